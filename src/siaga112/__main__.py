@@ -1,0 +1,5 @@
+"""`python -m siaga112`."""
+
+from siaga112.cli import main
+
+main()

@@ -1,0 +1,311 @@
+"""The AMI adapter: panoramisk for connection, login and actions; our own protocol for the events.
+
+panoramisk decodes each TCP chunk by itself, dispatches through patterns and hands coroutines to
+nobody (asterisk-facts.md, "traps"). So its `protocol_factory` gets a protocol that splits the stream
+in bytes, drops what no call needs by name before decoding, and puts the rest into a queue that one
+consumer empties in small slices. Reconnecting is ours too: panoramisk never notices a rejected login
+or a silent peer.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+from panoramisk import Manager
+from panoramisk.ami_protocol import AMIProtocol
+from panoramisk.message import Message
+
+from siaga112.core.events import WANTED, Event, Interrupted, Malformed, Resumed, channel_seen, parse
+from siaga112.core.model import Millis
+
+SLICE: Final = 32
+"""Events handled in one turn of the loop, so that a burst never keeps a verdict waiting."""
+
+BACKLOG: Final = 100_000
+"""Messages kept for a consumer that is behind; beyond that a gap is declared."""
+
+CONNECT_SECONDS: Final = 5.0
+PING_SECONDS: Final = 3.0
+BACK_OFF: Final = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""Seconds between attempts; the last repeats."""
+
+MAX_MESSAGE: Final = 1 << 20
+
+_log = structlog.get_logger()
+
+
+class AmiMeter(Protocol):
+    """What the adapter counts."""
+
+    def ami_connected(self, *, up: bool) -> None:
+        """Show whether we are following the PBX."""
+
+    def ami_event(self, name: str, at: Millis) -> None:
+        """Count an event by name ('other' for what is dropped unread)."""
+
+    def ami_malformed(self, kind: str) -> None:
+        """Count a message that is not of the form Asterisk writes."""
+
+    def ami_gap(self, cause: str) -> None:
+        """Count a stretch of events that we did not see."""
+
+    def ami_reconnect(self, cause: str) -> None:
+        """Count a new attempt."""
+
+
+class Framer:
+    """Bytes as they come → whole messages, and nothing else; linear however small the pieces."""
+
+    __slots__ = ("_buffer", "_greeted", "_searched")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+        self._greeted = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take a chunk; give the messages that it completes, without their blank line."""
+        buffer = self._buffer
+        buffer += data
+        if not self._greeted:
+            end = buffer.find(b"\r\n")
+            if end < 0:
+                return []
+            del buffer[: end + 2]
+            self._greeted = True
+        messages = []
+        begin = 0
+        while (end := buffer.find(b"\r\n\r\n", max(begin, self._searched - 3))) >= 0:
+            messages.append(bytes(buffer[begin:end]))
+            begin = self._searched = end + 4
+        if begin:
+            del buffer[:begin]
+        self._searched = len(buffer)
+        if len(buffer) > MAX_MESSAGE:
+            messages.append(bytes(buffer))
+            buffer.clear()
+            self._searched = 0
+        return messages
+
+
+class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
+    """panoramisk's protocol with our own reading side."""
+
+    def __init__(self, inbox: "Inbox") -> None:
+        self._inbox = inbox
+        self._framer = Framer()
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._framer.feed(data):
+            if message.startswith(b"Event: "):
+                end = message.find(b"\r\n")
+                name = message[7 : end if end > 0 else None]
+                if b"\r\nActionID: " in message:
+                    self._to_panoramisk(message)
+                elif name in WANTED:
+                    self._inbox.put(message)
+                else:
+                    self._inbox.dropped += 1
+            elif message.startswith(b"Response: "):
+                self._to_panoramisk(message)
+            else:
+                self._inbox.put(message)
+
+    def _to_panoramisk(self, message: bytes) -> None:
+        parsed = Message.from_line(message.decode("utf-8", "replace"))
+        if parsed is not None:
+            self.handle_message(parsed)
+
+
+class Inbox:
+    """Raw messages between the socket and the one consumer."""
+
+    def __init__(self) -> None:
+        self.messages: Final[deque[bytes]] = deque()
+        self.dropped = 0
+        self.overflowed = False
+        self._filled: Final = asyncio.Event()
+
+    def put(self, message: bytes) -> None:
+        """Keep a message; never blocks, never raises (it is called by the reading side)."""
+        if len(self.messages) < BACKLOG:
+            self.messages.append(message)
+        else:
+            self.overflowed = True
+        self._filled.set()
+
+    def wake(self) -> None:
+        """Let the consumer look around."""
+        self._filled.set()
+
+    async def take(self) -> list[bytes]:
+        """Give the next slice; waits until there is one, or until woken."""
+        if not self.messages:
+            self._filled.clear()
+            await self._filled.wait()
+        return [self.messages.popleft() for _ in range(min(SLICE, len(self.messages)))]
+
+
+class _Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
+    """One connection. Tells of its loss once; never reconnects by itself."""
+
+    def __init__(self, inbox: Inbox, **config: Any) -> None:
+        super().__init__(protocol_factory=lambda: _Protocol(inbox), ping_delay=86_400, **config)
+        self.loop = asyncio.get_running_loop()
+        self.inbox = inbox
+        self.lost = False
+
+    def connection_made(self, f: "asyncio.Future[Any]") -> None:
+        if not f.cancelled() and f.exception() is None:
+            super().connection_made(f)
+
+    def connection_lost(self, exc: object) -> None:  # noqa: ARG002 - panoramisk's signature
+        self.lost = True
+        self.inbox.wake()
+
+    def close(self) -> None:
+        super().close()
+        self.lost = True
+
+
+class AmiRefusedError(Exception):
+    """The login was rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmiAddress:
+    """Where the manager interface is, and as whom to log in."""
+
+    host: str
+    port: int
+    username: str
+    secret: str
+
+
+class AmiSource:
+    """The PBX's events for ever, with `Interrupted` and `Resumed` where the thread was cut."""
+
+    def __init__(self, address: AmiAddress, meter: AmiMeter, clock: Callable[[], Millis]) -> None:
+        self._address = address
+        self._meter = meter
+        self._clock = clock
+        self.connected = False
+
+    def __repr__(self) -> str:
+        return f"<AmiSource {self._address.host}:{self._address.port} {'up' if self.connected else 'down'}>"
+
+    async def slices(self) -> AsyncIterator[Sequence[Event]]:
+        """Give events in slices; connects, and connects again for as long as it takes."""
+        attempt = 0
+        while True:
+            inbox = Inbox()
+            session = _Session(
+                inbox,
+                host=self._address.host,
+                port=self._address.port,
+                username=self._address.username,
+                secret=self._address.secret,
+            )
+            cause = "lost"
+            try:
+                resumed = await self._begin(session)
+                attempt = 0
+                yield [resumed]
+                async for events in self._follow(session, inbox):
+                    yield events
+            except AmiRefusedError as error:
+                cause = "refused"
+                self._say(
+                    "ami_refused",
+                    str(error),
+                    "set [ami] username and secret as in manager.d/siaga112.conf",
+                    attempt,
+                )
+            except (OSError, TimeoutError) as error:
+                cause = "unreachable"
+                self._say(
+                    "ami_unreachable",
+                    str(error) or "no answer",
+                    "is Asterisk up, and [ami] host and port right?",
+                    attempt,
+                )
+            finally:
+                session.close()
+            if self.connected:
+                self.connected = False
+                self._meter.ami_connected(up=False)
+                self._meter.ami_gap(cause)
+                _log.warning("ami_lost", calls="in progress become unknown")
+                yield [Interrupted(self._clock(), cause)]
+            self._meter.ami_reconnect(cause)
+            await asyncio.sleep(BACK_OFF[min(attempt, len(BACK_OFF) - 1)] if cause != "lost" else BACK_OFF[0])
+            attempt += 1
+
+    def _say(self, event: str, detail: str, remedy: str, attempt: int) -> None:
+        where = f"{self._address.host}:{self._address.port}"
+        wait = BACK_OFF[min(attempt, len(BACK_OFF) - 1)]
+        _log.warning(event, where=where, detail=detail, remedy=remedy, next_attempt_seconds=wait)
+
+    async def _begin(self, session: _Session) -> Resumed:
+        """Connect, log in, and ask what is going on."""
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await session.connect()
+            response = await session.authenticated_future
+        if not response.success:
+            raise AmiRefusedError(response.message)
+        self.connected = True
+        self._meter.ami_connected(up=True)
+        _log.info("ami_connected", where=f"{self._address.host}:{self._address.port}")
+        return await self._channels(session)
+
+    async def _channels(self, session: _Session) -> Resumed:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            rows = await session.send_action({"Action": "CoreShowChannels"}, as_list=True)
+        seen = [channel_seen(dict(row.items())) for row in rows if row.event == "CoreShowChannel"]
+        return Resumed(self._clock(), tuple(channel for channel in seen if channel))
+
+    async def _follow(self, session: _Session, inbox: Inbox) -> AsyncIterator[list[Event]]:
+        pinger = asyncio.create_task(self._ping(session))
+        try:
+            while not session.lost:
+                raw = await inbox.take()
+                if events := self._read(raw, inbox):
+                    yield events
+                # Give the verdicts their turn between two slices of a burst.
+                await asyncio.sleep(0)
+        finally:
+            pinger.cancel()
+
+    def _read(self, raw: list[bytes], inbox: Inbox) -> list[Event]:
+        received = self._clock()
+        events: list[Event] = []
+        if inbox.dropped:
+            self._meter.ami_event("other", received)
+            inbox.dropped = 0
+        if inbox.overflowed and not inbox.messages:
+            inbox.overflowed = False
+            self._meter.ami_gap("overflow")
+            events.append(Interrupted(received, "overflow"))
+        for message in raw:
+            event = parse(message, received)
+            if isinstance(event, Malformed):
+                self._meter.ami_malformed(event.defect)
+            elif event is not None:
+                events.append(event)
+                self._meter.ami_event(message[7 : message.find(b"\r\n")].decode(), event.at)
+        return events
+
+    async def _ping(self, session: _Session) -> None:
+        """End a session whose peer is silent: panoramisk sends pings but checks no answer."""
+        while not session.lost:
+            await asyncio.sleep(PING_SECONDS)
+            try:
+                async with asyncio.timeout(PING_SECONDS):
+                    await session.send_action({"Action": "Ping"})
+            except TimeoutError:
+                _log.warning("ami_silent", seconds=PING_SECONDS)
+                session.close()
+                session.inbox.wake()

@@ -1,0 +1,141 @@
+"""The FastAGI server: sockets around `core.agi.Conversation`.
+
+A `Protocol`, not streams: one connection per call, and the verdict must not wait behind anything.
+Commands are sent one at a time, since Asterisk reads them through a buffered FILE and polls only the
+socket (res_agi.c, `run_agi`). Every connection is closed within `PATIENCE` of its beginning: to die
+is better than to stall, since a closed socket lets the dialplan go on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from siaga112.core.agi import AgiError, Conversation, Hangup, Reply, Request, commands
+from siaga112.core.model import Screening, ScreenReason
+from siaga112.errors import SiagaError
+from siaga112.service.screening import fail_open
+
+PATIENCE: Final = 1.0
+"""Seconds that a connection may take in all."""
+
+BACKLOG: Final = 1_024
+
+_log = structlog.get_logger()
+
+Screen = Callable[[Request], Awaitable[Screening]]
+
+
+class _Connection(asyncio.Protocol):
+    """One call's question. Answers as soon as the request is complete, then closes."""
+
+    def __init__(self, server: "FastAgiServer") -> None:
+        self._server = server
+        self._conversation = Conversation()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._unsent: list[bytes] = []
+        self.closed: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_server makes no other
+        self._transport = transport
+        self._server.connections.add(self)
+        self._timer = asyncio.get_running_loop().call_later(PATIENCE, self.give_up)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for message in self._conversation.receive(data):
+                match message:
+                    case Request():
+                        self._task = asyncio.get_running_loop().create_task(self._answer(message))
+                    case Reply():
+                        self._send_next()
+                    case Hangup():
+                        self._close()
+        except AgiError as error:
+            _log.warning("agi_refused", detail=str(error))
+            self._server.refused()
+            self._close()
+
+    def eof_received(self) -> None:
+        self._close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._server.connections.discard(self)
+        if not self.closed.done():
+            self.closed.set_result(None)
+        if self._timer:
+            self._timer.cancel()
+
+    async def _answer(self, request: Request) -> None:
+        self.reply(await self._server.screen(request))
+
+    def reply(self, screening: Screening) -> None:
+        """Send a verdict, the first command now and each next one when the last is acknowledged."""
+        if not self._unsent:
+            self._unsent = list(reversed(commands(screening)))
+            self._send_next()
+
+    def drain(self) -> None:
+        """Let a call that is still waiting through, since we are stopping."""
+        if self._task and not self._task.done():
+            self._task.cancel()
+            self.reply(fail_open(ScreenReason.STOPPING))
+        elif self._task is None:
+            self._close()
+
+    def _send_next(self) -> None:
+        if not self._unsent:
+            self._close()
+        elif self._transport and not self._transport.is_closing():
+            self._transport.write(self._unsent.pop())
+
+    def give_up(self) -> None:
+        """Drop the connection at once: the dialplan goes on with ALLOW."""
+        if self._transport:
+            self._transport.abort()
+
+    def _close(self) -> None:
+        if self._transport:
+            self._transport.close()
+
+
+class FastAgiServer:
+    """Listens for the dialplan. `screen` answers a request; `refused` counts what was not one."""
+
+    def __init__(self, screen: Screen, refused: Callable[[], None]) -> None:
+        self.screen: Final = screen
+        self.refused: Final = refused
+        self.connections: Final[set[_Connection]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; give the port (useful where 0 was asked for).
+
+        Raises:
+            SiagaError: naming the address, if it is taken or not ours.
+
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: _Connection(self), host, port, backlog=BACKLOG)
+        except OSError as error:
+            raise SiagaError(
+                f"FastAGI cannot listen on {host}:{port} ({error.strerror or error}); "
+                "is another siaga112 running? else change [agi] host or port"
+            ) from error
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self, seconds: float = PATIENCE) -> None:
+        """Take no more calls, let those that wait through, and close within that time."""
+        if self._server:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.drain()
+        if self.connections:
+            await asyncio.wait([connection.closed for connection in self.connections], timeout=seconds)
+        for connection in list(self.connections):
+            connection.give_up()

@@ -1,0 +1,167 @@
+"""The private Redis: a `redis-server` child, append-only, reached through a socket in the state directory.
+
+Whoever comes first starts it, holding a lock; the other half of the daemon and every command use the
+same socket. If it dies, whoever notices first starts it again.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from siaga112.errors import SiagaError, UnreachableError
+
+START_SECONDS: Final = 10.0
+WATCH_SECONDS: Final = 0.5
+_SOCKET_PATH_MAX: Final = 100
+"""A Unix socket's path is cut at 107 bytes (unix(7), `sun_path`)."""
+
+_log = structlog.get_logger()
+
+
+def socket_path(state_dir: Path) -> Path:
+    """Say where the private Redis listens."""
+    return state_dir / "redis" / "redis.sock"
+
+
+def url(state_dir: Path) -> str:
+    """Give the address of the private Redis."""
+    return f"unix://{socket_path(state_dir)}"
+
+
+def require_running(state_dir: Path) -> None:
+    """Check that somebody runs the private Redis.
+
+    Raises:
+        UnreachableError: in one line, if the daemon is not up.
+
+    """
+    if not socket_path(state_dir).exists():
+        raise UnreachableError(
+            f"the embedded Redis in {state_dir} is not running; start it with: siaga112 run "
+            "(or set state_dir or [redis] url to the ones that the daemon uses)"
+        )
+
+
+class EmbeddedRedis:
+    """Keeps the private Redis up while we live. `run` watches it; `stop` ends it if it is ours."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._home: Final = state_dir / "redis"
+        self._socket: Final = socket_path(state_dir)
+        self._child: asyncio.subprocess.Process | None = None
+        self._lock: int | None = None
+
+    async def start(self) -> None:
+        """Return when it answers, started by us or found.
+
+        Raises:
+            SiagaError: in one line, if there is no redis-server, or it does not come up.
+
+        """
+        if len(os.fsencode(self._socket)) > _SOCKET_PATH_MAX:
+            raise SiagaError(f"{self._socket}: too long for a Unix socket; choose a shorter state_dir")
+        try:
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SiagaError(
+                f"{self._home}: cannot be made ({error.strerror}); set state_dir to a writable folder"
+            ) from error
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await self._answers():
+                    await self._launch()
+                    await asyncio.sleep(0.02)
+        except TimeoutError as error:
+            raise SiagaError(
+                f"the embedded Redis did not come up in {START_SECONDS:g} s; see {self._home / 'redis.log'}"
+            ) from error
+
+    async def run(self) -> None:
+        """Start it again whenever it is gone, for ever."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if self._child and self._child.returncode is not None:
+                _log.warning("redis_died", code=self._child.returncode, action="starting it again")
+                self._child = None
+            if self._child is None and not await self._answers():
+                try:
+                    await self.start()
+                except SiagaError as error:
+                    _log.error("redis_not_started", detail=str(error))
+
+    async def stop(self) -> None:
+        """End it if it is our child; it writes its file first."""
+        if self._child and self._child.returncode is None:
+            self._child.send_signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await self._child.wait()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _answers(self) -> bool:
+        """Ask with one PING, over the socket itself."""
+        try:
+            async with asyncio.timeout(1):
+                reader, writer = await asyncio.open_unix_connection(str(self._socket))
+                try:
+                    writer.write(b"PING\r\n")
+                    return (await reader.readline()).startswith(b"+PONG")
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return False
+
+    async def _launch(self) -> None:
+        """Start the child if nobody else is doing so."""
+        if self._child and self._child.returncode is None:
+            return
+        if self._lock is None and not self._take_lock():
+            return
+        program = shutil.which("redis-server")
+        if program is None:
+            raise SiagaError(
+                "no redis-server is installed; install it (Debian: apt install redis-server) "
+                "or set [redis] url to one that runs"
+            )
+        options = {
+            "dir": str(self._home),
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            "logfile": str(self._home / "redis.log"),
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        self._child = await asyncio.create_subprocess_exec(
+            program,
+            "-",
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        _log.info("redis_started", pid=self._child.pid, socket=str(self._socket))
+
+    def _take_lock(self) -> bool:
+        lock = os.open(self._home / "redis.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True

@@ -1,0 +1,37 @@
+"""The command line. One module per subject; heavy imports wait until a command needs them."""
+
+import os
+import sys
+from typing import NoReturn
+
+from siaga112.errors import SiagaError
+
+
+def main() -> NoReturn:
+    """Run a command and end with its exit code; an error is one line on stderr, never a traceback."""
+    from siaga112.cli.root import app  # noqa: PLC0415 - keeps `import siaga112.cli` cheap
+    from siaga112.service.desk import RefusedError  # noqa: PLC0415
+    from siaga112.service.ports import StoreBrokenError, StoreDownError  # noqa: PLC0415
+
+    try:
+        app()
+    except SiagaError as error:
+        _end(str(error), error.exit_code)
+    except RefusedError as error:
+        _end(str(error), 1)
+    except StoreDownError as error:
+        _end(f"{error}; is it running, and [redis] url right?", 4)
+    except StoreBrokenError as error:
+        _end(f"{error}; is [redis] url the one that siaga112 uses, and may its user read and write there?", 1)
+    except BrokenPipeError:
+        # `siaga112 calls | head`: the reader has enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    sys.stderr.write(f"siaga112: {message}\n")
+    sys.exit(code)

@@ -1,0 +1,67 @@
+"""`run`, `check-config`, `mode`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from siaga112.cli.root import app, at_desk, settings
+from siaga112.core.model import Mode
+
+
+@app.command()
+def run(
+    only: Annotated[
+        str | None, typer.Option("--only", help="Run one half alone.", metavar="track|screen")
+    ] = None,
+) -> None:
+    """Run the daemon: follow the PBX (track) and answer the dialplan (screen)."""
+    import uvloop  # noqa: PLC0415
+
+    from siaga112 import logs  # noqa: PLC0415
+    from siaga112.app import Daemon, Half  # noqa: PLC0415
+
+    try:
+        half = Half(only) if only else None
+    except ValueError:
+        raise typer.BadParameter('write "track" or "screen"', param_hint="--only") from None
+    config = settings()
+    logs.configure()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Daemon(config, half).run())
+
+
+@app.command("check-config")
+def check_config() -> None:
+    """Load and cross-check the configuration; print it with secrets masked."""
+    from siaga112.cli.explain_config import explain  # noqa: PLC0415
+
+    config = settings()
+    text, warnings = explain(config)
+    typer.echo(text)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+@app.command()
+def mode(
+    to: Annotated[Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.")] = None,
+) -> None:
+    """Show or switch the enforcement of the whole site, at once: the kill switch.
+
+    off: every verdict is ALLOW and no strikes are given.
+    observe: strikes and blocks are kept, nobody is rejected.
+    enforce: blocked callers are rejected.
+    """
+    if to is None:
+        typer.echo(at_desk(lambda desk: desk.mode()).value)
+        return
+    at_desk(lambda desk: desk.set_mode(to))
+    typer.echo(f"mode is now {to.value}: {_MEANING[to]}")
+
+
+_MEANING = {
+    Mode.OFF: "every call goes through, no strikes are given",
+    Mode.OBSERVE: "strikes and blocks are kept, nobody is rejected",
+    Mode.ENFORCE: "blocked callers are rejected",
+}

@@ -1,0 +1,108 @@
+"""`calls`, `mark`."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from siaga112.cli import rows, show
+from siaga112.cli.root import ByOption, JsonOption, app, at_desk, number, settings
+from siaga112.core import durations
+from siaga112.core.model import SECOND, CallId, Entry, Mark, Outcome
+from siaga112.errors import SiagaError
+
+if TYPE_CHECKING:
+    from siaga112.service.desk import Desk
+
+_COLUMNS = (
+    "call", "started", "caller", "outcome", "reason",
+    "ivr_seconds", "wait_seconds", "talk_seconds", "mark", "strike",
+)  # fmt: skip
+
+
+@app.command()
+def calls(  # noqa: PLR0917 - one parameter an option
+    since: Annotated[
+        str, typer.Option("--since", help='How far back ("24h"), or from when (ISO 8601).', metavar="WHEN")
+    ] = "24h",
+    outcome: Annotated[Outcome | None, typer.Option("--outcome", help="Only calls that ended so.")] = None,
+    caller: Annotated[
+        str | None, typer.Option("--number", help="Only this caller's.", metavar="NUMBER")
+    ] = None,
+    call: Annotated[str | None, typer.Option("--call", help="Only this call.", metavar="ID")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what was seen of each call.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the ledger: each call with its one outcome.
+
+    Example: siaga112 calls --since 24h --outcome ivr_prank
+    """
+    zone = settings().zone
+    who = number(caller) if caller else None
+
+    async def act(desk: "Desk") -> list[Entry]:
+        if call:
+            entry = await desk.store.entry(CallId(call))
+            return [entry] if entry else []
+        now = desk.clock()
+        return [
+            entry
+            async for entry in desk.store.entries(_since(since, now), now + 1)
+            if (outcome is None or entry.finding.outcome is outcome)
+            and (who is None or entry.finding.call.caller == who)
+        ]
+
+    found = at_desk(act)
+    if call and not found:
+        raise SiagaError(f'no call "{call}" in the ledger')
+    listed = [rows.call(entry, zone) for entry in found]
+    if json:
+        for row, entry in zip(listed, found, strict=True):
+            if explain:
+                row["facts"] = [rows.fact(seen, zone) for seen in entry.finding.call.facts]
+                row["deciding"] = [rows.fact(seen, zone) for seen in entry.finding.deciding]
+        show.as_json(listed)
+    elif explain:
+        for entry in found:
+            _explain(entry)
+    else:
+        show.table(listed, _COLUMNS, "no calls")
+
+
+def _since(text: str, now: int) -> int:
+    try:
+        return now - durations.parse(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            'write a duration ("24h") or a date ("2026-02-11")', param_hint="--since"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=settings().zone)
+    return int(moment.timestamp() * SECOND)
+
+
+def _explain(entry: Entry) -> None:
+    finding = entry.finding
+    zone = settings().zone
+    typer.echo(f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}")
+    for seen in finding.call.facts:
+        decided = "  ← decided" if seen in finding.deciding else ""
+        at = (rows.instant(seen.at, zone) or "")[11:23]
+        typer.echo(f"  {at}  {seen.kind:<15} {seen.detail}{decided}")
+
+
+@app.command()
+def mark(
+    call: Annotated[str, typer.Argument(help="The call's id, as `siaga112 calls` shows it.", metavar="CALL")],
+    as_: Annotated[Mark, typer.Argument(help="What the call was.", metavar="genuine|information|prank")],
+    by: ByOption,
+) -> None:
+    """Set the operator's mark afterwards. A correction takes the strike back."""
+    entry = at_desk(lambda desk: desk.mark(CallId(call), as_), by)
+    typer.echo(
+        f"call {call} is marked {as_.value}; {'it counts as a misuse' if entry.strike else 'no strike'}"
+    )

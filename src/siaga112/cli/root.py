@@ -1,0 +1,106 @@
+"""The commands' common parts: the application, the configuration, the desk."""
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+import siaga112
+from siaga112.errors import SiagaError
+
+if TYPE_CHECKING:
+    from siaga112.core.model import Caller
+    from siaga112.service.desk import Desk
+    from siaga112.settings import Settings
+
+_T = TypeVar("_T")
+
+app = typer.Typer(
+    name="siaga112",
+    help="Screens prank callers for an emergency line on Asterisk. When in doubt, the call goes through.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ByOption = Annotated[
+    str,
+    typer.Option(
+        "--by", help="Who decides, for the record.", default_factory=getpass.getuser, show_default="you"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]
+NumberArgument = Annotated[str, typer.Argument(help="A phone number in any spelling.", metavar="NUMBER")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")]
+
+
+@dataclass
+class _Chosen:
+    config: Path | None = None
+
+
+_chosen = _Chosen()
+
+
+@app.callback()
+def _options(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The configuration file (else SIAGA112_CONFIG).", metavar="PATH"),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"siaga112 {siaga112.__version__}")
+        raise typer.Exit
+    _chosen.config = config
+
+
+def settings() -> "Settings":
+    """Load the configuration that the user named."""
+    from siaga112.settings import load  # noqa: PLC0415
+
+    return load(_chosen.config)
+
+
+def number(text: str) -> "Caller":
+    """Read a number that the user typed.
+
+    Raises:
+        SiagaError: if it is none that could ever be blocked.
+
+    """
+    from siaga112.core.caller_id import canonical  # noqa: PLC0415
+
+    caller = canonical("".join(text.split()).replace("-", ""))
+    if caller is None:
+        raise SiagaError(f'"{text}" is not the number of a caller (hidden, service, too short or not valid)')
+    return caller
+
+
+def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
+    """Run one act at the supervisor's desk, with the store open around it."""
+    from siaga112.adapters.redis_embedded import require_running  # noqa: PLC0415
+    from siaga112.app import open_desk, open_store  # noqa: PLC0415
+
+    config = settings()
+    if config.embedded_redis:
+        require_running(config.state_dir)
+
+    async def work() -> _T:
+        store = open_store(config)
+        try:
+            return await act(open_desk(config, store, by))
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
+
+
+from siaga112.cli import blocklist, daemon, ledger  # noqa: E402, F401 - each adds its commands to `app`

@@ -1,0 +1,74 @@
+"""What the commands print of a call, a block, a caller: rows with stable names (docs/reference.md)."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from siaga112.core.model import SECOND, Block, Caller, CallerRecord, Entry, Fact, Millis
+
+Row = dict[str, object]
+
+
+def instant(at: Millis | None, zone: ZoneInfo) -> str | None:
+    """Write an instant as ISO 8601 with its offset, in the site's zone."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at / SECOND, UTC).astimezone(zone).isoformat(timespec="milliseconds")
+
+
+def _seconds(span: Millis | None) -> float | None:
+    return None if span is None else span / SECOND
+
+
+def call(entry: Entry, zone: ZoneInfo) -> Row:
+    """Spell a row of the ledger."""
+    finding, seen = entry.finding, entry.finding.call
+    return {
+        "call": seen.id,
+        "started": instant(seen.started, zone),
+        "ended": instant(seen.ended, zone),
+        "caller": seen.caller,
+        "raw_caller": seen.raw_caller,
+        "outcome": finding.outcome,
+        "reason": finding.reason,
+        "queue": finding.queue,
+        "ivr_seconds": _seconds(finding.stages.ivr),
+        "wait_seconds": _seconds(finding.stages.wait),
+        "ring_seconds": _seconds(finding.stages.ring),
+        "talk_seconds": _seconds(finding.stages.talk),
+        "mark": finding.mark,
+        "verdict": finding.verdict,
+        "strike": entry.strike,
+    }
+
+
+def fact(seen: Fact, zone: ZoneInfo) -> Row:
+    """Spell one thing seen on a call."""
+    return {"at": instant(seen.at, zone), "fact": seen.kind, "detail": seen.detail}
+
+
+def block(caller: Caller, held: Block, zone: ZoneInfo) -> Row:
+    """Spell a block."""
+    return {
+        "caller": caller,
+        "level": held.level,
+        "since": instant(held.since, zone),
+        "until": instant(held.until, zone),
+        "origin": held.origin,
+        "by": held.by,
+        "reason": held.reason,
+        "calls": list(held.calls),
+        "lifted": {"at": instant(held.lifted.at, zone), "by": held.lifted.by, "reason": held.lifted.reason}
+        if held.lifted
+        else None,
+    }
+
+
+def allowed(record: CallerRecord, zone: ZoneInfo) -> Row:
+    """Spell a place on the allow list."""
+    entry = record.allow
+    return {
+        "caller": record.caller,
+        "since": instant(entry.at if entry else None, zone),
+        "by": entry.by if entry else None,
+        "reason": entry.reason if entry else None,
+    }

@@ -1,0 +1,47 @@
+"""Printing: JSON for scripts, tables for people, colours only on a terminal."""
+
+import json
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from siaga112.cli.rows import Row
+
+
+def as_json(value: object) -> None:
+    """Print one JSON value."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
+    """Print rows as a table; without a terminal as wide as its content, for `grep` and `less`."""
+    if not rows:
+        typer.echo(empty)
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200, no_color=True)
+    shown = Table(
+        *(column.replace("_", " ") for column in columns), box=None, header_style="bold", pad_edge=False
+    )
+    for row in rows:
+        shown.add_row(*(Text(_cell(row[column])) for column in columns))
+    console.print(shown)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.1f}"
+        case list():
+            return str(len(value))
+        case _:
+            # Caller-supplied text may carry control characters: a terminal must not obey them.
+            return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))

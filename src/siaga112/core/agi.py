@@ -1,0 +1,170 @@
+"""The FastAGI codec, without input or output: bytes → request or reply; verdict → commands.
+
+Asterisk opens a connection, sends `agi_…: value` lines and a blank line, then answers each command
+with one line (res_agi.c). Whatever the peer sends, `Conversation.receive` gives messages or raises
+`AgiError`: their fault, one error, never another. A blank line in caller-supplied text can end the
+header early and a line break can add headers, so the first value of a header wins and any oddity
+makes the request `suspect`: its caller is withheld.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from siaga112.core.model import SECOND, Screening
+
+MAX_REQUEST: Final = 16 * 1_024
+"""Bytes of header lines; a real request has about 700."""
+
+MAX_REPLY: Final = 8 * 1_024
+
+HIDDEN: Final = 0x20
+"""Presentation "restricted", bits 6 and 7 (Q.931 §4.5.10; callerid.h, AST_PRES_RESTRICTION)."""
+
+_PRESENTATION: Final = 0x60
+_UNKNOWN: Final = frozenset({"", "unknown", "<unknown>"})
+
+
+class AgiError(Exception):
+    """The peer does not speak AGI."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the dialplan asks: which script, for which call, from which number ('' if withheld)."""
+
+    script: str
+    uniqueid: str
+    number: str
+    suspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Asterisk's answer to one command; 200 is success, 510, 511 and 520 are refusals."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """The caller went while we were talking (`HANGUP` on a line of its own)."""
+
+
+Message = Request | Reply | Hangup
+
+
+class Conversation:
+    """One FastAGI connection, as a pure state machine."""
+
+    __slots__ = ("_asked", "_buffer", "_searched")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+        self._asked = False
+
+    def __repr__(self) -> str:
+        return f"<Conversation: {'replies' if self._asked else 'request'}, {len(self._buffer)} bytes kept>"
+
+    def receive(self, data: bytes) -> Iterator[Message]:
+        """Take bytes as they came; give the messages that they complete."""
+        self._buffer += data
+        if not self._asked:
+            request = self._request()
+            if request is None:
+                return
+            self._asked = True
+            yield request
+        yield from self._replies()
+
+    def _request(self) -> Request | None:
+        end = self._buffer.find(b"\n\n", max(0, self._searched - 1))
+        if end < 0:
+            self._searched = len(self._buffer)
+            head = bytes(self._buffer[:4])
+            if not b"agi_".startswith(head):
+                raise AgiError("the first line is not an agi_ header")
+            if len(self._buffer) > MAX_REQUEST:
+                raise AgiError("the request is too long")
+            return None
+        if end > MAX_REQUEST:
+            raise AgiError("the request is too long")
+        head = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        return _read_request(head)
+
+    def _replies(self) -> Iterator[Message]:
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            message = _read_reply(line)
+            if message:
+                yield message
+        if len(self._buffer) > MAX_REPLY:
+            raise AgiError("the reply is too long")
+
+
+def _read_request(head: bytes) -> Request:
+    if not head.startswith(b"agi_"):
+        raise AgiError("the first line is not an agi_ header")
+    headers: dict[str, str] = {}
+    suspect = False
+    for line in head.decode("utf-8", "replace").split("\n"):
+        name, colon, value = line.partition(": ")
+        if not colon or not name.startswith("agi_") or name in headers or not value.isprintable():
+            suspect = True
+        headers.setdefault(name, value)
+    if "agi_uniqueid" not in headers:
+        raise AgiError("the request has no agi_uniqueid")
+    number = headers.get("agi_callerid", "")
+    confirmed = headers.get("agi_arg_1", number)
+    hidden = _presentation(headers.get("agi_callingpres", "")) == HIDDEN
+    if suspect or hidden or number in _UNKNOWN or confirmed != number:
+        number = ""
+    script = headers.get("agi_network_script") or headers.get("agi_request", "").rpartition("/")[2]
+    return Request(script.partition("?")[0], headers["agi_uniqueid"], number, suspect)
+
+
+def _presentation(octet: str) -> int:
+    return int(octet) & _PRESENTATION if octet.isascii() and octet.isdigit() and len(octet) < 4 else 0  # noqa: PLR2004
+
+
+def _read_reply(line: bytes) -> Message | None:
+    if line == b"HANGUP":
+        return Hangup()
+    code = line[:3]
+    if not code.isdigit():
+        raise AgiError("a reply without a code")
+    if line[3:4] == b"-" or line.startswith(b"520 End"):
+        # 520 is followed by the command's usage and closed by "520 End of proper usage.": the
+        # opening line alone says that it was refused, and after it we only close.
+        return Reply(int(code)) if line[3:4] == b"-" else None
+    return Reply(int(code))
+
+
+def set_variable(name: str, value: str) -> bytes:
+    """Write one command. The only serializer towards Asterisk: CR, LF, NUL and quotes never pass.
+
+    Raises:
+        ValueError: our own mistake, since every value comes from a closed set or is a number.
+
+    """
+    for text in (name, value):
+        if not text.isascii() or not text.isprintable() or '"' in text or "\\" in text:
+            raise ValueError(f"not a value for a channel variable: {text!r}")
+    return f'SET VARIABLE {name} "{value}"\n'.encode("ascii")
+
+
+def commands(screening: Screening) -> tuple[bytes, ...]:
+    """Spell a verdict as commands, the verdict last: BLOCK stands only when all about it is set."""
+    variables = {"SIAGA_REASON": screening.reason.value}
+    if screening.treatment:
+        variables["SIAGA_TREATMENT"] = screening.treatment.value
+    if screening.level:
+        variables["SIAGA_BLOCK_LEVEL"] = screening.level.value
+        variables["SIAGA_BLOCK_UNTIL"] = "" if screening.until is None else str(screening.until // SECOND)
+    if screening.warn:
+        variables["SIAGA_NOTICE"] = "WARN"
+    variables["SIAGA_VERDICT"] = screening.verdict.value
+    return tuple(set_variable(name, value) for name, value in variables.items())

@@ -1,0 +1,341 @@
+"""The call tracker: typed events in, ended calls out.
+
+A call is keyed by the uniqueid of the channel that came in from the trunk. The tracker only collects
+facts; what they mean is decided once, by `outcome.classify`, when the call is over.
+
+One idea carries the safety of the whole: *where the caller stood when the far end hung up*. Every
+AMI channel event carries the channel's place in the dialplan (context, extension, priority). A
+hang-up counts as leaving the menu only if the menu was seen asking at exactly that place, and as leaving
+the queue only if the queue was joined at exactly that place. So a lost event can make a call
+`unknown`, but no lost event can make a prank of it: also where a dialplan runs `Queue()` inside its
+IVR context.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical
+from siaga112.core.events import (
+    Booted,
+    BridgeEntered,
+    BridgeLeft,
+    ChannelCreated,
+    ChannelGone,
+    ChannelSeen,
+    Dialled,
+    DialplanStep,
+    Event,
+    FarEndHungUp,
+    Interrupted,
+    OperatorConnected,
+    OperatorMarked,
+    Place,
+    QueueJoined,
+    QueueLeft,
+    Resumed,
+    ShuttingDown,
+    VariableSet,
+)
+from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, Millis, Stage
+
+ASKING: Final = frozenset({"background", "read", "waitexten"})
+"""Dialplan applications that wait for a caller's key: whoever leaves in one of these left the menu.
+`Playback` is none of them: it also says "nobody is free" to a caller whom the queue gave up."""
+
+SERVING: Final = frozenset({"queue", "dial", "page", "followme", "agi", "stasis", "gosub", "macro"})
+"""Applications that can bring a caller to a person, or to a part of the dialplan that we do not see."""
+
+QUEUE_GAVE_UP: Final = frozenset({
+    "TIMEOUT", "FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "WITHDRAW",
+})  # fmt: skip
+"""Values of QUEUESTATUS after which nobody of ours has served the caller (app_queue.c)."""
+
+MAX_FACTS: Final = 200
+"""A call that produces more than this is cut short in memory and becomes incomplete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialplan:
+    """What the tracker must know of the PBX; any dialplan's names will do."""
+
+    trunk_contexts: frozenset[str]
+    ivr_contexts: frozenset[str]
+    numbers: NumberPlan = INDONESIA
+
+
+@dataclass(slots=True)
+class _Live:
+    """A call in progress: facts so far, and where the caller has been seen standing."""
+
+    id: CallId
+    raw: str
+    facts: list[Fact]
+    stage: Stage = Stage.SCREENING
+    screened_as: str | None = None
+    screen_reason: str = ""
+    asked_at: set[Place] = field(default_factory=set)
+    wrong_choice: dict[Place, str] = field(default_factory=dict)
+    queue: QueueJoined | None = None
+    ringing: bool = False
+    connected: bool = False
+    hung_up: bool = False
+    ended_at: Place | None = None
+
+    def note(self, at: Millis, kind: FactKind, detail: str = "") -> None:
+        if len(self.facts) < MAX_FACTS or kind is FactKind.ENDED:
+            self.facts.append(Fact(at, kind, detail))
+        elif self.facts[-1].kind is not FactKind.GAP:
+            self.facts.append(Fact(at, FactKind.GAP, "too_many_facts"))
+
+    def in_menu(self, place: Place) -> bool:
+        """Say whether it is proven that a caller at this place is in the menu.
+
+        Either the menu was seen asking there, or the place is in the menu's own extension for a
+        wrong or missing choice, and every step of it up to there was seen and serves nobody.
+        """
+        if place in self.asked_at:
+            return True
+        if place.exten not in {"i", "t"} or not place.priority.isdigit():
+            return False
+        steps = (Place(place.context, place.exten, str(n)) for n in range(1, int(place.priority) + 1))
+        return all(self.wrong_choice.get(step, "queue") not in SERVING for step in steps)
+
+
+class Tracker:
+    """Follows every call from the trunk to its end.
+
+    Feed it events in the order in which they came. It never raises on what it is fed: AMI is a lossy
+    observation, so an odd event is counted in `anomalies` and changes nothing else.
+    """
+
+    def __init__(self, dialplan: Dialplan) -> None:
+        self._dialplan = dialplan
+        self._calls: dict[str, _Live] = {}
+        self._bridges: dict[str, set[str]] = {}
+        self.anomalies: Counter[str] = Counter()
+        self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
+            ChannelCreated: self._created,
+            DialplanStep: self._step,
+            VariableSet: self._variable,
+            QueueJoined: self._queue_joined,
+            QueueLeft: self._nothing,
+            Dialled: self._dialled,
+            OperatorConnected: self._dialled,
+            BridgeEntered: self._bridge_entered,
+            BridgeLeft: self._bridge_left,
+            FarEndHungUp: self._far_end_hung_up,
+            ChannelGone: self._gone,
+            OperatorMarked: self._marked,
+            Booted: self._nothing,
+            ShuttingDown: self._nothing,
+            Interrupted: self._interrupted,
+            Resumed: self._resumed,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Tracker: {len(self._calls)} calls, {len(self._bridges)} bridges>"
+
+    def feed(self, event: Event) -> tuple[Call, ...]:
+        """Take one event; give the calls that it ended (nearly always none or one)."""
+        ended = self._handlers[type(event)](event)
+        return () if ended is None else tuple(ended)
+
+    def stages(self) -> Counter[Stage]:
+        """Count the calls in progress by where they are."""
+        return Counter(call.stage for call in self._calls.values())
+
+    @property
+    def idle(self) -> bool:
+        """Say whether nothing is being followed."""
+        return not self._calls and not self._bridges
+
+    # ── the beginning ────────────────────────────────────────────────────────────────────────────
+
+    def _created(self, event: ChannelCreated) -> Iterator[Call]:
+        if event.uid in self._calls:
+            self.anomalies["uniqueid_reused"] += 1
+            yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
+        # A leg that the PBX itself makes (an operator, a transfer out through the trunk) has no
+        # extension to run: only a channel that arrives has one.
+        if self._comes_in(event.channel, event.place) and event.place.exten:
+            self._calls[event.uid] = _Live(
+                CallId(event.uid), event.number, [Fact(event.at, FactKind.ARRIVED, event.place.context)]
+            )
+
+    def _comes_in(self, channel: str, place: Place) -> bool:
+        return place.context in self._dialplan.trunk_contexts and not channel.startswith("Local/")
+
+    # ── on the way ───────────────────────────────────────────────────────────────────────────────
+
+    def _step(self, event: DialplanStep) -> None:
+        call = self._calls.get(event.uid)
+        place = event.place
+        if call is None or call.hung_up or place.context not in self._dialplan.ivr_contexts:
+            return
+        application = event.application.lower()
+        if place.exten in {"i", "t"}:
+            call.wrong_choice[place] = application
+            if place.priority == "1":
+                kind = FactKind.INVALID_CHOICE if place.exten == "i" else FactKind.NO_CHOICE
+                call.note(event.at, kind)
+        if application == "hangup":
+            call.ended_at = place
+        elif application in ASKING:
+            call.asked_at.add(place)
+            if call.stage is not Stage.IVR:
+                call.stage = Stage.IVR
+                call.note(event.at, FactKind.MENU, place.context)
+
+    def _variable(self, event: VariableSet) -> None:
+        call = self._calls.get(event.uid)
+        if call is None:
+            return
+        match event.name:
+            case "SIAGA_CALLER":
+                if call.screened_as is None:
+                    call.screened_as = event.value
+            case "SIAGA_REASON":
+                call.screen_reason = event.value
+            case "SIAGA_VERDICT":
+                call.note(event.at, FactKind.SCREENED, f"{event.value} {call.screen_reason}".strip())
+            case "SIAGA_REJECTED":
+                call.note(event.at, FactKind.REJECTED, event.value)
+            case "QUEUESTATUS" if event.value in QUEUE_GAVE_UP:
+                call.note(event.at, FactKind.GAVE_UP, event.value)
+                call.queue = None
+            case _:
+                pass
+
+    def _queue_joined(self, event: QueueJoined) -> None:
+        if call := self._calls.get(event.uid):
+            call.queue = event
+            call.stage = Stage.QUEUE
+            call.ringing = False
+            call.note(event.at, FactKind.QUEUED, event.queue)
+
+    def _dialled(self, event: Dialled | OperatorConnected) -> None:
+        call = self._calls.get(event.uid)
+        if call and not call.ringing:
+            call.ringing = True
+            call.note(event.at, FactKind.RINGING)
+
+    def _bridge_entered(self, event: BridgeEntered) -> None:
+        if not event.two_way:
+            return
+        members = self._bridges.setdefault(event.bridge, set())
+        members.add(event.uid)
+        callers = [self._calls[uid] for uid in members if uid in self._calls]
+        if len(callers) == len(members):
+            return  # nobody of ours is in it
+        for call in callers:
+            if not call.connected:
+                call.connected = True
+                call.stage = Stage.TALKING
+                call.note(event.at, FactKind.CONNECTED)
+
+    def _bridge_left(self, event: BridgeLeft) -> None:
+        self._leave(event.bridge, event.uid, event.at)
+
+    def _leave(self, bridge: str, uid: str, at: Millis) -> None:
+        members = self._bridges.get(bridge)
+        if members is None or uid not in members:
+            return
+        members.discard(uid)
+        alone = not any(member not in self._calls for member in members)
+        for member in {uid, *(members if alone else ())}:
+            call = self._calls.get(member)
+            if call and call.connected:
+                call.connected = False
+                call.note(at, FactKind.PARTED)
+        if not members:
+            del self._bridges[bridge]
+
+    def _marked(self, event: OperatorMarked) -> None:
+        if call := self._calls.get(event.uid):
+            call.note(event.at, FactKind.MARKED, event.mark)
+        else:
+            self.anomalies["mark_without_call"] += 1
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────
+
+    def _far_end_hung_up(self, event: FarEndHungUp) -> None:
+        call = self._calls.get(event.uid)
+        if call is None or call.hung_up:
+            return
+        call.hung_up = True
+        place = event.place
+        if any(event.uid in members for members in self._bridges.values()):
+            call.note(event.at, FactKind.LEFT, "talking")
+        elif call.queue and call.queue.place == place:
+            call.note(event.at, FactKind.LEFT_QUEUE, call.queue.queue)
+        elif call.in_menu(place):
+            call.note(event.at, FactKind.LEFT_MENU, place.context)
+        elif place.context in self._dialplan.trunk_contexts:
+            call.note(event.at, FactKind.LEFT_ARRIVAL, place.context)
+        else:
+            call.note(event.at, FactKind.LEFT, place.context)
+
+    def _gone(self, event: ChannelGone) -> Iterator[Call]:
+        for bridge in [name for name, members in self._bridges.items() if event.uid in members]:
+            self._leave(bridge, event.uid, event.at)
+        call = self._calls.pop(event.uid, None)
+        if call is None:
+            return
+        if call.ended_at and not call.hung_up and call.in_menu(call.ended_at):
+            call.note(event.at, FactKind.MENU_HUNG_UP, event.place.context)
+        call.note(event.at, FactKind.ENDED, event.cause)
+        yield self._ended(call)
+
+    def _ended(self, call: _Live) -> Call:
+        return Call(
+            id=call.id,
+            raw_caller=call.raw,
+            caller=self._caller(call),
+            identified=call.screened_as is not None,
+            facts=tuple(call.facts),
+        )
+
+    def _caller(self, call: _Live) -> Caller | None:
+        """Two witnesses: the number at arrival, and what the dialplan's own cleaning left of it.
+
+        Where they differ the caller is withheld: a hidden presentation, or text that was made to
+        look like somebody else's number.
+        """
+        if call.screened_as is not None and call.screened_as != call.raw:
+            return None
+        return canonical(call.raw, self._dialplan.numbers)
+
+    # ── interruptions ────────────────────────────────────────────────────────────────────────────
+
+    def _interrupted(self, event: Interrupted) -> None:
+        for call in self._calls.values():
+            call.note(event.at, FactKind.GAP, event.cause)
+
+    def _resumed(self, event: Resumed) -> Iterator[Call]:
+        present = {channel.uid: channel for channel in event.channels}
+        self._bridges = {
+            bridge: kept for bridge, members in self._bridges.items() if (kept := members & present.keys())
+        }
+        for uid in [uid for uid in self._calls if uid not in present]:
+            yield self._end_unseen(uid, event.at, "vanished")
+        for uid, channel in present.items():
+            if uid not in self._calls and self._is_caller(channel):
+                facts = [Fact(event.at, FactKind.ADOPTED, channel.place.context)]
+                self._calls[uid] = _Live(CallId(uid), channel.number, facts)
+
+    def _is_caller(self, channel: ChannelSeen) -> bool:
+        if channel.uid != channel.linkedid or channel.channel.startswith("Local/"):
+            return False
+        known = self._dialplan.trunk_contexts | self._dialplan.ivr_contexts
+        return channel.place.context in known or channel.application.lower() == "queue"
+
+    def _end_unseen(self, uid: str, at: Millis, why: str) -> Call:
+        call = self._calls.pop(uid)
+        call.note(at, FactKind.GAP, why)
+        call.note(at, FactKind.ENDED, why)
+        return self._ended(call)
+
+    def _nothing(self, _event: Event) -> None:
+        return

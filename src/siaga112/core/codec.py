@@ -1,0 +1,162 @@
+"""Records ↔ JSON, as the store and the outbox keep them.
+
+Raises `ValueError` on what is not such a record; never anything else.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from siaga112.core.model import (
+    Allow,
+    Block,
+    Call,
+    Caller,
+    CallerRecord,
+    CallId,
+    Entry,
+    Fact,
+    FactKind,
+    Finding,
+    Level,
+    Lift,
+    Mark,
+    Origin,
+    Outcome,
+    Reason,
+    Strike,
+    Verdict,
+)
+from siaga112.core.outcome import stages
+from siaga112.core.policy import Standing
+
+_T = TypeVar("_T")
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:
+    try:
+        return build(json.loads(text))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"not a stored record: {error!r}") from error
+
+
+def dump_entry(entry: Entry) -> str:
+    """Write a row of the ledger."""
+    finding, call = entry.finding, entry.finding.call
+    return _dump(
+        {
+            "id": call.id,
+            "raw": call.raw_caller,
+            "caller": call.caller,
+            "identified": call.identified,
+            "facts": [[fact.at, fact.kind, fact.detail] for fact in call.facts],
+            "outcome": finding.outcome,
+            "reason": finding.reason,
+            "deciding": [call.facts.index(fact) for fact in finding.deciding],
+            "queue": finding.queue,
+            "verdict": finding.verdict,
+            "mark": finding.mark,
+            "strike": entry.strike,
+        }
+    )
+
+
+def load_entry(text: str | bytes) -> Entry:
+    """Read a row of the ledger."""
+    return _load(text, _entry)
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    call = Call(
+        id=CallId(row["id"]),
+        raw_caller=row["raw"],
+        caller=Caller(row["caller"]) if row["caller"] else None,
+        identified=row["identified"],
+        facts=tuple(Fact(at, FactKind(kind), detail) for at, kind, detail in row["facts"]),
+    )
+    finding = Finding(
+        call=call,
+        outcome=Outcome(row["outcome"]),
+        reason=Reason(row["reason"]),
+        deciding=tuple(call.facts[n] for n in row["deciding"]),
+        stages=stages(call),
+        queue=row["queue"],
+        verdict=Verdict(row["verdict"]) if row["verdict"] else None,
+        mark=Mark(row["mark"]) if row["mark"] else None,
+    )
+    return Entry(finding, bool(row["strike"]))
+
+
+def dump_record(record: CallerRecord) -> str:
+    """Write all that is held on a caller."""
+    return _dump(
+        {
+            "caller": record.caller,
+            "strikes": [[s.call, s.at, s.outcome, s.reason] for s in record.strikes],
+            "blocks": [
+                {
+                    "level": b.level,
+                    "since": b.since,
+                    "until": b.until,
+                    "origin": b.origin,
+                    "reason": b.reason,
+                    "by": b.by,
+                    "calls": b.calls,
+                    "lifted": [b.lifted.at, b.lifted.by, b.lifted.reason] if b.lifted else None,
+                }
+                for b in record.blocks
+            ],
+            "allow": [record.allow.at, record.allow.by, record.allow.reason] if record.allow else None,
+            "withdrawn": sorted(record.withdrawn),
+        }
+    )
+
+
+def load_record(text: str | bytes) -> CallerRecord:
+    """Read all that is held on a caller."""
+    return _load(text, _record)
+
+
+def _record(row: dict[str, Any]) -> CallerRecord:
+    return CallerRecord(
+        caller=Caller(row["caller"]),
+        strikes=tuple(
+            Strike(CallId(call), at, Outcome(outcome), reason) for call, at, outcome, reason in row["strikes"]
+        ),
+        blocks=tuple(
+            Block(
+                level=Level(b["level"]),
+                since=b["since"],
+                until=b["until"],
+                origin=Origin(b["origin"]),
+                reason=b["reason"],
+                by=b["by"],
+                calls=tuple(CallId(call) for call in b["calls"]),
+                lifted=Lift(*b["lifted"]) if b["lifted"] else None,
+            )
+            for b in row["blocks"]
+        ),
+        allow=Allow(*row["allow"]) if row["allow"] else None,
+        withdrawn=frozenset(CallId(call) for call in row["withdrawn"]),
+    )
+
+
+def dump_standing(standing: Standing) -> str:
+    """Write what a verdict needs."""
+    return _dump([standing.allowed, standing.level, standing.until, standing.warn_until])
+
+
+def load_standing(text: str | bytes) -> Standing:
+    """Read what a verdict needs."""
+    return _load(text, _standing)
+
+
+def _standing(row: list[Any]) -> Standing:
+    allowed, level, until, warn_until = row
+    if not isinstance(allowed, bool) or not isinstance(warn_until, int) or not isinstance(until, int | None):
+        raise TypeError("fields of the wrong type")
+    return Standing(allowed, Level(level) if level else None, until, warn_until)

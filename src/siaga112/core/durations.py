@@ -1,0 +1,33 @@
+"""Durations as people write them: `"15m"`, `"24h"`, `"30d"`, `"500ms"`."""
+
+import re
+from typing import Final
+
+from siaga112.core.model import Millis
+
+UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+_FORM: Final = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)")
+
+
+def parse(text: str) -> Millis:
+    """Read a duration.
+
+    Raises:
+        ValueError: with the remedy, if the text is not a whole number and a unit.
+
+    """
+    match = _FORM.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(
+            f'not a duration: "{text}" (write a whole number and ms, s, m, h, d or w, like "24h")'
+        )
+    return int(match[1]) * UNITS[match[2]]
+
+
+def spell(span: Millis) -> str:
+    """Write a duration in the largest unit that divides it."""
+    for unit in ("d", "h", "m", "s"):
+        if span and span % UNITS[unit] == 0:
+            return f"{span // UNITS[unit]}{unit}"
+    return f"{span}ms" if span else "0s"

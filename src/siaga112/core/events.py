@@ -1,0 +1,385 @@
+"""AMI messages → typed events. The only file that knows AMI's keys.
+
+`WANTED` names the events that say something about a call; the wire side drops the rest by name
+before anything is decoded. `parse` is strict on purpose: caller-supplied text can carry line breaks
+into the stream, so a message counts only if it has the form that Asterisk writes (manager.c,
+`append_event`: Event first, Privilege second, Timestamp third if `timestampevents` is on), no header
+twice and every header of its kind. Anything else is `Malformed`: counted, never guessed at.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from siaga112.core.model import SECOND, Mark, Millis
+
+MAX_LINE: Final = 1_024
+"""manager.c, `struct mansession.inbuf`: Asterisk itself refuses a longer line from a client."""
+
+MAX_HEADERS: Final = 128
+"""manager.h, `AST_MAX_MANHEADERS`."""
+
+
+class Defect(StrEnum):
+    """What is wrong with a message; a closed set, since it is a metric label."""
+
+    NOT_A_HEADER = "not_a_header"
+    ORDER = "order"
+    DUPLICATE = "duplicate"
+    INCOMPLETE = "incomplete"
+    VALUE = "value"
+    TOO_LONG = "too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A message that is not of the form Asterisk writes."""
+
+    defect: Defect
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the dialplan a channel stands."""
+
+    context: str
+    exten: str
+    priority: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCreated:
+    """A channel appears (Newchannel)."""
+
+    at: Millis
+    uid: str
+    channel: str
+    place: Place
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialplanStep:
+    """A channel executes one dialplan application (Newexten)."""
+
+    at: Millis
+    uid: str
+    place: Place
+    application: str
+
+
+@dataclass(frozen=True, slots=True)
+class VariableSet:
+    """A channel variable gets a value (VarSet)."""
+
+    at: Millis
+    uid: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueJoined:
+    """A caller enters a queue (QueueCallerJoin)."""
+
+    at: Millis
+    uid: str
+    place: Place
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLeft:
+    """A caller is no longer in a queue (QueueCallerLeave); says nothing of why."""
+
+    at: Millis
+    uid: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A leg is being rung for a channel (DialBegin, AgentCalled)."""
+
+    at: Millis
+    uid: str
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorConnected:
+    """A queue member took the call (AgentConnect)."""
+
+    at: Millis
+    uid: str
+    leg: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeEntered:
+    """A channel enters a bridge; `two_way` is False for holding, parking and the like."""
+
+    at: Millis
+    uid: str
+    bridge: str
+    two_way: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeLeft:
+    """A channel leaves a bridge."""
+
+    at: Millis
+    uid: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
+class FarEndHungUp:
+    """The far end of a channel hung up (HangupRequest); a dialplan `Hangup()` produces none."""
+
+    at: Millis
+    uid: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelGone:
+    """A channel ends (Hangup), with its Q.850 cause."""
+
+    at: Millis
+    uid: str
+    place: Place
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorMarked:
+    """An operator's key during a call (UserEvent SiagaMark); `uid` is the caller's channel."""
+
+    at: Millis
+    uid: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """Asterisk is ready for this session (FullyBooted); `uptime` in seconds tells of a restart."""
+
+    at: Millis
+    uptime: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShuttingDown:
+    """Asterisk is about to go (Shutdown)."""
+
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSeen:
+    """A channel that exists now (CoreShowChannel), as asked for after a reconnect."""
+
+    uid: str
+    linkedid: str
+    channel: str
+    place: Place
+    application: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Events were lost (ours: the connection, or the reader could not keep up)."""
+
+    at: Millis
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Following again: these channels exist now."""
+
+    at: Millis
+    channels: tuple[ChannelSeen, ...]
+
+
+Event = (
+    ChannelCreated
+    | DialplanStep
+    | VariableSet
+    | QueueJoined
+    | QueueLeft
+    | Dialled
+    | OperatorConnected
+    | BridgeEntered
+    | BridgeLeft
+    | FarEndHungUp
+    | ChannelGone
+    | OperatorMarked
+    | Booted
+    | ShuttingDown
+    | Interrupted
+    | Resumed
+)
+
+Headers = Mapping[str, str]
+
+_CHANNEL: Final = (
+    "Channel",
+    "CallerIDNum",
+    "CallerIDName",
+    "Context",
+    "Exten",
+    "Priority",
+    "Uniqueid",
+    "Linkedid",
+)
+_DEST: Final = ("DestChannel", "DestUniqueid", "DestLinkedid")
+
+
+def _place(h: Headers) -> Place:
+    return Place(h["Context"], h["Exten"], h["Priority"])
+
+
+def _mark(at: Millis, h: Headers) -> OperatorMarked | None:
+    if h["UserEvent"] != "SiagaMark":
+        return None
+    return OperatorMarked(at, h["Uniqueid"], Mark(h["Mark"]))
+
+
+_Build = Callable[[Millis, Headers], Event | None]
+
+_KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
+    "Newchannel": (
+        _CHANNEL,
+        lambda at, h: ChannelCreated(at, h["Uniqueid"], h["Channel"], _place(h), h["CallerIDNum"]),
+    ),
+    "Newexten": (
+        (*_CHANNEL, "Extension", "Application"),
+        lambda at, h: DialplanStep(at, h["Uniqueid"], _place(h), h["Application"]),
+    ),
+    "VarSet": (
+        (*_CHANNEL, "Variable", "Value"),
+        lambda at, h: VariableSet(at, h["Uniqueid"], h["Variable"], h["Value"]),
+    ),
+    "QueueCallerJoin": (
+        (*_CHANNEL, "Queue", "Position"),
+        lambda at, h: QueueJoined(at, h["Uniqueid"], _place(h), h["Queue"]),
+    ),
+    "QueueCallerLeave": (
+        (*_CHANNEL, "Queue"),
+        lambda at, h: QueueLeft(at, h["Uniqueid"], h["Queue"]),
+    ),
+    "AgentCalled": (
+        (*_CHANNEL, *_DEST, "Queue"),
+        lambda at, h: Dialled(at, h["Uniqueid"], h["DestUniqueid"]),
+    ),
+    "AgentConnect": (
+        (*_CHANNEL, *_DEST, "Queue"),
+        lambda at, h: OperatorConnected(at, h["Uniqueid"], h["DestUniqueid"], h["Queue"]),
+    ),
+    "DialBegin": (
+        _DEST,
+        lambda at, h: Dialled(at, h["Uniqueid"], h["DestUniqueid"]) if "Uniqueid" in h else None,
+    ),
+    "BridgeEnter": (
+        (*_CHANNEL, "BridgeUniqueid", "BridgeType", "BridgeTechnology"),
+        lambda at, h: BridgeEntered(
+            at,
+            h["Uniqueid"],
+            h["BridgeUniqueid"],
+            h["BridgeType"] == "basic" and "holding" not in h["BridgeTechnology"],
+        ),
+    ),
+    "BridgeLeave": (
+        (*_CHANNEL, "BridgeUniqueid"),
+        lambda at, h: BridgeLeft(at, h["Uniqueid"], h["BridgeUniqueid"]),
+    ),
+    "HangupRequest": (_CHANNEL, lambda at, h: FarEndHungUp(at, h["Uniqueid"], _place(h))),
+    "Hangup": (
+        (*_CHANNEL, "Cause"),
+        lambda at, h: ChannelGone(at, h["Uniqueid"], _place(h), h["Cause"]),
+    ),
+    "UserEvent": (("UserEvent",), _mark),
+    "FullyBooted": ((), lambda at, h: Booted(at, int(h.get("Uptime", "0")))),
+    "Shutdown": ((), lambda at, _: ShuttingDown(at)),
+}
+
+WANTED: Final[frozenset[bytes]] = frozenset(name.encode() for name in _KINDS)
+"""The names of the events that `parse` understands."""
+
+_REPEATABLE: Final = "ChanVariable"
+_HEADER_PLACES: Final = ("Event", "Privilege", "Timestamp")
+
+
+def parse(message: bytes, received: Millis) -> Event | Malformed | None:
+    """Read one AMI event (without its closing blank line).
+
+    `received` stands in for the time where the PBX writes no Timestamp. Gives None for a
+    well-formed event that says nothing about a call (somebody else's UserEvent).
+    """
+    headers = read_headers(message)
+    if isinstance(headers, Malformed):
+        return headers
+    if "Event" not in headers:
+        return Malformed(Defect.ORDER)
+    required, build = _KINDS.get(headers["Event"], ((), _nothing))
+    if any(name not in headers for name in required):
+        return Malformed(Defect.INCOMPLETE)
+    try:
+        at = _millis(headers["Timestamp"]) if "Timestamp" in headers else received
+        return build(at, headers)
+    except (KeyError, ValueError):
+        return Malformed(Defect.VALUE)
+
+
+def _nothing(_at: Millis, _headers: Headers) -> None:
+    return None
+
+
+def read_headers(message: bytes) -> dict[str, str] | Malformed:
+    """Split a message into its headers, refusing what Asterisk does not write."""
+    lines = message.decode("utf-8", "replace").split("\r\n")
+    if len(lines) > MAX_HEADERS:
+        return Malformed(Defect.TOO_LONG)
+    headers: dict[str, str] = {}
+    for number, line in enumerate(lines):
+        name, colon, value = line.partition(": ")
+        if not colon or "\n" in line or "\r" in line:
+            return Malformed(Defect.NOT_A_HEADER)
+        if len(line) > MAX_LINE:
+            return Malformed(Defect.TOO_LONG)
+        if name in headers:
+            if name == _REPEATABLE:
+                continue
+            return Malformed(Defect.DUPLICATE)
+        if name in _HEADER_PLACES and _HEADER_PLACES.index(name) != number:
+            return Malformed(Defect.ORDER)
+        headers[name] = value
+    return headers
+
+
+def channel_seen(headers: Headers) -> ChannelSeen | None:
+    """Read one row of CoreShowChannels; None if it lacks what identifies a channel."""
+    h = {name.lower(): value for name, value in headers.items()}
+    try:
+        place = Place(h["context"], h.get("exten", h.get("extension", "")), h["priority"])
+        return ChannelSeen(
+            h["uniqueid"],
+            h["linkedid"],
+            h["channel"],
+            place,
+            h.get("application", ""),
+            h.get("calleridnum", ""),
+        )
+    except KeyError:
+        return None
+
+
+def _millis(timestamp: str) -> Millis:
+    seconds, _, fraction = timestamp.partition(".")
+    return int(seconds) * SECOND + int(fraction[:3].ljust(3, "0") or "0")

@@ -1,0 +1,318 @@
+"""Every word of the domain as a type.
+
+Times are `Millis`: integer milliseconds since the Unix epoch, taken from event timestamps, never
+from this machine's clock, so that a live call, a test and a replay are decided alike.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NewType
+
+Millis = int
+"""Milliseconds: since the epoch for an instant, plain for a span."""
+
+SECOND: Final[Millis] = 1_000
+DAY: Final[Millis] = 86_400 * SECOND
+
+CallId = NewType("CallId", str)
+"""The uniqueid of the caller's channel, as the PBX writes it in its own logs."""
+
+Caller = NewType("Caller", str)
+"""A caller in E.164 (`+6281234567890`). Made only by `caller_id.canonical`."""
+
+
+class Outcome(StrEnum):
+    """How a call ended: exactly one per call. The order is the precedence."""
+
+    BLOCKED = "blocked"
+    ANSWERED = "answered"
+    UNKNOWN = "unknown"
+    UNSERVED = "unserved"
+    ABANDONED = "abandoned"
+    IVR_PRANK = "ivr_prank"
+
+
+class Reason(StrEnum):
+    """Why a call got its outcome; a closed set, since it is a metric label."""
+
+    REJECTED = "rejected"
+    OPERATOR = "operator"
+    EVENTS_LOST = "events_lost"
+    SEEN_IN_PART = "seen_in_part"
+    NO_EVIDENCE = "no_evidence"
+    QUEUE_TIMEOUT = "queue_timeout"
+    QUEUE_FULL = "queue_full"
+    QUEUE_EMPTY = "queue_empty"
+    QUEUE_UNAVAILABLE = "queue_unavailable"
+    QUEUE_WITHDRAWN = "queue_withdrawn"
+    LEFT_QUEUE = "left_queue"
+    DROPPED_EARLY = "dropped_early"
+    BEFORE_MENU = "before_menu"
+    LEFT_MENU = "left_menu"
+    INVALID_CHOICE = "invalid_choice"
+    NO_CHOICE = "no_choice"
+
+
+class Mark(StrEnum):
+    """What the operator says of an answered call."""
+
+    GENUINE = "genuine"
+    INFORMATION = "information"
+    PRANK = "prank"
+
+
+class Verdict(StrEnum):
+    """The answer to the dialplan's question."""
+
+    ALLOW = "ALLOW"
+    BLOCK = "BLOCK"
+
+
+class Treatment(StrEnum):
+    """What the dialplan does with a blocked caller."""
+
+    REJECT = "reject"
+    ANNOUNCE = "announce"
+    CHALLENGE = "challenge"
+    DEPRIORITISE = "deprioritise"
+
+
+class Level(StrEnum):
+    """How long a block lasts."""
+
+    TEMPORARY = "temporary"
+    PERMANENT = "permanent"
+
+
+class Origin(StrEnum):
+    """Who imposed a block."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
+class Mode(StrEnum):
+    """How far the site goes: `off` gives neither blocks nor strikes, `observe` never rejects."""
+
+    OBSERVE = "observe"
+    ENFORCE = "enforce"
+    OFF = "off"
+
+
+class Stage(StrEnum):
+    """Where a call in progress is."""
+
+    SCREENING = "screening"
+    IVR = "ivr"
+    QUEUE = "queue"
+    TALKING = "talking"
+
+
+class FactKind(StrEnum):
+    """What the tracker saw happen to a call. A classification rule reads these and nothing else."""
+
+    ARRIVED = "arrived"
+    ADOPTED = "adopted"
+    GAP = "gap"
+    SCREENED = "screened"
+    REJECTED = "rejected"
+    MENU = "menu"
+    INVALID_CHOICE = "invalid_choice"
+    NO_CHOICE = "no_choice"
+    QUEUED = "queued"
+    RINGING = "ringing"
+    CONNECTED = "connected"
+    PARTED = "parted"
+    GAVE_UP = "gave_up"
+    LEFT_MENU = "left_menu"
+    LEFT_QUEUE = "left_queue"
+    LEFT_ARRIVAL = "left_arrival"
+    LEFT = "left"
+    MENU_HUNG_UP = "menu_hung_up"
+    MARKED = "marked"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing seen on a call, when, and the detail that matters (a queue, a status, a mark)."""
+
+    at: Millis
+    kind: FactKind
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that is over: what was seen of it, in order."""
+
+    id: CallId
+    raw_caller: str
+    caller: Caller | None
+    identified: bool
+    """Whether the dialplan's own screening confirmed the number: without that, no strike."""
+    facts: tuple[Fact, ...]
+
+    @property
+    def started(self) -> Millis:
+        """When the PBX first showed the call to us."""
+        return self.facts[0].at
+
+    @property
+    def ended(self) -> Millis:
+        """When the caller's channel went."""
+        return self.facts[-1].at
+
+    @property
+    def complete(self) -> bool:
+        """Say whether the call was seen from its beginning, with nothing lost on the way."""
+        return self.first(FactKind.ADOPTED, FactKind.GAP) is None
+
+    def first(self, *kinds: FactKind) -> Fact | None:
+        """Give the earliest fact of one of these kinds."""
+        return next((fact for fact in self.facts if fact.kind in kinds), None)
+
+    def last(self, *kinds: FactKind) -> Fact | None:
+        """Give the latest fact of one of these kinds."""
+        return next((fact for fact in reversed(self.facts) if fact.kind in kinds), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """How long a call spent where; None where it never was."""
+
+    ivr: Millis | None = None
+    wait: Millis | None = None
+    ring: Millis | None = None
+    talk: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A call with its one outcome, and the facts that decided it."""
+
+    call: Call
+    outcome: Outcome
+    reason: Reason
+    deciding: tuple[Fact, ...]
+    stages: Stages
+    queue: str | None = None
+    verdict: Verdict | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the ledger: the finding, and whether it cost the caller a strike."""
+
+    finding: Finding
+    strike: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One misuse held against a caller: the call it rests on, and why."""
+
+    call: CallId
+    at: Millis
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """The end that a person, or a corrected mark, put to a block before its time."""
+
+    at: Millis
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A decision to keep a caller out: since when, until when, by whom and on what grounds."""
+
+    level: Level
+    since: Millis
+    until: Millis | None
+    origin: Origin
+    reason: str
+    by: str
+    calls: tuple[CallId, ...] = ()
+    lifted: Lift | None = None
+
+    def holds_at(self, now: Millis) -> bool:
+        """Say whether the block is in force at that instant; its end is exclusive."""
+        return self.lifted is None and (self.until is None or now < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """A place on the allow list, which comes before everything."""
+
+    at: Millis
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRecord:
+    """All that is held on one caller; the unit that the store reads and writes as a whole."""
+
+    caller: Caller
+    strikes: tuple[Strike, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    allow: Allow | None = None
+    withdrawn: frozenset[CallId] = field(default_factory=frozenset)
+    """Calls whose strike was taken back: a late duplicate must not bring it back."""
+
+    def block_at(self, now: Millis) -> Block | None:
+        """Give the block in force at that instant that ends last."""
+        holding = [block for block in self.blocks if block.holds_at(now)]
+        return max(holding, key=lambda block: (block.until is None, block.until or 0), default=None)
+
+
+class ScreenReason(StrEnum):
+    """`SIAGA_REASON`: why the dialplan got its verdict. A closed set; admins branch on it."""
+
+    BLOCKED = "blocked"
+    WOULD_BLOCK = "would_block"
+    NOT_BLOCKED = "not_blocked"
+    ALLOW_LISTED = "allow_listed"
+    WITHHELD = "withheld"
+    MODE_OFF = "mode_off"
+    DEADLINE = "deadline"
+    STORE_DOWN = "store_down"
+    STORE_ERROR = "store_error"
+    INTERNAL_ERROR = "internal_error"
+    BAD_REQUEST = "bad_request"
+    STOPPING = "stopping"
+
+    @property
+    def fails_open(self) -> bool:
+        """Say whether this ALLOW stands in for an answer that we could not give."""
+        return self in FAIL_OPEN
+
+
+FAIL_OPEN: Final = frozenset(
+    {
+        ScreenReason.DEADLINE,
+        ScreenReason.STORE_DOWN,
+        ScreenReason.STORE_ERROR,
+        ScreenReason.INTERNAL_ERROR,
+        ScreenReason.BAD_REQUEST,
+        ScreenReason.STOPPING,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What the dialplan is told about a caller."""
+
+    verdict: Verdict
+    reason: ScreenReason
+    treatment: Treatment | None = None
+    level: Level | None = None
+    until: Millis | None = None
+    warn: bool = False

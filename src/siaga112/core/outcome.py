@@ -1,0 +1,151 @@
+"""Classification: a call that is over → exactly one outcome, with the facts that decided it.
+
+The rules stand in `RULES` in their order of precedence (domain.md); the first that finds its evidence
+wins. Every rule needs facts that were *seen*. None reads the absence of one as proof of misuse: what
+no rule can prove is `unknown`, and an unknown call never costs anybody anything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from siaga112.core.model import (
+    SECOND,
+    Call,
+    Fact,
+    FactKind,
+    Finding,
+    Mark,
+    Millis,
+    Outcome,
+    Reason,
+    Stages,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierRules:
+    """The centre's own limits. `early_drop`: who leaves within it, before the queue, dropped early."""
+
+    early_drop: Millis = 3 * SECOND
+
+
+Evidence = tuple[Reason, tuple[Fact, ...]]
+Rule = Callable[[Call, ClassifierRules], Evidence | None]
+
+_LEAVING: Final = (FactKind.LEFT_MENU, FactKind.LEFT_QUEUE, FactKind.LEFT_ARRIVAL, FactKind.LEFT)
+
+_UNSERVED: Final = {
+    "TIMEOUT": Reason.QUEUE_TIMEOUT,
+    "FULL": Reason.QUEUE_FULL,
+    "JOINEMPTY": Reason.QUEUE_EMPTY,
+    "LEAVEEMPTY": Reason.QUEUE_EMPTY,
+    "JOINUNAVAIL": Reason.QUEUE_UNAVAILABLE,
+    "LEAVEUNAVAIL": Reason.QUEUE_UNAVAILABLE,
+    "WITHDRAW": Reason.QUEUE_WITHDRAWN,
+}
+
+
+def _blocked(call: Call, _: ClassifierRules) -> Evidence | None:
+    rejected = call.last(FactKind.REJECTED)
+    if rejected is None or call.first(FactKind.QUEUED, FactKind.CONNECTED):
+        return None
+    return Reason.REJECTED, (rejected,)
+
+
+def _answered(call: Call, _: ClassifierRules) -> Evidence | None:
+    connected = call.first(FactKind.CONNECTED)
+    return (Reason.OPERATOR, (connected,)) if connected else None
+
+
+def _incomplete(call: Call, _: ClassifierRules) -> Evidence | None:
+    if adopted := call.first(FactKind.ADOPTED):
+        return Reason.SEEN_IN_PART, (adopted,)
+    if gap := call.first(FactKind.GAP):
+        return Reason.EVENTS_LOST, (gap,)
+    return None
+
+
+def _unserved(call: Call, _: ClassifierRules) -> Evidence | None:
+    gave_up = call.last(FactKind.GAVE_UP)
+    return (_UNSERVED[gave_up.detail], (gave_up,)) if gave_up else None
+
+
+def _abandoned(call: Call, rules: ClassifierRules) -> Evidence | None:
+    left = call.first(*_LEAVING)
+    if left is None:
+        return None
+    if left.kind is FactKind.LEFT_QUEUE:
+        queued = call.last(FactKind.QUEUED)
+        return Reason.LEFT_QUEUE, (queued, left) if queued else (left,)
+    if left.at - call.started <= rules.early_drop:
+        return Reason.DROPPED_EARLY, (call.facts[0], left)
+    if left.kind is FactKind.LEFT_ARRIVAL:
+        return Reason.BEFORE_MENU, (left,)
+    return None
+
+
+def _ivr_prank(call: Call, _: ClassifierRules) -> Evidence | None:
+    if left := call.first(FactKind.LEFT_MENU):
+        return Reason.LEFT_MENU, (left,)
+    if ended := call.first(FactKind.MENU_HUNG_UP):
+        choice = call.last(FactKind.INVALID_CHOICE, FactKind.NO_CHOICE)
+        if choice:
+            invalid = choice.kind is FactKind.INVALID_CHOICE
+            return Reason.INVALID_CHOICE if invalid else Reason.NO_CHOICE, (choice, ended)
+    return None
+
+
+RULES: Final[Sequence[tuple[Outcome, Rule]]] = (
+    (Outcome.BLOCKED, _blocked),
+    (Outcome.ANSWERED, _answered),
+    (Outcome.UNKNOWN, _incomplete),
+    (Outcome.UNSERVED, _unserved),
+    (Outcome.ABANDONED, _abandoned),
+    (Outcome.IVR_PRANK, _ivr_prank),
+)
+
+
+def classify(call: Call, rules: ClassifierRules) -> Finding:
+    """Give the call its one outcome. Total: any call gets one, and nothing is raised."""
+    outcome, reason = Outcome.UNKNOWN, Reason.NO_EVIDENCE
+    deciding: tuple[Fact, ...] = (call.facts[-1],)
+    for candidate, rule in RULES:
+        if evidence := rule(call, rules):
+            outcome, (reason, deciding) = candidate, evidence
+            break
+    queued = call.last(FactKind.QUEUED)
+    screened = call.last(FactKind.SCREENED)
+    marked = call.last(FactKind.MARKED)
+    return Finding(
+        call=call,
+        outcome=outcome,
+        reason=reason,
+        deciding=deciding,
+        stages=stages(call),
+        queue=queued.detail if queued else None,
+        verdict=Verdict.BLOCK if screened and screened.detail.startswith("BLOCK") else Verdict.ALLOW,
+        mark=Mark(marked.detail) if marked and outcome is Outcome.ANSWERED else None,
+    )
+
+
+def stages(call: Call) -> Stages:
+    """Measure how long the call spent where, from event times."""
+    return Stages(
+        ivr=_between(call, FactKind.MENU, (FactKind.QUEUED, FactKind.CONNECTED, *_LEAVING)),
+        wait=_between(call, FactKind.QUEUED, (FactKind.CONNECTED, FactKind.GAVE_UP, *_LEAVING)),
+        ring=_between(call, FactKind.RINGING, (FactKind.CONNECTED, FactKind.GAVE_UP, *_LEAVING)),
+        talk=_between(call, FactKind.CONNECTED, (FactKind.PARTED,)),
+    )
+
+
+def _between(call: Call, start: FactKind, ends: tuple[FactKind, ...]) -> Millis | None:
+    """Add up the spans from each `start` to the next fact of `ends`, or to the end of the call."""
+    if call.first(start) is None:
+        return None
+    cuts = [fact for fact in call.facts if fact.kind is start or fact.kind in ends]
+    if cuts[-1].kind is start:
+        cuts.append(call.facts[-1])
+    return sum(max(0, b.at - a.at) for a, b in pairwise(cuts) if a.kind is start)

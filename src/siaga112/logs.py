@@ -1,0 +1,22 @@
+"""Logs: one JSON object a line on stderr, so that hostile text cannot forge a line."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure() -> None:
+    """Set structlog up for the daemon; panoramisk's own chatter (which shows secrets) is cut off."""
+    logging.getLogger("panoramisk").setLevel(logging.CRITICAL)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,1 @@
+"""The two flows, async but driver-free: events in (pipeline), questions answered (screening)."""

@@ -1,0 +1,66 @@
+"""A FastAGI server that is not siaga112: silent, rude or obedient, to try the dialplan's guard."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+PATIENCE_SECONDS: Final = 15.0
+BLOCK_AND_REJECT: Final = ("SET VARIABLE SIAGA_TREATMENT reject", "SET VARIABLE SIAGA_VERDICT BLOCK")
+
+
+@dataclass(slots=True)
+class AgiStub:
+    """What the server was asked and answered; requests are in the order of their end."""
+
+    commands: Sequence[str]
+    pipelined: bool
+    silent: bool
+    requests: list[list[str]] = field(default_factory=list)
+    replies: list[list[str]] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Handle one call."""
+        try:
+            request = [line async for line in _lines(reader)]
+            self.requests.append(request)
+            if self.silent:
+                await reader.read()
+                return
+            replies: list[str] = []
+            self.replies.append(replies)
+            if self.pipelined:
+                writer.write("".join(f"{command}\n" for command in self.commands).encode())
+            for command in self.commands:
+                if not self.pipelined:
+                    writer.write(f"{command}\n".encode())
+                replies.append((await reader.readline()).decode("utf-8", "replace").rstrip("\n"))
+        except ConnectionError:
+            return  # the PBX may leave at any time: that is what is being tried
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
+    while line := (await reader.readline()).decode("utf-8", "replace").rstrip("\n"):
+        yield line
+
+
+@asynccontextmanager
+async def agi_stub(
+    port: int, commands: Sequence[str] = (), *, pipelined: bool = False, silent: bool = False
+) -> AsyncIterator[AgiStub]:
+    """Listen where the PBX asks (`pbx.agi_port`) and answer every call with these commands.
+
+    `pipelined` writes them in one piece; `silent` accepts, reads the request, and never answers.
+    """
+    stub = AgiStub(commands, pipelined, silent)
+    server = await asyncio.start_server(stub.serve, "127.0.0.1", port, backlog=128)
+    try:
+        yield stub
+    finally:
+        server.close()

@@ -1,0 +1,370 @@
+"""One real Asterisk in a temporary folder, with siaga112's shipped files in it."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, Self
+
+from tests.lab import ports
+from tests.lab.ami import ActionError, Observer
+from tests.lab.roots import AsteriskRoot
+
+SHIPPED: Final = Path(__file__).resolve().parents[2] / "asterisk"
+SHIPPED_SECRET: Final = "change-me"
+LAB_USER: Final = "lab"
+LAB_SECRET: Final = "lab"
+RTP_PORTS: Final = 400
+BOOT_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.05
+STOP_SECONDS: Final = 10.0
+
+# Modules that open a port of their own, need a service, or complain: left out, by the start of their names.
+UNLOADED: Final = (
+    *("aeap", "app_adsi", "app_agent_pool", "app_alarm", "app_amd", "app_audiosocket", "app_confbridge", "app_festival"),
+    *("app_followme", "app_getcpeid", "app_jack", "app_minivm", "app_mysql", "app_page", "app_speech", "app_stasis"),
+    *("app_voicemail", "cdr_", "cel_", "chan_a", "chan_console", "chan_dahdi", "chan_iax2", "chan_mgcp", "chan_misdn"),
+    *("chan_mobile", "chan_motif", "chan_ooh323", "chan_oss", "chan_phone", "chan_rtp", "chan_sip", "chan_skinny"),
+    *("chan_unistim", "chan_vpb", "chan_websocket", "func_odbc", "pbx_ael", "pbx_dundi", "pbx_lua", "res_adsi", "res_aeap"),
+    *("res_ari", "res_audiosocket", "res_calendar", "res_clialiases", "res_config_", "res_fax", "res_geolocation"),
+    *("res_hep", "res_http_media_cache", "res_musiconhold", "res_odbc", "res_parking", "res_phoneprov"),
+    *("res_pjsip_config_wizard", "res_pjsip_geolocation", "res_pjsip_notify", "res_pjsip_phoneprov", "res_pjsip_stir"),
+    *("res_prometheus", "res_resolver_unbound", "res_rtp_multicast", "res_smdi", "res_snmp", "res_speech_aeap"),
+    *("res_stasis_broadcast", "res_statsd", "res_stir_shaken", "res_stun_monitor", "res_websocket_client", "res_xmpp"),
+    *("app_dahdi", "app_flash", "app_meetme", "app_osplookup", "res_corosync", "res_endpoint_stats", "res_chan_stats"),
+    *("app_ices", "app_image", "app_macro", "app_nbscat", "app_url", "res_monitor"),
+)
+# Files that Asterisk misses aloud; empty ones say the same without noise.
+EMPTY: Final = (
+    *("acl.conf", "ccss.conf", "cdr.conf", "cel.conf", "cli_permissions.conf", "dnsmgr.conf", "dsp.conf", "enum.conf"),
+    *("pjproject.conf", "stasis.conf", "udptl.conf", "codecs.conf", "http.conf"),
+)
+
+# Queue members are Local/101@operators/n: what they do is the global OPERATOR, read anew at every call.
+OPERATORS: Final = r"""
+[operators]
+exten => _XXX,1,Goto(${OPERATOR},1)
+
+exten => answer,1,Ringing()
+ same => n,Wait(0.3)
+ same => n,Answer()
+ same => n(stay),Wait(3600)
+
+exten => answer_then_hangup,1,Ringing()
+ same => n,Wait(0.3)
+ same => n,Answer()
+ same => n,Wait(1)
+ same => n,Hangup()
+
+exten => never,1,Ringing()
+ same => n,Wait(3600)
+
+exten => busy,1,Busy()
+
+exten => mark_prank,1,Set(KEYS=*71)
+ same => n,Goto(mark,1)
+exten => mark_genuine,1,Set(KEYS=*72)
+ same => n,Goto(mark,1)
+exten => mark_information,1,Set(KEYS=*73)
+ same => n,Goto(mark,1)
+; The keys count only once the queue has bridged the two: BRIDGEPEER on the other half says so.
+exten => mark,1,Ringing()
+ same => n,Wait(0.3)
+ same => n,Answer()
+ same => n(until_bridged),Wait(0.1)
+ same => n,GotoIf($["${IMPORT(${CUT(CHANNEL,\;,1)}\;1,BRIDGEPEER)}" = ""]?until_bridged)
+ same => n,SendDTMF(${KEYS})
+ same => n,Goto(answer,stay)
+"""
+
+
+class AsteriskError(RuntimeError):
+    """The PBX did not start, or ended; the message has the end of its log."""
+
+
+class Asterisk:
+    """A running PBX. Use `async with Asterisk.start(root) as pbx`."""
+
+    def __init__(
+        self,
+        root: AsteriskRoot,
+        folder: Path,
+        *,
+        context: str,
+        dialplan: str,
+        globals_: dict[str, str],
+        operators: Sequence[str],
+        siaga_secret: str,
+    ) -> None:
+        """Choose the ports; `start` does the rest."""
+        self.version = root.version
+        self.folder = folder
+        self.log = folder / "log/messages.log"
+        self.siaga_secret = siaga_secret
+        self.sip_port = ports.free()
+        self.ami_port = ports.free()
+        self.agi_port = ports.free()
+        self._rtp_port = ports.free(RTP_PORTS)
+        self._root = root
+        self._context = context
+        self._dialplan = dialplan
+        self._globals = {"OPERATOR": "answer", "SIAGA_AGI": f"agi://127.0.0.1:{self.agi_port}/screen", **globals_}
+        self._operators = operators
+        self._companions: list[Callable[[], Awaitable[None]]] = []
+        self._process: asyncio.subprocess.Process | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def start(  # noqa: PLR0913 - a lab bench has many knobs
+        cls,
+        root: AsteriskRoot,
+        *,
+        context: str = "siaga112-incoming",
+        dialplan: str = "",
+        globals_: dict[str, str] | None = None,
+        operators: Sequence[str] = ("101",),
+        siaga_secret: str = "lab-siaga112",  # noqa: S107 - of a PBX that lives for seconds
+        keep_log: Path | None = None,
+    ) -> AsyncIterator[Self]:
+        """Run a PBX for as long as the block lasts.
+
+        `context` is the trunk's; `dialplan` is appended to extensions.conf; `globals_` go into
+        its [globals] (a value of "" leaves even the lab's own one out); `keep_log` receives
+        Asterisk's log at the end.
+        """
+        # A short path: the control socket's name must fit into 107 bytes.
+        with tempfile.TemporaryDirectory(prefix=f"siaga112-lab{root.version}-") as folder:
+            pbx = cls(
+                root,
+                Path(folder),
+                context=context,
+                dialplan=dialplan,
+                globals_=globals_ or {},
+                operators=operators,
+                siaga_secret=siaga_secret,
+            )
+            pbx._write_configuration()
+            try:
+                await pbx.boot()
+                yield pbx
+            finally:
+                for end in pbx._companions:
+                    await end()
+                await pbx.stop()
+                if keep_log is not None and pbx.log.is_file():
+                    shutil.copyfile(pbx.log, keep_log)
+
+    @property
+    def pid(self) -> int:
+        """The PBX's process id."""
+        if self._process is None or self._process.returncode is not None:
+            msg = "Asterisk is not running"
+            raise AsteriskError(msg)
+        return self._process.pid
+
+    @property
+    def console_command(self) -> tuple[str, ...]:
+        """The command to which `-r` or `-rx …` is added for the console."""
+        return (*self._root.command, "-C", str(self._configuration("asterisk.conf")))
+
+    async def boot(self) -> None:
+        """Start the process, on the same ports as before, and wait until it takes calls."""
+        output = (self.folder / "log/console.log").open("ab")
+        with output:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.console_command,
+                *("-f", "-q"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # Its own session: a Ctrl-C in the terminal is for the test, which then stops the PBX.
+                start_new_session=True,
+            )
+        try:
+            async with asyncio.timeout(BOOT_SECONDS):
+                observer = await self._first_login()
+                async with observer:
+                    await observer.wait_for(lambda e: e.name == "FullyBooted", timeout=BOOT_SECONDS)
+        except (TimeoutError, ConnectionError) as error:
+            raise AsteriskError(self._complaint("did not come up")) from error
+
+    async def observe(self) -> Observer:
+        """Connect a witness with all rights, which sees every event."""
+        return await Observer.connect(self.ami_port, LAB_USER, LAB_SECRET)
+
+    async def observe_as_siaga(self) -> Observer:
+        """Connect as the shipped AMI user: with its rights and through its event filter."""
+        return await Observer.connect(self.ami_port, "siaga112", self.siaga_secret)
+
+    async def console(self, command: str) -> str:
+        """Run one console command and give its output."""
+        process = await asyncio.create_subprocess_exec(
+            *self.console_command,
+            *("-rx", command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return output.decode("utf-8", "replace")
+
+    def pause(self) -> None:
+        """Freeze the PBX (SIGSTOP)."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Thaw the PBX (SIGCONT)."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    async def kill(self) -> None:
+        """End the PBX as a power cut would."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    def before_stop(self, end: Callable[[], Awaitable[None]]) -> None:
+        """Have this awaited when the lab is cleared: nothing outlives its PBX."""
+        self._companions.append(end)
+
+    async def stop(self) -> None:
+        """End the PBX in good order, calls or no calls; kill it if it will not."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            await self.kill()
+
+    async def restart(self) -> None:
+        """Stop and boot again: same ports, same configuration, no calls."""
+        await self.stop()
+        await self.boot()
+
+    def warnings(self) -> list[str]:
+        """Give the WARNING and ERROR lines of Asterisk's log so far: none, if our files are right."""
+        lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.is_file() else []
+        return [line for line in lines if " WARNING[" in line or " ERROR[" in line]
+
+    async def _first_login(self) -> Observer:
+        began = time.monotonic()
+        while time.monotonic() - began < BOOT_SECONDS:
+            if self._process is None or self._process.returncode is not None:
+                raise AsteriskError(self._complaint("ended at once"))
+            try:
+                return await self.observe()
+            except (ConnectionError, asyncio.IncompleteReadError, ActionError):
+                await asyncio.sleep(POLL_SECONDS)  # nobody to tell us that the port is open: ask
+        raise TimeoutError
+
+    def _complaint(self, what: str) -> str:
+        texts = [file.read_text("utf-8", "replace") for file in (self.log, self.log.with_name("console.log")) if file.is_file()]
+        last = "\n".join("\n".join(texts).splitlines()[-15:])
+        return f"Asterisk {self.version} {what}:\n{last}"
+
+    def _configuration(self, name: str) -> Path:
+        return self.folder / "etc" / name
+
+    def _write_configuration(self) -> None:
+        for name in ("etc/manager.d", "data/sounds", "db", "keys/keys", "spool", "run", "log", "agi-bin"):
+            (self.folder / name).mkdir(parents=True)
+        for part in self._root.data.iterdir():
+            if part.name != "sounds":
+                (self.folder / "data" / part.name).symlink_to(part)
+        for language in (SHIPPED / "sounds").iterdir():
+            if language.is_dir():
+                (self.folder / "data/sounds" / language.name).mkdir()
+                (self.folder / "data/sounds" / language.name / "siaga112").symlink_to(language / "siaga112")
+        user = (SHIPPED / "manager.d/siaga112.conf").read_text("utf-8")
+        self._configuration("manager.d/siaga112.conf").write_text(
+            user.replace(f"secret = {SHIPPED_SECRET}", f"secret = {self.siaga_secret}"), "utf-8"
+        )
+        for name, text in {**dict.fromkeys(EMPTY, ""), **self._texts()}.items():
+            self._configuration(name).write_text(text, "utf-8")
+
+    def _texts(self) -> dict[str, str]:
+        folder = self.folder
+        members = "\n".join(f"member => Local/{operator}@operators/n" for operator in self._operators)
+        variables = "\n".join(f"{name}={value}" for name, value in self._globals.items() if value)
+        modules = sorted(module.name for module in self._root.modules.glob("*.so"))
+        unloaded = "\n".join(f"noload = {name}" for name in modules if name.startswith(UNLOADED))
+        return {
+            "asterisk.conf": f"""
+[directories]
+astetcdir => {folder}/etc
+astmoddir => {self._root.modules}
+astvarlibdir => {folder}/data
+astdbdir => {folder}/db
+astkeydir => {folder}/keys
+astdatadir => {folder}/data
+astagidir => {folder}/agi-bin
+astspooldir => {folder}/spool
+astrundir => {folder}/run
+astlogdir => {folder}/log
+[options]
+nocolor = yes
+""",
+            "modules.conf": f"[modules]\nautoload = yes\n{unloaded}\n",
+            "logger.conf": "[general]\n[logfiles]\nmessages.log => notice,warning,error\n",
+            "indications.conf": "[general]\ncountry = id\n[id]\ndescription = Indonesia\nringcadence = 1000,4000\nring = 425/1000,0/4000\n",
+            "rtp.conf": f"[general]\nrtpstart = {self._rtp_port}\nrtpend = {self._rtp_port + RTP_PORTS - 1}\n",
+            "pjsip.conf": f"""
+[transport]
+type = transport
+protocol = udp
+bind = 127.0.0.1:{self.sip_port}
+[trunk]
+type = endpoint
+context = {self._context}
+disallow = all
+allow = ulaw,alaw
+dtmf_mode = rfc4733
+direct_media = no
+media_address = 127.0.0.1
+bind_rtp_to_media_address = yes
+trust_id_inbound = yes
+[trunk]
+type = identify
+endpoint = trunk
+match = 127.0.0.1
+""",
+            "manager.conf": f"""
+[general]
+enabled = yes
+bindaddr = 127.0.0.1
+port = {self.ami_port}
+timestampevents = yes
+[{LAB_USER}]
+secret = {LAB_SECRET}
+read = all
+write = all
+writetimeout = 60000
+#include "{folder}/etc/manager.d/siaga112.conf"
+""",
+            "queues.conf": f"""
+[general]
+#include "{SHIPPED}/queues_siaga112.conf"
+[siaga112](+)
+{members}
+""",
+            "features.conf": f'[general]\n#include "{SHIPPED}/features_siaga112.conf"\n',
+            "extensions.conf": f"""
+[globals]
+{variables}
+#include "{SHIPPED}/extensions_siaga112.conf"
+#include "{SHIPPED}/extensions_siaga112_centre.conf"
+{OPERATORS}
+{self._dialplan}
+""",
+        }
+
+

@@ -1,0 +1,331 @@
+"""Real SIP callers: one SIPp process for each call, hung up on command."""
+
+import asyncio
+import contextlib
+import itertools
+import re
+import shutil
+import socket
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from tests.lab import ports
+from tests.lab.asterisk import Asterisk
+
+PATIENCE_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 0.02
+PRESS_EVERY_SECONDS: Final = 1.5
+PRESSES: Final = 40
+REFUSALS: Final = (400, 401, 403, 404, 408, 410, 480, 484, 486, 487, 488, 500, 502, 503, 603)
+DTMF_CODES: Final = {**{str(digit): digit for digit in range(10)}, "*": 10, "#": 11}
+
+# Told to SIPp as a SIP message within the call, so that it follows from the scenario and not from a signal.
+HANG_UP: Final = """\
+MESSAGE sip:caller@127.0.0.1 SIP/2.0
+Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK-hang-up-{attempt}
+From: <sip:lab@127.0.0.1>;tag=lab
+To: <sip:caller@127.0.0.1>
+Call-ID: {call_id}
+CSeq: {attempt} MESSAGE
+Content-Length: 0
+
+"""
+SCENARIO: Final = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="caller">
+<send retrans="500"><![CDATA[
+INVITE sip:{dialled}@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-invite
+{from_and_call_id}
+To: <sip:{dialled}@[remote_ip]:[remote_port]>
+CSeq: 1 INVITE
+Contact: <sip:caller@[local_ip]:[local_port]>
+Max-Forwards: 70
+{extra}Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=caller 1 1 IN IP[local_ip_type] [local_ip]
+s=-
+c=IN IP[media_ip_type] [media_ip]
+t=0 0
+m=audio [auto_media_port] RTP/AVP 0 101
+a=rtpmap:0 PCMU/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-15
+]]></send>
+{provisional}
+<recv request="MESSAGE" optional="true" next="cancel"/>
+{refusals}
+<recv response="200" rrs="true"/>
+<send><![CDATA[
+{ack}]]>{keys}</send>
+<recv request="MESSAGE" optional="true" next="bye"/>
+<recv request="BYE"/>
+<send next="over"><![CDATA[
+{bye_ok}]]></send>
+
+<label id="bye"/>
+<send retrans="500"><![CDATA[
+BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+{from_and_call_id}
+To: <sip:{dialled}@[remote_ip]:[remote_port]>[peer_tag_param]
+CSeq: 2 BYE
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+<recv request="BYE" optional="true" next="both"/>
+<recv response="481" optional="true" next="over"/>
+<recv response="200" next="over"/>
+
+<label id="both"/>
+<send next="over"><![CDATA[
+{bye_ok}]]></send>
+
+<label id="cancel"/>
+<send retrans="500"><![CDATA[
+CANCEL sip:{dialled}@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-invite
+{from_and_call_id}
+To: <sip:{dialled}@[remote_ip]:[remote_port]>
+CSeq: 1 CANCEL
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+{provisional}
+<recv response="487" optional="true" next="refused"/>
+<recv response="200" rrs="true" next="late" test="answered">
+<action><ereg regexp="INVITE" search_in="hdr" header="CSeq:" assign_to="answered"/></action>
+</recv>
+{provisional}
+<recv response="200" optional="true" rrs="true" next="late"/>
+<recv response="487"/>
+
+<label id="refused"/>
+<send><![CDATA[
+ACK sip:{dialled}@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-invite
+{from_and_call_id}
+[last_To:]
+CSeq: 1 ACK
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+<nop next="over"/>
+
+<label id="late"/>
+<send next="bye"><![CDATA[
+{ack}]]></send>
+<label id="over"/>
+<nop/>
+</scenario>
+"""
+FROM_AND_CALL_ID: Final = """\
+From: {display}<sip:{number}@[local_ip]:[local_port]>;tag=caller-[pid]
+Call-ID: [call_id]"""
+ACK: Final = """\
+ACK [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+{from_and_call_id}
+[last_To:]
+CSeq: 1 ACK
+Max-Forwards: 70
+Content-Length: 0
+
+"""
+BYE_OK: Final = """\
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended, as its caller saw it.
+
+    `status` is the final answer to the INVITE (200 answered, 403 rejected, 487 cancelled, 0 none);
+    `ended_by` says who ended an answered or cancelled call.
+    """
+
+    status: int
+    ended_by: Literal["caller", "pbx"] | None
+
+
+class CallError(RuntimeError):
+    """SIPp could not do its work; the message has its last words."""
+
+
+class Call:
+    """One call in progress. Made by `place_call`."""
+
+    def __init__(self, number: str, process: asyncio.subprocess.Process, folder: Path, port: int, call_id: str) -> None:
+        """Take over a started SIPp."""
+        self.number = number
+        self._process = process
+        self._folder = folder
+        self._port = port
+        self._call_id = call_id
+
+    async def hang_up(self) -> Ending:
+        """Put the receiver down: BYE if the call was answered, CANCEL if not."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for attempt in itertools.count(1):
+                # SIPp ignores what reaches it between two steps of its scenario: so tell it until it has acted.
+                if self._process.returncode is not None or self._has_hung_up():
+                    break
+                if "\nSIP/2.0 " in self.messages():  # before the PBX's first answer there is nothing to cancel
+                    self._tell(attempt)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), POLL_SECONDS)
+        return await self.ended()
+
+    def _has_hung_up(self) -> bool:
+        return re.search(r"message sent[^\n]*\n\n(BYE|CANCEL) ", self.messages()) is not None
+
+    def _tell(self, attempt: int) -> None:
+        order = HANG_UP.format(call_id=self._call_id, attempt=attempt).replace("\n", "\r\n")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+            phone.sendto(order.encode(), ("127.0.0.1", self._port))
+
+    async def ended(self, *, timeout: float = PATIENCE_SECONDS) -> Ending:
+        """Wait until the call is over, whoever ends it."""
+        async with asyncio.timeout(timeout):
+            await self._process.wait()
+        return _ending(self.messages())
+
+    def messages(self) -> str:
+        """Give the SIP messages exchanged so far, as SIPp traced them."""
+        trace = self._folder / "messages.log"
+        return trace.read_text("utf-8", "replace") if trace.is_file() else ""
+
+    async def abort(self) -> None:
+        """End the caller's process without a word to the PBX, as a lost phone would."""
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+
+async def place_call(  # noqa: PLR0913 - a caller has many traits
+    pbx: Asterisk,
+    *,
+    number: str,
+    presses: str = "",
+    dialled: str = "112",
+    display: str = "",
+    asserted: str | None = None,
+    private: bool = False,
+) -> Call:
+    """Call the PBX from this number and return as soon as the caller is on the line.
+
+    `presses`: keys that the caller presses in this order, again and again every 1.5 s until the
+    call ends, so that no test depends on the right moment; '' keeps quiet. `number` is the From
+    user as it stands on the wire, `display` the name before it; a hidden caller is
+    `number="anonymous", private=True`, with the true number in `asserted` if the exchange tells it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="call-", dir=pbx.folder))
+    if presses:
+        (folder / "keys.pcap").write_bytes(keys_pcap(presses))
+    (folder / "scenario.xml").write_text(_scenario(number, presses, dialled, display, asserted, private=private), "utf-8")
+    tool = shutil.which("sipp")
+    if tool is None:
+        msg = "sipp is not installed (apt-get install sip-tester)"
+        raise CallError(msg)
+    port = ports.free()
+    call_id = f"{folder.name}@lab"
+    output = (folder / "output.log").open("wb")
+    with output:
+        process = await asyncio.create_subprocess_exec(
+            tool,
+            *("-sf", "scenario.xml", "-m", "1", "-nostdin", "-cid_str", call_id, "-cp", str(ports.free())),
+            *("-default_behaviors", "all,-abortunexp"),  # a message that crosses ours on the wire is no failure
+            *("-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"),
+            *("-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1", "-mp", str(ports.free(4))),
+            f"127.0.0.1:{pbx.sip_port}",
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    call = Call(number, process, folder, port, call_id)
+    pbx.before_stop(call.abort)
+    return call
+
+
+def _scenario(number: str, presses: str, dialled: str, display: str, asserted: str | None, *, private: bool) -> str:
+    extra = "Privacy: id\n" if private else ""
+    if asserted is not None:
+        extra += f"P-Asserted-Identity: <sip:{asserted}@127.0.0.1>\n"
+    from_and_call_id = FROM_AND_CALL_ID.format(display=f'"{display}" ' if display else "", number=number)
+    return SCENARIO.format(
+        dialled=dialled,
+        extra=extra,
+        from_and_call_id=from_and_call_id,
+        provisional="\n".join(f'<recv response="{code}" optional="true"/>' for code in (100, 180, 183)),
+        refusals="\n".join(f'<recv response="{code}" optional="true" next="refused"/>' for code in REFUSALS),
+        ack=ACK.format(from_and_call_id=from_and_call_id),
+        keys='<action><exec play_pcap_audio="keys.pcap"/></action>' if presses else "",
+        bye_ok=BYE_OK,
+    )
+
+
+def keys_pcap(keys: str) -> bytes:
+    """Write the telephone events (RFC 4733) of these keys, again and again, as a capture for SIPp to play.
+
+    SIPp's own captures cannot be played twice in a call: the repeated timestamps read as one key.
+    """
+    packets = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+    sequence = 1
+    for start in _press_times(keys):
+        seconds, key = start
+        code = DTMF_CODES[key]
+        for part in range(8):  # five growing packets, then the end three times over, 20 ms apart
+            is_end = part >= 5  # noqa: PLR2004
+            duration = 160 * (min(part, 5) + 1)
+            rtp = struct.pack("!BBHII", 0x80, 101 | (0x80 if part == 0 else 0), sequence, int(seconds * 8000), 0x5149)
+            event = struct.pack("!BBH", code, 0x8A if is_end else 0x0A, duration)
+            packets += _packet(seconds + 0.02 * part, rtp + event)
+            sequence += 1
+    return bytes(packets)
+
+
+def _press_times(keys: str) -> list[tuple[float, str]]:
+    gap = 0.3
+    turn = max(PRESS_EVERY_SECONDS, gap * (len(keys) + 2))
+    return [(0.5 + turn * again + gap * place, key) for again in range(PRESSES) for place, key in enumerate(keys)]
+
+
+def _packet(seconds: float, payload: bytes) -> bytes:
+    udp = struct.pack("!HHHH", 10000, 10000, 8 + len(payload), 0) + payload
+    loopback = b"\x7f\x00\x00\x01"
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, loopback, loopback) + udp
+    frame = bytes(12) + b"\x08\x00" + ip
+    return struct.pack("<IIII", int(seconds), int(seconds % 1 * 1_000_000), len(frame), len(frame)) + frame
+
+
+def _ending(trace: str) -> Ending:
+    status = 0
+    ended_by: Literal["caller", "pbx"] | None = None
+    # SIPp's trace: "UDP message sent …" or "UDP message received …", an empty line, the message.
+    for direction, first_line, cseq in re.findall(
+        r"message (sent|received)[^\n]*\n\n(\S[^\r\n]*)\r?\n(?:.*?)^CSeq:\s*\d+\s+(\w+)", trace, re.DOTALL | re.MULTILINE
+    ):
+        words = first_line.split(" ")
+        if direction == "received" and words[0] == "SIP/2.0" and cseq == "INVITE" and int(words[1]) >= 200:  # noqa: PLR2004
+            status = int(words[1])
+        elif words[0] in ("BYE", "CANCEL") and ended_by is None:
+            ended_by = "caller" if direction == "sent" else "pbx"
+    return Ending(status, ended_by)
