@@ -65,6 +65,11 @@ def open_desk(settings: Settings, store: RedisStore, by: str) -> Desk:
     return Desk(store, settings.policy.rules(), settings.mode, now, by)
 
 
+def _tell_of_exception(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody caught as one line, as everything else."""
+    _log.error("unexpected", detail=context.get("message"), exc_info=context.get("exception"))
+
+
 @dataclass
 class Daemon:
     """`siaga112 run`: both halves, or one. Start parts in order, run until told to stop, end in order."""
@@ -79,6 +84,7 @@ class Daemon:
         self._require_secret()
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_tell_of_exception)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
 

@@ -1,23 +1,24 @@
-"""Free loopback ports, none handed out twice in one run."""
+"""Free loopback ports, chosen at run time."""
 
 import random
 import socket
+from collections import deque
 from typing import Final
 
 # Below Linux's ephemeral range (32768…), so that no outgoing connection takes one meanwhile.
 LOWEST: Final = 12000
 HIGHEST: Final = 32000
-_taken: set[int] = set()
-_random = random.Random()  # noqa: S311 - any free port will do
+# Not handed out twice before their owner has had the time to bind them; bounded, or a long run would use all up.
+_recent: Final[deque[int]] = deque(maxlen=4000)
 
 
 def free(count: int = 1) -> int:
-    """Give the first of `count` consecutive ports that are free for TCP and UDP."""
+    """Give the first of `count` consecutive ports, an even one, that are free for TCP and UDP."""
     while True:
-        first = _random.randrange(LOWEST, HIGHEST - count, 2)
+        first = random.randrange(LOWEST, HIGHEST - count, 2)
         ports = range(first, first + count)
-        if not _taken.intersection(ports) and all(_is_free(port) for port in ports):
-            _taken.update(ports)
+        if not set(ports).intersection(_recent) and all(_is_free(port) for port in ports):
+            _recent.extend(ports)
             return first
 
 

@@ -70,9 +70,9 @@ def tell(story: Story, zone: ZoneInfo) -> list[str]:
     lines += [f"  {_short(at, zone)}  {text}" for at, _, text in sorted(chapters)]
     if not chapters:
         lines.append("  nothing is held on this caller")
-    counted = len(counted_strikes(record, now, rules))
+    counted, window = len(counted_strikes(record, now, rules)), durations.spell(rules.window)
     lines.append(
-        f"  {counted} of {rules.threshold} misuses within {durations.spell(rules.window)} ({rules.name})"
+        f"  {counted} misuses count in the last {window}; more than {rules.threshold} block ({rules.name})"
     )
     lines.append(f"  now: {_verdict(story.verdict, story.mode, zone)}")
     return lines

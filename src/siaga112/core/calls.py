@@ -73,7 +73,8 @@ class _Live:
     raw: str
     facts: list[Fact]
     stage: Stage = Stage.SCREENING
-    screened_as: str | None = None
+    confirmed: bool = False
+    withheld: bool = False
     screen_reason: str = ""
     asked_at: set[Place] = field(default_factory=set)
     wrong_choice: dict[Place, str] = field(default_factory=dict)
@@ -194,8 +195,8 @@ class Tracker:
             return
         match event.name:
             case "SIAGA_CALLER":
-                if call.screened_as is None:
-                    call.screened_as = event.value
+                call.confirmed = True
+                call.withheld |= event.value != call.raw
             case "SIAGA_REASON":
                 call.screen_reason = event.value
             case "SIAGA_VERDICT":
@@ -293,19 +294,17 @@ class Tracker:
             id=call.id,
             raw_caller=call.raw,
             caller=self._caller(call),
-            identified=call.screened_as is not None,
+            identified=call.confirmed,
             facts=tuple(call.facts),
         )
 
     def _caller(self, call: _Live) -> Caller | None:
         """Two witnesses: the number at arrival, and what the dialplan's own cleaning left of it.
 
-        Where they differ the caller is withheld: a hidden presentation, or text that was made to
-        look like somebody else's number.
+        Where they ever differ the caller is withheld: a hidden presentation, or text that was made
+        to look like somebody else's number.
         """
-        if call.screened_as is not None and call.screened_as != call.raw:
-            return None
-        return canonical(call.raw, self._dialplan.numbers)
+        return None if call.withheld else canonical(call.raw, self._dialplan.numbers)
 
     # ── interruptions ────────────────────────────────────────────────────────────────────────────
 

@@ -221,11 +221,15 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """The end that a person, or a corrected mark, put to a block before its time."""
+    """The end that a person, or a corrected mark, put to a block before its time.
+
+    A person's decision forgives all misuse before it; a corrected mark only takes itself back.
+    """
 
     at: Millis
     by: str
     reason: str
+    forgives: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,10 @@ def strike_for(finding: Finding, rules: PolicyRules) -> Strike | None:
 def add_strike(record: CallerRecord, strike: Strike, rules: PolicyRules) -> CallerRecord:
     """Hold a strike against the caller, and impose the block that it leads to, if any.
 
-    Adding the same strike twice, or one that was taken back, changes nothing.
+    Adding the same strike twice, or one that was taken back, changes nothing; a caller on the allow
+    list gets none.
     """
-    if strike.call in record.withdrawn or any(strike.call == held.call for held in record.strikes):
+    if record.allow or strike.call in record.withdrawn or any(strike.call == held.call for held in record.strikes):
         return record
     strikes = tuple(sorted((*record.strikes, strike), key=lambda s: (s.at, s.call)))
     record = replace(record, strikes=strikes)
@@ -128,7 +129,7 @@ def restore_strike(record: CallerRecord, strike: Strike, rules: PolicyRules) -> 
 
 
 def _block_due(record: CallerRecord, now: Millis, rules: PolicyRules) -> Block | None:
-    if record.allow or record.block_at(now):
+    if record.block_at(now):
         return None
     earlier = earlier_blocks(record, now, rules)
     if earlier:
@@ -154,12 +155,17 @@ def _block_due(record: CallerRecord, now: Millis, rules: PolicyRules) -> Block |
 
 
 def earlier_blocks(record: CallerRecord, now: Millis, rules: PolicyRules) -> tuple[Block, ...]:
-    """Give the automatic blocks that still count as "before": not lifted, ended within the memory."""
+    """Give the automatic blocks that still count as "before".
+
+    Those that nobody lifted, that ended within the memory, and that no later decision forgave.
+    """
+    forgiven = _forgiven_until(record)
     return tuple(
         block
         for block in record.blocks
         if block.origin is Origin.AUTOMATIC
         and block.lifted is None
+        and block.since > forgiven
         and (block.until is None or block.until > now - rules.memory)
     )
 
@@ -170,7 +176,7 @@ def counted_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> tu
     A strike exactly one window old counts no more. Strikes before a person lifted a block are
     forgiven; within one burst only the first counts.
     """
-    forgiven = max((block.lifted.at for block in record.blocks if block.lifted), default=-1)
+    forgiven = _forgiven_until(record)
     counted: list[Strike] = []
     for strike in record.strikes:
         if not now - rules.window < strike.at <= now or strike.at <= forgiven:
@@ -179,6 +185,11 @@ def counted_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> tu
             continue
         counted.append(strike)
     return tuple(counted)
+
+
+def _forgiven_until(record: CallerRecord) -> Millis:
+    lifts = [block.lifted for block in record.blocks if block.lifted]
+    return max((lifted.at for lifted in lifts if lifted.forgives), default=-1)
 
 
 # ── what people decide ───────────────────────────────────────────────────────────────────────────

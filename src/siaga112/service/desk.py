@@ -95,12 +95,14 @@ class Desk:
         finding = replace(entry.finding, mark=mark)
         strike = policy.strike_for(finding, self.rules) if await self.mode() is not Mode.OFF else None
         caller = finding.call.caller
+        struck = False
         if caller and strike:
-            await self._change(caller, lambda held: policy.restore_strike(held, strike, self.rules))
+            _, after = await self._change(caller, lambda held: policy.restore_strike(held, strike, self.rules))
+            struck = strike in after.strikes
         elif caller and entry.strike:
-            taken_back = Lift(self.clock(), self.by, f"call {call} was marked {mark}")
+            taken_back = Lift(self.clock(), self.by, f"call {call} was marked {mark}", forgives=False)
             await self._change(caller, lambda held: policy.take_back_strike(held, call, taken_back))
-        marked = Entry(finding, strike is not None)
+        marked = Entry(finding, struck)
         await self.store.put_entry(marked)
         return marked
 

@@ -7,7 +7,7 @@ idempotent by call id).
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -117,6 +117,7 @@ class Recorder:
                 strike.at,
                 self.policy,
             )
+            entry = replace(entry, strike=strike in after.strikes)
             if after != before:
                 imposed = _new_block(before, after)
                 self.meter.struck(entry, imposed)

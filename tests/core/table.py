@@ -1,0 +1,109 @@
+"""Calls written as the table of their events, so that a test reads like the call that it describes.
+
+    10:00:00  Newchannel       100.1  num=081211111111
+    10:00:01  QueueCallerJoin  100.1  queue=siaga112 at=siaga112-queue,s,1
+    10:00:08  HangupRequest    100.1  at=siaga112-queue,s,1
+    10:00:08  Hangup           100.1
+
+A channel stands where its last `at=` put it. Times may carry milliseconds.
+"""
+
+from siaga112.core import outcome
+from siaga112.core.calls import Dialplan, Tracker
+from siaga112.core.events import (
+    BridgeEntered,
+    BridgeLeft,
+    ChannelCreated,
+    ChannelGone,
+    ChannelSeen,
+    Dialled,
+    DialplanStep,
+    Event,
+    FarEndHungUp,
+    Interrupted,
+    OperatorConnected,
+    OperatorMarked,
+    Place,
+    QueueJoined,
+    QueueLeft,
+    Resumed,
+    VariableSet,
+)
+from siaga112.core.model import Finding, Mark, Millis
+
+DIALPLAN = Dialplan(frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"}))
+RULES = outcome.ClassifierRules()
+
+_START = {"Newchannel": "siaga112-incoming,112,1"}
+
+
+def events(table: str) -> list[Event]:
+    """Read a table of events."""
+    places: dict[str, Place] = {}
+    read: list[Event] = []
+    for line in filter(str.strip, table.splitlines()):
+        time, name, uid, *rest = line.split()
+        given = dict(word.split("=", 1) for word in rest)
+        at = _millis(time)
+        text = given.get("at", _START.get(name, ""))
+        place = Place(*text.split(",")) if text else places.get(uid, Place("", "", ""))
+        places[uid] = place
+        read.append(_event(name, at, uid, place, given))
+    return read
+
+
+def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str]) -> Event:
+    match name:
+        case "Newchannel":
+            return ChannelCreated(at, uid, given.get("chan", "PJSIP/trunk-1"), place, given.get("num", ""))
+        case "Newexten":
+            return DialplanStep(at, uid, place, given["app"])
+        case "VarSet":
+            (variable, value) = next(iter(given.items()))
+            return VariableSet(at, uid, variable, value)
+        case "QueueCallerJoin":
+            return QueueJoined(at, uid, place, given["queue"])
+        case "QueueCallerLeave":
+            return QueueLeft(at, uid, given["queue"])
+        case "DialBegin":
+            return Dialled(at, uid, given["leg"])
+        case "AgentConnect":
+            return OperatorConnected(at, uid, given["leg"], given["queue"])
+        case "BridgeEnter":
+            return BridgeEntered(at, uid, given["bridge"], given.get("type", "basic") == "basic")
+        case "BridgeLeave":
+            return BridgeLeft(at, uid, given["bridge"])
+        case "HangupRequest":
+            return FarEndHungUp(at, uid, place)
+        case "Hangup":
+            return ChannelGone(at, uid, place, given.get("cause", "16"))
+        case "SiagaMark":
+            return OperatorMarked(at, uid, Mark(given["mark"]))
+        case "Interrupted":
+            return Interrupted(at, uid)
+        case "Resumed":
+            seen = [ChannelSeen(u, u, "PJSIP/trunk-1", Place("siaga112-incoming", "112", "1"), "", "") for u in given]
+            return Resumed(at, tuple(seen))
+        case _:
+            raise ValueError(name)
+
+
+def _millis(time: str) -> Millis:
+    hours, minutes, seconds = time.split(":")
+    return 1_795_000_000_000 + round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000)
+
+
+def findings(table: str, dialplan: Dialplan = DIALPLAN) -> list[Finding]:
+    """Run a table through the tracker and the classifier."""
+    return settle(events(table), dialplan)
+
+
+def settle(stream: list[Event], dialplan: Dialplan = DIALPLAN) -> list[Finding]:
+    """Run events through the tracker and the classifier."""
+    tracker = Tracker(dialplan)
+    return [outcome.classify(call, RULES) for event in stream for call in tracker.feed(event)]
+
+
+def spelled(finding: Finding) -> str:
+    """Write a finding in short."""
+    return f"{finding.outcome}, {finding.reason}"

@@ -1,0 +1,204 @@
+"""Each way a call can go, as the table of its events, and its one outcome."""
+
+import pytest
+
+from siaga112.core.calls import Dialplan, Tracker
+from siaga112.core.model import Mark, Verdict
+from siaga112.core.policy import PolicyRules, strike_for
+from tests.core.table import DIALPLAN, events, findings, settle, spelled
+
+ARRIVES = """
+10:00:00  Newchannel  100.1  num=081211111111
+10:00:00  VarSet      100.1  SIAGA_VERDICT=ALLOW
+10:00:00  VarSet      100.1  SIAGA_CALLER=081211111111
+10:00:00  VarSet      100.1  SIAGA_REASON=not_blocked
+10:00:00  VarSet      100.1  SIAGA_VERDICT=ALLOW
+"""
+MENU = ARRIVES + """
+10:00:01  Newexten  100.1  app=BackGround at=siaga112-ivr,s,5
+10:00:05  Newexten  100.1  app=WaitExten  at=siaga112-ivr,s,6
+"""
+QUEUE = MENU + """
+10:00:06  QueueCallerJoin  100.1  queue=siaga112 at=siaga112-queue,s,1
+10:00:06  DialBegin        100.1  leg=100.2
+"""
+TALKS = QUEUE + """
+10:00:10  AgentConnect  100.1  leg=100.2 queue=siaga112
+10:00:10  BridgeEnter   100.2  bridge=b1
+10:00:10.100  BridgeEnter  100.1  bridge=b1
+"""
+
+CALLS = {
+    "answered, ended by the caller": (
+        TALKS + "10:01:00 HangupRequest 100.1\n10:01:00 BridgeLeave 100.1 bridge=b1\n10:01:00 Hangup 100.1",
+        "answered, operator",
+    ),
+    "answered, even if the end was all that was lost": (TALKS + "10:01:00 Hangup 100.1", "answered, operator"),
+    "answered, even if events were lost before": (
+        TALKS + "10:00:30 Interrupted lost\n10:01:00 Hangup 100.1",
+        "answered, operator",
+    ),
+    "left the queue": (
+        QUEUE + "10:00:12 HangupRequest 100.1\n10:00:12 Hangup 100.1",
+        "abandoned, left_queue",
+    ),
+    "left the queue, after a gap": (
+        QUEUE + "10:00:11 Interrupted lost\n10:00:12 HangupRequest 100.1\n10:00:12 Hangup 100.1",
+        "unknown, events_lost",
+    ),
+    "the queue gave up": (
+        QUEUE + "10:01:06 VarSet 100.1 QUEUESTATUS=TIMEOUT\n10:01:10 Hangup 100.1",
+        "unserved, queue_timeout",
+    ),
+    "the caller left while hearing that the queue gave up": (
+        QUEUE
+        + "10:01:06 VarSet 100.1 QUEUESTATUS=LEAVEEMPTY\n"
+        + "10:01:07 HangupRequest 100.1 at=siaga112-queue,s,2\n10:01:07 Hangup 100.1",
+        "unserved, queue_empty",
+    ),
+    "dropped in the first moment": (
+        ARRIVES + "10:00:01 HangupRequest 100.1\n10:00:01 Hangup 100.1",
+        "abandoned, dropped_early",
+    ),
+    "dropped in the menu's first moment": (
+        MENU + "10:00:03 HangupRequest 100.1\n10:00:03 Hangup 100.1",
+        "abandoned, dropped_early",
+    ),
+    "one millisecond after early_drop it is a prank": (
+        MENU + "10:00:03.001 HangupRequest 100.1\n10:00:03.001 Hangup 100.1",
+        "ivr_prank, left_menu",
+    ),
+    "left after ringing long, before any menu": (
+        ARRIVES + "10:00:20 HangupRequest 100.1 at=siaga112-incoming,112,2\n10:00:20 Hangup 100.1",
+        "abandoned, before_menu",
+    ),
+    "nonsense until the menu hung up": (
+        MENU
+        + "10:00:06 Newexten 100.1 app=Set at=siaga112-ivr,i,1\n"
+        + "10:00:06 Newexten 100.1 app=GotoIf at=siaga112-ivr,i,2\n"
+        + "10:00:06 Newexten 100.1 app=Playback at=siaga112-ivr,i,3\n"
+        + "10:00:08 Newexten 100.1 app=Hangup at=siaga112-ivr,i,4\n"
+        + "10:00:08 Hangup 100.1",
+        "ivr_prank, invalid_choice",
+    ),
+    "no choice, and the menu hung up": (
+        MENU
+        + "10:00:10 Newexten 100.1 app=Playback at=siaga112-ivr,t,1\n"
+        + "10:00:11 Newexten 100.1 app=Hangup at=siaga112-ivr,t,2\n"
+        + "10:00:11 Hangup 100.1",
+        "ivr_prank, no_choice",
+    ),
+    "rejected by us": (
+        "10:00:00 Newchannel 100.1 num=081211111111\n"
+        "10:00:00 VarSet 100.1 SIAGA_VERDICT=BLOCK\n"
+        "10:00:00 VarSet 100.1 SIAGA_REJECTED=reject\n"
+        "10:00:00 Hangup 100.1 cause=21",
+        "blocked, rejected",
+    ),
+    "told BLOCK, but the dialplan let it through to an operator": (
+        TALKS.replace("=ALLOW", "=BLOCK") + "10:01:00 Hangup 100.1",
+        "answered, operator",
+    ),
+    "ended, and nobody can say why": (MENU + "10:00:20 Hangup 100.1 cause=38", "unknown, no_evidence"),
+}
+
+
+@pytest.mark.parametrize(("table", "expected"), CALLS.values(), ids=list(CALLS))
+def test_outcome(table: str, expected: str) -> None:
+    """A call gets the one outcome that its events prove."""
+    assert [spelled(finding) for finding in findings(table)] == [expected]
+
+
+def test_a_menu_that_runs_the_queue_is_no_prank_when_the_queues_events_are_lost() -> None:
+    """Where Queue() stands in the IVR context, leaving it is not leaving the menu, whatever was lost."""
+    table = MENU + "10:00:40 HangupRequest 100.1 at=siaga112-ivr,1,1\n10:00:40 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(table)] == ["unknown, no_evidence"]
+
+
+def test_hidden_by_presentation_is_withheld() -> None:
+    """A number that the dialplan withdraws is nobody's, even if it was named first."""
+    table = MENU.replace(
+        "10:00:00  VarSet      100.1  SIAGA_REASON",
+        "10:00:00  VarSet  100.1  SIAGA_CALLER=\n10:00:00  VarSet  100.1  SIAGA_REASON",
+    )
+    (finding,) = findings(table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
+    assert finding.call.caller is None
+    assert strike_for(finding, PolicyRules()) is None
+
+
+def test_a_number_that_the_dialplan_did_not_confirm_gets_no_strike() -> None:
+    """Without the dialplan's screening a number may be hidden or forged: no strike."""
+    table = MENU.replace("SIAGA_CALLER=081211111111", "OTHER=1")
+    (finding,) = findings(table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
+    assert spelled(finding) == "ivr_prank, left_menu"
+    assert strike_for(finding, PolicyRules()) is None
+
+
+def test_the_number_is_frozen_at_arrival() -> None:
+    """A number that turns up later on the channel changes nothing."""
+    table = MENU + "10:00:02 VarSet 100.1 SIAGA_CALLER=081299999999\n"
+    (finding,) = findings(table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
+    assert finding.call.caller is None
+
+
+def test_mark_and_stage_times() -> None:
+    """The operator's mark is kept, and each stage is timed in milliseconds from event times."""
+    table = TALKS + "10:00:40 SiagaMark 100.1 mark=prank\n10:01:00.250 HangupRequest 100.1\n"
+    (finding,) = findings(table + "10:01:00.250 BridgeLeave 100.1 bridge=b1\n10:01:00.300 Hangup 100.1")
+    assert finding.mark is Mark.PRANK
+    assert finding.verdict is Verdict.ALLOW
+    assert finding.queue == "siaga112"
+    stages = finding.stages
+    assert (stages.ivr, stages.wait, stages.ring, stages.talk) == (5_000, 4_100, 4_100, 50_150)
+
+
+def test_a_leg_that_the_pbx_makes_is_no_call() -> None:
+    """A channel without an extension to run does not arrive: the PBX made it."""
+    table = "10:00:00 Newchannel 200.1 at=siaga112-incoming,,1\n10:00:09 Hangup 200.1"
+    assert findings(table) == []
+
+
+def test_a_second_hangup_settles_nothing() -> None:
+    """A call that ended has ended: a duplicate Hangup gives no second outcome."""
+    assert len(findings(MENU + "10:00:09 Hangup 100.1\n10:00:09 Hangup 100.1\n10:00:09 Hangup 100.1")) == 1
+
+
+def test_uniqueid_used_again() -> None:
+    """A uniqueid that turns up again ends the call that had it, as unknown."""
+    both = findings(MENU + ARRIVES.replace("10:00:0", "11:00:0") + "11:00:01 HangupRequest 100.1\n11:00:01 Hangup 100.1")
+    assert [spelled(finding) for finding in both] == ["unknown, events_lost", "abandoned, dropped_early"]
+
+
+def test_after_an_interruption() -> None:
+    """A call that vanished while we were away is unknown; one not seen before is adopted, never struck."""
+    table = MENU + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.5=1\n"
+    table += "10:00:20 Newexten 100.5 app=WaitExten at=siaga112-ivr,s,6\n"
+    table += "10:00:30 HangupRequest 100.5\n10:00:30 Hangup 100.5"
+    gone, adopted = findings(table)
+    assert spelled(gone) == "unknown, events_lost"
+    assert spelled(adopted) == "unknown, seen_in_part"
+    assert [strike_for(finding, PolicyRules()) for finding in (gone, adopted)] == [None, None]
+
+
+def test_tracker_is_empty_when_all_is_over() -> None:
+    """When every leg has ended the tracker holds nothing."""
+    tracker = Tracker(DIALPLAN)
+    for event in events(TALKS + "10:01:00 Hangup 100.2\n10:01:00 Hangup 100.1"):
+        tracker.feed(event)
+    assert tracker.idle
+
+
+def test_a_flood_of_facts_makes_a_call_unknown_and_stays_bounded() -> None:
+    """A channel that produces facts without end is cut short, and costs nobody a strike."""
+    flood = "\n".join("10:00:02 VarSet 100.1 SIAGA_VERDICT=ALLOW" for _ in range(5_000))
+    (finding,) = findings(MENU + flood + "\n10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
+    assert spelled(finding) == "unknown, events_lost"
+    assert len(finding.call.facts) < 300
+
+
+def test_contexts_are_the_admins_own() -> None:
+    """Nothing depends on the names of our sample dialplan."""
+    theirs = Dialplan(frozenset({"from-pstn"}), frozenset({"ivr-1"}))
+    table = MENU.replace("num=", "at=from-pstn,112,1 num=").replace("siaga112-ivr", "ivr-1")
+    (finding,) = settle(events(table + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"), theirs)
+    assert spelled(finding) == "ivr_prank, left_menu"

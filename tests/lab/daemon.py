@@ -1,0 +1,192 @@
+"""A running `siaga112 run` beside the lab's PBX, followed by its own log lines."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.lab import ports
+from tests.lab.asterisk import Asterisk
+
+PATIENCE_SECONDS: Final = 20.0
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The printed JSON."""
+        return json.loads(self.out)
+
+
+class Daemon:
+    """The daemon as a child process. Made by `running`."""
+
+    def __init__(self, folder: Path, config: str, environ: Mapping[str, str], metrics_port: int) -> None:
+        self.folder = folder
+        self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+        self.config = folder / "siaga112.toml"
+        self.config.write_text(config, "utf-8")
+        self.lines: list[Line] = []
+        self._environ = {**os.environ, **environ, "SIAGA112_CONFIG": str(self.config), "NO_COLOR": "1"}
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._arrived = asyncio.Event()
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process id."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    async def start(self, *arguments: str) -> None:
+        """Start `siaga112 run`; returns at once, so wait for the line that matters."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "siaga112", "run", *arguments),
+            env=self._environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._reading = asyncio.create_task(self._read(self._process))
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        async for raw in process.stderr:
+            text = raw.decode("utf-8", "replace").rstrip("\n")
+            try:
+                self.lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                self.lines.append({"event": "not json", "text": text})
+            self._wake()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._arrived = asyncio.Event()
+
+    async def wait_for(
+        self, wanted: Callable[[Line], bool], *, since: int = 0, timeout: float = PATIENCE_SECONDS
+    ) -> Line:
+        """Give the first such log line since that mark, seen already or still to come."""
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    arrived = self._arrived
+                    for line in self.lines[since:]:
+                        if wanted(line):
+                            return line
+                    assert self._reading is not None
+                    if self._reading.done():
+                        raise ConnectionError(f"siaga112 ended; its last lines: {self.lines[-5:]}")
+                    await arrived.wait()
+        except TimeoutError:
+            raise TimeoutError(f"no such line within {timeout:g} s; the last: {self.lines[-5:]}") from None
+
+    async def event(self, name: str, *, since: int = 0, timeout: float = PATIENCE_SECONDS) -> Line:
+        """Give the first log line of that event."""
+        return await self.wait_for(lambda line: line["event"] == name, since=since, timeout=timeout)
+
+    async def settled(self, call: str) -> Line:
+        """Give the line with which the daemon settles that call."""
+        return await self.wait_for(lambda line: line["event"] == "call" and line["call"] == call)
+
+    async def ready(self) -> None:
+        """Wait until it follows the PBX and answers the dialplan."""
+        for name in ("started", "store_up", "ami_connected"):
+            await self.event(name)
+
+    async def command(self, *arguments: str) -> Output:
+        """Run another `siaga112` command with the daemon's configuration."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "siaga112", *arguments),
+            env=self._environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return Output(process.returncode or 0, out.decode(), err.decode())
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it, by its pid; give its exit code."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(number)
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for its end and its last log line; give its exit code."""
+        assert self._process is not None
+        assert self._reading is not None
+        code = await self._process.wait()
+        await self._reading
+        return code
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+
+CONFIG: Final = """\
+site = "lab"
+mode = "enforce"
+state_dir = "{state}"
+[ami]
+port = {ami}
+[agi]
+port = {agi}
+[metrics]
+port = {metrics}
+{more}
+"""
+
+
+@asynccontextmanager
+async def running(
+    pbx: Asterisk, more: str = "", *, environ: Mapping[str, str] | None = None, only: str = "", wait: bool = True
+) -> AsyncIterator[Daemon]:
+    """Run the daemon beside this PBX, with embedded Redis, for as long as the block lasts.
+
+    `more` is appended to its configuration (further sections); its metrics are at `metrics_url`.
+    """
+    with tempfile.TemporaryDirectory(prefix="siaga112-") as folder:
+        metrics = ports.free()
+        config = CONFIG.format(
+            state=f"{folder}/state", ami=pbx.ami_port, agi=pbx.agi_port, metrics=metrics, more=more
+        )
+        secret = {"SIAGA112_AMI__SECRET": pbx.siaga_secret}
+        daemon = Daemon(Path(folder), config, {**secret, **(environ or {})}, metrics)
+        await daemon.start(*(("--only", only) if only else ()))
+        try:
+            if wait:
+                await daemon.ready()
+            yield daemon
+        finally:
+            await daemon.stop()

@@ -1,0 +1,271 @@
+"""A day at the centre in small: real callers, one real PBX, the running daemon, and what must come out.
+
+The demo plays it on Asterisk 22 for people to watch; the tests play the same on 22 and 16.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.lab.ami import Event, Observer
+from tests.lab.asterisk import Asterisk
+from tests.lab.daemon import Daemon, Line
+from tests.lab.sipp import Call, Ending, place_call
+
+CONFIG: Final = """\
+[classifier]
+early_drop = "1s"
+[policy]
+temporary = ["15s"]
+"""
+"""The day's configuration: a second for what is an early drop, a quarter of a minute for a day's block."""
+
+GLOBALS: Final = {"SIAGA_QUEUE_TIMEOUT": "2"}
+
+GENUINE, LEAVER, UNLUCKY, EARLY, SILENT, JOKER = (f"08121000000{n}" for n in range(1, 7))
+PRANKER: Final = "081311111111"
+FRIEND: Final = "081322222222"
+HIDDEN: Final = "081333333333"
+AGAIN_AND_AGAIN: Final = 10
+
+Deed = Callable[["Witnessed"], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing that was done, what the PBX saw of it, what siaga112 decided, and whether it should have."""
+
+    what: str
+    pbx: str
+    decided: str
+    expected: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it came out as expected."""
+        return self.decided == self.expected
+
+
+@dataclass(slots=True)
+class Witnessed:
+    """A call in progress, with the PBX's own events about it."""
+
+    call: Call
+    uid: str
+    seen: Observer
+    since: int
+
+    async def until(self, name: str, **headers: str) -> Event:
+        """Wait for an event on the caller's own channel."""
+        return await self.seen.wait_for(
+            lambda e: e.name == name
+            and e["Uniqueid"] == self.uid
+            and all(e[key] == value for key, value in headers.items()),
+            since=self.since,
+            timeout=30,
+        )
+
+    def variable(self, name: str) -> str:
+        """Give what a channel variable was last set to."""
+        values = [
+            e["Value"]
+            for e in self.seen.events[self.since :]
+            if e.name == "VarSet" and e["Uniqueid"] == self.uid and e["Variable"] == name
+        ]
+        return values[-1] if values else ""
+
+
+async def hang_up_at_once(call: Witnessed) -> None:
+    """Put the receiver down in the first moment."""
+    await call.call.hang_up()
+
+
+async def hang_up_in_menu(call: Witnessed) -> None:
+    """Listen to the menu to its end, say nothing, and go."""
+    await call.until("Newexten", Application="WaitExten")
+    await call.call.hang_up()
+
+
+async def hang_up_in_queue(call: Witnessed) -> None:
+    """Wait until an operator's phone rings, and go."""
+    await call.until("DialBegin")
+    await call.call.hang_up()
+
+
+async def talk(call: Witnessed) -> None:
+    """Talk to the operator, then hang up."""
+    await call.until("BridgeEnter")
+    await call.call.hang_up()
+
+
+async def talk_until_marked(call: Witnessed) -> None:
+    """Talk until the operator has pressed the key that marks the call."""
+    await call.until("UserEvent", UserEvent="SiagaMark")
+    await call.call.hang_up()
+
+
+async def wait_it_out(call: Witnessed) -> None:
+    """Stay on the line until the PBX ends the call."""
+    await call.call.ended(timeout=40)
+
+
+def spell(line: Line) -> str:
+    """Write a decision of the daemon the way the rows expect it."""
+    parts = [f"{line['outcome']}/{line['reason']}"]
+    if line["mark"]:
+        parts.append(f"marked {line['mark']}")
+    if line["strike"]:
+        parts.append("strike")
+    if line["block"]:
+        parts.append(f"→ {line['block']} block")
+    return " ".join(parts)
+
+
+@dataclass(slots=True)
+class Day:
+    """Plays the day and gives its rows as they happen. `calls` counts the real calls placed."""
+
+    pbx: Asterisk
+    daemon: Daemon
+    seen: Observer
+    calls: int = 0
+    _rows: asyncio.Queue[Row | None] = field(default_factory=asyncio.Queue)
+
+    async def rows(self) -> AsyncIterator[Row]:
+        """Play everything; three lanes at once, since three callers do not wait for each other."""
+        playing = asyncio.create_task(self._play())
+        try:
+            while (row := await self._rows.get()) is not None:
+                yield row
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+        playing.result()
+
+    async def _play(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                lanes.create_task(self._callers())
+                lanes.create_task(self._pranker())
+                lanes.create_task(self._never_blocked())
+            await self._let_in_again()
+            await self._adds_up()
+        finally:
+            self._rows.put_nowait(None)
+
+    # ── lanes ────────────────────────────────────────────────────────────────────────────────────
+
+    async def _callers(self) -> None:
+        await self.seen.set_global("OPERATOR", "mark_genuine")
+        await self._call(
+            "a genuine call, answered and marked", "answered/operator marked genuine", talk_until_marked, GENUINE, "1"
+        )
+        await self.seen.set_global("OPERATOR", "never")
+        await self._call(
+            "a caller leaves the queue", "abandoned/left_queue", hang_up_in_queue, LEAVER, "1"
+        )
+        await self._call(
+            "no operator takes the call", "unserved/queue_timeout", wait_it_out, UNLUCKY, "1"
+        )
+        await self._call("a caller drops at once", "abandoned/dropped_early", hang_up_at_once, EARLY)
+        await self.seen.set_global("OPERATOR", "answer")
+        await self._call("silence in the menu reaches an operator", "answered/operator", talk, SILENT)
+        await self.seen.set_global("OPERATOR", "mark_prank")
+        await self._call(
+            "the operator marks a prank with *71",
+            "answered/operator marked prank strike",
+            talk_until_marked,
+            JOKER,
+            "1",
+        )
+        await self.seen.set_global("OPERATOR", "answer")
+
+    async def _pranker(self) -> None:
+        for n in range(1, 7):
+            warned = " (warned)" if n > 4 else ""
+            block = " → temporary block" if n == 6 else ""
+            what = f"one number dies in the menu, {n} of 6"
+            await self._call(what, f"ivr_prank/left_menu strike{block}{warned}", hang_up_in_menu, PRANKER)
+        await self._call("its next call", "blocked/rejected", wait_it_out, PRANKER)
+        await self._until_block_ends()
+        await self._call(
+            "after the block it misuses again",
+            "ivr_prank/left_menu strike → permanent block (warned)",
+            hang_up_in_menu,
+            PRANKER,
+        )
+        await self._call("its next call", "blocked/rejected", wait_it_out, PRANKER)
+
+    async def _never_blocked(self) -> None:
+        await self.daemon.command("allow", FRIEND, "--reason", "hospital switchboard")
+        for n in range(1, AGAIN_AND_AGAIN + 1):
+            what = f"a hidden number misuses, {n} of {AGAIN_AND_AGAIN}"
+            # Half of them hide by text, half by presentation.
+            hidden = {"number": "anonymous"} if n % 2 else {"number": "anonymous", "asserted": HIDDEN}
+            async with asyncio.TaskGroup() as both:
+                both.create_task(
+                    self._call(what, "ivr_prank/left_menu", hang_up_in_menu, hidden.get("asserted", "anonymous"),
+                               private=True, **hidden)
+                )  # fmt: skip
+                both.create_task(
+                    self._call(
+                        f"an allow-listed number misuses, {n} of {AGAIN_AND_AGAIN}",
+                        "ivr_prank/left_menu",
+                        hang_up_in_menu,
+                        FRIEND,
+                    )
+                )
+
+    async def _until_block_ends(self) -> None:
+        rows = (await self.daemon.command("blocks", "--json")).json
+        until = next(row["until"] for row in rows if row["caller"].endswith(PRANKER[1:]))
+        end = time.mktime(time.localtime()) if until is None else _epoch(until)
+        self._tell("the temporary block runs out", "", f"until {until[11:19]}", f"until {until[11:19]}")
+        await asyncio.sleep(max(0.0, end - time.time()) + 0.05)
+
+    async def _let_in_again(self) -> None:
+        done = await self.daemon.command("unblock", PRANKER, "--reason", "the phone was stolen", "--by", "supervisor")
+        self._tell("a supervisor unblocks it, with a reason", "", done.out.split(" (")[0].split(" ", 1)[1].strip(),
+                   "is no longer blocked")  # fmt: skip
+        await self._call("its next call gets through", "answered/operator", talk, PRANKER, "1")
+
+    async def _adds_up(self) -> None:
+        ledger = (await self.daemon.command("calls", "--json")).json
+        placed = f"{self.calls} calls, {self.calls} outcomes"
+        self._tell("the ledger adds up", f"{self.calls} calls placed", f"{len(ledger)} calls, "
+                   f"{sum(bool(row['outcome']) for row in ledger)} outcomes", placed)  # fmt: skip
+        blocked = [row["caller"] for row in (await self.daemon.command("blocks", "--json")).json]
+        self._tell("nobody else is blocked", "", f"{len(blocked)} blocked", "0 blocked")
+
+    # ── one call ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _call(  # noqa: PLR0913, PLR0917 - what a row consists of
+        self, what: str, expected: str, deed: Deed, shown: str, presses: str = "", **caller: Any
+    ) -> None:
+        since = self.seen.mark()
+        self.calls += 1
+        call = await place_call(self.pbx, presses=presses, **{"number": shown, **caller})
+        channel = await self.seen.caller_channel(shown, since=since)
+        witnessed = Witnessed(call, channel["Uniqueid"], self.seen, since)
+        await deed(witnessed)
+        ending = await call.ended()
+        line = await self.daemon.settled(witnessed.uid)
+        warned = " (warned)" if witnessed.variable("SIAGA_NOTICE") == "WARN" else ""
+        self._tell(what, _spell_ending(ending, witnessed), spell(line) + warned, expected)
+
+    def _tell(self, what: str, pbx: str, decided: str, expected: str) -> None:
+        self._rows.put_nowait(Row(what, pbx, decided, expected))
+
+
+def _spell_ending(ending: Ending, call: Witnessed) -> str:
+    verdict = f"{call.variable('SIAGA_VERDICT')} {call.variable('SIAGA_REASON')}".strip()
+    by = {"caller": ", caller hung up", "pbx": ", PBX ended it", None: ""}[ending.ended_by]
+    return f"{verdict}, SIP {ending.status}{by}"
+
+
+def _epoch(iso: str) -> float:
+    from datetime import datetime  # noqa: PLC0415
+
+    return datetime.fromisoformat(iso).timestamp()

@@ -1,0 +1,104 @@
+"""`make demo`: a day at the centre in small, on a real PBX, before your eyes."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import Counter
+
+import aiohttp
+
+from tests.lab import Asterisk, find
+from tests.lab.daemon import Daemon, running
+from tests.lab.day import CONFIG, GLOBALS, Day, Row
+
+NAMES = {
+    "answered": "answered", "abandoned": "abandoned", "unserved": "unserved",
+    "ivr_prank": "IVR-prank", "blocked": "blocked", "unknown": "unknown",
+}  # fmt: skip
+
+
+def say(text: str = "") -> None:
+    """Print at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def show(row: Row, began: float) -> None:
+    """Print a row as it happened."""
+    mark = "ok  " if row.ok else "FAIL"
+    say(f"{time.monotonic() - began:5.1f}s {mark} {row.what:<47} {row.pbx:<48} {row.decided}")
+    if not row.ok:
+        say(f"            expected: {row.expected}")
+
+
+async def day_table(daemon: Daemon) -> bool:
+    """Print the day's figures from the ledger; say whether they add up, also with the metrics."""
+    ledger = (await daemon.command("calls", "--json")).json
+    counts = Counter(row["outcome"] for row in ledger)
+    marks = Counter(row["mark"] for row in ledger if row["mark"])
+    say("\nthe day")
+    for outcome, name in NAMES.items():
+        note = f"  ({', '.join(f'{n} {mark}' for mark, n in sorted(marks.items()))})" if outcome == "answered" else ""
+        say(f"  {name:<12}{counts[outcome]:>5}{note}")
+    say(f"  {'total':<12}{len(ledger):>5}")
+    counted = await _counted(daemon)
+    say(f"  {'in /metrics':<12}{counted:>5}")
+    return sum(counts[outcome] for outcome in NAMES) == len(ledger) == counted
+
+
+async def _counted(daemon: Daemon) -> int:
+    async with aiohttp.ClientSession() as session, session.get(daemon.metrics_url) as answer:
+        lines = (await answer.text()).splitlines()
+    return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("siaga112_calls_total{"))
+
+
+async def stay(pbx: Asterisk, daemon: Daemon) -> None:
+    """Keep everything running, and say how to look around."""
+    say("\nall of it keeps running; Ctrl-C ends it. In another terminal:")
+    say(f"  export SIAGA112_CONFIG={daemon.config}")
+    say("  .venv/bin/siaga112 calls          .venv/bin/siaga112 why 081311111111")
+    say(f"  curl {daemon.metrics_url}")
+    say(f"  {' '.join(pbx.console_command)} -r      (the PBX's console)")
+    say(f"  sipp -sn uac -s 112 -m 1 -i 127.0.0.1 127.0.0.1:{pbx.sip_port}      (another caller)")
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+async def demo() -> bool:
+    """Play the day; say whether every row came out as expected."""
+    began = time.monotonic()
+    root = find("22", lambda line: say(f"      {line}"))
+    async with Asterisk.start(root, globals_=GLOBALS) as pbx, await pbx.observe() as seen:
+        say(f"{time.monotonic() - began:5.1f}s      Asterisk {pbx.version} takes calls, with the files of asterisk/ in it")
+        async with running(pbx, CONFIG) as daemon:
+            say(f"{time.monotonic() - began:5.1f}s      siaga112 follows it, mode enforce, embedded Redis\n")
+            day = Day(pbx, daemon, seen)
+            good = True
+            async for row in day.rows():
+                show(row, began)
+                good &= row.ok
+            good &= await day_table(daemon)
+            say("\n$ siaga112 why 081311111111")
+            say((await daemon.command("why", "081311111111")).out.rstrip())
+            say(f"\nmetrics: {daemon.metrics_url}")
+            say("every row as expected" if good else "NOT every row as expected")
+            if os.environ.get("KEEP", "") not in {"", "0"}:
+                await stay(pbx, daemon)
+            else:
+                say("to look around afterwards: make demo KEEP=1")
+    return good
+
+
+def main() -> int:
+    """Run the demo; 0 only if every row came out as expected."""
+    try:
+        return 0 if asyncio.run(demo()) else 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
