@@ -82,7 +82,10 @@ def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str])
         case "Interrupted":
             return Interrupted(at, uid)
         case "Resumed":
-            seen = [ChannelSeen(u, u, "PJSIP/trunk-1", Place("siaga112-incoming", "112", "1"), "", "") for u in given]
+            seen = [
+                ChannelSeen(u, u, "PJSIP/trunk-1", Place("siaga112-incoming", "112", "1"), "", "")
+                for u in given
+            ]
             return Resumed(at, tuple(seen))
         case _:
             raise ValueError(name)

@@ -14,26 +14,38 @@ ARRIVES = """
 10:00:00  VarSet      100.1  SIAGA_REASON=not_blocked
 10:00:00  VarSet      100.1  SIAGA_VERDICT=ALLOW
 """
-MENU = ARRIVES + """
+MENU = (
+    ARRIVES
+    + """
 10:00:01  Newexten  100.1  app=BackGround at=siaga112-ivr,s,5
 10:00:05  Newexten  100.1  app=WaitExten  at=siaga112-ivr,s,6
 """
-QUEUE = MENU + """
+)
+QUEUE = (
+    MENU
+    + """
 10:00:06  QueueCallerJoin  100.1  queue=siaga112 at=siaga112-queue,s,1
 10:00:06  DialBegin        100.1  leg=100.2
 """
-TALKS = QUEUE + """
+)
+TALKS = (
+    QUEUE
+    + """
 10:00:10  AgentConnect  100.1  leg=100.2 queue=siaga112
 10:00:10  BridgeEnter   100.2  bridge=b1
 10:00:10.100  BridgeEnter  100.1  bridge=b1
 """
+)
 
 CALLS = {
     "answered, ended by the caller": (
         TALKS + "10:01:00 HangupRequest 100.1\n10:01:00 BridgeLeave 100.1 bridge=b1\n10:01:00 Hangup 100.1",
         "answered, operator",
     ),
-    "answered, even if the end was all that was lost": (TALKS + "10:01:00 Hangup 100.1", "answered, operator"),
+    "answered, even if the end was all that was lost": (
+        TALKS + "10:01:00 Hangup 100.1",
+        "answered, operator",
+    ),
     "answered, even if events were lost before": (
         TALKS + "10:00:30 Interrupted lost\n10:01:00 Hangup 100.1",
         "answered, operator",
@@ -87,6 +99,19 @@ CALLS = {
         + "10:00:11 Newexten 100.1 app=Hangup at=siaga112-ivr,t,2\n"
         + "10:00:11 Hangup 100.1",
         "ivr_prank, no_choice",
+    ),
+    "given up by the queue, then left the menu": (
+        QUEUE
+        + "10:01:06 VarSet 100.1 QUEUESTATUS=TIMEOUT\n"
+        + "10:01:06 Newexten 100.1 app=WaitExten at=siaga112-ivr,s,6\n"
+        + "10:01:09 HangupRequest 100.1\n10:01:09 Hangup 100.1",
+        "unserved, queue_timeout",
+    ),
+    "given up by a queue whose status was lost, then left the menu": (
+        QUEUE
+        + "10:01:06 Newexten 100.1 app=WaitExten at=siaga112-ivr,s,6\n"
+        + "10:01:09 HangupRequest 100.1\n10:01:09 Hangup 100.1",
+        "unknown, no_evidence",
     ),
     "rejected by us": (
         "10:00:00 Newchannel 100.1 num=081211111111\n"
@@ -165,7 +190,9 @@ def test_a_second_hangup_settles_nothing() -> None:
 
 def test_uniqueid_used_again() -> None:
     """A uniqueid that turns up again ends the call that had it, as unknown."""
-    both = findings(MENU + ARRIVES.replace("10:00:0", "11:00:0") + "11:00:01 HangupRequest 100.1\n11:00:01 Hangup 100.1")
+    both = findings(
+        MENU + ARRIVES.replace("10:00:0", "11:00:0") + "11:00:01 HangupRequest 100.1\n11:00:01 Hangup 100.1"
+    )
     assert [spelled(finding) for finding in both] == ["unknown, events_lost", "abandoned, dropped_early"]
 
 

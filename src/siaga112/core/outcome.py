@@ -88,6 +88,8 @@ def _abandoned(call: Call, rules: ClassifierRules) -> Evidence | None:
 
 
 def _ivr_prank(call: Call, _: ClassifierRules) -> Evidence | None:
+    if call.first(FactKind.QUEUED, FactKind.RINGING):
+        return None  # who once waited for an operator did not die in the menu
     if left := call.first(FactKind.LEFT_MENU):
         return Reason.LEFT_MENU, (left,)
     if ended := call.first(FactKind.MENU_HUNG_UP):

@@ -1,0 +1,145 @@
+"""The FastAGI codec: what is accepted, and that everything else is the one error."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core.agi import (
+    MAX_REQUEST,
+    AgiError,
+    Conversation,
+    Hangup,
+    Message,
+    Reply,
+    Request,
+    commands,
+    set_variable,
+)
+from siaga112.core.model import Level, Screening, ScreenReason, Treatment, Verdict
+
+REAL = b"""agi_network: yes
+agi_network_script: screen
+agi_request: agi://127.0.0.1:31440/screen
+agi_channel: PJSIP/trunk-00000000
+agi_language: id
+agi_type: PJSIP
+agi_uniqueid: 1795463311.0
+agi_version: 22.10.1
+agi_callerid: 081200000001
+agi_calleridname: unknown
+agi_callingpres: 0
+agi_callingani2: 0
+agi_callington: 0
+agi_callingtns: 0
+agi_dnid: 112
+agi_rdnis: unknown
+agi_context: siaga112-screen
+agi_extension: s
+agi_priority: 12
+agi_enhanced: 0.0
+agi_accountcode:\x20
+agi_threadid: 139767594194624
+agi_arg_1: 081200000001
+
+"""
+
+
+def received(*chunks: bytes) -> list[Message]:
+    """Run chunks through one conversation."""
+    conversation = Conversation()
+    return [message for chunk in chunks for message in conversation.receive(chunk)]
+
+
+def test_a_real_request() -> None:
+    """The request of a real Asterisk 22 is read."""
+    assert received(REAL) == [Request("screen", "1795463311.0", "081200000001")]
+
+
+@given(st.lists(st.integers(0, len(REAL)), max_size=20))
+def test_however_it_is_cut(cuts: list[int]) -> None:
+    """A request means the same in whatever pieces it arrives."""
+    edges = [0, *sorted(cuts), len(REAL)]
+    assert received(*(REAL[a:b] for a, b in zip(edges, edges[1:], strict=False))) == received(REAL)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"agi_callingpres: 0", b"agi_callingpres: 32"),
+        (b"agi_callerid: 081200000001", b"agi_callerid: unknown"),
+        (b"agi_arg_1: 081200000001", b"agi_arg_1: "),
+        (b"agi_arg_1: 081200000001", b"agi_arg_1: 081299999999"),
+        (b"agi_calleridname: unknown", b"agi_calleridname: x\nagi_callerid: 081299999999"),
+        (b"agi_calleridname: unknown", b"agi_calleridname: x\nagi_arg_1: 081299999999"),
+        (b"agi_calleridname: unknown", b"agi_calleridname: \x1b[2J"),
+        (b"agi_calleridname: unknown", b"agi_calleridname: \x00"),
+        (b"agi_calleridname: unknown", b"no colon"),
+    ],
+)
+def test_a_hidden_or_doubtful_caller_is_withheld(change: tuple[bytes, bytes]) -> None:
+    """Hidden presentation, a number the dialplan did not confirm, or forged lines: no number at all."""
+    (request,) = received(REAL.replace(*change))
+    assert isinstance(request, Request)
+    assert request.number == ""
+
+
+def test_replies_and_hangup() -> None:
+    """Asterisk's answers are read by their code, and a hang-up in the middle is seen."""
+    assert received(REAL + b"200 result=1\n")[1:] == [Reply(200)]
+    assert received(REAL, b"510 Invalid or unknown command\n", b"HANGUP\n")[1:] == [Reply(510), Hangup()]
+    usage = b"520-Invalid command syntax.  Proper usage follows:\n"
+    assert received(REAL, usage)[1:] == [Reply(520)]
+
+
+@pytest.mark.parametrize(
+    "junk", [b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"\n\n", b"agi_network: yes\n\n", b"x"]
+)
+def test_what_is_not_agi_is_the_one_error(junk: bytes) -> None:
+    """A health check or a port scan is refused as soon as it shows."""
+    with pytest.raises(AgiError):
+        received(junk)
+
+
+def test_too_long_a_request_is_refused() -> None:
+    """One byte over the bound is too much, with or without an end."""
+    for end in (b"", b"\n\n"):
+        with pytest.raises(AgiError):
+            received(b"agi_x: " + b"y" * (MAX_REQUEST + 1) + end)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=10), st.booleans())
+def test_any_bytes_give_messages_or_the_one_error(chunks: list[bytes], real: bool) -> None:  # noqa: FBT001
+    """Nothing that a peer can send raises anything but AgiError, or is kept without bound."""
+    conversation = Conversation()
+    try:
+        for chunk in ([REAL] if real else []) + chunks:
+            list(conversation.receive(chunk))
+    except AgiError:
+        return
+    assert len(conversation._buffer) <= MAX_REQUEST
+
+
+def test_block_is_spelled_with_its_verdict_last() -> None:
+    """BLOCK stands only when all that belongs to it stands."""
+    blocked = Screening(
+        Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, Level.TEMPORARY, 1_795_000_000_999
+    )
+    assert commands(blocked) == (
+        b'SET VARIABLE SIAGA_REASON "blocked"\n',
+        b'SET VARIABLE SIAGA_TREATMENT "reject"\n',
+        b'SET VARIABLE SIAGA_BLOCK_LEVEL "temporary"\n',
+        b'SET VARIABLE SIAGA_BLOCK_UNTIL "1795000000"\n',
+        b'SET VARIABLE SIAGA_VERDICT "BLOCK"\n',
+    )
+
+
+@given(st.text())
+def test_the_serializer_lets_no_second_command_through(value: str) -> None:
+    """Whatever the value, one line goes out, or none."""
+    try:
+        line = set_variable("SIAGA_REASON", value)
+    except ValueError:
+        return
+    assert line.count(b"\n") == 1
+    assert line.endswith(b'"\n')
+    assert not {0, 13} & set(line)

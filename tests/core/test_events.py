@@ -1,0 +1,120 @@
+"""AMI messages → typed events: real ones are read, torn and forged ones are counted and ignored."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core.events import (
+    ChannelCreated,
+    ChannelGone,
+    Defect,
+    FarEndHungUp,
+    Malformed,
+    OperatorMarked,
+    Place,
+    VariableSet,
+    parse,
+)
+from siaga112.core.model import Mark
+
+CHANNEL = (
+    "Channel: PJSIP/trunk-00000000\r\nChannelState: 4\r\nChannelStateDesc: Ring\r\n"
+    "CallerIDNum: 081200000001\r\nCallerIDName: <unknown>\r\nConnectedLineNum: <unknown>\r\n"
+    "ConnectedLineName: <unknown>\r\nLanguage: id\r\nAccountCode: \r\nContext: siaga112-incoming\r\n"
+    "Exten: 112\r\nPriority: 1\r\nUniqueid: 1795463311.0\r\nLinkedid: 1795463311.0"
+)
+HEAD = "Event: {}\r\nPrivilege: call,all\r\nTimestamp: 1795463311.123456\r\n"
+AT = 1_795_463_311_123
+
+
+def message(name: str, *more: str, channel: str = CHANNEL) -> bytes:
+    """Write an event as Asterisk does."""
+    return "\r\n".join([HEAD.format(name) + channel, *more]).encode()
+
+
+def test_real_events_are_read() -> None:
+    """Each kind gives its typed event, timed by its own timestamp to the millisecond."""
+    place = Place("siaga112-incoming", "112", "1")
+    uid = "1795463311.0"
+    assert parse(message("Newchannel"), 0) == ChannelCreated(
+        AT, uid, "PJSIP/trunk-00000000", place, "081200000001"
+    )
+    assert parse(message("HangupRequest"), 0) == FarEndHungUp(AT, uid, place)
+    assert parse(message("Hangup", "Cause: 16", "Cause-txt: Normal Clearing"), 0) == ChannelGone(
+        AT, uid, place, "16"
+    )
+    assert parse(message("VarSet", "Variable: SIAGA_VERDICT", "Value: ALLOW"), 0) == VariableSet(
+        AT, uid, "SIAGA_VERDICT", "ALLOW"
+    )
+    marked = message("UserEvent", "UserEvent: SiagaMark", "Mark: prank")
+    assert parse(marked, 0) == OperatorMarked(AT, uid, Mark.PRANK)
+
+
+def test_without_a_timestamp_the_time_of_arrival_stands_in() -> None:
+    """A PBX without timestampevents is followed all the same."""
+    event = parse(message("HangupRequest").replace(b"Timestamp: 1795463311.123456\r\n", b""), 77)
+    assert isinstance(event, FarEndHungUp)
+    assert event.at == 77
+
+
+FORGED = {
+    "header twice": CHANNEL.replace("Name: <unknown>", "Name: x\r\nUniqueid: 9.9", 1),
+    "cut short": CHANNEL.split("\r\nUniqueid")[0],
+    "no header": CHANNEL.replace("Language: id", "Language"),
+    "bare line feed": CHANNEL.replace("Language: id", "Language: id\nUniqueid: 9.9"),
+}
+
+
+@pytest.mark.parametrize("channel", FORGED.values(), ids=list(FORGED))
+def test_what_asterisk_does_not_write_is_malformed(channel: str) -> None:
+    """A message with forged, missing or torn lines tells nothing."""
+    assert isinstance(parse(message("HangupRequest", channel=channel), 0), Malformed)
+
+
+def test_order_of_the_head() -> None:
+    """Event first, Privilege second, Timestamp third: a forged head does not pass."""
+    swapped = message("Hangup", "Cause: 16").replace(
+        b"Event: Hangup\r\nPrivilege: call,all", b"Privilege: call,all\r\nEvent: Hangup"
+    )
+    assert parse(swapped, 0) == Malformed(Defect.ORDER)
+    late = message("Hangup", "Cause: 16", "Timestamp: 1.0").replace(b"Timestamp: 1795463311.123456\r\n", b"")
+    assert parse(late, 0) == Malformed(Defect.ORDER)
+
+
+@pytest.mark.parametrize("count", [127, 128, 129])
+def test_number_of_headers(count: int) -> None:
+    """128 headers are Asterisk's own limit; one more is not its message."""
+    base = message("Hangup", "Cause: 16")
+    more = "".join(f"\r\nX-{n}: 1" for n in range(count - base.count(b"\r\n") - 1)).encode()
+    assert isinstance(parse(base + more, 0), Malformed) is (count > 128)
+
+
+@pytest.mark.parametrize("length", [1_023, 1_024, 1_025])
+def test_length_of_a_line(length: int) -> None:
+    """A line of 1,024 characters is read, a longer one refused."""
+    line = "Value: ".ljust(length, "x")
+    event = parse(message("VarSet", "Variable: SIAGA_CALLER", line), 0)
+    assert isinstance(event, Malformed) is (length > 1_024)
+
+
+@pytest.mark.parametrize("bad", ["UserEvent: SiagaMark\r\nMark: bribe", "UserEvent: SiagaMark"])
+def test_an_unknown_mark_is_malformed(bad: str) -> None:
+    """A mark outside the closed set is counted, not guessed."""
+    assert parse(message("UserEvent", bad), 0) == Malformed(Defect.VALUE)
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_give_an_event_nothing_or_malformed(junk: bytes) -> None:
+    """Nothing raises, whatever arrives."""
+    parse(junk, 0)
+    parse(b"Event: Hangup\r\n" + junk, 0)
+
+
+@given(st.integers(0, len(message("Hangup", "Cause: 16"))))
+def test_a_message_cut_anywhere_is_whole_or_malformed(cut: int) -> None:
+    """A torn message never passes for another."""
+    whole = message("Hangup", "Cause: 16")
+    event = parse(whole[:cut], 0)
+    assert isinstance(event, Malformed) or event == parse(whole[:cut], 0)
+    if cut <= len(whole) - len("\r\nCause: 16"):
+        assert not isinstance(event, ChannelGone)

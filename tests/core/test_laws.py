@@ -1,0 +1,94 @@
+"""Laws of tracking and classification, over all the calls of `test_calls` at once."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core.calls import Tracker
+from siaga112.core.events import ChannelCreated, Event
+from siaga112.core.model import CallId, Finding, Outcome
+from siaga112.core.policy import PolicyRules, strike_for
+from tests.core.table import DIALPLAN, events, settle, spelled
+from tests.core.test_calls import CALLS
+
+STREAMS = [events(table) for table, _ in CALLS.values()]
+RULES = PolicyRules()
+
+
+def renamed(stream: list[Event], n: int) -> list[Event]:
+    """Give the same call with uniqueids of its own."""
+    legs = {}
+    for event in stream:
+        changes = {
+            name: f"{n}-{getattr(event, name)}" for name in ("uid", "leg", "bridge") if hasattr(event, name)
+        }
+        legs[id(event)] = replace(event, **changes)
+    return [legs[id(event)] for event in stream]
+
+
+def by_call(found: list[Finding]) -> dict[CallId, str]:
+    """Spell what each call got."""
+    return {finding.call.id: spelled(finding) for finding in found}
+
+
+@given(st.data(), st.lists(st.sampled_from(STREAMS), min_size=2, max_size=5))
+def test_unrelated_calls_interleaved_change_nothing(data: st.DataObject, chosen: list[list[Event]]) -> None:
+    """Each call gets the same outcome alone and among others, however their events mix."""
+    calls = [renamed(stream, n) for n, stream in enumerate(chosen) if not _has_interruption(stream)]
+    alone = {call: text for stream in calls for call, text in by_call(settle(stream)).items()}
+    left = [list(stream) for stream in calls]
+    mixed: list[Event] = []
+    while any(left):
+        pick = data.draw(st.integers(0, len(left) - 1))
+        if left[pick]:
+            mixed.append(left[pick].pop(0))
+        else:
+            left.pop(pick)
+    assert by_call(settle(mixed)) == alone
+
+
+def _has_interruption(stream: list[Event]) -> bool:
+    return not all(hasattr(event, "uid") for event in stream)
+
+
+# Where a dialplan leads from the queue back into the menu, the events that are left when all of the
+# queue's are lost are, one for one, those of a real prank: nothing in the stream can tell them apart.
+# There the adapter's declared gaps protect the caller (and our own dialplan never leads back).
+BACK_TO_THE_MENU = "given up by the queue, then left the menu"
+ONE_WAY = {name: events(table) for name, (table, _) in CALLS.items() if name != BACK_TO_THE_MENU}
+
+
+@pytest.mark.parametrize("stream", ONE_WAY.values(), ids=list(ONE_WAY))
+@given(data=st.data())
+def test_losing_events_never_makes_a_prank_or_a_strike(stream: list[Event], data: st.DataObject) -> None:
+    """Dropping any events can turn a prank into something else but never create one."""
+    kept = [event for event in stream if data.draw(st.booleans())]
+    whole, torn = settle(stream), settle(kept)
+    assert len(torn) <= len(whole)
+    for finding in torn:
+        if finding.outcome is Outcome.IVR_PRANK:
+            assert whole[0].outcome is Outcome.IVR_PRANK
+        if strike_for(finding, RULES):
+            assert strike_for(whole[0], RULES)
+
+
+@given(st.lists(st.sampled_from([event for stream in STREAMS for event in stream]), max_size=60))
+def test_any_order_of_any_events_raises_nothing(stream: list[Event]) -> None:
+    """Duplicates, torn calls and events out of order are survived, with one outcome per arrival."""
+    arrivals = sum(isinstance(event, ChannelCreated) for event in stream)
+    adopted = sum(not hasattr(event, "uid") for event in stream)
+    assert len(settle(stream)) <= arrivals + adopted
+
+
+@given(st.lists(st.sampled_from(STREAMS), max_size=5))
+def test_the_tracker_is_empty_after_every_legs_end(chosen: list[list[Event]]) -> None:
+    """However many calls went by, nothing is kept of them."""
+    tracker = Tracker(DIALPLAN)
+    for n, stream in enumerate(chosen):
+        for event in renamed(stream, n) if not _has_interruption(stream) else stream:
+            tracker.feed(event)
+        for event in events("23:00:00 Hangup 100.2\n23:00:00 BridgeLeave 100.2 bridge=b1"):
+            tracker.feed(event if _has_interruption(stream) else renamed([event], n)[0])
+    assert tracker.idle

@@ -1,0 +1,228 @@
+"""The policy: thresholds, windows, ladder, what people decide, and the laws that hold whatever happens."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core import policy
+from siaga112.core.model import (
+    DAY,
+    Allow,
+    Block,
+    Caller,
+    CallerRecord,
+    CallId,
+    Level,
+    Lift,
+    Millis,
+    Mode,
+    Origin,
+    Outcome,
+    ScreenReason,
+    Strike,
+    Treatment,
+    Verdict,
+)
+from siaga112.core.policy import PolicyRules
+
+CALLER = Caller("+6281211111111")
+RULES = PolicyRules()
+NOW = 1_795_000_000_000
+
+
+def strike(n: int, at: Millis) -> Strike:
+    """Make the n-th strike."""
+    return Strike(CallId(f"{n}.0"), at, Outcome.IVR_PRANK, "left_menu")
+
+
+def struck(times: list[Millis], rules: PolicyRules = RULES) -> CallerRecord:
+    """Give the record of a caller with strikes at these times."""
+    record = CallerRecord(CALLER)
+    for n, at in enumerate(times):
+        record = policy.add_strike(record, strike(n, at), rules)
+    return record
+
+
+def minutes(*numbers: int) -> list[Millis]:
+    """Give instants so many minutes from the beginning."""
+    return [NOW + n * 60_000 for n in numbers]
+
+
+def test_five_misuses_are_forgiven_the_sixth_blocks_for_a_day() -> None:
+    """More than 5 within the window, and the number is blocked temporarily."""
+    assert struck(minutes(1, 2, 3, 4, 5)).blocks == ()
+    (block,) = struck(minutes(1, 2, 3, 4, 5, 6)).blocks
+    assert (block.level, block.since, block.until) == (Level.TEMPORARY, NOW + 360_000, NOW + 360_000 + DAY)
+    assert len(block.calls) == 6
+
+
+def test_a_strike_one_window_old_counts_no_more() -> None:
+    """At the window's edge, one millisecond decides."""
+    first, rest = NOW, [NOW + n for n in range(1, 5)]
+    assert struck([first, *rest, first + RULES.window]).blocks == ()
+    assert len(struck([first, *rest, first + RULES.window - 1]).blocks) == 1
+
+
+def test_any_misuse_after_a_block_is_permanent_within_the_memory() -> None:
+    """The second step of the ladder needs one misuse, as long as the first is remembered."""
+    record = struck(minutes(1, 2, 3, 4, 5, 6))
+    end = record.blocks[0].until or 0
+    again = policy.add_strike(record, strike(7, end), RULES)
+    assert again.blocks[-1].level is Level.PERMANENT
+    late = policy.add_strike(record, strike(7, end + RULES.memory), RULES)
+    assert len(late.blocks) == 1
+
+
+def test_a_strike_during_a_block_imposes_no_other() -> None:
+    """In observe mode a blocked caller still gets through: that is not a misuse after the block."""
+    record = struck(minutes(1, 2, 3, 4, 5, 6, 7, 8))
+    assert len(record.blocks) == 1
+    assert len(record.strikes) == 8
+
+
+def test_a_longer_ladder() -> None:
+    """The ladder may have any number of temporary steps."""
+    rules = replace(RULES, temporary=(1_000, 2_000, 3_000))
+    record = struck(minutes(*range(1, 10)), rules)
+    spans = [block.until and block.until - block.since for block in record.blocks]
+    assert spans == [1_000, 2_000, 3_000, None]
+
+
+def test_a_burst_counts_once_if_the_centre_wants_it() -> None:
+    """Redials within the burst are one misuse; by default each counts."""
+    redials = [NOW + n for n in range(6)]
+    assert len(struck(redials).blocks) == 1
+    assert struck(redials, replace(RULES, burst=1_000)).blocks == ()
+
+
+def test_allow_listed_never_gets_a_strike() -> None:
+    """The allow list comes before everything."""
+    record = policy.allow(CallerRecord(CALLER), Allow(NOW, "supervisor", "hospital"))
+    for n in range(1_000):
+        record = policy.add_strike(record, strike(n, NOW + n), RULES)
+    assert record.strikes == ()
+    assert record.blocks == ()
+
+
+def test_a_lifted_block_forgives_what_was_before() -> None:
+    """After a person lifted a block, the count and the ladder begin anew."""
+    record = struck(minutes(1, 2, 3, 4, 5, 6))
+    after = (record.blocks[0].until or 0) + 1
+    record = policy.add_strike(record, strike(7, after), RULES)
+    record = policy.lift(record, Lift(after + 1, "supervisor", "stolen phone"))
+    for n in range(5):
+        record = policy.add_strike(record, strike(10 + n, after + 10 + n), RULES)
+    assert record.block_at(after + 100) is None
+    record = policy.add_strike(record, strike(20, after + 50), RULES)
+    assert record.blocks[-1].level is Level.TEMPORARY
+
+
+def test_a_corrected_mark_takes_its_strike_and_block_back_but_forgives_no_other() -> None:
+    """Taking one of six strikes back lifts the block; the next misuse is the sixth again."""
+    record = struck(minutes(1, 2, 3, 4, 5, 6))
+    taken = policy.take_back_strike(
+        record, CallId("2.0"), Lift(NOW + 400_000, "op", "was genuine", forgives=False)
+    )
+    assert taken.block_at(NOW + 400_000) is None
+    assert len(taken.strikes) == 5
+    assert policy.add_strike(taken, strike(2, NOW), RULES) == taken, "a late duplicate must not bring it back"
+    again = policy.add_strike(taken, strike(9, NOW + 500_000), RULES)
+    assert again.blocks[-1].level is Level.TEMPORARY
+
+
+def test_verdict_by_mode_and_treatment() -> None:
+    """Only enforce ever says BLOCK; observe tells what it would have said."""
+    record = struck(minutes(1, 2, 3, 4, 5, 6))
+    now = record.blocks[0].since
+    held = policy.standing(record, now, RULES)
+    enforce = policy.verdict(held, Mode.ENFORCE, now, RULES)
+    assert (enforce.verdict, enforce.reason, enforce.treatment) == (
+        Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT,
+    )  # fmt: skip
+    observe = policy.verdict(held, Mode.OBSERVE, now, RULES)
+    assert (observe.verdict, observe.reason) == (Verdict.ALLOW, ScreenReason.WOULD_BLOCK)
+    assert policy.verdict(held, Mode.OFF, now, RULES).reason is ScreenReason.MODE_OFF
+
+
+def test_a_block_ends_on_the_millisecond() -> None:
+    """The end of a block is exclusive, in the record and in the standing read later."""
+    record = struck(minutes(1, 2, 3, 4, 5, 6))
+    block = record.blocks[0]
+    end = block.until or 0
+    held = policy.standing(record, block.since, RULES)
+    assert policy.verdict(held, Mode.ENFORCE, end - 1, RULES).verdict is Verdict.BLOCK
+    assert policy.verdict(held, Mode.ENFORCE, end, RULES).verdict is Verdict.ALLOW
+
+
+def test_warning_near_the_limit() -> None:
+    """From the fourth misuse a caller is told; not one window later."""
+    three, four = struck(minutes(1, 2, 3)), struck(minutes(1, 2, 3, 4))
+    soon = NOW + 300_000
+    assert not policy.verdict(policy.standing(three, soon, RULES), Mode.ENFORCE, soon, RULES).warn
+    held = policy.standing(four, soon, RULES)
+    assert policy.verdict(held, Mode.ENFORCE, soon, RULES).warn
+    later = four.strikes[0].at + RULES.window
+    assert not policy.verdict(held, Mode.ENFORCE, later, RULES).warn
+
+
+# ── laws ─────────────────────────────────────────────────────────────────────────────────────────
+
+TIMES = st.lists(st.integers(NOW, NOW + 90 * DAY), max_size=30)
+
+
+@given(TIMES, st.integers(0, 29))
+def test_recording_a_strike_twice_is_recording_it_once(times: list[Millis], which: int) -> None:
+    """A duplicate changes nothing, whenever it comes."""
+    record = struck(times)
+    if which < len(times):
+        assert policy.add_strike(record, strike(which, times[which]), RULES) == record
+
+
+@given(TIMES)
+def test_the_end_of_a_block_never_moves_earlier(times: list[Millis]) -> None:
+    """Whatever is added, a caller once blocked until an instant stays blocked until then."""
+    record, ends = CallerRecord(CALLER), 0
+    for n, at in enumerate(sorted(times)):
+        record = policy.add_strike(record, strike(n, at), RULES)
+        forever = 1 << 60
+        latest = max((forever if b.until is None else b.until for b in record.blocks), default=0)
+        assert latest >= ends
+        ends = latest
+
+
+@given(TIMES, st.permutations(range(30)))
+def test_nobody_is_blocked_without_more_strikes_than_the_threshold(
+    times: list[Millis], order: list[int]
+) -> None:
+    """In whatever order strikes arrive, a first block rests on more than the threshold of them."""
+    record = CallerRecord(CALLER)
+    for n in order:
+        if n < len(times):
+            record = policy.add_strike(record, strike(n, times[n]), RULES)
+    if record.blocks:
+        assert len(record.blocks[0].calls) > RULES.threshold
+
+
+@given(TIMES, st.integers(NOW, NOW + 400 * DAY), st.sampled_from(Mode))
+def test_the_ready_made_standing_says_what_the_record_says(
+    times: list[Millis], now: Millis, mode: Mode
+) -> None:
+    """The standing written at the last change gives the verdict that the whole record gives now."""
+    record = struck(sorted(times))
+    written = max((s.at for s in record.strikes), default=NOW)
+    now = max(now, written)
+    early = policy.verdict(policy.standing(record, written, RULES), mode, now, RULES)
+    fresh = policy.verdict(policy.standing(record, now, RULES), mode, now, RULES)
+    assert early.verdict is fresh.verdict
+    assert early.reason is fresh.reason
+
+
+@given(st.integers(1, 10 * DAY), st.integers(1, 10 * DAY), st.integers(0, 20 * DAY))
+def test_of_two_blocks_the_later_end_holds(first: Millis, second: Millis, after: Millis) -> None:
+    """A second block never shortens the first."""
+    record = CallerRecord(CALLER)
+    for span in (first, second):
+        block = Block(Level.TEMPORARY, NOW, NOW + span, Origin.MANUAL, "", "a")
+        record = policy.impose(record, block)
+    assert (record.block_at(NOW + after) is not None) is (after < max(first, second))
