@@ -59,7 +59,7 @@ def test_without_a_timestamp_the_time_of_arrival_stands_in() -> None:
 
 FORGED = {
     "header twice": CHANNEL.replace("Name: <unknown>", "Name: x\r\nUniqueid: 9.9", 1),
-    "cut short": CHANNEL.split("\r\nUniqueid")[0],
+    "cut short": CHANNEL.split("\r\nUniqueid", maxsplit=1)[0],
     "no header": CHANNEL.replace("Language: id", "Language"),
     "bare line feed": CHANNEL.replace("Language: id", "Language: id\nUniqueid: 9.9"),
 }

@@ -1,0 +1,1 @@
+"""Real calls on real PBXs."""
