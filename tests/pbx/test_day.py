@@ -1,0 +1,29 @@
+"""The demo's day, on both PBXs."""
+
+from typing import get_args
+
+import pytest
+
+from tests.lab import Asterisk, Version, find
+from tests.lab.daemon import running
+from tests.lab.day import CONFIG, GLOBALS, Day
+
+pytestmark = pytest.mark.pbx
+
+
+@pytest.mark.parametrize("version", get_args(Version))
+async def test_the_day_comes_out_as_expected(version: Version) -> None:
+    """Every call of the day gets the outcome, the strike and the block that it should, on this PBX."""
+    async with (
+        Asterisk.start(find(version), globals_=GLOBALS) as pbx,
+        await pbx.observe() as seen,
+        running(pbx, CONFIG) as daemon,
+    ):
+        day = Day(pbx, daemon, seen)
+        rows = [row async for row in day.rows()]
+        broken = [line for line in daemon.lines if line["event"] in {"not json", "unexpected"}]
+        warnings = pbx.warnings()
+    assert [row for row in rows if not row.ok] == []
+    assert day.calls == 36
+    assert broken == []
+    assert warnings == []
