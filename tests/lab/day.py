@@ -222,7 +222,7 @@ class Day:
         rows = (await self.daemon.command("blocks", "--json")).json
         until = next(row["until"] for row in rows if row["caller"].endswith(PRANKER[1:]))
         end = time.mktime(time.localtime()) if until is None else _epoch(until)
-        self._tell("the temporary block runs out", "", f"until {until[11:19]}", f"until {until[11:19]}")
+        self._tell("waiting until the temporary block runs out", "", f"until {until[11:19]}", f"until {until[11:19]}")
         await asyncio.sleep(max(0.0, end - time.time()) + 0.05)
 
     async def _let_in_again(self) -> None:
