@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 
 from siaga112.adapters import redis_embedded
-from siaga112.adapters.ami import AmiAddress, AmiSource
+from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.metrics import HttpEndpoint, Metrics
 from siaga112.adapters.outbox import SqliteOutbox
@@ -65,6 +65,34 @@ def open_desk(settings: Settings, store: RedisStore, by: str) -> Desk:
     return Desk(store, settings.policy.rules(), settings.mode, now, by)
 
 
+def require_secret(settings: Settings) -> None:
+    """Check that there is a secret to log in with.
+
+    Raises:
+        ConfigurationError: saying where to set it.
+
+    """
+    if not settings.ami.secret.get_secret_value():
+        raise ConfigurationError(
+            "[ami] secret is missing: set it in the configuration file, or SIAGA112_AMI__SECRET in the "
+            "environment, to the secret in manager.d/siaga112.conf"
+        )
+
+
+def ami_address(settings: Settings) -> AmiAddress:
+    """Give where the manager interface is, and as whom to log in."""
+    ami = settings.ami
+    return AmiAddress(ami.host, ami.port, ami.username, ami.secret.get_secret_value())
+
+
+async def record_source(settings: Settings, tape: Tape) -> None:
+    """Follow the PBX for ever, for its tape alone."""
+    require_secret(settings)
+    metrics = Metrics(settings.site, settings.pbx.queues, settings.shift_plan(), settings.zone)
+    async for _ in AmiSource(ami_address(settings), metrics, now, tape).slices():
+        pass
+
+
 def _tell_of_exception(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what nobody caught as one line, as everything else."""
     _log.error("unexpected", detail=context.get("message"), exc_info=context.get("exception"))
@@ -81,7 +109,8 @@ class Daemon:
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
         settings = self.settings
-        self._require_secret()
+        if self.only is not Half.SCREEN:
+            require_secret(settings)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_tell_of_exception)
@@ -111,7 +140,7 @@ class Daemon:
                 outbox = SqliteOutbox(settings.state_dir / "outbox.db")
                 await outbox.open()
                 stack.push_async_callback(outbox.close)
-                source = AmiSource(self._ami_address(), metrics, now)
+                source = AmiSource(ami_address(settings), metrics, now)
                 ready["ami"] = lambda: source.connected
                 self._follow(store, watch, metrics, outbox, source)
 
@@ -124,21 +153,11 @@ class Daemon:
                 refresh=lambda: metrics.pending(outbox.pending if outbox else 0),
             )
             stack.push_async_callback(endpoint.stop)
-            port = await endpoint.start(settings.metrics.host, settings.metrics.port)
+            own = settings.metrics.screen_port if self.only is Half.SCREEN else settings.metrics.port
+            port = await endpoint.start(settings.metrics.host, own)
             _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
             await self._until(stopping)
         _log.info("stopped")
-
-    def _require_secret(self) -> None:
-        if self.only is not Half.SCREEN and not self.settings.ami.secret.get_secret_value():
-            raise ConfigurationError(
-                "[ami] secret is missing: set it in the configuration file, or SIAGA112_AMI__SECRET in the "
-                "environment, to the secret in manager.d/siaga112.conf"
-            )
-
-    def _ami_address(self) -> AmiAddress:
-        ami = self.settings.ami
-        return AmiAddress(ami.host, ami.port, ami.username, ami.secret.get_secret_value())
 
     def _screening(self, store: RedisStore, watch: ModeWatch, metrics: Metrics) -> FastAgiServer:
         screener = Screener(

@@ -160,6 +160,7 @@ class Metrics(_Section):
 
     host: str = "127.0.0.1"
     port: Port = 9112
+    screen_port: Port = 9113
 
 
 class Privacy(_Section):

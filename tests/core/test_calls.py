@@ -114,10 +114,12 @@ CALLS = {
         "unknown, no_evidence",
     ),
     "rejected by us": (
-        ("10:00:00 Newchannel 100.1 num=081211111111\n"
-        "10:00:00 VarSet 100.1 SIAGA_VERDICT=BLOCK\n"
-        "10:00:00 VarSet 100.1 SIAGA_REJECTED=reject\n"
-        "10:00:00 Hangup 100.1 cause=21"),
+        (
+            "10:00:00 Newchannel 100.1 num=081211111111\n"
+            "10:00:00 VarSet 100.1 SIAGA_VERDICT=BLOCK\n"
+            "10:00:00 VarSet 100.1 SIAGA_REJECTED=reject\n"
+            "10:00:00 Hangup 100.1 cause=21"
+        ),
         "blocked, rejected",
     ),
     "told BLOCK, but the dialplan let it through to an operator": (

@@ -185,10 +185,20 @@ class AmiAddress:
     secret: str
 
 
-class AmiSource:
-    """The PBX's events for ever, with `Interrupted` and `Resumed` where the thread was cut."""
+Tape = Callable[[bytes, Event | Malformed | None], None]
 
-    def __init__(self, address: AmiAddress, meter: AmiMeter, clock: Callable[[], Millis]) -> None:
+
+class AmiSource:
+    """The PBX's events for ever, with `Interrupted` and `Resumed` where the thread was cut.
+
+    `tape`, if given, is handed every message that is read, with what it was read as (`record`);
+    our own events come with no message.
+    """
+
+    def __init__(
+        self, address: AmiAddress, meter: AmiMeter, clock: Callable[[], Millis], tape: Tape | None = None
+    ) -> None:
+        self._tape = tape
         self._address = address
         self._meter = meter
         self._clock = clock
@@ -213,7 +223,7 @@ class AmiSource:
             try:
                 resumed = await self._begin(session)
                 attempt = 0
-                yield [resumed]
+                yield self._taped([resumed])
                 async for events in self._follow(session, inbox):
                     yield events
             except AmiRefusedError as error:
@@ -239,10 +249,16 @@ class AmiSource:
                 self._meter.ami_connected(up=False)
                 self._meter.ami_gap(cause)
                 _log.warning("ami_lost", calls="in progress become unknown")
-                yield [Interrupted(self._clock(), cause)]
+                yield self._taped([Interrupted(self._clock(), cause)])
             self._meter.ami_reconnect(cause)
             await asyncio.sleep(BACK_OFF[min(attempt, len(BACK_OFF) - 1)] if cause != "lost" else BACK_OFF[0])
             attempt += 1
+
+    def _taped(self, events: list[Event]) -> list[Event]:
+        if self._tape:
+            for event in events:
+                self._tape(b"", event)
+        return events
 
     def _say(self, event: str, detail: str, remedy: str, attempt: int) -> None:
         where = f"{self._address.host}:{self._address.port}"
@@ -288,9 +304,11 @@ class AmiSource:
         if inbox.overflowed and not inbox.messages:
             inbox.overflowed = False
             self._meter.ami_gap("overflow")
-            events.append(Interrupted(received, "overflow"))
+            events += self._taped([Interrupted(received, "overflow")])
         for message in raw:
             event = parse(message, received)
+            if self._tape:
+                self._tape(message, event)
             if isinstance(event, Malformed):
                 self._meter.ami_malformed(event.defect)
             elif event is not None:

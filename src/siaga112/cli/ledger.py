@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -64,7 +65,7 @@ def calls(  # noqa: PLR0917 - one parameter an option
         show.as_json(listed)
     elif explain:
         for entry in found:
-            _explain(entry)
+            explain_entry(entry, zone)
     else:
         show.table(listed, _COLUMNS, "no calls")
 
@@ -85,9 +86,9 @@ def _since(text: str, now: int) -> int:
     return int(moment.timestamp() * SECOND)
 
 
-def _explain(entry: Entry) -> None:
+def explain_entry(entry: Entry, zone: ZoneInfo) -> None:
+    """Print what was seen of a call, and what of it decided."""
     finding = entry.finding
-    zone = settings().zone
     typer.echo(f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}")
     for seen in finding.call.facts:
         decided = "  ← decided" if seen in finding.deciding else ""

@@ -106,7 +106,9 @@ def dump_record(record: CallerRecord) -> str:
                     "reason": b.reason,
                     "by": b.by,
                     "calls": b.calls,
-                    "lifted": [b.lifted.at, b.lifted.by, b.lifted.reason, b.lifted.forgives] if b.lifted else None,
+                    "lifted": [b.lifted.at, b.lifted.by, b.lifted.reason, b.lifted.forgives]
+                    if b.lifted
+                    else None,
                 }
                 for b in record.blocks
             ],

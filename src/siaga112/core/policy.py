@@ -102,7 +102,11 @@ def add_strike(record: CallerRecord, strike: Strike, rules: PolicyRules) -> Call
     Adding the same strike twice, or one that was taken back, changes nothing; a caller on the allow
     list gets none.
     """
-    if record.allow or strike.call in record.withdrawn or any(strike.call == held.call for held in record.strikes):
+    if (
+        record.allow
+        or strike.call in record.withdrawn
+        or any(strike.call == held.call for held in record.strikes)
+    ):
         return record
     strikes = tuple(sorted((*record.strikes, strike), key=lambda s: (s.at, s.call)))
     record = replace(record, strikes=strikes)

@@ -97,7 +97,9 @@ class Desk:
         caller = finding.call.caller
         struck = False
         if caller and strike:
-            _, after = await self._change(caller, lambda held: policy.restore_strike(held, strike, self.rules))
+            _, after = await self._change(
+                caller, lambda held: policy.restore_strike(held, strike, self.rules)
+            )
             struck = strike in after.strikes
         elif caller and entry.strike:
             taken_back = Lift(self.clock(), self.by, f"call {call} was marked {mark}", forgives=False)

@@ -1,0 +1,67 @@
+"""Captures: what is written is read again; pseudonyms hide the caller and change nothing else."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core import capture
+from siaga112.core.caller_id import canonical
+from siaga112.core.calls import Dialplan
+from siaga112.core.events import ChannelSeen, Interrupted, Place, Resumed
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.pseudonym import Pseudonyms
+from tests.core.test_events import message
+
+HEADER = capture.Header(
+    "22.10.1",
+    Dialplan(frozenset({"from-pstn", "from-e1"}), frozenset({"ivr-1"})),
+    ClassifierRules(early_drop=1_000),
+    "a caller, hung up",
+    (capture.Expected("1.0", "ivr_prank", "left_menu"),),
+)
+
+
+def test_a_header_is_read_as_written() -> None:
+    """A capture carries all that its replay needs."""
+    (first,) = capture.messages(capture.write_header(HEADER))
+    assert capture.read_header(first) == HEADER
+
+
+@given(st.integers(0, 2**41), st.sampled_from(["", "112"]), st.sampled_from(["", "Queue"]))
+def test_interruptions_are_read_as_written(at: int, exten: str, application: str) -> None:
+    """A capture says where events were lost, and what was going on when the PBX was found again."""
+    seen = ChannelSeen("1.0", "1.0", "PJSIP/t-1", Place("from-pstn", exten, "1"), application, "0812 3")
+    (lost,) = capture.messages(capture.write_interrupted(at, "unreachable"))
+    (found,) = capture.messages(capture.write_resumed(at, (seen,)))
+    assert capture.read(lost) == Interrupted(at, "unreachable")
+    assert capture.read(found) == Resumed(at, (seen,))
+
+
+SPELLINGS = st.sampled_from(["0812{}", "+62812{}", "62812{}", "0062812{}"])
+
+
+@given(SPELLINGS, st.integers(10_000_000, 99_999_999), st.binary(min_size=1, max_size=16))
+def test_a_pseudonym_is_another_valid_caller_in_the_same_spelling(
+    form: str, subscriber: int, key: bytes
+) -> None:
+    """Hidden, a number is still a number, never its own, and every spelling of it the same one."""
+    hide = Pseudonyms(key).hide
+
+    def hidden(text: str) -> str:
+        line = hide(f"CallerIDNum: {text}".encode()).decode()
+        return line.removeprefix("CallerIDNum: ")
+
+    spelled, plain = hidden(form.format(subscriber)), hidden(f"0812{subscriber}")
+    assert len(spelled) == len(form.format(subscriber))
+    assert canonical(spelled) is not None
+    assert canonical(spelled) == canonical(plain)
+
+
+def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
+    """Numbers and names go; uniqueids, times, contexts and hidden callers stay."""
+    real = message("Newchannel").replace(b"CallerIDName: <unknown>", b"CallerIDName: Budi")
+    hidden = Pseudonyms(b"k").hide(real)
+    assert b"081200000001" not in hidden
+    assert b"Budi" not in hidden
+    assert b"Uniqueid: 1795463311.0\r\n" in hidden
+    assert b"Timestamp: 1795463311.123456\r\n" in hidden
+    assert Pseudonyms(b"k").hide(b"CallerIDNum: anonymous") == b"CallerIDNum: anonymous"
