@@ -25,7 +25,6 @@ from pydantic import (
 )
 
 from siaga112.core import durations
-from siaga112.core.caller_id import NumberPlan
 from siaga112.core.calls import Dialplan
 from siaga112.core.model import Level, Millis, Mode, Outcome, Treatment
 from siaga112.core.outcome import ClassifierRules
@@ -85,6 +84,7 @@ class Pbx(_Section):
     """What the dialplan calls its parts."""
 
     trunk_contexts: Names = ["siaga112-incoming"]
+    numbers: list[str] = []
     ivr_contexts: Names = ["siaga112-ivr"]
     queues: Names = ["siaga112"]
     queue_log: str = ""
@@ -203,7 +203,9 @@ class Settings(_Section):
 
     def dialplan(self) -> Dialplan:
         """Give what the tracker must know of the PBX."""
-        return Dialplan(frozenset(self.pbx.trunk_contexts), frozenset(self.pbx.ivr_contexts), NumberPlan())
+        return Dialplan(
+            frozenset(self.pbx.trunk_contexts), frozenset(self.pbx.ivr_contexts), frozenset(self.pbx.numbers)
+        )
 
     def classifier_rules(self) -> ClassifierRules:
         """Give the classifier's limits."""

@@ -25,7 +25,6 @@ from siaga112.core.events import (
     OperatorMarked,
     Place,
     QueueJoined,
-    QueueLeft,
     Resumed,
     VariableSet,
 )
@@ -63,10 +62,8 @@ def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str])
             return VariableSet(at, uid, variable, value)
         case "QueueCallerJoin":
             return QueueJoined(at, uid, place, given["queue"])
-        case "QueueCallerLeave":
-            return QueueLeft(at, uid, given["queue"])
         case "DialBegin":
-            return Dialled(at, uid, given["leg"])
+            return Dialled(at, uid, place, given["leg"])
         case "AgentConnect":
             return OperatorConnected(at, uid, given["leg"], given["queue"])
         case "BridgeEnter":

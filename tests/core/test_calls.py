@@ -113,6 +113,27 @@ CALLS = {
         + "10:01:09 HangupRequest 100.1\n10:01:09 Hangup 100.1",
         "unknown, no_evidence",
     ),
+    "left while Dial() rang the operators": (
+        MENU
+        + "10:00:06 DialBegin 100.1 leg=100.2 at=siaga112-ivr,1,1\n"
+        + "10:00:12 HangupRequest 100.1\n10:00:12 Hangup 100.1",
+        "abandoned, left_ringing",
+    ),
+    "Dial() found no operator": (
+        MENU
+        + "10:00:06 DialBegin 100.1 leg=100.2 at=siaga112-ivr,1,1\n"
+        + "10:00:36 VarSet 100.1 DIALSTATUS=NOANSWER\n"
+        + "10:00:36 Newexten 100.1 app=Hangup at=siaga112-ivr,1,2\n10:00:36 Hangup 100.1",
+        "unserved, no_answer",
+    ),
+    "Dial() was answered": (
+        MENU
+        + "10:00:06 DialBegin 100.1 leg=100.2 at=siaga112-ivr,1,1\n"
+        + "10:00:09 BridgeEnter 100.2 bridge=b1\n10:00:09 BridgeEnter 100.1 bridge=b1\n"
+        + "10:00:30 BridgeLeave 100.2 bridge=b1\n10:00:30 BridgeLeave 100.1 bridge=b1\n"
+        + "10:00:30 Hangup 100.1",
+        "answered, operator",
+    ),
     "rejected by us": (
         (
             "10:00:00 Newchannel 100.1 num=081211111111\n"
@@ -183,6 +204,23 @@ def test_a_leg_that_the_pbx_makes_is_no_call() -> None:
     """A channel without an extension to run does not arrive: the PBX made it."""
     table = "10:00:00 Newchannel 200.1 at=siaga112-incoming,,1\n10:00:09 Hangup 200.1"
     assert findings(table) == []
+
+
+def test_calls_to_other_numbers_are_not_ours() -> None:
+    """Where the trunk carries other numbers too, only calls to those that are named are followed."""
+    ours = Dialplan(frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"}), frozenset({"112"}))
+    office = MENU.replace("num=", "at=siaga112-incoming,0254200100,1 num=")
+    assert settle(events(office + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"), ours) == []
+    assert len(settle(events(MENU + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"), ours)) == 1
+
+
+def test_a_channel_of_another_name_is_another_call() -> None:
+    """After the PBX restarted, a uniqueid seen before belongs to whoever has it now."""
+    table = (
+        MENU.replace("num=", "chan=PJSIP/trunk-7 num=")
+        + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.1=1\n"
+    )
+    assert [spelled(finding) for finding in findings(table)] == ["unknown, events_lost"]
 
 
 def test_a_second_hangup_settles_nothing() -> None:

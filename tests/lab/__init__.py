@@ -20,8 +20,8 @@ is waited for by sleeping; only processes that the lab started are ended, by the
 from tests.lab.agi_stub import agi_stub
 from tests.lab.ami import Event, Observer
 from tests.lab.asterisk import Asterisk
-from tests.lab.roots import AsteriskRoot, Version, find
 from tests.lab.sipp import Call, Ending, place_call
+from tests.lab.unpack import AsteriskRoot, Version, find
 
 __all__ = [
     "Asterisk",

@@ -6,7 +6,7 @@ import sys
 from typing import get_args
 
 from tests.lab.asterisk import LAB_SECRET, LAB_USER, Asterisk
-from tests.lab.roots import Version, find
+from tests.lab.unpack import Version, find
 
 
 async def lab(version: Version) -> None:
@@ -18,7 +18,8 @@ async def lab(version: Version) -> None:
     async with Asterisk.start(root) as pbx:
         print(f"Asterisk {version} in {pbx.folder}")
         print(f"  SIP      sip:112@127.0.0.1:{pbx.sip_port} (any caller from 127.0.0.1)")
-        print(f"  AMI      127.0.0.1:{pbx.ami_port}, user siaga112 / {pbx.siaga_secret}, witness {LAB_USER} / {LAB_SECRET}")
+        print(f"  AMI      127.0.0.1:{pbx.ami_port}, user siaga112, secret {pbx.siaga_secret}")
+        print(f"           with all rights and no filter: user {LAB_USER}, secret {LAB_SECRET}")
         print(f"  FastAGI  expected at 127.0.0.1:{pbx.agi_port}")
         print(f"  console  {' '.join(pbx.console_command)} -r")
         print("Ctrl-C ends it.", flush=True)

@@ -110,13 +110,19 @@ class Observer:
                     await arrived.wait()
         except TimeoutError:
             seen = ", ".join(event.name for event in self.events[since:][-40:])
-            msg = f"not seen within {timeout:g} s; the last events since the mark: {seen or 'none'}"
+            msg = f"not seen within {timeout:g} s; last since the mark: {seen or 'nothing'}"
             raise TimeoutError(msg) from None
 
-    async def caller_channel(self, number: str, *, since: int = 0, timeout: float = PATIENCE_SECONDS) -> Event:
+    async def caller_channel(
+        self, number: str, *, since: int = 0, timeout: float = PATIENCE_SECONDS
+    ) -> Event:
         """Give the Newchannel with which a call from this number came in over the trunk."""
         return await self.wait_for(
-            lambda e: e.name == "Newchannel" and e["CallerIDNum"] == number and e["Channel"].startswith("PJSIP/trunk-"),
+            lambda e: (
+                e.name == "Newchannel"
+                and e["CallerIDNum"] == number
+                and e["Channel"].startswith("PJSIP/trunk-")
+            ),
             since=since,
             timeout=timeout,
         )

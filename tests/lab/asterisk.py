@@ -7,13 +7,13 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Self
 
 from tests.lab import ports
 from tests.lab.ami import ActionError, Observer
-from tests.lab.roots import AsteriskRoot
+from tests.lab.unpack import AsteriskRoot
 
 SHIPPED: Final = Path(__file__).resolve().parents[2] / "asterisk"
 SHIPPED_SECRET: Final = "change-me"
@@ -24,26 +24,41 @@ BOOT_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
 
-# Modules that open a port of their own, need a service, or complain: left out, by the start of their names.
+# Modules that open a port, need a service, or complain: left out, by the start of their names.
 UNLOADED: Final = (
-    *("aeap", "app_adsi", "app_agent_pool", "app_alarm", "app_amd", "app_audiosocket", "app_confbridge", "app_festival"),
-    *("app_followme", "app_getcpeid", "app_jack", "app_minivm", "app_mysql", "app_page", "app_speech", "app_stasis"),
-    *("app_voicemail", "cdr_", "cel_", "chan_a", "chan_console", "chan_dahdi", "chan_iax2", "chan_mgcp", "chan_misdn"),
-    *("chan_mobile", "chan_motif", "chan_ooh323", "chan_oss", "chan_phone", "chan_rtp", "chan_sip", "chan_skinny"),
-    *("chan_unistim", "chan_vpb", "chan_websocket", "func_odbc", "pbx_ael", "pbx_dundi", "pbx_lua", "res_adsi", "res_aeap"),
-    *("res_ari", "res_audiosocket", "res_calendar", "res_clialiases", "res_config_", "res_fax", "res_geolocation"),
-    *("res_hep", "res_http_media_cache", "res_musiconhold", "res_odbc", "res_parking", "res_phoneprov"),
-    *("res_pjsip_config_wizard", "res_pjsip_geolocation", "res_pjsip_notify", "res_pjsip_phoneprov", "res_pjsip_stir"),
-    *("res_prometheus", "res_resolver_unbound", "res_rtp_multicast", "res_smdi", "res_snmp", "res_speech_aeap"),
-    *("res_stasis_broadcast", "res_statsd", "res_stir_shaken", "res_stun_monitor", "res_websocket_client", "res_xmpp"),
-    *("app_dahdi", "app_flash", "app_meetme", "app_osplookup", "res_corosync", "res_endpoint_stats", "res_chan_stats"),
-    *("app_ices", "app_image", "app_macro", "app_nbscat", "app_url", "res_monitor"),
+    *("aeap", "app_adsi", "app_agent_pool", "app_alarm", "app_amd", "app_audiosocket"),
+    *("app_confbridge", "app_dahdi", "app_festival", "app_flash", "app_followme"),
+    *("app_getcpeid", "app_ices", "app_image", "app_jack", "app_macro", "app_meetme"),
+    *("app_minivm", "app_mysql", "app_nbscat", "app_osplookup", "app_page", "app_speech"),
+    *("app_stasis", "app_url", "app_voicemail", "cdr_", "cel_", "chan_a", "chan_console"),
+    *("chan_dahdi", "chan_iax2", "chan_mgcp", "chan_misdn", "chan_mobile", "chan_motif"),
+    *("chan_ooh323", "chan_oss", "chan_phone", "chan_rtp", "chan_sip", "chan_skinny"),
+    *("chan_unistim", "chan_vpb", "chan_websocket", "func_odbc", "pbx_ael", "pbx_dundi"),
+    *("pbx_lua", "res_adsi", "res_aeap", "res_ari", "res_audiosocket", "res_calendar"),
+    *("res_chan_stats", "res_clialiases", "res_config_", "res_corosync", "res_endpoint_stats"),
+    *("res_fax", "res_geolocation", "res_hep", "res_http_media_cache", "res_monitor"),
+    *("res_musiconhold", "res_odbc", "res_parking", "res_phoneprov", "res_pjsip_config_wizard"),
+    *("res_pjsip_geolocation", "res_pjsip_notify", "res_pjsip_phoneprov", "res_pjsip_stir"),
+    *("res_prometheus", "res_resolver_unbound", "res_rtp_multicast", "res_smdi", "res_snmp"),
+    *("res_speech_aeap", "res_stasis_broadcast", "res_statsd", "res_stir_shaken"),
+    *("res_stun_monitor", "res_websocket_client", "res_xmpp"),
 )
 # Files that Asterisk misses aloud; empty ones say the same without noise.
 EMPTY: Final = (
-    *("acl.conf", "ccss.conf", "cdr.conf", "cel.conf", "cli_permissions.conf", "dnsmgr.conf", "dsp.conf", "enum.conf"),
-    *("pjproject.conf", "stasis.conf", "udptl.conf", "codecs.conf", "http.conf"),
+    *("acl.conf", "ccss.conf", "cdr.conf", "cel.conf", "cli_permissions.conf", "dnsmgr.conf"),
+    *("dsp.conf", "enum.conf", "pjproject.conf", "stasis.conf", "udptl.conf", "codecs.conf"),
+    *("http.conf",),
 )
+
+# What the queue plays as ringing.
+INDICATIONS: Final = """
+[general]
+country = id
+[id]
+description = Indonesia
+ringcadence = 1000,4000
+ring = 425/1000,0/4000
+"""
 
 # Queue members are Local/101@operators/n: what they do is the global OPERATOR, read anew at every call.
 OPERATORS: Final = r"""
@@ -113,14 +128,15 @@ class Asterisk:
         self._root = root
         self._context = context
         self._dialplan = dialplan
-        self._globals = {"OPERATOR": "answer", "SIAGA_AGI": f"agi://127.0.0.1:{self.agi_port}/screen", **globals_}
+        ours = {"OPERATOR": "answer", "SIAGA_AGI": f"agi://127.0.0.1:{self.agi_port}/screen"}
+        self._globals = {**ours, **globals_}
         self._operators = operators
         self._companions: list[Callable[[], Awaitable[None]]] = []
         self._process: asyncio.subprocess.Process | None = None
 
     @classmethod
     @asynccontextmanager
-    async def start(  # noqa: PLR0913 - a lab bench has many knobs
+    async def start(
         cls,
         root: AsteriskRoot,
         *,
@@ -267,8 +283,8 @@ class Asterisk:
         raise TimeoutError
 
     def _complaint(self, what: str) -> str:
-        texts = [file.read_text("utf-8", "replace") for file in (self.log, self.log.with_name("console.log")) if file.is_file()]
-        last = "\n".join("\n".join(texts).splitlines()[-15:])
+        logs = [log for log in (self.log, self.log.with_name("console.log")) if log.is_file()]
+        last = "\n".join("\n".join(log.read_text("utf-8", "replace") for log in logs).splitlines()[-15:])
         return f"Asterisk {self.version} {what}:\n{last}"
 
     def _configuration(self, name: str) -> Path:
@@ -315,8 +331,8 @@ nocolor = yes
 """,
             "modules.conf": f"[modules]\nautoload = yes\n{unloaded}\n",
             "logger.conf": "[general]\n[logfiles]\nmessages.log => notice,warning,error\n",
-            "indications.conf": "[general]\ncountry = id\n[id]\ndescription = Indonesia\nringcadence = 1000,4000\nring = 425/1000,0/4000\n",
-            "rtp.conf": f"[general]\nrtpstart = {self._rtp_port}\nrtpend = {self._rtp_port + RTP_PORTS - 1}\n",
+            "indications.conf": INDICATIONS,
+            "rtp.conf": f"[general]\nrtpstart={self._rtp_port}\nrtpend={self._rtp_port + RTP_PORTS - 1}\n",
             "pjsip.conf": f"""
 [transport]
 type = transport
@@ -366,5 +382,3 @@ writetimeout = 60000
 {self._dialplan}
 """,
         }
-
-

@@ -170,7 +170,12 @@ port = {metrics}
 
 @asynccontextmanager
 async def running(
-    pbx: Asterisk, more: str = "", *, environ: Mapping[str, str] | None = None, only: str = "", wait: bool = True
+    pbx: Asterisk,
+    more: str = "",
+    *,
+    environ: Mapping[str, str] | None = None,
+    only: str = "",
+    wait: bool = True,
 ) -> AsyncIterator[Daemon]:
     """Run the daemon beside this PBX, with embedded Redis, for as long as the block lasts.
 

@@ -60,9 +60,11 @@ class Witnessed:
     async def until(self, name: str, **headers: str) -> Event:
         """Wait for an event on the caller's own channel."""
         return await self.seen.wait_for(
-            lambda e: e.name == name
-            and e["Uniqueid"] == self.uid
-            and all(e[key] == value for key, value in headers.items()),
+            lambda e: (
+                e.name == name
+                and e["Uniqueid"] == self.uid
+                and all(e[key] == value for key, value in headers.items())
+            ),
             since=self.since,
             timeout=30,
         )
@@ -160,15 +162,15 @@ class Day:
     async def _callers(self) -> None:
         await self.seen.set_global("OPERATOR", "mark_genuine")
         await self._call(
-            "a genuine call, answered and marked", "answered/operator marked genuine", talk_until_marked, GENUINE, "1"
+            "a genuine call, answered and marked",
+            "answered/operator marked genuine",
+            talk_until_marked,
+            GENUINE,
+            "1",
         )
         await self.seen.set_global("OPERATOR", "never")
-        await self._call(
-            "a caller leaves the queue", "abandoned/left_queue", hang_up_in_queue, LEAVER, "1"
-        )
-        await self._call(
-            "no operator takes the call", "unserved/queue_timeout", wait_it_out, UNLUCKY, "1"
-        )
+        await self._call("a caller leaves the queue", "abandoned/left_queue", hang_up_in_queue, LEAVER, "1")
+        await self._call("no operator takes the call", "unserved/queue_timeout", wait_it_out, UNLUCKY, "1")
         await self._call("a caller drops at once", "abandoned/dropped_early", hang_up_at_once, EARLY)
         await self.seen.set_global("OPERATOR", "answer")
         await self._call("silence in the menu reaches an operator", "answered/operator", talk, SILENT)
@@ -222,11 +224,15 @@ class Day:
         rows = (await self.daemon.command("blocks", "--json")).json
         until = next(row["until"] for row in rows if row["caller"].endswith(PRANKER[1:]))
         end = time.mktime(time.localtime()) if until is None else _epoch(until)
-        self._tell("waiting until the temporary block runs out", "", f"until {until[11:19]}", f"until {until[11:19]}")
+        self._tell(
+            "waiting until the temporary block runs out", "", f"until {until[11:19]}", f"until {until[11:19]}"
+        )
         await asyncio.sleep(max(0.0, end - time.time()) + 0.05)
 
     async def _let_in_again(self) -> None:
-        done = await self.daemon.command("unblock", PRANKER, "--reason", "the phone was stolen", "--by", "supervisor")
+        done = await self.daemon.command(
+            "unblock", PRANKER, "--reason", "the phone was stolen", "--by", "supervisor"
+        )
         self._tell("a supervisor unblocks it, with a reason", "", done.out.split(" (")[0].split(" ", 1)[1].strip(),
                    "is no longer blocked")  # fmt: skip
         await self._call("its next call gets through", "answered/operator", talk, PRANKER, "1")

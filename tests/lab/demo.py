@@ -39,7 +39,11 @@ async def day_table(daemon: Daemon) -> bool:
     marks = Counter(row["mark"] for row in ledger if row["mark"])
     say("\nthe day")
     for outcome, name in NAMES.items():
-        note = f"  ({', '.join(f'{n} {mark}' for mark, n in sorted(marks.items()))})" if outcome == "answered" else ""
+        note = (
+            f"  ({', '.join(f'{n} {mark}' for mark, n in sorted(marks.items()))})"
+            if outcome == "answered"
+            else ""
+        )
         say(f"  {name:<12}{counts[outcome]:>5}{note}")
     say(f"  {'total':<12}{len(ledger):>5}")
     counted = await _counted(daemon)
@@ -50,7 +54,9 @@ async def day_table(daemon: Daemon) -> bool:
 async def _counted(daemon: Daemon) -> int:
     async with aiohttp.ClientSession() as session, session.get(daemon.metrics_url) as answer:
         lines = (await answer.text()).splitlines()
-    return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("siaga112_calls_total{"))
+    return sum(
+        int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("siaga112_calls_total{")
+    )
 
 
 async def stay(pbx: Asterisk, daemon: Daemon) -> None:
@@ -72,7 +78,9 @@ async def demo() -> bool:
     began = time.monotonic()
     root = find("22", lambda line: say(f"      {line}"))
     async with Asterisk.start(root, globals_=GLOBALS) as pbx, await pbx.observe() as seen:
-        say(f"{time.monotonic() - began:5.1f}s      Asterisk {pbx.version} takes calls, with the files of asterisk/ in it")
+        say(
+            f"{time.monotonic() - began:5.1f}s      Asterisk {pbx.version} takes calls, with the files of asterisk/ in it"
+        )
         async with running(pbx, CONFIG) as daemon:
             say(f"{time.monotonic() - began:5.1f}s      siaga112 follows it, mode enforce, embedded Redis\n")
             day = Day(pbx, daemon, seen)

@@ -8,7 +8,7 @@ from typing import Final
 # Below Linux's ephemeral range (32768…), so that no outgoing connection takes one meanwhile.
 LOWEST: Final = 12000
 HIGHEST: Final = 32000
-# Not handed out twice before their owner has had the time to bind them; bounded, or a long run would use all up.
+# Not handed out twice before their owner could bind them; bounded, or a long run would use all up.
 _recent: Final[deque[int]] = deque(maxlen=4000)
 
 

@@ -20,6 +20,10 @@ POLL_SECONDS: Final = 0.02
 PRESS_EVERY_SECONDS: Final = 1.5
 PRESSES: Final = 40
 REFUSALS: Final = (400, 401, 403, 404, 408, 410, 480, 484, 486, 487, 488, 500, 502, 503, 603)
+# In SIPp's trace: "UDP message sent …" or "… received …", an empty line, the message.
+TRACED: Final = re.compile(
+    r"message (sent|received)[^\n]*\n\n(\S[^\r\n]*)\r?\n.*?^CSeq:\s*\d+\s+(\w+)", re.DOTALL | re.MULTILINE
+)
 DTMF_CODES: Final = {**{str(digit): digit for digit in range(10)}, "*": 10, "#": 11}
 
 # Told to SIPp as a SIP message within the call, so that it follows from the scenario and not from a signal.
@@ -171,7 +175,9 @@ class CallError(RuntimeError):
 class Call:
     """One call in progress. Made by `place_call`."""
 
-    def __init__(self, number: str, process: asyncio.subprocess.Process, folder: Path, port: int, call_id: str) -> None:
+    def __init__(
+        self, number: str, process: asyncio.subprocess.Process, folder: Path, port: int, call_id: str
+    ) -> None:
         """Take over a started SIPp."""
         self.number = number
         self._process = process
@@ -183,10 +189,11 @@ class Call:
         """Put the receiver down: BYE if the call was answered, CANCEL if not."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             for attempt in itertools.count(1):
-                # SIPp ignores what reaches it between two steps of its scenario: so tell it until it has acted.
+                # SIPp ignores what reaches it between two steps of its scenario: tell it until it has acted.
                 if self._process.returncode is not None or self._has_hung_up():
                     break
-                if "\nSIP/2.0 " in self.messages():  # before the PBX's first answer there is nothing to cancel
+                # Before the PBX's first answer there is nothing to cancel.
+                if "\nSIP/2.0 " in self.messages():
                     self._tell(attempt)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._process.wait(), POLL_SECONDS)
@@ -218,7 +225,7 @@ class Call:
             await self._process.wait()
 
 
-async def place_call(  # noqa: PLR0913 - a caller has many traits
+async def place_call(
     pbx: Asterisk,
     *,
     number: str,
@@ -238,7 +245,8 @@ async def place_call(  # noqa: PLR0913 - a caller has many traits
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=pbx.folder))
     if presses:
         (folder / "keys.pcap").write_bytes(keys_pcap(presses))
-    (folder / "scenario.xml").write_text(_scenario(number, presses, dialled, display, asserted, private=private), "utf-8")
+    scenario = _scenario(number, presses, dialled, display, asserted, private=private)
+    (folder / "scenario.xml").write_text(scenario, "utf-8")
     tool = shutil.which("sipp")
     if tool is None:
         msg = "sipp is not installed (apt-get install sip-tester)"
@@ -250,7 +258,8 @@ async def place_call(  # noqa: PLR0913 - a caller has many traits
         process = await asyncio.create_subprocess_exec(
             tool,
             *("-sf", "scenario.xml", "-m", "1", "-nostdin", "-cid_str", call_id, "-cp", str(ports.free())),
-            *("-default_behaviors", "all,-abortunexp"),  # a message that crosses ours on the wire is no failure
+            # A message that crosses ours on the wire is no failure.
+            *("-default_behaviors", "all,-abortunexp"),
             *("-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"),
             *("-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1", "-mp", str(ports.free(4))),
             f"127.0.0.1:{pbx.sip_port}",
@@ -265,7 +274,9 @@ async def place_call(  # noqa: PLR0913 - a caller has many traits
     return call
 
 
-def _scenario(number: str, presses: str, dialled: str, display: str, asserted: str | None, *, private: bool) -> str:
+def _scenario(
+    number: str, presses: str, dialled: str, display: str, asserted: str | None, *, private: bool
+) -> str:
     extra = "Privacy: id\n" if private else ""
     if asserted is not None:
         extra += f"P-Asserted-Identity: <sip:{asserted}@127.0.0.1>\n"
@@ -283,19 +294,19 @@ def _scenario(number: str, presses: str, dialled: str, display: str, asserted: s
 
 
 def keys_pcap(keys: str) -> bytes:
-    """Write the telephone events (RFC 4733) of these keys, again and again, as a capture for SIPp to play.
+    """Write the telephone events (RFC 4733) of these keys, again and again, as a capture to play.
 
     SIPp's own captures cannot be played twice in a call: the repeated timestamps read as one key.
     """
     packets = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
     sequence = 1
-    for start in _press_times(keys):
-        seconds, key = start
+    for seconds, key in _press_times(keys):
         code = DTMF_CODES[key]
         for part in range(8):  # five growing packets, then the end three times over, 20 ms apart
-            is_end = part >= 5  # noqa: PLR2004
+            is_end = part >= 5
             duration = 160 * (min(part, 5) + 1)
-            rtp = struct.pack("!BBHII", 0x80, 101 | (0x80 if part == 0 else 0), sequence, int(seconds * 8000), 0x5149)
+            marker = 0x80 if part == 0 else 0
+            rtp = struct.pack("!BBHII", 0x80, 101 | marker, sequence, int(seconds * 8000), 0x5149)
             event = struct.pack("!BBH", code, 0x8A if is_end else 0x0A, duration)
             packets += _packet(seconds + 0.02 * part, rtp + event)
             sequence += 1
@@ -305,7 +316,7 @@ def keys_pcap(keys: str) -> bytes:
 def _press_times(keys: str) -> list[tuple[float, str]]:
     gap = 0.3
     turn = max(PRESS_EVERY_SECONDS, gap * (len(keys) + 2))
-    return [(0.5 + turn * again + gap * place, key) for again in range(PRESSES) for place, key in enumerate(keys)]
+    return [(turn * again + gap * place, key) for again in range(PRESSES) for place, key in enumerate(keys)]
 
 
 def _packet(seconds: float, payload: bytes) -> bytes:
@@ -319,13 +330,11 @@ def _packet(seconds: float, payload: bytes) -> bytes:
 def _ending(trace: str) -> Ending:
     status = 0
     ended_by: Literal["caller", "pbx"] | None = None
-    # SIPp's trace: "UDP message sent …" or "UDP message received …", an empty line, the message.
-    for direction, first_line, cseq in re.findall(
-        r"message (sent|received)[^\n]*\n\n(\S[^\r\n]*)\r?\n(?:.*?)^CSeq:\s*\d+\s+(\w+)", trace, re.DOTALL | re.MULTILINE
-    ):
+    for direction, first_line, method in TRACED.findall(trace):
         words = first_line.split(" ")
-        if direction == "received" and words[0] == "SIP/2.0" and cseq == "INVITE" and int(words[1]) >= 200:  # noqa: PLR2004
-            status = int(words[1])
+        if direction == "received" and words[0] == "SIP/2.0":
+            if method == "INVITE" and int(words[1]) >= 200:
+                status = int(words[1])
         elif words[0] in ("BYE", "CANCEL") and ended_by is None:
             ended_by = "caller" if direction == "sent" else "pbx"
     return Ending(status, ended_by)

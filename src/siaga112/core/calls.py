@@ -33,7 +33,6 @@ from siaga112.core.events import (
     OperatorMarked,
     Place,
     QueueJoined,
-    QueueLeft,
     Resumed,
     ShuttingDown,
     VariableSet,
@@ -52,16 +51,23 @@ QUEUE_GAVE_UP: Final = frozenset({
 })  # fmt: skip
 """Values of QUEUESTATUS after which nobody of ours has served the caller (app_queue.c)."""
 
+DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"})
+"""Values of DIALSTATUS after which nobody of ours has served the caller (app_dial.c)."""
+
 MAX_FACTS: Final = 200
 """A call that produces more than this is cut short in memory and becomes incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialplan:
-    """What the tracker must know of the PBX; any dialplan's names will do."""
+    """What the tracker must know of the PBX; any dialplan's names will do.
+
+    `dialled`: the numbers whose calls are ours, where the trunk carries others too; empty for all.
+    """
 
     trunk_contexts: frozenset[str]
     ivr_contexts: frozenset[str]
+    dialled: frozenset[str] = frozenset()
     numbers: NumberPlan = INDONESIA
 
 
@@ -70,6 +76,7 @@ class _Live:
     """A call in progress: facts so far, and where the caller has been seen standing."""
 
     id: CallId
+    channel: str
     raw: str
     facts: list[Fact]
     stage: Stage = Stage.SCREENING
@@ -79,6 +86,7 @@ class _Live:
     asked_at: set[Place] = field(default_factory=set)
     wrong_choice: dict[Place, str] = field(default_factory=dict)
     queue: QueueJoined | None = None
+    dialling: Place | None = None
     ringing: bool = False
     connected: bool = False
     hung_up: bool = False
@@ -121,9 +129,8 @@ class Tracker:
             DialplanStep: self._step,
             VariableSet: self._variable,
             QueueJoined: self._queue_joined,
-            QueueLeft: self._nothing,
             Dialled: self._dialled,
-            OperatorConnected: self._dialled,
+            OperatorConnected: self._nothing,
             BridgeEntered: self._bridge_entered,
             BridgeLeft: self._bridge_left,
             FarEndHungUp: self._far_end_hung_up,
@@ -161,12 +168,16 @@ class Tracker:
         # A leg that the PBX itself makes (an operator, a transfer out through the trunk) has no
         # extension to run: only a channel that arrives has one.
         if self._comes_in(event.channel, event.place) and event.place.exten:
-            self._calls[event.uid] = _Live(
-                CallId(event.uid), event.number, [Fact(event.at, FactKind.ARRIVED, event.place.context)]
-            )
+            arrived = Fact(event.at, FactKind.ARRIVED, event.place.context)
+            self._calls[event.uid] = _Live(CallId(event.uid), event.channel, event.number, [arrived])
 
     def _comes_in(self, channel: str, place: Place) -> bool:
-        return place.context in self._dialplan.trunk_contexts and not channel.startswith("Local/")
+        dialled = self._dialplan.dialled
+        return (
+            place.context in self._dialplan.trunk_contexts
+            and not channel.startswith("Local/")
+            and (not dialled or place.exten in dialled)
+        )
 
     # ── on the way ───────────────────────────────────────────────────────────────────────────────
 
@@ -206,6 +217,9 @@ class Tracker:
             case "QUEUESTATUS" if event.value in QUEUE_GAVE_UP:
                 call.note(event.at, FactKind.GAVE_UP, event.value)
                 call.queue = None
+            case "DIALSTATUS" if event.value in DIAL_GAVE_UP:
+                call.note(event.at, FactKind.GAVE_UP, event.value)
+                call.dialling = None
             case _:
                 pass
 
@@ -216,10 +230,14 @@ class Tracker:
             call.ringing = False
             call.note(event.at, FactKind.QUEUED, event.queue)
 
-    def _dialled(self, event: Dialled | OperatorConnected) -> None:
+    def _dialled(self, event: Dialled) -> None:
         call = self._calls.get(event.uid)
-        if call and not call.ringing:
+        if call is None:
+            return
+        call.dialling = event.place
+        if not call.ringing:
             call.ringing = True
+            call.stage = Stage.QUEUE
             call.note(event.at, FactKind.RINGING)
 
     def _bridge_entered(self, event: BridgeEntered) -> None:
@@ -271,6 +289,8 @@ class Tracker:
             call.note(event.at, FactKind.LEFT, "talking")
         elif call.queue and call.queue.place == place:
             call.note(event.at, FactKind.LEFT_QUEUE, call.queue.queue)
+        elif call.dialling == place:
+            call.note(event.at, FactKind.LEFT_RINGING)
         elif call.in_menu(place):
             call.note(event.at, FactKind.LEFT_MENU, place.context)
         elif place.context in self._dialplan.trunk_contexts:
@@ -314,6 +334,11 @@ class Tracker:
 
     def _resumed(self, event: Resumed) -> Iterator[Call]:
         present = {channel.uid: channel for channel in event.channels}
+        # After a restart of the PBX a uniqueid can be another call's: the channel's name tells.
+        for uid, call in self._calls.items():
+            if uid in present and present[uid].channel != call.channel:
+                self.anomalies["uniqueid_reused"] += 1
+                del present[uid]
         self._bridges = {
             bridge: kept for bridge, members in self._bridges.items() if (kept := members & present.keys())
         }
@@ -322,7 +347,8 @@ class Tracker:
         for uid, channel in present.items():
             if uid not in self._calls and self._is_caller(channel):
                 facts = [Fact(event.at, FactKind.ADOPTED, channel.place.context)]
-                self._calls[uid] = _Live(CallId(uid), channel.number, facts)
+                stage = Stage.QUEUE if channel.application.lower() == "queue" else Stage.IVR
+                self._calls[uid] = _Live(CallId(uid), channel.channel, channel.number, facts, stage)
 
     def _is_caller(self, channel: ChannelSeen) -> bool:
         if channel.uid != channel.linkedid or channel.channel.startswith("Local/"):

@@ -62,6 +62,7 @@ def write_header(header: Header) -> bytes:
         f"Asterisk: {header.asterisk}",
         *([f"Scenario: {header.scenario}"] if header.scenario else []),
         f"Trunk-Contexts: {','.join(sorted(header.dialplan.trunk_contexts))}",
+        f"Numbers: {','.join(sorted(header.dialplan.dialled))}",
         f"Ivr-Contexts: {','.join(sorted(header.dialplan.ivr_contexts))}",
         f"Early-Drop: {durations.spell(header.rules.early_drop)}",
         *(f"Expect: {e.call} {e.outcome} {e.reason}" for e in header.expected),
@@ -83,7 +84,11 @@ def read_header(message: bytes) -> Header:
     try:
         return Header(
             asterisk=single.get("Asterisk", ""),
-            dialplan=Dialplan(_names(single["Trunk-Contexts"]), _names(single["Ivr-Contexts"])),
+            dialplan=Dialplan(
+                _names(single["Trunk-Contexts"]),
+                _names(single["Ivr-Contexts"]),
+                _names(single.get("Numbers", "")),
+            ),
             rules=ClassifierRules(early_drop=durations.parse(single["Early-Drop"])),
             scenario=single.get("Scenario", ""),
             expected=tuple(Expected(*value.split(" ", 2)) for name, value in pairs if name == "Expect"),

@@ -90,20 +90,12 @@ class QueueJoined:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueLeft:
-    """A caller is no longer in a queue (QueueCallerLeave); says nothing of why."""
-
-    at: Millis
-    uid: str
-    queue: str
-
-
-@dataclass(frozen=True, slots=True)
 class Dialled:
-    """A leg is being rung for a channel (DialBegin, AgentCalled)."""
+    """A leg is being rung for a channel that stands at `place` (DialBegin)."""
 
     at: Millis
     uid: str
+    place: Place
     leg: str
 
 
@@ -212,7 +204,6 @@ Event = (
     | DialplanStep
     | VariableSet
     | QueueJoined
-    | QueueLeft
     | Dialled
     | OperatorConnected
     | BridgeEntered
@@ -270,21 +261,13 @@ _KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
         (*_CHANNEL, "Queue", "Position"),
         lambda at, h: QueueJoined(at, h["Uniqueid"], _place(h), h["Queue"]),
     ),
-    "QueueCallerLeave": (
-        (*_CHANNEL, "Queue"),
-        lambda at, h: QueueLeft(at, h["Uniqueid"], h["Queue"]),
-    ),
-    "AgentCalled": (
-        (*_CHANNEL, *_DEST, "Queue"),
-        lambda at, h: Dialled(at, h["Uniqueid"], h["DestUniqueid"]),
-    ),
     "AgentConnect": (
         (*_CHANNEL, *_DEST, "Queue"),
         lambda at, h: OperatorConnected(at, h["Uniqueid"], h["DestUniqueid"], h["Queue"]),
     ),
     "DialBegin": (
         _DEST,
-        lambda at, h: Dialled(at, h["Uniqueid"], h["DestUniqueid"]) if "Uniqueid" in h else None,
+        lambda at, h: Dialled(at, h["Uniqueid"], _place(h), h["DestUniqueid"]) if "Uniqueid" in h else None,
     ),
     "BridgeEnter": (
         (*_CHANNEL, "BridgeUniqueid", "BridgeType", "BridgeTechnology"),

@@ -35,7 +35,13 @@ class ClassifierRules:
 Evidence = tuple[Reason, tuple[Fact, ...]]
 Rule = Callable[[Call, ClassifierRules], Evidence | None]
 
-_LEAVING: Final = (FactKind.LEFT_MENU, FactKind.LEFT_QUEUE, FactKind.LEFT_ARRIVAL, FactKind.LEFT)
+_LEAVING: Final = (
+    FactKind.LEFT_MENU,
+    FactKind.LEFT_QUEUE,
+    FactKind.LEFT_RINGING,
+    FactKind.LEFT_ARRIVAL,
+    FactKind.LEFT,
+)
 
 _UNSERVED: Final = {
     "TIMEOUT": Reason.QUEUE_TIMEOUT,
@@ -45,6 +51,10 @@ _UNSERVED: Final = {
     "JOINUNAVAIL": Reason.QUEUE_UNAVAILABLE,
     "LEAVEUNAVAIL": Reason.QUEUE_UNAVAILABLE,
     "WITHDRAW": Reason.QUEUE_WITHDRAWN,
+    "NOANSWER": Reason.NO_ANSWER,
+    "BUSY": Reason.OPERATORS_BUSY,
+    "CHANUNAVAIL": Reason.CONGESTION,
+    "CONGESTION": Reason.CONGESTION,
 }
 
 
@@ -80,6 +90,9 @@ def _abandoned(call: Call, rules: ClassifierRules) -> Evidence | None:
     if left.kind is FactKind.LEFT_QUEUE:
         queued = call.last(FactKind.QUEUED)
         return Reason.LEFT_QUEUE, (queued, left) if queued else (left,)
+    if left.kind is FactKind.LEFT_RINGING:
+        ringing = call.last(FactKind.RINGING)
+        return Reason.LEFT_RINGING, (ringing, left) if ringing else (left,)
     if left.at - call.started <= rules.early_drop:
         return Reason.DROPPED_EARLY, (call.facts[0], left)
     if left.kind is FactKind.LEFT_ARRIVAL:

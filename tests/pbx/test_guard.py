@@ -1,0 +1,267 @@
+"""What the shipped Asterisk files promise a PBX admin, tried with real calls on both PBXs."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, get_args
+
+import pytest
+
+from tests.lab import Asterisk, Event, Observer, Version, agi_stub, find, place_call
+from tests.lab.agi_stub import BLOCK_AND_REJECT
+
+pytestmark = pytest.mark.pbx
+CALLER: Final = "081234567890"
+
+# Screens, then tells what is left of the channel's own settings, and waits.
+PROBE: Final = """
+[probe]
+exten => 112,1,Set(TIMEOUT(absolute)=300)
+ same => n,Gosub(siaga112-screen,s,1)
+ same => n,Set(PROBE_LEFT=${TIMEOUT(absolute)})
+ same => n,Set(PROBE_AGIEXITONHANGUP=${AGIEXITONHANGUP})
+ same => n,Set(PROBE_PRIO=${QUEUE_PRIO})
+ same => n,Answer()
+ same => n,Wait(60)
+"""
+
+
+@pytest.fixture(params=get_args(Version))
+def version(request: pytest.FixtureRequest) -> Version:
+    """Both PBXs, one suite."""
+    found: Version = request.param
+    return found
+
+
+@asynccontextmanager
+async def centre(version: Version, operator: str = "answer") -> AsyncIterator[tuple[Asterisk, Observer]]:
+    """Give a PBX whose trunk leads to our sample centre, and a witness."""
+    async with (
+        Asterisk.start(find(version), globals_={"OPERATOR": operator, "SIAGA_QUEUE_TIMEOUT": "2"}) as pbx,
+        await pbx.observe() as seen,
+    ):
+        yield pbx, seen
+
+
+@asynccontextmanager
+async def probe(version: Version) -> AsyncIterator[tuple[Asterisk, Observer]]:
+    """Give a PBX whose trunk leads to PROBE, and a witness."""
+    async with (
+        Asterisk.start(find(version), context="probe", dialplan=PROBE) as pbx,
+        await pbx.observe() as seen,
+    ):
+        yield pbx, seen
+
+
+def sets(name: str) -> Callable[[Event], bool]:
+    """Tell the setting of this variable from other events."""
+    return lambda e: e.name == "VarSet" and e["Variable"] == name
+
+
+def runs(application: str) -> Callable[[Event], bool]:
+    """Tell a step of the dialplan that runs this application from other events."""
+    return lambda e: e.name == "Newexten" and e["Application"] == application
+
+
+def joins(number: str) -> Callable[[Event], bool]:
+    """Tell this caller's arrival in the queue from other events."""
+    return lambda e: e.name == "QueueCallerJoin" and e["CallerIDNum"] == number
+
+
+async def screened_in(seen: Observer) -> float:
+    """Give the seconds that the AGI line of the dialplan took, by the PBX's own clock."""
+    began = await seen.wait_for(runs("AGI"))
+    left = await seen.wait_for(sets("PROBE_LEFT"))
+    return float(left["Timestamp"]) - float(began["Timestamp"])
+
+
+async def test_the_shipped_files_load_without_a_warning(version: Version) -> None:
+    """A fresh PBX with our files has an empty warning log."""
+    async with centre(version) as (pbx, _):
+        assert pbx.warnings() == []
+
+
+async def test_a_stopped_daemon_costs_a_caller_under_50_ms(version: Version) -> None:
+    """Nobody listens: the call goes on at once, its timeout and variables as they were."""
+    async with probe(version) as (pbx, seen):
+        call = await place_call(pbx, number=CALLER)
+        assert await screened_in(seen) < 0.05
+        assert float((await seen.wait_for(sets("PROBE_LEFT")))["Value"]) == pytest.approx(300, abs=1)
+        assert (await seen.wait_for(sets("PROBE_AGIEXITONHANGUP")))["Value"] == ""
+        await call.hang_up()
+
+
+async def test_a_silent_daemon_costs_a_caller_two_seconds(version: Version) -> None:
+    """It accepts and never answers: extension T lets the call go on, its timeout restored."""
+    async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, silent=True):
+        call = await place_call(pbx, number=CALLER)
+        assert 1.9 < await screened_in(seen) < 2.1
+        assert float((await seen.wait_for(sets("PROBE_LEFT")))["Value"]) == pytest.approx(300, abs=1)
+        await call.hang_up()
+
+
+async def test_a_hang_up_during_a_silent_screening_leaves_no_channel(version: Version) -> None:
+    """AGIEXITONHANGUP: no zombie waits for a server that will not speak."""
+    async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, silent=True):
+        call = await place_call(pbx, number=CALLER)
+        await seen.wait_for(runs("AGI"))
+        hung_up = time.monotonic()
+        await call.hang_up()
+        await seen.wait_for(lambda e: e.name == "Hangup")
+        assert time.monotonic() - hung_up < 1
+
+
+async def test_a_rejected_caller_gets_403(version: Version) -> None:
+    """BLOCK and reject: no answer, SIP 403, and the event that proves the rejection."""
+    async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, BLOCK_AND_REJECT):
+        call = await place_call(pbx, number=CALLER)
+        assert (await call.ended()).status == 403
+        assert (await seen.wait_for(sets("SIAGA_REJECTED")))["Value"] == "reject"
+
+
+async def test_an_announced_rejection_is_heard_before_403(version: Version) -> None:
+    """BLOCK and announce: early media, then SIP 403, without an answered call."""
+    commands = ("SET VARIABLE SIAGA_TREATMENT announce", "SET VARIABLE SIAGA_VERDICT BLOCK")
+    async with probe(version) as (pbx, _), agi_stub(pbx.agi_port, commands):
+        call = await place_call(pbx, number=CALLER)
+        assert (await call.ended()).status == 403
+        assert "SIP/2.0 183" in call.messages()
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        (),
+        ("SET VARIABLE SIAGA_VERDICT BLOCK",),
+        ("SET VARIABLE SIAGA_TREATMENT reject", "SET VARIABLE SIAGA_VERDICT block"),
+        ("SET VARIABLE SIAGA_TREATMENT reject", "SET VARIABLE SIAGA_VERDICT BLOCKED"),
+        ("SET VARIABLE SIAGA_TREATMENT nonsense", "SET VARIABLE SIAGA_VERDICT BLOCK"),
+    ],
+    ids=["closes silently", "no treatment", "lower case", "another word", "unknown treatment"],
+)
+async def test_only_a_complete_block_blocks(version: Version, commands: tuple[str, ...]) -> None:
+    """Whatever is not the exact BLOCK with a known treatment lets the call through."""
+    async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, commands):
+        call = await place_call(pbx, number=CALLER)
+        await seen.wait_for(sets("PROBE_LEFT"))
+        assert (await call.hang_up()).status in {200, 487}
+
+
+async def test_a_deprioritised_caller_waits_behind_a_later_one(version: Version) -> None:
+    """BLOCK and deprioritise: served, after everybody else."""
+    commands = ("SET VARIABLE SIAGA_TREATMENT deprioritise", "SET VARIABLE SIAGA_VERDICT BLOCK")
+    async with (
+        Asterisk.start(find(version), globals_={"OPERATOR": "never"}) as pbx,
+        await pbx.observe() as seen,
+    ):
+        for number, answers in (("0811", commands), ("0822", ())):
+            async with agi_stub(pbx.agi_port, answers):
+                await place_call(pbx, number=number, presses="1")
+                await seen.wait_for(joins(number))
+        entries = [e for e in await seen.action({"Action": "QueueStatus"}) if e.name == "QueueEntry"]
+        assert [e["CallerIDNum"] for e in entries] == ["0822", "0811"]
+
+
+@pytest.mark.parametrize(
+    ("number", "asserted", "private"),
+    [
+        ("anonymous", None, True),
+        ("anonymous", "081299999999", True),
+        ("0812-3456-7890", None, False),
+        ("0812%09555", None, False),
+    ],
+    ids=["hidden", "hidden but known to the exchange", "dashes", "control character"],
+)
+async def test_a_number_that_is_not_plain_is_withheld(
+    version: Version, number: str, asserted: str | None, *, private: bool
+) -> None:
+    """A hidden or odd number never reaches the judgement, not even repaired."""
+    async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port) as stub:
+        call = await place_call(pbx, number=number, asserted=asserted, private=private)
+        await seen.wait_for(sets("PROBE_LEFT"))
+        await call.hang_up()
+        settings = [e["Value"] for e in seen.events if sets("SIAGA_CALLER")(e)]
+        assert settings[-1] == ""
+        (request,) = stub.requests
+        assert request[-1] == "agi_arg_1: "
+        assert all(character.isprintable() for line in request for character in line)
+
+
+@pytest.mark.parametrize("mark", ["prank", "genuine", "information"])
+async def test_the_operators_key_marks_the_callers_channel(version: Version, mark: str) -> None:
+    """*71, *72, *73 on the operator's phone: one event, with the caller's Uniqueid."""
+    async with centre(version, f"mark_{mark}") as (pbx, seen):
+        call = await place_call(pbx, number=CALLER, presses="1")
+        caller = await seen.caller_channel(CALLER)
+        event = await seen.wait_for(lambda e: e.name == "UserEvent")
+        assert (event["UserEvent"], event["Mark"]) == ("SiagaMark", mark)
+        assert event["Uniqueid"] == caller["Uniqueid"]
+        await call.hang_up()
+
+
+async def test_a_caller_cannot_mark_his_own_call(version: Version) -> None:
+    """The keys belong to the operator's leg alone."""
+    async with centre(version) as (pbx, seen):
+        call = await place_call(pbx, number=CALLER, presses="1*72")
+        await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["CallerIDNum"] == CALLER)
+        for _ in range(2):
+            since = seen.mark()
+            await seen.wait_for(lambda e: e.name == "DTMFEnd" and e["Digit"] == "2", since=since)
+        await call.hang_up()
+        await seen.wait_for(lambda e: e.name == "Hangup" and e["CallerIDNum"] == CALLER)
+        assert not [e for e in seen.events if e.name == "UserEvent"]
+
+
+async def test_a_silent_caller_reaches_the_queue(version: Version) -> None:
+    """No key at all may be a person who cannot speak."""
+    async with centre(version) as (pbx, seen):
+        call = await place_call(pbx, number=CALLER)
+        await seen.wait_for(lambda e: e.name == "AgentConnect")
+        await call.hang_up()
+
+
+async def test_a_third_wrong_key_ends_the_call(version: Version) -> None:
+    """Nonsense in the menu, three times over, is answered with a goodbye."""
+    async with centre(version) as (pbx, seen):
+        call = await place_call(pbx, number=CALLER, presses="9")
+        assert (await call.ended()).ended_by == "pbx"
+        assert len([e for e in seen.events if runs("Set")(e) and e["Extension"] == "i"]) == 3
+
+
+async def test_an_unserved_caller_is_told_so(version: Version) -> None:
+    """The queue gives up: the caller hears it, and the line is closed by us."""
+    async with centre(version, "never") as (pbx, seen):
+        call = await place_call(pbx, number=CALLER, presses="1")
+        assert (await call.ended()).ended_by == "pbx"
+        assert [e["Value"] for e in seen.events if sets("QUEUESTATUS")(e)][-1] == "TIMEOUT"
+        assert any(runs("Playback")(e) and e["AppData"] == "siaga112/no-operator" for e in seen.events)
+
+
+async def test_an_answered_call_costs_the_daemon_a_dozen_events(version: Version) -> None:
+    """The shipped AMI user sees what it needs of a call and little else."""
+    async with centre(version) as (pbx, seen), await pbx.observe_as_siaga() as filtered:
+        call = await place_call(pbx, number=CALLER, presses="1")
+        await filtered.wait_for(lambda e: e.name == "BridgeEnter" and e["CallerIDNum"] == CALLER)
+        await call.hang_up()
+        await filtered.wait_for(lambda e: e.name == "Hangup")
+        assert len([e for e in filtered.events if e.name != "FullyBooted"]) <= 18
+        assert len(seen.events) > 80
+
+
+async def test_the_shipped_ami_user_has_the_least_rights(version: Version) -> None:
+    """It can look, and nothing else."""
+    async with centre(version) as (pbx, _), await pbx.observe_as_siaga() as siaga:
+        for action in ("Ping", "CoreShowChannels", "QueueStatus"):
+            assert (await siaga.action({"Action": action}))[0]["Response"] == "Success"
+        for action in ("Command", "Originate", "Setvar", "GetConfig", "Hangup", "Redirect", "Filter"):
+            with pytest.raises(RuntimeError, match="denied"):
+                await siaga.action({"Action": action})
+
+
+async def test_a_dialled_number_with_control_characters_finds_no_extension(version: Version) -> None:
+    """It would forge lines from the first event on; and a trunk's own spellings of 112 all get through."""
+    async with centre(version) as (pbx, _):
+        assert (await (await place_call(pbx, number=CALLER, dialled="112%09")).ended()).status == 404
+        for dialled in ("112", "+62254112", "s"):
+            call = await place_call(pbx, number=CALLER, dialled=dialled)
+            assert (await call.hang_up()).status in {200, 487}
