@@ -205,12 +205,12 @@ class Day:
         for n in range(1, AGAIN_AND_AGAIN + 1):
             what = f"a hidden number misuses, {n} of {AGAIN_AND_AGAIN}"
             # Half of them hide by text, half by presentation.
-            hidden = {"number": "anonymous"} if n % 2 else {"number": "anonymous", "asserted": HIDDEN}
+            hidden: dict[str, Any] = {"number": "anonymous", "private": True}
+            shown = "anonymous" if n % 2 else HIDDEN
+            if shown == HIDDEN:
+                hidden["asserted"] = HIDDEN
             async with asyncio.TaskGroup() as both:
-                both.create_task(
-                    self._call(what, "ivr_prank/left_menu", hang_up_in_menu, hidden.get("asserted", "anonymous"),
-                               private=True, **hidden)
-                )  # fmt: skip
+                both.create_task(self._call(what, "ivr_prank/left_menu", hang_up_in_menu, shown, **hidden))
                 both.create_task(
                     self._call(
                         f"an allow-listed number misuses, {n} of {AGAIN_AND_AGAIN}",
@@ -233,8 +233,8 @@ class Day:
         done = await self.daemon.command(
             "unblock", PRANKER, "--reason", "the phone was stolen", "--by", "supervisor"
         )
-        self._tell("a supervisor unblocks it, with a reason", "", done.out.split(" (")[0].split(" ", 1)[1].strip(),
-                   "is no longer blocked")  # fmt: skip
+        decided = done.out.split(" (")[0].split(" ", 1)[1].strip()
+        self._tell("a supervisor unblocks it, with a reason", "", decided, "is no longer blocked")
         await self._call("its next call gets through", "answered/operator", talk, PRANKER, "1")
 
     async def _adds_up(self) -> None:
@@ -247,7 +247,7 @@ class Day:
 
     # ── one call ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _call(  # noqa: PLR0913, PLR0917 - what a row consists of
+    async def _call(  # noqa: PLR0913 - what a row consists of
         self, what: str, expected: str, deed: Deed, shown: str, presses: str = "", **caller: Any
     ) -> None:
         since = self.seen.mark()

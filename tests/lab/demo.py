@@ -79,7 +79,7 @@ async def demo() -> bool:
     root = find("22", lambda line: say(f"      {line}"))
     async with Asterisk.start(root, globals_=GLOBALS) as pbx, await pbx.observe() as seen:
         say(
-            f"{time.monotonic() - began:5.1f}s      Asterisk {pbx.version} takes calls, with the files of asterisk/ in it"
+            f"{time.monotonic() - began:5.1f}s      Asterisk {pbx.version} takes calls, with our asterisk/ files"
         )
         async with running(pbx, CONFIG) as daemon:
             say(f"{time.monotonic() - began:5.1f}s      siaga112 follows it, mode enforce, embedded Redis\n")
