@@ -6,8 +6,9 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -17,6 +18,7 @@ from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.metrics import HttpEndpoint, Metrics
 from siaga112.adapters.outbox import SqliteOutbox
+from siaga112.adapters.queue_log import QueueLogFile
 from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore, connect
 from siaga112.core.caller_id import INDONESIA
@@ -28,6 +30,7 @@ from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline, Recorder
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.screening import Screener
+from siaga112.service.settling import LOOK_BACK, Settler
 from siaga112.settings import Settings
 
 COUNT_SECONDS: Final = 2.0
@@ -179,6 +182,18 @@ class Daemon:
         rules = settings.policy.rules()
         tracker = Tracker(settings.dialplan())
         pipeline = Pipeline(tracker, settings.classifier_rules(), rules, outbox, metrics, watch.current)
+        if settings.pbx.queue_log:
+            settler = Settler(
+                queue_log=QueueLogFile(Path(settings.pbx.queue_log)),
+                store=store,
+                outbox=outbox,
+                queues=frozenset(settings.pbx.queues),
+                numbers=INDONESIA,
+                in_progress=tracker.follows,
+            )
+            settler.look_back(now() - LOOK_BACK)
+            pipeline = replace(pipeline, look_back=settler.look_back)
+            self._tasks.append(settler.run())
         recorder = Recorder(outbox, store, rules, metrics)
         self._tasks += [pipeline.run(source), recorder.run()]
 

@@ -56,6 +56,15 @@ def test_a_pseudonym_is_another_valid_caller_in_the_same_spelling(
     assert canonical(spelled) == canonical(plain)
 
 
+def test_pseudonyms_reach_the_channels_that_were_there_before() -> None:
+    """The channels listed at the beginning of a capture are hidden too, but for their names."""
+    place = Place("siaga112-queue", "s", "1")
+    seen = ChannelSeen("1795463311.0", "1795463311.0", "PJSIP/trunk-00000000", place, "Queue", "081210000000")
+    hidden = Pseudonyms(b"k").hide(capture.write_resumed(0, (seen,)))
+    assert b"081210000000" not in hidden
+    assert b"PJSIP/trunk-00000000 siaga112-queue s 1 Queue 0812" in hidden
+
+
 def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
     """Numbers and names go; uniqueids, times, contexts and hidden callers stay."""
     real = message("Newchannel").replace(b"CallerIDName: <unknown>", b"CallerIDName: Budi")

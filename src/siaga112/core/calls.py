@@ -154,6 +154,10 @@ class Tracker:
         """Count the calls in progress by where they are."""
         return Counter(call.stage for call in self._calls.values())
 
+    def follows(self, call: CallId) -> bool:
+        """Say whether that call is in progress."""
+        return call in self._calls
+
     @property
     def idle(self) -> bool:
         """Say whether nothing is being followed."""

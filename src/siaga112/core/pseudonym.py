@@ -12,10 +12,10 @@ _NUMBER: Final = re.compile(rb"(?<![0-9.])(\+?[0-9]{7,17})(?![0-9.])")
 """Runs of digits as long as a number; not uniqueids and timestamps, which have a point."""
 
 _HEADERS: Final = re.compile(
-    rb"^((?:[A-Za-z]*(?:CallerID|ConnectedLine)(?:Num|Name)|Exten|Extension|Value|AppData): )([^\r]*)",
+    rb"^((?:[A-Za-z]*(?:CallerID|ConnectedLine)(?:Num|Name)|Exten|Extension|Value|AppData): "
+    rb"|Channel-Seen: (?:[^ ]+ ){7})([^\r]*)",
     re.MULTILINE,
 )
-_NAME: Final = re.compile(rb"[^\r]+")
 _PREFIXES: Final = (b"+628", b"00628", b"628", b"08", b"+62", b"0062", b"62", b"0")
 
 

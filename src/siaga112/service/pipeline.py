@@ -14,7 +14,7 @@ import structlog
 
 from siaga112.core.caller_id import masked
 from siaga112.core.calls import Tracker
-from siaga112.core.events import Event
+from siaga112.core.events import Event, Interrupted
 from siaga112.core.model import Block, Call, Caller, CallerRecord, Entry, FactKind, Millis, Mode
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import PolicyRules, add_strike, forget_after, standing, strike_for
@@ -38,11 +38,16 @@ class Pipeline:
     outbox: Outbox
     meter: Meter
     mode: Callable[[], Mode]
+    look_back: Callable[[Millis], None] = lambda _: None
+    """Told since when calls were not seen whole, so that they may be settled from elsewhere."""
 
     async def run(self, source: EventSource) -> None:
         """Follow the source for ever."""
         async for events in source.slices():
             entries = [self._settle(call) for event in events for call in self._feed(event)]
+            for event in events:
+                if isinstance(event, Interrupted):
+                    self.look_back(event.at)
             self.meter.in_progress(dict(self.tracker.stages()))
             if entries:
                 await self._keep(entries)
@@ -59,6 +64,8 @@ class Pipeline:
         strike = self.mode() is not Mode.OFF and strike_for(finding, self.policy) is not None
         entry = Entry(finding, strike)
         self.meter.call_ended(entry)
+        if not call.complete:
+            self.look_back(call.started)
         return entry
 
     async def _keep(self, entries: list[Entry]) -> None:

@@ -76,6 +76,13 @@ class Outbox(Protocol):
         """Return when something was appended, at the latest after that time."""
 
 
+class QueueLog(Protocol):
+    """The PBX's own record of its queues."""
+
+    async def lines(self, since: Millis) -> Sequence[str]:
+        """Give the lines written since then, oldest first. Raises OSError if it cannot be read."""
+
+
 class EventSource(Protocol):
     """The PBX's events, in slices."""
 

@@ -1,0 +1,47 @@
+"""The PBX's `queue_log` file, read from the end backwards as far as needed."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from siaga112.core.model import SECOND, Millis
+
+BLOCK: Final = 1 << 20
+
+
+class QueueLogFile:
+    """Lines since an instant, without reading the years before."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def lines(self, since: Millis) -> Sequence[str]:
+        """Give the lines written since then, oldest first. Raises OSError if there is no such file."""
+        return await asyncio.to_thread(self._lines, since)
+
+    def _lines(self, since: Millis) -> Sequence[str]:
+        with self._path.open("rb") as file:
+            position = file.seek(0, 2)
+            data = b""
+            while position > 0 and not _begins_before(data, since):
+                step = min(BLOCK, position)
+                position -= step
+                file.seek(position)
+                data = file.read(step) + data
+        text = data.decode("utf-8", "replace").splitlines()
+        return [line for line in text if (at := _epoch(line)) is None or at >= since]
+
+
+def _begins_before(data: bytes, since: Millis) -> bool:
+    """Say whether the first whole line of the data is older than that."""
+    _, newline, rest = data.partition(b"\n")
+    if not newline:
+        return False
+    at = _epoch(rest[:40].decode("utf-8", "replace"))
+    return at is not None and at < since
+
+
+def _epoch(line: str) -> Millis | None:
+    seconds = line.partition("|")[0].partition(".")[0]
+    return int(seconds) * SECOND + SECOND - 1 if seconds.isdigit() else None

@@ -1,0 +1,123 @@
+"""Asterisk's own `queue_log`: what a queue did with a call, also while nobody listened.
+
+A line is `epoch|call id|queue|member|event|data1|…` (app_queue.c, logger.c `ast_queue_log`). It can
+settle a call that AMI showed only in part, since it is written whether we are connected or not. It
+says nothing of calls that never reached a queue, and so it never makes a prank of one.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from siaga112.core.model import SECOND, CallId, Fact, FactKind, Millis, Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRecord:
+    """One line of queue_log."""
+
+    at: Millis
+    call: CallId
+    queue: str
+    event: str
+    data: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that is not of queue_log's form."""
+
+    number: int
+
+
+_GAVE_UP: Final = {
+    "EXITWITHTIMEOUT": Reason.QUEUE_TIMEOUT,
+    "EXITEMPTY": Reason.QUEUE_EMPTY,
+    "FULL": Reason.QUEUE_FULL,
+    "JOINEMPTY": Reason.QUEUE_EMPTY,
+    "JOINUNAVAIL": Reason.QUEUE_UNAVAILABLE,
+    "LEAVEUNAVAIL": Reason.QUEUE_UNAVAILABLE,
+    "WITHDRAW": Reason.QUEUE_WITHDRAWN,
+}
+
+CALL_FIELDS: Final = 5
+
+
+def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
+    """Read lines; those that no call caused (a start, a member's login) are passed over."""
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text:
+            continue
+        fields = text.split("|")
+        at = _millis(fields[0])
+        if len(fields) < CALL_FIELDS or at is None:
+            yield BadLine(number)
+        elif fields[1] not in {"", "NONE", "MANAGER", "REALTIME"} and fields[1][:1].isalnum():
+            yield QueueRecord(at, CallId(fields[1]), fields[2], fields[4], tuple(fields[5:]))
+
+
+def _millis(text: str) -> Millis | None:
+    seconds, _, fraction = text.partition(".")
+    if not seconds.isdigit() or (fraction and not fraction.isdigit()):
+        return None
+    return int(seconds) * SECOND + int(fraction[:3].ljust(3, "0") or "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What queue_log proves of one call."""
+
+    call: CallId
+    queue: str
+    number: str
+    outcome: Outcome
+    reason: Reason
+    facts: tuple[Fact, ...]
+    deciding: tuple[Fact, ...]
+
+
+def settle(records: Iterable[QueueRecord]) -> Settled | None:
+    """Say what the lines of one call prove; None if they do not tell how it ended.
+
+    The precedence is the classifier's: an operator's answer stands; lost by us before left by them.
+    `ABANDON` counts as the caller's own only without a `SYSCOMPAT` before it (a failure of ours), and
+    waits are not read: they are sometimes an empty string.
+    """
+    lines = list(records)
+    if not lines:
+        return None
+    facts = [fact for line in lines for fact in _facts(line)]
+    ours = any(line.event == "SYSCOMPAT" for line in lines)
+    connected = next((fact for fact in facts if fact.kind is FactKind.CONNECTED), None)
+    gave_up = next(((line, _GAVE_UP[line.event]) for line in lines if line.event in _GAVE_UP), None)
+    left = next((fact for fact in facts if fact.kind is FactKind.LEFT_QUEUE), None)
+    if connected:
+        outcome, reason, deciding = Outcome.ANSWERED, Reason.OPERATOR, connected
+    elif gave_up:
+        outcome, reason = Outcome.UNSERVED, gave_up[1]
+        deciding = next(fact for fact in facts if fact.kind is FactKind.GAVE_UP)
+    elif left and not ours:
+        outcome, reason, deciding = Outcome.ABANDONED, Reason.LEFT_QUEUE, left
+    else:
+        return None
+    entered = next((line for line in lines if line.event == "ENTERQUEUE"), None)
+    number = entered.data[1] if entered and len(entered.data) > 1 else ""
+    queue = (entered or lines[0]).queue
+    return Settled(lines[0].call, queue, number, outcome, reason, tuple(facts), (deciding,))
+
+
+def _facts(line: QueueRecord) -> Iterator[Fact]:
+    match line.event:
+        case "ENTERQUEUE":
+            yield Fact(line.at, FactKind.QUEUED, line.queue)
+        case "CONNECT":
+            yield Fact(line.at, FactKind.CONNECTED)
+        case "ABANDON":
+            yield Fact(line.at, FactKind.LEFT_QUEUE, line.queue)
+        case "COMPLETECALLER" | "COMPLETEAGENT" | "BLINDTRANSFER" | "ATTENDEDTRANSFER" | "TRANSFER":
+            yield Fact(line.at, FactKind.PARTED)
+        case event if event in _GAVE_UP:
+            yield Fact(line.at, FactKind.GAVE_UP, event)
+        case _:
+            return

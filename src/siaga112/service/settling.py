@@ -1,0 +1,123 @@
+"""Second sight: calls that AMI showed only in part, or not at all, settled from the PBX's queue_log.
+
+Only an outcome that is `unknown`, or a call that the ledger does not have, is ever changed; such a
+call never costs a strike. Looking twice changes nothing more.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import structlog
+
+from siaga112.core.caller_id import NumberPlan, canonical
+from siaga112.core.model import SECOND, Call, CallId, Entry, Fact, FactKind, Finding, Millis, Outcome
+from siaga112.core.outcome import stages
+from siaga112.core.queue_log import BadLine, QueueRecord, Settled, parse, settle
+from siaga112.service.ports import Outbox, QueueLog, Store, StoreBrokenError, StoreDownError
+
+LOOK_BACK: Final[Millis] = 7 * 86_400 * SECOND
+"""How far back the daemon looks when it starts: a week without it is a week to settle."""
+
+DELAY_SECONDS: Final = 2.0
+"""So that the PBX has written the last line of a call that just ended."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Settler:
+    """Looks into queue_log when there is something to settle. `queues`: those that are ours."""
+
+    queue_log: QueueLog
+    store: Store
+    outbox: Outbox
+    queues: frozenset[str]
+    numbers: NumberPlan
+    in_progress: Callable[[CallId], bool]
+    _since: Millis | None = None
+    _asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def look_back(self, since: Millis) -> None:
+        """Ask for calls that began since then to be settled; returns at once."""
+        self._since = since if self._since is None else min(self._since, since)
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Settle whenever asked, for ever."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            await asyncio.sleep(DELAY_SECONDS)
+            since, self._since = self._since, None
+            if since is None:
+                continue
+            try:
+                await self._settle_since(since)
+            except OSError as error:
+                _log.warning("queue_log_unreadable", detail=str(error), remedy="see [pbx] queue_log")
+            except (StoreDownError, StoreBrokenError):
+                self.look_back(since)
+
+    async def _settle_since(self, since: Millis) -> None:
+        calls, bad = _by_call(parse(await self.queue_log.lines(since)))
+        if bad:
+            _log.warning("queue_log_lines", not_understood=len(bad))
+        entries = []
+        for lines in calls.values():
+            if lines[0].queue in self.queues and (settled := settle(lines)):
+                entry = await self._entry(settled)
+                if entry:
+                    entries.append(entry)
+        if entries:
+            await self.outbox.append(entries)
+            _log.info("settled", calls=len(entries))
+
+    async def _entry(self, settled: Settled) -> Entry | None:
+        if self.in_progress(settled.call):
+            return None
+        held = await self.store.entry(settled.call)
+        if held is None:
+            return Entry(self._unseen(settled), strike=False)
+        if held.finding.outcome is not Outcome.UNKNOWN:
+            return None
+        call = held.finding.call
+        facts = tuple(sorted((*call.facts, *settled.facts), key=lambda fact: fact.at))
+        return Entry(_finding(held.finding.call, facts, settled), strike=False)
+
+    def _unseen(self, settled: Settled) -> Finding:
+        first, last = settled.facts[0], settled.facts[-1]
+        facts = (
+            Fact(first.at, FactKind.ADOPTED, "queue_log"),
+            *settled.facts,
+            Fact(last.at, FactKind.ENDED, "queue_log"),
+        )
+        caller = canonical(settled.number, self.numbers)
+        call = Call(settled.call, settled.number, caller, identified=False, facts=facts)
+        return _finding(call, facts, settled)
+
+
+def _finding(call: Call, facts: tuple[Fact, ...], settled: Settled) -> Finding:
+    call = replace(call, facts=facts)
+    return Finding(
+        call=call,
+        outcome=settled.outcome,
+        reason=settled.reason,
+        deciding=settled.deciding,
+        stages=stages(call),
+        queue=settled.queue,
+    )
+
+
+def _by_call(
+    lines: Iterable[QueueRecord | BadLine],
+) -> tuple[dict[CallId, list[QueueRecord]], Sequence[BadLine]]:
+    calls: dict[CallId, list[QueueRecord]] = {}
+    bad = []
+    for line in lines:
+        if isinstance(line, BadLine):
+            bad.append(line)
+        else:
+            calls.setdefault(line.call, []).append(line)
+    return calls, bad

@@ -1,0 +1,157 @@
+"""The thread is cut: AMI lost, the PBX restarted or killed, the daemon restarted; nobody pays for it."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests.lab import Asterisk, Observer, Version, find, place_call
+from tests.lab.daemon import Daemon, running
+from tests.lab.day import CONFIG
+
+pytestmark = pytest.mark.pbx
+
+NUMBERS = [f"0812100000{n:02}" for n in range(20)]
+
+
+@pytest.fixture(params=get_args(Version))
+def version(request: pytest.FixtureRequest) -> Version:
+    """Both PBXs, one suite."""
+    found: Version = request.param
+    return found
+
+
+@asynccontextmanager
+async def lab(version: Version) -> AsyncIterator[tuple[Asterisk, Observer, Daemon]]:
+    """Give a PBX, a witness, and a daemon that may read the PBX's queue_log."""
+    async with Asterisk.start(find(version)) as pbx, await pbx.observe() as seen:
+        queue_log = f'[pbx]\nqueue_log = "{pbx.folder}/log/queue_log"\n'
+        async with running(pbx, CONFIG + queue_log) as daemon:
+            yield pbx, seen, daemon
+
+
+async def ledger(daemon: Daemon) -> dict[str, tuple[str, str, bool]]:
+    """Give each call's outcome, reason and strike."""
+    rows = (await daemon.command("calls", "--json")).json
+    return {row["call"]: (row["outcome"], row["reason"], row["strike"]) for row in rows}
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["restarted", "killed"])
+async def test_a_restart_of_the_pbx_strikes_nobody(version: Version, killed: bool) -> None:  # noqa: FBT001
+    """20 calls are up when Asterisk goes: 0 strikes, all unknown, and following again within 10 s."""
+    async with lab(version) as (pbx, seen, daemon):
+        calls = [await place_call(pbx, number=number) for number in NUMBERS]
+        for number in NUMBERS:
+            uid = (await seen.caller_channel(number))["Uniqueid"]
+            await seen.wait_for(lambda e, uid=uid: e["Uniqueid"] == uid and e["Application"] == "BackGround")  # type: ignore[misc]
+        since = len(daemon.lines)
+        if killed:
+            await pbx.kill()
+            await pbx.boot()
+        else:
+            await pbx.restart()
+        await daemon.event("ami_lost", since=since)
+        await daemon.event("ami_connected", since=since, timeout=10)
+        settled = [await daemon.settled(await _uid(seen, number)) for number in NUMBERS]
+        assert {(line["outcome"], line["reason"], line["strike"]) for line in settled} <= {
+            ("unknown", "events_lost", False),
+            ("unknown", "no_evidence", False),
+        }
+        for call in calls:
+            await call.abort()
+        async with await pbx.observe() as again:
+            call = await place_call(pbx, number="081299999999", presses="1")
+            uid = (await again.caller_channel("081299999999"))["Uniqueid"]
+            await again.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == uid)
+            await call.hang_up()
+        assert (await daemon.settled(uid))["outcome"] == "answered"
+
+
+async def _uid(seen: Observer, number: str) -> str:
+    return (await seen.caller_channel(number))["Uniqueid"]
+
+
+async def test_a_silent_pbx_is_noticed(version: Version) -> None:
+    """A frozen Asterisk is noticed within 10 s, and followed again when it thaws."""
+    async with lab(version) as (pbx, _, daemon):
+        since = len(daemon.lines)
+        pbx.pause()
+        await daemon.event("ami_lost", since=since, timeout=10)
+        pbx.resume()
+        await daemon.event("ami_connected", since=since, timeout=70)
+
+
+async def test_calls_that_the_daemon_missed_are_settled_from_queue_log(version: Version) -> None:
+    """A call that came and went while the daemon was down gets its true outcome, once, and no strike."""
+    async with lab(version) as (pbx, seen, daemon):
+        # One call goes on while the daemon restarts, one comes and goes meanwhile.
+        through = await place_call(pbx, number=NUMBERS[0], presses="1")
+        first = await _uid(seen, NUMBERS[0])
+        await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == first)
+        await daemon.stop()
+        await through.hang_up()
+        await seen.set_global("OPERATOR", "never")
+        leaver = await place_call(pbx, number=NUMBERS[1], presses="1")
+        second = await _uid(seen, NUMBERS[1])
+        await seen.wait_for(lambda e: e.name == "DialBegin" and e["Uniqueid"] == second)
+        await leaver.hang_up()
+        await seen.wait_for(lambda e: e.name == "Hangup" and e["Uniqueid"] == second)
+        since = len(daemon.lines)
+        await daemon.start()
+        await daemon.event("settled", since=since)
+        for uid in (first, second):
+            await daemon.wait_for(lambda line, uid=uid: line.get("call") == uid, since=since)  # type: ignore[misc]
+        once = await ledger(daemon)
+        assert once == {
+            first: ("answered", "operator", False),
+            second: ("abandoned", "left_queue", False),
+        }
+        since = len(daemon.lines)
+        await daemon.stop(signal.SIGKILL)
+        await daemon.start()
+        await daemon.event("ami_connected", since=since)
+        assert await ledger(daemon) == once
+
+
+async def test_a_daemon_that_starts_amid_calls_adopts_them(version: Version) -> None:
+    """A call that was there before the daemon is unknown, unless an operator answers while it looks."""
+    async with Asterisk.start(find(version)) as pbx, await pbx.observe() as seen:
+        await seen.set_global("OPERATOR", "never")
+        menu = await place_call(pbx, number=NUMBERS[0])
+        queue = await place_call(pbx, number=NUMBERS[1], presses="1")
+        waiting, queued = await _uid(seen, NUMBERS[0]), await _uid(seen, NUMBERS[1])
+        await seen.wait_for(lambda e: e.name == "DialBegin" and e["Uniqueid"] == queued)
+        await seen.set_global("OPERATOR", "answer")
+        async with running(pbx, CONFIG) as daemon:
+            await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == queued, timeout=40)
+            await asyncio.gather(menu.hang_up(), queue.hang_up())
+            left, answered = await daemon.settled(waiting), await daemon.settled(queued)
+    assert (left["outcome"], left["reason"], left["strike"]) == ("unknown", "seen_in_part", False)
+    assert (answered["outcome"], answered["strike"]) == ("answered", False)
+
+
+async def test_a_capture_tells_the_same_again(version: Version, tmp_path: Path) -> None:
+    """What `record --pseudonyms` takes from the live PBX, `replay` settles the same, number hidden."""
+    async with lab(version) as (pbx, seen, daemon):
+        file = tmp_path / "capture.ami"
+        since = seen.mark()
+        recording = asyncio.create_task(daemon.command("record", str(file), "--for", "8s", "--pseudonyms"))
+        await seen.wait_for(
+            lambda e: e.name == "SuccessfulAuth" and e["AccountID"] == "siaga112", since=since
+        )
+        call = await place_call(pbx, number=NUMBERS[0], presses="1")
+        uid = await _uid(seen, NUMBERS[0])
+        await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == uid)
+        await call.hang_up()
+        live = await daemon.settled(uid)
+        assert (await recording).code == 0
+        replayed = (await daemon.command("replay", str(file), "--json")).json
+    assert NUMBERS[0].encode() not in file.read_bytes()
+    assert [(row["call"], row["outcome"], row["reason"]) for row in replayed] == [
+        (uid, live["outcome"], live["reason"])
+    ]
+    assert replayed[0]["caller"] not in {None, "+62" + NUMBERS[0][1:]}
