@@ -182,6 +182,15 @@ def test_a_number_that_the_dialplan_did_not_confirm_gets_no_strike() -> None:
     assert strike_for(finding, PolicyRules()) is None
 
 
+def test_a_call_whose_beginning_was_lost_is_unknown_and_not_forgotten() -> None:
+    """A forged or lost Newchannel leaves a call that is seen in part: it has an outcome, and no strike."""
+    table = MENU.split("\n", 2)[2] + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1\n"
+    (finding,) = findings(table)
+    assert spelled(finding) == "unknown, seen_in_part"
+    assert strike_for(finding, PolicyRules()) is None
+    assert len(findings(table + "10:00:07 VarSet 100.1 SIAGA_CALLER=08\n10:00:07 Hangup 100.1")) == 1
+
+
 def test_the_number_is_frozen_at_arrival() -> None:
     """A number that turns up later on the channel changes nothing."""
     table = MENU + "10:00:02 VarSet 100.1 SIAGA_CALLER=081299999999\n"

@@ -97,6 +97,16 @@ def test_length_of_a_line(length: int) -> None:
     assert isinstance(event, Malformed) is (length > 1_024)
 
 
+def test_a_mark_needs_the_callers_channel_behind_it() -> None:
+    """80 characters of a forged number hold no event of ours: each needs its privilege and its channel."""
+    bare = b"Event: UserEvent\r\nUserEvent: SiagaMark\r\nMark: genuine\r\nUniqueid: 1.1"
+    assert isinstance(parse(bare, 0), Malformed)
+    unprivileged = message("HangupRequest").replace(
+        b"Privilege: call,all\r\nTimestamp: 1795463311.123456\r\n", b""
+    )
+    assert parse(unprivileged, 0) == Malformed(Defect.INCOMPLETE)
+
+
 @pytest.mark.parametrize("bad", ["UserEvent: SiagaMark\r\nMark: bribe", "UserEvent: SiagaMark"])
 def test_an_unknown_mark_is_malformed(bad: str) -> None:
     """A mark outside the closed set is counted, not guessed."""

@@ -13,6 +13,7 @@ The lists are indexes: the records are the truth, and a reader checks each again
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,12 @@ from siaga112.service.ports import StoreBrokenError, StoreDownError
 COMMAND_SECONDS: Final = 2.0
 """A command that takes longer has failed; verdicts have their own, shorter deadline."""
 
+CONNECTIONS: Final = 1_024
+"""As many questions at once as FastAGI takes calls; the driver's own 100 would turn a rush away."""
+
+_UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
+"""As Asterisk writes it: the system's name, if it has one, the second, a number."""
+
 _SAVE: Final = """
 if (redis.call('HGET', KEYS[1], 'v') or '0') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'v', tonumber(ARGV[1]) + 1, 'doc', ARGV[2], 'standing', ARGV[3])
@@ -49,7 +56,7 @@ return 1
 """
 
 
-def connect(url: str) -> "Redis":
+def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis":
     """Make a client for `redis://`, `rediss://` or `unix://`; connects at the first command.
 
     Raises:
@@ -59,9 +66,10 @@ def connect(url: str) -> "Redis":
     try:
         client: Redis = Redis.from_url(
             url,
-            socket_timeout=COMMAND_SECONDS,
-            socket_connect_timeout=COMMAND_SECONDS,
-            retry=Retry(NoBackoff(), 1),
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
+            max_connections=CONNECTIONS,
             health_check_interval=0,
         )
     except ValueError as error:
@@ -172,12 +180,12 @@ class RedisStore:
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row by its call: the uniqueid carries the second in which the channel was made."""
-        made = call.rpartition("-")[2].partition(".")[0]
-        if not made.isdigit():
+        made = _UNIQUEID.fullmatch(call)
+        if made is None:
             return None
         for day in (0, 1, -1):
             with _mapped():
-                text = await self._redis.hget(self._day_key(int(made) * SECOND + day * DAY), call)
+                text = await self._redis.hget(self._day_key(int(made[1]) * SECOND + day * DAY), call)
                 if text:
                     return load_entry(text)
         return None

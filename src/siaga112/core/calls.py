@@ -54,6 +54,9 @@ QUEUE_GAVE_UP: Final = frozenset({
 DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"})
 """Values of DIALSTATUS after which nobody of ours has served the caller (app_dial.c)."""
 
+DONE_KEPT: Final = 4_096
+"""How many calls that ended, or were none of ours, are remembered: no late event begins one anew."""
+
 MAX_FACTS: Final = 200
 """A call that produces more than this is cut short in memory and becomes incomplete."""
 
@@ -123,6 +126,7 @@ class Tracker:
         self._dialplan = dialplan
         self._calls: dict[str, _Live] = {}
         self._bridges: dict[str, set[str]] = {}
+        self._done: dict[str, None] = {}
         self.anomalies: Counter[str] = Counter()
         self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
             ChannelCreated: self._created,
@@ -169,11 +173,19 @@ class Tracker:
         if event.uid in self._calls:
             self.anomalies["uniqueid_reused"] += 1
             yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
+        self._done.pop(event.uid, None)
         # A leg that the PBX itself makes (an operator, a transfer out through the trunk) has no
         # extension to run: only a channel that arrives has one.
         if self._comes_in(event.channel, event.place) and event.place.exten:
             arrived = Fact(event.at, FactKind.ARRIVED, event.place.context)
             self._calls[event.uid] = _Live(CallId(event.uid), event.channel, event.number, [arrived])
+        else:
+            self._remember(event.uid)
+
+    def _remember(self, uid: str) -> None:
+        self._done[uid] = None
+        if len(self._done) > DONE_KEPT:
+            del self._done[next(iter(self._done))]
 
     def _comes_in(self, channel: str, place: Place) -> bool:
         dialled = self._dialplan.dialled
@@ -207,6 +219,10 @@ class Tracker:
     def _variable(self, event: VariableSet) -> None:
         call = self._calls.get(event.uid)
         if call is None:
+            if event.name == "SIAGA_CALLER" and event.uid not in self._done:
+                # Our dialplan screens this call, but its beginning was lost, or was not Asterisk's.
+                seen = [Fact(event.at, FactKind.ADOPTED, "screened")]
+                self._calls[event.uid] = _Live(CallId(event.uid), "", event.value, seen)
             return
         match event.name:
             case "SIAGA_CALLER":
@@ -314,6 +330,7 @@ class Tracker:
         yield self._ended(call)
 
     def _ended(self, call: _Live) -> Call:
+        self._remember(call.id)
         return Call(
             id=call.id,
             raw_caller=call.raw,
@@ -340,7 +357,7 @@ class Tracker:
         present = {channel.uid: channel for channel in event.channels}
         # After a restart of the PBX a uniqueid can be another call's: the channel's name tells.
         for uid, call in self._calls.items():
-            if uid in present and present[uid].channel != call.channel:
+            if uid in present and call.channel not in {"", present[uid].channel}:
                 self.anomalies["uniqueid_reused"] += 1
                 del present[uid]
         self._bridges = {

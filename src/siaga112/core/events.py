@@ -220,6 +220,7 @@ Event = (
 Headers = Mapping[str, str]
 
 _CHANNEL: Final = (
+    "Privilege",
     "Channel",
     "CallerIDNum",
     "CallerIDName",
@@ -229,7 +230,7 @@ _CHANNEL: Final = (
     "Uniqueid",
     "Linkedid",
 )
-_DEST: Final = ("DestChannel", "DestUniqueid", "DestLinkedid")
+_DEST: Final = ("Privilege", "DestChannel", "DestUniqueid", "DestLinkedid")
 
 
 def _place(h: Headers) -> Place:
@@ -287,7 +288,7 @@ _KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
         (*_CHANNEL, "Cause"),
         lambda at, h: ChannelGone(at, h["Uniqueid"], _place(h), h["Cause"]),
     ),
-    "UserEvent": (("UserEvent",), _mark),
+    "UserEvent": ((*_CHANNEL, "UserEvent"), _mark),
     "FullyBooted": ((), lambda at, h: Booted(at, int(h.get("Uptime", "0")))),
     "Shutdown": ((), lambda at, _: ShuttingDown(at)),
 }
