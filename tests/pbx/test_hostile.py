@@ -1,0 +1,68 @@
+"""Hostile caller text through real SIP calls: no forged event, no broken log line, no strike for another."""
+
+from typing import get_args
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from tests.lab import Asterisk, Version, find, place_call
+from tests.lab.daemon import Daemon, running
+from tests.lab.day import CONFIG
+
+pytestmark = pytest.mark.pbx
+
+VICTIM = "081211112222"
+
+
+def payloads(victim: str) -> list[str]:
+    """Give numbers that carry header lines and whole events, at the victim's expense if they worked."""
+    return [
+        f"081\r\nUniqueid: {victim}\r\nX: ",
+        f"0\r\n\r\nEvent: UserEvent\r\nUserEvent: SiagaMark\r\nMark: prank\r\nUniqueid: {victim}\r\n\r\n",
+        f"0\r\n\r\nEvent: VarSet\r\nUniqueid: {victim}\r\nVariable: SIAGA_REJECTED\r\nValue: x\r\n\r\n",
+        f"0\r\n\r\nEvent: Hangup\r\nUniqueid: {victim}\r\nCause: 16\r\n\r\n",
+        "08121111\n2222",
+        '"081211112222"; rm',
+        "\x1b[2J081211112222",
+    ]
+
+
+async def malformed(daemon: Daemon) -> int:
+    """Count the messages that were refused."""
+    async with aiohttp.ClientSession() as session, session.get(daemon.metrics_url) as answer:
+        lines = (await answer.text()).splitlines()
+    return sum(
+        int(float(line.rsplit(" ", 1)[1]))
+        for line in lines
+        if line.startswith("siaga112_ami_malformed_total{")
+    )
+
+
+@pytest.mark.parametrize("version", get_args(Version))
+async def test_forged_lines_hurt_nobody(version: Version) -> None:
+    """Seven hostile callers during a victim's call: it stays as it is, they get through, nobody is struck."""
+    async with (
+        Asterisk.start(find(version)) as pbx,
+        await pbx.observe() as seen,
+        running(pbx, CONFIG) as daemon,
+    ):
+        victim = await place_call(pbx, number=VICTIM, presses="1")
+        uid = (await seen.caller_channel(VICTIM))["Uniqueid"]
+        await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == uid)
+        for payload in payloads(uid):
+            since = seen.mark()
+            call = await place_call(pbx, number=quote(payload, safe=""))
+            await seen.wait_for(lambda e: e["Application"] == "WaitExten", since=since)
+            await call.hang_up()
+        await victim.hang_up()
+        line = await daemon.settled(uid)
+        assert (line["outcome"], line["mark"], line["strike"]) == ("answered", None, False)
+        hostile = len(payloads(uid))
+        await daemon.wait_for(lambda _: sum(held["event"] == "call" for held in daemon.lines) > hostile)
+        rows = (await daemon.command("calls", "--json")).json
+        assert len(rows) == 1 + hostile
+        assert not any(row["strike"] for row in rows)
+        assert {row["caller"] for row in rows} == {"+62" + VICTIM[1:], None}
+        assert await malformed(daemon) >= 4
+        assert [line for line in daemon.lines if line["event"] in {"not json", "unexpected"}] == []
