@@ -39,7 +39,9 @@ TALKS = (
 
 CALLS = {
     "answered, ended by the caller": (
-        TALKS + "10:01:00 HangupRequest 100.1\n10:01:00 BridgeLeave 100.1 bridge=b1\n10:01:00 Hangup 100.1",
+        TALKS
+        + "10:01:00 HangupRequest 100.1\n10:01:00 BridgeLeave 100.1 bridge=b1\n"
+        + "10:01:00.200 Hangup 100.1",
         "answered, operator",
     ),
     "answered, even if the end was all that was lost": (
@@ -51,7 +53,7 @@ CALLS = {
         "answered, operator",
     ),
     "left the queue": (
-        QUEUE + "10:00:12 HangupRequest 100.1\n10:00:12 Hangup 100.1",
+        QUEUE + "10:00:12 HangupRequest 100.1\n10:00:12.200 Hangup 100.1",
         "abandoned, left_queue",
     ),
     "left the queue, after a gap": (
@@ -77,7 +79,7 @@ CALLS = {
         "abandoned, dropped_early",
     ),
     "one millisecond after early_drop it is a prank": (
-        MENU + "10:00:03.001 HangupRequest 100.1\n10:00:03.001 Hangup 100.1",
+        MENU + "10:00:03.001 HangupRequest 100.1\n10:00:03.201 Hangup 100.1",
         "ivr_prank, left_menu",
     ),
     "left after ringing long, before any menu": (
@@ -132,6 +134,46 @@ CALLS = {
         + "10:00:09 BridgeEnter 100.2 bridge=b1\n10:00:09 BridgeEnter 100.1 bridge=b1\n"
         + "10:00:30 BridgeLeave 100.2 bridge=b1\n10:00:30 BridgeLeave 100.1 bridge=b1\n"
         + "10:00:30 Hangup 100.1",
+        "answered, operator",
+    ),
+    "queued, but nothing else seen of the queue, then left the menu": (
+        MENU
+        + "10:00:06 QueueCallerJoin 100.1 queue=siaga112 at=siaga112-queue,s,1\n"
+        + "10:01:06 Newexten 100.1 app=WaitExten at=siaga112-ivr,s,6\n"
+        + "10:01:09 HangupRequest 100.1\n10:01:09 Hangup 100.1",
+        "unknown, no_evidence",
+    ),
+    "rung by Dial(), whose end was lost, then left the menu": (
+        MENU
+        + "10:00:06 DialBegin 100.1 leg=100.2 at=siaga112-ivr,1,1\n"
+        + "10:01:06 Newexten 100.1 app=WaitExten at=siaga112-ivr,s,6\n"
+        + "10:01:09 HangupRequest 100.1\n10:01:09 Hangup 100.1",
+        "unknown, no_evidence",
+    ),
+    "marked as a prank": (
+        TALKS + "10:00:30 SiagaMark 100.1 mark=prank\n10:01:00 Hangup 100.1",
+        "answered, operator",
+    ),
+    "dropped at once, while being screened": (
+        ARRIVES + "10:00:01 HangupRequest 100.1 at=siaga112-screen,s,9\n10:00:01 Hangup 100.1",
+        "abandoned, dropped_early",
+    ),
+    "there before we were": (
+        "10:00:00 Resumed - 100.1=1\n10:00:02 HangupRequest 100.1 at=siaga112-incoming,112,1\n10:00:02 Hangup 100.1",
+        "unknown, seen_in_part",
+    ),
+    "turned away, and then queued after all": (
+        ARRIVES
+        + "10:00:00 VarSet 100.1 SIAGA_REJECTED=announce\n"
+        + "10:00:01 QueueCallerJoin 100.1 queue=siaga112 at=siaga112-queue,s,1\n"
+        + "10:00:12 HangupRequest 100.1\n10:00:12 Hangup 100.1",
+        "abandoned, left_queue",
+    ),
+    "turned away, and answered after all": (
+        ARRIVES
+        + "10:00:00 VarSet 100.1 SIAGA_REJECTED=announce\n"
+        + "10:00:09 BridgeEnter 100.2 bridge=b1\n10:00:09 BridgeEnter 100.1 bridge=b1\n"
+        + "10:00:12 Hangup 100.1",
         "answered, operator",
     ),
     "rejected by us": (

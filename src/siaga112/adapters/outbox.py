@@ -7,15 +7,25 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
+import structlog
+
 from siaga112.core.codec import dump_entry, load_entry
 from siaga112.core.model import Entry
 from siaga112.errors import SiagaError
 
+_DELETE: Final = "DELETE FROM outbox WHERE key = ?"
+
 _T = TypeVar("_T")
 
 
+_log = structlog.get_logger()
+
+
 class SqliteOutbox:
-    """Entries in the order in which they came, durable when `append` returns."""
+    """Entries in the order in which they came, durable when `append` returns.
+
+    Whatever SQLite cannot do (no room, no right, a bad disk) is an OSError.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,7 +43,7 @@ class SqliteOutbox:
         """
         try:
             self.pending = await self._run(self._open)
-        except (sqlite3.Error, OSError) as error:
+        except OSError as error:
             raise SiagaError(
                 f"{self._path}: the outbox cannot be opened ({error}); is state_dir writable?"
             ) from error
@@ -46,21 +56,19 @@ class SqliteOutbox:
         database.execute(
             "CREATE TABLE IF NOT EXISTS outbox (key INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)"
         )
+        database.execute("CREATE TABLE IF NOT EXISTS unreadable (key INTEGER PRIMARY KEY, entry TEXT)")
         self._database = database
         return int(database.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
     async def append(self, entries: Sequence[Entry]) -> None:
-        """Keep entries; they are on disk when this returns. Raises OSError if the disk refuses."""
+        """Keep entries; they are on disk when this returns."""
         rows = [(dump_entry(entry),) for entry in entries]
-        try:
-            await self._run(lambda: self._write("INSERT INTO outbox (entry) VALUES (?)", rows))
-        except sqlite3.Error as error:
-            raise OSError(str(error)) from error
+        await self._run(lambda: self._write(rows, "INSERT INTO outbox (entry) VALUES (?)"))
         self.pending += len(rows)
         self._filled.set()
 
     async def oldest(self, limit: int) -> Sequence[tuple[int, Entry]]:
-        """Give the oldest entries with their keys."""
+        """Give the oldest entries with their keys; what cannot be read is set aside."""
         rows = await self._run(
             lambda: self._db.execute(
                 "SELECT key, entry FROM outbox ORDER BY key LIMIT ?", (limit,)
@@ -68,11 +76,23 @@ class SqliteOutbox:
         )
         if not rows:
             self._filled.clear()
-        return [(int(key), load_entry(text)) for key, text in rows]
+        entries = []
+        for key, text in rows:
+            try:
+                entries.append((int(key), load_entry(text)))
+            except ValueError as error:
+                await self._set_aside(key)
+                _log.error("outbox_unreadable", key=key, detail=str(error), kept="in the table unreadable")
+        return entries
+
+    async def _set_aside(self, key: int) -> None:
+        move = "INSERT INTO unreadable SELECT key, entry FROM outbox WHERE key = ?"
+        await self._run(lambda: self._write([(key,)], move, _DELETE))
+        self.pending -= 1
 
     async def drop(self, keys: Sequence[int]) -> None:
         """Forget entries that the store now has."""
-        await self._run(lambda: self._write("DELETE FROM outbox WHERE key = ?", [(key,) for key in keys]))
+        await self._run(lambda: self._write([(key,) for key in keys], _DELETE))
         self.pending -= len(keys)
 
     async def wait(self, seconds: float) -> None:
@@ -94,14 +114,19 @@ class SqliteOutbox:
         assert self._database is not None, "open() comes first"  # noqa: S101 - our own mistake otherwise
         return self._database
 
-    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _write(self, rows: Sequence[tuple[object, ...]], *statements: str) -> None:
         self._db.execute("BEGIN")
         try:
-            self._db.executemany(statement, rows)
+            for statement in statements:
+                self._db.executemany(statement, rows)
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has already rolled back where the disk is full
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise OSError(str(error)) from error

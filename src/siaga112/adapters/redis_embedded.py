@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 
 def socket_path(state_dir: Path) -> Path:
     """Say where the private Redis listens."""
-    return state_dir / "redis" / "redis.sock"
+    return state_dir.absolute() / "redis" / "redis.sock"
 
 
 def url(state_dir: Path) -> str:
@@ -53,8 +53,8 @@ class EmbeddedRedis:
     """Keeps the private Redis up while we live. `run` watches it; `stop` ends it if it is ours."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._home: Final = state_dir / "redis"
         self._socket: Final = socket_path(state_dir)
+        self._home: Final = self._socket.parent
         self._child: asyncio.subprocess.Process | None = None
         self._lock: int | None = None
 
@@ -69,11 +69,6 @@ class EmbeddedRedis:
             raise SiagaError(f"{self._socket}: too long for a Unix socket; choose a shorter state_dir")
         try:
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise SiagaError(
-                f"{self._home}: cannot be made ({error.strerror}); set state_dir to a writable folder"
-            ) from error
-        try:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._answers():
                     await self._launch()
@@ -81,6 +76,11 @@ class EmbeddedRedis:
         except TimeoutError as error:
             raise SiagaError(
                 f"the embedded Redis did not come up in {START_SECONDS:g} s; see {self._home / 'redis.log'}"
+            ) from error
+        except OSError as error:
+            raise SiagaError(
+                f"{error.filename or self._home}: cannot be used ({error.strerror}); "
+                "set state_dir to a writable folder"
             ) from error
 
     async def run(self) -> None:
@@ -103,6 +103,7 @@ class EmbeddedRedis:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3):
                     await self._child.wait()
+        self._child = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -122,8 +123,13 @@ class EmbeddedRedis:
 
     async def _launch(self) -> None:
         """Start the child if nobody else is doing so."""
-        if self._child and self._child.returncode is None:
-            return
+        if self._child:
+            if self._child.returncode is None:
+                return
+            raise SiagaError(
+                f"the embedded Redis ended at its start (code {self._child.returncode}); "
+                f"see {self._home / 'redis.log'}"
+            )
         if self._lock is None and not self._take_lock():
             return
         program = shutil.which("redis-server")

@@ -88,16 +88,18 @@ def _abandoned(call: Call, rules: ClassifierRules) -> Evidence | None:
     if left is None:
         return None
     if left.kind is FactKind.LEFT_QUEUE:
-        queued = call.last(FactKind.QUEUED)
-        return Reason.LEFT_QUEUE, (queued, left) if queued else (left,)
+        return Reason.LEFT_QUEUE, _seen(call.last(FactKind.QUEUED), left)
     if left.kind is FactKind.LEFT_RINGING:
-        ringing = call.last(FactKind.RINGING)
-        return Reason.LEFT_RINGING, (ringing, left) if ringing else (left,)
+        return Reason.LEFT_RINGING, _seen(call.last(FactKind.RINGING), left)
     if left.at - call.started <= rules.early_drop:
         return Reason.DROPPED_EARLY, (call.facts[0], left)
     if left.kind is FactKind.LEFT_ARRIVAL:
         return Reason.BEFORE_MENU, (left,)
     return None
+
+
+def _seen(*facts: Fact | None) -> tuple[Fact, ...]:
+    return tuple(fact for fact in facts if fact)
 
 
 def _ivr_prank(call: Call, _: ClassifierRules) -> Evidence | None:
