@@ -159,7 +159,10 @@ CALLS = {
         "abandoned, dropped_early",
     ),
     "there before we were": (
-        "10:00:00 Resumed - 100.1=1\n10:00:02 HangupRequest 100.1 at=siaga112-incoming,112,1\n10:00:02 Hangup 100.1",
+        (
+            "10:00:00 Resumed - 100.1=1\n"
+            "10:00:02 HangupRequest 100.1 at=siaga112-incoming,112,1\n10:00:02 Hangup 100.1"
+        ),
         "unknown, seen_in_part",
     ),
     "turned away, and then queued after all": (

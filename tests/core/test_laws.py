@@ -11,6 +11,7 @@ from siaga112.core.calls import Tracker
 from siaga112.core.events import ChannelCreated, Event
 from siaga112.core.model import CallId, Finding, Outcome
 from siaga112.core.policy import PolicyRules, strike_for
+from tests.core.streams import ONE_WAY
 from tests.core.table import DIALPLAN, events, settle, spelled
 from tests.core.test_calls import CALLS
 
@@ -50,12 +51,6 @@ def test_unrelated_calls_interleaved_change_nothing(data: st.DataObject, chosen:
 
 def _has_interruption(stream: list[Event]) -> bool:
     return not all(hasattr(event, "uid") for event in stream)
-
-
-# Where a dialplan leads from the queue back into the menu, the events that are left when all of the
-# queue's are lost are, one for one, those of a real prank: nothing in the stream can tell them apart.
-# There the adapter's declared gaps protect the caller (and our own dialplan never leads back).
-ONE_WAY = {name: events(table) for name, (table, _) in CALLS.items() if "left the menu" not in name}
 
 
 @pytest.mark.parametrize("stream", ONE_WAY.values(), ids=list(ONE_WAY))

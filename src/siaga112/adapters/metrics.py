@@ -175,12 +175,12 @@ class Metrics:
         """Show whether we are following the PBX."""
         self._up.set(up)
 
-    def ami_event(self, name: str, at: Millis) -> None:
-        """Count an event."""
+    def ami_event(self, name: str, at: Millis, count: int = 1) -> None:
+        """Count events of one name."""
         child = self._events.get(name)
         if child is None:
             child = self._events[name] = self.ami_events.labels(self._site, name)
-        child.inc()
+        child.inc(count)
         self._last.set(at / SECOND)
 
     def ami_malformed(self, kind: str) -> None:

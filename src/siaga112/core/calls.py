@@ -12,10 +12,11 @@ IVR context.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from siaga112.core.bridges import Bridges
 from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical
 from siaga112.core.events import (
     Booted,
@@ -125,7 +126,7 @@ class Tracker:
     def __init__(self, dialplan: Dialplan) -> None:
         self._dialplan = dialplan
         self._calls: dict[str, _Live] = {}
-        self._bridges: dict[str, set[str]] = {}
+        self._bridges = Bridges(self._calls.__contains__)
         self._done: dict[str, None] = {}
         self.anomalies: Counter[str] = Counter()
         self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
@@ -165,7 +166,7 @@ class Tracker:
     @property
     def idle(self) -> bool:
         """Say whether nothing is being followed."""
-        return not self._calls and not self._bridges
+        return not self._calls and len(self._bridges) == 0
 
     # ── the beginning ────────────────────────────────────────────────────────────────────────────
 
@@ -263,33 +264,23 @@ class Tracker:
     def _bridge_entered(self, event: BridgeEntered) -> None:
         if not event.two_way:
             return
-        members = self._bridges.setdefault(event.bridge, set())
-        members.add(event.uid)
-        callers = [self._calls[uid] for uid in members if uid in self._calls]
-        if len(callers) == len(members):
-            return  # nobody of ours is in it
-        for call in callers:
+        self._part(self._bridges.leave(event.uid), event.at)
+        for uid in self._bridges.enter(event.uid, event.bridge):
+            call = self._calls[uid]
             if not call.connected:
                 call.connected = True
                 call.stage = Stage.TALKING
                 call.note(event.at, FactKind.CONNECTED)
 
     def _bridge_left(self, event: BridgeLeft) -> None:
-        self._leave(event.bridge, event.uid, event.at)
+        self._part(self._bridges.leave(event.uid, event.bridge), event.at)
 
-    def _leave(self, bridge: str, uid: str, at: Millis) -> None:
-        members = self._bridges.get(bridge)
-        if members is None or uid not in members:
-            return
-        members.discard(uid)
-        alone = not any(member not in self._calls for member in members)
-        for member in {uid, *(members if alone else ())}:
-            call = self._calls.get(member)
+    def _part(self, alone: Iterable[str], at: Millis) -> None:
+        for uid in alone:
+            call = self._calls.get(uid)
             if call and call.connected:
                 call.connected = False
                 call.note(at, FactKind.PARTED)
-        if not members:
-            del self._bridges[bridge]
 
     def _marked(self, event: OperatorMarked) -> None:
         if call := self._calls.get(event.uid):
@@ -305,7 +296,7 @@ class Tracker:
             return
         call.hung_up = True
         place = event.place
-        if any(event.uid in members for members in self._bridges.values()):
+        if event.uid in self._bridges:
             call.note(event.at, FactKind.LEFT, "talking")
         elif call.queue and call.queue.place == place:
             call.note(event.at, FactKind.LEFT_QUEUE, call.queue.queue)
@@ -319,8 +310,7 @@ class Tracker:
             call.note(event.at, FactKind.LEFT, place.context)
 
     def _gone(self, event: ChannelGone) -> Iterator[Call]:
-        for bridge in [name for name, members in self._bridges.items() if event.uid in members]:
-            self._leave(bridge, event.uid, event.at)
+        self._part(self._bridges.leave(event.uid), event.at)
         call = self._calls.pop(event.uid, None)
         if call is None:
             return
@@ -360,9 +350,7 @@ class Tracker:
             if uid in present and call.channel not in {"", present[uid].channel}:
                 self.anomalies["uniqueid_reused"] += 1
                 del present[uid]
-        self._bridges = {
-            bridge: kept for bridge, members in self._bridges.items() if (kept := members & present.keys())
-        }
+        self._part(self._bridges.keep_only(present), event.at)
         for uid in [uid for uid in self._calls if uid not in present]:
             yield self._end_unseen(uid, event.at, "vanished")
         for uid, channel in present.items():

@@ -1,0 +1,60 @@
+"""All the streams that there are: the tables of `test_calls`, and the captures of real calls."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from siaga112.core import capture
+from siaga112.core.calls import Dialplan
+from siaga112.core.events import ChannelSeen, Event, Malformed, Resumed
+from siaga112.core.model import Millis
+from tests.core.table import events
+from tests.core.test_calls import CALLS
+
+GOLDEN: Final = Path(__file__).resolve().parents[1] / "golden"
+# Where a dialplan leads from the queue back into the menu, the events that are left when all of the
+# queue's are lost are, one for one, those of a real prank: nothing in the stream can tell them apart.
+# There the adapter's declared gaps protect the caller (and our own dialplan never leads back).
+ONE_WAY = {name: events(table) for name, (table, _) in CALLS.items() if "left the menu" not in name}
+
+CAPTURES: Final = sorted(GOLDEN.glob("*/*.ami"))
+
+
+def read(path: Path) -> tuple[capture.Header, list[Event]]:
+    """Read a capture of real calls."""
+    first, *rest = capture.messages(path.read_bytes())
+    stream = [event for message in rest if (event := capture.read(message)) is not None]
+    assert not any(isinstance(event, Malformed) for event in stream), path
+    return capture.read_header(first), [event for event in stream if not isinstance(event, Malformed)]
+
+
+def everything() -> tuple[Dialplan, dict[str, list[Event]]]:
+    """Give every stream by name, and one dialplan that has all their contexts."""
+    streams = dict(ONE_WAY)
+    trunk, ivr = {"siaga112-incoming"}, {"siaga112-ivr"}
+    for path in CAPTURES:
+        header, stream = read(path)
+        if header.dialplan.dialled:
+            continue  # its rule holds for its own dialplan only
+        trunk |= header.dialplan.trunk_contexts
+        ivr |= header.dialplan.ivr_contexts
+        streams[f"{path.parent.name}/{path.stem}"] = stream
+    return Dialplan(frozenset(trunk), frozenset(ivr)), streams
+
+
+def renamed(stream: list[Event], name: str, later: Millis = 0) -> list[Event]:
+    """Give the same call with uniqueids of its own, and so much later."""
+    return [_renamed(event, name, later) for event in stream]
+
+
+def _renamed(event: Event, name: str, later: Millis) -> Event:
+    changes: dict[str, Any] = {
+        key: f"{name}-{getattr(event, key)}" for key in ("uid", "leg", "bridge") if hasattr(event, key)
+    }
+    if isinstance(event, Resumed):
+        changes["channels"] = tuple(_seen(channel, name) for channel in event.channels)
+    return replace(event, at=event.at + later, **changes)
+
+
+def _seen(channel: ChannelSeen, name: str) -> ChannelSeen:
+    return replace(channel, uid=f"{name}-{channel.uid}", linkedid=f"{name}-{channel.linkedid}")

@@ -1,0 +1,63 @@
+"""A day of a country: 60,000 calls at once and out of step, and every tenth event lost."""
+
+import random
+from collections import Counter
+from operator import attrgetter
+
+from siaga112.core.calls import Tracker
+from siaga112.core.events import Event, Interrupted, Resumed
+from siaga112.core.model import CallId, Finding, Outcome
+from siaga112.core.outcome import classify
+from siaga112.core.policy import PolicyRules, strike_for
+from tests.core.streams import everything, renamed
+from tests.core.table import RULES
+
+CALLS = 60_000
+HOUR = 3_600_000
+
+
+def day(seed: int) -> list[Event]:
+    """Give the events of that many calls, spread over an hour, in the order of their times."""
+    _, streams = everything()
+    whole = [
+        stream for stream in streams.values() if not any(isinstance(e, Interrupted | Resumed) for e in stream)
+    ]
+    chance = random.Random(seed)
+    events = [
+        event
+        for n in range(CALLS // len(whole) + 1)
+        for k, stream in enumerate(whole)
+        for event in renamed(stream, f"{n}.{k}", chance.randrange(HOUR) - stream[0].at)
+    ]
+    events.sort(key=attrgetter("at"))
+    return events
+
+
+def settle(events: list[Event]) -> tuple[list[Finding], Tracker]:
+    """Run the events through tracker and classifier."""
+    dialplan, _ = everything()
+    tracker = Tracker(dialplan)
+    return [classify(call, RULES) for event in events for call in tracker.feed(event)], tracker
+
+
+def test_a_day_with_every_tenth_event_lost() -> None:
+    """0 exceptions, 0 calls with two outcomes, 0 pranks and 0 strikes that the full stream does not have."""
+    events = day(112)
+    full, tracker = settle(events)
+    torn, _ = settle([event for n, event in enumerate(events) if n % 10 != 9])
+
+    assert len(full) >= CALLS
+    assert tracker.idle
+    for found in (full, torn):
+        assert max(Counter(finding.call.id for finding in found).values()) == 1
+    assert _pranks(torn) <= _pranks(full)
+    assert _struck(torn) <= _struck(full)
+    assert len(_pranks(torn)) > CALLS / 100, "pranks are still recognised"
+
+
+def _pranks(found: list[Finding]) -> set[CallId]:
+    return {finding.call.id for finding in found if finding.outcome is Outcome.IVR_PRANK}
+
+
+def _struck(found: list[Finding]) -> set[CallId]:
+    return {finding.call.id for finding in found if strike_for(finding, PolicyRules())}
