@@ -171,7 +171,11 @@ class Tracker:
     # ── the beginning ────────────────────────────────────────────────────────────────────────────
 
     def _created(self, event: ChannelCreated) -> Iterator[Call]:
-        if event.uid in self._calls:
+        held = self._calls.get(event.uid)
+        if held and (held.channel, held.facts[0].at) == (event.channel, event.at):
+            self.anomalies["duplicate"] += 1
+            return
+        if held:
             self.anomalies["uniqueid_reused"] += 1
             yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
         self._done.pop(event.uid, None)

@@ -89,10 +89,16 @@ class Recorder:
     async def run(self) -> None:
         """Work for ever, in order, trying again while the store is away."""
         while True:
-            batch = await self.outbox.oldest(BATCH)
-            if not batch:
+            try:
+                await self._empty()
+            except OSError as error:
+                _log.error("outbox_failed", detail=str(error), remedy="free space in state_dir")
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
                 await self.outbox.wait(RETRY_SECONDS)
-                continue
+
+    async def _empty(self) -> None:
+        while batch := await self.outbox.oldest(BATCH):
             for key, entry in batch:
                 await self._until_recorded(entry)
                 await self.outbox.drop([key])
@@ -128,7 +134,9 @@ class Recorder:
             if after != before:
                 imposed = _new_block(before, after)
                 self.meter.struck(entry, imposed)
-        await self.store.put_entry(entry)
+        held = await self.store.entry(finding.call.id)
+        if held is None or held.finding.mark in {None, finding.mark}:
+            await self.store.put_entry(entry)  # else we come again after a crash, and a person came between
         _tell(entry, imposed)
 
 
@@ -162,12 +170,21 @@ async def update(
     """Change a caller's record, whoever else is changing it too; give it before and after.
 
     Optimistic: read, decide in pure code, replace if nobody came between, else again. The lists are
-    brought into line even if nothing changed, so that a crash between the two writes heals.
+    brought into line even if nothing changed, so that a crash between the two writes heals; and again
+    if somebody came between, so that the last to write them knows the last record.
     """
     while True:
         before, version = await store.load(caller)
         after = change(before)
-        held = standing(after, now, rules)
-        if after == before or await store.save(after, held, version, forget_after(after, rules)):
-            await store.index(after, held)
+        if after == before:
+            break
+        if await store.save(after, standing(after, now, rules), version, forget_after(after, rules)):
+            version += 1
+            break
+    listed = after
+    while True:
+        await store.index(listed, standing(listed, now, rules))
+        listed, current = await store.load(caller)
+        if current == version:
             return before, after
+        version = current

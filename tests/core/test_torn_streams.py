@@ -1,0 +1,75 @@
+"""The stream cut at every event, doubled, or out of order: one outcome per call, and no prank out of it."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core.calls import Tracker
+from siaga112.core.events import ChannelGone, DialplanStep, Event, Interrupted, Place, Resumed
+from siaga112.core.model import Finding, Outcome
+from siaga112.core.outcome import classify
+from siaga112.core.policy import PolicyRules, strike_for
+from tests.core.streams import everything
+from tests.core.table import RULES
+
+DIALPLAN, STREAMS = everything()
+EACH = pytest.mark.parametrize("stream", STREAMS.values(), ids=list(STREAMS))
+
+
+def settle(stream: list[Event]) -> list[Finding]:
+    """Run events through tracker and classifier."""
+    tracker = Tracker(DIALPLAN)
+    return [classify(call, RULES) for event in stream for call in tracker.feed(event)]
+
+
+def pranks(found: list[Finding]) -> set[str]:
+    """Give the calls that are pranks."""
+    return {finding.call.id for finding in found if finding.outcome is Outcome.IVR_PRANK}
+
+
+def outcomes(found: list[Finding]) -> list[tuple[str, str, str]]:
+    """Spell what each call got, in order."""
+    return [(finding.call.id, finding.outcome, finding.reason) for finding in found]
+
+
+@EACH
+def test_cut_anywhere(stream: list[Event]) -> None:
+    """Connection lost after any event, and found again with all calls gone: one outcome each, no strike."""
+    whole = settle(stream)
+    for cut in range(len(stream)):
+        at = stream[cut].at
+        found = settle([*stream[:cut], Interrupted(at, "lost"), Resumed(at, ())])
+        assert max(Counter(finding.call.id for finding in found).values(), default=0) <= 1
+        assert pranks(found) <= pranks(whole)
+        before = settle(stream[:cut])
+        after = [finding for finding in found if finding.call.id not in {f.call.id for f in before}]
+        assert not any(strike_for(finding, PolicyRules()) for finding in after)
+
+
+@EACH
+def test_everything_twice(stream: list[Event]) -> None:
+    """Each event delivered twice in a row changes no outcome, and gives no second one."""
+    ours = (Interrupted, Resumed)  # our own words, not the PBX's: they do not come twice
+    twice = [event for event in stream for _ in range(1 if isinstance(event, ours) else 2)]
+    assert outcomes(settle(twice)) == outcomes(settle(stream))
+
+
+@EACH
+@given(data=st.data())
+def test_any_order(stream: list[Event], data: st.DataObject) -> None:
+    """However the events of the whole are shuffled, no call becomes a prank that was none."""
+    shuffled = data.draw(st.permutations(stream))
+    assert pranks(settle(shuffled)) <= pranks(settle(stream))
+
+
+def test_100000_events_that_nobody_knows_leave_nothing_behind() -> None:
+    """Steps and ends of channels that we never saw begin are passed over, and nothing grows."""
+    tracker = Tracker(DIALPLAN)
+    place = Place("siaga112-ivr", "s", "1")
+    for n in range(100_000):
+        tracker.feed(DialplanStep(n, f"{n}.1", place, "BackGround"))
+        tracker.feed(ChannelGone(n, f"{n}.1", place, "16"))
+    assert tracker.idle
+    assert len(tracker._done) <= 4_096
