@@ -8,6 +8,7 @@ import shutil
 import socket
 import struct
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -16,8 +17,11 @@ from tests.lab import ports
 from tests.lab.asterisk import Asterisk
 
 PATIENCE_SECONDS: Final = 15.0
+# How many real calls this run has placed, by the version of the PBX.
+PLACED: Final[Counter[str]] = Counter()
 POLL_SECONDS: Final = 0.02
 PRESS_EVERY_SECONDS: Final = 1.5
+KEY_SECONDS: Final = 0.12
 PRESSES: Final = 40
 REFUSALS: Final = (400, 401, 403, 404, 408, 410, 480, 484, 486, 487, 488, 500, 502, 503, 603)
 # In SIPp's trace: "UDP message sent …" or "… received …", an empty line, the message.
@@ -132,7 +136,7 @@ Content-Length: 0
 </scenario>
 """
 FROM_AND_CALL_ID: Final = """\
-From: {display}<sip:{number}@[local_ip]:[local_port]>;tag=caller-[pid]
+From: {display}<sip:{user}[local_ip]:[local_port]>;tag=caller-[pid]
 Call-ID: [call_id]"""
 ACK: Final = """\
 ACK [next_url] SIP/2.0
@@ -176,13 +180,18 @@ class Call:
     """One call in progress. Made by `place_call`."""
 
     def __init__(
-        self, number: str, process: asyncio.subprocess.Process, folder: Path, port: int, call_id: str
+        self,
+        number: str,
+        process: asyncio.subprocess.Process,
+        folder: Path,
+        address: tuple[str, int],
+        call_id: str,
     ) -> None:
         """Take over a started SIPp."""
         self.number = number
         self._process = process
         self._folder = folder
-        self._port = port
+        self._address = address
         self._call_id = call_id
 
     async def hang_up(self) -> Ending:
@@ -205,7 +214,7 @@ class Call:
     def _tell(self, attempt: int) -> None:
         order = HANG_UP.format(call_id=self._call_id, attempt=attempt).replace("\n", "\r\n")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
-            phone.sendto(order.encode(), ("127.0.0.1", self._port))
+            phone.sendto(order.encode(), self._address)
 
     async def ended(self, *, timeout: float = PATIENCE_SECONDS) -> Ending:
         """Wait until the call is over, whoever ends it."""
@@ -234,17 +243,21 @@ async def place_call(
     display: str = "",
     asserted: str | None = None,
     private: bool = False,
+    key_seconds: float = KEY_SECONDS,
+    source: str = "127.0.0.1",
 ) -> Call:
     """Call the PBX from this number and return as soon as the caller is on the line.
 
-    `presses`: keys that the caller presses in this order, again and again every 1.5 s until the
-    call ends, so that no test depends on the right moment; '' keeps quiet. `number` is the From
-    user as it stands on the wire, `display` the name before it; a hidden caller is
-    `number="anonymous", private=True`, with the true number in `asserted` if the exchange tells it.
+    `presses`: keys that the caller presses in this order, each for `key_seconds`, again and again
+    every 1.5 s until the call ends, so that no test depends on the right moment; '' keeps quiet.
+    `number` is the From user as it stands on the wire ('' for none), `display` the name before it;
+    a hidden caller is `number="anonymous", private=True`, with the true number in `asserted` if the
+    exchange tells it. `source` is the caller's address, by which the PBX knows its trunks apart.
     """
+    PLACED[pbx.version] += 1
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=pbx.folder))
     if presses:
-        (folder / "keys.pcap").write_bytes(keys_pcap(presses))
+        (folder / "keys.pcap").write_bytes(keys_pcap(presses, key_seconds))
     scenario = _scenario(number, presses, dialled, display, asserted, private=private)
     (folder / "scenario.xml").write_text(scenario, "utf-8")
     tool = shutil.which("sipp")
@@ -261,7 +274,7 @@ async def place_call(
             # A message that crosses ours on the wire is no failure.
             *("-default_behaviors", "all,-abortunexp"),
             *("-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"),
-            *("-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1", "-mp", str(ports.free(4))),
+            *("-i", source, "-p", str(port), "-mi", source, "-mp", str(ports.free(4))),
             f"127.0.0.1:{pbx.sip_port}",
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
@@ -269,7 +282,7 @@ async def place_call(
             stderr=output,
             start_new_session=True,
         )
-    call = Call(number, process, folder, port, call_id)
+    call = Call(number, process, folder, (source, port), call_id)
     pbx.before_stop(call.abort)
     return call
 
@@ -280,7 +293,9 @@ def _scenario(
     extra = "Privacy: id\n" if private else ""
     if asserted is not None:
         extra += f"P-Asserted-Identity: <sip:{asserted}@127.0.0.1>\n"
-    from_and_call_id = FROM_AND_CALL_ID.format(display=f'"{display}" ' if display else "", number=number)
+    from_and_call_id = FROM_AND_CALL_ID.format(
+        display=f'"{display}" ' if display else "", user=f"{number}@" if number else ""
+    )
     return SCENARIO.format(
         dialled=dialled,
         extra=extra,
@@ -293,18 +308,19 @@ def _scenario(
     )
 
 
-def keys_pcap(keys: str) -> bytes:
+def keys_pcap(keys: str, key_seconds: float = KEY_SECONDS) -> bytes:
     """Write the telephone events (RFC 4733) of these keys, again and again, as a capture to play.
 
     SIPp's own captures cannot be played twice in a call: the repeated timestamps read as one key.
     """
     packets = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
     sequence = 1
+    growing = round(key_seconds / 0.02) - 1
     for seconds, key in _press_times(keys):
         code = DTMF_CODES[key]
-        for part in range(8):  # five growing packets, then the end three times over, 20 ms apart
-            is_end = part >= 5
-            duration = 160 * (min(part, 5) + 1)
+        for part in range(growing + 3):  # growing packets, then the end three times over, 20 ms apart
+            is_end = part >= growing
+            duration = 160 * (min(part, growing) + 1)
             marker = 0x80 if part == 0 else 0
             rtp = struct.pack("!BBHII", 0x80, 101 | marker, sequence, int(seconds * 8000), 0x5149)
             event = struct.pack("!BBH", code, 0x8A if is_end else 0x0A, duration)
