@@ -155,3 +155,31 @@ async def test_a_capture_tells_the_same_again(version: Version, tmp_path: Path) 
         (uid, live["outcome"], live["reason"])
     ]
     assert replayed[0]["caller"] not in {None, "+62" + NUMBERS[0][1:]}
+
+
+FREEZE_SECONDS = 5.0
+"""The fault's own length: how long the reader is paused."""
+
+
+async def test_a_reader_that_was_paused_strikes_nobody(version: Version) -> None:
+    """Frozen for 5 s under 6,000 events while ten callers leave the queue: each has an outcome, no strike."""
+    async with lab(version) as (pbx, seen, daemon):
+        await seen.set_global("OPERATOR", "never")
+        callers = NUMBERS[:10]
+        calls = [await place_call(pbx, number=number, presses="1") for number in callers]
+        uids = [await _uid(seen, number) for number in callers]
+        for uid in uids:
+            await seen.wait_for(lambda e, uid=uid: e.name == "QueueCallerJoin" and e["Uniqueid"] == uid)  # type: ignore[misc]
+        daemon.signal(signal.SIGSTOP)
+        thaw = asyncio.create_task(asyncio.sleep(FREEZE_SECONDS))
+        flood = {"Action": "UserEvent", "UserEvent": "SiagaMark", "Mark": "prank", "Filler": "x" * 900}
+        for _ in range(60):
+            await asyncio.gather(*(seen.action(flood) for _ in range(100)))
+        await asyncio.gather(*(call.hang_up() for call in calls))
+        await thaw
+        daemon.signal(signal.SIGCONT)
+        lines = [await daemon.settled(uid) for uid in uids]
+        assert {line["outcome"] for line in lines} <= {"abandoned", "unknown"}
+        assert not any(line["strike"] for line in lines)
+        lost = [line for line in daemon.lines if line["event"] == "ami_lost"]
+        assert lost or {line["reason"] for line in lines} == {"left_queue"}, "what was not lost is known"
