@@ -1,7 +1,7 @@
 """The private Redis: a `redis-server` child, append-only, reached through a socket in the state directory.
 
-Whoever comes first starts it, holding a lock; the other half of the daemon and every command use the
-same socket. If it dies, whoever notices first starts it again.
+Whoever holds the lock starts it and ends it; the other half of the daemon and every command use the
+same socket. If it dies, whoever can take the lock starts it again.
 """
 
 import asyncio
@@ -42,7 +42,14 @@ def require_running(state_dir: Path) -> None:
         UnreachableError: in one line, if the daemon is not up.
 
     """
-    if not socket_path(state_dir).exists():
+    try:
+        running = socket_path(state_dir).exists()
+    except PermissionError as error:
+        raise UnreachableError(
+            f"the embedded Redis in {state_dir} is for the user of the daemon alone; "
+            "run this command as that user (sudo -u siaga112 …)"
+        ) from error
+    if not running:
         raise UnreachableError(
             f"the embedded Redis in {state_dir} is not running; start it with: siaga112 run "
             "(or set state_dir or [redis] url to the ones that the daemon uses)"
@@ -69,6 +76,7 @@ class EmbeddedRedis:
             raise SiagaError(f"{self._socket}: too long for a Unix socket; choose a shorter state_dir")
         try:
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._take_lock()
             async with asyncio.timeout(START_SECONDS):
                 while not await self._answers():
                     await self._launch()
@@ -90,6 +98,7 @@ class EmbeddedRedis:
             if self._child and self._child.returncode is not None:
                 _log.warning("redis_died", code=self._child.returncode, action="starting it again")
                 self._child = None
+            self._take_lock()
             if self._child is None and not await self._answers():
                 try:
                     await self.start()
@@ -97,29 +106,34 @@ class EmbeddedRedis:
                     _log.error("redis_not_started", detail=str(error))
 
     async def stop(self) -> None:
-        """End it if it is our child; it writes its file first."""
+        """End it if it is ours: our child, or what a killed daemon left to us. It writes its file first."""
         if self._child and self._child.returncode is None:
             self._child.send_signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3):
                     await self._child.wait()
+        elif self._child is None and self._lock is not None:
+            await self._ask(b"SHUTDOWN\r\n")
         self._child = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     async def _answers(self) -> bool:
-        """Ask with one PING, over the socket itself."""
+        return (await self._ask(b"PING\r\n")).startswith(b"+PONG")
+
+    async def _ask(self, command: bytes) -> bytes:
+        """Ask over the socket itself; nothing if nobody answers."""
         try:
             async with asyncio.timeout(1):
                 reader, writer = await asyncio.open_unix_connection(str(self._socket))
                 try:
-                    writer.write(b"PING\r\n")
-                    return (await reader.readline()).startswith(b"+PONG")
+                    writer.write(command)
+                    return await reader.readline()
                 finally:
                     writer.close()
         except (OSError, TimeoutError):
-            return False
+            return b""
 
     async def _launch(self) -> None:
         """Start the child if nobody else is doing so."""
@@ -130,7 +144,7 @@ class EmbeddedRedis:
                 f"the embedded Redis ended at its start (code {self._child.returncode}); "
                 f"see {self._home / 'redis.log'}"
             )
-        if self._lock is None and not self._take_lock():
+        if not self._take_lock():
             return
         program = shutil.which("redis-server")
         if program is None:
@@ -163,6 +177,9 @@ class EmbeddedRedis:
         _log.info("redis_started", pid=self._child.pid, socket=str(self._socket))
 
     def _take_lock(self) -> bool:
+        """Become the one who starts and ends it, unless another half is."""
+        if self._lock is not None:
+            return True
         lock = os.open(self._home / "redis.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,251 @@
+"""The private Redis: there when needed, shared, back when killed, and its data with it."""
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from siaga112.adapters import redis_embedded
+from siaga112.adapters.redis_embedded import EmbeddedRedis, require_running, socket_path, url
+from siaga112.adapters.redis_store import connect
+from siaga112.errors import SiagaError, UnreachableError
+from tests.waiting import until
+
+pytestmark = pytest.mark.redis
+
+BACK_WITHIN = 5.0
+
+
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    """Make a state directory whose name is short enough for a socket."""
+    home = Path(tempfile.mkdtemp(prefix="s112-test-"))
+    yield home
+    shutil.rmtree(home)
+
+
+@asynccontextmanager
+async def running(state_dir: Path) -> AsyncIterator[EmbeddedRedis]:
+    """Start one, and end it whatever happens."""
+    embedded = EmbeddedRedis(state_dir)
+    try:
+        await embedded.start()
+        yield embedded
+    finally:
+        await embedded.stop()
+
+
+@asynccontextmanager
+async def client(state_dir: Path) -> AsyncIterator[Redis]:
+    """Talk to the private Redis."""
+    redis = connect(url(state_dir))
+    yield redis
+    await redis.aclose()
+
+
+def pid(embedded: EmbeddedRedis) -> int:
+    """Give the process that this one started."""
+    assert embedded._child
+    return embedded._child.pid
+
+
+async def back(state_dir: Path) -> None:
+    """Return when a Redis answers there."""
+    async with asyncio.timeout(BACK_WITHIN), client(state_dir) as redis:
+        while True:
+            with suppress(Exception):
+                await redis.ping()
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_it_starts_for_its_user_alone_and_writes_to_disk(state_dir: Path) -> None:
+    """It listens on the socket only, which nobody else may open, keeps every write, and evicts nothing."""
+    async with running(state_dir), client(state_dir) as redis:
+        assert await redis.ping()
+        told = await redis.config_get("*")
+        options = {name: told[name] for name in ("port", "appendonly", "maxmemory-policy")}
+        assert options == {"port": "0", "appendonly": "yes", "maxmemory-policy": "noeviction"}
+        assert socket_path(state_dir).stat().st_mode & 0o077 == 0
+        assert socket_path(state_dir).parent.stat().st_mode & 0o077 == 0
+
+
+async def test_the_second_half_uses_the_first_ones(state_dir: Path) -> None:
+    """Two on one state directory run one server, and the second's stop does not end it."""
+    async with running(state_dir) as first:
+        async with running(state_dir) as second:
+            assert second._child is None
+        async with client(state_dir) as redis:
+            assert (await redis.info("server"))["process_id"] == pid(first)
+
+
+async def test_two_that_start_at_once_run_one_server(state_dir: Path) -> None:
+    """However close the start, one lock decides."""
+    first, second = EmbeddedRedis(state_dir), EmbeddedRedis(state_dir)
+    try:
+        await asyncio.gather(first.start(), second.start())
+        assert (first._child is None) is not (second._child is None)
+    finally:
+        await asyncio.gather(first.stop(), second.stop())
+
+
+async def test_a_killed_server_is_back_with_its_data(state_dir: Path) -> None:
+    """Whoever kills it: within five seconds it is there again, and says so once in the log."""
+    with capture_logs() as logs:
+        async with running(state_dir) as embedded, client(state_dir) as redis:
+            await redis.set("kept", "1")
+            watching = asyncio.create_task(embedded.run())
+            gone = pid(embedded)
+            os.kill(gone, signal.SIGKILL)
+            assert embedded._child
+            await embedded._child.wait()
+            await back(state_dir)
+            assert pid(embedded) != gone
+            assert await redis.get("kept") == b"1"
+            watching.cancel()
+    assert [line["code"] for line in logs if line["event"] == "redis_died"] == [-signal.SIGKILL]
+
+
+async def test_the_half_that_stays_starts_it_again(state_dir: Path) -> None:
+    """When the half that had started it ends, the other half runs its own within five seconds."""
+    async with running(state_dir) as first, running(state_dir) as second:
+        watching = asyncio.create_task(second.run())
+        await first.stop()
+        await back(state_dir)
+        assert second._child
+        watching.cancel()
+
+
+async def test_stop_ends_it_and_the_data_survive(state_dir: Path) -> None:
+    """After stop nothing listens; the next start finds what was written."""
+    async with running(state_dir) as embedded, client(state_dir) as redis:
+        await redis.set("kept", "1")
+        child = embedded._child
+        await embedded.stop()
+        assert child
+        assert child.returncode == 0
+        assert not await embedded._answers()
+    async with running(state_dir), client(state_dir) as redis:
+        assert await redis.get("kept") == b"1"
+
+
+async def test_one_that_a_killed_daemon_left_running_is_taken_over(state_dir: Path) -> None:
+    """A Redis whose daemon was killed is used by the next one, which ends it when it stops."""
+    killed = EmbeddedRedis(state_dir)
+    await killed.start()
+    child = killed._child
+    assert child
+    assert killed._lock is not None
+    os.close(killed._lock)  # as the kernel does when a process dies
+    async with running(state_dir) as heir:
+        assert heir._child is None
+    assert await asyncio.wait_for(child.wait(), BACK_WITHIN) == 0
+    assert not await heir._answers()
+
+
+async def test_a_socket_that_a_crash_left_behind_is_in_nobodys_way(state_dir: Path) -> None:
+    """A stale socket file is replaced."""
+    async with running(state_dir) as embedded:
+        os.kill(pid(embedded), signal.SIGKILL)
+    assert socket_path(state_dir).exists()
+    async with running(state_dir) as embedded:
+        assert await embedded._answers()
+
+
+async def test_a_relative_state_dir_works(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state directory given relative to where we are means the same to us, to Redis and to its client."""
+    monkeypatch.chdir(state_dir)
+    async with running(Path("here")), client(Path("here")) as redis:
+        assert await redis.ping()
+    assert (state_dir / "here" / "redis").is_dir()
+
+
+async def test_no_redis_server_is_one_line_with_the_remedy(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no redis-server is installed, we say what to install."""
+    monkeypatch.setenv("PATH", str(state_dir))
+    with pytest.raises(SiagaError, match="apt install redis-server") as raised:
+        await EmbeddedRedis(state_dir).start()
+    assert "\n" not in str(raised.value)
+
+
+async def test_too_long_a_state_dir_is_one_line(state_dir: Path) -> None:
+    """A path that a Unix socket cannot have is named before anything is made."""
+    long = state_dir / ("x" * 100)
+    with pytest.raises(SiagaError, match="choose a shorter state_dir") as raised:
+        await EmbeddedRedis(long).start()
+    assert "\n" not in str(raised.value)
+    assert not long.exists()
+
+
+async def test_a_state_dir_that_is_a_file_is_one_line(state_dir: Path) -> None:
+    """A place where no folder can be made is named."""
+    (state_dir / "file").write_text("")
+    with pytest.raises(SiagaError, match="set state_dir to a writable folder") as raised:
+        await EmbeddedRedis(state_dir / "file").start()
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_lock_that_cannot_be_taken_is_one_line(state_dir: Path) -> None:
+    """Any other refusal of the system on the way is one line too, and not the end of the daemon."""
+    (state_dir / "redis" / "redis.lock").mkdir(parents=True)
+    with pytest.raises(SiagaError, match=r"redis\.lock") as raised:
+        await EmbeddedRedis(state_dir).start()
+    assert "\n" not in str(raised.value)
+
+
+async def test_one_that_ends_at_its_start_is_one_line_at_once(state_dir: Path) -> None:
+    """A server that cannot run is not started again and again: its end is told, with the place of its log."""
+    (state_dir / "redis" / "redis.log").mkdir(parents=True)
+    with pytest.raises(SiagaError, match=r"ended at its start \(code 1\); see .*redis\.log") as raised:
+        async with running(state_dir):
+            pass
+    assert "\n" not in str(raised.value)
+
+
+async def test_one_that_does_not_answer_is_one_line(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that runs and never answers is given up after a while, and ended."""
+    monkeypatch.setattr(redis_embedded, "START_SECONDS", 0.3)
+    program = state_dir / "redis-server"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{state_dir}:{os.environ['PATH']}")
+    with pytest.raises(SiagaError, match=r"did not come up in 0\.3 s") as raised:
+        async with running(state_dir):
+            pass
+    assert "\n" not in str(raised.value)
+
+
+async def test_the_watch_goes_on_when_a_start_fails(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that fails is logged and tried again: verdicts go on without the store meanwhile."""
+    monkeypatch.setattr(redis_embedded, "WATCH_SECONDS", 0.01)
+    obstacle = state_dir / "redis" / "redis.log"
+    obstacle.mkdir(parents=True)
+    embedded = EmbeddedRedis(state_dir)
+    with capture_logs() as logs:
+        watching = asyncio.create_task(embedded.run())
+        try:
+            await until(lambda: sum(line["event"] == "redis_not_started" for line in logs) >= 2)
+            obstacle.rmdir()
+            await back(state_dir)
+            assert not watching.done()
+        finally:
+            watching.cancel()
+            await embedded.stop()
+
+
+def test_a_command_without_the_daemon_says_how_to_start_it(state_dir: Path) -> None:
+    """Where nothing runs, a command says so in one line, with exit code 4."""
+    with pytest.raises(UnreachableError, match="siaga112 run") as raised:
+        require_running(state_dir)
+    assert "\n" not in str(raised.value)
+    assert raised.value.exit_code == 4

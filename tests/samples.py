@@ -1,0 +1,70 @@
+"""Calls, findings and strikes that more than one test needs."""
+
+import time
+from typing import Final
+
+from siaga112.core.model import (
+    SECOND,
+    Block,
+    Call,
+    Caller,
+    CallId,
+    Entry,
+    Fact,
+    FactKind,
+    Level,
+    Millis,
+    Origin,
+    Outcome,
+    Strike,
+)
+from siaga112.core.outcome import ClassifierRules, classify
+from siaga112.core.policy import PolicyRules, strike_for
+
+RULES: Final = PolicyRules()
+CALLER: Final = Caller("+6281211111111")
+OTHER: Final = Caller("+6281222222222")
+
+NOW: Final[Millis] = int(time.time()) * SECOND
+"""About now: a real Redis forgets what has expired, by its own clock."""
+
+
+def call_id(number: int, at: Millis = NOW) -> CallId:
+    """Make a uniqueid as the PBX does: the second in which the channel was made, and a number."""
+    return CallId(f"{at // SECOND}.{number}")
+
+
+def strike(number: int, at: Millis = NOW) -> Strike:
+    """Make a strike that rests on the call of that number."""
+    return Strike(call_id(number), at, Outcome.IVR_PRANK, "left_menu")
+
+
+def block(since: Millis, until: Millis | None) -> Block:
+    """Make a person's block."""
+    level = Level.PERMANENT if until is None else Level.TEMPORARY
+    return Block(level, since, until, Origin.MANUAL, "threats", "supervisor")
+
+
+def prank(number: int, started: Millis = NOW, caller: Caller | None = CALLER) -> Call:
+    """Make a call whose caller left the menu after ten seconds."""
+    return _call(
+        number, caller, [(0, FactKind.ARRIVED), (2, FactKind.MENU), (10, FactKind.LEFT_MENU)], started
+    )
+
+
+def answered(number: int, started: Millis = NOW, caller: Caller | None = CALLER) -> Call:
+    """Make a call that an operator took after five seconds in the queue."""
+    seen = [(0, FactKind.ARRIVED), (2, FactKind.QUEUED), (7, FactKind.CONNECTED), (9, FactKind.PARTED)]
+    return _call(number, caller, seen, started)
+
+
+def _call(number: int, caller: Caller | None, seen: list[tuple[int, FactKind]], started: Millis) -> Call:
+    facts = [Fact(started + seconds * SECOND, kind) for seconds, kind in seen]
+    facts.append(Fact(facts[-1].at + 50, FactKind.ENDED, "16"))
+    return Call(call_id(number, started), caller or "", caller, identified=True, facts=tuple(facts))
+
+
+def entry(call: Call) -> Entry:
+    """Settle a call as the pipeline does."""
+    finding = classify(call, ClassifierRules())
+    return Entry(finding, strike_for(finding, RULES) is not None)
