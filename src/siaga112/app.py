@@ -107,7 +107,7 @@ class Daemon:
 
     settings: Settings
     only: Half | None = None
-    _tasks: list[Coroutine[Any, Any, None]] = field(default_factory=list)
+    _parts: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
@@ -126,11 +126,11 @@ class Daemon:
                 embedded = EmbeddedRedis(settings.state_dir)
                 stack.push_async_callback(embedded.stop)
                 await embedded.start()
-                self._tasks.append(embedded.run())
+                self._parts.append(embedded.run)
             store = open_store(settings)
             stack.push_async_callback(store.close)
             watch = ModeWatch(store, settings.mode, metrics)
-            self._tasks += [watch.run(), self._count_blocks(store, metrics)]
+            self._parts += [watch.run, lambda: self._count_blocks(store, metrics)]
             ready: dict[str, Callable[[], bool]] = {}
             outbox: SqliteOutbox | None = None
 
@@ -193,9 +193,9 @@ class Daemon:
             )
             settler.look_back(now() - LOOK_BACK)
             pipeline = replace(pipeline, look_back=settler.look_back)
-            self._tasks.append(settler.run())
+            self._parts.append(settler.run)
         recorder = Recorder(outbox, store, rules, metrics)
-        self._tasks += [pipeline.run(source), recorder.run()]
+        self._parts += [lambda: pipeline.run(source), recorder.run]
 
     @staticmethod
     async def _count_blocks(store: RedisStore, metrics: Metrics) -> None:
@@ -210,7 +210,7 @@ class Daemon:
 
     async def _until(self, stopping: asyncio.Event) -> None:
         """Run all parts; end when told, or when one of them ends, which none should."""
-        tasks = [asyncio.create_task(part) for part in self._tasks]
+        tasks = [asyncio.create_task(part()) for part in self._parts]
         stop = asyncio.create_task(stopping.wait())
         done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in (stop, *tasks):

@@ -4,6 +4,7 @@ Every default here is the one that `config/siaga112.toml` shows; a test holds th
 """
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -59,10 +60,25 @@ def _zone(value: str) -> str:
 
 
 def _clock(value: object) -> object:
-    return time.fromisoformat(value) if isinstance(value, str) else value
+    try:
+        clock = time.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        clock = None
+    if not isinstance(clock, time) or clock.tzinfo:
+        raise ValueError(f'not a time of day: {json.dumps(value, default=str)} (like "21:00")')
+    return clock
+
+
+def _host(value: str) -> str:
+    try:
+        value.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f'not a host: "{value}"') from error
+    return value
 
 
 Duration = Annotated[Millis, BeforeValidator(_duration), PlainSerializer(durations.spell)]
+Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[list[str], Field(min_length=1)]
 
@@ -74,7 +90,7 @@ class _Section(BaseModel):
 class Ami(_Section):
     """How to reach the Asterisk manager interface."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 5038
     username: str = "siaga112"
     secret: SecretStr = SecretStr("")
@@ -93,7 +109,7 @@ class Pbx(_Section):
 class Agi(_Section):
     """Where the dialplan asks, and how long it may have to wait."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 4573
     deadline_ms: Annotated[int, Field(ge=10, le=1500)] = 300
 
@@ -158,7 +174,7 @@ class ServiceLevel(_Section):
 class Metrics(_Section):
     """Where Prometheus scrapes."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 9112
     screen_port: Port = 9113
 
@@ -229,9 +245,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     env = os.environ if environ is None else environ
     named = path or (Path(env["SIAGA112_CONFIG"]) if env.get("SIAGA112_CONFIG") else None)
     source = named or DEFAULT_PATH
-    values: dict[str, Any] = {}
-    if named is not None or source.exists():
-        values = _read(source)
+    values = _read(source, optional=named is None)
     _overlay(values, env)
     try:
         return Settings.model_validate(values)
@@ -239,10 +253,12 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
         raise ConfigurationError(f"{source}: {'; '.join(_explain(error))}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, *, optional: bool) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
+        if optional and isinstance(error, FileNotFoundError):
+            return {}
         raise ConfigurationError(
             f"{path}: cannot be read ({error.strerror}); name the file with --config or SIAGA112_CONFIG"
         ) from error

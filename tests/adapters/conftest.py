@@ -20,7 +20,7 @@ from siaga112.service.ports import Store
 from tests.service.memory import MemoryStore
 
 KEEP = 30 * DAY
-IMPATIENCE = 0.3
+IMPATIENCE = 0.5
 """Seconds that a command may take on a server that a test pauses."""
 
 

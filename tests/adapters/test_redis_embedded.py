@@ -225,10 +225,13 @@ async def test_one_that_does_not_answer_is_one_line(state_dir: Path, monkeypatch
     assert "\n" not in str(raised.value)
 
 
-async def test_the_watch_goes_on_when_a_start_fails(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("file", ["redis.log", "redis.lock"])
+async def test_the_watch_goes_on_when_a_start_fails(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
     """A start that fails is logged and tried again: verdicts go on without the store meanwhile."""
     monkeypatch.setattr(redis_embedded, "WATCH_SECONDS", 0.01)
-    obstacle = state_dir / "redis" / "redis.log"
+    obstacle = state_dir / "redis" / file
     obstacle.mkdir(parents=True)
     embedded = EmbeddedRedis(state_dir)
     with capture_logs() as logs:

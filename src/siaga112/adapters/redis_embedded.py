@@ -98,12 +98,12 @@ class EmbeddedRedis:
             if self._child and self._child.returncode is not None:
                 _log.warning("redis_died", code=self._child.returncode, action="starting it again")
                 self._child = None
-            self._take_lock()
-            if self._child is None and not await self._answers():
-                try:
+            try:
+                self._take_lock()
+                if self._child is None and not await self._answers():
                     await self.start()
-                except SiagaError as error:
-                    _log.error("redis_not_started", detail=str(error))
+            except (SiagaError, OSError) as error:
+                _log.error("redis_not_started", detail=str(error))
 
     async def stop(self) -> None:
         """End it if it is ours: our child, or what a killed daemon left to us. It writes its file first."""

@@ -1,6 +1,5 @@
 """The command line. One module per subject; heavy imports wait until a command needs them."""
 
-import os
 import sys
 from typing import NoReturn
 
@@ -23,10 +22,6 @@ def main() -> NoReturn:
         _end(f"{error}; is it running, and [redis] url right?", 4)
     except StoreBrokenError as error:
         _end(f"{error}; is [redis] url the one that siaga112 uses, and may its user read and write there?", 1)
-    except BrokenPipeError:
-        # `siaga112 calls | head`: the reader has enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)

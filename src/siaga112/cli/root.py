@@ -2,12 +2,15 @@
 
 import asyncio
 import getpass
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 import siaga112
 from siaga112.errors import SiagaError
@@ -19,19 +22,38 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+
+class _Commands(TyperGroup):
+    """The commands; a reader that has enough (`siaga112 calls | head`) is no error of theirs."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
+
+
 app = typer.Typer(
     name="siaga112",
+    cls=_Commands,
     help="Screens prank callers for an emergency line on Asterisk. When in doubt, the call goes through.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
 ByOption = Annotated[
     str,
-    typer.Option(
-        "--by", help="Who decides, for the record.", default_factory=getpass.getuser, show_default="you"
-    ),
+    typer.Option("--by", help="Who decides, for the record.", default_factory=_user, show_default="you"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]
 NumberArgument = Annotated[str, typer.Argument(help="A phone number in any spelling.", metavar="NUMBER")]
@@ -46,19 +68,23 @@ class _Chosen:
 _chosen = _Chosen()
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"siaga112 {siaga112.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     config: Annotated[
         Path | None,
         typer.Option("--config", help="The configuration file (else SIAGA112_CONFIG).", metavar="PATH"),
     ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+    version: Annotated[  # noqa: ARG001 - its callback does it all
+        bool,
+        typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_tell_version),
     ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"siaga112 {siaga112.__version__}")
-        raise typer.Exit
     _chosen.config = config
 
 

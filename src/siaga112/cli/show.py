@@ -11,6 +11,13 @@ from rich.text import Text
 from siaga112.cli.rows import Row
 
 
+class _Console(Console):
+    """rich's console, which leaves it to the commands what a reader that has enough means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def as_json(value: object) -> None:
     """Print one JSON value."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
@@ -21,9 +28,9 @@ def table(rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
     if not rows:
         typer.echo(empty)
         return
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=200, no_color=True)
+        console = _Console(highlight=False, width=200, no_color=True)
     shown = Table(
         *(column.replace("_", " ") for column in columns), box=None, header_style="bold", pad_edge=False
     )

@@ -1,0 +1,494 @@
+"""The AMI adapter: every byte in its place, and every loss told."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, SupportsIndex
+
+import pytest
+from structlog.testing import capture_logs
+
+from siaga112.adapters import ami
+from siaga112.adapters.ami import BACKLOG, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox
+from siaga112.core.events import (
+    Booted,
+    ChannelCreated,
+    ChannelGone,
+    Event,
+    Interrupted,
+    Malformed,
+    Resumed,
+    parse,
+)
+from siaga112.core.model import Millis
+from tests.adapters.manager import BANNER, SOON, Manager, channel, event, gone, new
+from tests.waiting import until
+
+NOW = 1_795_000_000_000
+PING = 0.1
+
+
+# ── framing ──────────────────────────────────────────────────────────────────────────────────────
+
+STREAM = BANNER + new("1.0", CallerIDName="Siti Nurhaliza \N{SNOWMAN} é") + event("Shutdown") + gone("1.0")
+MESSAGES = STREAM.removeprefix(BANNER).split(b"\r\n\r\n")[:-1]
+
+
+class CountingBuffer(bytearray):
+    """A bytearray that counts the bytes which a search has to look at."""
+
+    searched = 0
+
+    def find(self, sub: Any, start: SupportsIndex | None = None, end: SupportsIndex | None = None) -> int:
+        """Find, and count up to what was found."""
+        begin = int(start or 0)
+        found = super().find(sub, begin, end)
+        self.searched += (len(self) if found < 0 else found) - begin
+        return found
+
+
+def test_a_stream_means_the_same_wherever_it_is_cut() -> None:
+    """Cut in two at every byte, also within a character, the messages are the same."""
+    for cut in range(len(STREAM) + 1):
+        framer = Framer()
+        assert framer.feed(STREAM[:cut]) + framer.feed(STREAM[cut:]) == MESSAGES
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64, 1_000])
+def test_a_stream_means_the_same_in_pieces_of_any_size(size: int) -> None:
+    """Cut into many pieces, down to single bytes, the messages are the same."""
+    framer = Framer()
+    pieces = [STREAM[n : n + size] for n in range(0, len(STREAM), size)]
+    assert [message for piece in pieces for message in framer.feed(piece)] == MESSAGES
+
+
+def test_a_long_stream_in_small_reads_is_looked_at_once() -> None:
+    """Four megabytes in small reads cost one look at each byte, and at a few more with each read."""
+    framer = Framer()
+    buffer = framer._buffer = CountingBuffer()
+    framer.feed(BANNER)
+    message = b"Event: X\r\n" + b"A: " + b"x" * 900_000 + b"\r\n\r\n"
+    data, size = message * 4 + new("1.0") * 2_000, 512
+    count = sum(len(framer.feed(data[n : n + size])) for n in range(0, len(data), size))
+    assert count == 2_004
+    reads = len(data) // size + 1
+    assert buffer.searched <= len(data) + 8 * (reads + count)
+
+
+def test_a_banner_without_an_end_is_not_kept() -> None:
+    """A peer that is no manager interface cannot fill our memory, nor keep us searching."""
+    framer = Framer()
+    buffer = framer._buffer = CountingBuffer()
+    size = 4_096
+    for _ in range(4 * MAX_MESSAGE // size):
+        framer.feed(b"x" * size)
+    assert len(buffer) <= MAX_MESSAGE + size
+    assert buffer.searched <= 8 * MAX_MESSAGE
+
+
+def test_a_message_without_an_end_is_given_up_as_one() -> None:
+    """Beyond a megabyte a message is handed on as it is, to be counted as malformed; memory stays bounded."""
+    framer = Framer()
+    framer.feed(BANNER)
+    got = [message for _ in range(3 * MAX_MESSAGE // 65_536) for message in framer.feed(b"x" * 65_536)]
+    assert 2 <= len(got) <= 3
+    assert len(framer._buffer) <= MAX_MESSAGE + 65_536
+
+
+# ── the inbox ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_full_inbox_tells_of_the_gap_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, meter: "Meter"
+) -> None:
+    """What did not fit is told between what came before and after it, so that no call spans it unseen."""
+    monkeypatch.setattr(ami, "BACKLOG", 2)
+    source = AmiSource(AmiAddress("", 0, "", ""), meter, lambda: NOW)
+    inbox = Inbox()
+    for message in (new("1.0"), new("2.0"), new("3.0"), new("4.0")):
+        inbox.put(message.removesuffix(b"\r\n\r\n"))
+    seen = source._read(await inbox.take(), inbox)
+    inbox.put(new("5.0").removesuffix(b"\r\n\r\n"))
+    seen += source._read(await inbox.take(), inbox)
+    assert spelled(seen) == ["new 1.0", "new 2.0", "interrupted overflow", "new 5.0"]
+    assert meter.gaps == ["overflow"]
+
+
+async def test_a_slice_is_bounded() -> None:
+    """A burst is handed on in slices, so that verdicts get their turn."""
+    inbox = Inbox()
+    for number in range(SLICE + 1):
+        inbox.put(new(f"{number}.0"))
+    assert [len(await inbox.take()), len(await inbox.take())] == [SLICE, 1]
+    assert BACKLOG > SLICE
+
+
+# ── a connection ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Meter:
+    """Keeps what the adapter counts."""
+
+    def __init__(self) -> None:
+        self.up: list[bool] = []
+        self.events: Counter[str] = Counter()
+        self.malformed: Counter[str] = Counter()
+        self.gaps: list[str] = []
+        self.reconnects: list[str] = []
+
+    def ami_connected(self, *, up: bool) -> None:
+        """Keep the state."""
+        self.up.append(up)
+
+    def ami_event(self, name: str, at: Millis, count: int = 1) -> None:
+        """Count."""
+        assert at
+        self.events[name] += count
+
+    def ami_malformed(self, kind: str) -> None:
+        """Count."""
+        self.malformed[kind] += 1
+
+    def ami_gap(self, cause: str) -> None:
+        """Keep the cause."""
+        self.gaps.append(cause)
+
+    def ami_reconnect(self, cause: str) -> None:
+        """Keep the cause."""
+        self.reconnects.append(cause)
+
+
+class Follower:
+    """Follows a source in a task of its own, event by event."""
+
+    def __init__(self, source: AmiSource) -> None:
+        self.source = source
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        async with aclosing(self.source.slices()) as slices:  # type: ignore[type-var]
+            async for events in slices:
+                for one in events:
+                    self._events.put_nowait(one)
+
+    async def next(self, count: int = 1) -> list[str]:
+        """Give the next events, in short."""
+        async with asyncio.timeout(SOON):
+            return spelled([await self._events.get() for _ in range(count)])
+
+
+def spelled(events: Sequence[Event]) -> list[str]:
+    """Write events in short."""
+    return [_spell(one) for one in events]
+
+
+def _spell(one: Event) -> str:
+    match one:
+        case ChannelCreated():
+            return f"new {one.uid}"
+        case ChannelGone():
+            return f"gone {one.uid}"
+        case Interrupted():
+            return f"interrupted {one.cause}"
+        case Resumed():
+            return f"resumed {','.join(seen.uid for seen in one.channels)}".strip()
+        case Booted():
+            return "booted"
+        case _:
+            return type(one).__name__
+
+
+@pytest.fixture
+def meter() -> Meter:
+    """Make a meter."""
+    return Meter()
+
+
+@pytest.fixture
+async def manager() -> AsyncIterator[Manager]:
+    """Run a manager interface."""
+    server = Manager()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def follow(manager: Manager, meter: Meter) -> AsyncIterator[Callable[[], Follower]]:
+    """Give a function that begins to follow the manager."""
+    followers: list[Follower] = []
+
+    def begin() -> Follower:
+        address = AmiAddress("127.0.0.1", manager.port, "siaga112", "s3cret")
+        followers.append(Follower(AmiSource(address, meter, lambda: NOW)))
+        return followers[-1]
+
+    yield begin
+    for follower in followers:
+        follower.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await follower.task
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the times that a person would wait."""
+    monkeypatch.setattr(ami, "PING_SECONDS", PING)
+    monkeypatch.setattr(ami, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(ami, "BACK_OFF", (0.01, 0.02, 0.04))
+
+
+Follow = Callable[[], Follower]
+
+
+def row(uid: str, *extra: str) -> bytes:
+    """Write the rest of a CoreShowChannel."""
+    headers = [f"{key}: {value}" for key, value in channel(uid, Application="Queue").items()]
+    return "\r\n".join([*headers, *extra, "", ""]).encode()
+
+
+async def test_following_begins_with_what_is_going_on(manager: Manager, meter: Meter, follow: Follow) -> None:
+    """After the login the channels that exist are told first, then the events."""
+    manager.channels = [row("7.0"), row("8.0")]
+    follower = follow()
+    session = await manager.session()
+    session.send(new("9.0"), gone("9.0"))
+    assert await follower.next(4) == ["resumed 7.0,8.0", "booted", "new 9.0", "gone 9.0"]
+    assert follower.source.connected
+    assert meter.up == [True]
+    assert meter.events["Newchannel"] == 1
+
+
+async def test_a_refused_login_is_told_clearly_and_tried_again(
+    manager: Manager, meter: Meter, follow: Follow
+) -> None:
+    """A wrong secret is one clear line an attempt, ever less often, never the end; mending it is enough."""
+    manager.refused["Login"] = "Authentication failed"
+    with capture_logs() as logs:
+        follower = follow()
+        await until(lambda: manager.asked["Login"] == 4)
+        del manager.refused["Login"]
+        assert await follower.next() == ["resumed"]
+    told = [line for line in logs if line["log_level"] in {"warning", "error"}]
+    assert {line["event"] for line in told} == {"ami_refused"}
+    assert {line["detail"] for line in told} == {"Authentication failed"}
+    assert [line["next_attempt_seconds"] for line in told] == [0.01, 0.02, 0.04, 0.04]
+    assert "secret" in told[0]["remedy"]
+    assert "s3cret" not in str(logs)
+    assert meter.reconnects == ["refused"] * 4
+    assert meter.gaps == []
+
+
+async def test_an_action_that_is_not_permitted_is_told_as_such(
+    manager: Manager, meter: Meter, follow: Follow
+) -> None:
+    """A manager account without the right to list channels is named as that, at once, not as a dead PBX."""
+    manager.refused["CoreShowChannels"] = "Permission denied"
+    with capture_logs() as logs:
+        follow()
+        await until(lambda: manager.asked["CoreShowChannels"] == 2)
+    told = [line for line in logs if line["log_level"] == "warning" and line["event"] != "ami_lost"]
+    assert {line["event"] for line in told} == {"ami_refused"}
+    assert "Permission denied" in told[0]["detail"]
+    assert set(meter.reconnects) == {"refused"}
+
+
+async def test_nobody_listening_is_told_and_tried_again(
+    manager: Manager, meter: Meter, follow: Follow
+) -> None:
+    """A PBX that is not up is tried until it is."""
+    await manager.stop()
+    with capture_logs() as logs:
+        follower = follow()
+        await until(lambda: len(meter.reconnects) == 3)
+        await manager.start()
+        assert await follower.next() == ["resumed"]
+    assert {line["event"] for line in logs if line["log_level"] == "warning"} == {"ami_unreachable"}
+    assert set(meter.reconnects) == {"unreachable"}
+
+
+async def test_a_peer_that_never_answers_the_login_is_left(
+    manager: Manager, meter: Meter, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login without an answer is given up, quietly but for one line, and tried again."""
+    monkeypatch.setattr(ami, "CONNECT_SECONDS", 0.05)
+    uncaught: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: uncaught.append(context))
+    manager.mute = {"Login"}
+    follower = follow()
+    await until(lambda: len(meter.reconnects) == 2)
+    manager.mute = set()
+    assert await follower.next() == ["resumed"]
+    assert set(meter.reconnects) == {"unreachable"}
+    assert uncaught == []
+
+
+async def test_a_peer_that_does_not_answer_pings_is_given_up(
+    manager: Manager, meter: Meter, follow: Follow
+) -> None:
+    """A silent PBX is noticed within two rounds of ping, and told as an interruption."""
+    follower = follow()
+    assert await follower.next(2) == ["resumed", "booted"]
+    loop = asyncio.get_running_loop()
+    manager.mute = {"Ping"}
+    began = loop.time()
+    assert await follower.next() == ["interrupted lost"]
+    assert loop.time() - began < 2 * PING + 0.3
+    assert not follower.source.connected
+    manager.mute = set()
+    assert await follower.next() == ["resumed"]
+    assert meter.up == [True, False, True]
+    assert meter.gaps == ["lost"]
+
+
+async def test_pings_that_are_answered_keep_the_session(
+    manager: Manager, meter: Meter, follow: Follow
+) -> None:
+    """A quiet night is not a lost connection."""
+    follower = follow()
+    await until(lambda: manager.asked["Ping"] == 3)
+    (await manager.session()).send(new("1.0"))
+    assert await follower.next(3) == ["resumed", "booted", "new 1.0"]
+    assert meter.reconnects == []
+
+
+async def test_a_lost_connection_is_interrupted_then_resumed(
+    manager: Manager, meter: Meter, follow: Follow
+) -> None:
+    """What came before the loss is still told, then the loss, then what goes on after it."""
+    follower = follow()
+    assert await follower.next(2) == ["resumed", "booted"]
+    session = await manager.session()
+    session.send(*(new(f"{n}.0") for n in range(3 * SLICE)))
+    manager.channels = [row("2.0")]
+    session.drop()
+    assert await follower.next(3 * SLICE) == [f"new {n}.0" for n in range(3 * SLICE)]
+    assert await follower.next(3) == ["interrupted lost", "resumed 2.0", "booted"]
+    assert meter.gaps == ["lost"]
+
+
+async def test_a_restart_of_the_pbx_is_followed_again(manager: Manager, meter: Meter, follow: Follow) -> None:
+    """Refused connections after a loss are one interruption, not many."""
+    follower = follow()
+    assert await follower.next(2) == ["resumed", "booted"]
+    await manager.stop()
+    assert await follower.next() == ["interrupted lost"]
+    await until(lambda: len(meter.reconnects) >= 3)
+    await manager.start()
+    assert await follower.next(2) == ["resumed", "booted"]
+    assert meter.gaps == ["lost"]
+
+
+async def test_events_that_no_call_needs_are_dropped_unread(
+    manager: Manager, meter: Meter, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only wanted events reach the parser; the others are counted, each of them."""
+    read: list[bytes] = []
+
+    def reading(message: bytes, received: Millis) -> Event | Malformed | None:
+        read.append(message)
+        return parse(message, received)
+
+    monkeypatch.setattr(ami, "parse", reading)
+    follower = follow()
+    session = await manager.session()
+    session.send(*(event("RTCPSent", SSRC=str(n)) for n in range(100)), new("1.0"))
+    assert await follower.next(3) == ["resumed", "booted", "new 1.0"]
+    assert [message[: message.find(b"\r\n")] for message in read] == [
+        b"Event: FullyBooted",
+        b"Event: Newchannel",
+    ]
+    assert meter.events == {"FullyBooted": 1, "Newchannel": 1, "other": 100}
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (b"Privilege: call,all\r\nEvent: Newchannel\r\n\r\n", "order"),
+        (b"Event: Newchannel\r\nPrivilege: call,all\r\nUniqueid: 1.0\r\n\r\n", "incomplete"),
+        (new("1.0").replace(b"Exten: 112", b"Exten: 112\r\nUniqueid: 2.0"), "duplicate"),
+        (new("1.0").replace(b"Exten: 112", b"Exten: 112\r\nno header"), "not_a_header"),
+        (new("1.0").replace(b"Privilege: call,all\r\n", b"Privilege: call,all\r\nTimestamp: x\r\n"), "value"),
+        (new("1.0", AccountCode="x" * 2_000), "too_long"),
+    ],
+)
+async def test_a_malformed_message_is_counted_and_nothing_else(
+    manager: Manager, meter: Meter, follow: Follow, message: bytes, kind: str
+) -> None:
+    """What Asterisk would not write is counted by its defect; the stream goes on."""
+    follower = follow()
+    session = await manager.session()
+    session.send(message, new("3.0"))
+    assert await follower.next(3) == ["resumed", "booted", "new 3.0"]
+    assert meter.malformed == {kind: 1}
+    assert meter.reconnects == []
+
+
+FORGED = [
+    b"Event: Shutdown\r\nActionID: 1\r\n\r\n",
+    b"Event: Hangup\r\nActionID: 1\r\nUniqueid: 1.0\r\n\r\n",
+    b"Response: Success\r\nActionID: 1\r\nMessage: Channels will follow\r\n\r\n",
+    b"Response: Error\r\n\r\n",
+    b"Response: Follows\r\n\r\n",
+    b"Response: \xff\r\nActionID: \r\n: \r\n\r\n",
+    b"Event: \r\n\r\n",
+    b"Event: ChannelTalking\r\nActionID: a\r\nActionID: b\r\n\r\n",
+    b"Event: ChannelTalking\r\nEvent: Shutdown\r\nActionID: a\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("message", FORGED)
+async def test_a_forged_message_neither_ends_the_session_nor_is_believed(
+    manager: Manager, meter: Meter, follow: Follow, message: bytes
+) -> None:
+    """Text that a caller smuggled into the stream cannot make us hang up, or answer our own questions."""
+    uncaught: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: uncaught.append(context))
+    follower = follow()
+    session = await manager.session()
+    session.send(message, new("3.0"))
+    heard = await follower.next(3)
+    if heard[-1] == "ShuttingDown":  # an event like any other, which settles no call
+        heard[-1:] = await follower.next()
+    assert heard == ["resumed", "booted", "new 3.0"]
+    assert meter.reconnects == []
+    assert uncaught == []
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        ("Uniqueid: 9.9", "Application: x"),
+        ("uniqueid: 9.9",),
+        ("Event: CoreShowChannelsComplete",),
+        ("event: CoreShowChannelsComplete",),
+        ("ActionID: 1",),
+        ("CommandID: 1", "CommandID: 2"),
+    ],
+)
+async def test_a_forged_row_of_the_channel_list_is_left_out(
+    manager: Manager, meter: Meter, follow: Follow, forged: tuple[str, ...]
+) -> None:
+    """A channel whose headers were forged does not take the others' resumption with it."""
+    manager.channels = [row("7.0"), row("8.0", *forged), row("10.0")]
+    assert await follow().next(2) == ["resumed 7.0,10.0", "booted"]
+    assert set(meter.malformed) <= {"duplicate"}
+    assert meter.reconnects == []
+
+
+async def test_a_row_with_channel_variables_is_read(manager: Manager, follow: Follow) -> None:
+    """The one header that may repeat does no harm."""
+    manager.channels = [row("7.0", "ChanVariable: A=1", "ChanVariable: B=2")]
+    assert await follow().next(2) == ["resumed 7.0", "booted"]
+
+
+async def test_the_reader_keeps_no_session_behind(manager: Manager, follow: Follow) -> None:
+    """Whoever stops following ends the connection with it."""
+    follower = follow()
+    assert await follower.next(2) == ["resumed", "booted"]
+    session = await manager.session()
+    follower.task.cancel()
+    async with asyncio.timeout(SOON):
+        await session.over.wait()

@@ -1,0 +1,390 @@
+"""The FastAGI server on real sockets: it answers in order, and never keeps a call waiting."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from siaga112.adapters import fastagi
+from siaga112.adapters.fastagi import FastAgiServer
+from siaga112.core.agi import MAX_REQUEST, Request
+from siaga112.core.model import Level, Screening, ScreenReason, Treatment, Verdict
+from siaga112.errors import SiagaError
+from tests.waiting import until
+
+REQUEST = b"""agi_network: yes
+agi_network_script: screen
+agi_request: agi://127.0.0.1:4573/screen
+agi_channel: PJSIP/trunk-00000000
+agi_language: id
+agi_type: PJSIP
+agi_uniqueid: 1795463311.0
+agi_version: 22.10.1
+agi_callerid: 081200000001
+agi_calleridname: unknown
+agi_callingpres: 0
+agi_callingani2: 0
+agi_callington: 0
+agi_callingtns: 0
+agi_dnid: 112
+agi_rdnis: unknown
+agi_context: siaga112-screen
+agi_extension: s
+agi_priority: 12
+agi_enhanced: 0.0
+agi_accountcode:\x20
+agi_threadid: 139767594194624
+agi_arg_1: 081200000001
+
+"""
+OK = b"200 result=1\n"
+BLOCKED = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, Level.TEMPORARY, 1_795_550_000_000)
+ALLOWED = Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED)
+SOON = 5.0
+"""Seconds after which a test gives up."""
+
+
+@dataclass
+class Desk:
+    """Stands in for the screener: keeps what was asked, and answers when `open` is set."""
+
+    answer: Screening = ALLOWED
+    asked: list[Request] = field(default_factory=list)
+    refused: int = 0
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def screen(self, request: Request) -> Screening:
+        """Answer a request."""
+        async with self.changed:
+            self.asked.append(request)
+            self.changed.notify_all()
+        await self.open.wait()
+        return self.answer
+
+    def refuse(self) -> None:
+        """Count a peer that does not speak AGI."""
+        self.refused += 1
+
+    async def until_asked(self, times: int) -> None:
+        """Return when so many have asked."""
+        async with asyncio.timeout(SOON), self.changed:
+            await self.changed.wait_for(lambda: len(self.asked) == times)
+
+
+@dataclass
+class Line:
+    """One connection, seen from Asterisk's side."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def command(self) -> str:
+        """Read one command; '' at the end of the connection."""
+        async with asyncio.timeout(SOON):
+            return (await self.reader.readline()).decode().rstrip("\n")
+
+    async def silent(self) -> bool:
+        """Say whether the server has nothing more to send, after giving it every chance to."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return not self.reader._buffer  # type: ignore[attr-defined]
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self.writer.write(data)
+
+    async def run(self, reply: bytes = OK) -> list[str]:
+        """Answer every command with the same reply, to the end; give the commands."""
+        commands = []
+        while command := await self.command():
+            commands.append(command)
+            self.send(reply)
+        return commands
+
+    async def closed(self) -> None:
+        """Return when the server has closed, with a FIN or a reset."""
+        async with asyncio.timeout(SOON):
+            try:
+                assert await self.reader.read() == b""
+            except ConnectionResetError:
+                return
+
+
+class Exchange:
+    """A server with its desk, and lines to it."""
+
+    def __init__(self) -> None:
+        self.desk = Desk()
+        self.server = FastAgiServer(self.desk.screen, self.desk.refuse)
+        self.port = 0
+
+    @asynccontextmanager
+    async def line(self, first: bytes = b"") -> AsyncIterator[Line]:
+        """Connect, and say something at once."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(first)
+        try:
+            yield Line(reader, writer)
+        finally:
+            writer.close()
+
+    async def empty(self) -> None:
+        """Return when no connection is left."""
+        async with asyncio.timeout(SOON):
+            while waiting := [connection.closed for connection in self.server.connections]:
+                await asyncio.wait(waiting)
+
+
+@pytest.fixture
+async def exchange() -> AsyncIterator[Exchange]:
+    """Start a server on a free port; its desk is open."""
+    made = Exchange()
+    made.desk.open.set()
+    made.port = await made.server.start("127.0.0.1", 0)
+    yield made
+    await made.server.stop(0.1)
+
+
+async def test_a_verdict_goes_out_command_by_command(exchange: Exchange) -> None:
+    """Each variable is sent when the last was acknowledged, the verdict last, and then the line is closed."""
+    exchange.desk.answer = BLOCKED
+    async with exchange.line(REQUEST) as line:
+        told = []
+        for _ in range(5):
+            told.append(await line.command())
+            assert await line.silent()
+            line.send(OK)
+        assert told == [
+            'SET VARIABLE SIAGA_REASON "blocked"',
+            'SET VARIABLE SIAGA_TREATMENT "reject"',
+            'SET VARIABLE SIAGA_BLOCK_LEVEL "temporary"',
+            'SET VARIABLE SIAGA_BLOCK_UNTIL "1795550000"',
+            'SET VARIABLE SIAGA_VERDICT "BLOCK"',
+        ]
+        await line.closed()
+    assert exchange.desk.asked == [Request("screen", "1795463311.0", "081200000001")]
+
+
+async def test_one_byte_at_a_time(exchange: Exchange) -> None:
+    """A request and its replies may come in any pieces."""
+    async with exchange.line() as line:
+        for byte in REQUEST:
+            line.send(bytes([byte]))
+            await asyncio.sleep(0)
+        assert await line.command() == 'SET VARIABLE SIAGA_REASON "not_blocked"'
+        for byte in OK:
+            line.send(bytes([byte]))
+            await asyncio.sleep(0)
+        assert await line.command() == 'SET VARIABLE SIAGA_VERDICT "ALLOW"'
+
+
+async def test_a_hundred_at_once_are_all_answered(exchange: Exchange) -> None:
+    """Nobody waits for another, and nobody gets another's answer."""
+
+    async def call() -> list[str]:
+        async with exchange.line(REQUEST) as line:
+            return await line.run()
+
+    answers = await asyncio.gather(*(call() for _ in range(100)))
+    assert {answer[-1] for answer in answers} == {'SET VARIABLE SIAGA_VERDICT "ALLOW"'}
+    assert len(exchange.desk.asked) == 100
+    await exchange.empty()
+
+
+async def test_connect_and_close_leaves_nothing(exchange: Exchange) -> None:
+    """A health check or a port scan, five hundred times, costs nothing that stays and counts for nothing."""
+    for _ in range(500):
+        async with exchange.line():
+            pass
+    async with exchange.line(REQUEST) as line:
+        assert len(await line.run()) == 2
+    await exchange.empty()
+    assert exchange.desk.refused == 0
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02", b"\n\n", b"agi_network: yes\n\n", b"\x00"],
+    ids=["http", "tls", "blank", "no uniqueid", "nul"],
+)
+async def test_what_is_not_agi_is_closed_at_once_and_counted(exchange: Exchange, junk: bytes) -> None:
+    """Who does not speak AGI is not waited for."""
+    async with exchange.line(junk) as line:
+        await line.closed()
+    assert exchange.desk.refused == 1
+    assert exchange.desk.asked == []
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n\n"], ids=["without an end", "with an end"])
+async def test_one_byte_too_much_of_a_request_is_closed(exchange: Exchange, ending: bytes) -> None:
+    """Headers are bounded: 16 KiB and one byte are refused, and counted once."""
+    header = b"agi_uniqueid: "
+    async with exchange.line(header + b"x" * (MAX_REQUEST + 1 - len(header)) + ending) as line:
+        await line.closed()
+    assert exchange.desk.refused == 1
+
+
+async def test_ten_megabytes_of_headers_are_not_kept(exchange: Exchange) -> None:
+    """A flood is cut off at its beginning, and counted once."""
+    async with exchange.line() as line:
+        line.send(b"agi_x: " + b"y" * 10_000_000)
+        await line.closed()
+    await exchange.empty()
+    assert exchange.desk.refused == 1
+
+
+@pytest.mark.parametrize("said", [b"", REQUEST[:-1]], ids=["nothing", "all but the blank line"])
+async def test_a_silent_peer_is_closed_within_our_patience(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Who never finishes the request is dropped: to die is better than to stall."""
+    monkeypatch.setattr(fastagi, "PATIENCE", 0.1)
+    async with exchange.line(said) as line:
+        await line.closed()
+    assert exchange.server.connections == set()
+
+
+async def test_a_peer_that_never_acknowledges_is_closed_within_our_patience(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes the first command and says nothing is dropped as well."""
+    monkeypatch.setattr(fastagi, "PATIENCE", 0.1)
+    async with exchange.line(REQUEST) as line:
+        await line.command()
+        await line.closed()
+
+
+async def test_an_answer_that_never_comes_is_closed_within_our_patience(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the screening hung, against its promise, the dialplan would go on."""
+    monkeypatch.setattr(fastagi, "PATIENCE", 0.1)
+    exchange.desk.open.clear()
+    async with exchange.line(REQUEST) as line:
+        await line.closed()
+
+
+async def test_a_hang_up_in_the_middle_closes(exchange: Exchange) -> None:
+    """When the caller has gone, nothing more is set."""
+    async with exchange.line(REQUEST) as line:
+        await line.command()
+        line.send(b"HANGUP\n")
+        await line.closed()
+
+
+async def test_a_hang_up_right_after_the_request_closes(exchange: Exchange) -> None:
+    """A caller who goes before the answer ends the conversation; the answer then hurts nobody."""
+    exchange.desk.open.clear()
+    async with exchange.line(REQUEST + b"HANGUP\n") as line:
+        await line.closed()
+    exchange.desk.open.set()
+    await exchange.empty()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"510 Invalid or unknown command\n",
+        b"511 Command Not Permitted on a dead channel or intercept routine\n",
+        b"520-Invalid command syntax.  Proper usage follows:\nUsage: x\n520 End of proper usage.\n",
+        b"200 result=0\n",
+    ],
+    ids=["510", "511", "520", "not set"],
+)
+async def test_a_refused_command_does_not_hang(exchange: Exchange, reply: bytes) -> None:
+    """Whatever Asterisk says to a command, the conversation ends long before our patience does."""
+    began = asyncio.get_running_loop().time()
+    async with exchange.line(REQUEST) as line:
+        await line.command()
+        line.send(reply)
+        while await line.command():
+            line.send(OK)
+    assert asyncio.get_running_loop().time() - began < fastagi.PATIENCE / 2
+
+
+async def test_a_reply_that_is_none_closes(exchange: Exchange) -> None:
+    """A peer that answers nonsense is not told more."""
+    async with exchange.line(REQUEST) as line:
+        await line.command()
+        line.send(b"what?\n")
+        await line.closed()
+    assert exchange.desk.refused == 1
+
+
+async def test_a_reset_leaves_nothing(exchange: Exchange) -> None:
+    """A connection that is reset while its answer is being looked up is forgotten."""
+    exchange.desk.open.clear()
+    async with exchange.line(REQUEST) as line:
+        await exchange.desk.until_asked(1)
+        line.writer.transport.abort()
+        await exchange.empty()
+    exchange.desk.open.set()
+
+
+async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
+    """At the end every call in flight is told ALLOW with the cause, those without a request are closed."""
+    exchange.desk.open.clear()
+
+    async def call() -> list[str]:
+        async with exchange.line(REQUEST) as line:
+            return await line.run()
+
+    calls = [asyncio.create_task(call()) for _ in range(50)]
+    await exchange.desk.until_asked(50)
+    async with exchange.line() as mute:
+        await until(lambda: len(exchange.server.connections) == 51)
+        await exchange.server.stop()
+        await mute.closed()
+    for answer in await asyncio.gather(*calls):
+        assert answer == ['SET VARIABLE SIAGA_REASON "stopping"', 'SET VARIABLE SIAGA_VERDICT "ALLOW"']
+    assert exchange.server.connections == set()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", exchange.port)
+
+
+async def test_stopping_does_not_wait_for_a_peer_that_says_nothing(exchange: Exchange) -> None:
+    """A peer that never acknowledges cannot hold up the end."""
+    exchange.desk.open.clear()
+    async with exchange.line(REQUEST) as line:
+        await exchange.desk.until_asked(1)
+        await exchange.server.stop(0.1)
+        assert await line.command() == 'SET VARIABLE SIAGA_REASON "stopping"'
+        await line.closed()
+    await exchange.empty()
+
+
+async def test_a_port_that_is_taken_is_one_line(exchange: Exchange) -> None:
+    """Another program on the port ends the start with one line that names it."""
+    other = FastAgiServer(exchange.desk.screen, exchange.desk.refuse)
+    with pytest.raises(
+        SiagaError, match=f"cannot listen on 127.0.0.1:{exchange.port} .*address already in use"
+    ):
+        await other.start("127.0.0.1", exchange.port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+async def test_an_address_that_is_not_ours_is_one_line(host: str) -> None:
+    """An address that this machine does not have is named."""
+    server = FastAgiServer(Desk().screen, lambda: None)
+    with pytest.raises(SiagaError, match="cannot listen on") as raised:
+        await server.start(host, 0)
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_rush_is_not_turned_away_by_the_listen_queue(exchange: Exchange) -> None:
+    """As many as arrive between two turns of the loop wait in the kernel; none is refused."""
+    sockets = [socket.socket() for _ in range(200)]
+    try:
+        for one in sockets:
+            one.settimeout(SOON)
+            one.connect(("127.0.0.1", exchange.port))
+            one.sendall(REQUEST)
+        await exchange.desk.until_asked(200)
+    finally:
+        for one in sockets:
+            one.close()
+    await exchange.empty()

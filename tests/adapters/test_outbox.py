@@ -1,0 +1,143 @@
+"""The outbox: what it has taken is on disk, in order, until it is dropped."""
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from siaga112.adapters.outbox import SqliteOutbox
+from siaga112.core.model import Entry
+from siaga112.errors import SiagaError
+from tests.samples import entry, prank
+
+ENTRIES = [entry(prank(n)) for n in range(5)]
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[SqliteOutbox]:
+    """Open an outbox in a folder that does not exist yet."""
+    opened = SqliteOutbox(tmp_path / "state" / "outbox.db")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def kept(outbox: SqliteOutbox) -> list[Entry]:
+    """Give all that waits, oldest first."""
+    return [row for _, row in await outbox.oldest(1_000)]
+
+
+@contextmanager
+def disk_full(path: Path) -> Iterator[None]:
+    """Let no file grow beyond the size of this one: the kernel refuses the write, as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+async def test_entries_come_out_in_the_order_in_which_they_went_in(outbox: SqliteOutbox) -> None:
+    """Oldest first, across appends, and no more than asked for."""
+    await outbox.append(ENTRIES[:2])
+    await outbox.append(ENTRIES[2:])
+    assert await kept(outbox) == ENTRIES
+    assert [row for _, row in await outbox.oldest(3)] == ENTRIES[:3]
+
+
+async def test_what_was_dropped_is_gone_and_the_rest_stays(outbox: SqliteOutbox) -> None:
+    """Dropping by key forgets exactly those, and the count of what waits follows."""
+    await outbox.append(ENTRIES)
+    assert outbox.pending == 5
+    keys = [key for key, _ in await outbox.oldest(1_000)]
+    await outbox.drop([keys[0], keys[3]])
+    assert await kept(outbox) == [ENTRIES[1], ENTRIES[2], ENTRIES[4]]
+    assert outbox.pending == 3
+
+
+async def test_all_survives_the_process(outbox: SqliteOutbox, tmp_path: Path) -> None:
+    """Whoever opens the file next, also without the last one having closed it, finds every entry once."""
+    await outbox.append(ENTRIES)
+    await outbox.drop([(await outbox.oldest(1))[0][0]])
+    again = SqliteOutbox(tmp_path / "state" / "outbox.db")
+    await again.open()
+    assert again.pending == 4
+    assert await kept(again) == ENTRIES[1:]
+    await again.close()
+
+
+async def test_a_key_is_never_given_twice(outbox: SqliteOutbox) -> None:
+    """A late drop of an entry that is gone cannot hit a new one."""
+    await outbox.append(ENTRIES[:1])
+    ((first, _),) = await outbox.oldest(1)
+    await outbox.drop([first])
+    await outbox.append(ENTRIES[1:2])
+    ((second, _),) = await outbox.oldest(1)
+    assert second > first
+
+
+async def test_waiting_ends_with_the_next_append(outbox: SqliteOutbox) -> None:
+    """Who waits on an empty outbox is woken by an entry, not by the clock."""
+    assert await outbox.oldest(1) == []
+    waiting = asyncio.create_task(outbox.wait(60))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await outbox.append(ENTRIES[:1])
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_waiting_ends_at_the_latest_after_the_time_given(outbox: SqliteOutbox) -> None:
+    """Without an entry, waiting ends by itself."""
+    await asyncio.wait_for(outbox.wait(0.01), 1)
+
+
+async def test_a_full_disk_is_an_os_error_and_passes(outbox: SqliteOutbox, tmp_path: Path) -> None:
+    """While the disk refuses, append says so and keeps what it had; with room again, it works again."""
+    await outbox.append(ENTRIES[:1])
+    with disk_full(tmp_path / "state" / "outbox.db-wal"):
+        for _ in range(3):
+            with pytest.raises(OSError, match="disk"):
+                await outbox.append(ENTRIES[1:])
+        assert outbox.pending == 1
+        assert await kept(outbox) == ENTRIES[:1]
+    await outbox.append(ENTRIES[1:])
+    assert await kept(outbox) == ENTRIES
+    assert outbox.pending == 5
+
+
+async def test_a_full_disk_refuses_to_drop_with_an_os_error(outbox: SqliteOutbox, tmp_path: Path) -> None:
+    """To forget needs room as well; what could not be forgotten is still there, and counted."""
+    await outbox.append(ENTRIES)
+    keys = [key for key, _ in await outbox.oldest(1_000)]
+    with disk_full(tmp_path / "state" / "outbox.db-wal"), pytest.raises(OSError, match="disk"):
+        await outbox.drop(keys)
+    assert outbox.pending == 5
+    await outbox.drop(keys)
+    assert await kept(outbox) == []
+
+
+async def test_a_damaged_row_holds_up_nothing(outbox: SqliteOutbox) -> None:
+    """A row that cannot be read is set aside, and the calls behind it are recorded."""
+    await outbox.append(ENTRIES[:1])
+    outbox._db.execute("UPDATE outbox SET entry = '{'")
+    await outbox.append(ENTRIES[1:])
+    assert await kept(outbox) == ENTRIES[1:]
+
+
+@pytest.mark.parametrize("parent", ["a file", "a folder of that name"])
+async def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, parent: str) -> None:
+    """What cannot be opened ends the start with one line that names the file."""
+    path = tmp_path / "state" / "outbox.db"
+    if parent == "a file":
+        path.parent.write_text("")
+    else:
+        path.mkdir(parents=True)
+    outbox = SqliteOutbox(path)
+    with pytest.raises(SiagaError, match=r"outbox\.db: the outbox cannot be opened") as raised:
+        await outbox.open()
+    assert "\n" not in str(raised.value)
+    await outbox.close()

@@ -1,0 +1,423 @@
+"""From the PBX's events to the ledger and the strikes: nothing lost, nothing twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from siaga112.core import policy
+from siaga112.core.calls import Tracker
+from siaga112.core.events import Event
+from siaga112.core.model import Allow, CallerRecord, CallId, Entry, Level, Lift, Mark, Mode, Outcome, Stage
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.policy import NOBODY, Standing
+from siaga112.service import pipeline
+from siaga112.service.desk import Desk, RefusedError
+from siaga112.service.mode import ModeWatch
+from siaga112.service.pipeline import Pipeline, Recorder, update
+from siaga112.service.ports import StoreBrokenError
+from tests.core.table import DIALPLAN, events
+from tests.samples import CALLER, NOW, RULES, answered, block, entry, prank, strike
+from tests.service.memory import MemoryStore
+from tests.service.meter import KeptMeter
+from tests.waiting import until
+
+SOON = 5.0
+
+
+class MemoryOutbox:
+    """`service.ports.Outbox` as a list; fails as often as `failures` says."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self._rows: dict[int, Entry] = {}
+        self._last = 0
+        self._changed = asyncio.Condition()
+
+    def _may_fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("disk full")
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Keep entries."""
+        self._may_fail()
+        async with self._changed:
+            for one in entries:
+                self._last += 1
+                self._rows[self._last] = one
+            self._changed.notify_all()
+
+    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry]]:
+        """Give the oldest entries."""
+        self._may_fail()
+        return list(self._rows.items())[:limit]
+
+    async def drop(self, keys: Sequence[int]) -> None:
+        """Forget entries."""
+        self._may_fail()
+        async with self._changed:
+            for key in keys:
+                del self._rows[key]
+            self._changed.notify_all()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for an entry."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(lambda: bool(self._rows))
+
+    async def until_empty(self) -> None:
+        """Return when nothing waits."""
+        async with asyncio.timeout(SOON), self._changed:
+            await self._changed.wait_for(lambda: not self._rows)
+
+    @property
+    def waiting(self) -> list[Entry]:
+        """All that waits."""
+        return list(self._rows.values())
+
+
+class Script:
+    """An event source that plays a table of events, a slice each, and ends."""
+
+    def __init__(self, *tables: str) -> None:
+        self._tables = tables
+
+    async def slices(self) -> AsyncIterator[Sequence[Event]]:
+        """Give the events."""
+        for table in self._tables:
+            yield events(table)
+
+
+class Site:
+    """Both halves of the event flow around a store in memory."""
+
+    def __init__(self, mode: Mode = Mode.OBSERVE) -> None:
+        self.store = MemoryStore()
+        self.outbox = MemoryOutbox()
+        self.meter = KeptMeter()
+        self.pipeline = Pipeline(
+            Tracker(DIALPLAN), ClassifierRules(), RULES, self.outbox, self.meter, lambda: mode
+        )
+        self.recorder = Recorder(self.outbox, self.store, RULES, self.meter)
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[None]:
+        """Let the recorder work meanwhile; at the end everything must have arrived."""
+        task = asyncio.create_task(self.recorder.run())
+        try:
+            yield
+            await self.outbox.until_empty()
+            assert not task.done()
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def ledger(self) -> list[Entry]:
+        """Give the whole ledger."""
+        return [row async for row in self.store.entries(0, NOW * 2)]
+
+    async def record(self) -> CallerRecord:
+        """Give what is held on the caller."""
+        return (await self.store.load(CALLER))[0]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again soon."""
+    monkeypatch.setattr(pipeline, "RETRY_SECONDS", 0.01)
+
+
+def leaves_menu(uid: str, minute: int = 0) -> str:
+    """Write a call whose caller hangs up in the menu."""
+    return f"""
+        10:{minute:02}:00  Newchannel     {uid}  num=081211111111
+        10:{minute:02}:00  VarSet         {uid}  SIAGA_CALLER=081211111111
+        10:{minute:02}:00  VarSet         {uid}  SIAGA_REASON=not_blocked
+        10:{minute:02}:00  VarSet         {uid}  SIAGA_VERDICT=ALLOW
+        10:{minute:02}:01  Newexten       {uid}  app=BackGround at=siaga112-ivr,s,5
+        10:{minute:02}:20  HangupRequest  {uid}
+        10:{minute:02}:20  Hangup         {uid}
+    """
+
+
+LEAVES_QUEUE = """
+    11:00:00  Newchannel       900.1  num=081211111111
+    11:00:00  VarSet           900.1  SIAGA_CALLER=081211111111
+    11:00:06  QueueCallerJoin  900.1  queue=siaga112 at=siaga112-queue,s,1
+    11:00:12  HangupRequest    900.1
+    11:00:12  Hangup           900.1
+"""
+
+
+async def test_a_call_that_ends_reaches_the_ledger() -> None:
+    """Every ended call is counted once and written once, with its outcome and whether it cost a strike."""
+    site = Site()
+    async with site.recording():
+        await site.pipeline.run(Script(leaves_menu("100.1"), LEAVES_QUEUE))
+    found = [(row.finding.call.id, row.finding.outcome, row.strike) for row in await site.ledger()]
+    assert found == [("100.1", Outcome.IVR_PRANK, True), ("900.1", Outcome.ABANDONED, False)]
+    assert site.meter.calls == await site.ledger()
+    assert [one.call for one in (await site.record()).strikes] == ["100.1"]
+
+
+async def test_calls_in_progress_are_shown() -> None:
+    """After each slice the stages are told, and at the end nothing is in progress."""
+    site = Site()
+    arrives, *rest = leaves_menu("100.1").strip().splitlines()
+    await site.pipeline.run(Script(arrives, "\n".join([arrives, *rest])))
+    assert site.meter.stages == [{Stage.SCREENING: 1}, {}]
+
+
+async def test_one_misuse_too_many_blocks() -> None:
+    """The sixth strike imposes a block, which is counted with its strike and stands in the lists at once."""
+    site = Site()
+    async with site.recording():
+        await site.pipeline.run(Script(*(leaves_menu(f"{n}.1", n) for n in range(6))))
+    (imposed,) = (await site.record()).blocks
+    assert imposed.level is Level.TEMPORARY
+    assert [held for _, held in site.meter.strikes] == [None] * 5 + [imposed]
+    assert (await site.store.standing(CALLER)).level is Level.TEMPORARY
+    assert [record.caller for record in await site.store.blocked(imposed.since)] == [CALLER]
+
+
+async def test_while_the_store_is_down_nothing_is_lost_and_nothing_doubled() -> None:
+    """What ends while the store is away arrives when it is back, once, in order."""
+    site = Site()
+    site.store.down = True
+    async with site.recording():
+        await site.pipeline.run(Script(*(leaves_menu(f"{n}.1", n) for n in range(6))))
+        await until(lambda: site.meter.up.count(False) >= 3)
+        assert len(site.outbox.waiting) == 6
+        site.store.down = False
+    assert site.store.writes == 6
+    assert [row.finding.call.id for row in await site.ledger()] == [f"{n}.1" for n in range(6)]
+    assert len((await site.record()).strikes) == 6
+    assert len(site.meter.strikes) == 6
+    assert site.meter.up[-1] is True
+
+
+async def test_a_store_that_dies_between_strike_and_ledger_is_finished_later() -> None:
+    """Stopped halfway, the recorder does all of it again, and there is one strike and one row."""
+    site = Site()
+    one = entry(prank(1))
+    index = site.store.index
+
+    async def dying(record: CallerRecord, held: Standing) -> None:
+        await index(record, held)
+        site.store.down = True
+
+    site.store.index = dying  # type: ignore[method-assign]
+    await site.outbox.append([one])
+    async with site.recording():
+        await until(lambda: False in site.meter.up)
+        assert await site.outbox.oldest(9)
+        site.store.index = index  # type: ignore[method-assign]
+        site.store.down = False
+    assert (await site.record()).strikes == (policy.strike_for(one.finding, RULES),)
+    assert await site.ledger() == [one]
+
+
+async def test_the_same_entry_twice_is_once() -> None:
+    """Recording is idempotent by the call's id."""
+    site = Site()
+    for _ in range(2):
+        await site.recorder.record(entry(prank(1)))
+    assert len(await site.ledger()) == 1
+    assert len((await site.record()).strikes) == 1
+    assert len(site.meter.strikes) == 1
+
+
+async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> None:
+    """An entry that is recorded again after a crash does not undo the mark set in between."""
+    site = Site()
+    one = entry(answered(1))
+    await site.recorder.record(one)
+    marked = replace(one, finding=replace(one.finding, mark=Mark.GENUINE))
+    await site.store.put_entry(marked)
+    await site.recorder.record(one)
+    assert await site.ledger() == [marked]
+
+
+async def test_off_gives_no_strikes() -> None:
+    """With the kill switch thrown, calls are still kept, and cost nobody anything."""
+    site = Site(Mode.OFF)
+    async with site.recording():
+        await site.pipeline.run(Script(leaves_menu("100.1")))
+    assert [(row.finding.outcome, row.strike) for row in await site.ledger()] == [(Outcome.IVR_PRANK, False)]
+    assert await site.record() == CallerRecord(CALLER)
+
+
+async def test_who_is_on_the_allow_list_gets_no_strike() -> None:
+    """The ledger says so too: the call is kept, its strike is not."""
+    site = Site()
+    await update(site.store, CALLER, lambda held: policy.allow(held, Allow(NOW, "x", "y")), NOW, RULES)
+    await site.recorder.record(entry(prank(1)))
+    assert [row.strike for row in await site.ledger()] == [False]
+    assert (await site.record()).strikes == ()
+    assert site.meter.strikes == []
+
+
+async def test_an_anonymous_call_is_kept_without_a_caller() -> None:
+    """Who hides the number is in the ledger and nowhere else."""
+    site = Site()
+    await site.recorder.record(entry(prank(1, caller=None)))
+    assert [(row.finding.call.caller, row.strike) for row in await site.ledger()] == [(None, False)]
+
+
+async def test_no_number_is_logged_in_full() -> None:
+    """The log of a call shows its caller masked."""
+    with capture_logs() as logs:
+        await Site().recorder.record(entry(prank(1)))
+    (line,) = [line for line in logs if line["event"] == "call"]
+    assert line["caller"] == "+62812*****111"
+    assert CALLER not in str(logs)
+
+
+async def test_a_disk_that_refuses_does_not_end_the_following() -> None:
+    """Where an ended call cannot be kept, that is said, and the next calls are followed."""
+    site = Site()
+    site.outbox.failures = 1
+    with capture_logs() as logs:
+        await site.pipeline.run(Script(leaves_menu("100.1"), leaves_menu("200.1", 1)))
+    assert [row.finding.call.id for row in site.outbox.waiting] == ["200.1"]
+    assert [(line["event"], line["lost"]) for line in logs if line["log_level"] == "error"] == [
+        ("outbox_failed", 1)
+    ]
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+async def test_a_disk_that_refuses_does_not_end_the_recorder(failures: int) -> None:
+    """An outbox that cannot be read or emptied for a while is tried again; the daemon goes on."""
+    site = Site()
+    await site.outbox.append([entry(prank(1)), entry(prank(2, NOW + 1_000))])
+    site.outbox.failures = failures
+    with capture_logs() as logs:
+        async with site.recording():
+            pass
+    assert len(await site.ledger()) == 2
+    assert len((await site.record()).strikes) == 2
+    assert "outbox_failed" in {line["event"] for line in logs}
+
+
+async def test_an_odd_event_does_not_end_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours in one event costs that event, not the calls."""
+    site = Site()
+    feed = site.pipeline.tracker.feed
+    odd = iter([True])
+
+    def failing(event: Event) -> object:
+        if next(odd, False):
+            raise KeyError("ours")
+        return feed(event)
+
+    monkeypatch.setattr(site.pipeline.tracker, "feed", failing)
+    with capture_logs() as logs:
+        await site.pipeline.run(Script(leaves_menu("100.1"), leaves_menu("200.1", 1)))
+    assert [row.finding.call.id for row in site.outbox.waiting if row.strike] == ["200.1"]
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["event_failed"]
+
+
+async def test_index_writes_that_overtake_each_other_leave_the_lists_right() -> None:
+    """Two updates at once, the later one's list written first: a blocked caller is still listed."""
+    store = MemoryStore()
+    index, held_back, go_on = store.index, asyncio.Event(), asyncio.Event()
+
+    async def slow(record: CallerRecord, held: Standing) -> None:
+        if held == NOBODY and not go_on.is_set():
+            held_back.set()
+            await go_on.wait()
+        await index(record, held)
+
+    store.index = slow  # type: ignore[method-assign]
+    harmless = asyncio.create_task(
+        update(store, CALLER, lambda held: policy.add_strike(held, strike(1), RULES), NOW, RULES)
+    )
+    await held_back.wait()
+    await update(store, CALLER, lambda held: policy.impose(held, block(NOW, None)), NOW, RULES)
+    go_on.set()
+    await harmless
+    assert [record.caller for record in await store.blocked(NOW)] == [CALLER]
+
+
+# ── the mode, and the desk ───────────────────────────────────────────────────────────────────────
+
+
+async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kill switch arrives by itself; while the store is down or broken the last known mode holds."""
+    store, meter = MemoryStore(), KeptMeter()
+    watch = ModeWatch(store, Mode.OBSERVE, meter)
+    monkeypatch.setattr("siaga112.service.mode.POLL_SECONDS", 0.001)
+    watching = asyncio.create_task(watch.run())
+
+    await until(lambda: watch.store_up)
+    assert watch.current() is Mode.OBSERVE
+    await store.set_mode(Mode.OFF)
+    await until(lambda: watch.current() is Mode.OFF)
+    store.down = True
+    await until(lambda: not watch.store_up)
+    assert watch.current() is Mode.OFF
+    store.down = False
+
+    async def broken() -> Mode | None:
+        raise StoreBrokenError("no mode")
+
+    sound, store.mode = store.mode, broken  # type: ignore[method-assign]
+    await until(lambda: meter.up.count(False) > 3)
+    assert watch.current() is Mode.OFF
+    store.mode = sound  # type: ignore[method-assign]
+    await store.set_mode(Mode.ENFORCE)
+    await until(lambda: watch.current() is Mode.ENFORCE)
+    watching.cancel()
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    """Sit at the desk of a site where one call was answered and one was a prank."""
+    site = Site()
+    await site.recorder.record(entry(answered(1)))
+    await site.recorder.record(entry(prank(2)))
+    return Desk(site.store, RULES, Mode.ENFORCE, lambda: NOW + 60_000, "supervisor")
+
+
+async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(desk: Desk) -> None:
+    """A prank marked afterwards counts; marked genuine again it does not, and the ledger follows."""
+    call = answered(1).id
+    assert (await desk.mark(call, Mark.PRANK)).strike
+    assert {held.call for held in (await desk.record(CALLER)).strikes} == {call, prank(2).id}
+    assert not (await desk.mark(call, Mark.GENUINE)).strike
+    assert {held.call for held in (await desk.record(CALLER)).strikes} == {prank(2).id}
+    row = await desk.store.entry(call)
+    assert row
+    assert (row.finding.mark, row.strike) == (Mark.GENUINE, False)
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda desk: desk.unblock(CALLER, "?"), "is not blocked"),
+        (lambda desk: desk.disallow(CALLER), "is not on the allow list"),
+        (lambda desk: desk.mark(CallId("0.0"), Mark.PRANK), 'no call "0.0"'),
+        (lambda desk: desk.mark(prank(2).id, Mark.GENUINE), "only an answered call can be marked"),
+    ],
+)
+async def test_what_cannot_be_done_is_said(desk: Desk, act: Callable[[Desk], object], says: str) -> None:
+    """An act that has nothing to act on is refused in one line."""
+    with pytest.raises(RefusedError, match=says) as raised:
+        await act(desk)  # type: ignore[misc]
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_lift_by_a_person_frees_at_once(desk: Desk) -> None:
+    """Unblocked is unblocked: the verdict and the list say so with the next question."""
+    await desk.block(CALLER, None, "threats")
+    assert (await desk.verdict(CALLER)).level is Level.PERMANENT
+    lifted = await desk.unblock(CALLER, "stolen phone")
+    assert lifted.level is Level.PERMANENT
+    assert (await desk.verdict(CALLER)).level is None
+    assert (await desk.record(CALLER)).blocks[-1].lifted == Lift(NOW + 60_000, "supervisor", "stolen phone")

@@ -1,0 +1,188 @@
+"""The screener: whatever the store does, the answer is in time; and when in doubt, ALLOW."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from siaga112.core.agi import Request
+from siaga112.core.caller_id import INDONESIA
+from siaga112.core.model import Caller, Level, Mode, Screening, ScreenReason, Treatment, Verdict
+from siaga112.core.policy import NOBODY, Standing
+from siaga112.service.ports import StoreBrokenError, StoreDownError
+from siaga112.service.screening import Screener
+from tests.samples import CALLER, NOW, RULES
+from tests.service.meter import KeptMeter
+
+DEADLINE = 0.05
+BLOCKED = Standing(level=Level.TEMPORARY, until=NOW + 1)
+
+Answer = Callable[[], Awaitable[Standing]]
+
+
+class Store:
+    """A store that answers as the test says, and keeps who was asked for."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.asked: list[Caller] = []
+
+    async def standing(self, caller: Caller) -> Standing:
+        """Answer."""
+        self.asked.append(caller)
+        return await self._answer()
+
+
+def holding(standing: Standing) -> Answer:
+    """Answer at once."""
+
+    async def answer() -> Standing:
+        return standing
+
+    return answer
+
+
+def raising(error: Exception) -> Answer:
+    """Raise at once."""
+
+    async def answer() -> Standing:
+        raise error
+
+    return answer
+
+
+async def hanging() -> Standing:
+    """Never answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+class Desk:
+    """A screener with what surrounds it."""
+
+    def __init__(self, answer: Answer, mode: Mode = Mode.ENFORCE) -> None:
+        self.store = Store(answer)
+        self.meter = KeptMeter()
+        self.logs: Sequence[EventDict] = ()
+        self._ticks: Iterator[float] = iter([10.0, 10.25])
+        self.screener = Screener(
+            store=self.store,
+            mode=lambda: mode,
+            rules=RULES,
+            numbers=INDONESIA,
+            meter=self.meter,
+            clock=lambda: NOW,
+            stopwatch=lambda: next(self._ticks),
+            deadline=DEADLINE,
+        )
+
+    async def ask(self, number: str = "081211111111", script: str = "screen") -> Screening:
+        """Screen a call, and hold the screener to its two promises: in time, and counted."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with capture_logs() as self.logs:
+            screening = await self.screener.screen(Request(script, "1.0", number))
+        assert loop.time() - began < DEADLINE + 0.2
+        assert self.meter.verdicts == [(screening, 0.25)]
+        return screening
+
+
+def allow(reason: ScreenReason) -> Screening:
+    """Give the plain ALLOW for a reason."""
+    return Screening(Verdict.ALLOW, reason)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (hanging, ScreenReason.DEADLINE),
+        (raising(TimeoutError()), ScreenReason.DEADLINE),
+        (raising(StoreDownError("gone")), ScreenReason.STORE_DOWN),
+        (raising(StoreBrokenError("garbage")), ScreenReason.STORE_ERROR),
+        (raising(ValueError("ours")), ScreenReason.INTERNAL_ERROR),
+        (raising(KeyError("ours")), ScreenReason.INTERNAL_ERROR),
+        (raising(RecursionError()), ScreenReason.INTERNAL_ERROR),
+    ],
+)
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.OBSERVE])
+async def test_whatever_the_store_does_the_call_goes_through(
+    answer: Answer, reason: ScreenReason, mode: Mode
+) -> None:
+    """A store that is down, slow or broken, and our own mistakes: ALLOW, with the cause, in time."""
+    desk = Desk(answer, mode)
+    assert await desk.ask() == allow(reason)
+    assert reason.fails_open
+    ours = reason in {ScreenReason.STORE_ERROR, ScreenReason.INTERNAL_ERROR}
+    assert [line["log_level"] for line in desk.logs] == ["error"] * ours
+
+
+async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
+    """A hung store costs all who call at once the same one deadline, not one after another."""
+    desk = Desk(hanging)
+    desk._ticks = iter(range(1_000))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    answers = await asyncio.gather(
+        *(desk.screener.screen(Request("screen", "1.0", "081211111111")) for _ in range(100))
+    )
+    assert loop.time() - began < DEADLINE + 0.5
+    assert set(answers) == {allow(ScreenReason.DEADLINE)}
+
+
+async def test_enforce_blocks_with_the_treatment() -> None:
+    """A blocked caller is told everything that the dialplan needs to treat him."""
+    expected = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, BLOCKED.level, BLOCKED.until)
+    assert await Desk(holding(BLOCKED)).ask() == expected
+
+
+async def test_observe_says_what_enforce_would() -> None:
+    """In observe mode nobody is rejected, and the reason says who would have been."""
+    expected = Screening(Verdict.ALLOW, ScreenReason.WOULD_BLOCK, level=BLOCKED.level, until=BLOCKED.until)
+    assert await Desk(holding(BLOCKED), Mode.OBSERVE).ask() == expected
+
+
+async def test_a_block_ends_by_the_clock_alone() -> None:
+    """A stored block that has run out blocks nobody, though nothing was written since."""
+    ended = Standing(level=Level.TEMPORARY, until=NOW)
+    assert await Desk(holding(ended)).ask() == allow(ScreenReason.NOT_BLOCKED)
+
+
+async def test_the_allow_list_comes_first() -> None:
+    """Whoever is on it goes through, also with a block on record."""
+    both = Standing(allowed=True, level=Level.PERMANENT)
+    assert await Desk(holding(both)).ask() == allow(ScreenReason.ALLOW_LISTED)
+
+
+async def test_off_does_not_even_ask() -> None:
+    """With the kill switch thrown, the store cannot delay or refuse anybody."""
+    desk = Desk(hanging, Mode.OFF)
+    assert await desk.ask() == allow(ScreenReason.MODE_OFF)
+    assert desk.store.asked == []
+
+
+@pytest.mark.parametrize(
+    "number", ["", "anonymous", "112", "110", "201234", "0000000000", "1" * 15, "+62\n812"]
+)
+async def test_a_withheld_number_is_not_looked_up(number: str) -> None:
+    """Hidden, service, local and impossible numbers never reach the store, let alone a block."""
+    desk = Desk(holding(BLOCKED))
+    assert await desk.ask(number) == allow(ScreenReason.WITHHELD)
+    assert desk.store.asked == []
+
+
+@pytest.mark.parametrize("script", ["", "screening", "Screen", "screen/../x"])
+async def test_an_unknown_script_is_let_through(script: str) -> None:
+    """A dialplan that asks for something else gets ALLOW, and its admin the reason."""
+    desk = Desk(holding(BLOCKED))
+    assert await desk.ask(script=script) == allow(ScreenReason.BAD_REQUEST)
+    assert desk.store.asked == []
+
+
+@pytest.mark.parametrize("number", ["081211111111", "+6281211111111", "6281211111111", "006281211111111"])
+async def test_every_spelling_is_one_caller(number: str) -> None:
+    """However the trunk spells a number, it is the same caller who is looked up."""
+    desk = Desk(holding(NOBODY))
+    assert await desk.ask(number) == allow(ScreenReason.NOT_BLOCKED)
+    assert desk.store.asked == [CALLER]

@@ -1,0 +1,414 @@
+"""The command line, as a shell sees it: output, exit codes, and errors of one line."""
+
+import asyncio
+import json
+import os
+import shlex
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from siaga112.adapters.redis_embedded import EmbeddedRedis, url
+from siaga112.adapters.redis_store import RedisStore, connect
+from siaga112.core.model import DAY
+from siaga112.service.pipeline import Recorder
+from tests.samples import CALLER, NOW, RULES, answered, entry, prank
+from tests.service.meter import KeptMeter
+from tests.service.test_pipeline import MemoryOutbox
+
+pytestmark = pytest.mark.redis
+
+NUMBER = "0812-1111-1111"
+NOBODY_UID = 65_534
+PATIENCE = 20.0
+
+AS_USER = """
+import os, sys
+import siaga112.app, siaga112.cli.root, siaga112.cli.story
+from siaga112.cli import main
+from siaga112.core.caller_id import canonical
+canonical("081211111111")
+os.setgid(int(sys.argv[1]))
+os.setuid(int(sys.argv.pop(1)))
+main()
+"""
+"""A command as another user, who may not be able to read our Python: loaded first, then changed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read as JSON."""
+        return json.loads(self.out)
+
+    def failed(self, code: int) -> str:
+        """Give the one line with which it failed."""
+        assert self.code == code, self
+        assert self.out == ""
+        assert self.err.startswith("siaga112: ")
+        assert self.err.count("\n") == 1
+        return self.err.rstrip("\n")
+
+    def done(self) -> str:
+        """Give what it printed, having ended well and without a word on stderr."""
+        assert (self.code, self.err) == (0, ""), self
+        return self.out
+
+
+class Shell:
+    """Runs commands with one configuration."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.config = home / "siaga112.toml"
+        self.environ = {"PATH": os.environ["PATH"], "USER": "ratna", "SIAGA112_CONFIG": str(self.config)}
+        self.user: int | None = None
+        self.write()
+
+    def write(self, **more: str) -> None:
+        """Write the configuration, with more lines for some sections."""
+        lines = [f'site = "lab"\nstate_dir = "{self.home / "state"}"']
+        lines += [f"[{section}]\n{text}" for section, text in more.items()]
+        self.config.write_text("\n".join(lines))
+
+    async def __call__(self, *arguments: str) -> Ended:
+        """Run a command to its end; none may ever show a traceback or a warning of Python's."""
+        program = ["-m", "siaga112"] if self.user is None else ["-c", AS_USER, str(self.user)]
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *program, *arguments),
+            env=self.environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(PATIENCE):
+            out, err = await process.communicate()
+        ended = Ended(process.returncode or 0, out.decode(), err.decode())
+        assert "Traceback" not in ended.err, ended.err
+        assert "Warning" not in ended.err, ended.err
+        return ended
+
+    async def each(self, *commands: str) -> list[Ended]:
+        """Run commands that have nothing to do with each other, side by side."""
+        return await asyncio.gather(*(self(*shlex.split(command)) for command in commands))
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    """Give a shell in a folder of its own."""
+    home = Path(tempfile.mkdtemp(prefix="s112-test-"))
+    yield Shell(home)
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+async def live(shell: Shell) -> AsyncIterator[Shell]:
+    """Give a shell at a site whose private Redis runs and whose ledger has some calls."""
+    embedded = EmbeddedRedis(shell.home / "state")
+    await embedded.start()
+    store = RedisStore(connect(url(shell.home / "state")), "lab", 400 * DAY)
+    recorder = Recorder(MemoryOutbox(), store, RULES, KeptMeter())
+    for call in (prank(1, NOW - 3_600_000), answered(2, NOW - 1_800_000), prank(3, NOW - 2 * DAY, None)):
+        await recorder.record(entry(call))
+    yield shell
+    await store.close()
+    await embedded.stop()
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """Give a port that another program listens on."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+# ── what commands do ─────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_block_is_listed_explained_and_lifted(live: Shell) -> None:
+    """From block to unblock, every step is told, with who, why, since when and until when."""
+    assert (await live("blocks", "--json")).json == []
+    assert (
+        "+6281211111111 is blocked until 20"
+        in (await live("block", NUMBER, "--for", "24h", "--reason", "threats")).done()
+    )
+    (row,) = (await live("blocks", "--json")).json
+    assert (row["caller"], row["level"], row["origin"]) == (CALLER, "temporary", "manual")
+    assert (row["by"], row["reason"], row["calls"], row["lifted"]) == ("ratna", "threats", [], None)
+    assert row["since"].endswith("+07:00")
+    assert row["until"].endswith("+07:00")
+
+    live.environ["SIAGA112_MODE"] = "enforce"
+    row, told, table = await live.each(f"why {CALLER} --json", f"why {NUMBER}", "blocks")
+    (story,) = row.json
+    assert (story["verdict"], story["treatment"], story["mode"]) == ("BLOCK", "reject", "enforce")
+    assert [block["reason"] for block in story["blocks"]] == ["threats"]
+    assert [held["outcome"] for held in story["strikes"]] == ["ivr_prank"]
+    assert "temporary block until" in told.done()
+    assert "now: BLOCK" in told.done()
+    assert "threats" in table.done()
+
+    lifted = await live("unblock", NUMBER, "--reason", "stolen phone", "--by", "budi")
+    assert lifted.done() == "+6281211111111 is no longer blocked (was: temporary, threats)\n"
+    table, told, again = await live.each("blocks", f"why {NUMBER}", f"unblock {NUMBER} --reason again")
+    assert table.done() == "nobody is blocked\n"
+    assert "block lifted by budi: stolen phone" in told.done()
+    assert "is not blocked" in again.failed(1)
+
+
+async def test_a_permanent_block_has_no_end(live: Shell) -> None:
+    """For good is null in JSON and said in words."""
+    assert (
+        "until further notice"
+        in (await live("block", NUMBER, "--permanent", "--reason", "court order")).done()
+    )
+    (row,) = (await live("blocks", "--json")).json
+    assert (row["level"], row["until"]) == ("permanent", None)
+
+
+async def test_the_allow_list_comes_first(live: Shell) -> None:
+    """Allowed, a caller goes through whatever else is held; a block then says that it does nothing."""
+    live.environ["SIAGA112_MODE"] = "enforce"
+    assert (await live("allow", NUMBER, "--reason", "clinic")).done() == f"{CALLER} is on the allow list\n"
+    (row,) = (await live("allowed", "--json")).json
+    assert (row["caller"], row["by"], row["reason"]) == (CALLER, "ratna", "clinic")
+    assert "stays on the allow list" in (await live("block", NUMBER, "--permanent", "--reason", "x")).failed(
+        1
+    )
+    (story,) = (await live("why", NUMBER, "--json")).json
+    assert (story["verdict"], story["reason"]) == ("ALLOW", "allow_listed")
+    assert (await live("disallow", NUMBER)).done() == f"{CALLER} is off the allow list\n"
+    assert (await live("allowed")).done() == "the allow list is empty\n"
+    (story,) = (await live("why", NUMBER, "--json")).json
+    assert story["verdict"] == "BLOCK"
+    assert "is not on the allow list" in (await live("disallow", NUMBER)).failed(1)
+
+
+async def test_the_mode_is_switched_for_the_whole_site(live: Shell) -> None:
+    """Without a decision the configured mode holds; with one, that, wherever it is asked."""
+    assert (await live("mode")).done() == "observe\n"
+    assert (await live("mode", "off")).done().startswith("mode is now off")
+    live.environ["SIAGA112_MODE"] = "enforce"
+    assert (await live("mode")).done() == "off\n"
+
+
+async def test_calls_lists_the_ledger(live: Shell) -> None:
+    """A day by default; further back, by outcome, by number and by call on request."""
+    rows = (await live("calls", "--json")).json
+    assert [row["outcome"] for row in rows] == ["ivr_prank", "answered"]
+    names = (
+        "call started ended caller raw_caller outcome reason wait_seconds talk_seconds mark verdict strike"
+    )
+    assert rows[0].keys() >= set(names.split())
+    assert [row["strike"] for row in rows] == [True, False]
+    assert (rows[1]["wait_seconds"], rows[1]["talk_seconds"]) == (5.0, 2.0)
+    oldest = (await live("calls", "--since", "3d", "--json")).json[0]
+    assert (oldest["caller"], oldest["strike"]) == (None, False)
+    answers = await live.each(
+        "calls --outcome answered --json",
+        f"calls --call {rows[1]['call']} --json",
+        f"calls --since 2000-01-01 --number {NUMBER} --json",
+        "calls --number 081299999999",
+        "calls --call 1.0",
+        f"calls --call {'9' * 30}.9",
+    )
+    assert [ended.json for ended in answers[:3]] == [[rows[1]], [rows[1]], rows]
+    assert answers[3].done() == "no calls\n"
+    assert 'no call "1.0"' in answers[4].failed(1)
+    assert "no call" in answers[5].failed(1)
+
+
+async def test_a_mark_counts_and_its_correction_takes_the_strike_back(live: Shell) -> None:
+    """Marked afterwards, the ledger and the caller's story follow."""
+    call = answered(2, NOW - 1_800_000).id
+    assert (
+        await live("mark", call, "prank")
+    ).done() == f"call {call} is marked prank; it counts as a misuse\n"
+    (row,) = (await live("calls", "--call", call, "--json")).json
+    assert (row["mark"], row["strike"]) == ("prank", True)
+    assert len((await live("why", NUMBER, "--json")).json[0]["strikes"]) == 2
+    assert (await live("mark", call, "genuine")).done() == f"call {call} is marked genuine; no strike\n"
+    assert len((await live("why", NUMBER, "--json")).json[0]["strikes"]) == 1
+    unmarkable = prank(1, NOW - 3_600_000).id
+    assert "only an answered call" in (await live("mark", unmarkable, "genuine")).failed(1)
+    assert "no call" in (await live("mark", "1.0", "prank")).failed(1)
+
+
+@pytest.mark.parametrize("command", ["calls --since 3d", "calls --json", f"why {NUMBER}"])
+async def test_a_reader_that_has_enough_is_no_error(live: Shell, command: str) -> None:
+    """A command whose reader goes away ends quietly, and well."""
+    process = await asyncio.create_subprocess_shell(
+        f"{{ {sys.executable} -m siaga112 {command}; echo $? >&3; }} 3>{live.home}/code | true",
+        env=live.environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert await process.communicate() == (b"", b"")
+    assert (live.home / "code").read_text() == "0\n"
+
+
+async def test_a_nameless_user_can_decide_too(live: Shell) -> None:
+    """Where the system knows no name for who runs the command, the record says which user it was."""
+    del live.environ["USER"]
+    shutil.chown(live.home, 12_345)
+    for path in [live.home, *live.home.rglob("*")]:
+        shutil.chown(path, 12_345)
+    if os.geteuid() != 0:
+        pytest.skip("only root may run a command as another user")
+    live.user = 12_345
+    assert (await live("block", NUMBER, "--permanent", "--reason", "x")).code == 0
+    (row,) = (await live("blocks", "--json")).json
+    assert row["by"] == "uid 12345"
+
+
+# ── mistakes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_number_that_is_none_is_one_line(live: Shell) -> None:
+    """What could never be a caller is refused before anything is changed."""
+    numbers = ("112", "anonymous", "0000000000", "''", "'0812 x'")
+    for ended in await live.each(*(f"block {number} --permanent --reason x" for number in numbers)):
+        assert "is not the number of a caller" in ended.failed(1)
+    assert (await live("blocks", "--json")).json == []
+
+
+WRONG = (
+    f"block {NUMBER} --reason x",
+    f"block {NUMBER} --for 24h --permanent --reason x",
+    f"block {NUMBER} --for 'a day' --reason x",
+    f"block {NUMBER} --for 24h",
+    "calls --since yesterday",
+    "calls --outcome prank",
+    "mode maybe",
+    "mark 1.0 funny",
+    "run --only half",
+    "nonsense",
+    "blocks --nonsense",
+)
+
+
+async def test_a_wrong_use_ends_with_2(live: Shell) -> None:
+    """What was typed wrong is told on stderr, and nothing is done."""
+    for command, ended in zip(WRONG, await live.each(*WRONG), strict=True):
+        assert (ended.code, ended.out) == (2, ""), command
+        assert ended.err, command
+    assert (await live("blocks", "--json")).json == []
+
+
+async def test_without_the_daemon_a_command_ends_with_4(shell: Shell) -> None:
+    """Where the private Redis does not run, the line says how to start it."""
+    commands = ("blocks", f"why {NUMBER}", "mode off", "calls", f"allow {NUMBER} --reason x")
+    for ended in await shell.each(*commands):
+        assert "start it with: siaga112 run" in ended.failed(4)
+
+
+async def test_a_redis_that_does_not_answer_ends_with_4(shell: Shell) -> None:
+    """A Redis that is not there is one line, and so is a crashed private one."""
+    shell.write(redis='url = "redis://127.0.0.1:1/0"')
+    assert "is it running" in (await shell("blocks")).failed(4)
+    shell.write()
+    stale = shell.home / "state" / "redis" / "redis.sock"
+    stale.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(stale))
+    assert "is it running" in (await shell("blocks")).failed(4)
+
+
+async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> None:
+    """Whoever may not see the private Redis is told whose it is."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may run a command as another user")
+    live.home.chmod(0o755)
+    (live.home / "state").chmod(0o700)
+    live.user = NOBODY_UID
+    assert "run this command as that user" in (await live("blocks")).failed(4)
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "says"),
+    [
+        ("agi", "prot = 4573", 'unknown key "agi.prot", did you mean "port"?'),
+        ("redis", 'url = "localhost"', "[redis] url: write"),
+        ("agi", "port =", "not valid TOML"),
+    ],
+)
+async def test_a_bad_configuration_ends_with_3(shell: Shell, section: str, text: str, says: str) -> None:
+    """A mistake in the file is one line that names it, whatever the command."""
+    shell.write(**{section: text})
+    for ended in await shell.each("blocks", "run --only screen"):
+        assert says in ended.failed(3)
+
+
+async def test_a_configuration_that_may_not_be_read_ends_with_3(shell: Shell) -> None:
+    """A file with the secret in it, closed to the user who asks, is one line."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may run a command as another user")
+    shell.home.chmod(0o755)
+    shell.config.chmod(0o600)
+    shell.user = NOBODY_UID
+    assert "cannot be read (Permission denied)" in (await shell("blocks")).failed(3)
+
+
+async def test_a_file_that_was_named_comes_before_the_environment(shell: Shell, tmp_path: Path) -> None:
+    """--config beats SIAGA112_CONFIG."""
+    assert "absent.toml: cannot be read" in (
+        await shell("--config", str(tmp_path / "absent.toml"), "blocks")
+    ).failed(3)
+
+
+async def test_the_version_is_told(shell: Shell) -> None:
+    """The version needs neither a command nor a configuration."""
+    shell.config.unlink()
+    assert (await shell("--version")).done().startswith("siaga112 ")
+
+
+# ── the daemon ───────────────────────────────────────────────────────────────────────────────────
+
+
+def last_line(ended: Ended, code: int) -> str:
+    """Give the line with which the daemon ended; all before it is its log, a JSON object a line."""
+    assert ended.code == code, ended
+    *log, last = ended.err.splitlines()
+    for line in log:
+        assert json.loads(line)["event"]
+    assert last.startswith("siaga112: ")
+    return last
+
+
+async def test_run_without_a_secret_ends_with_3(shell: Shell) -> None:
+    """The daemon does not start half: it says where the secret belongs."""
+    assert "[ami] secret is missing" in (await shell("run")).failed(3)
+
+
+@pytest.mark.parametrize("part", ["agi", "metrics"])
+async def test_run_on_a_port_that_is_taken_ends_with_1(shell: Shell, taken: int, part: str) -> None:
+    """A second daemon, or another program on the port, is named with the key to change."""
+    other = "metrics" if part == "agi" else "agi"
+    shell.environ["SIAGA112_AMI__SECRET"] = "s3cret"
+    shell.write(**{part: f"port = {taken}", other: "port = 0", "ami": "port = 1"})
+    line = last_line(await shell("run"), 1)
+    assert f"cannot listen on 127.0.0.1:{taken}" in line
+    assert f"[{part}] host or port" in line
+
+
+async def test_run_in_a_place_that_cannot_be_written_ends_with_1(shell: Shell) -> None:
+    """A state directory that cannot be used is named."""
+    (shell.home / "state").write_text("")
+    shell.environ["SIAGA112_AMI__SECRET"] = "s3cret"
+    assert "set state_dir to a writable folder" in last_line(await shell("run"), 1)

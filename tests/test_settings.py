@@ -1,0 +1,205 @@
+"""The configuration: the example is the truth, and every mistake is one line that helps."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from siaga112.core.model import Level, Mode, Outcome, Treatment
+from siaga112.core.policy import PRESETS
+from siaga112.errors import ConfigurationError
+from siaga112.settings import Policy, Settings, load
+
+EXAMPLE = Path(__file__).parents[1] / "config" / "siaga112.toml"
+INVALID = sorted((Path(__file__).parent / "invalid_config").glob("*.toml"))
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    """Write a configuration file."""
+    path = tmp_path / "siaga112.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(path: Path | None, environ: dict[str, str] | None = None) -> str:
+    """Give the one line with which a configuration is refused."""
+    with pytest.raises(ConfigurationError) as raised:
+        load(path, environ or {})
+    line = str(raised.value)
+    assert "\n" not in line
+    assert raised.value.exit_code == 3
+    return line
+
+
+def unset(model: BaseModel) -> list[str]:
+    """List the keys that a configuration did not spell out, sections and all."""
+    missing = [name for name in type(model).model_fields if name not in model.model_fields_set]
+    for name in model.model_fields_set:
+        inner = getattr(model, name)
+        if isinstance(inner, BaseModel):
+            missing += [f"{name}.{key}" for key in unset(inner)]
+    return missing
+
+
+def uncommented() -> dict[str, object]:
+    """Read the example's [policy] with the lines that show the preset's values made real."""
+    section = EXAMPLE.read_text(encoding="utf-8").partition("\n[policy]\n")[2].partition("\n[")[0]
+    policy: dict[str, object] = tomllib.loads(re.sub(r"^# (?=\w+ = )", "", section, flags=re.MULTILINE))
+    return policy
+
+
+# ── the example ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_example_shows_the_defaults() -> None:
+    """Every value in the example is the default, so that an empty file means the same."""
+    assert load(EXAMPLE, {}) == Settings()
+
+
+def test_the_example_is_complete() -> None:
+    """There is no key that the example does not show; the policy's own values stand there as comments."""
+    own = [f"policy.{name}" for name in Policy.model_fields if name != "preset"]
+    assert sorted(unset(load(EXAMPLE, {}))) == sorted(own)
+
+
+def test_the_comments_of_the_policy_show_the_preset() -> None:
+    """Taking the "#" away from each changes nothing, and none is missing."""
+    policy = uncommented()
+    assert sorted(policy) == sorted(Policy.model_fields)
+    read = Policy.model_validate(policy)
+    assert read.rules() == PRESETS[read.preset]
+
+
+def test_no_file_at_the_usual_place_means_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a file that somebody named must exist."""
+    monkeypatch.setattr("siaga112.settings.DEFAULT_PATH", tmp_path / "siaga112.toml")
+    assert load(None, {}) == Settings()
+
+
+def test_the_usual_place_is_read_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a name, the file at the usual place holds."""
+    monkeypatch.setattr("siaga112.settings.DEFAULT_PATH", written(tmp_path, 'mode = "enforce"'))
+    assert load(None, {}).mode is Mode.ENFORCE
+
+
+# ── own values ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_centres_own_values_take_the_place_of_the_presets() -> None:
+    """What is given counts, what is not comes from the preset; a single duration or treatment will do."""
+    policy = Policy.model_validate(
+        {"threshold": 3, "temporary": "3d", "counted": ["abandoned"], "treatment": {"permanent": "announce"}}
+    )
+    rules, base = policy.rules(), PRESETS["permenkominfo-2016"]
+    assert (rules.threshold, rules.temporary) == (3, (259_200_000,))
+    assert rules.counted == {Outcome.ABANDONED}
+    assert rules.treatment == {Level.TEMPORARY: Treatment.REJECT, Level.PERMANENT: Treatment.ANNOUNCE}
+    assert (rules.window, rules.memory, rules.burst) == (base.window, base.memory, base.burst)
+    both = Policy.model_validate({"treatment": "deprioritise"}).rules().treatment
+    assert set(both.values()) == {Treatment.DEPRIORITISE}
+
+
+def test_zero_is_a_value_too() -> None:
+    """A centre that switches something off with 0 is not given the preset's value."""
+    rules = Policy.model_validate({"warn_from": 0, "burst": "0s", "counted": []}).rules()
+    assert (rules.warn_from, rules.burst, rules.counted) == (0, 0, frozenset())
+
+
+# ── the environment ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    """Any key, in any section, as text or as a list; what the environment does not name stays."""
+    path = written(tmp_path, 'mode = "off"\n[ami]\nhost = "10.0.0.1"\nport = 5039\n')
+    environ = {
+        "SIAGA112_MODE": "enforce",
+        "SIAGA112_AMI__SECRET": "s3cret = [",
+        "SIAGA112_AMI__PORT": "5040",
+        "SIAGA112_PBX__QUEUES": '["fire", "police"]',
+        "SIAGA112_POLICY__WINDOW": "7d",
+        "SIAGA112_POLICY__TREATMENT__PERMANENT": "announce",
+        "PATH": "/usr/bin",
+    }
+    config = load(path, environ)
+    assert config.mode is Mode.ENFORCE
+    assert config.ami.secret.get_secret_value() == "s3cret = ["
+    assert (config.ami.host, config.ami.port) == ("10.0.0.1", 5040)
+    assert config.pbx.queues == ["fire", "police"]
+    assert config.policy.window == 7 * 86_400_000
+    assert config.policy.treatment == {Level.PERMANENT: Treatment.ANNOUNCE}
+
+
+def test_the_environment_names_the_file(tmp_path: Path) -> None:
+    """SIAGA112_CONFIG names the file; the command line's own option comes first."""
+    named = written(tmp_path, 'mode = "off"')
+    environ = {"SIAGA112_CONFIG": str(named)}
+    assert load(None, environ).mode is Mode.OFF
+    assert load(EXAMPLE, environ).mode is Mode.OBSERVE
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("SIAGA112_AMI__SECRT", "x", 'unknown key "ami.secrt", did you mean "secret"?'),
+        ("SIAGA112_METRIC__PORT", "1", 'unknown key "metric", did you mean "metrics"?'),
+        ("SIAGA112_SITE__NAME", "x", "SIAGA112_SITE__NAME in the environment: [site] is not a section"),
+        ("SIAGA112_PBX__QUEUES", "[fire", "pbx.queues: Input should be a valid list"),
+        (
+            "SIAGA112_AGI__PORT",
+            "http",
+            "agi.port: Input should be a valid integer, unable to parse string as an integer",
+        ),
+    ],
+)
+def test_a_mistake_in_the_environment_is_one_line(tmp_path: Path, name: str, value: str, error: str) -> None:
+    """A name or a value that is wrong in the environment is told like one in the file."""
+    assert refused(written(tmp_path, 'site = "x"'), {name: value}).endswith(error)
+
+
+# ── mistakes ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
+def test_every_mistake_has_its_exact_message(path: Path) -> None:
+    """The first line of each file says what it is refused with: the file, the key, and what would do."""
+    expected = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# error: ")
+    assert refused(path) == f"{path}: {expected}"
+
+
+def test_there_are_mistakes_to_try() -> None:
+    """The folder of mistakes was found."""
+    assert len(INVALID) > 20
+
+
+def test_a_named_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    """A file that was named must be there."""
+    reason = "cannot be read (No such file or directory); name the file with --config or SIAGA112_CONFIG"
+    assert refused(tmp_path / "absent.toml").endswith(f"absent.toml: {reason}")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    """What cannot be read is named with the system's reason."""
+    assert "cannot be read (Is a directory)" in refused(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_one_line(tmp_path: Path) -> None:
+    """A file in another encoding is refused as not valid."""
+    path = tmp_path / "latin1.toml"
+    path.write_bytes('site = "sérang"'.encode("latin-1"))
+    assert "not valid TOML" in refused(path)
+
+
+def test_no_error_shows_a_secret(tmp_path: Path) -> None:
+    """A secret of the wrong type is refused without being repeated."""
+    path = written(tmp_path, '[ami]\nsecret = ["hunter2"]\n[redis]\nurl = "http://:hunter2@h"\n')
+    assert "hunter2" not in refused(path)
+
+
+def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
+    """Printed or logged, the settings keep secrets to themselves."""
+    path = written(tmp_path, '[ami]\nsecret = "hunter2"\n[redis]\nurl = "redis://:hunter2@h"\n')
+    assert "hunter2" not in repr(load(path, {}))
