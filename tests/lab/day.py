@@ -247,7 +247,7 @@ class Day:
 
     # ── one call ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _call(  # noqa: PLR0913 - what a row consists of
+    async def _call(
         self, what: str, expected: str, deed: Deed, shown: str, presses: str = "", **caller: Any
     ) -> None:
         since = self.seen.mark()

@@ -78,9 +78,8 @@ async def demo() -> bool:
     began = time.monotonic()
     root = find("22", lambda line: say(f"      {line}"))
     async with Asterisk.start(root, globals_=GLOBALS) as pbx, await pbx.observe() as seen:
-        say(
-            f"{time.monotonic() - began:5.1f}s      Asterisk {pbx.version} takes calls, with our asterisk/ files"
-        )
+        took = time.monotonic() - began
+        say(f"{took:5.1f}s      Asterisk {pbx.version} takes calls, with our asterisk/ files")
         async with running(pbx, CONFIG) as daemon:
             say(f"{time.monotonic() - began:5.1f}s      siaga112 follows it, mode enforce, embedded Redis\n")
             day = Day(pbx, daemon, seen)
