@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -200,12 +199,8 @@ class Daemon:
     @staticmethod
     async def _count_blocks(store: RedisStore, metrics: Metrics) -> None:
         while True:
-            try:
-                at = now()
-                held = [record.block_at(at) for record in await store.blocked(at)]
-                metrics.blocks_in_force(dict(Counter(block.level for block in held if block)))
-            except (StoreDownError, StoreBrokenError):
-                pass  # the mode watch tells of it
+            with contextlib.suppress(StoreDownError, StoreBrokenError):  # the mode watch tells of it
+                metrics.blocks_in_force(await store.block_counts(now()))
             await asyncio.sleep(COUNT_SECONDS)
 
     async def _until(self, stopping: asyncio.Event) -> None:

@@ -127,6 +127,8 @@ async def test_an_expired_block_is_listed_no_more(store: Store) -> None:
     """A block ends by itself, to the millisecond."""
     await change(store, lambda record: policy.impose(record, block(NOW, NOW + 5_000)))
     assert [record.caller for record in await store.blocked(NOW + 4_999)] == [CALLER]
+    assert (await store.block_counts(NOW + 4_999))[Level.TEMPORARY] == 1
+    assert (await store.block_counts(NOW + 5_000))[Level.TEMPORARY] == 0
     assert await store.blocked(NOW + 5_000) == []
 
 

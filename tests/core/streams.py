@@ -34,8 +34,8 @@ def everything() -> tuple[Dialplan, dict[str, list[Event]]]:
     trunk, ivr = {"siaga112-incoming"}, {"siaga112-ivr"}
     for path in CAPTURES:
         header, stream = read(path)
-        if header.dialplan.dialled:
-            continue  # its rule holds for its own dialplan only
+        if header.dialplan.dialled or "back_in_menu" in path.stem:
+            continue  # the one's rule holds for its own dialplan only; the other: see ONE_WAY
         trunk |= header.dialplan.trunk_contexts
         ivr |= header.dialplan.ivr_contexts
         streams[f"{path.parent.name}/{path.stem}"] = stream

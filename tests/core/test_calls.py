@@ -268,6 +268,12 @@ def test_calls_to_other_numbers_are_not_ours() -> None:
     assert len(settle(events(MENU + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"), ours)) == 1
 
 
+def test_a_call_that_arrives_while_we_ask_what_is_going_on_is_seen_whole() -> None:
+    """Listed as present, and then told of from its beginning: one call, complete."""
+    table = "09:59:59 Resumed - 100.1=1\n" + MENU + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(table)] == ["ivr_prank, left_menu"]
+
+
 def test_a_channel_of_another_name_is_another_call() -> None:
     """After the PBX restarted, a uniqueid seen before belongs to whoever has it now."""
     table = (

@@ -1,8 +1,9 @@
 """A store in memory: the second implementation of the port, held to the same contract as Redis."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 
-from siaga112.core.model import Caller, CallerRecord, CallId, Entry, Millis, Mode
+from siaga112.core.model import Caller, CallerRecord, CallId, Entry, Level, Millis, Mode
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service.ports import StoreDownError
 
@@ -53,6 +54,11 @@ class MemoryStore:
         """Give the records of all callers with a block in force."""
         records = [(await self.load(caller))[0] for caller in self._blocked]
         return [record for record in records if record.block_at(now)]
+
+    async def block_counts(self, now: Millis) -> Mapping[Level, int]:
+        """Count the blocks in force."""
+        held = [record.block_at(now) for record in await self.blocked(now)]
+        return Counter(block.level for block in held if block)
 
     async def allowed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers on the allow list."""

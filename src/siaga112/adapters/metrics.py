@@ -6,7 +6,7 @@ hot path needs them, since `labels()` costs five times the increment.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -160,7 +160,7 @@ class Metrics:
         """Show whether Redis answers."""
         self._redis_up.set(up)
 
-    def blocks_in_force(self, counts: dict[Level, int]) -> None:
+    def blocks_in_force(self, counts: Mapping[Level, int]) -> None:
         """Show how many blocks the store holds."""
         for level in Level:
             self.blocks_active.labels(self._site, level).set(counts.get(level, 0))

@@ -14,7 +14,7 @@ The lists are indexes: the records are the truth, and a reader checks each again
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -34,7 +34,7 @@ from siaga112.core.codec import (
     load_record,
     load_standing,
 )
-from siaga112.core.model import DAY, SECOND, Caller, CallerRecord, CallId, Entry, Millis, Mode
+from siaga112.core.model import DAY, SECOND, Caller, CallerRecord, CallId, Entry, Level, Millis, Mode
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.errors import ConfigurationError
 from siaga112.service.ports import StoreBrokenError, StoreDownError
@@ -160,6 +160,14 @@ class RedisStore:
             callers = await self._redis.zrange(self._key("blocks"), 0, -1)
         records = [(await self.load(Caller(caller.decode())))[0] for caller in callers]
         return [record for record in records if record.block_at(now)]
+
+    async def block_counts(self, now: Millis) -> Mapping[Level, int]:
+        """Count the blocks in force from the list alone: two counts, however many blocks."""
+        with _mapped():
+            key = self._key("blocks")
+            temporary = await self._redis.zcount(key, f"({now}", "(+inf")
+            permanent = await self._redis.zcount(key, "+inf", "+inf")
+            return {Level.TEMPORARY: temporary, Level.PERMANENT: permanent}
 
     async def allowed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers on the allow list."""

@@ -171,13 +171,16 @@ class Tracker:
     # ── the beginning ────────────────────────────────────────────────────────────────────────────
 
     def _created(self, event: ChannelCreated) -> Iterator[Call]:
-        held = self._calls.get(event.uid)
-        if held and (held.channel, held.facts[0].at) == (event.channel, event.at):
-            self.anomalies["duplicate"] += 1
-            return
-        if held:
-            self.anomalies["uniqueid_reused"] += 1
-            yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
+        if held := self._calls.get(event.uid):
+            first = held.facts[0]
+            if (held.channel, first.at) == (event.channel, event.at):
+                self.anomalies["duplicate"] += 1
+                return
+            if first.kind is FactKind.ADOPTED and held.channel in {"", event.channel}:
+                del self._calls[event.uid]  # it was listed before its beginning reached us
+            else:
+                self.anomalies["uniqueid_reused"] += 1
+                yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
         self._done.pop(event.uid, None)
         # A leg that the PBX itself makes (an operator, a transfer out through the trunk) has no
         # extension to run: only a channel that arrives has one.

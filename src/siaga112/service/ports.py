@@ -1,10 +1,21 @@
 """What the two flows need of the outside, as protocols; adapters provide it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from siaga112.core.events import Event
-from siaga112.core.model import Block, Caller, CallerRecord, CallId, Entry, Millis, Mode, Screening, Stage
+from siaga112.core.model import (
+    Block,
+    Caller,
+    CallerRecord,
+    CallId,
+    Entry,
+    Level,
+    Millis,
+    Mode,
+    Screening,
+    Stage,
+)
 from siaga112.core.policy import Standing
 
 
@@ -37,6 +48,9 @@ class Store(StandingReader, Protocol):
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
+
+    async def block_counts(self, now: Millis) -> Mapping[Level, int]:
+        """Count the blocks in force, without reading them."""
 
     async def allowed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers on the allow list."""
