@@ -1,25 +1,36 @@
-"""Free loopback ports, chosen at run time."""
+"""Free loopback ports, chosen at run time.
+
+Single ports and ranges come from regions of their own: single ports taken here and there would leave
+no whole range free. All are below Linux's ephemeral range (32768…), so that no outgoing connection
+takes one before its owner has bound it.
+"""
 
 import random
 import socket
 from collections import deque
 from typing import Final
 
-# Below Linux's ephemeral range (32768…), so that no outgoing connection takes one meanwhile.
-LOWEST: Final = 12000
-HIGHEST: Final = 32000
+SINGLES: Final = range(12_000, 20_000, 2)
+RANGES: Final = range(20_000, 32_000)
 # Not handed out twice before their owner could bind them; bounded, or a long run would use all up.
-_recent: Final[deque[int]] = deque(maxlen=4000)
+_recent: Final[deque[int]] = deque(maxlen=1_000)
+_TRIES: Final = 10_000
+
+
+class NoPortError(RuntimeError):
+    """This machine has no such ports left."""
 
 
 def free(count: int = 1) -> int:
     """Give the first of `count` consecutive ports, an even one, that are free for TCP and UDP."""
-    while True:
-        first = random.randrange(LOWEST, HIGHEST - count, 2)
+    region = SINGLES if count <= 4 else RANGES
+    for _ in range(_TRIES):
+        first = random.randrange(region.start, region.stop - count, 2)
         ports = range(first, first + count)
-        if not set(ports).intersection(_recent) and all(_is_free(port) for port in ports):
-            _recent.extend(ports)
+        if first not in _recent and all(_is_free(port) for port in ports):
+            _recent.extend(ports if region is SINGLES else (first,))
             return first
+    raise NoPortError(f"no {count} consecutive ports are free between {region.start} and {region.stop}")
 
 
 def _is_free(port: int) -> bool:
