@@ -114,8 +114,12 @@ class Daemon:
             await self.event(name)
 
     async def command(self, *arguments: str) -> Output:
-        """Run another `siaga112` command with the daemon's configuration."""
-        process = await asyncio.create_subprocess_exec(
+        """Run another `siaga112` command with the daemon's configuration, to its end."""
+        return await self.finish(await self.begin(*arguments))
+
+    async def begin(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start another `siaga112` command with the daemon's configuration."""
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "siaga112", *arguments),
             env=self._environ,
@@ -123,6 +127,10 @@ class Daemon:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+
+    @staticmethod
+    async def finish(process: asyncio.subprocess.Process) -> Output:
+        """Wait for a command's end."""
         out, err = await process.communicate()
         return Output(process.returncode or 0, out.decode(), err.decode())
 

@@ -139,7 +139,7 @@ async def test_a_capture_tells_the_same_again(version: Version, tmp_path: Path) 
     async with lab(version) as (pbx, seen, daemon):
         file = tmp_path / "capture.ami"
         since = seen.mark()
-        recording = asyncio.create_task(daemon.command("record", str(file), "--for", "8s", "--pseudonyms"))
+        recording = await daemon.begin("record", str(file), "--pseudonyms")
         await seen.wait_for(
             lambda e: e.name == "SuccessfulAuth" and e["AccountID"] == "siaga112", since=since
         )
@@ -148,7 +148,8 @@ async def test_a_capture_tells_the_same_again(version: Version, tmp_path: Path) 
         await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == uid)
         await call.hang_up()
         live = await daemon.settled(uid)
-        assert (await recording).code == 0
+        recording.send_signal(signal.SIGINT)
+        assert (await daemon.finish(recording)).code == 0
         replayed = (await daemon.command("replay", str(file), "--json")).json
     assert NUMBERS[0].encode() not in file.read_bytes()
     assert [(row["call"], row["outcome"], row["reason"]) for row in replayed] == [

@@ -321,9 +321,11 @@ class AmiSource:
         for message in raw:
             if message is None:
                 self._meter.ami_gap("overflow")
-                events.append(Interrupted(received, "overflow"))
+                events += self._taped([Interrupted(received, "overflow")])
                 continue
             event = parse(message, received)
+            if self._tape:
+                self._tape(message, event)
             if isinstance(event, Malformed):
                 self._meter.ami_malformed(event.defect)
             elif event is not None:
