@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Self
@@ -19,7 +19,7 @@ SHIPPED: Final = Path(__file__).resolve().parents[2] / "asterisk"
 SHIPPED_SECRET: Final = "change-me"
 LAB_USER: Final = "lab"
 LAB_SECRET: Final = "lab"
-RTP_PORTS: Final = 400
+RTP_PORTS: Final = 200
 BOOT_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 10.0
@@ -115,6 +115,8 @@ class Asterisk:
         globals_: dict[str, str],
         operators: Sequence[str],
         siaga_secret: str,
+        more: Mapping[str, str],
+        load: tuple[str, ...],
     ) -> None:
         """Choose the ports; `start` does the rest."""
         self.version = root.version
@@ -131,6 +133,8 @@ class Asterisk:
         ours = {"OPERATOR": "answer", "SIAGA_AGI": f"agi://127.0.0.1:{self.agi_port}/screen"}
         self._globals = {**ours, **globals_}
         self._operators = operators
+        self._more = more
+        self._load = load
         self._companions: list[Callable[[], Awaitable[None]]] = []
         self._process: asyncio.subprocess.Process | None = None
 
@@ -146,12 +150,15 @@ class Asterisk:
         operators: Sequence[str] = ("101",),
         siaga_secret: str = "lab-siaga112",  # noqa: S107 - of a PBX that lives for seconds
         keep_log: Path | None = None,
+        more: Mapping[str, str] | None = None,
+        load: tuple[str, ...] = (),
     ) -> AsyncIterator[Self]:
         """Run a PBX for as long as the block lasts.
 
         `context` is the trunk's; `dialplan` is appended to extensions.conf; `globals_` go into
         its [globals] (a value of "" leaves even the lab's own one out); `keep_log` receives
-        Asterisk's log at the end.
+        Asterisk's log at the end; `more` has text to append to a configuration file, by its name;
+        `load` names modules (without .so) that the lab otherwise leaves out.
         """
         # A short path: the control socket's name must fit into 107 bytes.
         with tempfile.TemporaryDirectory(prefix=f"siaga112-lab{root.version}-") as folder:
@@ -163,6 +170,8 @@ class Asterisk:
                 globals_=globals_ or {},
                 operators=operators,
                 siaga_secret=siaga_secret,
+                more=more or {},
+                load=load,
             )
             pbx._write_configuration()
             try:
@@ -304,15 +313,19 @@ class Asterisk:
         self._configuration("manager.d/siaga112.conf").write_text(
             user.replace(f"secret = {SHIPPED_SECRET}", f"secret = {self.siaga_secret}"), "utf-8"
         )
-        for name, text in {**dict.fromkeys(EMPTY, ""), **self._texts()}.items():
-            self._configuration(name).write_text(text, "utf-8")
+        texts = {**dict.fromkeys((*EMPTY, *self._more), ""), **self._texts()}
+        for name, text in texts.items():
+            self._configuration(name).write_text(f"{text}\n{self._more.get(name, '')}", "utf-8")
+
+    def _leaves_out(self, module: str) -> bool:
+        return module.startswith(UNLOADED) and module.removesuffix(".so") not in self._load
 
     def _texts(self) -> dict[str, str]:
         folder = self.folder
         members = "\n".join(f"member => Local/{operator}@operators/n" for operator in self._operators)
         variables = "\n".join(f"{name}={value}" for name, value in self._globals.items() if value)
         modules = sorted(module.name for module in self._root.modules.glob("*.so"))
-        unloaded = "\n".join(f"noload = {name}" for name in modules if name.startswith(UNLOADED))
+        unloaded = "\n".join(f"noload = {name}" for name in modules if self._leaves_out(name))
         return {
             "asterisk.conf": f"""
 [directories]

@@ -27,7 +27,7 @@ def free(count: int = 1) -> int:
     for _ in range(_TRIES):
         first = random.randrange(region.start, region.stop - count, 2)
         ports = range(first, first + count)
-        if first not in _recent and all(_is_free(port) for port in ports):
+        if not set(ports).intersection(_recent) and all(_is_free(port) for port in ports):
             _recent.extend(ports if region is SINGLES else (first,))
             return first
     raise NoPortError(f"no {count} consecutive ports are free between {region.start} and {region.stop}")
@@ -37,7 +37,7 @@ def _is_free(port: int) -> bool:
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind(("", port))  # on every loopback address: callers and phones have their own
             except OSError:
                 return False
     return True

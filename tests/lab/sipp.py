@@ -227,6 +227,12 @@ class Call:
         trace = self._folder / "messages.log"
         return trace.read_text("utf-8", "replace") if trace.is_file() else ""
 
+    def last_words(self) -> str:
+        """Give what SIPp itself had to say, for the message of a test that failed."""
+        logs = (self._folder / name for name in ("errors.log", "output.log"))
+        said = "\n".join(log.read_text("utf-8", "replace") for log in logs if log.is_file())
+        return f"SIPp ended with {self._process.returncode}: {said[-600:]}\n{self.messages()[-600:]}"
+
     async def abort(self) -> None:
         """End the caller's process without a word to the PBX, as a lost phone would."""
         if self._process.returncode is None:
@@ -244,12 +250,14 @@ async def place_call(
     asserted: str | None = None,
     private: bool = False,
     key_seconds: float = KEY_SECONDS,
+    turns: int = PRESSES,
     source: str = "127.0.0.1",
 ) -> Call:
     """Call the PBX from this number and return as soon as the caller is on the line.
 
     `presses`: keys that the caller presses in this order, each for `key_seconds`, again and again
-    every 1.5 s until the call ends, so that no test depends on the right moment; '' keeps quiet.
+    (`turns` times) every 1.5 s until the call ends, so that no test depends on the right moment; ''
+    keeps quiet.
     `number` is the From user as it stands on the wire ('' for none), `display` the name before it;
     a hidden caller is `number="anonymous", private=True`, with the true number in `asserted` if the
     exchange tells it. `source` is the caller's address, by which the PBX knows its trunks apart.
@@ -257,7 +265,7 @@ async def place_call(
     PLACED[pbx.version] += 1
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=pbx.folder))
     if presses:
-        (folder / "keys.pcap").write_bytes(keys_pcap(presses, key_seconds))
+        (folder / "keys.pcap").write_bytes(keys_pcap(presses, key_seconds, turns))
     scenario = _scenario(number, presses, dialled, display, asserted, private=private)
     (folder / "scenario.xml").write_text(scenario, "utf-8")
     tool = shutil.which("sipp")
@@ -308,7 +316,7 @@ def _scenario(
     )
 
 
-def keys_pcap(keys: str, key_seconds: float = KEY_SECONDS) -> bytes:
+def keys_pcap(keys: str, key_seconds: float = KEY_SECONDS, turns: int = PRESSES) -> bytes:
     """Write the telephone events (RFC 4733) of these keys, again and again, as a capture to play.
 
     SIPp's own captures cannot be played twice in a call: the repeated timestamps read as one key.
@@ -316,7 +324,7 @@ def keys_pcap(keys: str, key_seconds: float = KEY_SECONDS) -> bytes:
     packets = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
     sequence = 1
     growing = round(key_seconds / 0.02) - 1
-    for seconds, key in _press_times(keys):
+    for seconds, key in _press_times(keys, turns):
         code = DTMF_CODES[key]
         for part in range(growing + 3):  # growing packets, then the end three times over, 20 ms apart
             is_end = part >= growing
@@ -329,10 +337,10 @@ def keys_pcap(keys: str, key_seconds: float = KEY_SECONDS) -> bytes:
     return bytes(packets)
 
 
-def _press_times(keys: str) -> list[tuple[float, str]]:
+def _press_times(keys: str, turns: int) -> list[tuple[float, str]]:
     gap = 0.3
     turn = max(PRESS_EVERY_SECONDS, gap * (len(keys) + 2))
-    return [(turn * again + gap * place, key) for again in range(PRESSES) for place, key in enumerate(keys)]
+    return [(turn * again + gap * place, key) for again in range(turns) for place, key in enumerate(keys)]
 
 
 def _packet(seconds: float, payload: bytes) -> bytes:

@@ -1,0 +1,84 @@
+"""Recorded calls come out as they should: one test for each capture in tests/golden."""
+
+from pathlib import Path
+
+import pytest
+
+from siaga112.core import capture
+from siaga112.core.model import Mark
+from tests.pbx.scenarios.defects import DEFECTS
+from tests.pbx.scenarios.every import FAMILY_OF, PLAYED, SCENARIOS
+from tests.pbx.scenarios.golden import GOLDEN, captures, replayed
+from tests.pbx.scenarios.table import DOCUMENT, table
+
+HIDDEN = ("caller_without_number", "caller_anonymous", "caller_hidden")
+
+
+def _cases() -> list[object]:
+    return [
+        pytest.param(
+            path,
+            id=f"{path.parent.name}-{path.stem}",
+            marks=[pytest.mark.xfail(reason=DEFECTS[path.stem], strict=True)] if path.stem in DEFECTS else [],
+        )
+        for path in captures()
+    ]
+
+
+@pytest.mark.parametrize("path", _cases())
+def test_a_recorded_call_comes_out_as_expected(path: Path) -> None:
+    """Replayed, a capture gives exactly the outcomes that it expects, and nothing odd remains."""
+    data = path.read_bytes()
+    header = capture.read_header(next(capture.messages(data)))
+    replay, entries = replayed(data)
+    found = [(e.finding.call.id, e.finding.outcome.value, e.finding.reason.value) for e in entries]
+    assert sorted(found) == sorted((e.call, e.outcome, e.reason) for e in header.expected)
+    assert not replay.malformed
+    assert not replay.tracker.anomalies
+    assert replay.tracker.idle
+
+
+def test_every_scenario_is_recorded() -> None:
+    """No scenario lacks its capture, on any version that it is for."""
+    recorded = {(path.stem, path.parent.name) for path in captures()}
+    assert {(scenario.name, version) for scenario, version in PLAYED} - recorded == set()
+
+
+def test_defects_are_scenarios() -> None:
+    """A defect that is noted belongs to a scenario that exists."""
+    assert DEFECTS.keys() <= {scenario.name for scenario in SCENARIOS}
+
+
+def test_names_are_given_once() -> None:
+    """A scenario's name is its capture's file."""
+    assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
+
+
+@pytest.mark.parametrize("version", ["22", "16"])
+def test_the_operators_key_is_the_calls_mark(version: str) -> None:
+    """What the operator pressed is kept with the call."""
+    (entry,) = replayed((GOLDEN / version / "answered_marked.ami").read_bytes())[1]
+    assert entry.finding.mark is Mark.PRANK
+
+
+@pytest.mark.parametrize("version", ["22", "16"])
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_hidden_caller_gets_no_strike(name: str, version: str) -> None:
+    """Whoever cannot be named cannot be blocked, whichever way the number is missing."""
+    (entry,) = replayed((GOLDEN / version / f"{name}.ami").read_bytes())[1]
+    assert entry.finding.call.caller is None
+    assert not entry.strike
+
+
+@pytest.mark.parametrize("path", captures(), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_stage_times_are_within_the_call(path: Path) -> None:
+    """The times that a call spent where are measured, not negative, and no longer than the call."""
+    for entry in replayed(path.read_bytes())[1]:
+        call, stages = entry.finding.call, entry.finding.stages
+        for span in (stages.ivr, stages.wait, stages.ring, stages.talk):
+            assert span is None or 0 <= span <= call.ended - call.started
+
+
+def test_the_manuals_table_is_up_to_date() -> None:
+    """docs/scenarios.md says what the captures say: `make golden` writes it."""
+    assert DOCUMENT.read_text("utf-8") == table(FAMILY_OF)

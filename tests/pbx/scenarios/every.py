@@ -1,0 +1,20 @@
+"""All scenarios, by family."""
+
+from typing import Final
+
+from tests.lab import Version
+from tests.pbx.scenarios import arrival, dial, menu, queue, talk
+from tests.pbx.scenarios.scenario import Scenario
+
+FAMILIES: Final[dict[str, tuple[Scenario, ...]]] = {
+    "In the menu": menu.SCENARIOS,
+    "In the queue": queue.SCENARIOS,
+    "After the answer": talk.SCENARIOS,
+    "Dial() instead of Queue()": dial.SCENARIOS,
+    "Callers, numbers and dialplans": arrival.SCENARIOS,
+}
+SCENARIOS: Final[tuple[Scenario, ...]] = tuple(s for family in FAMILIES.values() for s in family)
+FAMILY_OF: Final = {s.name: family for family, members in FAMILIES.items() for s in members}
+PLAYED: Final[tuple[tuple[Scenario, Version], ...]] = tuple(
+    (scenario, version) for version in ("22", "16") for scenario in SCENARIOS if version in scenario.versions
+)

@@ -1,0 +1,309 @@
+"""Plays scenarios on real PBXs and records each as a capture, through the shipped AMI user.
+
+A few PBXs of each version run side by side, all configured alike; each plays one scenario at a time,
+so that a capture holds the events of its own scenario and of nothing else.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from siaga112.core import capture
+from siaga112.core.model import Entry
+from siaga112.core.outcome import ClassifierRules
+from tests.lab import Asterisk, Observer, Version, agi_stub, find, ports
+from tests.lab.asterisk import SHIPPED
+from tests.lab.phone import Phone
+from tests.pbx.scenarios.golden import replayed
+from tests.pbx.scenarios.scenario import SHIPPED as SHIPPED_CENTRE
+from tests.pbx.scenarios.scenario import Centre, Scenario
+from tests.pbx.scenarios.stage import Stage
+
+PBXS_PER_VERSION: Final = 3
+SCENARIO_SECONDS: Final = 90.0
+PHONES: Final = ("101", "102", "103", "agency", "citizen")
+
+STAFF: Final = """
+; The operators' own phones, and whom they can call.
+[phones]
+exten => _10X,1,Dial(PJSIP/${EXTEN},30)
+exten => agency,1,Dial(PJSIP/agency,30)
+exten => nobody,1,Ringing()
+ same => n,Wait(60)
+exten => _0X.,1,Dial(PJSIP/citizen@trunk-out,30)
+exten => queue,1,Queue(siaga112,r,,,${SIAGA_QUEUE_TIMEOUT})
+ same => n,Hangup()
+exten => spy,1,ChanSpy(PJSIP/trunk,q)
+exten => barge,1,ChanSpy(PJSIP/trunk,qB)
+exten => pickup,1,PickupChan(PJSIP/101,p)
+exten => 700,1,Park()
+exten => conference,1,ConfBridge(1)
+include => parked
+exten => congested,1,Congestion()
+
+[slow-operator]
+exten => s,1,Wait(1)
+ same => n,Return()
+
+[out-of-queue]
+exten => 1,1,Playback(siaga112/goodbye)
+ same => n,Hangup()
+"""
+FEATURES: Final = """
+[general]
+atxfernoanswertimeout = 15
+atxferthreeway = *3
+[featuremap]
+blindxfer => #1
+atxfer => *2
+disconnect => *0
+"""
+MUSIC: Final = f"[default]\nmode = files\ndirectory = {SHIPPED}/sounds/en/siaga112\n"
+CONFERENCE: Final = """
+[general]
+[default_bridge]
+type = bridge
+sound_join = siaga112/goodbye
+[default_user]
+type = user
+announce_only_user = no
+"""
+PARKING: Final = (
+    "[general]\n[default]\nparkext => 700\nparkpos => 701-709\ncontext => parked\nparkingtime => 60\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A scenario as it was played: the capture, and what siaga112 makes of it."""
+
+    scenario: Scenario
+    version: Version
+    data: bytes
+    found: tuple[tuple[str, str], ...]
+    expected: tuple[tuple[str, str], ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether each call came out as it should, and no other call did."""
+        return self.found == self.expected
+
+
+def spelled(entry: Entry) -> str:
+    """Write what a call came to."""
+    return f"{entry.finding.outcome} {entry.finding.reason}"
+
+
+class Theatre:
+    """One PBX on which scenarios are played, one after another."""
+
+    def __init__(
+        self, pbx: Asterisk, seen: Observer, tape: Observer, addresses: dict[str, str], release: str
+    ) -> None:
+        self.phones: dict[str, Phone] = {}
+        self._pbx = pbx
+        self._seen = seen
+        self._tape = tape
+        self._addresses = addresses
+        self._release = release
+
+    async def play(self, scenario: Scenario) -> Recorded:
+        """Play one scenario and give its capture."""
+        for phone in self.phones.values():
+            phone.forget()
+        await self._seen.set_global("SERVE", scenario.name)
+        await self._seen.set_global("SIAGA_QUEUE_TIMEOUT", str(scenario.queue_timeout))
+        for operator in scenario.operators:
+            await self._seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": operator})
+        stage = Stage(
+            self._pbx, self._seen, self.phones, self._addresses[scenario.centre.name], self._seen.mark()
+        )
+        began = self._tape.mark()
+        try:
+            async with (
+                agi_stub(self._pbx.agi_port, scenario.screening or (), silent=scenario.screening is None),
+                asyncio.timeout(SCENARIO_SECONDS),
+            ):
+                await scenario.play(stage)
+                await stage.all_gone()
+        finally:
+            await self._clear(scenario, stage)
+        # Its answer comes after every event that the PBX had for this user: see manager.c, do_message.
+        await self._tape.action({"Action": "Ping"})
+        events = b"".join(event.raw for event in self._tape.events[began:])
+        return _recorded(scenario, self._pbx.version, self._release, stage.uids, events)
+
+    async def _clear(self, scenario: Scenario, stage: Stage) -> None:
+        with contextlib.suppress(RuntimeError, TimeoutError):
+            if stage.alive():
+                await self._seen.action({"Action": "Hangup", "Channel": "/.*/"})
+            await stage.all_gone()
+        for operator in scenario.operators:
+            with contextlib.suppress(RuntimeError):
+                await self._seen.action({"Action": "QueueRemove", "Queue": "siaga112", "Interface": operator})
+
+
+def _recorded(
+    scenario: Scenario, version: Version, release: str, uids: Sequence[str], events: bytes
+) -> Recorded:
+    assert len(uids) == len(scenario.expect), f"{scenario.name}: {len(uids)} calls placed"
+    expected = tuple((uid, what) for uid, what in zip(uids, scenario.expect, strict=True) if what)
+    header = capture.Header(
+        release,
+        scenario.centre.dialplan,
+        ClassifierRules(early_drop=scenario.early_drop),
+        scenario.what,
+        tuple(capture.Expected(uid, *what.split(" ")) for uid, what in expected),
+    )
+    data = capture.write_header(header) + events
+    came = [(str(entry.finding.call.id), spelled(entry)) for entry in replayed(data)[1]]
+    order = {uid: place for place, uid in enumerate(uids)}
+    found = tuple(sorted(came, key=lambda call: order.get(call[0], len(order))))
+    return Recorded(scenario, version, data, found, expected)
+
+
+async def play_all(
+    wanted: Sequence[tuple[Scenario, Version]], pbxs_per_version: int = PBXS_PER_VERSION
+) -> AsyncIterator[tuple[Scenario, Version, Recorded | Exception]]:
+    """Play these, several at a time, and give each as it is done."""
+    done: asyncio.Queue[tuple[Scenario, Version, Recorded | Exception] | None] = asyncio.Queue()
+
+    async def work(version: Version, waiting: list[Scenario]) -> None:
+        async with theatre(version, [scenario for scenario, of in wanted if of == version]) as stage:
+            while waiting:
+                scenario = waiting.pop(0)
+                try:
+                    done.put_nowait((scenario, version, await stage.play(scenario)))
+                except Exception as error:  # noqa: BLE001 - reported as this scenario's, others go on
+                    done.put_nowait((scenario, version, error))
+
+    async def work_all() -> None:
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for version in sorted({version for _, version in wanted}):
+                    waiting = [scenario for scenario, of in wanted if of == version]
+                    for _ in range(min(pbxs_per_version, len(waiting))):
+                        workers.create_task(work(version, waiting))
+        finally:
+            done.put_nowait(None)
+
+    working = asyncio.create_task(work_all())
+    try:
+        while (item := await done.get()) is not None:
+            yield item
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    working.result()
+
+
+@asynccontextmanager
+async def theatre(version: Version, scenarios: Sequence[Scenario]) -> AsyncIterator[Theatre]:
+    """Run a PBX that is configured for all of these scenarios."""
+    centres = list({scenario.centre.name: scenario.centre for scenario in scenarios}.values())
+    addresses = {SHIPPED_CENTRE.name: "127.0.0.1"}
+    for place, centre in enumerate((c for c in centres if c is not SHIPPED_CENTRE), start=2):
+        addresses[centre.name] = f"127.0.0.{place}"
+    phones = {name: (f"127.0.1.{place}", ports.free(4)) for place, name in enumerate(PHONES, start=1)}
+    serve = "\n".join(
+        f"exten => {scenario.name},1,NoOp()\n" + "\n".join(f" same => n,{step}" for step in scenario.serve)
+        for scenario in scenarios
+        if scenario.serve
+    )
+    queues = [section for scenario in scenarios for section in scenario.queues.items()]
+    assert len(queues) == len({name for name, _ in queues}), "two scenarios share a queue's name"
+    more = {
+        "pjsip.conf": _trunks(centres, addresses) + _phones(phones),
+        "queues.conf": "\n".join(f"[{name}]\n{text}" for name, text in queues),
+        "features.conf": FEATURES,
+        "musiconhold.conf": MUSIC,
+        "res_parking.conf": PARKING,
+        "confbridge.conf": CONFERENCE,
+    }
+    dialplan = "\n".join(centre.text for centre in centres) + STAFF + f"\n[serve]\n{serve}\n"
+    async with (
+        Asterisk.start(
+            find(version),
+            dialplan=dialplan,
+            operators=(),
+            more=more,
+            load=("res_musiconhold", "res_parking", "app_confbridge"),
+        ) as pbx,
+        await pbx.observe() as seen,
+        await pbx.observe_as_siaga() as tape,
+    ):
+        (settings, *_) = await seen.action({"Action": "CoreSettings"})
+        # A transfer by key ends at once if its sounds are missing.
+        for name in ("pbx-transfer", "beep", "beeperr", "pbx-invalid"):
+            (pbx.folder / f"data/sounds/{name}.wav").symlink_to(SHIPPED / "sounds/en/siaga112/goodbye.wav")
+        # Without what the distribution adds: "22.10.1", not "22.10.1+dfsg+~…".
+        release = re.match(r"[\d.]*\d", settings["AsteriskVersion"])
+        assert release is not None, settings
+        stage = Theatre(pbx, seen, tape, addresses, release[0])
+        try:
+            for name, address in phones.items():
+                stage.phones[name] = await Phone.open(name, address, ("127.0.0.1", pbx.sip_port))
+            yield stage
+        finally:
+            for phone in stage.phones.values():
+                phone.close()
+
+
+ENDPOINT: Final = """
+[{name}]
+type = endpoint
+context = {context}
+disallow = all
+allow = ulaw
+dtmf_mode = rfc4733
+direct_media = no
+media_address = 127.0.0.1
+bind_rtp_to_media_address = yes
+trust_id_inbound = yes
+{aors}
+[{name}]
+type = identify
+endpoint = {name}
+match = {address}
+"""
+AOR: Final = """
+[{name}]
+type = aor
+contact = sip:{name}@{host}:{port}
+"""
+
+
+def _trunks(centres: Sequence[Centre], addresses: dict[str, str]) -> str:
+    return "\n".join(
+        ENDPOINT.format(
+            name=f"trunk-{centre.name}",
+            context=centre.trunk_context,
+            aors="",
+            address=addresses[centre.name],
+        )
+        for centre in centres
+        if centre is not SHIPPED_CENTRE
+    )
+
+
+def _phones(phones: dict[str, tuple[str, int]]) -> str:
+    text = ENDPOINT.format(name="unregistered", context="phones", aors="", address="127.0.1.99")
+    for name, (host, port) in phones.items():
+        # A citizen is reached over the trunk, so by a channel of the trunk, in its context.
+        endpoint, context = ("trunk-out", "siaga112-incoming") if name == "citizen" else (name, "phones")
+        text += ENDPOINT.format(name=endpoint, context=context, aors=f"aors = {name}", address=host)
+        text += AOR.format(name=name, host=host, port=port)
+    return text
+
+
+def write(recorded: Recorded, folder: Path) -> Path:
+    """Keep a capture."""
+    path = folder / recorded.version / f"{recorded.scenario.name}.ami"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(recorded.data)
+    return path

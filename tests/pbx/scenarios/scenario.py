@@ -1,0 +1,88 @@
+"""What a scenario is: a centre, a caller's story, and the outcome that it must have."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from siaga112.core.calls import Dialplan
+from siaga112.core.model import SECOND, Millis
+from tests.lab import Version
+from tests.pbx.scenarios.stage import Stage
+
+ANSWERS: Final = "Local/answer@operators/n"
+NEVER_ANSWERS: Final = "Local/never@operators/n"
+BUSY: Final = "Local/busy@operators/n"
+HANGS_UP: Final = "Local/answer_then_hangup@operators/n"
+ALLOWED: Final = ("SET VARIABLE SIAGA_REASON not_blocked", "SET VARIABLE SIAGA_VERDICT ALLOW")
+
+Play = Callable[[Stage], Awaitable[None]]
+"""What happens, as a function of the stage on which it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """A dialplan that takes calls: the trunk's context, the menu's, and its text in extensions.conf."""
+
+    name: str
+    trunk_context: str
+    ivr_contexts: frozenset[str]
+    text: str = ""
+    dialled: frozenset[str] = frozenset()
+
+    @property
+    def dialplan(self) -> Dialplan:
+        """The same in the words of our settings."""
+        return Dialplan(frozenset({self.trunk_context}), self.ivr_contexts, self.dialled)
+
+
+SHIPPED: Final = Centre("siaga112", "siaga112-incoming", frozenset({"siaga112-ivr"}))
+"""The sample centre of asterisk/extensions_siaga112_centre.conf."""
+
+SIMPLE: Final = Centre(
+    "simple",
+    "from-pstn",
+    frozenset({"main-menu"}),
+    """
+[from-pstn]
+exten => 112,1,Gosub(siaga112-screen,s,1)
+ same => n,Goto(main-menu,s,1)
+[main-menu]
+exten => s,1,Answer()
+ same => n,Background(siaga112/goodbye)
+ same => n,WaitExten(1)
+exten => 1,1,Goto(serve,${SERVE},1)
+exten => i,1,Playback(siaga112/goodbye)
+ same => n,Hangup()
+exten => t,1,Playback(siaga112/goodbye)
+ same => n,Hangup()
+""",
+)
+"""Another centre's own menu, with names of its own; key 1 leads to what the scenario gives in `serve`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One way a call can go.
+
+    `expect` has what should come of each call that the scenario places, in the order in which they come
+    in; None for a call that is not ours. `serve` are the dialplan applications that key 1 leads to;
+    `queues` are queues.conf sections; `operators` are the members of the shipped queue; `screening` is
+    what the daemon answers, None if it accepts the call and says nothing.
+    """
+
+    name: str
+    what: str
+    expect: tuple[str | None, ...]
+    play: Play
+    centre: Centre = SHIPPED
+    serve: tuple[str, ...] = ()
+    queues: Mapping[str, str] = field(default_factory=dict)
+    operators: tuple[str, ...] = (ANSWERS,)
+    queue_timeout: int = 30
+    early_drop: Millis = SECOND
+    screening: tuple[str, ...] | None = ALLOWED
+    versions: tuple[Version, ...] = ("22", "16")
+
+    def __post_init__(self) -> None:
+        if self.serve and self.centre is SHIPPED:
+            object.__setattr__(self, "centre", SIMPLE)

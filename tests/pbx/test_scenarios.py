@@ -1,0 +1,57 @@
+"""Every way a call can go, on both PBXs: each scenario is played anew and comes out as it should.
+
+All that are wanted are played by the first test that asks, several at a time; each test then looks at
+its own.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.lab import Version
+from tests.pbx.scenarios.defects import DEFECTS
+from tests.pbx.scenarios.every import PLAYED
+from tests.pbx.scenarios.golden import replayed
+from tests.pbx.scenarios.play import Recorded, play_all, write
+from tests.pbx.scenarios.scenario import Scenario
+
+pytestmark = pytest.mark.pbx
+Played = dict[tuple[str, Version], Recorded | Exception]
+
+CASES: Final = [
+    pytest.param(
+        scenario,
+        version,
+        id=f"{version}-{scenario.name}",
+        marks=[pytest.mark.xfail(reason=DEFECTS[scenario.name])] if scenario.name in DEFECTS else [],
+    )
+    for scenario, version in PLAYED
+]
+
+
+@pytest.fixture(scope="module")
+def played(request: pytest.FixtureRequest) -> Played:
+    """Play all scenarios whose tests were selected."""
+    wanted = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
+    chosen = [(s, version) for s, version in PLAYED if f"{version}-{s.name}" in wanted]
+
+    async def play() -> Played:
+        return {(s.name, version): result async for s, version, result in play_all(chosen)}
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize(("scenario", "version"), CASES)
+def test_scenario(scenario: Scenario, version: Version, played: Played, tmp_path: Path) -> None:
+    """The call goes as told, and what was recorded of it has its one right outcome."""
+    result = played[scenario.name, version]
+    if isinstance(result, Exception):
+        raise result
+    path = write(result, tmp_path)
+    assert result.ok, f"{result.found}, expected {result.expected}; the capture: {path}"
+    replay, _ = replayed(result.data)
+    assert not replay.malformed
+    assert not replay.tracker.anomalies
+    assert replay.tracker.idle
