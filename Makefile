@@ -7,7 +7,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fast format constraints prompts clean
+.PHONY: demo test check fast format constraints golden prompts clean
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -29,6 +29,12 @@ fast: $(READY)
 format: $(READY)
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
+
+# Every way a call can go, played on the real PBXs and recorded anew.
+golden: $(READY)
+	$(PYTHON) -m tests.lab.roots 22 16
+	$(PYTHON) -m tests.pbx.scenarios --record
+	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 
 prompts:
 	asterisk/sounds/make-prompts

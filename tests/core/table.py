@@ -54,7 +54,8 @@ def events(table: str) -> list[Event]:
 def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str]) -> Event:
     match name:
         case "Newchannel":
-            return ChannelCreated(at, uid, given.get("chan", "PJSIP/trunk-1"), place, given.get("num", ""))
+            channel = given.get("chan", "PJSIP/trunk-1")
+            return ChannelCreated(at, uid, channel, place, given.get("num", ""), given.get("state") == "0")
         case "Newexten":
             return DialplanStep(at, uid, place, given["app"])
         case "VarSet":

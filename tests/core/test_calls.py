@@ -165,6 +165,12 @@ CALLS = {
         ),
         "unknown, seen_in_part",
     ),
+    "hung up, and bridged by the PBX all the same": (
+        QUEUE
+        + "10:00:10 HangupRequest 100.1\n"
+        + "10:00:10 BridgeEnter 100.2 bridge=b1\n10:00:10 BridgeEnter 100.1 bridge=b1\n10:00:10 Hangup 100.1",
+        "abandoned, left_queue",
+    ),
     "turned away, and then queued after all": (
         ARRIVES
         + "10:00:00 VarSet 100.1 SIAGA_REJECTED=announce\n"
@@ -281,6 +287,12 @@ def test_a_channel_of_another_name_is_another_call() -> None:
         + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.1=1\n"
     )
     assert [spelled(finding) for finding in findings(table)] == ["unknown, events_lost"]
+
+
+def test_a_leg_with_an_extension_is_no_call_either() -> None:
+    """A channel that begins `Down` was made by the PBX, whatever its extension: a call-back is not ours."""
+    table = "10:00:00 Newchannel 200.1 state=0 at=siaga112-incoming,s,1\n10:00:09 Hangup 200.1"
+    assert findings(table) == []
 
 
 def test_a_second_hangup_settles_nothing() -> None:

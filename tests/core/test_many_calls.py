@@ -22,10 +22,11 @@ def day(seed: int) -> list[Event]:
     whole = [
         stream for stream in streams.values() if not any(isinstance(e, Interrupted | Resumed) for e in stream)
     ]
+    calls = sum(len(settle(stream)[0]) for stream in whole)
     chance = random.Random(seed)
     events = [
         event
-        for n in range(CALLS // len(whole) + 1)
+        for n in range(CALLS // calls + 1)
         for k, stream in enumerate(whole)
         for event in renamed(stream, f"{n}.{k}", chance.randrange(HOUR) - stream[0].at)
     ]

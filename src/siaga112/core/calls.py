@@ -184,7 +184,7 @@ class Tracker:
         self._done.pop(event.uid, None)
         # A leg that the PBX itself makes (an operator, a transfer out through the trunk) has no
         # extension to run: only a channel that arrives has one.
-        if self._comes_in(event.channel, event.place) and event.place.exten:
+        if not event.outgoing and self._comes_in(event.channel, event.place) and event.place.exten:
             arrived = Fact(event.at, FactKind.ARRIVED, event.place.context)
             self._calls[event.uid] = _Live(CallId(event.uid), event.channel, event.number, [arrived])
         else:
@@ -274,7 +274,7 @@ class Tracker:
         self._part(self._bridges.leave(event.uid), event.at)
         for uid in self._bridges.enter(event.uid, event.bridge):
             call = self._calls[uid]
-            if not call.connected:
+            if not call.connected and not call.hung_up:
                 call.connected = True
                 call.stage = Stage.TALKING
                 call.note(event.at, FactKind.CONNECTED)

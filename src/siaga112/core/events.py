@@ -50,13 +50,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ChannelCreated:
-    """A channel appears (Newchannel)."""
+    """A channel appears (Newchannel). One that begins `Down` is made by the PBX, to call somebody."""
 
     at: Millis
     uid: str
     channel: str
     place: Place
     number: str
+    outgoing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +231,20 @@ _CHANNEL: Final = (
     "Uniqueid",
     "Linkedid",
 )
+_DOWN: Final = "0"
+"""AST_STATE_DOWN (channelstate.h): how a channel begins that calls out; one that comes in rings."""
+
 _DEST: Final = ("Privilege", "DestChannel", "DestUniqueid", "DestLinkedid")
 
 
 def _place(h: Headers) -> Place:
     return Place(h["Context"], h["Exten"], h["Priority"])
+
+
+def _two_way(h: Headers) -> bool:
+    """Say whether people talk there: in a call of two (basic) or a conference (base); no announcer does."""
+    people = h["BridgeType"] in {"basic", "base"} and "holding" not in h["BridgeTechnology"]
+    return people and not h["Channel"].startswith(("CBAnn/", "CBRec/"))
 
 
 def _mark(at: Millis, h: Headers) -> OperatorMarked | None:
@@ -247,8 +257,10 @@ _Build = Callable[[Millis, Headers], Event | None]
 
 _KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
     "Newchannel": (
-        _CHANNEL,
-        lambda at, h: ChannelCreated(at, h["Uniqueid"], h["Channel"], _place(h), h["CallerIDNum"]),
+        (*_CHANNEL, "ChannelState"),
+        lambda at, h: ChannelCreated(
+            at, h["Uniqueid"], h["Channel"], _place(h), h["CallerIDNum"], h["ChannelState"] == _DOWN
+        ),
     ),
     "Newexten": (
         (*_CHANNEL, "Extension", "Application"),
@@ -272,12 +284,7 @@ _KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
     ),
     "BridgeEnter": (
         (*_CHANNEL, "BridgeUniqueid", "BridgeType", "BridgeTechnology"),
-        lambda at, h: BridgeEntered(
-            at,
-            h["Uniqueid"],
-            h["BridgeUniqueid"],
-            h["BridgeType"] == "basic" and "holding" not in h["BridgeTechnology"],
-        ),
+        lambda at, h: BridgeEntered(at, h["Uniqueid"], h["BridgeUniqueid"], _two_way(h)),
     ),
     "BridgeLeave": (
         (*_CHANNEL, "BridgeUniqueid"),
