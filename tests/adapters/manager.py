@@ -18,6 +18,7 @@ def channel(uid: str, **changed: str) -> dict[str, str]:
     """Give the headers that every event of a channel has."""
     return {
         "Channel": f"PJSIP/trunk-{uid}",
+        "ChannelState": "4",
         "CallerIDNum": "081211111111",
         "CallerIDName": "<unknown>",
         "Context": "siaga112-incoming",

@@ -51,16 +51,6 @@ async def leave_during_announcement(stage: Stage) -> None:
     await leg.ended()
 
 
-async def leave_as_answered(stage: Stage) -> None:
-    """Hang up in the instant after the operator has picked up."""
-    call = await stage.call(presses="1")
-    leg = await stage.phones["101"].ringing()
-    await leg.answer()
-    await call.until("AgentConnect")
-    await call.call.hang_up()
-    await leg.ended()
-
-
 async def wait_it_out(stage: Stage) -> None:
     """Stay until the PBX ends the call."""
     call = await stage.call(presses="1")
@@ -220,9 +210,6 @@ SCENARIOS = (
              "The caller hangs up while the operator hears the announcement.",
              (LEFT,), leave_during_announcement, serve=("Queue(left-announcement,r)",),
              queues={"left-announcement": f"announce=siaga112/notice\nmember => {PHONE}"}),
-    Scenario("queue_left_as_answered",
-             "The caller hangs up in the instant after the operator has answered.",
-             (ANSWERED,), leave_as_answered, operators=(PHONE,)),
     Scenario("queue_timeout", "No operator answers; the queue gives up and the PBX says so.",
              (TIMEOUT,), wait_it_out, operators=(NEVER_ANSWERS,), queue_timeout=1),
     Scenario("queue_timeout_then_left", "The queue gives up; the caller hangs up while hearing so.",
