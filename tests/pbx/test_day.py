@@ -22,7 +22,8 @@ async def test_the_day_comes_out_as_expected(version: Version) -> None:
         day = Day(pbx, daemon, seen)
         rows = [row async for row in day.rows()]
         broken = [line for line in daemon.lines if line["event"] in {"not json", "unexpected"}]
-        warnings = pbx.warnings()
+        # That a caller may be gone before Answer() is no fault of our files: chan_pjsip says so aloud.
+        warnings = [line for line in pbx.warnings() if "Session already DISCONNECTED" not in line]
     assert [row for row in rows if not row.ok] == []
     assert day.calls == 36
     assert broken == []
