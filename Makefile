@@ -7,7 +7,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fast format constraints golden prompts clean
+.PHONY: demo test check fast format constraints golden docs prompts clean
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -34,6 +34,11 @@ format: $(READY)
 golden: $(READY)
 	$(PYTHON) -m tests.lab.roots 22 16
 	$(PYTHON) -m tests.pbx.scenarios --record
+	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+
+# The pages that are made by the code they describe.
+docs: $(READY)
+	$(PYTHON) -m tests.core.walkthrough
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 
 prompts:

@@ -9,18 +9,21 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis, url
-from siaga112.adapters.redis_store import RedisStore, connect
+from siaga112.adapters.redis_store import RedisStore
 from siaga112.core.model import DAY
-from siaga112.service.pipeline import Recorder
-from tests.samples import CALLER, NOW, RULES, answered, entry, prank
+from siaga112.core.policy import PRESETS
+from siaga112.service.recording import Recorder
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
 from tests.service.meter import KeptMeter
+from tests.service.test_desk import abandoned
 from tests.service.test_pipeline import MemoryOutbox
 
 pytestmark = pytest.mark.redis
@@ -172,6 +175,31 @@ async def test_a_block_is_listed_explained_and_lifted(live: Shell) -> None:
     assert "is not blocked" in again.failed(1)
 
 
+async def test_with_a_key_callers_are_shown_as_hashes_and_found_by_number(live: Shell) -> None:
+    """No command prints a number then; each takes one, and takes a hash as another command printed it."""
+    live.write(privacy='caller_key = "sixteen letters!"')
+    said = (await live("block", NUMBER, "--permanent", "--reason", "threats")).done()
+    (row,) = (await live("blocks", "--json")).json
+    held = row["caller"]
+    assert said == f"{held} is blocked until further notice\n"
+    assert held.startswith("h:")
+    by_number, by_hash, told = await live.each(f"why {CALLER} --json", f"why {held} --json", f"why {NUMBER}")
+    assert by_number.json == by_hash.json
+    assert [block["reason"] for block in by_hash.json[0]["blocks"]] == ["threats"]
+    assert CALLER.removeprefix("+62") not in by_number.out + told.done()
+    assert "is no longer blocked" in (await live("unblock", held, "--reason", "stolen")).done()
+
+    live.write()
+    wrong = await live.each(f"why {held}", "why h:12")
+    assert all("is not the number of a caller" in ended.failed(1) for ended in wrong)
+
+
+async def test_who_is_in_never_block_cannot_be_blocked_by_hand_either(live: Shell) -> None:
+    """The list binds people too, and says so."""
+    live.write(policy='never_block = ["0812 1111*"]')
+    assert "or in never_block" in (await live("block", NUMBER, "--permanent", "--reason", "x")).failed(1)
+
+
 async def test_a_permanent_block_has_no_end(live: Shell) -> None:
     """For good is null in JSON and said in words."""
     assert (
@@ -248,6 +276,75 @@ async def test_a_mark_counts_and_its_correction_takes_the_strike_back(live: Shel
     unmarkable = prank(1, NOW - 3_600_000).id
     assert "only an answered call" in (await live("mark", unmarkable, "genuine")).failed(1)
     assert "no call" in (await live("mark", "1.0", "prank")).failed(1)
+
+
+async def test_an_operator_who_knows_only_the_number_marks_the_last_call(live: Shell) -> None:
+    """A number in place of the call: its last answered call, named in the answer."""
+    call = answered(2, NOW - 1_800_000).id
+    told = await live("mark", NUMBER, "genuine", "--note", "the fire was real")
+    assert told.done() == f"call {call} is marked genuine; no strike\n"
+    assert "no answered call" in (await live("mark", "081299999999", "prank")).failed(1)
+    (line,) = (await live("audit", "--json")).json
+    assert (line["by"], line["action"], line["subject"]) == ("ratna", "mark", call)
+    assert (line["detail"], line["reason"]) == ("genuine", "the fire was real")
+    assert f"call {call} marked genuine by ratna: the fire was real" in (await live("why", NUMBER)).done()
+
+
+async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
+    """Listed with its cause; confirmed it holds, dismissed it is gone, and there is none to decide twice."""
+    live.write(policy='preset = "serang-2019"\nthreshold = [1, 2]')
+    store = RedisStore(connect(url(live.home / "state")), "lab", 400 * DAY)
+    rules = replace(PRESETS["serang-2019"], thresholds=(1, 2))
+    recorder = Recorder(MemoryOutbox(), store, rules, KeptMeter())
+    for number, caller in enumerate([CALLER, OTHER] * 3, 10):
+        await recorder.record(entry(prank(number, NOW + number, caller)))
+    await store.close()
+    listed = (await live("blocks", "--proposed", "--json")).json
+    assert [(row["caller"], row["level"], row["cause"]) for row in listed] == [
+        (CALLER, "permanent", "policy"), (OTHER, "permanent", "policy"),
+    ]  # fmt: skip
+    assert "proposed (the policy leaves it to a supervisor)" in (await live("why", CALLER)).done()
+    assert "until further notice" in (await live("confirm", CALLER, "--reason", "letter 12")).done()
+    assert "forgiven" in (await live("dismiss", OTHER, "--reason", "a clinic")).done()
+    left, blocked, again = await live.each(
+        "blocks --proposed", "blocks --json", f"dismiss {OTHER} --reason x"
+    )
+    assert left.done() == "no block is proposed\n"
+    assert [row["caller"] for row in blocked.json] == [CALLER]
+    assert "no block is proposed" in again.failed(1)
+
+
+async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
+    """Who gave up waiting, how often and how long; --done takes a caller off, with a reason."""
+    store = RedisStore(connect(url(live.home / "state")), "lab", 400 * DAY)
+    recorder = Recorder(MemoryOutbox(), store, RULES, KeptMeter())
+    await recorder.record(abandoned(20, NOW, 30))
+    await store.close()
+    (row,) = (await live("callbacks", "--json")).json
+    assert (row["caller"], row["times"], row["longest_wait_seconds"]) == (CALLER, 1, 30.0)
+    table, done = await live("callbacks"), await live("callbacks", "--done", NUMBER, "--reason", "came by")
+    assert CALLER in table.done()
+    assert done.done() == f"{CALLER} is off the list (1 call)\n"
+    assert (await live("callbacks")).done() == "nobody waits for a call-back\n"
+    assert "does not wait" in (await live("callbacks", "--done", NUMBER)).failed(1)
+
+
+async def test_a_caller_is_told_what_is_held_and_forgotten(live: Shell) -> None:
+    """`subject` prints all of it, `forget` erases it and says what; the calls stay, without the caller."""
+    await live("block", NUMBER, "--permanent", "--reason", "threats")
+    held = (await live("subject", NUMBER)).json
+    assert (len(held["calls"]), len(held["blocks"]), len(held["strikes"])) == (2, 1, 1)
+    assert [line["action"] for line in held["audit"]] == ["block"]
+    refused = await live("forget", NUMBER, "--reason", "asked by letter")
+    assert refused.code == 1, "without a terminal nobody can say yes"
+    told = (await live("forget", NUMBER, "--reason", "asked by letter", "--yes")).done()
+    assert told.startswith(
+        "erased: 1 strikes, 1 blocks, 0 proposals, 0 call-backs, 2 lines of the audit trail; 2 calls"
+    )
+    held, rows, trail = await live.each(f"subject {NUMBER}", "calls --json", "audit --json")
+    assert (held.json["calls"], held.json["blocks"], held.json["audit"]) == ([], [], [])
+    assert [(row["caller"], row["outcome"]) for row in rows.json] == [(None, "ivr_prank"), (None, "answered")]
+    assert "forget" in [line["action"] for line in trail.json]
 
 
 @pytest.mark.parametrize("command", ["calls --since 3d", "calls --json", f"why {NUMBER}"])
@@ -344,8 +441,10 @@ async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> Non
     ("section", "text", "says"),
     [
         ("agi", "prot = 4573", 'unknown key "agi.prot", did you mean "port"?'),
-        ("redis", 'url = "localhost"', "[redis] url: write"),
+        ("redis", 'url = "localhost"', 'write "embedded", or redis://'),
         ("agi", "port =", "not valid TOML"),
+        ("pbx", 'region = "Indonesia"', 'no such region: "Indonesia", did you mean "ID"?'),
+        ("policy", 'never_block = ["0812-0811"]', "policy.never_block.0: not a range"),
     ],
 )
 async def test_a_bad_configuration_ends_with_3(shell: Shell, section: str, text: str, says: str) -> None:

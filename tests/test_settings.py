@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from siaga112.core.model import Level, Mode, Outcome, Treatment
+from siaga112.core.caller_id import NumberPlan
+from siaga112.core.model import Level, Mode, Treatment
 from siaga112.core.policy import PRESETS
 from siaga112.errors import ConfigurationError
 from siaga112.settings import Policy, Settings, load
@@ -60,14 +61,14 @@ def test_the_example_shows_the_defaults() -> None:
 
 def test_the_example_is_complete() -> None:
     """There is no key that the example does not show; the policy's own values stand there as comments."""
-    own = [f"policy.{name}" for name in Policy.model_fields if name != "preset"]
+    own = [f"policy.{name}" for name, field in Policy.model_fields.items() if field.default is None]
     assert sorted(unset(load(EXAMPLE, {}))) == sorted(own)
 
 
 def test_the_comments_of_the_policy_show_the_preset() -> None:
     """Taking the "#" away from each changes nothing, and none is missing."""
     policy = uncommented()
-    assert sorted(policy) == sorted(Policy.model_fields)
+    assert policy.keys() == Policy.model_fields.keys()
     read = Policy.model_validate(policy)
     assert read.rules() == PRESETS[read.preset]
 
@@ -95,8 +96,8 @@ def test_a_centres_own_values_take_the_place_of_the_presets() -> None:
         {"threshold": 3, "temporary": "3d", "counted": ["abandoned"], "treatment": {"permanent": "announce"}}
     )
     rules, base = policy.rules(), PRESETS["permenkominfo-2016"]
-    assert (rules.threshold, rules.temporary) == (3, (259_200_000,))
-    assert rules.counted == {Outcome.ABANDONED}
+    assert (rules.thresholds, rules.temporary) == ((3,), (259_200_000,))
+    assert rules.weights == {"abandoned": 1, "prank": 1}
     assert rules.treatment == {Level.TEMPORARY: Treatment.REJECT, Level.PERMANENT: Treatment.ANNOUNCE}
     assert (rules.window, rules.memory, rules.burst) == (base.window, base.memory, base.burst)
     both = Policy.model_validate({"treatment": "deprioritise"}).rules().treatment
@@ -106,7 +107,33 @@ def test_a_centres_own_values_take_the_place_of_the_presets() -> None:
 def test_zero_is_a_value_too() -> None:
     """A centre that switches something off with 0 is not given the preset's value."""
     rules = Policy.model_validate({"warn_from": 0, "burst": "0s", "counted": []}).rules()
-    assert (rules.warn_from, rules.burst, rules.counted) == (0, 0, frozenset())
+    assert (rules.warn_from, rules.burst, rules.weights) == (0, 0, {"prank": 1})
+
+
+def test_the_number_plan_is_made_from_three_sections(tmp_path: Path) -> None:
+    """Where the centre stands, whom it spares, and how it keeps callers: also the tracker goes by it."""
+    text = """
+        [pbx]
+        region = "my"
+        area_code = "3"
+        [policy]
+        never_block = ["1300*"]
+        [privacy]
+        caller_key = "sixteen letters!"
+    """
+    config = load(written(tmp_path, text), {})
+    assert config.number_plan() == NumberPlan("MY", "3", ("1300*",), b"sixteen letters!")
+    assert config.dialplan().numbers == config.number_plan()
+
+
+@pytest.mark.parametrize(
+    ("written_as", "nearest"),
+    [("UK", "GB"), ("Indonesia", "ID"), ("Jerman", "DE"), ("singapore", "SG"), ("USA", "US")],
+)
+def test_an_unknown_region_names_the_nearest(tmp_path: Path, written_as: str, nearest: str) -> None:
+    """Who writes a country's name, or an everyday abbreviation, is told its code."""
+    line = refused(written(tmp_path, f'[pbx]\nregion = "{written_as}"'))
+    assert line.endswith(f'pbx.region: no such region: "{written_as}", did you mean "{nearest}"?')
 
 
 # ── the environment ──────────────────────────────────────────────────────────────────────────────
@@ -195,11 +222,13 @@ def test_bytes_that_are_no_text_are_one_line(tmp_path: Path) -> None:
 
 def test_no_error_shows_a_secret(tmp_path: Path) -> None:
     """A secret of the wrong type is refused without being repeated."""
-    path = written(tmp_path, '[ami]\nsecret = ["hunter2"]\n[redis]\nurl = "http://:hunter2@h"\n')
+    text = '[ami]\nsecret = ["hunter2"]\n[redis]\nurl = "http://:hunter2@h"\n'
+    path = written(tmp_path, text + '[privacy]\ncaller_key = "hunter2"\n')
     assert "hunter2" not in refused(path)
 
 
 def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
     """Printed or logged, the settings keep secrets to themselves."""
-    path = written(tmp_path, '[ami]\nsecret = "hunter2"\n[redis]\nurl = "redis://:hunter2@h"\n')
-    assert "hunter2" not in repr(load(path, {}))
+    text = '[ami]\nsecret = "hunter2"\n[redis]\nurl = "redis://:hunter2@h"\n'
+    config = load(written(tmp_path, text + '[privacy]\ncaller_key = "hunter2 hunter2 hunter2"\n'), {})
+    assert "hunter2" not in f"{config!r} {config.number_plan()!r} {config.dialplan()!r}"

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -15,19 +15,25 @@ import structlog
 from siaga112.adapters import redis_embedded
 from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
 from siaga112.adapters.fastagi import FastAgiServer
-from siaga112.adapters.metrics import HttpEndpoint, Metrics
+from siaga112.adapters.http import HttpEndpoint
+from siaga112.adapters.metrics import Metrics
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
+from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis
-from siaga112.adapters.redis_store import RedisStore, connect
-from siaga112.core.caller_id import INDONESIA
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.supervision import LoopWatch, ServiceManager
 from siaga112.core.calls import Tracker
+from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Millis
+from siaga112.core.outgoing import OutgoingCalls
 from siaga112.errors import ConfigurationError
 from siaga112.service.desk import Desk
+from siaga112.service.keeping import Keeper
 from siaga112.service.mode import ModeWatch
-from siaga112.service.pipeline import Pipeline, Recorder
+from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
+from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
 from siaga112.service.settling import LOOK_BACK, Settler
 from siaga112.settings import Settings
@@ -59,12 +65,26 @@ def redis_url(settings: Settings) -> str:
 
 def open_store(settings: Settings) -> RedisStore:
     """Make the store; nothing is sent yet."""
-    return RedisStore(connect(redis_url(settings)), settings.site, settings.privacy.keep_calls)
+    privacy = settings.privacy
+    return RedisStore(connect(redis_url(settings)), settings.site, privacy.keep_calls, privacy.keep_audit)
 
 
 def open_desk(settings: Settings, store: RedisStore, by: str) -> Desk:
     """Make the supervisor's desk."""
-    return Desk(store, settings.policy.rules(), settings.mode, now, by)
+    return Desk(store, settings.policy_rules(), settings.mode, now, by)
+
+
+def open_metrics(settings: Settings) -> Metrics:
+    """Make what is counted, with the centre's promise."""
+    promise = settings.service_level
+    return Metrics(
+        settings.site,
+        settings.pbx.queues,
+        settings.shift_plan(),
+        settings.zone,
+        answer_within=promise.answer_within,
+        target=promise.target,
+    )
 
 
 def require_secret(settings: Settings) -> None:
@@ -90,7 +110,7 @@ def ami_address(settings: Settings) -> AmiAddress:
 async def record_source(settings: Settings, tape: Tape) -> None:
     """Follow the PBX for ever, for its tape alone."""
     require_secret(settings)
-    metrics = Metrics(settings.site, settings.pbx.queues, settings.shift_plan(), settings.zone)
+    metrics = open_metrics(settings)
     async for _ in AmiSource(ami_address(settings), metrics, now, tape).slices():
         pass
 
@@ -102,11 +122,17 @@ def _tell_of_exception(_: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
 
 @dataclass
 class Daemon:
-    """`siaga112 run`: both halves, or one. Start parts in order, run until told to stop, end in order."""
+    """`siaga112 run`: both halves, or one. Start parts in order, run until told to stop, end in order.
+
+    `read` reads the configuration anew, at SIGHUP.
+    """
 
     settings: Settings
     only: Half | None = None
+    read: Callable[[], Settings] | None = None
     _parts: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    _appliers: list[Callable[[Settings], None]] = field(default_factory=list)
+    _manager: ServiceManager = field(default_factory=ServiceManager)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
@@ -118,8 +144,10 @@ class Daemon:
         loop.set_exception_handler(_tell_of_exception)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        self._parts.append(LoopWatch(self._manager).run)
 
-        metrics = Metrics(settings.site, settings.pbx.queues, settings.shift_plan(), settings.zone)
+        metrics = open_metrics(settings)
         async with contextlib.AsyncExitStack() as stack:
             if settings.embedded_redis:
                 embedded = EmbeddedRedis(settings.state_dir)
@@ -129,15 +157,11 @@ class Daemon:
             store = open_store(settings)
             stack.push_async_callback(store.close)
             watch = ModeWatch(store, settings.mode, metrics)
-            self._parts += [watch.run, lambda: self._count_blocks(store, metrics)]
+            self._appliers.append(watch.configure)
+            self._parts.append(watch.run)
             ready: dict[str, Callable[[], bool]] = {}
             outbox: SqliteOutbox | None = None
 
-            if self.only is not Half.TRACK:
-                server = self._screening(store, watch, metrics)
-                port = await server.start(settings.agi.host, settings.agi.port)
-                stack.push_async_callback(server.stop)
-                _log.info("screening", agi=f"agi://{settings.agi.host}:{port}/screen", mode=settings.mode)
             if self.only is not Half.SCREEN:
                 outbox = SqliteOutbox(settings.state_dir / "outbox.db")
                 await outbox.open()
@@ -145,6 +169,7 @@ class Daemon:
                 source = AmiSource(ami_address(settings), metrics, now)
                 ready["ami"] = lambda: source.connected
                 self._follow(store, watch, metrics, outbox, source)
+                self._parts.append(lambda: self._show_store(store, metrics))
 
             endpoint = HttpEndpoint(
                 metrics,
@@ -157,50 +182,107 @@ class Daemon:
             stack.push_async_callback(endpoint.stop)
             own = settings.metrics.screen_port if self.only is Half.SCREEN else settings.metrics.port
             port = await endpoint.start(settings.metrics.host, own)
+            if self.only is not Half.TRACK:
+                server = self._screening(store, watch, metrics)
+                agi = await server.start(settings.agi.host, settings.agi.port)
+                stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
+                _log.info("screening", agi=f"agi://{settings.agi.host}:{agi}/screen", mode=settings.mode)
             _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
+            self._manager.tell("READY=1")
             await self._until(stopping)
+            self._manager.tell("STOPPING=1")
         _log.info("stopped")
 
     def _screening(self, store: RedisStore, watch: ModeWatch, metrics: Metrics) -> FastAgiServer:
         screener = Screener(
             store=store,
             mode=watch.current,
-            rules=self.settings.policy.rules(),
-            numbers=INDONESIA,
+            rules=self.settings.policy_rules(),
+            numbers=self.settings.number_plan(),
             meter=metrics,
             clock=now,
             stopwatch=time.perf_counter,
             deadline=self.settings.agi.deadline_ms / SECOND,
         )
+
+        def apply(new: Settings) -> None:
+            screener.rules = new.policy_rules()
+            screener.numbers = new.number_plan()
+            screener.deadline = new.agi.deadline_ms / SECOND
+
+        self._appliers.append(apply)
         return FastAgiServer(screener.screen, metrics.agi_refused)
+
+    def _reload(self) -> None:
+        """Take over what can change while calls are up; what is wrong with the new one is only told."""
+        if self.read is None:
+            return
+        self._manager.reloading()
+        try:
+            new = self.read()
+        except ConfigurationError as error:
+            _log.error("reload_refused", detail=str(error), kept="the configuration in force")
+        else:
+            changed = self.settings.differences(new)
+            self.settings = self.settings.with_reloadable(new)
+            for apply in self._appliers:
+                apply(self.settings)
+            _log.info("reloaded", changed=[key for key in changed if new.reloadable(key)])
+            if later := [key for key in changed if not new.reloadable(key)]:
+                _log.warning("reload_needs_restart", keys=later, kept="their old values until then")
+        self._manager.tell("READY=1")
 
     def _follow(
         self, store: RedisStore, watch: ModeWatch, metrics: Metrics, outbox: SqliteOutbox, source: AmiSource
     ) -> None:
         settings = self.settings
-        rules = settings.policy.rules()
-        tracker = Tracker(settings.dialplan())
-        pipeline = Pipeline(tracker, settings.classifier_rules(), rules, outbox, metrics, watch.current)
+        rules = settings.policy_rules()
+        dialplan = settings.dialplan()
+        tracker = Tracker(dialplan)
+        lines = Lines(dialplan.queues, rules.surge)
+        pipeline = Pipeline(
+            tracker=tracker,
+            lines=lines,
+            outgoing=OutgoingCalls(dialplan),
+            classifier=settings.classifier_rules(),
+            policy=rules,
+            outbox=outbox,
+            meter=metrics,
+            mode=watch.current,
+        )
         if settings.pbx.queue_log:
             settler = Settler(
                 queue_log=QueueLogFile(Path(settings.pbx.queue_log)),
                 store=store,
                 outbox=outbox,
                 queues=frozenset(settings.pbx.queues),
-                numbers=INDONESIA,
+                numbers=settings.number_plan(),
                 in_progress=tracker.follows,
             )
             settler.look_back(now() - LOOK_BACK)
-            pipeline = replace(pipeline, look_back=settler.look_back)
+            pipeline.look_back = settler.look_back
             self._parts.append(settler.run)
         recorder = Recorder(outbox, store, rules, metrics)
-        self._parts += [lambda: pipeline.run(source), recorder.run]
+        keeper = Keeper(store, rules, now)
+
+        def apply(new: Settings) -> None:
+            rules = new.policy_rules()
+            pipeline.policy = recorder.policy = keeper.rules = rules
+            pipeline.classifier = new.classifier_rules()
+            lines.patience = rules.surge
+            tracker.renumber(new.number_plan())
+
+        self._appliers.append(apply)
+        self._parts += [lambda: pipeline.run(source), recorder.run, keeper.run]
 
     @staticmethod
-    async def _count_blocks(store: RedisStore, metrics: Metrics) -> None:
+    async def _show_store(store: RedisStore, metrics: Metrics) -> None:
         while True:
             with contextlib.suppress(StoreDownError, StoreBrokenError):  # the mode watch tells of it
                 metrics.blocks_in_force(await store.block_counts(now()))
+                metrics.proposed(await store.proposed_count())
+                metrics.callbacks(*await store.missed_count())
+                metrics.tallies(await store.tallies())
             await asyncio.sleep(COUNT_SECONDS)
 
     async def _until(self, stopping: asyncio.Event) -> None:

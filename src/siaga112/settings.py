@@ -8,6 +8,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
@@ -25,9 +26,11 @@ from pydantic import (
     model_validator,
 )
 
+from siaga112 import redis_url, regions
 from siaga112.core import durations
+from siaga112.core.caller_id import NumberPlan, check_never_block
 from siaga112.core.calls import Dialplan
-from siaga112.core.model import Level, Millis, Mode, Outcome, Treatment
+from siaga112.core.model import Level, Mark, Millis, Mode, Outcome, Reason, Treatment
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PRESETS, PolicyRules
 from siaga112.core.shifts import Shift
@@ -36,6 +39,26 @@ from siaga112.errors import ConfigurationError
 DEFAULT_PATH: Final = Path("/etc/siaga112/siaga112.toml")
 ENV_PREFIX: Final = "SIAGA112_"
 
+RELOADABLE: Final = ("mode", "policy.", "classifier.", "agi.deadline_ms", "service_level.answer_within")
+"""What SIGHUP takes over; the rest needs a restart."""
+EMBEDDED: Final = "embedded"
+"""The `[redis] url` that means a private Redis of our own."""
+
+COUNTABLE: Final = frozenset(
+    {
+        *(Outcome.IVR_PRANK, Reason.LEFT_MENU, Reason.INVALID_CHOICE, Reason.NO_CHOICE, Mark.PRANK),
+        *(
+            Outcome.ABANDONED,
+            Reason.LEFT_QUEUE,
+            Reason.LEFT_RINGING,
+            Reason.DROPPED_EARLY,
+            Reason.BEFORE_MENU,
+        ),
+    }
+)
+"""What a regulation may count as a misuse: never what we failed to serve, nor what we did not see."""
+CALLER_KEY_LENGTH: Final = 16
+
 
 def _duration(value: object) -> Millis:
     if not isinstance(value, str):
@@ -43,8 +66,20 @@ def _duration(value: object) -> Millis:
     return durations.parse(value)
 
 
-def _ladder(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str | int) else value
+
+
+def _weights(value: object) -> object:
+    """Read a list as a weight of 1 each; the operator's mark counts unless its weight says otherwise."""
+    if isinstance(value, list):
+        value = dict.fromkeys(value, 1)
+    if not isinstance(value, dict):
+        return value
+    for name in value:
+        if name not in COUNTABLE:
+            raise ValueError(f'"{name}" can never be a misuse (what can: {", ".join(sorted(COUNTABLE))})')
+    return {"prank": 1, **value}
 
 
 def _both_levels(value: object) -> object:
@@ -77,8 +112,22 @@ def _host(value: str) -> str:
     return value
 
 
+def _caller_key(value: SecretStr) -> SecretStr:
+    if 0 < len(value) < CALLER_KEY_LENGTH:
+        raise ValueError(f"a key has at least {CALLER_KEY_LENGTH} characters; openssl rand -hex 32 makes one")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() != EMBEDDED:
+        redis_url.parse(value.get_secret_value())
+    return value
+
+
 Duration = Annotated[Millis, BeforeValidator(_duration), PlainSerializer(durations.spell)]
 Host = Annotated[str, AfterValidator(_host)]
+Thresholds = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), BeforeValidator(_one_or_more)]
+Weights = Annotated[dict[str, Annotated[float, Field(ge=0, le=100)]], BeforeValidator(_weights)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Names = Annotated[list[str], Field(min_length=1)]
 
@@ -101,9 +150,17 @@ class Pbx(_Section):
 
     trunk_contexts: Names = ["siaga112-incoming"]
     numbers: list[str] = []
+    region: Annotated[str, AfterValidator(regions.known)] = "ID"
+    area_code: str = ""
     ivr_contexts: Names = ["siaga112-ivr"]
+    hangup_contexts: list[str] = ["app-blackhole"]
     queues: Names = ["siaga112"]
     queue_log: str = ""
+
+    @model_validator(mode="after")
+    def _known_area(self) -> Self:
+        NumberPlan(self.region, self.area_code)
+        return self
 
 
 class Agi(_Section):
@@ -117,7 +174,7 @@ class Agi(_Section):
 class Redis(_Section):
     """Where the block list and the ledger live."""
 
-    url: SecretStr = SecretStr("embedded")
+    url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr(EMBEDDED)
 
 
 class Classifier(_Section):
@@ -130,15 +187,21 @@ class Policy(_Section):
     """The preset, and the centre's own values in place of the preset's."""
 
     preset: str = "permenkominfo-2016"
-    threshold: Annotated[int, Field(ge=1)] | None = None
+    threshold: Thresholds | None = None
     window: Duration | None = None
-    counted: list[Outcome] | None = None
-    temporary: Annotated[list[Duration], BeforeValidator(_ladder)] | None = None
-    permanent: Literal["automatic"] | None = None
+    counted: Weights | None = None
+    temporary: Annotated[list[Duration], BeforeValidator(_one_or_more)] | None = None
+    repeat: Annotated[int, Field(ge=1)] | None = None
+    permanent: Literal["automatic", "proposed", "never"] | None = None
     memory: Duration | None = None
     burst: Duration | None = None
     warn_from: Annotated[int, Field(ge=0)] | None = None
     treatment: Annotated[dict[Level, Treatment], BeforeValidator(_both_levels)] | None = None
+    blocks_per_hour: Annotated[int, Field(ge=0)] = 30
+    protect: Duration = durations.parse("30d")
+    never_block: list[Annotated[str, AfterValidator(check_never_block)]] = []
+    let_through: Duration = 0
+    surge: bool = True
 
     @model_validator(mode="after")
     def _known_preset(self) -> Self:
@@ -146,22 +209,39 @@ class Policy(_Section):
             raise ValueError(f'no preset "{self.preset}" (there are: {", ".join(PRESETS)})')
         return self
 
+    @model_validator(mode="after")
+    def _a_ladder(self) -> Self:
+        if self.preset not in PRESETS:
+            return self
+        thresholds, steps = self.rules().thresholds, len(self.rules().temporary) + 1
+        if list(thresholds) != sorted(set(thresholds)):
+            raise ValueError("threshold: each step needs a higher threshold than the one before")
+        if len(thresholds) > steps:
+            raise ValueError(
+                f"threshold: {len(thresholds)} thresholds for {steps} steps "
+                "(the temporary ones, and the permanent one); lengthen temporary"
+            )
+        return self
+
     def rules(self) -> PolicyRules:
-        """Give the rules in force: the preset's, with the centre's own values in their place."""
+        """Give the regulation: the preset's, with the centre's own values in their place."""
         base = PRESETS[self.preset]
         own = {
-            "threshold": self.threshold,
+            "thresholds": None if self.threshold is None else tuple(self.threshold),
             "window": self.window,
-            "counted": None if self.counted is None else frozenset(self.counted),
+            "weights": self.counted,
             "temporary": None if self.temporary is None else tuple(self.temporary),
+            "repeat": self.repeat,
+            "permanent": self.permanent,
             "memory": self.memory,
             "burst": self.burst,
             "warn_from": self.warn_from,
             "treatment": None if self.treatment is None else {**base.treatment, **self.treatment},
         }
-        changed = {name: value for name, value in own.items() if value is not None}
-        fields: dict[str, Any] = {name: getattr(base, name) for name in base.__dataclass_fields__}
-        return PolicyRules(**{**fields, **changed})
+        changed: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+        return replace(
+            base, **changed, cap=self.blocks_per_hour, protect=self.protect, let_through=self.let_through
+        )
 
 
 class ServiceLevel(_Section):
@@ -180,9 +260,13 @@ class Metrics(_Section):
 
 
 class Privacy(_Section):
-    """How long personal data is kept (UU 27/2022)."""
+    """How long personal data is kept, and in what form (UU 27/2022)."""
 
     keep_calls: Duration = durations.parse("400d")
+    keep_strikes: Duration = durations.parse("400d")
+    keep_callbacks: Duration = durations.parse("7d")
+    keep_audit: Duration = durations.parse("1000d")
+    caller_key: Annotated[SecretStr, AfterValidator(_caller_key)] = SecretStr("")
 
 
 class Settings(_Section):
@@ -215,13 +299,32 @@ class Settings(_Section):
     @property
     def embedded_redis(self) -> bool:
         """Whether we run a private Redis ourselves."""
-        return self.redis.url.get_secret_value() == "embedded"
+        return self.redis.url.get_secret_value() == EMBEDDED
 
     def dialplan(self) -> Dialplan:
         """Give what the tracker must know of the PBX."""
         return Dialplan(
-            frozenset(self.pbx.trunk_contexts), frozenset(self.pbx.ivr_contexts), frozenset(self.pbx.numbers)
+            frozenset(self.pbx.trunk_contexts),
+            frozenset(self.pbx.ivr_contexts),
+            frozenset(self.pbx.numbers),
+            numbers=self.number_plan(),
+            hangup_contexts=frozenset(self.pbx.hangup_contexts),
+            queues=frozenset(self.pbx.queues),
         )
+
+    def policy_rules(self) -> PolicyRules:
+        """Give the regulation with what other sections say of it."""
+        return replace(
+            self.policy.rules(),
+            surge=self.service_level.answer_within if self.policy.surge else 0,
+            keep=self.privacy.keep_strikes,
+            keep_missed=self.privacy.keep_callbacks,
+        )
+
+    def number_plan(self) -> NumberPlan:
+        """Give how numbers are read here, who is never blocked, and how callers are kept."""
+        key = self.privacy.caller_key.get_secret_value().encode()
+        return NumberPlan(self.pbx.region, self.pbx.area_code, tuple(self.policy.never_block), key)
 
     def classifier_rules(self) -> ClassifierRules:
         """Give the classifier's limits."""
@@ -230,6 +333,41 @@ class Settings(_Section):
     def shift_plan(self) -> tuple[Shift, ...]:
         """Give the shifts of a day."""
         return tuple(Shift(name, begins) for name, begins in self.shifts.items())
+
+    def differences(self, other: "Settings") -> list[str]:
+        """Name the keys that have another value there, as `section.key`."""
+        mine, theirs = _flat(self), _flat(other)
+        return sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
+
+    @staticmethod
+    def reloadable(key: str) -> bool:
+        """Say whether a key can change while the daemon runs."""
+        return key.startswith(RELOADABLE)
+
+    def with_reloadable(self, new: "Settings") -> "Settings":
+        """Give these settings with what can change while the daemon runs taken from the new ones."""
+        return self.model_copy(
+            update={
+                "mode": new.mode,
+                "policy": new.policy,
+                "classifier": new.classifier,
+                "service_level": self.service_level.model_copy(
+                    update={"answer_within": new.service_level.answer_within}
+                ),
+                "agi": self.agi.model_copy(update={"deadline_ms": new.agi.deadline_ms}),
+            }
+        )
+
+
+def _flat(model: BaseModel) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            flat.update({f"{name}.{key}": inner for key, inner in _flat(value).items()})
+        else:
+            flat[name] = value
+    return flat
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -93,6 +93,17 @@ class Session:
                     b"Event: CoreShowChannelsComplete\r\nActionID: " + action_id.encode() + b"\r\n"
                     b"EventList: Complete\r\n\r\n"
                 )
+            case "QueueStatus" if manager.queues is None:
+                self._respond("Error", action_id, "Message: Invalid/unknown command: QueueStatus.")
+            case "QueueStatus":
+                self._respond("Success", action_id, "EventList: start", "Message: Queue status will follow")
+                for row in manager.queues or ():
+                    name, _, rest = row.partition(b"\r\n")
+                    self.send(name + b"\r\nActionID: " + action_id.encode() + b"\r\n" + rest)
+                self.send(
+                    b"Event: QueueStatusComplete\r\nActionID: " + action_id.encode() + b"\r\n"
+                    b"EventList: Complete\r\n\r\n"
+                )
             case "Ping":
                 self._respond("Success", action_id, "Ping: Pong")
 
@@ -109,6 +120,8 @@ class Manager:
         self.refused: dict[str, str] = {}
         self.mute: set[str] = set()
         self.channels: Sequence[bytes] = ()
+        self.queues: Sequence[bytes] | None = None
+        """Rows of QueueStatus; None: a PBX without app_queue, which does not know that action."""
         self.asked: Counter[str] = Counter()
         self.sessions: asyncio.Queue[Session] = asyncio.Queue()
         self.port = 0

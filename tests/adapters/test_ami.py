@@ -18,10 +18,13 @@ from siaga112.core.events import (
     Event,
     Interrupted,
     Malformed,
+    MemberSeen,
+    QueuesSeen,
     Resumed,
+    WaitingSeen,
     parse,
 )
-from siaga112.core.model import Millis
+from siaga112.core.model import Millis, OperatorState
 from tests.adapters.manager import BANNER, SOON, Manager, channel, event, gone, new
 from tests.waiting import until
 
@@ -172,6 +175,11 @@ class Follower:
             async for events in slices:
                 for one in events:
                     self._events.put_nowait(one)
+
+    async def one(self) -> Event:
+        """Give the next event."""
+        async with asyncio.timeout(SOON):
+            return await self._events.get()
 
     async def next(self, count: int = 1) -> list[str]:
         """Give the next events, in short."""
@@ -492,3 +500,56 @@ async def test_the_reader_keeps_no_session_behind(manager: Manager, follow: Foll
     follower.task.cancel()
     async with asyncio.timeout(SOON):
         await session.over.wait()
+
+
+def member(interface: str, status: str, paused: str = "0") -> bytes:
+    """Write a QueueMember row."""
+    headers = {
+        "Queue": "siaga112",
+        "Name": interface,
+        "Location": interface,
+        "Status": status,
+        "Paused": paused,
+    }
+    return (
+        b"Event: QueueMember\r\n" + "\r\n".join([*(f"{k}: {v}" for k, v in headers.items()), "", ""]).encode()
+    )
+
+
+def entry(uid: str, wait: str) -> bytes:
+    """Write a QueueEntry row."""
+    headers = {"Queue": "siaga112", "Position": "1", "Uniqueid": uid, "CallerIDNum": "0812", "Wait": wait}
+    return (
+        b"Event: QueueEntry\r\n" + "\r\n".join([*(f"{k}: {v}" for k, v in headers.items()), "", ""]).encode()
+    )
+
+
+async def test_the_queues_are_asked_at_the_beginning_and_again(
+    manager: Manager, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits and which operators there are is known from the start, and kept up to date."""
+    monkeypatch.setattr(ami, "QUEUES_SECONDS", 0.02)
+    manager.queues = [
+        b"Event: QueueParams\r\nQueue: siaga112\r\nMax: 0\r\n\r\n",
+        *(member("PJSIP/101", "1"), member("PJSIP/102", "2"), member("PJSIP/103", "1", "1")),
+        *(member("PJSIP/104", "5"), b"Event: QueueMember\r\nQueue: siaga112\r\n\r\n"),
+        *(entry("7.0", "12"), entry("8.0", "long")),
+    ]
+    follower = follow()
+    assert await follower.next() == ["resumed"]
+    first = await follower.one()
+    assert first == QueuesSeen(
+        NOW,
+        ("siaga112",),
+        (
+            MemberSeen("siaga112", "PJSIP/101", OperatorState.AVAILABLE),
+            MemberSeen("siaga112", "PJSIP/102", OperatorState.BUSY),
+            MemberSeen("siaga112", "PJSIP/103", OperatorState.PAUSED),
+            MemberSeen("siaga112", "PJSIP/104", None),
+        ),
+        (WaitingSeen("siaga112", "7.0", NOW - 12_000),),
+    )
+    assert await follower.next() == ["booted"]
+    manager.queues = []
+    while await follower.one() != QueuesSeen(NOW, (), (), ()):
+        pass  # one that was asked before is on its way

@@ -27,7 +27,9 @@ async def outbox(tmp_path: Path) -> AsyncIterator[SqliteOutbox]:
 
 async def kept(outbox: SqliteOutbox) -> list[Entry]:
     """Give all that waits, oldest first."""
-    return [row for _, row in await outbox.oldest(1_000)]
+    rows = [row for _, row in await outbox.oldest(1_000)]
+    assert all(isinstance(row, Entry) for row in rows)
+    return [row for row in rows if isinstance(row, Entry)]
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from siaga112.adapters import redis_embedded
+from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis, require_running, socket_path, url
-from siaga112.adapters.redis_store import connect
 from siaga112.errors import SiagaError, UnreachableError
 from tests.waiting import until
 
@@ -47,6 +47,7 @@ async def running(state_dir: Path) -> AsyncIterator[EmbeddedRedis]:
 async def client(state_dir: Path) -> AsyncIterator[Redis]:
     """Talk to the private Redis."""
     redis = connect(url(state_dir))
+    assert isinstance(redis, Redis)
     yield redis
     await redis.aclose()
 

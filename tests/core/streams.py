@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from siaga112.core import capture
 from siaga112.core.calls import Dialplan
-from siaga112.core.events import ChannelSeen, Event, Malformed, Resumed
+from siaga112.core.events import ChannelSeen, Event, Malformed, QueuesSeen, Resumed
 from siaga112.core.model import Millis
 from tests.core.table import events
 from tests.core.test_calls import CALLS
@@ -39,7 +39,7 @@ def everything() -> tuple[Dialplan, dict[str, list[Event]]]:
         trunk |= header.dialplan.trunk_contexts
         ivr |= header.dialplan.ivr_contexts
         streams[f"{path.parent.name}/{path.stem}"] = stream
-    return Dialplan(frozenset(trunk), frozenset(ivr)), streams
+    return Dialplan(frozenset(trunk), frozenset(ivr), hangup_contexts=frozenset({"app-blackhole"})), streams
 
 
 def renamed(stream: list[Event], name: str, later: Millis = 0) -> list[Event]:
@@ -53,6 +53,8 @@ def _renamed(event: Event, name: str, later: Millis) -> Event:
     }
     if isinstance(event, Resumed):
         changes["channels"] = tuple(_seen(channel, name) for channel in event.channels)
+    if isinstance(event, QueuesSeen):
+        changes["waiting"] = tuple(replace(seen, uid=f"{name}-{seen.uid}") for seen in event.waiting)
     return replace(event, at=event.at + later, **changes)
 
 

@@ -25,8 +25,10 @@ from siaga112.core.events import (
     OperatorMarked,
     Place,
     QueueJoined,
+    QueuesSeen,
     Resumed,
     VariableSet,
+    WaitingSeen,
 )
 from siaga112.core.model import Finding, Mark, Millis
 
@@ -57,7 +59,7 @@ def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str])
             channel = given.get("chan", "PJSIP/trunk-1")
             return ChannelCreated(at, uid, channel, place, given.get("num", ""), given.get("state") == "0")
         case "Newexten":
-            return DialplanStep(at, uid, place, given["app"])
+            return DialplanStep(at, uid, place, given["app"], given.get("to", ""))
         case "VarSet":
             (variable, value) = next(iter(given.items()))
             return VariableSet(at, uid, variable, value)
@@ -85,6 +87,9 @@ def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str])
                 for u in given
             ]
             return Resumed(at, tuple(seen))
+        case "Queues":
+            waiting = [WaitingSeen(queue, uid, at - 1_000) for uid, queue in given.items()]
+            return QueuesSeen(at, ("siaga112",), (), tuple(waiting))
         case _:
             raise ValueError(name)
 

@@ -341,3 +341,41 @@ def test_contexts_are_the_admins_own() -> None:
     table = MENU.replace("num=", "at=from-pstn,112,1 num=").replace("siaga112-ivr", "ivr-1")
     (finding,) = settle(events(table + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"), theirs)
     assert spelled(finding) == "ivr_prank, left_menu"
+
+
+def test_a_menu_that_speaks_by_execif_and_ends_in_a_context_that_only_hangs_up() -> None:
+    """Led from the menu's `i` straight to a context that only hangs up, a call died of its wrong choice."""
+    freepbx = Dialplan(
+        frozenset({"siaga112-incoming"}),
+        frozenset({"siaga112-ivr"}),
+        hangup_contexts=frozenset({"app-blackhole"}),
+    )
+    wrong = (
+        MENU
+        + "10:00:06 Newexten 100.1 app=Playback at=siaga112-ivr,i,1\n"
+        + "10:00:08 Newexten 100.1 app=Goto to=app-blackhole at=siaga112-ivr,i,2\n"
+        + "10:00:09 Hangup 100.1 at=app-blackhole,hangup,1\n"
+    )
+    assert [spelled(f) for f in settle(events(wrong), freepbx)] == ["ivr_prank, invalid_choice"]
+    assert [spelled(f) for f in settle(events(wrong))] == ["unknown, no_evidence"]
+    led_elsewhere = wrong.replace("to=app-blackhole", "to=somewhere")
+    assert [spelled(f) for f in settle(events(led_elsewhere), freepbx)] == ["unknown, no_evidence"]
+
+
+def test_the_queues_tell_of_a_caller_whose_joining_was_lost() -> None:
+    """After a gap the queue's own list says who waits; such a call stays unknown, and is in the queue."""
+    table = MENU + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.1=1\n10:00:09 Queues - 100.1=siaga112\n"
+    tracker = Tracker(DIALPLAN)
+    for event in events(table):
+        assert not tracker.feed(event)
+    assert [queue for queue, _ in tracker.waiting()] == ["siaga112"]
+    (finding,) = findings(table + "10:00:12 HangupRequest 100.1\n10:00:12 Hangup 100.1")
+    assert spelled(finding) == "unknown, events_lost"
+
+
+def test_the_queues_tell_nothing_new_of_a_call_that_was_seen_whole() -> None:
+    """A list that is a moment old changes nothing of what the events say."""
+    (finding,) = findings(
+        MENU + "10:00:05 Queues - 100.1=siaga112\n10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1"
+    )
+    assert spelled(finding) == "ivr_prank, left_menu"

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from siaga112.core import capture
 from siaga112.core.caller_id import canonical
 from siaga112.core.calls import Dialplan
-from siaga112.core.events import ChannelSeen, Interrupted, Place, Resumed
+from siaga112.core.events import ChannelSeen, Interrupted, MemberSeen, Place, QueuesSeen, Resumed, WaitingSeen
+from siaga112.core.model import OperatorState
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.pseudonym import Pseudonyms
 from tests.core.test_events import message
@@ -34,6 +35,15 @@ def test_interruptions_are_read_as_written(at: int, exten: str, application: str
     (found,) = capture.messages(capture.write_resumed(at, (seen,)))
     assert capture.read(lost) == Interrupted(at, "unreachable")
     assert capture.read(found) == Resumed(at, (seen,))
+
+
+@given(st.integers(0, 2**41), st.sampled_from([None, *OperatorState]))
+def test_queues_are_read_as_written(at: int, state: OperatorState | None) -> None:
+    """A capture says how the queues were: who waited, and what the operators did."""
+    member = MemberSeen("siaga112", "Local/answer all@operators/n", state)
+    seen = QueuesSeen(at, ("siaga112", "other"), (member,), (WaitingSeen("siaga112", "1.0", at - 5),))
+    (found,) = capture.messages(capture.write_queues(seen))
+    assert capture.read(found) == seen
 
 
 SPELLINGS = st.sampled_from(["0812{}", "+62812{}", "62812{}", "0062812{}"])

@@ -107,6 +107,24 @@ def test_a_mark_needs_the_callers_channel_behind_it() -> None:
     assert parse(unprivileged, 0) == Malformed(Defect.INCOMPLETE)
 
 
+def test_a_mark_belongs_to_the_call_that_it_names() -> None:
+    """Its last header Call, or the event's own channel where there is none."""
+    own = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank"), 0)
+    named = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank", "Call: 9.9"), 0)
+    assert isinstance(own, OperatorMarked)
+    assert isinstance(named, OperatorMarked)
+    assert (own.uid, named.uid) == ("1795463311.0", "9.9")
+
+
+def test_a_caller_cannot_name_another_call() -> None:
+    """A forged Call stands with the caller's text, before UserEvent: beside a true one it is refused."""
+    alone = parse(message("UserEvent", "Call: 9.9", "UserEvent: SiagaMark", "Mark: prank"), 0)
+    assert isinstance(alone, OperatorMarked)
+    assert alone.uid == "1795463311.0"
+    beside = message("UserEvent", "Call: 9.9", "UserEvent: SiagaMark", "Mark: prank", "Call: 1.1")
+    assert parse(beside, 0) == Malformed(Defect.DUPLICATE)
+
+
 @pytest.mark.parametrize("bad", ["UserEvent: SiagaMark\r\nMark: bribe", "UserEvent: SiagaMark"])
 def test_an_unknown_mark_is_malformed(bad: str) -> None:
     """A mark outside the closed set is counted, not guessed."""

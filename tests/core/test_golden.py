@@ -6,7 +6,6 @@ import pytest
 
 from siaga112.core import capture
 from siaga112.core.model import Mark
-from tests.pbx.scenarios.defects import DEFECTS
 from tests.pbx.scenarios.every import FAMILY_OF, PLAYED, SCENARIOS
 from tests.pbx.scenarios.golden import GOLDEN, captures, replayed
 from tests.pbx.scenarios.table import DOCUMENT, table
@@ -14,18 +13,7 @@ from tests.pbx.scenarios.table import DOCUMENT, table
 HIDDEN = ("caller_without_number", "caller_anonymous", "caller_hidden")
 
 
-def _cases() -> list[object]:
-    return [
-        pytest.param(
-            path,
-            id=f"{path.parent.name}-{path.stem}",
-            marks=[pytest.mark.xfail(reason=DEFECTS[path.stem], strict=True)] if path.stem in DEFECTS else [],
-        )
-        for path in captures()
-    ]
-
-
-@pytest.mark.parametrize("path", _cases())
+@pytest.mark.parametrize("path", captures(), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_recorded_call_comes_out_as_expected(path: Path) -> None:
     """Replayed, a capture gives exactly the outcomes that it expects, and nothing odd remains."""
     data = path.read_bytes()
@@ -42,11 +30,6 @@ def test_every_scenario_is_recorded() -> None:
     """No scenario lacks its capture, on any version that it is for, and no capture its scenario."""
     recorded = {(path.stem, path.parent.name) for path in captures() if path.parent.name in {"22", "16"}}
     assert recorded == {(scenario.name, version) for scenario, version in PLAYED}
-
-
-def test_defects_are_scenarios() -> None:
-    """A defect that is noted belongs to a scenario that exists."""
-    assert DEFECTS.keys() <= {scenario.name for scenario in SCENARIOS}
 
 
 def test_names_are_given_once() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +18,7 @@ class AgiStub:
     commands: Sequence[str]
     pipelined: bool
     silent: bool
+    callers: Mapping[str, Sequence[str]]
     requests: list[list[str]] = field(default_factory=list)
     replies: list[list[str]] = field(default_factory=list)
 
@@ -29,11 +30,13 @@ class AgiStub:
             if self.silent:
                 await reader.read()
                 return
+            number = next((line for line in request if line.startswith("agi_arg_1: ")), "")
+            commands = self.callers.get(number.removeprefix("agi_arg_1: "), self.commands)
             replies: list[str] = []
             self.replies.append(replies)
             if self.pipelined:
-                writer.write("".join(f"{command}\n" for command in self.commands).encode())
-            for command in self.commands:
+                writer.write("".join(f"{command}\n" for command in commands).encode())
+            for command in commands:
                 if not self.pipelined:
                     writer.write(f"{command}\n".encode())
                 replies.append((await reader.readline()).decode("utf-8", "replace").rstrip("\n"))
@@ -52,13 +55,19 @@ async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def agi_stub(
-    port: int, commands: Sequence[str] = (), *, pipelined: bool = False, silent: bool = False
+    port: int,
+    commands: Sequence[str] = (),
+    *,
+    pipelined: bool = False,
+    silent: bool = False,
+    callers: Mapping[str, Sequence[str]] | None = None,
 ) -> AsyncIterator[AgiStub]:
     """Listen where the PBX asks (`pbx.agi_port`) and answer every call with these commands.
 
-    `pipelined` writes them in one piece; `silent` accepts, reads the request, and never answers.
+    `callers` has other commands for the calls of these callers; `pipelined` writes them in one piece;
+    `silent` accepts, reads the request, and never answers.
     """
-    stub = AgiStub(commands, pipelined, silent)
+    stub = AgiStub(commands, pipelined, silent, callers or {})
     server = await asyncio.start_server(stub.serve, "127.0.0.1", port, backlog=128)
     try:
         yield stub

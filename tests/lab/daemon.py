@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
+
 from tests.lab import ports
 from tests.lab.asterisk import Asterisk
 
@@ -112,6 +114,11 @@ class Daemon:
         """Wait until it follows the PBX and answers the dialplan."""
         for name in ("started", "store_up", "ami_connected"):
             await self.event(name)
+
+    async def metrics(self) -> str:
+        """Give what Prometheus would read."""
+        async with aiohttp.ClientSession() as session, session.get(self.metrics_url) as answer:
+            return await answer.text()
 
     async def command(self, *arguments: str) -> Output:
         """Run another `siaga112` command with the daemon's configuration, to its end."""

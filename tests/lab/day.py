@@ -69,6 +69,12 @@ class Witnessed:
             timeout=30,
         )
 
+    async def marked(self) -> Event:
+        """Wait until an operator's key has marked this call."""
+        return await self.seen.wait_for(
+            lambda e: e["UserEvent"] == "SiagaMark" and e["Call"] == self.uid, since=self.since, timeout=30
+        )
+
     def variable(self, name: str) -> str:
         """Give what a channel variable was last set to."""
         values = [
@@ -104,7 +110,7 @@ async def talk(call: Witnessed) -> None:
 
 async def talk_until_marked(call: Witnessed) -> None:
     """Talk until the operator has pressed the key that marks the call."""
-    await call.until("UserEvent", UserEvent="SiagaMark")
+    await call.marked()
     await call.call.hang_up()
 
 

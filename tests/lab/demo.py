@@ -7,8 +7,6 @@ import sys
 import time
 from collections import Counter
 
-import aiohttp
-
 from tests.lab import Asterisk, find
 from tests.lab.daemon import Daemon, running
 from tests.lab.day import CONFIG, GLOBALS, Day, Row
@@ -52,8 +50,7 @@ async def day_table(daemon: Daemon) -> bool:
 
 
 async def _counted(daemon: Daemon) -> int:
-    async with aiohttp.ClientSession() as session, session.get(daemon.metrics_url) as answer:
-        lines = (await answer.text()).splitlines()
+    lines = (await daemon.metrics()).splitlines()
     return sum(
         int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith("siaga112_calls_total{")
     )
@@ -88,8 +85,9 @@ async def demo() -> bool:
                 show(row, began)
                 good &= row.ok
             good &= await day_table(daemon)
-            say("\n$ siaga112 why 081311111111")
-            say((await daemon.command("why", "081311111111")).out.rstrip())
+            for command in ("why 081311111111", "callbacks", "audit"):
+                say(f"\n$ siaga112 {command}")
+                say((await daemon.command(*command.split())).out.rstrip())
             say(f"\nmetrics: {daemon.metrics_url}")
             say("every row as expected" if good else "NOT every row as expected")
             if os.environ.get("KEEP", "") not in {"", "0"}:

@@ -1,19 +1,19 @@
 """A SIP phone that does what the test says: an operator, an agency, or a citizen who is called back.
 
 SIPp plays the callers; a phone is here so that one dialogue can be answered, held, transferred and
-ended step by step, and so that one phone can have two calls at once. What it sends is silence.
+ended step by step, and so that one phone can have two calls at once. What it sends is silence and keys;
+what it hears is kept (`Leg.sound`). At the trunk's address it is a caller, its name being the number.
 """
 
 import asyncio
 import itertools
 import re
-import socket
-import struct
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from tests.lab.sound import Sound
+
 PATIENCE_SECONDS: Final = 15.0
-PACKET_SECONDS: Final = 0.02
 _ids: Final = itertools.count(1)
 
 BUSY_HERE: Final = "486 Busy Here"
@@ -75,7 +75,8 @@ class Leg:
         self.over = asyncio.Event()
         self._negotiated = asyncio.Event()
         self._audio: tuple[str, int] | None = None
-        self._speaking: asyncio.Task[None] | None = None
+        self.sound = Sound(phone.address[0])
+        self.statuses: list[int] = []
         self._invite: Message | None = None
         self._sequence = itertools.count(1)
         self._versions = itertools.count(1)
@@ -146,22 +147,12 @@ class Leg:
 
     def _begin(self) -> None:
         self.answered.set()
-        if self._audio is not None and self._speaking is None:
-            self._speaking = asyncio.create_task(self._breathe(self._audio))
+        if self._audio is not None:
+            self.sound.begin(self._audio)
 
     def _end(self) -> None:
         self.over.set()
-        if self._speaking is not None:
-            self._speaking.cancel()
-
-    async def _breathe(self, audio: tuple[str, int]) -> None:
-        """Send silence: without any sound the PBX does not get on with keys (channel.c, emulated DTMF)."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            line.bind((self.phone.address[0], 0))
-            for packet in itertools.count():
-                header = struct.pack("!BBHII", 0x80, 0, packet % 2**16, packet * 160 % 2**32, 0x5149)
-                line.sendto(header + b"\xff" * 160, audio)
-                await asyncio.sleep(PACKET_SECONDS)
+        self.sound.close()
 
     def _hear(self, message: Message) -> None:
         where = re.search(r"^c=IN IP4 (\S+)", message.body, re.MULTILINE)
@@ -191,7 +182,7 @@ class Leg:
         return SDP.format(
             version=next(self._versions),
             address=self.phone.address[0],
-            audio=self.phone.address[1] + 2,
+            audio=self.sound.port,
             direction=direction,
         ).replace("\n", "\r\n")
 
@@ -203,7 +194,10 @@ class Leg:
         """Handle what the PBX says about this call."""
         if message.status is None:
             self._take_request(message)
-        elif message.method == "INVITE" and message.status >= 200:
+            return
+        if message.method == "INVITE":
+            self.statuses.append(message.status)
+        if message.method == "INVITE" and message.status >= 200:
             self._take_final(message)
         elif message.method == "BYE":
             self._end()
@@ -237,9 +231,12 @@ class Leg:
         self.theirs = message.headers["to"]
         if "contact" in message.headers:
             self.target = message.headers["contact"].strip("<>").split(">", 1)[0]
+        # A refusal is acknowledged within its own transaction (RFC 3261, 17.1.1.3).
+        refused = message.status is not None and message.status >= 300
+        own = f"SIP/2.0/UDP {self.phone.at};branch=z9hG4bK-{next(_ids)}"
         self.phone.send(
             f"ACK {self.target} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.phone.at};branch=z9hG4bK-{next(_ids)}",
+            f"Via: {message.headers['via'] if refused else own}",
             f"From: {self.ours}",
             f"To: {self.theirs}",
             f"Call-ID: {self.call_id}",

@@ -128,6 +128,20 @@ async def test_an_announced_rejection_is_heard_before_403(version: Version) -> N
         assert "SIP/2.0 183" in call.messages()
 
 
+async def test_a_limit_of_the_call_ends_an_announcement(version: Version) -> None:
+    """The PBX's own time-out is not ours: it ends the call, and does not begin the announcement anew."""
+    commands = ("SET VARIABLE SIAGA_TREATMENT announce", "SET VARIABLE SIAGA_VERDICT BLOCK")
+    limited = PROBE.replace("TIMEOUT(absolute)=300", "TIMEOUT(absolute)=3")
+    async with (
+        Asterisk.start(find(version), context="probe", dialplan=limited) as pbx,
+        await pbx.observe() as seen,
+        agi_stub(pbx.agi_port, commands),
+    ):
+        call = await place_call(pbx, number=CALLER)
+        await call.ended()
+        assert len([e for e in seen.events if runs("Playback")(e)]) == 1
+
+
 @pytest.mark.parametrize(
     "commands",
     [
@@ -189,13 +203,13 @@ async def test_a_number_that_is_not_plain_is_withheld(
 
 @pytest.mark.parametrize("mark", ["prank", "genuine", "information"])
 async def test_the_operators_key_marks_the_callers_channel(version: Version, mark: str) -> None:
-    """*71, *72, *73 on the operator's phone: one event, with the caller's Uniqueid."""
+    """*71, *72, *73 on the operator's phone: one event, which names the caller's channel."""
     async with centre(version, f"mark_{mark}") as (pbx, seen):
         call = await place_call(pbx, number=CALLER, presses="1")
         caller = await seen.caller_channel(CALLER)
         event = await seen.wait_for(lambda e: e.name == "UserEvent")
         assert (event["UserEvent"], event["Mark"]) == ("SiagaMark", mark)
-        assert event["Uniqueid"] == caller["Uniqueid"]
+        assert event["Call"] == caller["Uniqueid"]
         await call.hang_up()
 
 

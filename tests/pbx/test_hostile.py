@@ -3,7 +3,6 @@
 from typing import get_args
 from urllib.parse import quote
 
-import aiohttp
 import pytest
 
 from tests.lab import Asterisk, Version, find, place_call
@@ -30,8 +29,7 @@ def payloads(victim: str) -> list[str]:
 
 async def malformed(daemon: Daemon) -> int:
     """Count the messages that were refused."""
-    async with aiohttp.ClientSession() as session, session.get(daemon.metrics_url) as answer:
-        lines = (await answer.text()).splitlines()
+    lines = (await daemon.metrics()).splitlines()
     return sum(
         int(float(line.rsplit(" ", 1)[1]))
         for line in lines

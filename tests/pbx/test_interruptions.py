@@ -125,8 +125,8 @@ async def test_a_daemon_that_starts_amid_calls_adopts_them(version: Version) -> 
         queue = await place_call(pbx, number=NUMBERS[1], presses="1")
         waiting, queued = await _uid(seen, NUMBERS[0]), await _uid(seen, NUMBERS[1])
         await seen.wait_for(lambda e: e.name == "DialBegin" and e["Uniqueid"] == queued)
-        await seen.set_global("OPERATOR", "answer")
         async with running(pbx, CONFIG) as daemon:
+            await seen.set_global("OPERATOR", "answer")
             await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == queued, timeout=40)
             await asyncio.gather(menu.hang_up(), queue.hang_up())
             left, answered = await daemon.settled(waiting), await daemon.settled(queued)

@@ -11,7 +11,6 @@ from typing import Final
 import pytest
 
 from tests.lab import Version
-from tests.pbx.scenarios.defects import DEFECTS
 from tests.pbx.scenarios.every import PLAYED
 from tests.pbx.scenarios.golden import replayed
 from tests.pbx.scenarios.play import Recorded, play_all, write
@@ -21,13 +20,7 @@ pytestmark = pytest.mark.pbx
 Played = dict[tuple[str, Version], Recorded | Exception]
 
 CASES: Final = [
-    pytest.param(
-        scenario,
-        version,
-        id=f"{version}-{scenario.name}",
-        marks=[pytest.mark.xfail(reason=DEFECTS[scenario.name])] if scenario.name in DEFECTS else [],
-    )
-    for scenario, version in PLAYED
+    pytest.param(scenario, version, id=f"{version}-{scenario.name}") for scenario, version in PLAYED
 ]
 
 

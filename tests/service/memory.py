@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from siaga112.core.model import Caller, CallerRecord, CallId, Entry, Level, Millis, Mode
+from siaga112.core.model import Caller, CallerRecord, CallId, Deed, Entry, Level, Millis, Mode
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service.ports import StoreDownError
 
@@ -18,6 +18,13 @@ class MemoryStore:
         self._blocked: set[Caller] = set()
         self._allowed: set[Caller] = set()
         self._ledger: dict[CallId, Entry] = {}
+        self._proposed: set[Caller] = set()
+        self._missed: set[Caller] = set()
+        self._imposed: dict[CallId, Millis] = {}
+        self._away: set[Caller] = set()
+        self._deeds: dict[Deed, None] = {}
+        self._tallies: Counter[str] = Counter()
+        self._calls: dict[Caller, set[CallId]] = {}
         self._mode: Mode | None = None
 
     async def ping(self) -> None:
@@ -47,7 +54,12 @@ class MemoryStore:
     async def index(self, record: CallerRecord, held: Standing) -> None:
         """Bring the lists into line with the record."""
         await self.ping()
-        for listed, present in ((self._blocked, held.level), (self._allowed, record.allow)):
+        for listed, present in (
+            (self._blocked, held.level),
+            (self._allowed, record.allow),
+            (self._proposed, record.proposed),
+            (self._missed, record.missed),
+        ):
             (listed.add if present else listed.discard)(record.caller)
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
@@ -64,11 +76,87 @@ class MemoryStore:
         """Give the records of all callers on the allow list."""
         return [(await self.load(caller))[0] for caller in sorted(self._allowed)]
 
+    async def proposed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers whose block waits for a supervisor."""
+        return [(await self.load(caller))[0] for caller in sorted(self._proposed)]
+
+    async def proposed_count(self) -> int:
+        """Count them."""
+        return len(self._proposed)
+
+    async def missed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers who wait for a call-back, longest first."""
+        records = [(await self.load(caller))[0] for caller in self._missed]
+        return sorted(records, key=lambda record: record.missed[0].at)
+
+    async def missed_count(self) -> tuple[int, Millis | None]:
+        """Count them, and say since when the oldest waits."""
+        waiting = await self.missed()
+        return len(waiting), waiting[0].missed[0].at if waiting else None
+
+    async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
+        """Take one of the hour's automatic blocks."""
+        await self.ping()
+        self._imposed = {c: t for c, t in self._imposed.items() if t > at - 3_600_000}
+        if call not in self._imposed and len(self._imposed) >= cap:
+            return False
+        self._imposed.setdefault(call, at)
+        return True
+
+    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+        """Say whether the caller was turned away before; here that is never forgotten."""
+        del within
+        await self.ping()
+        before = caller in self._away
+        self._away.add(caller)
+        return before
+
+    async def erase(self, caller: Caller) -> None:
+        """Delete a caller's record, and its place on every list."""
+        await self.ping()
+        self._records.pop(caller, None)
+        self._calls.pop(caller, None)
+        for listed in (self._blocked, self._allowed, self._proposed, self._missed, self._away):
+            listed.discard(caller)
+
+    async def calls_of(self, caller: Caller) -> Sequence[CallId]:
+        """Give a caller's calls, oldest first."""
+        mine = self._calls.get(caller, set())
+        return sorted(mine, key=lambda call: self._ledger[call].finding.call.started)
+
+    async def write_deed(self, deed: Deed) -> None:
+        """Add a line to the audit trail."""
+        await self.ping()
+        self._deeds[deed] = None
+
+    async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
+        """Give the lines of that time, oldest first."""
+        await self.ping()
+        return sorted((deed for deed in self._deeds if since <= deed.at < until), key=lambda deed: deed.at)
+
+    async def erase_deeds(self, subject: str) -> int:
+        """Delete the lines about a subject."""
+        gone = [deed for deed in self._deeds if deed.subject == subject]
+        self._deeds = {deed: None for deed in self._deeds if deed not in gone}
+        return len(gone)
+
+    async def tally(self, name: str) -> None:
+        """Count."""
+        await self.ping()
+        self._tallies[name] += 1
+
+    async def tallies(self) -> Mapping[str, int]:
+        """Give the counts."""
+        return dict(self._tallies)
+
     async def put_entry(self, entry: Entry) -> None:
         """Write a row of the ledger."""
         await self.ping()
         self.writes += 1
-        self._ledger[entry.finding.call.id] = entry
+        call = entry.finding.call
+        self._ledger[call.id] = entry
+        if call.caller:
+            self._calls.setdefault(call.caller, set()).add(call.id)
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row of the ledger."""

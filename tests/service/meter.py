@@ -1,6 +1,8 @@
 """A meter that keeps what it is told."""
 
-from siaga112.core.model import Block, Entry, Screening, Stage
+from collections.abc import Mapping
+
+from siaga112.core.model import Entry, OperatorState, ProposalCause, Screening, Stage
 
 
 class KeptMeter:
@@ -8,18 +10,27 @@ class KeptMeter:
 
     def __init__(self) -> None:
         self.calls: list[Entry] = []
-        self.strikes: list[tuple[Entry, Block | None]] = []
+        self.misuses: list[Entry] = []
+        self.proposals: list[ProposalCause] = []
         self.verdicts: list[tuple[Screening, float]] = []
         self.stages: list[dict[Stage, int]] = []
         self.up: list[bool] = []
+        self.operator_counts: list[Mapping[OperatorState, int]] = []
+        self.queues: list[Mapping[str, tuple[int, float]]] = []
+        self.surges: list[bool] = []
+        self.lost_count = 0
 
     def call_ended(self, entry: Entry) -> None:
         """Keep."""
         self.calls.append(entry)
 
-    def struck(self, entry: Entry, imposed: Block | None) -> None:
+    def misused(self, entry: Entry) -> None:
         """Keep."""
-        self.strikes.append((entry, imposed))
+        self.misuses.append(entry)
+
+    def proposal(self, cause: ProposalCause) -> None:
+        """Keep."""
+        self.proposals.append(cause)
 
     def screened(self, screening: Screening, seconds: float) -> None:
         """Keep."""
@@ -28,6 +39,22 @@ class KeptMeter:
     def in_progress(self, stages: dict[Stage, int]) -> None:
         """Keep."""
         self.stages.append(stages)
+
+    def operators(self, counts: Mapping[OperatorState, int]) -> None:
+        """Keep."""
+        self.operator_counts.append(counts)
+
+    def waiting(self, queues: Mapping[str, tuple[int, float]]) -> None:
+        """Keep."""
+        self.queues.append(queues)
+
+    def surge(self, *, on: bool) -> None:
+        """Keep."""
+        self.surges.append(on)
+
+    def lost(self, count: int) -> None:
+        """Keep."""
+        self.lost_count += count
 
     def store_up(self, *, up: bool) -> None:
         """Keep."""

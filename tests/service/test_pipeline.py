@@ -1,24 +1,36 @@
 """From the PBX's events to the ledger and the strikes: nothing lost, nothing twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
-from siaga112.core import policy
+from siaga112.core import decisions, policy
 from siaga112.core.calls import Tracker
 from siaga112.core.events import Event
-from siaga112.core.model import Allow, CallerRecord, CallId, Entry, Level, Lift, Mark, Mode, Outcome, Stage
+from siaga112.core.lines import Lines
+from siaga112.core.model import (
+    Allow,
+    CallerRecord,
+    Entry,
+    Level,
+    Mark,
+    Mode,
+    Outcome,
+    Reached,
+    Stage,
+)
 from siaga112.core.outcome import ClassifierRules
+from siaga112.core.outgoing import OutgoingCalls
 from siaga112.core.policy import NOBODY, Standing
-from siaga112.service import pipeline
-from siaga112.service.desk import Desk, RefusedError
+from siaga112.service import recording
 from siaga112.service.mode import ModeWatch
-from siaga112.service.pipeline import Pipeline, Recorder, update
+from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError
+from siaga112.service.recording import Recorder, update
 from tests.core.table import DIALPLAN, events
 from tests.samples import CALLER, NOW, RULES, answered, block, entry, prank, strike
 from tests.service.memory import MemoryStore
@@ -33,7 +45,7 @@ class MemoryOutbox:
 
     def __init__(self) -> None:
         self.failures = 0
-        self._rows: dict[int, Entry] = {}
+        self._rows: dict[int, Entry | Reached] = {}
         self._last = 0
         self._changed = asyncio.Condition()
 
@@ -42,16 +54,16 @@ class MemoryOutbox:
             self.failures -= 1
             raise OSError("disk full")
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Keep entries."""
+    async def append(self, settled: Sequence[Entry | Reached]) -> None:
+        """Keep it."""
         self._may_fail()
         async with self._changed:
-            for one in entries:
+            for one in settled:
                 self._last += 1
                 self._rows[self._last] = one
             self._changed.notify_all()
 
-    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry]]:
+    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry | Reached]]:
         """Give the oldest entries."""
         self._may_fail()
         return list(self._rows.items())[:limit]
@@ -78,7 +90,7 @@ class MemoryOutbox:
     @property
     def waiting(self) -> list[Entry]:
         """All that waits."""
-        return list(self._rows.values())
+        return [row for row in self._rows.values() if isinstance(row, Entry)]
 
 
 class Script:
@@ -101,7 +113,14 @@ class Site:
         self.outbox = MemoryOutbox()
         self.meter = KeptMeter()
         self.pipeline = Pipeline(
-            Tracker(DIALPLAN), ClassifierRules(), RULES, self.outbox, self.meter, lambda: mode
+            tracker=Tracker(DIALPLAN),
+            lines=Lines(DIALPLAN.queues, RULES.surge),
+            outgoing=OutgoingCalls(DIALPLAN),
+            classifier=ClassifierRules(),
+            policy=RULES,
+            outbox=self.outbox,
+            meter=self.meter,
+            mode=lambda: mode,
         )
         self.recorder = Recorder(self.outbox, self.store, RULES, self.meter)
 
@@ -130,7 +149,7 @@ class Site:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    monkeypatch.setattr(pipeline, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(recording, "RETRY_SECONDS", 0.01)
 
 
 def leaves_menu(uid: str, minute: int = 0) -> str:
@@ -181,7 +200,8 @@ async def test_one_misuse_too_many_blocks() -> None:
         await site.pipeline.run(Script(*(leaves_menu(f"{n}.1", n) for n in range(6))))
     (imposed,) = (await site.record()).blocks
     assert imposed.level is Level.TEMPORARY
-    assert [held for _, held in site.meter.strikes] == [None] * 5 + [imposed]
+    assert await site.store.tallies() == {"strikes:ivr_prank": 6, "blocks:temporary:automatic": 1}
+    assert imposed.level is Level.TEMPORARY
     assert (await site.store.standing(CALLER)).level is Level.TEMPORARY
     assert [record.caller for record in await site.store.blocked(imposed.since)] == [CALLER]
 
@@ -198,7 +218,7 @@ async def test_while_the_store_is_down_nothing_is_lost_and_nothing_doubled() -> 
     assert site.store.writes == 6
     assert [row.finding.call.id for row in await site.ledger()] == [f"{n}.1" for n in range(6)]
     assert len((await site.record()).strikes) == 6
-    assert len(site.meter.strikes) == 6
+    assert len(site.meter.misuses) == 6
     assert site.meter.up[-1] is True
 
 
@@ -230,7 +250,7 @@ async def test_the_same_entry_twice_is_once() -> None:
         await site.recorder.record(entry(prank(1)))
     assert len(await site.ledger()) == 1
     assert len((await site.record()).strikes) == 1
-    assert len(site.meter.strikes) == 1
+    assert len(site.meter.misuses) == 1
 
 
 async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> None:
@@ -256,11 +276,11 @@ async def test_off_gives_no_strikes() -> None:
 async def test_who_is_on_the_allow_list_gets_no_strike() -> None:
     """The ledger says so too: the call is kept, its strike is not."""
     site = Site()
-    await update(site.store, CALLER, lambda held: policy.allow(held, Allow(NOW, "x", "y")), NOW, RULES)
+    await update(site.store, CALLER, lambda held: decisions.allow(held, Allow(NOW, "x", "y")), NOW, RULES)
     await site.recorder.record(entry(prank(1)))
     assert [row.strike for row in await site.ledger()] == [False]
     assert (await site.record()).strikes == ()
-    assert site.meter.strikes == []
+    assert site.meter.misuses == []
 
 
 async def test_an_anonymous_call_is_kept_without_a_caller() -> None:
@@ -339,7 +359,7 @@ async def test_index_writes_that_overtake_each_other_leave_the_lists_right() -> 
         update(store, CALLER, lambda held: policy.add_strike(held, strike(1), RULES), NOW, RULES)
     )
     await held_back.wait()
-    await update(store, CALLER, lambda held: policy.impose(held, block(NOW, None)), NOW, RULES)
+    await update(store, CALLER, lambda held: decisions.impose(held, block(NOW, None)), NOW, RULES)
     go_on.set()
     await harmless
     assert [record.caller for record in await store.blocked(NOW)] == [CALLER]
@@ -374,50 +394,3 @@ async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch
     await store.set_mode(Mode.ENFORCE)
     await until(lambda: watch.current() is Mode.ENFORCE)
     watching.cancel()
-
-
-@pytest.fixture
-async def desk() -> Desk:
-    """Sit at the desk of a site where one call was answered and one was a prank."""
-    site = Site()
-    await site.recorder.record(entry(answered(1)))
-    await site.recorder.record(entry(prank(2)))
-    return Desk(site.store, RULES, Mode.ENFORCE, lambda: NOW + 60_000, "supervisor")
-
-
-async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(desk: Desk) -> None:
-    """A prank marked afterwards counts; marked genuine again it does not, and the ledger follows."""
-    call = answered(1).id
-    assert (await desk.mark(call, Mark.PRANK)).strike
-    assert {held.call for held in (await desk.record(CALLER)).strikes} == {call, prank(2).id}
-    assert not (await desk.mark(call, Mark.GENUINE)).strike
-    assert {held.call for held in (await desk.record(CALLER)).strikes} == {prank(2).id}
-    row = await desk.store.entry(call)
-    assert row
-    assert (row.finding.mark, row.strike) == (Mark.GENUINE, False)
-
-
-@pytest.mark.parametrize(
-    ("act", "says"),
-    [
-        (lambda desk: desk.unblock(CALLER, "?"), "is not blocked"),
-        (lambda desk: desk.disallow(CALLER), "is not on the allow list"),
-        (lambda desk: desk.mark(CallId("0.0"), Mark.PRANK), 'no call "0.0"'),
-        (lambda desk: desk.mark(prank(2).id, Mark.GENUINE), "only an answered call can be marked"),
-    ],
-)
-async def test_what_cannot_be_done_is_said(desk: Desk, act: Callable[[Desk], object], says: str) -> None:
-    """An act that has nothing to act on is refused in one line."""
-    with pytest.raises(RefusedError, match=says) as raised:
-        await act(desk)  # type: ignore[misc]
-    assert "\n" not in str(raised.value)
-
-
-async def test_a_lift_by_a_person_frees_at_once(desk: Desk) -> None:
-    """Unblocked is unblocked: the verdict and the list say so with the next question."""
-    await desk.block(CALLER, None, "threats")
-    assert (await desk.verdict(CALLER)).level is Level.PERMANENT
-    lifted = await desk.unblock(CALLER, "stolen phone")
-    assert lifted.level is Level.PERMANENT
-    assert (await desk.verdict(CALLER)).level is None
-    assert (await desk.record(CALLER)).blocks[-1].lifted == Lift(NOW + 60_000, "supervisor", "stolen phone")

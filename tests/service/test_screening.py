@@ -9,7 +9,7 @@ from structlog.typing import EventDict
 
 from siaga112.core.agi import Request
 from siaga112.core.caller_id import INDONESIA
-from siaga112.core.model import Caller, Level, Mode, Screening, ScreenReason, Treatment, Verdict
+from siaga112.core.model import Caller, Level, Millis, Mode, Screening, ScreenReason, Treatment, Verdict
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.screening import Screener
@@ -28,11 +28,19 @@ class Store:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self.asked: list[Caller] = []
+        self.away: set[Caller] = set()
 
     async def standing(self, caller: Caller) -> Standing:
         """Answer."""
         self.asked.append(caller)
         return await self._answer()
+
+    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+        """Remember, for ever."""
+        assert within
+        before = caller in self.away
+        self.away.add(caller)
+        return before
 
 
 def holding(standing: Standing) -> Answer:

@@ -8,6 +8,7 @@ or a silent peer.
 """
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,18 @@ from panoramisk import Manager
 from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
-from siaga112.core.events import WANTED, Event, Interrupted, Malformed, Resumed, channel_seen, parse
+from siaga112.core.events import (
+    WANTED,
+    Event,
+    Interrupted,
+    Malformed,
+    QueuesSeen,
+    Resumed,
+    channel_seen,
+    member_seen,
+    parse,
+    waiting_seen,
+)
 from siaga112.core.model import Millis
 
 SLICE: Final = 32
@@ -29,6 +41,9 @@ BACKLOG: Final = 100_000
 
 CONNECT_SECONDS: Final = 5.0
 PING_SECONDS: Final = 3.0
+QUEUES_SECONDS: Final = 5.0
+"""How often the queues are looked at: cheaper than an event for each change of each operator's phone."""
+
 BACK_OFF: Final = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """Seconds between attempts; the last repeats."""
 
@@ -134,12 +149,12 @@ class Inbox:
     """Raw messages between the socket and the one consumer."""
 
     def __init__(self) -> None:
-        self.messages: Final[deque[bytes | None]] = deque()
+        self.messages: Final[deque[bytes | QueuesSeen | None]] = deque()
         """Oldest first; None stands where some did not fit."""
         self.dropped = 0
         self._filled: Final = asyncio.Event()
 
-    def put(self, message: bytes) -> None:
+    def put(self, message: bytes | QueuesSeen) -> None:
         """Keep a message; never blocks, never raises (it is called by the reading side)."""
         if len(self.messages) < BACKLOG:
             self.messages.append(message)
@@ -151,7 +166,7 @@ class Inbox:
         """Let the consumer look around."""
         self._filled.set()
 
-    async def take(self) -> list[bytes | None]:
+    async def take(self) -> list[bytes | QueuesSeen | None]:
         """Give the next slice; waits until there is one, or until woken."""
         if not self.messages:
             self._filled.clear()
@@ -235,9 +250,9 @@ class AmiSource:
             )
             cause = "lost"
             try:
-                resumed = await self._begin(session)
+                begun = await self._begin(session)
                 attempt = 0
-                yield self._taped([resumed])
+                yield self._taped(begun)
                 async for events in self._follow(session, inbox):
                     yield events
             except AmiRefusedError as error:
@@ -279,18 +294,20 @@ class AmiSource:
         wait = BACK_OFF[min(attempt, len(BACK_OFF) - 1)]
         _log.warning(event, where=where, detail=detail, remedy=remedy, next_attempt_seconds=wait)
 
-    async def _begin(self, session: _Session) -> Resumed:
+    async def _begin(self, session: _Session) -> list[Event]:
         """Connect, log in, and ask what is going on."""
         async with asyncio.timeout(CONNECT_SECONDS):
             await session.connect()
             response = await session.authenticated_future
         if not response.success:
             raise AmiRefusedError(response.message)
-        resumed = await self._channels(session)
+        begun: list[Event] = [await self._channels(session)]
+        if queues := await self._queues(session):
+            begun.append(queues)
         self.connected = True
         self._meter.ami_connected(up=True)
         _log.info("ami_connected", where=f"{self._address.host}:{self._address.port}")
-        return resumed
+        return begun
 
     async def _channels(self, session: _Session) -> Resumed:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -300,8 +317,27 @@ class AmiSource:
         seen = [channel_seen(dict(row.items())) for row in rows if row.event == "CoreShowChannel"]
         return Resumed(self._clock(), tuple(channel for channel in seen if channel))
 
+    async def _queues(self, session: _Session) -> QueuesSeen | None:
+        """Ask how the queues are; None from a PBX that has none."""
+        async with asyncio.timeout(CONNECT_SECONDS):
+            rows = await session.send_action({"Action": "QueueStatus"})
+        if isinstance(rows, Message):
+            return None
+        now = self._clock()
+        members = [member_seen(dict(row.items())) for row in rows if row.event == "QueueMember"]
+        waiting = [waiting_seen(dict(row.items()), now) for row in rows if row.event == "QueueEntry"]
+        queues = tuple(row.queue for row in rows if row.event == "QueueParams" and isinstance(row.queue, str))
+        return QueuesSeen(now, queues, tuple(filter(None, members)), tuple(filter(None, waiting)))
+
+    async def _watch_queues(self, session: _Session) -> None:
+        while not session.lost:
+            await asyncio.sleep(QUEUES_SECONDS)
+            with contextlib.suppress(TimeoutError):  # the ping decides whether the peer is silent
+                if queues := await self._queues(session):
+                    session.inbox.put(queues)
+
     async def _follow(self, session: _Session, inbox: Inbox) -> AsyncIterator[list[Event]]:
-        pinger = asyncio.create_task(self._ping(session))
+        tasks = [asyncio.create_task(work(session)) for work in (self._ping, self._watch_queues)]
         try:
             while inbox.messages or not session.lost:
                 raw = await inbox.take()
@@ -310,9 +346,10 @@ class AmiSource:
                 # Give the verdicts their turn between two slices of a burst.
                 await asyncio.sleep(0)
         finally:
-            pinger.cancel()
+            for task in tasks:
+                task.cancel()
 
-    def _read(self, raw: Sequence[bytes | None], inbox: Inbox) -> list[Event]:
+    def _read(self, raw: Sequence[bytes | QueuesSeen | None], inbox: Inbox) -> list[Event]:
         received = self._clock()
         events: list[Event] = []
         if inbox.dropped:
@@ -322,6 +359,9 @@ class AmiSource:
             if message is None:
                 self._meter.ami_gap("overflow")
                 events += self._taped([Interrupted(received, "overflow")])
+                continue
+            if isinstance(message, QueuesSeen):
+                events += self._taped([message])
                 continue
             event = parse(message, received)
             if self._tape:

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 import structlog
 
-from siaga112.core.codec import dump_entry, load_entry
-from siaga112.core.model import Entry
+from siaga112.core.codec import dump_settled, load_settled
+from siaga112.core.model import Entry, Reached
 from siaga112.errors import SiagaError
 
 _DELETE: Final = "DELETE FROM outbox WHERE key = ?"
@@ -60,14 +60,14 @@ class SqliteOutbox:
         self._database = database
         return int(database.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Keep entries; they are on disk when this returns."""
-        rows = [(dump_entry(entry),) for entry in entries]
+    async def append(self, settled: Sequence[Entry | Reached]) -> None:
+        """Keep it; it is on disk when this returns."""
+        rows = [(dump_settled(one),) for one in settled]
         await self._run(lambda: self._write(rows, "INSERT INTO outbox (entry) VALUES (?)"))
         self.pending += len(rows)
         self._filled.set()
 
-    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry]]:
+    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry | Reached]]:
         """Give the oldest entries with their keys; what cannot be read is set aside."""
         rows = await self._run(
             lambda: self._db.execute(
@@ -76,10 +76,10 @@ class SqliteOutbox:
         )
         if not rows:
             self._filled.clear()
-        entries = []
+        entries: list[tuple[int, Entry | Reached]] = []
         for key, text in rows:
             try:
-                entries.append((int(key), load_entry(text)))
+                entries.append((int(key), load_settled(text)))
             except ValueError as error:
                 await self._set_aside(key)
                 _log.error("outbox_unreadable", key=key, detail=str(error), kept="in the table unreadable")

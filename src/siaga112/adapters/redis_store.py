@@ -3,11 +3,18 @@
 Layout, made for Redis Cluster: all that is held on one caller is one hash under one key, so a
 strike and the block that it leads to are replaced together or not at all.
 
-    siaga112:{SITE:CALLER}      hash  v (version), doc (record), standing (what a verdict needs)
-    siaga112:SITE:calls:DAY     hash  call id → ledger row (DAY in UTC; expires as a whole)
-    siaga112:SITE:blocks        zset  caller → end of the block in ms, +inf for permanent
-    siaga112:SITE:allowed       set   callers
-    siaga112:SITE:mode          string
+    siaga112:{SITE:CALLER}        hash  v (version), doc (record), standing (what a verdict needs)
+    siaga112:{SITE:CALLER}:calls  zset  call id → start, of the caller's rows in the ledger
+    siaga112:{SITE:CALLER}:away   string, while somebody who was just turned away may call again
+    siaga112:SITE:calls:DAY       hash  call id → ledger row (DAY in UTC; expires as a whole)
+    siaga112:SITE:blocks          zset  caller → end of the block in ms, +inf for permanent
+    siaga112:SITE:missed          zset  caller → the oldest call that nobody has answered
+    siaga112:SITE:allowed         set   callers
+    siaga112:SITE:proposed        set   callers whose block waits for a supervisor
+    siaga112:SITE:imposed         zset  call → time of the automatic block of the last hour that it led to
+    siaga112:SITE:audit           zset  line of the audit trail → its time
+    siaga112:SITE:tallies         hash  what is counted over all processes
+    siaga112:SITE:mode            string
 
 The lists are indexes: the records are the truth, and a reader checks each against its record.
 """
@@ -19,31 +26,35 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ClusterError, ReadOnlyError, RedisClusterException, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from siaga112.core.codec import (
+    dump_deed,
     dump_entry,
     dump_record,
     dump_standing,
+    load_deed,
     load_entry,
     load_record,
     load_standing,
 )
-from siaga112.core.model import DAY, SECOND, Caller, CallerRecord, CallId, Entry, Level, Millis, Mode
+from siaga112.core.model import (
+    DAY,
+    SECOND,
+    Caller,
+    CallerRecord,
+    CallId,
+    Deed,
+    Entry,
+    Level,
+    Millis,
+    Mode,
+)
 from siaga112.core.policy import NOBODY, Standing
-from siaga112.errors import ConfigurationError
 from siaga112.service.ports import StoreBrokenError, StoreDownError
-
-COMMAND_SECONDS: Final = 2.0
-"""A command that takes longer has failed; verdicts have their own, shorter deadline."""
-
-CONNECTIONS: Final = 1_024
-"""As many questions at once as FastAGI takes calls; the driver's own 100 would turn a rush away."""
 
 _UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
 """As Asterisk writes it: the system's name, if it has one, the second, a number."""
@@ -56,27 +67,24 @@ return 1
 """
 
 
-def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis":
-    """Make a client for `redis://`, `rediss://` or `unix://`; connects at the first command.
+_RESERVE: Final = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2] - 3600000)
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 1 end
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+return 1
+"""
 
-    Raises:
-        ConfigurationError: naming the schemes, if the URL is none of them.
-
-    """
-    try:
-        client: Redis = Redis.from_url(
-            url,
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
-            max_connections=CONNECTIONS,
-            health_check_interval=0,
-        )
-    except ValueError as error:
-        raise ConfigurationError(
-            '[redis] url: write "embedded", or redis://, rediss:// or unix:// and an address'
-        ) from error
-    return client
+_DOWN: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    OSError,
+    asyncio.IncompleteReadError,
+    # A fail-over that is not over yet: the old master is a replica now, or the cluster lacks one.
+    ReadOnlyError,
+    ClusterError,
+    RedisClusterException,
+)
 
 
 @contextmanager
@@ -84,20 +92,27 @@ def _mapped() -> Any:
     """Map Redis's errors to ours, once."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, OSError, asyncio.IncompleteReadError) as error:
+    except _DOWN as error:
         raise StoreDownError(f"Redis: {error}") from error
     except (RedisError, ValueError) as error:
-        raise StoreBrokenError(f"Redis: {error}") from error
+        down = str(error).startswith("NOREPLICAS")  # the driver has no class for it
+        raise (StoreDownError if down else StoreBrokenError)(f"Redis: {error}") from error
 
 
 class RedisStore:
     """`service.ports.Store` on one Redis, for one site."""
 
-    def __init__(self, client: "Redis", site: str, keep_calls: Millis) -> None:
+    def __init__(
+        self,
+        client: "Redis | RedisCluster",
+        site: str,
+        keep_calls: Millis,
+        keep_audit: Millis = 400 * DAY,
+    ) -> None:
         self._redis: Any = client
         self._site = site
         self._keep_calls = keep_calls
-        self._save = client.register_script(_SAVE)
+        self._keep_audit = keep_audit
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._site}>"
@@ -137,29 +152,33 @@ class RedisStore:
     async def save(self, record: CallerRecord, held: Standing, version: int, expires: Millis | None) -> bool:
         """Replace the record if nobody else did."""
         with _mapped():
-            done = await self._save(
-                keys=[self._caller_key(record.caller)],
-                args=[version, dump_record(record), dump_standing(held), "" if expires is None else expires],
-            )
-            return bool(done)
+            args = (version, dump_record(record), dump_standing(held), "" if expires is None else expires)
+            # EVAL, not EVALSHA: it knows the script on every server, also on one that has just become master.
+            return bool(await self._redis.eval(_SAVE, 1, self._caller_key(record.caller), *args))
 
     async def index(self, record: CallerRecord, held: Standing) -> None:
         """Bring the lists into line with the record."""
         with _mapped():
+            caller = record.caller
+            trip = self._redis.pipeline(transaction=False)
             if held.level:
-                await self._redis.zadd(self._key("blocks"), {record.caller: held.until or "+inf"})
+                trip.zadd(self._key("blocks"), {caller: held.until or "+inf"})
             else:
-                await self._redis.zrem(self._key("blocks"), record.caller)
-            change = self._redis.sadd if record.allow else self._redis.srem
-            await change(self._key("allowed"), record.caller)
+                trip.zrem(self._key("blocks"), caller)
+            if record.missed:
+                trip.zadd(self._key("missed"), {caller: record.missed[0].at})
+            else:
+                trip.zrem(self._key("missed"), caller)
+            for name, listed in (("allowed", record.allow), ("proposed", record.proposed)):
+                (trip.sadd if listed else trip.srem)(self._key(name), caller)
+            await trip.execute()
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
         with _mapped():
             await self._redis.zremrangebyscore(self._key("blocks"), "-inf", now)
             callers = await self._redis.zrange(self._key("blocks"), 0, -1)
-        records = [(await self.load(Caller(caller.decode())))[0] for caller in callers]
-        return [record for record in records if record.block_at(now)]
+        return [record for record in await self._records(callers) if record.block_at(now)]
 
     async def block_counts(self, now: Millis) -> Mapping[Level, int]:
         """Count the blocks in force from the list alone: two counts, however many blocks."""
@@ -173,18 +192,80 @@ class RedisStore:
         """Give the records of all callers on the allow list."""
         with _mapped():
             callers = await self._redis.smembers(self._key("allowed"))
-        records = [(await self.load(Caller(caller.decode())))[0] for caller in sorted(callers)]
-        return [record for record in records if record.allow]
+        return [record for record in await self._records(sorted(callers)) if record.allow]
+
+    async def proposed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers whose block waits for a supervisor."""
+        with _mapped():
+            callers = await self._redis.smembers(self._key("proposed"))
+        return [record for record in await self._records(sorted(callers)) if record.proposed]
+
+    async def proposed_count(self) -> int:
+        """Count them, without reading them."""
+        with _mapped():
+            return int(await self._redis.scard(self._key("proposed")))
+
+    async def missed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers who wait for a call-back, longest first."""
+        with _mapped():
+            callers = await self._redis.zrange(self._key("missed"), 0, -1)
+        return [record for record in await self._records(callers) if record.missed]
+
+    async def missed_count(self) -> tuple[int, Millis | None]:
+        """Count them, and say since when the oldest waits, without reading them."""
+        with _mapped():
+            count = await self._redis.zcard(self._key("missed"))
+            oldest = await self._redis.zrange(self._key("missed"), 0, 0, withscores=True)
+            return int(count), int(oldest[0][1]) if oldest else None
+
+    async def _records(self, callers: Sequence[bytes]) -> list[CallerRecord]:
+        return [(await self.load(Caller(caller.decode())))[0] for caller in callers]
+
+    async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
+        """Take one of the automatic blocks of the hour before `at`."""
+        with _mapped():
+            return bool(await self._redis.eval(_RESERVE, 1, self._key("imposed"), call, at, cap))
+
+    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+        """Note that a caller is being turned away; say whether that happened within this time already."""
+        with _mapped():
+            key = f"{self._caller_key(caller)}:away"
+            return await self._redis.set(key, "1", px=within, nx=True) is None
+
+    async def erase(self, caller: Caller) -> None:
+        """Delete a caller's record, its place on every list, and the list of its calls."""
+        key = self._caller_key(caller)
+        with _mapped():
+            await self._redis.delete(key, f"{key}:calls", f"{key}:away")
+            trip = self._redis.pipeline(transaction=False)
+            for name in ("blocks", "missed"):
+                trip.zrem(self._key(name), caller)
+            for name in ("allowed", "proposed"):
+                trip.srem(self._key(name), caller)
+            await trip.execute()
 
     # ── ledger ───────────────────────────────────────────────────────────────────────────────────
 
     async def put_entry(self, entry: Entry) -> None:
         """Write a row; the day expires as a whole."""
-        started = entry.finding.call.started
-        key = self._day_key(started)
+        call = entry.finding.call
+        ends = call.started + self._keep_calls + DAY
         with _mapped():
-            await self._redis.hset(key, entry.finding.call.id, dump_entry(entry))
-            await self._redis.pexpireat(key, started + self._keep_calls + DAY)
+            await self._redis.hset(self._day_key(call.started), call.id, dump_entry(entry))
+            trip = self._redis.pipeline(transaction=False)
+            trip.pexpireat(self._day_key(call.started), ends)
+            if call.caller:
+                mine = f"{self._caller_key(call.caller)}:calls"
+                trip.zadd(mine, {call.id: call.started})
+                trip.zremrangebyscore(mine, "-inf", call.started - self._keep_calls)
+                trip.pexpireat(mine, ends)
+            await trip.execute()
+
+    async def calls_of(self, caller: Caller) -> Sequence[CallId]:
+        """Give a caller's calls that the ledger holds, oldest first."""
+        with _mapped():
+            calls = await self._redis.zrange(f"{self._caller_key(caller)}:calls", 0, -1)
+            return [CallId(call.decode()) for call in calls]
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row by its call: the uniqueid carries the second in which the channel was made."""
@@ -211,6 +292,36 @@ class RedisStore:
             day += timedelta(days=1)
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
+
+    async def write_deed(self, deed: Deed) -> None:
+        """Add a line to the audit trail; what is older than may be kept goes."""
+        with _mapped():
+            await self._redis.zadd(self._key("audit"), {dump_deed(deed): deed.at})
+            await self._redis.zremrangebyscore(self._key("audit"), "-inf", deed.at - self._keep_audit)
+
+    async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
+        """Give the lines of that time, oldest first."""
+        with _mapped():
+            lines = await self._redis.zrange(self._key("audit"), since, f"({until}", byscore=True)
+            return [load_deed(line) for line in lines]
+
+    async def erase_deeds(self, subject: str) -> int:
+        """Delete the lines about a subject; say how many there were."""
+        with _mapped():
+            lines = await self._redis.zrange(self._key("audit"), 0, -1)
+            gone = [line for line in lines if load_deed(line).subject == subject]
+            return int(await self._redis.zrem(self._key("audit"), *gone)) if gone else 0
+
+    async def tally(self, name: str) -> None:
+        """Count one more of what may happen in any process of the site."""
+        with _mapped():
+            await self._redis.hincrby(self._key("tallies"), name, 1)
+
+    async def tallies(self) -> Mapping[str, int]:
+        """Give these counts."""
+        with _mapped():
+            counts = await self._redis.hgetall(self._key("tallies"))
+            return {name.decode(): int(count) for name, count in counts.items()}
 
     async def mode(self) -> Mode | None:
         """Give the site's mode, if set."""

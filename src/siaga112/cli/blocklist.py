@@ -1,4 +1,4 @@
-"""`blocks`, `block`, `unblock`, `allowed`, `allow`, `disallow`, `why`."""
+"""`blocks`, `block`, `unblock`, `confirm`, `dismiss`, `allowed`, `allow`, `disallow`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,20 +23,31 @@ if TYPE_CHECKING:
 
 
 @app.command()
-def blocks(json: JsonOption = False) -> None:
-    """List the callers that are blocked now."""
+def blocks(
+    proposed: Annotated[
+        bool, typer.Option("--proposed", help="Those that wait for a supervisor: confirm or dismiss.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the callers that are blocked now, or whose block is proposed."""
     zone = settings().zone
+    if proposed:
+        waiting = [rows.proposal(record, zone) for record in at_desk(lambda desk: desk.store.proposed())]
+        show.listing(
+            waiting,
+            ("caller", "level", "since", "cause", "calls", "reason"),
+            "no block is proposed",
+            json=json,
+        )
+        return
 
     async def act(desk: "Desk") -> list[tuple[Caller, Block | None]]:
         now = desk.clock()
         return [(record.caller, record.block_at(now)) for record in await desk.store.blocked(now)]
 
     listed = [rows.block(caller, block, zone) for caller, block in at_desk(act) if block]
-    if json:
-        show.as_json(listed)
-    else:
-        columns = ("caller", "level", "since", "until", "origin", "by", "calls", "reason")
-        show.table(listed, columns, "nobody is blocked")
+    columns = ("caller", "level", "since", "until", "origin", "by", "calls", "reason")
+    show.listing(listed, columns, "nobody is blocked", json=json)
 
 
 @app.command()
@@ -77,14 +88,31 @@ def unblock(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
 
 
 @app.command()
+def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
+    """Impose the block that is proposed for a caller.
+
+    Example: siaga112 confirm 081234567890 --reason "agreed with the ministry, letter 12/2026"
+    """
+    who = number(caller)
+    held = at_desk(lambda desk: desk.confirm(who, reason), by)
+    until = rows.instant(held.until, settings().zone) or "further notice"
+    typer.echo(f"{who} is blocked until {until}")
+
+
+@app.command()
+def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
+    """Say no to the block that is proposed for a caller; strikes so far are forgiven."""
+    who = number(caller)
+    at_desk(lambda desk: desk.dismiss(who, reason), by)
+    typer.echo(f"{who} is not blocked; the misuses so far are forgiven")
+
+
+@app.command()
 def allowed(json: JsonOption = False) -> None:
     """List the callers who are never blocked."""
     zone = settings().zone
     listed = [rows.allowed(record, zone) for record in at_desk(lambda desk: desk.store.allowed())]
-    if json:
-        show.as_json(listed)
-    else:
-        show.table(listed, ("caller", "since", "by", "reason"), "the allow list is empty")
+    show.listing(listed, ("caller", "since", "by", "reason"), "the allow list is empty", json=json)
 
 
 @app.command()
@@ -101,23 +129,3 @@ def disallow(caller: NumberArgument, by: ByOption) -> None:
     who = number(caller)
     at_desk(lambda desk: desk.disallow(who), by)
     typer.echo(f"{who} is off the allow list")
-
-
-@app.command()
-def why(caller: NumberArgument, json: JsonOption = False) -> None:
-    """Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now."""
-    from siaga112.cli.story import Story, as_row, tell  # noqa: PLC0415
-
-    zone = settings().zone
-    who = number(caller)
-
-    async def act(desk: "Desk") -> Story:
-        record, verdict = await desk.record(who), await desk.verdict(who)
-        return Story(record, verdict, await desk.mode(), desk.rules, desk.clock())
-
-    story = at_desk(act)
-    if json:
-        show.as_json([as_row(story, zone)])
-        return
-    for line in tell(story, zone):
-        typer.echo(line)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,7 @@ import typer
 from siaga112.cli import rows, show
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.core import capture, durations
-from siaga112.core.calls import Tracker
-from siaga112.core.events import Event, Interrupted, Malformed, Resumed
+from siaga112.core.events import Event, Interrupted, Malformed, QueuesSeen, Resumed
 from siaga112.core.model import Entry
 from siaga112.core.pseudonym import Pseudonyms
 from siaga112.core.replay import Replay
@@ -81,6 +81,8 @@ async def _record(
                 message = capture.write_interrupted(event.at, event.cause)
             case Resumed():
                 message = capture.write_resumed(event.at, event.channels)
+            case QueuesSeen():
+                message = capture.write_queues(event)
             case _:
                 message += capture.MESSAGE_END
         out.write(pseudonyms.hide(message) if pseudonyms else message)
@@ -145,5 +147,7 @@ def _replay(file: Path, config: "Settings") -> tuple[capture.Header, Replay, lis
         raise SiagaError(f"{file}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise SiagaError(f"{file}: {error}") from error
-    replayed = Replay(Tracker(header.dialplan), header.rules, config.policy.rules())
+    there, here = header.dialplan.numbers, config.number_plan()
+    numbers = replace(here, region=there.region, area_code=there.area_code)
+    replayed = Replay(replace(header.dialplan, numbers=numbers), header.rules, config.policy_rules())
     return header, replayed, list(replayed.run(capture.read(message) for message in rest))

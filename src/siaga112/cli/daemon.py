@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from siaga112.cli.root import app, at_desk, settings
+from siaga112.cli.root import ByOption, app, at_desk, settings
 from siaga112.core.model import Mode
 
 
@@ -28,7 +28,7 @@ def run(
     config = settings()
     logs.configure()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Daemon(config, half).run())
+        runner.run(Daemon(config, half, settings).run())
 
 
 @app.command("check-config")
@@ -45,7 +45,9 @@ def check_config() -> None:
 
 @app.command()
 def mode(
+    by: ByOption,
     to: Annotated[Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
 ) -> None:
     """Show or switch the enforcement of the whole site, at once: the kill switch.
 
@@ -56,7 +58,7 @@ def mode(
     if to is None:
         typer.echo(at_desk(lambda desk: desk.mode()).value)
         return
-    at_desk(lambda desk: desk.set_mode(to))
+    at_desk(lambda desk: desk.set_mode(to, reason), by)
     typer.echo(f"mode is now {to.value}: {_MEANING[to]}")
 
 

@@ -1,10 +1,11 @@
 """The configuration as the daemon understands it, and what in it does not fit together."""
 
 import json
-from urllib.parse import urlsplit
 
 from siaga112.core import durations
 from siaga112.core.model import Level
+from siaga112.core.policy import PolicyRules
+from siaga112.redis_url import masked
 from siaga112.settings import Settings
 
 
@@ -13,35 +14,43 @@ def explain(config: Settings) -> tuple[str, list[str]]:
     lines = []
     sections = []
     dumped = config.model_dump(mode="json", exclude_none=True)
-    dumped["redis"]["url"] = _masked_url(config.redis.url.get_secret_value())
-    dumped["ami"]["secret"] = "***" if config.ami.secret.get_secret_value() else ""
+    dumped["redis"]["url"] = masked(config.redis.url.get_secret_value())
+    for section, name in (("ami", "secret"), ("privacy", "caller_key")):
+        dumped[section][name] = "***" if dumped[section][name] else ""
     for key, value in dumped.items():
         if isinstance(value, dict):
             sections += ["", f"[{key}]", *(f"{name} = {_toml(inner)}" for name, inner in value.items())]
         else:
             lines.append(f"{key} = {_toml(value)}")
-    rules = config.policy.rules()
-    ladder = " → ".join([*(durations.spell(span) for span in rules.temporary), "permanent"])
-    counted = ", ".join(sorted(rules.counted))
-    window, memory = durations.spell(rules.window), durations.spell(rules.memory)
-    policy = [
-        "",
-        f"# policy in force: more than {rules.threshold} of {counted} or marked prank within {window}",
-        f"# blocks: {ladder}; each further misuse within {memory} is the next step",
+    return "\n".join([*lines, *sections, "", *_policy(config.policy_rules())]), _doubts(config)
+
+
+def _policy(rules: PolicyRules) -> list[str]:
+    last = {"automatic": ["for good"], "proposed": ["for good, once a supervisor confirms"], "never": []}
+    ladder = " → ".join([*(durations.spell(span) for span in rules.temporary), *last[rules.permanent]])
+    counted = ", ".join(
+        name if weight == 1 else f"{name} counts {weight:g}"
+        for name, weight in rules.weights.items()
+        if weight
+    )
+    thresholds = ", ".join(map(str, rules.thresholds))
+    window = durations.spell(rules.window)
+    further = (
+        f"{rules.repeat} more within {durations.spell(rules.memory)} of a block: the next step"
+        if len(rules.thresholds) == 1
+        else "each threshold its step"
+    )
+    return [
+        f"# policy in force: more than {thresholds} misuses within {window} ({counted})",
+        f"# blocks: {ladder}; {further}",
         f"# treatment: {', '.join(f'{level} {rules.treatment[level]}' for level in Level)}",
     ]
-    return "\n".join([*lines, *sections, *policy]), _doubts(config)
 
 
 def _toml(value: object) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {_toml(inner)}" for name, inner in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _masked_url(url: str) -> str:
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@") if password else url
 
 
 def _doubts(config: Settings) -> list[str]:
@@ -53,7 +62,12 @@ def _doubts(config: Settings) -> list[str]:
         doubts.append(f"[pbx] {', '.join(sorted(both))} is both a trunk and an IVR context")
     if (config.agi.host, config.agi.port) == (config.metrics.host, config.metrics.port):
         doubts.append("[agi] and [metrics] have the same host and port")
-    if config.policy.rules().window > config.privacy.keep_calls:
+    rules = config.policy_rules()
+    if max(rules.window, rules.memory) > rules.keep:
+        doubts.append(
+            "[policy] window or memory is longer than [privacy] keep_strikes: strikes go before they count"
+        )
+    if rules.window > config.privacy.keep_calls:
         doubts.append(
             "[policy] window is longer than [privacy] keep_calls: a block could outlive its evidence"
         )

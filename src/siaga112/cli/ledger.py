@@ -1,4 +1,4 @@
-"""`calls`, `mark`."""
+"""`calls`, `mark`, `audit`."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -21,11 +21,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+SinceOption = Annotated[
+    str, typer.Option("--since", help='How far back ("24h"), or from when (ISO 8601).', metavar="WHEN")
+]
+
+
 @app.command()
 def calls(  # noqa: PLR0917 - one parameter an option
-    since: Annotated[
-        str, typer.Option("--since", help='How far back ("24h"), or from when (ISO 8601).', metavar="WHEN")
-    ] = "24h",
+    since: SinceOption = "24h",
     outcome: Annotated[Outcome | None, typer.Option("--outcome", help="Only calls that ended so.")] = None,
     caller: Annotated[
         str | None, typer.Option("--number", help="Only this caller's.", metavar="NUMBER")
@@ -48,7 +51,7 @@ def calls(  # noqa: PLR0917 - one parameter an option
         now = desk.clock()
         return [
             entry
-            async for entry in desk.store.entries(_since(since, now), now + 1)
+            async for entry in desk.store.entries(start(since, now), now + 1)
             if (outcome is None or entry.finding.outcome is outcome)
             and (who is None or entry.finding.call.caller == who)
         ]
@@ -70,7 +73,8 @@ def calls(  # noqa: PLR0917 - one parameter an option
         show.table(listed, _COLUMNS, "no calls")
 
 
-def _since(text: str, now: int) -> int:
+def start(text: str, now: int) -> int:
+    """Read how far back, or from when."""
     try:
         return now - durations.parse(text)
     except ValueError:
@@ -98,12 +102,37 @@ def explain_entry(entry: Entry, zone: ZoneInfo) -> None:
 
 @app.command()
 def mark(
-    call: Annotated[str, typer.Argument(help="The call's id, as `siaga112 calls` shows it.", metavar="CALL")],
+    call: Annotated[
+        str, typer.Argument(help="The call's id; or a number: its last answered call.", metavar="CALL")
+    ],
     as_: Annotated[Mark, typer.Argument(help="What the call was.", metavar="genuine|information|prank")],
     by: ByOption,
+    note: Annotated[str, typer.Option("--note", help="Why, for the record.", metavar="TEXT")] = "",
 ) -> None:
-    """Set the operator's mark afterwards. A correction takes the strike back."""
-    entry = at_desk(lambda desk: desk.mark(CallId(call), as_), by)
+    """Set the operator's mark afterwards. A correction takes the strike and its blocks back.
+
+    Example: siaga112 mark 081234567890 genuine --note "the fire was real"
+    """
+    who = None if "." in call else number(call)
+
+    async def act(desk: "Desk") -> Entry:
+        return await desk.mark(await desk.last_answered(who) if who else CallId(call), as_, note)
+
+    entry = at_desk(act, by)
     typer.echo(
-        f"call {call} is marked {as_.value}; {'it counts as a misuse' if entry.strike else 'no strike'}"
+        f"call {entry.finding.call.id} is marked {as_.value}; "
+        f"{'it counts as a misuse' if entry.strike else 'no strike'}"
     )
+
+
+@app.command()
+def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
+    """List what people did: who, when, what and why."""
+    zone = settings().zone
+
+    async def act(desk: "Desk") -> list[rows.Row]:
+        now = desk.clock()
+        return [rows.deed(deed, zone) for deed in await desk.audit(start(since, now), now + 1)]
+
+    columns = ("at", "by", "action", "subject", "detail", "reason")
+    show.listing(at_desk(act), columns, "nobody did anything", json=json)

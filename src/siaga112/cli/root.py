@@ -56,7 +56,10 @@ ByOption = Annotated[
     typer.Option("--by", help="Who decides, for the record.", default_factory=_user, show_default="you"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]
-NumberArgument = Annotated[str, typer.Argument(help="A phone number in any spelling.", metavar="NUMBER")]
+NumberArgument = Annotated[
+    str,
+    typer.Argument(help="A number in any spelling, or a hash as `blocks` shows it.", metavar="NUMBER"),
+]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")]
 
 
@@ -102,11 +105,12 @@ def number(text: str) -> "Caller":
         SiagaError: if it is none that could ever be blocked.
 
     """
-    from siaga112.core.caller_id import canonical  # noqa: PLC0415
+    from siaga112.core.caller_id import typed  # noqa: PLC0415
 
-    caller = canonical("".join(text.split()).replace("-", ""))
+    caller = typed(text, settings().number_plan())
     if caller is None:
-        raise SiagaError(f'"{text}" is not the number of a caller (hidden, service, too short or not valid)')
+        why = "hidden, service, too short, not valid or in never_block"
+        raise SiagaError(f'"{text}" is not the number of a caller ({why})')
     return caller
 
 
@@ -129,4 +133,4 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
     return asyncio.run(work())
 
 
-from siaga112.cli import blocklist, captures, daemon, ledger  # noqa: E402, F401 - each adds its commands to `app`
+from siaga112.cli import blocklist, callers, captures, daemon, ledger  # noqa: E402, F401 - each adds its commands to `app`

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from siaga112.core.model import SECOND, Block, Caller, CallerRecord, Entry, Fact, Millis
+from siaga112.core.model import SECOND, Block, Caller, CallerRecord, Deed, Entry, Fact, Level, Millis
 
 Row = dict[str, object]
 
@@ -38,6 +38,7 @@ def call(entry: Entry, zone: ZoneInfo) -> Row:
         "mark": finding.mark,
         "verdict": finding.verdict,
         "strike": entry.strike,
+        "spared": entry.spared,
     }
 
 
@@ -60,6 +61,44 @@ def block(caller: Caller, held: Block, zone: ZoneInfo) -> Row:
         "lifted": {"at": instant(held.lifted.at, zone), "by": held.lifted.by, "reason": held.lifted.reason}
         if held.lifted
         else None,
+    }
+
+
+def proposal(record: CallerRecord, zone: ZoneInfo) -> Row:
+    """Spell a block that waits for a supervisor."""
+    held = record.proposed
+    return {
+        "caller": record.caller,
+        "level": None if held is None else Level.PERMANENT if held.span is None else Level.TEMPORARY,
+        "since": instant(held.at if held else None, zone),
+        "cause": held.cause if held else None,
+        "reason": held.reason if held else None,
+        "calls": list(held.calls) if held else [],
+    }
+
+
+def missed(record: CallerRecord, zone: ZoneInfo) -> Row:
+    """Spell a caller who waits for a call-back."""
+    waits = [missed.wait for missed in record.missed]
+    return {
+        "caller": record.caller,
+        "since": instant(record.missed[0].at, zone),
+        "last": instant(record.missed[-1].at, zone),
+        "times": len(record.missed),
+        "longest_wait_seconds": _seconds(max(waits)),
+        "calls": [missed.call for missed in record.missed],
+    }
+
+
+def deed(done: Deed, zone: ZoneInfo) -> Row:
+    """Spell a line of the audit trail."""
+    return {
+        "at": instant(done.at, zone),
+        "by": done.by,
+        "action": done.action,
+        "subject": done.subject,
+        "detail": done.detail,
+        "reason": done.reason,
     }
 
 

@@ -23,6 +23,14 @@ def as_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bool) -> None:
+    """Print rows as a list of objects for scripts, or as a table."""
+    if json:
+        as_json(rows)
+    else:
+        table(rows, columns, empty)
+
+
 def table(rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
     """Print rows as a table; without a terminal as wide as its content, for `grep` and `less`."""
     if not rows:

@@ -1,5 +1,6 @@
 """`why`: a caller's record, told in order and in words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -7,33 +8,44 @@ from siaga112.cli import rows
 from siaga112.cli.rows import Row
 from siaga112.core import durations
 from siaga112.core.model import (
+    SECOND,
     Block,
     CallerRecord,
+    Entry,
     Level,
     Millis,
     Mode,
+    Outcome,
+    Proposal,
+    ProposalCause,
     Screening,
     ScreenReason,
+    Spared,
     Strike,
     Verdict,
 )
-from siaga112.core.policy import PolicyRules, counted_strikes
+from siaga112.core.policy import PolicyRules, counted_strikes, total
+from siaga112.service.desk import Held
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
     """What there is to tell of a caller at an instant."""
 
-    record: CallerRecord
+    held: Held
     verdict: Screening
     mode: Mode
     rules: PolicyRules
     now: Millis
 
 
+Chapter = tuple[Millis, int, str]
+"""When, what happened; the number between puts in order what happened in the same millisecond."""
+
+
 def as_row(story: Story, zone: ZoneInfo) -> Row:
     """Give the story as one object."""
-    record, verdict = story.record, story.verdict
+    record, verdict = story.held.record, story.verdict
     return {
         "caller": record.caller,
         "mode": story.mode,
@@ -47,35 +59,84 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
             for s in record.strikes
         ],
         "blocks": [rows.block(record.caller, block, zone) for block in record.blocks],
+        "proposed": rows.proposal(record, zone) if record.proposed else None,
+        "callback": rows.missed(record, zone) if record.missed else None,
+        "genuine": [report.call for report in record.reports],
     }
 
 
 def tell(story: Story, zone: ZoneInfo) -> list[str]:
     """Give the story line by line, oldest first, the verdict last."""
-    record, rules, now = story.record, story.rules, story.now
-    chapters: list[tuple[Millis, int, str]] = []
-    for number, strike in enumerate(record.strikes, 1):
-        chapters.append((strike.at, 0, _strike(number, strike)))
-    for block in record.blocks:
-        chapters.append((block.since, 1, _block(block, zone)))
-        if block.lifted:
-            chapters.append((block.lifted.at, 2, f"block lifted by {block.lifted.by}: {block.lifted.reason}"))
-        elif block.until is not None and block.until <= now:
-            chapters.append((block.until, 2, f"{block.level} block ended"))
-    if record.allow:
-        chapters.append(
-            (record.allow.at, 3, f"put on the allow list by {record.allow.by}: {record.allow.reason}")
-        )
+    record, rules, now = story.held.record, story.rules, story.now
+    chapters = sorted(_chapters(story, zone))
     lines: list[str] = [record.caller]
-    lines += [f"  {_short(at, zone)}  {text}" for at, _, text in sorted(chapters)]
+    lines += [f"  {_short(at, zone)}  {text}" for at, _, text in chapters]
     if not chapters:
         lines.append("  nothing is held on this caller")
-    counted, window = len(counted_strikes(record, now, rules)), durations.spell(rules.window)
+    counted = counted_strikes(record, now, rules)
+    limits = ", ".join(map(str, rules.thresholds))
     lines.append(
-        f"  {counted} misuses count in the last {window}; more than {rules.threshold} block ({rules.name})"
+        f"  {total(counted, rules):g} misuses count in the last {durations.spell(rules.window)}; "
+        f"more than {limits} block ({rules.name})"
     )
     lines.append(f"  now: {_verdict(story.verdict, story.mode, zone)}")
     return lines
+
+
+def _chapters(story: Story, zone: ZoneInfo) -> Iterator[Chapter]:
+    yield from _misuses(story.held)
+    yield from _blocks(story.held.record, story.now, zone)
+    yield from _proposals(story.held.record)
+    yield from _people(story.held)
+
+
+def _misuses(held: Held) -> Iterator[Chapter]:
+    for number, strike in enumerate(held.record.strikes, 1):
+        yield strike.at, 0, _strike(number, strike)
+    for entry in held.entries:
+        call = entry.finding.call
+        if entry.spared:
+            yield call.ended, 0, _spared(entry)
+        elif entry.finding.outcome is Outcome.BLOCKED:
+            yield call.ended, 0, f"call {call.id} was turned away"
+    for missed in held.record.missed:
+        waited = f"{missed.wait // SECOND} s"
+        yield missed.at, 0, f"call {missed.call} abandoned after {waited}; nobody has called back"
+
+
+def _blocks(record: CallerRecord, now: Millis, zone: ZoneInfo) -> Iterator[Chapter]:
+    for block in record.blocks:
+        yield block.since, 1, _block(block, zone)
+        if block.lifted:
+            yield block.lifted.at, 2, f"block lifted by {block.lifted.by}: {block.lifted.reason}"
+        elif block.until is not None and block.until <= now:
+            yield block.until, 2, f"{block.level} block ended"
+
+
+def _proposals(record: CallerRecord) -> Iterator[Chapter]:
+    for proposal in record.proposals:
+        yield proposal.at, 1, _proposal(proposal)
+        if proposal.decided and not proposal.confirmed:
+            decided = proposal.decided
+            yield decided.at, 2, f"proposal dismissed by {decided.by}: {decided.reason}"
+
+
+def _people(held: Held) -> Iterator[Chapter]:
+    for report in held.record.reports:
+        yield report.at, 0, f"call {report.call} was genuine"
+    for deed in held.deeds:
+        note = f": {deed.reason}" if deed.reason else ""
+        match deed.action:
+            case "mark":
+                yield deed.at, 1, f"call {deed.subject} marked {deed.detail} by {deed.by}{note}"
+            case "allow":
+                yield deed.at, 3, f"put on the allow list by {deed.by}{note}"
+            case "disallow":
+                yield deed.at, 3, f"taken off the allow list by {deed.by}"
+            case "called back":
+                yield deed.at, 3, f"taken off the call-back list by {deed.by}{note}"
+            case _:
+                pass
 
 
 def _short(at: Millis, zone: ZoneInfo) -> str:
@@ -86,9 +147,29 @@ def _strike(number: int, strike: Strike) -> str:
     return f"strike {number}: call {strike.call}, {strike.outcome} ({strike.reason})"
 
 
+def _spared(entry: Entry) -> str:
+    why = {
+        Spared.SURGE: "a surge: somebody waited too long, or no operator was logged in",
+        Spared.MODE_OFF: "the mode was off",
+        Spared.ALLOW_LISTED: "the caller was on the allow list",
+        None: "",
+    }
+    return f"call {entry.finding.call.id} was {entry.finding.outcome}, no strike: {why[entry.spared]}"
+
+
 def _block(block: Block, zone: ZoneInfo) -> str:
     end = "for good" if block.until is None else f"until {_short(block.until, zone)}"
     return f"{block.level} block {end}, {block.origin} by {block.by}: {block.reason}"
+
+
+def _proposal(proposal: Proposal) -> str:
+    end = "for good" if proposal.span is None else f"for {durations.spell(proposal.span)}"
+    cause = {
+        ProposalCause.POLICY: "the policy leaves it to a supervisor",
+        ProposalCause.HOURLY_CAP: "the hour's automatic blocks are used up",
+        ProposalCause.PROTECTED: "the caller lately reported something genuine",
+    }
+    return f"block {end} proposed ({cause[proposal.cause]}): {proposal.reason}"
 
 
 def _verdict(verdict: Screening, mode: Mode, zone: ZoneInfo) -> str:

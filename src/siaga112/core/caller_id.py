@@ -1,17 +1,22 @@
-"""One spelling per caller: raw caller ID in, E.164 or None out. None is never blockable."""
+"""One spelling per caller: raw caller ID in, E.164 or its keyed hash out. None is never blockable."""
 
+import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from siaga112.core.model import Caller
 
-_DIALLABLE: Final = re.compile(r"\+?[0-9]{5,17}")
-"""Longer than any service number, no longer than 00 and 15 digits (ITU-T E.164 allows 15)."""
+_DIALLABLE: Final = re.compile(r"\+?[0-9]{5,19}")
+"""Longer than any service number, no longer than a prefix such as 0011 and 15 digits (ITU-T E.164)."""
+
+LOCAL_DIGITS: Final = 8
+"""A bare number of 5 to 8 digits is a local one, wherever numbers have area codes."""
 
 _NEVER: Final = frozenset(
     {
@@ -24,47 +29,200 @@ _NEVER: Final = frozenset(
 )
 """Numbers that belong to a service, not to a caller: as caller ID they are not believable."""
 
+_HASH_BYTES: Final = 16
+_HASHED: Final = re.compile(r"h:[0-9a-f]{32}")
+_SPAN: Final = re.compile(r"(\+?)([0-9]+)(?:(\*)|-(\+?)([0-9]+))?")
+
 
 @dataclass(frozen=True, slots=True)
 class NumberPlan:
-    """Where the centre stands: ISO region of numbers written without a country code."""
+    """Where the centre stands, who is nobody there, and how callers are kept.
+
+    Raises ValueError, in words for the user, on what cannot be used.
+    """
 
     region: str = "ID"
-    country_code: str = "62"
+    """ISO 3166 region of numbers written without a country code."""
+    area_code: str = ""
+    """Area code, without the trunk prefix, of local numbers; empty: a local number is nobody's."""
+    never_block: tuple[str, ...] = ()
+    """Numbers that are nobody's to block: `0254200112`, `0804*`, `+62254200000-+62254200099`."""
+    key: bytes = field(default=b"", repr=False)
+    """With a key, callers are kept as its hashes of their numbers, and nothing as it came."""
+
+    def __post_init__(self) -> None:
+        if self.region not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError(f'no such region: "{self.region}" (an ISO 3166 code, like "ID")')
+        if self.area_code:
+            self._check_area_code()
+        for entry in self.never_block:
+            check_never_block(entry)
+
+    def _check_area_code(self) -> None:
+        area, trunk = self.area_code, self.trunk_prefix
+        if not area.isascii() or not area.isdigit() or (trunk and area.startswith(trunk)):
+            raise ValueError(f'not an area code: "{area}" (digits, without the leading {trunk or "0"})')
+        if not trunk:
+            raise ValueError(f'numbers in {self.region} have no area codes, so it must stay ""')
+        sizes = range(5, LOCAL_DIGITS + 1)
+        subscribers = (f"{lead}0123456"[:size] for lead in range(2, 10) for size in sizes)
+        if not any(_valid(f"+{self.country_code}{area}{rest}", self.region) for rest in subscribers):
+            raise ValueError(f'no numbers in {self.region} have the area code "{area}"')
+
+    @property
+    def country_code(self) -> str:
+        """What numbers of this region begin with, after the plus."""
+        return str(phonenumbers.country_code_for_region(self.region))
+
+    @property
+    def trunk_prefix(self) -> str:
+        """What the region dials before an area code; empty where every number is dialled whole."""
+        return phonenumbers.ndd_prefix_for_region(self.region, strip_non_digits=True) or ""
 
 
 INDONESIA: Final = NumberPlan()
 
 
+# ── one caller, one spelling ─────────────────────────────────────────────────────────────────────
+
+
 @lru_cache(maxsize=65_536)
 def canonical(raw: str, plan: NumberPlan = INDONESIA) -> Caller | None:
-    """Give the caller's one spelling, or None for a hidden, malformed, service or not-valid number.
+    """Give the caller's one spelling, or None for whoever must never be blocked.
 
-    The phonenumbers library reads a bare `62254201234` as a local number and calls it valid, and
-    refuses `0062…`: both are written with a plus before it is asked (domain.md, "Numbers").
+    Nobody's are hidden, malformed, service and not-valid numbers, local ones without an area code in
+    the plan, and those of `never_block`.
     """
     if not _DIALLABLE.fullmatch(raw):
         return None
-    number = _with_plus(raw, plan)
-    try:
-        parsed = phonenumbers.parse(number, plan.region)
-    except NumberParseException:
+    parsed = next(filter(None, (_valid(text, plan.region) for text in _readings(raw, plan))), None)
+    if parsed is None or _is_service(parsed):
         return None
-    if not phonenumbers.is_valid_number(parsed) or phonenumbers.number_type(parsed) in _NEVER:
+    number = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+    if any(first <= number[: len(first)] <= last for first, last in _spans(plan, len(number))):
         return None
-    return Caller(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+    return Caller(_hashed(number, plan.key) if plan.key else number)
 
 
-def _with_plus(raw: str, plan: NumberPlan) -> str:
-    if raw.startswith("00"):
-        return "+" + raw[2:]
-    if raw.startswith(plan.country_code):
-        return "+" + raw
-    return raw
+def typed(text: str, plan: NumberPlan) -> Caller | None:
+    """Read a caller as a person types one: a number with spaces and hyphens, or a hash as we print it.
+
+    Only here is a hash accepted: what comes from the PBX could be made up by the caller.
+    """
+    plain = "".join(text.split()).replace("-", "")
+    return Caller(plain) if plan.key and _HASHED.fullmatch(plain) else canonical(plain, plan)
+
+
+def kept_raw(raw: str, plan: NumberPlan) -> str:
+    """Give what may be kept of a number as it came: nothing, where callers are kept as hashes."""
+    return "" if plan.key else raw
 
 
 def masked(caller: str) -> str:
-    """Hide the middle of a number, for logs and screens: `+62812****890`."""
+    """Hide the middle of a number, for logs and screens: `+62812****890`; of a hash, all but its head."""
+    if caller.startswith("h:"):
+        return f"{caller[:8]}****"
     if len(caller) <= 8:  # noqa: PLR2004 - too short to show any part of
         return "*" * len(caller)
     return f"{caller[:6]}{'*' * (len(caller) - 9)}{caller[-3:]}"
+
+
+def _hashed(number: str, key: bytes) -> str:
+    return "h:" + hmac.digest(key, number.encode(), "sha256")[:_HASH_BYTES].hex()
+
+
+def _readings(raw: str, plan: NumberPlan) -> Iterator[str]:
+    """Give what a number can mean, likeliest first; the first that is valid holds.
+
+    The phonenumbers library alone reads a bare `62254201234` as a local number and calls it valid,
+    and refuses `0062…` (domain: one number, one caller). It knows each region's own prefix beside 00.
+    """
+    code, trunk = plan.country_code, plan.trunk_prefix
+    if raw.startswith("00"):
+        yield "+" + raw[2:]
+        yield raw
+    elif raw.startswith("+") or (trunk and raw.startswith(trunk)):
+        yield raw
+    elif trunk and len(raw) <= LOCAL_DIGITS:
+        # Subscriber numbers begin with neither 0 nor 1: those are prefixes and services.
+        if plan.area_code and not raw.startswith(("0", "1")):
+            yield f"+{code}{plan.area_code}{raw}"
+    elif raw.startswith(code):
+        yield "+" + raw
+        whole = _valid(raw, plan.region)
+        # Where there is a trunk prefix only mobiles come without it (India's 91… looks like +91…).
+        if whole and (not trunk or phonenumbers.number_type(whole) == PhoneNumberType.MOBILE):
+            yield raw
+    else:
+        yield raw
+
+
+def _valid(text: str, region: str) -> PhoneNumber | None:
+    try:
+        parsed = phonenumbers.parse(text, region)
+    except NumberParseException:
+        return None
+    return parsed if phonenumbers.is_valid_number(parsed) else None
+
+
+def _is_service(number: PhoneNumber) -> bool:
+    """Say whether nobody calls from this number: by its kind, or as a short number behind an area code."""
+    kind = phonenumbers.number_type(number)
+    if kind != PhoneNumberType.FIXED_LINE:
+        return kind in _NEVER
+    whole = phonenumbers.national_significant_number(number)
+    rest = whole[phonenumbers.length_of_geographical_area_code(number) :]
+    if not rest.startswith("1"):
+        return False
+    short = PhoneNumber(country_code=number.country_code, national_number=int(rest))
+    return bool(phonenumbers.is_valid_short_number(short))
+
+
+# ── never to be blocked ──────────────────────────────────────────────────────────────────────────
+
+
+def check_never_block(entry: str) -> str:
+    """Give an entry of `never_block` back.
+
+    Raises:
+        ValueError: in words for the user, if it is neither a number, a prefix nor a range.
+
+    """
+    found = _SPAN.fullmatch("".join(entry.split()))
+    if not found:
+        raise ValueError(
+            f'not a number ("112"), a prefix ("0804*") or a range ("+62254200000-+62254200099"): "{entry}"'
+        )
+    plus, first, _, last_plus, last = found.groups()
+    if last and (plus != last_plus or len(first) != len(last) or first > last):
+        raise ValueError(f'not a range: "{entry}" (both ends alike and as long, the lower one first)')
+    return entry
+
+
+@lru_cache(maxsize=1_024)
+def _spans(plan: NumberPlan, length: int) -> tuple[tuple[str, str], ...]:
+    """Give the first and last beginnings, in E.164, of numbers of that length that are never blocked."""
+    spans = []
+    for entry in plan.never_block:
+        found = _SPAN.fullmatch("".join(entry.split()))
+        assert found, "NumberPlan has checked it"  # noqa: S101 - our own mistake otherwise
+        plus, low, prefix, _, high = found.groups()
+        ends = zip(_in_full(plus + low, plan), _in_full(plus + (high or low), plan), strict=False)
+        spans += [(first, last) for first, last in ends if prefix or len(first) == length]
+    return tuple(spans)
+
+
+def _in_full(text: str, plan: NumberPlan) -> list[str]:
+    """Spell the beginning of a number as E.164, in every way it could be meant: rather one too many."""
+    code, trunk = plan.country_code, plan.trunk_prefix
+    if text.startswith("+"):
+        return [text]
+    if text.startswith("00"):
+        return ["+" + text[2:]]
+    if trunk and text.startswith(trunk):
+        return [f"+{code}{text.removeprefix(trunk)}"]
+    return [
+        f"+{code}{text}",
+        f"+{code}{plan.area_code}{text}",
+        *(["+" + text] if text.startswith(code) else []),
+    ]

@@ -13,12 +13,13 @@ IVR context.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from siaga112.core.bridges import Bridges
-from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical
+from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical, kept_raw
 from siaga112.core.events import (
+    NOWHERE,
     Booted,
     BridgeEntered,
     BridgeLeft,
@@ -34,6 +35,7 @@ from siaga112.core.events import (
     OperatorMarked,
     Place,
     QueueJoined,
+    QueuesSeen,
     Resumed,
     ShuttingDown,
     VariableSet,
@@ -44,7 +46,10 @@ ASKING: Final = frozenset({"background", "read", "waitexten"})
 """Dialplan applications that wait for a caller's key: whoever leaves in one of these left the menu.
 `Playback` is none of them: it also says "nobody is free" to a caller whom the queue gave up."""
 
-SERVING: Final = frozenset({"queue", "dial", "page", "followme", "agi", "stasis", "gosub", "macro"})
+SERVING: Final = frozenset({
+    "queue", "dial", "page", "followme", "agi", "stasis", "gosub", "macro",
+    "exec", "execif", "execiftime", "tryexec",
+})  # fmt: skip
 """Applications that can bring a caller to a person, or to a part of the dialplan that we do not see."""
 
 QUEUE_GAVE_UP: Final = frozenset({
@@ -67,12 +72,16 @@ class Dialplan:
     """What the tracker must know of the PBX; any dialplan's names will do.
 
     `dialled`: the numbers whose calls are ours, where the trunk carries others too; empty for all.
+    `hangup_contexts`: contexts that do nothing but end a call, like FreePBX's `app-blackhole`.
+    `queues`: the queues that are ours.
     """
 
     trunk_contexts: frozenset[str]
     ivr_contexts: frozenset[str]
     dialled: frozenset[str] = frozenset()
     numbers: NumberPlan = INDONESIA
+    hangup_contexts: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -101,6 +110,10 @@ class _Live:
             self.facts.append(Fact(at, kind, detail))
         elif self.facts[-1].kind is not FactKind.GAP:
             self.facts.append(Fact(at, FactKind.GAP, "too_many_facts"))
+
+    def seen_in_part(self) -> bool:
+        """Say whether something of the call was not seen."""
+        return any(fact.kind in {FactKind.ADOPTED, FactKind.GAP} for fact in self.facts)
 
     def in_menu(self, place: Place) -> bool:
         """Say whether it is proven that a caller at this place is in the menu.
@@ -145,10 +158,15 @@ class Tracker:
             ShuttingDown: self._nothing,
             Interrupted: self._interrupted,
             Resumed: self._resumed,
+            QueuesSeen: self._queues_seen,
         }
 
     def __repr__(self) -> str:
         return f"<Tracker: {len(self._calls)} calls, {len(self._bridges)} bridges>"
+
+    def renumber(self, numbers: NumberPlan) -> None:
+        """Spell callers by another plan from now on."""
+        self._dialplan = replace(self._dialplan, numbers=numbers)
 
     def feed(self, event: Event) -> tuple[Call, ...]:
         """Take one event; give the calls that it ended (nearly always none or one)."""
@@ -158,6 +176,14 @@ class Tracker:
     def stages(self) -> Counter[Stage]:
         """Count the calls in progress by where they are."""
         return Counter(call.stage for call in self._calls.values())
+
+    def waiting(self) -> list[tuple[str, Millis]]:
+        """Give the queue of each caller who waits, and since when."""
+        return [
+            (call.queue.queue, call.queue.at)
+            for call in self._calls.values()
+            if call.queue and call.stage is Stage.QUEUE and not call.hung_up
+        ]
 
     def follows(self, call: CallId) -> bool:
         """Say whether that call is in progress."""
@@ -216,7 +242,7 @@ class Tracker:
             if place.priority == "1":
                 kind = FactKind.INVALID_CHOICE if place.exten == "i" else FactKind.NO_CHOICE
                 call.note(event.at, kind)
-        if application == "hangup":
+        if application == "hangup" or event.leads_to in self._dialplan.hangup_contexts:
             call.ended_at = place
         elif application in ASKING:
             call.asked_at.add(place)
@@ -330,7 +356,7 @@ class Tracker:
         self._remember(call.id)
         return Call(
             id=call.id,
-            raw_caller=call.raw,
+            raw_caller=kept_raw(call.raw, self._dialplan.numbers),
             caller=self._caller(call),
             identified=call.confirmed,
             facts=tuple(call.facts),
@@ -365,6 +391,15 @@ class Tracker:
                 facts = [Fact(event.at, FactKind.ADOPTED, channel.place.context)]
                 stage = Stage.QUEUE if channel.application.lower() == "queue" else Stage.IVR
                 self._calls[uid] = _Live(CallId(uid), channel.channel, channel.number, facts, stage)
+
+    def _queues_seen(self, event: QueuesSeen) -> None:
+        """Put into the queue whom we did not see joining it. Where he stands there is not known."""
+        for seen in event.waiting:
+            call = self._calls.get(seen.uid)
+            if call and not call.queue and not call.hung_up and call.seen_in_part():
+                self._queue_joined(
+                    QueueJoined(max(seen.since, call.facts[-1].at), seen.uid, NOWHERE, seen.queue)
+                )
 
     def _is_caller(self, channel: ChannelSeen) -> bool:
         if channel.uid != channel.linkedid or channel.channel.startswith("Local/"):

@@ -1,13 +1,14 @@
 """A capture: a stretch of a PBX's AMI stream as a file, and what should come of it.
 
 The file is the stream itself, message by message as Asterisk wrote it, after one message of ours that
-says what the dialplan calls its parts, so that a capture is replayed anywhere as it was recorded. Where
-the recorder lost the PBX, or found it again, a message of ours says so.
+says what the dialplan calls its parts and how numbers are written there, so that a capture is replayed
+anywhere as it was recorded. Where the recorder lost the PBX, or found it again, a message of ours says so.
 
     Capture: siaga112/1
     Asterisk: 22.10.1
     Trunk-Contexts: siaga112-incoming
     Ivr-Contexts: siaga112-ivr
+    Region: ID
     Early-Drop: 3s
     Expect: 1795463311.0 ivr_prank left_menu
 
@@ -22,9 +23,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from siaga112.core import durations
+from siaga112.core.caller_id import NumberPlan
 from siaga112.core.calls import Dialplan
-from siaga112.core.events import ChannelSeen, Event, Interrupted, Malformed, Place, Resumed, parse
-from siaga112.core.model import SECOND, Millis
+from siaga112.core.events import (
+    ChannelSeen,
+    Event,
+    Interrupted,
+    Malformed,
+    MemberSeen,
+    Place,
+    QueuesSeen,
+    Resumed,
+    WaitingSeen,
+    parse,
+)
+from siaga112.core.model import SECOND, Millis, OperatorState
 from siaga112.core.outcome import ClassifierRules
 
 FORM: Final = "siaga112/1"
@@ -33,6 +46,7 @@ MESSAGE_END: Final = b"\r\n\r\n"
 
 _INTERRUPTED: Final = "Interrupted"
 _RESUMED: Final = "Resumed"
+_QUEUES: Final = "Queues"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,10 @@ def write_header(header: Header) -> bytes:
         f"Trunk-Contexts: {','.join(sorted(header.dialplan.trunk_contexts))}",
         f"Numbers: {','.join(sorted(header.dialplan.dialled))}",
         f"Ivr-Contexts: {','.join(sorted(header.dialplan.ivr_contexts))}",
+        f"Region: {header.dialplan.numbers.region}",
+        f"Area-Code: {header.dialplan.numbers.area_code}",
+        f"Queues: {','.join(sorted(header.dialplan.queues))}",
+        f"Hangup-Contexts: {','.join(sorted(header.dialplan.hangup_contexts))}",
         f"Early-Drop: {durations.spell(header.rules.early_drop)}",
         *(f"Expect: {e.call} {e.outcome} {e.reason}" for e in header.expected),
     ]
@@ -88,6 +106,9 @@ def read_header(message: bytes) -> Header:
                 _names(single["Trunk-Contexts"]),
                 _names(single["Ivr-Contexts"]),
                 _names(single.get("Numbers", "")),
+                numbers=NumberPlan(single.get("Region", "ID"), single.get("Area-Code", "")),
+                hangup_contexts=_names(single.get("Hangup-Contexts", "")),
+                queues=_names(single.get("Queues", "")),
             ),
             rules=ClassifierRules(early_drop=durations.parse(single["Early-Drop"])),
             scenario=single.get("Scenario", ""),
@@ -116,6 +137,14 @@ def write_resumed(at: Millis, channels: tuple[ChannelSeen, ...]) -> bytes:
     return _ours(at, _RESUMED, *rows)
 
 
+def write_queues(seen: QueuesSeen) -> bytes:
+    """Write how the queues were here."""
+    queues = (f"Queue-Seen: {name}" for name in seen.queues)
+    members = (f"Member-Seen: {m.queue} {m.state or '-'} {m.interface}" for m in seen.members)
+    waiting = (f"Waiting-Seen: {w.queue} {w.uid} {w.since}" for w in seen.waiting)
+    return _ours(seen.at, _QUEUES, *queues, *members, *waiting)
+
+
 def _ours(at: Millis, what: str, *lines: str) -> bytes:
     head = (f"Siaga112: {what}", f"Timestamp: {at // SECOND}.{at % SECOND:03d}")
     return LINE_END.join((*head, *lines)).encode() + MESSAGE_END
@@ -131,7 +160,22 @@ def read(message: bytes) -> Event | Malformed | None:
     at = int(seconds) * SECOND + int(millis)
     if single["Siaga112"] == _INTERRUPTED:
         return Interrupted(at, single.get("Cause", ""))
+    if single["Siaga112"] == _QUEUES:
+        members = tuple(_member(value) for name, value in pairs if name == "Member-Seen")
+        waiting = tuple(_waiting(value) for name, value in pairs if name == "Waiting-Seen")
+        queues = tuple(value for name, value in pairs if name == "Queue-Seen")
+        return QueuesSeen(at, queues, members, waiting)
     return Resumed(at, tuple(_seen(value) for name, value in pairs if name == "Channel-Seen"))
+
+
+def _member(row: str) -> MemberSeen:
+    queue, state, interface = row.split(" ", 2)
+    return MemberSeen(queue, interface, None if state == "-" else OperatorState(state))
+
+
+def _waiting(row: str) -> WaitingSeen:
+    queue, uid, since = row.split(" ", 2)
+    return WaitingSeen(queue, uid, int(since))
 
 
 def _seen(row: str) -> ChannelSeen:

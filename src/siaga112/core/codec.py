@@ -14,6 +14,7 @@ from siaga112.core.model import (
     Caller,
     CallerRecord,
     CallId,
+    Deed,
     Entry,
     Fact,
     FactKind,
@@ -21,9 +22,15 @@ from siaga112.core.model import (
     Level,
     Lift,
     Mark,
+    Missed,
     Origin,
     Outcome,
+    Proposal,
+    ProposalCause,
+    Reached,
     Reason,
+    Report,
+    Spared,
     Strike,
     Verdict,
 )
@@ -61,8 +68,33 @@ def dump_entry(entry: Entry) -> str:
             "verdict": finding.verdict,
             "mark": finding.mark,
             "strike": entry.strike,
+            "spared": entry.spared,
         }
     )
+
+
+def dump_settled(settled: Entry | Reached) -> str:
+    """Write what waits in the outbox."""
+    if isinstance(settled, Reached):
+        return _dump({"reached": settled.caller, "at": settled.at})
+    return dump_entry(settled)
+
+
+def load_settled(text: str | bytes) -> Entry | Reached:
+    """Read what waits in the outbox."""
+    return _load(
+        text, lambda row: Reached(row["at"], Caller(row["reached"])) if "reached" in row else _entry(row)
+    )
+
+
+def dump_deed(deed: Deed) -> str:
+    """Write a line of the audit trail."""
+    return _dump([deed.at, deed.by, deed.action, deed.subject, deed.detail, deed.reason])
+
+
+def load_deed(text: str | bytes) -> Deed:
+    """Read a line of the audit trail."""
+    return _load(text, lambda row: Deed(*row))
 
 
 def load_entry(text: str | bytes) -> Entry:
@@ -88,7 +120,7 @@ def _entry(row: dict[str, Any]) -> Entry:
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,
         mark=Mark(row["mark"]) if row["mark"] else None,
     )
-    return Entry(finding, bool(row["strike"]))
+    return Entry(finding, bool(row["strike"]), Spared(row["spared"]) if row.get("spared") else None)
 
 
 def dump_record(record: CallerRecord) -> str:
@@ -106,16 +138,35 @@ def dump_record(record: CallerRecord) -> str:
                     "reason": b.reason,
                     "by": b.by,
                     "calls": b.calls,
-                    "lifted": [b.lifted.at, b.lifted.by, b.lifted.reason, b.lifted.forgives]
-                    if b.lifted
-                    else None,
+                    "lifted": _dump_lift(b.lifted),
+                    "step": b.step,
                 }
                 for b in record.blocks
             ],
+            "proposals": [
+                {
+                    "at": p.at,
+                    "cause": p.cause,
+                    "span": p.span,
+                    "step": p.step,
+                    "reason": p.reason,
+                    "calls": p.calls,
+                    "confirmed": p.confirmed,
+                    "decided": _dump_lift(p.decided),
+                }
+                for p in record.proposals
+            ],
+            "reports": [[r.call, r.at] for r in record.reports],
+            "missed": [[m.call, m.at, m.wait] for m in record.missed],
+            "reached": record.reached,
             "allow": [record.allow.at, record.allow.by, record.allow.reason] if record.allow else None,
             "withdrawn": sorted(record.withdrawn),
         }
     )
+
+
+def _dump_lift(lift: Lift | None) -> list[object] | None:
+    return [lift.at, lift.by, lift.reason, lift.forgives] if lift else None
 
 
 def load_record(text: str | bytes) -> CallerRecord:
@@ -139,9 +190,26 @@ def _record(row: dict[str, Any]) -> CallerRecord:
                 by=b["by"],
                 calls=tuple(CallId(call) for call in b["calls"]),
                 lifted=Lift(*b["lifted"]) if b["lifted"] else None,
+                step=b["step"],
             )
             for b in row["blocks"]
         ),
+        proposals=tuple(
+            Proposal(
+                at=p["at"],
+                cause=ProposalCause(p["cause"]),
+                span=p["span"],
+                step=p["step"],
+                reason=p["reason"],
+                calls=tuple(CallId(call) for call in p["calls"]),
+                confirmed=p["confirmed"],
+                decided=Lift(*p["decided"]) if p["decided"] else None,
+            )
+            for p in row["proposals"]
+        ),
+        reports=tuple(Report(CallId(call), at) for call, at in row["reports"]),
+        missed=tuple(Missed(CallId(call), at, wait) for call, at, wait in row["missed"]),
+        reached=row["reached"],
         allow=Allow(*row["allow"]) if row["allow"] else None,
         withdrawn=frozenset(CallId(call) for call in row["withdrawn"]),
     )

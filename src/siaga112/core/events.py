@@ -7,12 +7,13 @@ into the stream, so a message counts only if it has the form that Asterisk write
 twice and every header of its kind. Anything else is `Malformed`: counted, never guessed at.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from siaga112.core.model import SECOND, Mark, Millis
+from siaga112.core.model import SECOND, Mark, Millis, OperatorState
 
 MAX_LINE: Final = 1_024
 """manager.c, `struct mansession.inbuf`: Asterisk itself refuses a longer line from a client."""
@@ -48,6 +49,9 @@ class Place:
     priority: str
 
 
+NOWHERE: Final = Place("", "", "")
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelCreated:
     """A channel appears (Newchannel). One that begins `Down` is made by the PBX, to call somebody."""
@@ -62,12 +66,16 @@ class ChannelCreated:
 
 @dataclass(frozen=True, slots=True)
 class DialplanStep:
-    """A channel executes one dialplan application (Newexten)."""
+    """A channel executes one dialplan application (Newexten).
+
+    `leads_to` is the context that a `Goto` names; what an `ExecIf` executes stands for the `ExecIf`.
+    """
 
     at: Millis
     uid: str
     place: Place
     application: str
+    leads_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +100,16 @@ class QueueJoined:
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """A leg is being rung for a channel that stands at `place` (DialBegin)."""
+    """A leg is being rung for a channel that stands at `place` (DialBegin); for none, by a click.
+
+    `numbers` is what may be the number that was dialled, the likeliest first.
+    """
 
     at: Millis
     uid: str
     place: Place
     leg: str
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +162,10 @@ class ChannelGone:
 
 @dataclass(frozen=True, slots=True)
 class OperatorMarked:
-    """An operator's key during a call (UserEvent SiagaMark); `uid` is the caller's channel."""
+    """An operator's key during a call (UserEvent SiagaMark).
+
+    `uid` is the caller's channel: the header Call, or the event's own channel where there is none.
+    """
 
     at: Millis
     uid: str
@@ -200,6 +215,37 @@ class Resumed:
     channels: tuple[ChannelSeen, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MemberSeen:
+    """A queue's member as it is now (QueueMember); None: not logged in, or its phone is away."""
+
+    queue: str
+    interface: str
+    state: OperatorState | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSeen:
+    """A caller who waits in a queue now (QueueEntry), and since when."""
+
+    queue: str
+    uid: str
+    since: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class QueuesSeen:
+    """The queues as they are now (QueueStatus), as asked for at the beginning and every few seconds.
+
+    `queues` are those that the PBX has, also without a member.
+    """
+
+    at: Millis
+    queues: tuple[str, ...]
+    members: tuple[MemberSeen, ...]
+    waiting: tuple[WaitingSeen, ...]
+
+
 Event = (
     ChannelCreated
     | DialplanStep
@@ -216,6 +262,7 @@ Event = (
     | ShuttingDown
     | Interrupted
     | Resumed
+    | QueuesSeen
 )
 
 Headers = Mapping[str, str]
@@ -247,10 +294,31 @@ def _two_way(h: Headers) -> bool:
     return people and not h["Channel"].startswith(("CBAnn/", "CBRec/"))
 
 
+def _dialled_numbers(h: Headers) -> tuple[str, ...]:
+    """Give the number in `Dial(PJSIP/0812…@trunk)`, else the one the leg shows as its own."""
+    address = h.get("DialString", "").partition("@")[0]
+    return address.rpartition("/")[2], h.get("DestCallerIDNum", "")
+
+
+_EXECUTED: Final = re.compile(r"1\?(\w+)\(")
+"""`ExecIf(1?Background(menu))` as FreePBX writes its prompts: the condition held, this is executed."""
+
+
+def _executed(h: Headers) -> tuple[str, str]:
+    """Give the application that is executed, and the context that a Goto leads to."""
+    application, data = h["Application"], h.get("AppData", "")
+    if application == "ExecIf" and (inner := _EXECUTED.match(data)):
+        return inner[1], ""
+    return application, data.partition(",")[0] if application == "Goto" and data.count(",") == 2 else ""  # noqa: PLR2004
+
+
 def _mark(at: Millis, h: Headers) -> OperatorMarked | None:
     if h["UserEvent"] != "SiagaMark":
         return None
-    return OperatorMarked(at, h["Uniqueid"], Mark(h["Mark"]))
+    # Our dialplan raises it on the operator's leg and names the caller's channel in the last header.
+    # Only there: text that a caller sends stands before UserEvent.
+    name, value = list(h.items())[-1]
+    return OperatorMarked(at, value if name == "Call" else h["Uniqueid"], Mark(h["Mark"]))
 
 
 _Build = Callable[[Millis, Headers], Event | None]
@@ -264,7 +332,7 @@ _KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
     ),
     "Newexten": (
         (*_CHANNEL, "Extension", "Application"),
-        lambda at, h: DialplanStep(at, h["Uniqueid"], _place(h), h["Application"]),
+        lambda at, h: DialplanStep(at, h["Uniqueid"], _place(h), *_executed(h)),
     ),
     "VarSet": (
         (*_CHANNEL, "Variable", "Value"),
@@ -280,7 +348,13 @@ _KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
     ),
     "DialBegin": (
         _DEST,
-        lambda at, h: Dialled(at, h["Uniqueid"], _place(h), h["DestUniqueid"]) if "Uniqueid" in h else None,
+        lambda at, h: Dialled(
+            at,
+            h.get("Uniqueid", ""),
+            _place(h) if "Uniqueid" in h else NOWHERE,
+            h["DestUniqueid"],
+            _dialled_numbers(h),
+        ),
     ),
     "BridgeEnter": (
         (*_CHANNEL, "BridgeUniqueid", "BridgeType", "BridgeTechnology"),
@@ -368,6 +442,37 @@ def channel_seen(headers: Headers) -> ChannelSeen | None:
             h.get("calleridnum", ""),
         )
     except KeyError:
+        return None
+
+
+_MEMBER_STATES: Final = {
+    "0": OperatorState.AVAILABLE,  # unknown: the driver cannot tell, the queue rings it all the same
+    "1": OperatorState.AVAILABLE,
+    "2": OperatorState.BUSY,
+    "3": OperatorState.BUSY,
+    "6": OperatorState.BUSY,
+    "7": OperatorState.BUSY,
+    "8": OperatorState.BUSY,
+}
+"""Device states of a member (devicestate.h, `ast_device_state`); 4, invalid, and 5, unavailable, are none."""
+
+
+def member_seen(headers: Headers) -> MemberSeen | None:
+    """Read one QueueMember row of QueueStatus; None if it lacks what identifies a member."""
+    try:
+        state = _MEMBER_STATES.get(headers["Status"])
+        if state and headers["Paused"] == "1":
+            state = OperatorState.PAUSED
+        return MemberSeen(headers["Queue"], headers["Location"], state)
+    except KeyError:
+        return None
+
+
+def waiting_seen(headers: Headers, now: Millis) -> WaitingSeen | None:
+    """Read one QueueEntry row of QueueStatus; None if it lacks what identifies a caller."""
+    try:
+        return WaitingSeen(headers["Queue"], headers["Uniqueid"], now - int(headers["Wait"]) * SECOND)
+    except (KeyError, ValueError):
         return None
 
 

@@ -95,6 +95,22 @@ class Origin(StrEnum):
     MANUAL = "manual"
 
 
+class Spared(StrEnum):
+    """Why a misuse that would have cost a strike cost none."""
+
+    MODE_OFF = "mode_off"
+    SURGE = "surge"
+    ALLOW_LISTED = "allow_listed"
+
+
+class ProposalCause(StrEnum):
+    """Why a block was left to a person to decide."""
+
+    POLICY = "policy"
+    HOURLY_CAP = "hourly_cap"
+    PROTECTED = "protected"
+
+
 class Mode(StrEnum):
     """How far the site goes: `off` gives neither blocks nor strikes, `observe` never rejects."""
 
@@ -110,6 +126,14 @@ class Stage(StrEnum):
     IVR = "ivr"
     QUEUE = "queue"
     TALKING = "talking"
+
+
+class OperatorState(StrEnum):
+    """What an operator who is logged in does."""
+
+    AVAILABLE = "available"
+    BUSY = "busy"
+    PAUSED = "paused"
 
 
 class FactKind(StrEnum):
@@ -208,15 +232,24 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the ledger: the finding, and whether it cost the caller a strike."""
+    """A row of the ledger: the finding, and whether it cost the caller a strike, or why it did not."""
 
     finding: Finding
     strike: bool
+    spared: Spared | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """An operator called this caller back, and they were connected."""
+
+    at: Millis
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One misuse held against a caller: the call it rests on, and why."""
+    """One misuse held against a caller: the call it rests on, and why (a `Reason`, or the mark `prank`)."""
 
     call: CallId
     at: Millis
@@ -239,7 +272,10 @@ class Lift:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A decision to keep a caller out: since when, until when, by whom and on what grounds."""
+    """A decision to keep a caller out: since when, until when, by whom and on what grounds.
+
+    `step` is the step of the ladder that it is; 0 for a person's own decision.
+    """
 
     level: Level
     since: Millis
@@ -249,10 +285,42 @@ class Block:
     by: str
     calls: tuple[CallId, ...] = ()
     lifted: Lift | None = None
+    step: int = 0
 
     def holds_at(self, now: Millis) -> bool:
         """Say whether the block is in force at that instant; its end is exclusive."""
         return self.lifted is None and (self.until is None or now < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A block that the policy left to a supervisor. `span` None is for good; `decided` ends it."""
+
+    at: Millis
+    cause: ProposalCause
+    span: Millis | None
+    step: int
+    reason: str
+    calls: tuple[CallId, ...] = ()
+    confirmed: bool = False
+    decided: Lift | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A call that an operator marked genuine."""
+
+    call: CallId
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An abandoned call that nobody has answered since, and how long the caller had waited."""
+
+    call: CallId
+    at: Millis
+    wait: Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +342,17 @@ class CallerRecord:
     allow: Allow | None = None
     withdrawn: frozenset[CallId] = field(default_factory=frozenset)
     """Calls whose strike was taken back: a late duplicate must not bring it back."""
+    proposals: tuple[Proposal, ...] = ()
+    reports: tuple[Report, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    """What `siaga112 callbacks` lists, oldest first."""
+    reached: Millis = 0
+    """When an operator last spoke with the caller: no abandoned call before it is missed."""
+
+    @property
+    def proposed(self) -> Proposal | None:
+        """The proposal that waits for a supervisor's decision."""
+        return next((proposal for proposal in self.proposals if proposal.decided is None), None)
 
     def block_at(self, now: Millis) -> Block | None:
         """Give the block in force at that instant that ends last."""
@@ -281,10 +360,23 @@ class CallerRecord:
         return max(holding, key=lambda block: (block.until is None, block.until or 0), default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a person did: a line of the audit trail. `subject` is a caller, a call or the site."""
+
+    at: Millis
+    by: str
+    action: str
+    subject: str
+    detail: str = ""
+    reason: str = ""
+
+
 class ScreenReason(StrEnum):
     """`SIAGA_REASON`: why the dialplan got its verdict. A closed set; admins branch on it."""
 
     BLOCKED = "blocked"
+    LET_THROUGH = "let_through"
     WOULD_BLOCK = "would_block"
     NOT_BLOCKED = "not_blocked"
     ALLOW_LISTED = "allow_listed"

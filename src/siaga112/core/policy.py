@@ -2,31 +2,37 @@
 
 Every function takes a caller's record and the time, and gives a new record or an answer. The ladder:
 
-    misuses within the window > threshold      → first temporary block
-    any misuse after a block, within the memory → next step of the ladder, at last permanent
+    misuses within the window > threshold         → step 1, the first temporary block
+    `repeat` misuses after a block that ended
+    within the memory (one threshold), or misuses → the next step; after the last temporary one: for good
+    within the window > the next threshold (several)
 
-A strike during a block adds nothing (in `observe` mode a blocked caller still gets through). A block
-that a person lifted counts as never imposed, and the strikes before the lift are forgiven.
+A strike during a block adds nothing, unless the count alone leads to a higher step (in `observe` mode
+a blocked caller still gets through). A block that a person lifted counts as never imposed, and the
+strikes before the lift are forgiven. A block that is not to be imposed without a person (for good under
+`permanent = "proposed"`, beyond the hourly cap, against who lately reported something genuine) becomes
+a proposal. What people decide is in `decisions`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Literal
 
 from siaga112.core.model import (
     DAY,
-    Allow,
+    SECOND,
     Block,
     CallerRecord,
     CallId,
     Finding,
     Level,
-    Lift,
     Mark,
     Millis,
     Mode,
     Origin,
     Outcome,
+    Proposal,
+    ProposalCause,
     Screening,
     ScreenReason,
     Strike,
@@ -37,6 +43,8 @@ from siaga112.core.model import (
 AUTOMATIC: Final = "siaga112"
 """Who imposed an automatic block, where a person's name would stand."""
 
+_TURNED_AWAY: Final = frozenset({Treatment.REJECT, Treatment.ANNOUNCE})
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyRules:
@@ -45,22 +53,51 @@ class PolicyRules:
     The ministerial regulation (Permenkominfo 10/2016) as the centre states it: more than 5 misuses,
     a temporary block; again, a permanent one. It gives no window and no duration: 30 days and 24
     hours are what Indonesian centres have said they use.
+
+    `thresholds`: one, and each later step follows on `repeat` misuses after a block; or one a step.
+    `weights`: what counts, by outcome, by one of its reasons (which goes first), or `prank` for the
+    operator's mark. `cap`: automatic blocks within an hour, 0 for no limit. `protect`: how long a genuine
+    report keeps a caller from being blocked without a person. `let_through`: who calls again within this
+    time of being turned away gets through to the end of the queue; 0 for never. `surge`: nobody gets a
+    strike while a caller has waited longer than this, or while no operator is logged in; 0 for never.
+    `keep`: how long anything is held against, or for, a caller; `keep_missed`: an abandoned call.
     """
 
     name: str = "permenkominfo-2016"
-    threshold: int = 5
+    thresholds: tuple[int, ...] = (5,)
     window: Millis = 30 * DAY
-    counted: frozenset[Outcome] = frozenset({Outcome.IVR_PRANK})
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {Outcome.IVR_PRANK.value: 1.0, Mark.PRANK.value: 1.0}
+    )
     temporary: tuple[Millis, ...] = (DAY,)
+    repeat: int = 1
+    permanent: Literal["automatic", "proposed", "never"] = "automatic"
     memory: Millis = 365 * DAY
     burst: Millis = 0
     warn_from: int = 4
+    cap: int = 30
+    protect: Millis = 30 * DAY
+    let_through: Millis = 0
+    surge: Millis = 10 * SECOND
+    keep: Millis = 400 * DAY
+    keep_missed: Millis = 7 * DAY
     treatment: Mapping[Level, Treatment] = field(
         default_factory=lambda: {Level.TEMPORARY: Treatment.REJECT, Level.PERMANENT: Treatment.REJECT}
     )
 
+    def weight(self, strike: Strike) -> float:
+        """Say how much a strike counts: by its reason, else by its outcome, else nothing."""
+        return self.weights.get(strike.reason, self.weights.get(strike.outcome, 0.0))
 
-PRESETS: Final[Mapping[str, PolicyRules]] = {rules.name: rules for rules in (PolicyRules(),)}
+
+PRESETS: Final[Mapping[str, PolicyRules]] = {
+    rules.name: rules
+    for rules in (
+        PolicyRules(),
+        # The centre's office later in 2019: over 5, about one day; over 10, proposed to the ministry.
+        PolicyRules(name="serang-2019", thresholds=(5, 10), permanent="proposed"),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +120,26 @@ NOBODY: Final = Standing()
 def strike_for(finding: Finding, rules: PolicyRules) -> Strike | None:
     """Say whether a call costs its caller a strike.
 
-    Only a call that was seen whole, from a caller whose number the dialplan confirmed, and only a
-    counted outcome or an operator's mark `prank`.
+    Only a call that was seen whole, from a caller whose number the dialplan confirmed, and only an
+    outcome, a reason or an operator's mark that the rules count.
     """
     call = finding.call
     if call.caller is None or not call.identified or not call.complete:
         return None
-    if finding.mark is Mark.PRANK:
-        return Strike(call.id, call.ended, finding.outcome, "marked as a prank by the operator")
-    if finding.outcome in rules.counted and finding.mark is None:
-        return Strike(call.id, call.ended, finding.outcome, finding.reason.value)
-    return None
+    if finding.mark not in {None, Mark.PRANK}:
+        return None
+    reason = finding.mark.value if finding.mark else finding.reason.value
+    strike = Strike(call.id, call.ended, finding.outcome, reason)
+    return strike if rules.weight(strike) > 0 else None
 
 
-def add_strike(record: CallerRecord, strike: Strike, rules: PolicyRules) -> CallerRecord:
-    """Hold a strike against the caller, and impose the block that it leads to, if any.
+def add_strike(
+    record: CallerRecord, strike: Strike, rules: PolicyRules, *, capped: bool = False
+) -> CallerRecord:
+    """Hold a strike against the caller, with the block or the proposal that it leads to, if any.
 
     Adding the same strike twice, or one that was taken back, changes nothing; a caller on the allow
-    list gets none.
+    list gets none. `capped`: the hour's automatic blocks are used up.
     """
     if (
         record.allow
@@ -110,80 +149,19 @@ def add_strike(record: CallerRecord, strike: Strike, rules: PolicyRules) -> Call
         return record
     strikes = tuple(sorted((*record.strikes, strike), key=lambda s: (s.at, s.call)))
     record = replace(record, strikes=strikes)
-    block = _block_due(record, strikes[-1].at, rules)
-    return replace(record, blocks=(*record.blocks, block)) if block else record
-
-
-def take_back_strike(record: CallerRecord, call: CallId, lift: Lift) -> CallerRecord:
-    """Undo the strike of one call, and lift every automatic block that rested on it."""
-    blocks = tuple(
-        replace(block, lifted=lift) if call in block.calls and block.lifted is None else block
-        for block in record.blocks
-    )
-    strikes = tuple(strike for strike in record.strikes if strike.call != call)
-    return replace(record, strikes=strikes, blocks=blocks, withdrawn=record.withdrawn | {call})
-
-
-def restore_strike(record: CallerRecord, strike: Strike, rules: PolicyRules) -> CallerRecord:
-    """Hold a strike again that was once taken back (a mark corrected a second time)."""
-    return add_strike(replace(record, withdrawn=record.withdrawn - {strike.call}), strike, rules)
-
-
-# ── escalation ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _block_due(record: CallerRecord, now: Millis, rules: PolicyRules) -> Block | None:
-    if record.block_at(now):
-        return None
-    earlier = earlier_blocks(record, now, rules)
-    if earlier:
-        calls: tuple[CallId, ...] = (record.strikes[-1].call,)
-        reason = f"misused again after block {len(earlier)} ({rules.name})"
-    else:
-        counted = counted_strikes(record, now, rules)
-        if len(counted) <= rules.threshold:
-            return None
-        calls = tuple(strike.call for strike in counted)
-        reason = f"{len(counted)} misuses, more than {rules.threshold} ({rules.name})"
-    step = len(earlier)
-    temporary = step < len(rules.temporary)
-    return Block(
-        level=Level.TEMPORARY if temporary else Level.PERMANENT,
-        since=now,
-        until=now + rules.temporary[step] if temporary else None,
-        origin=Origin.AUTOMATIC,
-        reason=reason,
-        by=AUTOMATIC,
-        calls=calls,
-    )
-
-
-def earlier_blocks(record: CallerRecord, now: Millis, rules: PolicyRules) -> tuple[Block, ...]:
-    """Give the automatic blocks that still count as "before".
-
-    Those that nobody lifted, that ended within the memory, and that no later decision forgave.
-    """
-    forgiven = _forgiven_until(record)
-    return tuple(
-        block
-        for block in record.blocks
-        if block.origin is Origin.AUTOMATIC
-        and block.lifted is None
-        and block.since > forgiven
-        and (block.until is None or block.until > now - rules.memory)
-    )
+    return _escalate(record, strikes[-1].at, rules, capped=capped)
 
 
 def counted_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> tuple[Strike, ...]:
-    """Give the strikes that count towards the threshold at that instant.
+    """Give the strikes that count towards a threshold at that instant.
 
     A strike exactly one window old counts no more. Strikes before a person lifted a block are
     forgiven; within one burst only the first counts.
     """
-    forgiven = _forgiven_until(record)
+    forgiven = forgiven_until(record)
     counted: list[Strike] = []
     for strike in record.strikes:
-        if not now - rules.window < strike.at <= now or strike.at <= forgiven:
+        if not now - rules.window < strike.at <= now or strike.at <= forgiven or not rules.weight(strike):
             continue
         if counted and strike.at - counted[-1].at < rules.burst:
             continue
@@ -191,35 +169,130 @@ def counted_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> tu
     return tuple(counted)
 
 
-def _forgiven_until(record: CallerRecord) -> Millis:
-    lifts = [block.lifted for block in record.blocks if block.lifted]
-    return max((lifted.at for lifted in lifts if lifted.forgives), default=-1)
+def total(strikes: tuple[Strike, ...], rules: PolicyRules) -> float:
+    """Add strikes up by their weights, to three decimals: 0.1 three times is 0.3."""
+    return round(sum(rules.weight(strike) for strike in strikes), 3)
 
 
-# ── what people decide ───────────────────────────────────────────────────────────────────────────
+def forgiven_until(record: CallerRecord) -> Millis:
+    """Give the instant of the last decision of a person that forgave what was before."""
+    decisions = [block.lifted for block in record.blocks]
+    decisions += [proposal.decided for proposal in record.proposals if not proposal.confirmed]
+    return max((lift.at for lift in decisions if lift and lift.forgives), default=-1)
 
 
-def impose(record: CallerRecord, block: Block) -> CallerRecord:
-    """Add a person's block. It never ends earlier than one in force: the later end prevails."""
-    return replace(record, blocks=(*record.blocks, block))
+# ── escalation ───────────────────────────────────────────────────────────────────────────────────
 
 
-def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
-    """Lift every block in force."""
-    blocks = tuple(
-        replace(block, lifted=lifted) if block.holds_at(lifted.at) else block for block in record.blocks
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A step of the ladder that is due, and why."""
+
+    step: int
+    calls: tuple[CallId, ...]
+    reason: str
+
+
+def _escalate(record: CallerRecord, now: Millis, rules: PolicyRules, *, capped: bool) -> CallerRecord:
+    due = _by_count(record, now, rules) if len(rules.thresholds) > 1 else _by_repeat(record, now, rules)
+    if due is None:
+        return record
+    lasting = due.step > len(rules.temporary)
+    if lasting and rules.permanent == "never":
+        due, lasting = replace(due, step=len(rules.temporary)), False
+        if due.step == 0:
+            return record
+    cause = _left_to_a_person(record, now, rules, lasting=lasting, capped=capped)
+    if cause is None:
+        return _impose(record, due, now, rules)
+    waiting = record.proposed
+    if waiting is None or waiting.step < due.step:
+        span = None if lasting else rules.temporary[due.step - 1]
+        others = tuple(proposal for proposal in record.proposals if proposal is not waiting)
+        proposal = Proposal(now, cause, span, due.step, due.reason, due.calls)
+        record = replace(record, proposals=(*others, proposal))
+    if cause is ProposalCause.POLICY and rules.temporary:
+        # Until a supervisor decides, the longest temporary block keeps holding.
+        return _impose(record, replace(due, step=len(rules.temporary)), now, rules)
+    return record
+
+
+def _left_to_a_person(
+    record: CallerRecord, now: Millis, rules: PolicyRules, *, lasting: bool, capped: bool
+) -> ProposalCause | None:
+    if any(now - rules.protect < report.at <= now for report in record.reports):
+        return ProposalCause.PROTECTED
+    if capped:
+        return ProposalCause.HOURLY_CAP
+    return ProposalCause.POLICY if lasting and rules.permanent == "proposed" else None
+
+
+def _impose(record: CallerRecord, due: _Due, now: Millis, rules: PolicyRules) -> CallerRecord:
+    """Add the block, if it ends later than the one in force: a later block never ends earlier."""
+    temporary = due.step <= len(rules.temporary)
+    until = now + rules.temporary[due.step - 1] if temporary else None
+    held = record.block_at(now)
+    if held and (held.until is None or held.step >= due.step or (until is not None and until <= held.until)):
+        return record
+    block = Block(
+        level=Level.TEMPORARY if temporary else Level.PERMANENT,
+        since=now,
+        until=until,
+        origin=Origin.AUTOMATIC,
+        reason=due.reason,
+        by=AUTOMATIC,
+        calls=due.calls,
+        step=due.step,
     )
-    return replace(record, blocks=blocks)
+    waiting = record.proposed
+    overtaken = waiting is not None and waiting.step <= due.step
+    proposals = tuple(p for p in record.proposals if not (overtaken and p is waiting))
+    return replace(record, blocks=(*record.blocks, block), proposals=proposals)
 
 
-def allow(record: CallerRecord, entry: Allow) -> CallerRecord:
-    """Put the caller on the allow list. Blocks stay on record but give way to it."""
-    return replace(record, allow=entry)
+def _by_count(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | None:
+    counted = counted_strikes(record, now, rules)
+    exceeded = [threshold for threshold in rules.thresholds if total(counted, rules) > threshold]
+    if not exceeded:
+        return None
+    calls = tuple(strike.call for strike in counted)
+    return _Due(len(exceeded), calls, _too_many(counted, exceeded[-1], rules))
 
 
-def disallow(record: CallerRecord) -> CallerRecord:
-    """Take the caller off the allow list."""
-    return replace(record, allow=None)
+def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | None:
+    if record.block_at(now):
+        return None
+    earlier = earlier_blocks(record, now, rules)
+    if not earlier:
+        return _by_count(record, now, rules)
+    ended = max(block.until or now for block in earlier)
+    since = tuple(s for s in counted_strikes(record, now, rules) if s.at >= ended)
+    if total(since, rules) < rules.repeat:
+        return None
+    reason = f"misused again after block {len(earlier)} ({rules.name})"
+    return _Due(len(earlier) + 1, tuple(strike.call for strike in since), reason)
+
+
+def _too_many(counted: tuple[Strike, ...], threshold: int, rules: PolicyRules) -> str:
+    sum_, plain = total(counted, rules), len(counted)
+    weighed = "" if sum_ == plain else f", weighing {sum_:g}"
+    return f"{plain} misuses{weighed}, more than {threshold} ({rules.name})"
+
+
+def earlier_blocks(record: CallerRecord, now: Millis, rules: PolicyRules) -> tuple[Block, ...]:
+    """Give the ladder's blocks that still count as "before".
+
+    Those that nobody lifted, that ended within the memory, and that no later decision forgave.
+    """
+    forgiven = forgiven_until(record)
+    return tuple(
+        block
+        for block in record.blocks
+        if block.step
+        and block.lifted is None
+        and block.since > forgiven
+        and (block.until is None or block.until > now - rules.memory)
+    )
 
 
 # ── verdict ──────────────────────────────────────────────────────────────────────────────────────
@@ -236,26 +309,23 @@ def standing(record: CallerRecord, now: Millis, rules: PolicyRules) -> Standing:
     )
 
 
-def forget_after(record: CallerRecord, rules: PolicyRules) -> Millis | None:
-    """Give the instant from which nothing in the record can matter any more; None for never."""
-    if record.allow or any(block.until is None and block.lifted is None for block in record.blocks):
-        return None
-    ends = [strike.at + max(rules.window, rules.memory) for strike in record.strikes]
-    ends += [(block.until or block.since) + rules.memory for block in record.blocks]
-    return max(ends, default=0)
-
-
 def _warn_until(record: CallerRecord, now: Millis, rules: PolicyRules) -> Millis:
     """Give the instant up to which one more misuse, or a few, would lead to a block."""
     ends = [block.until + rules.memory for block in earlier_blocks(record, now, rules) if block.until]
     counted = counted_strikes(record, now, rules)
-    if len(counted) >= rules.warn_from > 0:
-        ends.append(counted[-rules.warn_from].at + rules.window)
+    while rules.warn_from > 0 and counted and total(counted, rules) >= rules.warn_from:
+        oldest, *rest = counted
+        counted = tuple(rest)
+        if total(counted, rules) < rules.warn_from:
+            ends.append(oldest.at + rules.window)
     return max(ends, default=0)
 
 
-def verdict(held: Standing, mode: Mode, now: Millis, rules: PolicyRules) -> Screening:
-    """Answer the dialplan. The allow list comes first; only `enforce` ever says BLOCK."""
+def verdict(held: Standing, mode: Mode, now: Millis, rules: PolicyRules, *, again: bool = False) -> Screening:
+    """Answer the dialplan. The allow list comes first; only `enforce` ever says BLOCK.
+
+    `again`: the caller was turned away a moment ago (`let_through`).
+    """
     if mode is Mode.OFF:
         return Screening(Verdict.ALLOW, ScreenReason.MODE_OFF)
     if held.allowed:
@@ -267,4 +337,46 @@ def verdict(held: Standing, mode: Mode, now: Millis, rules: PolicyRules) -> Scre
         return Screening(
             Verdict.ALLOW, ScreenReason.WOULD_BLOCK, level=held.level, until=held.until, warn=warn
         )
-    return Screening(Verdict.BLOCK, ScreenReason.BLOCKED, rules.treatment[held.level], held.level, held.until)
+    treatment, reason = rules.treatment[held.level], ScreenReason.BLOCKED
+    if again and turned_away(treatment):
+        treatment, reason = Treatment.DEPRIORITISE, ScreenReason.LET_THROUGH
+    return Screening(Verdict.BLOCK, reason, treatment, held.level, held.until)
+
+
+def turned_away(treatment: Treatment | None) -> bool:
+    """Say whether a caller who is treated so does not get through."""
+    return treatment in _TURNED_AWAY
+
+
+# ── keeping ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
+    """Drop what is older than may be kept; a block in force and an open proposal stay."""
+    since = now - rules.keep
+    return replace(
+        record,
+        strikes=tuple(strike for strike in record.strikes if strike.at > since),
+        blocks=tuple(b for b in record.blocks if b.holds_at(now) or _end(b) > since),
+        proposals=tuple(p for p in record.proposals if p.decided is None or p.decided.at > since),
+        reports=tuple(report for report in record.reports if report.at > since),
+        missed=tuple(missed for missed in record.missed if missed.at > now - rules.keep_missed),
+    )
+
+
+def _end(block: Block) -> Millis:
+    return block.lifted.at if block.lifted else block.until or block.since
+
+
+def forget_after(record: CallerRecord, rules: PolicyRules) -> Millis | None:
+    """Give the instant from which nothing in the record may be kept any more; None for never."""
+    lasting = any(block.until is None and block.lifted is None for block in record.blocks)
+    if record.allow or lasting or record.proposed:
+        return None
+    ends = [strike.at for strike in record.strikes]
+    ends += [max(_end(block), block.until or 0) for block in record.blocks]
+    ends += [proposal.decided.at for proposal in record.proposals if proposal.decided]
+    ends += [report.at for report in record.reports]
+    ends += [missed.at for missed in record.missed]
+    ends.append(record.reached)
+    return max(ends) + rules.keep

@@ -13,7 +13,7 @@ _NUMBER: Final = re.compile(rb"(?<![0-9.])(\+?[0-9]{7,17})(?![0-9.])")
 
 _HEADERS: Final = re.compile(
     rb"^((?:[A-Za-z]*(?:CallerID|ConnectedLine)(?:Num|Name)|Exten|Extension|Value|AppData): "
-    rb"|Channel-Seen: (?:[^ ]+ ){7})([^\r]*)",
+    rb"|Channel-Seen: (?:[^ ]+ ){7}|Member-Seen: (?:[^ ]+ ){2})([^\r]*)",
     re.MULTILINE,
 )
 _PREFIXES: Final = (b"+628", b"00628", b"628", b"08", b"+62", b"0062", b"62", b"0")

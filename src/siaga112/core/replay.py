@@ -8,22 +8,30 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from siaga112.core.calls import Tracker
+from siaga112.core.calls import Dialplan, Tracker
 from siaga112.core.events import Event, Malformed
-from siaga112.core.model import Call, Caller, CallerRecord, Entry
-from siaga112.core.outcome import ClassifierRules, classify
+from siaga112.core.lines import Lines
+from siaga112.core.model import Call, Caller, CallerRecord, Entry, Mode
+from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules, add_strike, strike_for
+from siaga112.core.settle import settle
 
 
 @dataclass(slots=True)
 class Replay:
     """Runs events through the line; `records` holds what a store would, `malformed` what was refused."""
 
-    tracker: Tracker
+    dialplan: Dialplan
     classifier: ClassifierRules
     policy: PolicyRules
+    tracker: Tracker = field(init=False)
+    lines: Lines = field(init=False)
     records: dict[Caller, CallerRecord] = field(default_factory=dict)
     malformed: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.tracker = Tracker(self.dialplan)
+        self.lines = Lines(self.dialplan.queues, self.policy.surge)
 
     def run(self, events: Iterable[Event | Malformed | None]) -> Iterator[Entry]:
         """Give the ledger rows of the calls that ended, in order."""
@@ -31,15 +39,17 @@ class Replay:
             if isinstance(event, Malformed):
                 self.malformed[event.defect] += 1
             elif event is not None:
+                self.lines.feed(event)
                 for call in self.tracker.feed(event):
                     yield self._settle(call)
 
     def _settle(self, call: Call) -> Entry:
-        finding = classify(call, self.classifier)
-        strike = strike_for(finding, self.policy)
-        if strike is None or call.caller is None:
-            return Entry(finding, strike=False)
-        record = self.records.get(call.caller) or CallerRecord(call.caller)
-        record = add_strike(record, strike, self.policy)
-        self.records[call.caller] = record
-        return Entry(finding, strike in record.strikes)
+        def surge() -> str:
+            return self.lines.surge(self.tracker.waiting(), call.ended)
+
+        entry = settle(call, self.classifier, self.policy, Mode.ENFORCE, surge)
+        strike = strike_for(entry.finding, self.policy) if entry.strike else None
+        if strike and call.caller:
+            record = self.records.get(call.caller) or CallerRecord(call.caller)
+            self.records[call.caller] = add_strike(record, strike, self.policy)
+        return entry

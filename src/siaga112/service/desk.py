@@ -1,15 +1,19 @@
-"""What people decide, and what they ask: the supervisor's desk. Each method is one command."""
+"""What people decide, and what they ask: the supervisor's desk. Each method is one command.
 
-from collections.abc import Callable
+Whatever changes something leaves a line in the audit trail: who, when, what and why.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from siaga112.core import policy
+from siaga112.core import decisions, policy
 from siaga112.core.model import (
     Allow,
     Block,
     Caller,
     CallerRecord,
     CallId,
+    Deed,
     Entry,
     Level,
     Lift,
@@ -18,15 +22,28 @@ from siaga112.core.model import (
     Mode,
     Origin,
     Outcome,
+    Report,
     Screening,
 )
 from siaga112.core.policy import PolicyRules
-from siaga112.service.pipeline import update
 from siaga112.service.ports import Store
+from siaga112.service.recording import blocked_before, update
+
+SITE = "site"
+"""The subject of a deed that concerns everybody."""
 
 
 class RefusedError(Exception):
     """What was asked cannot be done; one line that says why and what can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that is held on a caller: the record, the ledger's rows, the audit trail's lines."""
+
+    record: CallerRecord
+    entries: Sequence[Entry]
+    deeds: Sequence[Deed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +56,23 @@ class Desk:
     clock: Callable[[], Millis]
     by: str
 
+    # ── the site ─────────────────────────────────────────────────────────────────────────────────
+
     async def mode(self) -> Mode:
         """Give the mode in force at the site."""
         return await self.store.mode() or self.configured_mode
 
-    async def set_mode(self, mode: Mode) -> None:
+    async def set_mode(self, mode: Mode, reason: str = "") -> None:
         """Switch the whole site; daemons follow within a second."""
+        was = await self.mode()
         await self.store.set_mode(mode)
+        await self._write("mode", SITE, f"{was} → {mode}", reason)
+
+    async def audit(self, since: Millis, until: Millis) -> Sequence[Deed]:
+        """Give what people did in that time, oldest first."""
+        return await self.store.deeds(since, until)
+
+    # ── the lists ────────────────────────────────────────────────────────────────────────────────
 
     async def block(self, caller: Caller, span: Millis | None, reason: str) -> Block:
         """Block a caller for a span, or for good (None)."""
@@ -58,32 +85,74 @@ class Desk:
             reason=reason,
             by=self.by,
         )
-        _, record = await self._change(caller, lambda held: policy.impose(held, block))
+        _, record = await self._change(caller, lambda held: decisions.impose(held, block))
+        await self.store.tally(f"blocks:{block.level}:{block.origin}")
+        await self._write("block", caller, block.level, reason)
         if record.allow:
             raise RefusedError(f"{caller} is now blocked, but stays on the allow list, which comes first")
         return block
 
     async def unblock(self, caller: Caller, reason: str) -> Block:
         """Lift the block in force; strikes before this are forgiven."""
-        now = self.clock()
-        before, _ = await self._change(caller, lambda held: policy.lift(held, Lift(now, self.by, reason)))
-        lifted = before.block_at(now)
+        lifting = Lift(self.clock(), self.by, reason)
+        before, _ = await self._change(caller, lambda held: decisions.lift(held, lifting))
+        lifted = before.block_at(lifting.at)
         if lifted is None:
             raise RefusedError(f"{caller} is not blocked")
+        await self._write("unblock", caller, lifted.level, reason)
         return lifted
 
     async def allow(self, caller: Caller, reason: str) -> None:
         """Put a caller on the allow list."""
         entry = Allow(self.clock(), self.by, reason)
-        await self._change(caller, lambda held: policy.allow(held, entry))
+        await self._change(caller, lambda held: decisions.allow(held, entry))
+        await self._write("allow", caller, "", reason)
 
     async def disallow(self, caller: Caller) -> None:
         """Take a caller off the allow list."""
-        before, _ = await self._change(caller, policy.disallow)
+        before, _ = await self._change(caller, decisions.disallow)
         if before.allow is None:
             raise RefusedError(f"{caller} is not on the allow list")
+        await self._write("disallow", caller)
 
-    async def mark(self, call: CallId, mark: Mark) -> Entry:
+    async def confirm(self, caller: Caller, reason: str) -> Block:
+        """Impose the block that was proposed."""
+        decision = Lift(self.clock(), self.by, reason)
+        before, after = await self._change(caller, lambda held: decisions.confirm(held, decision))
+        if before.proposed is None:
+            raise RefusedError(f"no block is proposed for {caller} (see: siaga112 blocks --proposed)")
+        block = after.blocks[-1]
+        await self.store.tally(f"blocks:{block.level}:{block.origin}")
+        await self._write("confirm", caller, block.level, reason)
+        return block
+
+    async def dismiss(self, caller: Caller, reason: str) -> None:
+        """Say no to the block that was proposed; misuses before this are forgiven."""
+        decision = Lift(self.clock(), self.by, reason)
+        before, _ = await self._change(caller, lambda held: decisions.dismiss(held, decision))
+        if before.proposed is None:
+            raise RefusedError(f"no block is proposed for {caller} (see: siaga112 blocks --proposed)")
+        await self._write("dismiss", caller, "", reason)
+
+    async def called_back(self, caller: Caller, reason: str) -> int:
+        """Take a caller off the call-back list; say how many calls that were."""
+        before, _ = await self._change(caller, lambda held: decisions.reach(held, self.clock()))
+        if not before.missed:
+            raise RefusedError(f"{caller} does not wait for a call-back")
+        await self._write("called back", caller, f"{len(before.missed)} calls", reason)
+        return len(before.missed)
+
+    # ── marks ────────────────────────────────────────────────────────────────────────────────────
+
+    async def last_answered(self, caller: Caller) -> CallId:
+        """Give the last call of a caller that an operator answered."""
+        for call in reversed(await self.store.calls_of(caller)):
+            entry = await self.store.entry(call)
+            if entry and entry.finding.outcome is Outcome.ANSWERED:
+                return call
+        raise RefusedError(f"no answered call of {caller} in the ledger")
+
+    async def mark(self, call: CallId, mark: Mark, note: str = "") -> Entry:
         """Set the operator's mark afterwards; a correction takes the strike and its blocks back."""
         entry = await self.store.entry(call)
         if entry is None:
@@ -96,27 +165,85 @@ class Desk:
         strike = policy.strike_for(finding, self.rules) if await self.mode() is not Mode.OFF else None
         caller = finding.call.caller
         struck = False
-        if caller and strike:
-            _, after = await self._change(
-                caller, lambda held: policy.restore_strike(held, strike, self.rules)
-            )
-            struck = strike in after.strikes
-        elif caller and entry.strike:
-            taken_back = Lift(self.clock(), self.by, f"call {call} was marked {mark}", forgives=False)
-            await self._change(caller, lambda held: policy.take_back_strike(held, call, taken_back))
+        if caller:
+            now = self.clock()
+            taken = Lift(now, self.by, f"call {call} was marked {mark}", forgives=False)
+
+            def change(record: CallerRecord) -> CallerRecord:
+                if mark is Mark.GENUINE:
+                    record = decisions.add_report(record, Report(call, finding.call.ended))
+                else:
+                    record = decisions.withdraw_report(record, call)
+                if strike:
+                    return decisions.restore_strike(record, strike, self.rules)
+                if any(held.call == call for held in record.strikes):
+                    record = decisions.take_back_strike(record, call, taken)
+                return record
+
+            before, after = await self._change(caller, change)
+            struck = any(held.call == call for held in after.strikes)
+            await self._count(before, after, finding.outcome, finding.call.started)
         marked = Entry(finding, struck)
         await self.store.put_entry(marked)
+        await self.store.tally(f"marks:{mark}")
+        was = entry.finding.mark
+        await self._write("mark", call, f"{was} → {mark}" if was else mark, note)
         return marked
 
+    async def _count(
+        self, before: CallerRecord, after: CallerRecord, outcome: Outcome, started: Millis
+    ) -> None:
+        if len(after.strikes) > len(before.strikes):
+            await self.store.tally(f"strikes:{outcome}")
+        for block in after.blocks[len(before.blocks) :]:
+            await self.store.tally(f"blocks:{block.level}:{block.origin}")
+        if len(after.reports) > len(before.reports) and blocked_before(after, started):
+            await self.store.tally("blocked_then_genuine")
+
+    # ── what is held ─────────────────────────────────────────────────────────────────────────────
+
     async def record(self, caller: Caller) -> CallerRecord:
-        """Give all that is held on a caller."""
+        """Give the caller's record."""
         return (await self.store.load(caller))[0]
 
     async def verdict(self, caller: Caller) -> Screening:
         """Give the verdict that the caller would get now."""
         return policy.verdict(await self.store.standing(caller), await self.mode(), self.clock(), self.rules)
 
+    async def held(self, caller: Caller) -> Held:
+        """Give all that is held on a caller."""
+        calls = await self.store.calls_of(caller)
+        entries = [entry for call in calls if (entry := await self.store.entry(call))]
+        deeds = await self.store.deeds(0, self.clock() + 1)
+        mine = [deed for deed in deeds if deed.subject == caller or deed.subject in calls]
+        return Held(await self.record(caller), entries, mine)
+
+    async def subject(self, caller: Caller) -> Held:
+        """Give all that is held on a caller, and note that somebody has looked."""
+        held = await self.held(caller)
+        await self._write("subject", caller)
+        return held
+
+    async def forget(self, caller: Caller, reason: str) -> Held:
+        """Erase all that is held on a caller; give what it was.
+
+        The ledger's rows stay without the caller, so that the figures of the past still add up; the
+        audit trail keeps only that somebody was forgotten.
+        """
+        held = await self.held(caller)
+        for entry in held.entries:
+            call = replace(entry.finding.call, caller=None, raw_caller="", identified=False)
+            finding = replace(entry.finding, call=call)
+            await self.store.put_entry(replace(entry, finding=finding))
+        await self.store.erase(caller)
+        await self.store.erase_deeds(caller)
+        await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
+        return held
+
     async def _change(
         self, caller: Caller, change: Callable[[CallerRecord], CallerRecord]
     ) -> tuple[CallerRecord, CallerRecord]:
         return await update(self.store, caller, change, self.clock(), self.rules)
+
+    async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
+        await self.store.write_deed(Deed(self.clock(), self.by, action, subject, detail, reason))

@@ -1,7 +1,7 @@
 """The site's mode, kept at hand: a verdict must not need a second round trip to learn it."""
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -12,6 +12,14 @@ POLL_SECONDS: Final = 0.25
 """So that the kill switch works everywhere well within a second."""
 
 _log = structlog.get_logger()
+
+
+class Configured(Protocol):
+    """What is configured, as far as it matters here."""
+
+    @property
+    def mode(self) -> Mode:
+        """The mode of a site that nobody has switched."""
 
 
 class ModeWatch:
@@ -27,6 +35,10 @@ class ModeWatch:
     def current(self) -> Mode:
         """Give the mode as last known. While the store is away, the last known one holds."""
         return self.mode
+
+    def configure(self, settings: Configured) -> None:
+        """Take over another configured mode; one that was switched to by a person still comes first."""
+        self._configured = settings.mode
 
     async def run(self) -> None:
         """Keep looking, for ever."""

@@ -5,14 +5,17 @@ from typing import Protocol
 
 from siaga112.core.events import Event
 from siaga112.core.model import (
-    Block,
     Caller,
     CallerRecord,
     CallId,
+    Deed,
     Entry,
     Level,
     Millis,
     Mode,
+    OperatorState,
+    ProposalCause,
+    Reached,
     Screening,
     Stage,
 )
@@ -33,6 +36,9 @@ class StandingReader(Protocol):
     async def standing(self, caller: Caller) -> Standing:
         """Give a caller's standing; `NOBODY` for one on whom nothing is held."""
 
+    async def turned_away(self, caller: Caller, within: Millis) -> bool:
+        """Note that a caller is being turned away; say whether that happened within this time already."""
+
 
 class Store(StandingReader, Protocol):
     """The block list, the ledger and the site's mode."""
@@ -44,7 +50,7 @@ class Store(StandingReader, Protocol):
         """Replace the record if it still has that version; say whether it did."""
 
     async def index(self, record: CallerRecord, held: Standing) -> None:
-        """Make the lists of blocked and allowed callers agree with the record."""
+        """Make the lists (blocked, proposed, allowed, call-backs) agree with the record."""
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
@@ -55,14 +61,50 @@ class Store(StandingReader, Protocol):
     async def allowed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers on the allow list."""
 
+    async def proposed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers whose block waits for a supervisor."""
+
+    async def proposed_count(self) -> int:
+        """Count them, without reading them."""
+
+    async def missed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers who wait for a call-back, longest first."""
+
+    async def missed_count(self) -> tuple[int, Millis | None]:
+        """Count them, and say since when the oldest waits, without reading them."""
+
+    async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
+        """Take one of the automatic blocks of the hour before `at`; the same call takes none again."""
+
+    async def erase(self, caller: Caller) -> None:
+        """Delete a caller's record, its place on every list, and the list of its calls."""
+
     async def put_entry(self, entry: Entry) -> None:
         """Write a row of the ledger; the same call again replaces it."""
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row of the ledger by its call."""
 
+    async def calls_of(self, caller: Caller) -> Sequence[CallId]:
+        """Give a caller's calls that the ledger holds, oldest first."""
+
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""
+
+    async def write_deed(self, deed: Deed) -> None:
+        """Add a line to the audit trail; the same line again changes nothing."""
+
+    async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
+        """Give the lines of that time, oldest first."""
+
+    async def erase_deeds(self, subject: str) -> int:
+        """Delete the lines about a subject; say how many there were."""
+
+    async def tally(self, name: str) -> None:
+        """Count one more of what may happen in any process of the site."""
+
+    async def tallies(self) -> Mapping[str, int]:
+        """Give these counts."""
 
     async def mode(self) -> Mode | None:
         """Give the site's mode, if anybody has set one."""
@@ -75,16 +117,16 @@ class Store(StandingReader, Protocol):
 
 
 class Outbox(Protocol):
-    """Findings that are safe on local disk and not yet in the store."""
+    """What was settled, safe on local disk and not yet in the store."""
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Keep entries durably; returns when they are on disk."""
+    async def append(self, settled: Sequence[Entry | Reached]) -> None:
+        """Keep it durably; returns when it is on disk."""
 
-    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry]]:
-        """Give the oldest entries with their keys."""
+    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry | Reached]]:
+        """Give the oldest with their keys."""
 
     async def drop(self, keys: Sequence[int]) -> None:
-        """Forget entries that the store now has."""
+        """Forget what the store now has."""
 
     async def wait(self, seconds: float) -> None:
         """Return when something was appended, at the latest after that time."""
@@ -110,14 +152,29 @@ class Meter(Protocol):
     def call_ended(self, entry: Entry) -> None:
         """Count a call with its outcome and stage times."""
 
-    def struck(self, entry: Entry, imposed: Block | None) -> None:
-        """Count a strike that the store has taken, and the block that it led to."""
+    def misused(self, entry: Entry) -> None:
+        """Count what a call cost that the store has taken as a strike."""
+
+    def proposal(self, cause: ProposalCause) -> None:
+        """Count a block that was left to a supervisor."""
 
     def screened(self, screening: Screening, seconds: float) -> None:
         """Count a verdict and how long the dialplan waited for it."""
 
     def in_progress(self, stages: dict[Stage, int]) -> None:
         """Show how many calls are where."""
+
+    def operators(self, counts: Mapping[OperatorState, int]) -> None:
+        """Show what the operators who are logged in do."""
+
+    def waiting(self, queues: Mapping[str, tuple[int, float]]) -> None:
+        """Show for each queue how many callers wait, and how many seconds the first of them has."""
+
+    def surge(self, *, on: bool) -> None:
+        """Show whether strikes are suspended."""
+
+    def lost(self, count: int) -> None:
+        """Count settled calls that could not be kept."""
 
     def store_up(self, *, up: bool) -> None:
         """Show whether the store answers."""

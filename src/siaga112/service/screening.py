@@ -14,7 +14,7 @@ import structlog
 from siaga112.core.agi import Request
 from siaga112.core.caller_id import NumberPlan, canonical
 from siaga112.core.model import Millis, Mode, Screening, ScreenReason, Verdict
-from siaga112.core.policy import PolicyRules, verdict
+from siaga112.core.policy import PolicyRules, turned_away, verdict
 from siaga112.service.ports import Meter, StandingReader, StoreBrokenError, StoreDownError
 
 SCRIPT: Final = "screen"
@@ -28,7 +28,7 @@ def fail_open(cause: ScreenReason) -> Screening:
     return Screening(Verdict.ALLOW, cause)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Screener:
     """Answers one request. `deadline` in seconds; `clock` gives event time; `stopwatch` seconds."""
 
@@ -69,4 +69,9 @@ class Screener:
         caller = canonical(request.number, self.numbers)
         if caller is None:
             return Screening(Verdict.ALLOW, ScreenReason.WITHHELD)
-        return verdict(await self.store.standing(caller), mode, self.clock(), self.rules)
+        held, now = await self.store.standing(caller), self.clock()
+        answer = verdict(held, mode, now, self.rules)
+        if turned_away(answer.treatment) and self.rules.let_through:
+            again = await self.store.turned_away(caller, self.rules.let_through)
+            answer = verdict(held, mode, now, self.rules, again=again)
+        return answer

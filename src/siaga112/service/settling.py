@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from siaga112.core.caller_id import NumberPlan, canonical
+from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
 from siaga112.core.model import SECOND, Call, CallId, Entry, Fact, FactKind, Finding, Millis, Outcome
 from siaga112.core.outcome import stages
 from siaga112.core.queue_log import BadLine, QueueRecord, Settled, parse, settle
@@ -94,7 +94,8 @@ class Settler:
             Fact(last.at, FactKind.ENDED, "queue_log"),
         )
         caller = canonical(settled.number, self.numbers)
-        call = Call(settled.call, settled.number, caller, identified=False, facts=facts)
+        raw = kept_raw(settled.number, self.numbers)
+        call = Call(settled.call, raw, caller, identified=False, facts=facts)
         return _finding(call, facts, settled)
 
 

@@ -193,6 +193,7 @@ exten => 600,1,Set(__FROMQUEUEEXTEN=${CALLERID(number)})
  same => n,Goto(app-blackhole,hangup,1)
 exten => h,1,Hangup()
 """,
+    hangup_contexts=frozenset({"app-blackhole"}),
 )
 """A dialplan as FreePBX writes it: includes, an IVR that speaks by ExecIf(), hang-ups in app-blackhole."""
 
@@ -241,7 +242,7 @@ async def rejected(stage: Stage) -> None:
 async def leave_while_rejected(stage: Stage) -> None:
     """Hang up while hearing that the number is blocked."""
     call = await stage.call()
-    await call.until("Newexten", Application="Playback", AppData="siaga112/blocked,noanswer")
+    await call.until("Newexten", Application="Playback", AppData="siaga112/blocked-temporary,noanswer")
     await call.call.hang_up()
 
 

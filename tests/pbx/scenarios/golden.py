@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.core import capture
-from siaga112.core.calls import Tracker
 from siaga112.core.model import Entry
 from siaga112.core.policy import PolicyRules
 from siaga112.core.replay import Replay
@@ -21,5 +20,5 @@ def replayed(data: bytes) -> tuple[Replay, list[Entry]]:
     """Run a capture through the line."""
     first, *rest = capture.messages(data)
     header = capture.read_header(first)
-    replay = Replay(Tracker(header.dialplan), header.rules, PolicyRules())
+    replay = Replay(header.dialplan, header.rules, PolicyRules())
     return replay, list(replay.run(capture.read(message) for message in rest))

@@ -106,8 +106,8 @@ class Theatre:
         self, pbx: Asterisk, seen: Observer, tape: Observer, addresses: dict[str, str], release: str
     ) -> None:
         self.phones: dict[str, Phone] = {}
-        self._pbx = pbx
-        self._seen = seen
+        self.pbx = pbx
+        self.seen = seen
         self._tape = tape
         self._addresses = addresses
         self._release = release
@@ -116,17 +116,17 @@ class Theatre:
         """Play one scenario and give its capture."""
         for phone in self.phones.values():
             phone.forget()
-        await self._seen.set_global("SERVE", scenario.name)
-        await self._seen.set_global("SIAGA_QUEUE_TIMEOUT", str(scenario.queue_timeout))
+        await self.seen.set_global("SERVE", scenario.name)
+        await self.seen.set_global("SIAGA_QUEUE_TIMEOUT", str(scenario.queue_timeout))
         for operator in scenario.operators:
-            await self._seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": operator})
+            await self.seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": operator})
         stage = Stage(
-            self._pbx, self._seen, self.phones, self._addresses[scenario.centre.name], self._seen.mark()
+            self.pbx, self.seen, self.phones, self._addresses[scenario.centre.name], self.seen.mark()
         )
         began = self._tape.mark()
         try:
             async with (
-                agi_stub(self._pbx.agi_port, scenario.screening or (), silent=scenario.screening is None),
+                agi_stub(self.pbx.agi_port, scenario.screening or (), silent=scenario.screening is None),
                 asyncio.timeout(SCENARIO_SECONDS),
             ):
                 await scenario.play(stage)
@@ -136,16 +136,16 @@ class Theatre:
         # Its answer comes after every event that the PBX had for this user: see manager.c, do_message.
         await self._tape.action({"Action": "Ping"})
         events = b"".join(event.raw for event in self._tape.events[began:])
-        return _recorded(scenario, self._pbx.version, self._release, stage.uids, events)
+        return _recorded(scenario, self.pbx.version, self._release, stage.uids, events)
 
     async def _clear(self, scenario: Scenario, stage: Stage) -> None:
         with contextlib.suppress(RuntimeError, TimeoutError):
             if stage.alive():
-                await self._seen.action({"Action": "Hangup", "Channel": "/.*/"})
+                await self.seen.action({"Action": "Hangup", "Channel": "/.*/"})
             await stage.all_gone()
         for operator in scenario.operators:
             with contextlib.suppress(RuntimeError):
-                await self._seen.action({"Action": "QueueRemove", "Queue": "siaga112", "Interface": operator})
+                await self.seen.action({"Action": "QueueRemove", "Queue": "siaga112", "Interface": operator})
 
 
 def _recorded(

@@ -190,7 +190,7 @@ async def marked(stage: Stage) -> None:
     """The operator marks the call with a key."""
     await stage.seen.set_global("OPERATOR", "mark_prank")
     call = await stage.call(presses="1")
-    await call.until("UserEvent", UserEvent="SiagaMark")
+    await call.marked()
     await call.call.hang_up()
 
 

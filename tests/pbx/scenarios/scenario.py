@@ -28,11 +28,17 @@ class Centre:
     ivr_contexts: frozenset[str]
     text: str = ""
     dialled: frozenset[str] = frozenset()
+    hangup_contexts: frozenset[str] = frozenset()
 
     @property
     def dialplan(self) -> Dialplan:
         """The same in the words of our settings."""
-        return Dialplan(frozenset({self.trunk_context}), self.ivr_contexts, self.dialled)
+        return Dialplan(
+            frozenset({self.trunk_context}),
+            self.ivr_contexts,
+            self.dialled,
+            hangup_contexts=self.hangup_contexts,
+        )
 
 
 SHIPPED: Final = Centre("siaga112", "siaga112-incoming", frozenset({"siaga112-ivr"}))

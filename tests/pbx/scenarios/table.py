@@ -8,7 +8,6 @@ from typing import Final, get_args
 
 from siaga112.core import capture
 from tests.lab import Version
-from tests.pbx.scenarios.defects import DEFECTS
 from tests.pbx.scenarios.golden import GOLDEN, captures, replayed
 
 DOCUMENT: Final = GOLDEN.parents[1] / "docs/scenarios.md"
@@ -83,6 +82,4 @@ def _totals(page: _Page, versions: list[str]) -> str:
 def _row(name: str, page: _Page, versions: list[str]) -> str:
     cells = [page.cells.get((name, version), "—") for version in versions]
     story = page.stories[name]
-    if name in DEFECTS:
-        story += f" *Not decided so yet: {DEFECTS[name]}.*"
     return f"| `{name}` | {story} | {' | '.join(cells)} |\n"

@@ -1,0 +1,259 @@
+"""The Prometheus series that there are: names, labels and every value that a label can have.
+
+No number of a caller, no call id and no operator's name is ever a label: every label has a closed set
+of values, and what is in none of them is `other`. A counter shows all its series from the start, so
+that the first event is a step from 0 to 1; a gauge of something outside us shows none until it is known.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+import siaga112
+from siaga112.core.events import WANTED, Defect
+from siaga112.core.model import (
+    SECOND,
+    Level,
+    Mark,
+    Millis,
+    OperatorState,
+    Origin,
+    Outcome,
+    ProposalCause,
+    Reason,
+    ScreenReason,
+    Stage,
+    Treatment,
+    Verdict,
+)
+
+MAX_SERIES: Final = 299
+"""However many queues a site has: those that do not fit under this are `other`."""
+
+MAX_SHIFTS: Final = 4
+
+WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120, 300)
+TALK_BUCKETS: Final = (5, 15, 30, 60, 120, 300, 600)
+AGI_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1)
+
+OTHER: Final = "other"
+RESULTS: Final = ("in_time", "late", "abandoned", "unserved")
+RECONNECT_CAUSES: Final = ("lost", "refused", "unreachable")
+EVENTS: Final = (*sorted(name.decode() for name in WANTED), OTHER)
+
+REASONS: Final[Mapping[Outcome, tuple[Reason, ...]]] = {
+    Outcome.BLOCKED: (Reason.REJECTED,),
+    Outcome.ANSWERED: (Reason.OPERATOR,),
+    Outcome.UNKNOWN: (Reason.SEEN_IN_PART, Reason.EVENTS_LOST, Reason.NO_EVIDENCE),
+    Outcome.UNSERVED: (
+        Reason.QUEUE_TIMEOUT,
+        Reason.QUEUE_FULL,
+        Reason.QUEUE_EMPTY,
+        Reason.QUEUE_UNAVAILABLE,
+        Reason.QUEUE_WITHDRAWN,
+        Reason.NO_ANSWER,
+        Reason.OPERATORS_BUSY,
+        Reason.CONGESTION,
+    ),
+    Outcome.ABANDONED: (Reason.LEFT_QUEUE, Reason.LEFT_RINGING, Reason.DROPPED_EARLY, Reason.BEFORE_MENU),
+    Outcome.IVR_PRANK: (Reason.LEFT_MENU, Reason.INVALID_CHOICE, Reason.NO_CHOICE),
+}
+"""The pairs that a call can have."""
+
+Row = tuple[str, ...]
+ONE: Final[tuple[Row, ...]] = ((),)
+
+
+def _rows(*values: Iterable[str]) -> tuple[Row, ...]:
+    return tuple(product(*values))
+
+
+BLOCKING: Final = frozenset({ScreenReason.BLOCKED, ScreenReason.LET_THROUGH})
+
+VERDICTS: Final = tuple(
+    (Verdict.BLOCK if reason in BLOCKING else Verdict.ALLOW, reason) for reason in ScreenReason
+)
+
+TALLIES: Final[tuple[tuple[str, str, str, Row, tuple[Row, ...]], ...]] = (
+    ("strikes", "strikes", "Strikes given.", ("outcome",), _rows(Outcome)),
+    ("blocks", "blocks_imposed", "Blocks imposed.", ("level", "origin"), _rows(Level, Origin)),
+    ("marks", "marks", "Operators' marks.", ("mark",), _rows(Mark)),
+    (
+        "blocked_then_genuine",
+        "blocked_then_genuine",
+        "Genuine calls from callers who had been blocked.",
+        (),
+        ONE,
+    ),
+)
+"""What the store counts: the tally's name there, the metric's name, its help, labels and their values."""
+
+
+class Tallies(Collector):
+    """Counters that live in the store, since people change them through other processes too."""
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+        self.counts: Mapping[str, int] | None = None
+        """None until the store was read: a 0 before the true count would look like a counter's reset."""
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Show what the store last said."""
+        for tally, name, text, labels, rows in TALLIES:
+            family = CounterMetricFamily(f"siaga112_{name}", text, labels=("site", *labels))
+            if self.counts is not None:
+                for row in rows:
+                    family.add_metric((self._site, *row), self.counts.get(":".join((tally, *row)), 0))
+            yield family
+
+
+class Series:
+    """All metrics of one process."""
+
+    def __init__(
+        self, site: str, queues: Sequence[str], shifts: Sequence[str], answer_within: Millis, target: float
+    ) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
+        self.registry: Final = CollectorRegistry()
+        self._site = site
+        self._count = 0
+        self.shifts = tuple(shifts) if len(shifts) <= MAX_SHIFTS else (*shifts[: MAX_SHIFTS - 1], OTHER)
+        self._declare_calls()
+        self._declare_misuse()
+        self._declare_screening()
+        self._declare_pbx()
+        self._declare_process(answer_within, target)
+        self._declare_queues(queues, answer_within / SECOND)
+
+    def _declare_calls(self) -> None:
+        pairs = [(outcome, reason) for outcome, reasons in REASONS.items() for reason in reasons]
+        rows = tuple((*pair, shift) for pair in pairs for shift in self.shifts)
+        self.calls = self._counter("calls", "Calls that ended.", ("outcome", "reason", "shift"), rows)
+        self.in_progress = self._gauge(
+            "calls_in_progress", "Calls being followed now.", ("stage",), _rows(Stage)
+        )
+        self.abandon_wait = self._histogram(
+            "abandon_wait_seconds", "From joining the queue, or first ringing, to leaving.", WAIT_BUCKETS
+        )
+        self.talk = self._histogram("talk_seconds", "With an operator.", TALK_BUCKETS)
+        self.ivr = self._histogram("ivr_seconds", "In the voice menu.", TALK_BUCKETS)
+        self.operators = self._gauge(
+            "operators", "Operators on duty, by state.", ("state",), _rows(OperatorState)
+        )
+        self.callbacks_pending = self._gauge("callbacks_pending", "Callers still to be called back.")
+        self.callbacks_oldest = self._gauge(
+            "callbacks_oldest_timestamp_seconds", "When the longest waiting of them called; 0 for none."
+        )
+
+    def _declare_misuse(self) -> None:
+        self.tallies = Tallies(self._site)
+        self._count += sum(len(rows) for *_, rows in TALLIES)
+        self.registry.register(self.tallies)
+        self.blocks_active = self._gauge("blocks_active", "Blocks in force.", ("level",), _rows(Level))
+        self.blocks_proposed = self._gauge("blocks_proposed", "Blocks that wait for a person's decision.")
+        self.proposals = self._counter(
+            "proposals", "Blocks proposed instead of imposed.", ("cause",), _rows(ProposalCause)
+        )
+        self.misuse_seconds = self._counter(
+            "misuse_operator_seconds", "Operators' time with calls that earned a strike."
+        )
+        self.surge = self._gauge("surge", "1 while volume is not held against callers.")
+
+    def _declare_screening(self) -> None:
+        self.verdicts = self._counter(
+            "agi_verdicts", "Answers to the dialplan.", ("verdict", "reason"), VERDICTS
+        )
+        self.duration = self._histogram("agi_duration_seconds", "From request to verdict.", AGI_BUCKETS)
+        causes = _rows(reason for reason in ScreenReason if reason.fails_open)
+        self.fail_opens = self._counter(
+            "fail_open", "Calls let through because we had no answer.", ("cause",), causes
+        )
+        self.would_block = self._counter("would_block", "Calls that enforcing would have blocked.")
+        self.treatments = self._counter(
+            "treatments", "Blocked callers' calls, by treatment.", ("treatment",), _rows(Treatment)
+        )
+
+    def _declare_pbx(self) -> None:
+        self.ami_up = self._gauge("ami_connected", "1 while following the PBX.")
+        self.ami_last = self._gauge("ami_last_event_timestamp_seconds", "When the last event was.")
+        self.ami_events = self._counter("ami_events", "Events, by name.", ("event",), _rows(EVENTS))
+        self.ami_malformed = self._counter(
+            "ami_malformed", "Messages not of Asterisk's form.", ("kind",), _rows(Defect)
+        )
+        self.ami_gaps = self._counter("ami_gaps", "Stretches of events not seen.")
+        self.ami_reconnects = self._counter(
+            "ami_reconnects", "New attempts to connect.", ("cause",), _rows(RECONNECT_CAUSES)
+        )
+
+    def _declare_process(self, answer_within: Millis, target: float) -> None:
+        self.redis_up = self._gauge("redis_up", "1 while Redis answers.")
+        self.outbox_pending = self._gauge("outbox_pending", "Ended calls that Redis does not have yet.")
+        self.outbox_lost = self._counter("outbox_lost", "Ended calls that could not be kept.")
+        started = self._gauge("start_time_seconds", "When this process began.")
+        promised = self._gauge("service_level_target_ratio", "[service_level] target.")
+        within = self._gauge("service_level_answer_within_seconds", "[service_level] answer_within.")
+        build = self._gauge("build_info", "Always 1.", ("version",))
+        for gauge, labels, value in (
+            (self.ami_up, (), 0),
+            (self.redis_up, (), 0),
+            (self.outbox_pending, (), 0),
+            (started, (), time.time()),
+            (promised, (), target),
+            (within, (), answer_within / SECOND),
+            (build, (siaga112.__version__,), 1),
+        ):
+            gauge.labels(self._site, *labels).set(value)
+
+    def _declare_queues(self, queues: Sequence[str], answer_within: float) -> None:
+        """Declare what is counted per queue: by name for as many queues as there is room for."""
+        buckets = sorted({*WAIT_BUCKETS, answer_within})
+        each = len(buckets) + 3 + len(self.shifts) * len(RESULTS) + 2
+        room = (MAX_SERIES - self._count) // each - 1
+        self.queues = (*tuple(dict.fromkeys(queues))[:room], OTHER)
+        rows = _rows(self.queues)
+        self.answer_wait = self._histogram(
+            "answer_wait_seconds",
+            "From joining the queue, or first ringing, to an operator.",
+            buckets,
+            ("queue",),
+            rows,
+        )
+        self.service_calls = self._counter(
+            "service_calls",
+            "Calls that were to reach an operator, by what became of them.",
+            ("queue", "shift", "result"),
+            _rows(self.queues, self.shifts, RESULTS),
+        )
+        self.waiting = self._gauge("queue_waiting", "Callers waiting now.", ("queue",), rows)
+        self.longest = self._gauge(
+            "queue_longest_wait_seconds", "How long the first of them waits.", ("queue",), rows
+        )
+
+    # `rows`: the values that the labels can have, beside the site.
+
+    def _counter(self, name: str, text: str, labels: Row = (), rows: Sequence[Row] = ONE) -> Counter:
+        counter = Counter(f"siaga112_{name}", text, ("site", *labels), registry=self.registry)
+        for row in rows:
+            counter.labels(self._site, *row)
+        self._count += len(rows)
+        return counter
+
+    def _gauge(self, name: str, text: str, labels: Row = (), rows: Sequence[Row] = ONE) -> Gauge:
+        self._count += len(rows)
+        return Gauge(f"siaga112_{name}", text, ("site", *labels), registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, buckets: Sequence[float], labels: Row = (), rows: Sequence[Row] = ONE
+    ) -> Histogram:
+        histogram = Histogram(
+            f"siaga112_{name}", text, ("site", *labels), buckets=buckets, registry=self.registry
+        )
+        for row in rows:
+            histogram.labels(self._site, *row)
+        self._count += len(rows) * (len(buckets) + 3)
+        return histogram

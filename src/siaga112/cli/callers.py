@@ -1,0 +1,118 @@
+"""`why`, `callbacks`, `subject`, `forget`: one caller, or all who wait."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from siaga112.cli import rows, show
+from siaga112.cli.root import (
+    ByOption,
+    JsonOption,
+    NumberArgument,
+    ReasonOption,
+    app,
+    at_desk,
+    number,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from siaga112.cli.story import Story
+    from siaga112.service.desk import Desk, Held
+
+
+async def _story(desk: "Desk", held: "Held") -> "Story":
+    from siaga112.cli.story import Story  # noqa: PLC0415
+
+    verdict = await desk.verdict(held.record.caller)
+    return Story(held, verdict, await desk.mode(), desk.rules, desk.clock())
+
+
+@app.command()
+def why(caller: NumberArgument, json: JsonOption = False) -> None:
+    """Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now."""
+    from siaga112.cli.story import as_row, tell  # noqa: PLC0415
+
+    zone = settings().zone
+    who = number(caller)
+
+    async def act(desk: "Desk") -> "Story":
+        return await _story(desk, await desk.held(who))
+
+    story = at_desk(act)
+    if json:
+        show.as_json([as_row(story, zone)])
+        return
+    for line in tell(story, zone):
+        typer.echo(line)
+
+
+@app.command()
+def callbacks(
+    by: ByOption,
+    done: Annotated[
+        str | None, typer.Option("--done", help="This caller needs no call-back any more.", metavar="NUMBER")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
+    json: JsonOption = False,
+) -> None:
+    """List the callers who gave up waiting and whom nobody has reached yet, oldest first.
+
+    A later call that is answered, or a call to the number that is answered, takes a caller off.
+    """
+    if done:
+        who = number(done)
+        count = at_desk(lambda desk: desk.called_back(who, reason), by)
+        typer.echo(f"{who} is off the list ({count} {'call' if count == 1 else 'calls'})")
+        return
+    zone = settings().zone
+    waiting = [rows.missed(record, zone) for record in at_desk(lambda desk: desk.store.missed())]
+    columns = ("caller", "since", "last", "times", "longest_wait_seconds")
+    show.listing(waiting, columns, "nobody waits for a call-back", json=json)
+
+
+@app.command()
+def subject(caller: NumberArgument, by: ByOption) -> None:
+    """Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail."""
+    from siaga112.cli.story import as_row  # noqa: PLC0415
+
+    zone = settings().zone
+    who = number(caller)
+
+    async def act(desk: "Desk") -> tuple["Held", "Story"]:
+        held = await desk.subject(who)
+        return held, await _story(desk, held)
+
+    held, story = at_desk(act, by)
+    row = as_row(story, zone)
+    row["calls"] = [
+        rows.call(entry, zone) | {"facts": [rows.fact(seen, zone) for seen in entry.finding.call.facts]}
+        for entry in held.entries
+    ]
+    row["audit"] = [rows.deed(deed, zone) for deed in held.deeds]
+    show.as_json(row)
+
+
+@app.command()
+def forget(
+    caller: NumberArgument,
+    reason: ReasonOption,
+    by: ByOption,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase all that is held on a caller: strikes, blocks, the place on any list, the audit trail's lines.
+
+    The calls stay in the ledger without the caller, so that the figures of the past still add up.
+    """
+    who = number(caller)
+    if not yes:
+        typer.confirm(f"Erase all that is held on {who}, also a block in force?", abort=True)
+    held = at_desk(lambda desk: desk.forget(who, reason), by)
+    record = held.record
+    typer.echo(
+        f"erased: {len(record.strikes)} strikes, {len(record.blocks)} blocks, "
+        f"{len(record.proposals)} proposals, {len(record.missed)} call-backs, "
+        f"{len(held.deeds)} lines of the audit trail; "
+        f"{len(held.entries)} calls stay in the ledger without the caller"
+    )
+    typer.echo("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")

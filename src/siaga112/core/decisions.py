@@ -1,0 +1,145 @@
+"""What people decide about a caller: block, lift, allow, confirm, dismiss, mark, call back.
+
+Each function takes the caller's record and the decision, and gives the new record.
+"""
+
+from dataclasses import replace
+
+from siaga112.core.model import (
+    Allow,
+    Block,
+    CallerRecord,
+    CallId,
+    Level,
+    Lift,
+    Millis,
+    Missed,
+    Origin,
+    Report,
+    Strike,
+)
+from siaga112.core.policy import PolicyRules, add_strike
+
+
+def impose(record: CallerRecord, block: Block) -> CallerRecord:
+    """Add a person's block. It never ends earlier than one in force: the later end prevails."""
+    return replace(record, blocks=(*record.blocks, block))
+
+
+def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
+    """Lift every block in force."""
+    blocks = tuple(
+        replace(block, lifted=lifted) if block.holds_at(lifted.at) else block for block in record.blocks
+    )
+    return replace(record, blocks=blocks)
+
+
+def allow(record: CallerRecord, entry: Allow) -> CallerRecord:
+    """Put the caller on the allow list. Blocks stay on record but give way to it."""
+    return replace(record, allow=entry)
+
+
+def disallow(record: CallerRecord) -> CallerRecord:
+    """Take the caller off the allow list."""
+    return replace(record, allow=None)
+
+
+# ── proposals ────────────────────────────────────────────────────────────────────────────────────
+
+
+def confirm(record: CallerRecord, decision: Lift) -> CallerRecord:
+    """Impose the block that was proposed, in the name of who confirmed it; from now on."""
+    proposal = record.proposed
+    if proposal is None:
+        return record
+    block = Block(
+        level=Level.PERMANENT if proposal.span is None else Level.TEMPORARY,
+        since=decision.at,
+        until=None if proposal.span is None else decision.at + proposal.span,
+        origin=Origin.MANUAL,
+        reason=f"{proposal.reason}; confirmed: {decision.reason}",
+        by=decision.by,
+        calls=proposal.calls,
+        step=proposal.step,
+    )
+    return impose(_decide(record, decision, confirmed=True), block)
+
+
+def dismiss(record: CallerRecord, decision: Lift) -> CallerRecord:
+    """Say no to the proposal: the misuses before are forgiven, and what holds because of them is lifted."""
+    proposal = record.proposed
+    if proposal is None:
+        return record
+    blocks = tuple(
+        replace(block, lifted=decision)
+        if block.holds_at(decision.at) and block.origin is Origin.AUTOMATIC
+        else block
+        for block in record.blocks
+    )
+    return _decide(replace(record, blocks=blocks), decision, confirmed=False)
+
+
+def _decide(record: CallerRecord, decision: Lift, *, confirmed: bool) -> CallerRecord:
+    proposals = tuple(
+        replace(proposal, confirmed=confirmed, decided=decision) if proposal.decided is None else proposal
+        for proposal in record.proposals
+    )
+    return replace(record, proposals=proposals)
+
+
+# ── marks ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def take_back_strike(record: CallerRecord, call: CallId, taken: Lift) -> CallerRecord:
+    """Undo the strike of one call, and lift every block, and end every proposal, that rested on it."""
+    blocks = tuple(
+        replace(block, lifted=taken) if call in block.calls and block.lifted is None else block
+        for block in record.blocks
+    )
+    proposals = tuple(
+        replace(proposal, decided=taken) if call in proposal.calls and proposal.decided is None else proposal
+        for proposal in record.proposals
+    )
+    return replace(
+        record,
+        strikes=tuple(strike for strike in record.strikes if strike.call != call),
+        blocks=blocks,
+        proposals=proposals,
+        withdrawn=record.withdrawn | {call},
+    )
+
+
+def restore_strike(
+    record: CallerRecord, strike: Strike, rules: PolicyRules, *, capped: bool = False
+) -> CallerRecord:
+    """Hold a strike again that was once taken back (a mark corrected a second time)."""
+    record = replace(record, withdrawn=record.withdrawn - {strike.call})
+    return add_strike(record, strike, rules, capped=capped)
+
+
+def add_report(record: CallerRecord, report: Report) -> CallerRecord:
+    """Keep that the caller reported something genuine; once a call."""
+    others = tuple(held for held in record.reports if held.call != report.call)
+    return replace(record, reports=tuple(sorted((*others, report), key=lambda r: (r.at, r.call))))
+
+
+def withdraw_report(record: CallerRecord, call: CallId) -> CallerRecord:
+    """Take a genuine report back: its mark was corrected."""
+    return replace(record, reports=tuple(report for report in record.reports if report.call != call))
+
+
+# ── call-backs ───────────────────────────────────────────────────────────────────────────────────
+
+
+def miss(record: CallerRecord, missed: Missed) -> CallerRecord:
+    """Put an abandoned call on the call-back list, unless the caller has been spoken with since."""
+    if missed.at <= record.reached or any(held.call == missed.call for held in record.missed):
+        return record
+    return replace(record, missed=tuple(sorted((*record.missed, missed), key=lambda m: (m.at, m.call))))
+
+
+def reach(record: CallerRecord, at: Millis) -> CallerRecord:
+    """Close the caller's call-backs up to that instant: somebody has spoken with them, or need not."""
+    if at <= record.reached:
+        return record
+    return replace(record, reached=at, missed=tuple(missed for missed in record.missed if missed.at > at))

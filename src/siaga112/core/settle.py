@@ -1,0 +1,21 @@
+"""A call that is over → its row of the ledger: one step, the same for the live line and a replay."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from siaga112.core.model import Call, Entry, Mode, Spared
+from siaga112.core.outcome import ClassifierRules, classify
+from siaga112.core.policy import PolicyRules, strike_for
+
+
+def settle(
+    call: Call, classifier: ClassifierRules, rules: PolicyRules, mode: Mode, surge: Callable[[], str]
+) -> Entry:
+    """Classify a call and say whether it costs a strike. `surge` says why there is one, if there is."""
+    finding = classify(call, classifier)
+    entry = Entry(finding, strike=strike_for(finding, rules) is not None)
+    if entry.strike and mode is Mode.OFF:
+        return replace(entry, strike=False, spared=Spared.MODE_OFF)
+    if entry.strike and surge():
+        return replace(entry, strike=False, spared=Spared.SURGE)
+    return entry

@@ -1,0 +1,52 @@
+"""Retention: what nobody touches must age all the same.
+
+A record whose end is known expires by itself; one that lasts (a block for good, the allow list, an open
+proposal, a call-back) is looked at from time to time, and what is too old in it goes.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from siaga112.core.model import Millis
+from siaga112.core.policy import PolicyRules
+from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
+from siaga112.service.recording import update
+
+EVERY_SECONDS: Final = 6 * 3_600.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Prunes the records that do not expire by themselves."""
+
+    store: Store
+    rules: PolicyRules
+    clock: Callable[[], Millis]
+
+    async def run(self) -> None:
+        """Look through them, for ever."""
+        while True:
+            try:
+                changed = await self.prune()
+            except (StoreDownError, StoreBrokenError) as error:
+                _log.warning("pruning_put_off", detail=str(error))
+            else:
+                _log.info("pruned", records=changed)
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def prune(self) -> int:
+        """Look through them once; say how many had something too old."""
+        now = self.clock()
+        lists = (self.store.blocked(now), self.store.allowed(), self.store.proposed(), self.store.missed())
+        callers = {record.caller for listed in lists for record in await listed}
+        changed = 0
+        for caller in callers:
+            before, after = await update(self.store, caller, lambda record: record, now, self.rules)
+            changed += before != after
+        return changed

@@ -1,0 +1,75 @@
+"""What tests of a store do with it: changes as both flows make them, and every question that it answers."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from siaga112.core import decisions
+from siaga112.core.model import Caller, CallerRecord, Deed, Mode, Strike
+from siaga112.core.policy import NOBODY, add_strike
+from siaga112.service.ports import Store
+from siaga112.service.recording import update
+from tests.samples import CALLER, NOW, RULES, block, entry, prank
+
+
+async def change(
+    store: Store, how: Callable[[CallerRecord], CallerRecord], caller: Caller = CALLER
+) -> CallerRecord:
+    """Change a caller's record as both flows do; give it as it is then."""
+    return (await update(store, caller, how, NOW, RULES))[1]
+
+
+def struck(*strikes: Strike) -> Callable[[CallerRecord], CallerRecord]:
+    """Give the change that adds these strikes."""
+
+    def add(record: CallerRecord) -> CallerRecord:
+        for one in strikes:
+            record = add_strike(record, one, RULES)
+        return record
+
+    return add
+
+
+def blocked_for_good(record: CallerRecord) -> CallerRecord:
+    """Block a caller permanently."""
+    return decisions.impose(record, block(NOW, None))
+
+
+async def listed(store: Store) -> tuple[list[Caller], list[Caller]]:
+    """Give who is on the list of blocks, and who on the allow list."""
+    blocked, allowed = await store.blocked(NOW), await store.allowed()
+    return sorted(record.caller for record in blocked), sorted(record.caller for record in allowed)
+
+
+async def every_answer(store: Store) -> list[Any]:
+    """Ask all that a store can be asked, at once; give its answers, errors among them."""
+    questions = [
+        store.ping(),
+        store.standing(CALLER),
+        store.load(CALLER),
+        store.save(CallerRecord(CALLER), NOBODY, 0, None),
+        store.index(CallerRecord(CALLER), NOBODY),
+        store.blocked(NOW),
+        store.block_counts(NOW),
+        store.allowed(),
+        store.put_entry(entry(prank(1))),
+        store.entry(prank(1).id),
+        anext(aiter(store.entries(NOW, NOW + 1)), None),
+        store.calls_of(CALLER),
+        store.turned_away(CALLER, 1_000),
+        store.proposed(),
+        store.proposed_count(),
+        store.missed(),
+        store.missed_count(),
+        store.reserve_block(prank(1).id, NOW, 1),
+        store.write_deed(Deed(NOW, "ratna", "block", CALLER)),
+        store.deeds(0, NOW + 1),
+        store.erase_deeds(CALLER),
+        store.tally("strikes:ivr_prank"),
+        store.tallies(),
+        store.erase(CALLER),
+        store.mode(),
+        store.set_mode(Mode.OFF),
+    ]
+    answers: list[Any] = await asyncio.gather(*questions, return_exceptions=True)
+    return answers

@@ -1,0 +1,46 @@
+"""`Metrics` of a made-up site that has seen everything once, for tests of what is shown."""
+
+from datetime import time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from prometheus_client.samples import Sample
+
+from siaga112.adapters.metrics import Metrics
+from siaga112.core.model import SECOND, Level, OperatorState
+from siaga112.core.shifts import Shift
+from tests.samples import NOW
+
+SITE: Final = "serang"
+QUEUE: Final = "emergency"
+SHIFTS: Final = (Shift("morning", time(7)), Shift("afternoon", time(14)), Shift("night", time(21)))
+
+
+def make(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS) -> Metrics:
+    """Make what a daemon shows before anything has happened."""
+    zone = ZoneInfo("Asia/Jakarta")
+    return Metrics(SITE, queues, shifts, zone, answer_within=12 * SECOND, target=0.9)
+
+
+def full(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS) -> Metrics:
+    """Make what it shows once every part of it has said how things are."""
+    metrics = make(queues, shifts)
+    metrics.tallies({"strikes:ivr_prank": 7, "blocks:temporary:automatic": 2, "marks:genuine": 3})
+    metrics.operators({OperatorState.AVAILABLE: 2, OperatorState.BUSY: 1})
+    metrics.waiting(dict.fromkeys((*queues, "another"), (1, 4.5)))
+    metrics.callbacks(2, NOW)
+    metrics.blocks_in_force({Level.TEMPORARY: 2})
+    metrics.proposed(1)
+    metrics.surge(on=False)
+    metrics.ami_event("Hangup", NOW)
+    return metrics
+
+
+def samples(metrics: Metrics) -> list[Sample]:
+    """Give every series with its value."""
+    return [sample for family in metrics.registry.collect() for sample in family.samples]
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    """Give the value of one series; None if it is not shown."""
+    return metrics.registry.get_sample_value(f"siaga112_{name}", {"site": SITE, **labels})

@@ -1,0 +1,191 @@
+"""With a caller key, a caller's number is nowhere in what is kept, and everything still works by number."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from siaga112.adapters.outbox import SqliteOutbox
+from siaga112.adapters.queue_log import QueueLogFile
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.core.agi import Request
+from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical, typed
+from siaga112.core.calls import Dialplan, Tracker
+from siaga112.core.events import Event
+from siaga112.core.lines import Lines
+from siaga112.core.model import SECOND, Caller, Level, Mode, Outcome, Verdict
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.outgoing import OutgoingCalls
+from siaga112.service.desk import Desk
+from siaga112.service.pipeline import Pipeline
+from siaga112.service.ports import Store
+from siaga112.service.recording import Recorder
+from siaga112.service.screening import Screener
+from siaga112.service.settling import Settler
+from tests.core.table import DIALPLAN, events
+from tests.samples import NOW, RULES
+from tests.service.memory import MemoryStore
+from tests.service.meter import KeptMeter
+from tests.service.test_pipeline import LEAVES_QUEUE, leaves_menu
+
+NUMBER = "081398765432"
+SUBSCRIBER = "98765432"
+KEYED = NumberPlan(key=b"a key of this test alone")
+
+
+@pytest.fixture(params=[pytest.param("redis", marks=pytest.mark.redis), "memory"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Give a store of either kind."""
+    if request.param == "memory":
+        return MemoryStore()
+    found: RedisStore = request.getfixturevalue("redis_store")
+    return found
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[SqliteOutbox]:
+    """Open an outbox on disk."""
+    opened = SqliteOutbox(tmp_path / "outbox.db")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+class Calls:
+    """An event source that plays tables of events as if they ended about now, from our caller."""
+
+    def __init__(self, *tables: str) -> None:
+        self._events = [event for table in tables for event in events(table.replace("081211111111", NUMBER))]
+
+    async def slices(self) -> AsyncIterator[Sequence[Event]]:
+        """Give the events."""
+        shift = NOW - max(event.at for event in self._events)
+        yield [replace(event, at=event.at + shift) for event in self._events]
+
+
+def on_disk(folder: Path) -> str:
+    """Give the bytes of the outbox's files, the write-ahead log among them."""
+    return "".join(path.read_bytes().decode("latin-1") for path in folder.glob("outbox.db*"))
+
+
+async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folder: Path) -> str:
+    """Take six pranks, an abandoned call, and one seen by queue_log alone; give all bytes of the outbox."""
+    dialplan: Dialplan = replace(DIALPLAN, numbers=plan)
+    meter = KeptMeter()
+    pipeline = Pipeline(
+        tracker=Tracker(dialplan),
+        lines=Lines(dialplan.queues, RULES.surge),
+        outgoing=OutgoingCalls(dialplan),
+        classifier=ClassifierRules(),
+        policy=RULES,
+        outbox=outbox,
+        meter=meter,
+        mode=lambda: Mode.OBSERVE,
+    )
+    await pipeline.run(Calls(*(leaves_menu(f"{n}.1", n) for n in range(6)), LEAVES_QUEUE))
+
+    second = NOW // SECOND
+    queue_log = folder / "queue_log"
+    queue_log.write_text(
+        f"{second}|{second}.7|siaga112|NONE|ENTERQUEUE||{NUMBER}|1\n{second}|{second}.7|siaga112|NONE|ABANDON|1|1|0\n"
+    )
+    settler = Settler(
+        queue_log=QueueLogFile(queue_log),
+        store=store,
+        outbox=outbox,
+        queues=frozenset({"siaga112"}),
+        numbers=plan,
+        in_progress=lambda _: False,
+    )
+    await settler._settle_since(NOW - 60 * SECOND)
+
+    waiting = on_disk(folder)
+    recorder = Recorder(outbox, store, RULES, meter)
+    for key, settled in await outbox.oldest(100):
+        await recorder.record(settled)
+        await outbox.drop([key])
+    return waiting
+
+
+async def everything(store: Store) -> str:
+    """Give all that a store holds, keys and values."""
+    if isinstance(store, MemoryStore):
+        return repr(vars(store))
+    assert isinstance(store, RedisStore)
+    redis: Any = store._redis
+    read = {
+        b"hash": redis.hgetall,
+        b"zset": lambda key: redis.zrange(key, 0, -1),
+        b"set": redis.smembers,
+        b"string": redis.get,
+    }
+    keys = [key async for key in redis.scan_iter(f"*{store._site}*")]
+    return repr([(key, await read[await redis.type(key)](key)) for key in keys])
+
+
+def desk_at(store: Store) -> Desk:
+    """Sit at the desk."""
+    return Desk(store, RULES, Mode.ENFORCE, lambda: NOW + SECOND, "ratna")
+
+
+@pytest.mark.parametrize("plan", [KEYED, INDONESIA], ids=["keyed", "by number"])
+async def test_no_digit_of_the_caller_is_kept_with_a_key(
+    plan: NumberPlan, store: Store, outbox: SqliteOutbox, tmp_path: Path
+) -> None:
+    """Outbox, store and log hold the number only without a key; the calls are the same either way."""
+    with capture_logs() as logs:
+        waiting = await take_calls(plan, store, outbox, tmp_path)
+        desk = desk_at(store)
+        caller = typed(NUMBER, plan)
+        assert caller
+        await desk.unblock(caller, "by number")
+        await desk.block(caller, None, "again")
+        await desk.allow(caller, "a clinic")
+        await desk.subject(caller)
+    kept = [SUBSCRIBER in text for text in (waiting, await everything(store))]
+    assert kept == [plan is INDONESIA] * 2
+    assert SUBSCRIBER not in repr(logs)
+    rows = [row async for row in store.entries(NOW - 3_600_000 * 2, NOW + 1)]
+    assert [row.finding.outcome for row in rows] == [Outcome.IVR_PRANK] * 6 + [Outcome.ABANDONED] * 2
+    assert {row.finding.call.caller for row in rows} == {caller}
+    assert {row.finding.call.raw_caller for row in rows} == {NUMBER if plan is INDONESIA else ""}
+
+
+async def test_a_hashed_caller_is_blocked_by_any_spelling_of_the_number(
+    store: Store, outbox: SqliteOutbox, tmp_path: Path
+) -> None:
+    """The phone that earned the block meets it, the desk finds it by number and by hash, and nobody else."""
+    await take_calls(KEYED, store, outbox, tmp_path)
+    screener = Screener(
+        store=store,
+        mode=lambda: Mode.ENFORCE,
+        rules=RULES,
+        numbers=KEYED,
+        meter=KeptMeter(),
+        clock=lambda: NOW + SECOND,
+        stopwatch=lambda: 0.0,
+        deadline=5.0,
+    )
+
+    async def verdict(number: str) -> Verdict:
+        return (await screener.screen(Request("screen", "1.0", number))).verdict
+
+    (listed,) = await store.blocked(NOW)
+    assert listed.caller.startswith("h:")
+    assert await verdict(NUMBER) is Verdict.BLOCK
+    assert await verdict("+6281398765432") is Verdict.BLOCK
+    assert await verdict("081398765433") is Verdict.ALLOW
+    assert await verdict(listed.caller) is Verdict.ALLOW
+
+    desk = desk_at(store)
+    for text in ("0813-9876-5432", "62 813 9876 5432", listed.caller):
+        caller = typed(text, KEYED)
+        assert caller == listed.caller
+        assert (await desk.verdict(caller)).level is Level.TEMPORARY
+    assert len((await desk.record(Caller(listed.caller))).strikes) == 6
+    other = canonical(NUMBER, NumberPlan(key=b"another key, later"))
+    assert other
+    assert (await desk.verdict(other)).verdict is Verdict.ALLOW

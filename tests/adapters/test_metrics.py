@@ -1,0 +1,304 @@
+"""What Prometheus is shown: names, types, units and labels as published, and never too many series."""
+
+import subprocess
+from dataclasses import replace
+from datetime import time
+from typing import Final
+
+import pytest
+
+from siaga112.adapters.metrics import Metrics
+from siaga112.adapters.series import REASONS
+from siaga112.core.model import (
+    SECOND,
+    Caller,
+    Entry,
+    Finding,
+    Level,
+    Mark,
+    Millis,
+    OperatorState,
+    Outcome,
+    ProposalCause,
+    Reason,
+    Screening,
+    ScreenReason,
+    Stage,
+    Stages,
+    Treatment,
+    Verdict,
+)
+from siaga112.core.shifts import Shift
+from tests.adapters.figures import QUEUE, full, make, samples, value
+from tests.samples import answered, call_id, entry, prank
+
+PUBLISHED: Final = {
+    "calls_total": ("counter", {"outcome", "reason", "shift"}),
+    "calls_in_progress": ("gauge", {"stage"}),
+    "answer_wait_seconds": ("histogram", {"queue"}),
+    "abandon_wait_seconds": ("histogram", set()),
+    "talk_seconds": ("histogram", set()),
+    "ivr_seconds": ("histogram", set()),
+    "marks_total": ("counter", {"mark"}),
+    "strikes_total": ("counter", {"outcome"}),
+    "blocks_imposed_total": ("counter", {"level", "origin"}),
+    "blocks_active": ("gauge", {"level"}),
+    "agi_verdicts_total": ("counter", {"verdict", "reason"}),
+    "agi_duration_seconds": ("histogram", set()),
+    "fail_open_total": ("counter", {"cause"}),
+    "would_block_total": ("counter", set()),
+    "blocked_then_genuine_total": ("counter", set()),
+    "operators": ("gauge", {"state"}),
+    "callbacks_pending": ("gauge", set()),
+    "ami_connected": ("gauge", set()),
+    "ami_last_event_timestamp_seconds": ("gauge", set()),
+    "ami_events_total": ("counter", {"event"}),
+    "ami_malformed_total": ("counter", {"kind"}),
+    "ami_gaps_total": ("counter", set()),
+    "ami_reconnects_total": ("counter", {"cause"}),
+    "redis_up": ("gauge", set()),
+    "outbox_pending": ("gauge", set()),
+    "build_info": ("gauge", {"version"}),
+    "service_calls_total": ("counter", {"queue", "shift", "result"}),
+    "service_level_target_ratio": ("gauge", set()),
+    "service_level_answer_within_seconds": ("gauge", set()),
+    "treatments_total": ("counter", {"treatment"}),
+    "misuse_operator_seconds_total": ("counter", set()),
+    "proposals_total": ("counter", {"cause"}),
+    "blocks_proposed": ("gauge", set()),
+    "callbacks_oldest_timestamp_seconds": ("gauge", set()),
+    "surge": ("gauge", set()),
+    "start_time_seconds": ("gauge", set()),
+    "outbox_lost_total": ("counter", set()),
+    "queue_waiting": ("gauge", {"queue"}),
+    "queue_longest_wait_seconds": ("gauge", {"queue"}),
+}
+
+
+def found(
+    outcome: Outcome, reason: Reason, wait: Millis | None = None, *, ring: Millis | None = None
+) -> Entry:
+    """Make an ended call with that outcome, after that wait in the queue or that ringing."""
+    call = answered(1)
+    queue = QUEUE if wait is not None else None
+    finding = Finding(call, outcome, reason, call.facts[:1], Stages(wait=wait, ring=ring), queue)
+    return Entry(finding, strike=False)
+
+
+def service(metrics: Metrics, queue: str = QUEUE) -> dict[str, float]:
+    """Give the calls that were to reach an operator, by result, over all shifts; only those counted."""
+    counted: dict[str, float] = {}
+    for sample in samples(metrics):
+        if sample.name == "siaga112_service_calls_total" and sample.labels["queue"] == queue and sample.value:
+            result = sample.labels["result"]
+            counted[result] = counted.get(result, 0) + sample.value
+    return counted
+
+
+def test_every_metric_is_as_published_and_there_is_no_other() -> None:
+    """Names, types and label sets are the published ones; each carries `site` and says what it is."""
+    shown = {}
+    for family in full().registry.collect():
+        suffix = "_total" if family.type == "counter" else ""
+        labels = {frozenset(sample.labels) - {"le"} for sample in family.samples}
+        assert len(labels) == 1, family.name
+        assert family.documentation.endswith("."), family.name
+        shown[family.name.removeprefix("siaga112_") + suffix] = (family.type, set(labels.pop()) - {"site"})
+        assert all("site" in sample.labels for sample in family.samples)
+    assert shown == PUBLISHED
+
+
+def test_promtool_finds_no_fault() -> None:
+    """Prometheus' own linter of names, units and help is silent."""
+    lint = subprocess.run(
+        ["promtool", "check", "metrics"], input=full().page(), capture_output=True, check=False
+    )
+    assert (lint.returncode, lint.stdout, lint.stderr) == (0, b"", b"")
+
+
+def test_every_reason_belongs_to_the_outcome_it_is_counted_under() -> None:
+    """The pairs that are shown from the start are all that a call can have: each reason once."""
+    listed = [reason for reasons in REASONS.values() for reason in reasons]
+    assert sorted(listed) == sorted(Reason)
+
+
+def test_a_hundred_thousand_callers_add_no_series() -> None:
+    """The number of series is the same after 100,000 callers, and no label holds a number or a call id."""
+    metrics = full()
+    before = {(sample.name, *sorted(sample.labels.items())) for sample in samples(metrics)}
+    ended = entry(prank(1)).finding
+    waited = found(Outcome.UNSERVED, Reason.QUEUE_TIMEOUT, 20_000).finding
+    for number in range(100_000):
+        caller = Caller(f"+62812{number:08}")
+        call = replace(ended.call, caller=caller, raw_caller=caller, id=call_id(number))
+        kind = waited if number % 7 == 0 else ended
+        one = Entry(replace(kind, call=call, queue=caller), strike=True)
+        metrics.call_ended(one)
+        metrics.misused(one)
+        if number % 1_000 == 0:
+            metrics.waiting({caller: (1, 1.0)})
+            metrics.ami_event(caller, number)
+    after = samples(metrics)
+    assert sum(sample.value for sample in after if sample.name == "siaga112_calls_total") == 100_000
+    assert {(sample.name, *sorted(sample.labels.items())) for sample in after} == before
+    assert len(after) == len(before) < 300
+    texts = " ".join(text for sample in after for text in sample.labels.values())
+    assert "62812" not in texts
+    assert call_id(1).split(".")[0] not in texts
+
+
+@pytest.mark.parametrize("shifts", [0, 1, 3, 5, 24])
+def test_no_site_has_300_series(shifts: int) -> None:
+    """Queues that do not fit under the limit, and shifts beyond the fourth, are counted as `other`."""
+    plan = tuple(Shift(f"shift{hour}", time(hour)) for hour in range(shifts))
+    queues = tuple(f"queue{number}" for number in range(30))
+    metrics = full(queues, plan)
+    for seconds in range(0, 86_400, 3_600):
+        metrics.call_ended(entry(answered(1, started=seconds * SECOND)))
+    assert 200 < len(samples(metrics)) < 300
+    assert value(metrics, "queue_waiting", queue="queue0") == 1
+    assert value(metrics, "queue_waiting", queue="queue29") is None
+
+
+def test_a_site_with_three_queues_and_three_shifts_sees_each() -> None:
+    """The usual centre is not folded into `other`."""
+    queues = ("fire", "ambulance", "police")
+    metrics = full(queues)
+    assert [value(metrics, "queue_waiting", queue=queue) for queue in queues] == [1, 1, 1]
+
+
+def test_counters_begin_at_zero() -> None:
+    """Every counter of this process shows its series from the start, so that the first event is seen."""
+    metrics = make()
+    stored = {"strikes", "blocks_imposed", "marks", "blocked_then_genuine"}
+    for family in metrics.registry.collect():
+        if family.type == "counter" and family.name.removeprefix("siaga112_") not in stored:
+            assert family.samples, family.name
+            assert all(sample.value == 0 for sample in family.samples)
+
+
+def test_what_the_store_counts_is_not_shown_before_it_was_read() -> None:
+    """A 0 after a restart would look like a counter's reset, and its true value like as many new strikes."""
+    metrics = make()
+    assert value(metrics, "strikes_total", outcome="ivr_prank") is None
+    metrics.tallies({"strikes:ivr_prank": 5_000, "blocks:temporary:manual": 4, "blocked_then_genuine": 1})
+    assert value(metrics, "strikes_total", outcome="ivr_prank") == 5_000
+    assert value(metrics, "strikes_total", outcome="answered") == 0
+    assert value(metrics, "blocks_imposed_total", level="temporary", origin="manual") == 4
+    assert value(metrics, "marks_total", mark="genuine") == 0
+    assert value(metrics, "blocked_then_genuine_total") == 1
+
+
+def test_an_answer_at_the_last_moment_is_in_time() -> None:
+    """Answered within `answer_within` is in time, its end included; one millisecond more is late."""
+    metrics = make()
+    for wait in (12_000, 12_001):
+        metrics.call_ended(found(Outcome.ANSWERED, Reason.OPERATOR, wait))
+    assert service(metrics) == {"in_time": 1, "late": 1}
+    assert value(metrics, "answer_wait_seconds_bucket", queue=QUEUE, le="12.0") == 1
+
+
+@pytest.mark.parametrize(
+    ("ended", "queue", "counted"),
+    [
+        (found(Outcome.ABANDONED, Reason.LEFT_QUEUE, 20_000), QUEUE, {"abandoned": 1}),
+        (found(Outcome.UNSERVED, Reason.QUEUE_TIMEOUT, 20_000), QUEUE, {"unserved": 1}),
+        (found(Outcome.UNSERVED, Reason.QUEUE_FULL), "other", {"unserved": 1}),
+        (found(Outcome.ANSWERED, Reason.OPERATOR, ring=3_000), "other", {"in_time": 1}),
+        (found(Outcome.ANSWERED, Reason.OPERATOR), "other", {}),
+        (found(Outcome.ABANDONED, Reason.LEFT_RINGING, ring=3_000), "other", {"abandoned": 1}),
+        (found(Outcome.ABANDONED, Reason.DROPPED_EARLY), "other", {}),
+        (found(Outcome.ABANDONED, Reason.BEFORE_MENU), "other", {}),
+        (found(Outcome.IVR_PRANK, Reason.LEFT_MENU), "other", {}),
+        (found(Outcome.UNKNOWN, Reason.EVENTS_LOST, 20_000), QUEUE, {}),
+    ],
+    ids=lambda case: f"{case.finding.reason}" if isinstance(case, Entry) else None,
+)
+def test_the_service_level_counts_who_was_to_reach_an_operator(
+    ended: Entry, queue: str, counted: dict[str, float]
+) -> None:
+    """Who left before, and whose wait was not seen, is in none of the formulas."""
+    metrics = make()
+    metrics.call_ended(ended)
+    assert service(metrics, queue) == counted
+
+
+def test_a_call_belongs_to_the_shift_in_which_it_came() -> None:
+    """06:59 in Serang is the night's, 07:00 the morning's."""
+    metrics = make()
+    for minute in (-1, 0):
+        metrics.call_ended(entry(answered(1, started=minute * 60 * SECOND)))  # 07:00 in Serang is 00:00 UTC
+    for shift in ("night", "morning"):
+        assert value(metrics, "calls_total", outcome="answered", reason="operator", shift=shift) == 1
+
+
+def test_the_cost_of_misuse_is_the_talk_of_calls_that_earned_a_strike() -> None:
+    """Only a call whose strike was taken by the store counts, with its seconds of talk."""
+    metrics = make()
+    ended = entry(answered(1))
+    metrics.call_ended(ended)
+    assert value(metrics, "misuse_operator_seconds_total") == 0
+    metrics.misused(replace(ended, finding=replace(ended.finding, mark=Mark.PRANK)))
+    assert value(metrics, "misuse_operator_seconds_total") == 2
+
+
+def test_verdicts_treatments_and_causes_are_counted() -> None:
+    """A blocked call counts with its treatment, a missing answer with its cause, and what observe spared."""
+    metrics = make()
+    blocked = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.ANNOUNCE, Level.TEMPORARY)
+    metrics.screened(blocked, 0.0015)
+    metrics.screened(Screening(Verdict.ALLOW, ScreenReason.DEADLINE), 0.3)
+    metrics.screened(Screening(Verdict.ALLOW, ScreenReason.WOULD_BLOCK), 0.001)
+    metrics.agi_refused()
+    assert value(metrics, "agi_verdicts_total", verdict="BLOCK", reason="blocked") == 1
+    assert value(metrics, "treatments_total", treatment="announce") == 1
+    assert value(metrics, "fail_open_total", cause="deadline") == 1
+    assert value(metrics, "fail_open_total", cause="bad_request") == 1
+    assert value(metrics, "would_block_total") == 1
+    assert value(metrics, "agi_duration_seconds_bucket", le="0.002") == 2
+
+
+def test_gauges_show_what_they_are_told() -> None:
+    """Operators, callers waiting, call-backs, proposals, blocks and surge are the last that was said."""
+    metrics = full()
+    metrics.operators({OperatorState.BUSY: 3})
+    metrics.waiting({"another": (2, 30.0), "a third": (1, 9.0)})
+    metrics.callbacks(0, None)
+    metrics.surge(on=True)
+    metrics.in_progress({Stage.QUEUE: 4})
+    metrics.proposal(ProposalCause.HOURLY_CAP)
+    metrics.lost(2)
+    metrics.pending(5)
+    shown = {
+        "operators": value(metrics, "operators", state="available"),
+        "busy": value(metrics, "operators", state="busy"),
+        "waiting": value(metrics, "queue_waiting", queue="other"),
+        "longest": value(metrics, "queue_longest_wait_seconds", queue="other"),
+        "oldest": value(metrics, "callbacks_oldest_timestamp_seconds"),
+        "surge": value(metrics, "surge"),
+        "in queue": value(metrics, "calls_in_progress", stage="queue"),
+        "capped": value(metrics, "proposals_total", cause="hourly_cap"),
+        "lost": value(metrics, "outbox_lost_total"),
+        "pending": value(metrics, "outbox_pending"),
+        "target": value(metrics, "service_level_target_ratio"),
+    }
+    assert shown == {
+        "operators": 0,
+        "busy": 3,
+        "waiting": 3,
+        "longest": 30,
+        "oldest": 0,
+        "surge": 1,
+        "in queue": 4,
+        "capped": 1,
+        "lost": 2,
+        "pending": 5,
+        "target": 0.9,
+    }
+
+
+def test_what_is_not_known_is_not_shown() -> None:
+    """Before the PBX and the store were asked, operators, call-backs and blocks are not shown as 0."""
+    names = {sample.name for sample in samples(make())}
+    for name in ("operators", "queue_waiting", "callbacks_pending", "blocks_active", "surge"):
+        assert f"siaga112_{name}" not in names

@@ -1,0 +1,77 @@
+"""TLS with certificates on both sides, and a user with no more rights than we use."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis.exceptions import ResponseError
+
+from siaga112.service.ports import StoreDownError
+from tests.adapters.changes import blocked_for_good, change, every_answer
+from tests.adapters.conftest import opened
+from tests.lab.redis_servers import LOGIN, Tls, tls
+from tests.samples import CALLER
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture(scope="module")
+def secure() -> Iterator[Tls]:
+    """Run a server with TLS and an access list for all tests that do it no harm."""
+    with tls() as running:
+        yield running
+
+
+async def test_the_user_may_do_what_we_do_and_nothing_else(secure: Tls, site: str) -> None:
+    """With the rights in config/redis-acl.conf nothing of ours is refused, and nothing else is granted."""
+    async with opened(secure.url, site) as store:
+        assert not [one for one in await every_answer(store) if isinstance(one, Exception)]
+        await change(store, blocked_for_good)
+        assert secure.server.ask("ACL", "LOG") == []
+        for command in (
+            ("FLUSHALL",),
+            ("KEYS", "*"),
+            ("CONFIG", "GET", "*"),
+            ("ACL", "WHOAMI"),
+            ("GET", "another:key"),
+            ("SET", "another:key", "1"),
+            ("EVAL", "return redis.call('GET', 'another:key')", 0),
+            ("HDEL", store._caller_key(CALLER), "doc"),
+        ):
+            with pytest.raises(ResponseError, match=r"permission|can't access"):
+                await store._redis.execute_command(*command)
+
+
+@pytest.mark.parametrize(
+    ("query", "host"),
+    [
+        ("", "127.0.0.1"),
+        ("?ssl_ca_certs={0}/ca.pem", "127.0.0.1"),
+        ("?ssl_certfile={0}/cert.pem&ssl_keyfile={0}/key.pem", "127.0.0.1"),
+        ("?ssl_ca_certs={0}/ca.pem&ssl_certfile={0}/cert.pem&ssl_keyfile={0}/key.pem", "localhost"),
+        ("?ssl_ca_certs={0}/none.pem", "127.0.0.1"),
+    ],
+    ids=["nothing", "no certificate of ours", "no authority", "another name", "no such file"],
+)
+async def test_a_server_whose_certificate_does_not_fit_is_not_spoken_to(
+    secure: Tls, query: str, host: str, site: str
+) -> None:
+    """Without the right certificates on both sides nothing is told to anybody."""
+    url = f"rediss://{LOGIN}@{secure.address.replace('127.0.0.1', host)}{query.format(secure.folder)}"
+    async with opened(url, site) as store:
+        with pytest.raises(StoreDownError):
+            await store.ping()
+
+
+async def test_a_name_that_the_certificate_lacks_can_be_let_pass(secure: Tls, site: str) -> None:
+    """`ssl_check_hostname=false` asks for the authority's word only, as bare addresses may need."""
+    url = secure.url.replace("127.0.0.1", "localhost") + "&ssl_check_hostname=false"
+    async with opened(url, site) as store:
+        await store.ping()
+
+
+async def test_a_wrong_password_is_not_shown(secure: Tls, site: str) -> None:
+    """What Redis says of a refused login does not tell the password."""
+    async with opened(secure.url.replace("change-me", "hunter2"), site) as store:
+        with pytest.raises(StoreDownError) as raised:
+            await store.ping()
+    assert "hunter2" not in str(raised.value)

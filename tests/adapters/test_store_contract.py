@@ -1,0 +1,331 @@
+"""The store's contract, held by every implementation and by each way in which Redis is run."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from siaga112.adapters import redis_embedded
+from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis_embedded import EmbeddedRedis
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.core import decisions
+from siaga112.core.model import (
+    DAY,
+    Allow,
+    CallerRecord,
+    CallId,
+    Deed,
+    Level,
+    Lift,
+    Mark,
+    Missed,
+    Mode,
+    Proposal,
+    ProposalCause,
+)
+from siaga112.core.policy import NOBODY, Standing, standing
+from siaga112.service.ports import Store
+from siaga112.service.recording import Recorder
+from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
+from tests.adapters.conftest import KEEP
+from tests.lab.redis_servers import Cluster, Sentinels, Tls, cluster, home, sentinels, tls
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank, strike
+from tests.service.memory import MemoryStore
+from tests.service.meter import KeptMeter
+from tests.service.test_pipeline import MemoryOutbox
+
+TOPOLOGIES = [
+    pytest.param(name, marks=pytest.mark.redis) for name in ("embedded", "tls", "sentinel", "cluster")
+]
+DAEMONS = 100
+
+
+@pytest.fixture(scope="module", name="tls")
+def tls_running() -> Iterator[Tls]:
+    """Run one for all tests here."""
+    with tls() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", name="sentinel")
+def sentinel_running() -> Iterator[Sentinels]:
+    """Run one for all tests here."""
+    with sentinels() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", name="cluster")
+def cluster_running() -> Iterator[Cluster]:
+    """Run one for all tests here."""
+    with cluster() as running:
+        yield running
+
+
+@asynccontextmanager
+async def address(topology: str, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """Give the address of a running Redis of that kind."""
+    if topology != "embedded":
+        yield request.getfixturevalue(topology).url
+        return
+    with home() as state_dir:
+        embedded = EmbeddedRedis(state_dir)
+        try:
+            await embedded.start()
+            yield redis_embedded.url(state_dir)
+        finally:
+            await embedded.stop()
+
+
+@pytest.fixture(params=["memory", *TOPOLOGIES])
+async def store(request: pytest.FixtureRequest, site: str) -> AsyncIterator[Store]:
+    """Give each implementation of the port in turn, and Redis in each way."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    async with address(request.param, request) as url:
+        found = RedisStore(connect(url), site, KEEP)
+        yield found
+        await found.close()
+
+
+@pytest.fixture(params=TOPOLOGIES)
+async def daemons(request: pytest.FixtureRequest, site: str) -> AsyncIterator[list[Recorder]]:
+    """Give a hundred recorders as of so many daemons: each with its own client, all with one meter."""
+    meter = KeptMeter()
+    async with address(request.param, request) as url:
+        # Patient, as one process here reads a hundred daemons' certificates.
+        stores = [RedisStore(connect(url, seconds=20), site, KEEP) for _ in range(DAEMONS)]
+        yield [Recorder(MemoryOutbox(), one, RULES, meter) for one in stores]
+        await asyncio.gather(*(one.close() for one in stores))
+
+
+async def test_a_stranger_has_no_standing_and_an_empty_record(store: Store) -> None:
+    """On a caller who never did anything, nothing is held."""
+    assert await store.standing(CALLER) == NOBODY
+    assert await store.load(CALLER) == (CallerRecord(CALLER), 0)
+
+
+async def test_a_record_comes_back_as_it_was_saved(store: Store) -> None:
+    """All that a record can carry survives the store, and the verdict's part is ready beside it."""
+    record = struck(*(strike(n, NOW - 100 + n) for n in range(6)))(CallerRecord(CALLER))
+    record = decisions.lift(record, Lift(NOW - 50, "supervisor", 'said "sorry"\n'))
+    record = decisions.impose(record, block(NOW - 40, NOW + DAY))
+    record = decisions.allow(record, Allow(NOW - 10, "supervisor", "rumah sakit"))
+    record = decisions.take_back_strike(
+        record, strike(1).call, Lift(NOW, "operator", "genuine", forgives=False)
+    )
+    held = standing(record, NOW, RULES)
+    assert await store.save(record, held, 0, None)
+    assert await store.load(CALLER) == (record, 1)
+    assert await store.standing(CALLER) == held
+
+
+@pytest.mark.parametrize("version", [0, 2])
+async def test_a_stale_version_is_refused(store: Store, version: int) -> None:
+    """Who read before somebody else wrote may not overwrite it."""
+    first = blocked_for_good(CallerRecord(CALLER))
+    assert await store.save(first, standing(first, NOW, RULES), 0, None)
+    assert not await store.save(CallerRecord(CALLER), NOBODY, version, None)
+    assert await store.load(CALLER) == (first, 1)
+
+
+async def test_the_same_strike_a_hundred_times_at_once_is_one(store: Store) -> None:
+    """A call costs its caller one strike, however many daemons tell of it at once."""
+    await asyncio.gather(*(change(store, struck(strike(1))) for _ in range(100)))
+    record, version = await store.load(CALLER)
+    assert record.strikes == (strike(1),)
+    assert version == 1
+
+
+async def test_a_hundred_strikes_at_once_all_count_and_block_once(store: Store) -> None:
+    """No strike is lost when many come at once, and together they lead to one temporary block."""
+    strikes = [strike(n, NOW - 100 + n) for n in range(100)]
+    await asyncio.gather(*(change(store, struck(one)) for one in strikes))
+    record, _ = await store.load(CALLER)
+    assert record.strikes == tuple(strikes)
+    (imposed,) = record.blocks
+    assert imposed.level is Level.TEMPORARY
+    assert await listed(store) == ([CALLER], [])
+
+
+async def test_the_lists_follow_the_records(store: Store) -> None:
+    """Who is blocked or allowed is listed; who is so no longer is not."""
+    await change(store, blocked_for_good)
+    await change(store, lambda record: decisions.allow(record, Allow(NOW, "supervisor", "clinic")), OTHER)
+    assert await listed(store) == ([CALLER], [OTHER])
+    await change(store, lambda record: decisions.lift(record, Lift(NOW, "supervisor", "stolen")))
+    await change(store, decisions.disallow, OTHER)
+    assert await listed(store) == ([], [])
+
+
+async def test_a_lost_index_write_heals_with_the_next_look(store: Store) -> None:
+    """Dying between record and list costs nothing: the next update heals it, even if it changes nothing."""
+    record = blocked_for_good(CallerRecord(CALLER))
+    await store.save(record, standing(record, NOW, RULES), 0, None)
+    assert await listed(store) == ([], [])
+    await change(store, lambda same: same)
+    assert await listed(store) == ([CALLER], [])
+
+
+async def test_an_index_write_that_comes_late_does_no_harm(store: Store) -> None:
+    """A list entry without its block in the record is not believed."""
+    await store.index(CallerRecord(CALLER), Standing(level=Level.PERMANENT))
+    assert await listed(store) == ([], [])
+
+
+async def test_an_expired_block_is_listed_no_more(store: Store) -> None:
+    """A block ends by itself, to the millisecond."""
+    await change(store, lambda record: decisions.impose(record, block(NOW, NOW + 5_000)))
+    assert [record.caller for record in await store.blocked(NOW + 4_999)] == [CALLER]
+    assert (await store.block_counts(NOW + 4_999))[Level.TEMPORARY] == 1
+    assert (await store.block_counts(NOW + 5_000))[Level.TEMPORARY] == 0
+    assert await store.blocked(NOW + 5_000) == []
+
+
+async def test_the_ledger_spans_midnight(store: Store) -> None:
+    """Days are only a layout: a period across midnight UTC is complete, in order, its end exclusive."""
+    midnight = NOW - NOW % DAY
+    rows = [
+        entry(prank(n, at))
+        for n, at in enumerate([midnight - 1_000, midnight - 1, midnight, midnight + 1_000])
+    ]
+    for row in reversed(rows):
+        await store.put_entry(row)
+    assert [row async for row in store.entries(midnight - 1_000, midnight + 1_000)] == rows[:3]
+    assert [row async for row in store.entries(midnight, midnight + 1_001)] == rows[2:]
+
+
+async def test_the_same_call_again_replaces_its_row(store: Store) -> None:
+    """Writing a call twice leaves one row, the later one."""
+    first = entry(answered(1))
+    marked = replace(first, finding=replace(first.finding, mark=Mark.GENUINE))
+    for row in (first, first, marked):
+        await store.put_entry(row)
+    assert [row async for row in store.entries(NOW, NOW + 1)] == [marked]
+    assert await store.entry(first.finding.call.id) == marked
+
+
+@pytest.mark.parametrize("call", ["", "junk", "1795000000", "asterisk-1795000000.7", "9" * 40 + ".1"])
+async def test_a_call_that_is_not_in_the_ledger(store: Store, call: str) -> None:
+    """Whatever is asked for, a call that is not there is None."""
+    assert await store.entry(CallId(call)) is None
+
+
+async def test_the_mode_is_unset_until_somebody_sets_it(store: Store) -> None:
+    """Without a decision the configured mode holds; with one, that."""
+    assert await store.mode() is None
+    await store.set_mode(Mode.ENFORCE)
+    assert await store.mode() is Mode.ENFORCE
+
+
+async def test_proposals_and_call_backs_are_listed_while_they_wait(store: Store) -> None:
+    """What waits for a person is listed, counted, and gone when a person has decided."""
+    proposal = Proposal(NOW, ProposalCause.POLICY, None, 2, "over ten", (prank(1).id,))
+    missed = Missed(prank(2).id, NOW - 5_000, 3_000)
+    await change(store, lambda record: replace(record, proposals=(proposal,), missed=(missed,)))
+    assert [record.proposed for record in await store.proposed()] == [proposal]
+    assert await store.proposed_count() == 1
+    assert [record.missed for record in await store.missed()] == [(missed,)]
+    assert await store.missed_count() == (1, NOW - 5_000)
+    dismissal = Lift(NOW, "ratna", "a clinic")
+    await change(store, lambda record: decisions.dismiss(decisions.reach(record, NOW), dismissal))
+    assert (list(await store.proposed()), list(await store.missed())) == ([], [])
+    assert (await store.proposed_count(), await store.missed_count()) == (0, (0, None))
+
+
+async def test_the_hours_blocks_are_given_out_once_each(store: Store) -> None:
+    """A hundred at once get no more than the cap; the same call again takes none; an hour frees them."""
+    calls = [CallId(f"{NOW // 1000}.{number}") for number in range(100)]
+    given = await asyncio.gather(*(store.reserve_block(call, NOW, 5) for call in calls))
+    assert given.count(True) == 5
+    again = [await store.reserve_block(call, NOW, 5) for call in calls]
+    assert again == given
+    assert await store.reserve_block(CallId("1.1"), NOW + 3_600_001, 5)
+
+
+async def test_who_is_turned_away_twice_is_known(store: Store) -> None:
+    """The first time is new, the second is not; another caller's is his own."""
+    assert [await store.turned_away(CALLER, 60_000) for _ in range(3)] == [False, True, True]
+    assert not await store.turned_away(OTHER, 60_000)
+
+
+async def test_a_callers_calls_are_known_in_order(store: Store) -> None:
+    """A caller's rows can be found without reading the ledger."""
+    rows = [entry(prank(number, NOW + number * 1_000)) for number in (3, 1, 2)]
+    for row in (*rows, entry(prank(9, NOW, OTHER)), entry(prank(8, NOW, None))):
+        await store.put_entry(row)
+    assert list(await store.calls_of(CALLER)) == [
+        row.finding.call.id for row in sorted(rows, key=lambda row: row.finding.call.started)
+    ]
+
+
+async def test_the_audit_trail_is_in_order_and_each_line_once(store: Store) -> None:
+    """Lines come back oldest first, within their time; the same line twice is one; a subject's can go."""
+    lines = [Deed(NOW + n, "ratna", "block", CALLER, "permanent", f"reason {n}") for n in range(3)]
+    for line in (*reversed(lines), lines[0], Deed(NOW, "ratna", "mode", "site")):
+        await store.write_deed(line)
+    assert [deed for deed in await store.deeds(NOW, NOW + 2) if deed.subject == CALLER] == lines[:2]
+    assert await store.erase_deeds(CALLER) == 3
+    assert [deed.action for deed in await store.deeds(0, NOW + 10)] == ["mode"]
+
+
+async def test_tallies_add_up_over_all_processes(store: Store) -> None:
+    """What many count at once is the sum."""
+    await asyncio.gather(*(store.tally("marks:prank") for _ in range(50)), store.tally("marks:genuine"))
+    assert await store.tallies() == {"marks:prank": 50, "marks:genuine": 1}
+
+
+async def test_an_erased_caller_is_nowhere(store: Store) -> None:
+    """Record, lists and calls are gone; the ledger's rows are the desk's to change."""
+    await change(store, blocked_for_good)
+    await change(store, lambda record: decisions.allow(record, Allow(NOW, "supervisor", "clinic")))
+    await store.put_entry(entry(prank(1)))
+    await store.turned_away(CALLER, 60_000)
+    await store.erase(CALLER)
+    assert await store.load(CALLER) == (CallerRecord(CALLER), 0)
+    assert await listed(store) == ([], [])
+    assert list(await store.calls_of(CALLER)) == []
+    assert not await store.turned_away(CALLER, 60_000)
+
+
+async def test_five_hundred_verdicts_at_once(store: Store) -> None:
+    """A rush of callers is not answered "store down" for want of connections."""
+    await change(store, blocked_for_good)
+    answers = await asyncio.gather(*(store.standing(CALLER) for _ in range(500)))
+    assert {held.level for held in answers} == {Level.PERMANENT}
+
+
+async def test_a_store_in_order_answers_every_question(store: Store) -> None:
+    """Nothing that we ask is beyond the rights, the nodes or the version of what is there."""
+    assert not [answer for answer in await every_answer(store) if isinstance(answer, Exception)]
+
+
+async def test_a_hundred_daemons_with_one_call_are_one_strike(daemons: list[Recorder]) -> None:
+    """However many daemons follow the same PBX, a call costs its caller one strike and has one row."""
+    row = entry(prank(1))
+    await asyncio.gather(*(daemon.record(row) for daemon in daemons))
+    store, meter = daemons[0].store, daemons[0].meter
+    record, version = await store.load(CALLER)
+    assert [one.call for one in record.strikes] == [row.finding.call.id]
+    assert version == 1
+    assert [one async for one in store.entries(NOW, NOW + 1)] == [row]
+    assert isinstance(meter, KeptMeter)
+    assert len(meter.misuses) == 1
+
+
+async def test_six_calls_of_a_hundred_daemons_are_one_block(daemons: list[Recorder]) -> None:
+    """The sixth misuse blocks once, though each of the six was told a hundred times at once."""
+    rows = [entry(prank(number, NOW - 6_000 + number)) for number in range(6)]
+    await asyncio.gather(*(daemon.record(row) for daemon in daemons for row in rows))
+    store, meter = daemons[0].store, daemons[0].meter
+    record, version = await store.load(CALLER)
+    assert sorted(one.call for one in record.strikes) == sorted(row.finding.call.id for row in rows)
+    assert version == len(rows)
+    assert [one.level for one in record.blocks] == [Level.TEMPORARY]
+    assert await listed(store) == ([CALLER], [])
+    assert isinstance(meter, KeptMeter)
+    assert await store.tallies() == {"strikes:ivr_prank": 6, "blocks:temporary:automatic": 1}
+    assert len(meter.misuses) == len(rows)

@@ -1,0 +1,33 @@
+"""Call-backs: whom an operator has reached over the trunk."""
+
+import pytest
+
+from siaga112.core.model import Caller
+from siaga112.core.outgoing import OutgoingCalls
+from tests.core.streams import CAPTURES, GOLDEN, read
+
+CITIZEN = Caller("+6281234567890")
+
+
+@pytest.mark.parametrize("version", ["22", "16"])
+@pytest.mark.parametrize(
+    ("name", "reached"),
+    [("call_back", [CITIZEN]), ("call_back_by_click", [CITIZEN]), ("call_back_in_vain", [])],
+)
+def test_who_is_reached(name: str, reached: list[Caller], version: str) -> None:
+    """Whom an operator called, and who answered, was reached: once, and nobody else."""
+    header, stream = read(GOLDEN / version / f"{name}.ami")
+    outgoing = OutgoingCalls(header.dialplan)
+    found = [seen for event in stream for seen in outgoing.feed(event)]
+    assert [seen.caller for seen in found] == reached
+    assert all(stream[0].at < seen.at <= stream[-1].at for seen in found)
+
+
+def test_a_call_that_comes_in_reaches_nobody() -> None:
+    """No recorded call but a call-back says that a citizen was reached; nothing is followed at the end."""
+    for path in CAPTURES:
+        header, stream = read(path)
+        outgoing = OutgoingCalls(header.dialplan)
+        found = [seen.caller for event in stream for seen in outgoing.feed(event)]
+        assert path.stem.startswith("call_back") or CITIZEN not in found, path
+        assert "Interrupted" in str(stream) or "0 legs" in repr(outgoing), path

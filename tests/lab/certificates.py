@@ -1,0 +1,46 @@
+"""Certificates for servers on loopback and for who talks to them."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """An authority, and one certificate for this host that it signed."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> Self:
+        """Make them with openssl."""
+
+        def openssl(*arguments: str) -> None:
+            subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+        new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        (folder / "names").write_text(f"subjectAltName=IP:{LOOPBACK}\n")
+        openssl(*new, "-x509", "-days", "1", "-subj", "/CN=lab", "-keyout", "ca.key", "-out", "ca.pem")
+        openssl(*new, "-subj", "/CN=redis", "-keyout", "key.pem", "-out", "request.pem")
+        signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "names"]
+        openssl("x509", "-req", "-in", "request.pem", *signing, "-out", "cert.pem")
+        return cls(folder)
+
+    @property
+    def server(self) -> list[str]:
+        """Lines for a server that talks TLS to all, and asks all for a certificate."""
+        return [
+            f"tls-cert-file {self.folder}/cert.pem",
+            f"tls-key-file {self.folder}/key.pem",
+            f"tls-ca-cert-file {self.folder}/ca.pem",
+            "tls-replication yes",
+        ]
+
+    @property
+    def query(self) -> str:
+        """Give what the client's address says of them."""
+        own = f"ssl_certfile={self.folder}/cert.pem&ssl_keyfile={self.folder}/key.pem"
+        return f"?ssl_ca_certs={self.folder}/ca.pem&{own}"

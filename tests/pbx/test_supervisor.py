@@ -1,0 +1,126 @@
+"""What supervisors and operators decide holds on the line, at once: real calls on both PBXs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import get_args
+
+import pytest
+
+from tests.lab import Asterisk, Observer, Version, find, place_call
+from tests.lab.daemon import Daemon, running
+from tests.lab.day import GLOBALS, Witnessed
+from tests.pbx.scenarios.play import theatre
+from tests.pbx.scenarios.scenario import ANSWERS, NEVER_ANSWERS
+
+pytestmark = pytest.mark.pbx
+
+CALLER = "081234567890"
+E164 = "+6281234567890"
+
+
+@pytest.fixture(params=get_args(Version))
+def version(request: pytest.FixtureRequest) -> Version:
+    """Both PBXs, one suite."""
+    found: Version = request.param
+    return found
+
+
+@asynccontextmanager
+async def centre(version: Version, more: str = "") -> AsyncIterator[tuple[Asterisk, Observer, Daemon]]:
+    """Give a PBX with our centre, a witness, and a daemon that enforces."""
+    async with (
+        Asterisk.start(find(version), globals_=GLOBALS) as pbx,
+        await pbx.observe() as seen,
+        running(pbx, more) as daemon,
+    ):
+        yield pbx, seen, daemon
+
+
+async def call(pbx: Asterisk, seen: Observer, presses: str = "", number: str = CALLER) -> Witnessed:
+    """Place a call; give it once the PBX has it."""
+    since = seen.mark()
+    placed = await place_call(pbx, number=number, presses=presses)
+    channel = await seen.caller_channel(number, since=since)
+    return Witnessed(placed, channel["Uniqueid"], seen, since)
+
+
+async def test_a_block_and_the_kill_switch_hold_with_the_next_call(version: Version) -> None:
+    """Blocked by a command, the very next call is rejected, within a second; `mode off` frees as fast."""
+    async with centre(version) as (pbx, seen, daemon):
+        assert (await daemon.command("block", CALLER, "--for", "1h", "--reason", "threats")).code == 0
+        done = time.monotonic()
+        first = await call(pbx, seen)
+        ended = await first.call.ended()
+        took = time.monotonic() - done
+        print(f"\n{version}: {took * 1000:.0f} ms from the end of `siaga112 block` to SIP {ended.status}")
+        assert ended.status == 403
+        assert took <= 1.0
+
+        since = len(daemon.lines)
+        assert (await daemon.command("mode", "off", "--reason", "a flood")).code == 0
+        done = time.monotonic()
+        await daemon.event("mode", since=since)
+        took = time.monotonic() - done
+        print(f"{version}: {took * 1000:.0f} ms from the end of `siaga112 mode off` to the daemon's knowing")
+        assert took <= 1.0
+        freed = await call(pbx, seen)
+        await freed.until("Newexten", Application="WaitExten")
+        await freed.call.hang_up()
+        assert (await daemon.settled(freed.uid))["screened"] == "ALLOW mode_off"
+        trail = (await daemon.command("audit", "--json")).json
+        assert [line["action"] for line in trail] == ["block", "mode"]
+
+
+async def test_who_calls_again_at_once_reaches_the_end_of_the_queue(version: Version) -> None:
+    """With `let_through` a blocked caller is rejected once; the second time served, behind everybody."""
+    async with centre(version, '[policy]\nlet_through = "1m"\n') as (pbx, seen, daemon):
+        await daemon.command("block", CALLER, "--permanent", "--reason", "threats")
+        first = await call(pbx, seen)
+        assert (await first.call.ended()).status == 403
+        second = await call(pbx, seen, "1")
+        await second.until("BridgeEnter")
+        assert second.variable("QUEUE_PRIO") == "-10"
+        await second.call.hang_up()
+        settled = await daemon.settled(second.uid)
+        assert (settled["outcome"], settled["screened"]) == ("answered", "BLOCK let_through")
+
+
+async def test_a_call_back_closes_what_was_abandoned(version: Version) -> None:
+    """A caller gives up in the queue and is listed; an operator calls, they talk: listed no more."""
+    async with theatre(version, []) as stage, running(stage.pbx) as daemon:
+        await stage.seen.set_global("SIAGA_QUEUE_TIMEOUT", "30")
+        await stage.seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": NEVER_ANSWERS})
+        left = await call(stage.pbx, stage.seen, "1")
+        await left.until("DialBegin")
+        await left.call.hang_up()
+        assert (await daemon.settled(left.uid))["outcome"] == "abandoned"
+        (waiting,) = (await daemon.command("callbacks", "--json")).json
+        assert (waiting["caller"], waiting["calls"]) == (E164, [left.uid])
+
+        operator = stage.phones["101"].call(CALLER)
+        citizen = await stage.phones["citizen"].ringing()
+        await citizen.answer()
+        async with asyncio.timeout(10):
+            while (await daemon.command("callbacks", "--json")).json:
+                pass  # each look is a question to the store
+        await citizen.hang_up()
+        await operator.ended()
+
+
+async def test_nobody_gets_a_strike_while_no_operator_is_logged_in(version: Version) -> None:
+    """The queue's own list says so: a misuse then is in the ledger as spared; with an operator it counts."""
+    async with theatre(version, []) as stage, running(stage.pbx) as daemon:
+        for interface, expected in (("", (False, "surge")), (ANSWERS, (True, None))):
+            if interface:
+                await stage.seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": interface})
+                shown = 'siaga112_operators{site="lab",state="available"} 1.0'
+                async with asyncio.timeout(20):
+                    while shown not in await daemon.metrics():
+                        pass  # each look is a question to the daemon
+            misuse = await call(stage.pbx, stage.seen)
+            await misuse.until("Newexten", Application="WaitExten")
+            await misuse.call.hang_up()
+            settled = await daemon.settled(misuse.uid)
+            assert (settled["strike"], settled["spared"]) == expected

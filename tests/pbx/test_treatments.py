@@ -1,0 +1,114 @@
+"""What a blocked caller hears and gets by each treatment, and what an operator hears of a mark.
+
+All calls of a PBX are played once (tests/pbx/listening.py); the tests look at what became of them.
+"""
+
+from typing import get_args
+
+import pytest
+import pytest_asyncio
+
+from tests.lab import Version
+from tests.lab.ear import loudness
+from tests.pbx.listening import BROKEN, LAST, MEMBERS, Centre, play_all
+
+pytestmark = pytest.mark.pbx
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=get_args(Version))
+async def evening(request: pytest.FixtureRequest) -> Centre:
+    """Every call of the cast, on one PBX."""
+    return await play_all(request.param)
+
+
+def test_reject_costs_nothing(evening: Centre) -> None:
+    """Reject: 403 at once, never answered, no sound."""
+    story = evening.stories["rejected"]
+    assert story.leg.statuses == [100, 403]
+    assert story.heard == b""
+    assert story.values("SIAGA_REJECTED") == ["reject"]
+
+
+@pytest.mark.parametrize(("level", "other"), [("temporary", "permanent"), ("permanent", "temporary")])
+def test_announce_tells_the_caller_in_two_languages(evening: Centre, level: str, other: str) -> None:
+    """Announce: the block's own words as early media, Indonesian and then English; then 403, unanswered."""
+    story = evening.stories[level]
+    assert story.leg.statuses == [100, 183, 403]
+    assert story.hears_in_order(("id", f"blocked-{level}"), ("en", f"blocked-{level}"))
+    assert not story.hears_in_order(("en", f"blocked-{other}"))
+    assert loudness(story.heard) > 0.03
+    assert story.values("SIAGA_REJECTED") == ["announce"]
+
+
+@pytest.mark.parametrize("name", ["right", "right late"])
+def test_who_presses_the_spoken_digit_goes_on(evening: Centre, name: str) -> None:
+    """Challenge: answered; the right digit, also at the second attempt, leads on to the menu."""
+    story = evening.stories[name]
+    assert story.leg.statuses == [100, 200]
+    assert story.hears_in_order(("id", "challenge"), ("id", "menu"))
+    assert story.values("QUEUE_PRIO") == ["-10"]
+    assert story.values("SIAGA_REJECTED") == []
+
+
+def test_the_right_digit_need_not_wait_for_the_english_words(evening: Centre) -> None:
+    """A digit pressed during the words cuts them short."""
+    assert not evening.stories["right"].hears_in_order(("en", "challenge"))
+
+
+@pytest.mark.parametrize("name", ["wrong", "silent"])
+def test_two_failed_attempts_end_the_call(evening: Centre, name: str) -> None:
+    """Wrong keys or none: a goodbye in both languages, the PBX hangs up, and only then is it a rejection."""
+    story = evening.stories[name]
+    assert story.leg.statuses == [100, 200]
+    assert story.hears_in_order(
+        ("id", "challenge"), ("id", "challenge"), ("id", "goodbye"), ("en", "goodbye")
+    )
+    assert not story.hears_in_order(*[("id", "challenge")] * 3)
+    assert story.values("SIAGA_REJECTED") == ["challenge"]
+    assert story.values("QUEUE_PRIO") == []
+
+
+def test_each_attempt_asks_for_another_digit(evening: Centre) -> None:
+    """The same digit in both languages, and a new one the second time."""
+    first, again, second, again_second = evening.stories["silent"].asked
+    assert (first, second) == (again, again_second)
+    for name in ("wrong", "silent", "right late"):
+        asked = evening.stories[name].asked
+        assert asked[0] != asked[-1]
+
+
+def test_an_ordinary_caller_comes_before_every_blocked_one(evening: Centre) -> None:
+    """Deprioritised callers and those who passed the challenge are served after one who came last."""
+    assert evening.served[0] == "ordinary"
+    assert sorted(evening.served[1:]) == sorted(LAST)
+    assert evening.stories["deprioritised"].values("SIAGA_REJECTED") == []
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_challenge_that_cannot_be_heard_lets_the_caller_on(evening: Centre, name: str) -> None:
+    """No digit prompts, no prompts at all, no RAND(): the fault is ours, so the call goes on."""
+    story = evening.stories[name]
+    assert story.values("SIAGA_REJECTED") == []
+    assert story.values("QUEUE_PRIO") == ["-10"]
+    assert story.hears_in_order(("id", "challenge")) is (name != "no sounds")
+
+
+def test_only_a_rejection_is_a_blocked_call(evening: Centre) -> None:
+    """Who was turned away is `blocked`; who passed the challenge or waited is `answered`."""
+    for name in ("rejected", "temporary", "permanent", "wrong", "silent"):
+        assert evening.entries[evening.stories[name].uid].finding.outcome == "blocked"
+    for name in (*LAST, "ordinary", *MEMBERS):
+        assert evening.entries[evening.stories[name].uid].finding.outcome == "answered"
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_the_operator_hears_that_the_mark_was_taken(evening: Centre, name: str) -> None:
+    """One, two, three short beeps for *71, *72, *73, for the operator alone; the mark is the caller's."""
+    marks, uid = evening.marks[name], evening.stories[name].uid
+    assert [(marking.mark, marking.call) for marking in marks] == [
+        (mark, uid) for mark in ("prank", "genuine", "information")
+    ]
+    assert [len(marking.operator_heard) for marking in marks] == [1, 2, 3]
+    assert all(0.08 < beep < 0.12 for marking in marks for beep in marking.operator_heard)
+    assert [marking.caller_heard for marking in marks] == [[], [], []]
+    assert evening.entries[uid].finding.mark == "information"

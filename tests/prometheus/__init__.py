@@ -1,0 +1,1 @@
+"""The rules and alerts of config/prometheus, tried by Prometheus' own tool."""

@@ -1,0 +1,339 @@
+"""What people decide: each act does what it says, can be undone, and is on the audit trail."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from siaga112.core.model import (
+    DAY,
+    SECOND,
+    Block,
+    CallId,
+    Entry,
+    Fact,
+    FactKind,
+    Level,
+    Mark,
+    Millis,
+    Mode,
+    Origin,
+    ProposalCause,
+    Reached,
+    Spared,
+    Verdict,
+)
+from siaga112.core.outcome import ClassifierRules, classify
+from siaga112.core.policy import PRESETS, PolicyRules, strike_for
+from siaga112.service.desk import Desk, RefusedError
+from siaga112.service.keeping import Keeper
+from siaga112.service.recording import Recorder, update
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
+from tests.service.memory import MemoryStore
+from tests.service.meter import KeptMeter
+from tests.service.test_pipeline import MemoryOutbox
+
+SERANG = PRESETS["serang-2019"]
+
+
+@dataclass
+class Office:
+    """A desk, and the recorder that works beside it, on one store. `now` is the clock on the wall."""
+
+    rules: PolicyRules = RULES
+    now: Millis = NOW + 60_000
+
+    def __post_init__(self) -> None:
+        self.store = MemoryStore()
+        self.meter = KeptMeter()
+        self.recorder = Recorder(MemoryOutbox(), self.store, self.rules, self.meter)
+        self.desk = Desk(self.store, self.rules, Mode.ENFORCE, lambda: self.now, "ratna")
+
+    async def record(self, *entries: Entry | Reached) -> None:
+        """Record calls as the daemon does."""
+        for one in entries:
+            await self.recorder.record(one)
+
+    async def trail(self) -> list[tuple[str, str, str, str]]:
+        """Give the audit trail: who, what, about whom, details."""
+        return [(d.by, d.action, d.subject, d.detail) for d in await self.desk.audit(0, self.now + 1)]
+
+
+def abandoned(number: int, started: Millis = NOW, waited: int = 12) -> Entry:
+    """Settle a call that was left in the queue."""
+    call = answered(number, started)
+    joined = started + 2 * SECOND
+    left = joined + waited * SECOND
+    facts = (
+        *call.facts[:1],
+        Fact(joined, FactKind.QUEUED, "siaga112"),
+        Fact(left, FactKind.LEFT_QUEUE, "siaga112"),
+        Fact(left + 50, FactKind.ENDED, "16"),
+    )
+    return Entry(classify(replace(call, facts=facts), ClassifierRules()), strike=False)
+
+
+def marked(number: int, mark: Mark, started: Millis = NOW) -> Entry:
+    """Settle an answered call whose operator pressed a key."""
+    call = answered(number, started)
+    facts = (*call.facts[:3], Fact(started + 8 * SECOND, FactKind.MARKED, mark), *call.facts[3:])
+    finding = classify(replace(call, facts=facts), ClassifierRules())
+    return Entry(finding, strike_for(finding, RULES) is not None)
+
+
+@pytest.fixture
+async def office() -> Office:
+    """Sit in an office where one call was answered and one was a prank."""
+    sat = Office()
+    await sat.record(entry(answered(1)), entry(prank(2)))
+    return sat
+
+
+# ── marks ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(office: Office) -> None:
+    """A prank marked afterwards counts; marked genuine again it does not, and the ledger follows."""
+    call, desk = answered(1).id, office.desk
+    assert (await desk.mark(call, Mark.PRANK)).strike
+    assert {held.call for held in (await desk.record(CALLER)).strikes} == {call, prank(2).id}
+    assert not (await desk.mark(call, Mark.GENUINE, "a real fire")).strike
+    record = await desk.record(CALLER)
+    assert {held.call for held in record.strikes} == {prank(2).id}
+    assert [report.call for report in record.reports] == [call]
+    row = await desk.store.entry(call)
+    assert row
+    assert (row.finding.mark, row.strike) == (Mark.GENUINE, False)
+    assert await office.trail() == [
+        ("ratna", "mark", call, "prank"), ("ratna", "mark", call, "prank → genuine"),
+    ]  # fmt: skip
+    assert (await desk.store.tallies())["marks:prank"] == 1
+
+
+async def test_the_last_answered_call_of_a_number_can_be_marked(office: Office) -> None:
+    """An operator who knows only the number marks the last call that somebody answered."""
+    await office.record(entry(answered(5, NOW + 10_000)), entry(prank(6, NOW + 20_000)))
+    assert await office.desk.last_answered(CALLER) == answered(5, NOW + 10_000).id
+    with pytest.raises(RefusedError, match="no answered call"):
+        await office.desk.last_answered(OTHER)
+
+
+async def test_a_corrected_mark_lifts_the_block_that_rested_on_it() -> None:
+    """The sixth misuse was a mark; corrected, the block is lifted and the figure says so."""
+    office = Office()
+    await office.record(*(entry(prank(n, NOW + n)) for n in range(5)), marked(5, Mark.PRANK, NOW + 5))
+    assert (await office.desk.verdict(CALLER)).verdict is Verdict.BLOCK
+    await office.desk.mark(answered(5, NOW + 5).id, Mark.GENUINE)
+    assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
+    lifted = (await office.desk.record(CALLER)).blocks[0].lifted
+    assert lifted
+    assert lifted.by == "ratna"
+
+
+async def test_a_key_during_the_call_is_on_the_audit_trail_once() -> None:
+    """The operator's key is a person's act; recorded again after a crash, it is still one line."""
+    office = Office()
+    one = marked(7, Mark.PRANK)
+    await office.record(one, one)
+    assert await office.trail() == [("operator", "mark", one.finding.call.id, "prank")]
+    assert (await office.store.tallies())["marks:prank"] == 1
+
+
+async def test_who_was_blocked_and_then_reported_something_genuine_is_counted() -> None:
+    """Blocked, let in again, and genuine: the figure that tells what blocking costs."""
+    office = Office()
+    await office.record(*(entry(prank(n, NOW + n)) for n in range(6)))
+    genuine = marked(9, Mark.GENUINE, NOW + 2 * DAY)
+    await office.record(genuine, genuine)
+    assert (await office.store.tallies())["blocked_then_genuine"] == 1
+    await office.record(marked(10, Mark.GENUINE, NOW - DAY))
+    assert (await office.store.tallies())["blocked_then_genuine"] == 1, "the block came after that call"
+
+
+# ── blocks and proposals ─────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_lift_by_a_person_frees_at_once() -> None:
+    """Unblocked is unblocked: the verdict and the list say so with the next question."""
+    desk = Office().desk
+    await desk.block(CALLER, None, "threats")
+    assert (await desk.verdict(CALLER)).verdict is Verdict.BLOCK
+    assert [record.caller for record in await desk.store.blocked(desk.clock())] == [CALLER]
+    await desk.unblock(CALLER, "another phone")
+    assert (await desk.verdict(CALLER)).verdict is Verdict.ALLOW
+    assert await desk.store.blocked(desk.clock()) == []
+
+
+async def test_a_block_for_somebody_on_the_allow_list_says_so() -> None:
+    """It is kept, it does not hold, and the supervisor is told."""
+    desk = Office().desk
+    await desk.allow(CALLER, "clinic")
+    with pytest.raises(RefusedError, match="stays on the allow list"):
+        await desk.block(CALLER, None, "threats")
+    await desk.disallow(CALLER)
+    assert (await desk.verdict(CALLER)).verdict is Verdict.BLOCK
+
+
+async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:
+    """Over ten is proposed, listed, counted; confirmed it blocks for good in the supervisor's name."""
+    office = Office(SERANG)
+    await office.record(*(entry(prank(n, NOW + n * SECOND)) for n in range(11)))
+    assert office.meter.proposals == [ProposalCause.POLICY]
+    assert [record.caller for record in await office.store.proposed()] == [CALLER]
+    assert await office.store.proposed_count() == 1
+    block = await office.desk.confirm(CALLER, "letter 12")
+    assert (block.level, block.origin, block.by) == (Level.PERMANENT, Origin.MANUAL, "ratna")
+    assert await office.store.proposed() == []
+    with pytest.raises(RefusedError, match="no block is proposed"):
+        await office.desk.dismiss(CALLER, "too late")
+
+
+async def test_dismissed_means_forgiven() -> None:
+    """A supervisor says no: the caller is free at once."""
+    office = Office(SERANG)
+    await office.record(*(entry(prank(n, NOW + n * SECOND)) for n in range(11)))
+    await office.desk.dismiss(CALLER, "a clinic's phone")
+    assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
+    assert ("ratna", "dismiss", CALLER, "") in await office.trail()
+
+
+async def test_beyond_the_hours_cap_blocks_are_only_proposed() -> None:
+    """Two a hour: the third caller is proposed; an hour later blocks are imposed again."""
+    office = Office(replace(RULES, thresholds=(1,), cap=2))
+    callers = [f"+62812000000{n:02}" for n in range(4)]
+    for n, caller in enumerate(callers):
+        at = NOW + n * SECOND if n < 3 else NOW + 2 * 3_600 * SECOND
+        for k in range(2):
+            call = replace(prank(10 * n + k, at + k), caller=caller)  # type: ignore[arg-type]
+            await office.record(entry(call), entry(call))
+    blocked = {str(record.caller) for record in await office.store.blocked(NOW)}
+    assert blocked == {callers[0], callers[1], callers[3]}
+    assert [str(record.caller) for record in await office.store.proposed()] == [callers[2]]
+    assert office.meter.proposals == [ProposalCause.HOURLY_CAP]
+
+
+# ── call-backs ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_abandoned_calls_wait_for_a_call_back_until_somebody_answers() -> None:
+    """Oldest first, with how often and how long; an answered call closes them."""
+    office = Office()
+    first, second = abandoned(1, NOW, 30), abandoned(2, NOW + 60 * SECOND, 5)
+    await office.record(first, second, second)
+    (waiting,) = await office.store.missed()
+    assert [(missed.call, missed.wait) for missed in waiting.missed] == [
+        (first.finding.call.id, 30 * SECOND), (second.finding.call.id, 5 * SECOND),
+    ]  # fmt: skip
+    assert await office.store.missed_count() == (1, first.finding.call.ended)
+    await office.record(entry(answered(3, NOW + 300 * SECOND)))
+    assert await office.store.missed() == []
+
+
+async def test_an_outgoing_call_that_was_answered_closes_the_call_back() -> None:
+    """The operator calls the number and is connected: done."""
+    office = Office()
+    await office.record(abandoned(1), Reached(NOW + 600 * SECOND, CALLER))
+    assert await office.store.missed_count() == (0, None)
+
+
+async def test_a_person_can_take_a_caller_off_the_call_back_list() -> None:
+    """--done says how many calls that were, and is on the audit trail."""
+    office = Office()
+    await office.record(abandoned(1))
+    office.now = NOW + 3_600 * SECOND
+    assert await office.desk.called_back(CALLER, "came to the counter") == 1
+    assert await office.trail() == [("ratna", "called back", CALLER, "1 calls")]
+    with pytest.raises(RefusedError, match="does not wait"):
+        await office.desk.called_back(CALLER, "?")
+
+
+# ── privacy ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -> None:
+    """Told with the audit trail's lines; erased everywhere, while the figures still add up."""
+    await office.desk.block(CALLER, None, "threats")
+    await office.record(entry(prank(3, NOW + 3, OTHER)))
+    held = await office.desk.subject(CALLER)
+    assert (len(held.entries), len(held.record.blocks)) == (2, 1)
+    assert [deed.action for deed in held.deeds] == ["block"]
+    await office.desk.forget(CALLER, "asked by letter")
+    after = await office.desk.held(CALLER)
+    assert (after.entries, after.record.strikes, after.record.blocks, after.deeds) == ([], (), (), [])
+    assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
+    rows = [row async for row in office.store.entries(0, NOW * 2)]
+    assert len(rows) == 3
+    assert {row.finding.call.caller for row in rows} == {None, OTHER}
+    assert CALLER not in repr(rows)
+    assert [(who, what, whom) for who, what, whom, _ in await office.trail()] == [
+        ("ratna", "forget", "a caller"),
+    ]  # fmt: skip
+
+
+async def test_what_lasts_is_pruned_too(office: Office) -> None:
+    """A block for good stays; the strikes behind it go with their age, though nobody calls."""
+    await office.desk.block(CALLER, None, "threats")
+    keeper = Keeper(office.store, RULES, lambda: NOW + RULES.keep + DAY)
+    assert await keeper.prune() == 1
+    record = await office.desk.record(CALLER)
+    assert record.strikes == ()
+    assert len(record.blocks) == 1
+    assert await keeper.prune() == 0
+
+
+async def test_a_misuse_of_an_allow_listed_caller_says_why_it_cost_nothing(office: Office) -> None:
+    """The ledger's row tells what spared the caller."""
+    await office.desk.allow(CALLER, "clinic")
+    spared = prank(4, NOW + 4)
+    await office.record(entry(spared))
+    row = await office.store.entry(spared.id)
+    assert row
+    assert (row.strike, row.spared) == (False, Spared.ALLOW_LISTED)
+
+
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────────
+
+Act = Callable[[Desk], Awaitable[Any]]
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda desk: desk.unblock(CALLER, "?"), "is not blocked"),
+        (lambda desk: desk.disallow(CALLER), "is not on the allow list"),
+        (lambda desk: desk.confirm(CALLER, "?"), "no block is proposed"),
+        (lambda desk: desk.mark(CallId("0.0"), Mark.PRANK), 'no call "0.0"'),
+        (lambda desk: desk.mark(prank(2).id, Mark.GENUINE), "only an answered call can be marked"),
+    ],
+)
+async def test_what_cannot_be_done_is_said(office: Office, act: Act, says: str) -> None:
+    """An act that has nothing to act on is refused in one line, and leaves no line on the trail."""
+    with pytest.raises(RefusedError, match=says) as raised:
+        await act(office.desk)
+    assert "\n" not in str(raised.value)
+    assert await office.trail() == []
+
+
+async def test_a_switch_of_the_mode_is_on_the_trail(office: Office) -> None:
+    """Who switched the site, from what to what, and why."""
+    await office.desk.set_mode(Mode.OFF, "flood")
+    (deed,) = await office.desk.audit(0, office.now + 1)
+    assert (deed.action, deed.subject, deed.detail, deed.reason) == ("mode", "site", "enforce → off", "flood")
+
+
+async def test_a_manual_block_is_never_shortened_by_another() -> None:
+    """Of two blocks the later end holds."""
+    office = Office()
+    long = await office.desk.block(CALLER, 7 * DAY, "threats")
+    await office.desk.block(CALLER, DAY, "again")
+    held = (await office.desk.record(CALLER)).block_at(office.now)
+    assert isinstance(held, Block)
+    assert held.until == long.until
+
+
+async def test_update_keeps_a_missed_call_that_comes_late(office: Office) -> None:
+    """Whoever was spoken with before stays off the list when an older call is settled late."""
+    await update(office.store, CALLER, lambda record: replace(record, reached=NOW + DAY), NOW, RULES)
+    await office.record(abandoned(1))
+    assert (await office.desk.record(CALLER)).missed == ()

@@ -1,0 +1,210 @@
+"""The running daemon and who watches it: systemd's protocol, SIGHUP, SIGTERM, a loop that stands still."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import ports
+
+pytestmark = pytest.mark.redis
+PATIENCE = 20.0
+NUMBER = "081211111111"
+
+FREEZING = """
+import sys, time
+from siaga112.service.screening import Screener
+async def freeze(self, request):
+    time.sleep(60)
+Screener._ask = freeze
+from siaga112.cli import main
+main()
+"""
+"""The daemon, whose every question stops the event loop, as no code of ours should."""
+
+
+class Running:
+    """`siaga112 run --only screen` with a service manager of ours."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="s112-test-"))
+        self.port, self.metrics = ports.free(), ports.free()
+        self.config = self.home / "siaga112.toml"
+        self.told: asyncio.Queue[str] = asyncio.Queue()
+        self.lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.process: asyncio.subprocess.Process
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._reading: asyncio.Task[None]
+
+    def write(self, more: str = "") -> None:
+        """Write the configuration."""
+        self.config.write_text(
+            f'site = "lab"\nmode = "enforce"\nstate_dir = "{self.home / "state"}"\n'
+            f"[agi]\nport = {self.port}\n[metrics]\nscreen_port = {self.metrics}\n{more}"
+        )
+
+    async def start(self, program: tuple[str, ...] = ("-m", "siaga112")) -> None:
+        """Start it; wait until it says that it is ready."""
+        path = str(self.home / "notify")
+        self._manager.bind(path)
+        self._manager.settimeout(0)
+        asyncio.get_running_loop().add_reader(self._manager, self._hear)
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *program, "run", "--only", "screen"),
+            env={
+                **os.environ,
+                "SIAGA112_CONFIG": str(self.config),
+                "NOTIFY_SOCKET": path,
+                "WATCHDOG_USEC": "900000",
+            },
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        self._reading = asyncio.create_task(self._read())
+        await self.hears("READY=1")
+
+    def _hear(self) -> None:
+        for state in self._manager.recv(4096).decode().split("\n"):
+            self.told.put_nowait(state)
+
+    async def _read(self) -> None:
+        assert self.process.stderr
+        async for line in self.process.stderr:
+            self.lines.put_nowait(json.loads(line))
+
+    async def hears(self, state: str) -> None:
+        """Wait until the service manager was told so."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.told.get() != state:
+                pass
+
+    async def logs(self, event: str) -> dict[str, Any]:
+        """Give the next line of that event."""
+        async with asyncio.timeout(PATIENCE):
+            while (line := await self.lines.get())["event"] != event:
+                pass
+            return line
+
+    async def ask(self) -> str:
+        """Ask as the dialplan does; give the variables that were set, '' if the connection just closed."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(
+            f"agi_network_script: screen\nagi_uniqueid: 1.1\nagi_callerid: {NUMBER}\n"
+            f"agi_arg_1: {NUMBER}\n\n".encode()
+        )
+        said = b""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while line := await reader.readline():
+                    said += line
+                    writer.write(b"200 result=1\n")
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+        return said.decode()
+
+    async def command(self, *arguments: str) -> None:
+        """Run a command to its good end."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "siaga112", *arguments),
+            env={**os.environ, "SIAGA112_CONFIG": str(self.config)},
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        assert await process.wait() == 0
+
+    async def ended(self) -> int:
+        """Give its exit code."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.process.wait()
+
+    async def clear(self) -> None:
+        """End what still runs."""
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+        await self._reading
+        asyncio.get_running_loop().remove_reader(self._manager)
+        self._manager.close()
+        shutil.rmtree(self.home)
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    """Give a daemon that can be started."""
+    daemon = Running()
+    daemon.write()
+    yield daemon
+    await daemon.clear()
+
+
+async def until(what: Callable[[], Any]) -> None:
+    """Ask again until the answer is yes."""
+    async with asyncio.timeout(PATIENCE):
+        while not await what():
+            pass
+
+
+async def test_the_service_manager_hears_of_readiness_life_and_the_end(running: Running) -> None:
+    """READY when the dialplan can ask, WATCHDOG while the loop turns, STOPPING, and exit 0 at SIGTERM."""
+    await running.start()
+    assert "SIAGA_VERDICT" in await running.ask()
+    await running.hears("WATCHDOG=1")
+    await running.hears("WATCHDOG=1")
+    running.process.send_signal(signal.SIGTERM)
+    await running.hears("STOPPING=1")
+    assert await running.ended() == 0
+
+
+async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running: Running) -> None:
+    """At SIGHUP the treatment changes with the next call; a port waits for a restart, and is named."""
+    await running.start()
+    await running.command("block", NUMBER, "--permanent", "--reason", "threats")
+    assert 'SIAGA_TREATMENT "reject"' in await running.ask()
+    running.write('host = "127.0.0.2"\n[policy]\ntreatment = "announce"\n')
+    running.process.send_signal(signal.SIGHUP)
+    await running.hears("RELOADING=1")
+    await running.hears("READY=1")
+    assert (await running.logs("reloaded"))["changed"] == ["policy.treatment"]
+    assert (await running.logs("reload_needs_restart"))["keys"] == ["metrics.host"]
+    assert 'SIAGA_TREATMENT "announce"' in await running.ask()
+
+
+async def test_a_reload_with_a_bad_file_keeps_the_old_one(running: Running) -> None:
+    """One line says what is wrong; verdicts go on as before."""
+    await running.start()
+    await running.command("block", NUMBER, "--permanent", "--reason", "threats")
+    running.write("[policy]\ntreatmend = 1\n")
+    running.process.send_signal(signal.SIGHUP)
+    line = await running.logs("reload_refused")
+    assert 'unknown key "policy.treatmend", did you mean "treatment"?' in line["detail"]
+    assert 'SIAGA_TREATMENT "reject"' in await running.ask()
+
+
+async def test_a_loop_that_stands_still_ends_the_process(running: Running) -> None:
+    """The thread beside the loop ends it; the socket closes, and so the dialplan goes on."""
+    await running.start(("-c", FREEZING))
+    assert await running.ask() == ""
+    assert await running.ended() == 70
+    assert (await running.logs("loop_frozen"))["exit"] == 70
+
+
+async def test_a_process_that_was_stopped_as_a_whole_goes_on(running: Running) -> None:
+    """SIGSTOP is no frozen loop: continued, it answers."""
+    await running.start()
+    running.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(3):
+            await running.ask()
+    running.process.send_signal(signal.SIGCONT)
+    assert "SIAGA_VERDICT" in await running.ask()
+    assert running.process.returncode is None
