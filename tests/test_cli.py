@@ -30,7 +30,7 @@ pytestmark = pytest.mark.redis
 
 NUMBER = "0812-1111-1111"
 NOBODY_UID = 65_534
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 AS_USER = """
 import os, sys

@@ -17,7 +17,7 @@ import aiohttp
 from tests.lab import ports
 from tests.lab.asterisk import Asterisk
 
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 60.0
 
 Line = dict[str, Any]
 

@@ -5,6 +5,7 @@ no whole range free. All are below Linux's ephemeral range (32768…), so that n
 takes one before its owner has bound it.
 """
 
+import os
 import random
 import socket
 from collections import deque
@@ -13,7 +14,7 @@ from typing import Final
 SINGLES: Final = range(12_000, 20_000, 2)
 RANGES: Final = range(20_000, 32_000)
 # Not handed out twice before their owner could bind them; bounded, or a long run would use all up.
-_recent: Final[deque[int]] = deque(maxlen=1_000)
+_recent: Final[deque[int]] = deque(maxlen=500)
 _TRIES: Final = 10_000
 
 
@@ -23,14 +24,26 @@ class NoPortError(RuntimeError):
 
 def free(count: int = 1) -> int:
     """Give the first of `count` consecutive ports, an even one, that are free for TCP and UDP."""
-    region = SINGLES if count <= 4 else RANGES
+    single = count <= 4
+    region = _share(SINGLES) if single else RANGES
     for _ in range(_TRIES):
         first = random.randrange(region.start, region.stop - count, 2)
         ports = range(first, first + count)
         if not set(ports).intersection(_recent) and all(_is_free(port) for port in ports):
-            _recent.extend(ports if region is SINGLES else (first,))
+            _recent.extend(ports if single else (first,))
             return first
     raise NoPortError(f"no {count} consecutive ports are free between {region.start} and {region.stop}")
+
+
+def _share(region: range) -> range:
+    """Give what of a region is for this process: tests that run side by side take from different parts.
+
+    Ranges need none: they are for media, and whoever finds one port of it taken tries the next.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = len(region) // workers
+    return region[number * size : (number + 1) * size]
 
 
 def _is_free(port: int) -> bool:

@@ -3,6 +3,7 @@
 All calls of a PBX are played once (tests/pbx/listening.py); the tests look at what became of them.
 """
 
+import asyncio
 from typing import get_args
 
 import pytest
@@ -15,10 +16,17 @@ from tests.pbx.listening import BROKEN, LAST, MEMBERS, Centre, play_all
 pytestmark = pytest.mark.pbx
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=get_args(Version))
-async def evening(request: pytest.FixtureRequest) -> Centre:
-    """Every call of the cast, on one PBX."""
-    return await play_all(request.param)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def evenings() -> dict[Version, Centre]:
+    """Every call of the cast, on both PBXs side by side."""
+    versions = get_args(Version)
+    return dict(zip(versions, await asyncio.gather(*map(play_all, versions)), strict=True))
+
+
+@pytest.fixture(params=get_args(Version))
+def evening(evenings: dict[Version, Centre], request: pytest.FixtureRequest) -> Centre:
+    """Both PBXs, one suite."""
+    return evenings[request.param]
 
 
 def test_reject_costs_nothing(evening: Centre) -> None:
