@@ -248,7 +248,9 @@ def rows(
     columns: Mapping[str, tuple[Dataquery, str]],
 ) -> table.Panel:
     """Make a table: a row for each value of the label `key`, a column (name, query, unit) for each query."""
-    panel = table.Panel().no_value("-").cell_height(looks.TableCellHeight.MD)
+    panel = (
+        table.Panel().no_value("-").align(looks.FieldTextAlignment.AUTO).cell_height(looks.TableCellHeight.MD)
+    )
     panel = _framed(panel, title, about, size, [query for query, _ in columns.values()])
     letters = [chr(ord("A") + number) for number in range(len(columns))]
     values = {f"Value #{letter}": name for letter, name in zip(letters, columns, strict=True)}

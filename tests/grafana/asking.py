@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import yaml
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel, VariableModel, VariableType
 from grafana_foundation_sdk.models.prometheus import Dataquery
@@ -64,7 +65,19 @@ def queries(panel: Panel) -> list[Dataquery]:
 
 def variables(dashboard: Dashboard) -> list[VariableModel]:
     """Give a dashboard's variables."""
-    return (dashboard.templating.list_val if dashboard.templating else None) or []
+    assert dashboard.templating is not None
+    return dashboard.templating.list_val or []
+
+
+def legend(query: Dataquery, found: Found) -> str:
+    """Name a series as Grafana does: by the query's legend, with the labels' values put in."""
+    return re.sub(r"{{\s*(\w+)\s*}}", lambda match: found.labels.get(match[1], ""), query.legend_format or "")
+
+
+def named(panel: Panel) -> set[str]:
+    """Give the names for which a panel has a look of its own."""
+    overrides = panel.field_config.overrides if panel.field_config else []
+    return {str(override.matcher.options) for override in overrides}
 
 
 def seconds(span: str) -> float:
@@ -126,8 +139,6 @@ class View:
 
 def provisioned(kind: str) -> Iterator[str]:
     """Give the names of the data sources of one type that our provisioning file makes."""
-    import yaml  # noqa: PLC0415
-
     for path in sorted((FOLDER / "provisioning" / "datasources").glob("*.yaml")):
         for source in yaml.safe_load(path.read_text("utf-8"))["datasources"]:
             if source["type"] == kind:

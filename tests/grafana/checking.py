@@ -1,11 +1,14 @@
 """Every panel's and every variable's query, tried on a real Prometheus."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
+from grafana_foundation_sdk.models.dashboard import Panel
+from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
+
 from config.grafana.house import SOURCE
-from tests.grafana.asking import View, load, panels, queries, variables
+from tests.grafana.asking import View, legend, load, named, panels, queries, variables
 from tests.lab.prometheus import Found, RefusedError
 
 
@@ -19,8 +22,14 @@ class Tried:
     faults: tuple[str, ...]
 
 
-def _nothing(found: list[Found]) -> bool:
-    return all(math.isnan(value) for series in found for _, value in series.samples)
+def _faults(panel: Panel, query: Dataquery, found: list[Found]) -> Iterator[str]:
+    """Tell of a query that gives nothing, or a series for which its panel has no name and colour."""
+    if all(math.isnan(value) for series in found for _, value in series.samples):
+        yield f"nothing for {query.expr}"
+    looks = named(panel)
+    if looks and query.format_val is not PromQueryFormat.TABLE:
+        strange = {legend(query, series) for series in found} - looks
+        yield from (f"no look for the series {name!r} of {query.expr}" for name in sorted(strange))
 
 
 async def check(name: str, view: View) -> AsyncIterator[Tried]:
@@ -28,7 +37,8 @@ async def check(name: str, view: View) -> AsyncIterator[Tried]:
     dashboard = load(name)
     for variable in variables(dashboard):
         values = await view.values(variable)
-        faults = () if values else (f"nothing to choose from: {variable.query}",)
+        wanted = {view.site} if variable.name == "site" else set()
+        faults = () if values and wanted <= set(values) else (f"{values} for {variable.query}",)
         yield Tried(name, f"${variable.name}", 1, faults)
     for panel in panels(dashboard):
         wrong = []
@@ -39,8 +49,9 @@ async def check(name: str, view: View) -> AsyncIterator[Tried]:
             if query.datasource is None or query.datasource.uid != SOURCE.uid:
                 wrong.append(f"not of the data source chosen: {query.expr}")
             try:
-                if _nothing(await view.ask(panel, query)):
-                    wrong.append(f"nothing for {query.expr}")
+                found = await view.ask(panel, query)
             except (RefusedError, ValueError) as error:
                 wrong.append(f"{error} in {query.expr}")
+            else:
+                wrong += _faults(panel, query, found)
         yield Tried(name, str(panel.title), len(asked), tuple(wrong))

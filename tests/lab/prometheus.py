@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ class Prometheus:
         """Return as soon as the expression gives something; raise TimeoutError if it does not in time."""
         try:
             async with asyncio.timeout(seconds):
-                while not await self.at(expression, time.time()):
+                while not await self.at(expression, time.time()):  # noqa: ASYNC110 - it tells nobody
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             raise TimeoutError(f"Prometheus does not see it within {seconds:g} s: {expression}") from None
@@ -67,13 +68,13 @@ class Prometheus:
         """Return when all groups of rules have been evaluated anew, or raise TimeoutError."""
         since = time.time()
         async with asyncio.timeout(seconds):
-            while await self._ruled_at() < since:
+            while await self._ruled_at() < since:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _ruled_at(self) -> float:
         """Say when the group whose turn was the longest ago was evaluated."""
         groups = (await self._ask("rules", {"type": "record"}))["groups"]
-        return min(_epoch(group["lastEvaluation"]) for group in groups)
+        return min(datetime.fromisoformat(group["lastEvaluation"]).timestamp() for group in groups)
 
     async def _ask(self, what: str, how: Mapping[str, str]) -> Any:
         async with self.session.get(f"{self.url}/api/v1/{what}", params=how) as answer:
@@ -81,12 +82,6 @@ class Prometheus:
         if told["status"] != "success":
             raise RefusedError(told["error"])
         return told["data"]
-
-
-def _epoch(iso: str) -> float:
-    from datetime import datetime  # noqa: PLC0415
-
-    return datetime.fromisoformat(iso).timestamp()
 
 
 def _found(data: Any) -> list[Found]:
@@ -139,14 +134,22 @@ async def serving(folder: Path, config: str, *options: str) -> AsyncIterator[Pro
         try:
             async with aiohttp.ClientSession() as session:
                 url = f"http://127.0.0.1:{port}"
-                await _ready(session, url, folder / "prometheus.log")
+                try:
+                    await _ready(session, url)
+                except TimeoutError as error:
+                    error.add_note(_end(folder / "prometheus.log"))
+                    raise
                 yield Prometheus(url, session)
         finally:
             process.terminate()
             await process.wait()
 
 
-async def _ready(session: aiohttp.ClientSession, url: str, log: Path) -> None:
+def _end(log: Path) -> str:
+    return log.read_text("utf-8")[-2_000:]
+
+
+async def _ready(session: aiohttp.ClientSession, url: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -156,4 +159,4 @@ async def _ready(session: aiohttp.ClientSession, url: str, log: Path) -> None:
         except aiohttp.ClientConnectionError:
             pass
         await asyncio.sleep(POLL_SECONDS)
-    raise TimeoutError(f"Prometheus does not come up; its log: {log.read_text('utf-8')[-2_000:]}")
+    raise TimeoutError(f"Prometheus does not come up within {START_SECONDS:g} s")
