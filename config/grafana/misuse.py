@@ -42,7 +42,7 @@ def dashboard() -> Dashboard:
     """Make it."""
     panels = (*_at_a_glance(), *_kinds(), *_measures(), *_answers(), *_effects())
     return board("Misuse", "What the pranks are, and what is done about them.", panels,
-                 since="now-7d", refresh="1m")  # fmt: skip
+                 since="now-30d", refresh="1m")  # fmt: skip
 
 
 def _at_a_glance() -> tuple[Panel, ...]:

@@ -27,7 +27,7 @@ def _faults(panel: Panel, query: Dataquery, found: list[Found]) -> Iterator[str]
     if all(math.isnan(value) for series in found for _, value in series.samples):
         yield f"nothing for {query.expr}"
     looks = named(panel)
-    if looks and query.format_val is not PromQueryFormat.TABLE:
+    if looks and query.format_val != PromQueryFormat.TABLE:
         strange = {legend(query, series) for series in found} - looks
         yield from (f"no look for the series {name!r} of {query.expr}" for name in sorted(strange))
 
