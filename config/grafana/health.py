@@ -25,7 +25,7 @@ CAUSES: Final = {
     "internal_error": ("Our own fault", "purple"),
     "stopping": ("Stopping", "blue"),
 }
-UP: Final = {"1": ("up", "green"), "0": ("DOWN", "red")}
+UP: Final = {"1": ("up", "semi-dark-green"), "0": ("DOWN", "semi-dark-red")}
 UPTIME: Final = 'time() - max by (site) (siaga112_start_time_seconds{site="$site"})'
 VERSION: Final = 'max by (site, version) (siaga112_build_info{site="$site"})'
 
@@ -58,6 +58,7 @@ def _lamps() -> tuple[Panel, ...]:
             (3, 4),
             now('time() - max by (site) (siaga112_ami_last_event_timestamp_seconds{site="$site"})'),
             unit="s",
+            decimals=None,
             steps=((0, "green"), (600, "orange"), (3600, "red")),
         ),
         numbers(
@@ -98,8 +99,9 @@ def _lamps() -> tuple[Panel, ...]:
             "Running for",
             "Since the daemon was started, and its version.",
             (3, 4),
-            now(f"({UPTIME}) * on (site) group_left (version) {VERSION}", "{{version}}"),
+            now(f"({UPTIME}) * on (site) group_left (version) {VERSION}", "version {{version}}"),
             unit="s",
+            decimals=None,
             named=True,
         ),
     )
@@ -152,13 +154,15 @@ def _failures() -> tuple[Panel, ...]:
             },
             stepped=True,
         ),
-        lines(
+        bars(
             "Calls in progress",
-            "Calls at each instant, by where they were.",
+            "The most calls that there were at each stage within each bar's time.",
             (8, 8),
-            over_time('sum by (stage) (siaga112_calls_in_progress{site="$site"})', "{{stage}}"),
+            (
+                'sum by (stage) (max_over_time(siaga112_calls_in_progress{site="$site"}[$__interval]))',
+                "{{stage}}",
+            ),
             shown=STAGES,
-            stepped=True,
         ),
     )
 

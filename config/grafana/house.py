@@ -43,7 +43,10 @@ STAGES: Final[Mapping[str, Look]] = {
     "queue": ("Waiting", "orange"),
     "talking": ("Talking", "green"),
 }
-PROMISE: Final[Mapping[str, Look]] = {"kept": ("on target", "green"), "missed": ("below target", "red")}
+PROMISE: Final[Mapping[str, Look]] = {
+    "kept": ("on target", "semi-dark-green"),
+    "missed": ("below target", "semi-dark-red"),
+}
 TARGET: Final = 'max by (site) (siaga112_service_level_target_ratio{site="$site"})'
 WITHIN: Final = 'max by (site) (siaga112_service_level_answer_within_seconds{site="$site"})'
 
@@ -88,7 +91,7 @@ def numbers(
     size: tuple[int, int],
     *queries: Dataquery,
     unit: str = "none",
-    decimals: int = 0,
+    decimals: int | None = 0,
     shown: Mapping[str, Look] | None = None,
     steps: Steps = ((0, "text"),),
     none: str = "none yet",
@@ -99,7 +102,6 @@ def numbers(
     panel = (
         stat.Panel()
         .unit(unit)
-        .decimals(decimals)
         .no_value(none)
         .thresholds(_steps(steps))
         .color_mode(looks.BigValueColorMode.BACKGROUND if filled else looks.BigValueColorMode.VALUE)
@@ -109,6 +111,8 @@ def numbers(
         .orientation(looks.VizOrientation.VERTICAL)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
+    if decimals is not None:
+        panel = panel.decimals(decimals)
     return _shown(_framed(panel, title, about, size, queries), shown)
 
 
@@ -161,17 +165,19 @@ def lines(
     unit: str = "none",
     shown: Mapping[str, Look] | None = None,
     dashed: Sequence[str] = (),
+    least: float | None = None,
     most: float | None = None,
     stepped: bool = False,
 ) -> timeseries.Panel:
-    """Make lines over time; `dashed` are promises, not measurements."""
+    """Make lines over time, from 0 or from `least` if none is below; `dashed` are promises, not measurements."""
     panel = (
         _chart(unit)
         .line_width(2)
-        .fill_opacity(8)
+        .fill_opacity(8 if len(queries) == 1 else 0)
         .show_points(looks.VisibilityMode.NEVER)
         .line_interpolation(looks.LineInterpolation.STEP_AFTER if stepped else looks.LineInterpolation.LINEAR)
     )
+    panel = panel.min(0) if least is None else panel.axis_soft_min(least)
     if most is not None:
         panel = panel.max(most)
     panel = _shown(_framed(panel, title, about, size, queries), shown)
@@ -197,10 +203,11 @@ def bars(
 ) -> timeseries.Panel:
     """Make stacked bars of how often things happened; `counts`: PromQL with the window `$__interval`, legend.
 
-    A window of a minute holds four scrapes; 60 bars fit any screen.
+    30 points make bars of an hour of a day, and of a day of a month; a minute holds four scrapes.
     """
     panel = (
         _chart(unit)
+        .min(0)
         .decimals(0)
         .draw_style(looks.GraphDrawStyle.BARS)
         .bar_alignment(looks.BarAlignment.BEFORE)
@@ -209,7 +216,7 @@ def bars(
         .fill_opacity(85)
         .stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL).group("A"))
         .interval("1m")
-        .max_data_points(60)
+        .max_data_points(30)
     )
     queries = [over_time(expression, legend) for expression, legend in counts]
     return _shown(_framed(panel, title, about, size, queries), shown)
@@ -223,7 +230,7 @@ def heat(title: str, about: str, size: tuple[int, int], buckets: str, unit: str)
         .color(
             heatmap.HeatmapColorOptions()
             .mode(HeatmapColorMode.SCHEME)
-            .scheme("Turbo")
+            .scheme("Oranges")
             .exponent(0.5)
             .steps(64)
         )
@@ -278,7 +285,6 @@ def _chart(unit: str) -> timeseries.Panel:
     return (
         timeseries.Panel()
         .unit(unit)
-        .min(0)
         .legend(
             common.VizLegendOptions()
             .show_legend(True)

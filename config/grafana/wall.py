@@ -53,7 +53,8 @@ def _now() -> tuple[Panel, ...]:
             (4, 5),
             now(against(LONGEST, WITHIN, "<="), "{{promise}}"),
             unit="s",
-            shown={**PROMISE, "kept": ("in time", "green"), "missed": ("too long", "red")},
+            decimals=None,
+            shown={"kept": ("in time", "semi-dark-green"), "missed": ("too long", "semi-dark-red")},
             filled=True,
         ),
         numbers(
@@ -76,11 +77,12 @@ def _now() -> tuple[Panel, ...]:
             steps=((0, "green"), (1, "orange")),
         ),
         numbers(
-            "First call-back waits",
+            "Oldest call-back",
             "How long ago the longest waiting of them called. Red: half an hour, when an alert comes.",
             (3, 5),
             now(f"(time() - {OLDEST}) * on (site) clamp_max({PENDING}, 1)"),
             unit="s",
+            decimals=None,
             steps=((0, "green"), (1, "orange"), (1800, "red")),
         ),
     )
@@ -110,6 +112,7 @@ def _service_level() -> tuple[Panel, ...]:
             unit=SHARE,
             shown={"hour": ("Hour", "blue"), "day": ("Day", "green"), "target": ("Target", "red")},
             dashed=("target",),
+            least=0.5,
             most=1,
         ),
         ranks(

@@ -2,7 +2,7 @@
 
 As Grafana 11's Prometheus data source does: a panel has as many points as it is wide, at least its own
 interval and the scrape interval apart, rounded to a time that reads well; a range begins and ends on a
-multiple of that step; `$__rate_interval` is the step and a scrape more, and four scrapes at least.
+multiple of that step, by the wall's clock; `$__rate_interval` is the step and a scrape more, and four scrapes at least.
 """
 
 import json
@@ -94,6 +94,8 @@ class View:
     since: float
     until: float
     scrape: float
+    offset: float = 0.0
+    """By how much the clock of the wall is ahead of UTC: days begin at its midnight."""
 
     def step(self, panel: Panel) -> float:
         """Say how many seconds a panel's points are apart."""
@@ -124,9 +126,8 @@ class View:
         expression = self.written(query.expr, step)
         if query.instant:
             return await self.prometheus.at(expression, self.until)
-        return await self.prometheus.over(
-            expression, self.since // step * step, self.until // step * step, step
-        )
+        since, until = ((at + self.offset) // step * step - self.offset for at in (self.since, self.until))
+        return await self.prometheus.over(expression, since, until, step)
 
     async def values(self, variable: VariableModel) -> list[str]:
         """Give what a variable has to choose from: data sources as provisioned, or Prometheus' answer."""

@@ -121,7 +121,7 @@ class Drawn:
         else:
             at += self._seconds(2.5 if busy else 1.4, 0.4)
             yield Fact(at, FactKind.CONNECTED)
-            at += SECOND + self._seconds(4.7 if genuine else 3.0, 0.6)
+            at += SECOND + self._seconds(4.9 if genuine else 3.6, 0.6)
             if mark := Mark.GENUINE if genuine else self.lot.choice(MARKS):
                 yield Fact(at - 500, FactKind.MARKED, mark)
             yield Fact(at, FactKind.PARTED)
