@@ -7,7 +7,8 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fast format constraints golden docs prompts clean
+.PHONY: demo test check fast format constraints golden docs dashboards dashboards-check dashboards-images
+.PHONY: prompts clean
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -40,6 +41,18 @@ golden: $(READY)
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+
+# Grafana's JSON from the code beside it.
+dashboards: $(READY)
+	$(PYTHON) -m config.grafana
+
+# Every query of every dashboard, on a real Prometheus after a day of real calls.
+dashboards-check: $(READY)
+	@$(PYTHON) -m tests.grafana
+
+# The dashboards as pictures, after a made-up month of calls (some minutes).
+dashboards-images: $(READY)
+	$(PYTHON) -m tests.grafana.pictures
 
 prompts:
 	asterisk/sounds/make-prompts

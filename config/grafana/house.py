@@ -169,7 +169,7 @@ def lines(
     most: float | None = None,
     stepped: bool = False,
 ) -> timeseries.Panel:
-    """Make lines over time, from 0 or from `least` if none is below; `dashed` are promises, not measurements."""
+    """Make lines over time, from 0, or from `least` if none is below; `dashed` are promises, not measured."""
     panel = (
         _chart(unit)
         .line_width(2)

@@ -2,15 +2,18 @@
 
 As Grafana 11's Prometheus data source does: a panel has as many points as it is wide, at least its own
 interval and the scrape interval apart, rounded to a time that reads well; a range begins and ends on a
-multiple of that step, by the wall's clock; `$__rate_interval` is the step and a scrape more, and four scrapes at least.
+multiple of that step by the local clock; `$__rate_interval` is the step and a scrape more, and four scrapes
+at least.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import yaml
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
@@ -20,6 +23,7 @@ from grafana_foundation_sdk.models.prometheus import Dataquery
 from config.grafana.house import FOLDER
 from tests.lab.prometheus import Found, Prometheus
 
+UTC: Final = ZoneInfo("UTC")
 NAMES: Final = ("wall", "misuse", "health")
 PIXELS: Final = 66
 """A column of 24 on a screen of 1,600 pixels."""
@@ -87,15 +91,14 @@ def seconds(span: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A dashboard as somebody looks at it: a site, a time, and how often Prometheus scrapes."""
+    """A dashboard as somebody looks at it: a site, a time and its zone, and how often Prometheus scrapes."""
 
     prometheus: Prometheus
     site: str
     since: float
     until: float
     scrape: float
-    offset: float = 0.0
-    """By how much the clock of the wall is ahead of UTC: days begin at its midnight."""
+    zone: ZoneInfo = UTC
 
     def step(self, panel: Panel) -> float:
         """Say how many seconds a panel's points are apart."""
@@ -126,7 +129,9 @@ class View:
         expression = self.written(query.expr, step)
         if query.instant:
             return await self.prometheus.at(expression, self.until)
-        since, until = ((at + self.offset) // step * step - self.offset for at in (self.since, self.until))
+        ahead = datetime.fromtimestamp(self.until, self.zone).utcoffset() or timedelta()
+        offset = ahead.total_seconds()
+        since, until = ((at + offset) // step * step - offset for at in (self.since, self.until))
         return await self.prometheus.over(expression, since, until, step)
 
     async def values(self, variable: VariableModel) -> list[str]:

@@ -85,10 +85,12 @@ def _timed(canvas: Canvas, box: Box, shown: Shown) -> Axes:
     axes = canvas.axes(box)
     axes.set_facecolor(PANEL)
     axes.set_xlim(shown.since / DAY, shown.until / DAY)
-    locator = AutoDateLocator(minticks=3, maxticks=max(3, int(box.width / 90)), tz=shown.zone)
+    most = max(3, int(box.width / 90))
+    locator = AutoDateLocator(minticks=3, maxticks=most, tz=shown.zone)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     days = shown.until - shown.since > 3 * DAY
-    axes.xaxis.set_major_formatter(DateFormatter("%d %b" if days else "%H:%M", tz=shown.zone))
+    written = "%d %b" if days else "%H:%M"
+    axes.xaxis.set_major_formatter(DateFormatter(written, tz=shown.zone))  # type: ignore[no-untyped-call]
     axes.tick_params(colors=FAINT, labelsize=SMALL, length=0)
     axes.grid(visible=True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)

@@ -8,14 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import matplotlib as mpl
 import structlog
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.grafana.asking import NAMES, View, load, panels, place, queries, seconds
-from tests.grafana.canvas import BOLD, DPI, FONT, Box, Canvas, wide
+from tests.grafana.canvas import BOLD, DPI, Box, Canvas, wide
 from tests.grafana.drawing import draw
 from tests.grafana.history import remembering
 from tests.grafana.month import ENDS, FINE_TICK, SITE, ZONE
@@ -28,14 +27,11 @@ WIDTH: Final = 1_600
 ROW: Final = 30
 GAP: Final = 8
 HEADER: Final = 52
-COLORS: Final = 160
-"""So many in a picture: a fifth of the bytes, and nothing to be seen of it."""
 
 
 async def run() -> None:
     """Make the month, and draw all dashboards at its busiest minute of the last hour."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    mpl.rcParams["font.family"] = FONT
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="siaga112-history-") as folder:
         async with remembering(Path(folder)) as prometheus:
@@ -49,37 +45,35 @@ async def draw_all(prometheus: Prometheus) -> None:
         dashboard = load(name)
         assert dashboard.time
         span = seconds(dashboard.time.from_val.removeprefix("now-"))
-        offset = ENDS.utcoffset()
-        assert offset
-        scrape = FINE_TICK.total_seconds()
-        view = View(prometheus, SITE, moment - span, moment, scrape, offset.total_seconds())
+        view = View(prometheus, SITE, moment - span, moment, FINE_TICK.total_seconds(), ZONE)
         path = IMAGES / f"{name}.png"
-        _save(await _drawn(dashboard, view), path)
+        save(await picture(dashboard, view), path)
         print(f"{path.relative_to(IMAGES.parents[1])}: {path.stat().st_size // 1_024} KiB")
 
 
 async def _busiest(prometheus: Prometheus) -> float:
-    """Find the minute of the last hour with the most calls waiting or talking."""
-    query = 'sum(siaga112_calls_in_progress) + sum(siaga112_calls_in_progress{stage=~"queue|talking"})'
+    """Find the minute of the last hour with the most calls, those that wait counted threefold."""
+    query = 'sum(siaga112_calls_in_progress) + 2 * sum(siaga112_calls_in_progress{stage="queue"})'
     end = ENDS.timestamp()
     found = await prometheus.over(query, end - 3_600, end, FINE_TICK.total_seconds())
     return max(found[0].samples, key=lambda sample: sample[1])[0]
 
 
-async def _drawn(dashboard: Dashboard, view: View) -> Figure:
+async def picture(dashboard: Dashboard, view: View) -> Figure:
+    """Draw a dashboard's panels in its grid."""
     shown = panels(dashboard)
     rows = max(place(panel)[1] + place(panel)[3] for panel in shown)
     height = HEADER + rows * (ROW + GAP) + GAP
-    picture = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor=PAGE)
-    canvas = Canvas(picture, WIDTH, height)
+    drawn = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor=PAGE)
+    canvas = Canvas(drawn, WIDTH, height)
     _head(canvas, dashboard, view)
     column = (WIDTH - GAP) / 24
     for panel in shown:
         found = [await view.ask(panel, query) for query in queries(panel)]
         x, y, w, h = place(panel)
         box = Box(GAP + x * column, HEADER + y * (ROW + GAP), w * column - GAP, h * (ROW + GAP) - GAP)
-        draw(canvas, box, Shown(panel, found, view.since, view.until, view.step(panel), ZONE))
-    return picture
+        draw(canvas, box, Shown(panel, found, view.since, view.until, view.step(panel), view.zone))
+    return drawn
 
 
 def _head(canvas: Canvas, dashboard: Dashboard, view: View) -> None:
@@ -98,10 +92,11 @@ def _head(canvas: Canvas, dashboard: Dashboard, view: View) -> None:
               ha="right", va="center")  # fmt: skip
 
 
-def _save(picture: Figure, path: Path) -> None:
+def save(drawn: Figure, path: Path) -> None:
+    """Write a picture as a small PNG."""
     raw = io.BytesIO()
-    picture.savefig(raw, format="png", dpi=DPI, facecolor=PAGE)
-    image = Image.open(raw).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
+    drawn.savefig(raw, format="png", dpi=DPI, facecolor=PAGE)
+    image = Image.open(raw).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     image.save(path, optimize=True)
 
 

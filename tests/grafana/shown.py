@@ -73,9 +73,9 @@ class Shown:
         found = [
             (legend(query, one), one.samples)
             for query, answer in zip(queries(self.panel), self.found, strict=True)
-            for one in answer
+            for one in sorted(answer, key=lambda one: sorted(one.labels.items()))
         ]
-        found.sort(key=lambda pair: (order.get(pair[0], len(order)), pair[0]))
+        found.sort(key=lambda pair: order.get(pair[0], len(order)))
         palette = iter(PALETTE * 9)
         shown = []
         for name, samples in found:

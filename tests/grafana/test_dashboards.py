@@ -124,12 +124,12 @@ def test_counts_over_a_day_are_recorded_ones() -> None:
 
 
 def test_variables_are_put_in_as_grafana_does() -> None:
-    """24 hours on 60 points are steps of 20 minutes; the rate looks back a scrape further."""
+    """24 hours on 30 points are steps of an hour; the rate looks back a scrape further."""
     view = View(None, "lab", since=0, until=86_400, scrape=15)  # type: ignore[arg-type]  # nothing is asked
     over_time = next(panel for _, panel in ALL if panel.title == "Calls over time")
-    assert view.step(over_time) == 1_200
+    assert view.step(over_time) == 3_600
     text = 'rate(x{site="$site"}[$__rate_interval]) + y[$__interval] + z[${__range}]'
-    assert view.written(text, 1_200) == 'rate(x{site="lab"}[1215s]) + y[1200s] + z[86400s]'
+    assert view.written(text, 3_600) == 'rate(x{site="lab"}[3615s]) + y[3600s] + z[86400s]'
     with pytest.raises(ValueError, match=r"\$nowhere"):
         view.written("$nowhere", 15)
 
