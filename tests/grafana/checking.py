@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.models.dashboard import Panel
 from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
 
-from config.grafana.house import SOURCE
 from tests.grafana.asking import View, legend, load, named, panels, queries, variables
 from tests.lab.prometheus import Found, RefusedError
 
@@ -22,7 +21,32 @@ class Tried:
     faults: tuple[str, ...]
 
 
-def _faults(panel: Panel, query: Dataquery, found: list[Found]) -> Iterator[str]:
+async def check(name: str, view: View) -> AsyncIterator[Tried]:
+    """Ask all that a dashboard asks."""
+    dashboard = load(name)
+    for variable in variables(dashboard):
+        values = await view.values(variable)
+        wanted = {view.site} if variable.name == "site" else set()
+        wrong = () if values and wanted <= set(values) else (f"{values} for {variable.query}",)
+        yield Tried(name, f"${variable.name}", 1, wrong)
+    for panel in panels(dashboard):
+        yield Tried(name, str(panel.title), len(queries(panel)), await faults(view, panel))
+
+
+async def faults(view: View, panel: Panel) -> tuple[str, ...]:
+    """Tell what is wrong with a panel's queries."""
+    wrong: list[str] = []
+    for query in queries(panel):
+        try:
+            found = await view.ask(panel, query)
+        except (RefusedError, ValueError) as error:
+            wrong.append(f"{error} in {query.expr}")
+        else:
+            wrong += _lacking(panel, query, found)
+    return tuple(wrong)
+
+
+def _lacking(panel: Panel, query: Dataquery, found: list[Found]) -> Iterator[str]:
     """Tell of a query that gives nothing, or a series for which its panel has no name and colour."""
     if all(math.isnan(value) for series in found for _, value in series.samples):
         yield f"nothing for {query.expr}"
@@ -30,28 +54,3 @@ def _faults(panel: Panel, query: Dataquery, found: list[Found]) -> Iterator[str]
     if looks and query.format_val != PromQueryFormat.TABLE:
         strange = {legend(query, series) for series in found} - looks
         yield from (f"no look for the series {name!r} of {query.expr}" for name in sorted(strange))
-
-
-async def check(name: str, view: View) -> AsyncIterator[Tried]:
-    """Ask all that a dashboard asks."""
-    dashboard = load(name)
-    for variable in variables(dashboard):
-        values = await view.values(variable)
-        wanted = {view.site} if variable.name == "site" else set()
-        faults = () if values and wanted <= set(values) else (f"{values} for {variable.query}",)
-        yield Tried(name, f"${variable.name}", 1, faults)
-    for panel in panels(dashboard):
-        wrong = []
-        asked = queries(panel)
-        if not asked:
-            wrong.append("no query")
-        for query in asked:
-            if query.datasource is None or query.datasource.uid != SOURCE.uid:
-                wrong.append(f"not of the data source chosen: {query.expr}")
-            try:
-                found = await view.ask(panel, query)
-            except (RefusedError, ValueError) as error:
-                wrong.append(f"{error} in {query.expr}")
-            else:
-                wrong += _faults(panel, query, found)
-        yield Tried(name, str(panel.title), len(asked), tuple(wrong))

@@ -59,7 +59,7 @@ def _numbers(canvas: Canvas, box: Box, shown: Shown, *, filled: bool) -> None:
     width = box.width / len(series)
     texts = [shown.written(one) for one in series]
     widest = max(wide(text, 10, bold=True) for text in texts) / 10
-    size = min(0.86 * width / widest, (0.30 if named else 0.40) * box.height)
+    size = min(0.8 * width / widest, (0.30 if named else 0.40) * box.height)
     note = min(max(9.5, size * 0.4), *(9.5 * 0.9 * width / wide(one.name, 9.5) for one in series), 18)
     for number, (one, text) in enumerate(zip(series, texts, strict=True)):
         middle = (number + 0.5) * width

@@ -93,11 +93,12 @@ def _head(canvas: Canvas, dashboard: Dashboard, view: View) -> None:
 
 
 def save(drawn: Figure, path: Path) -> None:
-    """Write a picture as a small PNG."""
+    """Write a picture as a small PNG: 256 colours are enough, and a third of the bytes."""
     raw = io.BytesIO()
     drawn.savefig(raw, format="png", dpi=DPI, facecolor=PAGE)
-    image = Image.open(raw).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    image.save(path, optimize=True)
+    image = Image.open(raw).convert("RGB")
+    few = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 if __name__ == "__main__":

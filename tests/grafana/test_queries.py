@@ -18,7 +18,7 @@ SMALLEST: Final = 20_000
 
 
 async def test_every_query_has_something_to_show(tmp_path: Path) -> None:
-    """After a day of calls no panel is empty, no variable without choice, nothing an error; all can be drawn."""
+    """After a day of calls no query is empty or an error, and every dashboard can be drawn."""
     async with played() as view:
         tried = [one for name in NAMES async for one in check(name, view)]
         for name in NAMES:
