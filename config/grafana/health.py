@@ -92,7 +92,7 @@ def _lamps() -> tuple[Panel, ...]:
             "Alerts",
             "Alerts of siaga112 that fire now; docs/runbook.md has a section on each.",
             (3, 4),
-            now('count(ALERTS{alertstate="firing", alertname=~"Siaga112.*"}) or vector(0)'),
+            now('count(ALERTS{alertstate="firing", alertname=~"Siaga112.*", site=~"$site|"}) or vector(0)'),
             steps=((0, "green"), (1, "red")),
         ),
         numbers(

@@ -17,7 +17,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
 FOLDER: Final = Path(__file__).parent
 SOURCE: Final = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -300,7 +300,8 @@ def _chart(unit: str) -> timeseries.Panel:
 def _framed(panel: P, title: str, about: str, size: tuple[int, int], queries: Sequence[Dataquery]) -> P:
     panel = panel.title(title).description(about).datasource(SOURCE).span(size[0]).height(size[1])
     for number, query in enumerate(queries):
-        panel = panel.with_target(query.ref_id(chr(ord("A") + number)).datasource(SOURCE))
+        query = query.ref_id(chr(ord("A") + number)).datasource(SOURCE)  # noqa: PLW2901 - built up
+        panel = panel.with_target(query.editor_mode(QueryEditorMode.CODE))
     return panel
 
 

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from tests.grafana.asking import NAMES
-from tests.grafana.checking import Tried, check
+from tests.grafana.checking import Tried, check, summary
 from tests.grafana.day import played
 
 
@@ -27,17 +27,6 @@ async def run() -> bool:
                     print(f"       {fault}")
     print(f"\n{summary(tried)}")
     return not any(one.faults for one in tried)
-
-
-def summary(tried: list[Tried]) -> str:
-    """Write how many were tested, and how many passed."""
-    shown = [one for one in tried if not one.title.startswith("$")]
-    asked = sum(one.queries for one in tried)
-    passed = asked - sum(len(one.faults) for one in tried)
-    return (
-        f"{len(shown)} panels and {len(tried) - len(shown)} variables, "
-        f"{asked} queries tested, {passed} passed"
-    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -40,13 +39,8 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 def load(name: str) -> Dashboard:
     """Read a dashboard's JSON through the SDK's types."""
-    return read(FOLDER / f"{name}.json")
-
-
-def read(path: Path) -> Dashboard:
-    """Read a file of JSON through the SDK's types."""
     register_default_plugins()
-    return Dashboard.from_json(json.loads(path.read_text("utf-8")))
+    return Dashboard.from_json(json.loads((FOLDER / f"{name}.json").read_text("utf-8")))
 
 
 def panels(dashboard: Dashboard) -> list[Panel]:

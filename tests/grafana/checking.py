@@ -54,3 +54,14 @@ def _lacking(panel: Panel, query: Dataquery, found: list[Found]) -> Iterator[str
     if looks and query.format_val != PromQueryFormat.TABLE:
         strange = {legend(query, series) for series in found} - looks
         yield from (f"no look for the series {name!r} of {query.expr}" for name in sorted(strange))
+
+
+def summary(tried: list[Tried]) -> str:
+    """Write how many were tested, and how many passed."""
+    shown = [one for one in tried if not one.title.startswith("$")]
+    asked = sum(one.queries for one in tried)
+    passed = asked - sum(len(one.faults) for one in tried)
+    return (
+        f"{len(shown)} panels and {len(tried) - len(shown)} variables, "
+        f"{asked} queries tested, {passed} passed"
+    )

@@ -5,9 +5,8 @@ from typing import Final
 
 import pytest
 
-from tests.grafana.__main__ import summary
 from tests.grafana.asking import NAMES, load
-from tests.grafana.checking import check
+from tests.grafana.checking import check, summary
 from tests.grafana.day import played
 from tests.grafana.pictures import picture, save
 
