@@ -1,7 +1,7 @@
 """Write each dashboard's JSON beside its code: `python -m config.grafana`."""
 
 from config.grafana import health, misuse, wall
-from config.grafana.house import FOLDER, written
+from config.grafana.board import FOLDER, written
 
 if __name__ == "__main__":
     for name, module in (("wall", wall), ("misuse", misuse), ("health", health)):

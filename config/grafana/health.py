@@ -4,18 +4,10 @@ from typing import Final
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from config.grafana.house import (
-    STAGES,
-    Panel,
-    bars,
-    board,
-    heat,
-    lights,
-    lines,
-    now,
-    numbers,
-    over_time,
-)
+from config.grafana.board import board
+from config.grafana.looks import STAGES
+from config.grafana.panels import Panel, bars, heat, lights, lines, numbers
+from config.grafana.queries import now, over_time
 
 CAUSES: Final = {
     "store_down": ("Redis down", "red"),

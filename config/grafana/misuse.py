@@ -4,18 +4,10 @@ from typing import Final
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from config.grafana.house import (
-    LEVELS,
-    OUTCOMES,
-    Panel,
-    bars,
-    board,
-    lines,
-    now,
-    numbers,
-    over_time,
-    ranks,
-)
+from config.grafana.board import board
+from config.grafana.looks import LEVELS, OUTCOMES
+from config.grafana.panels import Panel, bars, lines, numbers, ranks
+from config.grafana.queries import now, over_time
 
 MARKS: Final = {
     "genuine": ("Genuine", "green"),

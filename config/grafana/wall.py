@@ -4,24 +4,10 @@ from typing import Final
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from config.grafana.house import (
-    OUTCOMES,
-    PROMISE,
-    STAGES,
-    TARGET,
-    WITHIN,
-    Panel,
-    against,
-    bars,
-    board,
-    cells,
-    lines,
-    now,
-    numbers,
-    over_time,
-    ranks,
-    rows,
-)
+from config.grafana.board import board
+from config.grafana.looks import OUTCOMES, PROMISE, STAGES
+from config.grafana.panels import Panel, bars, lines, numbers, ranks, rows
+from config.grafana.queries import TARGET, WITHIN, against, cells, now, over_time
 
 A_DAY: Final = "A day is the 24 hours that end now: at the site's midnight, the calendar day."
 SHARE: Final = "percentunit"

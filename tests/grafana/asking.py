@@ -19,7 +19,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel, VariableModel, VariableType
 from grafana_foundation_sdk.models.prometheus import Dataquery
 
-from config.grafana.house import FOLDER
+from config.grafana.board import FOLDER
 from tests.lab.prometheus import Found, Prometheus
 
 UTC: Final = ZoneInfo("UTC")

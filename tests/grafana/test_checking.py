@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from grafana_foundation_sdk.models.dashboard import Panel
 
-from config.grafana.house import against
+from config.grafana.queries import against
 from tests.grafana.asking import NAMES, View, load, panels, queries
 from tests.grafana.checking import check, faults
 from tests.grafana.day import SCRAPE, SITE
@@ -53,7 +53,7 @@ def changed(expression: str) -> Panel:
 async def test_a_promise_is_kept_or_missed(
     tmp_path: Path, value: str, kept: Literal[">=", "<="], state: str
 ) -> None:
-    """A figure is shown once, in the colour of the promise that is a metric itself; its limit still keeps it."""
+    """A figure is one series, named by the promise, which is a metric too; its limit still keeps it."""
     async with serving(tmp_path, "") as prometheus:
         found = await prometheus.at(against(f"vector({value})", "vector(0.9)", kept), time.time())
     assert [(one.labels["promise"], one.samples[0][1]) for one in found] == [(state, float(value))]

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from config.grafana import health, misuse, wall
-from config.grafana.house import FOLDER, SOURCE, written
+from config.grafana.board import FOLDER, written
+from config.grafana.queries import SOURCE
 from tests.adapters.figures import full
 from tests.grafana.asking import NAMES, View, load, panels, place, queries, variables
 

@@ -1,88 +1,22 @@
-"""The house style of the dashboards: what a panel of each kind looks like, in which colours and words.
-
-Two things Grafana cannot do by itself are done in PromQL here: `against` colours a figure by a promise
-that is itself a metric (Grafana's thresholds are fixed figures), and `bars` counts over Grafana's own
-step, so that no event is in two bars.
-"""
+"""What a panel of each kind looks like, whatever it shows."""
 
 from collections.abc import Mapping, Sequence
-from json import dumps
-from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import TypeVar
 
 from grafana_foundation_sdk.builders import bargauge, common, heatmap, stat, table, timeseries
-from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
-FOLDER: Final = Path(__file__).parent
-SOURCE: Final = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
-
-Look = tuple[str, str]
-"""How a series is shown: its name and its colour."""
-
-OUTCOMES: Final[Mapping[str, Look]] = {
-    "answered": ("Answered", "green"),
-    "abandoned": ("Abandoned", "orange"),
-    "unserved": ("Unserved", "red"),
-    "ivr_prank": ("IVR-prank", "purple"),
-    "blocked": ("Blocked", "blue"),
-    "unknown": ("Unknown", "#8e8e8e"),
-}
-LEVELS: Final[Mapping[str, Look]] = {
-    "temporary": ("Temporary", "light-blue"),
-    "permanent": ("Permanent", "dark-blue"),
-}
-STAGES: Final[Mapping[str, Look]] = {
-    "screening": ("Screening", "#8e8e8e"),
-    "ivr": ("In the menu", "purple"),
-    "queue": ("Waiting", "orange"),
-    "talking": ("Talking", "green"),
-}
-PROMISE: Final[Mapping[str, Look]] = {
-    "kept": ("on target", "semi-dark-green"),
-    "missed": ("below target", "semi-dark-red"),
-}
-TARGET: Final = 'max by (site) (siaga112_service_level_target_ratio{site="$site"})'
-WITHIN: Final = 'max by (site) (siaga112_service_level_answer_within_seconds{site="$site"})'
+from config.grafana.looks import Look
+from config.grafana.queries import SOURCE, over_time
 
 Panel = stat.Panel | bargauge.Panel | timeseries.Panel | table.Panel | heatmap.Panel
 P = TypeVar("P", stat.Panel, bargauge.Panel, timeseries.Panel, table.Panel, heatmap.Panel)
 Steps = Sequence[tuple[float, str]]
-
-
-def against(value: str, promise: str, kept: Literal[">=", "<="] = ">=") -> str:
-    """Give the value as one series whose label `promise` says whether it is kept or missed."""
-    missed = {">=": "<", "<=": ">"}[kept]
-    return (
-        f'label_replace({value} {kept} on (site) {promise}, "promise", "kept", "", "")'
-        f' or label_replace({value} {missed} on (site) {promise}, "promise", "missed", "", "")'
-    )
-
-
-# ── queries ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def now(expression: str, legend: str = "__auto") -> Dataquery:
-    """Ask for the present value."""
-    return Dataquery().expr(expression).instant().legend_format(legend)
-
-
-def over_time(expression: str, legend: str = "__auto") -> Dataquery:
-    """Ask for the values over the dashboard's time."""
-    return Dataquery().expr(expression).range().legend_format(legend)
-
-
-def cells(expression: str) -> Dataquery:
-    """Ask for the present values as rows of a table."""
-    return now(expression).format(PromQueryFormat.TABLE)
-
-
-# ── panels ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def numbers(
@@ -315,52 +249,10 @@ def _shown(panel: P, shown: Mapping[str, Look] | None) -> P:
     return panel
 
 
-def _steps(steps: Steps) -> build.ThresholdsConfig:
+def _steps(steps: Steps) -> ThresholdsConfig:
     first, *others = steps
     thresholds = [
         model.Threshold(value=None, color=first[1]),
         *(model.Threshold(value=value, color=color) for value, color in others),
     ]
-    return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(thresholds)
-
-
-# ── dashboards ───────────────────────────────────────────────────────────────────────────────────
-
-
-def board(name: str, about: str, panels: Sequence[Panel], *, since: str, refresh: str) -> model.Dashboard:
-    """Make a dashboard of panels that fill its 24 columns row by row."""
-    built = (
-        build.Dashboard(f"siaga112 {name}")
-        .uid(f"siaga112-{name.lower()}")
-        .description(about)
-        .tags(["siaga112"])
-        .timezone("browser")
-        .readonly()
-        .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .time(since, "now")
-        .refresh(refresh)
-        .with_variable(build.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(
-            build.QueryVariable("site")
-            .label("Site")
-            .datasource(SOURCE)
-            .query("label_values(siaga112_build_info, site)")
-            .refresh(model.VariableRefresh.ON_DASHBOARD_LOAD)
-            .sort(model.VariableSort.ALPHABETICAL_ASC)
-        )
-        .link(
-            build.DashboardLink("siaga112")
-            .type(model.DashboardLinkType.DASHBOARDS)
-            .tags(["siaga112"])
-            .include_vars(True)
-            .keep_time(False)
-        )
-    )
-    for number, panel in enumerate(panels, 1):
-        built = built.with_panel(panel.id(number))
-    return built.build()
-
-
-def written(dashboard: model.Dashboard) -> str:
-    """Write a dashboard as Grafana reads it."""
-    return dumps(dashboard, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(thresholds)
