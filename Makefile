@@ -9,7 +9,8 @@ READY  := $(VENV)/.ready
 # Most of a test's time with a PBX is waiting for calls: files are played side by side.
 PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
-.PHONY: demo test check lint fast format constraints golden docs prompts clean
+.PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
+.PHONY: dashboards-check dashboards-images
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -44,6 +45,18 @@ golden: $(READY)
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+
+# Grafana's JSON from the code beside it.
+dashboards: $(READY)
+	$(PYTHON) -m config.grafana
+
+# Every query of every dashboard, on a real Prometheus after a day of real calls.
+dashboards-check: $(READY)
+	@$(PYTHON) -m tests.grafana
+
+# The dashboards as pictures, after a made-up month of calls (some minutes).
+dashboards-images: $(READY)
+	$(PYTHON) -m tests.grafana.pictures
 
 prompts:
 	asterisk/sounds/make-prompts
