@@ -33,6 +33,7 @@ from siaga112.service.keeping import Keeper
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
+from siaga112.service.publishing import Publisher
 from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
 from siaga112.service.settling import LOOK_BACK, Settler
@@ -264,6 +265,9 @@ class Daemon:
             self._parts.append(settler.run)
         recorder = Recorder(outbox, store, rules, metrics)
         keeper = Keeper(store, rules, now)
+        publisher = Publisher(
+            store, tracker, lines, lambda: source.connected, now, screens=self.only is not Half.TRACK
+        )
 
         def apply(new: Settings) -> None:
             rules = new.policy_rules()
@@ -273,7 +277,7 @@ class Daemon:
             tracker.renumber(new.number_plan())
 
         self._appliers.append(apply)
-        self._parts += [lambda: pipeline.run(source), recorder.run, keeper.run]
+        self._parts += [lambda: pipeline.run(source), recorder.run, keeper.run, publisher.run]
 
     @staticmethod
     async def _show_store(store: RedisStore, metrics: Metrics) -> None:
