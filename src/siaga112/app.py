@@ -89,6 +89,9 @@ def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
         configured=settings.mode,
         answer_within=settings.service_level.answer_within,
         clock=now,
+        require_store=lambda: (
+            redis_embedded.require_running(settings.state_dir) if settings.embedded_redis else None
+        ),
     )
 
 

@@ -1,5 +1,7 @@
 """Reading a daemon's own `/metrics`, as Prometheus does."""
 
+import errno
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
@@ -41,7 +43,7 @@ class MetricsPage:
         except TimeoutError:
             raise ProbeError(f"no answer within {PATIENCE_SECONDS:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            raise ProbeError((error.os_error.strerror or "not reachable").lower()) from error
+            raise ProbeError(os.strerror(error.os_error.errno or errno.EHOSTUNREACH).lower()) from error
         except (aiohttp.ClientError, UnicodeDecodeError) as error:
             raise ProbeError(f"no HTTP ({type(error).__name__})") from error
         try:

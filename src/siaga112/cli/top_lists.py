@@ -126,13 +126,13 @@ class Lists:
         self._last = sorted(rows, key=lambda row: row[0], reverse=True)
 
     def blocks(self, width: int, room: int | None) -> tuple[Block, Block]:
-        """Share the room, titles and headings included: half each, or what one does not need to the other."""
+        """Share the room, titles included: two thirds, or what the other does not need."""
         need, also = len(self._going), len(self._last)
         if room is None:
             first, second = need, LAST_ON_PAPER
         else:
             rows = max(2, room - 4)
-            first = min(max(need, 1), max(rows // 2, rows - max(also, 1)))
+            first = min(max(need, 1), max(rows * 2 // 3, rows - max(also, 1)))
             second = rows - first
         return self._progress(width, first), self._verdicts(width, second)
 

@@ -28,6 +28,9 @@ WIDE: Final = 110
 SIDE: Final = 41
 """The width of the right column, or of the left of two small tables."""
 
+LEAST_ROOM: Final = 9
+"""The lines that the two lists need at least; the small tables give way to them."""
+
 SKEW: Final[Millis] = 10 * SECOND
 """A snapshot lives for seconds: one that seems older, or younger than now, tells of clocks that differ."""
 
@@ -61,24 +64,30 @@ class Board:
 def view(frame: Frame, width: int, height: int | None, *, reveal: bool = False) -> Group:
     """Draw a frame in that width; in that height, if there is one, the lists take what the rest leaves."""
     head = [_header(frame, width, "" if height is None else "q leaves"), *_problems(frame, width)]
-    line, today, health = _line(frame), _today(frame.day), _health(frame)
-    calls = Lists(frame, reveal=reveal)
+    room = None if height is None else height - len(head)
+    small = [_line(frame), _today(frame.day), _health(frame)]
+    lists = Lists(frame, reveal=reveal)
     if width >= WIDE:
         left = width - SIDE - 2
-        room = None if height is None else height - len(head)
-        listed = [block.drawn(left) for block in calls.blocks(left, room)]
-        side = [block.drawn(SIDE) for block in (line, today, health)]
+        listed = [block.drawn(left) for block in lists.blocks(left, room)]
+        side = [block.drawn(SIDE) for block in small]
         return Group(*head, _beside(Group(*listed), left, Group(*side), SIDE))
-    if width >= MEDIUM:
-        right = width - SIDE - 2
-        small_height = max(line.height + today.height + 2, health.height + 1)
-        first, last = calls.blocks(width, None if height is None else height - len(head) - small_height)
-        small = _beside(Group(line.drawn(SIDE), today.drawn(SIDE)), SIDE, health.drawn(right), right)
-        return Group(*head, first.drawn(width), small, last.drawn(width))
-    fixed = sum(block.height + 1 for block in (line, today, health))
-    first, last = calls.blocks(width, None if height is None else height - len(head) - fixed)
-    blocks = (first, line, today, last, health)
-    return Group(*head, *(block.drawn(width) for block in blocks))
+    while room is not None and room - _height(small, width) < LEAST_ROOM and len(small) > 1:
+        small.pop()  # what is wrong stands at the top all the same
+    calls, last = lists.blocks(width, None if room is None else room - _height(small, width))
+    if width < MEDIUM:
+        blocks = (calls, *small[:2], last, *small[2:])
+        return Group(*head, *(block.drawn(width) for block in blocks))
+    right = width - SIDE - 2
+    first = Group(*(block.drawn(SIDE) for block in small[:2]))
+    second = Group(*(block.drawn(right) for block in small[2:]))
+    return Group(*head, calls.drawn(width), _beside(first, SIDE, second, right), last.drawn(width))
+
+
+def _height(small: Sequence[Block], width: int) -> int:
+    """Say how many lines the small tables take: the first two beside the third, if that fits."""
+    heights = [block.height + 1 for block in small]
+    return sum(heights) if width < MEDIUM else max(sum(heights[:2]), sum(heights[2:]))
 
 
 def _beside(left: RenderableType, left_width: int, right: RenderableType, right_width: int) -> Table:
@@ -164,7 +173,7 @@ def _line(frame: Frame) -> Block:
             value = ", ".join(f"{count} {state}" for state, count in counts.items())
             rows.append(("operators", value, "" if counts[OperatorState.AVAILABLE] else "yellow"))
         if snapshot.surge:
-            rows.append(("surge", f"no strikes: {snapshot.surge}", "yellow"))
+            rows.append(("surge", snapshot.surge, "yellow"))
     table, height = _pairs(rows)
     return Block("queue and operators", [table], height)
 

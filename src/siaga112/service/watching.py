@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from siaga112.core.histogram import Buckets, added, quantile, since
 from siaga112.core.model import SECOND, CallId, Entry, Mark, Millis, Mode, Outcome
 from siaga112.core.snapshot import Snapshot
+from siaga112.errors import UnreachableError
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
 
 PATIENCE_SECONDS: Final = 3.0
@@ -189,6 +190,8 @@ class Watcher:
     configured: Mode
     answer_within: Millis
     clock: Callable[[], Millis]
+    require_store: Callable[[], None] = lambda: None
+    """Raises UnreachableError, with the remedy, where it is known that there is no store."""
     _today: Today = field(init=False)
     _past: deque[tuple[Millis, Sequence[Millis], Buckets]] = field(default_factory=deque)
 
@@ -224,13 +227,14 @@ class Watcher:
 
     async def _look_at_store(self, now: Millis) -> tuple[str, Mode | None, Snapshot | None]:
         try:
+            self.require_store()
             async with asyncio.timeout(PATIENCE_SECONDS):
                 mode = await self.store.mode() or self.configured
                 snapshot = await self.store.snapshot()
                 await self._today.look(now)
         except TimeoutError:
             return f"Redis: no answer within {PATIENCE_SECONDS:g} s", None, None
-        except (StoreDownError, StoreBrokenError) as error:
+        except (StoreDownError, StoreBrokenError, UnreachableError) as error:
             return str(error), None, None
         return "", mode, snapshot
 
