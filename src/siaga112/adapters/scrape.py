@@ -45,7 +45,7 @@ class MetricsPage:
         except aiohttp.ClientConnectorError as error:
             raise ProbeError(os.strerror(error.os_error.errno or errno.EHOSTUNREACH).lower()) from error
         except (aiohttp.ClientError, UnicodeDecodeError) as error:
-            raise ProbeError(f"no HTTP ({type(error).__name__})") from error
+            raise ProbeError("no HTTP answer") from error
         try:
             return _vitals(list(self._samples(text)))
         except (ValueError, KeyError) as error:

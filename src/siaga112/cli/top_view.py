@@ -28,6 +28,9 @@ WIDE: Final = 110
 SIDE: Final = 41
 """The width of the right column, or of the left of two small tables."""
 
+NAME: Final = 16
+"""How much of a name stands before a value: a queue's can be long."""
+
 LEAST_ROOM: Final = 9
 """The lines that the two lists need at least; the small tables give way to them."""
 
@@ -147,10 +150,11 @@ def _endpoints(frame: Frame) -> list[tuple[str, Endpoint]]:
 def _pairs(rows: Sequence[_Row]) -> tuple[Table, int]:
     """Draw what has a name and a value with its style, in a line each."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style=DIM, no_wrap=True, min_width=max(len(name) for name, *_ in rows))
+    room = min(NAME, max(len(name) for name, *_ in rows))
+    table.add_column(style=DIM, no_wrap=True, overflow="ellipsis", min_width=room, max_width=NAME)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for name, value, style in rows:
-        table.add_row(name, Text(printable(value), style, overflow="ellipsis"))
+        table.add_row(Text(printable(name)), Text(printable(value), style))
     return table, table.row_count
 
 
