@@ -67,6 +67,16 @@ FRAME = Frame(
     verdicts=Verdicts(0.0018, 34, 60 * SECOND),
     fail_open={},
 )
+LONG = replace(
+    FRAME,
+    site="a-site-with-a-name-that-is-long",
+    snapshot=replace(
+        SNAPSHOT,
+        calls=(replace(SNAPSHOT.calls[0], queue="emergency" * 9, screened="ALLOW " + "x" * 90),),
+        queues={"emergency" * 9: (1_234, NOW - DAY)},
+    ),
+    fail_open={"deadline": 12_345, "store_down": 12_345, "internal_error": 12_345},
+)
 AWAY = replace(
     FRAME,
     store_problem="Redis: Connection refused",
@@ -104,7 +114,7 @@ def line_of(lines: Sequence[str], word: str) -> str:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("frame", [FRAME, AWAY, BUSY], ids=["all well", "all away", "busy"])
+@pytest.mark.parametrize("frame", [FRAME, AWAY, BUSY, LONG], ids=["all well", "all away", "busy", "long"])
 def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int) -> None:
     """Whatever there is to show and however narrow the terminal, no line wraps."""
     assert max(map(len, drawn(frame, width))) <= width
@@ -141,7 +151,7 @@ def test_at_every_width_the_essentials_are_there(width: int) -> None:
 
 
 def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out() -> None:
-    """The call's id and the reasons come where there is room; a narrow one keeps caller, stage and outcome."""
+    """The call's id and the reasons come where there is room; a narrow one keeps what matters."""
     narrow, wide = "\n".join(drawn(FRAME, 40)), "\n".join(drawn(FRAME, 140))
     for word in (call_id(7), "not_blocked", "left_menu"):
         assert word in wide
