@@ -24,7 +24,9 @@ async def test_a_caller_in_the_queue_is_shown_waiting() -> None:
         async with asyncio.timeout(20):
             while not (row := (await daemon.command("top", "--json")).json)["queues"]:
                 pass  # each look is a question to the store
-        later = (await daemon.command("top", "--json")).json
+            age = row["calls"][0]["stage_seconds"]
+            while (later := (await daemon.command("top", "--json")).json)["calls"][0]["stage_seconds"] <= age:
+                pass
         screen = (await daemon.command("top", "--once")).out
         await placed.hang_up()
         await daemon.settled(uid)
@@ -37,7 +39,6 @@ async def test_a_caller_in_the_queue_is_shown_waiting() -> None:
     assert 0 <= queue["longest_seconds"] == call["stage_seconds"] < 20
     (grown,) = later["calls"]
     assert grown["since"] == call["since"]
-    assert grown["stage_seconds"] > call["stage_seconds"]
     assert "siaga112   1 waiting, longest 0:" in screen
     assert "queue  0:" in screen
     assert row["operators"] is not None

@@ -14,6 +14,7 @@ IVR context.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from heapq import nsmallest
 from typing import Final
 
 from siaga112.core.bridges import Bridges
@@ -62,6 +63,9 @@ DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"
 
 DONE_KEPT: Final = 4_096
 """How many calls that ended, or were none of ours, are remembered: no late event begins one anew."""
+
+SHOWN: Final = (Stage.QUEUE, Stage.TALKING, Stage.IVR, Stage.SCREENING)
+"""In which order calls in progress are shown."""
 
 MAX_FACTS: Final = 200
 """A call that produces more than this is cut short in memory and becomes incomplete."""
@@ -187,8 +191,12 @@ class Tracker:
         """Count the calls in progress by where they are."""
         return Counter(call.stage for call in self._calls.values())
 
-    def in_progress(self) -> list[InProgress]:
-        """Give the calls in progress, with no more of the caller than a call that is over would keep."""
+    def in_progress(self, most: int) -> list[InProgress]:
+        """Give the calls in progress, with no more of the caller than a call that is over would keep.
+
+        Who waits comes first, in each stage who is there longest; not more than so many.
+        """
+        first = nsmallest(most, self._calls.values(), key=lambda call: (SHOWN.index(call.stage), call.since))
         return [
             InProgress(
                 call=call.id,
@@ -199,7 +207,7 @@ class Tracker:
                 queue=call.queue.queue if call.queue else "",
                 screened=call.screened,
             )
-            for call in self._calls.values()
+            for call in first
         ]
 
     def waiting(self) -> list[tuple[str, Millis]]:

@@ -17,9 +17,6 @@ LIFE: Final[Millis] = 5 * SECOND
 MAX_CALLS: Final = 100
 """How many calls are listed, however many there are; `stages` counts all."""
 
-_ORDER: Final = (Stage.QUEUE, Stage.TALKING, Stage.IVR, Stage.SCREENING)
-"""Who waits comes first; in each stage who is there longest."""
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -43,10 +40,9 @@ class Snapshot:
 def take(tracker: Tracker, lines: Lines, now: Millis, *, connected: bool, screens: bool) -> Snapshot:
     """Take a snapshot of what is followed."""
     waiting = tracker.waiting()
-    calls = sorted(tracker.in_progress(), key=lambda call: (_ORDER.index(call.stage), call.since, call.call))
     return Snapshot(
         at=now,
-        calls=tuple(calls[:MAX_CALLS]),
+        calls=tuple(tracker.in_progress(MAX_CALLS)),
         stages=dict(tracker.stages()),
         queues=by_queue(waiting),
         operators=dict(lines.operators()) if lines.known else None,
