@@ -73,9 +73,9 @@ async def centre() -> AsyncIterator[Centre]:
             await manager.stop()
 
 
-@pytest.mark.parametrize("key", ["q", "\x03"], ids=["q", "Ctrl-C"])
+@pytest.mark.parametrize("key", ["q", "\x03", ""], ids=["q", "Ctrl-C", "SIGTERM"])
 async def test_a_call_is_seen_and_q_leaves(centre: Centre, key: str) -> None:
-    """A caller who waits is shown, masked; `q` or Ctrl-C ends with 0, the terminal as it was before."""
+    """A caller who waits is shown, masked; whatever ends it, it ends with 0, the terminal as it was before."""
     async with centre.top() as seen:
         before = seen.attributes
         await seen.shows("calls in progress: 0")
@@ -85,7 +85,10 @@ async def test_a_call_is_seen_and_q_leaves(centre: Centre, key: str) -> None:
         await seen.shows("+62812*****111  ALLOW    not_blocked")
         await seen.shows("siaga112   1 waiting, longest 0:")
         await seen.shows("ok, last event 0:0")
-        seen.press(key)
+        if key:
+            seen.press(key)
+        else:
+            seen.process.terminate()
         assert await seen.ended() == 0
         assert seen.attributes == before
     assert seen.raw.count(ENTER) == seen.raw.count(LEAVE) == 1

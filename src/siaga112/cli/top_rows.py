@@ -48,6 +48,8 @@ def as_row(frame: Frame, *, reveal: bool) -> Row:
             _endpoint(one, frame.zone) for one in (frame.tracking, frame.screening) if one is not None
         ],
         "verdict_p99_seconds": frame.verdicts.p99,
+        "verdict_count": frame.verdicts.count,
+        "verdict_span_seconds": None if frame.verdicts.span is None else _seconds(frame.verdicts.span),
         "fail_open": dict(frame.fail_open),
     }
 
