@@ -75,7 +75,7 @@ async def centre() -> AsyncIterator[Centre]:
 
 @pytest.mark.parametrize("key", ["q", "\x03", ""], ids=["q", "Ctrl-C", "SIGTERM"])
 async def test_a_call_is_seen_and_q_leaves(centre: Centre, key: str) -> None:
-    """A caller who waits is shown, masked; whatever ends it, it ends with 0, the terminal as it was before."""
+    """A caller who waits is shown, masked; whatever ends it, it ends with 0 and restores the terminal."""
     async with centre.top() as seen:
         before = seen.attributes
         await seen.shows("calls in progress: 0")
