@@ -121,7 +121,7 @@ def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
-@pytest.mark.parametrize("height", [20, 24, 30, 60])
+@pytest.mark.parametrize("height", [12, 20, 24, 30, 60])
 @pytest.mark.parametrize("frame", [FRAME, BUSY], ids=["all well", "busy"])
 def test_the_screen_fits_its_height(frame: Frame, width: int, height: int) -> None:
     """The lists take what the rest leaves; what does not fit is told as a number."""

@@ -77,7 +77,7 @@ async def terminal(
     loop = asyncio.get_running_loop()
     process = await asyncio.create_subprocess_exec(
         *("setsid", "--ctty", *command),  # so that Ctrl-C reaches it, and nobody else
-        env={**environ, "TERM": "xterm-256color"},
+        env={"TERM": "xterm-256color", **environ},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -48,7 +49,9 @@ def top(
     if pause < LEAST_MILLIS:
         raise typer.BadParameter(f"at least {LEAST_MILLIS}ms", param_hint="--interval")
     config, console = settings(), Console(highlight=False)
-    if once or json or not console.is_terminal:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot draw lines still has the words
+    if once or json or not console.is_terminal or console.is_dumb_terminal:
         frame = asyncio.run(_once(config))
         _print(frame, console, json=json, reveal=reveal)
         if not frame.store_up:

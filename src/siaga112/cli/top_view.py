@@ -71,12 +71,14 @@ def view(frame: Frame, width: int, height: int | None, *, reveal: bool = False) 
     small = [_line(frame), _today(frame.day), _health(frame)]
     lists = Lists(frame, reveal=reveal)
     if width >= WIDE:
+        while room is not None and sum(block.height + 1 for block in small) > room and len(small) > 1:
+            small.pop()  # what is wrong stands at the top all the same
         left = width - SIDE - 2
         listed = [block.drawn(left) for block in lists.blocks(left, room)]
         side = [block.drawn(SIDE) for block in small]
         return Group(*head, _beside(Group(*listed), left, Group(*side), SIDE))
     while room is not None and room - _height(small, width) < LEAST_ROOM and len(small) > 1:
-        small.pop()  # what is wrong stands at the top all the same
+        small.pop()
     calls, last = lists.blocks(width, None if room is None else room - _height(small, width))
     if width < MEDIUM:
         blocks = (calls, *small[:2], last, *small[2:])
