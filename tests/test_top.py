@@ -55,24 +55,31 @@ class Centre:
         )
 
 
-@pytest.fixture
-async def centre() -> AsyncIterator[Centre]:
-    """Run a daemon with embedded Redis."""
+@asynccontextmanager
+async def following(*options: str, more: str = "") -> AsyncIterator[Centre]:
+    """Run a daemon with embedded Redis; `more` goes into its [metrics]."""
     manager = Manager()
     await manager.start()
     with home() as folder:
         metrics = ports.free()
         config = CONFIG.format(
-            state=folder / "state", ami=manager.port, agi=ports.free(), metrics=metrics, more=""
+            state=folder / "state", ami=manager.port, agi=ports.free(), metrics=metrics, more=more
         )
         daemon = Daemon(folder, config, {"SIAGA112_AMI__SECRET": "lab"}, metrics)
-        await daemon.start()
+        await daemon.start(*options)
         try:
             await daemon.ready()
             yield Centre(daemon, manager, await manager.session())
         finally:
             await daemon.stop()
             await manager.stop()
+
+
+@pytest.fixture
+async def centre() -> AsyncIterator[Centre]:
+    """Run one that does it all."""
+    async with following() as running:
+        yield running
 
 
 @pytest.mark.parametrize("key", ["q", "\x03", ""], ids=["q", "Ctrl-C", "SIGTERM"])
@@ -129,6 +136,22 @@ async def test_what_goes_away_is_told_and_comes_back(centre: Centre) -> None:
         seen.press("q")
         assert await seen.ended() == 0
     assert "Traceback" not in seen.raw
+
+
+async def test_a_half_that_is_away_is_missed() -> None:
+    """Where the halves are two processes, each has its line, and the one that is not there is told."""
+    port = ports.free()
+    async with following("--only", "track", more=f"screen_port = {port}") as centre:
+        tracking = centre.daemon
+        screening = Daemon(tracking.folder, tracking.config.read_text(), {}, port)
+        async with top(tracking) as seen:
+            await seen.shows("tracking     up 0:")
+            await seen.shows(f"! screening {screening.metrics_url}: connection refused")
+            await screening.start("--only", "screen")
+            await seen.shows("screening    up 0:")
+            await screening.stop()
+            seen.press("q")
+            assert await seen.ended() == 0
 
 
 async def test_once_prints_a_frame_and_ends(centre: Centre) -> None:

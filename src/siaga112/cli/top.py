@@ -98,9 +98,9 @@ async def _live(config: "Settings", console: "Console", pause: float, *, reveal:
 
     loop, leaving = asyncio.get_running_loop(), asyncio.Event()
     leave = asyncio.create_task(leaving.wait())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, leaving.set)
     with _keys(leaving.set), Live(console=console, screen=True, auto_refresh=False) as live:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, leaving.set)
         loop.add_signal_handler(signal.SIGWINCH, live.refresh)
         async with _watching(config) as watcher:
             while not leaving.is_set():
@@ -123,7 +123,10 @@ def _keys(leave: Callable[[], None]) -> Iterator[None]:
     keyboard, loop = sys.stdin.fileno(), asyncio.get_running_loop()
 
     def hear() -> None:
-        pressed = os.read(keyboard, 64)
+        try:
+            pressed = os.read(keyboard, 64)
+        except OSError:
+            pressed = b""
         if not pressed or b"q" in pressed.lower():  # nothing: the terminal is gone
             leave()
 
