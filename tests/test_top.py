@@ -1,5 +1,6 @@
 """`siaga112 top` for real: in a terminal, beside a running daemon, and with no right but to read."""
 
+import asyncio
 import json
 import os
 import re
@@ -157,8 +158,9 @@ async def test_a_half_that_is_away_is_missed() -> None:
 async def test_once_prints_a_frame_and_ends(centre: Centre) -> None:
     """Without a terminal, or with --once, one frame is printed; with --json it is one object."""
     centre.waits()
-    while not (row := (await centre.daemon.command("top", "--json")).json)["calls"]:
-        pass  # each look is a question to the store
+    async with asyncio.timeout(60):
+        while not (row := (await centre.daemon.command("top", "--json")).json)["calls"]:
+            pass  # each look is a question to the store
     (call,) = row["calls"]
     assert (call["stage"], call["caller"], call["queue"]) == ("queue", "+62812*****111", "siaga112")
     assert call["screened"] == "ALLOW not_blocked"
