@@ -12,14 +12,18 @@ from siaga112.core.model import (
     Entry,
     Fact,
     FactKind,
+    InProgress,
     Level,
     Millis,
+    OperatorState,
     Origin,
     Outcome,
+    Stage,
     Strike,
 )
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.snapshot import Snapshot
 
 RULES: Final = PolicyRules()
 CALLER: Final = Caller("+6281211111111")
@@ -68,3 +72,22 @@ def entry(call: Call) -> Entry:
     """Settle a call as the pipeline does."""
     finding = classify(call, ClassifierRules())
     return Entry(finding, strike_for(finding, RULES) is not None)
+
+
+SNAPSHOT: Final = Snapshot(
+    at=NOW,
+    calls=(
+        InProgress(
+            call_id(7), CALLER, NOW - 50_000, Stage.QUEUE, NOW - 42_000, "siaga112", "ALLOW not_blocked"
+        ),
+        InProgress(call_id(8), OTHER, NOW - 135_000, Stage.TALKING, NOW - 130_000, "siaga112"),
+        InProgress(call_id(9), None, NOW - 3_000, Stage.IVR, NOW - 2_000, "", "ALLOW withheld"),
+    ),
+    stages={Stage.QUEUE: 1, Stage.TALKING: 1, Stage.IVR: 1},
+    queues={"siaga112": (1, NOW - 42_000)},
+    operators={OperatorState.AVAILABLE: 1, OperatorState.BUSY: 2},
+    surge="a caller waited 42 s",
+    connected=True,
+    screens=True,
+)
+"""One waits, one talks, one whose number is hidden listens to the menu."""

@@ -22,6 +22,7 @@ from siaga112.adapters.queue_log import QueueLogFile
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.scrape import MetricsPage
 from siaga112.adapters.supervision import LoopWatch, ServiceManager
 from siaga112.core.calls import Tracker
 from siaga112.core.lines import Lines
@@ -33,9 +34,11 @@ from siaga112.service.keeping import Keeper
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
+from siaga112.service.publishing import Publisher
 from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
 from siaga112.service.settling import LOOK_BACK, Settler
+from siaga112.service.watching import Watcher
 from siaga112.settings import Settings
 
 COUNT_SECONDS: Final = 2.0
@@ -72,6 +75,24 @@ def open_store(settings: Settings) -> RedisStore:
 def open_desk(settings: Settings, store: RedisStore, by: str) -> Desk:
     """Make the supervisor's desk."""
     return Desk(store, settings.policy_rules(), settings.mode, now, by)
+
+
+def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
+    """Make what `siaga112 top` looks with."""
+    host, site = settings.metrics.host, settings.site
+    return Watcher(
+        store=store,
+        tracking=MetricsPage(host, settings.metrics.port, site),
+        screening=MetricsPage(host, settings.metrics.screen_port, site),
+        site=site,
+        zone=settings.zone,
+        configured=settings.mode,
+        answer_within=settings.service_level.answer_within,
+        clock=now,
+        require_store=lambda: (
+            redis_embedded.require_running(settings.state_dir) if settings.embedded_redis else None
+        ),
+    )
 
 
 def open_metrics(settings: Settings) -> Metrics:
@@ -264,6 +285,9 @@ class Daemon:
             self._parts.append(settler.run)
         recorder = Recorder(outbox, store, rules, metrics)
         keeper = Keeper(store, rules, now)
+        publisher = Publisher(
+            store, tracker, lines, lambda: source.connected, now, screens=self.only is not Half.TRACK
+        )
 
         def apply(new: Settings) -> None:
             rules = new.policy_rules()
@@ -273,7 +297,7 @@ class Daemon:
             tracker.renumber(new.number_plan())
 
         self._appliers.append(apply)
-        self._parts += [lambda: pipeline.run(source), recorder.run, keeper.run]
+        self._parts += [lambda: pipeline.run(source), recorder.run, keeper.run, publisher.run]
 
     @staticmethod
     async def _show_store(store: RedisStore, metrics: Metrics) -> None:

@@ -9,7 +9,7 @@ from siaga112.core.model import Caller, CallerRecord, Deed, Mode, Strike
 from siaga112.core.policy import NOBODY, add_strike
 from siaga112.service.ports import Store
 from siaga112.service.recording import update
-from tests.samples import CALLER, NOW, RULES, block, entry, prank
+from tests.samples import CALLER, NOW, RULES, SNAPSHOT, block, entry, prank
 
 
 async def change(
@@ -56,6 +56,9 @@ async def every_answer(store: Store) -> list[Any]:
         store.entry(prank(1).id),
         anext(aiter(store.entries(NOW, NOW + 1)), None),
         store.calls_of(CALLER),
+        store.ledger_calls(NOW, NOW + 1),
+        store.put_snapshot(SNAPSHOT),
+        store.snapshot(),
         store.turned_away(CALLER, 1_000),
         store.proposed(),
         store.proposed_count(),

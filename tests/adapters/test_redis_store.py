@@ -11,11 +11,12 @@ from siaga112.adapters.redis_store import RedisStore
 from siaga112.core import decisions
 from siaga112.core.model import DAY, CallerRecord, Level, Lift, Mode
 from siaga112.core.policy import NOBODY, forget_after
+from siaga112.core.snapshot import LIFE
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import IMPATIENCE, KEEP
 from tests.lab.redis_servers import RedisServer
-from tests.samples import CALLER, NOW, OTHER, RULES, entry, prank, strike
+from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, entry, prank, strike
 
 pytestmark = pytest.mark.redis
 
@@ -48,6 +49,12 @@ async def test_a_day_of_the_ledger_expires_as_a_whole(redis_store: RedisStore) -
     """A day is kept as long as configured, counted from its last call, and a day more."""
     await redis_store.put_entry(entry(prank(1)))
     assert await raw(redis_store).pexpiretime(redis_store._day_key(NOW)) == NOW + KEEP + DAY
+
+
+async def test_a_snapshot_vanishes_by_itself(redis_store: RedisStore, site: str) -> None:
+    """What a daemon that died has said last is gone after seconds: it must not lie."""
+    await redis_store.put_snapshot(SNAPSHOT)
+    assert 0 < await raw(redis_store).pttl(f"siaga112:{site}:now") <= LIFE
 
 
 async def test_sites_share_nothing(redis_server: RedisServer, redis_store: RedisStore) -> None:

@@ -32,7 +32,7 @@ from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import KEEP
 from tests.lab.redis_servers import Cluster, Sentinels, Tls, cluster, home, sentinels, tls
-from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank, strike
+from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, answered, block, entry, prank, strike
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
 from tests.service.test_pipeline import MemoryOutbox
@@ -272,6 +272,25 @@ async def test_the_audit_trail_is_in_order_and_each_line_once(store: Store) -> N
     assert [deed for deed in await store.deeds(NOW, NOW + 2) if deed.subject == CALLER] == lines[:2]
     assert await store.erase_deeds(CALLER) == 3
     assert [deed.action for deed in await store.deeds(0, NOW + 10)] == ["mode"]
+
+
+async def test_a_snapshot_comes_back_until_the_next(store: Store) -> None:
+    """Before the first there is none; of two the last one holds, with all that it can carry."""
+    assert await store.snapshot() is None
+    for one in (SNAPSHOT, replace(SNAPSHOT, at=NOW + 1_000, calls=(), operators=None, connected=False)):
+        await store.put_snapshot(one)
+        assert await store.snapshot() == one
+
+
+async def test_the_ledgers_calls_are_known_without_their_rows(store: Store) -> None:
+    """All calls of a time are named, also across midnight UTC; of other days none."""
+    midnight = NOW - NOW % DAY
+    starts = [midnight - 1_000, midnight - 1, midnight, midnight + 1_000]
+    rows = [entry(prank(n, at)) for n, at in enumerate(starts)]
+    for row in (*rows, entry(prank(9, midnight - DAY - 1_000))):
+        await store.put_entry(row)
+    named = await store.ledger_calls(midnight - 1_000, midnight + 2_000)
+    assert sorted(named) == sorted(row.finding.call.id for row in rows)
 
 
 async def test_tallies_add_up_over_all_processes(store: Store) -> None:

@@ -60,6 +60,7 @@ async def stay(pbx: Asterisk, daemon: Daemon) -> None:
     """Keep everything running, and say how to look around."""
     say("\nall of it keeps running; Ctrl-C ends it. In another terminal:")
     say(f"  export SIAGA112_CONFIG={daemon.config}")
+    say("  .venv/bin/siaga112 top            (the line, live)")
     say("  .venv/bin/siaga112 calls          .venv/bin/siaga112 why 081311111111")
     say(f"  curl {daemon.metrics_url}")
     say(f"  {' '.join(pbx.console_command)} -r      (the PBX's console)")

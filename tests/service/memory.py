@@ -1,10 +1,11 @@
 """A store in memory: the second implementation of the port, held to the same contract as Redis."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from siaga112.core.model import Caller, CallerRecord, CallId, Deed, Entry, Level, Millis, Mode
 from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.snapshot import Snapshot
 from siaga112.service.ports import StoreDownError
 
 
@@ -26,6 +27,7 @@ class MemoryStore:
         self._tallies: Counter[str] = Counter()
         self._calls: dict[Caller, set[CallId]] = {}
         self._mode: Mode | None = None
+        self._snapshot: Snapshot | None = None
 
     async def ping(self) -> None:
         """Answer, unless down."""
@@ -169,6 +171,20 @@ class MemoryStore:
         for entry in sorted(self._ledger.values(), key=lambda e: (e.finding.call.started, e.finding.call.id)):
             if since <= entry.finding.call.started < until:
                 yield entry
+
+    async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
+        """Give the calls of that time."""
+        return [entry.finding.call.id async for entry in self.entries(since, until)]
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Show what goes on now; here that never expires."""
+        await self.ping()
+        self._snapshot = snapshot
+
+    async def snapshot(self) -> Snapshot | None:
+        """Give what goes on now."""
+        await self.ping()
+        return self._snapshot
 
     async def mode(self) -> Mode | None:
         """Give the site's mode."""

@@ -15,13 +15,14 @@ strike and the block that it leads to are replaced together or not at all.
     siaga112:SITE:audit           zset  line of the audit trail → its time
     siaga112:SITE:tallies         hash  what is counted over all processes
     siaga112:SITE:mode            string
+    siaga112:SITE:now             string, for seconds: the snapshot that `siaga112 top` shows
 
 The lists are indexes: the records are the truth, and a reader checks each against its record.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -35,10 +36,12 @@ from siaga112.core.codec import (
     dump_deed,
     dump_entry,
     dump_record,
+    dump_snapshot,
     dump_standing,
     load_deed,
     load_entry,
     load_record,
+    load_snapshot,
     load_standing,
 )
 from siaga112.core.model import (
@@ -54,6 +57,7 @@ from siaga112.core.model import (
     Mode,
 )
 from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.snapshot import LIFE, Snapshot
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 _UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
@@ -281,14 +285,23 @@ class RedisStore:
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in [since, until), oldest first, a day at a time."""
-        day = datetime.fromtimestamp(since / SECOND, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        while day.timestamp() * SECOND < until:
+        for day in self._days(since, until):
             with _mapped():
-                rows = await self._redis.hvals(self._day_key(int(day.timestamp()) * SECOND))
-                entries = [load_entry(row) for row in rows]
+                entries = [load_entry(row) for row in await self._redis.hvals(day)]
             for entry in sorted(entries, key=lambda e: (e.finding.call.started, e.finding.call.id)):
                 if since <= entry.finding.call.started < until:
                     yield entry
+
+    async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
+        """Give the calls of the days that have a part in that time."""
+        with _mapped():
+            days = [await self._redis.hkeys(day) for day in self._days(since, until)]
+            return [CallId(call.decode()) for calls in days for call in calls]
+
+    def _days(self, since: Millis, until: Millis) -> Iterator[str]:
+        day = datetime.fromtimestamp(since / SECOND, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        while day.timestamp() * SECOND < until:
+            yield self._day_key(int(day.timestamp()) * SECOND)
             day += timedelta(days=1)
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
@@ -333,3 +346,14 @@ class RedisStore:
         """Set the site's mode."""
         with _mapped():
             await self._redis.set(self._key("mode"), mode.value)
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Show what goes on now, in place of what was."""
+        with _mapped():
+            await self._redis.set(self._key("now"), dump_snapshot(snapshot), px=LIFE)
+
+    async def snapshot(self) -> Snapshot | None:
+        """Give what goes on now."""
+        with _mapped():
+            text = await self._redis.get(self._key("now"))
+            return load_snapshot(text) if text else None

@@ -58,5 +58,9 @@ def _cell(value: object) -> str:
         case list():
             return str(len(value))
         case _:
-            # Caller-supplied text may carry control characters: a terminal must not obey them.
-            return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+            return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Replace control characters, as caller-supplied text may carry: a terminal must not obey them."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -14,6 +14,7 @@ IVR context.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from heapq import nsmallest
 from typing import Final
 
 from siaga112.core.bridges import Bridges
@@ -40,7 +41,7 @@ from siaga112.core.events import (
     ShuttingDown,
     VariableSet,
 )
-from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, Millis, Stage
+from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, InProgress, Millis, Stage
 
 ASKING: Final = frozenset({"background", "read", "waitexten"})
 """Dialplan applications that wait for a caller's key: whoever leaves in one of these left the menu.
@@ -62,6 +63,9 @@ DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"
 
 DONE_KEPT: Final = 4_096
 """How many calls that ended, or were none of ours, are remembered: no late event begins one anew."""
+
+SHOWN: Final = (Stage.QUEUE, Stage.TALKING, Stage.IVR, Stage.SCREENING)
+"""In which order calls in progress are shown."""
 
 MAX_FACTS: Final = 200
 """A call that produces more than this is cut short in memory and becomes incomplete."""
@@ -93,9 +97,11 @@ class _Live:
     raw: str
     facts: list[Fact]
     stage: Stage = Stage.SCREENING
+    since: Millis = field(init=False)
     confirmed: bool = False
     withheld: bool = False
     screen_reason: str = ""
+    screened: str = ""
     asked_at: set[Place] = field(default_factory=set)
     wrong_choice: dict[Place, str] = field(default_factory=dict)
     queue: QueueJoined | None = None
@@ -104,6 +110,14 @@ class _Live:
     connected: bool = False
     hung_up: bool = False
     ended_at: Place | None = None
+
+    def __post_init__(self) -> None:
+        self.since = self.facts[0].at
+
+    def move(self, stage: Stage, at: Millis) -> None:
+        """Take the call to its next stage; `since` is kept where it is there already."""
+        if self.stage is not stage:
+            self.stage, self.since = stage, at
 
     def note(self, at: Millis, kind: FactKind, detail: str = "") -> None:
         if len(self.facts) < MAX_FACTS or kind is FactKind.ENDED:
@@ -177,6 +191,25 @@ class Tracker:
         """Count the calls in progress by where they are."""
         return Counter(call.stage for call in self._calls.values())
 
+    def in_progress(self, most: int) -> list[InProgress]:
+        """Give the calls in progress, with no more of the caller than a call that is over would keep.
+
+        Who waits comes first, in each stage who is there longest; not more than so many.
+        """
+        first = nsmallest(most, self._calls.values(), key=lambda call: (SHOWN.index(call.stage), call.since))
+        return [
+            InProgress(
+                call=call.id,
+                caller=self._caller(call),
+                started=call.facts[0].at,
+                stage=call.stage,
+                since=call.since,
+                queue=call.queue.queue if call.queue else "",
+                screened=call.screened,
+            )
+            for call in first
+        ]
+
     def waiting(self) -> list[tuple[str, Millis]]:
         """Give the queue of each caller who waits, and since when."""
         return [
@@ -247,7 +280,7 @@ class Tracker:
         elif application in ASKING:
             call.asked_at.add(place)
             if call.stage is not Stage.IVR:
-                call.stage = Stage.IVR
+                call.move(Stage.IVR, event.at)
                 call.note(event.at, FactKind.MENU, place.context)
 
     def _variable(self, event: VariableSet) -> None:
@@ -265,7 +298,8 @@ class Tracker:
             case "SIAGA_REASON":
                 call.screen_reason = event.value
             case "SIAGA_VERDICT":
-                call.note(event.at, FactKind.SCREENED, f"{event.value} {call.screen_reason}".strip())
+                call.screened = f"{event.value} {call.screen_reason}".strip()
+                call.note(event.at, FactKind.SCREENED, call.screened)
             case "SIAGA_REJECTED":
                 call.note(event.at, FactKind.REJECTED, event.value)
             case "QUEUESTATUS" if event.value in QUEUE_GAVE_UP:
@@ -280,7 +314,7 @@ class Tracker:
     def _queue_joined(self, event: QueueJoined) -> None:
         if call := self._calls.get(event.uid):
             call.queue = event
-            call.stage = Stage.QUEUE
+            call.stage, call.since = Stage.QUEUE, event.at
             call.ringing = False
             call.note(event.at, FactKind.QUEUED, event.queue)
 
@@ -291,7 +325,7 @@ class Tracker:
         call.dialling = event.place
         if not call.ringing:
             call.ringing = True
-            call.stage = Stage.QUEUE
+            call.move(Stage.QUEUE, event.at)
             call.note(event.at, FactKind.RINGING)
 
     def _bridge_entered(self, event: BridgeEntered) -> None:
@@ -302,7 +336,7 @@ class Tracker:
             call = self._calls[uid]
             if not call.connected and not call.hung_up:
                 call.connected = True
-                call.stage = Stage.TALKING
+                call.move(Stage.TALKING, event.at)
                 call.note(event.at, FactKind.CONNECTED)
 
     def _bridge_left(self, event: BridgeLeft) -> None:

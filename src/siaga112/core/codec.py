@@ -19,10 +19,12 @@ from siaga112.core.model import (
     Fact,
     FactKind,
     Finding,
+    InProgress,
     Level,
     Lift,
     Mark,
     Missed,
+    OperatorState,
     Origin,
     Outcome,
     Proposal,
@@ -31,11 +33,13 @@ from siaga112.core.model import (
     Reason,
     Report,
     Spared,
+    Stage,
     Strike,
     Verdict,
 )
 from siaga112.core.outcome import stages
 from siaga112.core.policy import Standing
+from siaga112.core.snapshot import Snapshot
 
 _T = TypeVar("_T")
 
@@ -230,3 +234,53 @@ def _standing(row: list[Any]) -> Standing:
     if not isinstance(allowed, bool) or not isinstance(warn_until, int) or not isinstance(until, int | None):
         raise TypeError("fields of the wrong type")
     return Standing(allowed, Level(level) if level else None, until, warn_until)
+
+
+def dump_snapshot(snapshot: Snapshot) -> str:
+    """Write what goes on at this moment; short, since it is written every second."""
+    return _dump(
+        {
+            "at": snapshot.at,
+            "calls": [
+                [c.call, c.caller, c.started, c.stage, c.since, c.queue, c.screened] for c in snapshot.calls
+            ],
+            "stages": snapshot.stages,
+            "queues": snapshot.queues,
+            "operators": snapshot.operators,
+            "surge": snapshot.surge,
+            "connected": snapshot.connected,
+            "screens": snapshot.screens,
+        }
+    )
+
+
+def load_snapshot(text: str | bytes) -> Snapshot:
+    """Read what goes on at this moment."""
+    return _load(text, _snapshot)
+
+
+def _snapshot(row: dict[str, Any]) -> Snapshot:
+    operators = row["operators"]
+    return Snapshot(
+        at=int(row["at"]),
+        calls=tuple(
+            InProgress(
+                CallId(call),
+                Caller(caller) if caller else None,
+                int(started),
+                Stage(stage),
+                int(since),
+                str(queue),
+                str(screened),
+            )
+            for call, caller, started, stage, since, queue, screened in row["calls"]
+        ),
+        stages={Stage(stage): int(count) for stage, count in row["stages"].items()},
+        queues={queue: (int(count), int(first)) for queue, (count, first) in row["queues"].items()},
+        operators=None
+        if operators is None
+        else {OperatorState(state): int(count) for state, count in operators.items()},
+        surge=str(row["surge"]),
+        connected=bool(row["connected"]),
+        screens=bool(row["screens"]),
+    )

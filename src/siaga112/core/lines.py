@@ -14,6 +14,14 @@ Waiting = Sequence[tuple[str, Millis]]
 """The queue of each caller who waits, and since when."""
 
 
+def by_queue(waiting: Waiting) -> dict[str, tuple[int, Millis]]:
+    """Say for each queue in which somebody waits how many do, and since when the first of them."""
+    callers: dict[str, list[Millis]] = {}
+    for queue, since in waiting:
+        callers.setdefault(queue, []).append(since)
+    return {queue: (len(since), min(since)) for queue, since in callers.items()}
+
+
 class Lines:
     """The queues as last seen. `queues`: those that are ours. `patience`: 0 for no surge, ever."""
 
@@ -33,6 +41,11 @@ class Lines:
             for member in event.members
             if member.state and member.queue in self._queues
         }
+
+    @property
+    def known(self) -> bool:
+        """Whether any of our queues was seen: without, nothing is known of operators."""
+        return bool(self._there)
 
     def operators(self) -> Counter[OperatorState]:
         """Count the operators who are logged in by what they do; each once, however many queues."""

@@ -207,6 +207,22 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class InProgress:
+    """A call that is not over, as it is now. `since`: in this stage.
+
+    `queue` and `screened` (the verdict and its reason) are '' while there is none.
+    """
+
+    call: CallId
+    caller: Caller | None
+    started: Millis
+    stage: Stage
+    since: Millis
+    queue: str = ""
+    screened: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Stages:
     """How long a call spent where; None where it never was."""
 

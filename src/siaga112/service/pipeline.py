@@ -6,13 +6,12 @@ it. `recording` brings it from there to the store.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import structlog
 
 from siaga112.core.calls import Tracker
 from siaga112.core.events import Event, Interrupted, QueuesSeen
-from siaga112.core.lines import Lines
+from siaga112.core.lines import Lines, by_queue
 from siaga112.core.model import SECOND, Call, Entry, Millis, Mode, Reached
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.outgoing import OutgoingCalls
@@ -63,12 +62,8 @@ class Pipeline:
         waiting = self.tracker.waiting()
         self.meter.operators(self.lines.operators())
         self.meter.surge(on=bool(self.lines.surge(waiting, now)))
-        queues = {
-            queue: [since for _, since in callers]
-            for queue, callers in groupby(sorted(waiting), key=lambda caller: caller[0])
-        }
         self.meter.waiting(
-            {queue: (len(since), (now - min(since)) / SECOND) for queue, since in queues.items()}
+            {queue: (count, (now - first) / SECOND) for queue, (count, first) in by_queue(waiting).items()}
         )
 
     def _settle(self, call: Call) -> Entry:

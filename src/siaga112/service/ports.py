@@ -1,6 +1,6 @@
 """What the two flows need of the outside, as protocols; adapters provide it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from siaga112.core.events import Event
@@ -20,6 +20,7 @@ from siaga112.core.model import (
     Stage,
 )
 from siaga112.core.policy import Standing
+from siaga112.core.snapshot import Snapshot
 
 
 class StoreDownError(Exception):
@@ -91,6 +92,9 @@ class Store(StandingReader, Protocol):
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""
 
+    async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
+        """Give the calls of that time, and maybe some of the same days, without reading their rows."""
+
     async def write_deed(self, deed: Deed) -> None:
         """Add a line to the audit trail; the same line again changes nothing."""
 
@@ -111,6 +115,12 @@ class Store(StandingReader, Protocol):
 
     async def set_mode(self, mode: Mode) -> None:
         """Set the site's mode."""
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Show what goes on now, for `snapshot.LIFE` or until the next; of two daemons the last one holds."""
+
+    async def snapshot(self) -> Snapshot | None:
+        """Give what goes on now; None if no daemon has said so lately."""
 
     async def ping(self) -> None:
         """Return if the store answers; raises StoreDownError if not."""

@@ -1,0 +1,80 @@
+"""Reading a daemon's own `/metrics`, as Prometheus does."""
+
+import errno
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from siaga112.core.model import SECOND
+from siaga112.service.watching import ProbeError, Vitals
+
+PATIENCE_SECONDS: Final = 2.0
+EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to dial for it
+"""What listens on all addresses is reached at loopback."""
+
+
+class MetricsPage:
+    """`service.watching.Probe` over HTTP, for one site."""
+
+    def __init__(self, host: str, port: int, site: str) -> None:
+        host = EVERYWHERE.get(host, host)
+        self.url: Final = f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
+        self._site = site
+
+    def __repr__(self) -> str:
+        return f"<MetricsPage {self.url}>"
+
+    async def vitals(self) -> Vitals:
+        """Read the page.
+
+        Raises:
+            ProbeError: if nobody answers there, or not with this site's metrics.
+
+        """
+        try:
+            timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self.url) as answer:
+                text = await answer.text()
+        except TimeoutError:
+            raise ProbeError(f"no answer within {PATIENCE_SECONDS:g} s") from None
+        except aiohttp.ClientConnectorError as error:
+            raise ProbeError(os.strerror(error.os_error.errno or errno.EHOSTUNREACH).lower()) from error
+        except (aiohttp.ClientError, UnicodeDecodeError) as error:
+            raise ProbeError("no HTTP answer") from error
+        try:
+            return _vitals(list(self._samples(text)))
+        except (ValueError, KeyError) as error:
+            raise ProbeError(f"no metrics of site {self._site}") from error
+
+    def _samples(self, text: str) -> Iterator[Sample]:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name.startswith("siaga112_") and sample.labels.get("site") == self._site:
+                    yield sample
+
+
+def _vitals(samples: list[Sample]) -> Vitals:
+    """Read what is wanted; KeyError if it is not there."""
+    values = {sample.name.removeprefix("siaga112_"): sample.value for sample in samples}
+    verdicts: dict[float, float] = {}
+    causes: dict[str, int] = defaultdict(int)
+    for sample in samples:
+        if sample.name == "siaga112_agi_duration_seconds_bucket":
+            verdicts[float(sample.labels["le"])] = sample.value
+        elif sample.name == "siaga112_fail_open_total" and sample.value:
+            causes[sample.labels["cause"]] += int(sample.value)
+    last = values.get("ami_last_event_timestamp_seconds")
+    return Vitals(
+        started=int(values["start_time_seconds"] * SECOND),
+        redis_up=bool(values["redis_up"]),
+        ami_connected=bool(values["ami_connected"]),
+        last_event=int(last * SECOND) if last else None,
+        outbox=int(values["outbox_pending"]),
+        verdicts=verdicts,
+        fail_open=dict(causes),
+    )

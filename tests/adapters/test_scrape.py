@@ -1,0 +1,112 @@
+"""A daemon's metrics, read back over HTTP from the endpoint that shows them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from siaga112.adapters import scrape
+from siaga112.adapters.http import HttpEndpoint
+from siaga112.adapters.metrics import Metrics
+from siaga112.adapters.scrape import MetricsPage
+from siaga112.core.model import SECOND, Screening, ScreenReason, Verdict
+from siaga112.service.watching import ProbeError
+from tests.adapters.figures import SITE, full
+from tests.lab import ports
+from tests.samples import NOW
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Give metrics of a site that has seen something."""
+    return full()
+
+
+@pytest.fixture
+async def port(metrics: Metrics) -> AsyncIterator[int]:
+    """Show them."""
+    endpoint = HttpEndpoint(metrics, dict, lambda: metrics.pending(4))
+    yield await endpoint.start(HOST, 0)
+    await endpoint.stop()
+
+
+async def problem(page: MetricsPage) -> str:
+    """Give why a page cannot be read."""
+    with pytest.raises(ProbeError) as raised:
+        await page.vitals()
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+async def test_what_is_shown_is_read(metrics: Metrics, port: int) -> None:
+    """Verdicts with their times, causes that happened, the outbox, and who is connected."""
+    metrics.store_up(up=True)
+    metrics.ami_connected(up=True)
+    metrics.screened(Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), 0.0015)
+    metrics.screened(Screening(Verdict.ALLOW, ScreenReason.DEADLINE), 0.3)
+    vitals = await MetricsPage(HOST, port, SITE).vitals()
+    assert (vitals.redis_up, vitals.ami_connected, vitals.outbox) == (True, True, 4)
+    assert vitals.last_event == NOW
+    assert abs(vitals.started - NOW) < 3_600 * SECOND
+    assert vitals.fail_open == {"deadline": 1}
+    assert (vitals.verdicts[0.001], vitals.verdicts[0.002], vitals.verdicts[float("inf")]) == (0, 1, 2)
+
+
+async def test_another_sites_metrics_are_not_ours(port: int) -> None:
+    """What another site's daemon shows at that port is not taken for ours."""
+    assert await problem(MetricsPage(HOST, port, "another")) == "no metrics of site another"
+
+
+async def test_nobody_there(port: int) -> None:
+    """A port where nobody listens is told in two words."""
+    assert port
+    assert await problem(MetricsPage(HOST, ports.free(), SITE)) == "connection refused"
+
+
+async def test_a_daemon_that_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that takes the question and says nothing is given up."""
+    monkeypatch.setattr(scrape, "PATIENCE_SECONDS", 0.05)
+
+    async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(keep_silent, HOST, 0) as server:
+        page = MetricsPage(HOST, server.sockets[0].getsockname()[1], SITE)
+        assert await problem(page) == "no answer within 0.05 s"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "no HTTP answer"),
+        (b"", "no HTTP answer"),
+        (b"HTTP/1.0 200 OK\r\n\r\n<html>hello { there", "no metrics of site serang"),
+        (b"HTTP/1.0 404 Not Found\r\n\r\n", "no metrics of site serang"),
+    ],
+)
+async def test_somebody_else_there(answer: bytes, told: str) -> None:
+    """Whatever else listens there, it is told in a few words."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(say, HOST, 0) as server:
+        assert await problem(MetricsPage(HOST, server.sockets[0].getsockname()[1], SITE)) == told
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:9112/metrics"),
+        ("0.0.0.0", "http://127.0.0.1:9112/metrics"),
+        ("::", "http://[::1]:9112/metrics"),
+    ],
+)
+def test_all_addresses_are_reached_at_loopback(host: str, url: str) -> None:
+    """A daemon that listens everywhere listens here."""
+    assert MetricsPage(host, 9112, SITE).url == url

@@ -1,0 +1,140 @@
+"""What goes on at this moment, as the tracker's own events tell it."""
+
+from dataclasses import replace
+
+import pytest
+
+from siaga112.core.caller_id import NumberPlan
+from siaga112.core.calls import Tracker
+from siaga112.core.codec import dump_snapshot, load_snapshot
+from siaga112.core.events import MemberSeen, QueuesSeen
+from siaga112.core.lines import Lines
+from siaga112.core.model import Caller, CallId, InProgress, OperatorState, Stage
+from siaga112.core.snapshot import MAX_CALLS, Snapshot, take
+from tests.core.table import DIALPLAN, _millis, events
+from tests.samples import NOW, SNAPSHOT
+
+NUMBER = "081211111111"
+CALLER = Caller("+6281211111111")
+
+ARRIVES = f"""
+10:00:00  Newchannel  100.1  num={NUMBER}
+"""
+SCREENED = f"""
+10:00:01  VarSet      100.1  SIAGA_CALLER={NUMBER}
+10:00:01  VarSet      100.1  SIAGA_REASON=not_blocked
+10:00:01  VarSet      100.1  SIAGA_VERDICT=ALLOW
+"""
+MENU = """
+10:00:02  Newexten    100.1  at=siaga112-ivr,s,3 app=BackGround
+10:00:09  Newexten    100.1  at=siaga112-ivr,s,4 app=WaitExten
+"""
+QUEUE = """
+10:00:20  QueueCallerJoin  100.1  queue=siaga112 at=siaga112-queue,s,1
+10:00:25  DialBegin        100.1  leg=100.2
+"""
+TALKS = """
+10:01:00  BridgeEnter  100.1  bridge=b1
+10:01:00  BridgeEnter  100.2  bridge=b1
+"""
+ENDS = "10:02:00  Hangup  100.1"
+
+
+def seen(
+    *tables: str, at: str = "10:03:00", numbers: NumberPlan = DIALPLAN.numbers, lines: Lines | None = None
+) -> Snapshot:
+    """Take a snapshot after these events."""
+    tracker = Tracker(replace(DIALPLAN, numbers=numbers))
+    for table in tables:
+        for event in events(table):
+            tracker.feed(event)
+    lines = lines or Lines(frozenset({"siaga112"}), 10_000)
+    return take(tracker, lines, _millis(at), connected=True, screens=True)
+
+
+@pytest.mark.parametrize(
+    ("tables", "stage", "since", "queue", "screened"),
+    [
+        ([ARRIVES], Stage.SCREENING, "10:00:00", "", ""),
+        ([ARRIVES, SCREENED], Stage.SCREENING, "10:00:00", "", "ALLOW not_blocked"),
+        ([ARRIVES, SCREENED, MENU], Stage.IVR, "10:00:02", "", "ALLOW not_blocked"),
+        ([ARRIVES, SCREENED, MENU, QUEUE], Stage.QUEUE, "10:00:20", "siaga112", "ALLOW not_blocked"),
+        ([ARRIVES, MENU, QUEUE, TALKS], Stage.TALKING, "10:01:00", "siaga112", ""),
+    ],
+    ids=["arrives", "is screened", "menu", "queue", "talks"],
+)
+def test_a_call_is_shown_where_it_is_and_since_when(
+    tables: list[str], stage: Stage, since: str, queue: str, screened: str
+) -> None:
+    """A call in progress tells its caller, its stage since when, its queue and its verdict."""
+    expected = InProgress(
+        CallId("100.1"), CALLER, _millis("10:00:00"), stage, _millis(since), queue, screened
+    )
+    snapshot = seen(*tables)
+    assert snapshot.calls == (expected,)
+    assert snapshot.stages == {stage: 1}
+
+
+def test_a_call_that_ended_is_not_shown() -> None:
+    """What is over is in the ledger."""
+    snapshot = seen(ARRIVES, MENU, QUEUE, TALKS, ENDS)
+    assert (snapshot.calls, snapshot.stages, snapshot.queues) == ((), {}, {})
+
+
+def test_who_waits_makes_the_queue_and_a_surge() -> None:
+    """A queue has its count and its first; a wait over the patience is a surge, with its reason."""
+    snapshot = seen(ARRIVES, MENU, QUEUE, at="10:00:31")
+    assert snapshot.queues == {"siaga112": (1, _millis("10:00:20"))}
+    assert snapshot.surge == "a caller waited 11 s"
+
+
+def test_a_caller_who_withholds_the_number_is_nobody() -> None:
+    """Where the dialplan's cleaning left nothing of the number, none is shown."""
+    snapshot = seen(ARRIVES, "10:00:01  VarSet  100.1  SIAGA_CALLER=")
+    assert [call.caller for call in snapshot.calls] == [None]
+
+
+def test_with_a_key_no_number_is_in_a_snapshot() -> None:
+    """A centre that keeps hashes alone shows hashes alone."""
+    text = dump_snapshot(seen(ARRIVES, SCREENED, MENU, QUEUE, numbers=NumberPlan(key=b"a key of this test")))
+    assert NUMBER[1:] not in text
+    assert "h:" in text
+
+
+def test_operators_are_unknown_until_the_queues_were_seen() -> None:
+    """No news of the queues is not "no operators"."""
+    lines = Lines(frozenset({"siaga112"}), 10_000)
+    assert seen(lines=lines).operators is None
+    members = (MemberSeen("siaga112", "PJSIP/101", OperatorState.BUSY),)
+    lines.feed(QueuesSeen(_millis("10:00:00"), ("siaga112",), members, ()))
+    assert seen(lines=lines).operators == {OperatorState.BUSY: 1}
+
+
+def test_in_a_flood_the_snapshot_stays_small() -> None:
+    """However many calls, so many are listed, those who wait longest first; all are counted."""
+    arrivals = [f"10:00:{n % 60:02}  Newchannel  {n}.1  num={NUMBER}" for n in range(300)]
+    joins = [
+        f"10:01:{n:02}  QueueCallerJoin  {n + 200}.1  queue=siaga112 at=siaga112-queue,s,1" for n in range(5)
+    ]
+    snapshot = seen("\n".join((*arrivals, *joins)))
+    assert len(snapshot.calls) == MAX_CALLS
+    assert [call.call for call in snapshot.calls[:5]] == [f"{n + 200}.1" for n in range(5)]
+    assert snapshot.stages == {Stage.SCREENING: 295, Stage.QUEUE: 5}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        dump_snapshot(SNAPSHOT)[:-1],
+        dump_snapshot(SNAPSHOT).replace(f'"at":{NOW}', '"at":"soon"'),
+        dump_snapshot(SNAPSHOT).replace('"queue"', '"nowhere"'),
+    ],
+)
+def test_what_is_no_snapshot_is_one_error(text: str) -> None:
+    """Whatever stands at that key, it is read, or it is a ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        load_snapshot(text)

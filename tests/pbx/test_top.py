@@ -1,0 +1,47 @@
+"""`siaga112 top` beside a real PBX: who waits in a real queue is seen waiting."""
+
+import asyncio
+
+import pytest
+
+from tests.lab import Asterisk, find, place_call
+from tests.lab.daemon import running
+from tests.lab.day import Witnessed
+
+pytestmark = pytest.mark.pbx
+
+NUMBER = "081234567890"
+
+
+async def test_a_caller_in_the_queue_is_shown_waiting() -> None:
+    """A real call in the queue of Asterisk 22 is shown there with its age, which grows as the clock does."""
+    async with Asterisk.start(find("22")) as pbx, await pbx.observe() as seen, running(pbx) as daemon:
+        await seen.set_global("OPERATOR", "never")
+        since = seen.mark()
+        placed = await place_call(pbx, number=NUMBER, presses="1")
+        uid = (await seen.caller_channel(NUMBER, since=since))["Uniqueid"]
+        await Witnessed(placed, uid, seen, since).until("QueueCallerJoin")
+        async with asyncio.timeout(20):
+            while not (row := (await daemon.command("top", "--json")).json)["queues"]:
+                pass  # each look is a question to the store
+            age = row["calls"][0]["stage_seconds"]
+            while (later := (await daemon.command("top", "--json")).json)["calls"][0]["stage_seconds"] <= age:
+                pass
+        screen = (await daemon.command("top", "--once")).out
+        await placed.hang_up()
+        await daemon.settled(uid)
+        over = (await daemon.command("top", "--json")).json
+    (call,) = row["calls"]
+    assert (call["call"], call["stage"], call["queue"]) == (uid, "queue", "siaga112")
+    assert (call["caller"], call["screened"]) == ("+62812*****890", "ALLOW not_blocked")
+    (queue,) = row["queues"]
+    assert (queue["queue"], queue["waiting"]) == ("siaga112", 1)
+    assert 0 <= queue["longest_seconds"] == call["stage_seconds"] < 20
+    (grown,) = later["calls"]
+    assert grown["since"] == call["since"]
+    assert "siaga112   1 waiting, longest 0:" in screen
+    assert "queue  0:" in screen
+    assert row["operators"] is not None
+    assert row["pbx_connected"]
+    assert row["verdict_p99_seconds"] < 0.3
+    assert [(ended["call"], ended["outcome"]) for ended in over["last"]] == [(uid, "abandoned")]

@@ -1,0 +1,77 @@
+"""The snapshot's publisher: whatever becomes of it, the line goes on."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from structlog.testing import capture_logs
+
+from siaga112.core.calls import Tracker
+from siaga112.core.lines import Lines
+from siaga112.service import publishing
+from siaga112.service.ports import StoreBrokenError
+from siaga112.service.publishing import Publisher
+from tests.core.table import DIALPLAN, events
+from tests.samples import NOW
+from tests.service.memory import MemoryStore
+
+
+class Publishing:
+    """A publisher beside a store in memory, with a call that has just arrived."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        tracker = Tracker(DIALPLAN)
+        tracker.feed(events("10:00:00  Newchannel  100.1  num=081211111111")[0])
+        self.publisher = Publisher(
+            self.store, tracker, Lines(frozenset(), 0), lambda: True, lambda: NOW, screens=False
+        )
+
+
+async def test_what_goes_on_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publisher that runs keeps the store's snapshot the present one, also after the store was away."""
+    monkeypatch.setattr(publishing, "EVERY_SECONDS", 0.001)
+    site = Publishing()
+    site.store.down = True
+    running = asyncio.create_task(site.publisher.run())
+    with capture_logs() as logs:
+        await asyncio.sleep(0.01)
+        site.store.down = False
+        async with asyncio.timeout(5):
+            while not (snapshot := await site.store.snapshot()):  # noqa: ASYNC110 - it has no event of ours
+                await asyncio.sleep(0)
+    assert logs == []
+    assert [call.call for call in snapshot.calls] == ["100.1"]
+    assert (snapshot.at, snapshot.connected, snapshot.screens) == (NOW, True, False)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(StoreBrokenError("no right"), []), (RuntimeError("our bug"), ["snapshot_failed"])]
+)
+async def test_a_snapshot_that_fails_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, told: list[str]
+) -> None:
+    """A store that refuses, or a bug of ours, costs a snapshot: the publisher, and so the daemon, goes on."""
+    monkeypatch.setattr(publishing, "EVERY_SECONDS", 0.001)
+    site = Publishing()
+    tries: asyncio.Queue[None] = asyncio.Queue()
+
+    async def fail(_: object) -> None:
+        tries.put_nowait(None)
+        raise error
+
+    monkeypatch.setattr(site.store, "put_snapshot", fail)
+    with capture_logs() as logs:
+        running = asyncio.create_task(site.publisher.run())
+        async with asyncio.timeout(5):
+            await tries.get()
+            await tries.get()
+        assert not running.done()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+    assert [line["event"] for line in logs][: len(told)] == told
+    assert bool(logs) is bool(told)

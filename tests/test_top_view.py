@@ -1,0 +1,252 @@
+"""The screen of `siaga112 top`, at every width, without a terminal."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+from rich.console import Console
+
+from siaga112.cli.top_rows import as_row
+from siaga112.cli.top_view import view
+from siaga112.core.model import (
+    DAY,
+    SECOND,
+    Caller,
+    Entry,
+    Fact,
+    FactKind,
+    InProgress,
+    Mark,
+    Mode,
+    Outcome,
+    Stage,
+)
+from siaga112.service.watching import Day, Endpoint, Frame, Verdicts, Vitals
+from tests.samples import CALLER, NOW, SNAPSHOT, answered, call_id, entry, prank
+
+WIDTHS = (30, 40, 63, 64, 80, 109, 110, 140, 200)
+URL = "http://127.0.0.1:9112/metrics"
+VITALS = Vitals(
+    started=NOW - 2 * 3_600 * SECOND,
+    redis_up=True,
+    ami_connected=True,
+    last_event=NOW - 2 * SECOND,
+    outbox=0,
+    verdicts={},
+    fail_open={},
+)
+
+
+def screened(row: Entry, detail: str) -> Entry:
+    """Give the row of a call that got this verdict."""
+    facts = row.finding.call.facts
+    call = replace(
+        row.finding.call, facts=(facts[0], Fact(facts[0].at, FactKind.SCREENED, detail), *facts[1:])
+    )
+    return replace(row, finding=replace(row.finding, call=call))
+
+
+ROWS = [
+    screened(entry(prank(2, NOW - 60 * SECOND)), "ALLOW not_blocked"),
+    screened(entry(answered(1, NOW - 90 * SECOND)), "ALLOW allow_listed"),
+]
+FRAME = Frame(
+    at=NOW + 400,
+    site="lab",
+    zone=ZoneInfo("Asia/Jakarta"),
+    answer_within=10 * SECOND,
+    store_problem="",
+    mode=Mode.ENFORCE,
+    snapshot=SNAPSHOT,
+    day=Day(NOW - DAY // 2, {Outcome.ANSWERED: 12, Outcome.IVR_PRANK: 345}, {Mark.GENUINE: 4, None: 8}),
+    settled=ROWS,
+    tracking=Endpoint(URL, VITALS),
+    screening=None,
+    verdicts=Verdicts(0.0018, 34, 60 * SECOND),
+    fail_open={},
+)
+LONG = replace(
+    FRAME,
+    site="a-site-with-a-name-that-is-long",
+    snapshot=replace(
+        SNAPSHOT,
+        calls=(replace(SNAPSHOT.calls[0], queue="emergency" * 9, screened="ALLOW " + "x" * 90),),
+        queues={"emergency" * 9: (1_234, NOW - DAY)},
+    ),
+    fail_open={"deadline": 12_345, "store_down": 12_345, "internal_error": 12_345},
+)
+AWAY = replace(
+    FRAME,
+    store_problem="Redis: Connection refused",
+    mode=None,
+    snapshot=None,
+    day=None,
+    settled=(),
+    tracking=Endpoint(URL, None, "connection refused"),
+)
+BUSY = replace(
+    FRAME,
+    snapshot=replace(
+        SNAPSHOT,
+        calls=tuple(
+            InProgress(call_id(n), CALLER, NOW - n * SECOND, Stage.QUEUE, NOW - n * SECOND, "siaga112")
+            for n in range(100)
+        ),
+        stages={Stage.QUEUE: 120},
+    ),
+    settled=[entry(prank(n, NOW - n * SECOND)) for n in range(50)],
+)
+
+
+def drawn(frame: Frame, width: int = 80, height: int | None = None, *, reveal: bool = False) -> list[str]:
+    """Draw a frame; give its lines without the space at their ends."""
+    console = Console(width=width, height=height or 100, color_system=None, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(view(frame, width, height, reveal=reveal))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def line_of(lines: Sequence[str], word: str) -> str:
+    """Give the first line with that word."""
+    return next(line for line in lines if word in line)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("frame", [FRAME, AWAY, BUSY, LONG], ids=["all well", "all away", "busy", "long"])
+def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int) -> None:
+    """Whatever there is to show and however narrow the terminal, no line wraps."""
+    assert max(map(len, drawn(frame, width))) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("height", [12, 20, 24, 30, 60])
+@pytest.mark.parametrize("frame", [FRAME, BUSY], ids=["all well", "busy"])
+def test_the_screen_fits_its_height(frame: Frame, width: int, height: int) -> None:
+    """The lists take what the rest leaves; what does not fit is told as a number."""
+    lines = drawn(frame, width, height)
+    assert len(lines) <= height
+    assert "last verdicts" in "".join(lines)
+    if frame is BUSY:
+        assert "calls in progress: 120" in "".join(lines)
+        listed = sum(line.startswith("queue ") and "*" in line for line in lines)
+        assert f"and {120 - listed} more" in "".join(lines)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_at_every_width_the_essentials_are_there(width: int) -> None:
+    """Who waits and how long, the operators, the day, the verdicts, and whether all is well."""
+    lines = drawn(FRAME, width)
+    text = "\n".join(lines)
+    waits = line_of(lines, "+62812*****111")
+    assert waits.split()[:2] == ["queue", "0:42"]
+    assert "siaga112   1 waiting, longest 0:42" in text
+    assert "1 available, 2 busy, 0 paused" in text
+    assert "a caller waited 42 s" in text
+    assert "IVR-prank" in text
+    assert "345" in text
+    assert "1.8 ms, 34 in 1:00" in text
+    assert "ok, last event 0:02 ago" in text
+
+
+def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out() -> None:
+    """The call's id and the reasons come where there is room; a narrow one keeps what matters."""
+    narrow, wide = "\n".join(drawn(FRAME, 40)), "\n".join(drawn(FRAME, 140))
+    for word in (call_id(7), "not_blocked", "left_menu"):
+        assert word in wide
+        assert word not in narrow
+    for word in ("talking", "withheld", "answered"):
+        assert word in wide
+        assert word in narrow
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_numbers_are_masked_unless_revealed(width: int) -> None:
+    """A phone number is shown in full only if somebody asks for it."""
+    assert CALLER not in "\n".join(drawn(FRAME, width))
+    assert CALLER in "\n".join(drawn(FRAME, width, reveal=True))
+    assert CALLER not in repr(as_row(FRAME, reveal=False))
+    assert CALLER in repr(as_row(FRAME, reveal=True))
+
+
+def test_a_hash_is_revealed_in_full() -> None:
+    """Where callers are kept as hashes, the whole hash is what `why` takes."""
+    hashed = Caller("h:0123456789abcdef0123456789abcdef")
+    snapshot = replace(SNAPSHOT, calls=(replace(SNAPSHOT.calls[0], caller=hashed),))
+    frame = replace(FRAME, snapshot=snapshot, settled=())
+    assert hashed not in "\n".join(drawn(frame))
+    assert hashed in "\n".join(drawn(frame, reveal=True))
+
+
+def test_the_days_figures_add_up() -> None:
+    """Every outcome has its line, an answered call its mark or none, and the total is their sum."""
+    lines = drawn(FRAME)
+    assert line_of(lines, "answered").split()[:4] == ["answered", "12", "genuine", "4"]
+    assert line_of(lines, "IVR-prank").split()[:4] == ["IVR-prank", "345", "unmarked", "8"]
+    assert line_of(lines, "total").split()[:4] == ["unknown", "0", "total", "357"]
+
+
+def test_the_newest_call_comes_first() -> None:
+    """Calls that go on and calls that are over are one list by their arrival, each call once."""
+    going = [call_id(7), call_id(9)]
+    over = [row.finding.call.id for row in ROWS]
+    lines = drawn(FRAME, 140)
+    last = lines[next(n for n, line in enumerate(lines) if line.startswith("last verdicts")) :]
+    order = [word for line in last for word in line.split() if word in {*going, *over}]
+    assert order == [going[1], going[0], over[0], over[1]]
+    ended = replace(FRAME, settled=[*ROWS, entry(replace(prank(7), id=going[0]))])
+    assert Counter(" ".join(drawn(ended, 140)).split())[going[0]] == 2, "once in each list"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_what_is_away_is_said_and_nothing_invented(width: int) -> None:
+    """Each thing that cannot be reached has its line at the top; no figure stands for what is not known."""
+    lines = drawn(AWAY, width, 30)
+    text = " ".join(lines)
+    assert lines[1].startswith("! Redis: Connection refused")
+    assert "connection refused" in " ".join(lines[2:4])
+    assert "Redis        not usable" in text
+    assert "daemon       not reachable" in text
+    assert "not known" in text
+    assert "0 " not in " ".join(lines[1:]).replace("127.0.0.1", "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"snapshot": None}, "! nobody tells what goes on"),
+        ({"snapshot": replace(SNAPSHOT, connected=False)}, "! the PBX is not followed"),
+        ({"at": NOW + 3_600 * SECOND}, "! this machine's clock and the daemon's differ by 1:00:00"),
+        (
+            {"screening": Endpoint("http://h:9113/metrics", None, "no answer within 2 s")},
+            "! screening http://h",
+        ),
+        ({"tracking": Endpoint(URL, replace(VITALS, redis_up=False))}, "! daemon does not reach Redis"),
+    ],
+)
+def test_what_is_wrong_stands_at_the_top(changed: dict[str, object], told: str) -> None:
+    """Whatever is not as it should be has a line under the header, and nothing has one if all is well."""
+    frame = replace(FRAME, **changed)  # type: ignore[arg-type]
+    assert drawn(frame)[1].startswith(told)
+    assert not drawn(FRAME)[1].startswith("!")
+
+
+def test_verdicts_that_failed_open_are_told_by_cause() -> None:
+    """Each cause with its count."""
+    frame = replace(FRAME, fail_open={"store_down": 2, "deadline": 1})
+    assert "fail-open    1 deadline, 2 store_down" in line_of(drawn(frame), "fail-open")
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    """What a caller put into a name or a verdict cannot move the cursor."""
+    hostile = replace(SNAPSHOT.calls[0], queue="\x1b[2J", screened="ALLOW \x1b]0;owned\x07\r\n")
+    snapshot = replace(SNAPSHOT, calls=(hostile,), queues={"\x1b[31m": (1, NOW)}, surge="\x07")
+    text = "\n".join(drawn(replace(FRAME, snapshot=snapshot, store_problem=""), 140))
+    assert not [c for c in text if not c.isprintable() and c != "\n"]
+
+
+def test_markup_in_the_text_is_only_text() -> None:
+    """Square brackets in a queue's name are no command to the drawing library."""
+    snapshot = replace(SNAPSHOT, calls=(replace(SNAPSHOT.calls[0], queue="[bold]x[/]"),))
+    assert "[bold]x[/]" in "\n".join(drawn(replace(FRAME, snapshot=snapshot), 140))
