@@ -1,0 +1,175 @@
+"""What the PBX tells over AMI, asked once. Asks only; nothing on the PBX is changed.
+
+`write = reporting` is enough for it all: `ShowDialPlan` gives the dialplan as it is loaded, and `Getvar`
+evaluates functions: AST_CONFIG reads Asterisk's files with all that they include.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final
+
+from panoramisk.message import Message
+
+from siaga112.adapters.ami import AmiAddress, AmiRefusedError, Inbox, Session
+from siaga112.core.doctor.found import (
+    Context,
+    Contexts,
+    ManagerUser,
+    NotSeen,
+    PbxInside,
+    PbxSeen,
+    Step,
+)
+from siaga112.core.model import SECOND, Millis
+
+SECONDS: Final = 6.0
+"""For all questions together."""
+
+_FILTERS_MAX: Final = 100
+
+Row = dict[str, object]
+
+
+async def examine(address: AmiAddress, keys: Iterable[str]) -> PbxSeen | NotSeen:
+    """Log in and ask. `keys` are the names to look for in features.conf, [applicationmap]."""
+    try:
+        async with asyncio.timeout(SECONDS), _opened(address) as questions:
+            return await questions.all(tuple(keys))
+    except AmiRefusedError as error:
+        return NotSeen(str(error), refused=True)
+    except TimeoutError:
+        return NotSeen(f"no answer within {SECONDS:g} s")
+    except OSError as error:
+        return NotSeen(error.strerror or str(error))
+
+
+@contextlib.asynccontextmanager
+async def _opened(address: AmiAddress) -> "AsyncIterator[_Questions]":
+    inbox = Inbox()
+    session = Session(
+        inbox, host=address.host, port=address.port, username=address.username, secret=address.secret
+    )
+    try:
+        await session.connect()
+        response = await session.authenticated_future
+        if not response.success:
+            raise AmiRefusedError(response.message)
+        yield _Questions(session, inbox, address.username)
+    finally:
+        session.close()
+
+
+class _Questions:
+    """An open session."""
+
+    def __init__(self, session: Session, inbox: Inbox, username: str) -> None:
+        self._session = session
+        self._inbox = inbox
+        self._username = username
+
+    async def all(self, keys: Sequence[str]) -> PbxSeen:
+        """Ask everything."""
+        ahead = await self._ahead()
+        version = (await self._one("CoreSettings")).get("AsteriskVersion")
+        queues = await self._queues()
+        return PbxSeen(
+            version=str(version or "(version not told)"),
+            ahead=ahead,
+            # The login's event is there by now: events and answers come in the order of their making.
+            booted=any(
+                isinstance(message, bytes) and message.startswith(b"Event: FullyBooted\r\n")
+                for message in self._inbox.messages
+            ),
+            queues=queues,
+            inside=await self._inside(keys) if version else None,
+        )
+
+    async def _inside(self, keys: Sequence[str]) -> PbxInside:
+        return PbxInside(
+            user=await self._user(),
+            contexts=await self._contexts(),
+            agi=await self._value("SIAGA_AGI"),
+            keys={
+                name: await self._value(f"AST_CONFIG(features.conf,applicationmap,{name})") for name in keys
+            },
+            data_dir=await self._value("ASTDATADIR"),
+        )
+
+    async def _user(self) -> ManagerUser:
+        mine = f"AST_CONFIG(manager.conf,{self._username}"
+        filters = []
+        for number in range(_FILTERS_MAX):
+            if not (one := await self._value(f"{mine},eventfilter,{number})")):
+                break
+            filters.append(one)
+        return ManagerUser(
+            read=_classes(await self._value(f"{mine},read)")),
+            write=_classes(await self._value(f"{mine},write)")),
+            write_timeout=await self._value(f"{mine},writetimeout)"),
+            timestamps=await self._value("AST_CONFIG(manager.conf,general,timestampevents)"),
+            filters=tuple(filters),
+        )
+
+    async def _contexts(self) -> Contexts:
+        extensions: dict[str, dict[str, list[Step]]] = {}
+        includes: dict[str, list[str]] = {}
+        for row in await self._list("ShowDialPlan"):
+            text = {name: str(value) for name, value in row.items()}
+            name = text.get("Context", "")
+            if "IncludeContext" in text:
+                includes.setdefault(name, []).append(text["IncludeContext"])
+            elif text.get("Priority", "").isdigit():  # not a hint
+                extensions.setdefault(name, {}).setdefault(text["Extension"], []).append(
+                    Step(
+                        int(text["Priority"]),
+                        text.get("ExtensionLabel", ""),
+                        text.get("Application", ""),
+                        text.get("AppData", ""),
+                    )
+                )
+        return {
+            name: Context(
+                {
+                    exten: tuple(sorted(steps, key=lambda step: step.priority))
+                    for exten, steps in extensions.get(name, {}).items()
+                },
+                tuple(includes.get(name, ())),
+            )
+            for name in extensions.keys() | includes.keys()
+        }
+
+    async def _queues(self) -> dict[str, tuple[str, ...]] | None:
+        rows = await self._list("QueueStatus")
+        names = [str(row["Queue"]) for row in rows if row.get("Event") == "QueueParams"]
+        members = [
+            (str(row["Queue"]), str(row.get("Location", "")))
+            for row in rows
+            if row.get("Event") == "QueueMember"
+        ]
+        return {name: tuple(place for queue, place in members if queue == name) for name in names} or None
+
+    async def _ahead(self) -> Millis | None:
+        """Compare the clocks, for which half the way there and back is allowed."""
+        asked = time.time()
+        text = str((await self._one("Ping")).get("Timestamp", ""))
+        with contextlib.suppress(ValueError):
+            return round((float(text) - (asked + time.time()) / 2) * SECOND)
+        return None
+
+    async def _value(self, expression: str) -> str:
+        answer = await self._one("Getvar", Variable=expression)
+        return str(answer.get("Value", ""))
+
+    async def _one(self, action: str, **headers: str) -> Row:
+        answer = await self._session.send_action({"Action": action, **headers})
+        return dict(answer.items()) if isinstance(answer, Message) else {}
+
+    async def _list(self, action: str) -> list[Row]:
+        answer = await self._session.send_action({"Action": action})
+        return [] if isinstance(answer, Message) else [dict(row.items()) for row in answer]
+
+
+def _classes(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
