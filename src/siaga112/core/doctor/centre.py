@@ -25,7 +25,7 @@ def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
         ]
         if plain:
             yield warn(
-                f"operators of {name} as {plain[0]}: such a channel is optimised away, and with it the operator's keys",
+                f"operators of {name} as {plain[0]}: the operator's keys are lost with such a channel",
                 f"in queues.conf [{name}]: member => {plain[0]}/n",
             )
         else:

@@ -151,7 +151,7 @@ def agi_status(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> It
             for step in steps:
                 if "AGISTATUS" in step.data:
                     yield fail(
-                        f"[{name}] {exten},{step.priority} goes by AGISTATUS, which is SUCCESS even after silence",
+                        f"[{name}] {exten},{step.priority} goes by AGISTATUS: SUCCESS even after silence",
                         f"in [{name}]: without that; after Gosub(siaga112-screen,s,1) go on as for any call",
                     )
                     return

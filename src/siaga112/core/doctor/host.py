@@ -22,7 +22,7 @@ def agi_round_trip(seen: Examined) -> Iterator[Line]:
     elif agi.took > wanted.deadline:
         yield fail(
             f"{where} took {agi.took} ms, more than [agi] deadline_ms {wanted.deadline}",
-            "on its machine: look for what takes its time (top, iostat); give Redis and siaga112 a faster one",
+            "on its machine: look for what takes its time (top, iostat)",
         )
     else:
         reason = agi.variables.get("SIAGA_REASON", "")
@@ -54,7 +54,7 @@ def state_dir(seen: Examined) -> Iterator[Line]:
     if host.state_dir:
         yield fail(
             f"{wanted.state_dir}: {host.state_dir}",
-            f"install -d -o siaga112 -m 700 {wanted.state_dir} (and run the doctor as that user: sudo -u siaga112 …)",
+            f"install -d -o siaga112 -m 700 {wanted.state_dir} (and: sudo -u siaga112 siaga112 doctor)",
         )
     elif host.state_dir_open:
         yield warn(
