@@ -28,7 +28,11 @@ async def examine(settings: Settings, config: Path) -> Examined:
 async def _pbx_and_host(
     settings: Settings, config: Path, ours: Shipped
 ) -> tuple[PbxSeen | NotSeen, HostSeen]:
-    pbx = await ami_examination.examine(ami_address(settings), ours.keys)
+    pbx = await ami_examination.examine(
+        ami_address(settings),
+        keys=ours.keys,
+        contexts=[*ours.contexts, *settings.pbx.trunk_contexts, *settings.pbx.ivr_contexts],
+    )
     host = host_examination.examine(
         config=config,
         state_dir=settings.state_dir,

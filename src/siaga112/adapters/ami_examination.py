@@ -22,21 +22,27 @@ from siaga112.core.doctor.found import (
     PbxSeen,
     Step,
 )
+from siaga112.core.doctor.walk import leads_to
 from siaga112.core.model import SECOND, Millis
 
-SECONDS: Final = 6.0
+SECONDS: Final = 5.0
 """For all questions together."""
 
+CONTEXTS_MAX: Final = 500
 _FILTERS_MAX: Final = 100
 
 Row = dict[str, object]
 
 
-async def examine(address: AmiAddress, keys: Iterable[str]) -> PbxSeen | NotSeen:
-    """Log in and ask. `keys` are the names to look for in features.conf, [applicationmap]."""
+async def examine(address: AmiAddress, keys: Iterable[str], contexts: Iterable[str]) -> PbxSeen | NotSeen:
+    """Log in and ask.
+
+    `keys` are the names to look for in features.conf, [applicationmap]; `contexts` those from which on
+    the dialplan is looked at, as far as calls may go: the whole of it may be tens of thousands of lines.
+    """
     try:
         async with asyncio.timeout(SECONDS), _opened(address) as questions:
-            return await questions.all(tuple(keys))
+            return await questions.all(tuple(keys), tuple(contexts))
     except AmiRefusedError as error:
         return NotSeen(str(error), refused=True)
     except TimeoutError:
@@ -69,7 +75,7 @@ class _Questions:
         self._inbox = inbox
         self._username = username
 
-    async def all(self, keys: Sequence[str]) -> PbxSeen:
+    async def all(self, keys: Sequence[str], contexts: Sequence[str]) -> PbxSeen:
         """Ask everything."""
         ahead = await self._ahead()
         version = (await self._one("CoreSettings")).get("AsteriskVersion")
@@ -83,13 +89,13 @@ class _Questions:
                 for message in self._inbox.messages
             ),
             queues=queues,
-            inside=await self._inside(keys) if version else None,
+            inside=await self._inside(keys, contexts) if version else None,
         )
 
-    async def _inside(self, keys: Sequence[str]) -> PbxInside:
+    async def _inside(self, keys: Sequence[str], contexts: Sequence[str]) -> PbxInside:
         return PbxInside(
             user=await self._user(),
-            contexts=await self._contexts(),
+            contexts=await self._contexts(contexts),
             agi=await self._value("SIAGA_AGI"),
             keys={
                 name: await self._value(f"AST_CONFIG(features.conf,applicationmap,{name})") for name in keys
@@ -112,33 +118,15 @@ class _Questions:
             filters=tuple(filters),
         )
 
-    async def _contexts(self) -> Contexts:
-        extensions: dict[str, dict[str, list[Step]]] = {}
-        includes: dict[str, list[str]] = {}
-        for row in await self._list("ShowDialPlan"):
-            text = {name: str(value) for name, value in row.items()}
-            name = text.get("Context", "")
-            if "IncludeContext" in text:
-                includes.setdefault(name, []).append(text["IncludeContext"])
-            elif text.get("Priority", "").isdigit():  # not a hint
-                extensions.setdefault(name, {}).setdefault(text["Extension"], []).append(
-                    Step(
-                        int(text["Priority"]),
-                        text.get("ExtensionLabel", ""),
-                        text.get("Application", ""),
-                        text.get("AppData", ""),
-                    )
-                )
-        return {
-            name: Context(
-                {
-                    exten: tuple(sorted(steps, key=lambda step: step.priority))
-                    for exten, steps in extensions.get(name, {}).items()
-                },
-                tuple(includes.get(name, ())),
-            )
-            for name in extensions.keys() | includes.keys()
-        }
+    async def _contexts(self, roots: Sequence[str]) -> Contexts:
+        contexts: dict[str, Context] = {}
+        asked = list(dict.fromkeys(roots))
+        for name in asked:  # grows while we go
+            context = _context(await self._list("ShowDialPlan", Context=name))
+            if context and len(contexts) < CONTEXTS_MAX:
+                contexts[name] = context
+                asked += sorted(leads_to(name, context).difference(asked))
+        return contexts
 
     async def _queues(self) -> dict[str, tuple[str, ...]] | None:
         rows = await self._list("QueueStatus")
@@ -166,9 +154,31 @@ class _Questions:
         answer = await self._session.send_action({"Action": action, **headers})
         return dict(answer.items()) if isinstance(answer, Message) else {}
 
-    async def _list(self, action: str) -> list[Row]:
-        answer = await self._session.send_action({"Action": action})
+    async def _list(self, action: str, **headers: str) -> list[Row]:
+        answer = await self._session.send_action({"Action": action, **headers})
         return [] if isinstance(answer, Message) else [dict(row.items()) for row in answer]
+
+
+def _context(rows: Iterable[Row]) -> Context | None:
+    """Read the answer to ShowDialPlan; None if there is no such context."""
+    extensions: dict[str, list[Step]] = {}
+    includes: list[str] = []
+    for row in rows:
+        text = {name: str(value) for name, value in row.items()}
+        if "IncludeContext" in text:
+            includes.append(text["IncludeContext"])
+        elif text.get("Priority", "").isdigit():  # not a hint
+            step = Step(
+                int(text["Priority"]),
+                text.get("ExtensionLabel", ""),
+                text.get("Application", ""),
+                text.get("AppData", ""),
+            )
+            extensions.setdefault(text["Extension"], []).append(step)
+    in_order = {
+        exten: tuple(sorted(steps, key=lambda one: one.priority)) for exten, steps in extensions.items()
+    }
+    return Context(in_order, tuple(includes)) if extensions or includes else None
 
 
 def _classes(text: str) -> frozenset[str]:

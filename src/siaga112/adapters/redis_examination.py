@@ -29,11 +29,11 @@ return refused
 """
 
 NEEDED: Final = (
-    *("PING", "GET KEY", "SET KEY 1", "DEL KEY", "PERSIST KEY", "PEXPIREAT KEY 1"),
-    *("HGET KEY f", "HMGET KEY f", "HSET KEY f 1", "HVALS KEY", "HGETALL KEY", "HINCRBY KEY f 1"),
-    *("SCARD KEY", "SADD KEY m", "SREM KEY m", "SMEMBERS KEY"),
-    *("ZCARD KEY", "ZSCORE KEY m", "ZADD KEY 1 m", "ZREM KEY m", "ZCOUNT KEY 0 1"),
-    *("ZRANGE KEY 0 1", "ZREMRANGEBYSCORE KEY 0 1", "EVAL return 0"),
+    *("PING", "GET {key}", "SET {key} 1", "DEL {key}", "PERSIST {key}", "PEXPIREAT {key} 1"),
+    *("HGET {key} f", "HMGET {key} f", "HSET {key} f 1", "HVALS {key}", "HGETALL {key}", "HINCRBY {key} f 1"),
+    *("SCARD {key}", "SADD {key} m", "SREM {key} m", "SMEMBERS {key}"),
+    *("ZCARD {key}", "ZSCORE {key} m", "ZADD {key} 1 m", "ZREM {key} m", "ZCOUNT {key} 0 1"),
+    *("ZRANGE {key} 0 1", "ZREMRANGEBYSCORE {key} 0 1", "EVAL return 0"),
 )
 """What siaga112 does, on a key of the site."""
 
@@ -81,7 +81,7 @@ async def _permitted(client: Any, *words: str, **options: Any) -> Any:
 
 
 async def _rights(client: Any, key: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    asked = [words.replace("KEY", key).split() for words in (*NEEDED, *NEVER)]
+    asked = [words.format(key=key).split() for words in (*NEEDED, *NEVER)]
     asked = [["EVAL", "return 0", "0"] if words[0] == "EVAL" else words for words in asked]
     try:
         refused = await client.eval(_MAY, 1, key, *(json.dumps(words) for words in asked))
@@ -96,7 +96,7 @@ async def _rights(client: Any, key: str) -> tuple[tuple[str, ...] | None, tuple[
 
 def _name(words: str) -> str:
     return (
-        words if "another" in words else words.removesuffix(" x").partition(" KEY")[0].partition(" return")[0]
+        words if "another" in words else words.removesuffix(" x").partition(" {")[0].partition(" return")[0]
     )
 
 

@@ -54,6 +54,10 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
 """What is seen from this machine."""
 
 
+NAMES: Final = frozenset({"AMI login", "Redis", *OF_PBX, *OF_PBX_INSIDE, *OF_REDIS, *OF_HOST})
+"""Of all checks."""
+
+
 def diagnose(seen: Examined) -> Iterator[Line]:
     """Judge all that was found, check by check."""
     wanted = seen.wanted

@@ -54,10 +54,8 @@ def guard(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterato
     """Follow calls from the trunks' contexts: each must be asked about before it is answered."""
     for context in wanted.trunk_contexts:
         if context not in inside.contexts:
-            callers = _who_asks(inside.contexts)
             yield fail(
-                f"the dialplan has no trunk context [{context}]"
-                + (f"; the guard is called in {', '.join(callers)}" if callers else ""),
+                f"the dialplan has no trunk context [{context}]",
                 f"in [pbx] of {wanted.config}: trunk_contexts = the context of your trunks (pjsip.conf)",
             )
             continue
@@ -91,14 +89,6 @@ def _judge(context: str, routes: dict[str, tuple[bool, str]], wanted: Wanted) ->
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004
-
-
-def _who_asks(contexts: Contexts) -> list[str]:
-    return [
-        f"[{name}]"
-        for name, context in contexts.items()
-        if any(GUARD in step.data for steps in context.extensions.values() for step in steps)
-    ]
 
 
 def agi_address(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
@@ -142,12 +132,10 @@ def _asks_us(contexts: Contexts, wanted: Wanted) -> Iterator[tuple[str, str, tup
                     yield name, exten, steps[:index], step
 
 
-def agi_status(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
-    """Look whether AGISTATUS decides anything where we are asked: it says SUCCESS to silence."""
-    places = {name for name, *_ in _asks_us(inside.contexts, wanted)}
-    places |= {name.strip("[]") for name in _who_asks(inside.contexts)}
-    for name in sorted(places):
-        for exten, steps in inside.contexts[name].extensions.items():
+def agi_status(_: PbxSeen, inside: PbxInside, __: Wanted, ___: Shipped) -> Iterator[Line]:
+    """Look whether AGISTATUS decides anything on a call's way: it says SUCCESS to silence."""
+    for name, context in sorted(inside.contexts.items()):
+        for exten, steps in context.extensions.items():
             for step in steps:
                 if "AGISTATUS" in step.data:
                     yield fail(

@@ -47,6 +47,7 @@ class PbxInside:
 
     user: ManagerUser
     contexts: Contexts
+    """As loaded: the trunks', the menus' and ours, and all into which a call may go from there."""
     agi: str
     """The global SIAGA_AGI; '' if it is not set."""
     keys: Mapping[str, str]

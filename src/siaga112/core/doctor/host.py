@@ -16,7 +16,7 @@ def agi_round_trip(seen: Examined) -> Iterator[Line]:
         yield fail(f"{where} gives no verdict: {agi.why}", _START)
     elif agi.variables.get("SIAGA_VERDICT") != "ALLOW":
         yield fail(
-            f"{where} answers, but not as siaga112 does",
+            f"{where} does not answer as siaga112 does",
             f"in [agi] of {wanted.config}: host and port of ours",
         )
     elif agi.took > wanted.deadline:

@@ -119,6 +119,17 @@ def _targets(step: Step, place: _Place) -> Iterator[_Place]:
             yield _Place(*[place.context, place.exten][: 3 - len(parts)], *parts[-3:])
 
 
+def leads_to(name: str, context: Context) -> set[str]:
+    """Name the contexts into which a call may go from this one."""
+    targets = {
+        target.context
+        for exten, steps in context.extensions.items()
+        for step in steps
+        for target in _targets(step, _Place(name, exten))
+    }
+    return targets | set(context.includes)
+
+
 def _steps(contexts: Contexts, place: _Place) -> tuple[Step, ...]:
     for context in _family(contexts, place.context):
         for name, steps in context.extensions.items():
