@@ -40,6 +40,7 @@ golden: $(READY)
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+	$(PYTHON) -m tests.pbx.doctor > docs/doctor.md
 
 prompts:
 	asterisk/sounds/make-prompts

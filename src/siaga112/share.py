@@ -18,23 +18,19 @@ class FileSet:
 
     folder: str
     place: str
-    what: str
     but: tuple[str, ...] = ()
 
 
 SETS: Final = {
-    "asterisk": FileSet(
-        "asterisk", "/etc/asterisk", "the dialplan, the AMI user, the keys, a queue", ("sounds",)
-    ),
-    "sounds": FileSet("asterisk/sounds", "/usr/share/asterisk/sounds", "the prompts, in id and en"),
-    "config": FileSet(
-        "config", "/etc/siaga112", "the configuration, the Redis user", ("prometheus", "grafana")
-    ),
-    "prometheus": FileSet("config/prometheus", "/etc/prometheus", "the rules and alerts"),
-    "grafana": FileSet("config/grafana", "/etc/grafana", "the dashboards"),
-    "systemd": FileSet("systemd", "/etc/systemd/system", "the units"),
+    "asterisk": FileSet("asterisk", "/etc/asterisk", ("sounds",)),
+    "sounds": FileSet("asterisk/sounds", "/usr/share/asterisk/sounds", ("make-prompts", "prompts.toml")),
+    "config": FileSet("config", "/etc/siaga112", ("prometheus", "grafana")),
+    "prometheus": FileSet("config/prometheus", "/etc/prometheus"),
+    "grafana": FileSet("config/grafana", "/etc/grafana"),
+    "systemd": FileSet("systemd", "/etc/systemd/system"),
 }
-"""Every file that we ship is in exactly one of them; a set whose folder we do not have is empty."""
+"""Every file that we ship is in exactly one of them, but for the prompts' own sources; a set whose folder
+we do not have is empty."""
 
 
 def text(name: str) -> str:

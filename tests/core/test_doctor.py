@@ -25,48 +25,27 @@ def test_our_own_dialplan_is_read_as_asterisk_loads_it() -> None:
     assert "_[0-9]" in contexts["siaga112-blocked"].extensions
 
 
+ASK = "Gosub(siaga112-screen,s,1)"
+
+
 @pytest.mark.parametrize(
     ("dialplan", "expected"),
     [
-        ("exten => 112,1,Gosub(siaga112-screen,s,1)", GUARDED),
-        (
-            "exten => 112,1,Answer()\n same => n,Gosub(siaga112-screen,s,1)",
-            Route(guarded=True, answered="Answer()"),
-        ),
-        (
-            "exten => 112,1,Progress()\n same => n,Playback(hello,noanswer)\n same => n,Gosub(siaga112-screen,s,1)",
-            GUARDED,
-        ),
-        (
-            "exten => 112,1,Queue(siaga112)\n same => n,Hangup()",
-            Route(guarded=False, answered="Queue(siaga112)"),
-        ),
-        ("exten => 112,1,Hangup()\n same => n,Gosub(siaga112-screen,s,1)", OPEN),
-        (
-            "exten => _1XX,1,Goto(elsewhere,${EXTEN},1)\n[elsewhere]\nexten => 112,1,Gosub(siaga112-screen,s,1)",
-            GUARDED,
-        ),
-        (
-            "exten => 112,1,Goto(there)\n same => n,Hangup()\n same => n(there),Gosub(siaga112-screen,s,1)",
-            GUARDED,
-        ),
-        (
-            "exten => 112,1,Gosub(hello,s,1(a,b))\n same => n,Gosub(siaga112-screen,s,1)\n[hello]\nexten => s,1,Return()",
-            GUARDED,
-        ),
-        (
-            "exten => 112,1,Gosub(hello,s,1)\n[hello]\nexten => s,1,Gosub(siaga112-screen,s,1)\n same => n,Return()",
-            GUARDED,
-        ),
-        (
-            'exten => 112,1,GotoIf($["${X}" = "?"]?a,s,1:b,s,1)\n[b]\nexten => s,1,Gosub(siaga112-screen,s,1)',
-            GUARDED,
-        ),
-        ("exten => 112,1,ExecIf($[1]?Gosub(siaga112-screen,s,1))", GUARDED),
-        ("exten => 112,1,Macro(ask,1)\n[macro-ask]\nexten => s,1,Gosub(siaga112-screen,s,1)", GUARDED),
+        (f"exten => 112,1,{ASK}", GUARDED),
+        (f"exten => 112,1,Answer()\n same => n,{ASK}", Route(guarded=True, answered="Answer()")),
+        (f"exten => 112,1,Progress()\n same => n,Playback(hello,noanswer)\n same => n,{ASK}", GUARDED),
+        ("exten => 112,1,Queue(one)\n same => n,Hangup()", Route(guarded=False, answered="Queue(one)")),
+        (f"exten => 112,1,Hangup()\n same => n,{ASK}", OPEN),
+        (f"exten => _1XX,1,Goto(other,${{EXTEN}},1)\n[other]\nexten => 112,1,{ASK}", GUARDED),
+        (f"exten => 112,1,Goto(there)\n same => n,Hangup()\n same => n(there),{ASK}", GUARDED),
+        (f"exten => 112,1,Gosub(hello,s,1(a,b))\n same => n,{ASK}\n[hello]\nexten => s,1,Return()", GUARDED),
+        (f"exten => 112,1,Gosub(hello,s,1)\n[hello]\nexten => s,1,{ASK}\n same => n,Return()", GUARDED),
+        (f'exten => 112,1,GotoIf($["${{X}}" = "?"]?a,s,1:b,s,1)\n[b]\nexten => s,1,{ASK}', GUARDED),
+        (f"exten => 112,1,ExecIf($[1]?{ASK})", GUARDED),
+        (f"exten => 112,1,Macro(ask,1)\n[macro-ask]\nexten => s,1,{ASK}", GUARDED),
         ("exten => 112,1,Goto(112,1)", OPEN),
         ("exten => 112,1,Goto(${ELSEWHERE},s,1)", OPEN),
-        ("exten => 113,1,Gosub(siaga112-screen,s,1)", OPEN),
+        (f"exten => 113,1,{ASK}", OPEN),
     ],
 )
 def test_a_call_is_followed_to_the_guard(dialplan: str, expected: Route) -> None:

@@ -56,10 +56,10 @@ def files(
                 "set": one.set,
                 "file": str(one.target),
                 "there": one.standing,
-                "write": str(writes) if writes else None,
+                "writes": str(writes) if writes else None,
             }
         )
         if not dry_run and to:
             one.write()
-    columns = ("set", "file", "there", "write") if to else ("set", "file", "there")
+    columns = ("set", "file", "there", "writes") if to else ("set", "file", "there")
     listing(rows, columns, "no files", json=json)

@@ -18,16 +18,16 @@ _DOCUMENTED: Final = {
 _HEAD: Final = """\
 # What the doctor notices
 
-`siaga112 doctor` looks at the live PBX (over AMI alone, with the rights of the user that we ship), at Redis, at the
-daemon and at this machine's files. It changes nothing and takes under 10 s. Each fault below was made on a real
-Asterisk 22 (where 16 is named, there too), and the line is the one that appeared; `…` is what varies. This page is
-made by `make docs` from the same list that the tests go through.
+`siaga112 doctor` looks at the live PBX (over AMI alone, with the rights of the user that we ship), at Redis,
+at the daemon and at this machine's files. It changes nothing and takes under 10 s. Each fault below was made
+on a real Asterisk 22 (where 16 is named, there too), and the line is the one that appeared; `…` is what
+varies. This page is made by `make docs` from the same list that the tests go through.
 
-`warn`: it works, but not as well or as safely as it should. `fail`: siaga112 cannot do its work, or a guarantee does
-not hold. `-`: could not be seen from here.
+`warn`: it works, but not as well or as safely as it should. `fail`: siaga112 cannot do its work, or a
+guarantee does not hold. `-`: could not be seen from here.
 
-The dialplan and the queues are seen as they are loaded, manager.conf and features.conf as they are on the PBX's
-disk: after an edit, reload (`asterisk -rx 'manager reload'`, `asterisk -rx 'module reload features'`).
+The dialplan and the queues are seen as they are loaded, manager.conf and features.conf as they are on the
+PBX's disk: after an edit, reload (`asterisk -rx 'manager reload'`, `asterisk -rx 'module reload features'`).
 
 | fault | Asterisk | line | what to do |
 |---|---|---|---|

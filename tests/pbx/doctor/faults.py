@@ -361,7 +361,7 @@ FAULTS: Final = (
         "the guard is called after Answer()",
         "warn",
         "dialplan guard",
-        "calls in [siaga112-incoming] are asked about only after Answer() (…): "
+        "calls in [siaga112-incoming] may come to Answer() before they are asked about (…): "
         "who is rejected then has been answered, and charged",
         GUARD_REMEDY,
         edits=(Edit("extensions.conf", GUARD, f" same => n,Answer()\n{GUARD}"),),
@@ -371,7 +371,7 @@ FAULTS: Final = (
         "the guard is called after the menu",
         "warn",
         "dialplan guard",
-        "calls in [siaga112-incoming] are asked about only after Background(hello) (…): "
+        "calls in [siaga112-incoming] may come to Background(hello) before they are asked about (…): "
         "who is rejected then has been answered, and charged",
         GUARD_REMEDY,
         edits=(Edit("extensions.conf", GUARD, f" same => n,Background(hello)\n{GUARD}"),),

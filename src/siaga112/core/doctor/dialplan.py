@@ -80,7 +80,7 @@ def _judge(context: str, routes: dict[str, tuple[bool, str]], wanted: Wanted) ->
     if late:
         exten, answered = late[0]
         return warn(
-            f"calls in [{context}] are asked about only after {answered} ({exten}): "
+            f"calls in [{context}] may come to {answered} before they are asked about ({exten}): "
             "who is rejected then has been answered, and charged",
             line,
         )
