@@ -1,9 +1,24 @@
-"""Following calls through dialplans of every make, as data."""
+"""The doctor's judgement: calls followed through dialplans of every make, and what was not seen."""
+
+from dataclasses import replace
 
 import pytest
 
 from siaga112 import share
+from siaga112.core.doctor import NAMES, diagnose, exit_code
+from siaga112.core.doctor.found import (
+    Examined,
+    HostSeen,
+    NotSeen,
+    PbxInside,
+    PbxSeen,
+    RedisSeen,
+    Shipped,
+    Wanted,
+)
+from siaga112.core.doctor.lines import Health
 from siaga112.core.doctor.walk import Route, entries, leads_to, matches, parse, route
+from siaga112.core.model import Mode
 
 GUARDED = Route(guarded=True)
 OPEN = Route(guarded=False)
@@ -86,3 +101,75 @@ def test_calls_do_not_begin_at_special_extensions() -> None:
     """h, i, t and T are for calls that are there already."""
     contexts = parse("[a]\nexten => h,1,NoOp()\nexten => 112,1,NoOp()\nexten => t,1,NoOp()")
     assert entries(contexts, "a") == ["112"]
+
+
+WANTED = Wanted(
+    config="/etc/siaga112/siaga112.toml",
+    ami="127.0.0.1:5038",
+    username="siaga112",
+    secret="of our own",
+    trunk_contexts=("trunk",),
+    numbers=(),
+    ivr_contexts=("menu",),
+    queues=("one",),
+    queue_log="",
+    agi_host="127.0.0.1",
+    agi_port=4573,
+    deadline=300,
+    metrics="http://127.0.0.1:9112/metrics",
+    redis="redis://127.0.0.1",
+    embedded=False,
+    state_dir="/var/lib/siaga112",
+    mode=Mode.OBSERVE,
+)
+NOTHING = Examined(
+    wanted=WANTED,
+    shipped=Shipped({}, (), {}),
+    pbx=NotSeen("connection refused"),
+    redis=NotSeen("connection refused"),
+    agi=NotSeen("connection refused"),
+    daemon=NotSeen("connection refused"),
+    host=HostSeen(
+        state_dir="does not exist",
+        state_dir_open=False,
+        readable_secret=False,
+        queue_log="",
+        missing_prompts=None,
+    ),
+)
+
+
+def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
+    """What depends on a part that is not there is said to be unchecked: never silence, never ok."""
+    lines = list(diagnose(NOTHING))
+    assert {line.check for line in lines} == NAMES
+    assert {line.check for line in lines if line.health is Health.OK} == {"secrets", "queue_log"}
+    assert exit_code(NOTHING, lines) == 4
+
+
+def test_a_user_who_is_not_in_the_files_is_not_judged_by_them() -> None:
+    """Then nothing is known of his rights: unchecked, with the command that shows them."""
+    inside = PbxInside(user=None, timestamps="yes", contexts={}, agi="", keys={}, data_dir="")
+    pbx = PbxSeen("22", 0, booted=True, queues=None, inside=inside)
+    lines = {line.check: line for line in diagnose(replace(NOTHING, pbx=pbx))}
+    for check in ("AMI read classes", "AMI write timeout", "AMI event filter"):
+        assert lines[check].health is Health.UNCHECKED
+        assert "manager show user siaga112" in lines[check].remedy
+    assert lines["AMI write class"].health is Health.OK
+
+
+def test_a_redis_that_does_not_tell_rights_is_said_not_to() -> None:
+    """Before Redis 7 a script cannot ask what the user may."""
+    redis = RedisSeen(servers=(), ahead=0, lacking=None, excessive=None, mode=None)
+    (line,) = [line for line in diagnose(replace(NOTHING, redis=redis)) if line.check == "Redis rights"]
+    assert line.health is Health.UNCHECKED
+
+
+@pytest.mark.parametrize(
+    ("ahead", "health"), [(0, "ok"), (-999, "ok"), (1_000, "warn"), (-29_999, "warn"), (30_000, "fail")]
+)
+def test_clocks_may_differ_by_less_than_a_second(ahead: int, health: str) -> None:
+    """From a second on it is told, from half a minute on it fails."""
+    pbx = PbxSeen("22", ahead, booted=True, queues=None, inside=None)
+    (line,) = [line for line in diagnose(replace(NOTHING, pbx=pbx)) if line.check == "PBX clock"]
+    assert line.health == health

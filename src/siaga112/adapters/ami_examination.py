@@ -95,6 +95,7 @@ class _Questions:
     async def _inside(self, keys: Sequence[str], contexts: Sequence[str]) -> PbxInside:
         return PbxInside(
             user=await self._user(),
+            timestamps=await self._value("AST_CONFIG(manager.conf,general,timestampevents)"),
             contexts=await self._contexts(contexts),
             agi=await self._value("SIAGA_AGI"),
             keys={
@@ -103,8 +104,11 @@ class _Questions:
             data_dir=await self._value("ASTDATADIR"),
         )
 
-    async def _user(self) -> ManagerUser:
+    async def _user(self) -> ManagerUser | None:
         mine = f"AST_CONFIG(manager.conf,{self._username}"
+        # Whoever may ask this has a write class: if the files do not say so, the user is not in them.
+        if not (write := _classes(await self._value(f"{mine},write)"))):
+            return None
         filters = []
         for number in range(_FILTERS_MAX):
             if not (one := await self._value(f"{mine},eventfilter,{number})")):
@@ -112,9 +116,8 @@ class _Questions:
             filters.append(one)
         return ManagerUser(
             read=_classes(await self._value(f"{mine},read)")),
-            write=_classes(await self._value(f"{mine},write)")),
+            write=write,
             write_timeout=await self._value(f"{mine},writetimeout)"),
-            timestamps=await self._value("AST_CONFIG(manager.conf,general,timestampevents)"),
             filters=tuple(filters),
         )
 

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from siaga112.core.doctor.manager import CLASSES
@@ -11,6 +12,7 @@ from tests.lab.agi_stub import agi_stub
 from tests.lab.asterisk import SHIPPED
 from tests.pbx.doctor.bench import Bench, closed_port
 from tests.pbx.doctor.fault import Arrange, Edit, Fault, Settings
+from tests.waiting import until
 
 USER: Final = "manager.d/siaga112.conf"
 READ: Final = "read = system,call,agent,user,dialplan"
@@ -199,6 +201,25 @@ async def told_secret(bench: Bench) -> AsyncIterator[Settings]:
 async def no_queue_log(bench: Bench) -> AsyncIterator[Settings]:
     """Name a queue_log that is not there."""
     yield {"pbx.queue_log": f"{bench.daemon.folder}/queue_log"}
+
+
+@asynccontextmanager
+async def no_snapshot(bench: Bench) -> AsyncIterator[Settings]:
+    """Have a folder where Redis wants to write its snapshot."""
+    folder = Path(bench.redis.ask("CONFIG", "GET", "dir")["dir"]) / "dump.rdb"
+
+    async def snapshot(status: str) -> None:
+        bench.redis.ask("BGSAVE")
+        await until(lambda: bench.redis.ask("INFO", "persistence")["rdb_bgsave_in_progress"] == 0)
+        assert bench.redis.ask("INFO", "persistence")["rdb_last_bgsave_status"] == status
+
+    folder.mkdir()
+    try:
+        await snapshot("err")
+        yield {"redis.url": bench.redis_url}
+    finally:
+        folder.rmdir()
+        await snapshot("ok")
 
 
 FAULTS: Final = (
@@ -532,6 +553,14 @@ FAULTS: Final = (
         arrange=with_redis("CONFIG", "SET", "appendonly", "no", undo=("CONFIG", "SET", "appendonly", "yes")),
     ),
     Fault(
+        "Redis cannot write to its disk",
+        "fail",
+        "Redis persistence",
+        "Redis could not write its data to disk",
+        "on its machine: df -h; then redis.conf: dir",
+        arrange=no_snapshot,
+    ),
+    Fault(
         "Redis evicts",
         "fail",
         "Redis eviction",
@@ -565,6 +594,16 @@ FAULTS: Final = (
         ),
     ),
     Fault(
+        "the Redis user may not run scripts",
+        "fail",
+        "Redis rights",
+        "the user may not do what siaga112 does: EVAL",
+        ACL_REMEDY,
+        arrange=with_redis(
+            "ACL", "SETUSER", "siaga112", "-eval", undo=("ACL", "SETUSER", "siaga112", "+eval")
+        ),
+    ),
+    Fault(
         "the Redis user may not ask",
         "-",
         "Redis persistence",
@@ -595,6 +634,14 @@ FAULTS: Final = (
             *("ACL", "SETUSER", "siaga112", "~*"),
             undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:*"),
         ),
+    ),
+    Fault(
+        "nobody has switched to enforce yet (a note)",
+        "ok",
+        "mode",
+        "observe: nobody is rejected yet (siaga112 mode enforce begins to)",
+        "",
+        settings={"site": "new", "mode": "observe"},
     ),
     Fault(
         "the kill switch is on",

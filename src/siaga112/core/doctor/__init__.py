@@ -9,7 +9,16 @@ from dataclasses import replace
 from typing import Final
 
 from siaga112.core.doctor import centre, dialplan, host, manager, store
-from siaga112.core.doctor.found import Examined, NotSeen, PbxInside, PbxSeen, RedisSeen, Shipped, Wanted
+from siaga112.core.doctor.found import (
+    Examined,
+    ManagerUser,
+    NotSeen,
+    PbxInside,
+    PbxSeen,
+    RedisSeen,
+    Shipped,
+    Wanted,
+)
 from siaga112.core.doctor.lines import Health, Line, unchecked
 
 OF_PBX: Final[dict[str, Callable[[PbxSeen, Wanted], Iterable[Line]]]] = {
@@ -19,10 +28,14 @@ OF_PBX: Final[dict[str, Callable[[PbxSeen, Wanted], Iterable[Line]]]] = {
 }
 """What any AMI user is shown."""
 
-OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], Iterable[Line]]]] = {
+OF_AMI_USER: Final[dict[str, Callable[[PbxSeen, ManagerUser, Shipped], Iterable[Line]]]] = {
     "AMI read classes": manager.read_classes,
     "AMI write timeout": manager.write_timeout,
     "AMI event filter": manager.event_filter,
+}
+"""What manager.conf, and what it includes, says of the AMI user."""
+
+OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], Iterable[Line]]]] = {
     "AMI timestamps": manager.timestamps,
     "dialplan file": dialplan.guard_file,
     "dialplan guard": dialplan.guard,
@@ -54,7 +67,9 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
 """What is seen from this machine."""
 
 
-NAMES: Final = frozenset({"AMI login", "Redis", *OF_PBX, *OF_PBX_INSIDE, *OF_REDIS, *OF_HOST})
+_NEEDS: Final = "needs an AMI user with write = reporting"
+
+NAMES: Final = frozenset({"AMI login", "Redis", *OF_PBX, *OF_AMI_USER, *OF_PBX_INSIDE, *OF_REDIS, *OF_HOST})
 """Of all checks."""
 
 
@@ -67,11 +82,19 @@ def diagnose(seen: Examined) -> Iterator[Line]:
     yield from _named("AMI login", [manager.login(seen)])
     for name, of_pbx in OF_PBX.items():
         yield from _named(name, of_pbx(pbx, wanted) if pbx else [unchecked("the PBX let nobody in")])
+    for name, of_user in OF_AMI_USER.items():
+        if pbx and inside and inside.user:
+            yield from _named(name, of_user(pbx, inside.user, seen.shipped))
+        elif inside:
+            how = f"on the PBX: asterisk -rx 'manager show user {wanted.username}'"
+            yield from _named(name, [unchecked(f"manager.conf does not have {wanted.username}", how)])
+        else:
+            yield from _named(name, [unchecked(_NEEDS)])
     for name, of_inside in OF_PBX_INSIDE.items():
         if pbx and inside:
             yield from _named(name, of_inside(pbx, inside, wanted, seen.shipped))
         else:
-            yield from _named(name, [unchecked("needs an AMI user with write = reporting")])
+            yield from _named(name, [unchecked(_NEEDS)])
     yield from _named("Redis", [store.reachable(seen)])
     for name, of_redis in OF_REDIS.items():
         yield from _named(name, of_redis(redis, wanted) if redis else [unchecked("Redis does not answer")])

@@ -37,7 +37,6 @@ class ManagerUser:
     read: frozenset[str]
     write: frozenset[str]
     write_timeout: str
-    timestamps: str
     filters: tuple[str, ...]
 
 
@@ -45,7 +44,10 @@ class ManagerUser:
 class PbxInside:
     """What an AMI user is shown who has `write = reporting`."""
 
-    user: ManagerUser
+    user: ManagerUser | None
+    """None if it is not in these files."""
+    timestamps: str
+    """`timestampevents` of manager.conf."""
     contexts: Contexts
     """As loaded: the trunks', the menus' and ours, and all into which a call may go from there."""
     agi: str

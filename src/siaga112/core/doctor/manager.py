@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from siaga112.core.doctor.found import Examined, PbxInside, PbxSeen, Shipped, Wanted
+from siaga112.core.doctor.found import Examined, ManagerUser, PbxInside, PbxSeen, Shipped, Wanted
 from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.core.model import SECOND
 
@@ -77,16 +77,16 @@ def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
             f"the user lacks the write class {RIGHT}: siaga112 cannot ask what is going on, and waits",
             line,
         )
-    elif more := pbx.inside.user.write - {RIGHT}:
+    elif pbx.inside.user and (more := pbx.inside.user.write - {RIGHT}):
         yield warn(f"the user may more than siaga112 needs: write = {', '.join(sorted(more))}", line)
     else:
-        yield ok(f"write = {RIGHT}, nothing more")
+        yield ok(f"write = {RIGHT}" + (", nothing more" if pbx.inside.user else ""))
 
 
-def read_classes(pbx: PbxSeen, inside: PbxInside, _: Wanted, __: Shipped) -> Iterator[Line]:
+def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
     """Name each read class that is missing, and what is lost without it."""
     line = f"in {_USER_FILE} [siaga112]: read = {','.join(CLASSES)}"
-    missing = [] if "all" in inside.user.read else [name for name in CLASSES if name not in inside.user.read]
+    missing = [] if "all" in user.read else [name for name in CLASSES if name not in user.read]
     for name in missing:
         yield fail(f"the user lacks the read class {name} ({CLASSES[name]})", line)
     if not missing and not pbx.booted:
@@ -98,9 +98,9 @@ def read_classes(pbx: PbxSeen, inside: PbxInside, _: Wanted, __: Shipped) -> Ite
         yield ok(f"read = {','.join(CLASSES)}")
 
 
-def write_timeout(_: PbxSeen, inside: PbxInside, __: Wanted, ___: Shipped) -> Iterator[Line]:
+def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
     """Look how long the PBX waits for us before it cuts us off."""
-    text = inside.user.write_timeout
+    text = user.write_timeout
     millis = int(text) if text.isdigit() else 100
     if millis < ENOUGH_MILLIS:
         yield warn(
@@ -112,9 +112,9 @@ def write_timeout(_: PbxSeen, inside: PbxInside, __: Wanted, ___: Shipped) -> It
         yield ok(f"writetimeout = {millis}")
 
 
-def event_filter(_: PbxSeen, inside: PbxInside, __: Wanted, shipped: Shipped) -> Iterator[Line]:
+def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Line]:
     """Compare the event filter with ours: without one all comes, with another something may not."""
-    has = inside.user.filters
+    has = user.filters
     lacking = [one for one in shipped.filters if one not in has]
     added = [one for one in has if one not in shipped.filters]
     copy = (
@@ -135,7 +135,7 @@ def event_filter(_: PbxSeen, inside: PbxInside, __: Wanted, shipped: Shipped) ->
 
 def timestamps(_: PbxSeen, inside: PbxInside, __: Wanted, ___: Shipped) -> Iterator[Line]:
     """Look whether events carry the PBX's own time."""
-    if inside.user.timestamps.lower() in _TRUE:
+    if inside.timestamps.lower() in _TRUE:
         yield ok("timestampevents = yes")
     else:
         yield warn(
