@@ -24,6 +24,7 @@ from siaga112.core.doctor.found import (
 )
 from siaga112.core.doctor.walk import leads_to
 from siaga112.core.model import SECOND, Millis
+from siaga112.errors import plainly
 
 SECONDS: Final = 5.0
 """For all questions together."""
@@ -48,7 +49,7 @@ async def examine(address: AmiAddress, keys: Iterable[str], contexts: Iterable[s
     except TimeoutError:
         return NotSeen(f"no answer within {SECONDS:g} s")
     except OSError as error:
-        return NotSeen(error.strerror or str(error))
+        return NotSeen(plainly(error))
 
 
 @contextlib.asynccontextmanager

@@ -9,6 +9,7 @@ import aiohttp
 
 from siaga112.core.doctor.found import AgiSeen, DaemonSeen, NotSeen
 from siaga112.core.model import SECOND
+from siaga112.errors import plainly
 
 SECONDS: Final = 3.0
 
@@ -36,8 +37,10 @@ async def ask_for_verdict(host: str, port: int) -> AgiSeen | NotSeen:
                 writer.close()
     except TimeoutError:
         return NotSeen(f"no verdict within {SECONDS:g} s")
-    except (OSError, ValueError) as error:
-        return NotSeen(_reason(error))
+    except OSError as error:
+        return NotSeen(plainly(error))
+    except ValueError:
+        return NotSeen("answers, but not as siaga112 does")
     return AgiSeen(variables, round((time.perf_counter() - began) * SECOND))
 
 
@@ -51,13 +54,6 @@ async def ask_readiness(url: str) -> DaemonSeen | NotSeen:
     except TimeoutError:
         return NotSeen(f"no answer within {SECONDS:g} s")
     except aiohttp.ClientConnectorError as error:
-        return NotSeen(_reason(error.os_error))
+        return NotSeen(plainly(error.os_error))
     except (aiohttp.ClientError, ValueError, AttributeError):
         return NotSeen("answers, but not as siaga112 does")
-
-
-def _reason(error: Exception) -> str:
-    """Say it without Python's own words around it."""
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

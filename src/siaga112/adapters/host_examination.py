@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.core.doctor.found import HostSeen
+from siaga112.errors import plainly
 from siaga112.redis_url import masked
 
 _OTHERS_READ: Final = stat.S_IROTH
@@ -50,7 +51,7 @@ def _file_trouble(file: Path) -> str:
         with file.open("rb"):
             return ""
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return plainly(error)
 
 
 def _tells_a_secret(config: Path) -> bool:

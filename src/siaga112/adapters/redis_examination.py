@@ -5,6 +5,7 @@ What the user may do is asked of `redis.acl_check_cmd` in a script that runs no 
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -37,6 +38,9 @@ NEEDED: Final = (
 )
 """What siaga112 does, on a key of the site."""
 
+_DRIVERS: Final = re.compile(r"^Error -?\d+ connecting to \S+ ")
+"""What the driver puts before the reason."""
+
 NEVER: Final = (
     "FLUSHALL",
     "CONFIG GET x",
@@ -57,7 +61,8 @@ async def examine(client: "Redis | RedisCluster", site: str) -> RedisSeen | NotS
     except TimeoutError:
         return NotSeen(f"no answer within {SECONDS:g} s")
     except (RedisError, OSError) as error:
-        return NotSeen(str(error), refused=isinstance(error, ResponseError))
+        words = _DRIVERS.sub("", str(error)).removesuffix(".").lower()
+        return NotSeen(words, refused=isinstance(error, ResponseError))
 
 
 async def _ask(client: Any, key: str) -> RedisSeen:

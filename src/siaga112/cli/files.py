@@ -16,7 +16,7 @@ SetName = StrEnum("SetName", list(share.SETS))  # type: ignore[misc]  # its memb
 
 @app.command()
 def files(
-    chosen: Annotated[SetName | None, typer.Argument(metavar="[SET]", help=" | ".join(share.SETS))] = None,
+    chosen: Annotated[SetName | None, typer.Argument(metavar="SET", help="Only these.")] = None,
     to: Annotated[
         Path | None,
         typer.Option(
@@ -35,9 +35,7 @@ def files(
 
     A file that somebody has edited there is never overwritten: ours is written beside it, as NAME.new.
 
-    siaga112 files                                      what there is, and how it compares with /etc
-
-    siaga112 files asterisk --to /etc/asterisk --diff   before an upgrade
+    Before an upgrade: siaga112 files asterisk --to /etc/asterisk --diff
     """
     from siaga112.cli.show import listing  # noqa: PLC0415
     from siaga112.copying import plan  # noqa: PLC0415

@@ -540,7 +540,7 @@ FAULTS: Final = (
         "Redis does not know us",
         "fail",
         "Redis",
-        "{redis}: invalid username-password pair or user is disabled.",
+        "{redis}: invalid username-password pair or user is disabled",
         "in [redis] of {config}: url",
         arrange=with_redis("ACL", "SETUSER", "siaga112", "off", undo=("ACL", "SETUSER", "siaga112", "on")),
     ),

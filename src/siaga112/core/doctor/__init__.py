@@ -67,7 +67,7 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
 """What is seen from this machine."""
 
 
-_NEEDS: Final = "needs an AMI user with write = reporting"
+_NOBODY: Final = "the PBX let nobody in"
 
 NAMES: Final = frozenset({"AMI login", "Redis", *OF_PBX, *OF_AMI_USER, *OF_PBX_INSIDE, *OF_REDIS, *OF_HOST})
 """Of all checks."""
@@ -78,10 +78,11 @@ def diagnose(seen: Examined) -> Iterator[Line]:
     wanted = seen.wanted
     pbx = seen.pbx if isinstance(seen.pbx, PbxSeen) else None
     inside = pbx.inside if pbx else None
+    hidden = "needs an AMI user with write = reporting" if pbx else _NOBODY
     redis = seen.redis if isinstance(seen.redis, RedisSeen) else None
     yield from _named("AMI login", [manager.login(seen)])
     for name, of_pbx in OF_PBX.items():
-        yield from _named(name, of_pbx(pbx, wanted) if pbx else [unchecked("the PBX let nobody in")])
+        yield from _named(name, of_pbx(pbx, wanted) if pbx else [unchecked(_NOBODY)])
     for name, of_user in OF_AMI_USER.items():
         if pbx and inside and inside.user:
             yield from _named(name, of_user(pbx, inside.user, seen.shipped))
@@ -89,12 +90,12 @@ def diagnose(seen: Examined) -> Iterator[Line]:
             how = f"on the PBX: asterisk -rx 'manager show user {wanted.username}'"
             yield from _named(name, [unchecked(f"manager.conf does not have {wanted.username}", how)])
         else:
-            yield from _named(name, [unchecked(_NEEDS)])
+            yield from _named(name, [unchecked(hidden)])
     for name, of_inside in OF_PBX_INSIDE.items():
         if pbx and inside:
             yield from _named(name, of_inside(pbx, inside, wanted, seen.shipped))
         else:
-            yield from _named(name, [unchecked(_NEEDS)])
+            yield from _named(name, [unchecked(hidden)])
     yield from _named("Redis", [store.reachable(seen)])
     for name, of_redis in OF_REDIS.items():
         yield from _named(name, of_redis(redis, wanted) if redis else [unchecked("Redis does not answer")])

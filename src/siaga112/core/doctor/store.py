@@ -18,7 +18,7 @@ def reachable(seen: Examined) -> Line:
         return ok(f"Redis answers: {wanted.redis}")
     if wanted.embedded:
         return fail(
-            f"the embedded Redis in {wanted.state_dir} is not running: {redis.why}",
+            f"the embedded Redis in {wanted.state_dir} does not answer: {redis.why}",
             "systemctl start siaga112 (or: siaga112 run), as the same user",
         )
     return fail(f"{wanted.redis}: {redis.why}", f"in [redis] of {wanted.config}: url")
