@@ -7,9 +7,11 @@ import pytest
 from siaga112 import share
 from siaga112.core.doctor import NAMES, diagnose, exit_code
 from siaga112.core.doctor.found import (
+    Context,
     Examined,
     HostSeen,
     NotSeen,
+    PbxFiles,
     PbxInside,
     PbxSeen,
     RedisSeen,
@@ -76,6 +78,16 @@ def test_a_condition_may_lead_around_the_guard_and_is_still_followed() -> None:
     )
     assert route(contexts, "trunk", "112") == GUARDED
     assert leads_to("trunk", contexts["trunk"]) == {"night", "siaga112-screen"}
+
+
+def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:
+    """FreePBX's trunks lead to a context that only includes others."""
+    contexts = dict(parse(f"[ours]\nexten => 112,1,{ASK}\n[office]\nexten => 113,1,Dial(PJSIP/1)"))
+    contexts["trunk"] = Context({}, ("office", "ours", "trunk", "nowhere"))
+    assert entries(contexts, "trunk") == ["113", "112"]
+    assert route(contexts, "trunk", "112") == GUARDED
+    assert route(contexts, "trunk", "113") == Route(guarded=False, answered="Dial(PJSIP/1)")
+    assert leads_to("trunk", contexts["trunk"]) == {"office", "ours", "trunk", "nowhere"}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +161,7 @@ def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
 
 def test_a_user_who_is_not_in_the_files_is_not_judged_by_them() -> None:
     """Then nothing is known of his rights: unchecked, with the command that shows them."""
-    inside = PbxInside(user=None, timestamps="yes", contexts={}, agi="", keys={}, data_dir="")
+    inside = PbxInside(PbxFiles(user=None, timestamps="yes", keys={}), contexts={}, agi="", data_dir="")
     pbx = PbxSeen("22", 0, booted=True, queues=None, inside=inside)
     lines = {line.check: line for line in diagnose(replace(NOTHING, pbx=pbx))}
     for check in ("AMI read classes", "AMI write timeout", "AMI event filter"):

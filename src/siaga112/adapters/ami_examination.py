@@ -18,6 +18,7 @@ from siaga112.core.doctor.found import (
     Contexts,
     ManagerUser,
     NotSeen,
+    PbxFiles,
     PbxInside,
     PbxSeen,
     Step,
@@ -95,14 +96,23 @@ class _Questions:
 
     async def _inside(self, keys: Sequence[str], contexts: Sequence[str]) -> PbxInside:
         return PbxInside(
-            user=await self._user(),
-            timestamps=await self._value("AST_CONFIG(manager.conf,general,timestampevents)"),
+            files=await self._files(keys),
             contexts=await self._contexts(contexts),
             agi=await self._value("SIAGA_AGI"),
+            data_dir=await self._value("ASTDATADIR"),
+        )
+
+    async def _files(self, keys: Sequence[str]) -> PbxFiles | None:
+        if not await self._value(
+            "AST_CONFIG(manager.conf,general,enabled)"
+        ):  # it is set, or we were not here
+            return None
+        return PbxFiles(
+            user=await self._user(),
+            timestamps=await self._value("AST_CONFIG(manager.conf,general,timestampevents)"),
             keys={
                 name: await self._value(f"AST_CONFIG(features.conf,applicationmap,{name})") for name in keys
             },
-            data_dir=await self._value("ASTDATADIR"),
         )
 
     async def _user(self) -> ManagerUser | None:

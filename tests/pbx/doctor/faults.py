@@ -70,6 +70,16 @@ async def nobody_at_metrics(_: Bench) -> AsyncIterator[Settings]:
 
 
 @asynccontextmanager
+async def no_func_config(bench: Bench) -> AsyncIterator[Settings]:
+    """Have an Asterisk that was built, or is run, without this module."""
+    await bench.lab.action({"Action": "ModuleLoad", "LoadType": "unload", "Module": "func_config.so"})
+    try:
+        yield {}
+    finally:
+        await bench.lab.action({"Action": "ModuleLoad", "LoadType": "load", "Module": "func_config.so"})
+
+
+@asynccontextmanager
 async def prompt_lost(bench: Bench) -> AsyncIterator[Settings]:
     """Have Asterisk without one prompt."""
     folder = bench.pbx.folder / "data/sounds/id/siaga112"
@@ -340,6 +350,15 @@ FAULTS: Final = (
         "events carry no time of the PBX's: calls are timed by their arrival here",
         "in manager.conf [general]: timestampevents = yes",
         edits=(Edit("manager.conf", "timestampevents = yes"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "Asterisk does not read us its files",
+        "-",
+        "AMI timestamps",
+        "not checked: Asterisk's function AST_CONFIG is missing",
+        "in modules.conf: load = func_config.so",
+        arrange=no_func_config,
         versions=("22", "16"),
     ),
     Fault(

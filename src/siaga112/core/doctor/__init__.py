@@ -13,6 +13,7 @@ from siaga112.core.doctor.found import (
     Examined,
     ManagerUser,
     NotSeen,
+    PbxFiles,
     PbxInside,
     PbxSeen,
     RedisSeen,
@@ -35,8 +36,13 @@ OF_AMI_USER: Final[dict[str, Callable[[PbxSeen, ManagerUser, Shipped], Iterable[
 }
 """What manager.conf, and what it includes, says of the AMI user."""
 
-OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], Iterable[Line]]]] = {
+OF_PBX_FILES: Final[dict[str, Callable[[PbxFiles, Shipped], Iterable[Line]]]] = {
     "AMI timestamps": manager.timestamps,
+    "operators' keys": centre.keys,
+}
+"""What else Asterisk's configuration files say."""
+
+OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], Iterable[Line]]]] = {
     "dialplan file": dialplan.guard_file,
     "dialplan guard": dialplan.guard,
     "dialplan numbers": dialplan.dialled,
@@ -44,7 +50,6 @@ OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], I
     "dialplan AGI bounded": dialplan.agi_bounded,
     "dialplan AGISTATUS": dialplan.agi_status,
     "menus": dialplan.menus,
-    "operators' keys": centre.keys,
 }
 """What needs `write = reporting`."""
 
@@ -69,7 +74,9 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
 
 _NOBODY: Final = "the PBX let nobody in"
 
-NAMES: Final = frozenset({"AMI login", "Redis", *OF_PBX, *OF_AMI_USER, *OF_PBX_INSIDE, *OF_REDIS, *OF_HOST})
+NAMES: Final = frozenset(
+    {"AMI login", "Redis", *OF_PBX, *OF_AMI_USER, *OF_PBX_FILES, *OF_PBX_INSIDE, *OF_REDIS, *OF_HOST}
+)
 """Of all checks."""
 
 
@@ -83,14 +90,18 @@ def diagnose(seen: Examined) -> Iterator[Line]:
     yield from _named("AMI login", [manager.login(seen)])
     for name, of_pbx in OF_PBX.items():
         yield from _named(name, of_pbx(pbx, wanted) if pbx else [unchecked(_NOBODY)])
+    files = inside.files if inside else None
+    user = files.user if files else None
+    how = f"on the PBX: asterisk -rx 'manager show user {wanted.username}'"
     for name, of_user in OF_AMI_USER.items():
-        if pbx and inside and inside.user:
-            yield from _named(name, of_user(pbx, inside.user, seen.shipped))
-        elif inside:
-            how = f"on the PBX: asterisk -rx 'manager show user {wanted.username}'"
+        if pbx and user:
+            yield from _named(name, of_user(pbx, user, seen.shipped))
+        elif files:
             yield from _named(name, [unchecked(f"manager.conf does not have {wanted.username}", how)])
         else:
-            yield from _named(name, [unchecked(hidden)])
+            yield from _named(name, [_unread(inside, hidden)])
+    for name, of_files in OF_PBX_FILES.items():
+        yield from _named(name, of_files(files, seen.shipped) if files else [_unread(inside, hidden)])
     for name, of_inside in OF_PBX_INSIDE.items():
         if pbx and inside:
             yield from _named(name, of_inside(pbx, inside, wanted, seen.shipped))
@@ -101,6 +112,12 @@ def diagnose(seen: Examined) -> Iterator[Line]:
         yield from _named(name, of_redis(redis, wanted) if redis else [unchecked("Redis does not answer")])
     for name, of_host in OF_HOST.items():
         yield from _named(name, of_host(seen))
+
+
+def _unread(inside: PbxInside | None, hidden: str) -> Line:
+    if inside is None:
+        return unchecked(hidden)
+    return unchecked("Asterisk's function AST_CONFIG is missing", "in modules.conf: load = func_config.so")
 
 
 def _named(name: str, lines: Iterable[Line]) -> Iterator[Line]:

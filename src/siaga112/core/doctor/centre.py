@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from siaga112.core.doctor.found import Examined, PbxInside, PbxSeen, Shipped, Wanted
+from siaga112.core.doctor.found import Examined, PbxFiles, PbxSeen, Shipped, Wanted
 from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
 
 
@@ -32,9 +32,9 @@ def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
             yield ok(f"queue {name}, {len(members)} operator{'' if len(members) == 1 else 's'} logged in")
 
 
-def keys(_: PbxSeen, inside: PbxInside, __: Wanted, shipped: Shipped) -> Iterator[Line]:
+def keys(files: PbxFiles, shipped: Shipped) -> Iterator[Line]:
     """Look for the operator's keys in features.conf."""
-    missing = [name for name in shipped.keys if not inside.keys.get(name)]
+    missing = [name for name in shipped.keys if not files.keys.get(name)]
     if missing:
         yield warn(
             f"operators cannot mark calls: features.conf [applicationmap] lacks {', '.join(missing)}",

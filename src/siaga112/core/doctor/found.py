@@ -41,19 +41,27 @@ class ManagerUser:
 
 
 @dataclass(frozen=True, slots=True)
+class PbxFiles:
+    """What Asterisk's configuration files say, with all that they include."""
+
+    user: ManagerUser | None
+    """None if manager.conf does not have it."""
+    timestamps: str
+    """`timestampevents` of manager.conf."""
+    keys: Mapping[str, str]
+    """Of features.conf, [applicationmap]: the names that we ship, with what they are there."""
+
+
+@dataclass(frozen=True, slots=True)
 class PbxInside:
     """What an AMI user is shown who has `write = reporting`."""
 
-    user: ManagerUser | None
-    """None if it is not in these files."""
-    timestamps: str
-    """`timestampevents` of manager.conf."""
+    files: PbxFiles | None
+    """None if Asterisk does not read them to us (its func_config is not loaded)."""
     contexts: Contexts
     """As loaded: the trunks', the menus' and ours, and all into which a call may go from there."""
     agi: str
     """The global SIAGA_AGI; '' if it is not set."""
-    keys: Mapping[str, str]
-    """Of features.conf, [applicationmap]: the names that we ship, with what they are there."""
     data_dir: str
     """Asterisk's astdatadir, in which `sounds` is."""
 

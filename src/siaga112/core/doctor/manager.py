@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from siaga112.core.doctor.found import Examined, ManagerUser, PbxInside, PbxSeen, Shipped, Wanted
+from siaga112.core.doctor.found import Examined, ManagerUser, PbxFiles, PbxSeen, Shipped, Wanted
 from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.core.model import SECOND
 
@@ -72,15 +72,16 @@ def compared(whose: str, ahead: int) -> Line:
 def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
     """Look for `reporting`, for CoreShowChannels; anything more is not needed."""
     line = f"in {_USER_FILE} [siaga112]: write = {RIGHT}"
+    user = pbx.inside.files.user if pbx.inside and pbx.inside.files else None
     if pbx.inside is None:
         yield fail(
             f"the user lacks the write class {RIGHT}: siaga112 cannot ask what is going on, and waits",
             line,
         )
-    elif pbx.inside.user and (more := pbx.inside.user.write - {RIGHT}):
+    elif more := (user.write if user else frozenset()) - {RIGHT}:
         yield warn(f"the user may more than siaga112 needs: write = {', '.join(sorted(more))}", line)
     else:
-        yield ok(f"write = {RIGHT}" + (", nothing more" if pbx.inside.user else ""))
+        yield ok(f"write = {RIGHT}" + (", nothing more" if user else ""))
 
 
 def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
@@ -133,9 +134,9 @@ def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Li
         yield ok(f"{len(has)} eventfilter lines, as we ship them")
 
 
-def timestamps(_: PbxSeen, inside: PbxInside, __: Wanted, ___: Shipped) -> Iterator[Line]:
+def timestamps(files: PbxFiles, _: Shipped) -> Iterator[Line]:
     """Look whether events carry the PBX's own time."""
-    if inside.timestamps.lower() in _TRUE:
+    if files.timestamps.lower() in _TRUE:
         yield ok("timestampevents = yes")
     else:
         yield warn(
