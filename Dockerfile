@@ -4,6 +4,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3 python3
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md ./
 COPY src src
+COPY asterisk asterisk
+COPY config config
 RUN python3 -m venv /opt/siaga112 && /opt/siaga112/bin/pip install --no-cache-dir -c constraints.txt .
 
 FROM debian:bookworm-slim

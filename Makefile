@@ -45,6 +45,7 @@ golden: $(READY)
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+	$(PYTHON) -m tests.pbx.doctor > docs/doctor.md
 
 # Grafana's JSON from the code beside it.
 dashboards: $(READY)

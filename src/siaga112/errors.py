@@ -1,5 +1,6 @@
 """What can go wrong, as the user sees it: one clear line, and the exit code that scripts rely on."""
 
+import os
 from typing import ClassVar
 
 
@@ -19,3 +20,8 @@ class UnreachableError(SiagaError):
     """Redis or the PBX does not answer."""
 
     exit_code = 4
+
+
+def plainly(error: OSError) -> str:
+    """Say what the system says of it, like "connection refused", without a driver's words around it."""
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()

@@ -381,14 +381,19 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 
     """
     env = os.environ if environ is None else environ
-    named = path or (Path(env["SIAGA112_CONFIG"]) if env.get("SIAGA112_CONFIG") else None)
-    source = named or DEFAULT_PATH
-    values = _read(source, optional=named is None)
+    source = source_of(path, env)
+    values = _read(source, optional=not path and not env.get("SIAGA112_CONFIG"))
     _overlay(values, env)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError(f"{source}: {'; '.join(_explain(error))}") from error
+
+
+def source_of(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """Give the file that `load` reads."""
+    env = os.environ if environ is None else environ
+    return path or Path(env.get("SIAGA112_CONFIG") or DEFAULT_PATH)
 
 
 def _read(path: Path, *, optional: bool) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class Inbox:
         return [self.messages.popleft() for _ in range(min(SLICE, len(self.messages)))]
 
 
-class _Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
+class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
     """One connection. Tells of its loss once; never reconnects by itself."""
 
     def __init__(self, inbox: Inbox, **config: Any) -> None:
@@ -184,18 +184,22 @@ class _Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
         self.lost = False
 
     def connection_made(self, f: "asyncio.Future[Any]") -> None:
+        """Take over a connection, if there is one."""
         if not f.cancelled() and f.exception() is None:
             super().connection_made(f)
 
     def login(self, future: "asyncio.Future[Any]") -> None:
+        """Log in, if we are still there."""
         if not future.cancelled():
             super().login(future)
 
     def connection_lost(self, exc: object) -> None:  # noqa: ARG002 - panoramisk's signature
+        """Note the loss, and tell whoever waits for messages."""
         self.lost = True
         self.inbox.wake()
 
     def close(self) -> None:
+        """End the connection."""
         super().close()
         self.lost = True
 
@@ -241,7 +245,7 @@ class AmiSource:
         attempt = 0
         while True:
             inbox = Inbox()
-            session = _Session(
+            session = Session(
                 inbox,
                 host=self._address.host,
                 port=self._address.port,
@@ -294,7 +298,7 @@ class AmiSource:
         wait = BACK_OFF[min(attempt, len(BACK_OFF) - 1)]
         _log.warning(event, where=where, detail=detail, remedy=remedy, next_attempt_seconds=wait)
 
-    async def _begin(self, session: _Session) -> list[Event]:
+    async def _begin(self, session: Session) -> list[Event]:
         """Connect, log in, and ask what is going on."""
         async with asyncio.timeout(CONNECT_SECONDS):
             await session.connect()
@@ -309,7 +313,7 @@ class AmiSource:
         _log.info("ami_connected", where=f"{self._address.host}:{self._address.port}")
         return begun
 
-    async def _channels(self, session: _Session) -> Resumed:
+    async def _channels(self, session: Session) -> Resumed:
         async with asyncio.timeout(CONNECT_SECONDS):
             rows = await session.send_action({"Action": "CoreShowChannels"})
         if isinstance(rows, Message):  # one answer is a refusal; a list is what we asked for
@@ -317,7 +321,7 @@ class AmiSource:
         seen = [channel_seen(dict(row.items())) for row in rows if row.event == "CoreShowChannel"]
         return Resumed(self._clock(), tuple(channel for channel in seen if channel))
 
-    async def _queues(self, session: _Session) -> QueuesSeen | None:
+    async def _queues(self, session: Session) -> QueuesSeen | None:
         """Ask how the queues are; None from a PBX that has none."""
         async with asyncio.timeout(CONNECT_SECONDS):
             rows = await session.send_action({"Action": "QueueStatus"})
@@ -329,14 +333,14 @@ class AmiSource:
         queues = tuple(row.queue for row in rows if row.event == "QueueParams" and isinstance(row.queue, str))
         return QueuesSeen(now, queues, tuple(filter(None, members)), tuple(filter(None, waiting)))
 
-    async def _watch_queues(self, session: _Session) -> None:
+    async def _watch_queues(self, session: Session) -> None:
         while not session.lost:
             await asyncio.sleep(QUEUES_SECONDS)
             with contextlib.suppress(TimeoutError):  # the ping decides whether the peer is silent
                 if queues := await self._queues(session):
                     session.inbox.put(queues)
 
-    async def _follow(self, session: _Session, inbox: Inbox) -> AsyncIterator[list[Event]]:
+    async def _follow(self, session: Session, inbox: Inbox) -> AsyncIterator[list[Event]]:
         tasks = [asyncio.create_task(work(session)) for work in (self._ping, self._watch_queues)]
         try:
             while inbox.messages or not session.lost:
@@ -373,7 +377,7 @@ class AmiSource:
                 self._meter.ami_event(message[7 : message.find(b"\r\n")].decode(), event.at)
         return events
 
-    async def _ping(self, session: _Session) -> None:
+    async def _ping(self, session: Session) -> None:
         """End a session whose peer is silent: panoramisk sends pings but checks no answer."""
         while not session.lost:
             await asyncio.sleep(PING_SECONDS)

@@ -75,7 +75,8 @@ class EmbeddedRedis:
         if len(os.fsencode(self._socket)) > _SOCKET_PATH_MAX:
             raise SiagaError(f"{self._socket}: too long for a Unix socket; choose a shorter state_dir")
         try:
-            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._home.parent, self._home):  # callers' numbers are for nobody else to see
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_lock()
             async with asyncio.timeout(START_SECONDS):
                 while not await self._answers():

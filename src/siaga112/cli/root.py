@@ -98,6 +98,11 @@ def settings() -> "Settings":
     return load(_chosen.config)
 
 
+def chosen_config() -> Path | None:
+    """Give the file that the user named with --config."""
+    return _chosen.config
+
+
 def number(text: str) -> "Caller":
     """Read a number that the user typed.
 
@@ -133,4 +138,13 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
     return asyncio.run(work())
 
 
-from siaga112.cli import blocklist, callers, captures, daemon, ledger, top  # noqa: E402, F401 - each adds its commands to `app`
+from siaga112.cli import (  # noqa: E402, F401 - each adds its commands to `app`
+    blocklist,
+    callers,
+    captures,
+    daemon,
+    doctor,
+    files,
+    ledger,
+    top,
+)

@@ -1,0 +1,189 @@
+"""What an examination finds, before anybody judges it. `None` is "could not be seen"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from siaga112.core.model import Millis, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One priority of an extension."""
+
+    priority: int
+    label: str
+    application: str
+    data: str
+
+    def __str__(self) -> str:
+        return f"{self.application}({self.data})"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A context of a dialplan: its extensions, each with its steps in order, and what it includes."""
+
+    extensions: Mapping[str, tuple[Step, ...]]
+    includes: tuple[str, ...] = ()
+
+
+Contexts = Mapping[str, Context]
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerUser:
+    """The AMI user, as manager.conf and what it includes have it."""
+
+    read: frozenset[str]
+    write: frozenset[str]
+    write_timeout: str
+    filters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PbxFiles:
+    """What Asterisk's configuration files say, with all that they include."""
+
+    user: ManagerUser | None
+    """None if manager.conf does not have it."""
+    timestamps: str
+    """`timestampevents` of manager.conf."""
+    keys: Mapping[str, str]
+    """Of features.conf, [applicationmap]: the names that we ship, with what they are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PbxInside:
+    """What an AMI user is shown who has `write = reporting`."""
+
+    files: PbxFiles | None
+    """None if Asterisk does not read them to us (its func_config is not loaded)."""
+    contexts: Contexts
+    """As loaded: the trunks', the menus' and ours, and all into which a call may go from there."""
+    agi: str
+    """The global SIAGA_AGI; '' if it is not set."""
+    data_dir: str
+    """Asterisk's astdatadir, in which `sounds` is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PbxSeen:
+    """A PBX that let us in."""
+
+    version: str
+    ahead: Millis | None
+    """How far its clock is ahead of ours."""
+    booted: bool
+    """Whether FullyBooted came at the login."""
+    queues: Mapping[str, tuple[str, ...]] | None
+    """Queue → the interfaces of its members."""
+    inside: PbxInside | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSeen:
+    """Something that did not let itself be examined, and what it or the network said."""
+
+    why: str
+    refused: bool = False
+    """It answered, but did not let us in."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServerSeen:
+    """One server that holds our data."""
+
+    append_only: bool
+    last_write_failed: bool
+    eviction: str
+    memory_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSeen:
+    """A Redis that answers; what its rights did not let us see is None."""
+
+    servers: tuple[RedisServerSeen, ...] | None
+    ahead: Millis | None
+    lacking: tuple[str, ...] | None
+    """What siaga112 does and the user may not."""
+    excessive: tuple[str, ...] | None
+    """What siaga112 never does and the user may."""
+    mode: Mode | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgiSeen:
+    """What the dialplan would have got for a caller who withholds the number."""
+
+    variables: Mapping[str, str]
+    took: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSeen:
+    """The daemon's `/readyz`: each part and whether it is ready."""
+
+    parts: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class HostSeen:
+    """Files and folders, as the user sees them who runs the doctor."""
+
+    state_dir: str
+    """What is wrong with it; '' for nothing."""
+    state_dir_open: bool
+    """Whether users of the machine who have nothing to do with it may look in."""
+    readable_secret: bool
+    """Whether the configuration file holds a secret and everybody may read it."""
+    queue_log: str
+    """Why it cannot be read; '' if it can, or if none is named."""
+    missing_prompts: Mapping[str, tuple[str, ...]] | None
+    """Language → the prompts that Asterisk would not find; None if its sounds are not on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """What our own files say."""
+
+    contexts: Contexts
+    filters: tuple[str, ...]
+    keys: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the configuration says, as far as it can be checked."""
+
+    config: str
+    ami: str
+    username: str
+    secret: str = field(repr=False)
+    trunk_contexts: tuple[str, ...]
+    numbers: tuple[str, ...]
+    ivr_contexts: tuple[str, ...]
+    queues: tuple[str, ...]
+    queue_log: str
+    agi_host: str
+    agi_port: int
+    deadline: Millis
+    metrics: str
+    redis: str
+    """The address, its passwords masked."""
+    embedded: bool
+    state_dir: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """All that was found."""
+
+    wanted: Wanted
+    shipped: Shipped
+    pbx: PbxSeen | NotSeen
+    redis: RedisSeen | NotSeen
+    agi: AgiSeen | NotSeen
+    daemon: DaemonSeen | NotSeen
+    host: HostSeen

@@ -1,0 +1,145 @@
+"""The AMI user and manager.conf: what we may see, and how fast."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from siaga112.core.doctor.found import Examined, ManagerUser, PbxFiles, PbxSeen, Shipped, Wanted
+from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.core.model import SECOND
+
+CLASSES: Final = {
+    "system": "FullyBooted and Shutdown: whether the PBX restarted",
+    "call": "Newchannel, Hangup, bridges: no call is seen at all",
+    "agent": "QueueCallerJoin, AgentConnect: no queue is seen",
+    "user": "SiagaMark: no operator's mark is seen",
+    "dialplan": "VarSet, Newexten: no verdict and no menu is seen",
+}
+"""The read classes that the call tracker needs, and what is lost without each."""
+
+RIGHT: Final = "reporting"
+ENOUGH_MILLIS: Final = 1_000
+"""A write timeout from which on a busy moment does not cost the connection."""
+
+CLOCK_WARN: Final = SECOND
+CLOCK_FAIL: Final = 30 * SECOND
+
+_TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
+"""What Asterisk takes for true (utils.c, `ast_true`)."""
+
+_USER_FILE: Final = "manager.d/siaga112.conf"
+
+
+def login(seen: Examined) -> Line:
+    """Say whether the PBX lets us in."""
+    wanted, pbx = seen.wanted, seen.pbx
+    if isinstance(pbx, PbxSeen):
+        if wanted.secret == "change-me":  # noqa: S105 - the one that everybody knows
+            return warn(
+                f"Asterisk {pbx.version} at {wanted.ami} lets us in with the secret that we ship",
+                f"in {_USER_FILE} and in [ami] of {wanted.config}: another secret",
+            )
+        return ok(f"Asterisk {pbx.version} at {wanted.ami}, as {wanted.username}")
+    if pbx.refused:
+        return fail(
+            f"{wanted.ami} refuses {wanted.username}: {pbx.why}",
+            f"in [ami] of {wanted.config}: username and secret as in {_USER_FILE} "
+            "(then on the PBX: asterisk -rx 'manager reload')",
+        )
+    return fail(
+        f"the PBX does not answer at {wanted.ami}: {pbx.why}",
+        "in manager.conf [general]: enabled = yes, bindaddr = 127.0.0.1; "
+        f"in [ami] of {wanted.config}: host and port as there",
+    )
+
+
+def clock(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
+    """Compare the PBX's clock, which times the calls, with ours, which ends the blocks."""
+    if pbx.ahead is None:
+        yield unchecked("the PBX does not tell its time")
+    else:
+        yield compared("the PBX's", pbx.ahead)
+
+
+def compared(whose: str, ahead: int) -> Line:
+    """Judge how far another machine's clock is from ours."""
+    found = f"{whose} clock is {abs(ahead) / SECOND:.1f} s {'ahead of' if ahead > 0 else 'behind'} ours"
+    remedy = "on both machines: apt install chrony (or systemctl enable --now systemd-timesyncd)"
+    if abs(ahead) >= CLOCK_FAIL:
+        return fail(found, remedy)
+    return warn(found, remedy) if abs(ahead) >= CLOCK_WARN else ok(f"{whose} clock agrees with ours")
+
+
+def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
+    """Look for `reporting`, for CoreShowChannels; anything more is not needed."""
+    line = f"in {_USER_FILE} [siaga112]: write = {RIGHT}"
+    user = pbx.inside.files.user if pbx.inside and pbx.inside.files else None
+    if pbx.inside is None:
+        yield fail(
+            f"the user lacks the write class {RIGHT}: siaga112 cannot ask what is going on, and waits",
+            line,
+        )
+    elif more := (user.write if user else frozenset()) - {RIGHT}:
+        yield warn(f"the user may more than siaga112 needs: write = {', '.join(sorted(more))}", line)
+    else:
+        yield ok(f"write = {RIGHT}" + (", nothing more" if user else ""))
+
+
+def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
+    """Name each read class that is missing, and what is lost without it."""
+    line = f"in {_USER_FILE} [siaga112]: read = {','.join(CLASSES)}"
+    missing = [] if "all" in user.read else [name for name in CLASSES if name not in user.read]
+    for name in missing:
+        yield fail(f"the user lacks the read class {name} ({CLASSES[name]})", line)
+    if not missing and not pbx.booted:
+        yield warn(
+            "the user has its read classes in the file, but FullyBooted did not come",
+            "on the PBX: asterisk -rx 'manager reload'",
+        )
+    elif not missing:
+        yield ok(f"read = {','.join(CLASSES)}")
+
+
+def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
+    """Look how long the PBX waits for us before it cuts us off."""
+    text = user.write_timeout
+    millis = int(text) if text.isdigit() else 100
+    if millis < ENOUGH_MILLIS:
+        yield warn(
+            f"writetimeout is {millis} ms{'' if text else ', the default'}: "
+            "a busy moment costs the connection, and its events",
+            f"in {_USER_FILE} [siaga112]: writetimeout = 5000",
+        )
+    else:
+        yield ok(f"writetimeout = {millis}")
+
+
+def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Line]:
+    """Compare the event filter with ours: without one all comes, with another something may not."""
+    has = user.filters
+    lacking = [one for one in shipped.filters if one not in has]
+    added = [one for one in has if one not in shipped.filters]
+    copy = (
+        f"in {_USER_FILE} [siaga112]: the eventfilter lines that we ship "
+        "(siaga112 files asterisk --to /etc/asterisk --diff)"
+    )
+    if not has:
+        yield warn("no event filter: the PBX sends 100 to 180 events a call, not 10 to 15", copy)
+    elif [one for one in lacking if not one.startswith("!")]:
+        yield fail(f"the event filter keeps events from us: it lacks {lacking[0]}", copy)
+    elif lacking or added:
+        yield warn(
+            f"the event filter is not ours: {'lacks' if lacking else 'has'} {(lacking or added)[0]}", copy
+        )
+    else:
+        yield ok(f"{len(has)} eventfilter lines, as we ship them")
+
+
+def timestamps(files: PbxFiles, _: Shipped) -> Iterator[Line]:
+    """Look whether events carry the PBX's own time."""
+    if files.timestamps.lower() in _TRUE:
+        yield ok("timestampevents = yes")
+    else:
+        yield warn(
+            "events carry no time of the PBX's: calls are timed by their arrival here",
+            "in manager.conf [general]: timestampevents = yes",
+        )

@@ -1,0 +1,70 @@
+"""The doctor's look at a Redis, in each way in which a centre may run it, with the rights that we ship."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+
+from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis_examination import NEEDED, examine
+from siaga112.core.doctor.found import NotSeen, RedisSeen
+from siaga112.core.model import Mode
+from tests.adapters.conftest import opened
+from tests.lab.redis_servers import ACL, Cluster, RedisServer, Sentinels, Tls, cluster, sentinels, tls
+
+pytestmark = pytest.mark.redis
+
+Lab = Callable[[], AbstractContextManager[Tls | Sentinels | Cluster]]
+
+
+@pytest.mark.parametrize(("lab", "servers"), [(tls, 1), (sentinels, 1), (cluster, 3)])
+async def test_each_server_that_takes_writes_is_looked_at(lab: Lab, servers: int, site: str) -> None:
+    """One server, the master that sentinels name, every master of a cluster: same questions, same rights."""
+    with lab() as running:
+        async with opened(running.url, site) as store:
+            await store.set_mode(Mode.OFF)
+        client = connect(running.url)
+        try:
+            seen = await examine(client, site)
+        finally:
+            await client.aclose()
+    assert isinstance(seen, RedisSeen)
+    assert seen.servers is not None
+    assert len(seen.servers) == servers
+    assert {one.eviction for one in seen.servers} == {"noeviction"}
+    assert seen.ahead is not None
+    assert abs(seen.ahead) < 1_000
+    assert (seen.lacking, seen.excessive) == ((), ())
+    assert seen.mode is Mode.OFF
+
+
+async def test_the_administrator_may_too_much(redis_server: RedisServer, site: str) -> None:
+    """Without an access list everything is allowed, and all that we look for is named."""
+    client = connect(redis_server.url)
+    try:
+        seen = await examine(client, site)
+    finally:
+        await client.aclose()
+    assert isinstance(seen, RedisSeen)
+    assert seen.excessive is not None
+    assert "FLUSHALL" in seen.excessive
+    assert "CONFIG GET" in seen.excessive
+
+
+async def test_a_server_that_is_not_there_is_told_in_a_few_words(site: str) -> None:
+    """What the system says, without the driver's words around it."""
+    client = connect("unix:///nowhere/redis.sock")
+    try:
+        seen = await examine(client, site)
+    finally:
+        await client.aclose()
+    assert seen == NotSeen("no such file or directory")
+
+
+def test_every_right_that_we_ship_is_checked() -> None:
+    """The commands in config/redis-acl.conf are those that the doctor looks for, and a few that it uses."""
+    user = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
+    shipped = {word[1:] for word in user.split() if word.startswith("+")}
+    asked = {words.split()[0].lower() for words in NEEDED}
+    assert shipped - asked == {"wait", "command", "cluster|slots", "asking", "info", "time"}
+    assert asked <= shipped

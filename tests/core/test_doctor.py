@@ -1,0 +1,187 @@
+"""The doctor's judgement: calls followed through dialplans of every make, and what was not seen."""
+
+from dataclasses import replace
+
+import pytest
+
+from siaga112 import share
+from siaga112.core.doctor import NAMES, diagnose, exit_code
+from siaga112.core.doctor.found import (
+    Context,
+    Examined,
+    HostSeen,
+    NotSeen,
+    PbxFiles,
+    PbxInside,
+    PbxSeen,
+    RedisSeen,
+    Shipped,
+    Wanted,
+)
+from siaga112.core.doctor.lines import Health
+from siaga112.core.doctor.walk import Route, entries, leads_to, matches, parse, route
+from siaga112.core.model import Mode
+
+GUARDED = Route(guarded=True)
+OPEN = Route(guarded=False)
+
+
+def test_our_own_dialplan_is_read_as_asterisk_loads_it() -> None:
+    """Contexts, extensions, labels and data; comments left out, parentheses in the data kept."""
+    contexts = parse(share.text("asterisk/extensions_siaga112.conf"))
+    screen = contexts["siaga112-screen"].extensions
+    assert list(screen) == ["s", "T"]
+    assert str(screen["s"][0]) == "Set(SIAGA_VERDICT=ALLOW)"
+    assert [step.label for step in screen["s"] if step.label] == [
+        "presentation",
+        "restore",
+        "pass",
+        "blocked",
+    ]
+    assert str(screen["T"][0]) == "Goto(s,restore)"
+    assert "_[0-9]" in contexts["siaga112-blocked"].extensions
+
+
+ASK = "Gosub(siaga112-screen,s,1)"
+
+
+@pytest.mark.parametrize(
+    ("dialplan", "expected"),
+    [
+        (f"exten => 112,1,{ASK}", GUARDED),
+        (f"exten => 112,1,Answer()\n same => n,{ASK}", Route(guarded=True, answered="Answer()")),
+        (f"exten => 112,1,Progress()\n same => n,Playback(hello,noanswer)\n same => n,{ASK}", GUARDED),
+        ("exten => 112,1,Queue(one)\n same => n,Hangup()", Route(guarded=False, answered="Queue(one)")),
+        (f"exten => 112,1,Hangup()\n same => n,{ASK}", OPEN),
+        (f"exten => _1XX,1,Goto(other,${{EXTEN}},1)\n[other]\nexten => 112,1,{ASK}", GUARDED),
+        (f"exten => 112,1,Goto(there)\n same => n,Hangup()\n same => n(there),{ASK}", GUARDED),
+        (f"exten => 112,1,Gosub(hello,s,1(a,b))\n same => n,{ASK}\n[hello]\nexten => s,1,Return()", GUARDED),
+        (f"exten => 112,1,Gosub(hello,s,1)\n[hello]\nexten => s,1,{ASK}\n same => n,Return()", GUARDED),
+        (f'exten => 112,1,GotoIf($["${{X}}" = "?"]?a,s,1:b,s,1)\n[b]\nexten => s,1,{ASK}', GUARDED),
+        (f"exten => 112,1,ExecIf($[1]?{ASK})", GUARDED),
+        (f"exten => 112,1,Macro(ask,1)\n[macro-ask]\nexten => s,1,{ASK}", GUARDED),
+        ("exten => 112,1,Goto(112,1)", OPEN),
+        ("exten => 112,1,Goto(${ELSEWHERE},s,1)", OPEN),
+        (f"exten => 113,1,{ASK}", OPEN),
+    ],
+)
+def test_a_call_is_followed_to_the_guard(dialplan: str, expected: Route) -> None:
+    """Along Goto, Gosub, Macro and both branches of a condition, and never for ever."""
+    assert route(parse(f"[trunk]\n{dialplan}"), "trunk", "112") == expected
+
+
+def test_a_condition_may_lead_around_the_guard_and_is_still_followed() -> None:
+    """A branch that ends does not end the search of the other."""
+    contexts = parse(
+        "[trunk]\nexten => 112,1,GotoIf($[1]?night,s,1)\n same => n,Gosub(siaga112-screen,s,1)\n"
+        "[night]\nexten => s,1,Hangup()"
+    )
+    assert route(contexts, "trunk", "112") == GUARDED
+    assert leads_to("trunk", contexts["trunk"]) == {"night", "siaga112-screen"}
+
+
+def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:
+    """FreePBX's trunks lead to a context that only includes others."""
+    contexts = dict(parse(f"[ours]\nexten => 112,1,{ASK}\n[office]\nexten => 113,1,Dial(PJSIP/1)"))
+    contexts["trunk"] = Context({}, ("office", "ours", "trunk", "nowhere"))
+    assert entries(contexts, "trunk") == ["113", "112"]
+    assert route(contexts, "trunk", "112") == GUARDED
+    assert route(contexts, "trunk", "113") == Route(guarded=False, answered="Dial(PJSIP/1)")
+    assert leads_to("trunk", contexts["trunk"]) == {"office", "ours", "trunk", "nowhere"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "exten", "fits"),
+    [
+        ("_X.", "112", True),
+        ("_X.", "1", False),
+        ("_X!", "1", True),
+        ("_[+0-9]XX", "+12", True),
+        ("_NXX", "112", False),
+        ("_ZXX", "112", True),
+        ("_1-1-2", "112", True),
+        ("_.", "anything", True),
+        ("_[", "1", False),
+    ],
+)
+def test_patterns_match_as_asterisk_matches_them(pattern: str, exten: str, fits: bool) -> None:  # noqa: FBT001
+    """X, Z, N, sets, dot and bang; dashes are for the eye."""
+    assert matches(pattern, exten) is fits
+
+
+def test_calls_do_not_begin_at_special_extensions() -> None:
+    """h, i, t and T are for calls that are there already."""
+    contexts = parse("[a]\nexten => h,1,NoOp()\nexten => 112,1,NoOp()\nexten => t,1,NoOp()")
+    assert entries(contexts, "a") == ["112"]
+
+
+WANTED = Wanted(
+    config="/etc/siaga112/siaga112.toml",
+    ami="127.0.0.1:5038",
+    username="siaga112",
+    secret="of our own",
+    trunk_contexts=("trunk",),
+    numbers=(),
+    ivr_contexts=("menu",),
+    queues=("one",),
+    queue_log="",
+    agi_host="127.0.0.1",
+    agi_port=4573,
+    deadline=300,
+    metrics="http://127.0.0.1:9112/metrics",
+    redis="redis://127.0.0.1",
+    embedded=False,
+    state_dir="/var/lib/siaga112",
+    mode=Mode.OBSERVE,
+)
+NOTHING = Examined(
+    wanted=WANTED,
+    shipped=Shipped({}, (), {}),
+    pbx=NotSeen("connection refused"),
+    redis=NotSeen("connection refused"),
+    agi=NotSeen("connection refused"),
+    daemon=NotSeen("connection refused"),
+    host=HostSeen(
+        state_dir="does not exist",
+        state_dir_open=False,
+        readable_secret=False,
+        queue_log="",
+        missing_prompts=None,
+    ),
+)
+
+
+def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
+    """What depends on a part that is not there is said to be unchecked: never silence, never ok."""
+    lines = list(diagnose(NOTHING))
+    assert {line.check for line in lines} == NAMES
+    assert {line.check for line in lines if line.health is Health.OK} == {"secrets", "queue_log"}
+    assert exit_code(NOTHING, lines) == 4
+
+
+def test_a_user_who_is_not_in_the_files_is_not_judged_by_them() -> None:
+    """Then nothing is known of his rights: unchecked, with the command that shows them."""
+    inside = PbxInside(PbxFiles(user=None, timestamps="yes", keys={}), contexts={}, agi="", data_dir="")
+    pbx = PbxSeen("22", 0, booted=True, queues=None, inside=inside)
+    lines = {line.check: line for line in diagnose(replace(NOTHING, pbx=pbx))}
+    for check in ("AMI read classes", "AMI write timeout", "AMI event filter"):
+        assert lines[check].health is Health.UNCHECKED
+        assert "manager show user siaga112" in lines[check].remedy
+    assert lines["AMI write class"].health is Health.OK
+
+
+def test_a_redis_that_does_not_tell_rights_is_said_not_to() -> None:
+    """Before Redis 7 a script cannot ask what the user may."""
+    redis = RedisSeen(servers=(), ahead=0, lacking=None, excessive=None, mode=None)
+    (line,) = [line for line in diagnose(replace(NOTHING, redis=redis)) if line.check == "Redis rights"]
+    assert line.health is Health.UNCHECKED
+
+
+@pytest.mark.parametrize(
+    ("ahead", "health"), [(0, "ok"), (-999, "ok"), (1_000, "warn"), (-29_999, "warn"), (30_000, "fail")]
+)
+def test_clocks_may_differ_by_less_than_a_second(ahead: int, health: str) -> None:
+    """From a second on it is told, from half a minute on it fails."""
+    pbx = PbxSeen("22", ahead, booted=True, queues=None, inside=None)
+    (line,) = [line for line in diagnose(replace(NOTHING, pbx=pbx)) if line.check == "PBX clock"]
+    assert line.health == health

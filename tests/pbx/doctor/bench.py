@@ -1,0 +1,190 @@
+"""A PBX, a daemon and a Redis that are as they should be, until a fault is made."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from siaga112.core.doctor import diagnose
+from siaga112.core.doctor.lines import Line
+from siaga112.examination import examine
+from siaga112.settings import load
+from tests.lab import Asterisk, Observer, Version, find, ports
+from tests.lab.asterisk import SHIPPED
+from tests.lab.daemon import Daemon, running
+from tests.lab.redis_servers import ACL, LOGIN, RedisServer, home
+from tests.pbx.doctor.fault import Edit
+
+RELOAD: Final = {
+    "extensions.conf": "dialplan reload",
+    "manager.conf": "manager reload",
+    "manager.d/siaga112.conf": "manager reload",
+    "queues.conf": "queue reload all",
+    "features.conf": "module reload features",
+}
+
+# Somebody else's office number on the same trunk, and a context that nothing leads to.
+DIALPLAN: Final = """
+[office]
+exten => s,1,Answer()
+ same => n,Hangup()
+"""
+
+AS_NOBODY: Final = """
+import encodings.idna, os, sys
+import siaga112.app, siaga112.cli.root, siaga112.cli.doctor, siaga112.examination
+from siaga112.cli import main
+os.setgid(65534)
+os.setuid(65534)
+main()
+"""
+"""The doctor as another user, who may not be able to read our Python: loaded first, then changed."""
+
+
+@dataclass
+class Bench:
+    """Everything there is to break."""
+
+    pbx: Asterisk
+    lab: Observer
+    daemon: Daemon
+    redis: RedisServer
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, version: Version) -> AsyncIterator[Self]:
+        """Have it all for a while."""
+        async with AsyncExitStack() as stack:
+            pbx = await stack.enter_async_context(Asterisk.start(find(version), dialplan=DIALPLAN))
+            daemon = await stack.enter_async_context(running(pbx))
+            user = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
+            redis = stack.enter_context(RedisServer(stack.enter_context(home()), "appendonly yes", user))
+            bench = cls(pbx, await pbx.observe(), daemon, redis)
+            try:
+                yield bench
+            finally:
+                await bench.lab.close()
+
+    @property
+    def redis_url(self) -> str:
+        """The Redis of the bench, with the rights that we ship."""
+        return self.redis.url.replace("unix://", f"unix://{LOGIN}@")
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the expected lines may name."""
+        return {
+            "ami": f"127.0.0.1:{self.pbx.ami_port}",
+            "agi": f"127.0.0.1:{self.pbx.agi_port}",
+            "agi_port": str(self.pbx.agi_port),
+            "metrics": self.daemon.metrics_url,
+            "config": str(self.daemon.config),
+            "state": str(self.daemon.folder / "state"),
+            "sounds": f"{self.pbx.folder}/data/sounds",
+            "redis": self.redis_url.replace("change-me", "***"),
+        }
+
+    async def examined(self, settings: Mapping[str, Any], config: Path | None = None) -> list[Line]:
+        """Give the doctor's lines, with these settings in place of the daemon's."""
+        file = config or self.daemon.config
+        seen = await examine(load(file, {**self.secret, **environ(settings)}), file)
+        return list(diagnose(seen))
+
+    @property
+    def secret(self) -> dict[str, str]:
+        """The AMI user's secret, for the environment."""
+        return {"SIAGA112_AMI__SECRET": self.pbx.siaga_secret}
+
+    @asynccontextmanager
+    async def edited(self, *edits: Edit) -> AsyncIterator[None]:
+        """Have the PBX with other configuration files for a while."""
+        kept: dict[Path, str] = {}
+        for edit in edits:
+            path = self.pbx.folder / "etc" / edit.file
+            text = path.read_text("utf-8")
+            kept.setdefault(path, text)
+            text = text if edit.old.startswith("#include") else _with_includes(text)
+            old = edit.old.replace("{agi_port}", str(self.pbx.agi_port))
+            assert old in text, f"{edit.file} has no {old}"
+            path.write_text(
+                text.replace(old, edit.new.replace("{agi_port}", str(self.pbx.agi_port))), "utf-8"
+            )
+        await self._reload(edits)
+        try:
+            yield
+        finally:
+            for path, text in kept.items():
+                path.write_text(text, "utf-8")
+            await self._reload(edits)
+
+    async def _reload(self, edits: tuple[Edit, ...]) -> None:
+        for command in dict.fromkeys(RELOAD[edit.file] for edit in edits):
+            await self.lab.action({"Action": "Command", "Command": command})
+
+    async def restart_daemon(self) -> None:
+        """Start the daemon again, and wait until it is as before."""
+        since = len(self.daemon.lines)
+        await self.daemon.start()
+        for name in ("started", "store_up", "ami_connected"):
+            await self.daemon.event(name, since=since)
+
+    async def doctor(self, *before: str, code: str = "") -> tuple[int, list[Line]]:
+        """Run the command itself, after these words; give its exit code and its lines."""
+        import asyncio  # noqa: PLC0415 - only here
+
+        how = ("-c", code) if code else ("-m", "siaga112")
+        process = await asyncio.create_subprocess_exec(
+            *before,
+            sys.executable,
+            *how,
+            *("doctor", "--json"),
+            env={**os.environ, **self.secret, "SIAGA112_CONFIG": str(self.daemon.config)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert not err, err.decode()
+        rows = json.loads(out)
+        return process.returncode or 0, [
+            Line(row["health"], row["found"], row["remedy"] or "", row["check"]) for row in rows
+        ]
+
+    @contextmanager
+    def as_redis_admin(self, do: tuple[str, ...], undo: tuple[str, ...]) -> Iterator[None]:
+        """Have Redis otherwise for a while."""
+        self.redis.ask(*do)
+        try:
+            yield
+        finally:
+            self.redis.ask(*undo)
+
+
+def environ(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Spell settings as the environment has them."""
+    return {
+        f"SIAGA112_{key.upper().replace('.', '__')}": json.dumps(value)
+        if isinstance(value, list)
+        else str(value)
+        for key, value in settings.items()
+    }
+
+
+def _with_includes(text: str) -> str:
+    """Put our files in place of the lines that include them."""
+    for name in ("extensions_siaga112.conf", "extensions_siaga112_centre.conf", "queues_siaga112.conf"):
+        text = text.replace(f'#include "{SHIPPED}/{name}"', (SHIPPED / name).read_text("utf-8"))
+    return text
+
+
+def closed_port() -> int:
+    """Give a port on which nobody listens."""
+    port = ports.free()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    return port

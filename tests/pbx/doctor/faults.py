@@ -1,0 +1,782 @@
+"""The faults, in the order in which the doctor looks."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from siaga112.app import open_desk, open_store
+from siaga112.core.doctor.manager import CLASSES
+from siaga112.core.model import Mode
+from siaga112.settings import load
+from tests.lab.agi_stub import agi_stub
+from tests.lab.asterisk import SHIPPED
+from tests.pbx.doctor.bench import Bench, closed_port
+from tests.pbx.doctor.fault import Arrange, Edit, Fault, Settings
+from tests.waiting import until
+
+USER: Final = "manager.d/siaga112.conf"
+READ: Final = "read = system,call,agent,user,dialplan"
+GUARD: Final = " same => n,Gosub(siaga112-screen,s,1)\n"
+GUARD_REMEDY: Final = (
+    "in [siaga112-incoming], before Answer() and the menu: same => n,Gosub(siaga112-screen,s,1)"
+)
+START: Final = "systemctl start siaga112 (or: siaga112 run)"
+COPY: Final = "siaga112 files asterisk --to /etc/asterisk"
+FILTER_REMEDY: Final = f"in {USER} [siaga112]: the eventfilter lines that we ship ({COPY} --diff)"
+DIFFERENT_REMEDY: Final = f"{COPY} --diff; then on the PBX: asterisk -rx 'dialplan reload'"
+ACL_REMEDY: Final = (
+    "in redis-acl.conf: this user as we ship it (siaga112 files config --to /etc/siaga112 --diff)"
+)
+GRANT_REMEDY: Final = "in redis-acl.conf: add +info +time for this user"
+FIRST_FILTERS: Final = "eventfilter = ^Event: (QueueCallerJoin|AgentConnect)[[:cntrl:]]\n"
+
+OUTSIDE_GUARD: Final = """
+[siaga112-incoming]
+exten => 112,1,AGI(agi://127.0.0.1:{agi_port}/screen)
+ same => n,Goto(s,1)
+"""
+BY_STATUS: Final = """
+ same => n,GotoIf($["${AGISTATUS}" = "SUCCESS"]?siaga112-ivr,s,1)
+"""
+
+
+def with_redis(*do: str, undo: tuple[str, ...] = ()) -> Arrange:
+    """Use the bench's own Redis, told this first and that afterwards."""
+
+    @asynccontextmanager
+    async def arrange(bench: Bench) -> AsyncIterator[Settings]:
+        if not do:
+            yield {"redis.url": bench.redis_url}
+            return
+        with bench.as_redis_admin(do, undo):
+            yield {"redis.url": bench.redis_url}
+
+    return arrange
+
+
+@asynccontextmanager
+async def nobody_at_ami(_: Bench) -> AsyncIterator[Settings]:
+    """Look for the PBX where none is."""
+    yield {"ami.port": closed_port()}
+
+
+@asynccontextmanager
+async def nobody_at_metrics(_: Bench) -> AsyncIterator[Settings]:
+    """Look for the metrics where none are."""
+    yield {"metrics.port": closed_port()}
+
+
+@asynccontextmanager
+async def no_func_config(bench: Bench) -> AsyncIterator[Settings]:
+    """Have an Asterisk that was built, or is run, without this module."""
+    await bench.lab.action({"Action": "ModuleLoad", "LoadType": "unload", "Module": "func_config.so"})
+    try:
+        yield {}
+    finally:
+        await bench.lab.action({"Action": "ModuleLoad", "LoadType": "load", "Module": "func_config.so"})
+
+
+@asynccontextmanager
+async def prompt_lost(bench: Bench) -> AsyncIterator[Settings]:
+    """Have Asterisk without one prompt."""
+    folder = bench.pbx.folder / "data/sounds/id/siaga112"
+    ours = folder.readlink()
+    folder.unlink()
+    try:
+        shutil.copytree(ours, folder)
+        (folder / "menu.wav").unlink()
+        yield {}
+    finally:
+        shutil.rmtree(folder)
+        folder.symlink_to(ours)
+
+
+@asynccontextmanager
+async def sounds_elsewhere(bench: Bench) -> AsyncIterator[Settings]:
+    """Have the sounds on another machine than this."""
+    sounds = bench.pbx.folder / "data/sounds"
+    away = sounds.rename(sounds.with_name("sounds-away"))
+    try:
+        yield {}
+    finally:
+        away.rename(sounds)
+
+
+@asynccontextmanager
+async def silent_daemon(_: Bench) -> AsyncIterator[Settings]:
+    """Have a server that accepts and never answers."""
+    port = closed_port()
+    async with agi_stub(port, silent=True):
+        yield {"agi.port": port}
+
+
+@asynccontextmanager
+async def another_server(_: Bench) -> AsyncIterator[Settings]:
+    """Have somebody else's FastAGI server."""
+    port = closed_port()
+    async with agi_stub(port, ("SET VARIABLE HELLO 1",)):
+        yield {"agi.port": port}
+
+
+@asynccontextmanager
+async def slow_daemon(bench: Bench) -> AsyncIterator[Settings]:
+    """Have the real daemon behind a line that takes 200 ms each way."""
+    port = closed_port()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ours_in, ours_out = await asyncio.open_connection("127.0.0.1", bench.pbx.agi_port)
+        ours_out.write(await reader.readuntil(b"\n\n"))
+        while line := await ours_in.readline():
+            await asyncio.sleep(0.2)  # the fault itself
+            writer.write(line)
+            ours_out.write(await reader.readline())
+        ours_out.close()
+        writer.close()
+
+    server = await asyncio.start_server(relay, "127.0.0.1", port)
+    try:
+        yield {"agi.port": port}
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def stopped(bench: Bench) -> AsyncIterator[Settings]:
+    """Stop the daemon, and its embedded Redis with it."""
+    await bench.daemon.stop()
+    try:
+        yield {}
+    finally:
+        await bench.restart_daemon()
+
+
+@asynccontextmanager
+async def pbx_lost(bench: Bench) -> AsyncIterator[Settings]:
+    """Have the daemon refused by the PBX, which it then waits for."""
+    user = Edit(USER, "secret = lab-siaga112", "secret = another")
+    since = len(bench.daemon.lines)
+    async with bench.edited(user):
+        await bench.lab.close()
+        await bench.pbx.restart()
+        bench.lab = await bench.pbx.observe()
+        await bench.daemon.event("ami_refused", since=since)  # what is connected stays; a restart ends it
+        yield {}
+    await bench.daemon.event("ami_connected", since=since)
+
+
+@asynccontextmanager
+async def mode_off(bench: Bench) -> AsyncIterator[Settings]:
+    """Use the kill switch."""
+    settings = load(bench.daemon.config)
+    store = open_store(settings)
+    desk = open_desk(settings, store, "bench")
+    await desk.set_mode(Mode.OFF, "")
+    try:
+        yield {}
+    finally:
+        await desk.set_mode(Mode.ENFORCE, "")
+        await store.close()
+
+
+@asynccontextmanager
+async def open_state(bench: Bench) -> AsyncIterator[Settings]:
+    """Let everybody into the state directory."""
+    state = bench.daemon.folder / "state"
+    state.chmod(0o755)
+    try:
+        yield {}
+    finally:
+        state.chmod(0o700)
+
+
+@asynccontextmanager
+async def no_state(bench: Bench) -> AsyncIterator[Settings]:
+    """Name a state directory that nobody made."""
+    yield {"state_dir": f"{bench.daemon.folder}/none", "redis.url": bench.redis_url}
+
+
+@asynccontextmanager
+async def told_secret(bench: Bench) -> AsyncIterator[Settings]:
+    """Write the secret into the configuration, for everybody to read."""
+    config = bench.daemon.config
+    text = config.read_text("utf-8")
+    config.write_text(text.replace("[ami]\n", '[ami]\nsecret = "in the open"\n'), "utf-8")
+    config.chmod(0o644)
+    try:
+        yield {}
+    finally:
+        config.write_text(text, "utf-8")
+
+
+@asynccontextmanager
+async def no_queue_log(bench: Bench) -> AsyncIterator[Settings]:
+    """Name a queue_log that is not there."""
+    yield {"pbx.queue_log": f"{bench.daemon.folder}/queue_log"}
+
+
+@asynccontextmanager
+async def no_snapshot(bench: Bench) -> AsyncIterator[Settings]:
+    """Have a folder where Redis wants to write its snapshot."""
+    folder = Path(bench.redis.ask("CONFIG", "GET", "dir")["dir"]) / "dump.rdb"
+
+    async def snapshot(status: str) -> None:
+        bench.redis.ask("BGSAVE")
+        await until(lambda: bench.redis.ask("INFO", "persistence")["rdb_bgsave_in_progress"] == 0)
+        assert bench.redis.ask("INFO", "persistence")["rdb_last_bgsave_status"] == status
+
+    folder.mkdir()
+    try:
+        await snapshot("err")
+        yield {"redis.url": bench.redis_url}
+    finally:
+        folder.rmdir()
+        await snapshot("ok")
+
+
+FAULTS: Final = (
+    Fault(
+        "the PBX is not there",
+        "fail",
+        "AMI login",
+        "the PBX does not answer at …: …",
+        "in manager.conf [general]: enabled = yes, bindaddr = 127.0.0.1; "
+        "in [ami] of {config}: host and port as there",
+        arrange=nobody_at_ami,
+    ),
+    Fault(
+        "the secret is wrong",
+        "fail",
+        "AMI login",
+        "{ami} refuses siaga112: Authentication failed",
+        f"in [ami] of {{config}}: username and secret as in {USER} "
+        "(then on the PBX: asterisk -rx 'manager reload')",
+        settings={"ami.secret": "wrong"},
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the secret is the one that we ship",
+        "warn",
+        "AMI login",
+        "Asterisk … at {ami} lets us in with the secret that we ship",
+        f"in {USER} and in [ami] of {{config}}: another secret",
+        edits=(Edit(USER, "secret = lab-siaga112", "secret = change-me"),),
+        settings={"ami.secret": "change-me"},
+    ),
+    Fault(
+        "the write class reporting is missing",
+        "fail",
+        "AMI write class",
+        "the user lacks the write class reporting: siaga112 cannot ask what is going on, and waits",
+        f"in {USER} [siaga112]: write = reporting",
+        edits=(Edit(USER, "write = reporting", "write ="),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "what only reporting shows",
+        "-",
+        "dialplan guard",
+        "not checked: needs an AMI user with write = reporting",
+        "",
+        edits=(Edit(USER, "write = reporting", "write ="),),
+    ),
+    Fault(
+        "the AMI user may too much",
+        "warn",
+        "AMI write class",
+        "the user may more than siaga112 needs: write = command, originate",
+        f"in {USER} [siaga112]: write = reporting",
+        edits=(Edit(USER, "write = reporting", "write = reporting,originate,command"),),
+    ),
+    *(
+        Fault(
+            f"the read class {name} is missing",
+            "fail",
+            "AMI read classes",
+            f"the user lacks the read class {name} ({lost})",
+            f"in {USER} [siaga112]: {READ}",
+            edits=(Edit(USER, READ, READ.replace(f"{name}", "").replace(",,", ",").strip(",")),),
+            versions=("22", "16") if name == "agent" else ("22",),
+        )
+        for name, lost in CLASSES.items()
+    ),
+    Fault(
+        "the write timeout is the default",
+        "warn",
+        "AMI write timeout",
+        "writetimeout is 100 ms, the default: a busy moment costs the connection, and its events",
+        f"in {USER} [siaga112]: writetimeout = 5000",
+        edits=(Edit(USER, "writetimeout = 5000"),),
+    ),
+    Fault(
+        "the write timeout is low",
+        "warn",
+        "AMI write timeout",
+        "writetimeout is 250 ms: a busy moment costs the connection, and its events",
+        f"in {USER} [siaga112]: writetimeout = 5000",
+        edits=(Edit(USER, "writetimeout = 5000", "writetimeout = 250"),),
+    ),
+    Fault(
+        "there is no event filter",
+        "warn",
+        "AMI event filter",
+        "no event filter: the PBX sends 100 to 180 events a call, not 10 to 15",
+        FILTER_REMEDY,
+        edits=(Edit(USER, "eventfilter = ", "; "),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the event filter keeps the queue from us",
+        "fail",
+        "AMI event filter",
+        "the event filter keeps events from us: it lacks ^Event: (QueueCallerJoin|AgentConnect)[[:cntrl:]]",
+        FILTER_REMEDY,
+        edits=(Edit(USER, FIRST_FILTERS),),
+    ),
+    Fault(
+        "the event filter lets more through than we read",
+        "warn",
+        "AMI event filter",
+        "the event filter is not ours: has Event: DeviceStateChange",
+        FILTER_REMEDY,
+        edits=(Edit(USER, FIRST_FILTERS, f"{FIRST_FILTERS}eventfilter = Event: DeviceStateChange\n"),),
+    ),
+    Fault(
+        "events carry no time",
+        "warn",
+        "AMI timestamps",
+        "events carry no time of the PBX's: calls are timed by their arrival here",
+        "in manager.conf [general]: timestampevents = yes",
+        edits=(Edit("manager.conf", "timestampevents = yes"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "Asterisk does not read us its files",
+        "-",
+        "AMI timestamps",
+        "not checked: Asterisk's function AST_CONFIG is missing",
+        "in modules.conf: load = func_config.so",
+        arrange=no_func_config,
+        versions=("22", "16"),
+    ),
+    Fault(
+        "our dialplan is not included",
+        "fail",
+        "dialplan file",
+        "the dialplan has no context [siaga112-screen]",
+        f"in extensions.conf: #include extensions_siaga112.conf ({COPY})",
+        edits=(Edit("extensions.conf", f'#include "{SHIPPED}/extensions_siaga112.conf"'),),
+    ),
+    Fault(
+        "our dialplan is old, or edited",
+        "warn",
+        "dialplan file",
+        "extensions_siaga112.conf is not the one of this version: [siaga112-blocked] reject,2 is Hangup(17)",
+        DIFFERENT_REMEDY,
+        edits=(
+            Edit(
+                "extensions.conf",
+                "Set(SIAGA_REJECTED=reject)\n same => n,Hangup(21)",
+                "Set(SIAGA_REJECTED=reject)\n same => n,Hangup(17)",
+            ),
+        ),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "our dialplan lacks a part",
+        "warn",
+        "dialplan file",
+        "extensions_siaga112.conf is not the one of this version: [siaga112-screen] T,1 is missing",
+        DIFFERENT_REMEDY,
+        edits=(Edit("extensions.conf", "exten => T,1,Goto(s,restore)"),),
+    ),
+    Fault(
+        "the guard is not called",
+        "fail",
+        "dialplan guard",
+        "calls in [siaga112-incoming] are let in without asking: nothing leads to siaga112-screen",
+        GUARD_REMEDY,
+        edits=(Edit("extensions.conf", GUARD),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the guard is called after Answer()",
+        "warn",
+        "dialplan guard",
+        "calls in [siaga112-incoming] may come to Answer() before they are asked about (…): "
+        "who is rejected then has been answered, and charged",
+        GUARD_REMEDY,
+        edits=(Edit("extensions.conf", GUARD, f" same => n,Answer()\n{GUARD}"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the guard is called after the menu",
+        "warn",
+        "dialplan guard",
+        "calls in [siaga112-incoming] may come to Background(hello) before they are asked about (…): "
+        "who is rejected then has been answered, and charged",
+        GUARD_REMEDY,
+        edits=(Edit("extensions.conf", GUARD, f" same => n,Background(hello)\n{GUARD}"),),
+    ),
+    Fault(
+        "one number goes around the guard",
+        "warn",
+        "dialplan guard",
+        "calls to 113 in [siaga112-incoming] are let in without asking",
+        f"{GUARD_REMEDY}; or, if these are not 112: in [pbx] of {{config}}: numbers = those that are",
+        edits=(
+            Edit("extensions.conf", GUARD, f"{GUARD}exten => 113,1,Queue(siaga112)\nexten => s,3,NoOp()\n"),
+        ),
+    ),
+    Fault(
+        "the trunk's context has another name",
+        "fail",
+        "dialplan guard",
+        "the dialplan has no trunk context [from-outside]",
+        "in [pbx] of {config}: trunk_contexts = the context of your trunks (pjsip.conf)",
+        settings={"pbx.trunk_contexts": ["from-outside"]},
+    ),
+    Fault(
+        "112 is not among the trunk's numbers",
+        "warn",
+        "dialplan numbers",
+        "no trunk context takes calls for operator",
+        "in [pbx] of {config}: numbers = as your trunk delivers them",
+        settings={"pbx.numbers": ["operator"]},
+    ),
+    Fault(
+        "the dialplan asks at another port",
+        "fail",
+        "dialplan AGI address",
+        "the dialplan asks agi://127.0.0.1:4574/screen, but [agi] port is {agi_port}",
+        "in extensions.conf [globals]: SIAGA_AGI=agi://{agi}/screen",
+        edits=(
+            Edit("extensions.conf", "SIAGA_AGI=agi://127.0.0.1:{agi_port}", "SIAGA_AGI=agi://127.0.0.1:4574"),
+        ),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the dialplan asks for another script",
+        "fail",
+        "dialplan AGI address",
+        "the dialplan asks agi://{agi}/screening, which is not ours",
+        "in extensions.conf [globals]: SIAGA_AGI=agi://{agi}/screen",
+        edits=(Edit("extensions.conf", ":{agi_port}/screen", ":{agi_port}/screening"),),
+    ),
+    Fault(
+        "AGI() is called without the guard",
+        "fail",
+        "dialplan AGI bounded",
+        "[siaga112-incoming] 112,1 AGI(agi://{agi}/screen) waits for ever for a daemon that does not answer",
+        "in [siaga112-incoming], in place of it: same => n,Gosub(siaga112-screen,s,1)",
+        edits=(Edit("extensions.conf", "[siaga112-ivr]", f"{OUTSIDE_GUARD}\n[siaga112-ivr]"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the guard's alarm clock is gone",
+        "fail",
+        "dialplan AGI bounded",
+        "[siaga112-screen] s,… AGI(${{SIAGA_URL}},${{SIAGA_CALLER}}) "
+        "waits for ever for a daemon that does not answer",
+        "in [siaga112-screen], in place of it: same => n,Gosub(siaga112-screen,s,1)",
+        edits=(Edit("extensions.conf", " same => n,Set(TIMEOUT(absolute)=2)\n"),),
+    ),
+    Fault(
+        "the dialplan goes by AGISTATUS",
+        "fail",
+        "dialplan AGISTATUS",
+        "[siaga112-incoming] s,3 goes by AGISTATUS: SUCCESS even after silence",
+        "in [siaga112-incoming]: without that; after Gosub(siaga112-screen,s,1) go on as for any call",
+        edits=(Edit("extensions.conf", GUARD, GUARD.rstrip("\n") + BY_STATUS),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the menu's context has another name",
+        "fail",
+        "menus",
+        "the dialplan has no menu context [ivr-112]: who gives up in the menu is unknown",
+        "in [pbx] of {config}: ivr_contexts = where your menu asks",
+        settings={"pbx.ivr_contexts": ["ivr-112"]},
+    ),
+    Fault(
+        "the menu's context is no menu",
+        "warn",
+        "menus",
+        "nothing in [office] asks for a key (Background, Read, WaitExten)",
+        "in [pbx] of {config}: ivr_contexts = where your menu asks",
+        settings={"pbx.ivr_contexts": ["office"]},
+    ),
+    Fault(
+        "the queue has another name",
+        "fail",
+        "queues",
+        "the PBX has no queue 112 (it has: siaga112)",
+        "in [pbx] of {config}: queues = as in queues.conf",
+        settings={"pbx.queues": ["112"]},
+    ),
+    Fault(
+        "operators are Local channels without /n",
+        "warn",
+        "queues",
+        "operators of siaga112 as Local/101@operators: the operator's keys are lost with such a channel",
+        "in queues.conf [siaga112]: member => Local/101@operators/n",
+        edits=(Edit("queues.conf", "Local/101@operators/n", "Local/101@operators"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the operators' keys are not included",
+        "warn",
+        "operators' keys",
+        "operators cannot mark calls: features.conf [applicationmap] lacks "
+        "siaga112-prank, siaga112-genuine, siaga112-information",
+        "in features.conf: #include features_siaga112.conf",
+        edits=(Edit("features.conf", "#include", ";"),),
+    ),
+    Fault(
+        "a prompt is missing",
+        "warn",
+        "prompts",
+        "Asterisk lacks 1 of our prompts in id: siaga112/menu",
+        "siaga112 files sounds --to {sounds}",
+        arrange=prompt_lost,
+    ),
+    Fault(
+        "the sounds are on another machine",
+        "-",
+        "prompts",
+        "not checked: Asterisk's sounds are not on this machine, or not for us to read",
+        "on the PBX: ls /usr/share/asterisk/sounds/id/siaga112 "
+        "(siaga112 files sounds --to /usr/share/asterisk/sounds)",
+        arrange=sounds_elsewhere,
+    ),
+    Fault(
+        "Redis is not there",
+        "fail",
+        "Redis",
+        "unix:///nowhere/redis.sock: …",
+        "in [redis] of {config}: url",
+        settings={"redis.url": "unix:///nowhere/redis.sock"},
+    ),
+    Fault(
+        "Redis does not know us",
+        "fail",
+        "Redis",
+        "{redis}: invalid username-password pair or user is disabled",
+        "in [redis] of {config}: url",
+        arrange=with_redis("ACL", "SETUSER", "siaga112", "off", undo=("ACL", "SETUSER", "siaga112", "on")),
+    ),
+    Fault(
+        "Redis keeps nothing",
+        "warn",
+        "Redis persistence",
+        "Redis keeps no append-only file: a restart loses what came after its last snapshot, or all",
+        "in redis.conf: appendonly yes (at once: redis-cli CONFIG SET appendonly yes)",
+        arrange=with_redis("CONFIG", "SET", "appendonly", "no", undo=("CONFIG", "SET", "appendonly", "yes")),
+    ),
+    Fault(
+        "Redis cannot write to its disk",
+        "fail",
+        "Redis persistence",
+        "Redis could not write its data to disk",
+        "on its machine: df -h; then redis.conf: dir",
+        arrange=no_snapshot,
+    ),
+    Fault(
+        "Redis evicts",
+        "fail",
+        "Redis eviction",
+        "Redis throws blocks away when its memory is full: allkeys-lru",
+        "in redis.conf: maxmemory-policy noeviction",
+        arrange=with_redis(
+            *("CONFIG", "SET", "maxmemory", "100mb", "maxmemory-policy", "allkeys-lru"),
+            undo=("CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction"),
+        ),
+    ),
+    Fault(
+        "Redis would evict",
+        "warn",
+        "Redis eviction",
+        "maxmemory-policy is volatile-ttl: a maxmemory would throw blocks away",
+        "in redis.conf: maxmemory-policy noeviction",
+        arrange=with_redis(
+            *("CONFIG", "SET", "maxmemory-policy", "volatile-ttl"),
+            undo=("CONFIG", "SET", "maxmemory-policy", "noeviction"),
+        ),
+    ),
+    Fault(
+        "the Redis user may too little",
+        "fail",
+        "Redis rights",
+        "the user may not do what siaga112 does: HSET, ZADD",
+        ACL_REMEDY,
+        arrange=with_redis(
+            *("ACL", "SETUSER", "siaga112", "-hset", "-zadd"),
+            undo=("ACL", "SETUSER", "siaga112", "+hset", "+zadd"),
+        ),
+    ),
+    Fault(
+        "the Redis user may not run scripts",
+        "fail",
+        "Redis rights",
+        "the user may not do what siaga112 does: EVAL",
+        ACL_REMEDY,
+        arrange=with_redis(
+            "ACL", "SETUSER", "siaga112", "-eval", undo=("ACL", "SETUSER", "siaga112", "+eval")
+        ),
+    ),
+    Fault(
+        "the Redis user may not ask",
+        "-",
+        "Redis persistence",
+        "not checked: the user may not ask INFO",
+        GRANT_REMEDY,
+        arrange=with_redis(
+            "ACL", "SETUSER", "siaga112", "-info", undo=("ACL", "SETUSER", "siaga112", "+info")
+        ),
+    ),
+    Fault(
+        "the Redis user may too much",
+        "warn",
+        "Redis rights",
+        "the user may do what siaga112 never does: FLUSHALL, KEYS",
+        ACL_REMEDY,
+        arrange=with_redis(
+            *("ACL", "SETUSER", "siaga112", "+flushall", "+keys"),
+            undo=("ACL", "SETUSER", "siaga112", "-flushall", "-keys"),
+        ),
+    ),
+    Fault(
+        "the Redis user may read others' keys",
+        "warn",
+        "Redis rights",
+        "the user may do what siaga112 never does: GET another:key, SET another:key 1",
+        ACL_REMEDY,
+        arrange=with_redis(
+            *("ACL", "SETUSER", "siaga112", "~*"),
+            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:*"),
+        ),
+    ),
+    Fault(
+        "nobody has switched to enforce yet (a note)",
+        "ok",
+        "mode",
+        "observe: nobody is rejected yet (siaga112 mode enforce begins to)",
+        "",
+        settings={"site": "new", "mode": "observe"},
+    ),
+    Fault(
+        "the kill switch is on",
+        "warn",
+        "mode",
+        "off: every call goes through, no strikes are given",
+        "siaga112 mode observe",
+        arrange=mode_off,
+    ),
+    Fault(
+        "the daemon accepts and does not answer",
+        "fail",
+        "AGI round trip",
+        "agi://…/screen gives no verdict: no verdict within 3 s",
+        START,
+        arrange=silent_daemon,
+    ),
+    Fault(
+        "somebody else answers at the AGI port",
+        "fail",
+        "AGI round trip",
+        "agi://…/screen does not answer as siaga112 does",
+        "in [agi] of {config}: host and port of ours",
+        arrange=another_server,
+    ),
+    Fault(
+        "a verdict takes too long",
+        "fail",
+        "AGI round trip",
+        "agi://…/screen took 4… ms, more than [agi] deadline_ms 300",
+        "on its machine: look for what takes its time (top, iostat)",
+        arrange=slow_daemon,
+    ),
+    Fault(
+        "the metrics do not answer",
+        "fail",
+        "daemon",
+        "http://…/metrics does not answer, though verdicts come: connection refused",
+        "in [metrics] of {config}: host and port, as in your prometheus.yml",
+        arrange=nobody_at_metrics,
+    ),
+    Fault(
+        "everybody may look into the state directory",
+        "warn",
+        "state directory",
+        "{state} holds callers' numbers, and every user of this machine may look in",
+        "chmod 700 {state}",
+        arrange=open_state,
+    ),
+    Fault(
+        "the state directory does not exist",
+        "fail",
+        "state directory",
+        "…/none: does not exist",
+        "install -d -o siaga112 -m 700 …/none (and: sudo -u siaga112 siaga112 doctor)",
+        arrange=no_state,
+    ),
+    Fault(
+        "everybody may read the secret",
+        "fail",
+        "secrets",
+        "{config} holds a secret, and everybody may read it",
+        "chown root:siaga112 {config}; chmod 640 {config}",
+        arrange=told_secret,
+    ),
+    Fault(
+        "the queue_log cannot be read",
+        "fail",
+        "queue_log",
+        "[pbx] queue_log …/queue_log: no such file or directory",
+        "usermod -aG asterisk siaga112; chmod g+r …/queue_log",
+        arrange=no_queue_log,
+    ),
+)
+"""Each is made alone, on a bench that is otherwise as it should be."""
+
+STOPPED: Final = Fault(
+    "the daemon is not running",
+    "fail",
+    "daemon",
+    "the daemon is not running: {metrics} connection refused",
+    START,
+    arrange=stopped,
+)
+PBX_LOST: Final = Fault(
+    "the PBX does not let the daemon in",
+    "warn",
+    "daemon",
+    "the daemon waits for ami",
+    "journalctl -u siaga112: its last lines say why",
+    arrange=pbx_lost,
+)
+CLOCK: Final = Fault(
+    "this machine's clock is wrong",
+    "fail",
+    "PBX clock",
+    "the PBX's clock is 9… s behind ours",
+    "on both machines: apt install chrony (or systemctl enable --now systemd-timesyncd)",
+)
+REDIS_CLOCK: Final = Fault(
+    "this machine's clock is wrong",
+    "fail",
+    "Redis clock",
+    "Redis's clock is 9… s behind ours",
+    CLOCK.remedy,
+)
+ANOTHER_USER: Final = Fault(
+    "the state directory is another user's",
+    "fail",
+    "state directory",
+    "{state}: is not for this user to …",
+    "install -d -o siaga112 -m 700 {state} (and: sudo -u siaga112 siaga112 doctor)",
+)
+
+EVERY: Final = (*FAULTS, STOPPED, PBX_LOST, CLOCK, REDIS_CLOCK, ANOTHER_USER)

@@ -1,0 +1,193 @@
+"""`siaga112 doctor` on a real PBX: silent about what is right, and one line for each thing that is wrong."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import get_args
+
+import pytest
+import pytest_asyncio
+
+from siaga112.core.doctor.lines import Line
+from tests.lab import Version
+from tests.pbx.doctor.bench import AS_NOBODY, Bench
+from tests.pbx.doctor.fault import Fault, Settings, spelled
+from tests.pbx.doctor.faults import ANOTHER_USER, CLOCK, FAULTS, PBX_LOST, REDIS_CLOCK, STOPPED
+
+pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="module")]
+
+VERSIONS = get_args(Version)
+CASES = [
+    pytest.param(version, fault, id=f"{version}-{fault.what}")
+    for version in VERSIONS
+    for fault in FAULTS
+    if version in fault.versions
+]
+
+on_both = pytest.mark.parametrize("version", VERSIONS)
+on_22 = pytest.mark.parametrize("version", VERSIONS[:1])
+
+Give = Callable[[Version], Awaitable[Bench]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def benches() -> AsyncIterator[Give]:
+    """One bench of each version for all faults: each is mended before the next."""
+    running: dict[Version, Bench] = {}
+    async with AsyncExitStack() as stack:
+
+        async def give(version: Version) -> Bench:
+            if version not in running:
+                running[version] = await stack.enter_async_context(Bench.running(version))
+            return running[version]
+
+        yield give
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bench(version: Version, benches: Give) -> Bench:
+    """Give the bench of that version."""
+    return await benches(version)
+
+
+@asynccontextmanager
+async def broken(bench: Bench, fault: Fault) -> AsyncIterator[Settings]:
+    """Make the fault for a while."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(bench.edited(*fault.edits))
+        arranged = await stack.enter_async_context(fault.arrange(bench)) if fault.arrange else {}
+        yield {**fault.settings, **arranged}
+
+
+def told(lines: list[Line]) -> str:
+    """Spell what is not ok, for a failed test."""
+    return "\n".join(spelled(line) for line in lines if line.health.value != "ok")
+
+
+def trouble(lines: list[Line]) -> list[str]:
+    """Spell what is not ok."""
+    return [spelled(line) for line in lines if line.health != "ok"]
+
+
+@on_both
+async def test_all_is_well_on_a_bench_that_is_as_it_should_be(bench: Bench) -> None:
+    """With our files, our daemon and its embedded Redis every line is ok, and the command ends with 0."""
+    code, lines = await bench.doctor()
+    assert trouble(lines) == []
+    assert code == 0
+    assert len(lines) > 25
+
+
+@on_22
+async def test_all_is_well_with_a_redis_of_the_centres_own(bench: Bench) -> None:
+    """The rights in config/redis-acl.conf are enough, and no more than enough."""
+    assert trouble(await bench.examined({"redis.url": bench.redis_url})) == []
+
+
+@pytest.mark.parametrize(("version", "fault"), CASES)
+async def test_a_fault_has_its_line(bench: Bench, fault: Fault) -> None:
+    """What is broken is named, with the remedy; once it is mended all is well again."""
+    async with broken(bench, fault) as settings:
+        lines = await bench.examined(settings)
+        assert fault.is_in(lines, bench.names), f"{fault.line(bench.names)}\nnot in\n{told(lines)}"
+    assert trouble(await bench.examined({})) == []
+
+
+@on_22
+async def test_it_changes_nothing_in_redis(bench: Bench) -> None:
+    """An examination leaves the data as it was."""
+    before = bench.redis.ask("INFO", "persistence")["rdb_changes_since_last_save"]
+    await bench.examined({"redis.url": bench.redis_url})
+    assert bench.redis.ask("INFO", "persistence")["rdb_changes_since_last_save"] == before
+
+
+@on_22
+async def test_it_asks_for_one_verdict_of_a_caller_who_withholds_the_number(bench: Bench) -> None:
+    """The AGI round trip is counted as a verdict `withheld`, and as nothing else."""
+
+    async def counted() -> dict[str, float]:
+        lines = (await bench.daemon.metrics()).splitlines()
+        series = [line.rpartition(" ") for line in lines if line.startswith("siaga112_agi_verdicts_total{")]
+        return {name: float(value) for name, _, value in series}
+
+    before = await counted()
+    await bench.examined({})
+    after = await counted()
+    more = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    assert [(('reason="withheld"' in name), count) for name, count in more.items()] == [(True, 1)]
+
+
+@on_22
+async def test_a_wrong_clock_is_seen(bench: Bench) -> None:
+    """Ninety seconds ahead of the PBX and of Redis: both are told, and the command ends with 1."""
+    code, lines = await bench.doctor("faketime", "-f", "+95s")
+    for fault in (CLOCK, REDIS_CLOCK):
+        assert fault.is_in(lines, bench.names), told(lines)
+    assert code == 1
+
+
+@on_22
+async def test_a_state_directory_of_another_user_is_seen(bench: Bench) -> None:
+    """Whoever may not read the state directory is told so, in a line."""
+    bench.daemon.folder.chmod(0o755)
+    state = bench.daemon.folder / "state"
+    if os.geteuid() != 0:
+        state.chmod(0o000)
+    try:
+        code, lines = await bench.doctor(code=AS_NOBODY if os.geteuid() == 0 else "")
+    finally:
+        state.chmod(0o700)
+        bench.daemon.folder.chmod(0o700)
+    assert ANOTHER_USER.is_in(lines, bench.names), told(lines)
+    assert code == 4  # nor can that user reach the embedded Redis
+
+
+@on_22
+async def test_a_stopped_daemon_is_seen(bench: Bench) -> None:
+    """No daemon, and so no embedded Redis: told, and the command ends with 4."""
+    async with broken(bench, STOPPED):
+        code, lines = await bench.doctor()
+    assert STOPPED.is_in(lines, bench.names), told(lines)
+    assert code == 4
+
+
+@on_22
+async def test_a_silent_pbx_is_told_in_time(bench: Bench) -> None:
+    """A frozen PBX accepts and says nothing: the examination ends within 10 s."""
+    since = len(bench.daemon.lines)
+    bench.pbx.pause()
+    began = time.monotonic()
+    try:
+        lines = await bench.examined({})
+        took = time.monotonic() - began
+        await bench.daemon.event("ami_lost", since=since)
+    finally:
+        bench.pbx.resume()
+    await bench.daemon.event("ami_connected", since=since)
+    assert took < 10
+    assert any(line.check == "AMI login" and "no answer within 5 s" in line.found for line in lines)
+
+
+@on_22
+async def test_a_daemon_whom_the_pbx_does_not_let_in_is_seen(bench: Bench) -> None:
+    """The daemon says itself what it waits for."""
+    async with broken(bench, PBX_LOST) as settings:
+        lines = await bench.examined(settings)
+        assert PBX_LOST.is_in(lines, bench.names), told(lines)
+
+
+@on_22
+async def test_it_prints_a_line_and_its_remedy(bench: Bench) -> None:
+    """For people: health, check, what was found; below it, after an arrow, what to do; at the end the sum."""
+    fault = next(one for one in FAULTS if one.what == "the write timeout is low")
+    async with broken(bench, fault):
+        output = await bench.daemon.command("doctor")
+    assert output.code == 0
+    assert output.err == ""
+    names = bench.names
+    (at,) = [i for i, line in enumerate(output.out.splitlines()) if line.startswith("warn ")]
+    line, remedy = output.out.splitlines()[at : at + 2]
+    assert line.split(maxsplit=1)[1] == f"AMI write timeout     {fault.found.format_map(names)}"
+    assert remedy.strip() == f"→ {fault.remedy.format_map(names)}"
+    assert output.out.splitlines()[-1].endswith("1 warn, 0 fail, 0 not checked")
