@@ -96,7 +96,9 @@ async def record(version: Version) -> None:
 async def _written(stage: Theatre, log: Path) -> None:
     """Wait until the PBX has written what it knows: it does so behind the calls."""
     last = stage.seen.mark()
-    await stage.seen.action({"Action": "Originate", "Channel": "Local/busy@operators", "Application": "NoOp", "Async": "true"})
+    await stage.seen.action(
+        {"Action": "Originate", "Channel": "Local/busy@operators", "Application": "NoOp", "Async": "true"}
+    )
     await stage.seen.wait_for(lambda e: e.name == "Hangup", since=last)
     await _until(lambda: _ends(log / "cel-custom/Master.csv") >= 1)
 

@@ -133,4 +133,4 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
     return asyncio.run(work())
 
 
-from siaga112.cli import blocklist, callers, captures, daemon, ledger  # noqa: E402, F401 - each adds its commands to `app`
+from siaga112.cli import backtest, blocklist, callers, captures, daemon, ledger  # noqa: E402, F401 - each adds its commands to `app`

@@ -14,7 +14,7 @@ from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.calls import ASKING, Dialplan
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past.history import Past, Source, Unproven, judge
+from siaga112.core.past.history import Past, Source, Unproven, judge, too_close
 
 _BORN: Final[Millis] = SECOND
 """How far the first row's beginning may be from the channel's own: both are whole seconds."""
@@ -116,7 +116,11 @@ class CdrReader:
         elif seen.menu and (seen.rows > 1 or not _whole(uid, seen.start)):
             unproven = Unproven.CDR_IN_PARTS
         elif seen.menu:
-            facts.append(Fact(seen.end, FactKind.LEFT_MENU, seen.menu))
+            left = Fact(seen.end, FactKind.LEFT_MENU, seen.menu)
+            if too_close(seen.start, left, self._rules.early_drop):
+                unproven = Unproven.TOO_CLOSE
+            else:
+                facts.append(left)
         call = Call(
             CallId(uid), kept_raw(seen.source, numbers), caller, identified=caller is not None,
             facts=(*facts, Fact(seen.end, FactKind.ENDED)),

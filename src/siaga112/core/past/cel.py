@@ -18,7 +18,7 @@ from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.calls import ASKING, DIAL_GAVE_UP, Dialplan
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past.history import Past, Source, Unproven, judge
+from siaga112.core.past.history import Past, Source, Unproven, judge, too_close
 
 SETTLE: Final[Millis] = 10 * SECOND
 """How far out of order rows may be, in time; and how long after its end a call is judged."""
@@ -28,6 +28,15 @@ MOMENT: Final[Millis] = 100
 
 FORGET: Final[Millis] = 86_400 * SECOND
 """After so long without a row a call whose end is missing is given up."""
+
+_TRIES: Final = frozenset({"queue", "dial"})
+"""Applications that look for an operator."""
+
+_OUTGOING: Final = "(Outgoing Line)"
+"""What Asterisk gives the channels as data that it makes itself, to call somebody."""
+
+_GUARD: Final = "siaga112-blocked"
+"""The context of our own dialplan in which a blocked caller is treated."""
 
 MAX_OPEN: Final = 20_000
 """How many calls may be open at once; beyond that the oldest is given up."""
@@ -155,11 +164,13 @@ def read(
     rows = sorted(rows, key=lambda row: row.at)
     own = [row for row in rows if row.uid == call]
     began = next((row for row in own if row.event == "CHAN_START"), None)
+    if any(row.data == _OUTGOING for row in own):
+        return None
     if not (_comes_in(began, dialplan) if began else _adopted(own, dialplan)):
         return None
     ended = next((row for row in own if row.event == "HANGUP"), None)
     raw = (began or own[0]).number
-    facts, unproven = _facts(own, rows, ended, dialplan)
+    facts, unproven = _facts(own, rows, ended, dialplan, rules.early_drop)
     at = (began or own[0]).at
     if began is None:
         facts, unproven = [Fact(at, FactKind.ADOPTED)], Unproven.NO_BEGINNING
@@ -195,7 +206,7 @@ def _adopted(own: list[Row], dialplan: Dialplan) -> bool:
 
 
 def _facts(
-    own: list[Row], rows: list[Row], ended: Row | None, dialplan: Dialplan
+    own: list[Row], rows: list[Row], ended: Row | None, dialplan: Dialplan, early_drop: Millis
 ) -> tuple[list[Fact], Unproven]:
     facts = list(_on_the_way(own, rows, dialplan))
     stay = _stay(own, rows)
@@ -212,6 +223,8 @@ def _facts(
     if (status or ended.linkedid != ended.uid) and FactKind.RINGING not in kinds:
         facts.append(Fact(ended.at, FactKind.RINGING))
     left_by, unproven = _leaving(own, rows, ended, extra, dialplan)
+    if left_by and too_close(own[0].at, left_by, early_drop):
+        return facts, Unproven.TOO_CLOSE
     if left_by:
         facts.append(left_by)
     elif status in DIAL_GAVE_UP and FactKind.QUEUED not in kinds and _ran(own, "dial"):
@@ -249,31 +262,38 @@ def _leaving(
     """Say where the caller was when the far end hung up, as far as a row of that moment shows it."""
     if not _far_end(ended, extra):
         return None, Unproven.PBX_ENDED
-    at = ended.at
-    last = next((row for row in reversed(own) if row.app and row.at <= at and row is not ended), None)
-    running = last.app.lower() if last and at - last.at <= MOMENT else ""
-    ringing = any(
-        row.uid != ended.uid and row.event == "HANGUP" and abs(at - row.at) <= MOMENT for row in rows
-    )
-    waited = extra.get("dialstatus", "") or ringing or _ran(own, "queue")
-    if extra.get("dialstatus") == "ANSWER":
-        return None, Unproven.WAITED  # somebody was there, and the rows of it are lost
-    if running == "queue" or (ringing and _ran(own, "queue")):
-        return Fact(at, FactKind.LEFT_QUEUE), Unproven.WAITED
-    if ringing:
-        return Fact(at, FactKind.LEFT_RINGING), Unproven.WAITED
-    if waited:
-        return None, Unproven.WAITED
-    if last and running and _asking(last, dialplan) and _place(last) == _place(ended):
+    if ended.context == _GUARD:
+        return None, Unproven.SCREENED
+    # What the extension `h` does comes after the end.
+    at = min([ended.at, *(row.at for row in own if row.exten == "h")])
+    last = next((r for r in reversed(own) if r.app and r.at <= at and r.exten != "h"), None)
+    running = last if last and at - last.at <= MOMENT else None
+    status, queued = extra.get("dialstatus", ""), _ran(own, "queue")
+    ringing = any(r.uid != ended.uid and r.event == "HANGUP" and abs(at - r.at) <= MOMENT for r in rows)
+    if status or ringing or queued:
+        in_queue = queued and (ringing or (running is not None and running.app.lower() == "queue"))
+        if status not in {"", "CANCEL"} or not (in_queue or ringing) or _tried_before(own, rows, at):
+            return None, Unproven.WAITED
+        return Fact(at, FactKind.LEFT_QUEUE if in_queue else FactKind.LEFT_RINGING), Unproven.WAITED
+    if running and _asking(running, dialplan) and _same_place(running, ended):
         return Fact(at, FactKind.LEFT_MENU, ended.context), Unproven.ELSEWHERE
-    if ended.context in dialplan.ivr_contexts:
-        return Fact(at, FactKind.LEFT, ended.context), Unproven.MENU_NOT_SHOWN
-    kind = FactKind.LEFT_ARRIVAL if ended.context in dialplan.trunk_contexts else FactKind.LEFT
-    return Fact(at, kind, ended.context), Unproven.ELSEWHERE
+    in_menu = ended.context in dialplan.ivr_contexts
+    arriving = ended.context in dialplan.trunk_contexts and not in_menu
+    kind = FactKind.LEFT_ARRIVAL if arriving else FactKind.LEFT
+    return Fact(at, kind, ended.context), Unproven.MENU_NOT_SHOWN if in_menu else Unproven.ELSEWHERE
 
 
-def _place(row: Row) -> tuple[str, str]:
-    return row.context, row.exten
+def _tried_before(own: list[Row], rows: list[Row], at: Millis) -> bool:
+    """Say whether a queue, or a dialling, had ended before: then the PBX may have given the caller up."""
+    tries = [row for row in own if row.event in {"APP_START", "APP_END"} and row.app.lower() in _TRIES]
+    if tries:
+        starts = sum(row.event == "APP_START" for row in tries)
+        return starts > 1 or any(row.event == "APP_END" and at - row.at > MOMENT for row in tries)
+    return any(row.uid != own[0].uid and row.event == "HANGUP" and at - row.at > MOMENT for row in rows)
+
+
+def _same_place(running: Row, ended: Row) -> bool:
+    return running.context == ended.context and ended.exten in {running.exten, "h"}
 
 
 def _stay(own: list[Row], rows: list[Row]) -> tuple[Millis, Millis] | None:
@@ -281,17 +301,22 @@ def _stay(own: list[Row], rows: list[Row]) -> tuple[Millis, Millis] | None:
     for entered in own:
         if entered.event != "BRIDGE_ENTER" or "holding" in entered.extra:
             continue
-        left = next((r for r in own if r.event == "BRIDGE_EXIT" and r.at >= entered.at), own[-1])
-        bridge = _extra(entered.extra).get("bridge_id", "")
+        bridge = _bridge(entered)
+        exits = (r for r in own if r.event == "BRIDGE_EXIT" and r.at >= entered.at and _bridge(r) == bridge)
+        left = next(exits, own[-1])
         came = [
             row.at
             for row in rows
             if row.event == "BRIDGE_ENTER" and row.uid != entered.uid and _person(row.channel)
-            and _extra(row.extra).get("bridge_id", "") == bridge and row.at <= left.at
+            and _bridge(row) == bridge and row.at <= left.at
         ]  # fmt: skip
         if came or _person(entered.peer) or _person(left.peer):
             return max(entered.at, min(came, default=entered.at)), left.at
     return None
+
+
+def _bridge(row: Row) -> str:
+    return _extra(row.extra).get("bridge_id", "")
 
 
 def _person(channel: str) -> bool:

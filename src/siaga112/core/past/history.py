@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from siaga112.core.model import Call, CallId, FactKind, Finding, Outcome, Reason, Stages
+from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Finding, Millis, Outcome, Reason, Stages
 from siaga112.core.outcome import ClassifierRules, classify
 
 
@@ -30,6 +30,8 @@ class Unproven(StrEnum):
     PBX_ENDED = "the file does not show why the PBX ended it"
     ELSEWHERE = "the caller left a part of the dialplan that is neither menu nor queue"
     MENU_NOT_SHOWN = "the file does not show whether the menu was asking when the caller left"
+    TOO_CLOSE = "in whole seconds, it left too close to early_drop to tell"
+    SCREENED = "it ended while siaga112's own dialplan treated a blocked caller"
     WAITED = "the file does not show why it left the queue"
     CDR_IN_PARTS = "CDR shows a part of the call only"
     CDR_NOT_WHERE = "CDR does not show why the call ended where it did"
@@ -62,6 +64,17 @@ class Past:
     source: Source
     unproven: Unproven | None = None
     surge: bool = False
+
+
+def too_close(began: Millis, left: Fact, early_drop: Millis) -> bool:
+    """Say whether times in whole seconds leave it open if the caller dropped early.
+
+    Between two of them may lie anything from a second less to a second more than they say.
+    """
+    if left.kind in {FactKind.LEFT_QUEUE, FactKind.LEFT_RINGING} or began % SECOND or left.at % SECOND:
+        return False
+    span = left.at - began
+    return span - SECOND < early_drop < span + SECOND
 
 
 def judge(call: Call, rules: ClassifierRules, source: Source, unproven: Unproven) -> Past:

@@ -4,6 +4,7 @@ The lines of a call are read by `core/queue_log`, which also settles for the liv
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from siaga112.core.caller_id import canonical, kept_raw
@@ -12,6 +13,8 @@ from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.past.history import Past, Source, Unproven, judge
 from siaga112.core.queue_log import QueueRecord, settle
+
+_STATUS: Final = {"EXITWITHTIMEOUT": "TIMEOUT", "EXITEMPTY": "LEAVEEMPTY"}
 
 LONGEST: Final[Millis] = 6 * 3_600 * SECOND
 """After so long without a line a call is over."""
@@ -50,7 +53,7 @@ class QueueReader:
         settled = settle(lines)
         number = settled.number if settled else next((_number(line) for line in lines if _number(line)), "")
         caller = canonical(number, self._dialplan.numbers)
-        facts = settled.facts if settled else ()
+        facts = map(_as_the_tracker_says, settled.facts) if settled else ()
         told = Call(
             call, kept_raw(number, self._dialplan.numbers), caller, identified=caller is not None,
             facts=(
@@ -60,6 +63,11 @@ class QueueReader:
             ),
         )  # fmt: skip
         yield judge(told, self._rules, Source.QUEUE_LOG, Unproven.QUEUE_NOT_HOW)
+
+
+def _as_the_tracker_says(fact: Fact) -> Fact:
+    """Spell why a queue gave up as QUEUESTATUS does, which the classifier reads."""
+    return replace(fact, detail=_STATUS.get(fact.detail, fact.detail))
 
 
 def _number(line: QueueRecord) -> str:
