@@ -105,8 +105,8 @@ async def _written(stage: Theatre, log: Path) -> None:
 
 async def _until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(WRITTEN_SECONDS):
-        while not done():
-            await asyncio.sleep(0.05)  # a file does not tell that it was written: ask
+        while not done():  # noqa: ASYNC110 - a file does not tell that it was written: ask
+            await asyncio.sleep(0.05)
 
 
 def _ends(path: Path) -> int:

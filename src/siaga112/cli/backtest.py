@@ -1,7 +1,7 @@
 """`backtest`."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,7 +91,9 @@ def _read(files: Sequence[Path], config: "Settings") -> "tuple[list[FileReport],
     from siaga112.core.past.reading import Site  # noqa: PLC0415
     from siaga112.settings import COUNTABLE  # noqa: PLC0415
 
-    site = Site(config.dialplan(), config.classifier_rules(), config.policy_rules())
+    # Whether there was a surge is always asked: a policy that knows none does not listen.
+    policy = replace(config.policy_rules(), surge=config.service_level.answer_within)
+    site = Site(config.dialplan(), config.classifier_rules(), policy)
     clock = Clock(config.zone)
     countable = frozenset(str(name) for name in COUNTABLE)
     reports, history = [], History()

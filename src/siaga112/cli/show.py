@@ -58,5 +58,14 @@ def _cell(value: object) -> str:
         case list():
             return str(len(value))
         case _:
-            # Caller-supplied text may carry control characters: a terminal must not obey them.
-            return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+            return _printable(str(value))
+
+
+def plain(text: str) -> None:
+    """Print a line that quotes what somebody else wrote."""
+    typer.echo(_printable(text))
+
+
+def _printable(text: str) -> str:
+    # Caller-supplied text may carry control characters: a terminal must not obey them.
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
