@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Final
 
 from siaga112.core import capture
@@ -23,6 +24,13 @@ SHOWN: Final = 10
 
 MAX_FIELD: Final = 16_384
 """No field of Asterisk's is longer: an unbalanced quote swallows no more than this."""
+
+
+_CEL_COLUMNS: Final = (
+    *("eventtype", "eventtime", "uniqueid", "linkedid", "channame", "context", "exten", "appname"),
+    *("appdata", "cidnum", "peer", "extra"),
+)
+"""The columns of `cel.Row`, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +113,10 @@ def _counted(lines: Iterable[str], report: FileReport) -> Iterator[str]:
 def _cel(
     reader: cel.CelReader, lines: Iterable[str], layout: Layout, clock: Clock, report: FileReport
 ) -> Iterator[Past]:
+    # A column that the file lacks is read as the empty text behind the last one.
+    places = itemgetter(*(layout.columns.get(name, layout.width) for name in _CEL_COLUMNS))
     for number, fields in _fields(lines, layout, report):
-        row = _cel_row(fields, layout.columns, clock)
+        row = _cel_row(places([*fields, ""]), clock)
         if isinstance(row, str):
             report.refuse(number, row)
         else:
@@ -115,25 +125,16 @@ def _cel(
     report.others = reader.others
 
 
-def _cel_row(fields: Sequence[str], columns: Mapping[str, int], clock: Clock) -> cel.Row | str:
-    event = fields[columns["eventtype"]]
+def _cel_row(fields: Sequence[str], clock: Clock) -> cel.Row | str:
+    event, time, uid, linkedid, *others = fields
     if event not in CEL_EVENTS:
         return f'no CEL event: "{event[:30]}"'
-    at = clock.read(fields[columns["eventtime"]])
+    at = clock.read(time)
     if at is None:
-        return f'no time: "{fields[columns["eventtime"]][:30]}"'
-    uid, linkedid = fields[columns["uniqueid"]], fields[columns["linkedid"]]
+        return f'no time: "{time[:30]}"'
     if not uid or not linkedid:
         return "no uniqueid or linkedid"
-
-    def optional(name: str) -> str:
-        return fields[columns[name]] if name in columns else ""
-
-    return cel.Row(
-        at, event, uid, fields[columns["channame"]], fields[columns["context"]], fields[columns["exten"]],
-        optional("appname"), optional("appdata"), fields[columns["cidnum"]], linkedid, optional("peer"),
-        optional("extra"),
-    )  # fmt: skip
+    return cel.Row(at, event, uid, linkedid, *others)
 
 
 def _cdr(
