@@ -210,7 +210,7 @@ def test_the_number_of_open_calls_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(cel, "MAX_OPEN", 50)
     reader = CelReader(DIALPLAN, RULES)
     beginning = rows(BEGIN)[0]
-    found = []
+    found: list[Past] = []
     for n in range(500):
         found += reader.feed(beginning._replace(uid=f"{n}.1", linkedid=f"{n}.1"))
         assert len(reader._open) <= 51

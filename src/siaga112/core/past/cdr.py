@@ -3,7 +3,8 @@
 CDR tells little: where each part of a call ended (`dcontext`, `lastapp`), whom it was connected with
 (`dstchannel`), not who hung up. A call left the menu if its *only* row ended in one of the menu's asking
 applications, in a context of the menu, with nobody else on the line; and if that row begins when the
-channel did (its uniqueid says when): a later row of a call whose first ones are lost begins later.
+channel did (its uniqueid says in which second): a later row of a call whose first ones are lost begins
+later, unless whoever was called refused within that second.
 """
 
 from collections.abc import Iterator
@@ -15,9 +16,6 @@ from siaga112.core.calls import ASKING, Dialplan
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.past.history import Past, Source, Unproven, judge, too_close
-
-_BORN: Final[Millis] = SECOND
-"""How far the first row's beginning may be from the channel's own: both are whole seconds."""
 
 _CALLING: Final = frozenset({"queue", "dial"})
 
@@ -155,4 +153,4 @@ def _endpoint(channel: str) -> str:
 def _whole(uid: str, start: Millis) -> bool:
     """Say whether a row begins when its channel did: `1795552526.7`, or `pbx1-1795552526.7`."""
     epoch = uid.rpartition("-")[2].partition(".")[0]
-    return epoch.isdigit() and abs(int(epoch) * SECOND - start) <= _BORN
+    return epoch.isdigit() and int(epoch) == start // SECOND

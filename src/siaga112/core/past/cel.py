@@ -6,7 +6,9 @@ evidence*, in CEL's words: a call left the menu only if the far end hung up, and
 the hang-up* shows one of the menu's asking applications running, in a context of the menu, at the very
 extension at which the call ended. The hang-up row itself carries what speaks against it: `dialstatus` is
 set as soon as any phone was rung for the caller, by Queue() or Dial(), and `linkedid` is another's once
-the call was connected with an older one. So a lost row can make a call `unknown`, never a prank.
+the call was connected with an older one. So a lost row can make a call `unknown`, never a prank. (One
+thing CEL cannot tell, as AMI cannot: where a dialplan leads from a queue that rang no phone back into the
+menu, and every row of the queue is lost, what is left is a prank's.)
 """
 
 import json
@@ -82,7 +84,7 @@ class _Open:
 class CelReader:
     """Takes rows in about the order of time and gives the calls that are over.
 
-    `doubted` are calls of which rows came when they had been judged, or were too many.
+    `doubted` are calls of which rows came too late (`late` counts these rows), or whose end did not come.
     """
 
     def __init__(self, dialplan: Dialplan, rules: ClassifierRules) -> None:
@@ -92,6 +94,7 @@ class CelReader:
         self._newest: Millis = 0
         self._looked: Millis = 0
         self.doubted: set[CallId] = set()
+        self.late = 0
         self.others = 0
 
     def feed(self, row: Row) -> Iterator[Past]:
@@ -102,6 +105,7 @@ class CelReader:
 
         """
         if row.at < self._newest - SETTLE:
+            self.late += 1
             self._doubt(row.uid)
             self._doubt(row.linkedid)
             return

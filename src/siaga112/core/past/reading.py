@@ -23,8 +23,11 @@ SHOWN: Final = 10
 """How many bad rows are shown with their numbers."""
 
 MAX_FIELD: Final = 16_384
-"""No field of Asterisk's is longer: an unbalanced quote swallows no more than this."""
+"""No field of Asterisk's is longer."""
 
+
+MOST_LATE: Final = 10
+"""If more than one row in so many comes too late, a file is not in order of time."""
 
 _CEL_COLUMNS: Final = (
     *("eventtype", "eventtime", "uniqueid", "linkedid", "channame", "context", "exten", "appname"),
@@ -123,6 +126,8 @@ def _cel(
             yield from reader.feed(row)
     yield from reader.close()
     report.others = reader.others
+    if reader.late * MOST_LATE > report.rows:
+        raise cel.OutOfOrderError
 
 
 def _cel_row(fields: Sequence[str], clock: Clock) -> cel.Row | str:
@@ -171,29 +176,29 @@ def _cdr_row(fields: Mapping[str, str], clock: Clock) -> cdr.Row | str:
 
 
 def _fields(lines: Iterable[str], layout: Layout, report: FileReport) -> Iterator[tuple[int, list[str]]]:
-    """Split the rows of a CSV file; those of another width are bad."""
+    """Split the rows of a CSV file; those of another width are bad.
+
+    Each line for itself: a torn one, with a quote left open, must not swallow the next.
+    """
     csv.field_size_limit(MAX_FIELD)
-    reader = csv.reader(lines, delimiter=layout.delimiter)
     header = layout.header
-    while True:
+    for number, line in enumerate(lines, 1):
         try:
-            fields = next(reader)
-        except StopIteration:
-            return
+            fields = next(csv.reader((line,), delimiter=layout.delimiter), [])
         except csv.Error as error:
+            fields = []
             report.rows += 1
-            report.refuse(reader.line_num, str(error))
-            continue
-        if not fields or (header and fields[0].strip() == ""):
+            report.refuse(number, str(error))
+        if not fields:
             continue
         if header:
             header = False
             continue
         report.rows += 1
         if len(fields) != layout.width:
-            report.refuse(reader.line_num, f"{len(fields)} columns, not {layout.width}")
+            report.refuse(number, f"{len(fields)} columns, not {layout.width}")
         else:
-            yield reader.line_num, fields
+            yield number, fields
 
 
 # ── captures ─────────────────────────────────────────────────────────────────────────────────────
