@@ -39,6 +39,7 @@ golden: $(READY)
 # The pages that are made by the code they describe.
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
+	$(PYTHON) -m tests.backtest.page
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 
 prompts:

@@ -48,8 +48,8 @@ def document() -> str:
             parts.append(f"\n```\n$ siaga112 {' '.join(command)}\n{lines}\n```\n")
     reports = sum(call.report for call in made)
     parts.append(
-        f"\nOf the {reports} reports that the month has, CEL shows none: it knows no marks. {month.SHARED} of them "
-        "were made from numbers\nthat also misuse the line, as a family's phone may be.\n"
+        f"\nOf the {reports} reports that the month has, CEL shows none: it knows no marks. {month.SHARED} "
+        "of them were made from numbers\nthat also misuse the line, as a family's phone may be.\n"
     )
     return "".join(parts)
 
