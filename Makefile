@@ -34,6 +34,7 @@ format: $(READY)
 golden: $(READY)
 	$(PYTHON) -m tests.lab.roots 22 16
 	$(PYTHON) -m tests.pbx.scenarios --record
+	$(PYTHON) -m tests.backtest.record
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 
 # The pages that are made by the code they describe.
