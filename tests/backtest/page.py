@@ -6,6 +6,7 @@ python -m tests.backtest.page
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,15 +29,14 @@ what either would have done in Serang. `make docs` makes the month and this page
 """
 
 
-def document() -> str:
-    """Write the page."""
+def printed(commands: Sequence[tuple[str, ...]]) -> str:
+    """Write the introduction, and what these commands print."""
     parts = [INTRODUCTION]
-    made = month.calls()
     with tempfile.TemporaryDirectory() as folder:
         with Path(folder, "month.csv").open("w", encoding="utf-8") as file:
             file.writelines(month.rows())
         Path(folder, "siaga112.toml").write_text(month.CONFIG, "utf-8")
-        for command in COMMANDS:
+        for command in commands:
             ended = subprocess.run(
                 [sys.executable, "-m", "siaga112", "--config", "siaga112.toml", *command],
                 cwd=folder,
@@ -46,12 +46,16 @@ def document() -> str:
             )
             lines = "\n".join(line.rstrip() for line in ended.stdout.splitlines())
             parts.append(f"\n```\n$ siaga112 {' '.join(command)}\n{lines}\n```\n")
-    reports = sum(call.report for call in made)
-    parts.append(
+    return "".join(parts)
+
+
+def document() -> str:
+    """Write the page."""
+    reports = sum(call.report for call in month.calls())
+    return printed(COMMANDS) + (
         f"\nOf the {reports} reports that the month has, CEL shows none: it knows no marks. {month.SHARED} "
         "of them were made from numbers\nthat also misuse the line, as a family's phone may be.\n"
     )
-    return "".join(parts)
 
 
 if __name__ == "__main__":

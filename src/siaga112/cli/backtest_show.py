@@ -148,7 +148,7 @@ def page(
     if chart:
         _sweep(results)
         return
-    _side_by_side(results)
+    _side_by_side(results, marks=any(past.finding.mark for past in history.calls.values()))
     for result in results:
         _one(result, zone, reveal=reveal)
 
@@ -178,17 +178,21 @@ def _calls(history: History) -> None:
         typer.echo(f"  {nobody:,} from nobody who could be blocked (hidden, service, not valid)")
 
 
-def _side_by_side(results: Sequence[Result]) -> None:
+def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
     figures = [_figures(result) for result in results]
     table: list[Row] = []
     for key, said in _SAID.items():
         values = [figure[key] for figure in figures]
-        if key == "blocked_but_served" and not any(values):
+        if (key == "blocked_but_served" and not any(values)) or (key == "price_genuine" and not marks):
             continue
         shown = [_hours(value) if key == "operator_seconds_saved" else f"{value:,}" for value in values]
         table.append({"": said, **{result.policy: text for result, text in zip(results, shown, strict=True)}})
     typer.echo()
     show.table(table, ("", *(result.policy for result in results)), "")
+    if not marks:
+        typer.echo(
+            "No call in these files has an operator's mark: which of the price were genuine is not told."
+        )
     untimed = max(result.untimed for result in results)
     if untimed:
         typer.echo(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")
