@@ -38,7 +38,7 @@ def backtest(config: Path, *arguments: object) -> Ended:
     """Run the command."""
     command = (sys.executable, "-m", "siaga112", "--config", str(config), "backtest")
     ended = subprocess.run(
-        (*command, *map(str, arguments)), capture_output=True, text=True, check=False, timeout=60
+        (*command, *map(str, arguments)), capture_output=True, text=True, check=False, timeout=300
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
