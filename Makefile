@@ -39,11 +39,13 @@ format: $(READY)
 golden: $(READY)
 	$(PYTHON) -m tests.lab.roots 22 16
 	$(PYTHON) -m tests.pbx.scenarios --record
+	$(PYTHON) -m tests.backtest.record
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 
 # The pages that are made by the code they describe.
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
+	$(PYTHON) -m tests.backtest.page
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 	$(PYTHON) -m tests.pbx.doctor > docs/doctor.md
 

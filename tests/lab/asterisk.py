@@ -300,7 +300,17 @@ class Asterisk:
         return self.folder / "etc" / name
 
     def _write_configuration(self) -> None:
-        for name in ("etc/manager.d", "data/sounds", "db", "keys/keys", "spool", "run", "log", "agi-bin"):
+        for name in (
+            "etc/manager.d",
+            "data/sounds",
+            "db",
+            "keys/keys",
+            "spool",
+            "run",
+            "log/cel-custom",
+            "log/cdr-csv",
+            "agi-bin",
+        ):
             (self.folder / name).mkdir(parents=True)
         for part in self._root.data.iterdir():
             if part.name != "sounds":

@@ -139,6 +139,7 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
 
 
 from siaga112.cli import (  # noqa: E402, F401 - each adds its commands to `app`
+    backtest,
     blocklist,
     callers,
     captures,

@@ -61,6 +61,11 @@ def _cell(value: object) -> str:
             return printable(str(value))
 
 
+def plain(text: str) -> None:
+    """Print a line that quotes what somebody else wrote."""
+    typer.echo(printable(text))
+
+
 def printable(text: str) -> str:
     """Replace control characters, as caller-supplied text may carry: a terminal must not obey them."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

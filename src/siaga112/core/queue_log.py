@@ -5,6 +5,7 @@ settle a call that AMI showed only in part, since it is written whether we are c
 says nothing of calls that never reached a queue, and so it never makes a prank of one.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -42,12 +43,15 @@ _GAVE_UP: Final = {
 
 CALL_FIELDS: Final = 5
 
+_BANNER: Final = re.compile(r"\[[^|]*\] Asterisk [^|]*$")
+"""What Asterisk writes at the head of a new file (logger.c)."""
+
 
 def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
     """Read lines; those that no call caused (a start, a member's login) are passed over."""
     for number, line in enumerate(lines, 1):
         text = line.strip()
-        if not text:
+        if not text or _BANNER.match(text):
             continue
         fields = text.split("|")
         at = _millis(fields[0])

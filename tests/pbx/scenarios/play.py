@@ -7,7 +7,7 @@ so that a capture holds the events of its own scenario and of nothing else.
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,8 +203,13 @@ async def play_all(
 
 
 @asynccontextmanager
-async def theatre(version: Version, scenarios: Sequence[Scenario]) -> AsyncIterator[Theatre]:
-    """Run a PBX that is configured for all of these scenarios."""
+async def theatre(
+    version: Version,
+    scenarios: Sequence[Scenario],
+    files: Mapping[str, str] | None = None,
+    load: tuple[str, ...] = (),
+) -> AsyncIterator[Theatre]:
+    """Run a PBX that is configured for all of these scenarios; `files` and `load` are the lab's own."""
     centres = list({scenario.centre.name: scenario.centre for scenario in scenarios}.values())
     addresses = {SHIPPED_CENTRE.name: "127.0.0.1"}
     for place, centre in enumerate((c for c in centres if c is not SHIPPED_CENTRE), start=2):
@@ -224,6 +229,7 @@ async def theatre(version: Version, scenarios: Sequence[Scenario]) -> AsyncItera
         "musiconhold.conf": MUSIC,
         "res_parking.conf": PARKING,
         "confbridge.conf": CONFERENCE,
+        **(files or {}),
     }
     dialplan = "\n".join(centre.text for centre in centres) + STAFF + f"\n[serve]\n{serve}\n"
     async with (
@@ -232,7 +238,7 @@ async def theatre(version: Version, scenarios: Sequence[Scenario]) -> AsyncItera
             dialplan=dialplan,
             operators=(),
             more=more,
-            load=("res_musiconhold", "res_parking", "app_confbridge"),
+            load=("res_musiconhold", "res_parking", "app_confbridge", *load),
         ) as pbx,
         await pbx.observe() as seen,
         await pbx.observe_as_siaga() as tape,

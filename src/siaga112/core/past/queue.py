@@ -1,0 +1,74 @@
+"""queue_log lines → past calls: only what a queue did, so never a prank.
+
+The lines of a call are read by `core/queue_log`, which also settles for the live line what it did not see.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from siaga112.core.caller_id import canonical, kept_raw
+from siaga112.core.calls import Dialplan
+from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.past.history import Past, Source, Unproven, judge
+from siaga112.core.queue_log import QueueRecord, settle
+
+_STATUS: Final = {"EXITWITHTIMEOUT": "TIMEOUT", "EXITEMPTY": "LEAVEEMPTY"}
+
+LONGEST: Final[Millis] = 6 * 3_600 * SECOND
+"""After so long without a line a call is over."""
+
+
+class QueueReader:
+    """Takes lines in order of time and gives the calls that are over."""
+
+    def __init__(self, dialplan: Dialplan, rules: ClassifierRules) -> None:
+        self._dialplan = dialplan
+        self._rules = rules
+        self._open: dict[CallId, list[QueueRecord]] = {}
+        self._looked: Millis = 0
+        self.others = 0
+
+    def feed(self, line: QueueRecord) -> Iterator[Past]:
+        """Take one line; give the calls that are over by now."""
+        self._open.setdefault(line.call, []).append(line)
+        if line.at - self._looked > LONGEST:
+            self._looked = line.at
+            over = [call for call, lines in self._open.items() if lines[-1].at < line.at - LONGEST]
+            for call in over:
+                yield from self._close(call)
+
+    def close(self) -> Iterator[Past]:
+        """Give the calls that are left at the end of the file."""
+        for call in list(self._open):
+            yield from self._close(call)
+
+    def _close(self, call: CallId) -> Iterator[Past]:
+        lines = self._open.pop(call)
+        queues = self._dialplan.queues
+        if queues and not any(line.queue in queues for line in lines):
+            self.others += 1
+            return
+        settled = settle(lines)
+        number = settled.number if settled else next((_number(line) for line in lines if _number(line)), "")
+        caller = canonical(number, self._dialplan.numbers)
+        facts = map(_as_the_tracker_says, settled.facts) if settled else ()
+        told = Call(
+            call, kept_raw(number, self._dialplan.numbers), caller, identified=caller is not None,
+            facts=(
+                Fact(lines[0].at, FactKind.ARRIVED),
+                *sorted(facts, key=lambda fact: fact.at),
+                Fact(max(line.at for line in lines), FactKind.ENDED),
+            ),
+        )  # fmt: skip
+        yield judge(told, self._rules, Source.QUEUE_LOG, Unproven.QUEUE_NOT_HOW)
+
+
+def _as_the_tracker_says(fact: Fact) -> Fact:
+    """Spell why a queue gave up as QUEUESTATUS does, which the classifier reads."""
+    return replace(fact, detail=_STATUS.get(fact.detail, fact.detail))
+
+
+def _number(line: QueueRecord) -> str:
+    return line.data[1] if line.event == "ENTERQUEUE" and len(line.data) > 1 else ""

@@ -1,0 +1,58 @@
+"""The recorded calls, read back in each of their forms."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from siaga112.core import capture
+from siaga112.core.calls import Dialplan
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.past.columns import SAMPLE_LINES, Clock, Layout, recognise
+from siaga112.core.past.history import History
+from siaga112.core.past.reading import FileReport, Site, read_capture, read_lines
+from siaga112.core.policy import PolicyRules
+from siaga112.settings import COUNTABLE
+from tests.pbx.scenarios.golden import GOLDEN
+
+FOLDER: Final = GOLDEN / "backtest"
+VERSIONS: Final = ("22", "16")
+FORMS: Final = ("cel.csv", "cdr.csv", "queue_log")
+ZONE: Final = ZoneInfo("UTC")
+
+
+def site_of(version: str) -> Site:
+    """Give what the recording says of its own dialplan."""
+    header = capture.read_header(next(capture.messages((FOLDER / version / "calls.ami").read_bytes())))
+    return site(header.dialplan, header.rules)
+
+
+def site(dialplan: Dialplan, rules: ClassifierRules) -> Site:
+    """Give a site with the default policy."""
+    return Site(dialplan, rules, PolicyRules())
+
+
+def live(version: str) -> History:
+    """Give what the live line made of the calls."""
+    data = (FOLDER / version / "calls.ami").read_bytes()
+    report = FileReport("calls.ami", recognise([data[:40].decode()]).source)  # type: ignore[union-attr]
+    return read_capture(capture.messages(data), site_of(version), COUNTABLE, report)
+
+
+def lines(version: str, form: str) -> list[str]:
+    """Give a file's lines."""
+    return (FOLDER / version / form).read_text("utf-8").splitlines(keepends=True)
+
+
+def told(rows: Iterable[str], known: Site, layout: Layout | None = None) -> tuple[History, FileReport]:
+    """Read the lines of a file; with `layout`, also if no line is left to recognise it by."""
+    kept = list(rows)
+    layout = layout or recognise(kept[:SAMPLE_LINES])
+    assert layout is not None
+    report = FileReport("file", layout.source)
+    return read_lines(kept, layout, known, Clock(ZONE), report), report
+
+
+def read(path: Path) -> str:
+    """Give a file's text."""
+    return path.read_text("utf-8")

@@ -1,0 +1,19 @@
+"""The made-up month: of the centre's proportions, and the page about it as the command prints it."""
+
+from collections import Counter
+
+from tests.backtest import month, page
+
+
+def test_it_has_the_centres_proportions() -> None:
+    """As many calls, answers and abandoned ones as the press table, and 14 reports."""
+    kinds = Counter(call.kind for call in month.calls())
+    assert kinds.total() == 53_794
+    assert kinds["answered"] == 7_695
+    assert kinds["early"] + kinds["left_queue"] == 2_882
+    assert sum(call.report for call in month.calls()) == 14
+
+
+def test_the_page_is_what_the_command_prints() -> None:
+    """Both presets over the whole month: the page in docs has today's output."""
+    assert page.DOCUMENT.read_text("utf-8").startswith(page.printed(page.COMMANDS[:1]))

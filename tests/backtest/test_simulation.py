@@ -1,0 +1,173 @@
+"""What a policy would have done: the live line's own code, in the order of the past."""
+
+from dataclasses import replace
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from siaga112.core import capture
+from siaga112.core.model import (
+    DAY,
+    SECOND,
+    Call,
+    Caller,
+    CallId,
+    Fact,
+    FactKind,
+    Level,
+    Mark,
+    Millis,
+    Outcome,
+    Treatment,
+)
+from siaga112.core.outcome import ClassifierRules, classify
+from siaga112.core.past.backtest import Backtest, Result
+from siaga112.core.past.history import Past, Source, slim
+from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.replay import Replay
+from tests.backtest.recorded import FOLDER, VERSIONS, live
+
+ZONE: Final = ZoneInfo("Asia/Jakarta")
+HOUR: Final[Millis] = 3_600 * SECOND
+START: Final[Millis] = 1_795_000_000_000
+CALLER: Final = Caller("+6281211111111")
+RULES: Final = PolicyRules()
+
+
+def past(number: int, at: Millis, kind: FactKind, caller: Caller | None = CALLER, mark: str = "") -> Past:
+    """Make a past call of 20 s that ended so, 10 s of them talk if it was answered."""
+    facts = [Fact(at, FactKind.ARRIVED), Fact(at + 10 * SECOND, kind)]
+    facts += [Fact(at + 11 * SECOND, FactKind.MARKED, mark)] if mark else []
+    facts += [Fact(at + 20 * SECOND, FactKind.PARTED)] if kind is FactKind.CONNECTED else []
+    facts.append(Fact(at + 20 * SECOND, FactKind.ENDED))
+    call = Call(CallId(f"{number}.1"), "", caller, identified=caller is not None, facts=tuple(facts))
+    return Past(slim(classify(call, ClassifierRules())), Source.CEL)
+
+
+def pranks(count: int, begin: Millis = START, every: Millis = HOUR) -> list[Past]:
+    """Make calls that ended in the menu, one an hour."""
+    return [past(n, begin + n * every, FactKind.LEFT_MENU) for n in range(count)]
+
+
+def run(calls: list[Past], rules: PolicyRules = RULES, handling: Millis = 0) -> Result:
+    """Run one policy over calls."""
+    return Backtest(rules.name, rules, ZONE, handling).run(
+        sorted(calls, key=lambda p: p.finding.call.started)
+    )
+
+
+def test_the_sixth_misuse_blocks_and_the_next_call_is_rejected() -> None:
+    """Six misuses block for a day; what is rejected costs no further strike."""
+    result = run(pranks(10))
+    assert result.strikes == 6
+    assert result.blocks == {Level.TEMPORARY: 1}
+    assert result.rejected == {Outcome.IVR_PRANK: 4}
+    assert not result.price
+
+
+def test_the_first_misuse_after_the_block_is_for_good() -> None:
+    """As the ladder says; the block of a day is over 24 hours after the sixth misuse ended."""
+    result = run([*pranks(6), past(6, START + 6 * HOUR + DAY, FactKind.LEFT_MENU)])
+    assert result.numbers("permanent") == 1
+    proposed = run([*pranks(6), *pranks(12, START + 9 * DAY, 2 * DAY)], PRESETS["serang-2019"])
+    assert (proposed.numbers("permanent"), proposed.numbers("proposed")) == (0, 1)
+
+
+def test_the_price_is_the_answered_calls_that_would_have_been_rejected() -> None:
+    """Answered calls count as the price, unless marked a prank; their talk as time saved, with handling."""
+    after = START + 7 * HOUR
+    calls = [
+        *pranks(6),
+        past(50, after, FactKind.CONNECTED),
+        past(51, after + HOUR, FactKind.CONNECTED, mark="genuine"),
+        past(52, after + 2 * HOUR, FactKind.CONNECTED, mark="prank"),
+        past(53, after + 3 * HOUR, FactKind.LEFT_QUEUE),
+    ]
+    result = run(calls, handling=5 * SECOND)
+    assert [str(paid.finding.call.id) for paid in result.price] == ["50.1", "51.1"]
+    assert result.genuine == 1
+    assert result.saved == 3 * (10 + 5) * SECOND
+    assert result.rejected == {Outcome.ANSWERED: 3, Outcome.ABANDONED: 1}
+
+
+def test_a_call_that_begins_before_the_sixth_ends_is_not_rejected() -> None:
+    """The verdict is asked when a call begins: the strike of a call that is not over does not count yet."""
+    calls = pranks(6)
+    sixth = calls[-1].finding.call
+    during = past(50, sixth.ended - SECOND, FactKind.CONNECTED)
+    after = past(51, sixth.ended, FactKind.CONNECTED)
+    result = run([*calls, during, after])
+    assert [str(paid.finding.call.id) for paid in result.price] == ["51.1"]
+
+
+def test_nobody_is_never_rejected() -> None:
+    """Calls without a number that could be blocked get no strike and are not rejected."""
+    result = run([past(n, START + n * HOUR, FactKind.LEFT_MENU, caller=None) for n in range(20)])
+    assert (result.strikes, result.rejected.total()) == (0, 0)
+
+
+def test_who_is_challenged_is_not_rejected() -> None:
+    """A treatment that lets the caller go on costs no call; what he does in it counts."""
+    rules = replace(RULES, treatment=dict.fromkeys(Level, Treatment.CHALLENGE))
+    result = run(pranks(8), rules)
+    assert result.rejected.total() == 0
+    assert result.served_otherwise == 2
+    assert result.strikes == 8
+
+
+def test_let_through_spares_the_second_call() -> None:
+    """Who calls again within `let_through` of being turned away gets through."""
+    rules = replace(RULES, let_through=5 * 60 * SECOND)
+    soon = [past(50 + n, START + 6 * HOUR + n * 60 * SECOND, FactKind.CONNECTED) for n in range(2)]
+    result = run([*pranks(6), *soon], rules)
+    assert (result.rejected.total(), result.served_otherwise) == (1, 1)
+
+
+def test_the_hours_cap_makes_proposals() -> None:
+    """Beyond `blocks_per_hour` a block is proposed, and nobody is rejected for it."""
+    others = [Caller(f"+62812000000{n:02d}") for n in range(4)]
+    calls = [
+        past(100 * n + m, START + m * 60 * SECOND + n * SECOND, FactKind.LEFT_MENU, caller=caller)
+        for n, caller in enumerate(others)
+        for m in range(6)
+    ]
+    result = run(calls, replace(RULES, cap=3))
+    assert (result.numbers("temporary"), result.numbers("proposed")) == (3, 1)
+
+
+def test_a_surge_that_was_recorded_spares_everybody() -> None:
+    """A strike that the live line did not give in a surge is not given here, unless the policy has none."""
+    spared = [replace(one, surge=True) for one in pranks(10)]
+    assert run(spared).strikes == 0
+    assert run(spared, replace(RULES, surge=0)).strikes == 6
+
+
+def test_a_genuine_report_protects() -> None:
+    """Who reported something genuine is not blocked without a person, as on the line."""
+    report = past(50, START - HOUR, FactKind.CONNECTED, mark=Mark.GENUINE.value)
+    result = run([report, *pranks(8)])
+    assert (result.numbers("temporary"), result.numbers("proposed")) == (0, 1)
+
+
+def test_days_are_the_sites_days() -> None:
+    """A call at 17:30 UTC is of the next day in Jakarta, and the days add up."""
+    result = run([past(1, 1_795_109_400_000, FactKind.LEFT_MENU), *pranks(30)])
+    assert sum(day.calls for day in result.days.values()) == 31
+    assert sum(day.rejected for day in result.days.values()) == result.rejected.total()
+    assert "2026-11-20" in result.days
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("rules", [*PRESETS.values(), replace(RULES, thresholds=(3,))], ids=lambda r: r.name)
+def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) -> None:
+    """Strikes, blocks and proposals are those of a replay, as long as nobody would have been rejected."""
+    rules = replace(rules, surge=0, treatment=dict.fromkeys(Level, Treatment.DEPRIORITISE))
+    first, *rest = capture.messages((FOLDER / version / "calls.ami").read_bytes())
+    header = capture.read_header(first)
+    replay = Replay(header.dialplan, header.rules, rules)
+    struck = sum(entry.strike for entry in replay.run(map(capture.read, rest)))
+    tested = Backtest(rules.name, rules, ZONE)
+    result = tested.run(live(version).in_order())
+    assert tested.records == replay.records
+    assert result.strikes == struck > 6
