@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from siaga112.core.codec import dump_entry, load_row
+from siaga112.core.figures import Row
 from siaga112.core.model import Caller, CallerRecord, CallId, Deed, Entry, Level, Millis, Mode
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service.ports import StoreDownError
@@ -169,6 +171,17 @@ class MemoryStore:
         for entry in sorted(self._ledger.values(), key=lambda e: (e.finding.call.started, e.finding.call.id)):
             if since <= entry.finding.call.started < until:
                 yield entry
+
+    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+        """Give what figures need of the same rows, one by one."""
+        async for entry in self.entries(since, until):
+            yield [load_row(dump_entry(entry))]
+
+    async def blocks_changed(self, since: Millis) -> Sequence[CallerRecord]:
+        """Give the records of all callers one of whose blocks began or was lifted since then."""
+        await self.ping()
+        records = [record for record, _, _ in self._records.values()]
+        return [record for record in records if (record.blocks_changed or 0) >= since]
 
     async def mode(self) -> Mode | None:
         """Give the site's mode."""

@@ -8,6 +8,7 @@ strike and the block that it leads to are replaced together or not at all.
     siaga112:{SITE:CALLER}:away   string, while somebody who was just turned away may call again
     siaga112:SITE:calls:DAY       hash  call id → ledger row (DAY in UTC; expires as a whole)
     siaga112:SITE:blocks          zset  caller → end of the block in ms, +inf for permanent
+    siaga112:SITE:changed         zset  caller → when a block of theirs last began or was lifted
     siaga112:SITE:missed          zset  caller → the oldest call that nobody has answered
     siaga112:SITE:allowed         set   callers
     siaga112:SITE:proposed        set   callers whose block waits for a supervisor
@@ -21,10 +22,10 @@ The lists are indexes: the records are the truth, and a reader checks each again
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ClusterError, ReadOnlyError, RedisClusterException, RedisError
@@ -39,8 +40,10 @@ from siaga112.core.codec import (
     load_deed,
     load_entry,
     load_record,
+    load_row,
     load_standing,
 )
+from siaga112.core.figures import Row
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -55,6 +58,11 @@ from siaga112.core.model import (
 )
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError, StoreDownError
+
+_T = TypeVar("_T")
+
+_TOGETHER: Final = 500
+"""How many records are asked for in one trip."""
 
 _UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
 """As Asterisk writes it: the system's name, if it has one, the second, a number."""
@@ -169,6 +177,11 @@ class RedisStore:
                 trip.zadd(self._key("missed"), {caller: record.missed[0].at})
             else:
                 trip.zrem(self._key("missed"), caller)
+            if changed := record.blocks_changed:
+                trip.zadd(self._key("changed"), {caller: changed})
+                trip.zremrangebyscore(self._key("changed"), "-inf", changed - self._keep_calls)
+            else:
+                trip.zrem(self._key("changed"), caller)
             for name, listed in (("allowed", record.allow), ("proposed", record.proposed)):
                 (trip.sadd if listed else trip.srem)(self._key(name), caller)
             await trip.execute()
@@ -219,7 +232,21 @@ class RedisStore:
             return int(count), int(oldest[0][1]) if oldest else None
 
     async def _records(self, callers: Sequence[bytes]) -> list[CallerRecord]:
-        return [(await self.load(Caller(caller.decode())))[0] for caller in callers]
+        """Give the records of these callers that have one."""
+        records = []
+        for n in range(0, len(callers), _TOGETHER):
+            with _mapped():
+                trip = self._redis.pipeline(transaction=False)
+                for caller in callers[n : n + _TOGETHER]:
+                    trip.hget(self._caller_key(Caller(caller.decode())), "doc")
+                records += [load_record(doc) for doc in await trip.execute() if doc]
+        return records
+
+    async def blocks_changed(self, since: Millis) -> Sequence[CallerRecord]:
+        """Give the records of all callers one of whose blocks began or was lifted since then."""
+        with _mapped():
+            callers = await self._redis.zrange(self._key("changed"), since, "+inf", byscore=True)
+        return await self._records(callers)
 
     async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
         """Take one of the automatic blocks of the hour before `at`."""
@@ -238,7 +265,7 @@ class RedisStore:
         with _mapped():
             await self._redis.delete(key, f"{key}:calls", f"{key}:away")
             trip = self._redis.pipeline(transaction=False)
-            for name in ("blocks", "missed"):
+            for name in ("blocks", "missed", "changed"):
                 trip.zrem(self._key(name), caller)
             for name in ("allowed", "proposed"):
                 trip.srem(self._key(name), caller)
@@ -281,15 +308,24 @@ class RedisStore:
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in [since, until), oldest first, a day at a time."""
-        day = datetime.fromtimestamp(since / SECOND, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        while day.timestamp() * SECOND < until:
-            with _mapped():
-                rows = await self._redis.hvals(self._day_key(int(day.timestamp()) * SECOND))
-                entries = [load_entry(row) for row in rows]
+        async for entries in self._days(since, until, load_entry):
             for entry in sorted(entries, key=lambda e: (e.finding.call.started, e.finding.call.id)):
                 if since <= entry.finding.call.started < until:
                     yield entry
-            day += timedelta(days=1)
+
+    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+        """Give what figures need of the same rows, a day at a time, in any order."""
+        async for rows in self._days(since, until, load_row):
+            yield [row for row in rows if since <= row.started < until]
+
+    async def _days(
+        self, since: Millis, until: Millis, load: Callable[[bytes], _T]
+    ) -> AsyncIterator[Sequence[_T]]:
+        for day in range(since // DAY * DAY, until, DAY):
+            with _mapped():
+                texts = await self._redis.hvals(self._day_key(day))
+                rows = [load(text) for text in texts]
+            yield rows
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from siaga112.core.figures import Row
 from siaga112.core.model import (
     Allow,
     Block,
@@ -34,7 +35,7 @@ from siaga112.core.model import (
     Strike,
     Verdict,
 )
-from siaga112.core.outcome import stages
+from siaga112.core.outcome import stages, waited
 from siaga112.core.policy import Standing
 
 _T = TypeVar("_T")
@@ -102,14 +103,36 @@ def load_entry(text: str | bytes) -> Entry:
     return _load(text, _entry)
 
 
-def _entry(row: dict[str, Any]) -> Entry:
-    call = Call(
+def load_row(text: str | bytes) -> Row:
+    """Read as much of a row of the ledger as the figures need, in a third of the time."""
+    return _load(text, _row)
+
+
+def _row(row: dict[str, Any]) -> Row:
+    outcome = Outcome(row["outcome"])
+    return Row(
+        started=row["facts"][0][0],
+        outcome=outcome,
+        reason=Reason(row["reason"]),
+        mark=Mark(row["mark"]) if row["mark"] else None,
+        waited=waited(_call(row)) if outcome in {Outcome.ANSWERED, Outcome.ABANDONED} else None,
+        caller=Caller(row["caller"]) if row["caller"] else None,
+        strike=bool(row["strike"]),
+    )
+
+
+def _call(row: dict[str, Any]) -> Call:
+    return Call(
         id=CallId(row["id"]),
         raw_caller=row["raw"],
         caller=Caller(row["caller"]) if row["caller"] else None,
         identified=row["identified"],
         facts=tuple(Fact(at, FactKind(kind), detail) for at, kind, detail in row["facts"]),
     )
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    call = _call(row)
     finding = Finding(
         call=call,
         outcome=Outcome(row["outcome"]),
@@ -166,7 +189,7 @@ def dump_record(record: CallerRecord) -> str:
 
 
 def _dump_lift(lift: Lift | None) -> list[object] | None:
-    return [lift.at, lift.by, lift.reason, lift.forgives] if lift else None
+    return [lift.at, lift.by, lift.reason, lift.forgives, lift.mistake] if lift else None
 
 
 def load_record(text: str | bytes) -> CallerRecord:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from siaga112.core.events import Event
+from siaga112.core.figures import Row
 from siaga112.core.model import (
     Caller,
     CallerRecord,
@@ -90,6 +91,12 @@ class Store(StandingReader, Protocol):
 
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""
+
+    def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+        """Give what figures need of the same rows, in slices of a day or less, in any order."""
+
+    async def blocks_changed(self, since: Millis) -> Sequence[CallerRecord]:
+        """Give the records of all callers one of whose blocks began or was lifted since then."""
 
     async def write_deed(self, deed: Deed) -> None:
         """Add a line to the audit trail; the same line again changes nothing."""
