@@ -46,8 +46,8 @@ def _dump(value: object) -> str:
 
 
 def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:
-    try:
-        return build(json.loads(text))
+    try:  # decoded first, since json would guess at the encoding each time
+        return build(json.loads(text if isinstance(text, str) else text.decode()))
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"not a stored record: {error!r}") from error
 
