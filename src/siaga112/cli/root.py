@@ -133,4 +133,11 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
     return asyncio.run(work())
 
 
-from siaga112.cli import blocklist, callers, captures, daemon, ledger  # noqa: E402, F401 - each adds its commands to `app`
+from siaga112.cli import (  # noqa: E402 - each adds its commands to `app`
+    blocklist,  # noqa: F401
+    callers,  # noqa: F401
+    captures,  # noqa: F401
+    daemon,  # noqa: F401
+    ledger,  # noqa: F401
+    report,  # noqa: F401
+)

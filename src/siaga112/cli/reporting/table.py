@@ -39,49 +39,52 @@ def _short(name: str) -> str:
     return name if len(name) <= 10 else f"{name[:9]}…"  # noqa: PLR2004 - as wide as a day
 
 
-def _print(title: str, table: Table, console: Console) -> None:
+def titled(title: str, table: Table, console: Console) -> None:
+    """Print a table under its title."""
     console.print()
     console.print(Text(title, style="bold"))
     console.print(table)
 
 
-def _table(*heads: str, left: int = 1) -> Table:
+def columns(*heads: str, left: int = 1) -> Table:
+    """Make a table; what is counted stands to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for n, head in enumerate(heads):
         table.add_column(head, justify="left" if n < left else "right", vertical="bottom", no_wrap=n >= left)
     return table
 
 
-def _add(table: Table, cells: _Cells, style: str = "") -> None:
+def add(table: Table, cells: _Cells, style: str = "") -> None:
+    """Add a row; what is in it is text, whatever it looks like."""
     table.add_row(*map(Text, cells), style=style)
 
 
 def _outcomes(report: Report, words: Words, console: Console) -> None:
     tally, before = report.figures.total, report.before
-    table = _table(words("outcome"), words("calls"), words("share"), words("before"), words("change"))
+    table = columns(words("outcome"), words("calls"), words("share"), words("before"), words("change"))
 
-    def add(name: str, count: int, earlier: int, style: str = "") -> None:
+    def count_(name: str, count: int, earlier: int, style: str = "") -> None:
         share = words.percent(count / tally.total if tally.total else None)
-        _add(
+        add(
             table,
             [name, words.number(count), share, words.number(earlier), words.change(count, earlier)],
             style,
         )
 
-    add(words("answered"), tally.answered, before.answered)
+    count_(words("answered"), tally.answered, before.answered)
     for kind in Category:
         if kind in ANSWERED:
-            add(f"  {words(kind)}", tally.calls[kind], before.calls[kind], "dim")
+            count_(f"  {words(kind)}", tally.calls[kind], before.calls[kind], "dim")
         else:
-            add(words(kind), tally.calls[kind], before.calls[kind])
-    add(words("total"), tally.total, before.total, "bold")
-    _print(words("outcome"), table, console)
+            count_(words(kind), tally.calls[kind], before.calls[kind])
+    count_(words("total"), tally.total, before.total, "bold")
+    titled(words("outcome"), table, console)
 
 
 def _service_level(report: Report, words: Words, console: Console) -> None:
     within = words.seconds(report.answer_within)
     levels, target = report.figures.total.levels, words.percent(report.target)
-    table = _table(words("formula"), "", f"{words('target')} {target}")
+    table = columns(words("formula"), "", f"{words('target')} {target}")
     ratios: dict[str, Ratio] = {
         "of_answered": levels.of_answered,
         "of_presented": levels.of_presented,
@@ -89,13 +92,13 @@ def _service_level(report: Report, words: Words, console: Console) -> None:
     }
     for name, ratio in ratios.items():
         counts = f"{words.number(ratio.part)} ÷ {words.number(ratio.whole)}"
-        _add(table, [words(name, within=within), counts, words.percent(ratio.share)])
-    _print(words("service_level"), table, console)
+        add(table, [words(name, within=within), counts, words.percent(ratio.share)])
+    titled(words("service_level"), table, console)
     heads = ("calls", "mean", "p90", "p95", "longest")
-    table = _table("", *map(words, heads))
+    table = columns("", *map(words, heads))
     for name, waits in _waits(report.figures.total).items():
-        _add(table, [words(name), words.number(waits.count), *map(words.seconds, times(waits))])
-    _print(words("waits"), table, console)
+        add(table, [words(name), words.number(waits.count), *map(words.seconds, times(waits))])
+    titled(words("waits"), table, console)
 
 
 def _waits(tally: Tally) -> dict[str, Waits]:
@@ -110,28 +113,28 @@ def times(waits: Waits) -> list[Millis | None]:
 def _cuts(
     title: str, cuts: Iterable[tuple[_T, Tally]], name: Callable[[_T], str], words: Words, console: Console
 ) -> None:
-    table = _table("", words.head("short_total"), *(words.head(f"short_{kind}") for kind in Category))
+    table = columns("", words.head("short_total"), *(words.head(f"short_{kind}") for kind in Category))
     for key, tally in cuts:
         counts = [tally.total, *(tally.calls[kind] for kind in Category)]
-        _add(table, [name(key), *(words.number(count) if count else NONE for count in counts)])
+        add(table, [name(key), *(words.number(count) if count else NONE for count in counts)])
     if table.row_count:
-        _print(title, table, console)
+        titled(title, table, console)
 
 
 def _misusers(report: Report, words: Words, top: int, console: Console, *, reveal: bool) -> None:
-    table = _table(words("number"), words("misuses"), words("turned_away"))
+    table = columns(words("number"), words("misuses"), words("turned_away"))
     for found in report.figures.top_misusers(top):
         caller = found.caller if reveal else masked(found.caller)
-        _add(table, [caller, words.number(found.misuses), words.number(found.turned_away)])
-    _print(words("misusers"), table, console)
+        add(table, [caller, words.number(found.misuses), words.number(found.turned_away)])
+    titled(words("misusers"), table, console)
     console.print(words("misusers_all", count=words.number(report.figures.misusers)))
 
 
 def _blocks(report: Report, words: Words, console: Console) -> None:
-    table = _table("", words("calls"), words("before"))
+    table = columns("", words("calls"), words("before"))
     for name, now, before in block_rows(report):
-        _add(table, [words(name), words.number(now), words.number(before)])
-    _print(words("blocks"), table, console)
+        add(table, [words(name), words.number(now), words.number(before)])
+    titled(words("blocks"), table, console)
 
 
 def block_rows(report: Report) -> list[tuple[str, int, int]]:

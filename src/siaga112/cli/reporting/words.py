@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,6 @@ class Language(StrEnum):
     EN = "en"
 
 
-_TEXTS: Final[dict[str, dict[str, str]]] = tomllib.loads(
-    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-)
 _DAYS: Final = (
     ("Sen", "Mon"),
     ("Sel", "Tue"),
@@ -42,6 +40,11 @@ NONE: Final = DASH
 """Where there is nothing to count."""
 
 
+@cache
+def _texts() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """One language's words, and how it writes numbers and dates."""
@@ -50,7 +53,7 @@ class Words:
 
     def __call__(self, key: str, **values: str) -> str:
         """Give a text by its key, with values in their places."""
-        return _TEXTS[self.language][key].format(**values)
+        return _texts()[self.language][key].format(**values)
 
     def _of(self, both: tuple[str, str]) -> str:
         return both[self.language is Language.EN]
@@ -66,6 +69,10 @@ class Words:
     def percent(self, share: float | None) -> str:
         """Write a share."""
         return NONE if share is None else self._signs(f"{100 * share:.1f}%")
+
+    def difference(self, count: int) -> str:
+        """Write a difference with its sign."""
+        return self._signs(f"{count:+,}").replace("-", MINUS) if count else "0"
 
     def change(self, now: int, before: int) -> str:
         """Write by how much a count has changed, with its sign."""

@@ -1,0 +1,262 @@
+"""The report as one HTML page: all in one file, printable on A4, fit to be handed on."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final
+
+import siaga112
+from siaga112.cli.reporting.charts import Column, level, stacked
+from siaga112.cli.reporting.html import Html, join, tag
+from siaga112.cli.reporting.table import block_rows, times
+from siaga112.cli.reporting.words import NONE, Words
+from siaga112.core.caller_id import masked
+from siaga112.core.figures import ANSWERED, Category, Tally
+from siaga112.core.model import SECOND
+from siaga112.core.service_level import Ratio
+from siaga112.service.reporting import Report
+
+DAYS_SHOWN: Final = 62
+"""A longer period is drawn by month."""
+SHIFTS_SHOWN: Final = 6
+_STACK: Final = ("answered", "abandoned", "unserved", "ivr_prank", "blocked", "unknown")
+"""What a bar is made of, from the bottom up."""
+_NOTES: Final = (
+    "once", "answered", "abandoned", "unserved", "ivr_prank", "unknown", "level", "misuse", "wrong", "shift",
+)  # fmt: skip
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""For the reader's browser: nothing is ever fetched."""
+
+
+def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
+    """Write the page."""
+    title = f"{words('title')} · {report.site} · {words.span(report.period)}"
+    head = join(
+        Html('<meta charset="utf-8">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+        tag("title", title),
+        tag("style", Html(Path(__file__).with_suffix(".css").read_text(encoding="utf-8"))),
+    )
+    first = tag(
+        "section",
+        _header(report, words),
+        _tiles(report, words),
+        _outcomes(report, words),
+        _charts(report, words),
+    )
+    second = tag(
+        "section",
+        _service_level(report, words),
+        tag("div", _waits(report, words), _shifts(report, words), class_="pair"),
+        tag("div", _misusers(report, words, top, reveal=reveal), _blocks(report, words), class_="pair"),
+        _notes(words),
+        _footer(report, words),
+    )
+    body = tag("body", tag("main", first, second))
+    return Html("<!DOCTYPE html>\n") + tag("html", tag("head", head), body, lang=words.language) + "\n"
+
+
+# ── the first page ───────────────────────────────────────────────────────────────────────────────
+
+
+def _header(report: Report, words: Words) -> Html:
+    return tag(
+        "header",
+        tag("div", tag("p", report.site, class_="site"), tag("h1", words("title"))),
+        tag(
+            "div",
+            tag("p", words.span(report.period), class_="span"),
+            tag("p", f"{words('compared')} {words.span(report.period.before())}"),
+            class_="right",
+        ),
+    )
+
+
+def _tiles(report: Report, words: Words) -> Html:
+    tally, within = report.figures.total, words.seconds(report.answer_within)
+    of_answered = tally.levels.of_answered
+    pranks = tally.calls[Category.IVR_PRANK] + tally.calls[Category.PRANK]
+    share = words.percent(pranks / tally.total if tally.total else None)
+    genuine = tally.calls[Category.GENUINE]
+    tiles = (
+        (words("total"), words.number(tally.total), words.change(tally.total, report.before.total)),
+        (words("answered"), words.number(tally.answered), f"{words.number(genuine)} {words('genuine')}"),
+        (words("misuse"), words.number(pranks), f"{share} {words('of_calls')}"),
+        (words("within", within=within), words.percent(of_answered.share), words("of_those")),
+        (words("blocks"), words.number(sum(report.blocks.imposed.values())), words("blocks_note")),
+    )
+    return tag(
+        "div",
+        *(
+            tag("div", tag("p", name), tag("p", figure, class_="figure"), tag("p", note), class_="tile")
+            for name, figure, note in tiles
+        ),
+        class_="tiles",
+    )
+
+
+def _outcomes(report: Report, words: Words) -> Html:
+    tally, before = report.figures.total, report.before
+
+    def row(name: str, count: int, earlier: int, class_: str) -> Html:
+        share = count / tally.total if tally.total else None
+        bar = tag("span", class_=f"bar {class_}", style=f"width:{100 * (share or 0):.2f}%")
+        cells = (words.number(count), words.percent(share))
+        return tag(
+            "tr",
+            tag("td", name),
+            *(tag("td", cell, class_="n") for cell in cells),
+            tag("td", bar, class_="bars"),
+            *(tag("td", cell, class_="n") for cell in (words.number(earlier), words.change(count, earlier))),
+            class_=class_,
+        )
+
+    rows = [row(words("answered"), tally.answered, before.answered, "answered")]
+    for kind in Category:
+        class_ = "marked" if kind in ANSWERED else kind
+        rows.append(row(words(kind), tally.calls[kind], before.calls[kind], class_))
+    rows.append(row(words("total"), tally.total, before.total, "sum"))
+    heads = (words("calls"), words("share"), "", words("before"), words("change"))
+    return _block(words("outcome"), _table([words("outcome"), *heads], rows))
+
+
+def _charts(report: Report, words: Words) -> Html:
+    legend = tag(
+        "p",
+        *(tag("span", tag("i", class_=kind), words(kind)) for kind in _STACK),
+        class_="legend",
+    )
+    by_month = len(report.period.days) > DAYS_SHOWN
+    days = _months(report, words) if by_month else _days(report, words)
+    hours = [Column(f"{hour:02}", _parts(tally, words)) for hour, tally in report.figures.by_hour.items()]
+    name = words("by_month" if by_month else "by_day")
+    shown = [] if len(days) == 1 else [_block(name, stacked(days, 190, words, name))]
+    shown.append(_block(words("by_hour"), stacked(hours, 150, words, words("by_hour"))))
+    return join(legend, *shown)
+
+
+def _parts(tally: Tally, words: Words) -> list[tuple[str, str, int]]:
+    return [
+        (kind, words(kind), tally.answered if kind == "answered" else tally.calls[Category(kind)])
+        for kind in _STACK
+    ]
+
+
+def _days(report: Report, words: Words) -> list[Column]:
+    return [
+        Column(words.day(day).replace(" ", "|", 1), _parts(tally, words))
+        for day, tally in report.figures.by_day.items()
+    ]
+
+
+def _months(report: Report, words: Words) -> list[Column]:
+    months: dict[date, Tally] = {}
+    for day, tally in report.figures.by_day.items():
+        months.setdefault(day.replace(day=1), Tally()).update(tally)
+    return [
+        Column(f"{words.month(month)[:3]}|{month.year}", _parts(tally, words))
+        for month, tally in months.items()
+    ]
+
+
+# ── the second page ──────────────────────────────────────────────────────────────────────────────
+
+
+def _service_level(report: Report, words: Words) -> Html:
+    within, levels = words.seconds(report.answer_within), report.figures.total.levels
+    shown: tuple[tuple[str, Ratio, float | None], ...] = (
+        ("of_answered", levels.of_answered, report.target),
+        ("of_presented", levels.of_presented, report.target),
+        ("of_offered", levels.of_offered, None),
+    )
+    rows = []
+    for name, ratio, target in shown:
+        formula = words(name, within=within)
+        counts = f"{words.number(ratio.part)} ÷ {words.number(ratio.whole)}"
+        rows.append(
+            tag(
+                "div",
+                tag("p", tag("span", formula), tag("span", counts, class_="n")),
+                tag("div", level(ratio.share, target, formula), class_="gauge"),
+                tag("p", words.percent(ratio.share), class_="figure"),
+                class_="formula",
+            )
+        )
+    heading = join(words("service_level"), tag("small", f"{words('target')} {words.percent(report.target)}"))
+    return _block(heading, *rows)
+
+
+def _waits(report: Report, words: Words) -> Html:
+    tally = report.figures.total
+    columns = [times(tally.answered_after), times(tally.abandoned_after)]
+    rows = [
+        _row(words(name), *(words.seconds(column[n]) for column in columns))
+        for n, name in enumerate(("mean", "p90", "p95", "longest"))
+    ]
+    return _block(words("waits"), _table(["", words("answered_after"), words("abandoned_after")], rows))
+
+
+def _shifts(report: Report, words: Words) -> Html:
+    rows = [
+        _row(
+            shift,
+            words.number(tally.total),
+            words.number(tally.answered),
+            words.percent(tally.levels.of_answered.share),
+        )
+        for shift, tally in list(report.figures.by_shift.items())[:SHIFTS_SHOWN]
+    ]
+    within = words("within", within=words.seconds(report.answer_within))
+    heads = [words("shift"), words("calls"), words("answered"), within]
+    return _block(words("by_shift"), _table(heads, rows or [_row(words("nobody"), NONE, NONE, NONE)]))
+
+
+def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> Html:
+    rows = [
+        _row(
+            found.caller if reveal else masked(found.caller),
+            words.number(found.misuses),
+            words.number(found.turned_away),
+        )
+        for found in report.figures.top_misusers(top)
+    ]
+    heads = [words("number"), words("misuses"), words("turned_away")]
+    all_of_them = words("misusers_all", count=words.number(report.figures.misusers))
+    table = _table(heads, rows or [_row(words("nobody"), NONE, NONE)])
+    return _block(words("misusers"), table, tag("p", all_of_them, class_="small"))
+
+
+def _blocks(report: Report, words: Words) -> Html:
+    rows = [
+        _row(words(name), words.number(now), words.number(before)) for name, now, before in block_rows(report)
+    ]
+    return _block(words("blocks"), _table(["", words("this_period"), words("before")], rows))
+
+
+def _notes(words: Words) -> Html:
+    return _block(words("notes"), tag("ul", *(tag("li", words(f"note_{name}")) for name in _NOTES)))
+
+
+def _footer(report: Report, words: Words) -> Html:
+    made = datetime.fromtimestamp(report.made / SECOND, report.period.zone)
+    zone = f"{made:%Z}"
+    text = f"{words('made')} {words.moment(made)} {zone} · siaga112 {siaga112.__version__}"
+    return tag("footer", tag("p", text))
+
+
+# ── parts ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _block(title: str, *inside: str) -> Html:
+    return tag("article", tag("h2", title), *inside)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Html]) -> Html:
+    first, *others = heads
+    head = tag("tr", tag("th", first), *(tag("th", one, class_="n") for one in others))
+    return tag("table", tag("thead", head), tag("tbody", *rows))
+
+
+def _row(first: str, *others: str) -> Html:
+    return tag("tr", tag("td", first), *(tag("td", cell, class_="n") for cell in others))
