@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import siaga112
+from siaga112.cli.reporting import lines
 from siaga112.cli.reporting.charts import Column, level, stacked
 from siaga112.cli.reporting.html import Html, join, tag
-from siaga112.cli.reporting.table import block_rows, times
 from siaga112.cli.reporting.words import NONE, Words
 from siaga112.core.caller_id import masked
-from siaga112.core.figures import ANSWERED, Category, Tally
+from siaga112.core.figures import Category, Tally
 from siaga112.core.model import SECOND
-from siaga112.core.service_level import Ratio
 from siaga112.service.reporting import Report
 
 DAYS_SHOWN: Final = 62
@@ -47,6 +46,7 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
     )
     second = tag(
         "section",
+        tag("p", tag("span", title), tag("span", "2 / 2"), class_="running"),
         _service_level(report, words),
         tag("div", _waits(report, words), _shifts(report, words), class_="pair"),
         tag("div", _misusers(report, words, top, reveal=reveal), _blocks(report, words), class_="pair"),
@@ -74,13 +74,13 @@ def _header(report: Report, words: Words) -> Html:
 
 
 def _tiles(report: Report, words: Words) -> Html:
-    tally, within = report.figures.total, words.seconds(report.answer_within)
+    tally, within = report.figures.total, words.limit(report.answer_within)
     of_answered = tally.levels.of_answered
     pranks = tally.calls[Category.IVR_PRANK] + tally.calls[Category.PRANK]
     share = words.percent(pranks / tally.total if tally.total else None)
     genuine = tally.calls[Category.GENUINE]
     tiles = (
-        (words("total"), words.number(tally.total), words.change(tally.total, report.before.total)),
+        (words("total"), words.number(tally.total), _compared(report, words)),
         (words("answered"), words.number(tally.answered), f"{words.number(genuine)} {words('genuine')}"),
         (words("misuse"), words.number(pranks), f"{share} {words('of_calls')}"),
         (words("within", within=within), words.percent(of_answered.share), words("of_those")),
@@ -96,29 +96,32 @@ def _tiles(report: Report, words: Words) -> Html:
     )
 
 
+def _compared(report: Report, words: Words) -> str:
+    change = words.change(report.figures.total.total, report.before.total)
+    return words("no_before") if change == NONE else f"{change} {words('than_before')}"
+
+
 def _outcomes(report: Report, words: Words) -> Html:
-    tally, before = report.figures.total, report.before
-
-    def row(name: str, count: int, earlier: int, class_: str) -> Html:
-        share = count / tally.total if tally.total else None
+    total, compared = report.figures.total.total, report.before.total
+    rows = []
+    for key, now, before in lines.outcomes(report):
+        share = now / total if total else None
+        class_ = "marked" if key in lines.MARKS else key
         bar = tag("span", class_=f"bar {class_}", style=f"width:{100 * (share or 0):.2f}%")
-        cells = (words.number(count), words.percent(share))
-        return tag(
-            "tr",
-            tag("td", name),
-            *(tag("td", cell, class_="n") for cell in cells),
-            tag("td", bar, class_="bars"),
-            *(tag("td", cell, class_="n") for cell in (words.number(earlier), words.change(count, earlier))),
-            class_=class_,
+        rows.append(
+            tag(
+                "tr",
+                tag("td", words(key)),
+                tag("td", words.number(now), class_="n"),
+                tag("td", words.percent(share), class_="n"),
+                tag("td", bar, class_="bars"),
+                tag("td", words.number(before) if compared else NONE, class_="n"),
+                tag("td", words.change(now, before), class_="n"),
+                class_=class_,
+            )
         )
-
-    rows = [row(words("answered"), tally.answered, before.answered, "answered")]
-    for kind in Category:
-        class_ = "marked" if kind in ANSWERED else kind
-        rows.append(row(words(kind), tally.calls[kind], before.calls[kind], class_))
-    rows.append(row(words("total"), tally.total, before.total, "sum"))
-    heads = (words("calls"), words("share"), "", words("before"), words("change"))
-    return _block(words("outcome"), _table([words("outcome"), *heads], rows))
+    heads = ("outcome", "calls", "share", "", "before", "change")
+    return _block(words("outcome"), _table([words(head) if head else "" for head in heads], rows))
 
 
 def _charts(report: Report, words: Words) -> Html:
@@ -131,8 +134,8 @@ def _charts(report: Report, words: Words) -> Html:
     days = _months(report, words) if by_month else _days(report, words)
     hours = [Column(f"{hour:02}", _parts(tally, words)) for hour, tally in report.figures.by_hour.items()]
     name = words("by_month" if by_month else "by_day")
-    shown = [] if len(days) == 1 else [_block(name, stacked(days, 190, words, name))]
-    shown.append(_block(words("by_hour"), stacked(hours, 150, words, words("by_hour"))))
+    shown = [] if len(days) == 1 else [_block(name, stacked(days, 222, words, name))]
+    shown.append(_block(words("by_hour"), stacked(hours, 176, words, words("by_hour"))))
     return join(legend, *shown)
 
 
@@ -164,15 +167,10 @@ def _months(report: Report, words: Words) -> list[Column]:
 
 
 def _service_level(report: Report, words: Words) -> Html:
-    within, levels = words.seconds(report.answer_within), report.figures.total.levels
-    shown: tuple[tuple[str, Ratio, float | None], ...] = (
-        ("of_answered", levels.of_answered, report.target),
-        ("of_presented", levels.of_presented, report.target),
-        ("of_offered", levels.of_offered, None),
-    )
+    within = words.limit(report.answer_within)
     rows = []
-    for name, ratio, target in shown:
-        formula = words(name, within=within)
+    for key, ratio, target in lines.levels(report):
+        formula = words(key, within=within)
         counts = f"{words.number(ratio.part)} ÷ {words.number(ratio.whole)}"
         rows.append(
             tag(
@@ -189,10 +187,10 @@ def _service_level(report: Report, words: Words) -> Html:
 
 def _waits(report: Report, words: Words) -> Html:
     tally = report.figures.total
-    columns = [times(tally.answered_after), times(tally.abandoned_after)]
+    columns = [lines.times(tally.answered_after), lines.times(tally.abandoned_after)]
     rows = [
         _row(words(name), *(words.seconds(column[n]) for column in columns))
-        for n, name in enumerate(("mean", "p90", "p95", "longest"))
+        for n, name in enumerate(lines.TIMES)
     ]
     return _block(words("waits"), _table(["", words("answered_after"), words("abandoned_after")], rows))
 
@@ -207,7 +205,7 @@ def _shifts(report: Report, words: Words) -> Html:
         )
         for shift, tally in list(report.figures.by_shift.items())[:SHIFTS_SHOWN]
     ]
-    within = words("within", within=words.seconds(report.answer_within))
+    within = words("within", within=words.limit(report.answer_within))
     heads = [words("shift"), words("calls"), words("answered"), within]
     return _block(words("by_shift"), _table(heads, rows or [_row(words("nobody"), NONE, NONE, NONE)]))
 
@@ -235,7 +233,12 @@ def _blocks(report: Report, words: Words) -> Html:
 
 
 def _notes(words: Words) -> Html:
-    return _block(words("notes"), tag("ul", *(tag("li", words(f"note_{name}")) for name in _NOTES)))
+    return _block(words("notes"), tag("ul", *(_note(words(f"note_{name}")) for name in _NOTES)))
+
+
+def _note(text: str) -> Html:
+    term, colon, rest = text.partition(": ")
+    return tag("li", tag("b", term), colon, rest) if colon else tag("li", text)
 
 
 def _footer(report: Report, words: Words) -> Html:

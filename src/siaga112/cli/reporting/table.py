@@ -7,11 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from siaga112.cli.reporting import lines
 from siaga112.cli.reporting.words import NONE, Words
 from siaga112.core.caller_id import masked
-from siaga112.core.figures import ANSWERED, Category, Tally, Waits
-from siaga112.core.model import Level, Millis, Origin
-from siaga112.core.service_level import Ratio
+from siaga112.core.figures import Category, Tally
 from siaga112.service.reporting import Report
 
 WIDTH = 80
@@ -60,54 +59,32 @@ def add(table: Table, cells: _Cells, style: str = "") -> None:
 
 
 def _outcomes(report: Report, words: Words, console: Console) -> None:
-    tally, before = report.figures.total, report.before
+    total, compared = report.figures.total.total, report.before.total
     table = columns(words("outcome"), words("calls"), words("share"), words("before"), words("change"))
-
-    def count_(name: str, count: int, earlier: int, style: str = "") -> None:
-        share = words.percent(count / tally.total if tally.total else None)
-        add(
-            table,
-            [name, words.number(count), share, words.number(earlier), words.change(count, earlier)],
-            style,
-        )
-
-    count_(words("answered"), tally.answered, before.answered)
-    for kind in Category:
-        if kind in ANSWERED:
-            count_(f"  {words(kind)}", tally.calls[kind], before.calls[kind], "dim")
-        else:
-            count_(words(kind), tally.calls[kind], before.calls[kind])
-    count_(words("total"), tally.total, before.total, "bold")
+    for key, now, before in lines.outcomes(report):
+        cells = [
+            f"  {words(key)}" if key in lines.MARKS else words(key),
+            words.number(now),
+            words.percent(now / total if total else None),
+            words.number(before) if compared else NONE,
+            words.change(now, before),
+        ]
+        add(table, cells, "dim" if key in lines.MARKS else "bold" if key == "total" else "")
     titled(words("outcome"), table, console)
 
 
 def _service_level(report: Report, words: Words, console: Console) -> None:
-    within = words.seconds(report.answer_within)
-    levels, target = report.figures.total.levels, words.percent(report.target)
+    within, target = words.limit(report.answer_within), words.percent(report.target)
     table = columns(words("formula"), "", f"{words('target')} {target}")
-    ratios: dict[str, Ratio] = {
-        "of_answered": levels.of_answered,
-        "of_presented": levels.of_presented,
-        "of_offered": levels.of_offered,
-    }
-    for name, ratio in ratios.items():
+    for key, ratio, _ in lines.levels(report):
         counts = f"{words.number(ratio.part)} ÷ {words.number(ratio.whole)}"
-        add(table, [words(name, within=within), counts, words.percent(ratio.share)])
+        add(table, [words(key, within=within), counts, words.percent(ratio.share)])
     titled(words("service_level"), table, console)
-    heads = ("calls", "mean", "p90", "p95", "longest")
-    table = columns("", *map(words, heads))
-    for name, waits in _waits(report.figures.total).items():
-        add(table, [words(name), words.number(waits.count), *map(words.seconds, times(waits))])
+    tally = report.figures.total
+    table = columns("", words("calls"), *map(words, lines.TIMES))
+    for key, waits in (("answered_after", tally.answered_after), ("abandoned_after", tally.abandoned_after)):
+        add(table, [words(key), words.number(waits.count), *map(words.seconds, lines.times(waits))])
     titled(words("waits"), table, console)
-
-
-def _waits(tally: Tally) -> dict[str, Waits]:
-    return {"answered_after": tally.answered_after, "abandoned_after": tally.abandoned_after}
-
-
-def times(waits: Waits) -> list[Millis | None]:
-    """Give what is shown of waits: mean, 90 %, 95 %, longest."""
-    return [waits.mean, waits.within(90), waits.within(95), waits.longest]
 
 
 def _cuts(
@@ -131,19 +108,7 @@ def _misusers(report: Report, words: Words, top: int, console: Console, *, revea
 
 
 def _blocks(report: Report, words: Words, console: Console) -> None:
-    table = columns("", words("calls"), words("before"))
-    for name, now, before in block_rows(report):
-        add(table, [words(name), words.number(now), words.number(before)])
+    table = columns("", words("this_period"), words("before"))
+    for key, now, before in lines.blocks(report):
+        add(table, [words(key), words.number(now), words.number(before)])
     titled(words("blocks"), table, console)
-
-
-def block_rows(report: Report) -> list[tuple[str, int, int]]:
-    """Give what is shown of blocks: the text's key, the count, the count of the period before."""
-    now, before = report.blocks, report.blocks_before
-    return [
-        ("blocks_temporary", now.of(Level.TEMPORARY), before.of(Level.TEMPORARY)),
-        ("blocks_permanent", now.of(Level.PERMANENT), before.of(Level.PERMANENT)),
-        ("blocks_manual", now.of(Origin.MANUAL), before.of(Origin.MANUAL)),
-        ("blocks_lifted", now.lifted, before.lifted),
-        ("blocks_wrong", now.wrong, before.wrong),
-    ]

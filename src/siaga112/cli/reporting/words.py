@@ -80,6 +80,10 @@ class Words:
             NONE if before == 0 else self._signs(f"{100 * (now - before) / before:+.1f}%").replace("-", MINUS)
         )
 
+    def limit(self, span: Millis) -> str:
+        """Write a promised time."""
+        return f"{self._signs(f'{span / SECOND:g}')} {self._of(('detik', 's'))}"
+
     def seconds(self, span: Millis | None) -> str:
         """Write a time of seconds; from two minutes on, of minutes."""
         if span is None:
