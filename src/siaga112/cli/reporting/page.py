@@ -227,7 +227,7 @@ def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> Html:
 
 def _blocks(report: Report, words: Words) -> Html:
     rows = [
-        _row(words(name), words.number(now), words.number(before)) for name, now, before in block_rows(report)
+        _row(words(key), words.number(now), words.number(before)) for key, now, before in lines.blocks(report)
     ]
     return _block(words("blocks"), _table(["", words("this_period"), words("before")], rows))
 
