@@ -138,6 +138,7 @@ from siaga112.cli import (  # noqa: E402 - each adds its commands to `app`
     callers,  # noqa: F401
     captures,  # noqa: F401
     daemon,  # noqa: F401
+    export,  # noqa: F401
     ledger,  # noqa: F401
     report,  # noqa: F401
 )

@@ -79,8 +79,8 @@ def level(share: float | None, target: float | None, name: str) -> Html:
     """Draw a share as a bar from 0 to 100 %, and the target as a line across it."""
     drawn = [tag("rect", class_="track", x=0, y=4, width=_GAUGE, height=12)]
     if share is not None:
-        met = "level met" if target is None or share >= target else "level missed"
-        drawn.append(tag("rect", class_=met, x=0, y=4, width=_GAUGE * share, height=12))
+        class_ = "plain" if target is None else "met" if share >= target else "missed"
+        drawn.append(tag("rect", class_=class_, x=0, y=4, width=_GAUGE * share, height=12))
     if target is not None:
         drawn.append(tag("line", class_="target", x1=_GAUGE * target, x2=_GAUGE * target, y1=0, y2=20))
     return _svg(drawn, _GAUGE, 20, name)

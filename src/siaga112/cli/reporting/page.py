@@ -67,7 +67,10 @@ def _header(report: Report, words: Words) -> Html:
         tag(
             "div",
             tag("p", words.span(report.period), class_="span"),
-            tag("p", f"{words('compared')} {words.span(report.period.before())}"),
+            tag(
+                "p",
+                f"{words('compared')} {words.span(report.period.before())}" if report.before.total else "",
+            ),
             class_="right",
         ),
     )
@@ -83,7 +86,7 @@ def _tiles(report: Report, words: Words) -> Html:
         (words("total"), words.number(tally.total), _compared(report, words)),
         (words("answered"), words.number(tally.answered), f"{words.number(genuine)} {words('genuine')}"),
         (words("misuse"), words.number(pranks), f"{share} {words('of_calls')}"),
-        (words("within", within=within), words.percent(of_answered.share), words("of_those")),
+        (words("within_short", within=within), words.percent(of_answered.share), words("of_those")),
         (words("blocks"), words.number(sum(report.blocks.imposed.values())), words("blocks_note")),
     )
     return tag(
@@ -108,6 +111,7 @@ def _outcomes(report: Report, words: Words) -> Html:
         share = now / total if total else None
         class_ = "marked" if key in lines.MARKS else key
         bar = tag("span", class_=f"bar {class_}", style=f"width:{100 * (share or 0):.2f}%")
+        earlier = [words.number(before), words.change(now, before)] if compared else []
         rows.append(
             tag(
                 "tr",
@@ -115,13 +119,13 @@ def _outcomes(report: Report, words: Words) -> Html:
                 tag("td", words.number(now), class_="n"),
                 tag("td", words.percent(share), class_="n"),
                 tag("td", bar, class_="bars"),
-                tag("td", words.number(before) if compared else NONE, class_="n"),
-                tag("td", words.change(now, before), class_="n"),
+                *(tag("td", cell, class_="n") for cell in earlier),
                 class_=class_,
             )
         )
-    heads = ("outcome", "calls", "share", "", "before", "change")
-    return _block(words("outcome"), _table([words(head) if head else "" for head in heads], rows))
+    heads = [words("outcome"), words("calls"), words("share"), ""]
+    heads += [words("before"), words("change")] if compared else []
+    return _block(words("outcome"), _table(heads, rows))
 
 
 def _charts(report: Report, words: Words) -> Html:
