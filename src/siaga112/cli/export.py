@@ -62,14 +62,14 @@ def export(
     numbers: Annotated[Numbers, typer.Option("--numbers", help="What to tell of callers.")] = Numbers.NONE,
     output: OutputOption = None,
 ) -> None:
-    r"""Write the ledger's rows: one call a row, oldest first.
+    """Write the ledger's rows: one call a row, oldest first.
 
     Without --from and --to: yesterday. Without --numbers, nothing in it says who called. With pseudonyms,
     the same caller is the same in one file, and another in the next.
 
-    \b
-    Examples: siaga112 export --from 2019-02-11 --to 2019-02-28 --output february.csv
-              siaga112 export --from 2019-02-11 --format parquet --numbers pseudonyms --output calls.parquet
+    Example: siaga112 export --from 2019-02-11 --to 2019-02-28 --output february.csv
+
+    Example: siaga112 export --from 2019-02-11 --format parquet --numbers pseudonyms --output calls.parquet
     """
     from siaga112.cli.progress import Bar  # noqa: PLC0415
 
@@ -164,7 +164,7 @@ def _parquet(output: Path, columns: Sequence[str]) -> Iterator[_Parquet]:
     types = {"time": pa.timestamp("ms", tz="UTC"), "seconds": pa.float64(), "bool": pa.bool_()}
     schema = pa.schema([(name, types[_TYPES[name]] if name in _TYPES else pa.string()) for name in columns])
     try:
-        with parquet.ParquetWriter(output, schema) as writer:
+        with output.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
             yield _Parquet(writer)
     except OSError as error:
         raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error

@@ -55,14 +55,15 @@ def report(  # noqa: PLR0917 - one parameter an option
         typer.Option("--check", help="Check published figures (CSV) against the ledger.", metavar="FILE"),
     ] = None,
 ) -> None:
-    r"""Give a period's figures: outcomes, service level, waits, misuse, blocks, and the period before.
+    """Give a period's figures: outcomes, service level, waits, misuse, blocks, and the period before.
 
     Without --from and --to: yesterday.
 
-    \b
-    Examples: siaga112 report --from 2019-02-11 --to 2019-03-11
-              siaga112 report --from 2019-02-11 --to 2019-03-11 --format html --lang id --output report.html
-              siaga112 report --check published.csv
+    Example: siaga112 report --from 2019-02-11 --to 2019-03-11
+
+    Example: siaga112 report --from 2019-02-11 --to 2019-03-11 --format html --lang id --output report.html
+
+    Example: siaga112 report --check published.csv
     """
     config = settings()
     if check:

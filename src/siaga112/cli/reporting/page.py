@@ -48,8 +48,12 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
         "section",
         tag("p", tag("span", title), tag("span", "2 / 2"), class_="running"),
         _service_level(report, words),
-        tag("div", _waits(report, words), _shifts(report, words), class_="pair"),
-        tag("div", _misusers(report, words, top, reveal=reveal), _blocks(report, words), class_="pair"),
+        tag(
+            "div",
+            tag("div", _waits(report, words), _misusers(report, words, top, reveal=reveal)),
+            tag("div", _shifts(report, words), _blocks(report, words)),
+            class_="pair",
+        ),
         _notes(words),
         _footer(report, words),
     )
@@ -61,18 +65,11 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
 
 
 def _header(report: Report, words: Words) -> Html:
+    before = f"{words('compared')} {words.span(report.period.before())}" if report.before.total else ""
     return tag(
         "header",
         tag("div", tag("p", report.site, class_="site"), tag("h1", words("title"))),
-        tag(
-            "div",
-            tag("p", words.span(report.period), class_="span"),
-            tag(
-                "p",
-                f"{words('compared')} {words.span(report.period.before())}" if report.before.total else "",
-            ),
-            class_="right",
-        ),
+        tag("div", tag("p", words.span(report.period), class_="span"), tag("p", before), class_="right"),
     )
 
 
@@ -266,4 +263,4 @@ def _table(heads: Sequence[str], rows: Iterable[Html]) -> Html:
 
 
 def _row(first: str, *others: str) -> Html:
-    return tag("tr", tag("td", first), *(tag("td", cell, class_="n") for cell in others))
+    return tag("tr", tag("td", first, class_="name"), *(tag("td", cell, class_="n") for cell in others))
