@@ -88,16 +88,17 @@ async def test_the_centres_month_is_a_page_of_two_sheets(
     assert not re.search(r"\+62[0-9]{9}", text)
 
 
-@pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize(
-    ("days", "calls"), [(1, 0), (1, 500), (62, 4_000), (63, 4_000), (366, 4_000)], ids=str
+    ("language", "days", "calls"),
+    [(Language.ID, 1, 0), (Language.EN, 62, 4_000), (Language.ID, 62, 4_000), (Language.ID, 366, 4_000)],
+    ids=str,
 )
 async def test_any_period_fits_two_sheets(
     chromium: Tab, tmp_path: Path, language: Language, days: int, calls: int
 ) -> None:
     """A day or a leap year, nothing or a lot, six shifts with long names, the longest list of numbers."""
     file = tmp_path / "report.html"
-    file.write_text(page(some_report(days, calls), Words(language), 15, reveal=True))
+    file.write_text(page(some_report(days, calls), Words(language), 12, reveal=True))
     await check(chromium, file)
 
 

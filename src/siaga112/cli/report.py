@@ -47,7 +47,7 @@ def report(  # noqa: PLR0917 - one parameter an option
     until: ToOption = "",
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
     lang: Annotated[Language, typer.Option("--lang", help="In which language (table, html).")] = Language.EN,
-    top: Annotated[int, typer.Option("--top", help="How many misusing numbers to list.", min=0, max=15)] = 10,
+    top: Annotated[int, typer.Option("--top", help="How many misusing numbers to list.", min=0, max=12)] = 10,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show these numbers in full.")] = False,
     output: OutputOption = None,
     check: Annotated[

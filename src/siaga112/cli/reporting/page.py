@@ -21,7 +21,7 @@ SHIFTS_SHOWN: Final = 6
 _STACK: Final = ("answered", "abandoned", "unserved", "ivr_prank", "blocked", "unknown")
 """What a bar is made of, from the bottom up."""
 _NOTES: Final = (
-    "once", "answered", "abandoned", "unserved", "ivr_prank", "unknown", "level", "misuse", "wrong", "shift",
+    "once", "answered", "abandoned", "unserved", "ivr_prank", "prank", "unknown", "level", "misuse", "wrong",
 )  # fmt: skip
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 """For the reader's browser: nothing is ever fetched."""
@@ -65,11 +65,10 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
 
 
 def _header(report: Report, words: Words) -> Html:
-    before = f"{words('compared')} {words.span(report.period.before())}" if report.before.total else ""
     return tag(
         "header",
         tag("div", tag("p", report.site, class_="site"), tag("h1", words("title"))),
-        tag("div", tag("p", words.span(report.period), class_="span"), tag("p", before), class_="right"),
+        tag("p", words.span(report.period), class_="span"),
     )
 
 
@@ -121,8 +120,12 @@ def _outcomes(report: Report, words: Words) -> Html:
             )
         )
     heads = [words("outcome"), words("calls"), words("share"), ""]
-    heads += [words("before"), words("change")] if compared else []
-    return _block(words("outcome"), _table(heads, rows))
+    title: str = words("outcome")
+    if compared:
+        heads += [words("before"), words("change")]
+        with_what = f"{words('compared')} {words.span(report.period.before())}"
+        title = join(title, tag("small", with_what))
+    return _block(title, _table(heads, rows))
 
 
 def _charts(report: Report, words: Words) -> Html:
@@ -221,9 +224,10 @@ def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> Html:
         for found in report.figures.top_misusers(top)
     ]
     heads = [words("number"), words("misuses"), words("turned_away")]
-    all_of_them = words("misusers_all", count=words.number(report.figures.misusers))
+    note = words("misusers_all", count=words.number(report.figures.misusers))
+    note += "" if reveal else f"; {words('masked')}"
     table = _table(heads, rows or [_row(words("nobody"), NONE, NONE)])
-    return _block(words("misusers"), table, tag("p", all_of_them, class_="small"))
+    return _block(words("misusers"), table, tag("p", note, class_="small"))
 
 
 def _blocks(report: Report, words: Words) -> Html:
