@@ -55,6 +55,8 @@ async def every_answer(store: Store) -> list[Any]:
         store.put_entry(entry(prank(1))),
         store.entry(prank(1).id),
         anext(aiter(store.entries(NOW, NOW + 1)), None),
+        anext(aiter(store.rows(NOW, NOW + 1)), None),
+        store.blocks_changed(NOW),
         store.calls_of(CALLER),
         store.turned_away(CALLER, 1_000),
         store.proposed(),

@@ -181,7 +181,7 @@ class MemoryStore:
         """Give the records of all callers one of whose blocks began or was lifted since then."""
         await self.ping()
         records = [record for record, _, _ in self._records.values()]
-        return [record for record in records if (record.blocks_changed or 0) >= since]
+        return [record for record in records if record.blocks and (record.blocks_changed or 0) >= since]
 
     async def mode(self) -> Mode | None:
         """Give the site's mode."""
