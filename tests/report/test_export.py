@@ -94,28 +94,45 @@ async def test_without_pyarrow_one_line_says_what_to_install(centre: Shell, tmp_
     assert said == 'siaga112: Parquet needs pyarrow: pip install "siaga112[parquet]"'
 
 
-async def test_what_cannot_be_done_is_said_in_one_line(centre: Shell) -> None:
-    """A folder that is not there, a period that is none, Parquet on a screen, a Redis that is down."""
-    nowhere, parquet_nowhere, table = await centre.each(
+@pytest.mark.parametrize(
+    "command",
+    [
         "export --from 2019-02-11 --output /nowhere/calls.csv",
-        "export --from 2019-02-11 --format parquet --output /nowhere/calls.parquet",
-        "report --from 2019-02-11 --output /nowhere/report.txt",
-    )
-    for ended in (nowhere, parquet_nowhere, table):
-        assert "cannot be written (No such file or directory)" in ended.failed(1)
-    for wrong in await centre.each(
+        "export --from 2019-02-11 --to 2019-02-11 --format parquet --output /nowhere/calls.parquet",
+        "report --from 2019-02-11 --to 2019-02-11 --output /nowhere/report.txt",
+    ],
+)
+async def test_a_file_that_cannot_be_written_is_named(centre: Shell, command: str) -> None:
+    """With the reason."""
+    assert "cannot be written (No such file or directory)" in (await centre(*command.split())).failed(1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
         "export --format parquet",
         "export --from yesterday",
         "report --from 2019-03-11 --to 2019-02-11",
         "report --check x.csv --format html",
         "report --top 13",
-    ):
-        assert wrong.code == 2
-        assert wrong.out == ""
+    ],
+)
+async def test_wrong_use_is_refused(centre: Shell, command: str) -> None:
+    """As by the other commands: told how to, nothing printed, exit code 2."""
+    ended = await centre(*command.split())
+    assert (ended.code, ended.out) == (2, "")
+
+
+@pytest.mark.parametrize("command", ["export", "report", "report --check published.csv"])
+async def test_without_redis_one_line_says_so(centre: Shell, tmp_path: Path, command: str) -> None:
+    """With the exit code that means it."""
+    (tmp_path / "published.csv").write_text("from,to,total\n2019-03-01,2019-03-11,1\n")
     centre.write(redis='url = "unix:///nowhere/redis.sock"')
-    for ended in await centre.each("export --from 2019-02-11", "report"):
-        assert "is it running" in ended.err
-        assert ended.code == 4
+    arguments = command.replace("published.csv", str(tmp_path / "published.csv")).split()
+    ended = await centre(*arguments)
+    assert ended.code == 4
+    assert "is it running" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 async def test_a_day_without_calls_is_a_file_without_rows(centre: Shell, tmp_path: Path) -> None:

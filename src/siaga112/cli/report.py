@@ -99,9 +99,9 @@ def _write(made: "Report", format_: Format, lang: Language, top: int, file: Text
 def _check(published: Path, config: "Settings", format_: Format, lang: Language, output: Path | None) -> None:
     from siaga112.cli.reporting import published as sheet  # noqa: PLC0415
 
-    claims = sheet.read(published, config.zone)
     if format_ not in {Format.TABLE, Format.JSON}:
         raise typer.BadParameter("--check writes a table or json", param_hint="--format")
+    claims = sheet.read(published, config.zone)
 
     async def act(desk: "Desk") -> list[sheet.Checked]:
         counting = reporter(desk, config)

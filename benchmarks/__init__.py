@@ -1,0 +1,1 @@
+"""What it costs: each module is one command that prints figures (`python -m benchmarks.NAME`)."""
