@@ -7,7 +7,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fast format constraints golden docs prompts clean
+.PHONY: demo test check fast format constraints golden docs report-picture prompts clean
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -40,6 +40,10 @@ golden: $(READY)
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+
+# The manual's pictures of the report: the centre's first month, printed by Chromium.
+report-picture: $(READY)
+	$(PYTHON) -m tests.report.picture
 
 prompts:
 	asterisk/sounds/make-prompts

@@ -71,7 +71,8 @@ def _measure(case: Case) -> None:
     print(
         f"{case.name}, {calls:,} calls: {statistics.median(times):.2f} s "
         f"({times[0]:.2f} to {times[-1]:.2f}; of the processor {cpu:.2f} s), "
-        f"{max(run.megabytes for run in runs):.0f} MB at most; may take {case.seconds:g} s and {case.megabytes:g} MB"
+        f"{max(run.megabytes for run in runs):.0f} MB at most; "
+        f"may take {case.seconds:g} s and {case.megabytes:g} MB"
     )
 
 

@@ -18,7 +18,8 @@ SITE = "serang"
 SHIFTS = 'pagi = "07:00"\nsiang = "14:00"\nmalam = "21:00"'
 
 
-async def _fill(url: str, rows: list[Entry]) -> None:
+async def fill(url: str, rows: list[Entry]) -> None:
+    """Put the month, and the records of who was blocked in it, into a Redis."""
     store = RedisStore(connect(url), SITE, month.FOREVER)
     await month.write(store, rows)
     await month.write_records(store, month.records(rows), rows[-1].finding.call.ended)
@@ -35,7 +36,7 @@ def month_rows() -> list[Entry]:
 def redis_with_month(month_rows: list[Entry]) -> Iterator[str]:
     """Give the address of a Redis that has the centre's first month."""
     with plain() as server:
-        asyncio.run(_fill(server.url, month_rows))
+        asyncio.run(fill(server.url, month_rows))
         yield server.url
 
 

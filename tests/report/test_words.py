@@ -56,6 +56,12 @@ def test_numbers_are_written_as_the_language_does(
     assert tuple(text.translate(swapped) for text in indonesian) == english
 
 
+def test_a_few_are_not_none() -> None:
+    """14 of 53,794 are not 0.0 %."""
+    assert (ID.percent(14 / 53_794), EN.percent(14 / 53_794)) == ("< 0,1%", "< 0.1%")
+    assert (EN.percent(0), EN.percent(None), EN.percent(0.0005)) == ("0.0%", "\N{EN DASH}", "0.1%")
+
+
 @pytest.mark.parametrize(
     ("words", "span", "shown"),
     [

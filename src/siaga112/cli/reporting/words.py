@@ -36,6 +36,8 @@ _MONTHS: Final = (
 
 DASH: Final = "\N{EN DASH}"
 MINUS: Final = "\N{MINUS SIGN}"
+_SMALLEST: Final = 0.0005
+"""A share below it would round to none at all."""
 NONE: Final = DASH
 """Where there is nothing to count."""
 
@@ -68,7 +70,9 @@ class Words:
 
     def percent(self, share: float | None) -> str:
         """Write a share."""
-        return NONE if share is None else self._signs(f"{100 * share:.1f}%")
+        if share is None:
+            return NONE
+        return self._signs("< 0.1%" if 0 < share < _SMALLEST else f"{100 * share:.1f}%")
 
     def difference(self, count: int) -> str:
         """Write a difference with its sign."""
