@@ -56,7 +56,7 @@ async def every_answer(store: Store) -> list[Any]:
         store.entry(prank(1).id),
         anext(aiter(store.entries(NOW, NOW + 1)), None),
         anext(aiter(store.rows(NOW, NOW + 1)), None),
-        store.blocks_changed(NOW),
+        store.blocks_of_changed(NOW),
         store.calls_of(CALLER),
         store.turned_away(CALLER, 1_000),
         store.proposed(),

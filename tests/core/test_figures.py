@@ -17,7 +17,6 @@ from siaga112.core.figures import Category, Figures, Misuser, Row, Tally, Waits,
 from siaga112.core.model import (
     DAY,
     SECOND,
-    Block,
     Caller,
     CallerRecord,
     Entry,
@@ -264,15 +263,11 @@ def test_what_is_no_row_is_refused(text: str | bytes) -> None:
 DAY_OF_BLOCKS: Final = of_days(date(2019, 2, 11), date(2019, 2, 11), JAKARTA)
 
 
-def _blocks(*blocks: Block) -> list[CallerRecord]:
-    return [CallerRecord(CALLER, blocks=blocks)]
-
-
 def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
     """By level and origin; one that only lasts into the period is not imposed in it."""
     first, end = DAY_OF_BLOCKS.first, DAY_OF_BLOCKS.end
-    records = _blocks(block(first - 1, end), block(first, None), block(end - 1, end + DAY), block(end, None))
-    counted = count_blocks(records, DAY_OF_BLOCKS)
+    blocks = [block(first - 1, end), block(first, None), block(end - 1, end + DAY), block(end, None)]
+    counted = count_blocks(blocks, DAY_OF_BLOCKS)
     assert counted.imposed == {
         (Level.PERMANENT, Origin.MANUAL): 1,
         (Level.TEMPORARY, Origin.MANUAL): 1,
@@ -285,10 +280,10 @@ def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
 def test_a_block_is_lifted_when_it_was_lifted(mistake: bool, wrong: int) -> None:  # noqa: FBT001
     """Whenever it was imposed; and it was wrong if who lifted it said so."""
     first = DAY_OF_BLOCKS.first
-    (record,) = _blocks(block(first - 30 * DAY, None))
+    record = CallerRecord(CALLER, blocks=(block(first - 30 * DAY, None),))
     lifted = lift(record, Lift(first, "supervisor", "a clinic", mistake=mistake))
-    assert count_blocks([lifted], DAY_OF_BLOCKS.before()).lifted == 0
-    counted = count_blocks([lifted], DAY_OF_BLOCKS)
+    assert count_blocks(lifted.blocks, DAY_OF_BLOCKS.before()).lifted == 0
+    counted = count_blocks(lifted.blocks, DAY_OF_BLOCKS)
     assert (counted.lifted, counted.wrong, counted.imposed.total()) == (1, wrong, 0)
 
 

@@ -37,6 +37,7 @@ from siaga112.core.codec import (
     dump_entry,
     dump_record,
     dump_standing,
+    load_blocks,
     load_deed,
     load_entry,
     load_record,
@@ -47,6 +48,7 @@ from siaga112.core.figures import Row
 from siaga112.core.model import (
     DAY,
     SECOND,
+    Block,
     Caller,
     CallerRecord,
     CallId,
@@ -232,21 +234,24 @@ class RedisStore:
             return int(count), int(oldest[0][1]) if oldest else None
 
     async def _records(self, callers: Sequence[bytes]) -> list[CallerRecord]:
-        """Give the records of these callers that have one."""
-        records = []
+        return await self._read(callers, load_record)
+
+    async def _read(self, callers: Sequence[bytes], load: Callable[[bytes], _T]) -> list[_T]:
+        """Read the records of these callers, of those that have one."""
+        read = []
         for n in range(0, len(callers), _TOGETHER):
             with _mapped():
                 trip = self._redis.pipeline(transaction=False)
                 for caller in callers[n : n + _TOGETHER]:
                     trip.hget(self._caller_key(Caller(caller.decode())), "doc")
-                records += [load_record(doc) for doc in await trip.execute() if doc]
-        return records
+                read += [load(doc) for doc in await trip.execute() if doc]
+        return read
 
-    async def blocks_changed(self, since: Millis) -> Sequence[CallerRecord]:
-        """Give the records of all callers one of whose blocks began or was lifted since then."""
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
+        """Give all blocks of the callers one of whose blocks began or was lifted since then."""
         with _mapped():
             callers = await self._redis.zrange(self._key("changed"), since, "+inf", byscore=True)
-        return await self._records(callers)
+        return [block for blocks in await self._read(callers, load_blocks) for block in blocks]
 
     async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
         """Take one of the automatic blocks of the hour before `at`."""

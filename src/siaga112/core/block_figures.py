@@ -1,10 +1,10 @@
 """What became of blocks in a period: imposed, lifted, found wrong."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from siaga112.core.model import Block, CallerRecord, Level, Origin
+from siaga112.core.model import Block, Level, Origin
 from siaga112.core.period import Period
 
 
@@ -25,10 +25,9 @@ class BlockFigures:
         return sum(count for kinds, count in self.imposed.items() if kind in kinds)
 
 
-def count_blocks(records: Iterable[CallerRecord], period: Period) -> BlockFigures:
-    """Count the blocks of these callers."""
+def count_blocks(blocks: Sequence[Block], period: Period) -> BlockFigures:
+    """Count those of these blocks that began, or were lifted, in the period."""
     first, end = period.first, period.end
-    blocks = [block for record in records for block in record.blocks]
     lifts = [block.lifted for block in blocks if block.lifted and first <= block.lifted.at < end]
     return BlockFigures(
         imposed=Counter(_kind(block) for block in blocks if first <= block.since < end),

@@ -115,14 +115,15 @@ def load_row(text: str | bytes) -> Row:
 
 def _row(row: dict[str, Any]) -> Row:
     outcome = _OUTCOMES[row["outcome"]]
+    waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
     return Row(
-        started=row["facts"][0][0],
-        outcome=outcome,
-        reason=_REASONS[row["reason"]],
-        mark=Mark(row["mark"]) if row["mark"] else None,
-        waited=waited(_call(row)) if outcome in {Outcome.ANSWERED, Outcome.ABANDONED} else None,
-        caller=Caller(row["caller"]) if row["caller"] else None,
-        strike=bool(row["strike"]),
+        row["facts"][0][0],
+        outcome,
+        _REASONS[row["reason"]],
+        Mark(row["mark"]) if row["mark"] else None,
+        waited(_call(row)) if waits else None,
+        row["caller"] or None,
+        bool(row["strike"]),
     )
 
 
@@ -202,26 +203,35 @@ def load_record(text: str | bytes) -> CallerRecord:
     return _load(text, _record)
 
 
+def load_blocks(text: str | bytes) -> tuple[Block, ...]:
+    """Read a caller's blocks alone."""
+    return _load(text, _blocks)
+
+
+def _blocks(row: dict[str, Any]) -> tuple[Block, ...]:
+    return tuple(
+        Block(
+            level=Level(b["level"]),
+            since=b["since"],
+            until=b["until"],
+            origin=Origin(b["origin"]),
+            reason=b["reason"],
+            by=b["by"],
+            calls=tuple(CallId(call) for call in b["calls"]),
+            lifted=Lift(*b["lifted"]) if b["lifted"] else None,
+            step=b["step"],
+        )
+        for b in row["blocks"]
+    )
+
+
 def _record(row: dict[str, Any]) -> CallerRecord:
     return CallerRecord(
         caller=Caller(row["caller"]),
         strikes=tuple(
             Strike(CallId(call), at, Outcome(outcome), reason) for call, at, outcome, reason in row["strikes"]
         ),
-        blocks=tuple(
-            Block(
-                level=Level(b["level"]),
-                since=b["since"],
-                until=b["until"],
-                origin=Origin(b["origin"]),
-                reason=b["reason"],
-                by=b["by"],
-                calls=tuple(CallId(call) for call in b["calls"]),
-                lifted=Lift(*b["lifted"]) if b["lifted"] else None,
-                step=b["step"],
-            )
-            for b in row["blocks"]
-        ),
+        blocks=_blocks(row),
         proposals=tuple(
             Proposal(
                 at=p["at"],

@@ -6,6 +6,7 @@ from typing import Protocol
 from siaga112.core.events import Event
 from siaga112.core.figures import Row
 from siaga112.core.model import (
+    Block,
     Caller,
     CallerRecord,
     CallId,
@@ -95,8 +96,8 @@ class Store(StandingReader, Protocol):
     def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
         """Give what figures need of the same rows, in slices of a day or less, in any order."""
 
-    async def blocks_changed(self, since: Millis) -> Sequence[CallerRecord]:
-        """Give the records of all callers one of whose blocks began or was lifted since then."""
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
+        """Give all blocks of the callers one of whose blocks began or was lifted since then."""
 
     async def write_deed(self, deed: Deed) -> None:
         """Add a line to the audit trail; the same line again changes nothing."""

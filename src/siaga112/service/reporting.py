@@ -52,7 +52,7 @@ class Reporter:
             if rows:
                 progress(_share(before, rows[0].started) / 2)
         figures = await self.figures(period, lambda share: progress((1 + share) / 2))
-        changed = await self.store.blocks_changed(before.first)
+        changed = await self.store.blocks_of_changed(before.first)
         return Report(
             site=self.site,
             made=made,
