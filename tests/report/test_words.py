@@ -90,6 +90,7 @@ def test_a_change_has_its_sign(now: int, before: int, shown: str) -> None:
     ("period", "shown"),
     [
         (of_days(date(2019, 2, 11), date(2019, 2, 11), ZONE), "11 Februari 2019"),
+        (of_days(date(2019, 2, 11), date(2019, 2, 28), ZONE), "11 \N{EN DASH} 28 Februari 2019"),
         (of_days(date(2019, 2, 11), date(2019, 3, 11), ZONE), "11 Februari \N{EN DASH} 11 Maret 2019"),
         (
             of_days(date(2018, 12, 31), date(2019, 1, 1), ZONE),

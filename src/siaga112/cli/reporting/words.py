@@ -134,4 +134,6 @@ class Words:
             return self.date(first)
         if first.year != last.year:
             return f"{self.date(first)} {DASH} {self.date(last)}"
+        if first.month == last.month:
+            return f"{first.day} {DASH} {self.date(last)}"
         return f"{first.day} {self.month(first)} {DASH} {self.date(last)}"
