@@ -1,13 +1,14 @@
 """A bar on stderr for what takes longer than a second; on a terminal only."""
 
+import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Final, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
-PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS: Final = 1.0
 
 
 class Bar:
@@ -29,17 +30,18 @@ class Bar:
 
     def __call__(self, share: float) -> None:
         """Tell the share that is done, from 0 to 1."""
-        if self._shown is None:
-            console = Console(stderr=True)
-            if not console.is_terminal or time.monotonic() - self._begun < PATIENCE_SECONDS:
+        if self._shown is None and sys.stderr.isatty():
+            if time.monotonic() - self._begun < PATIENCE_SECONDS:
                 return
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TimeRemainingColumn(),
-            )
-            self._shown = Progress(*columns, console=console, transient=True)
-            self._shown.add_task(self._what, total=1.0)
-            self._shown.start()
-        self._shown.update(self._shown.task_ids[0], completed=share)
+            self._shown = self._show()
+        if self._shown:
+            self._shown.update(self._shown.task_ids[0], completed=share)
+
+    def _show(self) -> "Progress":
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import Progress  # noqa: PLC0415
+
+        shown = Progress(console=Console(stderr=True), transient=True)
+        shown.add_task(self._what, total=1.0)
+        shown.start()
+        return shown
