@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siaga112.core.block_figures import count_blocks
@@ -39,6 +39,8 @@ from tests.samples import CALLER, OTHER, block
 JAKARTA: Final = ZoneInfo("Asia/Jakarta")
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 WITHIN: Final = 10 * SECOND
+NO_HURRY: Final = settings(deadline=None)
+"""How long an example takes is no part of a law."""
 SHIFTS: Final = (Shift("night", time(21, 30)), Shift("morning", time(7)), Shift("afternoon", time(14)))
 """Not in order; the night crosses midnight."""
 
@@ -89,6 +91,7 @@ def summed(tallies: list[Tally]) -> Tally:
     return total
 
 
+@NO_HURRY
 @given(st.lists(rows(), max_size=80), st.sampled_from([SHIFTS, SHIFTS[:1], ()]))
 def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
     given_rows: list[Row], shifts: tuple[Shift, ...]
@@ -107,6 +110,7 @@ def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
     assert [*figures.by_shift] == [shift.name for shift in shifts]
 
 
+@NO_HURRY
 @given(st.lists(rows(), max_size=80))
 def test_the_formulas_divide_what_was_counted(given_rows: list[Row]) -> None:
     """In time is a part of the answered, these of the presented, these of all; shares are 0 to 1."""
@@ -122,6 +126,7 @@ def test_the_formulas_divide_what_was_counted(given_rows: list[Row]) -> None:
         assert ratio.share is None if ratio.whole == 0 else 0 <= (ratio.share or 0) <= 1
 
 
+@NO_HURRY
 @given(st.lists(rows(), max_size=60), st.randoms())
 def test_the_order_of_rows_changes_nothing(given_rows: list[Row], random: object) -> None:
     """A day's rows come as Redis gives them."""
@@ -135,6 +140,7 @@ def test_the_order_of_rows_changes_nothing(given_rows: list[Row], random: object
     assert one.top_misusers(5) == other.top_misusers(5)
 
 
+@NO_HURRY
 @given(st.lists(st.integers(0, 3_000_000), min_size=1), st.integers(1, 100))
 def test_waits_are_the_nearest_rank_to_the_tenth_of_a_second(waits: list[Millis], percent: int) -> None:
     """At least so many percent waited no longer, and fewer waited less."""
@@ -296,6 +302,7 @@ def test_the_period_before_has_as_many_days_also_over_summer_time() -> None:
     assert MARCH.before() == of_days(date(2019, 3, 27), date(2019, 3, 29), BERLIN)
 
 
+@NO_HURRY
 @given(
     st.datetimes(datetime(2019, 3, 1), datetime(2019, 5, 1)),  # noqa: DTZ001 - made aware below
     st.timedeltas(timedelta(milliseconds=1), timedelta(days=40)),
