@@ -47,4 +47,5 @@ def centre(redis_with_month: str) -> Iterator[Shell]:
         shell = Shell(Path(home))
         shell.write(redis=f'url = "{redis_with_month}"', shifts=SHIFTS)
         shell.environ["SIAGA112_SITE"] = SITE
+        shell.patience = 120.0  # a month takes seconds on a machine that does much else
         yield shell
