@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready
 PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
-.PHONY: dashboards-check dashboards-images
+.PHONY: dashboards-check dashboards-images report-picture
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -60,6 +60,10 @@ dashboards-check: $(READY)
 # The dashboards as pictures, after a made-up month of calls (some minutes).
 dashboards-images: $(READY)
 	$(PYTHON) -m tests.grafana.pictures
+
+# The manual's pictures of the report: the centre's first month, printed by Chromium.
+report-picture: $(READY)
+	$(PYTHON) -m tests.report.picture
 
 prompts:
 	asterisk/sounds/make-prompts

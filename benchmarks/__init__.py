@@ -1,1 +1,1 @@
-"""Measurements, each by one command; never part of the tests."""
+"""What it costs: each module is one command that prints figures (`python -m benchmarks.NAME`)."""

@@ -80,6 +80,7 @@ class Shell:
         self.config = home / "siaga112.toml"
         self.environ = {"PATH": os.environ["PATH"], "USER": "ratna", "SIAGA112_CONFIG": str(self.config)}
         self.user: int | None = None
+        self.patience = PATIENCE
         self.write()
 
     def write(self, **more: str) -> None:
@@ -98,7 +99,7 @@ class Shell:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             out, err = await process.communicate()
         ended = Ended(process.returncode or 0, out.decode(), err.decode())
         assert "Traceback" not in ended.err, ended.err

@@ -15,7 +15,6 @@ import structlog
 from siaga112.adapters import redis_embedded
 from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
 from siaga112.adapters.fastagi import FastAgiServer
-from siaga112.adapters.http import HttpEndpoint
 from siaga112.adapters.metrics import Metrics
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
@@ -157,6 +156,8 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT."""
+        from siaga112.adapters.http import HttpEndpoint  # noqa: PLC0415 - slow to import; commands need none
+
         settings = self.settings
         if self.only is not Half.SCREEN:
             require_secret(settings)

@@ -55,6 +55,8 @@ async def every_answer(store: Store) -> list[Any]:
         store.put_entry(entry(prank(1))),
         store.entry(prank(1).id),
         anext(aiter(store.entries(NOW, NOW + 1)), None),
+        anext(aiter(store.rows(NOW, NOW + 1)), None),
+        store.blocks_of_changed(NOW),
         store.calls_of(CALLER),
         store.ledger_calls(NOW, NOW + 1),
         store.put_snapshot(SNAPSHOT),

@@ -12,6 +12,7 @@ from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.core import decisions
+from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.model import (
     DAY,
     Allow,
@@ -198,6 +199,31 @@ async def test_the_ledger_spans_midnight(store: Store) -> None:
         await store.put_entry(row)
     assert [row async for row in store.entries(midnight - 1_000, midnight + 1_000)] == rows[:3]
     assert [row async for row in store.entries(midnight, midnight + 1_001)] == rows[2:]
+
+
+async def test_the_figures_rows_are_the_ledgers(store: Store) -> None:
+    """The same calls of the same time, over midnight too, in whatever order."""
+    midnight = NOW // DAY * DAY
+    calls = [prank(1, midnight - 1), answered(2, midnight), prank(3, midnight + 1), prank(4, midnight + 2)]
+    for call in calls:
+        await store.put_entry(entry(call))
+    rows = [row async for some in store.rows(midnight - 1, midnight + 2) for row in some]
+    assert sorted(rows) == [load_row(dump_entry(entry(call))) for call in calls[:3]]
+    assert [row async for some in store.rows(midnight - DAY, midnight - 1) for row in some] == []
+
+
+async def test_who_was_blocked_is_known_when_the_block_is_over(store: Store) -> None:
+    """Since when it began, or was lifted; until the caller is forgotten."""
+    await change(store, lambda record: decisions.impose(record, block(NOW - 50, NOW - 40)))
+    await change(store, struck(strike(1)), OTHER)
+    assert list(await store.blocks_of_changed(NOW - 50)) == [block(NOW - 50, NOW - 40)]
+    assert list(await store.blocks_of_changed(NOW - 49)) == []
+    held = await change(store, lambda record: decisions.impose(record, block(NOW - 30, None)))
+    assert tuple(await store.blocks_of_changed(NOW - 30)) == held.blocks
+    held = await change(store, lambda record: decisions.lift(record, Lift(NOW - 10, "supervisor", "wrong")))
+    assert tuple(await store.blocks_of_changed(NOW - 10)) == held.blocks
+    await store.erase(CALLER)
+    assert list(await store.blocks_of_changed(0)) == []
 
 
 async def test_the_same_call_again_replaces_its_row(store: Store) -> None:

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
-from siaga112.core.model import Caller, CallerRecord, CallId, Deed, Entry, Level, Millis, Mode
+from siaga112.core.codec import dump_entry, load_row
+from siaga112.core.figures import Row
+from siaga112.core.model import Block, Caller, CallerRecord, CallId, Deed, Entry, Level, Millis, Mode
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import Snapshot
 from siaga112.service.ports import StoreDownError
@@ -185,6 +187,19 @@ class MemoryStore:
         """Give what goes on now."""
         await self.ping()
         return self._snapshot
+
+    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+        """Give what figures need of the same rows, one by one."""
+        async for entry in self.entries(since, until):
+            yield [load_row(dump_entry(entry))]
+
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
+        """Give all blocks of the callers one of whose blocks began or was lifted since then."""
+        await self.ping()
+        records = [
+            record for record, _, _ in self._records.values() if (record.blocks_changed or -1) >= since
+        ]
+        return [block for record in records for block in record.blocks]
 
     async def mode(self) -> Mode | None:
         """Give the site's mode."""

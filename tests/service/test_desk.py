@@ -165,6 +165,21 @@ async def test_a_lift_by_a_person_frees_at_once() -> None:
     assert await desk.store.blocked(desk.clock()) == []
 
 
+@pytest.mark.parametrize(("mistake", "detail"), [(False, "permanent"), (True, "permanent, a mistake")])
+async def test_a_block_that_should_never_have_been_is_on_record_as_a_mistake(
+    mistake: bool,  # noqa: FBT001
+    detail: str,
+) -> None:
+    """Only if the supervisor says so: a stolen phone was blocked rightly."""
+    office = Office()
+    await office.desk.block(CALLER, None, "threats")
+    await office.desk.unblock(CALLER, "a clinic", mistake=mistake)
+    (block,) = (await office.desk.record(CALLER)).blocks
+    assert block.lifted
+    assert block.lifted.mistake is mistake
+    assert ("ratna", "unblock", CALLER, detail) in await office.trail()
+
+
 async def test_a_block_for_somebody_on_the_allow_list_says_so() -> None:
     """It is kept, it does not hold, and the supervisor is told."""
     desk = Office().desk

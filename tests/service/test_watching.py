@@ -22,7 +22,7 @@ class CountedStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.wholes = 0
-        self.rows: list[CallId] = []
+        self.read: list[CallId] = []
 
     def entries(self, since: Millis, until: Millis):  # type: ignore[no-untyped-def]  # noqa: ANN201 - the port's
         """Count a reading of all."""
@@ -37,7 +37,7 @@ class CountedStore(MemoryStore):
 
     async def entry(self, call: CallId) -> Entry | None:
         """Count a reading of one."""
-        self.rows.append(call)
+        self.read.append(call)
         return await super().entry(call)
 
 
@@ -112,14 +112,14 @@ async def test_only_what_is_new_is_read() -> None:
         await store.put_entry(entry(prank(number, NOON - number * SECOND)))
     today = Today(store, ZONE)
     await today.look(NOON)
-    assert (store.wholes, store.rows) == (1, [])
+    assert (store.wholes, store.read) == (1, [])
     new = entry(answered(900, NOON + 1))
     await store.put_entry(new)
     await today.look(NOON + SECOND)
-    assert store.rows == []
+    assert store.read == []
     await today.look(NOON + 3 * SECOND)
     await today.look(NOON + 6 * SECOND)
-    assert (store.wholes, store.rows) == (1, [new.finding.call.id])
+    assert (store.wholes, store.read) == (1, [new.finding.call.id])
     assert today.day
     assert today.day.total == 201
     assert today.last[0] == new
@@ -147,7 +147,7 @@ async def test_many_new_rows_are_read_at_once() -> None:
     for number in range(NEW_AT_ONCE + 1):
         await store.put_entry(entry(prank(number, NOON - SECOND)))
     await today.look(NOON + 3 * SECOND)
-    assert (store.wholes, store.rows) == (2, [])
+    assert (store.wholes, store.read) == (2, [])
     assert today.day
     assert today.day.total == NEW_AT_ONCE + 1
 

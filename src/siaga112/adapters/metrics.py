@@ -16,15 +16,12 @@ from siaga112.core.model import (
     OperatorState,
     Outcome,
     ProposalCause,
-    Reason,
     Screening,
     ScreenReason,
     Stage,
 )
+from siaga112.core.service_level import served
 from siaga112.core.shifts import Shift, shift_at
-
-BEFORE_THE_QUEUE: Final = frozenset({Reason.DROPPED_EARLY, Reason.BEFORE_MENU})
-"""Reasons of abandoned calls that nobody could have answered yet."""
 
 
 class Metrics:
@@ -82,18 +79,13 @@ class Metrics:
         stages, series, site = finding.stages, self._series, self._site
         waited = stages.ring if stages.wait is None else stages.wait
         queue = self._named(finding.queue)
-        match finding.outcome:
-            case Outcome.ANSWERED if waited is not None:
-                result = "in_time" if waited <= self._answer_within else "late"
-                series.answer_wait.labels(site, queue).observe(waited / SECOND)
-            case Outcome.ABANDONED if finding.reason not in BEFORE_THE_QUEUE:
-                result = "abandoned"
-                if waited is not None:
-                    series.abandon_wait.labels(site).observe(waited / SECOND)
-            case Outcome.UNSERVED:
-                result = "unserved"
-            case _:
-                return
+        result = served(finding.outcome, finding.reason, waited, self._answer_within)
+        if result is None:
+            return
+        if waited is not None and finding.outcome is Outcome.ANSWERED:
+            series.answer_wait.labels(site, queue).observe(waited / SECOND)
+        if waited is not None and finding.outcome is Outcome.ABANDONED:
+            series.abandon_wait.labels(site).observe(waited / SECOND)
         series.service_calls.labels(site, queue, shift, result).inc()
 
     def _named(self, queue: str | None) -> str:

@@ -8,6 +8,7 @@ strike and the block that it leads to are replaced together or not at all.
     siaga112:{SITE:CALLER}:away   string, while somebody who was just turned away may call again
     siaga112:SITE:calls:DAY       hash  call id → ledger row (DAY in UTC; expires as a whole)
     siaga112:SITE:blocks          zset  caller → end of the block in ms, +inf for permanent
+    siaga112:SITE:changed         zset  caller → when a block of theirs last began or was lifted
     siaga112:SITE:missed          zset  caller → the oldest call that nobody has answered
     siaga112:SITE:allowed         set   callers
     siaga112:SITE:proposed        set   callers whose block waits for a supervisor
@@ -22,10 +23,10 @@ The lists are indexes: the records are the truth, and a reader checks each again
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ClusterError, ReadOnlyError, RedisClusterException, RedisError
@@ -38,15 +39,19 @@ from siaga112.core.codec import (
     dump_record,
     dump_snapshot,
     dump_standing,
+    load_blocks,
     load_deed,
     load_entry,
     load_record,
+    load_row,
     load_snapshot,
     load_standing,
 )
+from siaga112.core.figures import Row
 from siaga112.core.model import (
     DAY,
     SECOND,
+    Block,
     Caller,
     CallerRecord,
     CallId,
@@ -59,6 +64,11 @@ from siaga112.core.model import (
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import LIFE, Snapshot
 from siaga112.service.ports import StoreBrokenError, StoreDownError
+
+_T = TypeVar("_T")
+
+_TOGETHER: Final = 500
+"""How many records are asked for in one trip."""
 
 _UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
 """As Asterisk writes it: the system's name, if it has one, the second, a number."""
@@ -173,6 +183,11 @@ class RedisStore:
                 trip.zadd(self._key("missed"), {caller: record.missed[0].at})
             else:
                 trip.zrem(self._key("missed"), caller)
+            if changed := record.blocks_changed:
+                trip.zadd(self._key("changed"), {caller: changed})
+                trip.zremrangebyscore(self._key("changed"), "-inf", changed - self._keep_calls)
+            else:
+                trip.zrem(self._key("changed"), caller)
             for name, listed in (("allowed", record.allow), ("proposed", record.proposed)):
                 (trip.sadd if listed else trip.srem)(self._key(name), caller)
             await trip.execute()
@@ -223,7 +238,24 @@ class RedisStore:
             return int(count), int(oldest[0][1]) if oldest else None
 
     async def _records(self, callers: Sequence[bytes]) -> list[CallerRecord]:
-        return [(await self.load(Caller(caller.decode())))[0] for caller in callers]
+        return await self._read(callers, load_record)
+
+    async def _read(self, callers: Sequence[bytes], load: Callable[[bytes], _T]) -> list[_T]:
+        """Read the records of these callers, of those that have one."""
+        read = []
+        for n in range(0, len(callers), _TOGETHER):
+            with _mapped():
+                trip = self._redis.pipeline(transaction=False)
+                for caller in callers[n : n + _TOGETHER]:
+                    trip.hget(self._caller_key(Caller(caller.decode())), "doc")
+                read += [load(doc) for doc in await trip.execute() if doc]
+        return read
+
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
+        """Give all blocks of the callers one of whose blocks began or was lifted since then."""
+        with _mapped():
+            callers = await self._redis.zrange(self._key("changed"), since, "+inf", byscore=True)
+        return [block for blocks in await self._read(callers, load_blocks) for block in blocks]
 
     async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
         """Take one of the automatic blocks of the hour before `at`."""
@@ -242,7 +274,7 @@ class RedisStore:
         with _mapped():
             await self._redis.delete(key, f"{key}:calls", f"{key}:away")
             trip = self._redis.pipeline(transaction=False)
-            for name in ("blocks", "missed"):
+            for name in ("blocks", "missed", "changed"):
                 trip.zrem(self._key(name), caller)
             for name in ("allowed", "proposed"):
                 trip.srem(self._key(name), caller)
@@ -285,24 +317,32 @@ class RedisStore:
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in [since, until), oldest first, a day at a time."""
-        for day in self._days(since, until):
-            with _mapped():
-                entries = [load_entry(row) for row in await self._redis.hvals(day)]
+        async for entries in self._days(since, until, load_entry):
             for entry in sorted(entries, key=lambda e: (e.finding.call.started, e.finding.call.id)):
                 if since <= entry.finding.call.started < until:
                     yield entry
 
+    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+        """Give what figures need of the same rows, a day at a time, in any order."""
+        async for rows in self._days(since, until, load_row):
+            yield [row for row in rows if since <= row.started < until]
+
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of the days that have a part in that time."""
         with _mapped():
-            days = [await self._redis.hkeys(day) for day in self._days(since, until)]
+            days = [await self._redis.hkeys(day) for day in self._day_keys(since, until)]
             return [CallId(call.decode()) for calls in days for call in calls]
 
-    def _days(self, since: Millis, until: Millis) -> Iterator[str]:
-        day = datetime.fromtimestamp(since / SECOND, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        while day.timestamp() * SECOND < until:
-            yield self._day_key(int(day.timestamp()) * SECOND)
-            day += timedelta(days=1)
+    async def _days(
+        self, since: Millis, until: Millis, load: Callable[[bytes], _T]
+    ) -> AsyncIterator[Sequence[_T]]:
+        for day in self._day_keys(since, until):
+            with _mapped():
+                rows = [load(text) for text in await self._redis.hvals(day)]
+            yield rows
+
+    def _day_keys(self, since: Millis, until: Millis) -> Iterator[str]:
+        return (self._day_key(day) for day in range(since // DAY * DAY, until, DAY))
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 

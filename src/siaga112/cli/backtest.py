@@ -1,6 +1,7 @@
 """`backtest`."""
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from siaga112.core import durations
 from siaga112.errors import SiagaError
 
 if TYPE_CHECKING:
+    from siaga112.cli.progress import Bar
     from siaga112.core.past.backtest import Result
     from siaga112.core.past.history import History
     from siaga112.core.past.reading import FileReport
@@ -85,7 +87,7 @@ def backtest(  # noqa: PLR0917 - one parameter an option
 
 def _read(files: Sequence[Path], config: "Settings") -> "tuple[list[FileReport], History]":
     from siaga112.adapters import past_files  # noqa: PLC0415
-    from siaga112.cli.progress import Progress  # noqa: PLC0415
+    from siaga112.cli.progress import Bar  # noqa: PLC0415
     from siaga112.core.past.columns import Clock  # noqa: PLC0415
     from siaga112.core.past.history import History  # noqa: PLC0415
     from siaga112.core.past.reading import Site  # noqa: PLC0415
@@ -98,13 +100,27 @@ def _read(files: Sequence[Path], config: "Settings") -> "tuple[list[FileReport],
     countable = frozenset(str(name) for name in COUNTABLE)
     reports, history = [], History()
     size = sum(file.stat().st_size for file in files if file.is_file())
-    with Progress(size) as progress:
+    with Bar("reading") as bar:
+        advance = _pace(bar, size)
         for file in files:
-            report, found = past_files.read(file, site, clock, countable, progress.advance)
+            report, found = past_files.read(file, site, clock, countable, advance)
             reports.append(report)
             for past in found.calls.values():
                 history.add(past)
     return reports, history
+
+
+def _pace(bar: "Bar", size: int) -> Callable[[int, int], None]:
+    """Give what counts rows and bytes read, of so many bytes, and shows how fast that goes."""
+    began, rows, done = time.monotonic(), 0, 0
+
+    def advance(more: int, read: int) -> None:
+        nonlocal rows, done
+        rows, done = rows + more, done + read
+        rate = rows / max(time.monotonic() - began, 1e-3)
+        bar(min(1.0, done / max(size, 1)), f"{rows:,} rows, {rate:,.0f} rows/s")
+
+    return advance
 
 
 # ── which policies ───────────────────────────────────────────────────────────────────────────────

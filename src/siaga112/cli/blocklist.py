@@ -77,13 +77,20 @@ def block(
 
 
 @app.command()
-def unblock(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
+def unblock(
+    caller: NumberArgument,
+    reason: ReasonOption,
+    by: ByOption,
+    mistake: Annotated[
+        bool, typer.Option("--mistake", help="It should never have been: `report` counts it as wrong.")
+    ] = False,
+) -> None:
     """Lift the block on a caller; strikes so far are forgiven.
 
     Example: siaga112 unblock 081234567890 --reason "phone was stolen"
     """
     who = number(caller)
-    lifted = at_desk(lambda desk: desk.unblock(who, reason), by)
+    lifted = at_desk(lambda desk: desk.unblock(who, reason, mistake=mistake), by)
     typer.echo(f"{who} is no longer blocked (was: {lifted.level.value}, {lifted.reason})")
 
 

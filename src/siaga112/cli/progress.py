@@ -1,43 +1,48 @@
-"""How far a long reading is: on a terminal, from one second on, on stderr."""
+"""A bar on stderr for what takes longer than a second; on a terminal only."""
 
 import sys
 import time
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 PATIENCE_SECONDS: Final = 1.0
-EVERY_SECONDS: Final = 0.2
 
 
-class Progress:
-    """Rows, rate and share of what there is to read. `total` in bytes; 0 if not known."""
+class Bar:
+    """Shows which share of the work is done, from one second on."""
 
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._rows = 0
-        self._bytes = 0
-        self._began = time.monotonic()
-        self._told = self._began + PATIENCE_SECONDS - EVERY_SECONDS
-        self._shown = False
-        self._wanted = sys.stderr.isatty()
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._begun = time.monotonic()
+        self._shown: Progress | None = None
 
     def __enter__(self) -> Self:
         return self
-
-    def advance(self, rows: int, size: int) -> None:
-        """Count what was read."""
-        self._rows += rows
-        self._bytes += size
-        now = time.monotonic()
-        if self._wanted and now - self._told >= EVERY_SECONDS:
-            self._told, self._shown = now, True
-            share = min(100, 100 * self._bytes // self._total) if self._total else 0
-            rate = self._rows / (now - self._began)
-            sys.stderr.write(f"\r{share:3d} %  {self._rows:,} rows  {rate:,.0f} rows/s ")
-            sys.stderr.flush()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._shown:
-            sys.stderr.write("\r\033[K")
+            self._shown.stop()
+
+    def __call__(self, share: float, note: str = "") -> None:
+        """Tell the share that is done, from 0 to 1, and what else there is to say of it."""
+        if self._shown is None and sys.stderr.isatty():
+            if time.monotonic() - self._begun < PATIENCE_SECONDS:
+                return
+            self._shown = self._show()
+        if self._shown:
+            self._shown.update(self._shown.task_ids[0], completed=share, note=note)
+
+    def _show(self) -> "Progress":
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import Progress, TextColumn  # noqa: PLC0415
+
+        columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
+        shown = Progress(*columns, console=Console(stderr=True), transient=True)
+        shown.add_task(self._what, total=1.0, note="")
+        shown.start()
+        return shown

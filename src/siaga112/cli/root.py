@@ -145,7 +145,9 @@ from siaga112.cli import (  # noqa: E402, F401 - each adds its commands to `app`
     captures,
     daemon,
     doctor,
+    export,
     files,
     ledger,
+    report,
     top,
 )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import TextIO
 
 import typer
 from rich.console import Console
@@ -16,6 +17,12 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+
+def console(width: int, file: TextIO | None = None) -> Console:
+    """Make what to print on: as wide as the terminal, and in colour; else of that width, and plain."""
+    made = _Console(file=file, highlight=False)
+    return made if made.is_terminal else _Console(file=file, highlight=False, width=width, no_color=True)
 
 
 def as_json(value: object) -> None:
@@ -36,15 +43,12 @@ def table(rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
     if not rows:
         typer.echo(empty)
         return
-    console = _Console(highlight=False)
-    if not console.is_terminal:
-        console = _Console(highlight=False, width=200, no_color=True)
     shown = Table(
         *(column.replace("_", " ") for column in columns), box=None, header_style="bold", pad_edge=False
     )
     for row in rows:
         shown.add_row(*(Text(_cell(row[column])) for column in columns))
-    console.print(shown)
+    console(200).print(shown)
 
 
 def _cell(value: object) -> str:

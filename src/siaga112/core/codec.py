@@ -5,8 +5,9 @@ Raises `ValueError` on what is not such a record; never anything else.
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+from siaga112.core.figures import Row
 from siaga112.core.model import (
     Allow,
     Block,
@@ -37,11 +38,16 @@ from siaga112.core.model import (
     Strike,
     Verdict,
 )
-from siaga112.core.outcome import stages
+from siaga112.core.outcome import stages, waited
 from siaga112.core.policy import Standing
 from siaga112.core.snapshot import Snapshot
 
 _T = TypeVar("_T")
+
+# A look-up costs a fifth of calling the enum, and the ledger is read by the hundred thousand.
+_OUTCOMES: Final[dict[str, Outcome]] = {outcome.value: outcome for outcome in Outcome}
+_REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
+_KINDS: Final[dict[str, FactKind]] = {kind.value: kind for kind in FactKind}
 
 
 def _dump(value: object) -> str:
@@ -49,8 +55,8 @@ def _dump(value: object) -> str:
 
 
 def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:
-    try:
-        return build(json.loads(text))
+    try:  # decoded first, since json would guess at the encoding each time
+        return build(json.loads(text if isinstance(text, str) else text.decode()))
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"not a stored record: {error!r}") from error
 
@@ -106,14 +112,37 @@ def load_entry(text: str | bytes) -> Entry:
     return _load(text, _entry)
 
 
-def _entry(row: dict[str, Any]) -> Entry:
-    call = Call(
+def load_row(text: str | bytes) -> Row:
+    """Read as much of a row of the ledger as the figures need, in a third of the time."""
+    return _load(text, _row)
+
+
+def _row(row: dict[str, Any]) -> Row:
+    outcome = _OUTCOMES[row["outcome"]]
+    waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
+    return Row(
+        row["facts"][0][0],
+        outcome,
+        _REASONS[row["reason"]],
+        Mark(row["mark"]) if row["mark"] else None,
+        waited(_call(row)) if waits else None,
+        row["caller"] or None,
+        bool(row["strike"]),
+    )
+
+
+def _call(row: dict[str, Any]) -> Call:
+    return Call(
         id=CallId(row["id"]),
         raw_caller=row["raw"],
         caller=Caller(row["caller"]) if row["caller"] else None,
         identified=row["identified"],
-        facts=tuple(Fact(at, FactKind(kind), detail) for at, kind, detail in row["facts"]),
+        facts=tuple(Fact(at, _KINDS[kind], detail) for at, kind, detail in row["facts"]),
     )
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    call = _call(row)
     finding = Finding(
         call=call,
         outcome=Outcome(row["outcome"]),
@@ -170,12 +199,34 @@ def dump_record(record: CallerRecord) -> str:
 
 
 def _dump_lift(lift: Lift | None) -> list[object] | None:
-    return [lift.at, lift.by, lift.reason, lift.forgives] if lift else None
+    return [lift.at, lift.by, lift.reason, lift.forgives, lift.mistake] if lift else None
 
 
 def load_record(text: str | bytes) -> CallerRecord:
     """Read all that is held on a caller."""
     return _load(text, _record)
+
+
+def load_blocks(text: str | bytes) -> tuple[Block, ...]:
+    """Read a caller's blocks alone."""
+    return _load(text, _blocks)
+
+
+def _blocks(row: dict[str, Any]) -> tuple[Block, ...]:
+    return tuple(
+        Block(
+            level=Level(b["level"]),
+            since=b["since"],
+            until=b["until"],
+            origin=Origin(b["origin"]),
+            reason=b["reason"],
+            by=b["by"],
+            calls=tuple(CallId(call) for call in b["calls"]),
+            lifted=Lift(*b["lifted"]) if b["lifted"] else None,
+            step=b["step"],
+        )
+        for b in row["blocks"]
+    )
 
 
 def _record(row: dict[str, Any]) -> CallerRecord:
@@ -184,20 +235,7 @@ def _record(row: dict[str, Any]) -> CallerRecord:
         strikes=tuple(
             Strike(CallId(call), at, Outcome(outcome), reason) for call, at, outcome, reason in row["strikes"]
         ),
-        blocks=tuple(
-            Block(
-                level=Level(b["level"]),
-                since=b["since"],
-                until=b["until"],
-                origin=Origin(b["origin"]),
-                reason=b["reason"],
-                by=b["by"],
-                calls=tuple(CallId(call) for call in b["calls"]),
-                lifted=Lift(*b["lifted"]) if b["lifted"] else None,
-                step=b["step"],
-            )
-            for b in row["blocks"]
-        ),
+        blocks=_blocks(row),
         proposals=tuple(
             Proposal(
                 at=p["at"],

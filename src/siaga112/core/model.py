@@ -278,12 +278,14 @@ class Lift:
     """The end that a person, or a corrected mark, put to a block before its time.
 
     A person's decision forgives all misuse before it; a corrected mark only takes itself back.
+    `mistake`: the block should never have been.
     """
 
     at: Millis
     by: str
     reason: str
     forgives: bool = True
+    mistake: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +366,11 @@ class CallerRecord:
     """What `siaga112 callbacks` lists, oldest first."""
     reached: Millis = 0
     """When an operator last spoke with the caller: no abandoned call before it is missed."""
+
+    @property
+    def blocks_changed(self) -> Millis | None:
+        """When a block of the caller last began, or was lifted."""
+        return max((b.lifted.at if b.lifted else b.since for b in self.blocks), default=None)
 
     @property
     def proposed(self) -> Proposal | None:

@@ -152,10 +152,20 @@ def stages(call: Call) -> Stages:
     """Measure how long the call spent where, from event times."""
     return Stages(
         ivr=_between(call, FactKind.MENU, (FactKind.QUEUED, FactKind.CONNECTED, *_LEAVING)),
-        wait=_between(call, FactKind.QUEUED, (FactKind.CONNECTED, FactKind.GAVE_UP, *_LEAVING)),
-        ring=_between(call, FactKind.RINGING, (FactKind.CONNECTED, FactKind.GAVE_UP, *_LEAVING)),
+        wait=_waiting(call, FactKind.QUEUED),
+        ring=_waiting(call, FactKind.RINGING),
         talk=_between(call, FactKind.CONNECTED, (FactKind.PARTED,)),
     )
+
+
+def waited(call: Call) -> Millis | None:
+    """Measure how long the caller waited for an operator: in the queue; ringing, where there is none."""
+    wait = _waiting(call, FactKind.QUEUED)
+    return _waiting(call, FactKind.RINGING) if wait is None else wait
+
+
+def _waiting(call: Call, start: FactKind) -> Millis | None:
+    return _between(call, start, (FactKind.CONNECTED, FactKind.GAVE_UP, *_LEAVING))
 
 
 def _between(call: Call, start: FactKind, ends: tuple[FactKind, ...]) -> Millis | None:

@@ -29,6 +29,10 @@ class Pseudonyms:
         """Replace every number and name of a person in a message."""
         return _HEADERS.sub(self._header, message)
 
+    def of(self, number: str) -> str:
+        """Replace one number."""
+        return self._number(number.encode()).decode()
+
     def _header(self, found: "re.Match[bytes]") -> bytes:
         name, value = found[1], found[2]
         if b"Name: " in name and value not in {b"", b"<unknown>"}:

@@ -1,8 +1,8 @@
-"""Which shift a call belongs to."""
+"""Which shift a call belongs to, and which day that shift."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from siaga112.core.model import SECOND, Millis
@@ -18,9 +18,22 @@ class Shift:
 
 def shift_at(now: Millis, shifts: Sequence[Shift], zone: ZoneInfo) -> str:
     """Name the shift on duty at that instant, in the site's time zone; '' where there are none."""
+    return duty(datetime.fromtimestamp(now / SECOND, UTC).astimezone(zone), shifts)[1]
+
+
+def duty(local: datetime, shifts: Sequence[Shift]) -> tuple[date, str]:
+    """Give the shift on duty at that local time, and its day: the one on which it began.
+
+    So the night shift of the 11th lasts until the morning of the 12th.
+    """
+    day, clock = local.date(), local.time()
     if not shifts:
-        return ""
-    local = datetime.fromtimestamp(now / SECOND, UTC).astimezone(zone).time()
-    ordered = sorted(shifts, key=lambda shift: shift.begins)
-    begun = [shift for shift in ordered if shift.begins <= local]
-    return (begun or ordered)[-1].name
+        return day, ""
+    begun = [shift for shift in shifts if shift.begins <= clock]
+    if begun:
+        return day, max(begun, key=_begins).name
+    return day - timedelta(days=1), max(shifts, key=_begins).name
+
+
+def _begins(shift: Shift) -> time:
+    return shift.begins

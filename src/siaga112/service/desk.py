@@ -92,14 +92,16 @@ class Desk:
             raise RefusedError(f"{caller} is now blocked, but stays on the allow list, which comes first")
         return block
 
-    async def unblock(self, caller: Caller, reason: str) -> Block:
-        """Lift the block in force; strikes before this are forgiven."""
-        lifting = Lift(self.clock(), self.by, reason)
+    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> Block:
+        """Lift the block in force, as a mistake if it was one; strikes before this are forgiven."""
+        lifting = Lift(self.clock(), self.by, reason, mistake=mistake)
         before, _ = await self._change(caller, lambda held: decisions.lift(held, lifting))
         lifted = before.block_at(lifting.at)
         if lifted is None:
             raise RefusedError(f"{caller} is not blocked")
-        await self._write("unblock", caller, lifted.level, reason)
+        await self._write(
+            "unblock", caller, f"{lifted.level}, a mistake" if mistake else lifted.level, reason
+        )
         return lifted
 
     async def allow(self, caller: Caller, reason: str) -> None:
@@ -167,7 +169,7 @@ class Desk:
         struck = False
         if caller:
             now = self.clock()
-            taken = Lift(now, self.by, f"call {call} was marked {mark}", forgives=False)
+            taken = Lift(now, self.by, f"call {call} was marked {mark}", forgives=False, mistake=True)
 
             def change(record: CallerRecord) -> CallerRecord:
                 if mark is Mark.GENUINE:

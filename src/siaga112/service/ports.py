@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from siaga112.core.events import Event
+from siaga112.core.figures import Row
 from siaga112.core.model import (
+    Block,
     Caller,
     CallerRecord,
     CallId,
@@ -94,6 +96,12 @@ class Store(StandingReader, Protocol):
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of that time, and maybe some of the same days, without reading their rows."""
+
+    def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+        """Give what figures need of the same rows, in slices of a day or less, in any order."""
+
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
+        """Give all blocks of the callers one of whose blocks began or was lifted since then."""
 
     async def write_deed(self, deed: Deed) -> None:
         """Add a line to the audit trail; the same line again changes nothing."""

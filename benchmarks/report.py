@@ -1,0 +1,109 @@
+"""`siaga112 report` over a month of 53,794 calls and a year of 650,000: time and memory of the command.
+
+python -m benchmarks.report           both
+python -m benchmarks.report month     one
+"""
+
+import asyncio
+import multiprocessing
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis_store import RedisStore
+from tests import month
+from tests.lab.redis_servers import plain
+
+RUNS = 5
+SITE = "bench"
+YEAR = month.Share(date(2019, 1, 1), date(2019, 12, 31), 650_000, 93_000, 35_000, 522_000, genuine=170)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A ledger, and what the report of it may cost."""
+
+    name: str
+    shares: tuple[month.Share, ...]
+    seconds: float
+    megabytes: float
+
+
+CASES = (Case("month", month.SHARES, 2, 100), Case("year", (YEAR,), 15, 400))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the command cost."""
+
+    seconds: float
+    cpu: float
+    megabytes: float
+
+
+def main(names: list[str]) -> None:
+    """Fill a Redis, run the command some times, and print what it cost."""
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {RUNS} runs each")
+    for case in CASES:
+        if not names or case.name in names:
+            _measure(case)
+
+
+def _measure(case: Case) -> None:
+    with plain() as server, tempfile.TemporaryDirectory() as home:
+        # In a process of its own: what a command takes at most is counted from what its parent has.
+        filling = multiprocessing.Process(target=_fill_now, args=(server.url, case))
+        filling.start()
+        filling.join()
+        config = Path(home, "siaga112.toml")
+        config.write_text(f'site = "{SITE}"\n[redis]\nurl = "{server.url}"\n')
+        command = [sys.executable, "-m", "siaga112", "--config", str(config), "report"]
+        command += ["--from", f"{case.shares[0].first}", "--to", f"{case.shares[-1].last}"]
+        runs = [_run([*command, "--format", "html"]) for _ in range(RUNS)]
+    calls = sum(share.total for share in case.shares)
+    times = sorted(run.seconds for run in runs)
+    cpu = statistics.median(run.cpu for run in runs)
+    print(
+        f"{case.name}, {calls:,} calls: {statistics.median(times):.2f} s "
+        f"({times[0]:.2f} to {times[-1]:.2f}; of the processor {cpu:.2f} s), "
+        f"{max(run.megabytes for run in runs):.0f} MB at most; "
+        f"may take {case.seconds:g} s and {case.megabytes:g} MB"
+    )
+
+
+def _fill_now(url: str, case: Case) -> None:
+    asyncio.run(_fill(url, case))
+
+
+async def _fill(url: str, case: Case) -> None:
+    store = RedisStore(connect(url), SITE, month.FOREVER)
+    if case.name == "month":
+        rows = list(month.entries(case.shares))
+        await month.write(store, rows)
+        await month.write_records(store, month.records(rows), rows[-1].finding.call.ended)
+    else:
+        await month.write(store, month.entries(case.shares))
+    await store.close()
+
+
+def _run(command: list[str]) -> Run:
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - begun
+    if process.returncode:
+        sys.exit(f"{command}: exit code {process.returncode}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,139 @@
+"""The report's words, numbers and dates, in Indonesian and in English."""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from siaga112.core.model import SECOND, Millis
+from siaga112.core.period import Period
+
+
+class Language(StrEnum):
+    """A language of the report."""
+
+    ID = "id"
+    EN = "en"
+
+
+_DAYS: Final = (
+    ("Sen", "Mon"),
+    ("Sel", "Tue"),
+    ("Rab", "Wed"),
+    ("Kam", "Thu"),
+    ("Jum", "Fri"),
+    ("Sab", "Sat"),
+    ("Min", "Sun"),
+)
+_MONTHS: Final = (
+    ("Januari", "January"), ("Februari", "February"), ("Maret", "March"), ("April", "April"),
+    ("Mei", "May"), ("Juni", "June"), ("Juli", "July"), ("Agustus", "August"),
+    ("September", "September"), ("Oktober", "October"), ("November", "November"), ("Desember", "December"),
+)  # fmt: skip
+
+DASH: Final = "\N{EN DASH}"
+MINUS: Final = "\N{MINUS SIGN}"
+_SMALLEST: Final = 0.0005
+"""A share below it would round to none at all."""
+NONE: Final = DASH
+"""Where there is nothing to count."""
+
+
+@cache
+def _texts() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language's words, and how it writes numbers and dates."""
+
+    language: Language
+
+    def __call__(self, key: str, **values: str) -> str:
+        """Give a text by its key, with values in their places."""
+        return _texts()[self.language][key].format(**values)
+
+    def _of(self, both: tuple[str, str]) -> str:
+        return both[self.language is Language.EN]
+
+    def head(self, key: str) -> str:
+        """Give a short text of two lines."""
+        return self(key).replace("|", "\n")
+
+    def number(self, count: int) -> str:
+        """Write a whole number."""
+        return self._signs(f"{count:,}")
+
+    def percent(self, share: float | None) -> str:
+        """Write a share."""
+        if share is None:
+            return NONE
+        return self._signs("< 0.1%" if 0 < share < _SMALLEST else f"{100 * share:.1f}%")
+
+    def difference(self, count: int) -> str:
+        """Write a difference with its sign."""
+        return self._signs(f"{count:+,}").replace("-", MINUS) if count else "0"
+
+    def change(self, now: int, before: int) -> str:
+        """Write by how much a count has changed, with its sign."""
+        return (
+            NONE if before == 0 else self._signs(f"{100 * (now - before) / before:+.1f}%").replace("-", MINUS)
+        )
+
+    def limit(self, span: Millis) -> str:
+        """Write a promised time."""
+        return f"{self._signs(f'{span / SECOND:g}')} {self._of(('detik', 's'))}"
+
+    def seconds(self, span: Millis | None) -> str:
+        """Write a time of seconds; from two minutes on, of minutes."""
+        if span is None:
+            return NONE
+        if span < 120 * SECOND:
+            return self._signs(f"{span / SECOND:.1f}") + self._of((" dtk", " s"))
+        minutes, seconds = divmod(span // SECOND, 60)
+        return f"{self.number(minutes)}{self._of((' mnt', ' min'))} {seconds:02}{self._of((' dtk', ' s'))}"
+
+    def _signs(self, english: str) -> str:
+        return english if self.language is Language.EN else english.translate(str.maketrans(",.", ".,"))
+
+    def day(self, day: date) -> str:
+        """Write a day in ten characters."""
+        return f"{self._of(_DAYS[day.weekday()])} {day.day:>2} {self.month(day)[:3]}"
+
+    @staticmethod
+    def hours(hour: int) -> str:
+        """Write an hour of the day."""
+        return f"{hour:02}{DASH}{hour + 1:02}"
+
+    def month(self, day: date) -> str:
+        """Name a month."""
+        return self._of(_MONTHS[day.month - 1])
+
+    def date(self, day: date) -> str:
+        """Write a date in full."""
+        return f"{day.day} {self.month(day)} {day.year}"
+
+    def moment(self, at: datetime) -> str:
+        """Write a date with its time."""
+        return (
+            f"{self.date(at.date())} {at:%H.%M}"
+            if self.language is Language.ID
+            else f"{self.date(at.date())} {at:%H:%M}"
+        )
+
+    def span(self, period: Period) -> str:
+        """Write a period."""
+        if not period.whole_days:
+            return f"{self.moment(period.since)} {self('until')} {self.moment(period.until)}"
+        first, last = period.days[0], period.days[-1]
+        if first == last:
+            return self.date(first)
+        if first.year != last.year:
+            return f"{self.date(first)} {DASH} {self.date(last)}"
+        if first.month == last.month:
+            return f"{first.day} {DASH} {self.date(last)}"
+        return f"{first.day} {self.month(first)} {DASH} {self.date(last)}"

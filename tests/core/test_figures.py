@@ -1,0 +1,317 @@
+"""The figures: whatever the calls, and however they are cut, everything adds up."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from siaga112.core.block_figures import count_blocks
+from siaga112.core.codec import dump_entry, load_row
+from siaga112.core.decisions import lift
+from siaga112.core.figures import Category, Figures, Misuser, Row, Tally, Waits, category
+from siaga112.core.model import (
+    DAY,
+    SECOND,
+    Caller,
+    CallerRecord,
+    Entry,
+    Level,
+    Lift,
+    Mark,
+    Millis,
+    Origin,
+    Outcome,
+    Reason,
+)
+from siaga112.core.period import Period, of_days
+from siaga112.core.service_level import Served
+from siaga112.core.shifts import Shift, duty
+from tests import month
+from tests.core.table import events, settle
+from tests.core.test_calls import CALLS
+from tests.samples import CALLER, OTHER, block
+
+JAKARTA: Final = ZoneInfo("Asia/Jakarta")
+BERLIN: Final = ZoneInfo("Europe/Berlin")
+WITHIN: Final = 10 * SECOND
+NO_HURRY: Final = settings(deadline=None)
+"""How long an example takes is no part of a law."""
+SHIFTS: Final = (Shift("night", time(21, 30)), Shift("morning", time(7)), Shift("afternoon", time(14)))
+"""Not in order; the night crosses midnight."""
+
+
+def at(day: str, zone: ZoneInfo = JAKARTA) -> Millis:
+    """Give a local time as an instant."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=zone).timestamp() * SECOND)
+
+
+def row(
+    started: Millis,
+    outcome: Outcome = Outcome.IVR_PRANK,
+    *,
+    reason: Reason = Reason.LEFT_MENU,
+    mark: Mark | None = None,
+    waited: Millis | None = None,
+    caller: Caller | None = CALLER,
+    strike: bool = False,
+) -> Row:
+    """Make a row."""
+    return Row(started, outcome, reason, mark, waited, caller, strike)
+
+
+MARCH: Final = of_days(date(2019, 3, 30), date(2019, 4, 1), BERLIN)
+"""Three days, of which the second has 23 hours: summer time begins."""
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    """Draw any call of about that time."""
+    outcome = draw(st.sampled_from(Outcome))
+    return row(
+        draw(st.integers(MARCH.first - DAY, MARCH.end + DAY)),
+        outcome,
+        reason=draw(st.sampled_from(Reason)),
+        mark=draw(st.sampled_from([None, *Mark])) if outcome is Outcome.ANSWERED else None,
+        waited=draw(st.none() | st.integers(0, 600 * SECOND)),
+        caller=draw(st.sampled_from([None, CALLER, OTHER])),
+        strike=draw(st.booleans()),
+    )
+
+
+def summed(tallies: list[Tally]) -> Tally:
+    """Add tallies up."""
+    total = Tally()
+    for tally in tallies:
+        total.update(tally)
+    return total
+
+
+@NO_HURRY
+@given(st.lists(rows(), max_size=80), st.sampled_from([SHIFTS, SHIFTS[:1], ()]))
+def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
+    given_rows: list[Row], shifts: tuple[Shift, ...]
+) -> None:
+    """The categories add up to the calls; the days, hours and shifts each to the whole period."""
+    figures = Figures(MARCH, shifts, WITHIN)
+    figures.add(given_rows)
+    mine = [one for one in given_rows if MARCH.first <= one.started < MARCH.end]
+    assert figures.total.total == sum(figures.total.calls.values()) == len(mine)
+    for kind in Category:
+        assert figures.total.calls[kind] == sum(category(one.outcome, one.mark) is kind for one in mine)
+    assert summed([*figures.by_day.values()]) == summed([*figures.by_hour.values()]) == figures.total
+    if shifts:
+        assert summed([*figures.by_shift.values()]) == summed([*figures.by_duty.values()]) == figures.total
+    assert list(figures.by_day) == MARCH.days
+    assert [*figures.by_shift] == [shift.name for shift in shifts]
+
+
+@NO_HURRY
+@given(st.lists(rows(), max_size=80))
+def test_the_formulas_divide_what_was_counted(given_rows: list[Row]) -> None:
+    """In time is a part of the answered, these of the presented, these of all; shares are 0 to 1."""
+    tally = Tally()
+    for one in given_rows:
+        tally.add(one, WITHIN)
+    levels = tally.levels
+    assert levels.of_answered.part == levels.of_presented.part == tally.service[Served.IN_TIME]
+    assert levels.of_answered.part <= levels.of_answered.whole <= levels.of_presented.whole <= tally.total
+    assert levels.of_offered.whole == tally.total
+    assert tally.answered == sum(one.outcome is Outcome.ANSWERED for one in given_rows)
+    for ratio in (levels.of_answered, levels.of_presented, levels.of_offered):
+        assert ratio.share is None if ratio.whole == 0 else 0 <= (ratio.share or 0) <= 1
+
+
+@NO_HURRY
+@given(st.lists(rows(), max_size=60), st.randoms())
+def test_the_order_of_rows_changes_nothing(given_rows: list[Row], random: object) -> None:
+    """A day's rows come as Redis gives them."""
+    shuffled = list(given_rows)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    one, other = Figures(MARCH, SHIFTS, WITHIN), Figures(MARCH, SHIFTS, WITHIN)
+    one.add(given_rows)
+    other.add(shuffled)
+    assert one.total == other.total
+    assert one.by_duty == other.by_duty
+    assert one.top_misusers(5) == other.top_misusers(5)
+
+
+@NO_HURRY
+@given(st.lists(st.integers(0, 3_000_000), min_size=1), st.integers(1, 100))
+def test_waits_are_the_nearest_rank_to_the_tenth_of_a_second(waits: list[Millis], percent: int) -> None:
+    """At least so many percent waited no longer, and fewer waited less."""
+    tally = Tally()
+    for wait in waits:
+        tally.add(row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=wait), WITHIN)
+    held, rounded = tally.answered_after, [(wait + 50) // 100 * 100 for wait in waits]
+    found = held.within(percent)
+    assert found in rounded
+    assert found is not None
+    assert sum(wait <= found for wait in rounded) * 100 >= percent * len(waits)
+    assert sum(wait < found for wait in rounded) * 100 < percent * len(waits)
+    assert held.longest == max(rounded)
+    assert held.mean == sum(rounded) // len(rounded)
+
+
+def test_of_nobody_there_is_no_wait() -> None:
+    """No mean, no percentile, no longest."""
+    waits = Waits()
+    assert (waits.count, waits.mean, waits.within(90), waits.longest) == (0, None, None, None)
+
+
+def test_answered_in_time_is_up_to_and_including_the_limit() -> None:
+    """As in the metrics; an answered call whose wait was not seen counts as answered, but in no wait."""
+    tally = Tally()
+    for waited in (WITHIN, WITHIN + 1, None):
+        tally.add(row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=waited), WITHIN)
+    assert tally.service == Counter({Served.IN_TIME: 1, Served.LATE: 1})
+    assert (tally.answered, tally.answered_after.count) == (3, 2)
+
+
+@pytest.mark.parametrize("reason", [Reason.DROPPED_EARLY, Reason.BEFORE_MENU])
+def test_who_drops_before_the_queue_is_abandoned_but_nobodys_service(reason: Reason) -> None:
+    """Nobody could have answered yet."""
+    tally = Tally()
+    tally.add(row(0, Outcome.ABANDONED, reason=reason, waited=None), WITHIN)
+    assert tally.calls[Category.ABANDONED] == 1
+    assert tally.levels.of_presented.whole == 0
+
+
+@pytest.mark.parametrize(
+    ("local", "day", "shift"),
+    [
+        ("2019-02-11T21:29:59", "2019-02-11", "afternoon"),
+        ("2019-02-11T21:30:00", "2019-02-11", "night"),
+        ("2019-02-12T00:00:00", "2019-02-11", "night"),
+        ("2019-02-12T06:59:59", "2019-02-11", "night"),
+        ("2019-02-12T07:00:00", "2019-02-12", "morning"),
+        ("2019-03-01T03:00:00", "2019-02-28", "night"),
+    ],
+)
+def test_a_night_shift_belongs_to_the_day_on_which_it_began(local: str, day: str, shift: str) -> None:
+    """Also after midnight, and over the end of a month; a day's own figures go by the calendar."""
+    moment = datetime.fromisoformat(local).replace(tzinfo=JAKARTA)
+    assert duty(moment, SHIFTS) == (date.fromisoformat(day), shift)
+    figures = Figures(of_days(moment.date(), moment.date(), JAKARTA), SHIFTS, WITHIN)
+    figures.add([row(at(local))])
+    assert list(figures.by_duty) == [(date.fromisoformat(day), shift)]
+    assert figures.by_day[moment.date()].total == 1
+
+
+def test_the_shifts_of_a_day_come_in_their_order() -> None:
+    """By the time at which they begin, however they are configured."""
+    figures = Figures(of_days(date(2019, 2, 11), date(2019, 2, 11), JAKARTA), SHIFTS, WITHIN)
+    figures.add(row(at(f"2019-02-11T{hour}:00")) for hour in ("23", "08", "15", "02"))
+    names = [f"{day:%d} {shift}" for day, shift in figures.by_duty]
+    assert names == ["10 night", "11 morning", "11 afternoon", "11 night"]
+
+
+def test_who_misused_most_comes_first() -> None:
+    """By strikes, then by how often they were turned away; a call without a strike is none."""
+    third = Caller("+6281233333333")
+    calls = [row(at("2019-02-11T08:00"), caller=caller, strike=True) for caller in (CALLER, OTHER, OTHER)]
+    calls += [row(at("2019-02-11T08:00"), Outcome.BLOCKED, caller=caller) for caller in (third, CALLER)]
+    calls += [
+        row(at("2019-02-11T08:00"), caller=third),
+        row(at("2019-02-11T08:00"), caller=None, strike=True),
+    ]
+    figures = Figures(of_days(date(2019, 2, 11), date(2019, 2, 11), JAKARTA), SHIFTS, WITHIN)
+    figures.add(calls)
+    found = [Misuser(OTHER, 2, 0), Misuser(CALLER, 1, 1), Misuser(third, 0, 1)]
+    assert figures.top_misusers(5) == found
+    assert figures.top_misusers(1) == found[:1]
+    assert figures.misusers == 2
+
+
+# ── what is read of a row ────────────────────────────────────────────────────────────────────────
+
+
+def _everything() -> list[Entry]:
+    made = [Entry(finding, strike=False) for table, _ in CALLS.values() for finding in settle(events(table))]
+    return made + list(islice(month.entries(), 500))
+
+
+def test_a_row_says_what_the_whole_entry_says() -> None:
+    """The quick way of reading a row of the ledger gives what the slow one does."""
+    waiting = 0
+    for entry in _everything():
+        finding, read = entry.finding, load_row(dump_entry(entry))
+        stages = finding.stages
+        waited = stages.ring if stages.wait is None else stages.wait
+        if finding.outcome not in {Outcome.ANSWERED, Outcome.ABANDONED}:
+            waited = None
+        waiting += waited is not None
+        assert read == Row(
+            finding.call.started,
+            finding.outcome,
+            finding.reason,
+            finding.mark,
+            waited,
+            finding.call.caller,
+            entry.strike,
+        )
+    assert waiting > 100
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"outcome": "none"}', "\udcff", b"\xff"])
+def test_what_is_no_row_is_refused(text: str | bytes) -> None:
+    """One kind of error, as for whole entries."""
+    with pytest.raises(ValueError, match=r".*"):
+        load_row(text)
+
+
+# ── blocks ───────────────────────────────────────────────────────────────────────────────────────
+
+DAY_OF_BLOCKS: Final = of_days(date(2019, 2, 11), date(2019, 2, 11), JAKARTA)
+
+
+def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
+    """By level and origin; one that only lasts into the period is not imposed in it."""
+    first, end = DAY_OF_BLOCKS.first, DAY_OF_BLOCKS.end
+    blocks = [block(first - 1, end), block(first, None), block(end - 1, end + DAY), block(end, None)]
+    counted = count_blocks(blocks, DAY_OF_BLOCKS)
+    assert counted.imposed == {
+        (Level.PERMANENT, Origin.MANUAL): 1,
+        (Level.TEMPORARY, Origin.MANUAL): 1,
+    }
+    assert (counted.of(Level.PERMANENT), counted.of(Origin.MANUAL), counted.of(Origin.AUTOMATIC)) == (1, 2, 0)
+    assert (counted.lifted, counted.wrong) == (0, 0)
+
+
+@pytest.mark.parametrize(("mistake", "wrong"), [(False, 0), (True, 1)])
+def test_a_block_is_lifted_when_it_was_lifted(mistake: bool, wrong: int) -> None:  # noqa: FBT001
+    """Whenever it was imposed; and it was wrong if who lifted it said so."""
+    first = DAY_OF_BLOCKS.first
+    record = CallerRecord(CALLER, blocks=(block(first - 30 * DAY, None),))
+    lifted = lift(record, Lift(first, "supervisor", "a clinic", mistake=mistake))
+    assert count_blocks(lifted.blocks, DAY_OF_BLOCKS.before()).lifted == 0
+    counted = count_blocks(lifted.blocks, DAY_OF_BLOCKS)
+    assert (counted.lifted, counted.wrong, counted.imposed.total()) == (1, wrong, 0)
+
+
+# ── periods ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_period_before_has_as_many_days_also_over_summer_time() -> None:
+    """Days of the wall's clock: 27 to 29 March, though the three days from the 30th have 71 hours."""
+    assert (MARCH.end - MARCH.first) == 71 * 3_600_000
+    assert MARCH.before() == of_days(date(2019, 3, 27), date(2019, 3, 29), BERLIN)
+
+
+@NO_HURRY
+@given(
+    st.datetimes(datetime(2019, 3, 1), datetime(2019, 5, 1)),  # noqa: DTZ001 - made aware below
+    st.timedeltas(timedelta(milliseconds=1), timedelta(days=40)),
+)
+def test_the_period_before_ends_where_this_one_begins(start: datetime, length: timedelta) -> None:
+    """And of two that are not whole days each has the same time."""
+    since = start.replace(tzinfo=UTC, microsecond=0).astimezone(BERLIN)
+    until = (since.astimezone(UTC) + length).astimezone(BERLIN)
+    period = Period(since, until, BERLIN)
+    assert period.before().end == period.first
+    if not period.whole_days:
+        assert period.before().end - period.before().first == period.end - period.first

@@ -1,0 +1,1 @@
+"""Figures for the city: the golden month, the page, published figures, exports."""

@@ -1,0 +1,163 @@
+"""The ledger as a file: CSV and Parquet, with and without callers."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from siaga112.cli import rows
+from siaga112.cli.export import COLUMNS, _plain
+from siaga112.core.model import Entry
+from tests.month import ZONE
+from tests.test_cli import Shell
+
+pytestmark = pytest.mark.redis
+
+DAY = ("--from", "2019-02-11", "--to", "2019-02-11")
+
+
+def of_that_day(month_rows: list[Entry]) -> list[Entry]:
+    """Give the calls of the first day."""
+    return [row for row in month_rows if str(rows.call(row, ZONE)["started"]).startswith("2019-02-11")]
+
+
+async def test_the_csv_has_each_call_once_and_no_caller(centre: Shell, month_rows: list[Entry]) -> None:
+    """The rows of `calls --json`, in their order, without who called."""
+    text = (await centre("export", *DAY)).done()
+    told = list(csv.DictReader(io.StringIO(text)))
+    expected = [rows.call(row, ZONE) for row in of_that_day(month_rows)]
+    assert [row["call"] for row in told] == [row["call"] for row in expected]
+    assert [row["outcome"] for row in told] == [row["outcome"] for row in expected]
+    assert list(told[0]) == [name for name in COLUMNS if name not in {"caller", "raw_caller"}]
+    assert list(expected[0]) == list(COLUMNS)
+    assert "+62" not in text
+    assert {row["strike"] for row in told} == {"true", "false"}
+
+
+async def test_with_pseudonyms_a_caller_is_the_same_in_one_file_and_another_in_the_next(
+    centre: Shell, month_rows: list[Entry]
+) -> None:
+    """The pattern of calls is kept, the numbers are not."""
+    first, second = await centre.each(
+        f"export {' '.join(DAY)} --numbers pseudonyms", f"export {' '.join(DAY)} --numbers pseudonyms"
+    )
+    one, other = (
+        [row["caller"] for row in csv.DictReader(io.StringIO(ended.done()))] for ended in (first, second)
+    )
+    true = [row.finding.call.caller or "" for row in of_that_day(month_rows)]
+    assert sorted(Counter(one).values()) == sorted(Counter(true).values())
+    assert len(set(zip(one, true, strict=True))) == len(set(true))
+    assert not {caller for caller in one if caller}.intersection(true)
+    assert one != other
+
+
+async def test_in_full_it_says_who_called(centre: Shell, month_rows: list[Entry]) -> None:
+    """The number as it came, too."""
+    told = list(csv.DictReader(io.StringIO((await centre("export", *DAY, "--numbers", "full")).done())))
+    assert [row["caller"] for row in told] == [
+        row.finding.call.caller or "" for row in of_that_day(month_rows)
+    ]
+    assert told[0]["raw_caller"] == month_rows[0].finding.call.raw_caller
+
+
+async def test_parquet_has_the_same_rows_with_types(
+    centre: Shell, month_rows: list[Entry], tmp_path: Path
+) -> None:
+    """The whole month: times are times, seconds numbers, and yes and no."""
+    file = tmp_path / "calls.parquet"
+    whole = "--from 2019-02-11 --to 2019-03-11 --format parquet --numbers full"
+    said = (await centre("export", *whole.split(), "--output", str(file))).done()
+    assert said == f"{file}: 53794 calls\n"
+    table = parquet.read_table(file)
+    assert table.column("call").to_pylist() == [row.finding.call.id for row in month_rows]
+    assert [f"{table.schema.field(name).type}" for name in ("started", "wait_seconds", "strike", "mark")] == [
+        "timestamp[ms, tz=UTC]",
+        "double",
+        "bool",
+        "string",
+    ]
+    last = table.slice(table.num_rows - 1).to_pylist()[0]
+    assert (
+        last["started"].astimezone(ZONE).isoformat(timespec="milliseconds")
+        == (rows.call(month_rows[-1], ZONE)["started"])
+    )
+
+
+async def test_without_pyarrow_one_line_says_what_to_install(centre: Shell, tmp_path: Path) -> None:
+    """Parquet is an extra; CSV needs nothing."""
+    (tmp_path / "pyarrow.py").write_text("raise ImportError")
+    centre.environ["PYTHONPATH"] = str(tmp_path)
+    said = (await centre("export", *DAY, "--format", "parquet", "--output", f"{tmp_path}/x")).failed(1)
+    assert said == 'siaga112: Parquet needs pyarrow: pip install "siaga112[parquet]"'
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export --from 2019-02-11 --output /nowhere/calls.csv",
+        "export --from 2019-02-11 --to 2019-02-11 --format parquet --output /nowhere/calls.parquet",
+        "report --from 2019-02-11 --to 2019-02-11 --output /nowhere/report.txt",
+    ],
+)
+async def test_a_file_that_cannot_be_written_is_named(centre: Shell, command: str) -> None:
+    """With the reason."""
+    assert "cannot be written (No such file or directory)" in (await centre(*command.split())).failed(1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export --format parquet",
+        "export --from yesterday",
+        "report --from 2019-03-11 --to 2019-02-11",
+        "report --check x.csv --format html",
+        "report --top 13",
+    ],
+)
+async def test_wrong_use_is_refused(centre: Shell, command: str) -> None:
+    """As by the other commands: told how to, nothing printed, exit code 2."""
+    ended = await centre(*command.split())
+    assert (ended.code, ended.out) == (2, "")
+
+
+@pytest.mark.parametrize("command", ["export", "report", "report --check published.csv"])
+async def test_without_redis_one_line_says_so(centre: Shell, tmp_path: Path, command: str) -> None:
+    """With the exit code that means it."""
+    (tmp_path / "published.csv").write_text("from,to,total\n2019-03-01,2019-03-11,1\n")
+    centre.write(redis='url = "unix:///nowhere/redis.sock"')
+    arguments = command.replace("published.csv", str(tmp_path / "published.csv")).split()
+    ended = await centre(*arguments)
+    assert ended.code == 4
+    assert "is it running" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+async def test_a_day_without_calls_is_a_file_without_rows(centre: Shell, tmp_path: Path) -> None:
+    """The columns are named all the same; and by default it is yesterday."""
+    assert (await centre("export")).done().splitlines() == [
+        ",".join(name for name in COLUMNS if name not in {"caller", "raw_caller"})
+    ]
+    file = tmp_path / "none.parquet"
+    assert (await centre("export", "--format", "parquet", "--output", str(file))).done().endswith("0 calls\n")
+    assert parquet.read_table(file).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ('=HYPERLINK("x")', '\'=HYPERLINK("x")'),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("+6281211111111", "+6281211111111"),
+        ("+1-1", "'+1-1"),
+        ("0812", "0812"),
+        (True, "true"),
+        (None, None),
+        (1.5, 1.5),
+    ],
+)
+def test_no_caller_id_is_a_formula_for_a_spreadsheet(value: object, written: object) -> None:
+    """Whoever calls chooses the text; a number stays as it is."""
+    assert _plain(value) == written

@@ -1,0 +1,39 @@
+"""The bar of long commands."""
+
+import io
+
+import pytest
+
+from siaga112.cli.progress import Bar
+
+
+class Screen(io.StringIO):
+    """What stderr is: a terminal, or not."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        """Say which."""
+        return self._terminal
+
+
+@pytest.mark.parametrize(
+    ("terminal", "seconds", "shown"), [(True, 0.9, False), (True, 1.0, True), (False, 60.0, False)]
+)
+def test_a_bar_is_shown_from_one_second_on_and_to_people_only(
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,  # noqa: FBT001
+    seconds: float,
+    shown: bool,  # noqa: FBT001
+) -> None:
+    """A script's stderr stays empty, and so does a quick command's."""
+    screen, clock = Screen(terminal=terminal), iter([100.0, 100.0 + seconds])
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("siaga112.cli.progress.time.monotonic", lambda: next(clock, 100.0 + seconds))
+    with Bar("reading the ledger") as bar:
+        bar(0.42)
+    assert ("reading the ledger" in screen.getvalue()) is shown
+    assert ("42%" in screen.getvalue()) is shown

@@ -1,0 +1,112 @@
+"""The report's words, in both languages."""
+
+import re
+import string
+import tomllib
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from siaga112.cli import reporting
+from siaga112.cli.reporting.words import Language, Words
+from siaga112.core.figures import Category
+from siaga112.core.model import SECOND
+from siaga112.core.period import Period, of_days
+from tests.month import ZONE
+
+SOURCES = Path(reporting.__file__).parent
+TEXTS: dict[str, dict[str, str]] = tomllib.loads((SOURCES / "words.toml").read_text("utf-8"))
+ID, EN = Words(Language.ID), Words(Language.EN)
+
+
+def test_each_text_is_there_in_both_languages_with_the_same_values() -> None:
+    """No key is missing in either; what is put into a text is put into its translation."""
+
+    def values(text: str) -> set[Any]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    assert TEXTS["id"].keys() == TEXTS["en"].keys()
+    for key, text in TEXTS["id"].items():
+        assert values(text) == values(TEXTS["en"][key]), key
+
+
+def test_no_text_is_unused() -> None:
+    """Each key is named by the code, or made of a category or a note."""
+    code = "\n".join(file.read_text("utf-8") for file in SOURCES.glob("*.py"))
+    made = {kind.value for kind in Category} | {f"short_{kind}" for kind in Category}
+    made |= {f"note_{name}" for name in re.findall(r'"(\w+)"', code)}
+    named = set(re.findall(r"""["'](\w+)["']""", code))
+    assert TEXTS["en"].keys() - named - made == set()
+
+
+@pytest.mark.parametrize(
+    ("indonesian", "english"),
+    [
+        ((ID.number(53_794), ID.percent(0.1431)), ("53,794", "14.3%")),
+        ((EN.number(53_794), EN.percent(0.1431)), ("53.794", "14,3%")),
+    ],
+)
+def test_numbers_are_written_as_the_language_does(
+    indonesian: tuple[str, str], english: tuple[str, str]
+) -> None:
+    """Point and comma change places."""
+    swapped = str.maketrans(",.", ".,")
+    assert tuple(text.translate(swapped) for text in indonesian) == english
+
+
+def test_a_few_are_not_none() -> None:
+    """14 of 53,794 are not 0.0 %."""
+    assert (ID.percent(14 / 53_794), EN.percent(14 / 53_794)) == ("< 0,1%", "< 0.1%")
+    assert (EN.percent(0), EN.percent(None), EN.percent(0.0005)) == ("0.0%", "\N{EN DASH}", "0.1%")
+
+
+@pytest.mark.parametrize(
+    ("words", "span", "shown"),
+    [
+        (ID, None, "\N{EN DASH}"),
+        (ID, 7_640, "7,6 dtk"),
+        (EN, 119_900, "119.9 s"),
+        (EN, 120_000, "2 min 00 s"),
+        (ID, 3_725_000, "62 mnt 05 dtk"),
+    ],
+)
+def test_times_are_written_so_that_they_can_be_read(words: Words, span: int | None, shown: str) -> None:
+    """Seconds to the tenth; from two minutes on, minutes and seconds."""
+    assert words.seconds(span) == shown
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "shown"),
+    [(110, 100, "+10.0%"), (90, 100, "\N{MINUS SIGN}10.0%"), (100, 100, "+0.0%"), (5, 0, "\N{EN DASH}")],
+)
+def test_a_change_has_its_sign(now: int, before: int, shown: str) -> None:
+    """Of nothing there is no change."""
+    assert EN.change(now, before) == shown
+
+
+@pytest.mark.parametrize(
+    ("period", "shown"),
+    [
+        (of_days(date(2019, 2, 11), date(2019, 2, 11), ZONE), "11 Februari 2019"),
+        (of_days(date(2019, 2, 11), date(2019, 2, 28), ZONE), "11 \N{EN DASH} 28 Februari 2019"),
+        (of_days(date(2019, 2, 11), date(2019, 3, 11), ZONE), "11 Februari \N{EN DASH} 11 Maret 2019"),
+        (
+            of_days(date(2018, 12, 31), date(2019, 1, 1), ZONE),
+            "31 Desember 2018 \N{EN DASH} 1 Januari 2019",
+        ),
+        (
+            Period(datetime(2019, 2, 11, 7, tzinfo=ZONE), datetime(2019, 2, 11, 14, 30, tzinfo=ZONE), ZONE),
+            "11 Februari 2019 07.00 s.d. 11 Februari 2019 14.30",
+        ),
+    ],
+)
+def test_a_period_is_written_as_people_say_it(period: Period, shown: str) -> None:
+    """Both days included; a time of day only where it matters."""
+    assert ID.span(period) == shown
+
+
+def test_a_promise_is_written_in_full() -> None:
+    """Whole seconds without a point."""
+    assert (ID.limit(10 * SECOND), EN.limit(7_500)) == ("10 detik", "7.5 s")
