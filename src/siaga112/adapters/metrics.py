@@ -77,7 +77,7 @@ class Metrics:
         Where the dialplan has no queue, the wait is the ringing.
         """
         stages, series, site = finding.stages, self._series, self._site
-        waited = stages.ring if stages.wait is None else stages.wait
+        waited = stages.waited
         queue = self._named(finding.queue)
         result = served(finding.outcome, finding.reason, waited, self._answer_within)
         if result is None:

@@ -158,6 +158,7 @@ class EmbeddedRedis:
             "port": "0",
             "unixsocket": str(self._socket),
             "unixsocketperm": "700",
+            "tcp-backlog": "4096",  # also the socket's: a rush that overflows it is refused, not queued
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",

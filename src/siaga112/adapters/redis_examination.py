@@ -31,7 +31,15 @@ return refused
 
 NEEDED: Final = (
     *("PING", "GET {key}", "SET {key} 1", "DEL {key}", "PERSIST {key}", "PEXPIREAT {key} 1"),
-    *("HGET {key} f", "HMGET {key} f", "HSET {key} f 1", "HVALS {key}", "HGETALL {key}", "HINCRBY {key} f 1"),
+    *(
+        "HGET {key} f",
+        "HMGET {key} f",
+        "HSET {key} f 1",
+        "HVALS {key}",
+        "HKEYS {key}",
+        "HGETALL {key}",
+        "HINCRBY {key} f 1",
+    ),
     *("SCARD {key}", "SADD {key} m", "SREM {key} m", "SMEMBERS {key}"),
     *("ZCARD {key}", "ZSCORE {key} m", "ZADD {key} 1 m", "ZREM {key} m", "ZCOUNT {key} 0 1"),
     *("ZRANGE {key} 0 1", "ZREMRANGEBYSCORE {key} 0 1", "EVAL return 0"),

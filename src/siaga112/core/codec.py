@@ -38,7 +38,7 @@ from siaga112.core.model import (
     Strike,
     Verdict,
 )
-from siaga112.core.outcome import stages, waited
+from siaga112.core.outcome import stages
 from siaga112.core.policy import Standing
 from siaga112.core.snapshot import Snapshot
 
@@ -125,7 +125,7 @@ def _row(row: dict[str, Any]) -> Row:
         outcome,
         _REASONS[row["reason"]],
         Mark(row["mark"]) if row["mark"] else None,
-        waited(_call(row)) if waits else None,
+        stages(_call(row)).waited if waits else None,
         row["caller"] or None,
         bool(row["strike"]),
     )

@@ -231,6 +231,11 @@ class Stages:
     ring: Millis | None = None
     talk: Millis | None = None
 
+    @property
+    def waited(self) -> Millis | None:
+        """How long the caller waited for an operator: in the queue; ringing, where there is none."""
+        return self.ring if self.wait is None else self.wait
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

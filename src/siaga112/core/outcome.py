@@ -158,12 +158,6 @@ def stages(call: Call) -> Stages:
     )
 
 
-def waited(call: Call) -> Millis | None:
-    """Measure how long the caller waited for an operator: in the queue; ringing, where there is none."""
-    wait = _waiting(call, FactKind.QUEUED)
-    return _waiting(call, FactKind.RINGING) if wait is None else wait
-
-
 def _waiting(call: Call, start: FactKind) -> Millis | None:
     return _between(call, start, (FactKind.CONNECTED, FactKind.GAVE_UP, *_LEAVING))
 
