@@ -47,7 +47,7 @@ def _dump(value: object) -> str:
 def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:
     try:
         return build(json.loads(text))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a stored record: {error!r}") from error
 
 

@@ -5,6 +5,7 @@ settle a call that AMI showed only in part, since it is written whether we are c
 says nothing of calls that never reached a queue, and so it never makes a prank of one.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -41,6 +42,7 @@ _GAVE_UP: Final = {
 }
 
 CALL_FIELDS: Final = 5
+_TIME: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]*))?")
 
 
 def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
@@ -58,10 +60,8 @@ def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
 
 
 def _millis(text: str) -> Millis | None:
-    seconds, _, fraction = text.partition(".")
-    if not seconds.isdigit() or (fraction and not fraction.isdigit()):
-        return None
-    return int(seconds) * SECOND + int(fraction[:3].ljust(3, "0") or "0")
+    written = _TIME.fullmatch(text)
+    return int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0")) if written else None
 
 
 @dataclass(frozen=True, slots=True)
