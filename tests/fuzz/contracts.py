@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 from unittest import mock
 
@@ -62,9 +63,10 @@ def _number_is_sound(data: bytes, number: str) -> None:
 
 
 def _pieces(data: bytes) -> list[bytes]:
-    """Cut the data into pieces whose lengths it says itself."""
-    step = 1 + data[0] % 9 if data else 1
-    return [data[begin : begin + step] for begin in range(0, len(data), step)]
+    """Cut the data in a few places, which its first and last bytes name."""
+    size = len(data)
+    cuts = sorted({0, size, size - 1, *(size * byte // 256 for byte in data[:2] + data[-2:])})
+    return [data[begin:end] for begin, end in pairwise(cuts) if begin >= 0]
 
 
 # ── AMI ──────────────────────────────────────────────────────────────────────────────────────────
@@ -104,6 +106,9 @@ def ami(data: bytes) -> None:
     assert whole == cut, "what is read depends on how it was cut"
     for message in whole:
         _message(message)
+    stranger = Framer()  # no manager interface: it never greets, or not in time
+    for piece in _pieces(data):
+        stranger.feed(piece)
 
 
 def _message(data: bytes) -> None:
@@ -143,7 +148,8 @@ def _wire(pieces: Sequence[bytes]) -> None:
     asyncio.set_event_loop(_loop())
     protocol: Any = _Protocol(Inbox())
     protocol.closed, protocol.factory, protocol.queue, protocol.responses = False, None, deque(), {}
-    for action in (Action({"Action": "Ping", "ActionID": "1"}), Action({"Action": "QueueStatus", "ActionID": "2"})):
+    for name, number in (("Ping", "1"), ("QueueStatus", "2")):
+        action = Action({"Action": name, "ActionID": number})
         protocol.responses[action.id] = action
     for piece in pieces:
         protocol.data_received(piece)
@@ -208,7 +214,7 @@ CONTRACTS: Final = {
     "agi": Contract(agi, "siaga112.core.agi", "Conversation|_read|_presentation"),
     "ami": Contract(ami, "siaga112.core.events"),
     "wire": Contract(ami, "siaga112.adapters.ami", "Framer|_Protocol|_is_sound"),
-    "captures": Contract(captures, "siaga112.core.capture", "read|_|messages"),
+    "captures": Contract(captures, "siaga112.core.capture", "read|_read|_names|_member|_waiting|_seen|messages"),
     "queue_logs": Contract(queue_logs, "siaga112.core.queue_log"),
     "stored": Contract(stored, "siaga112.core.codec"),
 }

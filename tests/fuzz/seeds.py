@@ -1,5 +1,6 @@
 """What the inputs are made from: the corpus, and real messages of each kind; and how they are made."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -48,9 +49,18 @@ def _real(language: str) -> Iterator[bytes]:
             request = REQUEST.format(uid="1795463311.0", number="081200000001").encode()
             yield request
             yield request + b"200 result=1\n" * 3
+            yield request.rstrip() + b"0" * 900
+            yield request.rstrip() + b"0" * 900 + b"\n\n"
             yield request + b"520-Invalid command syntax.\n520 End of proper usage.\nHANGUP\n"
         case "ami":
             yield from _one_of_each_kind()
+            step = next(message for message in _one_of_each_kind() if message.startswith(b"Event: Newexten"))
+            for change in (b"ExecIf\r\nAppData: 1?Background(m)", b"Goto\r\nAppData: ivr,s,1"):
+                yield _REST.sub(b"Application: " + change, step)
+            yield step + b"\r\nChanVariable: a=b" * 2
+            yield step + b"".join(b"\r\nX%d: " % number for number in range(128))
+            yield step + b"\r\nX: " + b"x" * 1_024
+            yield b"Queue: q\r\nLocation: Local/1@o/n\r\nStatus: 1\r\nPaused: 1"
             yield b"Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n"
             yield b"Response: Success\r\nActionID: 2\r\nEventList: start\r\nMessage: Queue status\r\n\r\n" + (
                 b"Event: QueueEntry\r\nActionID: 2\r\nQueue: q\r\nUniqueid: 1.1\r\nWait: 3\r\n\r\n"
@@ -67,6 +77,7 @@ def _real(language: str) -> Iterator[bytes]:
             yield (
                 b"1795463311|1795463310.0|siaga112|NONE|ENTERQUEUE||081200000001|1\n"
                 b"1795463315|1795463310.0|siaga112|Local/101|CONNECT|4|1795463311.1|3\n"
+                b"1795463325|1795463310.0|siaga112|Local/101|COMPLETECALLER|4|10|1\n"
             )
             yield b"17|1.0|q|NONE|ABANDON|1|1|9\n17|1.0|q|NONE|EXITWITHTIMEOUT|1|1|60\n17|NONE|NONE|NONE|QUEUESTART|\n"
         case _:
@@ -75,8 +86,11 @@ def _real(language: str) -> Iterator[bytes]:
             yield codec.dump_settled(Reached(NOW, CALLER)).encode()
             yield codec.dump_standing(NOBODY).encode()
             yield b'[17,"supervisor","block","+628","1d","threats"]'
+            yield b'[1,"temporary",17,18]'
             yield _RECORD
 
+
+_REST: Final = re.compile(rb"Application: .*", re.DOTALL)
 
 _RECORD: Final = (
     b'{"caller":"+628","strikes":[["1.0",17,"ivr_prank","left_menu"]],"blocks":[{"level":"temporary","since":17,"until":18,'

@@ -1,0 +1,1 @@
+"""Measurements, each by one command; never part of the tests."""
