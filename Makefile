@@ -7,7 +7,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fast format constraints golden docs prompts clean
+.PHONY: demo test check fast format constraints golden docs prompts clean fuzz soak audit
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -40,6 +40,20 @@ golden: $(READY)
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+
+# A million odd inputs for each codec, led by coverage; what reaches something new is kept in tests/fuzz/corpus.
+fuzz: $(READY)
+	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(PYTHON) -m tests.fuzz $(if $(RUNS),--runs $(RUNS))
+
+# Ten calls a second for an hour (SECONDS=…): memory and descriptors, drawn in docs/images/soak.png.
+soak: $(READY)
+	$(PYTHON) -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) --plot docs/images/soak.png
+
+# Known holes in what constraints.txt pins; needs a package index that serves them, or the network for OSV=1.
+audit: $(READY)
+	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[audit]'
+	$(VENV)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt $(if $(OSV),-s osv)
 
 prompts:
 	asterisk/sounds/make-prompts

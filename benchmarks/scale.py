@@ -6,8 +6,11 @@ the outbox on disk, the recorder, the daemon's screening half as its own process
 """
 
 import asyncio
+import json
+import logging
 import os
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,8 +18,16 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from statistics import quantiles
 from typing import Final
+
+import structlog
+from tests.lab import ports
+from tests.lab.daemon import CONFIG, Daemon
+from tests.lab.redis_servers import RedisServer, home
+from tests.service.meter import KeptMeter
+from tests.soak import calls
+from tests.soak.calls import Played
+from tests.waiting import until
 
 from siaga112.adapters.ami import Framer
 from siaga112.adapters.outbox import SqliteOutbox
@@ -30,13 +41,6 @@ from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules, add_strike, forget_after, standing
 from siaga112.core.replay import Replay
 from siaga112.service.recording import Recorder
-from tests.lab import ports
-from tests.lab.daemon import CONFIG, Daemon
-from tests.lab.dialplan import ask
-from tests.lab.redis_servers import RedisServer, home
-from tests.service.meter import KeptMeter
-from tests.soak import calls
-from tests.soak.calls import Played
 
 CENTRES: Final = 500
 CALLS_A_DAY: Final = 25_000_000
@@ -51,8 +55,9 @@ KEEP_DAYS: Final = 400
 
 RUSH_SECONDS: Final = 20
 FLAT_OUT_SECONDS: Final = 8.0
-ASKING: Final = 16
 CALLS: Final = 3_000
+CALLS_EACH: Final = 10
+"""That a caller makes, in the mean."""
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 _RULES: Final = PolicyRules()
@@ -76,7 +81,7 @@ class Costs:
     redis: float = 0.0
     events: float = 0.0
     rates: dict[str, float] = field(default_factory=dict)
-    verdicts: list[float] = field(default_factory=list)
+    together: dict[str, float] = field(default_factory=dict)
     behind: float = 0.0
     resident: int = 0
 
@@ -141,12 +146,12 @@ def _used(server: RedisServer) -> int:
 
 
 def track(count: int, costs: Costs) -> list[Entry]:
-    """Follow so many calls from their bytes to their outcomes; the streams of real calls, one after the other."""
+    """Follow so many calls from their bytes to their outcomes: real ones, one after the other."""
     chance, recorded = Random(112), {name: calls.read(name) for name in calls.MIX}
     data, now = bytearray(), time.time()
     for order in range(count):
         call = recorded[chance.choices(list(calls.MIX), list(calls.MIX.values()))[0]]
-        played = Played.begun(now, order, f"0812{chance.randrange(NUMBERS // TENTH):08d}")
+        played = Played.begun(now, order, f"0812{chance.randrange(count // CALLS_EACH):08d}")
         data += b"".join(call.played(message, now + later, played) for later, message in call.messages)
     stream = b"Asterisk Call Manager/11.0.0\r\n" + bytes(data)
     replay = Replay(
@@ -168,13 +173,12 @@ def track(count: int, costs: Costs) -> list[Entry]:
 
 async def record(url: str, folder: Path, server: RedisServer, entries: Sequence[Entry], costs: Costs) -> None:
     """Bring calls of one site through its outbox into Redis, as fast as it goes."""
-    async with _site_open(url, folder, "flat-out") as (outbox, recorder):
+    async with _Site(url, folder, "flat-out") as (outbox, recorder):
         before, redis, own = _used(server), _cpu(_pid(server)), time.process_time()
         await outbox.append(entries)
         began = time.monotonic()
         work = asyncio.create_task(recorder.run())
-        while outbox.pending:
-            await asyncio.sleep(0.01)
+        await _emptied(outbox)
         took = time.monotonic() - began
         await _end(work)
         costs.rates["record"] = len(entries) / took
@@ -183,7 +187,7 @@ async def record(url: str, folder: Path, server: RedisServer, entries: Sequence[
         costs.row = (_used(server) - before) / len(entries)
 
 
-class _site_open:  # noqa: N801 - used as a function
+class _Site:
     """One site's outbox and recorder, for a while."""
 
     def __init__(self, url: str, folder: Path, site: str) -> None:
@@ -201,55 +205,45 @@ class _site_open:  # noqa: N801 - used as a function
 
 async def screen(agi: int, daemon: Daemon, costs: Costs) -> None:
     """Ask the screening half of one centre as fast as it answers, so many at once."""
-    chance, ends = Random(1), time.monotonic() + FLAT_OUT_SECONDS
-    answered = 0
-
-    async def asking() -> None:
-        nonlocal answered
-        while time.monotonic() < ends:
-            await _ask(agi, chance)
-            answered += 1
-
     before = _cpu(daemon.pid)
-    await asyncio.gather(*(asking() for _ in range(ASKING)))
-    costs.rates["verdict"] = answered / FLAT_OUT_SECONDS
-    costs.verdict = (_cpu(daemon.pid) - before) / answered
+    found = await _asking(agi, FLAT_OUT_SECONDS, 0)
+    costs.rates["verdict"] = found["asked"] / FLAT_OUT_SECONDS
+    costs.verdict = (_cpu(daemon.pid) - before) / found["asked"]
 
 
-async def _ask(agi: int, chance: Random) -> float:
-    """Ask about a number, every other of which is on the list of that centre; give the seconds it took."""
-    number = chance.randrange(2 * NUMBERS // CENTRES) * SITES
-    began = time.perf_counter()
-    answer = await ask(agi, "1795463311.0", "0" + _caller(number)[3:])
-    assert answer["SIAGA_REASON"] in {"blocked", "not_blocked"}, answer
-    return time.perf_counter() - began
+async def _asking(agi: int, seconds: float, rate: float) -> dict[str, float]:
+    """Ask from a process of its own: about numbers of that centre, every other of which is on its list."""
+    arguments = (agi, seconds, rate, 2 * NUMBERS // CENTRES, SITES)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.asking", *map(str, arguments)), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    found: dict[str, float] = json.loads(out)
+    return found
 
 
 async def rush(agi: int, url: str, folder: Path, entries: Sequence[Entry], costs: Costs) -> None:
     """Ten times the mean of 50 centres, for a while: each call is asked about, ends, and is recorded."""
-    rate, chance = PEAK * mean_rate() / TENTH, Random(2)
+    rate = PEAK * mean_rate() / TENTH
     async with AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(_site_open(url, folder, _site(n))) for n in range(SITES)]
+        opened = [await stack.enter_async_context(_Site(url, folder, _site(n))) for n in range(SITES)]
         recording = [asyncio.create_task(recorder.run()) for _, recorder in opened]
+        asking = asyncio.create_task(_asking(agi, RUSH_SECONDS, rate))
         began = time.monotonic()
-        asking: set[asyncio.Task[None]] = set()
-
-        async def call(order: int) -> None:
-            costs.verdicts.append(await _ask(agi, chance))
-            await opened[order % SITES][0].append([entries[order % len(entries)]])
-
         for order in range(int(RUSH_SECONDS * rate)):
             await asyncio.sleep(began + order / rate - time.monotonic())
-            one = asyncio.create_task(call(order))
-            asking.add(one)
-            one.add_done_callback(asking.discard)
-        await asyncio.gather(*asking)
+            await opened[order % SITES][0].append([entries[order % len(entries)]])
         ended = time.monotonic()
-        while any(outbox.pending for outbox, _ in opened):
-            await asyncio.sleep(0.01)
-        costs.rates["rush"] = rate
+        await _emptied(*(outbox for outbox, _ in opened))
         costs.behind = time.monotonic() - ended
+        costs.rates["rush"] = int(RUSH_SECONDS * rate) / (ended - began)
+        costs.together = await asking
         await _end(*recording)
+
+
+async def _emptied(*outboxes: SqliteOutbox) -> None:
+    """Return when all that was in the outboxes is recorded."""
+    await until(lambda: not any(outbox.pending for outbox in outboxes), 120.0)
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:
@@ -297,12 +291,14 @@ async def measure() -> Costs:
             await record(url, folder, server, entries, costs)
             with _screening(url) as (daemon, agi):
                 await daemon.start("--only", "screen")
-                await daemon.event("store_up")
-                _say("asking")
-                await screen(agi, daemon, costs)
-                _say(f"{SITES} centres at {PEAK} times the mean for {RUSH_SECONDS} s")
-                await rush(agi, url, folder, entries, costs)
-                await daemon.stop()
+                try:
+                    await daemon.event("store_up", timeout=60)
+                    _say("asking")
+                    await screen(agi, daemon, costs)
+                    _say(f"{SITES} centres at {PEAK} times the mean for {RUSH_SECONDS} s")
+                    await rush(agi, url, folder, entries, costs)
+                finally:
+                    await daemon.stop()
             costs.resident = int(server.ask("INFO", "memory")["used_memory_rss"])
     return costs
 
@@ -312,7 +308,7 @@ def table(costs: Costs) -> str:
     peak = PEAK * mean_rate()
 
     def load(seconds: float) -> tuple[str, ...]:
-        return tuple(f"{100 * seconds * peak / share:.2g} % of a core" for share in (CENTRES, TENTH, 1))
+        return tuple(f"{seconds * peak / share:.3f} cores" for share in (CENTRES, TENTH, 1))
 
     def memory(size: float) -> tuple[str, ...]:
         return tuple(_size(size / share) for share in (CENTRES, TENTH, 1))
@@ -339,7 +335,11 @@ def table(costs: Costs) -> str:
             *load(costs.record),
         ),
         ("recording a call, in Redis", f"{costs.redis * 1e6:,.0f} µs", *load(costs.redis)),
-        ("numbers on the lists", f"{costs.number:,.0f} B each, of {NUMBERS // TENTH:,}", *memory(costs.number * NUMBERS)),
+        (
+            "numbers on the lists",
+            f"{costs.number:,.0f} B each, of {NUMBERS // TENTH:,}",
+            *memory(costs.number * NUMBERS),
+        ),
         ("calls in the ledger, a day of them", f"{costs.row:,.0f} B each", *memory(costs.row * CALLS_A_DAY)),
         (
             f"the same, kept {KEEP_DAYS} days",
@@ -347,11 +347,13 @@ def table(costs: Costs) -> str:
             *memory(costs.row * CALLS_A_DAY * KEEP_DAYS),
         ),
     ]
-    cuts = quantiles(costs.verdicts, n=100)
+    asked = costs.together
     together = (
-        f"\nTogether, {SITES} centres at {costs.rates['rush']:.0f} calls/s for {RUSH_SECONDS} s on one Redis with "
-        f"{NUMBERS // TENTH:,} numbers ({costs.resident / GIB:.2f} GB resident): a verdict took {1e3 * cuts[49]:.1f} ms "
-        f"(median) and {1e3 * cuts[98]:.1f} ms (p99); the last call was recorded {costs.behind:.2f} s after its end."
+        f"\nTogether, {SITES} centres at {costs.rates['rush']:.0f} calls/s for {RUSH_SECONDS} s on one Redis "
+        f"with {NUMBERS // TENTH:,} numbers ({costs.resident / GIB:.2f} GB resident): {asked['asked']:,.0f} "
+        f"verdicts, each with its connection, took {1e3 * asked['p50']:.1f} ms (median) and "
+        f"{1e3 * asked['p99']:.1f} ms (p99), {asked['unanswered']:,.0f} without an answer; all calls were "
+        f"recorded {costs.behind:.2f} s after the last ended."
     )
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n" + together
 
@@ -367,9 +369,12 @@ def _say(text: str) -> None:
 def main() -> None:
     """Measure, and print the table."""
     began = time.monotonic()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     costs = asyncio.run(measure())
     print(table(costs))
-    print(f"\n({os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.monotonic() - began:.0f} s in all)")
+    print(
+        f"\n({os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.monotonic() - began:.0f} s in all)"
+    )
 
 
 if __name__ == "__main__":

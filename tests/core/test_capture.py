@@ -89,7 +89,12 @@ def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
 
 @pytest.mark.parametrize(
     "lines",
-    ["Resumed", "Resumed\r\nTimestamp: x", "Queues\r\nTimestamp: 1.0\r\nMember-Seen: q asleep Local/1", "\r\n"]
+    [
+        "Resumed",
+        "Resumed\r\nTimestamp: x",
+        "Queues\r\nTimestamp: 1.0\r\nMember-Seen: q asleep Local/1",
+        "\r\n",
+    ],
 )
 def test_a_message_that_is_not_ours_as_it_says_is_a_value_error(lines: str) -> None:
     """A capture that somebody wrote or cut by hand is refused in words."""

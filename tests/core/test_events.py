@@ -155,7 +155,9 @@ def test_no_event_comes_without_a_privilege(name: str) -> None:
     assert not isinstance(parse(f"Event: {name}\r\nPrivilege: system,all".encode(), 0), Malformed)
 
 
-@pytest.mark.parametrize("text", ["-1.000000", "+1", " 1", "1_0", "\u0661.0", "1.-1", "1.1234567", "9" * 13, "."])
+@pytest.mark.parametrize(
+    "text", ["-1.000000", "+1", " 1", "1_0", "\u0661.0", "1.-1", "1.1234567", "9" * 13, "."]
+)
 def test_a_time_that_asterisk_does_not_write_is_malformed(text: str) -> None:
     """Only digits, a point and up to six digits are a time, whatever else Python would take for a number."""
     forged = message("Hangup", "Cause: 16").replace(b"1795463311.123456", text.encode())

@@ -26,7 +26,9 @@ NAMES = ("agi", "ami", "captures", "queue_logs", "stored")
 
 def main() -> None:
     """Fuzz all codecs, or the one that is named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="CODEC", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--runs", type=int, default=1_000_000)
     given = parser.parse_args()
@@ -45,7 +47,16 @@ def _run(name: str, runs: int) -> str:
         known = Path(folder, "words")
         known.write_text("".join(map(_spelled, words(name))))
         started = time.monotonic()
-        ran = _atheris(name, f"-runs={runs}", f"-max_len={LONGEST}", "-len_control=0", f"-dict={known}", "-seed=112", found, begun)
+        ran = _atheris(
+            name,
+            f"-runs={runs}",
+            f"-max_len={LONGEST}",
+            "-len_control=0",
+            f"-dict={known}",
+            "-seed=112",
+            found,
+            begun,
+        )
         seconds = time.monotonic() - started
         done = re.search(rb"Done (\d+) runs", ran.stderr)
         if ran.returncode or not done:

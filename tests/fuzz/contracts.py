@@ -72,10 +72,20 @@ def _pieces(data: bytes) -> list[bytes]:
 # ── AMI ──────────────────────────────────────────────────────────────────────────────────────────
 
 _EVENT: Final = re.compile(
-    r"Event: [A-Za-z]+\r\nPrivilege: [^\r\n]*(?:\r\nTimestamp: \d{1,12}(?:\.\d{1,6})?)?(?:\r\n[^\r\n]*?: [^\r\n]*)*",
+    r"Event: [A-Za-z]+\r\nPrivilege: [^\r\n]*"
+    r"(?:\r\nTimestamp: \d{1,12}(?:\.\d{1,6})?)?(?:\r\n[^\r\n]*?: [^\r\n]*)*",
     re.ASCII,
 )
-_SNAPSHOT: Final = {"Channel", "CallerIDNum", "CallerIDName", "Context", "Exten", "Priority", "Uniqueid", "Linkedid"}
+_SNAPSHOT: Final = {
+    "Channel",
+    "CallerIDNum",
+    "CallerIDName",
+    "Context",
+    "Exten",
+    "Priority",
+    "Uniqueid",
+    "Linkedid",
+}
 """manager_channels.c, `ast_manager_build_channel_state_string_prefix`."""
 
 _DEST: Final = {"DestChannel", "DestUniqueid", "DestLinkedid"}
@@ -214,7 +224,9 @@ CONTRACTS: Final = {
     "agi": Contract(agi, "siaga112.core.agi", "Conversation|_read|_presentation"),
     "ami": Contract(ami, "siaga112.core.events"),
     "wire": Contract(ami, "siaga112.adapters.ami", "Framer|_Protocol|_is_sound"),
-    "captures": Contract(captures, "siaga112.core.capture", "read|_read|_names|_member|_waiting|_seen|messages"),
+    "captures": Contract(
+        captures, "siaga112.core.capture", "read|_read|_names|_member|_waiting|_seen|messages"
+    ),
     "queue_logs": Contract(queue_logs, "siaga112.core.queue_log"),
     "stored": Contract(stored, "siaga112.core.codec"),
 }

@@ -17,7 +17,9 @@ def _functions(contract: Contract) -> frozenset[CodeType]:
     """Give the code of the module's functions, also of those inside others, that are called so."""
     file = importlib.import_module(contract.module).__file__
     assert file
-    return frozenset(_inner(compile(Path(file).read_text("utf-8"), file, "exec"), re.compile(contract.functions)))
+    return frozenset(
+        _inner(compile(Path(file).read_text("utf-8"), file, "exec"), re.compile(contract.functions))
+    )
 
 
 def _inner(outer: CodeType, named: re.Pattern[str]) -> Iterator[CodeType]:
@@ -32,7 +34,10 @@ def _inner(outer: CodeType, named: re.Pattern[str]) -> Iterator[CodeType]:
 def all_lines(contract: Contract) -> set[int]:
     """Give the lines that there are, without each function's first."""
     return {
-        line for code in _functions(contract) for *_, line in code.co_lines() if line and line > code.co_firstlineno
+        line
+        for code in _functions(contract)
+        for *_, line in code.co_lines()
+        if line and line > code.co_firstlineno
     }
 
 

@@ -17,15 +17,18 @@ from tests.samples import CALLER, NOW, answered, entry, prank
 CORPUS: Final = Path(__file__).with_name("corpus")
 
 WORDS: Final = {
-    "agi": b"agi_|agi_uniqueid: |agi_callerid: |agi_arg_1: |agi_callingpres: |agi_network_script: |agi_request: |: |\n|\n\n|"
-    b"200 result=1\n|510 Invalid\n|520-Invalid\n|520 End of proper usage.\n|HANGUP\n|0812|32|\x00|\x1b|\xc3\xa9|\xff",
-    "ami": b"Event: |Privilege: |Timestamp: |Uniqueid: |Linkedid: |Channel: |ChanVariable: |ActionID: 1|Response: Success|"
-    b"CallerIDNum: |Context: |UserEvent: SiagaMark|Mark: prank|Call: |: |\r\n|\r\n\r\n|\r|\n|<unknown>|Hangup|Shutdown|"
-    b"FullyBooted|Uptime: |1795469529.870053|-1|+1|1_0|\xd9\xa3|\xc2\xb2|\x00|\x1b|\xff|EventList: Complete|Message: ",
-    "captures": b"Siaga112: |Timestamp: |Queue-Seen: |Member-Seen: |Waiting-Seen: |Channel-Seen: |Resumed|Interrupted|Queues|"
-    b"Capture: siaga112/1|Early-Drop: |Expect: |Region: |\r\n|\r\n\r\n| |-|0|\xc2\xb2",
-    "queue_logs": b"|1795463311|NONE|MANAGER|ENTERQUEUE|CONNECT|ABANDON|SYSCOMPAT|EXITEMPTY|\n|.|\xc2\xb2|\xd9\xa3|-|\r",
-    "stored": b'{|}|[|]|,|:|"|null|true|1|1e999|NaN|-1|"at"|"facts"|"caller"|"strikes"|"blocks"|"withdrawn"|\\ud800|0.5',
+    "agi": b"agi_|agi_uniqueid: |agi_callerid: |agi_arg_1: |agi_callingpres: |agi_network_script: |agi_request: |"
+    b": |\n|\n\n|200 result=1\n|510 Invalid\n|520-Invalid\n|520 End of proper usage.\n|HANGUP\n|0812|32|\x00|\x1b|"
+    b"\xc3\xa9|\xff",
+    "ami": b"Event: |Privilege: |Timestamp: |Uniqueid: |Linkedid: |Channel: |ChanVariable: |ActionID: 1|"
+    b"Response: Success|CallerIDNum: |Context: |UserEvent: SiagaMark|Mark: prank|Call: |: |\r\n|\r\n\r\n|\r|\n|"
+    b"<unknown>|Hangup|Shutdown|FullyBooted|Uptime: |1795469529.870053|-1|+1|1_0|\xd9\xa3|\xc2\xb2|\x00|\x1b|\xff|"
+    b"EventList: Complete|Message: ",
+    "captures": b"Siaga112: |Timestamp: |Queue-Seen: |Member-Seen: |Waiting-Seen: |Channel-Seen: |Resumed|"
+    b"Interrupted|Queues|Capture: siaga112/1|Early-Drop: |Expect: |Region: |\r\n|\r\n\r\n| |-|0|\xc2\xb2",
+    "queue_logs": b"1795463311|NONE|MANAGER|ENTERQUEUE|CONNECT|ABANDON|SYSCOMPAT|EXITEMPTY|\n|.|\xc2\xb2|\xd9\xa3|-|\r",
+    "stored": b'{|}|[|]|,|:|"|null|true|1|1e999|NaN|-1|"at"|"facts"|"caller"|"strikes"|"blocks"|"withdrawn"|\\ud800|'
+    b"0.5",
 }
 """The words of each language, `|` between them."""
 
@@ -62,7 +65,8 @@ def _real(language: str) -> Iterator[bytes]:
             yield step + b"\r\nX: " + b"x" * 1_024
             yield b"Queue: q\r\nLocation: Local/1@o/n\r\nStatus: 1\r\nPaused: 1"
             yield b"Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n"
-            yield b"Response: Success\r\nActionID: 2\r\nEventList: start\r\nMessage: Queue status\r\n\r\n" + (
+            yield (
+                b"Response: Success\r\nActionID: 2\r\nEventList: start\r\nMessage: Queue status\r\n\r\n"
                 b"Event: QueueEntry\r\nActionID: 2\r\nQueue: q\r\nUniqueid: 1.1\r\nWait: 3\r\n\r\n"
                 b"Event: QueueStatusComplete\r\nActionID: 2\r\nEventList: Complete\r\n\r\n"
             )
@@ -71,7 +75,8 @@ def _real(language: str) -> Iterator[bytes]:
             yield (
                 b"Siaga112: Queues\r\nTimestamp: 17.000\r\nQueue-Seen: q\r\nMember-Seen: q busy Local/1\r\n"
                 b"Waiting-Seen: q 1.1 17\r\n\r\nSiaga112: Interrupted\r\nTimestamp: 17.000\r\nCause: lost\r\n\r\n"
-                b"Siaga112: Resumed\r\nTimestamp: 17.000\r\nChannel-Seen: 1.1 1.1 PJSIP/t from-pstn - 1 Queue 0812\r\n\r\n"
+                b"Siaga112: Resumed\r\nTimestamp: 17.000\r"
+                b"\nChannel-Seen: 1.1 1.1 PJSIP/t from-pstn - 1 Queue 0812\r\n\r\n"
             )
         case "queue_logs":
             yield (
@@ -93,10 +98,11 @@ def _real(language: str) -> Iterator[bytes]:
 _REST: Final = re.compile(rb"Application: .*", re.DOTALL)
 
 _RECORD: Final = (
-    b'{"caller":"+628","strikes":[["1.0",17,"ivr_prank","left_menu"]],"blocks":[{"level":"temporary","since":17,"until":18,'
-    b'"origin":"automatic","reason":"r","by":"b","calls":["1.0"],"lifted":[17,"s","r",true],"step":1}],"proposals":[{"at":17,'
-    b'"cause":"policy","span":1,"step":1,"reason":"r","calls":["1.0"],"confirmed":false,"decided":null}],"reports":[["1.0",17]],'
-    b'"missed":[["1.0",17,5]],"reached":17,"allow":[17,"s","r"],"withdrawn":["2.0"]}'
+    b'{"caller":"+628","strikes":[["1.0",17,"ivr_prank","left_menu"]],"blocks":[{"level":"temporary","since":17,'
+    b'"until":18,"origin":"automatic","reason":"r","by":"b","calls":["1.0"],"lifted":[17,"s","r",true],"step":1}],'
+    b'"proposals":[{"at":17,"cause":"policy","span":1,"step":1,"reason":"r","calls":["1.0"],"confirmed":false,'
+    b'"decided":null}],"reports":[["1.0",17]],"missed":[["1.0",17,5]],"reached":17,"allow":[17,"s","r"],'
+    b'"withdrawn":["2.0"]}'
 )
 
 

@@ -32,7 +32,7 @@ agi_arg_1: {number}
 
 
 async def ask(port: int, uid: str, number: str) -> dict[str, str]:
-    """Ask about a caller as the dialplan does; give the variables that were set."""
+    """Ask about a caller as the dialplan does; give the variables that were set, none if it just closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     variables: dict[str, str] = {}
     try:
@@ -41,6 +41,8 @@ async def ask(port: int, uid: str, number: str) -> dict[str, str]:
             _, _, name, value = line.decode().rstrip("\n").split(" ", 3)
             variables[name] = value.strip('"')
             writer.write(b"200 result=1\n")
+    except ConnectionError:
+        pass
     finally:
         writer.close()
     return variables

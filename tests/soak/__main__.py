@@ -34,9 +34,8 @@ def main() -> None:
         draw(soaked, given.plot)
     for line in soaked.errors[:10]:
         print(line)
-    before, after = soaked.descriptors()
-    held = soaked.growth() < 1 and after <= before and soaked.settled == soaked.placed and not soaked.errors
-    raise SystemExit(0 if held else "the promise does not hold")
+    if broken := soaked.broken():
+        raise SystemExit(f"does not hold: {'; '.join(broken)}")
 
 
 def draw(soaked: Soaked, path: Path) -> None:

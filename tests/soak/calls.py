@@ -83,7 +83,7 @@ def read(name: str, version: str = "22") -> Recorded:
     header = capture.read_header(first)
     (expected,) = header.expected
     assert header.dialplan.trunk_contexts == {"siaga112-incoming"}, f"{name} is of another dialplan"
-    events = [message for message in rest if (found := _TIME.search(message)) and b"Uniqueid" in message]
+    events = [message for message in rest if _TIME.search(message) and b"Uniqueid" in message]
     begun, caller = _time(events[0]), _CALLER.search(events[0])
     assert caller, name
     channel = int(expected.call.partition(".")[2])
