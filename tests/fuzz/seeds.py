@@ -17,18 +17,19 @@ from tests.samples import CALLER, NOW, answered, entry, prank
 CORPUS: Final = Path(__file__).with_name("corpus")
 
 WORDS: Final = {
-    "agi": b"agi_|agi_uniqueid: |agi_callerid: |agi_arg_1: |agi_callingpres: |agi_network_script: |agi_request: |"
-    b": |\n|\n\n|200 result=1\n|510 Invalid\n|520-Invalid\n|520 End of proper usage.\n|HANGUP\n|0812|32|\x00|\x1b|"
-    b"\xc3\xa9|\xff",
+    "agi": b"agi_|agi_uniqueid: |agi_callerid: |agi_arg_1: |agi_callingpres: |agi_network_script: |"
+    b"agi_request: |: |\n|\n\n|200 result=1\n|510 Invalid\n|520-Invalid\n|520 End of proper usage.\n"
+    b"|HANGUP\n|0812|32|\x00|\x1b|\xc3\xa9|\xff",
     "ami": b"Event: |Privilege: |Timestamp: |Uniqueid: |Linkedid: |Channel: |ChanVariable: |ActionID: 1|"
-    b"Response: Success|CallerIDNum: |Context: |UserEvent: SiagaMark|Mark: prank|Call: |: |\r\n|\r\n\r\n|\r|\n|"
-    b"<unknown>|Hangup|Shutdown|FullyBooted|Uptime: |1795469529.870053|-1|+1|1_0|\xd9\xa3|\xc2\xb2|\x00|\x1b|\xff|"
-    b"EventList: Complete|Message: ",
+    b"Response: Success|CallerIDNum: |Context: |UserEvent: SiagaMark|Mark: prank|Call: |: |\r\n|\r\n\r\n|"
+    b"\r|\n|Hangup|Shutdown|FullyBooted|Uptime: |1795469529.870053|-1|+1|1_0|\xd9\xa3|\xc2\xb2|\x00|"
+    b"\x1b|\xff|EventList: Complete|Message: ",
     "captures": b"Siaga112: |Timestamp: |Queue-Seen: |Member-Seen: |Waiting-Seen: |Channel-Seen: |Resumed|"
     b"Interrupted|Queues|Capture: siaga112/1|Early-Drop: |Expect: |Region: |\r\n|\r\n\r\n| |-|0|\xc2\xb2",
-    "queue_logs": b"1795463311|NONE|MANAGER|ENTERQUEUE|CONNECT|ABANDON|SYSCOMPAT|EXITEMPTY|\n|.|\xc2\xb2|\xd9\xa3|-|\r",
-    "stored": b'{|}|[|]|,|:|"|null|true|1|1e999|NaN|-1|"at"|"facts"|"caller"|"strikes"|"blocks"|"withdrawn"|\\ud800|'
-    b"0.5",
+    "queue_logs": b"1795463311|NONE|MANAGER|ENTERQUEUE|CONNECT|ABANDON|"
+    b"SYSCOMPAT|EXITEMPTY|\n|.|\xc2\xb2|\xd9\xa3|-|\r",
+    "stored": b'{|}|[|]|,|:|"|null|true|1|1e999|NaN|-1|"at"|"facts"|"caller"|"strikes"|"blocks"|'
+    b'"withdrawn"|\\ud800|0.5',
 }
 """The words of each language, `|` between them."""
 
@@ -74,7 +75,8 @@ def _real(language: str) -> Iterator[bytes]:
             yield (GOLDEN / "22/queue_left_ringing.ami").read_bytes()[:900]
             yield (
                 b"Siaga112: Queues\r\nTimestamp: 17.000\r\nQueue-Seen: q\r\nMember-Seen: q busy Local/1\r\n"
-                b"Waiting-Seen: q 1.1 17\r\n\r\nSiaga112: Interrupted\r\nTimestamp: 17.000\r\nCause: lost\r\n\r\n"
+                b"Waiting-Seen: q 1.1 17\r\n\r\n"
+                b"Siaga112: Interrupted\r\nTimestamp: 17.000\r\nCause: lost\r\n\r\n"
                 b"Siaga112: Resumed\r\nTimestamp: 17.000\r"
                 b"\nChannel-Seen: 1.1 1.1 PJSIP/t from-pstn - 1 Queue 0812\r\n\r\n"
             )
@@ -84,7 +86,8 @@ def _real(language: str) -> Iterator[bytes]:
                 b"1795463315|1795463310.0|siaga112|Local/101|CONNECT|4|1795463311.1|3\n"
                 b"1795463325|1795463310.0|siaga112|Local/101|COMPLETECALLER|4|10|1\n"
             )
-            yield b"17|1.0|q|NONE|ABANDON|1|1|9\n17|1.0|q|NONE|EXITWITHTIMEOUT|1|1|60\n17|NONE|NONE|NONE|QUEUESTART|\n"
+            yield b"17|1.0|q|NONE|ABANDON|1|1|9\n17|NONE|NONE|NONE|QUEUESTART|\n"
+            yield b"17|1.0|q|NONE|EXITWITHTIMEOUT|1|1|60\n"
         case _:
             yield codec.dump_entry(entry(prank(1))).encode()
             yield codec.dump_entry(entry(answered(2, caller=None))).encode()
@@ -113,7 +116,7 @@ def _one_of_each_kind() -> Iterator[bytes]:
             if message.startswith(b"Event: "):
                 kinds.setdefault(message.partition(b"\r\n")[0], message)
     yield from kinds.values()
-    yield b"Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 60\r\nLastReload: 60\r\nStatus: Fully Booted"
+    yield b"Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 60\r\nStatus: Fully Booted"
     yield b"Event: Shutdown\r\nPrivilege: system,all\r\nShutdown: Cleanly\r\nRestart: False"
 
 

@@ -26,6 +26,9 @@ REGULARS: Final = 3_000
 SCRAPE_SECONDS: Final = 15.0
 """How often Prometheus comes."""
 
+WARM_UP_SECONDS: Final = 900.0
+"""At ten calls a second: what the daemon keeps a bounded number of, callers' spellings and ended calls, is full."""
+
 POOLED: Final = 4
 """Connections to Redis that a rush may have added: the driver keeps them."""
 
@@ -103,7 +106,8 @@ class Soaked:
             f"{sum(self.settled.values())} calls in {last.second:.0f} s at {self.rate:g}/s "
             f"({', '.join(f'{name} {count}' for name, count in sorted(self.settled.items()))}); "
             f"verdicts {dict(sorted(self.verdicts.items()))}; "
-            f"memory {self.warm[0].memory / MIB:.1f} MB after {self.warm_up:.0f} s, then {self.growth():+.2f} MB; "
+            f"memory {self.warm[0].memory / MIB:.1f} MB after {self.warm_up:.0f} s, then "
+            f"{self.growth():+.2f} MB; "
             f"descriptors {before}, then {after}; Redis {last.redis / MIB:.1f} MB"
         )
 
@@ -116,7 +120,7 @@ def _ends(values: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 async def soak(
     seconds: float, rate: float = 10.0, tell: Callable[[Sample], None] = lambda _: None, seed: int = 112
 ) -> Soaked:
-    """Run the load for so long, after a start; the first sixth (at most ten minutes) is the warm-up."""
+    """Run the load for so long; the first third, at most `WARM_UP_SECONDS`, is the warm-up."""
     manager = Manager()
     manager.queues = QUEUE_STATUS
     await manager.start()
@@ -134,7 +138,7 @@ async def soak(
         errors = [line for line in daemon.lines if line.get("level") != "info"]
     return Soaked(
         rate,
-        min(seconds / 6, 600.0),
+        min(seconds / 3, WARM_UP_SECONDS),
         tuple(samples),
         load.placed,
         settled,
