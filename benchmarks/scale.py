@@ -308,7 +308,7 @@ def table(costs: Costs) -> str:
     peak = PEAK * mean_rate()
 
     def load(seconds: float) -> tuple[str, ...]:
-        return tuple(f"{seconds * peak / share:.3f} cores" for share in (CENTRES, TENTH, 1))
+        return tuple(f"{seconds * peak / share:.2g} cores" for share in (CENTRES, TENTH, 1))
 
     def memory(size: float) -> tuple[str, ...]:
         return tuple(_size(size / share) for share in (CENTRES, TENTH, 1))

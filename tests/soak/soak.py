@@ -27,10 +27,10 @@ SCRAPE_SECONDS: Final = 15.0
 """How often Prometheus comes."""
 
 WARM_UP_SECONDS: Final = 900.0
-"""At ten calls a second: what the daemon keeps a bounded number of, callers' spellings and ended calls, is full."""
+"""At ten calls a second all that is kept in bounded numbers is full: callers' spellings, ended calls."""
 
-POOLED: Final = 4
-"""Connections to Redis that a rush may have added: the driver keeps them."""
+POOLED: Final = 16
+"""Connections to Redis that a rush may have added, one for each call at once: the driver keeps them."""
 
 MIB: Final = 1 << 20
 
