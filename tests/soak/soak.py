@@ -20,7 +20,7 @@ from tests.lab.dialplan import ask
 from tests.soak import calls
 from tests.soak.calls import Played, Recorded
 
-REGULARS: Final = 3_000
+REGULARS: Final = 600
 """Every other call is from one of them: most are blocked in the end. The others never called before."""
 
 SCRAPE_SECONDS: Final = 15.0
