@@ -138,7 +138,9 @@ def _resp(*words: bytes) -> bytes:
 
 
 def _used(server: RedisServer) -> int:
-    return int(server.ask("INFO", "memory")["used_memory"])
+    """Give the bytes in use, without what only waits to be written to the file or to a client."""
+    told = server.ask("INFO", "memory")
+    return int(told["used_memory"]) - int(told["mem_aof_buffer"]) - int(told["mem_clients_normal"])
 
 
 # ── following the PBX ────────────────────────────────────────────────────────────────────────────
