@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready
 PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
-.PHONY: dashboards-check dashboards-images report-picture
+.PHONY: dashboards-check dashboards-images report-picture fuzz soak audit
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -64,6 +64,20 @@ dashboards-images: $(READY)
 # The manual's pictures of the report: the centre's first month, printed by Chromium.
 report-picture: $(READY)
 	$(PYTHON) -m tests.report.picture
+
+# A million odd inputs for each codec, led by coverage; what reaches something new is kept in tests/fuzz/corpus.
+fuzz: $(READY)
+	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(PYTHON) -m tests.fuzz $(if $(RUNS),--runs $(RUNS))
+
+# Ten calls a second for an hour (SECONDS=…): memory and descriptors, drawn in docs/images/soak.png.
+soak: $(READY)
+	$(PYTHON) -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) --plot docs/images/soak.png
+
+# Known holes in what constraints.txt pins; needs a package index that serves them, or the network for OSV=1.
+audit: $(READY)
+	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[audit]'
+	$(VENV)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt $(if $(OSV),-s osv)
 
 prompts:
 	asterisk/sounds/make-prompts

@@ -1,11 +1,13 @@
-"""What holds for every run of the tests, and what each tells at its end."""
+"""What holds for every run of the tests and all that is printed, and what each tells at its end."""
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.lab.sipp import PLACED
+from tests.printed import leaked
 
 # No test is about speed: on a busy machine an example may take as long as it takes.
 settings.register_profile("siaga112", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,3 +30,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if PLACED:
         counts = ", ".join(f"{count} on Asterisk {version}" for version, count in sorted(PLACED.items()))
         terminalreporter.write_line(f"real SIP calls placed: {counts}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail each test during which a secret was printed, by it or by a process that it started."""
+    report = yield
+    secrets = {secret for _, text in report.sections for secret in leaked(text)}
+    if secrets:
+        report.outcome = "failed"
+        report.longrepr = f"{report.when}: printed a secret: {sorted(secrets)}"
+    return report

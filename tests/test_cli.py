@@ -21,6 +21,7 @@ from siaga112.adapters.redis_store import RedisStore
 from siaga112.core.model import DAY
 from siaga112.core.policy import PRESETS
 from siaga112.service.recording import Recorder
+from tests.printed import without_secrets
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
 from tests.service.meter import KeptMeter
 from tests.service.test_desk import abandoned
@@ -101,7 +102,7 @@ class Shell:
         )
         async with asyncio.timeout(self.patience):
             out, err = await process.communicate()
-        ended = Ended(process.returncode or 0, out.decode(), err.decode())
+        ended = Ended(process.returncode or 0, without_secrets(out.decode()), without_secrets(err.decode()))
         assert "Traceback" not in ended.err, ended.err
         assert "Warning" not in ended.err, ended.err
         return ended

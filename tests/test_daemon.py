@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.lab import ports
+from tests.printed import without_secrets
 
 pytestmark = pytest.mark.redis
 PATIENCE = 20.0
@@ -79,7 +80,7 @@ class Running:
     async def _read(self) -> None:
         assert self.process.stderr
         async for line in self.process.stderr:
-            self.lines.put_nowait(json.loads(line))
+            self.lines.put_nowait(json.loads(without_secrets(line.decode())))
 
     async def hears(self, state: str) -> None:
         """Wait until the service manager was told so."""

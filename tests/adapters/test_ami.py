@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from siaga112.adapters import ami
-from siaga112.adapters.ami import BACKLOG, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox
+from siaga112.adapters.ami import BACKLOG, GIVEN_UP, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox
 from siaga112.core.events import (
     Booted,
     ChannelCreated,
@@ -91,12 +91,15 @@ def test_a_banner_without_an_end_is_not_kept() -> None:
 
 
 def test_a_message_without_an_end_is_given_up_as_one() -> None:
-    """Beyond a megabyte a message is handed on as it is, to be counted as malformed; memory stays bounded."""
+    """Beyond a megabyte a message is given up, nothing inside it is one, and memory stays bounded."""
     framer = Framer()
     framer.feed(BANNER)
     got = [message for _ in range(3 * MAX_MESSAGE // 65_536) for message in framer.feed(b"x" * 65_536)]
-    assert 2 <= len(got) <= 3
+    assert got == [GIVEN_UP]
     assert len(framer._buffer) <= MAX_MESSAGE + 65_536
+    assert framer.feed(new("1.0")) == []  # still the same message, by its own end
+    assert framer.feed(new("2.0")) == [new("2.0").removesuffix(b"\r\n\r\n")]
+    assert isinstance(parse(GIVEN_UP, 0), Malformed)
 
 
 # ── the inbox ────────────────────────────────────────────────────────────────────────────────────

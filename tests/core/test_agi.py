@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core.agi import (
+    MAX_REPLY,
     MAX_REQUEST,
     AgiError,
     Conversation,
@@ -76,6 +77,7 @@ def test_however_it_is_cut(cuts: list[int]) -> None:
         (b"agi_calleridname: unknown", b"agi_calleridname: \x1b[2J"),
         (b"agi_calleridname: unknown", b"agi_calleridname: \x00"),
         (b"agi_calleridname: unknown", b"no colon"),
+        (b"agi_callingpres: 0\n", b"agi_callingpres:dnid: 112\n"),
     ],
 )
 def test_a_hidden_or_doubtful_caller_is_withheld(change: tuple[bytes, bytes]) -> None:
@@ -100,6 +102,16 @@ def test_what_is_not_agi_is_the_one_error(junk: bytes) -> None:
     """A health check or a port scan is refused as soon as it shows."""
     with pytest.raises(AgiError):
         received(junk)
+
+
+@pytest.mark.parametrize(
+    "data", [b"agi_uniqueid: " + b"1" * (MAX_REQUEST - 14) + b"\n\n", REAL + b"2" * (MAX_REPLY + 1) + b"\n"]
+)
+def test_at_the_bounds_it_does_not_matter_how_it_is_cut(data: bytes) -> None:
+    """What is too long in pieces is too long as a whole."""
+    for pieces in ([data], [data[n : n + 1] for n in range(len(data))]):
+        with pytest.raises(AgiError, match="too long"):
+            received(*pieces)
 
 
 def test_too_long_a_request_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Captures: what is written is read again; pseudonyms hide the caller and change nothing else."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,3 +85,18 @@ def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
     assert b"Uniqueid: 1795463311.0\r\n" in hidden
     assert b"Timestamp: 1795463311.123456\r\n" in hidden
     assert Pseudonyms(b"k").hide(b"CallerIDNum: anonymous") == b"CallerIDNum: anonymous"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Resumed",
+        "Resumed\r\nTimestamp: x",
+        "Queues\r\nTimestamp: 1.0\r\nMember-Seen: q asleep Local/1",
+        "\r\n",
+    ],
+)
+def test_a_message_that_is_not_ours_as_it_says_is_a_value_error(lines: str) -> None:
+    """A capture that somebody wrote or cut by hand is refused in words."""
+    with pytest.raises(ValueError, match="recorder"):
+        capture.read(f"Siaga112: {lines}".encode())

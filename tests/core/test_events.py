@@ -146,3 +146,19 @@ def test_a_message_cut_anywhere_is_whole_or_malformed(cut: int) -> None:
     assert isinstance(event, Malformed) or event == parse(whole[:cut], 0)
     if cut <= len(whole) - len("\r\nCause: 16"):
         assert not isinstance(event, ChannelGone)
+
+
+@pytest.mark.parametrize("name", ["FullyBooted", "Shutdown"])
+def test_no_event_comes_without_a_privilege(name: str) -> None:
+    """Asterisk writes one into every event: a bare name is not its."""
+    assert parse(f"Event: {name}".encode(), 0) == Malformed(Defect.INCOMPLETE)
+    assert not isinstance(parse(f"Event: {name}\r\nPrivilege: system,all".encode(), 0), Malformed)
+
+
+@pytest.mark.parametrize(
+    "text", ["-1.000000", "+1", " 1", "1_0", "\u0661.0", "1.-1", "1.1234567", "9" * 13, "."]
+)
+def test_a_time_that_asterisk_does_not_write_is_malformed(text: str) -> None:
+    """Only digits, a point and up to six digits are a time, whatever else Python would take for a number."""
+    forged = message("Hangup", "Cause: 16").replace(b"1795463311.123456", text.encode())
+    assert parse(forged, 0) == Malformed(Defect.VALUE)

@@ -53,3 +53,9 @@ def test_lines_that_no_call_caused_are_passed_over_and_bad_ones_told() -> None:
         ENTER,
     ]
     assert [type(line) for line in parse(lines)] == [BadLine, BadLine, QueueRecord]
+
+
+@pytest.mark.parametrize("time", ["\u00b2", "\u0661", "9" * 5_000, "1.\u00b2", "1.x", ".", "-1"])
+def test_a_time_that_is_none_makes_a_bad_line(time: str) -> None:
+    """Digits of other scripts and endless ones are told, not raised."""
+    assert list(parse([f"{time}|1.0|siaga112|NONE|ABANDON|1|1|9"])) == [BadLine(1)]

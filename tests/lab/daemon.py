@@ -16,6 +16,7 @@ import aiohttp
 
 from tests.lab import ports
 from tests.lab.asterisk import Asterisk
+from tests.printed import without_secrets
 
 PATIENCE_SECONDS: Final = 60.0
 
@@ -72,7 +73,7 @@ class Daemon:
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
         async for raw in process.stderr:
-            text = raw.decode("utf-8", "replace").rstrip("\n")
+            text = without_secrets(raw.decode("utf-8", "replace").rstrip("\n"))
             try:
                 self.lines.append(json.loads(text))
             except json.JSONDecodeError:
@@ -139,7 +140,7 @@ class Daemon:
     async def finish(process: asyncio.subprocess.Process) -> Output:
         """Wait for a command's end."""
         out, err = await process.communicate()
-        return Output(process.returncode or 0, out.decode(), err.decode())
+        return Output(process.returncode or 0, without_secrets(out.decode()), without_secrets(err.decode()))
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it, by its pid; give its exit code."""

@@ -48,6 +48,10 @@ BACK_OFF: Final = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """Seconds between attempts; the last repeats."""
 
 MAX_MESSAGE: Final = 1 << 20
+GIVEN_UP: Final = b""
+"""Stands for a message longer than that: it is no header, and so malformed."""
+
+_END: Final = b"\r\n\r\n"
 
 _log = structlog.get_logger()
 
@@ -74,12 +78,13 @@ class AmiMeter(Protocol):
 class Framer:
     """Bytes as they come → whole messages, and nothing else; linear however small the pieces."""
 
-    __slots__ = ("_buffer", "_greeted", "_searched")
+    __slots__ = ("_buffer", "_given_up", "_greeted", "_searched")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
         self._greeted = False
+        self._given_up = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take a chunk; give the messages that it completes, without their blank line."""
@@ -97,16 +102,20 @@ class Framer:
             self._greeted = True
         messages = []
         begin = 0
-        while (end := buffer.find(b"\r\n\r\n", max(begin, self._searched - 3))) >= 0:
-            messages.append(bytes(buffer[begin:end]))
-            begin = self._searched = end + 4
+        while (end := buffer.find(_END, max(begin, self._searched - 3))) >= 0:
+            if self._given_up:
+                self._given_up = False  # what follows it is a message again, and nothing in it
+            else:
+                messages.append(bytes(buffer[begin:end]) if end - begin <= MAX_MESSAGE else GIVEN_UP)
+            begin = self._searched = end + len(_END)
         if begin:
             del buffer[:begin]
+        if len(buffer) >= MAX_MESSAGE + len(_END):
+            if not self._given_up:
+                messages.append(GIVEN_UP)
+            self._given_up = True
+            del buffer[: 1 - len(_END)]  # its end may have begun
         self._searched = len(buffer)
-        if len(buffer) > MAX_MESSAGE:
-            messages.append(bytes(buffer))
-            buffer.clear()
-            self._searched = 0
         return messages
 
 

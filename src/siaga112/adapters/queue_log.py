@@ -1,6 +1,7 @@
 """The PBX's `queue_log` file, read from the end backwards as far as needed."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from siaga112.core.model import SECOND, Millis
 
 BLOCK: Final = 1 << 20
+_SECONDS: Final = re.compile(r"([0-9]{1,12})[.|]")
 
 
 class QueueLogFile:
@@ -43,5 +45,5 @@ def _begins_before(data: bytes, since: Millis) -> bool:
 
 
 def _epoch(line: str) -> Millis | None:
-    seconds = line.partition("|")[0].partition(".")[0]
-    return int(seconds) * SECOND + SECOND - 1 if seconds.isdigit() else None
+    found = _SECONDS.match(line)
+    return int(found[1]) * SECOND + SECOND - 1 if found else None

@@ -143,6 +143,7 @@ def _replay(file: Path, config: "Settings") -> tuple[capture.Header, Replay, lis
     try:
         first, *rest = capture.messages(file.read_bytes())
         header = capture.read_header(first)
+        events = [capture.read(message) for message in rest]
     except OSError as error:
         raise SiagaError(f"{file}: cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -150,4 +151,4 @@ def _replay(file: Path, config: "Settings") -> tuple[capture.Header, Replay, lis
     there, here = header.dialplan.numbers, config.number_plan()
     numbers = replace(here, region=there.region, area_code=there.area_code)
     replayed = Replay(replace(header.dialplan, numbers=numbers), header.rules, config.policy_rules())
-    return header, replayed, list(replayed.run(capture.read(message) for message in rest))
+    return header, replayed, list(replayed.run(events))

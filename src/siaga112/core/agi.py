@@ -7,6 +7,7 @@ header early and a line break can add headers, so the first value of a header wi
 makes the request `suspect`: its caller is withheld.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,9 @@ HIDDEN: Final = 0x20
 """Presentation "restricted", bits 6 and 7 (Q.931 §4.5.10; callerid.h, AST_PRES_RESTRICTION)."""
 
 _PRESENTATION: Final = 0x60
+_NAME: Final = re.compile(r"agi_[a-z0-9_]+")
+"""res_agi.c, `setup_env`."""
+
 _UNKNOWN: Final = frozenset({"", "unknown", "<unknown>"})
 
 
@@ -88,7 +92,7 @@ class Conversation:
             if len(self._buffer) > MAX_REQUEST:
                 raise AgiError("the request is too long")
             return None
-        if end > MAX_REQUEST:
+        if end >= MAX_REQUEST:  # as if it came in pieces
             raise AgiError("the request is too long")
         head = bytes(self._buffer[:end])
         del self._buffer[: end + 2]
@@ -96,6 +100,8 @@ class Conversation:
 
     def _replies(self) -> Iterator[Message]:
         while (end := self._buffer.find(b"\n")) >= 0:
+            if end > MAX_REPLY:
+                break
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
             message = _read_reply(line)
@@ -112,7 +118,7 @@ def _read_request(head: bytes) -> Request:
     suspect = False
     for line in head.decode("utf-8", "replace").split("\n"):
         name, colon, value = line.partition(": ")
-        if not colon or not name.startswith("agi_") or name in headers or not value.isprintable():
+        if not colon or not _NAME.fullmatch(name) or name in headers or not value.isprintable():
             suspect = True
         headers.setdefault(name, value)
     if "agi_uniqueid" not in headers:

@@ -151,9 +151,21 @@ def _ours(at: Millis, what: str, *lines: str) -> bytes:
 
 
 def read(message: bytes) -> Event | Malformed | None:
-    """Read one message of a capture: Asterisk's, or ours."""
+    """Read one message of a capture: Asterisk's, or ours.
+
+    Raises:
+        ValueError: if it pretends to be ours, in words for the user.
+
+    """
     if not message.startswith(b"Siaga112: "):
         return parse(message, 0)
+    try:
+        return _read_ours(message)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"a message of the recorder's that is not complete ({error})") from error
+
+
+def _read_ours(message: bytes) -> Event:
     pairs = [line.partition(": ")[::2] for line in message.decode("utf-8", "replace").split(LINE_END)]
     single = dict(pairs)
     seconds, _, millis = single["Timestamp"].partition(".")

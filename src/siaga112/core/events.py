@@ -370,8 +370,8 @@ _KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
         lambda at, h: ChannelGone(at, h["Uniqueid"], _place(h), h["Cause"]),
     ),
     "UserEvent": ((*_CHANNEL, "UserEvent"), _mark),
-    "FullyBooted": ((), lambda at, h: Booted(at, int(h.get("Uptime", "0")))),
-    "Shutdown": ((), lambda at, _: ShuttingDown(at)),
+    "FullyBooted": (("Privilege",), lambda at, h: Booted(at, int(h.get("Uptime", "0")))),
+    "Shutdown": (("Privilege",), lambda at, _: ShuttingDown(at)),
 }
 
 WANTED: Final[frozenset[bytes]] = frozenset(name.encode() for name in _KINDS)
@@ -379,6 +379,8 @@ WANTED: Final[frozenset[bytes]] = frozenset(name.encode() for name in _KINDS)
 
 _REPEATABLE: Final = "ChanVariable"
 _HEADER_PLACES: Final = ("Event", "Privilege", "Timestamp")
+_TIMESTAMP: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?")
+"""manager.c, `append_event`: `%ld.%06lu`; nothing else that Python takes for a number."""
 
 
 def parse(message: bytes, received: Millis) -> Event | Malformed | None:
@@ -477,5 +479,7 @@ def waiting_seen(headers: Headers, now: Millis) -> WaitingSeen | None:
 
 
 def _millis(timestamp: str) -> Millis:
-    seconds, _, fraction = timestamp.partition(".")
-    return int(seconds) * SECOND + int(fraction[:3].ljust(3, "0") or "0")
+    written = _TIMESTAMP.fullmatch(timestamp)
+    if written is None:
+        raise ValueError("not a timestamp")
+    return int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0"))

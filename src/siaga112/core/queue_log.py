@@ -42,6 +42,7 @@ _GAVE_UP: Final = {
 }
 
 CALL_FIELDS: Final = 5
+_TIME: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]*))?")
 
 _BANNER: Final = re.compile(r"\[[^|]*\] Asterisk [^|]*$")
 """What Asterisk writes at the head of a new file (logger.c)."""
@@ -62,10 +63,8 @@ def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
 
 
 def _millis(text: str) -> Millis | None:
-    seconds, _, fraction = text.partition(".")
-    if not seconds.isdigit() or (fraction and not fraction.isdigit()):
-        return None
-    return int(seconds) * SECOND + int(fraction[:3].ljust(3, "0") or "0")
+    written = _TIME.fullmatch(text)
+    return int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0")) if written else None
 
 
 @dataclass(frozen=True, slots=True)

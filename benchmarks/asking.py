@@ -1,0 +1,57 @@
+"""The dialplan's side of `benchmarks.scale`, as a process of its own: it asks, and tells how long it took.
+
+    python -m benchmarks.asking PORT SECONDS RATE SPREAD STEP
+
+RATE 0: sixteen at once, as fast as they are answered. Callers are numbers below SPREAD, times STEP.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from random import Random
+from statistics import quantiles
+
+from tests.lab.dialplan import ask
+
+AT_ONCE = 16
+
+
+async def asking(port: int, seconds: float, rate: float, spread: int, step: int) -> dict[str, float]:
+    """Ask for so long; give how many were answered, and the quantiles of the time it took, in seconds."""
+    chance, took = Random(1), list[float]()
+    unanswered = 0
+
+    async def one() -> None:
+        nonlocal unanswered
+        number = f"0812{chance.randrange(spread) * step:08d}"
+        began = time.perf_counter()
+        answer = await ask(port, "1795463311.0", number)
+        took.append(time.perf_counter() - began)
+        unanswered += answer.get("SIAGA_REASON") not in {"blocked", "not_blocked"}
+
+    async def on_and_on() -> None:
+        while time.monotonic() < began + seconds:
+            await one()
+
+    began = time.monotonic()
+    if rate:
+        calls = set[asyncio.Task[None]]()
+        for order in range(int(seconds * rate)):
+            await asyncio.sleep(began + order / rate - time.monotonic())
+            calls.add(asyncio.create_task(one()))
+        await asyncio.gather(*calls)
+    else:
+        await asyncio.gather(*(on_and_on() for _ in range(AT_ONCE)))
+    cuts = quantiles(took, n=100)
+    return {"asked": len(took), "unanswered": unanswered, "p50": cuts[49], "p99": cuts[98]}
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    found = asyncio.run(
+        asking(
+            int(arguments[0]), float(arguments[1]), float(arguments[2]), int(arguments[3]), int(arguments[4])
+        )
+    )
+    print(json.dumps(found))

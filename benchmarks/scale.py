@@ -1,0 +1,386 @@
+"""A tenth of a country on this machine: 50 centres on one Redis, 1,000,000 numbers, ten times the mean load.
+
+Prints, as the table that docs/scale.md carries, what each part costs, measured here, and what that makes of a
+centre and of a country of 500 centres. Every part is the real one: redis-server with its append-only file,
+the outbox on disk, the recorder, the daemon's screening half as its own process, calls recorded on Asterisk.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import structlog
+from tests.lab import ports
+from tests.lab.daemon import CONFIG, Daemon
+from tests.lab.redis_servers import RedisServer, home
+from tests.service.meter import KeptMeter
+from tests.soak import calls
+from tests.soak.calls import Played
+from tests.waiting import until
+
+from siaga112.adapters.ami import Framer
+from siaga112.adapters.outbox import SqliteOutbox
+from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.core import codec
+from siaga112.core.calls import Dialplan
+from siaga112.core.events import parse
+from siaga112.core.model import DAY, Caller, CallerRecord, CallId, Entry, Outcome, Strike
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.policy import PolicyRules, add_strike, forget_after, standing
+from siaga112.core.replay import Replay
+from siaga112.service.recording import Recorder
+
+CENTRES: Final = 500
+CALLS_A_DAY: Final = 25_000_000
+NUMBERS: Final = 10_000_000
+PEAK: Final = 10
+"""Times the mean of the day."""
+
+TENTH: Final = 10
+SITES: Final = CENTRES // TENTH
+KEEP_DAYS: Final = 400
+"""`[privacy] keep_calls`, its default."""
+
+RUSH_SECONDS: Final = 20
+FLAT_OUT_SECONDS: Final = 8.0
+CALLS: Final = 6_000
+CALLS_EACH: Final = 10
+"""That a caller makes, in the mean."""
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+_RULES: Final = PolicyRules()
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+def mean_rate() -> float:
+    """Give the calls a second of the whole country, over the day."""
+    return CALLS_A_DAY / 86_400
+
+
+@dataclass(slots=True)
+class Costs:
+    """What was measured. Times are of one core, in seconds; memory in bytes."""
+
+    number: float = 0.0
+    row: float = 0.0
+    track: float = 0.0
+    verdict: float = 0.0
+    record: float = 0.0
+    redis: float = 0.0
+    events: float = 0.0
+    rates: dict[str, float] = field(default_factory=dict)
+    together: list[str] = field(default_factory=list)
+    resident: int = 0
+
+
+# ── the numbers on the lists ─────────────────────────────────────────────────────────────────────
+
+
+def fill(server: RedisServer, path: Path, count: int) -> float:
+    """Put so many blocked numbers into Redis, spread over the sites; give the bytes that each takes."""
+    before = _used(server)
+    now = time.time_ns() // 1_000_000
+    record = _blocked(now)
+    held = standing(record, now, _RULES)
+    doc, short = codec.dump_record(record).encode(), codec.dump_standing(held).encode()
+    ends = b"%d" % (held.until or 0)
+    expires = b"%d" % (forget_after(record, _RULES) or 0)
+    with socket.socket(socket.AF_UNIX) as wire:
+        wire.connect(str(path))
+        for begin in range(0, count, 500):
+            batch = bytearray()
+            for number in range(begin, min(count, begin + 500)):
+                caller, site = _caller(number).encode(), _site(number).encode()
+                key = b"siaga112:{%b:%b}" % (site, caller)
+                own = doc.replace(record.caller.encode(), caller)
+                batch += _resp(b"HSET", key, b"v", b"7", b"doc", own, b"standing", short)
+                batch += _resp(b"PEXPIREAT", key, expires)
+                batch += _resp(b"ZADD", b"siaga112:%b:blocks" % site, ends, caller)
+            wire.sendall(batch)
+            answers = 3 * (min(count, begin + 500) - begin)
+            while answers:
+                answers -= wire.recv(65_536).count(b"\n")
+    return (_used(server) - before) / count
+
+
+def _blocked(now: int) -> CallerRecord:
+    """Make what is held on a caller who misused the line until it was blocked."""
+    record = CallerRecord(Caller("+62812000000000"))
+    for number in range(6):
+        at = now - (6 - number) * 3_600_000
+        call = CallId(f"{at // 1_000}.{number + 1_000}")
+        record = add_strike(record, Strike(call, at, Outcome.IVR_PRANK, "left_menu"), _RULES)
+    return record
+
+
+def _caller(number: int) -> Caller:
+    return Caller(f"+62812{number:08d}")
+
+
+def _site(number: int) -> str:
+    return f"centre-{number % SITES:02d}"
+
+
+def _resp(*words: bytes) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+def _used(server: RedisServer) -> int:
+    """Give the bytes in use, without what only waits to be written to the file or to a client."""
+    told = server.ask("INFO", "memory")
+    return int(told["used_memory"]) - int(told["mem_aof_buffer"]) - int(told["mem_clients_normal"])
+
+
+# ── following the PBX ────────────────────────────────────────────────────────────────────────────
+
+
+def track(count: int, costs: Costs) -> list[Entry]:
+    """Follow so many calls from their bytes to their outcomes: real ones, one after the other."""
+    chance, recorded = Random(112), {name: calls.read(name) for name in calls.MIX}
+    data, now = bytearray(), time.time()
+    for order in range(count):
+        call = recorded[chance.choices(list(calls.MIX), list(calls.MIX.values()))[0]]
+        played = Played.begun(now, order, f"0812{chance.randrange(count // CALLS_EACH):08d}")
+        data += b"".join(call.played(message, now + later, played) for later, message in call.messages)
+    stream = b"Asterisk Call Manager/11.0.0\r\n" + bytes(data)
+    replay = Replay(
+        Dialplan(frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"})), ClassifierRules(), _RULES
+    )
+    framer, entries, events = Framer(), list[Entry](), 0
+    began = time.process_time()
+    for begin in range(0, len(stream), 4_096):
+        for message in framer.feed(stream[begin : begin + 4_096]):
+            events += 1
+            entries += replay.run([parse(message, 0)])
+    costs.track = (time.process_time() - began) / count
+    costs.events = events / count
+    return entries
+
+
+# ── recording, and asking ────────────────────────────────────────────────────────────────────────
+
+
+async def record(url: str, folder: Path, server: RedisServer, entries: Sequence[Entry], costs: Costs) -> None:
+    """Bring calls of one site through its outbox into Redis, as fast as it goes."""
+    async with _Site(url, folder, "flat-out") as (outbox, recorder):
+        before, redis, own = _used(server), _cpu(_pid(server)), time.process_time()
+        await outbox.append(entries)
+        began = time.monotonic()
+        work = asyncio.create_task(recorder.run())
+        await _emptied(outbox)
+        took = time.monotonic() - began
+        await _end(work)
+        costs.rates["record"] = len(entries) / took
+        costs.record = (time.process_time() - own) / len(entries)
+        costs.redis = (_cpu(_pid(server)) - redis) / len(entries)
+        costs.row = (_used(server) - before) / len(entries)
+
+
+class _Site:
+    """One site's outbox and recorder, for a while."""
+
+    def __init__(self, url: str, folder: Path, site: str) -> None:
+        self._store = RedisStore(connect(url), site, KEEP_DAYS * DAY)
+        self._outbox = SqliteOutbox(folder / f"{site}.db")
+
+    async def __aenter__(self) -> tuple[SqliteOutbox, Recorder]:
+        await self._outbox.open()
+        return self._outbox, Recorder(self._outbox, self._store, _RULES, KeptMeter())
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._outbox.close()
+        await self._store.close()
+
+
+async def screen(agi: int, daemon: Daemon, costs: Costs) -> None:
+    """Ask the screening half of one centre as fast as it answers, so many at once."""
+    before = _cpu(daemon.pid)
+    found = await _asking(agi, FLAT_OUT_SECONDS, 0)
+    costs.rates["verdict"] = found["asked"] / FLAT_OUT_SECONDS
+    costs.verdict = (_cpu(daemon.pid) - before) / found["asked"]
+
+
+async def _asking(agi: int, seconds: float, rate: float) -> dict[str, float]:
+    """Ask from a process of its own: about numbers of that centre, every other of which is on its list."""
+    arguments = (agi, seconds, rate, 2 * NUMBERS // CENTRES, SITES)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.asking", *map(str, arguments)), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    found: dict[str, float] = json.loads(out)
+    return found
+
+
+async def rush(agi: int, url: str, folder: Path, entries: Sequence[Entry], times: int) -> str:
+    """So many times the mean of 50 centres, for a while: each call is asked about, ends, and is recorded."""
+    rate = times * mean_rate() / TENTH
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(_Site(url, folder, _site(n))) for n in range(SITES)]
+        recording = [asyncio.create_task(recorder.run()) for _, recorder in opened]
+        asking = asyncio.create_task(_asking(agi, RUSH_SECONDS, rate))
+        ending = set[asyncio.Task[None]]()
+        began = time.monotonic()
+        for order in range(int(RUSH_SECONDS * rate)):
+            await asyncio.sleep(began + order / rate - time.monotonic())
+            outbox, entry = opened[order % SITES][0], entries[order % len(entries)]
+            ending.add(asyncio.create_task(outbox.append([entry])))
+        await asyncio.gather(*ending)
+        ended = time.monotonic()
+        await _emptied(*(outbox for outbox, _ in opened))
+        behind, asked = time.monotonic() - ended, await asking
+        await _end(*recording)
+    return (
+        f"At {len(ending) / (ended - began):.0f} calls/s ({times} times the mean), {RUSH_SECONDS} s: "
+        f"{asked['asked']:,.0f} verdicts took {1e3 * asked['p50']:.1f} ms (median) and "
+        f"{1e3 * asked['p99']:.1f} ms (p99), {asked['unanswered']:,.0f} without an answer; "
+        f"all calls were recorded {behind:.2f} s after the last ended."
+    )
+
+
+async def _emptied(*outboxes: SqliteOutbox) -> None:
+    """Return when all that was in the outboxes is recorded."""
+    await until(lambda: not any(outbox.pending for outbox in outboxes), 120.0)
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _cpu(pid: int) -> float:
+    """Give the seconds of processor that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _pid(server: RedisServer) -> int:
+    return int(server.ask("INFO", "server")["process_id"])
+
+
+# ── all of it ────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _screening(url: str) -> Iterator[tuple[Daemon, int]]:
+    with tempfile.TemporaryDirectory(prefix="s112-scale-") as folder:
+        agi = ports.free()
+        more = f'screen_port = {ports.free()}\n[redis]\nurl = "{url}"\n'
+        config = CONFIG.format(state=f"{folder}/state", ami=1, agi=agi, metrics=ports.free(), more=more)
+        config = config.replace('site = "lab"', f'site = "{_site(0)}"')
+        yield Daemon(Path(folder), config, {}, 0), agi
+
+
+async def measure() -> Costs:
+    """Measure all parts, one after the other, and then together."""
+    costs = Costs()
+    _say(f"following {CALLS:,} calls")
+    entries = track(CALLS, costs)
+    assert len(entries) == CALLS
+    with home() as folder:
+        path = folder / "redis" / "redis.sock"
+        with RedisServer(folder / "redis", "appendonly yes", "appendfsync everysec") as server:
+            _say(f"filling Redis with {NUMBERS // TENTH:,} numbers")
+            costs.number = fill(server, path, NUMBERS // TENTH)
+            url = f"unix://{path}"
+            _say("recording")
+            await record(url, folder, server, entries[: CALLS // 3], costs)
+            with _screening(url) as (daemon, agi):
+                await daemon.start("--only", "screen")
+                try:
+                    await daemon.event("store_up", timeout=60)
+                    _say("asking")
+                    await screen(agi, daemon, costs)
+                    for times in (1, PEAK):
+                        _say(f"{SITES} centres at {times} times the mean for {RUSH_SECONDS} s")
+                        costs.together.append(await rush(agi, url, folder, entries, times))
+                finally:
+                    await daemon.stop()
+            costs.resident = int(server.ask("INFO", "memory")["used_memory_rss"])
+    return costs
+
+
+def table(costs: Costs) -> str:
+    """Write what was measured, and what it makes of a centre and of the country, as Markdown."""
+    peak = PEAK * mean_rate()
+
+    def load(seconds: float) -> tuple[str, ...]:
+        return tuple(f"{seconds * peak / share:.2g} cores" for share in (CENTRES, TENTH, 1))
+
+    def memory(size: float) -> tuple[str, ...]:
+        return tuple(_size(size / share) for share in (CENTRES, TENTH, 1))
+
+    rows = [
+        ("", "measured here", "a centre", "a tenth: 50 centres", "the country: 500"),
+        ("---",) * 5,
+        ("calls a day", "", *(f"{CALLS_A_DAY // share:,}" for share in (CENTRES, TENTH, 1))),
+        ("calls/s, mean", "", *(f"{mean_rate() / share:,.2f}" for share in (CENTRES, TENTH, 1))),
+        (f"calls/s, {PEAK} times that", "", *(f"{peak / share:,.1f}" for share in (CENTRES, TENTH, 1))),
+        (
+            "following a call, AMI to outcome",
+            f"{costs.track * 1e6:,.0f} µs, {costs.events:.0f} events",
+            *load(costs.track),
+        ),
+        (
+            "a verdict, in the daemon",
+            f"{costs.verdict * 1e6:,.0f} µs; {costs.rates['verdict']:,.0f}/s from one process",
+            *load(costs.verdict),
+        ),
+        (
+            "recording a call, in the daemon",
+            f"{costs.record * 1e6:,.0f} µs; {costs.rates['record']:,.0f}/s from one outbox",
+            *load(costs.record),
+        ),
+        ("recording a call, in Redis", f"{costs.redis * 1e6:,.0f} µs", *load(costs.redis)),
+        (
+            "numbers on the lists",
+            f"{costs.number:,.0f} B each, of {NUMBERS // TENTH:,}",
+            *memory(costs.number * NUMBERS),
+        ),
+        ("calls in the ledger, a day of them", f"{costs.row:,.0f} B each", *memory(costs.row * CALLS_A_DAY)),
+        (
+            f"the same, kept {KEEP_DAYS} days",
+            "",
+            *memory(costs.row * CALLS_A_DAY * KEEP_DAYS),
+        ),
+    ]
+    together = "\n\n".join(costs.together)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + (
+        f"\n\nAll {SITES} centres on one Redis with {NUMBERS // TENTH:,} numbers "
+        f"({costs.resident / GIB:.2f} GB resident):\n\n{together}"
+    )
+
+
+def _size(size: float) -> str:
+    return f"{size / GIB:,.1f} GB" if size >= GIB else f"{size / MIB:,.1f} MB"
+
+
+def _say(text: str) -> None:
+    print(f"… {text}", flush=True)
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    began = time.monotonic()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    costs = asyncio.run(measure())
+    print(table(costs))
+    print(
+        f"\n({os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.monotonic() - began:.0f} s in all)"
+    )
+
+
+if __name__ == "__main__":
+    main()

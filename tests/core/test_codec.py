@@ -1,0 +1,17 @@
+"""What is stored: read as it was written, or a ValueError, never anything else."""
+
+from collections.abc import Callable
+
+import pytest
+
+from siaga112.core import codec
+
+
+@pytest.mark.parametrize(
+    "load", [codec.load_settled, codec.load_entry, codec.load_record, codec.load_standing, codec.load_deed]
+)
+@pytest.mark.parametrize("text", [b"", b"null", b"[", b"[" * 100_000, b"\xff", b"1" * 5_000, b'{"at":[]}'])
+def test_what_is_no_record_is_a_value_error(load: Callable[[bytes], object], text: bytes) -> None:
+    """Junk in the store is refused with the one error that its readers expect."""
+    with pytest.raises(ValueError):  # noqa: PT011 - whose message it is does not matter
+        load(text)

@@ -1,0 +1,115 @@
+"""`make fuzz`: a million inputs for each codec, led by coverage; what reached something new is kept.
+
+Each codec is fuzzed in a process of its own. What it prints: how many inputs, how many a second, and how
+many lines of the codec they reached. An input that breaks a promise is written down and ends it.
+"""
+
+import argparse
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.fuzz.contracts import CONTRACTS, Contract, small_limits
+from tests.fuzz.reach import all_lines, lines
+from tests.fuzz.seeds import CORPUS, seeds, words
+
+LONGEST = 4_096
+"""Bytes of one input."""
+
+NAMES = ("agi", "ami", "captures", "queue_logs", "stored")
+
+
+def main() -> None:
+    """Fuzz all codecs, or the one that is named."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="CODEC", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    given = parser.parse_args()
+    for name in given.names or NAMES:
+        print(_run(name, given.runs), flush=True)
+
+
+def _run(name: str, runs: int) -> str:
+    """Fuzz one codec; give the line that tells of it."""
+    with tempfile.TemporaryDirectory(prefix="s112-fuzz-") as folder:
+        begun, found = Path(folder, "begun"), Path(folder, "found")
+        begun.mkdir()
+        found.mkdir()
+        for data in seeds(name):
+            (begun / _named(data)).write_bytes(data)
+        known = Path(folder, "words")
+        known.write_text("".join(map(_spelled, words(name))))
+        started = time.monotonic()
+        ran = _atheris(
+            name,
+            f"-runs={runs}",
+            f"-max_len={LONGEST}",
+            "-len_control=0",
+            f"-dict={known}",
+            "-seed=112",
+            found,
+            begun,
+        )
+        seconds = time.monotonic() - started
+        done = re.search(rb"Done (\d+) runs", ran.stderr)
+        if ran.returncode or not done:
+            for crash in Path.cwd().glob("crash-*"):
+                shutil.move(crash, CORPUS.parent)
+            sys.stderr.buffer.write(ran.stderr[-4_000:])
+            raise SystemExit(f"{name}: a promise is broken; the input is in {CORPUS.parent}")
+        _keep(name, [path.read_bytes() for path in found.iterdir()])
+        return f"{name:11} {int(done[1]):9,} inputs  {int(done[1]) / seconds:7,.0f}/s  {_reach(name)}"
+
+
+def _atheris(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.one", name, *map(str, arguments)], capture_output=True, check=False
+    )
+
+
+def _keep(name: str, found: list[bytes]) -> None:
+    """Keep the shortest inputs that reach lines which the seeds and the corpus do not."""
+    folder = CORPUS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with small_limits():
+        for contract in _contracts(name):
+            seen = lines(contract, seeds(name))
+            for data in sorted(found, key=len):
+                if new := lines(contract, [data]) - seen:
+                    seen |= new
+                    (folder / _named(data)[:12]).write_bytes(data)
+
+
+def _spelled(word: bytes) -> str:
+    """Write a word as libFuzzer's dictionaries do."""
+    return '"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n'
+
+
+def _named(data: bytes) -> str:
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
+def _reach(name: str) -> str:
+    """Say how much the corpus and the seeds reach: as much as all inputs, since what reaches more is kept."""
+    told = []
+    seeds.cache_clear()
+    with small_limits():
+        for contract in _contracts(name):
+            run, there = len(lines(contract, seeds(name))), len(all_lines(contract))
+            told.append(f"{100 * run / there:.1f} % of {contract.module} ({run} of {there} lines)")
+    return ", ".join(told)
+
+
+def _contracts(name: str) -> list[Contract]:
+    return [contract for contract in CONTRACTS.values() if contract.check is CONTRACTS[name].check]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""What each codec promises of any bytes at all; a broken promise is an AssertionError, or what it raised.
+
+The oracles are written anew from Asterisk's source, and share no code with the codecs.
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any, Final
+from unittest import mock
+
+from panoramisk.actions import Action
+
+from siaga112.adapters import ami as ami_adapter
+from siaga112.adapters.ami import Framer, Inbox, _Protocol
+from siaga112.core import agi as agi_codec
+from siaga112.core import capture, codec, queue_log
+from siaga112.core.agi import AgiError, Conversation, Hangup, Reply, Request
+from siaga112.core.events import Malformed, channel_seen, member_seen, parse, read_headers, waiting_seen
+
+# ── FastAGI ──────────────────────────────────────────────────────────────────────────────────────
+
+_CLEAN: Final = re.compile(r"agi_\w+: [^\n]*(?:\nagi_\w+: [^\n]*)*", re.ASCII)
+
+
+def agi(data: bytes) -> None:
+    """A conversation is accepted or refused, the same however it is cut; a number is never guessed."""
+    whole = _conversation([data])
+    assert whole == _conversation(_pieces(data)), "what is read depends on how it was cut"
+    for message in whole[0]:
+        match message:
+            case Request(number=number) if number:
+                _number_is_sound(data, number)
+            case Request() | Hangup():
+                pass
+            case Reply(code):
+                assert 0 <= code <= 999
+
+
+def _conversation(pieces: Sequence[bytes]) -> tuple[list[agi_codec.Message], bool]:
+    conversation, messages = Conversation(), list[agi_codec.Message]()
+    try:
+        for piece in pieces:
+            messages += conversation.receive(piece)
+    except AgiError:
+        return messages, True
+    return messages, False
+
+
+def _number_is_sound(data: bytes, number: str) -> None:
+    """A caller may be screened by a number only if nothing in the request is odd."""
+    head = data.partition(b"\n\n")[0].decode("utf-8", "replace")
+    assert _CLEAN.fullmatch(head), "a number out of a request that is not of Asterisk's form"
+    names = [line.partition(":")[0] for line in head.split("\n")]
+    assert len(names) == len(set(names)), "a number beside a doubled header"
+    assert f"agi_callerid: {number}" in head.split("\n")
+    assert head.isprintable() or head.replace("\n", "").isprintable()
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    """Cut the data in a few places, which its first and last bytes name."""
+    size = len(data)
+    cuts = sorted({0, size, size - 1, *(size * byte // 256 for byte in data[:2] + data[-2:])})
+    return [data[begin:end] for begin, end in pairwise(cuts) if begin >= 0]
+
+
+# ── AMI ──────────────────────────────────────────────────────────────────────────────────────────
+
+_EVENT: Final = re.compile(
+    r"Event: [A-Za-z]+\r\nPrivilege: [^\r\n]*"
+    r"(?:\r\nTimestamp: \d{1,12}(?:\.\d{1,6})?)?(?:\r\n[^\r\n]*?: [^\r\n]*)*",
+    re.ASCII,
+)
+_SNAPSHOT: Final = {
+    "Channel",
+    "CallerIDNum",
+    "CallerIDName",
+    "Context",
+    "Exten",
+    "Priority",
+    "Uniqueid",
+    "Linkedid",
+}
+"""manager_channels.c, `ast_manager_build_channel_state_string_prefix`."""
+
+_DEST: Final = {"DestChannel", "DestUniqueid", "DestLinkedid"}
+_OF_ITS_KIND: Final = {
+    "Newchannel": {*_SNAPSHOT, "ChannelState"},
+    "Newexten": {*_SNAPSHOT, "Extension", "Application"},
+    "VarSet": {*_SNAPSHOT, "Variable", "Value"},
+    "QueueCallerJoin": {*_SNAPSHOT, "Queue", "Position"},
+    "AgentConnect": {*_SNAPSHOT, *_DEST, "Queue"},
+    "DialBegin": _DEST,
+    "BridgeEnter": {*_SNAPSHOT, "BridgeUniqueid", "BridgeType", "BridgeTechnology"},
+    "BridgeLeave": {*_SNAPSHOT, "BridgeUniqueid"},
+    "HangupRequest": _SNAPSHOT,
+    "Hangup": {*_SNAPSHOT, "Cause"},
+    "UserEvent": {*_SNAPSHOT, "UserEvent", "Mark"},
+    "FullyBooted": set[str](),
+    "Shutdown": set[str](),
+}
+
+
+def ami(data: bytes) -> None:
+    """Bytes become an event only if they have Asterisk's form; and the same events however they are cut."""
+    _message(data)
+    _wire([b"Asterisk Call Manager/11.0.0\r\n", data])
+    whole = Framer().feed(b"hello\r\n" + data)
+    framer = Framer()
+    cut = [message for piece in [b"hello\r\n", *_pieces(data)] for message in framer.feed(piece)]
+    assert whole == cut, "what is read depends on how it was cut"
+    for message in whole:
+        _message(message)
+    stranger = Framer()  # no manager interface: it never greets, or not in time
+    for piece in _pieces(data):
+        stranger.feed(piece)
+
+
+def _message(data: bytes) -> None:
+    event = parse(data, 0)
+    if event is not None and not isinstance(event, Malformed):
+        assert _is_asterisks(data), "an event out of a message that is not of Asterisk's form"
+    headers = read_headers(data)
+    if not isinstance(headers, Malformed):
+        channel_seen(headers)
+        member_seen(headers)
+        waiting_seen(headers, 0)
+
+
+def _is_asterisks(data: bytes) -> bool:
+    text = data.decode("utf-8", "replace")
+    if not _EVENT.fullmatch(text):
+        return False
+    lines = text.split("\r\n")
+    names = [line.partition(": ")[0] for line in lines]
+    single = [name for name in names if name != "ChanVariable"]
+    return (
+        len(lines) <= 128
+        and max(map(len, lines)) <= 1_024
+        and len(single) == len(set(single))
+        and {"Event", "Privilege", "Timestamp"}.isdisjoint(names[3:])
+        and _OF_ITS_KIND[lines[0].removeprefix("Event: ")] <= set(names)
+    )
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
+def _wire(pieces: Sequence[bytes]) -> None:
+    """The reading side takes anything, also what pretends to answer an action of ours."""
+    asyncio.set_event_loop(_loop())
+    protocol: Any = _Protocol(Inbox())
+    protocol.closed, protocol.factory, protocol.queue, protocol.responses = False, None, deque(), {}
+    for name, number in (("Ping", "1"), ("QueueStatus", "2")):
+        action = Action({"Action": name, "ActionID": number})
+        protocol.responses[action.id] = action
+    for piece in pieces:
+        protocol.data_received(piece)
+
+
+# ── what is on disk ──────────────────────────────────────────────────────────────────────────────
+
+
+def captures(data: bytes) -> None:
+    """A capture is read, or it is a ValueError."""
+    for message in capture.messages(data):
+        for read in (capture.read_header, capture.read):
+            _or_value_error(lambda read=read, message=message: read(message))  # type: ignore[misc]
+
+
+def queue_logs(data: bytes) -> None:
+    """Any lines give records or bad lines, and what they prove, if anything."""
+    lines = list(queue_log.parse(data.decode("utf-8", "replace").splitlines()))
+    queue_log.settle(line for line in lines if isinstance(line, queue_log.QueueRecord))
+
+
+def stored(data: bytes) -> None:
+    """A stored record is read, or it is a ValueError; what was read is written and read again as it was."""
+    for load, dump in (
+        (codec.load_settled, codec.dump_settled),
+        (codec.load_entry, codec.dump_entry),
+        (codec.load_record, codec.dump_record),
+        (codec.load_standing, codec.dump_standing),
+        (codec.load_deed, codec.dump_deed),
+    ):
+        _or_value_error(lambda load=load, dump=dump: _read_again(load, dump, data))  # type: ignore[misc]
+
+
+def _read_again(load: Callable[[bytes | str], Any], dump: Callable[[Any], str], data: bytes) -> None:
+    read = load(data)
+    try:
+        assert load(dump(read)) == read
+    except ValueError as error:
+        raise AssertionError("what was read cannot be written") from error
+
+
+def _or_value_error(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except ValueError:
+        return
+
+
+# ── all of them ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What is promised, and the functions whose lines the inputs should reach: module, names in it."""
+
+    check: Callable[[bytes], None]
+    module: str
+    functions: str = ".*"
+
+
+CONTRACTS: Final = {
+    "agi": Contract(agi, "siaga112.core.agi", "Conversation|_read|_presentation"),
+    "ami": Contract(ami, "siaga112.core.events"),
+    "wire": Contract(ami, "siaga112.adapters.ami", "Framer|_Protocol|_is_sound"),
+    "captures": Contract(
+        captures, "siaga112.core.capture", "read|_read|_names|_member|_waiting|_seen|messages"
+    ),
+    "queue_logs": Contract(queue_logs, "siaga112.core.queue_log"),
+    "stored": Contract(stored, "siaga112.core.codec"),
+}
+
+
+@contextmanager
+def small_limits() -> Iterator[None]:
+    """Bring the limits of size within reach of small inputs."""
+    with ExitStack() as stack:
+        for module, name, value in (
+            (agi_codec, "MAX_REQUEST", 1_024),
+            (agi_codec, "MAX_REPLY", 64),
+            (ami_adapter, "MAX_MESSAGE", 1_024),
+        ):
+            stack.enter_context(mock.patch.object(module, name, value))
+        yield

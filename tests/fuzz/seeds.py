@@ -1,0 +1,150 @@
+"""What the inputs are made from: the corpus, and real messages of each kind; and how they are made."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from siaga112.core import codec
+from siaga112.core.model import Reached
+from siaga112.core.policy import NOBODY
+from tests.core.streams import GOLDEN
+from tests.lab.dialplan import REQUEST
+from tests.samples import CALLER, NOW, answered, entry, prank
+
+CORPUS: Final = Path(__file__).with_name("corpus")
+
+WORDS: Final = {
+    "agi": b"agi_|agi_uniqueid: |agi_callerid: |agi_arg_1: |agi_callingpres: |agi_network_script: |"
+    b"agi_request: |: |\n|\n\n|200 result=1\n|510 Invalid\n|520-Invalid\n|520 End of proper usage.\n"
+    b"|HANGUP\n|0812|32|\x00|\x1b|\xc3\xa9|\xff",
+    "ami": b"Event: |Privilege: |Timestamp: |Uniqueid: |Linkedid: |Channel: |ChanVariable: |ActionID: 1|"
+    b"Response: Success|CallerIDNum: |Context: |UserEvent: SiagaMark|Mark: prank|Call: |: |\r\n|\r\n\r\n|"
+    b"\r|\n|Hangup|Shutdown|FullyBooted|Uptime: |1795469529.870053|-1|+1|1_0|\xd9\xa3|\xc2\xb2|\x00|"
+    b"\x1b|\xff|EventList: Complete|Message: ",
+    "captures": b"Siaga112: |Timestamp: |Queue-Seen: |Member-Seen: |Waiting-Seen: |Channel-Seen: |Resumed|"
+    b"Interrupted|Queues|Capture: siaga112/1|Early-Drop: |Expect: |Region: |\r\n|\r\n\r\n| |-|0|\xc2\xb2",
+    "queue_logs": b"1795463311|NONE|MANAGER|ENTERQUEUE|CONNECT|ABANDON|"
+    b"SYSCOMPAT|EXITEMPTY|\n|.|\xc2\xb2|\xd9\xa3|-|\r",
+    "stored": b'{|}|[|]|,|:|"|null|true|1|1e999|NaN|-1|"at"|"facts"|"caller"|"strikes"|"blocks"|'
+    b'"withdrawn"|\\ud800|0.5',
+}
+"""The words of each language, `|` between them."""
+
+
+def words(name: str) -> list[bytes]:
+    """Give the words of the language that a contract is about."""
+    return [word for word in WORDS["ami" if name == "wire" else name].split(b"|") if word] + [b"|"]
+
+
+@cache
+def seeds(name: str) -> tuple[bytes, ...]:
+    """Give whole inputs of that language: what was found before, and what is real."""
+    language = "ami" if name == "wire" else name
+    found = sorted((CORPUS / language).glob("*"))
+    return (*(path.read_bytes() for path in found), *_real(language))
+
+
+def _real(language: str) -> Iterator[bytes]:
+    match language:
+        case "agi":
+            request = REQUEST.format(uid="1795463311.0", number="081200000001").encode()
+            yield request
+            yield request + b"200 result=1\n" * 3
+            yield request.rstrip() + b"0" * 900
+            yield request.rstrip() + b"0" * 900 + b"\n\n"
+            yield request + b"520-Invalid command syntax.\n520 End of proper usage.\nHANGUP\n"
+        case "ami":
+            yield from _one_of_each_kind()
+            step = next(message for message in _one_of_each_kind() if message.startswith(b"Event: Newexten"))
+            for change in (b"ExecIf\r\nAppData: 1?Background(m)", b"Goto\r\nAppData: ivr,s,1"):
+                yield _REST.sub(b"Application: " + change, step)
+            yield step + b"\r\nChanVariable: a=b" * 2
+            yield step + b"".join(b"\r\nX%d: " % number for number in range(128))
+            yield step + b"\r\nX: " + b"x" * 1_024
+            yield b"Queue: q\r\nLocation: Local/1@o/n\r\nStatus: 1\r\nPaused: 1"
+            yield b"Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n"
+            yield (
+                b"Response: Success\r\nActionID: 2\r\nEventList: start\r\nMessage: Queue status\r\n\r\n"
+                b"Event: QueueEntry\r\nActionID: 2\r\nQueue: q\r\nUniqueid: 1.1\r\nWait: 3\r\n\r\n"
+                b"Event: QueueStatusComplete\r\nActionID: 2\r\nEventList: Complete\r\n\r\n"
+            )
+        case "captures":
+            yield (GOLDEN / "22/queue_left_ringing.ami").read_bytes()[:900]
+            yield (
+                b"Siaga112: Queues\r\nTimestamp: 17.000\r\nQueue-Seen: q\r\nMember-Seen: q busy Local/1\r\n"
+                b"Waiting-Seen: q 1.1 17\r\n\r\n"
+                b"Siaga112: Interrupted\r\nTimestamp: 17.000\r\nCause: lost\r\n\r\n"
+                b"Siaga112: Resumed\r\nTimestamp: 17.000\r"
+                b"\nChannel-Seen: 1.1 1.1 PJSIP/t from-pstn - 1 Queue 0812\r\n\r\n"
+            )
+        case "queue_logs":
+            yield (
+                b"1795463311|1795463310.0|siaga112|NONE|ENTERQUEUE||081200000001|1\n"
+                b"1795463315|1795463310.0|siaga112|Local/101|CONNECT|4|1795463311.1|3\n"
+                b"1795463325|1795463310.0|siaga112|Local/101|COMPLETECALLER|4|10|1\n"
+            )
+            yield b"17|1.0|q|NONE|ABANDON|1|1|9\n17|NONE|NONE|NONE|QUEUESTART|\n"
+            yield b"17|1.0|q|NONE|EXITWITHTIMEOUT|1|1|60\n"
+        case _:
+            yield codec.dump_entry(entry(prank(1))).encode()
+            yield codec.dump_entry(entry(answered(2, caller=None))).encode()
+            yield codec.dump_settled(Reached(NOW, CALLER)).encode()
+            yield codec.dump_standing(NOBODY).encode()
+            yield b'[17,"supervisor","block","+628","1d","threats"]'
+            yield b'[1,"temporary",17,18]'
+            yield _RECORD
+
+
+_REST: Final = re.compile(rb"Application: .*", re.DOTALL)
+
+_RECORD: Final = (
+    b'{"caller":"+628","strikes":[["1.0",17,"ivr_prank","left_menu"]],"blocks":[{"level":"temporary","since":17,'
+    b'"until":18,"origin":"automatic","reason":"r","by":"b","calls":["1.0"],"lifted":[17,"s","r",true],"step":1}],'
+    b'"proposals":[{"at":17,"cause":"policy","span":1,"step":1,"reason":"r","calls":["1.0"],"confirmed":false,'
+    b'"decided":null}],"reports":[["1.0",17]],"missed":[["1.0",17,5]],"reached":17,"allow":[17,"s","r"],'
+    b'"withdrawn":["2.0"]}'
+)
+
+
+def _one_of_each_kind() -> Iterator[bytes]:
+    kinds: dict[bytes, bytes] = {}
+    for path in sorted((GOLDEN / "22").glob("*.ami")):
+        for message in path.read_bytes().split(b"\r\n\r\n"):
+            if message.startswith(b"Event: "):
+                kinds.setdefault(message.partition(b"\r\n")[0], message)
+    yield from kinds.values()
+    yield b"Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 60\r\nStatus: Fully Booted"
+    yield b"Event: Shutdown\r\nPrivilege: system,all\r\nShutdown: Cleanly\r\nRestart: False"
+
+
+def inputs(name: str, count: int, seed: int) -> Iterator[bytes]:
+    """Give the seeds themselves, and then so many that are made from them; the same for the same seed."""
+    begun, chance, known = seeds(name), Random(seed), words(name)
+    yield from begun
+    for _ in range(count):
+        data = bytearray(chance.choice(begun))
+        for _ in range(chance.randint(1, 5)):
+            _change(data, chance, known, begun)
+        yield bytes(data)
+
+
+def _change(data: bytearray, chance: Random, known: list[bytes], begun: tuple[bytes, ...]) -> None:
+    at = chance.randint(0, len(data))
+    to = min(len(data), at + chance.choice((1, 4, 40)))
+    match chance.randrange(6):
+        case 0:
+            data[at:to] = b""
+        case 1:
+            data[at:at] = chance.choice(known)
+        case 2:
+            data[at:to] = chance.choice(known)
+        case 3:
+            data[at:at] = data[at:to] * chance.choice((1, 2, 30))
+        case 4:
+            data[at:at] = chance.randbytes(chance.randint(1, 3))
+        case _:
+            other = chance.choice(begun)
+            data[at:] = other[chance.randint(0, len(other)) :]
