@@ -103,6 +103,7 @@ class _Live:
     ringing: bool = False
     connected: bool = False
     hung_up: bool = False
+    told: bool = False
     ended_at: Place | None = None
 
     def note(self, at: Millis, kind: FactKind, detail: str = "") -> None:
@@ -172,6 +173,13 @@ class Tracker:
         """Take one event; give the calls that it ended (nearly always none or one)."""
         ended = self._handlers[type(event)](event)
         return () if ended is None else tuple(ended)
+
+    def begun(self) -> list[Call]:
+        """Give the calls that began since this was last asked, as they are if their end is never seen."""
+        begun = [call for call in self._calls.values() if not call.told]
+        for call in begun:
+            call.told = True
+        return [self._unseen(replace(call, facts=[*call.facts]), call.facts[-1].at, "lost") for call in begun]
 
     def stages(self) -> Counter[Stage]:
         """Count the calls in progress by where they are."""
@@ -354,6 +362,9 @@ class Tracker:
 
     def _ended(self, call: _Live) -> Call:
         self._remember(call.id)
+        return self._as_seen(call)
+
+    def _as_seen(self, call: _Live) -> Call:
         return Call(
             id=call.id,
             raw_caller=kept_raw(call.raw, self._dialplan.numbers),
@@ -408,10 +419,13 @@ class Tracker:
         return channel.place.context in known or channel.application.lower() == "queue"
 
     def _end_unseen(self, uid: str, at: Millis, why: str) -> Call:
-        call = self._calls.pop(uid)
+        self._remember(uid)
+        return self._unseen(self._calls.pop(uid), at, why)
+
+    def _unseen(self, call: _Live, at: Millis, why: str) -> Call:
         call.note(at, FactKind.GAP, why)
         call.note(at, FactKind.ENDED, why)
-        return self._ended(call)
+        return self._as_seen(call)
 
     def _nothing(self, _event: Event) -> None:
         return
