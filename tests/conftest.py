@@ -4,6 +4,8 @@ import pytest
 
 from tests.lab.sipp import PLACED
 
+pytest_plugins = ("tests.faults.figures",)
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell how many real calls were placed on which PBX."""

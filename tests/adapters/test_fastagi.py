@@ -43,6 +43,7 @@ agi_arg_1: 081200000001
 OK = b"200 result=1\n"
 BLOCKED = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, Level.TEMPORARY, 1_795_550_000_000)
 ALLOWED = Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED)
+STOPPED = ['SET VARIABLE SIAGA_REASON "stopping"', 'SET VARIABLE SIAGA_VERDICT "ALLOW"']
 SOON = 5.0
 """Seconds after which a test gives up."""
 
@@ -326,7 +327,7 @@ async def test_a_reset_leaves_nothing(exchange: Exchange) -> None:
 
 
 async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
-    """At the end every call in flight is told ALLOW with the cause, those without a request are closed."""
+    """At the end every call in flight is told ALLOW with the cause, also one that has yet to ask."""
     exchange.desk.open.clear()
 
     async def call() -> list[str]:
@@ -335,12 +336,16 @@ async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
 
     calls = [asyncio.create_task(call()) for _ in range(50)]
     await exchange.desk.until_asked(50)
-    async with exchange.line() as mute:
-        await until(lambda: len(exchange.server.connections) == 51)
-        await exchange.server.stop()
+    async with exchange.line() as late, exchange.line() as mute:
+        await until(lambda: len(exchange.server.connections) == 52)
+        stopping = asyncio.create_task(exchange.server.stop())
+        await until(lambda: exchange.server.stopping)
+        late.send(REQUEST)
+        assert await late.run() == STOPPED
+        await stopping
         await mute.closed()
     for answer in await asyncio.gather(*calls):
-        assert answer == ['SET VARIABLE SIAGA_REASON "stopping"', 'SET VARIABLE SIAGA_VERDICT "ALLOW"']
+        assert answer == STOPPED
     assert exchange.server.connections == set()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", exchange.port)
