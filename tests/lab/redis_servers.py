@@ -56,9 +56,16 @@ class RedisServer:
         """End it."""
         self.stop()
 
-    def start(self) -> None:
+    def start(self, *options: str, wait: bool = True) -> None:
+        """Begin it; return when it answers."""
+        self._process = subprocess.Popen(
+            ["redis-server", self._home / "redis.conf", *options, *self._arguments]
+        )
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
         """Return when it answers."""
-        self._process = subprocess.Popen(["redis-server", self._home / "redis.conf", *self._arguments])
         try:
             block_until(self._answers)
         except TimeoutError as error:
