@@ -269,6 +269,7 @@ async def test_an_answer_that_never_comes_is_closed_within_our_patience(
         await line.closed()
 
 
+@pytest.mark.fault("agi_hang_up")
 async def test_a_hang_up_in_the_middle_closes(exchange: Exchange) -> None:
     """When the caller has gone, nothing more is set."""
     async with exchange.line(REQUEST) as line:
@@ -277,6 +278,7 @@ async def test_a_hang_up_in_the_middle_closes(exchange: Exchange) -> None:
         await line.closed()
 
 
+@pytest.mark.fault("agi_hang_up")
 async def test_a_hang_up_right_after_the_request_closes(exchange: Exchange) -> None:
     """A caller who goes before the answer ends the conversation; the answer then hurts nobody."""
     exchange.desk.open.clear()
@@ -296,6 +298,7 @@ async def test_a_hang_up_right_after_the_request_closes(exchange: Exchange) -> N
     ],
     ids=["510", "511", "520", "not set"],
 )
+@pytest.mark.fault("agi_replies")
 async def test_a_refused_command_does_not_hang(exchange: Exchange, reply: bytes) -> None:
     """Whatever Asterisk says to a command, the conversation ends long before our patience does."""
     began = asyncio.get_running_loop().time()

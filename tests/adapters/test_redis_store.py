@@ -50,6 +50,7 @@ async def test_a_day_of_the_ledger_expires_as_a_whole(redis_store: RedisStore) -
     assert await raw(redis_store).pexpiretime(redis_store._day_key(NOW)) == NOW + KEEP + DAY
 
 
+@pytest.mark.fault("sites")
 async def test_sites_share_nothing(redis_server: RedisServer, redis_store: RedisStore) -> None:
     """Two sites on one Redis do not see each other's callers, lists, ledger or mode."""
     await change(redis_store, blocked_for_good)
@@ -63,6 +64,7 @@ async def test_sites_share_nothing(redis_server: RedisServer, redis_store: Redis
     await other.close()
 
 
+@pytest.mark.fault("redis_scripts")
 async def test_flushed_scripts_are_loaded_again(redis_store: RedisStore) -> None:
     """An operator's SCRIPT FLUSH between two saves is not noticed."""
     await change(redis_store, struck(strike(1)))

@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from siaga112.adapters.http import FRESH_SECONDS
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.core.caller_id import canonical
@@ -73,7 +74,8 @@ class Rig:
         return call
 
     async def metric(self, name: str, **labels: str) -> float:
-        """Give the sum of a metric's series that have these labels."""
+        """Give the sum of a metric's series that have these labels, as they are now."""
+        await asyncio.sleep(FRESH_SECONDS)  # as old as a page may be
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         return sum(
             float(line.rpartition(" ")[2])

@@ -36,17 +36,12 @@ FELT_MS: Final = 5
 
 
 @asynccontextmanager
-async def roomed(redis: RedisServer) -> AsyncIterator[tuple[Rig, Path, list[str]]]:
-    """Run a daemon in a room of its own; give how its state directory is reached, and how one enters."""
+async def roomed(redis: RedisServer) -> AsyncIterator[tuple[Rig, Path]]:
+    """Run a daemon in a room of its own; give how its state directory is reached."""
     state = str(Path(redis.url.removeprefix("unix://")).parent / "state")
     environ = {"SIAGA112_STATE_DIR": state}
     async with rig(redis, program=("-c", IN_A_ROOM, state), environ=environ) as found:
-        pid = found.daemon.pid
-        yield (
-            found,
-            Path(f"/proc/{pid}/root{state}"),
-            ["nsenter", "-t", str(pid), "-U", "-m", "--preserve-credentials"],
-        )
+        yield found, Path(f"/proc/{found.daemon.pid}/root{state}")
 
 
 async def verdicts_go_on(found: Rig, measured: Measured, times: int = 20) -> None:
@@ -79,7 +74,7 @@ async def no_room(found: Rig, measured: Measured) -> None:
 @pytest.mark.fault("disk_full")
 async def test_a_full_disk_stops_no_verdict_and_is_counted(redis: RedisServer, measured: Measured) -> None:
     """The outbox's file system is filled to its last byte; with room again, calls are kept again."""
-    async with roomed(redis) as (found, state, _):
+    async with roomed(redis) as (found, state):
         found.misuse()
         await found.until_recorded(1)
         filler = state / "filler"
@@ -92,30 +87,53 @@ async def test_a_full_disk_stops_no_verdict_and_is_counted(redis: RedisServer, m
         await found.daemon.settled(last)
 
 
+READ_ONLY: Final = """
+import signal
+from siaga112.adapters.outbox import SqliteOutbox
+opened, box = SqliteOutbox._open, []
+def open_(self):
+    box.append(self)
+    return opened(self)
+def obey(number, _):
+    how = "ON" if number == signal.SIGUSR1 else "OFF"
+    box[0]._thread.submit(lambda: box[0]._db.execute(f"PRAGMA query_only={how}"))
+for number in (signal.SIGUSR1, signal.SIGUSR2):
+    signal.signal(number, obey)
+SqliteOutbox._open = open_
+from siaga112.cli import main
+main()
+"""
+"""The daemon whose database refuses to write from SIGUSR1 to SIGUSR2, as on a file system that has become
+read-only. No kernel takes the right to write from a file that is open, but for a broken disk."""
+
+
 @pytest.mark.fault("read_only")
-async def test_a_read_only_file_system_stops_no_verdict_and_is_counted(
+async def test_a_file_system_that_becomes_read_only_stops_no_verdict(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """As after a fault of the disk the kernel takes the right to write away; given back, calls are kept."""
-    async with roomed(redis) as (found, state, enter):
+    """What cannot be kept meanwhile is counted; with the right to write again, calls are kept again."""
+    async with rig(redis, program=("-c", READ_ONLY)) as found:
         found.misuse()
         await found.until_recorded(1)
-        inside = "/" + str(state).split("/root/", 1)[1]
-        for how in ("ro", "rw"):
-            # Its open files would refuse a plain remount; a bind mount over it is what they get to feel.
-            subprocess.run(
-                [
-                    *enter,
-                    "sh",
-                    "-c",
-                    f"mount -o remount,{how} {inside} || mount -o remount,{how},bind {inside}",
-                ],
-                check=True,
-            )
-            if how == "ro":
-                await no_room(found, measured)
-        last = found.misuse()
-        await found.daemon.settled(last)
+        found.daemon.signal(signal.SIGUSR1)
+        await no_room(found, measured)
+        found.daemon.signal(signal.SIGUSR2)
+        await found.daemon.settled(found.misuse())
+
+
+@pytest.mark.fault("read_only")
+async def test_on_a_read_only_file_system_the_screening_half_starts(
+    redis: RedisServer, measured: Measured
+) -> None:
+    """Tracking ends with one line that names the file; verdicts need no disk."""
+    async with rig(redis, "screen") as found:
+        nowhere = {"SIAGA112_STATE_DIR": "/proc/siaga112"}
+        url = f'[redis]\nurl = "{redis.url}"\n'
+        async with running(found.pbx, url, only="track", environ=nowhere, wait=False) as track:
+            assert await track.ended() == 1
+        (line,) = [line["text"] for line in track.lines if line["event"] == "not json"]
+        assert "/proc/siaga112" in line
+        await verdicts_go_on(found, measured)
 
 
 @pytest.mark.fault("descriptors")

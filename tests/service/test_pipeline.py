@@ -290,6 +290,7 @@ async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> 
     assert await site.ledger() == [marked]
 
 
+@pytest.mark.fault("redis_type")
 async def test_one_callers_broken_record_holds_up_nobody_else() -> None:
     """Order holds per caller: his later calls wait behind the one that cannot be written, all others pass."""
     site = Site()
@@ -322,6 +323,7 @@ async def test_who_saw_a_call_in_part_does_not_overwrite_who_saw_it_whole() -> N
     assert len((await site.record()).strikes) == 1
 
 
+@pytest.mark.fault("kill")
 async def test_a_call_that_was_up_when_we_were_killed_is_settled_by_the_next() -> None:
     """Noted when it began; once it is known which calls go on, each of the others is unknown, once."""
     killed, site = Site(), Site()
