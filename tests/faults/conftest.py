@@ -1,6 +1,7 @@
 """A daemon with a Redis of its own, and with a manager interface that says what a test tells it to."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -60,9 +61,12 @@ class Rig:
         return replace(answer, seconds=max(0.0, answer.seconds - noise))
 
     def _no_processor(self) -> float:
-        """Give for how many seconds the daemon, or we, were ready to run and could not (proc(5))."""
-        ours = (Path(f"/proc/{pid}/schedstat").read_text("ascii") for pid in (self.daemon.pid, os.getpid()))
-        return sum(int(one.split()[1]) for one in ours) / 1e9
+        """Give for how many seconds the daemon, Redis, or we were ready to run and could not (proc(5))."""
+        waited = 0
+        for pid in (self.daemon.pid, self.redis.pid, os.getpid()):
+            with contextlib.suppress(FileNotFoundError):
+                waited += int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[1])
+        return waited / 1e9
 
     def misuse(self, number: str = NUMBER) -> str:
         """Let a caller misuse the line; give the call."""

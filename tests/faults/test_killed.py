@@ -84,13 +84,18 @@ async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
             async with asyncio.timeout(20):
                 assert await running.daemon.ended() == -signal.SIGKILL, step
         await session(running, *PROGRAM)
-        rows = await running.until_recorded(len(placed), 60)
+        await until(lambda: noted(running) == 0, 20)
+        async with asyncio.timeout(60):
+            while await running.metric("outbox_pending"):
+                pass  # each look is a question to the daemon
+        rows = await running.ledger()
         assert await running.daemon.stop() == 0
         async with running.store() as store:
             callers = {entry.finding.call.caller for entry in rows}
             records = [(await store.load(caller))[0] for caller in callers if caller]
             strikes = [strike.call for record in records for strike in record.strikes]
             tallied = (await store.tallies())["strikes:ivr_prank"]
+    print("lost:", sorted(set(placed) - {entry.finding.call.id for entry in rows}))
     found = Counter(entry.finding.call.id for entry in rows)
     pranks = {e.finding.call.id for e in rows if e.finding.outcome is Outcome.IVR_PRANK}
     assert {entry.finding.outcome for entry in rows} <= {Outcome.IVR_PRANK, Outcome.UNKNOWN}

@@ -72,6 +72,11 @@ class RedisServer:
             error.add_note((self._home / "redis.log").read_text())
             raise
 
+    @property
+    def pid(self) -> int:
+        """Its process, 0 if there is none."""
+        return self._process.pid if self._process else 0
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to it."""
         assert self._process
