@@ -52,11 +52,13 @@ async def many(times: int, one: Callable[[], Awaitable[float]]) -> float:
     return max(await asyncio.gather(*(one() for _ in range(times))))
 
 
+ROWS: Final = 100
+"""Of a hundred connections each; in CI a fifth of them."""
+
+
 async def connect_and_close(port: int) -> float:
-    """Do nothing but connect, in rows of a hundred."""
-    for _ in range(100):
-        await many(100, lambda: _touch(port))
-    return 0.0
+    """Do nothing but connect, a row at once."""
+    return await many(100, lambda: _touch(port))
 
 
 async def _touch(port: int) -> float:
@@ -99,9 +101,13 @@ async def lag(running: Rig) -> float:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, marks=pytest.mark.fault(row)) for row in ATTACKS])
-async def test_a_rude_peer_is_felt_by_nobody_else(row: str, redis: RedisServer, measured: Measured) -> None:
+async def test_a_rude_peer_is_felt_by_nobody_else(
+    row: str, redis: RedisServer, measured: Measured, *, full: bool
+) -> None:
     """The event loop turns, others get their verdicts, memory does not grow, the rude one is closed."""
-    attack = ATTACKS[row]
+    attack, times = ATTACKS[row], 1
+    if row == "agi_connects":
+        times = ROWS if full else ROWS // 5
     async with rig(redis, "screen", program=WATCHED) as running:
         port, pid = running.pbx.agi_port, running.daemon.pid
         await attack(port)  # what is needed once, is there from now on
@@ -110,7 +116,7 @@ async def test_a_rude_peer_is_felt_by_nobody_else(row: str, redis: RedisServer, 
         before = resident(pid)
         await lag(running)
         async with probing(port) as attacked:
-            slowest = await attack(port)
+            slowest = max([await attack(port) for _ in range(times)])
         measured("lag", await lag(running), "ms", at_most=PROMISED_MS)
         measured("p99", attacked.p99, "ms", at_most=max(PROMISED_MS, calm.p99 + PROMISED_MS))
         measured("p99 without", calm.p99, "ms")
@@ -165,16 +171,19 @@ async def test_a_hundred_at_once_are_all_answered(redis: RedisServer, measured: 
 
 RATE: Final = 500
 SECONDS: Final = 10
+CI_SECONDS: Final = 3
 
 
 @pytest.mark.fault("agi_500")
-async def test_five_hundred_calls_a_second_are_all_answered(redis: RedisServer, measured: Measured) -> None:
-    """For ten seconds, whether or not the last ones have their answer yet: none is lost."""
+async def test_five_hundred_calls_a_second_are_all_answered(
+    redis: RedisServer, measured: Measured, *, full: bool
+) -> None:
+    """For ten seconds (CI: three), whether or not the last ones have their answer yet: none is lost."""
     async with rig(redis, "screen") as running:
         loop = asyncio.get_running_loop()
         began = loop.time()
         calls = []
-        for nth in range(RATE * SECONDS):
+        for nth in range(RATE * (SECONDS if full else CI_SECONDS)):
             await asyncio.sleep(max(0.0, began + nth / RATE - loop.time()))
             calls.append(asyncio.create_task(running.ask()))
         sent = loop.time() - began

@@ -33,7 +33,7 @@ async def test_under_steady_calls_memory_and_descriptors_are_flat(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
     """After a warm-up, AMI and FastAGI together at fifty calls a second for a while."""
-    warm, calls = (1_500, 3_000) if full else (500, 500)
+    warm, calls = (1_500, 3_000) if full else (250, 250)
     async with rig(redis) as running:
         await traffic(running, warm, 0)
         memory, files = resident(running.daemon.pid), descriptors(running.daemon.pid)
