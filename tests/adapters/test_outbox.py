@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.core.model import Entry
@@ -85,6 +86,16 @@ async def test_calls_in_progress_survive_the_process_until_they_end(
     assert await again.settle_unfollowed(lambda call: call == up) == []
     assert await kept(again) == [ENTRIES[0], ENTRIES[2]]
     await again.close()
+
+
+async def test_a_damaged_note_ends_nothing(outbox: SqliteOutbox) -> None:
+    """A note that cannot be read is told and gone; the others are settled."""
+    await outbox.note(ENTRIES[:2])
+    outbox._db.execute("UPDATE in_progress SET entry = 'x' WHERE call = ?", (ENTRIES[0].finding.call.id,))
+    with capture_logs() as logs:
+        assert await outbox.settle_unfollowed(lambda _: False) == ENTRIES[1:2]
+        assert await outbox.settle_unfollowed(lambda _: False) == []
+    assert [line["event"] for line in logs] == ["outbox_unreadable"]
 
 
 async def test_who_looks_on_sees_what_comes_after(outbox: SqliteOutbox) -> None:

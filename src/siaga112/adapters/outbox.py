@@ -80,7 +80,15 @@ class SqliteOutbox:
     async def settle_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
         """Settle what was noted and is followed no more, as it was noted; give it."""
         noted = await self._run(lambda: self._db.execute("SELECT call, entry FROM in_progress").fetchall())
-        left = [load_entry(text) for call, text in noted if not followed(CallId(call))]
+        left = []
+        for call, text in noted:
+            if followed(CallId(call)):
+                continue
+            try:
+                left.append(load_entry(text))
+            except ValueError as error:
+                await self._run(lambda call=call: self._write((_OVER, [(call,)])))  # type: ignore[misc]
+                _log.error("outbox_unreadable", call=call, detail=str(error), kept="not")
         if left:
             await self.append(left)
         return left
