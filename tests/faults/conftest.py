@@ -1,13 +1,11 @@
 """A daemon with a Redis of its own, and with a manager interface that says what a test tells it to."""
 
 import asyncio
-import contextlib
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -20,7 +18,7 @@ from siaga112.core.model import DAY, Entry, Millis
 from tests.adapters.manager import Manager, Session
 from tests.faults.calls import misuse, uid
 from tests.lab import ports
-from tests.lab.agi_client import Answer, ask
+from tests.lab.agi_client import Answer, ask, no_processor
 from tests.lab.daemon import PROGRAM, Daemon, running
 from tests.lab.redis_servers import RedisServer, home
 from tests.samples import NOW
@@ -55,18 +53,15 @@ class Rig:
 
     async def ask(self, number: str = NUMBER) -> Answer:
         """Ask as the dialplan does; how long it took, less what the machine had no processor for."""
-        before = self._no_processor()
+        before = no_processor(*self.pids)
         answer = await ask(self.pbx.agi_port, number)
-        noise = self._no_processor() - before
+        noise = no_processor(*self.pids) - before
         return replace(answer, seconds=max(0.0, answer.seconds - noise))
 
-    def _no_processor(self) -> float:
-        """Give for how many seconds the daemon, Redis, or we were ready to run and could not (proc(5))."""
-        waited = 0
-        for pid in (self.daemon.pid, self.redis.pid, os.getpid()):
-            with contextlib.suppress(FileNotFoundError):
-                waited += int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[1])
-        return waited / 1e9
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Who takes part in a verdict: the daemon, its Redis, and we who ask."""
+        return self.daemon.pid, self.redis.pid, os.getpid()
 
     def misuse(self, number: str = NUMBER) -> str:
         """Let a caller misuse the line; give the call."""
