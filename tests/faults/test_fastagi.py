@@ -116,17 +116,21 @@ async def test_a_rude_peer_is_felt_by_nobody_else(
         async with probing(port, *running.pids[:2]) as calm:
             await asyncio.sleep(CALM_SECONDS)
         before = resident(pid)
-        for _ in range(TRIES):
+
+        async def attacked() -> tuple[float, float, float, float]:
+            """Give lag and p99 in ms, and in s how long the last took to be closed, and the noise in that."""
             await lag(running)
             noise = no_processor(*running.pids)
-            async with probing(port, *running.pids[:2]) as attacked:
+            async with probing(port, *running.pids[:2]) as others:
                 slowest = max([await attack(port) for _ in range(times)])
-            noise = no_processor(*running.pids) - noise
-            worst = await lag(running)
-            if max(worst, attacked.p99) < PROMISED_MS and slowest < CLOSED:
-                break
+            return await lag(running), others.p99, slowest, no_processor(*running.pids) - noise
+
+        tried = [await attacked()]
+        while len(tried) < TRIES and (max(tried[-1][:2]) > PROMISED_MS or tried[-1][2] > CLOSED):
+            tried.append(await attacked())
+        worst, p99, slowest, noise = tried[-1]
         measured("lag", worst, "ms", at_most=PROMISED_MS)
-        measured("p99", attacked.p99, "ms", at_most=PROMISED_MS)
+        measured("p99", p99, "ms", at_most=PROMISED_MS)
         measured("p99 without", calm.p99, "ms")
         measured("memory", resident(pid) - before, "MB", at_most=PROMISED_MB)
         if row != "agi_connects":
