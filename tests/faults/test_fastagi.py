@@ -112,7 +112,8 @@ async def test_a_rude_peer_is_felt_by_nobody_else(
         times = ROWS if full else ROWS // 5
     async with rig(redis, "screen", program=WATCHED) as running:
         port, pid = running.pbx.agi_port, running.daemon.pid
-        await attack(port)  # what is needed once, is there from now on
+        for _ in range(2):
+            await attack(port)  # what is needed once, is there from now on
         async with probing(port, *running.pids[:2]) as calm:
             await asyncio.sleep(CALM_SECONDS)
         before = resident(pid)
