@@ -1,5 +1,6 @@
 # make demo    a day at the centre in small: a real Asterisk, real SIP calls, a rejected caller
 # make test    every test, with real calls on Asterisk 22 and 16
+# make faults  every fault of docs/reliability.md in full strength; writes that page
 # make check   what must be clean before a commit: ruff, mypy, import contracts, fast tests
 # Each installs what it needs (apt and a virtual environment in .venv).
 
@@ -10,7 +11,7 @@ READY  := $(VENV)/.ready
 PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
-.PHONY: dashboards-check dashboards-images report-picture fuzz soak audit
+.PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -41,6 +42,14 @@ golden: $(READY)
 	$(PYTHON) -m tests.pbx.scenarios --record
 	$(PYTHON) -m tests.backtest.record
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+
+# Every fault in full strength, with its figure; about ten minutes.
+faults: $(READY)
+	$(PYTHON) -m tests.lab.roots 22 16
+	@mkdir -p build && rm -f build/figures.jsonl
+	$(PYTHON) -m pytest -m fault --full --figures build/figures.jsonl
+	$(PYTHON) -m tests.faults build/figures.jsonl > build/reliability.md
+	@mv build/reliability.md docs/reliability.md
 
 # The pages that are made by the code they describe.
 docs: $(READY)

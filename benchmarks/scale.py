@@ -21,13 +21,6 @@ from random import Random
 from typing import Final
 
 import structlog
-from tests.lab import ports
-from tests.lab.daemon import CONFIG, Daemon
-from tests.lab.redis_servers import RedisServer, home
-from tests.service.meter import KeptMeter
-from tests.soak import calls
-from tests.soak.calls import Played
-from tests.waiting import until
 
 from siaga112.adapters.ami import Framer
 from siaga112.adapters.outbox import SqliteOutbox
@@ -41,6 +34,13 @@ from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules, add_strike, forget_after, standing
 from siaga112.core.replay import Replay
 from siaga112.service.recording import Recorder
+from tests.lab import ports
+from tests.lab.daemon import CONFIG, Daemon
+from tests.lab.redis_servers import RedisServer, home
+from tests.service.meter import KeptMeter
+from tests.soak import calls
+from tests.soak.calls import Played
+from tests.waiting import until
 
 CENTRES: Final = 500
 CALLS_A_DAY: Final = 25_000_000

@@ -25,6 +25,9 @@ def pytest_testnodedown(node: Any) -> None:
     PLACED.update(node.workeroutput["placed"])
 
 
+pytest_plugins = ("tests.faults.figures",)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell how many real calls were placed on which PBX."""
     if PLACED:

@@ -449,6 +449,7 @@ async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> Non
         ("policy", 'never_block = ["0812-0811"]', "policy.never_block.0: not a range"),
     ],
 )
+@pytest.mark.fault("config")
 async def test_a_bad_configuration_ends_with_3(shell: Shell, section: str, text: str, says: str) -> None:
     """A mistake in the file is one line that names it, whatever the command."""
     shell.write(**{section: text})
@@ -492,6 +493,7 @@ def last_line(ended: Ended, code: int) -> str:
     return last
 
 
+@pytest.mark.fault("config")
 async def test_run_without_a_secret_ends_with_3(shell: Shell) -> None:
     """The daemon does not start half: it says where the secret belongs."""
     assert "[ami] secret is missing" in (await shell("run")).failed(3)

@@ -180,6 +180,7 @@ async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running
     assert 'SIAGA_TREATMENT "announce"' in await running.ask()
 
 
+@pytest.mark.fault("sighup")
 async def test_a_reload_with_a_bad_file_keeps_the_old_one(running: Running) -> None:
     """One line says what is wrong; verdicts go on as before."""
     await running.start()

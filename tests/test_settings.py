@@ -220,6 +220,7 @@ def test_bytes_that_are_no_text_are_one_line(tmp_path: Path) -> None:
     assert "not valid TOML" in refused(path)
 
 
+@pytest.mark.fault("secrets")
 def test_no_error_shows_a_secret(tmp_path: Path) -> None:
     """A secret of the wrong type is refused without being repeated."""
     text = '[ami]\nsecret = ["hunter2"]\n[redis]\nurl = "http://:hunter2@h"\n'
@@ -227,6 +228,7 @@ def test_no_error_shows_a_secret(tmp_path: Path) -> None:
     assert "hunter2" not in refused(path)
 
 
+@pytest.mark.fault("secrets")
 def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
     """Printed or logged, the settings keep secrets to themselves."""
     text = '[ami]\nsecret = "hunter2"\n[redis]\nurl = "redis://:hunter2@h"\n'

@@ -51,6 +51,7 @@ class CountingBuffer(bytearray):
         return found
 
 
+@pytest.mark.fault("ami_utf8")
 def test_a_stream_means_the_same_wherever_it_is_cut() -> None:
     """Cut in two at every byte, also within a character, the messages are the same."""
     for cut in range(len(STREAM) + 1):
@@ -272,6 +273,7 @@ async def test_following_begins_with_what_is_going_on(manager: Manager, meter: M
     assert meter.events["Newchannel"] == 1
 
 
+@pytest.mark.fault("secrets")
 async def test_a_refused_login_is_told_clearly_and_tried_again(
     manager: Manager, meter: Meter, follow: Follow
 ) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.core.model import Entry
@@ -70,6 +71,39 @@ async def test_all_survives_the_process(outbox: SqliteOutbox, tmp_path: Path) ->
     assert again.pending == 4
     assert await kept(again) == ENTRIES[1:]
     await again.close()
+
+
+async def test_calls_in_progress_survive_the_process_until_they_end(
+    outbox: SqliteOutbox, tmp_path: Path
+) -> None:
+    """Noted at their beginning: whoever opens the file next settles those that go on no more, once."""
+    await outbox.note(ENTRIES[:3])
+    await outbox.append(ENTRIES[:1])
+    again = SqliteOutbox(tmp_path / "state" / "outbox.db")
+    await again.open()
+    up = ENTRIES[1].finding.call.id
+    assert await again.settle_unfollowed(lambda call: call == up) == ENTRIES[2:3]
+    assert await again.settle_unfollowed(lambda call: call == up) == []
+    assert await kept(again) == [ENTRIES[0], ENTRIES[2]]
+    await again.close()
+
+
+async def test_a_damaged_note_ends_nothing(outbox: SqliteOutbox) -> None:
+    """A note that cannot be read is told and gone; the others are settled."""
+    await outbox.note(ENTRIES[:2])
+    outbox._db.execute("UPDATE in_progress SET entry = 'x' WHERE call = ?", (ENTRIES[0].finding.call.id,))
+    with capture_logs() as logs:
+        assert await outbox.settle_unfollowed(lambda _: False) == ENTRIES[1:2]
+        assert await outbox.settle_unfollowed(lambda _: False) == []
+    assert [line["event"] for line in logs] == ["outbox_unreadable"]
+
+
+async def test_who_looks_on_sees_what_comes_after(outbox: SqliteOutbox) -> None:
+    """What could not be recorded is passed over by its key, and stays."""
+    await outbox.append(ENTRIES)
+    keys = [key for key, _ in await outbox.oldest(2)]
+    assert [row for _, row in await outbox.oldest(2, keys[-1])] == ENTRIES[2:4]
+    assert outbox.pending == 5
 
 
 async def test_a_key_is_never_given_twice(outbox: SqliteOutbox) -> None:

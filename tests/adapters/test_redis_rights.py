@@ -21,6 +21,7 @@ def secure() -> Iterator[Tls]:
         yield running
 
 
+@pytest.mark.fault("redis_user", "redis_rights")
 async def test_the_user_may_do_what_we_do_and_nothing_else(secure: Tls, site: str) -> None:
     """With the rights in config/redis-acl.conf nothing of ours is refused, and nothing else is granted."""
     async with opened(secure.url, site) as store:
@@ -52,6 +53,7 @@ async def test_the_user_may_do_what_we_do_and_nothing_else(secure: Tls, site: st
     ],
     ids=["nothing", "no certificate of ours", "no authority", "another name", "no such file"],
 )
+@pytest.mark.fault("redis_user")
 async def test_a_server_whose_certificate_does_not_fit_is_not_spoken_to(
     secure: Tls, query: str, host: str, site: str
 ) -> None:

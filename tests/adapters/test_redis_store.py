@@ -57,6 +57,7 @@ async def test_a_snapshot_vanishes_by_itself(redis_store: RedisStore, site: str)
     assert 0 < await raw(redis_store).pttl(f"siaga112:{site}:now") <= LIFE
 
 
+@pytest.mark.fault("sites")
 async def test_sites_share_nothing(redis_server: RedisServer, redis_store: RedisStore) -> None:
     """Two sites on one Redis do not see each other's callers, lists, ledger or mode."""
     await change(redis_store, blocked_for_good)
@@ -70,6 +71,7 @@ async def test_sites_share_nothing(redis_server: RedisServer, redis_store: Redis
     await other.close()
 
 
+@pytest.mark.fault("redis_scripts")
 async def test_flushed_scripts_are_loaded_again(redis_store: RedisStore) -> None:
     """An operator's SCRIPT FLUSH between two saves is not noticed."""
     await change(redis_store, struck(strike(1)))

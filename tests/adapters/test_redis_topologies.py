@@ -52,6 +52,7 @@ def slotted() -> Iterator[Cluster]:
 
 
 @pytest.mark.parametrize("how", ["killed", "ordered"])
+@pytest.mark.fault("redis_failover")
 async def test_a_failover_loses_nothing_that_was_acknowledged(
     watched: Sentinels, how: str, site: str, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ async def test_a_master_that_asks_for_replicas_it_lacks_is_down(watched: Sentine
 
 @pytest.mark.parametrize("target", ["another master", "a new node"])
 @pytest.mark.parametrize("caller", ["known", "stranger"])
+@pytest.mark.fault("redis_slot")
 async def test_a_slot_that_moves_under_updates_loses_nothing(
     slotted: Cluster, target: str, caller: str, site: str
 ) -> None:

@@ -25,6 +25,7 @@ LANDLINE = "+62254201234"
         ("+6591234567", "+6591234567"),
     ],
 )
+@pytest.mark.fault("policy_spellings")
 def test_every_spelling_is_one_caller(raw: str, expected: str) -> None:
     """The spellings that trunks deliver lead to one E.164 number."""
     assert canonical(raw) == expected
@@ -38,6 +39,7 @@ def test_every_spelling_is_one_caller(raw: str, expected: str) -> None:
         *("0812-3456-7890", " 081234567890", "081234567890\n", "081234567890\x00", "٠٨١٢٣٤٥٦٧٨٩٠", "9" * 200),
     ],
 )
+@pytest.mark.fault("ami_repeated")
 def test_hidden_malformed_service_and_invalid_numbers_are_nobody(raw: str) -> None:
     """What is not surely a caller's own number can never be blocked."""
     assert canonical(raw) is None

@@ -295,11 +295,13 @@ def test_a_leg_with_an_extension_is_no_call_either() -> None:
     assert findings(table) == []
 
 
+@pytest.mark.fault("ami_hangups")
 def test_a_second_hangup_settles_nothing() -> None:
     """A call that ended has ended: a duplicate Hangup gives no second outcome."""
     assert len(findings(MENU + "10:00:09 Hangup 100.1\n10:00:09 Hangup 100.1\n10:00:09 Hangup 100.1")) == 1
 
 
+@pytest.mark.fault("ami_reused")
 def test_uniqueid_used_again() -> None:
     """A uniqueid that turns up again ends the call that had it, as unknown."""
     both = findings(

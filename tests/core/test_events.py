@@ -66,6 +66,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("channel", FORGED.values(), ids=list(FORGED))
+@pytest.mark.fault("ami_repeated")
 def test_what_asterisk_does_not_write_is_malformed(channel: str) -> None:
     """A message with forged, missing or torn lines tells nothing."""
     assert isinstance(parse(message("HangupRequest", channel=channel), 0), Malformed)
@@ -82,6 +83,7 @@ def test_order_of_the_head() -> None:
 
 
 @pytest.mark.parametrize("count", [127, 128, 129])
+@pytest.mark.fault("ami_headers")
 def test_number_of_headers(count: int) -> None:
     """128 headers are Asterisk's own limit; one more is not its message."""
     base = message("Hangup", "Cause: 16")
@@ -90,6 +92,7 @@ def test_number_of_headers(count: int) -> None:
 
 
 @pytest.mark.parametrize("length", [1_023, 1_024, 1_025])
+@pytest.mark.fault("ami_lines")
 def test_length_of_a_line(length: int) -> None:
     """A line of 1,024 characters is read, a longer one refused."""
     line = "Value: ".ljust(length, "x")

@@ -136,6 +136,7 @@ def test_a_proposed_ladder_without_a_temporary_step_blocks_nobody() -> None:
     assert record.proposed is not None
 
 
+@pytest.mark.fault("policy_cap")
 def test_the_hours_cap_turns_a_block_into_a_proposal() -> None:
     """Beyond the cap nobody is blocked without a person; a later block of the same step makes it moot."""
     record = after(every_two_days(5), PERMENKOMINFO)
@@ -148,6 +149,7 @@ def test_the_hours_cap_turns_a_block_into_a_proposal() -> None:
     assert free.proposed is None
 
 
+@pytest.mark.fault("policy_genuine")
 def test_who_reported_something_genuine_is_blocked_by_a_person_only() -> None:
     """For 30 days after a genuine report the ladder only proposes."""
     held = decisions.add_report(CallerRecord(CALLER), Report(CallId("99.0"), START - DAY))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def test_five_misuses_are_forgiven_the_sixth_blocks_for_a_day() -> None:
     assert len(block.calls) == 6
 
 
+@pytest.mark.fault("policy_edge")
 def test_a_strike_one_window_old_counts_no_more() -> None:
     """At the window's edge, one millisecond decides."""
     first, rest = NOW, [NOW + n for n in range(1, 5)]
@@ -96,6 +98,7 @@ def test_a_burst_counts_once_if_the_centre_wants_it() -> None:
     assert struck(redials, replace(RULES, burst=1_000)).blocks == ()
 
 
+@pytest.mark.fault("policy_allowed")
 def test_allow_listed_never_gets_a_strike() -> None:
     """The allow list comes before everything."""
     record = decisions.allow(CallerRecord(CALLER), Allow(NOW, "supervisor", "hospital"))
@@ -118,6 +121,7 @@ def test_a_lifted_block_forgives_what_was_before() -> None:
     assert record.blocks[-1].level is Level.TEMPORARY
 
 
+@pytest.mark.fault("policy_corrected")
 def test_a_corrected_mark_takes_its_strike_and_block_back_but_forgives_no_other() -> None:
     """Taking one of six strikes back lifts the block; the next misuse is the sixth again."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))
@@ -131,6 +135,7 @@ def test_a_corrected_mark_takes_its_strike_and_block_back_but_forgives_no_other(
     assert again.blocks[-1].level is Level.TEMPORARY
 
 
+@pytest.mark.fault("policy_observe")
 def test_verdict_by_mode_and_treatment() -> None:
     """Only enforce ever says BLOCK; observe tells what it would have said."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))
@@ -145,6 +150,7 @@ def test_verdict_by_mode_and_treatment() -> None:
     assert policy.verdict(held, Mode.OFF, now, RULES).reason is ScreenReason.MODE_OFF
 
 
+@pytest.mark.fault("policy_expiry")
 def test_a_block_ends_on_the_millisecond() -> None:
     """The end of a block is exclusive, in the record and in the standing read later."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))

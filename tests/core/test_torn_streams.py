@@ -35,6 +35,7 @@ def outcomes(found: list[Finding]) -> list[tuple[str, str, str]]:
 
 
 @EACH
+@pytest.mark.fault("ami_torn")
 def test_cut_anywhere(stream: list[Event]) -> None:
     """Connection lost after any event, and found again with all calls gone: one outcome each, no strike."""
     whole = settle(stream)
@@ -49,6 +50,7 @@ def test_cut_anywhere(stream: list[Event]) -> None:
 
 
 @EACH
+@pytest.mark.fault("ami_torn")
 def test_everything_twice(stream: list[Event]) -> None:
     """Each event delivered twice in a row changes no outcome, and gives no second one."""
     ours = (Interrupted, Resumed)  # our own words, not the PBX's: they do not come twice
@@ -58,12 +60,14 @@ def test_everything_twice(stream: list[Event]) -> None:
 
 @EACH
 @given(data=st.data())
+@pytest.mark.fault("ami_torn")
 def test_any_order(stream: list[Event], data: st.DataObject) -> None:
     """However the events of the whole are shuffled, no call becomes a prank that was none."""
     shuffled = data.draw(st.permutations(stream))
     assert pranks(settle(shuffled)) <= pranks(settle(stream))
 
 
+@pytest.mark.fault("ami_flood")
 def test_100000_events_that_nobody_knows_leave_nothing_behind() -> None:
     """Steps and ends of channels that we never saw begin are passed over, and nothing grows."""
     tracker = Tracker(DIALPLAN)

@@ -10,17 +10,35 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 
 from tests.lab import ports
-from tests.lab.asterisk import Asterisk
 from tests.printed import without_secrets
 
 PATIENCE_SECONDS: Final = 60.0
 
+PROGRAM: Final = ("-m", "siaga112")
+"""What Python runs; a test may have it run something around it."""
+
 Line = dict[str, Any]
+
+
+class Pbx(Protocol):
+    """As much of a PBX as the daemon's configuration must know of it."""
+
+    @property
+    def ami_port(self) -> int:
+        """Where its manager interface is."""
+
+    @property
+    def agi_port(self) -> int:
+        """Where its dialplan asks."""
+
+    @property
+    def siaga_secret(self) -> str:
+        """What the daemon logs in with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +58,17 @@ class Output:
 class Daemon:
     """The daemon as a child process. Made by `running`."""
 
-    def __init__(self, folder: Path, config: str, environ: Mapping[str, str], metrics_port: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        environ: Mapping[str, str],
+        metrics_port: int,
+        program: tuple[str, ...] = PROGRAM,
+    ) -> None:
         self.folder = folder
+        self.program = program
+        self.metrics_port = metrics_port
         self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         self.config = folder / "siaga112.toml"
         self.config.write_text(config, "utf-8")
@@ -57,11 +84,15 @@ class Daemon:
         assert self._process is not None, "not started"
         return self._process.pid
 
+    @property
+    def command_line(self) -> tuple[str, ...]:
+        """What is run, up to the command."""
+        return (sys.executable, *self.program)
+
     async def start(self, *arguments: str) -> None:
         """Start `siaga112 run`; returns at once, so wait for the line that matters."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "siaga112", "run", *arguments),
+            *(*self.command_line, "run", *arguments),
             env=self._environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -111,10 +142,10 @@ class Daemon:
         """Give the line with which the daemon settles that call."""
         return await self.wait_for(lambda line: line["event"] == "call" and line["call"] == call)
 
-    async def ready(self) -> None:
-        """Wait until it follows the PBX and answers the dialplan."""
-        for name in ("started", "store_up", "ami_connected"):
-            await self.event(name)
+    async def ready(self, only: str = "", *, since: int = 0) -> None:
+        """Wait until it follows the PBX and answers the dialplan, or does its half of that."""
+        for name in ("started", "store_up", *(() if only == "screen" else ("ami_connected",))):
+            await self.event(name, since=since)
 
     async def metrics(self) -> str:
         """Give what Prometheus would read."""
@@ -180,18 +211,20 @@ port = {ami}
 port = {agi}
 [metrics]
 port = {metrics}
+screen_port = {metrics}
 {more}
 """
 
 
 @asynccontextmanager
 async def running(
-    pbx: Asterisk,
+    pbx: Pbx,
     more: str = "",
     *,
     environ: Mapping[str, str] | None = None,
     only: str = "",
     wait: bool = True,
+    program: tuple[str, ...] = PROGRAM,
 ) -> AsyncIterator[Daemon]:
     """Run the daemon beside this PBX, with embedded Redis, for as long as the block lasts.
 
@@ -203,11 +236,11 @@ async def running(
             state=f"{folder}/state", ami=pbx.ami_port, agi=pbx.agi_port, metrics=metrics, more=more
         )
         secret = {"SIAGA112_AMI__SECRET": pbx.siaga_secret}
-        daemon = Daemon(Path(folder), config, {**secret, **(environ or {})}, metrics)
+        daemon = Daemon(Path(folder), config, {**secret, **(environ or {})}, metrics, program)
         await daemon.start(*(("--only", only) if only else ()))
         try:
             if wait:
-                await daemon.ready()
+                await daemon.ready(only)
             yield daemon
         finally:
             await daemon.stop()

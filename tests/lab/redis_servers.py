@@ -56,14 +56,26 @@ class RedisServer:
         """End it."""
         self.stop()
 
-    def start(self) -> None:
+    def start(self, *options: str, wait: bool = True) -> None:
+        """Begin it; return when it answers."""
+        self._process = subprocess.Popen(
+            ["redis-server", self._home / "redis.conf", *options, *self._arguments]
+        )
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
         """Return when it answers."""
-        self._process = subprocess.Popen(["redis-server", self._home / "redis.conf", *self._arguments])
         try:
             block_until(self._answers)
         except TimeoutError as error:
             error.add_note((self._home / "redis.log").read_text())
             raise
+
+    @property
+    def pid(self) -> int:
+        """Its process, 0 if there is none."""
+        return self._process.pid if self._process else 0
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from tests.faults.figures import Measured
 from tests.lab import Asterisk, Observer, Version, find, place_call
 from tests.lab.daemon import Daemon, running
 from tests.lab.day import CONFIG
@@ -41,7 +43,10 @@ async def ledger(daemon: Daemon) -> dict[str, tuple[str, str, bool]]:
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["restarted", "killed"])
-async def test_a_restart_of_the_pbx_strikes_nobody(version: Version, killed: bool) -> None:  # noqa: FBT001
+@pytest.mark.fault("ami_restart")
+async def test_a_restart_of_the_pbx_strikes_nobody(
+    version: Version, measured: Measured, *, killed: bool
+) -> None:
     """20 calls are up when Asterisk goes: 0 strikes, all unknown, and following again within 10 s."""
     async with lab(version) as (pbx, seen, daemon):
         calls = [await place_call(pbx, number=number) for number in NUMBERS]
@@ -55,12 +60,15 @@ async def test_a_restart_of_the_pbx_strikes_nobody(version: Version, killed: boo
         else:
             await pbx.restart()
         await daemon.event("ami_lost", since=since)
-        await daemon.event("ami_connected", since=since, timeout=10)
+        back = time.monotonic()
+        await daemon.event("ami_connected", since=since)
+        measured("following again after", time.monotonic() - back, "s", at_most=10)
         settled = [await daemon.settled(await _uid(seen, number)) for number in NUMBERS]
         assert {(line["outcome"], line["reason"], line["strike"]) for line in settled} <= {
             ("unknown", "events_lost", False),
             ("unknown", "no_evidence", False),
         }
+        measured("strikes", sum(line["strike"] for line in settled), at_most=0)
         for call in calls:
             await call.abort()
         async with await pbx.observe() as again:
@@ -75,12 +83,15 @@ async def _uid(seen: Observer, number: str) -> str:
     return (await seen.caller_channel(number))["Uniqueid"]
 
 
-async def test_a_silent_pbx_is_noticed(version: Version) -> None:
+@pytest.mark.fault("ami_silent")
+async def test_a_silent_pbx_is_noticed(version: Version, measured: Measured) -> None:
     """A frozen Asterisk is noticed within 10 s, and followed again when it thaws."""
     async with lab(version) as (pbx, _, daemon):
         since = len(daemon.lines)
+        paused = time.monotonic()
         pbx.pause()
-        await daemon.event("ami_lost", since=since, timeout=10)
+        await daemon.event("ami_lost", since=since, timeout=20)
+        measured("noticed after", time.monotonic() - paused, "s", at_most=10)
         pbx.resume()
         await daemon.event("ami_connected", since=since, timeout=70)
 
@@ -162,7 +173,8 @@ FREEZE_SECONDS = 5.0
 """The fault's own length: how long the reader is paused."""
 
 
-async def test_a_reader_that_was_paused_strikes_nobody(version: Version) -> None:
+@pytest.mark.fault("ami_paused")
+async def test_a_reader_that_was_paused_strikes_nobody(version: Version, measured: Measured) -> None:
     """Frozen for 5 s under 6,000 events while ten callers leave the queue: each has an outcome, no strike."""
     async with lab(version) as (pbx, seen, daemon):
         await seen.set_global("OPERATOR", "never")
@@ -181,6 +193,8 @@ async def test_a_reader_that_was_paused_strikes_nobody(version: Version) -> None
         daemon.signal(signal.SIGCONT)
         lines = [await daemon.settled(uid) for uid in uids]
         assert {line["outcome"] for line in lines} <= {"abandoned", "unknown"}
-        assert not any(line["strike"] for line in lines)
+        measured("calls", len(lines))
+        measured("strikes", sum(line["strike"] for line in lines), at_most=0)
         lost = [line for line in daemon.lines if line["event"] == "ami_lost"]
+        measured("gaps counted", len(lost))
         assert lost or {line["reason"] for line in lines} == {"left_queue"}, "what was not lost is known"

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from tests.faults.figures import Measured
 from tests.lab import Asterisk, Observer, Version, find, place_call
 from tests.lab.daemon import Daemon, running
 from tests.lab.day import GLOBALS, Witnessed
@@ -46,7 +47,10 @@ async def call(pbx: Asterisk, seen: Observer, presses: str = "", number: str = C
     return Witnessed(placed, channel["Uniqueid"], seen, since)
 
 
-async def test_a_block_and_the_kill_switch_hold_with_the_next_call(version: Version) -> None:
+@pytest.mark.fault("policy_switch", "policy_unblock")
+async def test_a_block_and_the_kill_switch_hold_with_the_next_call(
+    version: Version, measured: Measured
+) -> None:
     """Blocked by a command, the very next call is rejected, within a second; `mode off` frees as fast."""
     async with centre(version) as (pbx, seen, daemon):
         assert (await daemon.command("block", CALLER, "--for", "1h", "--reason", "threats")).code == 0
@@ -63,8 +67,7 @@ async def test_a_block_and_the_kill_switch_hold_with_the_next_call(version: Vers
         done = time.monotonic()
         await daemon.event("mode", since=since)
         took = time.monotonic() - done
-        print(f"{version}: {took * 1000:.0f} ms from the end of `siaga112 mode off` to the daemon's knowing")
-        assert took <= 1.0
+        measured("known after", took, "s", at_most=1.0)
         freed = await call(pbx, seen)
         await freed.until("Newexten", Application="WaitExten")
         await freed.call.hang_up()

@@ -54,11 +54,13 @@ def test_promtool_finds_no_fault() -> None:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
+@pytest.mark.fault("alerts")
 def test_rules_give_what_is_expected(path: Path) -> None:
     """Known series in, known figures and alerts out, texts included."""
     assert promtool("test", "rules", path) == ""
 
 
+@pytest.mark.fault("alerts")
 def test_every_alert_is_seen_to_fire_and_to_stay_silent() -> None:
     """There are both kinds of cases for each alert, so that none fires always or never."""
     names = {rule["alert"] for rule in rules(ALERTS)}

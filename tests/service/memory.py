@@ -98,6 +98,12 @@ class MemoryStore:
         waiting = await self.missed()
         return len(waiting), waiting[0].missed[0].at if waiting else None
 
+    async def listed(self) -> AsyncIterator[Caller]:
+        """Give who is on any list."""
+        await self.ping()
+        for caller in self._blocked | self._allowed | self._proposed | self._missed:
+            yield caller
+
     async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
         """Take one of the hour's automatic blocks."""
         await self.ping()
@@ -128,10 +134,12 @@ class MemoryStore:
         mine = self._calls.get(caller, set())
         return sorted(mine, key=lambda call: self._ledger[call].finding.call.started)
 
-    async def write_deed(self, deed: Deed) -> None:
+    async def write_deed(self, deed: Deed) -> bool:
         """Add a line to the audit trail."""
         await self.ping()
+        new = deed not in self._deeds
         self._deeds[deed] = None
+        return new
 
     async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
         """Give the lines of that time, oldest first."""

@@ -93,6 +93,7 @@ async def office() -> Office:
 # ── marks ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.fault("policy_corrected")
 async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(office: Office) -> None:
     """A prank marked afterwards counts; marked genuine again it does not, and the ledger follows."""
     call, desk = answered(1).id, office.desk
@@ -119,6 +120,7 @@ async def test_the_last_answered_call_of_a_number_can_be_marked(office: Office) 
         await office.desk.last_answered(OTHER)
 
 
+@pytest.mark.fault("policy_corrected")
 async def test_a_corrected_mark_lifts_the_block_that_rested_on_it() -> None:
     """The sixth misuse was a mark; corrected, the block is lifted and the figure says so."""
     office = Office()
@@ -154,6 +156,7 @@ async def test_who_was_blocked_and_then_reported_something_genuine_is_counted() 
 # ── blocks and proposals ─────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.fault("policy_unblock")
 async def test_a_lift_by_a_person_frees_at_once() -> None:
     """Unblocked is unblocked: the verdict and the list say so with the next question."""
     desk = Office().desk
@@ -213,6 +216,7 @@ async def test_dismissed_means_forgiven() -> None:
     assert ("ratna", "dismiss", CALLER, "") in await office.trail()
 
 
+@pytest.mark.fault("policy_cap")
 async def test_beyond_the_hours_cap_blocks_are_only_proposed() -> None:
     """Two a hour: the third caller is proposed; an hour later blocks are imposed again."""
     office = Office(replace(RULES, thresholds=(1,), cap=2))

@@ -1,7 +1,7 @@
 """From the PBX's events to the ledger and the strikes: nothing lost, nothing twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -10,12 +10,16 @@ from structlog.testing import capture_logs
 
 from siaga112.core import decisions, policy
 from siaga112.core.calls import Tracker
-from siaga112.core.events import Event
+from siaga112.core.events import Event, Resumed
 from siaga112.core.lines import Lines
 from siaga112.core.model import (
     Allow,
+    Caller,
     CallerRecord,
+    CallId,
     Entry,
+    Fact,
+    FactKind,
     Level,
     Mark,
     Mode,
@@ -32,7 +36,7 @@ from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError
 from siaga112.service.recording import Recorder, update
 from tests.core.table import DIALPLAN, events
-from tests.samples import CALLER, NOW, RULES, answered, block, entry, prank, strike
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank, strike
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
 from tests.waiting import until
@@ -45,6 +49,7 @@ class MemoryOutbox:
 
     def __init__(self) -> None:
         self.failures = 0
+        self.noted: dict[CallId, Entry] = {}
         self._rows: dict[int, Entry | Reached] = {}
         self._last = 0
         self._changed = asyncio.Condition()
@@ -54,6 +59,16 @@ class MemoryOutbox:
             self.failures -= 1
             raise OSError("disk full")
 
+    async def note(self, begun: Sequence[Entry]) -> None:
+        """Keep it."""
+        self.noted |= {one.finding.call.id: one for one in begun}
+
+    async def settle_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
+        """Settle as noted."""
+        left = [one for call, one in self.noted.items() if not followed(call)]
+        await self.append(left)
+        return left
+
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
         """Keep it."""
         self._may_fail()
@@ -61,12 +76,14 @@ class MemoryOutbox:
             for one in settled:
                 self._last += 1
                 self._rows[self._last] = one
+                if isinstance(one, Entry):
+                    self.noted.pop(one.finding.call.id, None)
             self._changed.notify_all()
 
-    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry | Reached]]:
+    async def oldest(self, limit: int, after: int = 0) -> Sequence[tuple[int, Entry | Reached]]:
         """Give the oldest entries."""
         self._may_fail()
-        return list(self._rows.items())[:limit]
+        return [(key, row) for key, row in self._rows.items() if key > after][:limit]
 
     async def drop(self, keys: Sequence[int]) -> None:
         """Forget entries."""
@@ -103,6 +120,15 @@ class Script:
         """Give the events."""
         for table in self._tables:
             yield events(table)
+
+
+class Nothing:
+    """A PBX on which no call is up."""
+
+    async def slices(self) -> AsyncIterator[Sequence[Event]]:
+        """Say so twice, as after two reconnections."""
+        yield [Resumed(NOW, ())]
+        yield [Resumed(NOW, ())]
 
 
 class Site:
@@ -262,6 +288,57 @@ async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> 
     await site.store.put_entry(marked)
     await site.recorder.record(one)
     assert await site.ledger() == [marked]
+
+
+@pytest.mark.fault("redis_type")
+async def test_one_callers_broken_record_holds_up_nobody_else() -> None:
+    """Order holds per caller: his later calls wait behind the one that cannot be written, all others pass."""
+    site = Site()
+    rows = [entry(prank(n, NOW + n, caller)) for n, caller in enumerate((CALLER, OTHER) * 3)]
+
+    async def load(caller: Caller) -> tuple[CallerRecord, int]:
+        if caller == CALLER and not mended.is_set():
+            raise StoreBrokenError("WRONGTYPE")
+        return await MemoryStore.load(site.store, caller)
+
+    mended = asyncio.Event()
+    site.store.load = load  # type: ignore[method-assign]
+    await site.outbox.append(rows)
+    async with site.recording():
+        await until(lambda: len(site.outbox.waiting) == 3)
+        assert site.outbox.waiting == rows[::2]
+        mended.set()
+    assert [one.call for one in (await site.record()).strikes] == [row.finding.call.id for row in rows[::2]]
+
+
+async def test_who_saw_a_call_in_part_does_not_overwrite_who_saw_it_whole() -> None:
+    """Two daemons on one PBX, one of them restarted during the call: its `unknown` changes nothing."""
+    site, whole = Site(), entry(prank(1))
+    facts = (Fact(NOW, FactKind.ADOPTED), Fact(NOW + 10_000, FactKind.ENDED))
+    part = entry(replace(whole.finding.call, facts=facts))
+    assert part.finding.outcome is Outcome.UNKNOWN
+    for row in (part, whole, part):
+        await site.recorder.record(row)
+    assert await site.ledger() == [whole]
+    assert len((await site.record()).strikes) == 1
+
+
+@pytest.mark.fault("kill")
+async def test_a_call_that_was_up_when_we_were_killed_is_settled_by_the_next() -> None:
+    """Noted when it began; once it is known which calls go on, each of the others is unknown, once."""
+    killed, site = Site(), Site()
+    whole = leaves_menu("100.1").strip().splitlines()
+    await killed.pipeline.run(Script("\n".join(whole[:-1]), leaves_menu("200.1", 1)))
+    assert set(killed.outbox.noted) == {"100.1"}
+    assert [row.finding.call.id for row in killed.outbox.waiting] == ["200.1"]
+    site.pipeline.outbox = site.recorder.outbox = site.outbox = killed.outbox
+    async with site.recording():
+        await site.pipeline.run(Nothing())
+    assert [(row.finding.call.id, row.finding.outcome, row.strike) for row in await site.ledger()] == [
+        ("100.1", Outcome.UNKNOWN, False),
+        ("200.1", Outcome.IVR_PRANK, True),
+    ]
+    assert [row.finding.call.id for row in site.meter.calls] == ["100.1"]
 
 
 async def test_off_gives_no_strikes() -> None:

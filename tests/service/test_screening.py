@@ -145,12 +145,14 @@ async def test_enforce_blocks_with_the_treatment() -> None:
     assert await Desk(holding(BLOCKED)).ask() == expected
 
 
+@pytest.mark.fault("policy_observe")
 async def test_observe_says_what_enforce_would() -> None:
     """In observe mode nobody is rejected, and the reason says who would have been."""
     expected = Screening(Verdict.ALLOW, ScreenReason.WOULD_BLOCK, level=BLOCKED.level, until=BLOCKED.until)
     assert await Desk(holding(BLOCKED), Mode.OBSERVE).ask() == expected
 
 
+@pytest.mark.fault("policy_expiry")
 async def test_a_block_ends_by_the_clock_alone() -> None:
     """A stored block that has run out blocks nobody, though nothing was written since."""
     ended = Standing(level=Level.TEMPORARY, until=NOW)
@@ -181,6 +183,7 @@ async def test_a_withheld_number_is_not_looked_up(number: str) -> None:
 
 
 @pytest.mark.parametrize("script", ["", "screening", "Screen", "screen/../x"])
+@pytest.mark.fault("agi_path")
 async def test_an_unknown_script_is_let_through(script: str) -> None:
     """A dialplan that asks for something else gets ALLOW, and its admin the reason."""
     desk = Desk(holding(BLOCKED))
@@ -189,6 +192,7 @@ async def test_an_unknown_script_is_let_through(script: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["081211111111", "+6281211111111", "6281211111111", "006281211111111"])
+@pytest.mark.fault("policy_spellings")
 async def test_every_spelling_is_one_caller(number: str) -> None:
     """However the trunk spells a number, it is the same caller who is looked up."""
     desk = Desk(holding(NOBODY))

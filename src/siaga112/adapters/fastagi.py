@@ -17,8 +17,8 @@ from siaga112.core.model import Screening, ScreenReason
 from siaga112.errors import SiagaError
 from siaga112.service.screening import fail_open
 
-PATIENCE: Final = 1.0
-"""Seconds that a connection may take in all."""
+PATIENCE: Final = 0.95
+"""Seconds that a connection may take in all: within a second it is closed."""
 
 BACKLOG: Final = 1_024
 
@@ -49,7 +49,7 @@ class _Connection(asyncio.Protocol):
             for message in self._conversation.receive(data):
                 match message:
                     case Request():
-                        self._task = asyncio.get_running_loop().create_task(self._answer(message))
+                        self._ask(message)
                     case Reply():
                         self._send_next()
                     case Hangup():
@@ -69,6 +69,12 @@ class _Connection(asyncio.Protocol):
         if self._timer:
             self._timer.cancel()
 
+    def _ask(self, request: Request) -> None:
+        if self._server.stopping:
+            self.reply(fail_open(ScreenReason.STOPPING))
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._answer(request))
+
     async def _answer(self, request: Request) -> None:
         self.reply(await self._server.screen(request))
 
@@ -83,8 +89,6 @@ class _Connection(asyncio.Protocol):
         if self._task and not self._task.done():
             self._task.cancel()
             self.reply(fail_open(ScreenReason.STOPPING))
-        elif self._task is None:
-            self._close()
 
     def _send_next(self) -> None:
         if not self._unsent:
@@ -109,6 +113,7 @@ class FastAgiServer:
         self.screen: Final = screen
         self.refused: Final = refused
         self.connections: Final[set[_Connection]] = set()
+        self.stopping = False
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -130,6 +135,7 @@ class FastAgiServer:
 
     async def stop(self, seconds: float = PATIENCE) -> None:
         """Take no more calls, let those that wait through, and close within that time."""
+        self.stopping = True
         if self._server:
             self._server.close()
         for connection in list(self.connections):

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from aiohttp import web
 
 from siaga112.errors import SiagaError
+
+FRESH_SECONDS: Final = 0.1
+"""A page is made anew at most this often: making one takes milliseconds, in which no verdict can be given."""
 
 Ready = Callable[[], dict[str, bool]]
 
@@ -26,6 +29,8 @@ class HttpEndpoint:
         self._ready = ready
         self._refresh = refresh
         self._runner: web.AppRunner | None = None
+        self._page = b""
+        self._made = -FRESH_SECONDS
 
     async def start(self, host: str, port: int) -> int:
         """Listen; give the port.
@@ -55,9 +60,12 @@ class HttpEndpoint:
             await self._runner.cleanup()
 
     async def _scrape(self, _: web.Request) -> web.Response:
-        self._refresh()
+        now = asyncio.get_running_loop().time()
+        if now >= self._made + FRESH_SECONDS:
+            self._refresh()
+            self._page, self._made = self._metrics.page(), now
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=self._metrics.page(), headers=headers)
+        return web.Response(body=self._page, headers=headers)
 
     async def _healthy(self, _: web.Request) -> web.Response:
         await asyncio.sleep(0)

@@ -1,4 +1,8 @@
-"""The outbox: settled calls on local disk until the store has them. SQLite, in its own thread."""
+"""The outbox: settled calls on local disk until the store has them. SQLite, in its own thread.
+
+Beside them, what is known of each call in progress: AMI tells nothing twice, so a daemon that is killed
+between a hang-up and its `append` would else never know that there was a call.
+"""
 
 import asyncio
 import sqlite3
@@ -9,11 +13,22 @@ from typing import Final, TypeVar
 
 import structlog
 
-from siaga112.core.codec import dump_settled, load_settled
-from siaga112.core.model import Entry, Reached
+from siaga112.core.codec import dump_entry, dump_settled, load_entry, load_settled
+from siaga112.core.model import CallId, Entry, Reached
 from siaga112.errors import SiagaError
 
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS outbox (key INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS unreadable (key INTEGER PRIMARY KEY, entry TEXT)",
+    "CREATE TABLE IF NOT EXISTS in_progress (call TEXT PRIMARY KEY, entry TEXT NOT NULL)",
+)
+_INSERT: Final = "INSERT INTO outbox (entry) VALUES (?)"
 _DELETE: Final = "DELETE FROM outbox WHERE key = ?"
+_NOTE: Final = "INSERT OR REPLACE INTO in_progress VALUES (?, ?)"
+_OVER: Final = "DELETE FROM in_progress WHERE call = ?"
+
+_Statement = tuple[str, Sequence[tuple[object, ...]]]
+"""What to do, and with which rows."""
 
 _T = TypeVar("_T")
 
@@ -52,29 +67,48 @@ class SqliteOutbox:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        database.execute(
-            "CREATE TABLE IF NOT EXISTS outbox (key INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)"
-        )
-        database.execute("CREATE TABLE IF NOT EXISTS unreadable (key INTEGER PRIMARY KEY, entry TEXT)")
+        for statement in _SCHEMA:
+            database.execute(statement)
         self._database = database
         return int(database.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
+    async def note(self, begun: Sequence[Entry]) -> None:
+        """Note calls in progress. A crash of this process leaves the note; one of the machine may not."""
+        rows = [(one.finding.call.id, dump_entry(one)) for one in begun]
+        await self._run(lambda: self._write((_NOTE, rows), durable=False))
+
+    async def settle_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
+        """Settle what was noted and is followed no more, as it was noted; give it."""
+        noted = await self._run(lambda: self._db.execute("SELECT call, entry FROM in_progress").fetchall())
+        left = []
+        for call, text in noted:
+            if followed(CallId(call)):
+                continue
+            try:
+                left.append(load_entry(text))
+            except ValueError as error:
+                await self._run(lambda call=call: self._write((_OVER, [(call,)])))  # type: ignore[misc]
+                _log.error("outbox_unreadable", call=call, detail=str(error), kept="not")
+        if left:
+            await self.append(left)
+        return left
+
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
-        """Keep it; it is on disk when this returns."""
+        """Keep it; it is on disk when this returns. What was noted of these calls is forgotten."""
         rows = [(dump_settled(one),) for one in settled]
-        await self._run(lambda: self._write(rows, "INSERT INTO outbox (entry) VALUES (?)"))
+        over = [(one.finding.call.id,) for one in settled if isinstance(one, Entry)]
+        await self._run(lambda: self._write((_INSERT, rows), (_OVER, over)))
         self.pending += len(rows)
         self._filled.set()
 
-    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry | Reached]]:
-        """Give the oldest entries with their keys; what cannot be read is set aside."""
+    async def oldest(self, limit: int, after: int = 0) -> Sequence[tuple[int, Entry | Reached]]:
+        """Give the oldest entries after that key, with their keys; what cannot be read is set aside."""
         rows = await self._run(
             lambda: self._db.execute(
-                "SELECT key, entry FROM outbox ORDER BY key LIMIT ?", (limit,)
+                "SELECT key, entry FROM outbox WHERE key > ? ORDER BY key LIMIT ?", (after, limit)
             ).fetchall()
         )
-        if not rows:
+        if not rows and not after:
             self._filled.clear()
         entries: list[tuple[int, Entry | Reached]] = []
         for key, text in rows:
@@ -87,12 +121,12 @@ class SqliteOutbox:
 
     async def _set_aside(self, key: int) -> None:
         move = "INSERT INTO unreadable SELECT key, entry FROM outbox WHERE key = ?"
-        await self._run(lambda: self._write([(key,)], move, _DELETE))
+        await self._run(lambda: self._write((move, [(key,)]), (_DELETE, [(key,)])))
         self.pending -= 1
 
     async def drop(self, keys: Sequence[int]) -> None:
         """Forget entries that the store now has."""
-        await self._run(lambda: self._write([(key,) for key in keys], _DELETE))
+        await self._run(lambda: self._write((_DELETE, [(key,) for key in keys])))
         self.pending -= len(keys)
 
     async def wait(self, seconds: float) -> None:
@@ -114,10 +148,11 @@ class SqliteOutbox:
         assert self._database is not None, "open() comes first"  # noqa: S101 - our own mistake otherwise
         return self._database
 
-    def _write(self, rows: Sequence[tuple[object, ...]], *statements: str) -> None:
+    def _write(self, *statements: _Statement, durable: bool = True) -> None:
+        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         self._db.execute("BEGIN")
         try:
-            for statement in statements:
+            for statement, rows in statements:
                 self._db.executemany(statement, rows)
             self._db.execute("COMMIT")
         except BaseException:

@@ -26,6 +26,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
@@ -69,6 +70,9 @@ _T = TypeVar("_T")
 
 _TOGETHER: Final = 500
 """How many records are asked for in one trip."""
+
+PAGE: Final = 1_000
+"""How many callers a look through the lists takes at once."""
 
 _UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
 """As Asterisk writes it: the system's name, if it has one, the second, a number."""
@@ -237,6 +241,22 @@ class RedisStore:
             oldest = await self._redis.zrange(self._key("missed"), 0, 0, withscores=True)
             return int(count), int(oldest[0][1]) if oldest else None
 
+    async def listed(self) -> AsyncIterator[Caller]:
+        """Give who is on any list; of the long ones a page at a time. Whose place moves may be left out."""
+        for name in ("allowed", "proposed"):
+            with _mapped():
+                callers = await self._redis.smembers(self._key(name))
+            for caller in callers:
+                yield Caller(caller.decode())
+        for name in ("blocks", "missed"):
+            for first in count(0, PAGE):
+                with _mapped():
+                    page = await self._redis.zrange(self._key(name), first, first + PAGE - 1)
+                if not page:
+                    break
+                for caller in page:
+                    yield Caller(caller.decode())
+
     async def _records(self, callers: Sequence[bytes]) -> list[CallerRecord]:
         return await self._read(callers, load_record)
 
@@ -346,11 +366,12 @@ class RedisStore:
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 
-    async def write_deed(self, deed: Deed) -> None:
+    async def write_deed(self, deed: Deed) -> bool:
         """Add a line to the audit trail; what is older than may be kept goes."""
         with _mapped():
-            await self._redis.zadd(self._key("audit"), {dump_deed(deed): deed.at})
+            new = await self._redis.zadd(self._key("audit"), {dump_deed(deed): deed.at})
             await self._redis.zremrangebyscore(self._key("audit"), "-inf", deed.at - self._keep_audit)
+            return bool(new)
 
     async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
         """Give the lines of that time, oldest first."""

@@ -153,6 +153,7 @@ class Tracker:
     def __init__(self, dialplan: Dialplan) -> None:
         self._dialplan = dialplan
         self._calls: dict[str, _Live] = {}
+        self._begun: dict[str, _Live] = {}
         self._bridges = Bridges(self._calls.__contains__)
         self._done: dict[str, None] = {}
         self.anomalies: Counter[str] = Counter()
@@ -186,6 +187,11 @@ class Tracker:
         """Take one event; give the calls that it ended (nearly always none or one)."""
         ended = self._handlers[type(event)](event)
         return () if ended is None else tuple(ended)
+
+    def begun(self) -> list[Call]:
+        """Give the calls that began since this was last asked, as they are if their end is never seen."""
+        begun, self._begun = self._begun.values(), {}
+        return [self._unseen(replace(call, facts=[*call.facts]), call.facts[-1].at, "lost") for call in begun]
 
     def stages(self) -> Counter[Stage]:
         """Count the calls in progress by where they are."""
@@ -245,11 +251,15 @@ class Tracker:
         # extension to run: only a channel that arrives has one.
         if not event.outgoing and self._comes_in(event.channel, event.place) and event.place.exten:
             arrived = Fact(event.at, FactKind.ARRIVED, event.place.context)
-            self._calls[event.uid] = _Live(CallId(event.uid), event.channel, event.number, [arrived])
+            self._follow(_Live(CallId(event.uid), event.channel, event.number, [arrived]))
         else:
             self._remember(event.uid)
 
+    def _follow(self, call: _Live) -> None:
+        self._calls[call.id] = self._begun[call.id] = call
+
     def _remember(self, uid: str) -> None:
+        self._begun.pop(uid, None)
         self._done[uid] = None
         if len(self._done) > DONE_KEPT:
             del self._done[next(iter(self._done))]
@@ -289,7 +299,7 @@ class Tracker:
             if event.name == "SIAGA_CALLER" and event.uid not in self._done:
                 # Our dialplan screens this call, but its beginning was lost, or was not Asterisk's.
                 seen = [Fact(event.at, FactKind.ADOPTED, "screened")]
-                self._calls[event.uid] = _Live(CallId(event.uid), "", event.value, seen)
+                self._follow(_Live(CallId(event.uid), "", event.value, seen))
             return
         match event.name:
             case "SIAGA_CALLER":
@@ -388,6 +398,9 @@ class Tracker:
 
     def _ended(self, call: _Live) -> Call:
         self._remember(call.id)
+        return self._as_seen(call)
+
+    def _as_seen(self, call: _Live) -> Call:
         return Call(
             id=call.id,
             raw_caller=kept_raw(call.raw, self._dialplan.numbers),
@@ -424,7 +437,7 @@ class Tracker:
             if uid not in self._calls and self._is_caller(channel):
                 facts = [Fact(event.at, FactKind.ADOPTED, channel.place.context)]
                 stage = Stage.QUEUE if channel.application.lower() == "queue" else Stage.IVR
-                self._calls[uid] = _Live(CallId(uid), channel.channel, channel.number, facts, stage)
+                self._follow(_Live(CallId(uid), channel.channel, channel.number, facts, stage))
 
     def _queues_seen(self, event: QueuesSeen) -> None:
         """Put into the queue whom we did not see joining it. Where he stands there is not known."""
@@ -442,10 +455,13 @@ class Tracker:
         return channel.place.context in known or channel.application.lower() == "queue"
 
     def _end_unseen(self, uid: str, at: Millis, why: str) -> Call:
-        call = self._calls.pop(uid)
+        self._remember(uid)
+        return self._unseen(self._calls.pop(uid), at, why)
+
+    def _unseen(self, call: _Live, at: Millis, why: str) -> Call:
         call.note(at, FactKind.GAP, why)
         call.note(at, FactKind.ENDED, why)
-        return self._ended(call)
+        return self._as_seen(call)
 
     def _nothing(self, _event: Event) -> None:
         return

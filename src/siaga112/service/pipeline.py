@@ -1,16 +1,18 @@
 """The event flow: events → tracker → settled calls → outbox.
 
 `Pipeline` never waits for the store: an ended call is on local disk before anything else happens to
-it. `recording` brings it from there to the store.
+it. `recording` brings it from there to the store. A call in progress is noted there too: should we be
+killed before its end is kept, the next start settles it as unknown.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from siaga112.core.calls import Tracker
-from siaga112.core.events import Event, Interrupted, QueuesSeen
+from siaga112.core.events import Event, Interrupted, QueuesSeen, Resumed
 from siaga112.core.lines import Lines, by_queue
 from siaga112.core.model import SECOND, Call, Entry, Millis, Mode, Reached
 from siaga112.core.outcome import ClassifierRules
@@ -44,6 +46,11 @@ class Pipeline:
             self.meter.in_progress(dict(self.tracker.stages()))
             if settled:
                 await self._keep(settled)
+            if begun := self.tracker.begun():
+                with suppress(OSError):  # what is lost by it is told at the call's end
+                    await self.outbox.note([self._entry(call) for call in begun])
+            if any(isinstance(event, Resumed) for event in events):
+                await self._settle_unfollowed()
 
     def _feed(self, event: Event) -> Iterator[Entry | Reached]:
         try:
@@ -67,14 +74,31 @@ class Pipeline:
         )
 
     def _settle(self, call: Call) -> Entry:
+        entry = self._entry(call)
+        self._tell(entry)
+        return entry
+
+    def _entry(self, call: Call) -> Entry:
         def surge() -> str:
             return self.lines.surge(self.tracker.waiting(), call.ended)
 
-        entry = settle(call, self.classifier, self.policy, self.mode(), surge)
+        return settle(call, self.classifier, self.policy, self.mode(), surge)
+
+    def _tell(self, entry: Entry) -> None:
         self.meter.call_ended(entry)
+        call = entry.finding.call
         if not call.complete:
             self.look_back(call.started)
-        return entry
+
+    async def _settle_unfollowed(self) -> None:
+        """Settle the calls of a daemon that was killed, now that we know which of them go on."""
+        try:
+            left = await self.outbox.settle_unfollowed(self.tracker.follows)
+        except OSError as error:
+            _log.error("outbox_failed", lost=0, detail=str(error), remedy="free space in state_dir")
+            return
+        for entry in left:
+            self._tell(entry)
 
     async def _keep(self, settled: Sequence[Entry | Reached]) -> None:
         try:

@@ -1,6 +1,6 @@
 """What the two flows need of the outside, as protocols; adapters provide it."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from siaga112.core.events import Event
@@ -76,6 +76,9 @@ class Store(StandingReader, Protocol):
     async def missed_count(self) -> tuple[int, Millis | None]:
         """Count them, and say since when the oldest waits, without reading them."""
 
+    def listed(self) -> AsyncIterator[Caller]:
+        """Give who is on any of these lists, some maybe twice, never all at once in memory."""
+
     async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
         """Take one of the automatic blocks of the hour before `at`; the same call takes none again."""
 
@@ -103,8 +106,8 @@ class Store(StandingReader, Protocol):
     async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
         """Give all blocks of the callers one of whose blocks began or was lifted since then."""
 
-    async def write_deed(self, deed: Deed) -> None:
-        """Add a line to the audit trail; the same line again changes nothing."""
+    async def write_deed(self, deed: Deed) -> bool:
+        """Add a line to the audit trail; the same line again changes nothing. Say whether it was new."""
 
     async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
         """Give the lines of that time, oldest first."""
@@ -135,13 +138,22 @@ class Store(StandingReader, Protocol):
 
 
 class Outbox(Protocol):
-    """What was settled, safe on local disk and not yet in the store."""
+    """What was settled, safe on local disk and not yet in the store; and the calls in progress.
+
+    What local disk cannot do is an OSError.
+    """
+
+    async def note(self, begun: Sequence[Entry]) -> None:
+        """Note calls in progress, each as it is to be settled if we end before it does."""
+
+    async def settle_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
+        """Settle what was noted and is followed no more, as it was noted; give it."""
 
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
-        """Keep it durably; returns when it is on disk."""
+        """Keep it durably; returns when it is on disk. What was noted of these calls is forgotten."""
 
-    async def oldest(self, limit: int) -> Sequence[tuple[int, Entry | Reached]]:
-        """Give the oldest with their keys."""
+    async def oldest(self, limit: int, after: int = 0) -> Sequence[tuple[int, Entry | Reached]]:
+        """Give the oldest with their keys, which rise; only those after that key."""
 
     async def drop(self, keys: Sequence[int]) -> None:
         """Forget what the store now has."""

@@ -1,6 +1,7 @@
 """From the outbox to the store: every settled call once, however often it takes.
 
-Each write is idempotent by call id, so a crash between two of them is healed by doing it again.
+Each write is idempotent by call id, so a crash between two of them is healed by doing it again. Order
+holds per caller: one whose record cannot be written waits, and only that caller's later calls with it.
 """
 
 import asyncio
@@ -30,12 +31,15 @@ from siaga112.core.model import (
     Spared,
 )
 from siaga112.core.policy import PolicyRules, add_strike, forget_after, prune, standing, strike_for
-from siaga112.service.ports import Meter, Outbox, Store, StoreDownError
+from siaga112.service.ports import Meter, Outbox, Store, StoreBrokenError, StoreDownError
 
 RETRY_SECONDS: Final = 1.0
 """How often the recorder tries a store that does not answer."""
 
 BATCH: Final = 100
+
+HELD_UP: Final = 100
+"""With so many callers whose records cannot be written, it is the store, not the records: we begin again."""
 
 OPERATOR: Final = "operator"
 """Who pressed a key during the call, for the audit trail: the PBX does not say which one."""
@@ -53,35 +57,43 @@ class Recorder:
     meter: Meter
 
     async def run(self) -> None:
-        """Work for ever, in order, trying again while the store is away."""
+        """Work for ever, trying again while the store is away or will not take something."""
         while True:
             try:
-                await self._empty()
+                done = await self._go_through()
             except OSError as error:
                 _log.error("outbox_failed", detail=str(error), remedy="free space in state_dir")
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
+                done = False
+            if done:
                 await self.outbox.wait(RETRY_SECONDS)
-
-    async def _empty(self) -> None:
-        while batch := await self.outbox.oldest(BATCH):
-            for key, settled in batch:
-                await self._until_recorded(settled)
-                await self.outbox.drop([key])
-
-    async def _until_recorded(self, settled: Entry | Reached) -> None:
-        while True:
-            try:
-                await self.record(settled)
-            except StoreDownError as error:
-                self.meter.store_up(up=False)
-                _log.warning("store_down", detail=str(error), kept="in the outbox")
-            except Exception as error:  # noqa: BLE001 - nothing that ended well may be lost
-                _log.exception("record_failed", settled=repr(type(settled).__name__), detail=str(error))
             else:
-                self.meter.store_up(up=True)
-                return
-            await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _go_through(self) -> bool:
+        """Record what waits, oldest first; say whether all of it could be."""
+        held_up: set[str] = set()
+        after = 0
+        while len(held_up) < HELD_UP and (batch := await self.outbox.oldest(BATCH, after)):
+            for key, settled in batch:
+                after, whose = key, _whose(settled)
+                if whose in held_up:
+                    continue
+                try:
+                    await self.record(settled)
+                except StoreDownError as error:
+                    self.meter.store_up(up=False)
+                    _log.warning("store_down", detail=str(error), kept="in the outbox")
+                    return False
+                except StoreBrokenError as error:
+                    held_up.add(whose)
+                    _log.error("record_refused", detail=str(error), kept="in the outbox")
+                except Exception as error:  # noqa: BLE001 - nothing that ended well may be lost
+                    held_up.add(whose)
+                    _log.exception("record_failed", settled=repr(type(settled).__name__), detail=str(error))
+                else:
+                    self.meter.store_up(up=True)
+                    await self.outbox.drop([key])
+        return not held_up
 
     async def record(self, settled: Entry | Reached) -> None:
         """Write one settled call: the caller's record first, the ledger row last."""
@@ -96,8 +108,8 @@ class Recorder:
         held = await self.store.entry(finding.call.id)
         if finding.mark and (held is None or held.finding.mark is None):
             await self._marked(finding, finding.mark)
-        if held is None or held.finding.mark in {None, finding.mark}:
-            await self.store.put_entry(entry)  # else we come again after a crash, and a person came between
+        if held is None or _replaces(finding, held.finding):
+            await self.store.put_entry(entry)
         _tell(entry, imposed)
 
     async def _hold(self, entry: Entry, caller: Caller) -> tuple[Entry, Block | Proposal | None]:
@@ -140,17 +152,34 @@ class Recorder:
 
     async def _marked(self, finding: Finding, mark: Mark) -> None:
         pressed = finding.call.last(FactKind.MARKED)
-        await self.store.tally(f"marks:{mark}")
-        await self.store.write_deed(
-            Deed(
-                pressed.at if pressed else finding.call.ended,
-                OPERATOR,
-                "mark",
-                finding.call.id,
-                mark,
-                "key during the call",
-            )
+        deed = Deed(
+            pressed.at if pressed else finding.call.ended,
+            OPERATOR,
+            "mark",
+            finding.call.id,
+            mark,
+            "key during the call",
         )
+        if await self.store.write_deed(deed):
+            await self.store.tally(f"marks:{mark}")
+
+
+def _whose(settled: Entry | Reached) -> str:
+    """Say within what the order holds: the caller, or where there is none the call itself."""
+    if isinstance(settled, Reached):
+        return settled.caller
+    return settled.finding.call.caller or settled.finding.call.id
+
+
+def _replaces(new: Finding, held: Finding) -> bool:
+    """Say whether a row of the ledger gives way to another of the same call.
+
+    Not to one that knows less: another daemon may have seen all of the call, this one a part of it. And
+    not where a person has marked it since: then we only come again after a crash.
+    """
+    if new.outcome is Outcome.UNKNOWN and held.outcome is not Outcome.UNKNOWN:
+        return False
+    return held.mark in {None, new.mark}
 
 
 def _remember(record: CallerRecord, finding: Finding) -> CallerRecord:

@@ -1,0 +1,153 @@
+"""A daemon with a Redis of its own, and with a manager interface that says what a test tells it to."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import pytest
+
+from siaga112.adapters.http import FRESH_SECONDS
+from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.core.caller_id import canonical
+from siaga112.core.model import DAY, Entry, Millis
+from tests.adapters.manager import Manager, Session
+from tests.faults.calls import misuse, uid
+from tests.lab import ports
+from tests.lab.agi_client import Answer, ask, no_processor
+from tests.lab.daemon import PROGRAM, Daemon, running
+from tests.lab.redis_servers import RedisServer, home
+from tests.samples import NOW
+
+NUMBER: Final = "081211111111"
+CALLER: Final = "+6281211111111"
+
+
+@dataclass
+class Switchboard:
+    """A PBX of which there is only the manager interface, and the dialplan's questions."""
+
+    manager: Manager = field(default_factory=Manager)
+    agi_port: int = field(default_factory=ports.free)
+    siaga_secret: str = "lab"
+
+    @property
+    def ami_port(self) -> int:
+        """Where its manager interface is."""
+        return self.manager.port
+
+
+@dataclass
+class Rig:
+    """What a fault is tried on. Its calls are numbered, and lie in the past, a second apart."""
+
+    redis: RedisServer
+    pbx: Switchboard
+    daemon: Daemon
+    session: Session | None
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    async def ask(self, number: str = NUMBER) -> Answer:
+        """Ask as the dialplan does; how long it took, less what the machine had no processor for."""
+        before = no_processor(*self.pids)
+        answer = await ask(self.pbx.agi_port, number)
+        noise = no_processor(*self.pids) - before
+        return replace(answer, seconds=max(0.0, answer.seconds - noise))
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Who takes part in a verdict: the daemon, its Redis, and we who ask."""
+        return self.daemon.pid, self.redis.pid, os.getpid()
+
+    def misuse(self, number: str = NUMBER) -> str:
+        """Let a caller misuse the line; give the call."""
+        assert self.session
+        nth = next(self._numbers)
+        at: Millis = NOW - 3_600_000 + nth * 1_000
+        call = uid(nth, at)
+        self.session.send(misuse(call, number, at))
+        return call
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """Give the sum of a metric's series that have these labels, as they are now."""
+        await asyncio.sleep(FRESH_SECONDS)  # as old as a page may be
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in (await self.daemon.metrics()).splitlines()
+            if line.startswith((f"siaga112_{name}{{", f"siaga112_{name} "))
+            and all(label in line for label in wanted)
+        )
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[RedisStore]:
+        """Open what the daemon writes to, as its administrator."""
+        store = RedisStore(connect(self.redis.url), "lab", 30 * DAY)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    async def ledger(self) -> list[Entry]:
+        """Give all its rows."""
+        async with self.store() as store:
+            return [row async for row in store.entries(NOW - DAY, NOW + DAY)]
+
+    async def strikes(self, number: str = NUMBER) -> list[str]:
+        """Give the calls that cost the caller a strike."""
+        async with self.store() as store:
+            caller = canonical(number)
+            assert caller
+            return [strike.call for strike in (await store.load(caller))[0].strikes]
+
+    async def until_recorded(self, rows: int, seconds: float = 20.0) -> list[Entry]:
+        """Wait until the ledger has so many rows; give them."""
+        async with asyncio.timeout(seconds):
+            while len(found := await self.ledger()) < rows:
+                pass  # each look is a question to the store
+        return found
+
+
+@asynccontextmanager
+async def rig(
+    redis: RedisServer,
+    only: str = "",
+    more: str = "",
+    *,
+    url: str = "",
+    wait: bool = True,
+    environ: Mapping[str, str] | None = None,
+    program: tuple[str, ...] = PROGRAM,
+) -> AsyncIterator[Rig]:
+    """Run a daemon for a while; `url` instead of the server's own address."""
+    pbx = Switchboard()
+    await pbx.manager.start()
+    config = f'[redis]\nurl = "{url or redis.url}"\n{more}'
+    try:
+        async with running(pbx, config, environ=environ, only=only, wait=wait, program=program) as daemon:
+            session = await pbx.manager.session() if only != "screen" and wait else None
+            yield Rig(redis, pbx, daemon, session)
+    finally:
+        await pbx.manager.stop()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """Give a test a server that it may harm; what it was told survives it."""
+    with home() as folder, RedisServer(folder, "appendonly yes", "appendfsync always") as server:
+        yield server
+
+
+def resident(pid: int) -> float:
+    """Give the memory that a process holds, in MB."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def descriptors(pid: int) -> int:
+    """Count a process's open files."""
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208

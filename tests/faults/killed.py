@@ -1,0 +1,74 @@
+"""`siaga112 run` that kills itself at a step of recording: `python -m tests.faults.killed STEP NTH run …`.
+
+STEP is a key of `STEPS`; the process is gone, by SIGKILL, the NTH time that it gets there after SIGUSR1.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Final
+
+from siaga112.adapters.outbox import SqliteOutbox
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.cli import main
+from siaga112.core.calls import Tracker
+from siaga112.service.pipeline import Pipeline
+from siaga112.service.recording import Recorder
+
+STEPS: Final[dict[str, tuple[type, str, bool]]] = {
+    "the hang-up is read": (Tracker, "_gone", False),
+    "the call is settled": (Pipeline, "_settle", True),
+    "before it is on disk": (SqliteOutbox, "append", False),
+    "it is on disk": (SqliteOutbox, "append", True),
+    "before it is recorded": (Recorder, "record", False),
+    "the caller's record is read": (RedisStore, "load", True),
+    "before the strike is stored": (RedisStore, "save", False),
+    "the strike is stored": (RedisStore, "save", True),
+    "the lists follow": (RedisStore, "index", True),
+    "before the ledger's row": (RedisStore, "put_entry", False),
+    "the ledger's row is there": (RedisStore, "put_entry", True),
+    "before it leaves the outbox": (SqliteOutbox, "drop", False),
+    "it has left the outbox": (SqliteOutbox, "drop", True),
+}
+"""What is done at each step, in order; and whether the end comes after it, or before."""
+
+
+def deadly(step: str, nth: int) -> None:
+    """Make that step the last, the nth time."""
+    owner, name, after = STEPS[step]
+    done = getattr(owner, name)
+    times = count(1)
+    armed = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: armed.set())
+
+    def end() -> None:
+        if armed.is_set() and next(times) == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def awaited(*args: Any) -> Any:
+        if not after:
+            end()
+        result = await done(*args)
+        if after:
+            end()
+        return result
+
+    def called(*args: Any) -> Any:
+        if not after:
+            end()
+        result = done(*args)
+        if after:
+            end()
+        return result
+
+    replacement: Callable[..., Any] = called if owner in {Tracker, Pipeline} else awaited
+    setattr(owner, name, replacement)
+
+
+if __name__ == "__main__":
+    deadly(sys.argv[1], int(sys.argv[2]))
+    del sys.argv[1:3]
+    main()

@@ -1,0 +1,131 @@
+"""The faults, each with the figure that is promised; a test names its row by the key."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A fault; on both PBXs where one takes part."""
+
+    fault: str
+    promised: str
+    pbx: bool = False
+
+
+ROWS: Final[dict[str, dict[str, Row]]] = {
+    "FastAGI and the dialplan": {
+        "agi_stopped": Row("daemon stopped", "proceeds in < 50 ms", pbx=True),
+        "agi_frozen": Row("daemon frozen (SIGSTOP)", "proceeds in ≤ 2.1 s", pbx=True),
+        "agi_silent": Row("server silent after accept", "proceeds in ≤ 2.1 s", pbx=True),
+        "agi_zombie": Row("hang-up while the server is silent", "no channel left 5 s later", pbx=True),
+        "agi_timeout": Row("TIMEOUT(absolute) set around the screening", "keeps its value", pbx=True),
+        "agi_closes": Row("accept and close", "proceeds, not BLOCK", pbx=True),
+        "agi_resets": Row("connection reset", "proceeds, not BLOCK", pbx=True),
+        "agi_dies_early": Row("crash after the headers", "proceeds, not BLOCK", pbx=True),
+        "agi_dies_late": Row("crash after the first SET VARIABLE", "proceeds, not BLOCK", pbx=True),
+        "agi_connects": Row("connect and close × 10,000", "lag < 50 ms, memory + < 1 MB, p99 < 50 ms"),
+        "agi_idle": Row("256 idle connections", "as above, closed within 1 s"),
+        "agi_slow": Row("one byte per 300 ms", "as above, closed within 1 s"),
+        "agi_unended": Row("no blank line", "as above, closed within 1 s"),
+        "agi_16k": Row("16 KiB + 1 of headers", "as above, closed within 1 s"),
+        "agi_10mb": Row("10 MB of headers", "as above, closed within 1 s"),
+        "agi_odd": Row(
+            "headers duplicate, missing, not UTF-8, with NUL, with ESC", "as above, closed within 1 s"
+        ),
+        "agi_hang_up": Row(
+            "hang-up before, during and after the reply", "nothing left, nobody else feels it"
+        ),
+        "agi_replies": Row("replies 510, 511, 520", "closed at once"),
+        "agi_path": Row("unknown path", "ALLOW"),
+        "agi_100": Row("100 at once", "0 lost"),
+        "agi_500": Row("500/s × 10 s", "0 lost"),
+        "agi_sigterm": Row("SIGTERM with 50 in flight", "all ALLOW within 1 s, exit < 5 s"),
+    },
+    "AMI": {
+        "ami_secret": Row("wrong secret", "back-off 2 → 60 s, one clear message, no exit", pbx=True),
+        "ami_rights": Row("a missing permission class", "each named by `doctor`", pbx=True),
+        "ami_restart": Row(
+            "Asterisk restarted with 20 calls up", "0 strikes, following again ≤ 10 s", pbx=True
+        ),
+        "ami_silent": Row("peer silent (SIGSTOP)", "noticed ≤ 10 s", pbx=True),
+        "ami_paused": Row("reader paused 5 s under 6,000 events", "gap counted, 0 wrong strikes", pbx=True),
+        "ami_cut": Row("stream cut at every byte of a recorded call", "one outcome per call, no strike"),
+        "ami_utf8": Row("UTF-8 split everywhere", "the same messages"),
+        "ami_torn": Row("torn, duplicate, out-of-order messages", "one outcome per call, no new prank"),
+        "ami_no_start": Row("`Hangup` without a start", "nothing"),
+        "ami_leave": Row("`QueueCallerLeave` alone", "nothing"),
+        "ami_hangups": Row("two or three `Hangup`s for one call", "one outcome"),
+        "ami_reused": Row("uniqueid re-used", "one outcome for each call"),
+        "ami_headers": Row("127, 128, 129 headers", "read, or counted as malformed"),
+        "ami_lines": Row("lines of 1,023, 1,024, 1,025 bytes", "read, or counted as malformed"),
+        "ami_repeated": Row("`<unknown>`, empty and repeated headers", "no strike, repeated ones counted"),
+        "ami_flood": Row("100,000 unknown events", "nothing raised, no growth"),
+    },
+    "Hostile text": {
+        "hostile": Row(
+            "caller text that carries control characters, through real calls",
+            "0 strikes for another, 0 broken log lines, counted, allowed",
+            pbx=True,
+        ),
+    },
+    "Redis": {
+        "redis_at_start": Row("down at start", "verdict ≤ 300 ms, 0 lost, back ≤ 5 s"),
+        "redis_killed": Row("killed mid-call", "as above"),
+        "redis_paused": Row("paused 6 s", "as above"),
+        "redis_client": Row("client killed", "as above"),
+        "redis_scripts": Row("scripts flushed", "as above"),
+        "redis_loading": Row("loading", "as above"),
+        "redis_memory": Row("out of memory", "as above"),
+        "redis_readonly": Row("read-only", "as above"),
+        "redis_type": Row("wrong type", "as above; nobody else waits"),
+        "redis_rights": Row("permission removed", "as above"),
+        "redis_failover": Row("fail-over (Sentinel)", "as above"),
+        "redis_slot": Row("slot move (Cluster)", "as above"),
+        "kill": Row(
+            "kill -9 at every step between hang-up and stored strike, 1,000 calls", "0 lost, 0 twice"
+        ),
+        "two_daemons": Row("two daemons on one PBX", "one strike per call", pbx=True),
+        "takeover": Row("one of two daemons killed", "the other goes on ≤ 10 s", pbx=True),
+        "million": Row("1,000,000 blocked numbers", "p99 of a verdict < 5 ms"),
+        "sites": Row("several sites in one Redis", "nothing shared"),
+        "everywhere": Row("mode and block list, several daemons", "everywhere ≤ 1 s"),
+        "split": Row(
+            "the tracking half stopped (SIGSTOP), the screening half beside it", "no verdict slower"
+        ),
+    },
+    "Policy": {
+        "policy_edge": Row("window edge ± 1 ms", "counts until, not from"),
+        "policy_expiry": Row("expiry race", "the block ends on the millisecond"),
+        "policy_unblock": Row("unblock during a call", "free with the next call"),
+        "policy_allowed": Row("allow-listed × 1,000", "0 strikes, 0 blocks"),
+        "policy_hidden": Row("hidden × 1,000", "0 strikes, 0 blocks"),
+        "policy_spellings": Row("three spellings of one number", "one caller"),
+        "policy_genuine": Row("genuine call after 2 strikes", "no third strike, no automatic block"),
+        "policy_corrected": Row("mark corrected after 5 minutes", "strike and block taken back"),
+        "policy_switch": Row("kill switch with calls in flight", "< 1 s", pbx=True),
+        "policy_observe": Row("observe mode", "never rejects"),
+        "policy_cap": Row("hourly cap reached", "no further automatic block, an alert"),
+    },
+    "Operation": {
+        "config": Row("bad configuration or missing secret", "exit 3, one line"),
+        "sighup": Row("SIGHUP with a bad file", "keeps the old one"),
+        "disk_full": Row("disk full", "verdicts go on, the loss is counted"),
+        "read_only": Row("read-only file system", "verdicts go on, the loss is counted"),
+        "descriptors": Row("out of file descriptors", "verdicts go on"),
+        "scrapes": Row("100 scrapes/s", "no effect on verdicts"),
+        "slow_scraper": Row("slow scrapers", "no effect on verdicts"),
+        "series": Row("100,000 callers", "series constant"),
+        "alerts": Row("every alert", "fires and clears"),
+        "soak": Row("soak: 10 calls/s", "memory + < 1 MB after warm-up, descriptors flat"),
+    },
+    "Secrets and network": {
+        "loopback": Row("FastAGI, metrics and lab services", "loopback by default"),
+        "ami_user": Row("AMI user", "least privilege", pbx=True),
+        "redis_user": Row("Redis ACL user and TLS", "tried"),
+        "secrets": Row("secrets", "never in logs or `check-config`"),
+        "unit": Row("systemd unit", "score ≤ 1.5, Type=notify, watchdog fed by the loop"),
+    },
+}
+
+KEYS: Final = frozenset(key for rows in ROWS.values() for key in rows)

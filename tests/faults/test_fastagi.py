@@ -1,0 +1,234 @@
+"""Rude peers of the running daemon: other callers do not feel them, and nothing of them stays."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import pytest
+
+from siaga112.core.agi import MAX_REQUEST
+from tests.faults.conftest import Rig, descriptors, resident, rig
+from tests.faults.figures import Measured
+from tests.lab.agi_client import OK, Answer, ask, no_processor, probing, request
+from tests.lab.redis_servers import RedisServer
+from tests.waiting import until
+
+pytestmark = pytest.mark.redis
+
+WATCHED: Final = ("-m", "tests.faults.watched")
+CALLER: Final = "081200000001"
+PROMISED_MS: Final = 50
+PROMISED_MB: Final = 1.0
+CLOSED: Final = 1.0
+TRIES: Final = 3
+"""A processor that a virtual machine's host takes away shows nowhere; what is our own comes every time."""
+CALM_SECONDS: Final = 2.0
+"""For how long it is measured what callers wait without the fault."""
+
+
+async def closed(port: int, *pieces: bytes, pause: float = 0.0) -> float:
+    """Connect, say something piece by piece, and give the seconds until the server has closed."""
+    began = time.perf_counter()
+    with contextlib.suppress(ConnectionError):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        listening = asyncio.create_task(reader.read())
+        try:
+            for piece in pieces:
+                writer.write(piece)
+                if pause:
+                    await asyncio.wait([listening], timeout=pause)
+                if listening.done():
+                    break
+            await listening
+        finally:
+            listening.cancel()
+            writer.close()
+    return time.perf_counter() - began
+
+
+async def many(times: int, one: Callable[[], Awaitable[float]]) -> float:
+    """Do something so often at once; give how long the slowest took."""
+    return max(await asyncio.gather(*(one() for _ in range(times))))
+
+
+ROWS: Final = 100
+"""Of a hundred connections each; in CI a fifth of them."""
+
+
+async def connect_and_close(port: int) -> float:
+    """Do nothing but connect, a row at once."""
+    return await many(100, lambda: _touch(port))
+
+
+async def _touch(port: int) -> float:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    return 0.0
+
+
+REQUEST: Final = request(CALLER)
+ODD: Final = (
+    REQUEST.replace(b"agi_dnid: 112", b"agi_callerid: 081200000002"),
+    REQUEST.replace(b"agi_uniqueid", b"agi_something"),
+    REQUEST.replace(b"agi_dnid: 112", b"agi_dnid: \xff\xfe"),
+    REQUEST.replace(b"agi_dnid: 112", b"agi_dnid: \0"),
+    REQUEST.replace(b"agi_dnid: 112", b"agi_dnid: \x1b[2J"),
+)
+
+
+async def odd_headers(port: int) -> float:
+    """Send each oddity fifty times."""
+    return max([await many(50, lambda odd=odd: closed(port, odd, OK, OK, pause=0.01)) for odd in ODD])  # type: ignore[misc]
+
+
+ATTACKS: Final[dict[str, Callable[[int], Awaitable[float]]]] = {
+    "agi_connects": connect_and_close,
+    "agi_idle": lambda port: many(256, lambda: closed(port)),
+    "agi_slow": lambda port: many(100, lambda: closed(port, *(bytes([byte]) for byte in REQUEST), pause=0.3)),
+    "agi_unended": lambda port: many(100, lambda: closed(port, REQUEST[:-1])),
+    "agi_16k": lambda port: many(100, lambda: closed(port, b"agi_x: ".ljust(MAX_REQUEST + 1, b"x"))),
+    "agi_10mb": lambda port: many(4, lambda: closed(port, b"agi_x: ".ljust(10_000_000, b"x"))),
+    "agi_odd": odd_headers,
+}
+
+
+async def lag(running: Rig) -> float:
+    """Give the worst lag of the daemon's loop since the last time, in milliseconds."""
+    since = len(running.daemon.lines)
+    running.daemon.signal(signal.SIGUSR1)
+    return float((await running.daemon.event("lag", since=since))["milliseconds"])
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, marks=pytest.mark.fault(row)) for row in ATTACKS])
+async def test_a_rude_peer_is_felt_by_nobody_else(
+    row: str, redis: RedisServer, measured: Measured, *, full: bool
+) -> None:
+    """The event loop turns, others get their verdicts, memory does not grow, the rude one is closed."""
+    attack, times = ATTACKS[row], 1
+    if row == "agi_connects":
+        times = ROWS if full else ROWS // 5
+    async with rig(redis, "screen", program=WATCHED) as running:
+        port, pid = running.pbx.agi_port, running.daemon.pid
+        for _ in range(2):
+            await attack(port)  # what is needed once, is there from now on
+        async with probing(port, *running.pids[:2]) as calm:
+            await asyncio.sleep(CALM_SECONDS)
+        before = resident(pid)
+
+        async def attacked() -> tuple[float, float, float, float]:
+            """Give lag and p99 in ms, and in s how long the last took to be closed, and the noise in that."""
+            await lag(running)
+            noise = no_processor(*running.pids)
+            async with probing(port, *running.pids[:2]) as others:
+                slowest = max([await attack(port) for _ in range(times)])
+            return await lag(running), others.p99, slowest, no_processor(*running.pids) - noise
+
+        tried = [await attacked()]
+        while len(tried) < TRIES and (max(tried[-1][:2]) > PROMISED_MS or tried[-1][2] > CLOSED):
+            tried.append(await attacked())
+        worst, p99, slowest, noise = tried[-1]
+        measured("lag", worst, "ms", at_most=PROMISED_MS)
+        measured("p99", p99, "ms", at_most=PROMISED_MS)
+        measured("p99 without", calm.p99, "ms")
+        measured("memory", resident(pid) - before, "MB", at_most=PROMISED_MB)
+        if row != "agi_connects":
+            measured("closed after", slowest, "s", at_most=CLOSED + noise)
+
+
+# ── hang-ups, refusals, other paths ──────────────────────────────────────────────────────────────
+
+
+@pytest.mark.fault("agi_hang_up", "agi_replies", "agi_path")
+async def test_whatever_the_dialplan_does_the_next_caller_is_answered(
+    redis: RedisServer, measured: Measured
+) -> None:
+    """A caller who goes, a command that is refused, a path that there is not: closed at once, ALLOW."""
+    async with rig(redis, "screen") as running:
+        port = running.pbx.agi_port
+        hung_up = (
+            b"HANGUP\n",
+            REQUEST + b"HANGUP\n",
+            REQUEST + OK + b"HANGUP\n",
+            REQUEST + OK + OK + b"HANGUP\n",
+        )
+        for said in hung_up:
+            assert await closed(port, said) < CLOSED
+        measured("closed after", max([await closed(port, said) for said in hung_up]), "s", at_most=CLOSED)
+        for reply in (b"510 Invalid\n", b"511 Dead\n", b"520-Usage:\nx\n520 End of proper usage.\n"):
+            took = await closed(port, REQUEST + reply + reply)
+            measured("closed after", took, "s", row="agi_replies", at_most=CLOSED)
+        answer = await ask(port, script="elsewhere")
+        assert (answer.verdict, answer.reason) == ("ALLOW", "bad_request")
+        assert (await ask(port)).reason == "not_blocked"
+
+
+# ── many at once, and the end ────────────────────────────────────────────────────────────────────
+
+
+def lost(answers: list[Answer]) -> int:
+    """Count those that were not told why."""
+    return sum(answer.reason != "not_blocked" for answer in answers)
+
+
+@pytest.mark.fault("agi_100")
+async def test_a_hundred_at_once_are_all_answered(redis: RedisServer, measured: Measured) -> None:
+    """A hundred calls in one moment, ten times over: each gets the store's own answer."""
+    async with rig(redis, "screen") as running:
+        for _ in range(10):
+            answers = await asyncio.gather(*(running.ask() for _ in range(100)))
+            measured("lost", lost(answers), at_most=0)
+
+
+RATE: Final = 500
+SECONDS: Final = 10
+CI_SECONDS: Final = 3
+
+
+@pytest.mark.fault("agi_500")
+async def test_five_hundred_calls_a_second_are_all_answered(
+    redis: RedisServer, measured: Measured, *, full: bool
+) -> None:
+    """For ten seconds (CI: three), whether or not the last ones have their answer yet: none is lost."""
+    async with rig(redis, "screen") as running:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        calls = []
+        for nth in range(RATE * (SECONDS if full else CI_SECONDS)):
+            await asyncio.sleep(max(0.0, began + nth / RATE - loop.time()))
+            calls.append(asyncio.create_task(running.ask()))
+        sent = loop.time() - began
+        answers = await asyncio.gather(*calls)
+        measured("calls", len(answers))
+        measured("lost", lost(answers), at_most=0)
+        measured("calls a second", len(answers) / sent)
+        measured("the slowest", max(answer.seconds for answer in answers) * 1e3, "ms")
+
+
+IN_FLIGHT: Final = 50
+
+
+@pytest.mark.fault("agi_sigterm")
+async def test_the_end_lets_all_in_flight_through(redis: RedisServer, measured: Measured) -> None:
+    """At SIGTERM, with fifty callers waiting for a silent Redis: ALLOW for each at once, and exit 0."""
+    async with rig(redis, "screen", environ={"SIAGA112_AGI__DEADLINE_MS": "900"}) as running:
+        redis.signal(signal.SIGSTOP)
+        before = descriptors(running.daemon.pid)
+        calls = [asyncio.create_task(running.ask()) for _ in range(IN_FLIGHT)]
+        # Each has its connection, and one to Redis, of which the first was there.
+        await until(lambda: descriptors(running.daemon.pid) >= before + 2 * IN_FLIGHT - 1)
+        began = time.perf_counter()
+        running.daemon.signal(signal.SIGTERM)
+        answers = await asyncio.gather(*calls)
+        measured("answered after", time.perf_counter() - began, "s", at_most=1.0)
+        measured(
+            "not ALLOW",
+            sum(answer.variables.get("SIAGA_VERDICT") != "ALLOW" for answer in answers),
+            at_most=0,
+        )
+        assert await running.daemon.ended() == 0
+        measured("exit after", time.perf_counter() - began, "s", at_most=5.0)
+        assert {answer.reason for answer in answers} <= {"stopping", "deadline"}
+        redis.signal(signal.SIGCONT)

@@ -1,0 +1,264 @@
+"""What surrounds the daemon fails: the disk, the file system, its descriptors, whoever scrapes it."""
+
+import asyncio
+import contextlib
+import resource
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import pytest
+
+from tests.faults.conftest import NUMBER, Rig, descriptors, resident, rig
+from tests.faults.figures import Measured
+from tests.lab.agi_client import Probe, probing
+from tests.lab.daemon import running
+from tests.lab.redis_servers import RedisServer
+
+pytestmark = pytest.mark.redis
+
+IN_A_ROOM: Final = """
+import os, sys
+room = sys.argv.pop(1)
+mount = 'mkdir -p "$0" && mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
+os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, room,
+    sys.executable, "-m", "siaga112", *sys.argv[1:]])
+"""
+"""The daemon with a file system of its own, of a megabyte, at its state directory."""
+
+MISUSES: Final = 5
+CALM_SECONDS: Final = 2.0
+FELT_MS: Final = 5
+"""What a caller waits longer than without the fault, at most, for 99 of 100."""
+
+
+@asynccontextmanager
+async def roomed(redis: RedisServer) -> AsyncIterator[tuple[Rig, Path]]:
+    """Run a daemon in a room of its own; give how its state directory is reached."""
+    state = str(Path(redis.url.removeprefix("unix://")).parent / "state")
+    environ = {"SIAGA112_STATE_DIR": state}
+    async with rig(redis, program=("-c", IN_A_ROOM, state), environ=environ) as found:
+        yield found, Path(f"/proc/{found.daemon.pid}/root{state}")
+
+
+async def verdicts_go_on(found: Rig, measured: Measured, times: int = 20) -> None:
+    """Ask so often; each verdict is the store's own."""
+    answers = await asyncio.gather(*(found.ask() for _ in range(times)))
+    measured(
+        "verdicts without an answer", sum(answer.reason != "not_blocked" for answer in answers), at_most=0
+    )
+
+
+async def lost(found: Rig, at_least: int) -> int:
+    """Give how many calls are counted as lost, once they are that many."""
+    async with asyncio.timeout(20):
+        while (counted := await found.metric("outbox_lost_total")) < at_least:
+            pass  # each look is a question to the daemon
+    return int(counted)
+
+
+async def no_room(found: Rig, measured: Measured) -> None:
+    """Let calls end that cannot be kept: verdicts go on, and the loss is counted."""
+    for _ in range(MISUSES):
+        found.misuse()
+    counted = await lost(found, MISUSES)
+    await verdicts_go_on(found, measured)
+    measured("calls that ended", MISUSES)
+    measured("counted as lost", counted)
+    assert counted == MISUSES
+
+
+@pytest.mark.fault("disk_full")
+async def test_a_full_disk_stops_no_verdict_and_is_counted(redis: RedisServer, measured: Measured) -> None:
+    """The outbox's file system is filled to its last byte; with room again, calls are kept again."""
+    async with roomed(redis) as (found, state):
+        found.misuse()
+        await found.until_recorded(1)
+        filler = state / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as out:
+            while out.write(b"x" * 4_096):
+                pass
+        await no_room(found, measured)
+        filler.unlink()
+        last = found.misuse()
+        await found.daemon.settled(last)
+
+
+READ_ONLY: Final = """
+import signal
+from siaga112.adapters.outbox import SqliteOutbox
+opened, box = SqliteOutbox._open, []
+def open_(self):
+    box.append(self)
+    return opened(self)
+def obey(number, _):
+    how = "ON" if number == signal.SIGUSR1 else "OFF"
+    box[0]._thread.submit(lambda: box[0]._db.execute(f"PRAGMA query_only={how}"))
+for number in (signal.SIGUSR1, signal.SIGUSR2):
+    signal.signal(number, obey)
+SqliteOutbox._open = open_
+from siaga112.cli import main
+main()
+"""
+"""The daemon whose database refuses to write from SIGUSR1 to SIGUSR2, as on a file system that has become
+read-only. No kernel takes the right to write from a file that is open, but for a broken disk."""
+
+
+@pytest.mark.fault("read_only")
+async def test_a_file_system_that_becomes_read_only_stops_no_verdict(
+    redis: RedisServer, measured: Measured
+) -> None:
+    """What cannot be kept meanwhile is counted; with the right to write again, calls are kept again."""
+    async with rig(redis, program=("-c", READ_ONLY)) as found:
+        found.misuse()
+        await found.until_recorded(1)
+        found.daemon.signal(signal.SIGUSR1)
+        await no_room(found, measured)
+        found.daemon.signal(signal.SIGUSR2)
+        await found.daemon.settled(found.misuse())
+
+
+@pytest.mark.fault("read_only")
+async def test_on_a_read_only_file_system_the_screening_half_starts(
+    redis: RedisServer, measured: Measured
+) -> None:
+    """Tracking ends with one line that names the file; verdicts need no disk."""
+    async with rig(redis, "screen") as found:
+        nowhere = {"SIAGA112_STATE_DIR": "/proc/siaga112"}
+        url = f'[redis]\nurl = "{redis.url}"\n'
+        async with running(found.pbx, url, only="track", environ=nowhere, wait=False) as track:
+            assert await track.ended() == 1
+        (line,) = [line["text"] for line in track.lines if line["event"] == "not json"]
+        assert "/proc/siaga112" in line
+        await verdicts_go_on(found, measured)
+
+
+@pytest.mark.fault("descriptors")
+async def test_without_descriptors_verdicts_go_on(redis: RedisServer, measured: Measured) -> None:
+    """Not one more file may be opened: who calls goes on at once; with descriptors again, all is right."""
+    async with rig(redis) as found:
+        await found.ask()
+        pid = found.daemon.pid
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid), hard))
+        answers = await asyncio.gather(*(found.ask() for _ in range(50)))
+        assert {answer.verdict for answer in answers} == {"ALLOW"}
+        measured("the slowest goes on after", max(answer.seconds for answer in answers), "s", at_most=2.0)
+        measured("told why", sum(bool(answer.reason) for answer in answers))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        await verdicts_go_on(found, measured)
+        last = found.misuse()
+        await found.daemon.settled(last)
+
+
+# ── scrapers ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def calm(found: Rig) -> Probe:
+    """Give what callers wait without a fault."""
+    async with probing(found.pbx.agi_port, *found.pids[:2]) as probe:
+        await asyncio.sleep(CALM_SECONDS)
+    return probe
+
+
+def not_felt(measured: Measured, without: Probe, during: Probe) -> None:
+    """Hold what callers wait to what they wait without."""
+    measured("p99", during.p99, "ms", at_most=without.p99 + FELT_MS)
+    measured("p99 without", without.p99, "ms")
+
+
+RATE: Final = 100
+
+
+@pytest.mark.fault("scrapes")
+async def test_a_hundred_scrapes_a_second_are_not_felt(redis: RedisServer, measured: Measured) -> None:
+    """Two seconds of them: callers wait as long as without."""
+    async with rig(redis) as found:
+        without = await calm(found)
+        loop = asyncio.get_running_loop()
+        async with probing(found.pbx.agi_port, *found.pids[:2]) as during, aiohttp.ClientSession() as client:
+            began = loop.time()
+
+            async def scrape() -> int:
+                async with client.get(found.daemon.metrics_url) as page:
+                    return len(await page.read())
+
+            scrapes = []
+            for nth in range(int(RATE * CALM_SECONDS)):
+                await asyncio.sleep(max(0.0, began + nth / RATE - loop.time()))
+                scrapes.append(asyncio.create_task(scrape()))
+            pages = await asyncio.gather(*scrapes)
+            took = loop.time() - began
+        assert min(pages) > 0
+        measured("scrapes a second", len(pages) / took)
+        not_felt(measured, without, during)
+
+
+SLOW: Final = 100
+
+
+@pytest.mark.fault("slow_scraper")
+async def test_slow_scrapers_are_not_felt(redis: RedisServer, measured: Measured) -> None:
+    """A hundred that ask and do not read: callers wait as long as without, memory does not grow."""
+    async with rig(redis) as found:
+        without = await calm(found)
+        before = resident(found.daemon.pid)
+        writers = []
+        async with probing(found.pbx.agi_port, *found.pids[:2]) as during:
+            for _ in range(SLOW):
+                _, writer = await asyncio.open_connection("127.0.0.1", found.daemon.metrics_port, limit=1)
+                writer.write(b"GET /metrics HTTP/1.1\r\nHost: lab\r\n\r\n" * 5)
+                writers.append(writer)
+            await asyncio.sleep(CALM_SECONDS)
+        measured("slow scrapers", SLOW)
+        not_felt(measured, without, during)
+        measured("memory", resident(found.daemon.pid) - before, "MB")
+        for writer in writers:
+            writer.close()
+
+
+# ── halves, and several ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.fault("split")
+async def test_a_tracking_half_that_stands_still_is_not_felt(redis: RedisServer, measured: Measured) -> None:
+    """Each half is its own process, as shipped: with the tracking half stopped, verdicts are as before."""
+    async with rig(redis, "track") as found:
+        url = f'[redis]\nurl = "{redis.url}"\n'
+        async with running(found.pbx, url, only="screen") as screening:
+            pids = (screening.pid, redis.pid)
+            async with probing(found.pbx.agi_port, *pids) as without:
+                await asyncio.sleep(CALM_SECONDS)
+            found.daemon.signal(signal.SIGSTOP)
+            async with probing(found.pbx.agi_port, *pids) as during:
+                await asyncio.sleep(CALM_SECONDS)
+            found.daemon.signal(signal.SIGCONT)
+            not_felt(measured, without, during)
+
+
+DAEMONS: Final = 3
+
+
+@pytest.mark.fault("everywhere")
+async def test_a_block_and_the_mode_hold_everywhere_within_a_second(
+    redis: RedisServer, measured: Measured
+) -> None:
+    """Three daemons on one Redis: a block, its lift and the kill switch reach all of them."""
+    async with contextlib.AsyncExitStack() as stack:
+        found = [await stack.enter_async_context(rig(redis, "screen")) for _ in range(DAEMONS)]
+        loop = asyncio.get_running_loop()
+        for command, reason in (
+            (("block", NUMBER, "--permanent", "--reason", "threats"), "blocked"),
+            (("mode", "off"), "mode_off"),
+            (("mode", "enforce"), "blocked"),
+            (("unblock", NUMBER, "--reason", "a mistake"), "not_blocked"),
+        ):
+            assert (await found[0].daemon.command(*command)).code == 0
+            done = loop.time()
+            async with asyncio.timeout(20):
+                while {(await one.ask()).reason for one in found} != {reason}:
+                    pass  # each look is a caller's question
+            measured(f"{command[0]} everywhere after", loop.time() - done, "s", at_most=1.0)

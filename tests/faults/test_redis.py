@@ -1,0 +1,263 @@
+"""Redis fails in every way that there is: verdicts in time, no outcome lost, and back without a restart."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from tests.faults.conftest import NUMBER, Rig, rig
+from tests.faults.figures import Measured
+from tests.lab.agi_client import Answer
+from tests.lab.redis_servers import RedisServer, cluster, sentinels
+from tests.waiting import block_until
+
+pytestmark = pytest.mark.redis
+
+DEADLINE_MS: Final = 300
+BACK_SECONDS: Final = 5.0
+BLOCKED: Final = "081233333333"
+OTHER: Final = "081244444444"
+VERDICTS: Final = 20
+MISUSES: Final = 4
+
+Act = Callable[[Rig], None]
+
+
+def nothing(_: Rig) -> None:
+    """Leave it as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How a server is harmed and mended, and what a blocked caller is told meanwhile."""
+
+    harm: Act
+    mend: Act
+    told: frozenset[str]
+
+
+RIGHT: Final = frozenset({"blocked"})
+DOWN: Final = frozenset({"store_down", "deadline"})
+
+
+def key(caller: str) -> str:
+    """Name what is held on a caller."""
+    return f"siaga112:{{lab:{caller}}}"
+
+
+def wrong_type(running: Rig) -> None:
+    """Put something else in the place of a caller's record."""
+    for caller in ("+62" + BLOCKED[1:], "+62" + NUMBER[1:]):
+        if running.redis.ask("EXISTS", key(caller)):
+            running.redis.ask("RENAME", key(caller), f"{key(caller)}:kept")
+        running.redis.ask("SET", key(caller), "nonsense")
+
+
+def right_type(running: Rig) -> None:
+    """Put it back."""
+    for caller in ("+62" + BLOCKED[1:], "+62" + NUMBER[1:]):
+        running.redis.ask("DEL", key(caller))
+        if running.redis.ask("EXISTS", f"{key(caller)}:kept"):
+            running.redis.ask("RENAME", f"{key(caller)}:kept", key(caller))
+
+
+def loading(running: Rig) -> None:
+    """Restart it with so much to read that it takes seconds, in which it answers nothing else."""
+    for number in range(300):
+        running.redis.ask("SET", f"filler:{number}", 1)
+    running.redis.stop()
+    running.redis.start("--key-load-delay", "10000", wait=False)
+
+
+def set_(name: str, value: str) -> Act:
+    """Configure it."""
+    return lambda running: running.redis.ask("CONFIG", "SET", name, value)
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    "redis_killed": Fault(lambda r: r.redis.stop(), lambda r: r.redis.start(), DOWN),
+    "redis_paused": Fault(
+        lambda r: r.redis.signal(signal.SIGSTOP), lambda r: r.redis.signal(signal.SIGCONT), DOWN
+    ),
+    "redis_client": Fault(
+        lambda r: r.redis.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"), nothing, RIGHT
+    ),
+    "redis_scripts": Fault(lambda r: r.redis.ask("SCRIPT", "FLUSH"), nothing, RIGHT),
+    "redis_loading": Fault(loading, lambda r: r.redis.wait(), DOWN),
+    "redis_memory": Fault(set_("maxmemory", "1"), set_("maxmemory", "0"), RIGHT),
+    "redis_readonly": Fault(
+        lambda r: r.redis.ask("REPLICAOF", "127.0.0.1", "1"),
+        lambda r: r.redis.ask("REPLICAOF", "NO", "ONE"),
+        RIGHT,
+    ),
+    "redis_type": Fault(wrong_type, right_type, frozenset({"store_error"})),
+    "redis_rights": Fault(
+        lambda r: r.redis.ask("ACL", "SETUSER", "default", "-hget", "-eval", "-hset"),
+        lambda r: r.redis.ask("ACL", "SETUSER", "default", "+@all"),
+        frozenset({"store_error"}),
+    ),
+}
+
+
+async def verdicts(running: Rig, number: str = BLOCKED) -> list[Answer]:
+    """Ask about a caller again and again, now and then two at once."""
+    answers: list[Answer] = []
+    for _ in range(VERDICTS // 2):
+        answers += await asyncio.gather(running.ask(number), running.ask(number))
+    return answers
+
+
+@asynccontextmanager
+async def harmed(running: Rig, fault: Fault) -> AsyncIterator[None]:
+    """Let a fault last as long as the block."""
+    await asyncio.to_thread(fault.harm, running)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(fault.mend, running)
+
+
+async def blocked_again(running: Rig) -> None:
+    """Return when the blocked caller is blocked."""
+    async with asyncio.timeout(60):
+        while (await running.ask(BLOCKED)).reason != "blocked":
+            pass  # each look is a caller's question
+
+
+async def block(running: Rig) -> None:
+    """Have a caller blocked."""
+    made = await running.daemon.command("block", BLOCKED, "--permanent", "--reason", "a fault")
+    assert made.code == 0, made.err
+
+
+def in_time(measured: Measured, answers: list[Answer]) -> None:
+    """Hold verdicts to the deadline, and to ALLOW with a cause where there is no other."""
+    slowest = max(answer.seconds for answer in answers) * 1e3
+    measured("verdict", slowest, "ms", at_most=DEADLINE_MS)
+    failed = [answer for answer in answers if answer.reason != "blocked"]
+    assert {answer.verdict for answer in failed} <= {"ALLOW"}
+    assert all(answer.reason for answer in answers)
+    measured("without an answer, ALLOW", len(failed))
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, marks=pytest.mark.fault(row)) for row in FAULTS])
+async def test_whatever_happens_to_redis_no_verdict_waits_and_no_outcome_is_lost(
+    row: str, redis: RedisServer, measured: Measured, *, full: bool
+) -> None:
+    """Verdicts and misuses during the fault: in time, counted by cause, recorded once and in order."""
+    fault = FAULTS[row]
+    async with rig(redis) as running:
+        await block(running)
+        assert {answer.reason for answer in await verdicts(running)} == RIGHT
+        running.misuse(NUMBER)
+        await running.until_recorded(1)
+        before = await running.metric("fail_open_total")
+        async with harmed(running, fault):
+            calls = [running.misuse(number) for _ in range(MISUSES) for number in (NUMBER, OTHER)]
+            answers = await verdicts(running)
+            assert {answer.reason for answer in answers} <= fault.told
+            in_time(measured, answers)
+            counted = await running.metric("fail_open_total") - before
+            assert counted == sum(answer.reason != "blocked" for answer in answers)
+            if row == "redis_paused":
+                await asyncio.sleep(6 if full else 1)  # the fault's own length
+            if row == "redis_type":  # nobody waits behind the broken record
+                await running.until_recorded(1 + MISUSES)
+        mended = time.perf_counter()
+        await blocked_again(running)
+        rows = await running.until_recorded(1 + len(calls))
+        took = time.perf_counter() - mended
+        measured("back after", took, "s", at_most=BACK_SECONDS)
+        found = [entry.finding.call.id for entry in rows]
+        measured("lost", len(set(calls) - set(found)), at_most=0)
+        measured("twice", len(found) - len(set(found)), at_most=0)
+        assert await running.strikes(NUMBER) == sorted(found[:1] + calls[::2])
+        assert await running.strikes(OTHER) == calls[1::2]
+        async with asyncio.timeout(BACK_SECONDS):
+            while await running.metric("outbox_pending"):
+                pass  # each look is a question to the daemon
+
+
+@pytest.mark.fault("redis_at_start")
+async def test_a_redis_that_is_down_at_the_start_is_waited_for(
+    redis: RedisServer, measured: Measured
+) -> None:
+    """The daemon starts all the same: ALLOW with the cause, outcomes kept; right once it is there."""
+    redis.stop()
+    async with rig(redis, wait=False) as running:
+        await running.daemon.event("started")
+        await running.daemon.event("ami_connected")
+        running.session = await running.pbx.manager.session()
+        calls = [running.misuse() for _ in range(MISUSES)]
+        answers = await verdicts(running)
+        assert {answer.reason for answer in answers} <= DOWN
+        in_time(measured, answers)
+        redis.start()
+        mended = time.perf_counter()
+        rows = await running.until_recorded(MISUSES)
+        measured("back after", time.perf_counter() - mended, "s", at_most=BACK_SECONDS)
+        measured("lost", MISUSES - len(rows), at_most=0)
+        assert await running.strikes() == calls
+
+
+@pytest.mark.fault("redis_failover")
+async def test_during_a_failover_no_verdict_waits_and_no_outcome_is_lost(measured: Measured) -> None:
+    """The master is killed: in time until another is, and then right again, with every outcome there once."""
+    with sentinels() as watched:
+        old = watched.master
+        survivors = [server for port, server in watched.servers.items() if port != old]
+        async with rig(survivors[0], url=watched.url) as running:
+            await block(running)
+            watched.servers[old].stop()
+            calls = [running.misuse() for _ in range(MISUSES)]
+            failing = asyncio.create_task(
+                asyncio.to_thread(block_until, lambda: watched.failed_over(old), 60)
+            )
+            answers: list[Answer] = []
+            while not failing.done():
+                answers += await verdicts(running)
+            await failing
+            over = time.perf_counter()
+            running.redis = watched.servers[watched.master]
+            in_time(measured, answers)
+            await blocked_again(running)
+            rows = await running.until_recorded(MISUSES)
+            measured("back after", time.perf_counter() - over, "s", at_most=BACK_SECONDS)
+            measured("lost", MISUSES - len(rows), at_most=0)
+            assert await running.strikes() == calls
+
+
+@pytest.mark.fault("redis_slot")
+async def test_while_a_slot_moves_no_verdict_waits_and_no_outcome_is_lost(measured: Measured) -> None:
+    """The blocked caller's and a misuser's slots move to a new node: right all the while, nothing lost."""
+    with cluster() as slotted:
+        spare = slotted.nodes[slotted.spare]
+        async with rig(spare, url=slotted.url) as running:
+            await block(running)
+            slots = [spare.ask("CLUSTER", "KEYSLOT", key("+62" + number[1:])) for number in (BLOCKED, NUMBER)]
+            answers: list[Answer] = []
+            calls = [running.misuse()]
+            for slot in slots:
+                slotted.open_move(slot, slotted.spare)
+                calls.append(running.misuse())
+                answers += await verdicts(running)
+                slotted.carry(slot, slotted.spare)
+                calls.append(running.misuse())
+                answers += await verdicts(running)
+                slotted.close_move(slot, slotted.spare)
+                calls.append(running.misuse())
+                answers += await verdicts(running)
+            over = time.perf_counter()
+            in_time(measured, answers)
+            await blocked_again(running)
+            lines = [
+                await running.daemon.wait_for(lambda line, call=call: line.get("call") == call)  # type: ignore[misc]
+                for call in calls
+            ]
+            measured("back after", time.perf_counter() - over, "s", at_most=BACK_SECONDS)
+            measured("lost", len(calls) - sum(line["strike"] for line in lines), at_most=0)

@@ -1,0 +1,180 @@
+"""The dialplan's side of FastAGI: asks as Asterisk does, and says how long it took.
+
+As a program it asks one caller after another and prints how long each waited, until its input ends::
+
+    python -m tests.lab.agi_client PORT NUMBER
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import select
+import socket
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+PATIENCE_SECONDS: Final = 20.0
+PAUSE_SECONDS: Final = 0.005
+
+REQUEST: Final = """\
+agi_network: yes
+agi_network_script: {script}
+agi_request: agi://127.0.0.1:4573/{script}
+agi_channel: PJSIP/trunk-00000000
+agi_language: id
+agi_type: PJSIP
+agi_uniqueid: 1795463311.0
+agi_version: 22.10.1
+agi_callerid: {number}
+agi_calleridname: unknown
+agi_callingpres: 0
+agi_callingani2: 0
+agi_callington: 0
+agi_callingtns: 0
+agi_dnid: 112
+agi_rdnis: unknown
+agi_context: siaga112-screen
+agi_extension: s
+agi_priority: 12
+agi_enhanced: 0.0
+agi_accountcode:\x20
+agi_threadid: 139767594194624
+agi_arg_1: {number}
+
+"""
+OK: Final = b"200 result=1\n"
+
+
+def request(number: str, script: str = "screen") -> bytes:
+    """Write what Asterisk sends first."""
+    return REQUEST.format(number=number, script=script).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The variables that were set, none if the connection just ended; and how long that took."""
+
+    variables: dict[str, str]
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        """What the dialplan goes by: ALLOW unless it was told otherwise."""
+        return self.variables.get("SIAGA_VERDICT", "ALLOW")
+
+    @property
+    def reason(self) -> str:
+        """Why; '' if the connection just ended."""
+        return self.variables.get("SIAGA_REASON", "")
+
+
+async def ask(port: int, number: str = "081211111111", script: str = "screen") -> Answer:
+    """Ask about a caller, to the end of the connection."""
+    variables: dict[str, str] = {}
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(request(number, script))
+                while line := (await reader.readline()).decode():
+                    _, _, name, value = line.strip().split(" ", 3)
+                    variables[name] = value.strip('"')
+                    writer.write(OK)
+            finally:
+                writer.close()
+    except ConnectionError:
+        pass
+    return Answer(variables, time.perf_counter() - began)
+
+
+@dataclass(slots=True)
+class Probe:
+    """How long callers waited, in milliseconds, while the block lasted."""
+
+    waits: list[float] = field(default_factory=list)
+
+    @property
+    def p99(self) -> float:
+        """What 99 of 100 callers waited at most."""
+        return percentile(self.waits, 99)
+
+    @property
+    def worst(self) -> float:
+        """What the last of them waited."""
+        return max(self.waits)
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Give a percentile."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def no_processor(*pids: int) -> float:
+    """Give for how many seconds these processes have been ready to run and could not (schedstat, proc(5)).
+
+    What a caller waits, less this, is what we make him wait: a busy machine is no fault of ours.
+    """
+    waited = 0
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError):
+            waited += int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[1])
+    return waited / 1e9
+
+
+@asynccontextmanager
+async def probing(port: int, *pids: int, number: str = "081299999999") -> AsyncIterator[Probe]:
+    """Let another process ask one caller after another, so that our own work delays none of them.
+
+    `pids`: who answers; for what they lacked a processor, is not counted.
+    """
+    probe = Probe()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.lab.agi_client", str(port), number, *map(str, pids)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stdout
+    await process.stdout.readline()  # it has begun
+    try:
+        yield probe
+    finally:
+        process.stdin.close()
+        out, _ = await process.communicate()
+    probe.waits = json.loads(out)
+
+
+def _wait(port: int, number: str, pids: Sequence[int]) -> float:
+    noise, began = no_processor(*pids), time.perf_counter()
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as line:
+        line.sendall(request(number))
+        while b"SIAGA_VERDICT" not in (said := line.recv(4_096)):
+            if not said:
+                raise ConnectionError("closed without a verdict")
+            line.sendall(OK)
+        took = time.perf_counter() - began - (no_processor(*pids) - noise)
+        line.sendall(OK)
+        return max(0.0, took * 1_000)
+
+
+def main(port: int, number: str, *pids: int) -> None:
+    """Ask until the input ends."""
+    all_pids = (os.getpid(), *pids)
+    _wait(port, number, all_pids)
+    print(flush=True)
+    waits = []
+    while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
+        waits.append(_wait(port, number, all_pids))
+    print(json.dumps(waits))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))
