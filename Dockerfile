@@ -11,7 +11,9 @@ RUN --mount=type=secret,id=ca \
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     python3 -m venv /opt/siaga112 \
     && /opt/siaga112/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt . \
-    && /opt/siaga112/bin/pip uninstall -qy pip setuptools
+    && /opt/siaga112/bin/pip uninstall -qy pip setuptools \
+    # names of places, 40 MB, that nothing here asks for
+    && rm -r /opt/siaga112/lib/python3*/site-packages/phonenumbers/geodata
 
 FROM ${BASE}
 RUN apt-get update \

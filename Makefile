@@ -7,7 +7,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fast format constraints golden docs prompts clean
+.PHONY: demo test check fast format constraints golden docs image image-check prompts clean
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -40,6 +40,14 @@ golden: $(READY)
 docs: $(READY)
 	$(PYTHON) -m tests.core.walkthrough
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
+
+# The container image, with docker or buildah; image-check runs it beside a real PBX and calls it.
+image: $(READY)
+	tests/image/build $(PYTHON) siaga112 Dockerfile bookworm
+
+image-check: image
+	tests/image/build $(PYTHON) siaga112-lab tests/image/pbx/Dockerfile forky
+	$(PYTHON) -m tests.image
 
 prompts:
 	asterisk/sounds/make-prompts
