@@ -62,3 +62,17 @@ def test_a_broken_link_would_be_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# `[redis] url`: a *way*\n## Twice\n```\n# not one\n```\n## Twice\n## Twice\n", "utf-8")
     assert anchors(page) == {"redis-url-a-way", "twice", "twice-1", "twice-2"}
+
+
+def test_the_indonesian_guide_has_the_commands_of_the_manual() -> None:
+    """Every command of the operator's and the supervisor's desk is in docs/panduan.md, spelt alike."""
+
+    def commands(page: str) -> set[str]:
+        return set(re.findall(r"siaga112 ([a-z]+(?: (?:off|--proposed|--done))?)", page))
+
+    manual = (ROOT / "docs" / "manual.md").read_text("utf-8")
+    desks = manual.partition("\n## The operator's desk\n")[2].partition("\n### What is kept")[0]
+    guide = (ROOT / "docs" / "panduan.md").read_text("utf-8")
+    assert commands(desks) <= commands(guide)
+    for key in re.findall(r"\*7\d", manual):
+        assert f"`{key}`" in guide
