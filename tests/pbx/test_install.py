@@ -1,5 +1,6 @@
 """The manual's chapter on installation, followed to the letter on PBXs that knew nothing of us."""
 
+import re
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -78,7 +79,10 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
 
             await admin.follow("The program")
             await admin.follow(section)
+            assert re.search(r"Timestamp events:\s+Yes", await pbx.console("manager show settings"))
+            assert "siaga112-prank" in await pbx.console("features show")
             await served(pbx, seen)  # nothing runs yet
+            await seen.wait_for(lambda e: e.name == "VarSet" and e["Variable"] == "DYNAMIC_FEATURES")
             async with both_halves(admin, environ) as (screen, track):
                 look, wait, enforce, block, unblock = list(blocks("Observe, read, enforce"))[1:]
                 since = seen.mark()
