@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
-.PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults
+.PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -87,6 +87,14 @@ soak: $(READY)
 audit: $(READY)
 	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[audit]'
 	$(VENV)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt $(if $(OSV),-s osv)
+
+# The container image, with docker or buildah; image-check runs it beside a real PBX and calls it.
+image: $(READY)
+	tests/image/build $(PYTHON) siaga112 Dockerfile bookworm
+
+image-check: image
+	tests/image/build $(PYTHON) siaga112-lab tests/image/pbx/Dockerfile forky
+	$(PYTHON) -m tests.image
 
 prompts:
 	asterisk/sounds/make-prompts

@@ -234,3 +234,24 @@ def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
     text = '[ami]\nsecret = "hunter2"\n[redis]\nurl = "redis://:hunter2@h"\n'
     config = load(written(tmp_path, text + '[privacy]\ncaller_key = "hunter2 hunter2 hunter2"\n'), {})
     assert "hunter2" not in f"{config!r} {config.number_plan()!r} {config.dialplan()!r}"
+
+
+# ── credentials ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_secret_may_be_a_file_of_the_service_manager(tmp_path: Path) -> None:
+    """A file SIAGA112_AMI__SECRET in CREDENTIALS_DIRECTORY is the setting, less its line end."""
+    (tmp_path / "SIAGA112_AMI__SECRET").write_text("from a file\n", encoding="utf-8")
+    (tmp_path / "other").write_text("not ours", encoding="utf-8")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    path = written(tmp_path, "")
+    assert load(path, environ).ami.secret.get_secret_value() == "from a file"
+    nearer = {**environ, "SIAGA112_AMI__SECRET": "from the environment"}
+    assert load(path, nearer).ami.secret.get_secret_value() == "from the environment"
+
+
+def test_a_credential_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A folder in its place: one line that names it."""
+    (tmp_path / "SIAGA112_AMI__SECRET").mkdir()
+    line = refused(written(tmp_path, ""), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert "SIAGA112_AMI__SECRET" in line

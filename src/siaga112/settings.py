@@ -1,5 +1,7 @@
 """The configuration: one TOML file, overridden by `SIAGA112_SECTION__KEY` in the environment.
 
+A secret may also be a file of that name in `CREDENTIALS_DIRECTORY`, where systemd puts it.
+
 Every default here is the one that `config/siaga112.toml` shows; a test holds the two together.
 """
 
@@ -381,6 +383,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 
     """
     env = os.environ if environ is None else environ
+    env = {**_credentials(env), **env}
     source = source_of(path, env)
     values = _read(source, optional=not path and not env.get("SIAGA112_CONFIG"))
     _overlay(values, env)
@@ -407,6 +410,18 @@ def _read(path: Path, *, optional: bool) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+
+
+def _credentials(env: Mapping[str, str]) -> dict[str, str]:
+    """Read the settings that the service manager hands over as files (systemd.exec(5), LoadCredential=)."""
+    folder = env.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        return {}
+    try:
+        files = sorted(Path(folder).glob(f"{ENV_PREFIX}*"))
+        return {file.name: file.read_text(encoding="utf-8").rstrip("\n") for file in files}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{folder}: a credential cannot be read ({error})") from error
 
 
 def _overlay(values: dict[str, Any], env: Mapping[str, str]) -> None:

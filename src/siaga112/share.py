@@ -24,10 +24,10 @@ class FileSet:
 SETS: Final = {
     "asterisk": FileSet("asterisk", "/etc/asterisk", ("sounds",)),
     "sounds": FileSet("asterisk/sounds", "/usr/share/asterisk/sounds", ("make-prompts", "prompts.toml")),
-    "config": FileSet("config", "/etc/siaga112", ("prometheus", "grafana")),
+    "config": FileSet("config", "/etc/siaga112", ("prometheus", "grafana", "systemd")),
     "prometheus": FileSet("config/prometheus", "/etc/prometheus"),
     "grafana": FileSet("config/grafana", "/etc/grafana"),
-    "systemd": FileSet("systemd", "/etc/systemd/system"),
+    "systemd": FileSet("config/systemd", "/etc/systemd/system"),
 }
 """Every file that we ship is in exactly one of them, but for the prompts' own sources; a set whose folder
 we do not have is empty."""

@@ -22,8 +22,12 @@ class Certificates:
             subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
         new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        (folder / "names").write_text(f"subjectAltName=IP:{LOOPBACK}\n")
-        openssl(*new, "-x509", "-days", "1", "-subj", "/CN=lab", "-keyout", "ca.key", "-out", "ca.pem")
+        (folder / "names").write_text(f"subjectAltName=IP:{LOOPBACK}\nauthorityKeyIdentifier=keyid\n")
+        # As RFC 5280 wants it of an authority: from Python 3.13 on, no other is believed.
+        usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        openssl(
+            *new, "-x509", *usage, "-days", "1", "-subj", "/CN=lab", "-keyout", "ca.key", "-out", "ca.pem"
+        )
         openssl(*new, "-subj", "/CN=redis", "-keyout", "key.pem", "-out", "request.pem")
         signing = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "names"]
         openssl("x509", "-req", "-in", "request.pem", *signing, "-out", "cert.pem")

@@ -29,7 +29,10 @@ def blocks(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """List the callers that are blocked now, or whose block is proposed."""
+    """List the callers that are blocked now, or whose block is proposed.
+
+    Example: siaga112 blocks --proposed
+    """
     zone = settings().zone
     if proposed:
         waiting = [rows.proposal(record, zone) for record in at_desk(lambda desk: desk.store.proposed())]
@@ -108,7 +111,10 @@ def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
 
 @app.command()
 def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
-    """Say no to the block that is proposed for a caller; strikes so far are forgiven."""
+    """Say no to the block that is proposed for a caller; strikes so far are forgiven.
+
+    Example: siaga112 dismiss 081234567890 --reason "a child, the school was told"
+    """
     who = number(caller)
     at_desk(lambda desk: desk.dismiss(who, reason), by)
     typer.echo(f"{who} is not blocked; the misuses so far are forgiven")
@@ -116,7 +122,10 @@ def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
 
 @app.command()
 def allowed(json: JsonOption = False) -> None:
-    """List the callers who are never blocked."""
+    """List the callers who are never blocked.
+
+    Example: siaga112 allowed --json
+    """
     zone = settings().zone
     listed = [rows.allowed(record, zone) for record in at_desk(lambda desk: desk.store.allowed())]
     show.listing(listed, ("caller", "since", "by", "reason"), "the allow list is empty", json=json)
@@ -124,7 +133,10 @@ def allowed(json: JsonOption = False) -> None:
 
 @app.command()
 def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
-    """Put a caller on the allow list, which comes before everything."""
+    """Put a caller on the allow list, which comes before everything.
+
+    Example: siaga112 allow 0254201234 --reason "clinic"
+    """
     who = number(caller)
     at_desk(lambda desk: desk.allow(who, reason), by)
     typer.echo(f"{who} is on the allow list")
@@ -132,7 +144,10 @@ def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
 
 @app.command()
 def disallow(caller: NumberArgument, by: ByOption) -> None:
-    """Take a caller off the allow list."""
+    """Take a caller off the allow list.
+
+    Example: siaga112 disallow 0254201234
+    """
     who = number(caller)
     at_desk(lambda desk: desk.disallow(who), by)
     typer.echo(f"{who} is off the allow list")

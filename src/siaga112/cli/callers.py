@@ -30,7 +30,10 @@ async def _story(desk: "Desk", held: "Held") -> "Story":
 
 @app.command()
 def why(caller: NumberArgument, json: JsonOption = False) -> None:
-    """Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now."""
+    """Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now.
+
+    Example: siaga112 why 081234567890
+    """
     from siaga112.cli.story import as_row, tell  # noqa: PLC0415
 
     zone = settings().zone
@@ -59,6 +62,8 @@ def callbacks(
     """List the callers who gave up waiting and whom nobody has reached yet, oldest first.
 
     A later call that is answered, or a call to the number that is answered, takes a caller off.
+
+    Example: siaga112 callbacks --done 081234567890 --reason "came to the counter"
     """
     if done:
         who = number(done)
@@ -73,7 +78,10 @@ def callbacks(
 
 @app.command()
 def subject(caller: NumberArgument, by: ByOption) -> None:
-    """Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail."""
+    """Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail.
+
+    Example: siaga112 subject 081234567890
+    """
     from siaga112.cli.story import as_row  # noqa: PLC0415
 
     zone = settings().zone
@@ -103,6 +111,8 @@ def forget(
     """Erase all that is held on a caller: strikes, blocks, the place on any list, the audit trail's lines.
 
     The calls stay in the ledger without the caller, so that the figures of the past still add up.
+
+    Example: siaga112 forget 081234567890 --reason "letter of 3 March"
     """
     who = number(caller)
     if not yes:

@@ -12,14 +12,15 @@ import typer
 
 from siaga112.cli import rows, show
 from siaga112.cli.root import JsonOption, app, settings
-from siaga112.core import capture, durations
-from siaga112.core.events import Event, Interrupted, Malformed, QueuesSeen, Resumed
-from siaga112.core.model import Entry
-from siaga112.core.pseudonym import Pseudonyms
-from siaga112.core.replay import Replay
+from siaga112.core import durations
 from siaga112.errors import SiagaError
 
 if TYPE_CHECKING:
+    from siaga112.core.capture import Header
+    from siaga112.core.events import Event, Malformed
+    from siaga112.core.model import Entry
+    from siaga112.core.pseudonym import Pseudonyms
+    from siaga112.core.replay import Replay
     from siaga112.settings import Settings
 
 _COLUMNS = (
@@ -50,6 +51,7 @@ def record(
     Example: siaga112 record wrong-outcome.ami --for 10m --pseudonyms
     """
     from siaga112 import logs  # noqa: PLC0415
+    from siaga112.core.pseudonym import Pseudonyms  # noqa: PLC0415
 
     config = settings()
     try:
@@ -64,9 +66,11 @@ def record(
 
 
 async def _record(
-    config: "Settings", file: Path, seconds: float | None, pseudonyms: Pseudonyms | None
+    config: "Settings", file: Path, seconds: float | None, pseudonyms: "Pseudonyms | None"
 ) -> int:
     from siaga112.app import record_source  # noqa: PLC0415
+    from siaga112.core import capture  # noqa: PLC0415
+    from siaga112.core.events import Interrupted, QueuesSeen, Resumed  # noqa: PLC0415
 
     try:
         out = file.open("xb")
@@ -74,7 +78,7 @@ async def _record(
         raise SiagaError(f"{file}: cannot be written ({error.strerror}); name a new file") from error
     written = 0
 
-    def tape(message: bytes, event: Event | Malformed | None) -> None:
+    def tape(message: bytes, event: "Event | Malformed | None") -> None:
         nonlocal written
         match event:
             case Interrupted():
@@ -113,7 +117,10 @@ def replay(
     explain: Annotated[bool, typer.Option("--explain", help="Show what was seen of each call.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Run captures through the real pipeline, offline; a capture always gives the same."""
+    """Run captures through the real pipeline, offline; a capture always gives the same.
+
+    Example: siaga112 replay wrong-outcome.ami --explain
+    """
     from siaga112.cli.ledger import explain_entry  # noqa: PLC0415
 
     config = settings()
@@ -139,7 +146,10 @@ def replay(
         raise SiagaError("; ".join(failed))
 
 
-def _replay(file: Path, config: "Settings") -> tuple[capture.Header, Replay, list[Entry]]:
+def _replay(file: Path, config: "Settings") -> "tuple[Header, Replay, list[Entry]]":
+    from siaga112.core import capture  # noqa: PLC0415
+    from siaga112.core.replay import Replay  # noqa: PLC0415
+
     try:
         first, *rest = capture.messages(file.read_bytes())
         header = capture.read_header(first)

@@ -15,7 +15,10 @@ def run(
         str | None, typer.Option("--only", help="Run one half alone.", metavar="track|screen")
     ] = None,
 ) -> None:
-    """Run the daemon: follow the PBX (track) and answer the dialplan (screen)."""
+    """Run the daemon: follow the PBX (track) and answer the dialplan (screen).
+
+    Example: siaga112 run --only screen
+    """
     import uvloop  # noqa: PLC0415
 
     from siaga112 import logs  # noqa: PLC0415
@@ -33,7 +36,10 @@ def run(
 
 @app.command("check-config")
 def check_config() -> None:
-    """Load and cross-check the configuration; print it with secrets masked."""
+    """Load and cross-check the configuration; print it with secrets masked.
+
+    Example: siaga112 --config siaga112.toml check-config
+    """
     from siaga112.cli.explain_config import explain  # noqa: PLC0415
 
     config = settings()
@@ -51,10 +57,13 @@ def mode(
 ) -> None:
     """Show or switch the enforcement of the whole site, at once: the kill switch.
 
+    \b
     off: every verdict is ALLOW and no strikes are given.
     observe: strikes and blocks are kept, nobody is rejected.
     enforce: blocked callers are rejected.
-    """
+
+    Example: siaga112 mode enforce --reason "would-block figures read"
+    """  # noqa: D301 - \\b keeps the lines as they are
     if to is None:
         typer.echo(at_desk(lambda desk: desk.mode()).value)
         return

@@ -127,7 +127,10 @@ def mark(
 
 @app.command()
 def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
-    """List what people did: who, when, what and why."""
+    """List what people did: who, when, what and why.
+
+    Example: siaga112 audit --since 30d
+    """
     zone = settings().zone
 
     async def act(desk: "Desk") -> list[rows.Row]:

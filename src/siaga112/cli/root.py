@@ -4,7 +4,8 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -23,22 +24,42 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
+@contextmanager
+def _pipes() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
+
+
 class _Commands(TyperGroup):
     """The commands; a reader that has enough (`siaga112 calls | head`) is no error of theirs."""
 
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        with _pipes():
+            return super().make_context(*arguments, **extra)
 
+    def invoke(self, ctx: Any) -> Any:
+        with _pipes():
+            return super().invoke(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help and _EXAMPLE in command.help:
+            # \b: as it stands, so that it can be copied.
+            command.help = command.help.replace(_EXAMPLE, "\n\n\b\nExample:\n  ")
+        return command
+
+
+_EXAMPLE = "\n\nExample: "
 
 app = typer.Typer(
     name="siaga112",
     cls=_Commands,
     help="Screens prank callers for an emergency line on Asterisk. When in doubt, the call goes through.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: it can be searched, and an example copied
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

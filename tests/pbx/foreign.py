@@ -1,0 +1,240 @@
+"""PBXs that know nothing of siaga112, and an admin who follows the manual's steps on them."""
+
+import asyncio
+import os
+import re
+import shlex
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final
+
+from tests.lab.asterisk import OPERATORS, Asterisk
+
+REPOSITORY: Final = Path(__file__).parents[2]
+MANUAL: Final = REPOSITORY / "docs" / "manual.md"
+CHAPTER: Final = "Install beside an existing PBX"
+
+RELOADS: Final = ("dialplan reload", "manager reload", "module reload features", "queue reload all")
+NOT_HERE: Final = (
+    "apt ",
+    "python3 -m venv ",
+    "/opt/siaga112/bin/pip ",
+    "ln -sf ",
+    "systemd-sysusers ",
+    "systemctl ",
+)
+"""What changes the machine: a wheel in a clean environment and the units have tests of their own."""
+
+
+class Foreign(Asterisk):
+    """A PBX whose configuration is somebody else's: nothing of ours is in it, not even in a comment."""
+
+    files: ClassVar[dict[str, str]]
+    sounds: ClassVar[str]
+
+    def _texts(self) -> dict[str, str]:
+        texts = super()._texts()
+        # The port of this run's daemon: the only thing that the lab tells it.
+        globals_ = f"[globals]\nOPERATOR=answer\nSIAGA_AGI=agi://127.0.0.1:{self.agi_port}/screen\n"
+        manager = texts["manager.conf"].partition("#include")[0].replace("timestampevents = yes\n", "")
+        own = dict(self.files)
+        own["extensions.conf"] = f"{globals_}{OPERATORS}{own['extensions.conf']}"
+        own["manager.conf"] = f"{manager}{own.get('manager.conf', '')}"
+        return {**texts, **own}
+
+    def _write_configuration(self) -> None:
+        super()._write_configuration()
+        (self.folder / "etc/manager.d/siaga112.conf").unlink()
+        (self.folder / "etc/manager.d").rmdir()
+        for language in (self.folder / "data/sounds").iterdir():
+            (language / "siaga112").unlink()
+            language.rmdir()
+
+
+class Plain(Foreign):
+    """Written by hand."""
+
+    sounds = "/usr/share/asterisk/sounds"
+    files: ClassVar = {
+        "extensions.conf": """
+[from-telco]
+exten => 112,1,Answer()
+ same => n,Goto(menu,s,1)
+[menu]
+exten => s,1,Background(beep)
+ same => n,WaitExten(10)
+exten => 1,1,Queue(operators,t,,,30)
+ same => n,Hangup()
+exten => i,1,Hangup()
+exten => t,1,Hangup()
+""",
+        "queues.conf": "[general]\n[operators]\nstrategy = ringall\nmember => Local/101@operators/n\n",
+        "features.conf": "[general]\n",
+    }
+
+
+class FreePbx(Foreign):
+    """Generated, with the files that FreePBX leaves to the admin."""
+
+    sounds = "/var/lib/asterisk/sounds"
+    files: ClassVar = {
+        "extensions.conf": """
+#include extensions_additional.conf
+#include extensions_custom.conf
+[from-trunk]
+include => from-pstn
+[from-pstn]
+include => from-pstn-custom
+include => ext-did
+include => ext-did-post-custom
+include => ext-did-catchall
+""",
+        "extensions_additional.conf": """
+[ext-did]
+include => ext-did-custom
+include => ext-did-0002
+[ext-did-0002]
+exten => 112,1,Set(__DIRECTION=INBOUND)
+ same => n,Set(__FROM_DID=${EXTEN})
+ same => n,Set(CDR(did)=${FROM_DID})
+ same => n(dest-ext),Goto(ivr-1,s,1)
+[ext-did-catchall]
+exten => _.,1,Goto(app-blackhole,hangup,1)
+[ivr-1]
+include => ivr-1-custom
+exten => s,1,Set(INVALID_LOOPCOUNT=0)
+ same => n,Answer()
+ same => n(start),Set(TIMEOUT(digit)=3)
+ same => n,ExecIf($["${IVR_MSG}" != ""]?Background(${IVR_MSG}))
+ same => n,WaitExten(10,)
+exten => 1,1,Goto(ext-queues,600,1)
+exten => i,1,Goto(app-blackhole,hangup,1)
+exten => t,1,Goto(app-blackhole,hangup,1)
+[ext-queues]
+exten => 600,1,Answer()
+ same => n,Set(QUEUENUM=600)
+ same => n,Queue(600,t,,,30)
+ same => n,Goto(app-blackhole,hangup,1)
+[app-blackhole]
+exten => hangup,1,NoOp(Blackhole Dest: Hangup)
+ same => n,Hangup()
+""",
+        "extensions_custom.conf": "[ivr-1-custom]\n[ext-did-custom]\n[from-pstn-custom]\n",
+        "manager.conf": "#include manager_additional.conf\n#include manager_custom.conf\n",
+        "manager_additional.conf": "",
+        "manager_custom.conf": "",
+        "queues.conf": """
+#include queues_custom.conf
+#include queues_additional.conf
+#include queues_post_custom.conf
+""",
+        "queues_custom.conf": "",
+        "queues_additional.conf": "[600]\nstrategy = ringall\nmember => Local/101@operators/n\n",
+        "queues_post_custom.conf": "",
+        "features.conf": "[applicationmap]\n#include features_applicationmap_custom.conf\n",
+        "features_applicationmap_custom.conf": "",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of the manual: what stands before it, its language, its text."""
+
+    said: str
+    language: str
+    text: str
+
+
+def blocks(section: str) -> Iterator[Block]:
+    """Read the blocks of a section of the chapter, in order."""
+    chapter = MANUAL.read_text("utf-8").partition(f"\n## {CHAPTER}\n")[2].partition("\n## ")[0]
+    text = chapter.partition(f"\n### {section}\n")[2].partition("\n### ")[0]
+    assert text, f"the manual has no section {section}"
+    for found in re.finditer(r"^( *)```(\w+)\n(.*?)^\1```", text, re.DOTALL | re.MULTILINE):
+        said = text[: found.start()].strip().rpartition("\n\n")[2]
+        yield Block(said, found[2], textwrap.dedent(found[3]))
+
+
+class Admin:
+    """Does what the manual says, on this PBX instead of the machine's own."""
+
+    def __init__(self, pbx: Foreign, home: Path, environ: dict[str, str]) -> None:
+        self.pbx = pbx
+        self.home = home
+        self.printed: list[str] = []
+        self._environ = {**os.environ, **environ}
+        self._places = {
+            "/etc/asterisk": str(pbx.folder / "etc"),
+            pbx.sounds: str(pbx.folder / "data/sounds"),
+            "/etc/siaga112": str(home / "siaga112"),
+            "/etc/systemd/system": str(home / "units"),
+            "127.0.0.1:9113": f"127.0.0.1:{environ['SIAGA112_METRICS__SCREEN_PORT']}",
+            " -g asterisk": "",
+        }
+        (home / "units").mkdir(parents=True)
+        programs = home / "bin"
+        programs.mkdir()
+        console = shlex.join(pbx.console_command)
+        reloads = "".join(f"{console} -rx {shlex.quote(reload)}\n" for reload in RELOADS)
+        shims = {
+            "asterisk": f'exec {console} "$@"\n',
+            "fwconsole": f'[ "$1" = reload ]\n{reloads}',
+            "sudo": 'shift 2; exec "$@"\n',
+            "siaga112": f'exec {sys.executable} -m siaga112 "$@"\n',
+        }
+        for name, text in shims.items():
+            (programs / name).write_text(f"#!/bin/sh -e\n{text}")
+            (programs / name).chmod(0o755)
+        self._environ["PATH"] = f"{programs}:{self._environ['PATH']}"
+
+    async def follow(self, section: str) -> None:
+        """Do every step of a section."""
+        for block in blocks(section):
+            await self.do(block)
+
+    async def do(self, block: Block) -> None:
+        """Do what one block says."""
+        if block.language == "sh":
+            await self._run(block.text)
+        else:
+            self._write(block)
+
+    def _write(self, block: Block) -> None:
+        named = re.search(r"(?:ppend to|Write|in) `(/[^`]+)`", block.said)
+        assert named, f"no file is named before {block}"
+        path = Path(self._here(named[1]))
+        match block.language:
+            case "diff":
+                old = "".join(f"{line[1:]}\n" for line in block.text.splitlines() if line[0] != "+")
+                new = "".join(f"{line[1:]}\n" for line in block.text.splitlines() if line[0] != "-")
+                before = path.read_text("utf-8")
+                assert before.count(old) == 1, f"{old!r} is not in {path}"
+                path.write_text(before.replace(old, new), "utf-8")
+            case "toml":
+                path.write_text(block.text, "utf-8")
+            case _:
+                assert path.is_file(), f"{path} is not there to be appended to"
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(block.text)
+
+    def _here(self, text: str) -> str:
+        for place, ours in self._places.items():
+            text = text.replace(place, ours)
+        return text
+
+    async def _run(self, script: str) -> None:
+        lines = [line for line in script.splitlines() if not line.startswith(NOT_HERE)]
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-ec", self._here("\n".join(lines))),
+            cwd=REPOSITORY,
+            env=self._environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, f"{script}\n{output.decode()}"
+        self.printed.append(output.decode())

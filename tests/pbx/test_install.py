@@ -1,0 +1,114 @@
+"""The manual's chapter on installation, followed to the letter on PBXs that knew nothing of us."""
+
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.lab import Event, Observer, Version, find, place_call, ports
+from tests.lab.daemon import Daemon
+from tests.pbx.foreign import Admin, Foreign, FreePbx, Plain, blocks
+
+pytestmark = pytest.mark.pbx
+CALLER: Final = "081234567890"
+
+PBXS: Final = [
+    pytest.param("22", Plain, "Plain Asterisk", "from-telco", id="22-plain"),
+    pytest.param("16", Plain, "Plain Asterisk", "from-telco", id="16-plain"),
+    pytest.param("22", FreePbx, "FreePBX", "from-pstn", id="22-freepbx"),
+    pytest.param("16", FreePbx, "FreePBX", "from-pstn", id="16-freepbx"),
+]
+
+
+async def served(pbx: Foreign, seen: Observer) -> Event:
+    """Call, press 1, talk to the operator; give the event of the bridge."""
+    since = seen.mark()
+    call = await place_call(pbx, number=CALLER, presses="1")
+    bridged = await seen.wait_for(lambda e: e.name == "BridgeEnter", since=since, timeout=30)
+    assert (await call.hang_up()).status == 200
+    return bridged
+
+
+@asynccontextmanager
+async def both_halves(admin: Admin, environ: dict[str, str]) -> AsyncIterator[tuple[Daemon, Daemon]]:
+    """Run what the two units run, with what the first steps wrote."""
+    secret = (admin.home / "siaga112/credentials/AMI__SECRET").read_text("utf-8")
+    credentials = Path(environ["CREDENTIALS_DIRECTORY"])
+    credentials.mkdir()  # noqa: ASYNC240 - a folder of this test's own
+    (credentials / "SIAGA112_AMI__SECRET").write_text(secret, "utf-8")  # as LoadCredential= names it
+    config = (admin.home / "siaga112/siaga112.toml").read_text("utf-8")
+    folder = admin.home
+    screen, track = (Daemon(folder, config, environ, int(environ["SIAGA112_METRICS__PORT"])) for _ in "12")
+    try:
+        await screen.start("--only", "screen")
+        await screen.event("store_up")
+        await screen.event("started")
+        await track.start("--only", "track")
+        await track.event("ami_connected")
+        yield screen, track
+    finally:
+        await track.stop()
+        await screen.stop()
+
+
+@pytest.mark.parametrize(("version", "kind", "section", "trunk"), PBXS)
+async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
+    version: Version, kind: type[Foreign], section: str, trunk: str
+) -> None:
+    """Calls go on at every step; the first is screened, a blocked one rejected, and all without our file."""
+    with tempfile.TemporaryDirectory(prefix="s112-admin-") as folder:
+        home = Path(folder)
+        environ = {
+            "SIAGA112_CONFIG": f"{home}/siaga112.toml",
+            "SIAGA112_STATE_DIR": f"{home}/state",
+            "SIAGA112_METRICS__PORT": str(ports.free()),
+            "SIAGA112_METRICS__SCREEN_PORT": str(ports.free()),
+            "CREDENTIALS_DIRECTORY": f"{home}/credentials",
+        }
+        async with (
+            kind.start(find(version), context=trunk, globals_={"SIAGA_AGI": ""}) as pbx,
+            await pbx.observe() as seen,
+        ):
+            environ |= {"SIAGA112_AMI__PORT": str(pbx.ami_port), "SIAGA112_AGI__PORT": str(pbx.agi_port)}
+            admin = Admin(pbx, home, environ)
+            await served(pbx, seen)
+
+            await admin.follow("The program")
+            await admin.follow(section)
+            assert re.search(r"Timestamp events:\s+Yes", await pbx.console("manager show settings"))
+            assert "siaga112-prank" in await pbx.console("features show")
+            await served(pbx, seen)  # nothing runs yet
+            await seen.wait_for(lambda e: e.name == "VarSet" and e["Variable"] == "DYNAMIC_FEATURES")
+            async with both_halves(admin, environ) as (screen, track):
+                look, wait, enforce, block, unblock = list(blocks("Observe, read, enforce"))[1:]
+                since = seen.mark()
+                bridged = await served(pbx, seen)
+                verdict = await seen.wait_for(
+                    lambda e: e.name == "VarSet" and e["Variable"] == "SIAGA_REASON", since=since
+                )
+                assert verdict["Value"] == "not_blocked"
+                settled = await track.wait_for(
+                    lambda line: line["event"] == "call" and line["outcome"] == "answered"
+                )
+                assert bridged["Linkedid"] == settled["call"]
+
+                await admin.do(look)
+                assert "answered" in admin.printed[-1]
+                await admin.do(wait)
+                assert "siaga112_would_block_total" in admin.printed[-1]
+                await admin.do(enforce)
+                await screen.wait_for(lambda line: line["event"] == "mode" and line["mode"] == "enforce")
+                await admin.do(block)
+                assert (await (await place_call(pbx, number=CALLER)).ended()).status == 403
+                await admin.do(unblock)
+                await served(pbx, seen)
+            warned = (line.replace(str(pbx.folder), "") for line in pbx.warnings())
+            assert [line for line in warned if "siaga112" in line] == []
+
+            (pbx.folder / "etc/extensions_siaga112.conf").unlink()
+            await pbx.console("dialplan reload")
+            await served(pbx, seen)

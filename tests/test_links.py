@@ -1,0 +1,78 @@
+"""The documentation's links: each leads to a file that is there, and to a heading that it has."""
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def pages() -> list[str]:
+    """Name all pages of the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    return listed.stdout.split()
+
+
+def prose(page: Path) -> str:
+    """Give a page without its blocks and pieces of code, where brackets mean other things."""
+    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"`[^`\n]*`", lambda code: "x" * len(code[0]), text)
+
+
+def anchors(page: Path) -> set[str]:
+    """Give what a link may name in a page, as a forge makes it of the headings."""
+    text = re.sub(r"^( *)```.*?^\1```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    names: set[str] = set()
+    found: Counter[str] = Counter()
+    for heading in re.findall(r"^#{1,6} +(.+?) *$", text, re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", LINK.sub(lambda m: m[0][1:].split("]")[0], heading).lower())
+        slug = slug.replace(" ", "-")
+        names.add(f"{slug}-{found[slug]}" if found[slug] else slug)
+        found[slug] += 1
+    return names
+
+
+@pytest.mark.parametrize("name", pages())
+def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
+    """Relative links name files of the repository; those with # name one of the file's headings."""
+    page = ROOT / name
+    for target in LINK.findall(prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        place = (page.parent / file).resolve() if file else page
+        assert place.exists(), f"{name}: {target} is not there"
+        assert place.is_relative_to(ROOT), f"{name}: {target} is outside of the repository"
+        if anchor:
+            assert anchor in anchors(place), (
+                f"{name}: {target} is no heading there ({sorted(anchors(place))})"
+            )
+
+
+def test_a_broken_link_would_be_seen(tmp_path: Path) -> None:
+    """The headings of a page are read as a forge reads them, code and all."""
+    page = tmp_path / "page.md"
+    page.write_text("# `[redis] url`: a *way*\n## Twice\n```\n# not one\n```\n## Twice\n## Twice\n", "utf-8")
+    assert anchors(page) == {"redis-url-a-way", "twice", "twice-1", "twice-2"}
+
+
+def test_the_indonesian_guide_has_the_commands_of_the_manual() -> None:
+    """Every command of the operator's and the supervisor's desk is in docs/panduan.md, spelt alike."""
+
+    def commands(page: str) -> set[str]:
+        return set(re.findall(r"siaga112 ([a-z]+(?: (?:off|--proposed|--done))?)", page))
+
+    manual = (ROOT / "docs" / "manual.md").read_text("utf-8")
+    desks = manual.partition("\n## The operator's desk\n")[2].partition("\n### What is kept")[0]
+    guide = (ROOT / "docs" / "panduan.md").read_text("utf-8")
+    assert commands(desks) <= commands(guide)
+    for key in re.findall(r"\*7\d", manual):
+        assert f"`{key}`" in guide

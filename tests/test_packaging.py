@@ -1,0 +1,96 @@
+"""What runs siaga112 on a server: the systemd units, compose.yaml. The image itself: `make image-check`."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+UNITS = ROOT / "config" / "systemd"
+HALVES = ("siaga112-track.service", "siaga112-screen.service")
+EXPOSURE = 1.5
+
+
+def directives(unit: str) -> set[str]:
+    """Give a unit's lines without comments."""
+    text = (UNITS / unit).read_text("utf-8")
+    return {line for line in text.splitlines() if line and not line.startswith("#")}
+
+
+def analyze(*arguments: str) -> str:
+    """Run systemd-analyze; give what it prints, all of it."""
+    ended = subprocess.run(
+        ["systemd-analyze", "--no-pager", *arguments], capture_output=True, text=True, check=False, cwd=UNITS
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("unit", HALVES)
+def test_a_unit_exposes_little(unit: str) -> None:
+    """`systemd-analyze security` gives it 1.5 of 10 at most."""
+    said = analyze("security", "--offline=true", f"./{unit}")
+    found = re.search(rf"Overall exposure level for {unit}: ([0-9.]+)", said)
+    assert found, said
+    assert float(found[1]) <= EXPOSURE
+
+
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    """`systemd-analyze verify` has nothing to say of the three units, installed as the manual tells."""
+    units = tmp_path / "etc/systemd/system"
+    shutil.copytree(UNITS, units)
+    for program in ("opt/siaga112/bin/siaga112", "bin/kill"):
+        (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    for target in ("sysinit", "basic", "shutdown", "network", "multi-user"):
+        shutil.copy(f"/usr/lib/systemd/system/{target}.target", units)
+    names = (*HALVES, "siaga112.target")
+    assert (
+        analyze(f"--root={tmp_path}", "verify", *(str(Path("/etc/systemd/system") / name) for name in names))
+        == ""
+    )
+
+
+def test_the_halves_are_guarded_alike() -> None:
+    """The two units differ in what they are, and in nothing that keeps them alive or shut in."""
+    track, screen = (directives(unit) for unit in HALVES)
+    own = ("Description=", "After=", "ExecStart=")
+    assert [line for line in track ^ screen if not line.startswith(own)] == []
+
+
+def test_a_unit_starts_again_unless_the_configuration_is_bad() -> None:
+    """Restart=always, for ever; a bad configuration (exit code 3) waits for a person."""
+    expected = {"Restart=always", "RestartPreventExitStatus=3", "StartLimitIntervalSec=0", "Type=notify"}
+    assert expected <= directives(HALVES[0])
+
+
+def test_compose_is_of_the_compose_specification() -> None:
+    """compose.yaml follows the specification's own JSON schema."""
+    tool = Path(sys.executable).with_name("check-jsonschema")
+    ended = subprocess.run(
+        [tool, "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("service", ["track", "screen", "redis", "prometheus"])
+def test_what_compose_mounts_is_there(service: str) -> None:
+    """Every file that a service mounts is in the repository: an engine would make a folder in its place."""
+    said = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"][service]
+    sources = [volume.split(":")[0] for volume in said["volumes"]]
+    assert all((ROOT / source).exists() for source in sources if source.startswith("."))
+
+
+@pytest.mark.parametrize("service", ["track", "screen", "redis"])
+def test_compose_shuts_our_services_in(service: str) -> None:
+    """No capability, no new privileges, no root file system to write to."""
+    said = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"][service]
+    assert said["read_only"] is True
+    assert said["cap_drop"] == ["ALL"]
+    assert said["security_opt"] == ["no-new-privileges:true"]
