@@ -22,6 +22,8 @@ def doctor(json: JsonOption = False) -> None:
 
     It changes nothing. The daemon is asked for one verdict, for a caller who withholds the number.
     Ends with 0 if nothing failed, 1 if something did, 4 if the PBX or Redis is not reachable.
+
+    Example: siaga112 doctor
     """
     from siaga112.app import require_secret  # noqa: PLC0415
     from siaga112.core.doctor import diagnose, exit_code  # noqa: PLC0415

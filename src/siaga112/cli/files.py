@@ -35,7 +35,7 @@ def files(
 
     A file that somebody has edited there is never overwritten: ours is written beside it, as NAME.new.
 
-    Before an upgrade: siaga112 files asterisk --to /etc/asterisk --diff
+    Example: siaga112 files asterisk --to /etc/asterisk --diff
     """
     from siaga112.cli.show import listing  # noqa: PLC0415
     from siaga112.copying import plan  # noqa: PLC0415

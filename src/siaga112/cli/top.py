@@ -39,6 +39,8 @@ def top(
     """Show the line live: calls in progress, queue, operators, today, last verdicts, health; q leaves.
 
     It only reads: Redis, and the daemon's /metrics. What is away is said, and shown again when it is back.
+
+    Example: siaga112 top --interval 2s
     """
     from rich.console import Console  # noqa: PLC0415
 
