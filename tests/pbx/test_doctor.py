@@ -18,8 +18,14 @@ from tests.pbx.doctor.faults import ANOTHER_USER, CLOCK, FAULTS, PBX_LOST, REDIS
 pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="module")]
 
 VERSIONS = get_args(Version)
+OF_RIGHTS = pytest.mark.fault("ami_rights")
 CASES = [
-    pytest.param(version, fault, id=f"{version}-{fault.what}")
+    pytest.param(
+        version,
+        fault,
+        id=f"{version}-{fault.what}",
+        marks=[OF_RIGHTS] if fault.check == "AMI read classes" else [],
+    )
     for version in VERSIONS
     for fault in FAULTS
     if version in fault.versions
