@@ -57,15 +57,17 @@ class Centre:
 
 
 @asynccontextmanager
-async def following(*options: str, more: str = "") -> AsyncIterator[Centre]:
-    """Run a daemon with embedded Redis; `more` goes into its [metrics]."""
+async def following(*options: str, screen_port: int = 0) -> AsyncIterator[Centre]:
+    """Run a daemon with embedded Redis; its other half, if there is one, shows its metrics at that port."""
     manager = Manager()
     await manager.start()
     with home() as folder:
         metrics = ports.free()
         config = CONFIG.format(
-            state=folder / "state", ami=manager.port, agi=ports.free(), metrics=metrics, more=more
+            state=folder / "state", ami=manager.port, agi=ports.free(), metrics=metrics, more=""
         )
+        if screen_port:
+            config = config.replace(f"screen_port = {metrics}", f"screen_port = {screen_port}")
         daemon = Daemon(folder, config, {"SIAGA112_AMI__SECRET": "lab"}, metrics)
         await daemon.start(*options)
         try:
@@ -142,7 +144,7 @@ async def test_what_goes_away_is_told_and_comes_back(centre: Centre) -> None:
 async def test_a_half_that_is_away_is_missed() -> None:
     """Where the halves are two processes, each has its line, and the one that is not there is told."""
     port = ports.free()
-    async with following("--only", "track", more=f"screen_port = {port}") as centre:
+    async with following("--only", "track", screen_port=port) as centre:
         tracking = centre.daemon
         screening = Daemon(tracking.folder, tracking.config.read_text(), {}, port)
         async with top(tracking) as seen:

@@ -1,6 +1,6 @@
 """TLS with certificates on both sides, and a user with no more rights than we use."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.exceptions import ResponseError
@@ -10,6 +10,7 @@ from tests.adapters.changes import blocked_for_good, change, every_answer
 from tests.adapters.conftest import opened
 from tests.lab.redis_servers import LOGIN, Tls, tls
 from tests.samples import CALLER
+from tests.waiting import until
 
 pytestmark = pytest.mark.redis
 
@@ -19,6 +20,13 @@ def secure() -> Iterator[Tls]:
     """Run a server with TLS and an access list for all tests that do it no harm."""
     with tls() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+async def closed(secure: Tls) -> AsyncIterator[None]:
+    """Let no test end before its connections have: TLS says good-bye, also after a refused login."""
+    yield
+    await until(lambda: "\n" not in secure.server.ask("CLIENT", "LIST", "TYPE", "NORMAL").strip())
 
 
 @pytest.mark.fault("redis_user", "redis_rights")

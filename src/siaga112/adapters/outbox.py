@@ -67,6 +67,7 @@ class SqliteOutbox:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA cache_size=-256")  # KiB: what waits here is little, and soon gone
         for statement in _SCHEMA:
             database.execute(statement)
         self._database = database
