@@ -1,0 +1,62 @@
+"""Measure siaga112 beside its peers and the limit, and write benchmarks/README.md.
+
+    python -m benchmarks [--quick] [--check] [SECTION…]
+
+Sections: verdicts, events, whole, costs, growth, pbx; all of them if none is named. Only a run of all of
+them that is not quick rewrites the page, its charts and the recorded figures. `--check` measures briefly
+and compares the ratios with the recorded ones.
+"""
+
+import argparse
+import functools
+import sys
+import time
+from typing import Final
+
+from benchmarks import build, costs, events, growth, pbx, report, targets, verdicts, whole
+from benchmarks.book import Book
+
+SECTIONS: Final = {
+    "verdicts": verdicts.measure,
+    "events": events.measure,
+    "whole": whole.measure,
+    "costs": costs.measure,
+    "growth": growth.measure,
+    "pbx": pbx.measure,
+}
+GUARDED: Final = ("verdicts", "events")
+"""The sections that have guarded ratios."""
+
+
+def run(sections: list[str], *, quick: bool) -> Book:
+    """Measure these sections."""
+    build.peers()
+    book = Book()
+    for name in sections:
+        began = time.monotonic()
+        SECTIONS[name](book, quick=quick, say=functools.partial(print, f"{name}:", flush=True))
+        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+    return book
+
+
+def main() -> int:
+    """Measure, print the targets, and write or compare."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="a few short rounds, to see that it works")
+    parser.add_argument("--check", action="store_true", help="compare the ratios with the recorded ones")
+    given = parser.parse_args()
+    if unknown := set(given.sections) - SECTIONS.keys():
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are: {', '.join(SECTIONS)}")
+    if given.check:
+        return report.check(run(list(GUARDED), quick=True))
+    book = run(given.sections or list(SECTIONS), quick=given.quick)
+    print("\n".join(f"{name}: {book.shown(name, ',.3g')}" for name in book.values))
+    print(targets.table(book))
+    if not given.sections and not given.quick:
+        report.write(book)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+def check(book): return 0
+def write(book): pass
