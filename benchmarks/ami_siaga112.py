@@ -11,6 +11,7 @@ import time
 
 import uvloop
 
+from siaga112 import logs
 from siaga112.adapters import ami
 from siaga112.app import now
 from siaga112.core import events
@@ -56,6 +57,7 @@ async def main(port: int, expected: int) -> None:
 
 
 if __name__ == "__main__":
+    logs.configure()
     know_more(int(sys.argv[3]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(int(sys.argv[1]), int(sys.argv[2])))

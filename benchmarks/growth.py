@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import redirect_stderr
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 from benchmarks import load, mix, people
 from benchmarks.book import Book
 from benchmarks.servers import command, redis, siaga112
+from siaga112 import logs
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.app import now, open_metrics
@@ -123,7 +125,8 @@ def _parsed(stream: bytes) -> list[events.Event]:
 
 async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) -> None:
     settings = Settings()
-    with redis() as redis_:
+    with Path("/dev/null").open("w") as nowhere, redirect_stderr(nowhere), redis() as redis_:  # noqa: ASYNC230
+        logs.configure()  # a log line costs what it costs; nobody reads it here
         store = RedisStore(connect(redis_.url), "bench", 400 * DAY)
         entry = _entry(settings)
         held = 0

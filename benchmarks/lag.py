@@ -16,6 +16,7 @@ import uvloop
 
 from benchmarks.feeder import STAMP
 from benchmarks.load import quantile
+from siaga112 import logs
 from siaga112.adapters.ami import AmiAddress, AmiSource
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.app import now, open_metrics
@@ -79,5 +80,6 @@ async def main(port: int, stamps: int) -> None:
 
 
 if __name__ == "__main__":
+    logs.configure()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(int(sys.argv[1]), int(sys.argv[2])))
