@@ -51,6 +51,7 @@ def main() -> int:
     if given.check:
         return report.check(run(list(GUARDED), quick=True))
     book = run(given.sections or list(SECTIONS), quick=given.quick)
+    report.keep(book)
     print("\n".join(f"{name}: {book.shown(name, ',.3g')}" for name in book.values))
     print(targets.table(book))
     if not given.sections and not given.quick:
