@@ -1,6 +1,7 @@
 # make demo    a day at the centre in small: a real Asterisk, real SIP calls, a rejected caller
 # make test    every test, with real calls on Asterisk 22 and 16
 # make check   what must be clean before a commit: ruff, mypy, import contracts, fast tests
+# make bench   how fast it is, beside its peers and the limit: rewrites benchmarks/README.md (13 minutes)
 # Each installs what it needs (apt and a virtual environment in .venv).
 
 VENV   := .venv
@@ -10,7 +11,7 @@ READY  := $(VENV)/.ready
 PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
-.PHONY: dashboards-check dashboards-images
+.PHONY: dashboards-check dashboards-images bench bench-check
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -60,6 +61,14 @@ dashboards-check: $(READY)
 # The dashboards as pictures, after a made-up month of calls (some minutes).
 dashboards-images: $(READY)
 	$(PYTHON) -m tests.grafana.pictures
+
+bench: $(READY)
+	$(PYTHON) -m tests.lab.roots 22
+	$(PYTHON) -m benchmarks
+
+# Are the ratios still those that benchmarks/recorded.json holds?
+bench-check: $(READY)
+	$(PYTHON) -m benchmarks --check
 
 prompts:
 	asterisk/sounds/make-prompts

@@ -2,9 +2,9 @@
 
     python -m benchmarks [--quick] [--check] [SECTION…]
 
-Sections: verdicts, events, whole, costs, growth, pbx; all of them if none is named. Only a run of all of
-them that is not quick rewrites the page, its charts and the recorded figures. `--check` measures briefly
-and compares the ratios with the recorded ones.
+Sections: verdicts, events, whole, costs, growth, pbx; all of them if none is named. A section that is
+measured anew replaces its figures in recorded.json, from which the page and its charts are made; a quick
+one replaces nothing. `--check` measures briefly and compares the ratios with the recorded ones.
 """
 
 import argparse
@@ -28,14 +28,12 @@ GUARDED: Final = ("verdicts", "events")
 """The sections that have guarded ratios."""
 
 
-def run(sections: list[str], *, quick: bool) -> Book:
-    """Measure these sections."""
-    build.peers()
-    book = Book()
-    for name in sections:
-        began = time.monotonic()
-        SECTIONS[name](book, quick=quick, say=functools.partial(print, f"{name}:", flush=True))
-        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+def measure(name: str, *, quick: bool) -> Book:
+    """Measure a section."""
+    book, began = Book(), time.monotonic()
+    SECTIONS[name](book, quick=quick, say=functools.partial(print, f"{name}:", flush=True))
+    print("\n".join(f"{figure}: {book.shown(figure, ',.3g')}" for figure in book.values))
+    print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     return book
 
 
@@ -48,14 +46,17 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.sections) - SECTIONS.keys():
         parser.error(f"no section {', '.join(sorted(unknown))}; there are: {', '.join(SECTIONS)}")
+    quick = given.quick or given.check
+    sections = given.sections or (GUARDED if given.check else SECTIONS)
+    build.peers()
+    book = Book()
+    for name in sections:
+        book.values |= (measured := measure(name, quick=quick)).values
+        if not quick:
+            report.record(measured)
     if given.check:
-        return report.check(run(list(GUARDED), quick=True))
-    book = run(given.sections or list(SECTIONS), quick=given.quick)
-    report.keep(book)
-    print("\n".join(f"{name}: {book.shown(name, ',.3g')}" for name in book.values))
+        return report.check(book)
     print(targets.table(book))
-    if not given.sections and not given.quick:
-        report.write(book)
     return 0
 
 

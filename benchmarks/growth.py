@@ -145,7 +145,17 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
             config.write_text(f'site = "bench"\n[redis]\nurl = "{redis_.url}"\n')
             today = time.strftime("%Y-%m-%d", time.gmtime(now() / 1_000 - 86_400))
             began = time.monotonic()
-            ask = [sys.executable, "-m", "siaga112", "--config", str(config), "calls", "--since", today, "--json"]
+            ask = [
+                sys.executable,
+                "-m",
+                "siaga112",
+                "--config",
+                str(config),
+                "calls",
+                "--since",
+                today,
+                "--json",
+            ]
             subprocess.run(ask, check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - nothing else runs
             book.add(f"growth.ledger.{size}.calls_s", time.monotonic() - began)
         await store.close()

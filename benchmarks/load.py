@@ -38,13 +38,17 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def sessions(
-    port: int, seconds: float, *, at_once: int = 1, rate: float = 0, first: int = NOT_BLOCKED, numbers: int = 1_000
+    port: int,
+    seconds: float,
+    *,
+    at_once: int = 1,
+    rate: float = 0,
+    first: int = NOT_BLOCKED,
+    numbers: int = 1_000,
 ) -> Sessions:
     """Make sessions for so long: `at_once` all the time, or `rate` a second if given."""
     arguments = (port, seconds, at_once, rate, first, numbers)
-    done = subprocess.run(
-        [build.program("agi_load"), *map(str, arguments)], check=True, capture_output=True
-    )
+    done = subprocess.run([build.program("agi_load"), *map(str, arguments)], check=True, capture_output=True)
     figures = array.array("d")
     figures.frombytes(done.stdout)
     _, failed, blocked = map(int, done.stderr.split())

@@ -1,6 +1,284 @@
+"""What a run leaves behind: README.md, the charts, and recorded.json for `make bench-check`."""
+
+import datetime
+import importlib.metadata
 import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-def check(book): return 0
-def write(book): pass
-def keep(book):
-    (Path(__file__).parent/".built"/"last.json").write_text(json.dumps(book.values))
+from typing import Final
+
+from benchmarks import build, charts
+from benchmarks.book import Book
+from benchmarks.targets import TARGETS, Target, table
+from benchmarks.verdicts import AT_ONCE
+
+FOLDER: Final = Path(__file__).parent
+RECORDED: Final = FOLDER / "recorded.json"
+FINDINGS: Final = FOLDER / "findings.md"
+SLACK: Final = 0.25
+"""A guarded ratio may be worse than the recorded one by this share."""
+
+_OURS: Final = ("uvloop", "redis", "hiredis", "panoramisk", "aiohttp", "prometheus-client")
+
+SERVERS: Final = {
+    "nothing": "C, epoll, no look-up: the load generator's own limit",
+    "c": "C, epoll, one Redis GET",
+    "c_two": "C, the same, two SET VARIABLE as siaga112",
+    "siaga112": "**siaga112**, nobody blocked",
+    "siaga112_full": "**siaga112**, 1,000,000 blocked, callers who are not",
+    "siaga112_blocked": "**siaga112**, 1,000,000 blocked, callers who are: five SET VARIABLE",
+    "streams": "asyncio streams + redis-py",
+    "panoramisk": "panoramisk.fast_agi + redis-py",
+    "pystrix": "pystrix + redis-py",
+}
+
+
+def record(measured: Book) -> None:
+    """Put the figures of a section in the place of its last ones, and write everything anew."""
+    book = read() if RECORDED.exists() else Book()
+    book.values |= measured.values
+    values = {target.name: target.value(book) for target in TARGETS}
+    recorded = {
+        "ratios": {t.name: round(value, 4) for t in TARGETS if t.guarded and (value := values[t.name])},
+        "figures": {
+            name: [float(f"{value:.5g}") for value in held] for name, held in sorted(book.values.items())
+        },
+    }
+    text = json.dumps(recorded, indent=1, ensure_ascii=False)
+    # A line for each figure: its rounds belong together.
+    text = re.sub(r"\[[^\]]*\]", lambda found: " ".join(found[0].split()), text)
+    RECORDED.write_text(text + "\n", "utf-8")
+    write()
+
+
+def write() -> None:
+    """Write the page and the charts of what is recorded."""
+    book = read()
+    charts.draw(book, FOLDER)
+    (FOLDER / "README.md").write_text(page(book), "utf-8")
+
+
+def read() -> Book:
+    """Give the run that is recorded."""
+    return Book(json.loads(RECORDED.read_text("utf-8"))["figures"])
+
+
+def check(book: Book, recorded: dict[str, float] | None = None) -> int:
+    """Compare the guarded ratios with the recorded ones; 1 if one is worse by more than the slack."""
+    known = json.loads(RECORDED.read_text("utf-8"))["ratios"] if recorded is None else recorded
+    worse = 0
+    for target in TARGETS:
+        value = target.value(book)
+        if target.guarded and value is not None and target.name in known:
+            is_worse = _is_worse(target, value, known[target.name])
+            worse += is_worse
+            verdict = "WORSE" if is_worse else "ok"
+            print(f"{verdict:6}{target.text}: {value:.3g}, recorded {known[target.name]:.3g}")
+    return 1 if worse else 0
+
+
+def _is_worse(target: Target, value: float, recorded: float) -> bool:
+    return value < recorded / (1 + SLACK) if target.at_least else value > recorded * (1 + SLACK)
+
+
+def machine() -> dict[str, str]:
+    """Say what was measured on, and with which versions."""
+    model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return {
+        "processor": f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "redis": _first_line("redis-server", "--version").partition("v=")[2].partition(" ")[0],
+        "cc": _first_line("cc", "--version"),
+        "siaga112 with": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _OURS),
+        "peers": ", ".join(f"{name} {version}" for name, version in build.peer_versions().items()),
+    }
+
+
+def _first_line(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.partition("\n")[0]
+
+
+def _today() -> str:
+    return f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
+
+
+def page(book: Book) -> str:
+    """Write README.md."""
+    about = "\n".join(f"| {name} | {value} |" for name, value in machine().items())
+    return f"""\
+# How fast siaga112 is
+
+Made by `make bench` (about 13 minutes) on {
+        _today()
+    }; do not edit: the words are in `report.py` and `findings.md`.
+`make bench-check` measures briefly and fails if a ratio is worse than the recorded one by more than 25 %.
+Everything runs on loopback and is started by the command itself: the real `siaga112 run`, real redis-servers,
+a real Asterisk 22, the peers' latest releases in a virtual environment of their own, the programs in C compiled
+on the spot. All servers of a comparison are up together and get their turns in every round, in a turning order;
+a figure is the median of the rounds with (lowest–highest), a ratio the median of the rounds' own ratios.
+Absolute figures move from machine to machine; the ratios are what holds.
+
+| | |
+|---|---|
+{about}
+
+## Targets
+
+{table(book)}
+
+## FastAGI: a session each call
+
+A new connection, 22 header lines in, one look-up, the commands, close. The peers and the C server do one
+`SET VARIABLE`; siaga112 sets the reason and the verdict, one after the other, as Asterisk's parser wants.
+
+![Sessions a second and p99 at 64 at once](verdicts.png)
+
+{_verdicts(book)}
+
+## AMI: from the socket to a typed event
+
+One recorded queue call again and again under other names, as fast as the client reads: everything that a
+manager user without a filter is sent (143 events, 60 kB a call), and what the shipped event filter lets through.
+panoramisk has the same 13 names registered. Processor time of the client, µs an event of the stream.
+
+{
+        _rows(
+            book,
+            ("client", "no filter", "shipped filter", "a real Asterisk, 20 calls/s, no filter"),
+            (
+                (
+                    "**siaga112**",
+                    "ami.full.siaga112.cpu",
+                    "ami.filtered.siaga112.cpu",
+                    "pbx.ami.siaga112.cpu",
+                ),
+                (
+                    "**siaga112**, 200 kinds known",
+                    "ami.full.siaga112_200.cpu",
+                    "ami.filtered.siaga112_200.cpu",
+                    "",
+                ),
+                (
+                    "panoramisk",
+                    "ami.full.panoramisk.cpu",
+                    "ami.filtered.panoramisk.cpu",
+                    "pbx.ami.panoramisk.cpu",
+                ),
+            ),
+            ",.1f",
+        )
+    }
+
+At 10,000 events/s (100 every 10 ms, 70 calls ending a second, each on disk before the next slice is read),
+from the feeder's send to the tracker, ms:
+p50 {book.shown("ami.lag.p50", ".2f")}, p99 {book.shown("ami.lag.p99", ".1f")},
+longest {book.shown("ami.lag.max", ".1f")}; share of a core {book.shown("ami.lag.cpu", ".2f")}.
+
+## The daemon as a whole
+
+`siaga112 run --only track` on one core, from the first byte of 2,000 calls to the last row in Redis.
+
+{
+        _rows(
+            book,
+            ("stream", "ended calls/s", "processor time a call, µs"),
+            (
+                ("shipped filter", "whole.filtered.rate", "whole.filtered.cpu"),
+                ("no filter", "whole.full.rate", "whole.full.cpu"),
+            ),
+        )
+    }
+
+Both halves in one process, 200 verdicts a second, p99 of a verdict in µs: alone
+{book.shown("halves.alone.p99")}; with two scrapes a second {
+        book.shown("halves.scraped.p99")
+    }; of those asked for
+within 250 ms of the beginning of a burst of 2,500 events {book.shown("halves.burst.p99")}.
+A scrape meanwhile: {book.shown("scrape.ms", ".1f")} ms.
+
+## On a real Asterisk 22
+
+Mean time of one `AGI()` in the dialplan, less the loop around it, µs: C {book.shown("pbx.agi.c")},
+siaga112 {book.shown("pbx.agi.siaga112")}, streams {book.shown("pbx.agi.streams")},
+panoramisk {book.shown("pbx.agi.panoramisk")}.
+
+From the INVITE to the final answer, ms (486 for who is let in, 403 for who is blocked; a third of the calls each):
+
+{_setup(book)}
+
+## Cost as work grows
+
+![Cost as work grows](growth.png)
+
+{_growth(book)}
+
+At rest with both halves: {book.shown("memory.mb", ".1f")} MB; ready {
+        book.shown("start.s", ".2f")
+    } s after its
+start; `siaga112 --help` {book.shown("help.s", ".2f")} s; a scrape at rest {
+        book.shown("scrape_at_rest.ms", ".1f")
+    } ms.
+
+{FINDINGS.read_text("utf-8").strip()}
+"""
+
+
+def _rows(book: Book, head: Sequence[str], rows: Sequence[Sequence[str]], form: str = ",.0f") -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for first, *names in rows:
+        lines.append(f"| {first} | {' | '.join(book.shown(name, form) for name in names)} |")
+    return "\n".join(lines)
+
+
+def _verdicts(book: Book) -> str:
+    head = ("server", "1: p50 µs", "1: p99 µs", "16: /s", "64: /s", "64: p99 µs", "64: CPU µs/session")
+    figures = ("1.p50", "1.p99", "16.rate", "64.rate", "64.p99", "64.cpu")
+    rows = [(text, *(f"fastagi.{name}.{figure}" for figure in figures)) for name, text in SERVERS.items()]
+    failed = sum(
+        sum(book.values.get(f"fastagi.{name}.{at_once}.failed", ()))
+        for name in SERVERS
+        for at_once in AT_ONCE
+    )
+    return f"{_rows(book, head, rows)}\n\nSessions that failed, of all servers: {failed:.0f}."
+
+
+def _setup(book: Book) -> str:
+    head = (
+        "calls/s",
+        "not screened",
+        "screened",
+        "added",
+        "blocked",
+        "p99: not screened",
+        "screened",
+        "added",
+        "blocked",
+    )
+    kinds = ("unscreened", "screened", "added", "rejected")
+    rows = [
+        (f"{rate}", *(f"pbx.setup.{rate}.{kind}_{figure}" for figure in ("p50", "p99") for kind in kinds))
+        for rate in (1, 20, 100)
+    ]
+    return _rows(book, head, rows, ",.2f")
+
+
+def _growth(book: Book) -> str:
+    parts = (
+        ("blocked numbers", "blocked", ("p50", "p99", "redis_mb", "daemon_mb"),
+         ("verdict p50 µs", "p99 µs", "Redis MB", "daemon MB")),
+        ("calls in progress", "calls", ("event_us",), ("CPU µs an event",)),
+        ("rows of the ledger", "ledger", ("record_us", "calls_s", "redis_mb"),
+         ("to record a call, µs", "`siaga112 calls` of the last two days, s", "Redis MB")),
+    )  # fmt: skip
+    tables = []
+    for title, prefix, figures, heads in parts:
+        sizes = charts.sizes(book, prefix)
+        rows = [(f"{size:,}", *(f"growth.{prefix}.{size}.{figure}" for figure in figures)) for size in sizes]
+        tables.append(_rows(book, (title, *heads), rows, ",.3g"))
+    return "\n\n".join(tables)

@@ -12,7 +12,9 @@ _CALL_ID: Final = re.compile(rb"^Call-ID: *(\S+)", re.MULTILINE)
 _TO: Final = re.compile(rb"^To: *(.+?)\r?$", re.MULTILINE)
 _FINAL: Final = 200
 
-_SDP: Final = "v=0\r\no=bench 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+_SDP: Final = (
+    "v=0\r\no=bench 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+)
 _HEAD: Final = """\
 {method} sip:{dialled}@127.0.0.1:{port} SIP/2.0\r
 Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK-{id}\r

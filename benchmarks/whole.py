@@ -39,7 +39,11 @@ def _rows(store: Store) -> int:
 def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
     """Feed whole calls; the last row of the ledger ends the time. The daemon has one core for itself alone."""
     stream = made.calls(calls)
-    with redis() as store, Feeder() as feeder, siaga112(store.url, only="track", ami=feeder.port, pin=0) as daemon:
+    with (
+        redis() as store,
+        Feeder() as feeder,
+        siaga112(store.url, only="track", ami=feeder.port, pin=0) as daemon,
+    ):
         feeder.ready.wait(30)
         began, used = time.monotonic(), daemon.cpu()
         sender = threading.Thread(target=feeder.send, args=(stream,))
