@@ -34,7 +34,7 @@ class Book:
     def shown(self, name: str, form: str = ",.0f") -> str:
         """Write median and spread for a table."""
         if name not in self.values:
-            return "–"
+            return "-"
         held = self.values[name]
         middle = format(statistics.median(held), form)
-        return middle if len(held) == 1 else f"{middle} ({min(held):{form}}–{max(held):{form}})"
+        return middle if len(held) == 1 else f"{middle} ({min(held):{form}} to {max(held):{form}})"

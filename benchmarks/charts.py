@@ -32,19 +32,19 @@ def draw(book: Book, folder: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - slow, and only a full run draws
 
     mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    pyplot.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.2), sharey=True)
+    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True)
     _bars(left, book, "64.rate", "sessions a second, 64 at once (more is better)", 1.0)
     _bars(right, book, "64.p99", "p99 of a session in ms, 64 at once (less is better)", 1e-3)
     left.invert_yaxis()
     figure.tight_layout()
     figure.savefig(folder / "verdicts.png", dpi=110)
-    figure, axes = pyplot.subplots(1, 3, figsize=(10, 3.0))
-    _line(axes[0], book, "blocked", ("p50", "p99"), "blocked numbers", "verdict, µs")
-    _line(axes[1], book, "calls", ("event_us",), "calls in progress", "CPU an event, µs")
-    _line(axes[2], book, "ledger", ("record_us",), "rows of the ledger", "to record a call, µs")
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.0))
+    _line(axes[0], book, "blocked", ("p50", "p99"), x="blocked numbers", y="verdict, µs")
+    _line(axes[1], book, "calls", ("event_us",), x="calls in progress", y="CPU an event, µs")
+    _line(axes[2], book, "ledger", ("record_us",), x="rows of the ledger", y="to record a call, µs")
     figure.tight_layout()
     figure.savefig(folder / "growth.png", dpi=110)
 
@@ -64,7 +64,7 @@ def _bars(axis: Any, book: Book, figure: str, title: str, scale: float) -> None:
     axis.set_title(title, fontsize=9, loc="left")
 
 
-def _line(axis: Any, book: Book, prefix: str, figures: Sequence[str], x: str, y: str) -> None:
+def _line(axis: Any, book: Book, prefix: str, figures: Sequence[str], *, x: str, y: str) -> None:
     measured = sizes(book, prefix)
     for figure in figures:
         values = [book.median(f"growth.{prefix}.{size}.{figure}") for size in measured]

@@ -22,7 +22,7 @@ _PEER: Final = Path(__file__).parent / "peers" / "ami_panoramisk.py"
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     """Feed each client the same stream in turn."""
     rounds, ours_calls, peer_calls = (3, 200, 60) if quick else (7, 400, 120)
-    # Not more events than the source keeps for a consumer that is behind (`ami.BACKLOG`), or it tells of a gap.
+    # Not more events than the source keeps for a consumer that is behind (`ami.BACKLOG`).
     names = sorted(name.decode() for name in WANTED)
     for label, path in (("full", mix.FULL), ("filtered", mix.FILTERED)):
         say(f"{label} stream")

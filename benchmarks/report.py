@@ -1,13 +1,13 @@
 """What a run leaves behind: README.md, the charts, and recorded.json for `make bench-check`."""
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import json
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +18,28 @@ from benchmarks.verdicts import AT_ONCE
 
 FOLDER: Final = Path(__file__).parent
 RECORDED: Final = FOLDER / "recorded.json"
-FINDINGS: Final = FOLDER / "findings.md"
+TEMPLATE: Final = FOLDER / "page.md"
+_PLACE: Final = re.compile(r"\{\{(.*?)\}\}")
 SLACK: Final = 0.25
 """A guarded ratio may be worse than the recorded one by this share."""
 
 _OURS: Final = ("uvloop", "redis", "hiredis", "panoramisk", "aiohttp", "prometheus-client")
 
+AMI: Final = (
+    ("client", "no filter", "shipped filter", "a real Asterisk, 20 calls/s, no filter"),
+    (
+        ("**siaga112**", "ami.full.siaga112.cpu", "ami.filtered.siaga112.cpu", "pbx.ami.siaga112.cpu"),
+        ("**siaga112**, 200 kinds known", "ami.full.siaga112_200.cpu", "ami.filtered.siaga112_200.cpu", ""),
+        ("panoramisk", "ami.full.panoramisk.cpu", "ami.filtered.panoramisk.cpu", "pbx.ami.panoramisk.cpu"),
+    ),
+)
+WHOLE: Final = (
+    ("stream", "ended calls/s", "processor time a call, µs"),
+    (
+        ("shipped filter", "whole.filtered.rate", "whole.filtered.cpu"),
+        ("no filter", "whole.full.rate", "whole.full.cpu"),
+    ),
+)
 SERVERS: Final = {
     "nothing": "C, epoll, no look-up: the load generator's own limit",
     "c": "C, epoll, one Redis GET",
@@ -104,132 +120,31 @@ def _first_line(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.partition("\n")[0]
 
 
-def _today() -> str:
-    return f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
+def _machine() -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in machine().items())])
 
 
 def page(book: Book) -> str:
-    """Write README.md."""
-    about = "\n".join(f"| {name} | {value} |" for name, value in machine().items())
-    return f"""\
-# How fast siaga112 is
-
-Made by `make bench` (about 13 minutes) on {
-        _today()
-    }; do not edit: the words are in `report.py` and `findings.md`.
-`make bench-check` measures briefly and fails if a ratio is worse than the recorded one by more than 25 %.
-Everything runs on loopback and is started by the command itself: the real `siaga112 run`, real redis-servers,
-a real Asterisk 22, the peers' latest releases in a virtual environment of their own, the programs in C compiled
-on the spot. All servers of a comparison are up together and get their turns in every round, in a turning order;
-a figure is the median of the rounds with (lowest–highest), a ratio the median of the rounds' own ratios.
-Absolute figures move from machine to machine; the ratios are what holds.
-
-| | |
-|---|---|
-{about}
-
-## Targets
-
-{table(book)}
-
-## FastAGI: a session each call
-
-A new connection, 22 header lines in, one look-up, the commands, close. The peers and the C server do one
-`SET VARIABLE`; siaga112 sets the reason and the verdict, one after the other, as Asterisk's parser wants.
-
-![Sessions a second and p99 at 64 at once](verdicts.png)
-
-{_verdicts(book)}
-
-## AMI: from the socket to a typed event
-
-One recorded queue call again and again under other names, as fast as the client reads: everything that a
-manager user without a filter is sent (143 events, 60 kB a call), and what the shipped event filter lets through.
-panoramisk has the same 13 names registered. Processor time of the client, µs an event of the stream.
-
-{
-        _rows(
-            book,
-            ("client", "no filter", "shipped filter", "a real Asterisk, 20 calls/s, no filter"),
-            (
-                (
-                    "**siaga112**",
-                    "ami.full.siaga112.cpu",
-                    "ami.filtered.siaga112.cpu",
-                    "pbx.ami.siaga112.cpu",
-                ),
-                (
-                    "**siaga112**, 200 kinds known",
-                    "ami.full.siaga112_200.cpu",
-                    "ami.filtered.siaga112_200.cpu",
-                    "",
-                ),
-                (
-                    "panoramisk",
-                    "ami.full.panoramisk.cpu",
-                    "ami.filtered.panoramisk.cpu",
-                    "pbx.ami.panoramisk.cpu",
-                ),
-            ),
-            ",.1f",
-        )
+    """Fill the template: `{{name form}}` is a figure, `{{@name}}` a table."""
+    parts: dict[str, Callable[[], str]] = {
+        "date": lambda: f"{dt.datetime.now(dt.UTC):%Y-%m-%d}",
+        "machine": _machine,
+        "targets": lambda: table(book),
+        "verdicts": lambda: _verdicts(book),
+        "ami": lambda: _rows(book, *AMI, ",.1f"),
+        "whole": lambda: _rows(book, *WHOLE, ",.0f"),
+        "setup": lambda: _setup(book),
+        "growth": lambda: _growth(book),
     }
 
-At 10,000 events/s (100 every 10 ms, 70 calls ending a second, each on disk before the next slice is read),
-from the feeder's send to the tracker, ms:
-p50 {book.shown("ami.lag.p50", ".2f")}, p99 {book.shown("ami.lag.p99", ".1f")},
-longest {book.shown("ami.lag.max", ".1f")}; share of a core {book.shown("ami.lag.cpu", ".2f")}.
+    def fill(found: re.Match[str]) -> str:
+        name, _, form = found[1].partition(" ")
+        return parts[name[1:]]() if name.startswith("@") else book.shown(name, form or ",.0f")
 
-## The daemon as a whole
-
-`siaga112 run --only track` on one core, from the first byte of 2,000 calls to the last row in Redis.
-
-{
-        _rows(
-            book,
-            ("stream", "ended calls/s", "processor time a call, µs"),
-            (
-                ("shipped filter", "whole.filtered.rate", "whole.filtered.cpu"),
-                ("no filter", "whole.full.rate", "whole.full.cpu"),
-            ),
-        )
-    }
-
-Both halves in one process, 200 verdicts a second, p99 of a verdict in µs: alone
-{book.shown("halves.alone.p99")}; with two scrapes a second {
-        book.shown("halves.scraped.p99")
-    }; of those asked for
-within 250 ms of the beginning of a burst of 2,500 events {book.shown("halves.burst.p99")}.
-A scrape meanwhile: {book.shown("scrape.ms", ".1f")} ms.
-
-## On a real Asterisk 22
-
-Mean time of one `AGI()` in the dialplan, less the loop around it, µs: C {book.shown("pbx.agi.c")},
-siaga112 {book.shown("pbx.agi.siaga112")}, streams {book.shown("pbx.agi.streams")},
-panoramisk {book.shown("pbx.agi.panoramisk")}.
-
-From the INVITE to the final answer, ms (486 for who is let in, 403 for who is blocked; a third of the calls each):
-
-{_setup(book)}
-
-## Cost as work grows
-
-![Cost as work grows](growth.png)
-
-{_growth(book)}
-
-At rest with both halves: {book.shown("memory.mb", ".1f")} MB; ready {
-        book.shown("start.s", ".2f")
-    } s after its
-start; `siaga112 --help` {book.shown("help.s", ".2f")} s; a scrape at rest {
-        book.shown("scrape_at_rest.ms", ".1f")
-    } ms.
-
-{FINDINGS.read_text("utf-8").strip()}
-"""
+    return _PLACE.sub(fill, TEMPLATE.read_text("utf-8"))
 
 
-def _rows(book: Book, head: Sequence[str], rows: Sequence[Sequence[str]], form: str = ",.0f") -> str:
+def _rows(book: Book, head: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for first, *names in rows:
         lines.append(f"| {first} | {' | '.join(book.shown(name, form) for name in names)} |")
@@ -245,7 +160,7 @@ def _verdicts(book: Book) -> str:
         for name in SERVERS
         for at_once in AT_ONCE
     )
-    return f"{_rows(book, head, rows)}\n\nSessions that failed, of all servers: {failed:.0f}."
+    return f"{_rows(book, head, rows, ',.0f')}\n\nSessions that failed, of all servers: {failed:.0f}."
 
 
 def _setup(book: Book) -> str:

@@ -12,13 +12,13 @@ _Value = Callable[[Book], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One target: `value` is to be at most `limit`, or at least. `guarded`: `make bench-check` compares it."""
+    """One target: `value` is to be at most `limit`, or at least. Guarded ones are compared later."""
 
     name: str
     text: str
     limit: float
     value: _Value
-    unit: str = "×"
+    unit: str = " times"
     at_least: bool = False
     guarded: bool = False
 
@@ -93,7 +93,7 @@ TARGETS: Final = (
         _ratio("ami.full.siaga112_200.cpu", "ami.full.siaga112.cpu"), guarded=True,
     ),
     Target(
-        "whole", "3. ended calls a second, tracked to stored, one core", 2_000, _median("whole.filtered.rate"),
+        "whole", "3. ended calls a second, stored, on one core", 2_000, _median("whole.filtered.rate"),
         unit=" calls/s", at_least=True,
     ),
     Target("lag", "3. at 10,000 events/s: p99 from socket to tracker", 5, _median("ami.lag.p99"), unit=" ms"),
@@ -105,7 +105,10 @@ TARGETS: Final = (
         "scraped", "3. a verdict's p99 with two scrapes a second ÷ without", 2,
         _ratio("halves.scraped.p99", "halves.alone.p99"),
     ),
-    Target("agi", "4. mean AGI() in a real dialplan ÷ the C server's", 1.1, _ratio("pbx.agi.siaga112", "pbx.agi.c")),
+    Target(
+        "agi", "4. mean AGI() in a real dialplan ÷ the C server's", 1.1,
+        _ratio("pbx.agi.siaga112", "pbx.agi.c"),
+    ),
     *(
         Target(
             f"setup_{figure}_{rate}", f"4. set-up time added at {rate} calls/s, {figure}", limit,
@@ -115,7 +118,8 @@ TARGETS: Final = (
         for figure, limit in (("p50", 2), ("p99", 20))
     ),
     Target(
-        "blocked", "5. blocked numbers 10³ → 10⁶: a verdict's p50", 2, _growth("blocked", 1_000, 1_000_000, "p50")
+        "blocked", "5. blocked numbers 10³ → 10⁶: a verdict's p50", 2,
+        _growth("blocked", 1_000, 1_000_000, "p50"),
     ),
     Target(
         "calls", "5. calls in progress 10 → 10,000: CPU an event", 4, _growth("calls", 10, 10_000, "event_us")
@@ -138,7 +142,7 @@ def table(book: Book) -> str:
     for target in TARGETS:
         value = target.value(book)
         sign = "≥" if target.at_least else "≤"
-        measured = "–" if value is None else f"{value:,.3g}{target.unit}"
+        measured = "-" if value is None else f"{value:,.3g}{target.unit}"
         goal = f"{sign} {target.limit:,.3g}{target.unit}"
         rows.append(f"| {target.text} | {goal} | {measured} | {words[target.met(book)]} |")
     return "\n".join(rows)

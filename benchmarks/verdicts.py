@@ -18,7 +18,7 @@ _PEERS_FOLDER: Final = Path(__file__).parent / "peers"
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     """Run all servers at once, give each its turn in every round."""
-    rounds, seconds, held = (3, 0.5, 100_000) if quick else (7, 1.0, MILLION)
+    rounds, seconds, held = (3, 0.5, 100_000) if quick else (5, 1.0, MILLION)
     with ExitStack() as stack:
         empty, full = stack.enter_context(redis()), stack.enter_context(redis())
         say(f"a block list of {held:,}")

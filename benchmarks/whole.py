@@ -23,7 +23,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     say("ended calls a second")
     for _ in range(2 if quick else 5):
         for label, path in (("filtered", mix.FILTERED), ("full", mix.FULL)):
-            _ended(book, label, mix.Mix(path), 300 if quick else 2_000)
+            _ended(book, label, mix.Mix(path), 200 if quick else 1_000)
     say("both halves in one process")
     with redis() as store, Feeder() as feeder, siaga112(store.url, ami=feeder.port) as daemon:
         feeder.ready.wait(30)
@@ -37,7 +37,7 @@ def _rows(store: Store) -> int:
 
 
 def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
-    """Feed whole calls; the last row of the ledger ends the time. The daemon has one core for itself alone."""
+    """Feed whole calls; the last row of the ledger ends the time. The daemon has one core."""
     stream = made.calls(calls)
     with (
         redis() as store,
