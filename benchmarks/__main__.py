@@ -9,6 +9,7 @@ one replaces nothing. `--check` measures briefly and compares the ratios with th
 
 import argparse
 import functools
+import os
 import sys
 import time
 from typing import Final
@@ -31,6 +32,7 @@ GUARDED: Final = ("verdicts", "events")
 def measure(name: str, *, quick: bool) -> Book:
     """Measure a section."""
     book, began = Book(), time.monotonic()
+    book.add(f"load.{name}", os.getloadavg()[0])
     SECTIONS[name](book, quick=quick, say=functools.partial(print, f"{name}:", flush=True))
     print("\n".join(f"{figure}: {book.shown(figure, ',.3g')}" for figure in book.values))
     print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)

@@ -22,10 +22,11 @@ TIMES: Final = 400
 """How often one loop of the dialplan asks."""
 
 RATES: Final = ((1, 24.0), (20, 15.0), (100, 12.0))
-"""Calls a second, and for how many seconds. A third of the calls are of each kind."""
+"""Calls a second, and for how many seconds. A quarter of the calls are of each kind."""
 
 SCREENED: Final = "112"
 UNSCREENED: Final = "113"
+BY_C: Final = "114"
 _PEERS: Final = Path(__file__).parent / "peers"
 
 _LOOP: Final = """
@@ -42,6 +43,8 @@ _INCOMING: Final = f"""
 exten => {SCREENED},1,Gosub(siaga112-screen,s,1)
  same => n,Hangup(17)
 exten => {UNSCREENED},1,Hangup(17)
+exten => {BY_C},1,Set(SIAGA_AGI=agi://127.0.0.1:C_PORT/screen)
+ same => n,Goto({SCREENED},1)
 """
 _MANAGER: Final = {"manager.conf": "\n[bench]\nsecret = bench\nread = all\nwrite = all\n"}
 
@@ -69,11 +72,12 @@ async def _on(asked: dict[str, Running], book: Book, *, quick: bool, say: Callab
         _LOOP.format(name=name, ask=ask, times=TIMES) for name, ask in {"nothing": "NoOp()", **asks}.items()
     )
     url = f"agi://127.0.0.1:{asked['siaga112'].port}/screen"
+    incoming = _INCOMING.replace("C_PORT", str(asked["c"].port))
     async with (
         Asterisk.start(
             find("22", say),
             context="bench-incoming",
-            dialplan=f"{_INCOMING}\n[bench-loops]{loops}",
+            dialplan=f"{incoming}\n[bench-loops]{loops}",
             globals_={"SIAGA_AGI": url},
             more=_MANAGER,
         ) as pbx,
@@ -104,10 +108,11 @@ async def _loop(observer: Observer, name: str) -> float:
 
 
 async def _knock(callers: Callers, book: Book, rate: int, seconds: float) -> None:
-    """Call at that rate: screened and let in, not screened, screened and blocked, in turn."""
+    """Call at that rate: let in by us, by nobody, by the C server, and rejected, in turn."""
     kinds = (
         ("screened", f"0{load.NOT_BLOCKED}", SCREENED, 486),
         ("unscreened", f"0{load.NOT_BLOCKED}", UNSCREENED, 486),
+        ("by_c", f"0{load.NOT_BLOCKED}", BY_C, 486),
         ("rejected", people.number(7), SCREENED, 403),
     )
     calls = []

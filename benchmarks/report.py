@@ -164,18 +164,9 @@ def _verdicts(book: Book) -> str:
 
 
 def _setup(book: Book) -> str:
-    head = (
-        "calls/s",
-        "not screened",
-        "screened",
-        "added",
-        "blocked",
-        "p99: not screened",
-        "screened",
-        "added",
-        "blocked",
-    )
-    kinds = ("unscreened", "screened", "added", "rejected")
+    names = ("not screened", "siaga112", "added", "the C server", "rejected")
+    head = ("calls/s", *(f"{figure}: {name}" for figure in ("p50", "p99") for name in names))
+    kinds = ("unscreened", "screened", "added", "by_c", "rejected")
     rows = [
         (f"{rate}", *(f"pbx.setup.{rate}.{kind}_{figure}" for figure in ("p50", "p99") for kind in kinds))
         for rate in (1, 20, 100)
