@@ -41,10 +41,19 @@ def draw(book: Book, folder: Path) -> None:
     left.invert_yaxis()
     figure.tight_layout()
     figure.savefig(folder / "verdicts.png", dpi=110)
-    figure, axes = plt.subplots(1, 3, figsize=(10, 3.0))
+    figure, axes = plt.subplots(1, 4, figsize=(13, 3.0))
     _line(axes[0], book, "blocked", ("p50", "p99"), x="blocked numbers", y="verdict, µs")
     _line(axes[1], book, "calls", ("event_us",), x="calls in progress", y="CPU an event, µs")
     _line(axes[2], book, "ledger", ("record_us",), x="rows of the ledger", y="to record a call, µs")
+    for prefix, text, colour in (
+        ("blocked", "blocked numbers", _OURS),
+        ("ledger", "rows of the ledger", _PEER),
+    ):
+        measured = sizes(book, prefix)
+        values = [book.median(f"growth.{prefix}.{size}.redis_mb") for size in measured]
+        axes[3].loglog(measured, values, marker="o", color=colour, label=text)
+    axes[3].set_ylabel("memory of Redis, MB")
+    axes[3].legend(frameon=False)
     figure.tight_layout()
     figure.savefig(folder / "growth.png", dpi=110)
 
@@ -71,5 +80,6 @@ def _line(axis: Any, book: Book, prefix: str, figures: Sequence[str], *, x: str,
         axis.plot(measured, values, marker="o", color=_OURS if figure != "p99" else _PEER, label=figure)
     axis.set(xscale="log", xlabel=x, ylabel=y)
     axis.set_ylim(bottom=0)
+    axis.margins(y=0.1)
     if len(figures) > 1:
         axis.legend(frameon=False)
