@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import redirect_stderr
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -49,18 +49,23 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
 
 
 def _blocked(book: Book, sizes: Sequence[int], *, quick: bool, say: Callable[[str], None]) -> None:
-    with redis() as store, siaga112(store.url, only="screen") as daemon:
-        load.sessions(daemon.port, 0.5, at_once=64)
-        held = 0
+    """Fill a Redis for each size, with a daemon beside each, and ask them in turn."""
+    with ExitStack() as stack:
+        daemons = {}
         for size in sizes:
-            store.load(people.blocked(size - held, held))
-            held = size
+            store = stack.enter_context(redis())
+            store.load(people.blocked(size))
             say(f"{size:,} blocked numbers, {store.memory():,.0f} MB in Redis")
             book.add(f"growth.blocked.{size}.redis_mb", store.memory())
-            for _ in range(3 if quick else 5):
-                ran = load.sessions(daemon.port, 0.7, first=load.BLOCKED, numbers=size)
+            daemons[size] = stack.enter_context(siaga112(store.url, only="screen"))
+            load.sessions(daemons[size].port, 0.5, at_once=64)
+        for _ in range(3 if quick else 5):
+            for size, daemon in daemons.items():
+                # As many callers in every size, or the cache of numbers would make a difference.
+                ran = load.sessions(daemon.port, 0.7, first=load.BLOCKED, numbers=min(sizes))
                 book.add(f"growth.blocked.{size}.p50", ran.micros(0.5))
                 book.add(f"growth.blocked.{size}.p99", ran.micros(0.99))
+        for size, daemon in daemons.items():
             book.add(f"growth.blocked.{size}.daemon_mb", daemon.memory())
 
 

@@ -1,4 +1,7 @@
-"""The targets, and whether a run meets them."""
+"""The targets, and whether a run meets them.
+
+"Nothing worse than logarithmic": what grows may grow as the logarithm of its size does.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,7 +78,7 @@ TARGETS: Final = (
         "million", "1. 1,000,000 blocked numbers ÷ the empty list: p50 of a caller who is not blocked", 1.1,
         _ratio("fastagi.siaga112_full.1.p50", "fastagi.siaga112.1.p50"), guarded=True,
     ),
-    Target("replica", "2. a local replica of the block list", 0, lambda _: None),
+    Target("replica", "2. a local replica of the block list", 1, lambda _: None),
     Target(
         "ami_full", "3. CPU an event, everything the PBX says ÷ panoramisk", 0.1,
         _ratio("ami.full.siaga112.cpu", "ami.full.panoramisk.cpu"), guarded=True,
@@ -122,7 +125,8 @@ TARGETS: Final = (
         _growth("blocked", 1_000, 1_000_000, "p50"),
     ),
     Target(
-        "calls", "5. calls in progress 10 → 10,000: CPU an event", 4, _growth("calls", 10, 10_000, "event_us")
+        "calls", "5. calls in progress 1,000 → 10,000: CPU an event", 4 / 3,
+        _growth("calls", 1_000, 10_000, "event_us"),
     ),
     Target(
         "ledger", "5. rows of the ledger 10⁴ → 10⁶: to record a call", 1.5,
@@ -143,6 +147,6 @@ def table(book: Book) -> str:
         value = target.value(book)
         sign = "≥" if target.at_least else "≤"
         measured = "-" if value is None else f"{value:,.3g}{target.unit}"
-        goal = f"{sign} {target.limit:,.3g}{target.unit}"
+        goal = f"{sign} {target.limit:,.4g}{target.unit}" if target.name != "replica" else "see below"
         rows.append(f"| {target.text} | {goal} | {measured} | {words[target.met(book)]} |")
     return "\n".join(rows)
