@@ -56,11 +56,11 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         store.load(people.blocked(1_000))
         servers = {"siaga112": stack.enter_context(siaga112(store.url, only="screen"))}
         port = ports.free()
-        program = [build.program("agi_server"), *map(str, (port, store.port, 1))]
+        program: list[str | Path] = [build.program("agi_server"), *map(str, (port, store.port, 1))]
         asked: dict[str, Running] = {**servers, "c": stack.enter_context(started(program, port))}
         for name in ("streams", "panoramisk"):
             port = ports.free()
-            script = [build.peers(), _PEERS / f"fastagi_{name}.py", str(port), str(store.port)]
+            script: list[str | Path] = [build.peers(), _PEERS / f"fastagi_{name}.py", str(port), str(store.port)]
             asked[name] = stack.enter_context(started(script, port))
         asyncio.run(_on(asked, book, quick=quick, say=say))
 
@@ -139,7 +139,7 @@ async def _live(callers: Callers, pbx: Asterisk, observer: Observer, book: Book,
     """Let both clients follow the same calls, without a filter."""
     names = sorted(name.decode() for name in WANTED)
     port, never = str(pbx.ami_port), str(10**9)
-    commands = {
+    commands: dict[str, list[str | Path]] = {
         "siaga112": [sys.executable, "-m", "benchmarks.ami_siaga112", port, never, "0"],
         "panoramisk": [build.peers(), str(_PEERS / "ami_panoramisk.py"), port, never, *names],
     }

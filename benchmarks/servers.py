@@ -154,6 +154,6 @@ def siaga112(
         pinned = [] if pin is None else ["taskset", "-c", str(pin)]
         port = metrics if only == "track" else agi
         began = time.monotonic()
-        run = [*pinned, sys.executable, "-m", "siaga112", "--config", config, "run"]
+        run: list[str | Path] = [*pinned, sys.executable, "-m", "siaga112", "--config", config, "run"]
         with started([*run, *(["--only", only] if only else [])], port) as process:
             yield Daemon(process.pid, port, metrics, config, time.monotonic() - began)

@@ -27,11 +27,16 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         servers["siaga112_full"] = stack.enter_context(siaga112(full.url, only="screen"))
         for name, arguments in {"c": (empty.port, 1), "c_two": (empty.port, 2), "nothing": (0, 1)}.items():
             port = ports.free()
-            program = [build.program("agi_server"), *map(str, (port, *arguments))]
+            program: list[str | Path] = [build.program("agi_server"), *map(str, (port, *arguments))]
             servers[name] = stack.enter_context(started(program, port))
         for name in PEERS:
             port = ports.free()
-            script = [build.peers(), _PEERS_FOLDER / f"fastagi_{name}.py", str(port), str(empty.port)]
+            script: list[str | Path] = [
+                build.peers(),
+                _PEERS_FOLDER / f"fastagi_{name}.py",
+                str(port),
+                str(empty.port),
+            ]
             servers[name] = stack.enter_context(started(script, port))
         for server in servers.values():
             load.sessions(server.port, 0.3, at_once=64)  # connections to Redis are made, code is warm

@@ -14,6 +14,7 @@ from benchmarks.feeder import Feeder
 from benchmarks.servers import started
 from siaga112.core.calls import Tracker
 from siaga112.core.events import WANTED, Malformed, parse
+from siaga112.core.model import Call
 from siaga112.settings import Settings
 from tests.lab import ports
 
@@ -45,7 +46,7 @@ def test_every_made_call_is_a_call_of_its_own(path: Path) -> None:
     """Each call made from a recorded one is well formed, ends, and has its own id and caller."""
     stream = mix.Mix(path).calls(CALLS)
     tracker = Tracker(Settings().dialplan())
-    ended = []
+    ended: list[Call] = []
     wanted = (m for m in stream.split(b"\r\n\r\n") if m.partition(b"\r\n")[0][7:] in WANTED)
     for message in wanted:
         event = parse(message, 0)
