@@ -9,7 +9,6 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
@@ -38,7 +37,7 @@ class Watched(Tracker):
         self.stamps = stamps
         self.done = asyncio.Event()
 
-    def feed(self, event: Event) -> Iterator[Call]:
+    def feed(self, event: Event) -> tuple[Call, ...]:
         """Look at the clock, then do as always."""
         if isinstance(event, VariableSet) and event.name == STAMP:
             self.lags.append((time.monotonic_ns() - int(event.value)) / 1e6)

@@ -60,7 +60,12 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         asked: dict[str, Running] = {**servers, "c": stack.enter_context(started(program, port))}
         for name in ("streams", "panoramisk"):
             port = ports.free()
-            script: list[str | Path] = [build.peers(), _PEERS / f"fastagi_{name}.py", str(port), str(store.port)]
+            script: list[str | Path] = [
+                build.peers(),
+                _PEERS / f"fastagi_{name}.py",
+                str(port),
+                str(store.port),
+            ]
             asked[name] = stack.enter_context(started(script, port))
         asyncio.run(_on(asked, book, quick=quick, say=say))
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from benchmarks import build, charts
 from benchmarks.book import Book
-from benchmarks.targets import TARGETS, Target, table
+from benchmarks.targets import GUARDED, Target, table
 from benchmarks.verdicts import AT_ONCE
 
 FOLDER: Final = Path(__file__).parent
@@ -57,9 +57,8 @@ def record(measured: Book) -> None:
     """Put the figures of a section in the place of its last ones, and write everything anew."""
     book = read() if RECORDED.exists() else Book()
     book.values |= measured.values
-    values = {target.name: target.value(book) for target in TARGETS}
     recorded = {
-        "ratios": {t.name: round(value, 4) for t in TARGETS if t.guarded and (value := values[t.name])},
+        "ratios": {t.name: round(value, 4) for t in GUARDED if (value := t.value(book))},
         "figures": {
             name: [float(f"{value:.5g}") for value in held] for name, held in sorted(book.values.items())
         },
@@ -87,9 +86,9 @@ def check(book: Book, recorded: dict[str, float] | None = None) -> int:
     """Compare the guarded ratios with the recorded ones; 1 if one is worse by more than the slack."""
     known = json.loads(RECORDED.read_text("utf-8"))["ratios"] if recorded is None else recorded
     worse = 0
-    for target in TARGETS:
+    for target in GUARDED:
         value = target.value(book)
-        if target.guarded and value is not None and target.name in known:
+        if value is not None and target.name in known:
             is_worse = _is_worse(target, value, known[target.name])
             worse += is_worse
             verdict = "WORSE" if is_worse else "ok"
