@@ -2,6 +2,7 @@
 # make test    every test, with real calls on Asterisk 22 and 16
 # make faults  every fault of docs/reliability.md in full strength; writes that page
 # make check   what must be clean before a commit: ruff, mypy, import contracts, fast tests
+# make bench   how fast it is, beside its peers and the limit: rewrites benchmarks/README.md (13 minutes)
 # Each installs what it needs (apt and a virtual environment in .venv).
 
 VENV   := .venv
@@ -12,6 +13,7 @@ PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
+.PHONY: bench bench-check
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -95,6 +97,13 @@ image: $(READY)
 image-check: image
 	tests/image/build $(PYTHON) siaga112-lab tests/image/pbx/Dockerfile forky
 	$(PYTHON) -m tests.image
+bench: $(READY)
+	$(PYTHON) -m tests.lab.roots 22
+	$(PYTHON) -m benchmarks
+
+# Are the ratios still those that benchmarks/recorded.json holds?
+bench-check: $(READY)
+	$(PYTHON) -m benchmarks --check
 
 prompts:
 	asterisk/sounds/make-prompts

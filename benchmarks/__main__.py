@@ -1,0 +1,66 @@
+"""Measure siaga112 beside its peers and the limit, and write benchmarks/README.md.
+
+    python -m benchmarks [--quick] [--check] [SECTION…]
+
+Sections: verdicts, events, whole, costs, growth, pbx; all of them if none is named. A section that is
+measured anew replaces its figures in recorded.json, from which the page and its charts are made; a quick
+one replaces nothing. `--check` measures briefly and compares the ratios with the recorded ones.
+"""
+
+import argparse
+import functools
+import os
+import sys
+import time
+from typing import Final
+
+from benchmarks import build, costs, events, growth, pbx, targets, verdicts, whole, writing
+from benchmarks.book import Book
+
+SECTIONS: Final = {
+    "verdicts": verdicts.measure,
+    "events": events.measure,
+    "whole": whole.measure,
+    "costs": costs.measure,
+    "growth": growth.measure,
+    "pbx": pbx.measure,
+}
+GUARDED: Final = ("verdicts", "events")
+"""The sections that have guarded ratios."""
+
+
+def measure(name: str, *, quick: bool) -> Book:
+    """Measure a section."""
+    book, began = Book(), time.monotonic()
+    book.add(f"load.{name}", os.getloadavg()[0])
+    SECTIONS[name](book, quick=quick, say=functools.partial(print, f"{name}:", flush=True))
+    print("\n".join(f"{figure}: {book.shown(figure, ',.3g')}" for figure in book.values))
+    print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+    return book
+
+
+def main() -> int:
+    """Measure, print the targets, and write or compare."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="a few short rounds, to see that it works")
+    parser.add_argument("--check", action="store_true", help="compare the ratios with the recorded ones")
+    given = parser.parse_args()
+    if unknown := set(given.sections) - SECTIONS.keys():
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are: {', '.join(SECTIONS)}")
+    quick = given.quick or given.check
+    sections = given.sections or (GUARDED if given.check else SECTIONS)
+    build.peers()
+    book = Book()
+    for name in sections:
+        book.values |= (measured := measure(name, quick=quick)).values
+        if not quick:
+            writing.record(measured)
+    if given.check:
+        return writing.check(book)
+    print(targets.table(book))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

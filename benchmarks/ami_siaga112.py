@@ -1,0 +1,63 @@
+"""Our AMI source as the daemon runs it: processor time for EXPECTED typed events.
+
+    python -m benchmarks.ami_siaga112 PORT EXPECTED KINDS
+
+KINDS more kinds of event are made known to it first. Prints as `peers/ami_panoramisk.py` does.
+"""
+
+import asyncio
+import sys
+import time
+
+import uvloop
+
+from siaga112 import logs
+from siaga112.adapters import ami
+from siaga112.app import now
+from siaga112.core import events
+
+
+class _Meter:
+    """Counts nothing: what counting costs is the daemon's, not the parser's."""
+
+    def ami_connected(self, *, up: bool) -> None:
+        """Tell that the stream may come."""
+        print("ready" if up else "lost", flush=True)
+
+    def ami_event(self, name: str, at: int, count: int = 1) -> None:
+        """Ignore it."""
+
+    def ami_malformed(self, kind: str) -> None:
+        """Ignore it."""
+
+    def ami_gap(self, cause: str) -> None:
+        """Ignore it."""
+
+    def ami_reconnect(self, cause: str) -> None:
+        """Ignore it."""
+
+
+def know_more(kinds: int) -> None:
+    """Make that many more kinds known."""
+    for number in range(kinds):
+        events._KINDS[f"Kind{number}"] = events._KINDS["VarSet"]  # noqa: SLF001 - nothing public adds one
+    ami.__dict__["WANTED"] = frozenset(name.encode() for name in events._KINDS)  # noqa: SLF001
+
+
+async def main(port: int, expected: int) -> None:
+    """Follow the stream until that many events have come."""
+    source = ami.AmiSource(ami.AmiAddress("127.0.0.1", port, "bench", "bench"), _Meter(), now)
+    seen, began = 0, 0.0
+    async for slice_ in source.slices():
+        began = began or time.process_time()
+        seen += sum(not isinstance(e, events.Resumed | events.QueuesSeen | events.Booted) for e in slice_)
+        if seen >= expected:
+            break
+    print(time.process_time() - began, flush=True)
+
+
+if __name__ == "__main__":
+    logs.configure()
+    know_more(int(sys.argv[3]))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(int(sys.argv[1]), int(sys.argv[2])))

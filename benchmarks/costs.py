@@ -1,0 +1,39 @@
+"""What it costs to have: start, memory at rest, `--help`, a scrape."""
+
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from benchmarks.book import Book
+from benchmarks.feeder import Feeder
+from benchmarks.servers import redis, siaga112
+from benchmarks.whole import scraped
+
+
+def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
+    """Start the daemon several times, and look at it."""
+    say("start, memory, --help")
+    for _ in range(3 if quick else 7):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-m", "siaga112", "--help"], check=True, capture_output=True)
+        book.add("help.s", time.monotonic() - began)
+        with redis() as store, Feeder() as feeder:
+            began = time.monotonic()
+            with siaga112(store.url, ami=feeder.port) as daemon:
+                _until_ready(daemon.metrics)
+                book.add("start.s", time.monotonic() - began)
+                book.add("memory.mb", daemon.memory())
+                for _ in range(10):
+                    book.add("scrape_at_rest.ms", scraped(daemon.metrics) * 1e3)
+
+
+def _until_ready(port: int) -> None:
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz"):
+                return
+        except (urllib.error.HTTPError, urllib.error.URLError):
+            time.sleep(0.005)

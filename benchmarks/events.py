@@ -1,0 +1,89 @@
+"""AMI: processor time from the socket to a typed event, beside panoramisk; and the lag at 10,000 events/s."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks import build, mix
+from benchmarks.book import Book
+from benchmarks.feeder import Feeder
+from siaga112.core.events import WANTED
+
+KINDS: Final = 187
+"""So many more than ours make 200."""
+
+LAG_RATE: Final = 10_000
+LAG_EVERY: Final = 0.01
+_PEER: Final = Path(__file__).parent / "peers" / "ami_panoramisk.py"
+
+
+def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
+    """Feed each client the same stream in turn."""
+    rounds, ours_calls, peer_calls = (3, 200, 60) if quick else (7, 400, 120)
+    # Not more events than the source keeps for a consumer that is behind (`ami.BACKLOG`).
+    names = sorted(name.decode() for name in WANTED)
+    for label, path in (("full", mix.FULL), ("filtered", mix.FILTERED)):
+        say(f"{label} stream")
+        made = mix.Mix(path)
+        scale = 1 if label == "full" else 10
+        ours, peers = made.calls(ours_calls * scale), made.calls(peer_calls * scale)
+        for _ in range(rounds):
+            for kinds in (0, KINDS):
+                wanted = made.wanted * ours_calls * scale
+                spent = _feed([*_ours(), str(wanted), str(kinds)], ours)
+                book.add(
+                    f"ami.{label}.siaga112{'_200' * bool(kinds)}.cpu",
+                    _micros(spent, made, ours_calls * scale),
+                )
+            wanted = made.wanted * peer_calls * scale
+            spent = _feed([build.peers(), str(_PEER), "{port}", str(wanted), *names], peers)
+            book.add(f"ami.{label}.panoramisk.cpu", _micros(spent, made, peer_calls * scale))
+    say(f"lag at {LAG_RATE:,} events/s")
+    made = mix.Mix(mix.FULL)
+    for _ in range(1 if quick else 5):
+        _lag(book, made, 3.0)
+
+
+def _ours() -> list[str]:
+    return [sys.executable, "-m", "benchmarks.ami_siaga112", "{port}"]
+
+
+def _micros(seconds: float, made: mix.Mix, calls: int) -> float:
+    return seconds / (made.events * calls) * 1e6
+
+
+def _feed(command: Sequence[str | Path], stream: bytes) -> float:
+    """Run a client, give it the stream as fast as it reads; give the processor time that it says it used."""
+    with Feeder() as feeder:
+        filled = [str(word).format(port=feeder.port) for word in command]
+        process = subprocess.Popen(filled, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert process.stdout is not None
+        with process, process.stdout:
+            if process.stdout.readline().strip() != "ready":
+                raise SystemExit(f"{filled} is not ready")
+            feeder.send(stream)
+            return float(process.stdout.readline())
+
+
+def _lag(book: Book, made: mix.Mix, seconds: float) -> None:
+    """Send the full stream at that rate in small pieces; each ends with the time at which it was sent."""
+    pieces = _cut(made.calls(int(LAG_RATE * seconds / made.events) + 1), int(LAG_RATE * LAG_EVERY))
+    with Feeder() as feeder:
+        command = [sys.executable, "-m", "benchmarks.lag", str(feeder.port), str(len(pieces))]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert process.stdout is not None
+        with process, process.stdout:
+            process.stdout.readline()
+            feeder.pace(pieces, LAG_EVERY)
+            p50, p99, worst, cpu = map(float, process.stdout.readline().split())
+    book.add_all("ami.lag", {"p50": p50, "p99": p99, "max": worst, "cpu": cpu})
+
+
+def _cut(stream: bytes, events: int) -> list[bytes]:
+    messages = stream.split(b"\r\n\r\n")[:-1]
+    return [
+        b"".join(message + b"\r\n\r\n" for message in messages[at : at + events])
+        for at in range(0, len(messages), events)
+    ]

@@ -1,0 +1,196 @@
+"""Cost as work grows: blocked numbers, calls in progress, rows of the ledger."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, redirect_stderr
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from benchmarks import load, mix, people
+from benchmarks.book import Book
+from benchmarks.servers import command, redis, siaga112
+from siaga112 import logs
+from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.app import now, open_metrics
+from siaga112.core import events
+from siaga112.core.calls import Tracker
+from siaga112.core.codec import dump_entry
+from siaga112.core.lines import Lines
+from siaga112.core.model import DAY, Call, Caller, CallId, Entry, Mode, Reached
+from siaga112.core.outgoing import OutgoingCalls
+from siaga112.core.replay import Replay
+from siaga112.service.pipeline import Pipeline
+from siaga112.service.recording import Recorder
+from siaga112.settings import Settings
+
+BLOCKED: Final = (1_000, 10_000, 100_000, 1_000_000)
+CALLS: Final = (10, 100, 1_000, 10_000)
+LEDGER: Final = (10_000, 100_000, 1_000_000)
+DAYS: Final = 400
+
+
+def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
+    """All three."""
+    _blocked(book, BLOCKED[:3] if quick else BLOCKED, quick=quick, say=say)
+    for _ in range(3 if quick else 5):
+        for calls in CALLS[:3] if quick else CALLS:
+            book.add(f"growth.calls.{calls}.event_us", asyncio.run(_in_progress(calls)))
+    say("calls in progress: done")
+    asyncio.run(_ledger(book, LEDGER[:2] if quick else LEDGER, say))
+
+
+# ── blocked numbers ──────────────────────────────────────────────────────────────────────────────
+
+
+def _blocked(book: Book, sizes: Sequence[int], *, quick: bool, say: Callable[[str], None]) -> None:
+    """Fill a Redis for each size, with a daemon beside each, and ask them in turn."""
+    with ExitStack() as stack:
+        daemons = {}
+        for size in sizes:
+            store = stack.enter_context(redis())
+            store.load(people.blocked(size))
+            say(f"{size:,} blocked numbers, {store.memory():,.0f} MB in Redis")
+            book.add(f"growth.blocked.{size}.redis_mb", store.memory())
+            daemons[size] = stack.enter_context(siaga112(store.url, only="screen"))
+            load.sessions(daemons[size].port, 0.5, at_once=64)
+        for _ in range(3 if quick else 5):
+            for size, daemon in daemons.items():
+                # As many callers in every size, or the cache of numbers would make a difference.
+                ran = load.sessions(daemon.port, 0.7, first=load.BLOCKED, numbers=min(sizes))
+                book.add(f"growth.blocked.{size}.p50", ran.micros(0.5))
+                book.add(f"growth.blocked.{size}.p99", ran.micros(0.99))
+        for size, daemon in daemons.items():
+            book.add(f"growth.blocked.{size}.daemon_mb", daemon.memory())
+
+
+# ── calls in progress ────────────────────────────────────────────────────────────────────────────
+
+
+class _Kept:
+    """An outbox that forgets: the disk does not grow with the calls in progress."""
+
+    async def append(self, settled: Sequence[Entry | Reached]) -> None:
+        """Take it."""
+
+
+class _Source:
+    """Gives its slices once."""
+
+    def __init__(self, made: Sequence[events.Event]) -> None:
+        self._made = made
+
+    async def slices(self) -> AsyncIterator[Sequence[events.Event]]:
+        """Give slices as the AMI source cuts them."""
+        for at in range(0, len(self._made), 32):
+            yield self._made[at : at + 32]
+
+
+async def _in_progress(calls: int) -> float:
+    """Give µs of processor time for an event while so many callers wait in the queue."""
+    settings = Settings()
+    dialplan, rules = settings.dialplan(), settings.policy_rules()
+    pipeline = Pipeline(
+        tracker=Tracker(dialplan),
+        lines=Lines(dialplan.queues, rules.surge),
+        outgoing=OutgoingCalls(dialplan),
+        classifier=settings.classifier_rules(),
+        policy=rules,
+        outbox=_Kept(),  # type: ignore[arg-type]
+        meter=open_metrics(settings),
+        mode=lambda: Mode.ENFORCE,
+    )
+    made = mix.Mix(mix.FILTERED)
+    waiting = _parsed(b"".join(_up_to_the_queue(made.call(number)) for number in range(calls)))
+    await pipeline.run(_Source(waiting))
+    if len(pipeline.tracker.waiting()) != calls:
+        raise SystemExit("not all of them wait")
+    further = _parsed(made.calls(50, first=calls))
+    began = time.process_time()
+    await pipeline.run(_Source(further))
+    return (time.process_time() - began) / len(further) * 1e6
+
+
+def _up_to_the_queue(call: bytes) -> bytes:
+    return call.partition(b"Event: DialBegin")[0]
+
+
+def _parsed(stream: bytes) -> list[events.Event]:
+    parsed = (events.parse(message, 0) for message in stream.split(b"\r\n\r\n") if message)
+    return [event for event in parsed if event is not None and not isinstance(event, events.Malformed)]
+
+
+# ── the ledger ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) -> None:
+    settings = Settings()
+    with Path("/dev/null").open("w") as nowhere, redirect_stderr(nowhere), redis() as redis_:  # noqa: ASYNC230
+        logs.configure()  # a log line costs what it costs; nobody reads it here
+        store = RedisStore(connect(redis_.url), "bench", 400 * DAY)
+        entry = _entry(settings)
+        held = 0
+        for size in sizes:
+            redis_.load(_rows(entry, held, size))
+            held = size
+            say(f"{size:,} rows of the ledger, {redis_.memory():,.0f} MB in Redis")
+            book.add(f"growth.ledger.{size}.redis_mb", redis_.memory())
+            recorder = Recorder(None, store, settings.policy_rules(), open_metrics(settings))  # type: ignore[arg-type]
+            for number in range(200):
+                one = _renamed(entry, now() - 60_000, f"9{number}", Caller(f"+62811{number:08d}"))
+                began = time.perf_counter()
+                await recorder.record(one)
+                book.add(f"growth.ledger.{size}.record_us", (time.perf_counter() - began) * 1e6)
+            config = Path(redis_.socket).with_name("calls.toml")
+            config.write_text(f'site = "bench"\n[redis]\nurl = "{redis_.url}"\n')
+            today = time.strftime("%Y-%m-%d", time.gmtime(now() / 1_000 - 86_400))
+            began = time.monotonic()
+            ask = [
+                sys.executable,
+                "-m",
+                "siaga112",
+                "--config",
+                str(config),
+                "calls",
+                "--since",
+                today,
+                "--json",
+            ]
+            subprocess.run(ask, check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - nothing else runs
+            book.add(f"growth.ledger.{size}.calls_s", time.monotonic() - began)
+        await store.close()
+
+
+def _entry(settings: Settings) -> Entry:
+    replay = Replay(settings.dialplan(), settings.classifier_rules(), settings.policy_rules())
+    return next(replay.run(_parsed(mix.Mix(mix.FILTERED).call(0))))
+
+
+def _renamed(entry: Entry, at: int, suffix: str, caller: Caller) -> Entry:
+    call: Call = entry.finding.call
+    shift = at - call.started
+    moved = {fact: replace(fact, at=fact.at + shift) for fact in call.facts}
+    new = replace(
+        call, id=CallId(f"{at // 1_000}.{suffix}"), caller=caller, facts=tuple(moved[f] for f in call.facts)
+    )
+    deciding = tuple(moved[fact] for fact in entry.finding.deciding)
+    return replace(entry, finding=replace(entry.finding, call=new, deciding=deciding))
+
+
+def _rows(entry: Entry, first: int, last: int) -> Iterator[bytes]:
+    """Write rows spread over all days that are kept."""
+    text = dump_entry(entry)
+    uid = entry.finding.call.id
+    today = now()
+    places = iter(range(first, last))
+    while some := list(islice(places, 1_000)):
+        for place in some:
+            at = today - (place % DAYS) * DAY - 1_000
+            day = time.strftime("%Y-%m-%d", time.gmtime(at / 1_000))
+            call = f"{at // 1_000}.{place}"
+            yield command("HSET", f"siaga112:bench:calls:{day}", call, text.replace(uid, call))

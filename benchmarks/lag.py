@@ -1,0 +1,84 @@
+"""How late the tracker learns: the daemon's own event flow, with a tracker that looks at the clock.
+
+    python -m benchmarks.lag PORT STAMPS
+
+Prints "ready", then p50, p99 and the longest lag in ms, and the share of a processor used.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.feeder import STAMP
+from benchmarks.load import quantile
+from siaga112 import logs
+from siaga112.adapters.ami import AmiAddress, AmiSource
+from siaga112.adapters.outbox import SqliteOutbox
+from siaga112.app import now, open_metrics
+from siaga112.core.calls import Dialplan, Tracker
+from siaga112.core.events import Event, VariableSet
+from siaga112.core.lines import Lines
+from siaga112.core.model import Call, Mode
+from siaga112.core.outgoing import OutgoingCalls
+from siaga112.service.pipeline import Pipeline
+from siaga112.settings import Settings
+
+
+class Watched(Tracker):
+    """Notes how old a stamped event is when it arrives here."""
+
+    def __init__(self, dialplan: Dialplan, stamps: int) -> None:
+        super().__init__(dialplan)
+        self.lags: list[float] = []
+        self.stamps = stamps
+        self.done = asyncio.Event()
+
+    def feed(self, event: Event) -> tuple[Call, ...]:
+        """Look at the clock, then do as always."""
+        if isinstance(event, VariableSet) and event.name == STAMP:
+            self.lags.append((time.monotonic_ns() - int(event.value)) / 1e6)
+            if len(self.lags) == self.stamps:
+                self.done.set()
+        return super().feed(event)
+
+
+async def main(port: int, stamps: int) -> None:
+    """Follow until that many stamps have come."""
+    settings = Settings()
+    dialplan, rules, metrics = settings.dialplan(), settings.policy_rules(), open_metrics(settings)
+    tracker = Watched(dialplan, stamps)
+    with tempfile.TemporaryDirectory() as folder:
+        outbox = SqliteOutbox(Path(folder) / "outbox.db")
+        await outbox.open()
+        pipeline = Pipeline(
+            tracker=tracker,
+            lines=Lines(dialplan.queues, rules.surge),
+            outgoing=OutgoingCalls(dialplan),
+            classifier=settings.classifier_rules(),
+            policy=rules,
+            outbox=outbox,
+            meter=metrics,
+            mode=lambda: Mode.ENFORCE,
+        )
+        source = AmiSource(AmiAddress("127.0.0.1", port, "bench", "bench"), metrics, now)
+        following = asyncio.create_task(pipeline.run(source))
+        while not source.connected:  # noqa: ASYNC110 - it has no event for it
+            await asyncio.sleep(0.01)
+        print("ready", flush=True)
+        began, used = time.monotonic(), time.process_time()
+        await tracker.done.wait()
+        share = (time.process_time() - used) / (time.monotonic() - began)
+        print(*(quantile(tracker.lags, share) for share in (0.5, 0.99, 1)), share, flush=True)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await outbox.close()
+
+
+if __name__ == "__main__":
+    logs.configure()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,159 @@
+"""Everything that is started for a measurement, and how much of the machine it uses."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.lab import ports
+from tests.lab.redis_servers import RedisServer, home
+
+_PATIENCE: Final = 30.0
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+CONFIG: Final = """\
+site = "bench"
+mode = "enforce"
+state_dir = "{state}"
+[ami]
+port = {ami}
+secret = "bench"
+[agi]
+port = {agi}
+deadline_ms = 1500
+[metrics]
+port = {metrics}
+screen_port = {metrics}
+[redis]
+url = "{redis}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A program that listens."""
+
+    pid: int
+    port: int
+
+    def cpu(self) -> float:
+        """Seconds of processor time that it has used, with its threads that are over."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def memory(self) -> float:
+        """Megabytes that it holds."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon(Running):
+    """`siaga112 run`; `port` is FastAGI's (the metrics' of a half that only tracks)."""
+
+    metrics: int
+    config: Path
+    started: float
+    """Seconds from its beginning until it was ready."""
+
+
+@contextmanager
+def started(
+    command: Sequence[str | Path], port: int, environ: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run a program until it listens, and as long as the block lasts."""
+    # Nobody reads what it says: a log line costs what it costs where a journal does.
+    process = subprocess.Popen(
+        command, env={**os.environ, **(environ or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        await_port(port, process)
+        yield Running(process.pid, port)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something listens there; connecting would not do: panoramisk spins on an empty request."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SystemExit(f"{process.args!r} ended with {process.returncode}")
+        if f":{port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text():
+            return
+        time.sleep(0.002)
+    raise SystemExit(f"{process.args!r} does not listen on {port}")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A redis-server of ours."""
+
+    server: RedisServer
+    port: int
+    socket: Path
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def memory(self) -> float:
+        """Megabytes that its data take."""
+        return float(self.server.ask("INFO", "memory")["used_memory"]) / 1e6
+
+    def load(self, commands: Iterator[bytes]) -> None:
+        """Feed it commands in its own protocol, in bulk."""
+        pipe = subprocess.Popen(
+            ["redis-cli", "-s", self.socket, "--pipe"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+        assert pipe.stdin is not None
+        with pipe.stdin:
+            for command in commands:
+                pipe.stdin.write(command)
+        if pipe.wait():
+            raise SystemExit("redis-cli --pipe failed")
+
+
+@contextmanager
+def redis() -> Iterator[Store]:
+    """Run a redis-server that keeps nothing on disk."""
+    port = ports.free()
+    with home() as folder, RedisServer(folder, f"port {port}", "bind 127.0.0.1") as server:
+        yield Store(server, port, folder / "redis.sock")
+
+
+def command(*words: str | bytes) -> bytes:
+    """Write one command in Redis' protocol."""
+    raw = [word.encode() if isinstance(word, str) else word for word in words]
+    return b"*%d\r\n" % len(raw) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in raw)
+
+
+@contextmanager
+def siaga112(
+    store: str, *, only: str = "", ami: int = 1, pin: int | None = None, more: str = ""
+) -> Iterator[Daemon]:
+    """Run the real daemon beside this Redis (an address) and this manager interface (a port)."""
+    with tempfile.TemporaryDirectory(prefix="siaga112-bench-") as name:
+        folder = Path(name)
+        agi, metrics = ports.free(), ports.free()
+        config = folder / "siaga112.toml"
+        text = CONFIG.format(state=folder / "state", ami=ami, agi=agi, metrics=metrics, redis=store)
+        config.write_text(text + more)
+        pinned = [] if pin is None else ["taskset", "-c", str(pin)]
+        port = metrics if only == "track" else agi
+        began = time.monotonic()
+        run: list[str | Path] = [*pinned, sys.executable, "-m", "siaga112", "--config", config, "run"]
+        with started([*run, *(["--only", only] if only else [])], port) as process:
+            yield Daemon(process.pid, port, metrics, config, time.monotonic() - began)

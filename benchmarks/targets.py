@@ -1,0 +1,162 @@
+"""The targets, and whether a run meets them.
+
+"Nothing worse than logarithmic": what grows may grow as the logarithm of its size does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.book import Book
+from benchmarks.verdicts import PEERS
+
+_Value = Callable[[Book], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target: `value` is to be at most `limit`, or at least. Guarded ones are compared later."""
+
+    name: str
+    text: str
+    limit: float
+    value: _Value
+    unit: str = " times"
+    at_least: bool = False
+    guarded: bool = False
+
+    def met(self, book: Book) -> bool | None:
+        """Say whether it is met; None if it was not measured."""
+        value = self.value(book)
+        if value is None:
+            return None
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+def _best(book: Book, figure: str, *, largest: bool) -> str:
+    """Name the best peer by that figure."""
+    names = [name for peer in PEERS if (name := f"fastagi.{peer}.{figure}") in book.values]
+    pick = max if largest else min
+    return pick(names, key=lambda name: book.median(name) or 0.0, default="")
+
+
+def _ratio(over: str, under: str) -> _Value:
+    return lambda book: book.ratio(over, under)
+
+
+def _median(name: str) -> _Value:
+    return lambda book: book.median(name)
+
+
+def _growth(prefix: str, first: int, last: int, figure: str) -> _Value:
+    return lambda book: book.ratio(f"growth.{prefix}.{last}.{figure}", f"growth.{prefix}.{first}.{figure}")
+
+
+def _lookup(book: Book) -> float | None:
+    return book.ratio("fastagi.siaga112.64.rate", _best(book, "64.rate", largest=True))
+
+
+def _tail(book: Book) -> float | None:
+    return book.ratio("fastagi.siaga112.64.p99", _best(book, "64.p99", largest=False))
+
+
+TARGETS: Final = (
+    Target(
+        "verdict_peer", "1. 64 at once: sessions/s ÷ the best Python peer with Redis", 3.5, _lookup,
+        at_least=True, guarded=True,
+    ),
+    Target(
+        "verdict_c", "1. 64 at once: sessions/s ÷ the C server with Redis", 1.0,
+        _ratio("fastagi.siaga112.64.rate", "fastagi.c.64.rate"), at_least=True, guarded=True,
+    ),
+    Target("verdict_p99", "1. 64 at once: p99 ÷ the best peer's", 0.25, _tail),
+    Target(
+        "verdict_p50", "1. one at a time: p50 ÷ the C server's", 1.15,
+        _ratio("fastagi.siaga112.1.p50", "fastagi.c.1.p50"),
+    ),
+    Target(
+        "million", "1. 1,000,000 blocked numbers ÷ the empty list: p50 of a caller who is not blocked", 1.1,
+        _ratio("fastagi.siaga112_full.1.p50", "fastagi.siaga112.1.p50"),
+    ),
+    Target("replica", "2. a local replica of the block list", 1, lambda _: None),
+    Target(
+        "ami_full", "3. CPU an event, everything the PBX says ÷ panoramisk", 0.1,
+        _ratio("ami.full.siaga112.cpu", "ami.full.panoramisk.cpu"), guarded=True,
+    ),
+    Target(
+        "ami_filtered", "3. CPU an event, through the shipped filter ÷ panoramisk", 0.1,
+        _ratio("ami.filtered.siaga112.cpu", "ami.filtered.panoramisk.cpu"), guarded=True,
+    ),
+    Target(
+        "ami_live", "3. CPU an event, a real Asterisk at 20 calls/s ÷ panoramisk", 1 / 3,
+        _ratio("pbx.ami.siaga112.cpu", "pbx.ami.panoramisk.cpu"),
+    ),
+    Target(
+        "ami_kinds", "3. 200 kinds of event known ÷ 13", 1.05,
+        _ratio("ami.full.siaga112_200.cpu", "ami.full.siaga112.cpu"), guarded=True,
+    ),
+    Target(
+        "whole", "3. ended calls a second, stored, on one core", 2_000, _median("whole.filtered.rate"),
+        unit=" calls/s", at_least=True,
+    ),
+    Target("lag", "3. at 10,000 events/s: p99 from socket to tracker", 5, _median("ami.lag.p99"), unit=" ms"),
+    Target(
+        "burst", "3. a verdict's p99 in a burst of 2,500 events ÷ without", 2,
+        _ratio("halves.burst.p99", "halves.alone.p99"),
+    ),
+    Target(
+        "scraped", "3. a verdict's p99 with two scrapes a second ÷ without", 2,
+        _ratio("halves.scraped.p99", "halves.alone.p99"),
+    ),
+    Target(
+        "agi", "4. mean AGI() in a real dialplan ÷ the C server's", 1.1,
+        _ratio("pbx.agi.siaga112", "pbx.agi.c"),
+    ),
+    *(
+        Target(
+            f"setup_{figure}_{rate}", f"4. set-up time added at {rate} calls/s, {figure}", limit,
+            _median(f"pbx.setup.{rate}.added_{figure}"), unit=" ms",
+        )
+        for rate in (1, 20, 100)
+        for figure, limit in (("p50", 2), ("p99", 20))
+    ),
+    Target(
+        "blocked", "5. blocked numbers 10³ → 10⁶: a verdict's p50", 2,
+        _growth("blocked", 1_000, 1_000_000, "p50"),
+    ),
+    Target(
+        "calls", "5. calls in progress 1,000 → 10,000: CPU an event", 4 / 3,
+        _growth("calls", 1_000, 10_000, "event_us"),
+    ),
+    Target(
+        "ledger", "5. rows of the ledger 10⁴ → 10⁶: to record a call", 1.5,
+        _growth("ledger", 10_000, 1_000_000, "record_us"),
+    ),
+    Target("memory", "5. memory at rest", 80, _median("memory.mb"), unit=" MB"),
+    Target("start", "5. start to ready", 1.5, _median("start.s"), unit=" s"),
+    Target("help", "5. `siaga112 --help`", 0.3, _median("help.s"), unit=" s"),
+    Target("scrape", "6. a scrape of /metrics", 10, _median("scrape.ms"), unit=" ms"),
+)  # fmt: skip
+
+
+GUARDED: Final = (
+    *(target for target in TARGETS if target.guarded),
+    Target(
+        "verdict_cpu", "64 at once: CPU a session ÷ asyncio streams'", 1,
+        _ratio("fastagi.siaga112.64.cpu", "fastagi.streams.64.cpu"),
+    ),
+)  # fmt: skip
+"""What is compared with the recorded run: rates and processor time. Latencies move with what else runs."""
+
+
+def table(book: Book) -> str:
+    """Write the table of all targets."""
+    words = {True: "met", False: "**not met**", None: "not measured"}
+    rows = ["| target | goal | measured | |", "|---|---|---|---|"]
+    for target in TARGETS:
+        value = target.value(book)
+        sign = "≥" if target.at_least else "≤"
+        measured = "-" if value is None else f"{value:,.3g}{target.unit}"
+        goal = f"{sign} {target.limit:,.4g}{target.unit}" if target.name != "replica" else "see below"
+        rows.append(f"| {target.text} | {goal} | {measured} | {words[target.met(book)]} |")
+    return "\n".join(rows)

@@ -1,0 +1,179 @@
+"""What else the screening half could be: the same server with one part replaced.
+
+    python -m benchmarks.variants                    # interleaved rounds of all of them, a table
+    python -m benchmarks.variants NAME PORT REDIS    # serve one
+
+as_is      the product's server, screener and store
+one_trip   the store's look-up over one connection that all sessions share, answers in order
+in_process no look-up: the standing of everybody is at hand (the most that a local replica can give)
+one_line   in_process, and one SET VARIABLE instead of two
+bare       in_process, with no more parsing than the number, and no metrics, deadline or task
+"""
+
+import asyncio
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final, cast
+
+import hiredis
+import uvloop
+
+from benchmarks import load
+from benchmarks.book import Book
+from benchmarks.servers import Running, redis, started
+from siaga112 import logs
+from siaga112.adapters import fastagi
+from siaga112.adapters.fastagi import FastAgiServer
+from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.app import now, open_metrics
+from siaga112.core.agi import commands
+from siaga112.core.codec import load_standing
+from siaga112.core.model import DAY, Caller, Millis, Mode, Screening
+from siaga112.core.policy import NOBODY, Standing
+from siaga112.service.ports import StandingReader
+from siaga112.service.screening import Screener
+from siaga112.settings import Settings
+from tests.lab import ports
+
+NAMES: Final = ("as_is", "one_trip", "in_process", "one_line", "bare")
+ROUNDS: Final = 5
+
+
+class _Nobody:
+    """Nothing is held on anybody."""
+
+    async def standing(self, caller: Caller) -> Standing:  # noqa: ARG002 - as the store
+        """Give it at once."""
+        return NOBODY
+
+    async def turned_away(self, caller: Caller, within: Millis) -> bool:  # noqa: ARG002 - as the store
+        """Nobody was."""
+        return False
+
+
+class _OneTrip(_Nobody, asyncio.Protocol):
+    """HGET over one connection; answers come in the order of the questions."""
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader()
+        self._waiting: deque[asyncio.Future[bytes | None]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep it."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the answers out."""
+        self._reader.feed(data)
+        while (answer := self._reader.gets()) is not False:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(answer)
+
+    async def standing(self, caller: Caller) -> Standing:
+        """Ask with whoever else asks in this turn of the loop."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bytes | None] = loop.create_future()
+        self._waiting.append(waiting)
+        if not self._unsent:
+            loop.call_soon(self._flush)
+        key = b"siaga112:{bench:%s}" % caller.encode()
+        self._unsent.append(b"*3\r\n$4\r\nHGET\r\n$%d\r\n%s\r\n$8\r\nstanding\r\n" % (len(key), key))
+        text = await waiting
+        return load_standing(text) if text else NOBODY
+
+    def _flush(self) -> None:
+        assert self._transport is not None
+        self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+
+class _Bare(asyncio.Protocol):
+    """What Python costs at the least."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep it."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._buffer = b""
+        self._told = False
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a whole request, close after its acknowledgement."""
+        if self._told:
+            self._transport.close()
+            return
+        self._buffer += data
+        if self._buffer.endswith(b"\n\n"):
+            self._told = True
+            self._transport.write(b'SET VARIABLE SIAGA_VERDICT "ALLOW"\n')
+
+
+async def serve(name: str, port: int, redis_port: int) -> None:
+    """Serve one variant for ever."""
+    loop = asyncio.get_running_loop()
+    if name == "bare":
+        await (await loop.create_server(_Bare, "127.0.0.1", port, backlog=1_024)).serve_forever()
+    settings = Settings()
+    metrics = open_metrics(settings)
+    store: StandingReader = _Nobody()
+    if name == "as_is":
+        store = RedisStore(connect(f"redis://127.0.0.1:{redis_port}/0"), "bench", 400 * DAY)
+    elif name == "one_trip":
+        store = (await loop.create_connection(_OneTrip, "127.0.0.1", redis_port))[1]
+    elif name == "one_line":
+        all_of_them: Callable[[Screening], tuple[bytes, ...]] = commands
+        fastagi.commands = lambda screening: all_of_them(screening)[-1:]  # type: ignore[attr-defined]
+    screener = Screener(
+        store=store,
+        mode=lambda: Mode.ENFORCE,
+        rules=settings.policy_rules(),
+        numbers=settings.number_plan(),
+        meter=metrics,
+        clock=now,
+        stopwatch=time.perf_counter,
+        deadline=1.5,
+    )
+    await FastAgiServer(screener.screen, metrics.agi_refused).start("127.0.0.1", port)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Give each its turn in every round, and print."""
+    book = Book()
+    with ExitStack() as stack:
+        store = stack.enter_context(redis())
+        servers: dict[str, Running] = {}
+        for name in NAMES:
+            port = ports.free()
+            run = [sys.executable, "-m", "benchmarks.variants", name, str(port), str(store.port)]
+            servers[name] = stack.enter_context(started(run, port))
+            load.sessions(port, 0.3, at_once=64)
+        for _ in range(ROUNDS):
+            for at_once in (1, 64):
+                for name, server in servers.items():
+                    before = server.cpu()
+                    ran = load.sessions(server.port, 1.0, at_once=at_once)
+                    prefix = f"{name}.{at_once}"
+                    book.add(f"{prefix}.rate", ran.rate)
+                    book.add(f"{prefix}.p50", ran.micros(0.5))
+                    book.add(f"{prefix}.p99", ran.micros(0.99))
+                    book.add(f"{prefix}.cpu", (server.cpu() - before) / len(ran.samples) * 1e6)
+    print("| variant | 1: p50 µs | 64: sessions/s | 64: p99 µs | CPU µs/session |\n|---|---|---|---|---|")
+    for name in NAMES:
+        cells = (book.shown(f"{name}.{figure}") for figure in ("1.p50", "64.rate", "64.p99", "64.cpu"))
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        logs.configure()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    else:
+        main()

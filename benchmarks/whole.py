@@ -1,0 +1,115 @@
+"""The daemon as a whole: ended calls a second on one core, and both halves in one process."""
+
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from benchmarks import load, mix
+from benchmarks.book import Book
+from benchmarks.feeder import Feeder
+from benchmarks.servers import Store, redis, siaga112
+
+BURST: Final = 2_500
+VERDICTS_A_SECOND: Final = 200
+WINDOW: Final = 0.25
+"""A burst concerns the verdicts that were asked for within this time of its beginning, in seconds."""
+
+
+def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
+    """Both measurements."""
+    say("ended calls a second")
+    for _ in range(2 if quick else 5):
+        for label, path in (("filtered", mix.FILTERED), ("full", mix.FULL)):
+            _ended(book, label, mix.Mix(path), 200 if quick else 1_000)
+    say("both halves in one process")
+    with redis() as store, Feeder() as feeder, siaga112(store.url, ami=feeder.port) as daemon:
+        feeder.ready.wait(30)
+        for _ in range(3 if quick else 5):
+            _halves(book, feeder, daemon.port, daemon.metrics, 3.0 if quick else 5.0)
+
+
+def _rows(store: Store) -> int:
+    keys = store.server.ask("KEYS", "siaga112:bench:calls:*")
+    return sum(int(store.server.ask("HLEN", key)) for key in keys)
+
+
+def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
+    """Feed whole calls; the last row of the ledger ends the time. The daemon has one core."""
+    stream = made.calls(calls)
+    with (
+        redis() as store,
+        Feeder() as feeder,
+        siaga112(store.url, only="track", ami=feeder.port, pin=0) as daemon,
+    ):
+        feeder.ready.wait(30)
+        began, used = time.monotonic(), daemon.cpu()
+        sender = threading.Thread(target=feeder.send, args=(stream,))
+        sender.start()
+        deadline = began + 60
+        while (rows := _rows(store)) < calls and time.monotonic() < deadline:
+            time.sleep(0.02)
+        took = time.monotonic() - began
+        book.add(f"whole.{label}.rate", rows / took)
+        book.add(f"whole.{label}.cpu", (daemon.cpu() - used) / rows * 1e6)
+        sender.join()
+
+
+def _halves(book: Book, feeder: Feeder, agi: int, metrics: int, seconds: float) -> None:
+    alone = _verdicts(agi, seconds)
+    book.add("halves.alone.p99", alone.micros(0.99))
+    with _scraping(metrics) as times:
+        book.add("halves.scraped.p99", _verdicts(agi, seconds).micros(0.99))
+    for took in times:
+        book.add("scrape.ms", took * 1e3)
+    bursts: list[float] = []
+    made = mix.Mix(mix.FULL)
+    stream = made.calls(BURST // made.events + 1, first=int(time.monotonic() * 1e3))
+
+    def burst() -> None:
+        for _ in range(int(seconds)):
+            time.sleep(0.5)
+            bursts.append(time.monotonic())
+            feeder.send(stream)
+            time.sleep(0.5)
+
+    thread = threading.Thread(target=burst)
+    thread.start()
+    ran = _verdicts(agi, seconds)
+    thread.join()
+    struck = [took for began, took in ran.samples if any(0 <= began - at < WINDOW for at in bursts)]
+    book.add("halves.burst.p99", load.quantile(struck, 0.99) * 1e6)
+    book.add("halves.burst.whole_p99", ran.micros(0.99))
+
+
+def _verdicts(port: int, seconds: float) -> load.Sessions:
+    return load.sessions(port, seconds, rate=VERDICTS_A_SECOND)
+
+
+@contextmanager
+def _scraping(port: int) -> Iterator[list[float]]:
+    """Scrape twice a second; give how long each took."""
+    times: list[float] = []
+    over = threading.Event()
+
+    def scrape() -> None:
+        while not over.wait(0.5):
+            times.append(scraped(port))
+
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    try:
+        yield times
+    finally:
+        over.set()
+        thread.join()
+
+
+def scraped(port: int) -> float:
+    """Read /metrics once; give the seconds it took."""
+    began = time.monotonic()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        answer.read()
+    return time.monotonic() - began

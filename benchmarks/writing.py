@@ -1,0 +1,189 @@
+"""What a run leaves behind: README.md, the charts, and recorded.json for `make bench-check`."""
+
+import datetime as dt
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks import build, charts
+from benchmarks.book import Book
+from benchmarks.targets import GUARDED, Target, table
+from benchmarks.verdicts import AT_ONCE
+
+FOLDER: Final = Path(__file__).parent
+RECORDED: Final = FOLDER / "recorded.json"
+TEMPLATE: Final = FOLDER / "page.md"
+_PLACE: Final = re.compile(r"\{\{(.*?)\}\}")
+SLACK: Final = 0.25
+"""A guarded ratio may be worse than the recorded one by this share."""
+
+_OURS: Final = ("uvloop", "redis", "hiredis", "panoramisk", "aiohttp", "prometheus-client")
+
+AMI: Final = (
+    ("client", "no filter", "shipped filter", "a real Asterisk, 20 calls/s, no filter"),
+    (
+        ("**siaga112**", "ami.full.siaga112.cpu", "ami.filtered.siaga112.cpu", "pbx.ami.siaga112.cpu"),
+        ("**siaga112**, 200 kinds known", "ami.full.siaga112_200.cpu", "ami.filtered.siaga112_200.cpu", ""),
+        ("panoramisk", "ami.full.panoramisk.cpu", "ami.filtered.panoramisk.cpu", "pbx.ami.panoramisk.cpu"),
+    ),
+)
+WHOLE: Final = (
+    ("stream", "ended calls/s", "processor time a call, µs"),
+    (
+        ("shipped filter", "whole.filtered.rate", "whole.filtered.cpu"),
+        ("no filter", "whole.full.rate", "whole.full.cpu"),
+    ),
+)
+SERVERS: Final = {
+    "nothing": "C, epoll, no look-up: the load generator's own limit",
+    "c": "C, epoll, one Redis GET",
+    "c_two": "C, the same, two SET VARIABLE as siaga112",
+    "siaga112": "**siaga112**, nobody blocked",
+    "siaga112_full": "**siaga112**, 1,000,000 blocked, callers who are not",
+    "siaga112_blocked": "**siaga112**, 1,000,000 blocked, callers who are: five SET VARIABLE",
+    "streams": "asyncio streams + redis-py",
+    "panoramisk": "panoramisk.fast_agi + redis-py",
+    "pystrix": "pystrix + redis-py",
+}
+
+
+def record(measured: Book) -> None:
+    """Put the figures of a section in the place of its last ones, and write everything anew."""
+    book = read() if RECORDED.exists() else Book()
+    book.values |= measured.values
+    recorded = {
+        "ratios": {t.name: round(value, 4) for t in GUARDED if (value := t.value(book))},
+        "figures": {
+            name: [float(f"{value:.5g}") for value in held] for name, held in sorted(book.values.items())
+        },
+    }
+    text = json.dumps(recorded, indent=1, ensure_ascii=False)
+    # A line for each figure: its rounds belong together.
+    text = re.sub(r"\[[^\]]*\]", lambda found: " ".join(found[0].split()), text)
+    RECORDED.write_text(text + "\n", "utf-8")
+    write()
+
+
+def write() -> None:
+    """Write the page and the charts of what is recorded."""
+    book = read()
+    charts.draw(book, FOLDER)
+    (FOLDER / "README.md").write_text(page(book), "utf-8")
+
+
+def read() -> Book:
+    """Give the run that is recorded."""
+    return Book(json.loads(RECORDED.read_text("utf-8"))["figures"])
+
+
+def check(book: Book, recorded: dict[str, float] | None = None) -> int:
+    """Compare the guarded ratios with the recorded ones; 1 if one is worse by more than the slack."""
+    known = json.loads(RECORDED.read_text("utf-8"))["ratios"] if recorded is None else recorded
+    worse = 0
+    for target in GUARDED:
+        value = target.value(book)
+        if value is not None and target.name in known:
+            is_worse = _is_worse(target, value, known[target.name])
+            worse += is_worse
+            verdict = "WORSE" if is_worse else "ok"
+            print(f"{verdict:6}{target.text}: {value:.3g}, recorded {known[target.name]:.3g}")
+    return 1 if worse else 0
+
+
+def _is_worse(target: Target, value: float, recorded: float) -> bool:
+    return value < recorded / (1 + SLACK) if target.at_least else value > recorded * (1 + SLACK)
+
+
+def machine() -> dict[str, str]:
+    """Say what was measured on, and with which versions."""
+    model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return {
+        "processor": f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "redis": _first_line("redis-server", "--version").partition("v=")[2].partition(" ")[0],
+        "cc": _first_line("cc", "--version"),
+        "siaga112 with": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _OURS),
+        "peers": ", ".join(f"{name} {version}" for name, version in build.peer_versions().items()),
+    }
+
+
+def _first_line(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.partition("\n")[0]
+
+
+def _machine() -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in machine().items())])
+
+
+def page(book: Book) -> str:
+    """Fill the template: `{{name form}}` is a figure, `{{@name}}` a table."""
+    parts: dict[str, Callable[[], str]] = {
+        "date": lambda: f"{dt.datetime.now(dt.UTC):%Y-%m-%d}",
+        "machine": _machine,
+        "targets": lambda: table(book),
+        "verdicts": lambda: _verdicts(book),
+        "ami": lambda: _rows(book, *AMI, ",.1f"),
+        "whole": lambda: _rows(book, *WHOLE, ",.0f"),
+        "setup": lambda: _setup(book),
+        "growth": lambda: _growth(book),
+    }
+
+    def fill(found: re.Match[str]) -> str:
+        name, _, form = found[1].partition(" ")
+        return parts[name[1:]]() if name.startswith("@") else book.shown(name, form or ",.0f")
+
+    return _PLACE.sub(fill, TEMPLATE.read_text("utf-8"))
+
+
+def _rows(book: Book, head: Sequence[str], rows: Sequence[Sequence[str]], form: str) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for first, *names in rows:
+        lines.append(f"| {first} | {' | '.join(book.shown(name, form) for name in names)} |")
+    return "\n".join(lines)
+
+
+def _verdicts(book: Book) -> str:
+    head = ("server", "1: p50 µs", "1: p99 µs", "16: /s", "64: /s", "64: p99 µs", "64: CPU µs/session")
+    figures = ("1.p50", "1.p99", "16.rate", "64.rate", "64.p99", "64.cpu")
+    rows = [(text, *(f"fastagi.{name}.{figure}" for figure in figures)) for name, text in SERVERS.items()]
+    failed = sum(
+        sum(book.values.get(f"fastagi.{name}.{at_once}.failed", ()))
+        for name in SERVERS
+        for at_once in AT_ONCE
+    )
+    return f"{_rows(book, head, rows, ',.0f')}\n\nSessions that failed, of all servers: {failed:.0f}."
+
+
+def _setup(book: Book) -> str:
+    names = ("not screened", "siaga112", "added", "the C server", "rejected")
+    head = ("calls/s", *(f"{figure}: {name}" for figure in ("p50", "p99") for name in names))
+    kinds = ("unscreened", "screened", "added", "by_c", "rejected")
+    rows = [
+        (f"{rate}", *(f"pbx.setup.{rate}.{kind}_{figure}" for figure in ("p50", "p99") for kind in kinds))
+        for rate in (1, 20, 100)
+    ]
+    return _rows(book, head, rows, ",.2f")
+
+
+def _growth(book: Book) -> str:
+    parts = (
+        ("blocked numbers", "blocked", ("p50", "p99", "redis_mb", "daemon_mb"),
+         ("verdict p50 µs", "p99 µs", "Redis MB", "daemon MB")),
+        ("calls in progress", "calls", ("event_us",), ("CPU µs an event",)),
+        ("rows of the ledger", "ledger", ("record_us", "calls_s", "redis_mb"),
+         ("to record a call, µs", "`siaga112 calls` of the last two days, s", "Redis MB")),
+    )  # fmt: skip
+    tables = []
+    for title, prefix, figures, heads in parts:
+        sizes = charts.sizes(book, prefix)
+        rows = [(f"{size:,}", *(f"growth.{prefix}.{size}.{figure}" for figure in figures)) for size in sizes]
+        tables.append(_rows(book, (title, *heads), rows, ",.3g"))
+    return "\n\n".join(tables)
