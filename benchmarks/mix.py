@@ -31,7 +31,8 @@ class Mix:
         names = {*_UID.findall(template), *_BRIDGE.findall(template), *_NUMBER.findall(template)}
         self._forms = {name: _form(name, place) for place, name in enumerate(sorted(names))}
         changing = b"|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-        self._pieces = re.split(b"(" + changing + b")", template)
+        # As a whole: a timestamp may begin as an id does.
+        self._pieces = re.split(rb"((?<![\d.])(?:" + changing + rb")(?!\d))", template)
 
     def call(self, number: int) -> bytes:
         """Make one call."""
