@@ -43,6 +43,9 @@ from siaga112.settings import Settings
 COUNT_SECONDS: Final = 2.0
 """How often gauges are read from the store."""
 
+CANCEL_SECONDS: Final = 0.5
+"""After so long a part that goes on is told to end once more."""
+
 _log = structlog.get_logger()
 
 
@@ -314,9 +317,11 @@ class Daemon:
         """Run all parts; end when told, or when one of them ends, which none should."""
         tasks = [asyncio.create_task(part()) for part in self._parts]
         stop = asyncio.create_task(stopping.wait())
-        done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in (stop, *tasks):
-            task.cancel()
-        await asyncio.gather(stop, *tasks, return_exceptions=True)
+        done, left = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        while left:  # again, if need be: a driver that is cancelled at a bad moment calls it a failed command
+            for task in left:
+                task.cancel()
+            ended, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)
+            await asyncio.gather(*ended, return_exceptions=True)
         for task in done:
             task.result()

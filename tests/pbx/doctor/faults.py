@@ -223,6 +223,7 @@ async def no_snapshot(bench: Bench) -> AsyncIterator[Settings]:
     folder = Path(bench.redis.ask("CONFIG", "GET", "dir")["dir"]) / "dump.rdb"
 
     async def snapshot(status: str) -> None:
+        await until(lambda: bench.redis.ask("INFO", "persistence")["aof_rewrite_in_progress"] == 0)
         bench.redis.ask("BGSAVE")
         await until(lambda: bench.redis.ask("INFO", "persistence")["rdb_bgsave_in_progress"] == 0)
         assert bench.redis.ask("INFO", "persistence")["rdb_last_bgsave_status"] == status
