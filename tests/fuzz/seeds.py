@@ -11,7 +11,7 @@ from siaga112.core import codec
 from siaga112.core.model import Reached
 from siaga112.core.policy import NOBODY
 from tests.core.streams import GOLDEN
-from tests.lab.dialplan import REQUEST
+from tests.lab.agi_client import request
 from tests.samples import CALLER, NOW, answered, entry, prank
 
 CORPUS: Final = Path(__file__).with_name("corpus")
@@ -50,12 +50,12 @@ def seeds(name: str) -> tuple[bytes, ...]:
 def _real(language: str) -> Iterator[bytes]:
     match language:
         case "agi":
-            request = REQUEST.format(uid="1795463311.0", number="081200000001").encode()
-            yield request
-            yield request + b"200 result=1\n" * 3
-            yield request.rstrip() + b"0" * 900
-            yield request.rstrip() + b"0" * 900 + b"\n\n"
-            yield request + b"520-Invalid command syntax.\n520 End of proper usage.\nHANGUP\n"
+            asked = request("081200000001")
+            yield asked
+            yield asked + b"200 result=1\n" * 3
+            yield asked.rstrip() + b"0" * 900
+            yield asked.rstrip() + b"0" * 900 + b"\n\n"
+            yield asked + b"520-Invalid command syntax.\n520 End of proper usage.\nHANGUP\n"
         case "ami":
             yield from _one_of_each_kind()
             step = next(message for message in _one_of_each_kind() if message.startswith(b"Event: Newexten"))

@@ -30,7 +30,7 @@ agi_request: agi://127.0.0.1:4573/{script}
 agi_channel: PJSIP/trunk-00000000
 agi_language: id
 agi_type: PJSIP
-agi_uniqueid: 1795463311.0
+agi_uniqueid: {uid}
 agi_version: 22.10.1
 agi_callerid: {number}
 agi_calleridname: unknown
@@ -52,9 +52,9 @@ agi_arg_1: {number}
 OK: Final = b"200 result=1\n"
 
 
-def request(number: str, script: str = "screen") -> bytes:
+def request(number: str, script: str = "screen", uid: str = "1795463311.0") -> bytes:
     """Write what Asterisk sends first."""
-    return REQUEST.format(number=number, script=script).encode()
+    return REQUEST.format(number=number, script=script, uid=uid).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,9 @@ class Answer:
         return self.variables.get("SIAGA_REASON", "")
 
 
-async def ask(port: int, number: str = "081211111111", script: str = "screen") -> Answer:
+async def ask(
+    port: int, number: str = "081211111111", script: str = "screen", uid: str = "1795463311.0"
+) -> Answer:
     """Ask about a caller, to the end of the connection."""
     variables: dict[str, str] = {}
     began = time.perf_counter()
@@ -83,7 +85,7 @@ async def ask(port: int, number: str = "081211111111", script: str = "screen") -
         async with asyncio.timeout(PATIENCE_SECONDS):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
-                writer.write(request(number, script))
+                writer.write(request(number, script, uid))
                 while line := (await reader.readline()).decode():
                     _, _, name, value = line.strip().split(" ", 3)
                     variables[name] = value.strip('"')

@@ -15,8 +15,8 @@ from typing import Final
 
 from tests.adapters.manager import Manager, Session
 from tests.lab import ports
+from tests.lab.agi_client import ask
 from tests.lab.daemon import CONFIG, Daemon
-from tests.lab.dialplan import ask
 from tests.soak import calls
 from tests.soak.calls import Played, Recorded
 
@@ -212,9 +212,9 @@ class _Load:
         uid = call.uid(0).decode()
         # The dialplan asks after the channel has appeared, and before anything else happens.
         self._play(recorded.messages[0][1], recorded, call)
-        verdict = await ask(self._agi, uid, number)
-        self.verdicts[verdict.get("SIAGA_REASON", "no answer")] += 1
-        if verdict.get("SIAGA_VERDICT") == "BLOCK":
+        answer = await ask(self._agi, number, uid=uid)
+        self.verdicts[answer.reason or "no answer"] += 1
+        if answer.verdict == "BLOCK":
             recorded = self._rejected
         self.placed[recorded.outcome] += 1
         begun = time.monotonic()
