@@ -45,7 +45,7 @@ golden: $(READY)
 	$(PYTHON) -m tests.backtest.record
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 
-# Every fault in full strength, with its figure; about ten minutes.
+# Every fault in full strength, with its figure; some forty minutes.
 faults: $(READY)
 	$(PYTHON) -m tests.lab.roots 22 16
 	@mkdir -p build && rm -f build/figures.jsonl
