@@ -174,13 +174,16 @@ def lost(answers: list[Answer]) -> int:
 
 
 PATIENT: Final = {"SIAGA112_AGI__DEADLINE_MS": "900"}
-"""None is to be lost; how fast they are is another row, and a busy machine's 300 ms are soon over."""
+"""For the short form, which other tests run beside: a busy machine's 300 ms are soon over. In full
+strength the deadline is the shipped one."""
 
 
 @pytest.mark.fault("agi_100")
-async def test_a_hundred_at_once_are_all_answered(redis: RedisServer, measured: Measured) -> None:
+async def test_a_hundred_at_once_are_all_answered(
+    redis: RedisServer, measured: Measured, *, full: bool
+) -> None:
     """A hundred calls in one moment, ten times over: each gets the store's own answer."""
-    async with rig(redis, "screen", environ=PATIENT) as running:
+    async with rig(redis, "screen", environ={} if full else PATIENT) as running:
         for _ in range(10):
             answers = await asyncio.gather(*(running.ask() for _ in range(100)))
             measured("lost", lost(answers), at_most=0)
@@ -196,7 +199,7 @@ async def test_five_hundred_calls_a_second_are_all_answered(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
     """For ten seconds (CI: three), whether or not the last ones have their answer yet: none is lost."""
-    async with rig(redis, "screen", environ=PATIENT) as running:
+    async with rig(redis, "screen", environ={} if full else PATIENT) as running:
         loop = asyncio.get_running_loop()
         began = loop.time()
         calls = []
