@@ -144,7 +144,7 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
             for number in range(200):
                 one = _renamed(entry, now() - 60_000, f"9{number}", Caller(f"+62811{number:08d}"))
                 began = time.perf_counter()
-                await recorder.record(one)
+                await recorder.record([one])
                 book.add(f"growth.ledger.{size}.record_us", (time.perf_counter() - began) * 1e6)
             config = Path(redis_.socket).with_name("calls.toml")
             config.write_text(f'site = "bench"\n[redis]\nurl = "{redis_.url}"\n')
@@ -193,4 +193,4 @@ def _rows(entry: Entry, first: int, last: int) -> Iterator[bytes]:
             at = today - (place % DAYS) * DAY - 1_000
             day = time.strftime("%Y-%m-%d", time.gmtime(at / 1_000))
             call = f"{at // 1_000}.{place}"
-            yield command("HSET", f"siaga112:bench:calls:{day}", call, text.replace(uid, call))
+            yield command("HSET", f"siaga112:{{bench}}:calls:{day}", call, text.replace(uid, call))

@@ -31,12 +31,12 @@ def blocked(count: int, first: int = 0) -> Iterator[bytes]:
     held = standing(record, at, rules)
     document = dump_record(record).replace(caller, "%s")
     told = dump_standing(held)
-    one = ("HSET", "siaga112:{bench:%s}", "v", "1", "doc", document, "standing", told)
+    one = ("HSET", "siaga112:{bench}:caller:%s", "v", "1", "doc", document, "standing", told)
     rows = (f"+62{BLOCKED + place}" for place in range(first, first + count))
     while some := list(islice(rows, CHUNK)):
         yield b"".join(command(*one[:1], one[1] % who, *one[2:5], document % who, *one[6:]) for who in some)
         scores = (word for who in some for word in (str(held.until or "+inf"), who))
-        yield command("ZADD", "siaga112:bench:blocks", *scores)
+        yield command("ZADD", "siaga112:{bench}:blocks", *scores)
 
 
 def plain(count: int) -> Iterator[bytes]:

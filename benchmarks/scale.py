@@ -103,7 +103,7 @@ def fill(server: RedisServer, path: Path, count: int) -> float:
             batch = bytearray()
             for number in range(begin, min(count, begin + 500)):
                 caller, site = _caller(number).encode(), _site(number).encode()
-                key = b"siaga112:{%b:%b}" % (site, caller)
+                key = b"siaga112:{%b}:caller:%b" % (site, caller)
                 own = doc.replace(record.caller.encode(), caller)
                 batch += _resp(b"HSET", key, b"v", b"7", b"doc", own, b"standing", short)
                 batch += _resp(b"PEXPIREAT", key, expires)

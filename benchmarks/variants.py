@@ -83,7 +83,7 @@ class _OneTrip(_Nobody, asyncio.Protocol):
         self._waiting.append(waiting)
         if not self._unsent:
             loop.call_soon(self._flush)
-        key = b"siaga112:{bench:%s}" % caller.encode()
+        key = b"siaga112:{bench}:caller:%s" % caller.encode()
         self._unsent.append(b"*3\r\n$4\r\nHGET\r\n$%d\r\n%s\r\n$8\r\nstanding\r\n" % (len(key), key))
         text = await waiting
         return load_standing(text) if text else NOBODY
@@ -131,6 +131,7 @@ async def serve(name: str, port: int, redis_port: int) -> None:
         fastagi.commands = lambda screening: all_of_them(screening)[-1:]  # type: ignore[attr-defined]
     screener = Screener(
         store=store,
+        known=lambda _: None,
         mode=lambda: Mode.ENFORCE,
         rules=settings.policy_rules(),
         numbers=settings.number_plan(),

@@ -32,7 +32,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
 
 
 def _rows(store: Store) -> int:
-    keys = store.server.ask("KEYS", "siaga112:bench:calls:*")
+    keys = store.server.ask("KEYS", "siaga112:{bench}:calls:*")
     return sum(int(store.server.ask("HLEN", key)) for key in keys)
 
 

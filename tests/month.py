@@ -19,7 +19,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from siaga112.adapters.redis_store import RedisStore
-from siaga112.core import policy
+from siaga112.core.books import Change, replacement
 from siaga112.core.codec import dump_entry
 from siaga112.core.decisions import lift
 from siaga112.core.model import (
@@ -177,7 +177,7 @@ async def write(store: RedisStore, rows: Iterable[Entry]) -> None:
     days: dict[str, dict[str, str]] = {}
     for row in rows:
         call = row.finding.call
-        days.setdefault(store._day_key(call.started), {})[call.id] = dump_entry(row)
+        days.setdefault(store._keys.day(call.started), {})[call.id] = dump_entry(row)
         if len(days) > 2:
             await _flush(store, days)
     await _flush(store, days)
@@ -192,6 +192,4 @@ async def _flush(store: RedisStore, days: dict[str, dict[str, str]]) -> None:
 async def write_records(store: RedisStore, held: Iterable[CallerRecord], now: Millis) -> None:
     """Put callers' records into a store."""
     for record in held:
-        standing = policy.standing(record, now, RULES)
-        await store.save(record, standing, 0, None)
-        await store.index(record, standing)
+        await store.write([Change(replacement(record, 0, now, RULES))])

@@ -128,7 +128,7 @@ async def live(shell: Shell) -> AsyncIterator[Shell]:
     store = RedisStore(connect(url(shell.home / "state")), "lab", 400 * DAY)
     recorder = Recorder(MemoryOutbox(), store, RULES, KeptMeter())
     for call in (prank(1, NOW - 3_600_000), answered(2, NOW - 1_800_000), prank(3, NOW - 2 * DAY, None)):
-        await recorder.record(entry(call))
+        await recorder.record([entry(call)])
     yield shell
     await store.close()
     await embedded.stop()
@@ -299,7 +299,7 @@ async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
     rules = replace(PRESETS["serang-2019"], thresholds=(1, 2))
     recorder = Recorder(MemoryOutbox(), store, rules, KeptMeter())
     for number, caller in enumerate([CALLER, OTHER] * 3, 10):
-        await recorder.record(entry(prank(number, NOW + number, caller)))
+        await recorder.record([entry(prank(number, NOW + number, caller))])
     await store.close()
     listed = (await live("blocks", "--proposed", "--json")).json
     assert [(row["caller"], row["level"], row["cause"]) for row in listed] == [
@@ -320,7 +320,7 @@ async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
     """Who gave up waiting, how often and how long; --done takes a caller off, with a reason."""
     store = RedisStore(connect(url(live.home / "state")), "lab", 400 * DAY)
     recorder = Recorder(MemoryOutbox(), store, RULES, KeptMeter())
-    await recorder.record(abandoned(20, NOW, 30))
+    await recorder.record([abandoned(20, NOW, 30)])
     await store.close()
     (row,) = (await live("callbacks", "--json")).json
     assert (row["caller"], row["times"], row["longest_wait_seconds"]) == (CALLER, 1, 30.0)

@@ -15,6 +15,7 @@ import pytest
 
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_store import RedisStore
+from siaga112.core.books import Change
 from siaga112.core.model import DAY
 from tests.adapters.manager import Manager, Session, channel, event, new
 from tests.lab import ports
@@ -215,16 +216,16 @@ async def test_looking_changes_nothing() -> None:
     with home() as folder, plain() as server:
         server.ask("ACL", "SETUSER", "looker", "on", ">secret", "~siaga112:*", "-@all", *READER.split())
         store = RedisStore(connect(server.url), "lab", 400 * DAY)
-        await store.put_entry(entry(prank(1, NOW)))
+        await store.write([Change(entry=entry(prank(1, NOW)))])
         url = server.url.replace("unix://", "unix://looker:secret@")
         async with reading(folder, url) as commands:
             await store.put_snapshot(SNAPSHOT)
-            server.ask("PERSIST", "siaga112:lab:now")
+            server.ask("PERSIST", "siaga112:{lab}:now")
             row = (await commands.command("top", "--json")).json
             assert [call["stage"] for call in row["calls"]] == ["queue", "talking", "ivr"]
             async with top(commands) as seen:
                 await seen.shows("total        1")
-                await store.put_entry(entry(prank(2, NOW)))
+                await store.write([Change(entry=entry(prank(2, NOW)))])
                 await seen.shows("total        2")
                 seen.press("q")
                 assert await seen.ended() == 0

@@ -35,6 +35,7 @@ from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.publishing import Publisher
 from siaga112.service.recording import Recorder
+from siaga112.service.replica import Replica
 from siaga112.service.screening import Screener
 from siaga112.service.settling import LOOK_BACK, Settler
 from siaga112.service.watching import Watcher
@@ -208,7 +209,9 @@ class Daemon:
             own = settings.metrics.screen_port if self.only is Half.SCREEN else settings.metrics.port
             port = await endpoint.start(settings.metrics.host, own)
             if self.only is not Half.TRACK:
-                server = self._screening(store, watch, metrics)
+                replica = Replica(store, metrics, time.monotonic, settings.redis.stale_after / SECOND)
+                self._parts.append(replica.run)
+                server = self._screening(store, replica, watch, metrics)
                 agi = await server.start(settings.agi.host, settings.agi.port)
                 stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
                 _log.info("screening", agi=f"agi://{settings.agi.host}:{agi}/screen", mode=settings.mode)
@@ -218,9 +221,12 @@ class Daemon:
             self._manager.tell("STOPPING=1")
         _log.info("stopped")
 
-    def _screening(self, store: RedisStore, watch: ModeWatch, metrics: Metrics) -> FastAgiServer:
+    def _screening(
+        self, store: RedisStore, replica: Replica, watch: ModeWatch, metrics: Metrics
+    ) -> FastAgiServer:
         screener = Screener(
             store=store,
+            known=replica.of,
             mode=watch.current,
             rules=self.settings.policy_rules(),
             numbers=self.settings.number_plan(),
@@ -236,7 +242,7 @@ class Daemon:
             screener.deadline = new.agi.deadline_ms / SECOND
 
         self._appliers.append(apply)
-        return FastAgiServer(screener.screen, metrics.agi_refused)
+        return FastAgiServer(screener.answer, metrics.agi_refused)
 
     def _reload(self) -> None:
         """Take over what can change while calls are up; what is wrong with the new one is only told."""

@@ -32,7 +32,7 @@ from siaga112 import redis_url, regions
 from siaga112.core import durations
 from siaga112.core.caller_id import NumberPlan, check_never_block
 from siaga112.core.calls import Dialplan
-from siaga112.core.model import Level, Mark, Millis, Mode, Outcome, Reason, Treatment
+from siaga112.core.model import DAY, SECOND, Level, Mark, Millis, Mode, Outcome, Reason, Treatment
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PRESETS, PolicyRules
 from siaga112.core.shifts import Shift
@@ -126,6 +126,12 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _staleness(value: Millis) -> Millis:
+    if 0 < value < SECOND or value > DAY:
+        raise ValueError('either "0s" (every verdict asks Redis), or from "1s" to "1d"')
+    return value
+
+
 Duration = Annotated[Millis, BeforeValidator(_duration), PlainSerializer(durations.spell)]
 Host = Annotated[str, AfterValidator(_host)]
 Thresholds = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), BeforeValidator(_one_or_more)]
@@ -177,6 +183,7 @@ class Redis(_Section):
     """Where the block list and the ledger live."""
 
     url: Annotated[SecretStr, AfterValidator(_redis_url)] = SecretStr(EMBEDDED)
+    stale_after: Annotated[Duration, AfterValidator(_staleness)] = 1_000
 
 
 class Classifier(_Section):

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from siaga112.core import decisions
+from siaga112.core.books import Change, Imposition, replacement
 from siaga112.core.model import Caller, CallerRecord, Deed, Mode, Strike
-from siaga112.core.policy import NOBODY, add_strike
-from siaga112.service.ports import Store
+from siaga112.core.policy import add_strike
+from siaga112.service.ports import Place, Store
 from siaga112.service.recording import update
 from tests.samples import CALLER, NOW, RULES, SNAPSHOT, block, entry, prank
 
@@ -41,18 +42,28 @@ async def listed(store: Store) -> tuple[list[Caller], list[Caller]]:
     return sorted(record.caller for record in blocked), sorted(record.caller for record in allowed)
 
 
+def whole() -> Change:
+    """Give a change of all that can change at once."""
+    return Change(
+        replacement(blocked_for_good(CallerRecord(CALLER)), 0, NOW, RULES),
+        entry(prank(1)),
+        Deed(NOW, "ratna", "block", CALLER),
+        ("strikes:ivr_prank",),
+        Imposition(prank(1).id, NOW, 1),
+    )
+
+
 async def every_answer(store: Store) -> list[Any]:
     """Ask all that a store can be asked, at once; give its answers, errors among them."""
     questions = [
         store.ping(),
         store.standing(CALLER),
         store.load(CALLER),
-        store.save(CallerRecord(CALLER), NOBODY, 0, None),
-        store.index(CallerRecord(CALLER), NOBODY),
+        store.held([(CALLER, prank(1).id), (None, prank(2).id)]),
+        store.write([whole()]),
         store.blocked(NOW),
         store.block_counts(NOW),
         store.allowed(),
-        store.put_entry(entry(prank(1))),
         store.entry(prank(1).id),
         anext(aiter(store.entries(NOW, NOW + 1)), None),
         anext(aiter(store.rows(NOW, NOW + 1)), None),
@@ -66,12 +77,13 @@ async def every_answer(store: Store) -> list[Any]:
         store.proposed_count(),
         store.missed(),
         store.missed_count(),
-        store.reserve_block(prank(1).id, NOW, 1),
-        store.write_deed(Deed(NOW, "ratna", "block", CALLER)),
+        store.last_change(),
+        anext(aiter(store.standings()), None),
+        store.changes(Place("1-1", "")),
         store.deeds(0, NOW + 1),
         store.erase_deeds(CALLER),
-        store.tally("strikes:ivr_prank"),
         store.tallies(),
+        store.tidy(NOW),
         store.erase(CALLER),
         store.mode(),
         store.set_mode(Mode.OFF),

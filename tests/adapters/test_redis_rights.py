@@ -44,7 +44,7 @@ async def test_the_user_may_do_what_we_do_and_nothing_else(secure: Tls, site: st
             ("GET", "another:key"),
             ("SET", "another:key", "1"),
             ("EVAL", "return redis.call('GET', 'another:key')", 0),
-            ("HDEL", store._caller_key(CALLER), "doc"),
+            ("HDEL", store._keys.caller(CALLER), "doc"),
         ):
             with pytest.raises(ResponseError, match=r"permission|can't access"):
                 await store._redis.execute_command(*command)

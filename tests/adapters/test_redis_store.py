@@ -9,6 +9,7 @@ import pytest
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.core import decisions
+from siaga112.core.books import Change, replacement
 from siaga112.core.model import DAY, CallerRecord, Level, Lift, Mode
 from siaga112.core.policy import NOBODY, forget_after
 from siaga112.core.snapshot import LIFE
@@ -30,13 +31,13 @@ async def test_all_on_one_caller_is_under_one_key(redis_store: RedisStore, site:
     """Strikes, blocks and standing are one hash in one cluster slot, replaced together or not at all."""
     await change(redis_store, struck(*(strike(n) for n in range(6))))
     keys = await raw(redis_store).keys(f"*{site}*{CALLER}*")
-    assert keys == [f"siaga112:{{{site}:{CALLER}}}".encode()]
+    assert keys == [f"siaga112:{{{site}}}:caller:{CALLER}".encode()]
     assert sorted(await raw(redis_store).hkeys(keys[0])) == [b"doc", b"standing", b"v"]
 
 
 async def test_a_record_expires_when_nothing_in_it_can_matter(redis_store: RedisStore) -> None:
     """Personal data goes by itself; a permanent block stays, and a lifted one goes again."""
-    key = redis_store._caller_key(CALLER)
+    key = redis_store._keys.caller(CALLER)
     record = await change(redis_store, struck(strike(1)))
     assert await raw(redis_store).pexpiretime(key) == forget_after(record, RULES)
     await change(redis_store, blocked_for_good)
@@ -47,21 +48,21 @@ async def test_a_record_expires_when_nothing_in_it_can_matter(redis_store: Redis
 
 async def test_a_day_of_the_ledger_expires_as_a_whole(redis_store: RedisStore) -> None:
     """A day is kept as long as configured, counted from its last call, and a day more."""
-    await redis_store.put_entry(entry(prank(1)))
-    assert await raw(redis_store).pexpiretime(redis_store._day_key(NOW)) == NOW + KEEP + DAY
+    await redis_store.write([Change(entry=entry(prank(1)))])
+    assert await raw(redis_store).pexpiretime(redis_store._keys.day(NOW)) == NOW + KEEP + DAY
 
 
 async def test_a_snapshot_vanishes_by_itself(redis_store: RedisStore, site: str) -> None:
     """What a daemon that died has said last is gone after seconds: it must not lie."""
     await redis_store.put_snapshot(SNAPSHOT)
-    assert 0 < await raw(redis_store).pttl(f"siaga112:{site}:now") <= LIFE
+    assert 0 < await raw(redis_store).pttl(f"siaga112:{{{site}}}:now") <= LIFE
 
 
 @pytest.mark.fault("sites")
 async def test_sites_share_nothing(redis_server: RedisServer, redis_store: RedisStore) -> None:
     """Two sites on one Redis do not see each other's callers, lists, ledger or mode."""
     await change(redis_store, blocked_for_good)
-    await redis_store.put_entry(entry(prank(1)))
+    await redis_store.write([Change(entry=entry(prank(1)))])
     await redis_store.set_mode(Mode.OFF)
     other = RedisStore(connect(redis_server.url), "another", KEEP)
     assert await other.standing(CALLER) == NOBODY
@@ -124,13 +125,14 @@ async def test_an_answer_that_came_too_late_reaches_nobody(
 
 async def test_a_foreign_value_under_the_caller_is_broken_not_down(redis_store: RedisStore) -> None:
     """A key of the wrong type is a matter for a person, not for another try."""
-    await raw(redis_store).set(redis_store._caller_key(CALLER), "not a hash")
+    await raw(redis_store).set(redis_store._keys.caller(CALLER), "not a hash")
     with pytest.raises(StoreBrokenError):
         await redis_store.standing(CALLER)
     with pytest.raises(StoreBrokenError):
         await redis_store.load(CALLER)
-    with pytest.raises(StoreBrokenError):
-        await redis_store.save(CallerRecord(CALLER), NOBODY, 0, None)
+    change = Change(replacement(blocked_for_good(CallerRecord(CALLER)), 0, NOW, RULES))
+    (answer,) = await redis_store.write([change])
+    assert isinstance(answer, StoreBrokenError)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ async def test_a_foreign_value_under_the_caller_is_broken_not_down(redis_store: 
 )
 async def test_garbage_as_a_standing_is_broken(redis_store: RedisStore, text: bytes) -> None:
     """No text in Redis is taken for a standing that nobody wrote."""
-    await raw(redis_store).hset(redis_store._caller_key(CALLER), "standing", text)
+    await raw(redis_store).hset(redis_store._keys.caller(CALLER), "standing", text)
     with pytest.raises(StoreBrokenError):
         await redis_store.standing(CALLER)
 
@@ -156,15 +158,15 @@ async def test_garbage_as_a_standing_is_broken(redis_store: RedisStore, text: by
 @pytest.mark.parametrize("doc", [b"{", b"\xff", b"[]", b"{}", b'{"caller":null,"strikes":7}'])
 async def test_garbage_as_a_record_is_broken(redis_store: RedisStore, doc: bytes) -> None:
     """Nor as a record: it is neither guessed at nor overwritten."""
-    await raw(redis_store).hset(redis_store._caller_key(CALLER), mapping={"v": 1, "doc": doc})
+    await raw(redis_store).hset(redis_store._keys.caller(CALLER), mapping={"v": 1, "doc": doc})
     with pytest.raises(StoreBrokenError):
         await change(redis_store, struck(strike(1)))
-    assert await raw(redis_store).hget(redis_store._caller_key(CALLER), "doc") == doc
+    assert await raw(redis_store).hget(redis_store._keys.caller(CALLER), "doc") == doc
 
 
 async def test_an_unknown_mode_is_broken(redis_store: RedisStore) -> None:
     """A mode that we do not know is not obeyed."""
-    await raw(redis_store).set(redis_store._key("mode"), "maybe")
+    await raw(redis_store).set(redis_store._keys.site_wide("mode"), "maybe")
     with pytest.raises(StoreBrokenError):
         await redis_store.mode()
 
@@ -174,8 +176,8 @@ async def test_out_of_memory_refuses_writes_and_still_answers(own_store: RedisSt
     store = own_store
     await change(store, blocked_for_good)
     await raw(store).config_set("maxmemory", "1")
-    with pytest.raises(StoreBrokenError):
-        await store.put_entry(entry(prank(1)))
+    (answer,) = await store.write([Change(entry=entry(prank(1)))])
+    assert isinstance(answer, StoreBrokenError)
     assert (await store.standing(CALLER)).level is Level.PERMANENT
     await raw(store).config_set("maxmemory", "0")
-    await store.put_entry(entry(prank(1)))
+    await store.write([Change(entry=entry(prank(1)))])

@@ -12,6 +12,7 @@ from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.core import decisions
+from siaga112.core.books import Change, Held, Imposition, replacement
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.model import (
     DAY,
@@ -28,9 +29,10 @@ from siaga112.core.model import (
     ProposalCause,
 )
 from siaga112.core.policy import NOBODY, Standing, standing
-from siaga112.service.ports import Store
+from siaga112.core.standings import Standings
+from siaga112.service.ports import News, Place, Store, Written
 from siaga112.service.recording import Recorder
-from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
+from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
 from tests.adapters.conftest import KEEP
 from tests.lab.redis_servers import Cluster, Sentinels, Tls, cluster, home, sentinels, tls
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, answered, block, entry, prank, strike
@@ -120,19 +122,21 @@ async def test_a_record_comes_back_as_it_was_saved(store: Store) -> None:
     record = decisions.take_back_strike(
         record, strike(1).call, Lift(NOW, "operator", "genuine", forgives=False)
     )
-    held = standing(record, NOW, RULES)
-    assert await store.save(record, held, 0, None)
+    assert await store.write([Change(replacement(record, 0, NOW, RULES))]) == [Written.DONE]
     assert await store.load(CALLER) == (record, 1)
-    assert await store.standing(CALLER) == held
+    assert await store.standing(CALLER) == standing(record, NOW, RULES)
 
 
 @pytest.mark.parametrize("version", [0, 2])
 async def test_a_stale_version_is_refused(store: Store, version: int) -> None:
     """Who read before somebody else wrote may not overwrite it."""
     first = blocked_for_good(CallerRecord(CALLER))
-    assert await store.save(first, standing(first, NOW, RULES), 0, None)
-    assert not await store.save(CallerRecord(CALLER), NOBODY, version, None)
+    assert await store.write([Change(replacement(first, 0, NOW, RULES))]) == [Written.DONE]
+    late = replace(whole(), replacement=replacement(CallerRecord(CALLER), version, NOW, RULES))
+    assert await store.write([late]) == [Written.MOVED]
     assert await store.load(CALLER) == (first, 1)
+    assert [row async for row in store.entries(0, NOW + 1)] == []
+    assert (list(await store.deeds(0, NOW + 1)), dict(await store.tallies())) == ([], {})
 
 
 async def test_the_same_strike_a_hundred_times_at_once_is_one(store: Store) -> None:
@@ -164,19 +168,20 @@ async def test_the_lists_follow_the_records(store: Store) -> None:
     assert await listed(store) == ([], [])
 
 
-async def test_a_lost_index_write_heals_with_the_next_look(store: Store) -> None:
-    """Dying between record and list costs nothing: the next update heals it, even if it changes nothing."""
-    record = blocked_for_good(CallerRecord(CALLER))
-    await store.save(record, standing(record, NOW, RULES), 0, None)
-    assert await listed(store) == ([], [])
-    await change(store, lambda same: same)
+async def test_all_of_a_change_is_written_at_once(store: Store) -> None:
+    """Record, lists, row, audit line and counts are there together; the same line again counts nothing."""
+    assert await store.write([whole()]) == [Written.DONE]
+    record, version = await store.load(CALLER)
     assert await listed(store) == ([CALLER], [])
-
-
-async def test_an_index_write_that_comes_late_does_no_harm(store: Store) -> None:
-    """A list entry without its block in the record is not believed."""
-    await store.index(CallerRecord(CALLER), Standing(level=Level.PERMANENT))
-    assert await listed(store) == ([], [])
+    assert [row.finding.call async for row in store.entries(0, NOW + 1)] == [prank(1)]
+    assert [deed.action for deed in await store.deeds(0, NOW + 1)] == ["block"]
+    assert await store.tallies() == {"strikes:ivr_prank": 1}
+    assert await store.held([(CALLER, prank(1).id), (None, prank(2).id)]) == [
+        Held(record, version, entry(prank(1))),
+        Held(None, 0, None),
+    ]
+    assert await store.write([replace(whole(), replacement=None)]) == [Written.DONE]
+    assert await store.tallies() == {"strikes:ivr_prank": 1}
 
 
 async def test_an_expired_block_is_listed_no_more(store: Store) -> None:
@@ -196,7 +201,7 @@ async def test_the_ledger_spans_midnight(store: Store) -> None:
         for n, at in enumerate([midnight - 1_000, midnight - 1, midnight, midnight + 1_000])
     ]
     for row in reversed(rows):
-        await store.put_entry(row)
+        await store.write([Change(entry=row)])
     assert [row async for row in store.entries(midnight - 1_000, midnight + 1_000)] == rows[:3]
     assert [row async for row in store.entries(midnight, midnight + 1_001)] == rows[2:]
 
@@ -206,7 +211,7 @@ async def test_the_figures_rows_are_the_ledgers(store: Store) -> None:
     midnight = NOW // DAY * DAY
     calls = [prank(1, midnight - 1), answered(2, midnight), prank(3, midnight + 1), prank(4, midnight + 2)]
     for call in calls:
-        await store.put_entry(entry(call))
+        await store.write([Change(entry=entry(call))])
     rows = [row async for some in store.rows(midnight - 1, midnight + 2) for row in some]
     assert sorted(rows) == [load_row(dump_entry(entry(call))) for call in calls[:3]]
     assert [row async for some in store.rows(midnight - DAY, midnight - 1) for row in some] == []
@@ -231,7 +236,7 @@ async def test_the_same_call_again_replaces_its_row(store: Store) -> None:
     first = entry(answered(1))
     marked = replace(first, finding=replace(first.finding, mark=Mark.GENUINE))
     for row in (first, first, marked):
-        await store.put_entry(row)
+        await store.write([Change(entry=row)])
     assert [row async for row in store.entries(NOW, NOW + 1)] == [marked]
     assert await store.entry(first.finding.call.id) == marked
 
@@ -267,11 +272,56 @@ async def test_proposals_and_call_backs_are_listed_while_they_wait(store: Store)
 async def test_the_hours_blocks_are_given_out_once_each(store: Store) -> None:
     """A hundred at once get no more than the cap; the same call again takes none; an hour frees them."""
     calls = [CallId(f"{NOW // 1000}.{number}") for number in range(100)]
-    given = await asyncio.gather(*(store.reserve_block(call, NOW, 5) for call in calls))
-    assert given.count(True) == 5
-    again = [await store.reserve_block(call, NOW, 5) for call in calls]
-    assert again == given
-    assert await store.reserve_block(CallId("1.1"), NOW + 3_600_001, 5)
+    imposing = [Change(imposes=Imposition(call, NOW, 5)) for call in calls]
+    given = [answer for (answer,) in await asyncio.gather(*(store.write([one]) for one in imposing))]
+    assert (given.count(Written.DONE), given.count(Written.CAPPED)) == (5, 95)
+    assert await store.write(imposing) == given
+    later = Change(imposes=Imposition(CallId("1.1"), NOW + 3_600_001, 5))
+    assert await store.write([later]) == [Written.DONE]
+
+
+async def read(store: Store) -> Standings:
+    """Give all standings as a replica reads them."""
+    standings = Standings()
+    async for page in store.standings():
+        for caller, part in page:
+            standings.add(caller, part)
+    return standings
+
+
+async def test_all_standings_can_be_read_and_followed(store: Store) -> None:
+    """Blocked, warned and allowed callers are read whole; each later change is told, in order."""
+    await change(store, blocked_for_good)
+    await change(store, lambda record: decisions.allow(record, Allow(NOW, "supervisor", "clinic")))
+    await change(store, struck(*(strike(n) for n in range(RULES.warn_from))), OTHER)
+    place = await store.last_change()
+    standings = await read(store)
+    for caller in (CALLER, OTHER):
+        assert standings.of(caller) == await store.standing(caller)
+    assert standings.of(CALLER) == Standing(allowed=True, level=Level.PERMANENT)
+    assert standings.of(OTHER).warn_until > NOW
+    assert len(standings) == 2
+    await change(store, decisions.disallow)
+    await change(store, lambda record: decisions.miss(record, Missed(prank(2).id, NOW, 1)))
+    await change(store, lambda record: decisions.lift(record, Lift(NOW, "supervisor", "stolen")))
+    news = await store.changes(place)
+    assert news is not None
+    assert news.changes == [(CALLER, Standing(level=Level.PERMANENT)), (CALLER, NOBODY)]
+    assert await store.changes(news.place) == News(news.place, [])
+    assert len(await read(store)) == 1
+
+
+async def test_a_feed_that_lost_our_place_says_so(store: Store) -> None:
+    """Where our last change is not to be found, some may be missed; an erased caller is in no feed."""
+    empty = await store.last_change()
+    assert await store.changes(empty) == News(empty, [])
+    await change(store, blocked_for_good)
+    news = await store.changes(empty)
+    assert news is not None
+    assert await store.changes(Place(news.place.id, "another's")) is None
+    await store.erase(CALLER)
+    assert await store.changes(news.place) is None
+    assert len(await read(store)) == 0
 
 
 async def test_who_is_turned_away_twice_is_known(store: Store) -> None:
@@ -284,7 +334,7 @@ async def test_a_callers_calls_are_known_in_order(store: Store) -> None:
     """A caller's rows can be found without reading the ledger."""
     rows = [entry(prank(number, NOW + number * 1_000)) for number in (3, 1, 2)]
     for row in (*rows, entry(prank(9, NOW, OTHER)), entry(prank(8, NOW, None))):
-        await store.put_entry(row)
+        await store.write([Change(entry=row)])
     assert list(await store.calls_of(CALLER)) == [
         row.finding.call.id for row in sorted(rows, key=lambda row: row.finding.call.started)
     ]
@@ -294,7 +344,7 @@ async def test_the_audit_trail_is_in_order_and_each_line_once(store: Store) -> N
     """Lines come back oldest first, within their time; the same line twice is one; a subject's can go."""
     lines = [Deed(NOW + n, "ratna", "block", CALLER, "permanent", f"reason {n}") for n in range(3)]
     for line in (*reversed(lines), lines[0], Deed(NOW, "ratna", "mode", "site")):
-        await store.write_deed(line)
+        await store.write([Change(deed=line)])
     assert [deed for deed in await store.deeds(NOW, NOW + 2) if deed.subject == CALLER] == lines[:2]
     assert await store.erase_deeds(CALLER) == 3
     assert [deed.action for deed in await store.deeds(0, NOW + 10)] == ["mode"]
@@ -314,14 +364,15 @@ async def test_the_ledgers_calls_are_known_without_their_rows(store: Store) -> N
     starts = [midnight - 1_000, midnight - 1, midnight, midnight + 1_000]
     rows = [entry(prank(n, at)) for n, at in enumerate(starts)]
     for row in (*rows, entry(prank(9, midnight - DAY - 1_000))):
-        await store.put_entry(row)
+        await store.write([Change(entry=row)])
     named = await store.ledger_calls(midnight - 1_000, midnight + 2_000)
     assert sorted(named) == sorted(row.finding.call.id for row in rows)
 
 
 async def test_tallies_add_up_over_all_processes(store: Store) -> None:
     """What many count at once is the sum."""
-    await asyncio.gather(*(store.tally("marks:prank") for _ in range(50)), store.tally("marks:genuine"))
+    marks = ["prank"] * 50 + ["genuine"]
+    await asyncio.gather(*(store.write([Change(tallies=(f"marks:{mark}",))]) for mark in marks))
     assert await store.tallies() == {"marks:prank": 50, "marks:genuine": 1}
 
 
@@ -329,7 +380,7 @@ async def test_an_erased_caller_is_nowhere(store: Store) -> None:
     """Record, lists and calls are gone; the ledger's rows are the desk's to change."""
     await change(store, blocked_for_good)
     await change(store, lambda record: decisions.allow(record, Allow(NOW, "supervisor", "clinic")))
-    await store.put_entry(entry(prank(1)))
+    await store.write([Change(entry=entry(prank(1)))])
     await store.turned_away(CALLER, 60_000)
     await store.erase(CALLER)
     assert await store.load(CALLER) == (CallerRecord(CALLER), 0)
@@ -353,7 +404,7 @@ async def test_a_store_in_order_answers_every_question(store: Store) -> None:
 async def test_a_hundred_daemons_with_one_call_are_one_strike(daemons: list[Recorder]) -> None:
     """However many daemons follow the same PBX, a call costs its caller one strike and has one row."""
     row = entry(prank(1))
-    await asyncio.gather(*(daemon.record(row) for daemon in daemons))
+    await asyncio.gather(*(daemon.record([row]) for daemon in daemons))
     store, meter = daemons[0].store, daemons[0].meter
     record, version = await store.load(CALLER)
     assert [one.call for one in record.strikes] == [row.finding.call.id]
@@ -366,7 +417,7 @@ async def test_a_hundred_daemons_with_one_call_are_one_strike(daemons: list[Reco
 async def test_six_calls_of_a_hundred_daemons_are_one_block(daemons: list[Recorder]) -> None:
     """The sixth misuse blocks once, though each of the six was told a hundred times at once."""
     rows = [entry(prank(number, NOW - 6_000 + number)) for number in range(6)]
-    await asyncio.gather(*(daemon.record(row) for daemon in daemons for row in rows))
+    await asyncio.gather(*(daemon.record([row]) for daemon in daemons for row in rows))
     store, meter = daemons[0].store, daemons[0].meter
     record, version = await store.load(CALLER)
     assert sorted(one.call for one in record.strikes) == sorted(row.finding.call.id for row in rows)

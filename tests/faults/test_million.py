@@ -43,8 +43,8 @@ def commands(count: int) -> Iterator[bytes]:
     for nth in range(count):
         caller = "+62" + number(nth)[1:]
         doc = record.replace(first, caller)
-        yield resp("HSET", f"siaga112:{{lab:{caller}}}", "v", "1", "doc", doc, "standing", standing)
-        yield resp("ZADD", "siaga112:lab:blocks", "+inf", caller)
+        yield resp("HSET", f"siaga112:{{lab}}:caller:{caller}", "v", "1", "doc", doc, "standing", standing)
+        yield resp("ZADD", "siaga112:{lab}:blocks", "+inf", caller)
 
 
 def fill(server: RedisServer, count: int) -> None:
@@ -79,7 +79,7 @@ async def test_a_million_blocked_numbers_cost_no_verdict_anything(measured: Meas
         async with rig(server) as running:
             without = await waits(running, 0, count)
         await asyncio.to_thread(fill, server, count)
-        measured("blocked", int(server.ask("ZCARD", "siaga112:lab:blocks")))
+        measured("blocked", int(server.ask("ZCARD", "siaga112:{lab}:blocks")))
         measured("Redis holds", int(server.ask("INFO", "memory")["used_memory"]) / 1e6, "MB", at_most=2_000)
         async with rig(server) as running:
             during = await waits(running, count, count)

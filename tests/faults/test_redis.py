@@ -47,7 +47,7 @@ DOWN: Final = frozenset({"store_down", "deadline"})
 
 def key(caller: str) -> str:
     """Name what is held on a caller."""
-    return f"siaga112:{{lab:{caller}}}"
+    return f"siaga112:{{lab}}:caller:{caller}"
 
 
 def wrong_type(running: Rig) -> None:

@@ -113,6 +113,7 @@ class Month:
         self._recorder = Recorder(cast("Outbox", None), self.store, RULES, self.metrics)
         self._screener = Screener(
             store=self.store,
+            known=lambda _: None,
             mode=self._mode,
             rules=RULES,
             numbers=PLAN,
@@ -199,13 +200,13 @@ class Month:
 
     async def _record(self) -> None:
         for entry in self._outbox:
-            await self._recorder.record(entry)
+            await self._recorder.record([entry])
             call = entry.finding.call
             if entry.finding.outcome is Outcome.ABANDONED and call.caller:
                 heappush(self._to_call_back, (call.ended + self.drawn.call_back(), call.caller))
         self._outbox.clear()
         while self._to_call_back and self._to_call_back[0][0] <= self.now:
-            await self._recorder.record(Reached(*heappop(self._to_call_back)))
+            await self._recorder.record([Reached(*heappop(self._to_call_back))])
         self.metrics.tallies(await self.store.tallies())
         self.metrics.callbacks(*await self.store.missed_count())
         if self.now % (30 * 60 * SECOND) == 0:  # they are many

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+from siaga112.core.books import Change, Held, Replacement
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.figures import Row
 from siaga112.core.model import Block, Caller, CallerRecord, CallId, Deed, Entry, Level, Millis, Mode
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import Snapshot
-from siaga112.service.ports import StoreDownError
+from siaga112.service.ports import News, Place, StoreBrokenError, StoreDownError, Written
 
 
 class MemoryStore:
@@ -17,6 +18,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self.down = False
         self.writes = 0
+        self.nonce = "first"
+        self._feed: list[tuple[Caller, Standing]] = []
         self._records: dict[Caller, tuple[CallerRecord, int, Standing]] = {}
         self._blocked: set[Caller] = set()
         self._allowed: set[Caller] = set()
@@ -39,6 +42,9 @@ class MemoryStore:
     async def standing(self, caller: Caller) -> Standing:
         """Give a caller's standing."""
         await self.ping()
+        return self._standing(caller)
+
+    def _standing(self, caller: Caller) -> Standing:
         return self._records[caller][2] if caller in self._records else NOBODY
 
     async def load(self, caller: Caller) -> tuple[CallerRecord, int]:
@@ -47,24 +53,93 @@ class MemoryStore:
         record, version, _ = self._records.get(caller, (CallerRecord(caller), 0, NOBODY))
         return record, version
 
-    async def save(self, record: CallerRecord, held: Standing, version: int, expires: Millis | None) -> bool:
-        """Replace the record if it still has that version; nothing ever expires here."""
-        del expires
-        _, current = await self.load(record.caller)
-        if current == version:
-            self._records[record.caller] = (record, version + 1, held)
-        return current == version
-
-    async def index(self, record: CallerRecord, held: Standing) -> None:
-        """Bring the lists into line with the record."""
+    async def held(
+        self, wanted: Sequence[tuple[Caller | None, CallId | None]]
+    ) -> Sequence[Held | StoreBrokenError]:
+        """Give what is held."""
         await self.ping()
+        found: list[Held | StoreBrokenError] = []
+        for caller, call in wanted:
+            try:
+                record, version = await self.load(caller) if caller else (None, 0)
+            except StoreBrokenError as error:
+                found.append(error)
+            else:
+                found.append(Held(record, version, await self.entry(call) if call else None))
+        return found
+
+    async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
+        """Write changes."""
+        await self.ping()
+        return [self._write(change) for change in changes]
+
+    def _write(self, change: Change) -> Written:
+        new, entry, deed, imposes = change.replacement, change.entry, change.deed, change.imposes
+        if new and self._records.get(new.record.caller, (None, 0))[1] != new.version:
+            return Written.MOVED
+        if imposes:
+            self._imposed = {c: t for c, t in self._imposed.items() if t > imposes.at - 3_600_000}
+            if imposes.call not in self._imposed and len(self._imposed) >= imposes.cap:
+                return Written.CAPPED
+            self._imposed.setdefault(imposes.call, imposes.at)
+        if new:
+            self._replace(new)
+        if entry:
+            self.writes += 1
+            call = entry.finding.call
+            self._ledger[call.id] = entry
+            if call.caller:
+                self._calls.setdefault(call.caller, set()).add(call.id)
+        if deed and deed in self._deeds:
+            return Written.DONE
+        if deed:
+            self._deeds[deed] = None
+        self._tallies.update(change.tallies)
+        return Written.DONE
+
+    def _replace(self, new: Replacement) -> None:
+        """Replace a record, and bring the lists into line with it; nothing ever expires here."""
+        caller = new.record.caller
+        if self._standing(caller) != new.held:
+            self._feed.append((caller, new.held))
+        self._records[caller] = (new.record, new.version + 1, new.held)
         for listed, present in (
-            (self._blocked, held.level),
-            (self._allowed, record.allow),
-            (self._proposed, record.proposed),
-            (self._missed, record.missed),
+            (self._blocked, new.held.level),
+            (self._allowed, new.record.allow),
+            (self._proposed, new.record.proposed),
+            (self._missed, new.record.missed),
         ):
-            (listed.add if present else listed.discard)(record.caller)
+            (listed.add if present else listed.discard)(caller)
+
+    async def last_change(self) -> Place:
+        """Give the place of the last change."""
+        await self.ping()
+        return self._place()
+
+    def _place(self) -> Place:
+        return Place(str(len(self._feed)), self.nonce)
+
+    def cut_feed(self) -> None:
+        """Lose the feed: whoever follows it must read all anew."""
+        self._feed.clear()
+        self.nonce += "'"
+
+    async def tidy(self, now: Millis) -> None:
+        """Nothing here grows old."""
+        del now
+        await self.ping()
+
+    async def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
+        """Give all standings, in one page."""
+        await self.ping()
+        yield [(caller, held) for caller, (_, _, held) in self._records.items()]
+
+    async def changes(self, place: Place) -> News | None:
+        """Give what has changed since."""
+        await self.ping()
+        if place.nonce != self.nonce:
+            return None
+        return News(self._place(), self._feed[int(place.id) :])
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
@@ -104,15 +179,6 @@ class MemoryStore:
         for caller in self._blocked | self._allowed | self._proposed | self._missed:
             yield caller
 
-    async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
-        """Take one of the hour's automatic blocks."""
-        await self.ping()
-        self._imposed = {c: t for c, t in self._imposed.items() if t > at - 3_600_000}
-        if call not in self._imposed and len(self._imposed) >= cap:
-            return False
-        self._imposed.setdefault(call, at)
-        return True
-
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
         """Say whether the caller was turned away before; here that is never forgotten."""
         del within
@@ -124,6 +190,7 @@ class MemoryStore:
     async def erase(self, caller: Caller) -> None:
         """Delete a caller's record, and its place on every list."""
         await self.ping()
+        self.cut_feed()
         self._records.pop(caller, None)
         self._calls.pop(caller, None)
         for listed in (self._blocked, self._allowed, self._proposed, self._missed, self._away):
@@ -133,13 +200,6 @@ class MemoryStore:
         """Give a caller's calls, oldest first."""
         mine = self._calls.get(caller, set())
         return sorted(mine, key=lambda call: self._ledger[call].finding.call.started)
-
-    async def write_deed(self, deed: Deed) -> bool:
-        """Add a line to the audit trail."""
-        await self.ping()
-        new = deed not in self._deeds
-        self._deeds[deed] = None
-        return new
 
     async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
         """Give the lines of that time, oldest first."""
@@ -152,23 +212,9 @@ class MemoryStore:
         self._deeds = {deed: None for deed in self._deeds if deed not in gone}
         return len(gone)
 
-    async def tally(self, name: str) -> None:
-        """Count."""
-        await self.ping()
-        self._tallies[name] += 1
-
     async def tallies(self) -> Mapping[str, int]:
         """Give the counts."""
         return dict(self._tallies)
-
-    async def put_entry(self, entry: Entry) -> None:
-        """Write a row of the ledger."""
-        await self.ping()
-        self.writes += 1
-        call = entry.finding.call
-        self._ledger[call.id] = entry
-        if call.caller:
-            self._calls.setdefault(call.caller, set()).add(call.id)
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row of the ledger."""

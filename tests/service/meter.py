@@ -19,6 +19,8 @@ class KeptMeter:
         self.queues: list[Mapping[str, tuple[int, float]]] = []
         self.surges: list[bool] = []
         self.lost_count = 0
+        self.replica_callers = 0
+        self.replica_gaps = 0
 
     def call_ended(self, entry: Entry) -> None:
         """Keep."""
@@ -55,6 +57,14 @@ class KeptMeter:
     def lost(self, count: int) -> None:
         """Keep."""
         self.lost_count += count
+
+    def replica(self, callers: int) -> None:
+        """Keep."""
+        self.replica_callers = callers
+
+    def replica_gap(self) -> None:
+        """Count."""
+        self.replica_gaps += 1
 
     def store_up(self, *, up: bool) -> None:
         """Keep."""

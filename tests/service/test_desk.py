@@ -53,7 +53,7 @@ class Office:
     async def record(self, *entries: Entry | Reached) -> None:
         """Record calls as the daemon does."""
         for one in entries:
-            await self.recorder.record(one)
+            await self.recorder.record([one])
 
     async def trail(self) -> list[tuple[str, str, str, str]]:
         """Give the audit trail: who, what, about whom, details."""

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from siaga112.core import decisions, policy
+from siaga112.core.books import Change
 from siaga112.core.calls import Tracker
 from siaga112.core.events import Event, Resumed
 from siaga112.core.lines import Lines
@@ -29,14 +30,13 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.outgoing import OutgoingCalls
-from siaga112.core.policy import NOBODY, Standing
 from siaga112.service import recording
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
-from siaga112.service.ports import StoreBrokenError
+from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
 from siaga112.service.recording import Recorder, update
 from tests.core.table import DIALPLAN, events
-from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank, strike
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
 from tests.waiting import until
@@ -248,22 +248,23 @@ async def test_while_the_store_is_down_nothing_is_lost_and_nothing_doubled() -> 
     assert site.meter.up[-1] is True
 
 
-async def test_a_store_that_dies_between_strike_and_ledger_is_finished_later() -> None:
-    """Stopped halfway, the recorder does all of it again, and there is one strike and one row."""
+async def test_a_store_that_dies_before_it_has_answered_is_told_again() -> None:
+    """What was written and not acknowledged is written again, and there is one strike and one row."""
     site = Site()
     one = entry(prank(1))
-    index = site.store.index
+    write = site.store.write
 
-    async def dying(record: CallerRecord, held: Standing) -> None:
-        await index(record, held)
+    async def dying(changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
+        await write(changes)
         site.store.down = True
+        raise StoreDownError
 
-    site.store.index = dying  # type: ignore[method-assign]
+    site.store.write = dying  # type: ignore[method-assign]
     await site.outbox.append([one])
     async with site.recording():
         await until(lambda: False in site.meter.up)
         assert await site.outbox.oldest(9)
-        site.store.index = index  # type: ignore[method-assign]
+        site.store.write = write  # type: ignore[method-assign]
         site.store.down = False
     assert (await site.record()).strikes == (policy.strike_for(one.finding, RULES),)
     assert await site.ledger() == [one]
@@ -273,7 +274,7 @@ async def test_the_same_entry_twice_is_once() -> None:
     """Recording is idempotent by the call's id."""
     site = Site()
     for _ in range(2):
-        await site.recorder.record(entry(prank(1)))
+        await site.recorder.record([entry(prank(1))])
     assert len(await site.ledger()) == 1
     assert len((await site.record()).strikes) == 1
     assert len(site.meter.misuses) == 1
@@ -283,10 +284,10 @@ async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> 
     """An entry that is recorded again after a crash does not undo the mark set in between."""
     site = Site()
     one = entry(answered(1))
-    await site.recorder.record(one)
+    await site.recorder.record([one])
     marked = replace(one, finding=replace(one.finding, mark=Mark.GENUINE))
-    await site.store.put_entry(marked)
-    await site.recorder.record(one)
+    await site.store.write([Change(entry=marked)])
+    await site.recorder.record([one])
     assert await site.ledger() == [marked]
 
 
@@ -318,7 +319,7 @@ async def test_who_saw_a_call_in_part_does_not_overwrite_who_saw_it_whole() -> N
     part = entry(replace(whole.finding.call, facts=facts))
     assert part.finding.outcome is Outcome.UNKNOWN
     for row in (part, whole, part):
-        await site.recorder.record(row)
+        await site.recorder.record([row])
     assert await site.ledger() == [whole]
     assert len((await site.record()).strikes) == 1
 
@@ -354,7 +355,7 @@ async def test_who_is_on_the_allow_list_gets_no_strike() -> None:
     """The ledger says so too: the call is kept, its strike is not."""
     site = Site()
     await update(site.store, CALLER, lambda held: decisions.allow(held, Allow(NOW, "x", "y")), NOW, RULES)
-    await site.recorder.record(entry(prank(1)))
+    await site.recorder.record([entry(prank(1))])
     assert [row.strike for row in await site.ledger()] == [False]
     assert (await site.record()).strikes == ()
     assert site.meter.misuses == []
@@ -363,14 +364,14 @@ async def test_who_is_on_the_allow_list_gets_no_strike() -> None:
 async def test_an_anonymous_call_is_kept_without_a_caller() -> None:
     """Who hides the number is in the ledger and nowhere else."""
     site = Site()
-    await site.recorder.record(entry(prank(1, caller=None)))
+    await site.recorder.record([entry(prank(1, caller=None))])
     assert [(row.finding.call.caller, row.strike) for row in await site.ledger()] == [(None, False)]
 
 
 async def test_no_number_is_logged_in_full() -> None:
     """The log of a call shows its caller masked."""
     with capture_logs() as logs:
-        await Site().recorder.record(entry(prank(1)))
+        await Site().recorder.record([entry(prank(1))])
     (line,) = [line for line in logs if line["event"] == "call"]
     assert line["caller"] == "+62812*****111"
     assert CALLER not in str(logs)
@@ -418,28 +419,6 @@ async def test_an_odd_event_does_not_end_the_following(monkeypatch: pytest.Monke
         await site.pipeline.run(Script(leaves_menu("100.1"), leaves_menu("200.1", 1)))
     assert [row.finding.call.id for row in site.outbox.waiting if row.strike] == ["200.1"]
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["event_failed"]
-
-
-async def test_index_writes_that_overtake_each_other_leave_the_lists_right() -> None:
-    """Two updates at once, the later one's list written first: a blocked caller is still listed."""
-    store = MemoryStore()
-    index, held_back, go_on = store.index, asyncio.Event(), asyncio.Event()
-
-    async def slow(record: CallerRecord, held: Standing) -> None:
-        if held == NOBODY and not go_on.is_set():
-            held_back.set()
-            await go_on.wait()
-        await index(record, held)
-
-    store.index = slow  # type: ignore[method-assign]
-    harmless = asyncio.create_task(
-        update(store, CALLER, lambda held: policy.add_strike(held, strike(1), RULES), NOW, RULES)
-    )
-    await held_back.wait()
-    await update(store, CALLER, lambda held: decisions.impose(held, block(NOW, None)), NOW, RULES)
-    go_on.set()
-    await harmless
-    assert [record.caller for record in await store.blocked(NOW)] == [CALLER]
 
 
 # ── the mode, and the desk ───────────────────────────────────────────────────────────────────────

@@ -77,6 +77,7 @@ class Desk:
         self._ticks: Iterator[float] = iter([10.0, 10.25])
         self.screener = Screener(
             store=self.store,
+            known=lambda _: None,
             mode=lambda: mode,
             rules=RULES,
             numbers=INDONESIA,

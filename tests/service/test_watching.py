@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from siaga112.core.books import Change
 from siaga112.core.model import DAY, SECOND, CallId, Entry, Mark, Millis, Mode, Outcome
 from siaga112.errors import UnreachableError
 from siaga112.service.watching import LAST, NEW_AT_ONCE, ProbeError, Today, Vitals, Watcher, midnight
@@ -94,7 +95,7 @@ async def test_the_day_begins_at_the_sites_midnight() -> None:
     store, begin = MemoryStore(), midnight(NOW, ZONE)
     assert datetime.fromtimestamp(begin / SECOND, UTC).astimezone(ZONE).strftime("%H:%M:%S") == "00:00:00"
     for row in (prank(1, begin - SECOND), prank(2, begin), answered(3, begin + SECOND)):
-        await store.put_entry(entry(row))
+        await store.write([Change(entry=entry(row))])
     today = Today(store, ZONE)
     await today.look(begin + 2 * SECOND)
     assert today.day
@@ -109,12 +110,12 @@ async def test_only_what_is_new_is_read() -> None:
     """After the first look a look reads the new rows alone; nothing more often than every two seconds."""
     store = CountedStore()
     for number in range(200):
-        await store.put_entry(entry(prank(number, NOON - number * SECOND)))
+        await store.write([Change(entry=entry(prank(number, NOON - number * SECOND)))])
     today = Today(store, ZONE)
     await today.look(NOON)
     assert (store.wholes, store.read) == (1, [])
     new = entry(answered(900, NOON + 1))
-    await store.put_entry(new)
+    await store.write([Change(entry=new)])
     await today.look(NOON + SECOND)
     assert store.read == []
     await today.look(NOON + 3 * SECOND)
@@ -129,12 +130,12 @@ async def test_only_what_is_new_is_read() -> None:
 async def test_a_mark_set_afterwards_shows_within_a_minute() -> None:
     """What changes in rows that were read already is seen when the day is read anew."""
     store, row = CountedStore(), entry(answered(1, NOON - SECOND))
-    await store.put_entry(row)
+    await store.write([Change(entry=row)])
     today = Today(store, ZONE)
     await today.look(NOON)
     assert today.day
     assert today.day.marks == {None: 1}
-    await store.put_entry(replace(row, finding=replace(row.finding, mark=Mark.GENUINE)))
+    await store.write([Change(entry=replace(row, finding=replace(row.finding, mark=Mark.GENUINE)))])
     await today.look(NOON + 60 * SECOND)
     assert today.day.marks == {Mark.GENUINE: 1}
 
@@ -145,7 +146,7 @@ async def test_many_new_rows_are_read_at_once() -> None:
     today = Today(store, ZONE)
     await today.look(NOON)
     for number in range(NEW_AT_ONCE + 1):
-        await store.put_entry(entry(prank(number, NOON - SECOND)))
+        await store.write([Change(entry=entry(prank(number, NOON - SECOND)))])
     await today.look(NOON + 3 * SECOND)
     assert (store.wholes, store.read) == (2, [])
     assert today.day
@@ -159,7 +160,7 @@ async def test_a_frame_has_all_that_there_is() -> None:
     """Snapshot, mode, day and vitals come together; the mode is the configured one until it is switched."""
     site = Site()
     await site.store.put_snapshot(SNAPSHOT)
-    await site.store.put_entry(entry(prank(1, NOON - SECOND)))
+    await site.store.write([Change(entry=entry(prank(1, NOON - SECOND)))])
     frame = await site.watcher.look()
     assert (frame.store_up, frame.mode, frame.snapshot) == (True, Mode.OBSERVE, SNAPSHOT)
     assert frame.day

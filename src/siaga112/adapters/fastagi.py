@@ -24,7 +24,7 @@ BACKLOG: Final = 1_024
 
 _log = structlog.get_logger()
 
-Screen = Callable[[Request], Awaitable[Screening]]
+Screen = Callable[[Request], Screening | Awaitable[Screening]]
 
 
 class _Connection(asyncio.Protocol):
@@ -72,11 +72,15 @@ class _Connection(asyncio.Protocol):
     def _ask(self, request: Request) -> None:
         if self._server.stopping:
             self.reply(fail_open(ScreenReason.STOPPING))
+            return
+        answer = self._server.screen(request)
+        if isinstance(answer, Screening):
+            self.reply(answer)
         else:
-            self._task = asyncio.get_running_loop().create_task(self._answer(request))
+            self._task = asyncio.get_running_loop().create_task(self._reply_later(answer))
 
-    async def _answer(self, request: Request) -> None:
-        self.reply(await self._server.screen(request))
+    async def _reply_later(self, answer: Awaitable[Screening]) -> None:
+        self.reply(await answer)
 
     def reply(self, screening: Screening) -> None:
         """Send a verdict, the first command now and each next one when the last is acknowledged."""

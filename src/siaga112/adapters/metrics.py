@@ -50,6 +50,8 @@ class Metrics:
         # Children are kept where the hot path needs them: `labels()` costs five times the increment.
         self._duration = series.duration.labels(site)
         self._verdicts = {pair: series.verdicts.labels(site, *pair) for pair in VERDICTS}
+        self._replica_callers = series.replica_callers.labels(site)
+        self._replica_gaps = series.replica_gaps.labels(site)
         self._events = {name: series.ami_events.labels(site, name) for name in EVENTS}
         self.in_progress({})
 
@@ -165,6 +167,14 @@ class Metrics:
     def store_up(self, *, up: bool) -> None:
         """Show whether Redis answers."""
         self._series.redis_up.labels(self._site).set(up)
+
+    def replica(self, callers: int) -> None:
+        """Show on how many callers the replica holds a standing."""
+        self._replica_callers.set(callers)
+
+    def replica_gap(self) -> None:
+        """Count that the replica reads all anew."""
+        self._replica_gaps.inc()
 
     def pending(self, count: int) -> None:
         """Show how many ended calls wait in the outbox."""

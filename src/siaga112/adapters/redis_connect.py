@@ -4,7 +4,7 @@ After a fail-over, or when a slot has moved, the same client goes on; what was a
 an error that the store calls "down": worth trying again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import NoBackoff
 from redis.cluster import PRIMARY
-from redis.exceptions import ClusterDownError, SlotNotCoveredError
+from redis.exceptions import ClusterDownError, ResponseError, SlotNotCoveredError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from siaga112 import redis_url
@@ -30,8 +30,8 @@ CONNECTIONS: Final = 1_024
 COPY_MILLIS: Final = 100
 """How long a write waits for the replicas to have it too. They answer at once."""
 
-_COPIED: Final = frozenset({"EVAL", "HSET", "SET", "DEL", "ZADD", "ZREM"})
-"""What must outlive the master: records, rows, the mode, the audit trail, erasures. The lists heal."""
+_COPIED: Final = frozenset({"EVAL", "SET", "ZREM"})
+"""What must outlive the master: all that the scripts write, the mode, erasures."""
 
 
 def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster":
@@ -88,6 +88,30 @@ def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster
     return client
 
 
+async def together(client: "Redis | RedisCluster", commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Send commands in one trip; give their answers, a refusal as its error.
+
+    Raises:
+        RedisConnectionError: if the server went meanwhile; any part may have been done.
+
+    """
+    if isinstance(client, _Watched):
+        return await client.together(commands)
+    if isinstance(client, RedisCluster):  # a trip each: the driver's own way through a moving slot
+        return [await _answer(client, command) for command in commands]
+    async with client.pipeline(transaction=False) as trip:
+        for command in commands:
+            trip.execute_command(*command)
+        return list(await trip.execute(raise_on_error=False))
+
+
+async def _answer(client: RedisCluster, command: tuple[Any, ...]) -> Any:
+    try:
+        return await client.execute_command(*command)
+    except ResponseError as error:
+        return error
+
+
 def _one_context(*owners: Any) -> type:
     """Make all connections of these pools or nodes share one TLS context.
 
@@ -137,19 +161,34 @@ class _Watched(Redis):
             await self._look()
         if args[0] not in _COPIED or "PX" in args:  # what is set for a moment only, is set by a verdict
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        replicas = await self._pool.sentinel_manager.discover_slaves(self._pool.service_name)
-        async with self.pipeline(transaction=False) as both:
-            both.execute_command(*args, **options)
-            both.execute_command("WAIT", len(replicas), COPY_MILLIS)
-            answer, copies = await both.execute(raise_on_error=False)
+        (answer,) = await self.together([args], **options)
         if isinstance(answer, Exception):
             raise answer
-        if copies < len(replicas):
+        return answer
+
+    async def together(self, commands: Sequence[tuple[Any, ...]], **options: Any) -> list[Any]:
+        """Send commands in one trip, and WAIT after them if one must outlive the master.
+
+        Raises:
+            RedisConnectionError: if a replica that is up does not have the writes. Try again.
+
+        """
+        writes = any(command[0] in _COPIED for command in commands)
+        replicas = []
+        if writes:
+            replicas = await self._pool.sentinel_manager.discover_slaves(self._pool.service_name)
+        async with self.pipeline(transaction=False) as trip:
+            for command in commands:
+                trip.execute_command(*command, **options)
+            if writes:
+                trip.execute_command("WAIT", len(replicas), COPY_MILLIS)
+            answers = list(await trip.execute(raise_on_error=False))
+        if writes and (copies := answers.pop()) < len(replicas):
             await self._look()
             raise RedisConnectionError(
                 f"written, but only {copies} of {len(replicas)} replicas have it so far; try again"
             )
-        return answer
+        return answers
 
     @property
     def _pool(self) -> Any:

@@ -65,7 +65,7 @@ async def examine(client: "Redis | RedisCluster", site: str) -> RedisSeen | NotS
     """Ask. Whoever made the client closes it."""
     try:
         async with asyncio.timeout(SECONDS):
-            return await _ask(client, f"siaga112:{site}:mode")
+            return await _ask(client, f"siaga112:{{{site}}}:mode")
     except TimeoutError:
         return NotSeen(f"no answer within {SECONDS:g} s")
     except (RedisError, OSError) as error:

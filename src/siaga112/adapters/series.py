@@ -192,6 +192,8 @@ class Series:
 
     def _declare_process(self, answer_within: Millis, target: float) -> None:
         self.redis_up = self._gauge("redis_up", "1 while Redis answers.")
+        self.replica_callers = self._gauge("replica_callers", "Callers whose standing verdicts have at hand.")
+        self.replica_gaps = self._counter("replica_gaps", "Times that all standings were read anew.")
         self.outbox_pending = self._gauge("outbox_pending", "Ended calls that Redis does not have yet.")
         self.outbox_lost = self._counter("outbox_lost", "Ended calls that could not be kept.")
         started = self._gauge("start_time_seconds", "When this process began.")

@@ -30,7 +30,10 @@ _NEVER: Final = frozenset(
 """Numbers that belong to a service, not to a caller: as caller ID they are not believable."""
 
 _HASH_BYTES: Final = 16
-_HASHED: Final = re.compile(r"h:[0-9a-f]{32}")
+HASH: Final = "h:"
+"""What a caller begins with who is kept as a hash."""
+
+_HASHED: Final = re.compile(HASH + r"[0-9a-f]{32}")
 _SPAN: Final = re.compile(r"(\+?)([0-9]+)(?:(\*)|-(\+?)([0-9]+))?")
 
 
@@ -120,7 +123,7 @@ def kept_raw(raw: str, plan: NumberPlan) -> str:
 
 def masked(caller: str) -> str:
     """Hide the middle of a number, for logs and screens: `+62812****890`; of a hash, all but its head."""
-    if caller.startswith("h:"):
+    if caller.startswith(HASH):
         return f"{caller[:8]}****"
     if len(caller) <= 8:  # noqa: PLR2004 - too short to show any part of
         return "*" * len(caller)
@@ -128,7 +131,7 @@ def masked(caller: str) -> str:
 
 
 def _hashed(number: str, key: bytes) -> str:
-    return "h:" + hmac.digest(key, number.encode(), "sha256")[:_HASH_BYTES].hex()
+    return HASH + hmac.digest(key, number.encode(), "sha256")[:_HASH_BYTES].hex()
 
 
 def _readings(raw: str, plan: NumberPlan) -> Iterator[str]:

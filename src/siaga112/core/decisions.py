@@ -22,7 +22,9 @@ from siaga112.core.policy import PolicyRules, add_strike
 
 
 def impose(record: CallerRecord, block: Block) -> CallerRecord:
-    """Add a person's block. It never ends earlier than one in force: the later end prevails."""
+    """Add a person's block, once. It never ends earlier than one in force: the later end prevails."""
+    if block in record.blocks:
+        return record
     return replace(record, blocks=(*record.blocks, block))
 
 

@@ -6,7 +6,8 @@ Whatever changes something leaves a line in the audit trail: who, when, what and
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from siaga112.core import decisions, policy
+from siaga112.core import books, decisions, policy
+from siaga112.core.books import Change
 from siaga112.core.model import (
     Allow,
     Block,
@@ -27,7 +28,7 @@ from siaga112.core.model import (
 )
 from siaga112.core.policy import PolicyRules
 from siaga112.service.ports import Store
-from siaga112.service.recording import blocked_before, update
+from siaga112.service.recording import update, write
 
 SITE = "site"
 """The subject of a deed that concerns everybody."""
@@ -85,9 +86,12 @@ class Desk:
             reason=reason,
             by=self.by,
         )
-        _, record = await self._change(caller, lambda held: decisions.impose(held, block))
-        await self.store.tally(f"blocks:{block.level}:{block.origin}")
-        await self._write("block", caller, block.level, reason)
+        deed = self._deed("block", caller, block.level, reason)
+        _, record = await self._change(
+            caller,
+            lambda held: decisions.impose(held, block),
+            lambda _before, _after: Change(deed=deed, tallies=(books.imposed(block),)),
+        )
         if record.allow:
             raise RefusedError(f"{caller} is now blocked, but stays on the allow list, which comes first")
         return block
@@ -95,53 +99,74 @@ class Desk:
     async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> Block:
         """Lift the block in force, as a mistake if it was one; strikes before this are forgiven."""
         lifting = Lift(self.clock(), self.by, reason, mistake=mistake)
-        before, _ = await self._change(caller, lambda held: decisions.lift(held, lifting))
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            lifted = before.block_at(lifting.at)
+            if lifted is None:
+                raise RefusedError(f"{caller} is not blocked")
+            level = f"{lifted.level}, a mistake" if mistake else lifted.level
+            return Change(deed=self._deed("unblock", caller, level, reason))
+
+        before, _ = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
         lifted = before.block_at(lifting.at)
-        if lifted is None:
-            raise RefusedError(f"{caller} is not blocked")
-        await self._write(
-            "unblock", caller, f"{lifted.level}, a mistake" if mistake else lifted.level, reason
-        )
+        assert lifted is not None, "else refused"  # noqa: S101 - our own mistake otherwise
         return lifted
 
     async def allow(self, caller: Caller, reason: str) -> None:
         """Put a caller on the allow list."""
-        entry = Allow(self.clock(), self.by, reason)
-        await self._change(caller, lambda held: decisions.allow(held, entry))
-        await self._write("allow", caller, "", reason)
+        entry, deed = Allow(self.clock(), self.by, reason), self._deed("allow", caller, "", reason)
+        await self._change(
+            caller, lambda held: decisions.allow(held, entry), lambda _before, _after: Change(deed=deed)
+        )
 
     async def disallow(self, caller: Caller) -> None:
         """Take a caller off the allow list."""
-        before, _ = await self._change(caller, decisions.disallow)
-        if before.allow is None:
-            raise RefusedError(f"{caller} is not on the allow list")
-        await self._write("disallow", caller)
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            if before.allow is None:
+                raise RefusedError(f"{caller} is not on the allow list")
+            return Change(deed=self._deed("disallow", caller))
+
+        await self._change(caller, decisions.disallow, told)
 
     async def confirm(self, caller: Caller, reason: str) -> Block:
         """Impose the block that was proposed."""
         decision = Lift(self.clock(), self.by, reason)
-        before, after = await self._change(caller, lambda held: decisions.confirm(held, decision))
-        if before.proposed is None:
-            raise RefusedError(f"no block is proposed for {caller} (see: siaga112 blocks --proposed)")
-        block = after.blocks[-1]
-        await self.store.tally(f"blocks:{block.level}:{block.origin}")
-        await self._write("confirm", caller, block.level, reason)
-        return block
+
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            self._require_proposal(before)
+            block = after.blocks[-1]
+            return Change(
+                deed=self._deed("confirm", caller, block.level, reason), tallies=(books.imposed(block),)
+            )
+
+        _, after = await self._change(caller, lambda held: decisions.confirm(held, decision), told)
+        return after.blocks[-1]
 
     async def dismiss(self, caller: Caller, reason: str) -> None:
         """Say no to the block that was proposed; misuses before this are forgiven."""
         decision = Lift(self.clock(), self.by, reason)
-        before, _ = await self._change(caller, lambda held: decisions.dismiss(held, decision))
-        if before.proposed is None:
-            raise RefusedError(f"no block is proposed for {caller} (see: siaga112 blocks --proposed)")
-        await self._write("dismiss", caller, "", reason)
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            self._require_proposal(before)
+            return Change(deed=self._deed("dismiss", caller, "", reason))
+
+        await self._change(caller, lambda held: decisions.dismiss(held, decision), told)
+
+    @staticmethod
+    def _require_proposal(record: CallerRecord) -> None:
+        if record.proposed is None:
+            raise RefusedError(f"no block is proposed for {record.caller} (see: siaga112 blocks --proposed)")
 
     async def called_back(self, caller: Caller, reason: str) -> int:
         """Take a caller off the call-back list; say how many calls that were."""
-        before, _ = await self._change(caller, lambda held: decisions.reach(held, self.clock()))
-        if not before.missed:
-            raise RefusedError(f"{caller} does not wait for a call-back")
-        await self._write("called back", caller, f"{len(before.missed)} calls", reason)
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            if not before.missed:
+                raise RefusedError(f"{caller} does not wait for a call-back")
+            return Change(deed=self._deed("called back", caller, f"{len(before.missed)} calls", reason))
+
+        before, _ = await self._change(caller, lambda held: decisions.reach(held, self.clock()), told)
         return len(before.missed)
 
     # ── marks ────────────────────────────────────────────────────────────────────────────────────
@@ -165,42 +190,35 @@ class Desk:
             )
         finding = replace(entry.finding, mark=mark)
         strike = policy.strike_for(finding, self.rules) if await self.mode() is not Mode.OFF else None
-        caller = finding.call.caller
-        struck = False
-        if caller:
-            now = self.clock()
-            taken = Lift(now, self.by, f"call {call} was marked {mark}", forgives=False, mistake=True)
-
-            def change(record: CallerRecord) -> CallerRecord:
-                if mark is Mark.GENUINE:
-                    record = decisions.add_report(record, Report(call, finding.call.ended))
-                else:
-                    record = decisions.withdraw_report(record, call)
-                if strike:
-                    return decisions.restore_strike(record, strike, self.rules)
-                if any(held.call == call for held in record.strikes):
-                    record = decisions.take_back_strike(record, call, taken)
-                return record
-
-            before, after = await self._change(caller, change)
-            struck = any(held.call == call for held in after.strikes)
-            await self._count(before, after, finding.outcome, finding.call.started)
-        marked = Entry(finding, struck)
-        await self.store.put_entry(marked)
-        await self.store.tally(f"marks:{mark}")
         was = entry.finding.mark
-        await self._write("mark", call, f"{was} → {mark}" if was else mark, note)
-        return marked
+        deed = self._deed("mark", call, f"{was} → {mark}" if was else mark, note)
+        change = Change(entry=Entry(finding, strike=False), deed=deed, tallies=(f"marks:{mark}",))
+        caller = finding.call.caller
+        if caller is None:
+            await write(self.store, change)
+            return Entry(finding, strike=False)
+        taken = Lift(self.clock(), self.by, f"call {call} was marked {mark}", forgives=False, mistake=True)
 
-    async def _count(
-        self, before: CallerRecord, after: CallerRecord, outcome: Outcome, started: Millis
-    ) -> None:
-        if len(after.strikes) > len(before.strikes):
-            await self.store.tally(f"strikes:{outcome}")
-        for block in after.blocks[len(before.blocks) :]:
-            await self.store.tally(f"blocks:{block.level}:{block.origin}")
-        if len(after.reports) > len(before.reports) and blocked_before(after, started):
-            await self.store.tally("blocked_then_genuine")
+        def marked(record: CallerRecord) -> CallerRecord:
+            if mark is Mark.GENUINE:
+                record = decisions.add_report(record, Report(call, finding.call.ended))
+            else:
+                record = decisions.withdraw_report(record, call)
+            if strike:
+                return decisions.restore_strike(record, strike, self.rules)
+            if any(held.call == call for held in record.strikes):
+                record = decisions.take_back_strike(record, call, taken)
+            return record
+
+        def row(after: CallerRecord) -> Entry:
+            return Entry(finding, strike=any(held.call == call for held in after.strikes))
+
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            counted = (*change.tallies, *books.tallies(before, after, finding))
+            return replace(change, entry=row(after), tallies=counted)
+
+        _, after = await self._change(caller, marked, told)
+        return row(after)
 
     # ── what is held ─────────────────────────────────────────────────────────────────────────────
 
@@ -236,16 +254,22 @@ class Desk:
         for entry in held.entries:
             call = replace(entry.finding.call, caller=None, raw_caller="", identified=False)
             finding = replace(entry.finding, call=call)
-            await self.store.put_entry(replace(entry, finding=finding))
+            await write(self.store, Change(entry=replace(entry, finding=finding)))
         await self.store.erase(caller)
         await self.store.erase_deeds(caller)
         await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
         return held
 
     async def _change(
-        self, caller: Caller, change: Callable[[CallerRecord], CallerRecord]
+        self,
+        caller: Caller,
+        change: Callable[[CallerRecord], CallerRecord],
+        also: Callable[[CallerRecord, CallerRecord], Change],
     ) -> tuple[CallerRecord, CallerRecord]:
-        return await update(self.store, caller, change, self.clock(), self.rules)
+        return await update(self.store, caller, change, self.clock(), self.rules, also=also)
+
+    def _deed(self, action: str, subject: str, detail: str = "", reason: str = "") -> Deed:
+        return Deed(self.clock(), self.by, action, subject, detail, reason)
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
-        await self.store.write_deed(Deed(self.clock(), self.by, action, subject, detail, reason))
+        await write(self.store, Change(deed=self._deed(action, subject, detail, reason)))

@@ -11,10 +11,11 @@ from typing import Final
 
 import structlog
 
+from siaga112.core.books import Change, replacement
 from siaga112.core.model import Millis
-from siaga112.core.policy import PolicyRules
-from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
-from siaga112.service.recording import update
+from siaga112.core.policy import PolicyRules, prune
+from siaga112.service.ports import Store, StoreBrokenError, StoreDownError, Written
+from siaga112.service.recording import write
 
 EVERY_SECONDS: Final = 6 * 3_600.0
 PAUSE_SECONDS: Final = 0.001
@@ -46,8 +47,12 @@ class Keeper:
         """Look through them once; say how many had something too old."""
         now = self.clock()
         changed = 0
+        await self.store.tidy(now)
         async for caller in self.store.listed():
-            before, after = await update(self.store, caller, lambda record: record, now, self.rules)
-            changed += before != after
+            record, version = await self.store.load(caller)
+            kept = prune(record, now, self.rules)
+            if kept != record or not version:  # expired by itself: the lists do not know yet
+                change = Change(replacement(kept, version, now, self.rules))
+                changed += await write(self.store, change) is Written.DONE
             await asyncio.sleep(PAUSE_SECONDS)
         return changed

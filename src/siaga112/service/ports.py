@@ -1,8 +1,10 @@
 """What the two flows need of the outside, as protocols; adapters provide it."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
 
+from siaga112.core.books import Change, Held
 from siaga112.core.events import Event
 from siaga112.core.figures import Row
 from siaga112.core.model import (
@@ -43,17 +45,57 @@ class StandingReader(Protocol):
         """Note that a caller is being turned away; say whether that happened within this time already."""
 
 
-class Store(StandingReader, Protocol):
+class Place(NamedTuple):
+    """The last change of a standing that one has seen, as the feed knows it again."""
+
+    id: str
+    nonce: str
+
+
+class News(NamedTuple):
+    """Changes of standings, in order, and the place after them."""
+
+    place: Place
+    changes: Sequence[tuple[Caller, Standing]]
+
+
+class StandingFeed(Protocol):
+    """The standings of all callers on whom one is held, and their changes from then on."""
+
+    async def last_change(self) -> Place:
+        """Give the place of the last change, before `standings` are read: from there on none is missed."""
+
+    def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
+        """Give them in pages; what there is of one caller may come in parts (`Standings.add`)."""
+
+    async def changes(self, place: Place) -> News | None:
+        """Give what has changed since; None if the place is not in the feed, so that some may be missed."""
+
+
+class Written(Enum):
+    """What became of a change."""
+
+    DONE = auto()
+    MOVED = auto()
+    """Not written: somebody has changed the caller's record since it was read."""
+
+    CAPPED = auto()
+    """Not written: the hour has no automatic block left."""
+
+
+class Store(StandingReader, StandingFeed, Protocol):
     """The block list, the ledger and the site's mode."""
+
+    async def held(
+        self, wanted: Sequence[tuple[Caller | None, CallId | None]]
+    ) -> Sequence[Held | StoreBrokenError]:
+        """Give what is held on callers and of calls, many at once; what cannot be read as its error."""
 
     async def load(self, caller: Caller) -> tuple[CallerRecord, int]:
         """Give a caller's record and its version (0 for none)."""
 
-    async def save(self, record: CallerRecord, held: Standing, version: int, expires: Millis | None) -> bool:
-        """Replace the record if it still has that version; say whether it did."""
-
-    async def index(self, record: CallerRecord, held: Standing) -> None:
-        """Make the lists (blocked, proposed, allowed, call-backs) agree with the record."""
+    async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
+        """Write changes, each whole or not at all, and all lists with it; none waits for another."""
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
@@ -79,14 +121,11 @@ class Store(StandingReader, Protocol):
     def listed(self) -> AsyncIterator[Caller]:
         """Give who is on any of these lists, some maybe twice, never all at once in memory."""
 
-    async def reserve_block(self, call: CallId, at: Millis, cap: int) -> bool:
-        """Take one of the automatic blocks of the hour before `at`; the same call takes none again."""
+    async def tidy(self, now: Millis) -> None:
+        """Drop what has ended from the lists, and from the feed what is a day old."""
 
     async def erase(self, caller: Caller) -> None:
         """Delete a caller's record, its place on every list, and the list of its calls."""
-
-    async def put_entry(self, entry: Entry) -> None:
-        """Write a row of the ledger; the same call again replaces it."""
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row of the ledger by its call."""
@@ -106,20 +145,14 @@ class Store(StandingReader, Protocol):
     async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
         """Give all blocks of the callers one of whose blocks began or was lifted since then."""
 
-    async def write_deed(self, deed: Deed) -> bool:
-        """Add a line to the audit trail; the same line again changes nothing. Say whether it was new."""
-
     async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
         """Give the lines of that time, oldest first."""
 
     async def erase_deeds(self, subject: str) -> int:
         """Delete the lines about a subject; say how many there were."""
 
-    async def tally(self, name: str) -> None:
-        """Count one more of what may happen in any process of the site."""
-
     async def tallies(self) -> Mapping[str, int]:
-        """Give these counts."""
+        """Give what was counted in all processes of the site."""
 
     async def mode(self) -> Mode | None:
         """Give the site's mode, if anybody has set one."""
@@ -205,6 +238,12 @@ class Meter(Protocol):
 
     def lost(self, count: int) -> None:
         """Count settled calls that could not be kept."""
+
+    def replica(self, callers: int) -> None:
+        """Show on how many callers the replica holds a standing."""
+
+    def replica_gap(self) -> None:
+        """Count that the replica may have missed a change and reads all anew."""
 
     def store_up(self, *, up: bool) -> None:
         """Show whether the store answers."""

@@ -5,7 +5,7 @@ with the cause as its reason: this is an emergency line.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +13,8 @@ import structlog
 
 from siaga112.core.agi import Request
 from siaga112.core.caller_id import NumberPlan, canonical
-from siaga112.core.model import Millis, Mode, Screening, ScreenReason, Verdict
-from siaga112.core.policy import PolicyRules, turned_away, verdict
+from siaga112.core.model import Caller, Millis, Mode, Screening, ScreenReason, Verdict
+from siaga112.core.policy import PolicyRules, Standing, turned_away, verdict
 from siaga112.service.ports import Meter, StandingReader, StoreBrokenError, StoreDownError
 
 SCRIPT: Final = "screen"
@@ -33,9 +33,13 @@ def fail_open(cause: ScreenReason) -> Screening:
 
 @dataclass(slots=True)
 class Screener:
-    """Answers one request. `deadline` in seconds; `clock` gives event time; `stopwatch` seconds."""
+    """Answers one request. `deadline` in seconds; `clock` gives event time; `stopwatch` seconds.
+
+    `known` gives a caller's standing where it is at hand, None where the store must be asked.
+    """
 
     store: StandingReader
+    known: Callable[[Caller], Standing | None]
     mode: Callable[[], Mode]
     rules: PolicyRules
     numbers: NumberPlan
@@ -44,26 +48,34 @@ class Screener:
     stopwatch: Callable[[], float]
     deadline: float
 
-    async def screen(self, request: Request) -> Screening:
-        """Give the verdict; never raises, never later than the deadline."""
+    def answer(self, request: Request) -> Screening | Awaitable[Screening]:
+        """Give the verdict, at once if all is at hand; never raises, never later than the deadline."""
         began = self.stopwatch()
         try:
-            async with asyncio.timeout(self.deadline * MARGIN):
-                answer = await self._ask(request)
-        except TimeoutError:
-            answer = fail_open(ScreenReason.DEADLINE)
-        except StoreDownError:
-            answer = fail_open(ScreenReason.STORE_DOWN)
-        except StoreBrokenError as error:
-            _log.error("store_broken", detail=str(error))
-            answer = fail_open(ScreenReason.STORE_ERROR)
-        except Exception:  # noqa: BLE001 - the last line of defence: the call goes through
-            _log.exception("screening_failed", uniqueid=request.uniqueid)
-            answer = fail_open(ScreenReason.INTERNAL_ERROR)
+            answer = self._at_hand(request)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: the call goes through
+            answer = _failed(error, request)
+        if answer is None:
+            return self._within_deadline(request, began)
         self.meter.screened(answer, self.stopwatch() - began)
         return answer
 
-    async def _ask(self, request: Request) -> Screening:
+    async def screen(self, request: Request) -> Screening:
+        """Give the verdict, for who can wait."""
+        answer = self.answer(request)
+        return answer if isinstance(answer, Screening) else await answer
+
+    async def _within_deadline(self, request: Request, began: float) -> Screening:
+        try:
+            async with asyncio.timeout(self.deadline * MARGIN):
+                answer = await self._ask(request)
+        except Exception as error:  # noqa: BLE001 - as above
+            answer = _failed(error, request)
+        self.meter.screened(answer, self.stopwatch() - began)
+        return answer
+
+    def _at_hand(self, request: Request) -> Screening | None:
+        """Give the verdict if all that it rests on is here."""
         if request.script != SCRIPT:
             return fail_open(ScreenReason.BAD_REQUEST)
         mode = self.mode()
@@ -72,9 +84,36 @@ class Screener:
         caller = canonical(request.number, self.numbers)
         if caller is None:
             return Screening(Verdict.ALLOW, ScreenReason.WITHHELD)
-        held, now = await self.store.standing(caller), self.clock()
+        held = self.known(caller)
+        if held is None:
+            return None
+        answer = verdict(held, mode, self.clock(), self.rules)
+        return None if self.rules.let_through and turned_away(answer.treatment) else answer
+
+    async def _ask(self, request: Request) -> Screening:
+        """Give the verdict on a caller whose standing, or whose last call, only the store knows."""
+        mode, caller = self.mode(), canonical(request.number, self.numbers)
+        assert caller is not None, "else it was at hand"  # noqa: S101 - our own mistake otherwise
+        held = self.known(caller)
+        if held is None:
+            held = await self.store.standing(caller)
+        now = self.clock()
         answer = verdict(held, mode, now, self.rules)
         if turned_away(answer.treatment) and self.rules.let_through:
             again = await self.store.turned_away(caller, self.rules.let_through)
             answer = verdict(held, mode, now, self.rules, again=again)
         return answer
+
+
+def _failed(error: Exception, request: Request) -> Screening:
+    match error:
+        case TimeoutError():
+            return fail_open(ScreenReason.DEADLINE)
+        case StoreDownError():
+            return fail_open(ScreenReason.STORE_DOWN)
+        case StoreBrokenError():
+            _log.error("store_broken", detail=str(error))
+            return fail_open(ScreenReason.STORE_ERROR)
+        case _:
+            _log.error("screening_failed", uniqueid=request.uniqueid, exc_info=error)
+            return fail_open(ScreenReason.INTERNAL_ERROR)

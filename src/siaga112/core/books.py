@@ -1,0 +1,207 @@
+"""The books: what a settled call, or a person's decision, changes in them, together or not at all.
+
+A caller's record, the ledger's row, the audit trail's line and the counts of one event agree, whatever
+dies in between. Pure: what is held comes in, the `Change` to write goes out.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, TypeVar
+
+from siaga112.core.decisions import add_report, miss, reach
+from siaga112.core.model import (
+    Block,
+    CallerRecord,
+    CallId,
+    Deed,
+    Entry,
+    FactKind,
+    Finding,
+    Mark,
+    Millis,
+    Missed,
+    Outcome,
+    Proposal,
+    Reached,
+    Report,
+    Spared,
+    Strike,
+)
+from siaga112.core.policy import (
+    PolicyRules,
+    Standing,
+    add_strike,
+    forget_after,
+    prune,
+    standing,
+    strike_for,
+)
+
+OPERATOR: Final = "operator"
+"""Who pressed a key during the call, for the audit trail: the PBX does not say which one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A caller's record in place of the one with that version (0 for none), and what follows from it."""
+
+    record: CallerRecord
+    version: int
+    held: Standing
+    at: Millis
+    expires: Millis | None
+
+
+class Imposition(NamedTuple):
+    """An automatic block that the cap of an hour must have room for; the same call needs none again."""
+
+    call: CallId
+    at: Millis
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is written together or not at all; counted only if the line of the audit trail is new."""
+
+    replacement: Replacement | None = None
+    entry: Entry | None = None
+    deed: Deed | None = None
+    tallies: tuple[str, ...] = ()
+    imposes: Imposition | None = None
+
+
+class Held(NamedTuple):
+    """What is held on a caller, with its version, and the ledger's row of a call."""
+
+    record: CallerRecord | None
+    version: int
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """How a settled call is written, and what of it is to be told."""
+
+    change: Change
+    entry: Entry | None = None
+    imposed: Block | Proposal | None = None
+    misused: bool = False
+
+
+def replacement(after: CallerRecord, version: int, now: Millis, rules: PolicyRules) -> Replacement:
+    """Give a record as it is to be stored."""
+    return Replacement(after, version, standing(after, now, rules), now, forget_after(after, rules))
+
+
+def recording(settled: Entry | Reached, held: Held, rules: PolicyRules, *, capped: bool = False) -> Recording:
+    """Say what a settled call changes. The same call again changes nothing more.
+
+    `capped`: the hour's automatic blocks are used up.
+    """
+    before = held.record
+    if isinstance(settled, Reached):
+        assert before is not None, "an operator reached somebody"  # noqa: S101 - our own mistake otherwise
+        after = prune(reach(before, settled.at), settled.at, rules)
+        return Recording(Change(_replaced(before, after, held.version, settled.at, rules)))
+    entry, finding, at = settled, settled.finding, settled.finding.call.ended
+    new: Recording = Recording(Change(), entry)
+    if before is not None:
+        new = _caller(entry, before, held.version, rules, capped=capped)
+        entry = new.entry or entry
+    change, row = new.change, held.entry
+    if finding.mark and (row is None or row.finding.mark is None):
+        pressed = finding.call.last(FactKind.MARKED)
+        deed = Deed(
+            pressed.at if pressed else at,
+            OPERATOR,
+            "mark",
+            finding.call.id,
+            finding.mark,
+            "key during the call",
+        )
+        change = replace(change, deed=deed, tallies=(*change.tallies, f"marks:{finding.mark}"))
+    if row is None or _gives_way(row.finding, finding):
+        change = replace(change, entry=entry)
+    return replace(new, change=change, entry=entry)
+
+
+def _caller(
+    entry: Entry, before: CallerRecord, version: int, rules: PolicyRules, *, capped: bool
+) -> Recording:
+    """Change the caller's record by what the call means for it."""
+    finding, at = entry.finding, entry.finding.call.ended
+    strike = strike_for(finding, rules) if entry.strike else None
+    after = _struck(before, strike, rules, capped=capped)
+    after = prune(_remember(after, finding), at, rules)
+    block, proposal = _new(before.blocks, after.blocks), _new(before.proposals, after.proposals)
+    if strike and strike not in after.strikes:
+        entry = replace(entry, strike=False, spared=Spared.ALLOW_LISTED if after.allow else None)
+    change = Change(
+        _replaced(before, after, version, at, rules),
+        tallies=tallies(before, after, finding),
+        imposes=Imposition(strike.call, strike.at, rules.cap) if block and strike and rules.cap else None,
+    )
+    return Recording(change, entry, block or proposal, misused=len(after.strikes) > len(before.strikes))
+
+
+def _struck(record: CallerRecord, strike: Strike | None, rules: PolicyRules, *, capped: bool) -> CallerRecord:
+    return add_strike(record, strike, rules, capped=capped) if strike else record
+
+
+def _replaced(
+    before: CallerRecord, after: CallerRecord, version: int, at: Millis, rules: PolicyRules
+) -> Replacement | None:
+    return None if after == before else replacement(after, version, at, rules)
+
+
+def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tuple[str, ...]:
+    """Name what is counted of a change that a call, or its mark, brought."""
+    counted = []
+    if len(after.strikes) > len(before.strikes):
+        counted.append(f"strikes:{finding.outcome}")
+    counted += [imposed(block) for block in after.blocks if block not in before.blocks and not block.lifted]
+    if len(after.reports) > len(before.reports) and _blocked_before(after, finding.call.started):
+        counted.append("blocked_then_genuine")
+    return tuple(counted)
+
+
+def imposed(block: Block) -> str:
+    """Name what is counted of a new block."""
+    return f"blocks:{block.level}:{block.origin}"
+
+
+def _gives_way(held: Finding, new: Finding) -> bool:
+    """Say whether a row of the ledger gives way to another of the same call.
+
+    Not to one that knows less: another daemon may have seen all of the call, this one a part of it. And
+    not where a person has marked it since: then we only come again after a crash.
+    """
+    if new.outcome is Outcome.UNKNOWN and held.outcome is not Outcome.UNKNOWN:
+        return False
+    return held.mark in {None, new.mark}
+
+
+def _remember(record: CallerRecord, finding: Finding) -> CallerRecord:
+    """Keep what is no misuse: who waits for a call-back, who was spoken with, who reported in earnest."""
+    call = finding.call
+    match finding.outcome:
+        case Outcome.ABANDONED:
+            wait = call.ended - call.started if finding.stages.wait is None else finding.stages.wait
+            record = miss(record, Missed(call.id, call.ended, wait))
+        case Outcome.ANSWERED:
+            record = reach(record, call.ended)
+        case _:
+            pass
+    return add_report(record, Report(call.id, call.ended)) if finding.mark is Mark.GENUINE else record
+
+
+def _blocked_before(record: CallerRecord, at: Millis) -> bool:
+    """Say whether the ladder had blocked the caller before that instant."""
+    return any(block.step and block.since < at for block in record.blocks)
+
+
+_Imposed = TypeVar("_Imposed", Block, Proposal)
+
+
+def _new(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> _Imposed | None:
+    return next((held for held in reversed(after) if held not in before), None)

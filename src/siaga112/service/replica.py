@@ -1,0 +1,102 @@
+"""The replica: every standing kept at hand, so that a verdict needs no trip to the store.
+
+It reads all of them once and follows their changes, several times a second. Each look begins at the last
+change that it knows, which must still be there: a restarted store that lost something, a feed cut short
+or a new master shows by its absence, and all is read anew, while verdicts ask the store itself.
+
+No verdict rests on what was last confirmed longer ago than `stale_after`: so long, and no longer, a
+block that somebody lifts meanwhile can go on anywhere, whatever is broken. After that callers go through.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from siaga112.core.model import Caller
+from siaga112.core.policy import Standing
+from siaga112.core.standings import Standings
+from siaga112.service.ports import Meter, Place, StandingFeed, StoreBrokenError, StoreDownError
+
+LOOK_SECONDS: Final = 0.2
+"""How often the replica looks for changes: an unblocked caller waits no longer than that."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Replica:
+    """Knows all standings. `stale_after` in seconds, 0 for none of this; `stopwatch` in seconds."""
+
+    feed: StandingFeed
+    meter: Meter
+    stopwatch: Callable[[], float]
+    stale_after: float
+    _standings: Standings = field(default_factory=Standings)
+    _place: Place | None = None
+    _confirmed: float = 0.0
+
+    def of(self, caller: Caller) -> Standing | None:
+        """Give a caller's standing; None if it must be asked for, since not all are known.
+
+        Raises:
+            StoreDownError: if the store has not been heard of for too long.
+
+        """
+        if self._place is None:
+            return None
+        if self.stopwatch() - self._confirmed > self.stale_after:
+            raise StoreDownError(f"not heard of for {self.stale_after:g} s")
+        return self._standings.of(caller)
+
+    @property
+    def callers(self) -> int:
+        """Say on how many callers a standing is held."""
+        return len(self._standings)
+
+    async def run(self) -> None:
+        """Follow the store, for ever."""
+        while self.stale_after:
+            try:
+                if await self._look():
+                    continue
+            except (StoreDownError, StoreBrokenError) as error:
+                _log.debug("replica_waits", detail=str(error))  # the mode watch tells of it
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.Event().wait()
+
+    async def _look(self) -> bool:
+        """Take over what has changed; say whether there may be more."""
+        asked = self.stopwatch()
+        if self._place is None:
+            await self._read_all()
+            return True
+        news = await self.feed.changes(self._place)
+        if news is None:
+            _log.warning("replica_gap", callers=self.callers, verdicts="from Redis until all is read")
+            self.meter.replica_gap()
+            self._place = None
+            return True
+        for caller, standing in news.changes:
+            self._standings.put(caller, standing)
+        self._place, self._confirmed = news.place, asked
+        self.meter.replica(self.callers)
+        return bool(news.changes)
+
+    async def _read_all(self) -> None:
+        self._standings.clear()
+        place = await self.feed.last_change()
+        async for page in self.feed.standings():
+            for caller, part in page:
+                self._standings.add(caller, part)
+            await asyncio.sleep(0)  # verdicts come first
+        while news := await self.feed.changes(place):
+            for caller, standing in news.changes:
+                self._standings.put(caller, standing)
+            place = news.place
+            if not news.changes:
+                self._place, self._confirmed = place, self.stopwatch()
+                _log.info("replica_read", callers=self.callers)
+                return

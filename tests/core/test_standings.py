@@ -1,0 +1,49 @@
+"""The standings in little memory: a mapping like any other."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core.model import Caller, Level
+from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.standings import Standings
+
+INSTANT = st.integers(1, 2**48 - 1)
+CALLERS = st.one_of(
+    st.from_regex(r"\+[1-9][0-9]{4,14}", fullmatch=True),
+    st.from_regex(r"h:[0-9a-f]{32}", fullmatch=True),
+).map(Caller)
+STANDINGS = st.one_of(
+    st.builds(Standing, allowed=st.booleans(), warn_until=st.just(0) | INSTANT),
+    st.builds(Standing, st.booleans(), st.just(Level.TEMPORARY), INSTANT, st.just(0) | INSTANT),
+    st.builds(Standing, st.booleans(), st.just(Level.PERMANENT), st.none(), st.just(0) | INSTANT),
+)
+
+
+@given(st.lists(st.tuples(CALLERS, STANDINGS)))
+def test_what_is_put_last_is_what_is_given(puts: list[tuple[Caller, Standing]]) -> None:
+    """Whatever is put in whatever order, each caller has the last standing, and the others none."""
+    standings, expected = Standings(), {}
+    for caller, standing in puts:
+        standings.put(caller, standing)
+        expected[caller] = standing
+    assert {caller: standings.of(caller) for caller in expected} == expected
+    assert len(standings) == sum(standing != NOBODY for standing in expected.values())
+    assert standings.of(Caller("+1000")) == NOBODY
+
+
+@given(CALLERS, STANDINGS, st.permutations(range(3)))
+def test_the_parts_of_a_standing_add_up_in_any_order(
+    caller: Caller, whole: Standing, order: list[int]
+) -> None:
+    """Read from three lists, in whatever order and some of it twice, the standing is whole."""
+    parts = [
+        Standing(level=whole.level, until=whole.until),
+        Standing(warn_until=whole.warn_until),
+        Standing(allowed=whole.allowed),
+    ]
+    standings = Standings()
+    for place in (*order, order[0]):
+        standings.add(caller, parts[place])
+    assert standings.of(caller) == whole
+    standings.clear()
+    assert len(standings) == 0

@@ -1,0 +1,194 @@
+"""The replica: it knows what the store knows, or says that it does not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from siaga112.core.model import Caller, Level
+from siaga112.core.policy import NOBODY, Standing
+from siaga112.service import replica as module
+from siaga112.service.ports import News, Place, StoreDownError
+from siaga112.service.replica import Replica
+from tests.adapters.changes import blocked_for_good, change
+from tests.samples import CALLER, OTHER
+from tests.service.memory import MemoryStore
+from tests.service.meter import KeptMeter
+from tests.waiting import until
+
+LIMIT = 1.0
+
+
+class Bench:
+    """A replica of a store in memory, with a stopwatch that stands still unless told to go on."""
+
+    def __init__(self, stale_after: float = LIMIT) -> None:
+        self.store = MemoryStore()
+        self.meter = KeptMeter()
+        self.time = 100.0
+        self.replica = Replica(self.store, self.meter, lambda: self.time, stale_after)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the store meanwhile."""
+        following = asyncio.create_task(self.replica.run())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    def knows(self, caller: Caller) -> Standing | None:
+        """Say what the replica says."""
+        return self.replica.of(caller)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look as often as the loop turns."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+
+
+async def test_it_knows_who_was_blocked_before_it_began_and_who_is_since() -> None:
+    """All standings are read once, and every change follows."""
+    bench = Bench()
+    await change(bench.store, blocked_for_good)
+    assert bench.knows(CALLER) is None
+    async with bench.running():
+        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+        assert bench.knows(OTHER) == NOBODY
+        await change(bench.store, blocked_for_good, OTHER)
+        await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT))
+        assert bench.replica.callers == bench.meter.replica_callers == 2
+        await bench.store.erase(OTHER)
+        await until(lambda: bench.meter.replica_callers == 1)
+        assert bench.knows(OTHER) == NOBODY
+    assert bench.meter.replica_gaps == 1
+
+
+async def test_what_was_confirmed_too_long_ago_is_not_believed() -> None:
+    """While the store is away the replica holds for `stale_after`, and then no longer."""
+    bench = Bench()
+    await change(bench.store, blocked_for_good)
+    async with bench.running():
+        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+        bench.store.down = True
+        bench.time += LIMIT
+        assert bench.knows(CALLER) == Standing(level=Level.PERMANENT)
+        bench.time += 0.001
+        with pytest.raises(StoreDownError):
+            bench.knows(CALLER)
+        bench.store.down = False
+        await until(lambda: not stale(bench))
+        assert bench.knows(CALLER) == Standing(level=Level.PERMANENT)
+
+
+def stale(bench: Bench) -> bool:
+    """Say whether the replica refuses."""
+    try:
+        bench.knows(CALLER)
+    except StoreDownError:
+        return True
+    return False
+
+
+async def test_it_counts_from_when_it_asked_not_from_when_it_was_answered() -> None:
+    """An answer that took long tells how things were when the question was sent."""
+    bench = Bench()
+    async with bench.running():
+        await until(lambda: bench.knows(CALLER) == NOBODY)
+        changes = bench.store.changes
+
+        async def slow(place: Place) -> News | None:
+            bench.time += LIMIT + 0.001
+            return await changes(place)
+
+        bench.store.changes = slow  # type: ignore[method-assign]
+        await until(lambda: stale(bench))
+        await asyncio.sleep(0)
+        assert stale(bench)
+
+
+async def test_a_gap_in_the_feed_is_read_anew_and_verdicts_ask_meanwhile() -> None:
+    """Should the last known change be gone, nothing that is known counts until all has been read again."""
+    bench = Bench()
+    await change(bench.store, blocked_for_good)
+    async with bench.running():
+        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+        reading, go_on = asyncio.Event(), asyncio.Event()
+        standings = bench.store.standings
+
+        async def held_up() -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
+            reading.set()
+            await go_on.wait()
+            async for page in standings():
+                yield page
+
+        bench.store.standings = held_up  # type: ignore[method-assign]
+        await bench.store.erase(CALLER)  # and the feed with it
+        await change(bench.store, blocked_for_good, OTHER)
+        await reading.wait()
+        assert (bench.knows(CALLER), bench.knows(OTHER)) == (None, None)
+        go_on.set()
+        await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT))
+        assert bench.knows(CALLER) == NOBODY
+        assert bench.meter.replica_gaps == 1
+
+
+async def test_what_changes_while_all_is_read_is_not_missed() -> None:
+    """A caller who is unblocked between the page with him and the end of the reading is free."""
+    bench = Bench()
+    await change(bench.store, blocked_for_good)
+    standings = bench.store.standings
+
+    async def overtaken() -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
+        async for page in standings():
+            await change(bench.store, lambda record: record.__class__(record.caller))
+            yield page
+
+    bench.store.standings = overtaken  # type: ignore[method-assign]
+    async with bench.running():
+        await until(lambda: bench.knows(CALLER) is not None)
+        assert bench.knows(CALLER) == NOBODY
+
+
+async def test_without_it_every_verdict_asks() -> None:
+    """`stale_after = "0s"` turns the replica off: it never knows, and never reads."""
+    bench = Bench(stale_after=0.0)
+    bench.store.down = True
+    async with bench.running():
+        await asyncio.sleep(0)
+        assert bench.knows(CALLER) is None
+
+
+STEP = st.tuples(st.sampled_from(["block", "free", "erase", "cut", "look"]), st.sampled_from([CALLER, OTHER]))
+
+
+@given(st.lists(STEP, max_size=30))
+@settings(max_examples=200)
+def test_after_a_look_the_replica_is_the_store(steps: list[tuple[str, Caller]]) -> None:
+    """Whatever happens between two looks, a replica that answers says what the store says."""
+
+    async def play() -> None:
+        bench = Bench()
+        for step, caller in steps:
+            match step:
+                case "block":
+                    await change(bench.store, blocked_for_good, caller)
+                case "free":
+                    await change(bench.store, lambda record: record.__class__(record.caller), caller)
+                case "erase":
+                    await bench.store.erase(caller)
+                case "cut":
+                    bench.store.cut_feed()
+                case _:
+                    while await bench.replica._look():
+                        pass
+                    for one in (CALLER, OTHER):
+                        assert bench.knows(one) == await bench.store.standing(one)
+
+    asyncio.run(play())
