@@ -80,6 +80,9 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "redis_readonly": Row("read-only", "as above"),
         "redis_type": Row("wrong type", "as above; nobody else waits"),
         "redis_rights": Row("permission removed", "as above"),
+        "redis_replica": Row(
+            "known blocks while Redis is away", "hold for stale_after, then ALLOW; a gap is read anew ≤ 1 s"
+        ),
         "redis_failover": Row("fail-over (Sentinel)", "as above"),
         "redis_slot": Row("slot move (Cluster)", "as above"),
         "kill": Row(
