@@ -15,6 +15,8 @@ from siaga112.core.agi import (
     Message,
     Reply,
     Request,
+    _read_lines,
+    _read_request,
     commands,
     set_variable,
 )
@@ -63,6 +65,26 @@ def test_however_it_is_cut(cuts: list[int]) -> None:
     """A request means the same in whatever pieces it arrives."""
     edges = [0, *sorted(cuts), len(REAL)]
     assert received(*(REAL[a:b] for a, b in itertools.pairwise(edges))) == received(REAL)
+
+
+ODD = st.sampled_from(
+    [b"", b"\n", b": ", b"\x1b", b"\xff", b"\xc2\x85", b"agi_callerid: 1\n", b"unknown", b"32", b" ?x"]
+)
+
+
+@given(st.integers(0, len(REAL) - 2), st.integers(0, 3), ODD)
+def test_the_usual_request_means_what_its_lines_mean(place: int, gone: int, odd: bytes) -> None:
+    """Read in one look or line by line, a request with anything changed anywhere is the same."""
+    head = REAL[:-2][:place] + odd + REAL[:-2][place + gone :]
+    try:
+        lines: Message | str = _read_lines(head)
+    except AgiError as error:
+        lines = str(error)
+    try:
+        look: Message | str = _read_request(head)
+    except AgiError as error:
+        look = str(error)
+    assert look == lines
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ makes the request `suspect`: its caller is withheld.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from siaga112.core.model import SECOND, Screening
@@ -111,7 +112,30 @@ class Conversation:
             raise AgiError("the reply is too long")
 
 
+_HEADERS: Final = (
+    *("network", "network_script", "request", "channel", "language", "type", "uniqueid", "version"),
+    *("callerid", "calleridname", "callingpres", "callingani2", "callington", "callingtns", "dnid"),
+    *("rdnis", "context", "extension", "priority", "enhanced", "accountcode", "threadid", "arg_1"),
+)
+"""As `setup_env` writes them, with the argument of our dialplan (res_agi.c, Asterisk 16 to 22)."""
+
+_READ: Final = frozenset({"network_script", "uniqueid", "callerid", "callingpres", "arg_1"})
+
+_USUAL: Final = re.compile(
+    "\n".join(f"agi_{name}: " + ("([ -~]*)" if name in _READ else "[ -~]*") for name in _HEADERS)
+)
+"""A request without any oddity, in one look: a third of the time that its lines one by one take."""
+
+
 def _read_request(head: bytes) -> Request:
+    usual = _USUAL.fullmatch(head.decode("latin-1"))
+    if usual and usual[1]:
+        script, uniqueid, number, presentation, confirmed = usual.groups()
+        return _request(script, uniqueid, number, confirmed, presentation, suspect=False)
+    return _read_lines(head)
+
+
+def _read_lines(head: bytes) -> Request:
     if not head.startswith(b"agi_"):
         raise AgiError("the first line is not an agi_ header")
     headers: dict[str, str] = {}
@@ -124,12 +148,23 @@ def _read_request(head: bytes) -> Request:
     if "agi_uniqueid" not in headers:
         raise AgiError("the request has no agi_uniqueid")
     number = headers.get("agi_callerid", "")
-    confirmed = headers.get("agi_arg_1", number)
-    hidden = _presentation(headers.get("agi_callingpres", "")) == HIDDEN
+    return _request(
+        headers.get("agi_network_script") or headers.get("agi_request", "").rpartition("/")[2],
+        headers["agi_uniqueid"],
+        number,
+        headers.get("agi_arg_1", number),
+        headers.get("agi_callingpres", ""),
+        suspect=suspect,
+    )
+
+
+def _request(
+    script: str, uniqueid: str, number: str, confirmed: str, presentation: str, *, suspect: bool
+) -> Request:
+    hidden = _presentation(presentation) == HIDDEN
     if suspect or hidden or number in _UNKNOWN or confirmed != number:
         number = ""
-    script = headers.get("agi_network_script") or headers.get("agi_request", "").rpartition("/")[2]
-    return Request(script.partition("?")[0], headers["agi_uniqueid"], number, suspect)
+    return Request(script.partition("?")[0], uniqueid, number, suspect)
 
 
 def _presentation(octet: str) -> int:
@@ -162,6 +197,7 @@ def set_variable(name: str, value: str) -> bytes:
     return f'SET VARIABLE {name} "{value}"\n'.encode("ascii")
 
 
+@lru_cache(maxsize=256)
 def commands(screening: Screening) -> tuple[bytes, ...]:
     """Spell a verdict as commands, the verdict last: BLOCK stands only when all about it is set."""
     variables = {"SIAGA_REASON": screening.reason.value}
