@@ -2,8 +2,8 @@
 
     python -m benchmarks [--quick] [--check] [SECTION…]
 
-Sections: verdicts, events, whole, costs, growth, pbx; all of them if none is named. A section that is
-measured anew replaces its figures in recorded.json, from which the page and its charts are made; a quick
+Sections: verdicts, replica, events, whole, costs, growth, pbx; all of them if none is named. A section that
+is measured anew replaces its figures in recorded.json, from which the page and its charts are made; a quick
 one replaces nothing. `--check` measures briefly and compares the ratios with the recorded ones.
 """
 
@@ -14,11 +14,12 @@ import sys
 import time
 from typing import Final
 
-from benchmarks import build, costs, events, growth, pbx, targets, verdicts, whole, writing
+from benchmarks import build, costs, events, growth, pbx, replica, targets, verdicts, whole, writing
 from benchmarks.book import Book
 
 SECTIONS: Final = {
     "verdicts": verdicts.measure,
+    "replica": replica.measure,
     "events": events.measure,
     "whole": whole.measure,
     "costs": costs.measure,

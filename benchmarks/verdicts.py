@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from benchmarks import build, load, people
+from benchmarks import build, load, people, replica
 from benchmarks.book import Book
 from benchmarks.servers import Running, redis, siaga112, started
 from tests.lab import ports
@@ -13,6 +13,9 @@ from tests.lab import ports
 AT_ONCE: Final = (1, 16, 64)
 PEERS: Final = ("streams", "panoramisk", "pystrix")
 MILLION: Final = 1_000_000
+CALLERS: Final = 50_000
+"""Different callers in turn: about as many as the centre had calls in its first month."""
+
 _PEERS_FOLDER: Final = Path(__file__).parent / "peers"
 
 
@@ -24,7 +27,9 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         say(f"a block list of {held:,}")
         full.load(people.blocked(held))
         servers: dict[str, Running] = {"siaga112": stack.enter_context(siaga112(empty.url, only="screen"))}
-        servers["siaga112_full"] = stack.enter_context(siaga112(full.url, only="screen"))
+        servers["siaga112_full"] = daemon = stack.enter_context(siaga112(full.url, only="screen"))
+        asking = siaga112(empty.url, only="screen", more='stale_after = "0s"\n')
+        servers["siaga112_asking"] = stack.enter_context(asking)
         for name, arguments in {"c": (empty.port, 1), "c_two": (empty.port, 2), "nothing": (0, 1)}.items():
             port = ports.free()
             program: list[str | Path] = [build.program("agi_server"), *map(str, (port, *arguments))]
@@ -38,8 +43,9 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
                 str(empty.port),
             ]
             servers[name] = stack.enter_context(started(script, port))
-        for server in servers.values():
-            load.sessions(server.port, 0.3, at_once=64)  # connections to Redis are made, code is warm
+        for server in servers.values():  # connections to Redis are made, code and numbers are known
+            load.sessions(server.port, 3.0, at_once=64, numbers=CALLERS)
+        replica.until(lambda: replica.callers(daemon) == held)
         order = list(servers)
         for turn in range(rounds):
             say(f"round {turn + 1} of {rounds}")
@@ -55,7 +61,7 @@ def _one(
     book: Book, name: str, server: Running, seconds: float, at_once: int, *, first: int = load.NOT_BLOCKED
 ) -> None:
     before = server.cpu()
-    ran = load.sessions(server.port, seconds, at_once=at_once, first=first, numbers=100_000)
+    ran = load.sessions(server.port, seconds, at_once=at_once, first=first, numbers=CALLERS)
     book.add_all(
         name,
         {
