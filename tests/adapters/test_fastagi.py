@@ -135,9 +135,7 @@ class Exchange:
 
     async def empty(self) -> None:
         """Return when no connection is left."""
-        async with asyncio.timeout(SOON):
-            while waiting := [connection.closed for connection in self.server.connections]:
-                await asyncio.wait(waiting)
+        await until(lambda: not self.server.connections, SOON)
 
 
 @pytest.fixture
@@ -246,7 +244,7 @@ async def test_a_silent_peer_is_closed_within_our_patience(
     monkeypatch.setattr(fastagi, "PATIENCE", 0.1)
     async with exchange.line(said) as line:
         await line.closed()
-    assert exchange.server.connections == set()
+    assert not exchange.server.connections
 
 
 async def test_a_peer_that_never_acknowledges_is_closed_within_our_patience(
@@ -349,7 +347,7 @@ async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
         await mute.closed()
     for answer in await asyncio.gather(*calls):
         assert answer == STOPPED
-    assert exchange.server.connections == set()
+    assert not exchange.server.connections
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", exchange.port)
 

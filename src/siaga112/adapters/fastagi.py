@@ -8,6 +8,7 @@ is better than to stall, since a closed socket lets the dialplan go on.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, cast
 
 import structlog
@@ -34,15 +35,12 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._conversation = Conversation()
         self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._unsent: list[bytes] = []
-        self.closed: Final[asyncio.Future[None]] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one only by its methods
-        self._server.connections.add(self)
-        self._timer = asyncio.get_running_loop().call_later(PATIENCE, self.give_up)
+        self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -63,11 +61,7 @@ class _Connection(asyncio.Protocol):
         self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._server.connections.discard(self)
-        if not self.closed.done():
-            self.closed.set_result(None)
-        if self._timer:
-            self._timer.cancel()
+        self._server.closed(self)
 
     def _ask(self, request: Request) -> None:
         if self._server.stopping:
@@ -116,8 +110,10 @@ class FastAgiServer:
     def __init__(self, screen: Screen, refused: Callable[[], None]) -> None:
         self.screen: Final = screen
         self.refused: Final = refused
-        self.connections: Final[set[_Connection]] = set()
         self.stopping = False
+        self.connections: Final[dict[_Connection, float]] = {}
+        self._empty: Final = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -137,6 +133,29 @@ class FastAgiServer:
             ) from error
         return int(self._server.sockets[0].getsockname()[1])
 
+    def opened(self, connection: _Connection) -> None:
+        """Follow a connection; one timer for all of them, set for the oldest."""
+        loop = asyncio.get_running_loop()
+        self.connections[connection] = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(PATIENCE, self._give_up_the_old)
+
+    def closed(self, connection: _Connection) -> None:
+        """Follow it no more."""
+        self.connections.pop(connection, None)
+        if self.stopping and not self.connections:
+            self._empty.set()
+
+    def _give_up_the_old(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        for connection, began in list(self.connections.items()):
+            left = began + PATIENCE - loop.time()
+            if left > 0:
+                self._timer = loop.call_later(left, self._give_up_the_old)
+                break
+            connection.give_up()
+
     async def stop(self, seconds: float = PATIENCE) -> None:
         """Take no more calls, let those that wait through, and close within that time."""
         self.stopping = True
@@ -145,6 +164,7 @@ class FastAgiServer:
         for connection in list(self.connections):
             connection.drain()
         if self.connections:
-            await asyncio.wait([connection.closed for connection in self.connections], timeout=seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), seconds)
         for connection in list(self.connections):
             connection.give_up()

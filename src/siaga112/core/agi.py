@@ -8,7 +8,7 @@ makes the request `suspect`: its caller is withheld.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -72,9 +72,15 @@ class Conversation:
     def __repr__(self) -> str:
         return f"<Conversation: {'replies' if self._asked else 'request'}, {len(self._buffer)} bytes kept>"
 
-    def receive(self, data: bytes) -> Iterator[Message]:
+    def receive(self, data: bytes) -> Iterable[Message]:
         """Take bytes as they came; give the messages that they complete."""
+        if self._asked and not self._buffer and 0 <= data.find(b"\n") == len(data) - 1 <= MAX_REPLY:
+            message = _read_reply(data[:-1])  # what Asterisk sends: a whole line
+            return (message,) if message else ()
         self._buffer += data
+        return self._messages()
+
+    def _messages(self) -> Iterator[Message]:
         if not self._asked:
             request = self._request()
             if request is None:
