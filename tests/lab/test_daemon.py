@@ -13,7 +13,7 @@ pytestmark = pytest.mark.redis
 
 
 async def test_a_killed_daemons_private_redis_is_ended_with_the_test() -> None:
-    """kill -9 of the daemon leaves its redis-server running, as it must; the lab ends that too."""
+    """A daemon that is killed leaves its redis-server running, as it must; the lab ends that too."""
     pbx = Switchboard()
     await pbx.manager.start()
     try:

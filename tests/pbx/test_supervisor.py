@@ -47,7 +47,7 @@ async def call(pbx: Asterisk, seen: Observer, presses: str = "", number: str = C
     return Witnessed(placed, channel["Uniqueid"], seen, since)
 
 
-@pytest.mark.fault("policy_switch", "policy_unblock")
+@pytest.mark.fault("policy_switch")
 async def test_a_block_and_the_kill_switch_hold_with_the_next_call(
     version: Version, measured: Measured
 ) -> None:
