@@ -39,10 +39,12 @@ async def centre(version: Version, more: str = "") -> AsyncIterator[tuple[Asteri
         yield pbx, seen, daemon
 
 
-async def call(pbx: Asterisk, seen: Observer, presses: str = "", number: str = CALLER) -> Witnessed:
+async def call(
+    pbx: Asterisk, seen: Observer, presses: str = "", number: str = CALLER, dialled: str = "112"
+) -> Witnessed:
     """Place a call; give it once the PBX has it."""
     since = seen.mark()
-    placed = await place_call(pbx, number=number, presses=presses)
+    placed = await place_call(pbx, number=number, presses=presses, dialled=dialled)
     channel = await seen.caller_channel(number, since=since)
     return Witnessed(placed, channel["Uniqueid"], seen, since)
 
