@@ -51,8 +51,8 @@ async def switch_off(daemon: Daemon, port: int, measured: Measured) -> None:
         ended = time.perf_counter()
     last = max(task.result() for task in freed)
     assert (await ask(port, BLOCKED)).verdict == "ALLOW"
-    measured("ALLOW after", max(0.0, last - ended), "s", at_most=KNOWN_SECONDS)
-    measured("with the command itself", last - began, "s")
+    measured("ALLOW after the command's end", max(0.0, last - ended), "s", at_most=KNOWN_SECONDS)
+    measured("after its start", last - began, "s")
 
 
 # ── hundreds of calls ────────────────────────────────────────────────────────────────────────────
