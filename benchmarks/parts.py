@@ -16,34 +16,10 @@ from siaga112.core.caller_id import canonical
 from siaga112.core.model import Mode
 from siaga112.core.policy import NOBODY, verdict
 from siaga112.settings import Settings
+from tests.lab.agi_client import request
 
 TIMES: Final = 20_000
-REQUEST: Final = b"""\
-agi_network: yes
-agi_network_script: screen
-agi_request: agi://127.0.0.1:4573/screen
-agi_channel: PJSIP/trunk-00000000
-agi_language: id
-agi_type: PJSIP
-agi_uniqueid: 1795496070.0
-agi_version: 22.10.1
-agi_callerid: 081234567890
-agi_calleridname: unknown
-agi_callingpres: 0
-agi_callingani2: 0
-agi_callington: 0
-agi_callingtns: 0
-agi_dnid: 112
-agi_rdnis: unknown
-agi_context: siaga112-screen
-agi_extension: s
-agi_priority: 13
-agi_enhanced: 0.0
-agi_accountcode: \n\
-agi_threadid: 139853172467392
-agi_arg_1: 081234567890
-
-"""
+REQUEST: Final = request("081234567890")
 
 
 def _spent(work: Callable[[], object]) -> float:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from tests.lab import ports
+from tests.lab.agi_client import OK, request
+from tests.lab.daemon import end_private_redis
 from tests.printed import without_secrets
 
 pytestmark = pytest.mark.redis
@@ -98,16 +100,13 @@ class Running:
     async def ask(self) -> str:
         """Ask as the dialplan does; give the variables that were set, '' if the connection just closed."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(
-            f"agi_network_script: screen\nagi_uniqueid: 1.1\nagi_callerid: {NUMBER}\n"
-            f"agi_arg_1: {NUMBER}\n\n".encode()
-        )
+        writer.write(request(NUMBER))
         said = b""
         try:
             async with asyncio.timeout(PATIENCE):
                 while line := await reader.readline():
                     said += line
-                    writer.write(b"200 result=1\n")
+                    writer.write(OK)
         except ConnectionError:
             pass
         finally:
@@ -134,6 +133,7 @@ class Running:
             self.process.kill()
             await self.process.wait()
         await self._reading
+        await end_private_redis(self.home / "state")
         asyncio.get_running_loop().remove_reader(self._manager)
         self._manager.close()
         shutil.rmtree(self.home)

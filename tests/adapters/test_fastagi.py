@@ -13,34 +13,10 @@ from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.core.agi import MAX_REQUEST, Request
 from siaga112.core.model import Level, Screening, ScreenReason, Treatment, Verdict
 from siaga112.errors import SiagaError
+from tests.lab.agi_client import OK, request
 from tests.waiting import until
 
-REQUEST = b"""agi_network: yes
-agi_network_script: screen
-agi_request: agi://127.0.0.1:4573/screen
-agi_channel: PJSIP/trunk-00000000
-agi_language: id
-agi_type: PJSIP
-agi_uniqueid: 1795463311.0
-agi_version: 22.10.1
-agi_callerid: 081200000001
-agi_calleridname: unknown
-agi_callingpres: 0
-agi_callingani2: 0
-agi_callington: 0
-agi_callingtns: 0
-agi_dnid: 112
-agi_rdnis: unknown
-agi_context: siaga112-screen
-agi_extension: s
-agi_priority: 12
-agi_enhanced: 0.0
-agi_accountcode:\x20
-agi_threadid: 139767594194624
-agi_arg_1: 081200000001
-
-"""
-OK = b"200 result=1\n"
+REQUEST = request("081200000001")
 BLOCKED = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, Level.TEMPORARY, 1_795_550_000_000)
 ALLOWED = Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED)
 STOPPED = ['SET VARIABLE SIAGA_REASON "stopping"', 'SET VARIABLE SIAGA_VERDICT "ALLOW"']

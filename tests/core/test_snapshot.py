@@ -131,6 +131,7 @@ def test_in_a_flood_the_snapshot_stays_small() -> None:
         "{}",
         dump_snapshot(SNAPSHOT)[:-1],
         dump_snapshot(SNAPSHOT).replace(f'"at":{NOW}', '"at":"soon"'),
+        dump_snapshot(SNAPSHOT).replace(f'"at":{NOW}', '"at":1e999'),
         dump_snapshot(SNAPSHOT).replace('"queue"', '"nowhere"'),
     ],
 )

@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
+import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -14,9 +15,9 @@ from siaga112.adapters.http import FRESH_SECONDS
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.core.caller_id import canonical
-from siaga112.core.model import DAY, Entry, Millis
+from siaga112.core.model import DAY, Caller, CallId, Entry, Millis
 from tests.adapters.manager import Manager, Session
-from tests.faults.calls import misuse, uid
+from tests.faults.calls import answered, misuse, uid
 from tests.lab import ports
 from tests.lab.agi_client import Answer, ask, no_processor
 from tests.lab.daemon import PROGRAM, Daemon, running
@@ -24,7 +25,7 @@ from tests.lab.redis_servers import RedisServer, home
 from tests.samples import NOW
 
 NUMBER: Final = "081211111111"
-CALLER: Final = "+6281211111111"
+CALLER: Final = Caller("+6281211111111")
 
 
 @dataclass
@@ -65,12 +66,42 @@ class Rig:
 
     def misuse(self, number: str = NUMBER) -> str:
         """Let a caller misuse the line; give the call."""
-        assert self.session
-        nth = next(self._numbers)
-        at: Millis = NOW - 3_600_000 + nth * 1_000
-        call = uid(nth, at)
-        self.session.send(misuse(call, number, at))
+        call, at = self._next()
+        self.play(misuse(call, number, at))
         return call
+
+    def answer(self, mark: str, at: Millis | None = None, number: str = NUMBER) -> str:
+        """Let an operator take a call, which may arrive at a certain time, and mark it; give the call."""
+        call, next_at = self._next()
+        self.play(answered(call, number, next_at if at is None else at, mark))
+        return call
+
+    def _next(self) -> tuple[CallId, Millis]:
+        nth = next(self._numbers)
+        at = NOW - 3_600_000 + nth * 1_000
+        return uid(nth, at), at
+
+    def play(self, *events: bytes) -> None:
+        """Let the PBX tell of these events."""
+        assert self.session
+        self.session.send(*events)
+
+    async def up(self, calls: int) -> None:
+        """Wait until so many calls are in flight for the daemon."""
+        async with asyncio.timeout(20):
+            while await self.metric("calls_in_progress") != calls:
+                pass  # each look is a question to the daemon
+
+    async def done(self, *command: str) -> str:
+        """Run a command to its good end; give what it printed."""
+        output = await self.daemon.command(*command)
+        assert output.code == 0, output.err
+        return output.out
+
+    async def why(self, number: str = NUMBER) -> dict[str, Any]:
+        """Give what `siaga112 why` tells of a caller."""
+        (story,) = json.loads(await self.done("why", number, "--json"))
+        return dict(story)
 
     async def metric(self, name: str, **labels: str) -> float:
         """Give the sum of a metric's series that have these labels, as they are now."""

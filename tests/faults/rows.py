@@ -100,13 +100,15 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
     "Policy": {
         "policy_edge": Row("window edge ± 1 ms", "counts until, not from"),
         "policy_expiry": Row("expiry race", "the block ends on the millisecond"),
-        "policy_unblock": Row("unblock during a call", "free with the next call"),
+        "policy_unblock": Row("unblock during a call", "free with the next call, no new block"),
         "policy_allowed": Row("allow-listed × 1,000", "0 strikes, 0 blocks"),
         "policy_hidden": Row("hidden × 1,000", "0 strikes, 0 blocks"),
         "policy_spellings": Row("three spellings of one number", "one caller"),
         "policy_genuine": Row("genuine call after 2 strikes", "no third strike, no automatic block"),
         "policy_corrected": Row("mark corrected after 5 minutes", "strike and block taken back"),
-        "policy_switch": Row("kill switch with calls in flight", "< 1 s", pbx=True),
+        "policy_switch": Row(
+            "kill switch with calls in flight", "ALLOW < 1 s, none cut off, no strike", pbx=True
+        ),
         "policy_observe": Row("observe mode", "never rejects"),
         "policy_cap": Row("hourly cap reached", "no further automatic block, an alert"),
     },

@@ -168,25 +168,27 @@ async def test_whatever_the_dialplan_does_the_next_caller_is_answered(
 # ── many at once, and the end ────────────────────────────────────────────────────────────────────
 
 
-def lost(answers: list[Answer]) -> int:
-    """Count those that were not told why."""
-    return sum(answer.reason != "not_blocked" for answer in answers)
+def none_lost(answers: list[Answer], measured: Measured, *, full: bool) -> None:
+    """Hold that each was told ALLOW and why; in full strength, that it is the store's own answer.
 
-
-PATIENT: Final = {"SIAGA112_AGI__DEADLINE_MS": "900"}
-"""For the short form, which other tests run beside: a busy machine's 300 ms are soon over. In full
-strength the deadline is the shipped one."""
+    In the short form, which other tests run beside, a busy machine may take more than the deadline: who
+    waits is then let through in time, which is what the deadline is for, and is counted by itself.
+    """
+    late = sum(answer.reason == "deadline" for answer in answers)
+    measured("lost", sum(answer.reason != "not_blocked" for answer in answers) - late, at_most=0)
+    measured("let through at the deadline", late, at_most=0 if full else len(answers) // 2)
 
 
 @pytest.mark.fault("agi_100")
 async def test_a_hundred_at_once_are_all_answered(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
-    """A hundred calls in one moment, ten times over: each gets the store's own answer."""
-    async with rig(redis, "screen", environ={} if full else PATIENT) as running:
+    """A hundred calls in one moment, ten times over: each gets the store's own answer by the deadline."""
+    async with rig(redis, "screen") as running:
+        answers = []
         for _ in range(10):
-            answers = await asyncio.gather(*(running.ask() for _ in range(100)))
-            measured("lost", lost(answers), at_most=0)
+            answers += await asyncio.gather(*(running.ask() for _ in range(100)))
+        none_lost(answers, measured, full=full)
 
 
 RATE: Final = 500
@@ -199,7 +201,7 @@ async def test_five_hundred_calls_a_second_are_all_answered(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
     """For ten seconds (CI: three), whether or not the last ones have their answer yet: none is lost."""
-    async with rig(redis, "screen", environ={} if full else PATIENT) as running:
+    async with rig(redis, "screen") as running:
         loop = asyncio.get_running_loop()
         began = loop.time()
         calls = []
@@ -209,7 +211,7 @@ async def test_five_hundred_calls_a_second_are_all_answered(
         sent = loop.time() - began
         answers = await asyncio.gather(*calls)
         measured("calls", len(answers))
-        measured("lost", lost(answers), at_most=0)
+        none_lost(answers, measured, full=full)
         measured("calls a second", len(answers) / sent)
         measured("the slowest", max(answer.seconds for answer in answers) * 1e3, "ms")
 

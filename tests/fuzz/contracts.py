@@ -189,8 +189,11 @@ def stored(data: bytes) -> None:
         (codec.load_record, codec.dump_record),
         (codec.load_standing, codec.dump_standing),
         (codec.load_deed, codec.dump_deed),
+        (codec.load_snapshot, codec.dump_snapshot),
     ):
         _or_value_error(lambda load=load, dump=dump: _read_again(load, dump, data))  # type: ignore[misc]
+    for read in (codec.load_row, codec.load_blocks):
+        _or_value_error(lambda read=read: read(data))  # type: ignore[misc]
 
 
 def _read_again(load: Callable[[bytes | str], Any], dump: Callable[[Any], str], data: bytes) -> None:

@@ -12,7 +12,7 @@ from siaga112.core.model import Reached
 from siaga112.core.policy import NOBODY
 from tests.core.streams import GOLDEN
 from tests.lab.agi_client import request
-from tests.samples import CALLER, NOW, answered, entry, prank
+from tests.samples import CALLER, NOW, SNAPSHOT, answered, entry, prank
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 
@@ -93,6 +93,7 @@ def _real(language: str) -> Iterator[bytes]:
             yield codec.dump_entry(entry(answered(2, caller=None))).encode()
             yield codec.dump_settled(Reached(NOW, CALLER)).encode()
             yield codec.dump_standing(NOBODY).encode()
+            yield codec.dump_snapshot(SNAPSHOT).encode()
             yield b'[17,"supervisor","block","+628","1d","threats"]'
             yield b'[1,"temporary",17,18]'
             yield _RECORD

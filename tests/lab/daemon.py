@@ -1,9 +1,12 @@
 """A running `siaga112 run` beside the lab's PBX, followed by its own log lines."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
+import struct
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,6 +17,7 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 
+from siaga112.adapters import redis_embedded
 from tests.lab import ports
 from tests.printed import without_secrets
 
@@ -201,6 +205,23 @@ class Daemon:
         os.kill(self.pid, number)
 
 
+async def end_private_redis(state_dir: Path) -> None:
+    """End the private Redis that a killed daemon left behind, if there is one, and wait for its end.
+
+    Its pid is that of who listens at its socket (unix(7), SO_PEERCRED).
+    """
+    try:
+        reader, writer = await asyncio.open_unix_connection(redis_embedded.socket_path(state_dir))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return
+    line: socket.socket = writer.get_extra_info("socket")
+    pid, _, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ConnectionError):
+        await reader.read()  # its end ends the connection
+    writer.close()
+
+
 CONFIG: Final = """\
 site = "lab"
 mode = "enforce"
@@ -244,3 +265,4 @@ async def running(
             yield daemon
         finally:
             await daemon.stop()
+            await end_private_redis(daemon.folder / "state")

@@ -57,7 +57,7 @@ def _dump(value: object) -> str:
 def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:
     try:  # decoded first, since json would guess at the encoding each time
         return build(json.loads(text if isinstance(text, str) else text.decode()))
-    except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"not a stored record: {error!r}") from error
 
 
