@@ -27,6 +27,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from redis.exceptions import ClusterError, ReadOnlyError, RedisClusterException, RedisError
@@ -87,7 +88,12 @@ class Keys:
 
     def day(self, at: Millis) -> str:
         """Name the ledger of the day with that instant."""
-        return self.site_wide("calls", f"{datetime.fromtimestamp(at / SECOND, UTC):%Y-%m-%d}")
+        return self.site_wide("calls", _date(at // DAY))
+
+
+@lru_cache(maxsize=1_024)
+def _date(days: int) -> str:
+    return f"{datetime.fromtimestamp(days * DAY / SECOND, UTC):%Y-%m-%d}"
 
 
 def nonce() -> str:

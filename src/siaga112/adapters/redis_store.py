@@ -115,9 +115,15 @@ class RedisStore:
         return asked + [("HGET", day, call) for day in self._days_of(call) if call]
 
     def _days_of(self, call: CallId | None) -> list[str]:
-        """Give where a call's row can be: its uniqueid carries the second in which the channel was made."""
-        made = _UNIQUEID.fullmatch(call or "")
-        return [self._keys.day(int(made[1]) * SECOND + day * DAY) for day in (0, 1, -1)] if made else []
+        """Give where a call's row can be: its uniqueid carries the second in which the channel was made.
+
+        A call that was followed from later on is under the day of that; an earlier one needs a wrong clock.
+        """
+        found = _UNIQUEID.fullmatch(call or "")
+        if found is None:
+            return []
+        made = int(found[1]) * SECOND
+        return list(dict.fromkeys(self._keys.day(made + late) for late in (0, DAY // 2, -DAY // 24)))
 
     async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
         """Write changes in one trip, each by one script."""
