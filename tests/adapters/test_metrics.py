@@ -58,6 +58,8 @@ PUBLISHED: Final = {
     "ami_reconnects_total": ("counter", {"cause"}),
     "redis_up": ("gauge", set()),
     "outbox_pending": ("gauge", set()),
+    "replica_callers": ("gauge", set()),
+    "replica_gaps_total": ("counter", set()),
     "build_info": ("gauge", {"version"}),
     "service_calls_total": ("counter", {"queue", "shift", "result"}),
     "service_level_target_ratio": ("gauge", set()),
@@ -270,6 +272,8 @@ def test_gauges_show_what_they_are_told() -> None:
     metrics.proposal(ProposalCause.HOURLY_CAP)
     metrics.lost(2)
     metrics.pending(5)
+    metrics.replica(7)
+    metrics.replica_gap()
     shown = {
         "operators": value(metrics, "operators", state="available"),
         "busy": value(metrics, "operators", state="busy"),
@@ -281,6 +285,8 @@ def test_gauges_show_what_they_are_told() -> None:
         "capped": value(metrics, "proposals_total", cause="hourly_cap"),
         "lost": value(metrics, "outbox_lost_total"),
         "pending": value(metrics, "outbox_pending"),
+        "replica": value(metrics, "replica_callers"),
+        "gaps": value(metrics, "replica_gaps_total"),
         "target": value(metrics, "service_level_target_ratio"),
     }
     assert shown == {
@@ -294,6 +300,8 @@ def test_gauges_show_what_they_are_told() -> None:
         "capped": 1,
         "lost": 2,
         "pending": 5,
+        "replica": 7,
+        "gaps": 1,
         "target": 0.9,
     }
 

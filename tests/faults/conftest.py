@@ -98,6 +98,13 @@ class Rig:
         assert output.code == 0, output.err
         return output.out
 
+    async def told(self, reason: str, number: str = NUMBER) -> Answer:
+        """Ask until that is the reason: a change is known to verdicts within a second, not at once."""
+        async with asyncio.timeout(20):
+            while (answer := await self.ask(number)).reason != reason:
+                pass  # each look is a caller's question
+        return answer
+
     async def why(self, number: str = NUMBER) -> dict[str, Any]:
         """Give what `siaga112 why` tells of a caller."""
         (story,) = json.loads(await self.done("why", number, "--json"))

@@ -54,10 +54,10 @@ async def up(running: Rig, verdict: str, reason: str) -> Callable[[], CallId]:
 
 async def unblocked_amid(running: Rig, measured: Measured, before: int, end: Callable[[], CallId]) -> None:
     """Unblock the caller, let the call end as a misuse, and see that it is the first, and only that."""
-    assert (await running.ask()).reason == "blocked"
+    await running.told("blocked")
     await running.done("unblock", NUMBER, "--reason", "the phone was stolen")
     unblocked = time.perf_counter()
-    assert (await running.ask()).reason == "not_blocked"
+    await running.told("not_blocked")
     measured("free after", time.perf_counter() - unblocked, "s", at_most=FREE_SECONDS)
     assert await counted(running) == 0
     call = end()
@@ -82,7 +82,7 @@ async def test_who_is_unblocked_in_a_call_that_was_let_in_begins_anew(
         for _ in range(THRESHOLD + 1):
             running.misuse()
         await running.until_recorded(THRESHOLD + 1)
-        answer = await running.ask()
+        answer = await running.told("blocked")
         assert (answer.verdict, answer.variables["SIAGA_TREATMENT"]) == ("BLOCK", "deprioritise")
         end = await up(running, "BLOCK", "blocked")
         await unblocked_amid(running, measured, THRESHOLD + 1, end)
@@ -142,14 +142,12 @@ async def test_a_mark_that_is_corrected_later_takes_back_what_came_of_it(
         call = running.answer("prank", now() - LASTS - LATER_MINUTES * 60 * SECOND)
         await running.until_recorded(THRESHOLD + 1)
         assert await running.strikes() == [*struck, call]
-        answer = await running.ask()
-        assert (answer.verdict, answer.reason) == ("BLOCK", "blocked")
+        assert (await running.told("blocked")).verdict == "BLOCK"
         assert (await running.why())["blocks"][0]["calls"] == [*struck, call]
 
         told = await running.done("mark", call, "genuine", "--note", "the fire was real")
         assert told == f"call {call} is marked genuine; no strike\n"
-        answer = await running.ask()
-        assert (answer.verdict, answer.reason) == ("ALLOW", "not_blocked")
+        assert (await running.told("not_blocked")).verdict == "ALLOW"
         assert await running.strikes() == struck
         async with running.store() as store:
             ((block,), row) = (await store.load(CALLER))[0].blocks, await store.entry(CallId(call))
