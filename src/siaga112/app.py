@@ -21,7 +21,6 @@ from siaga112.adapters.queue_log import QueueLogFile
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
-from siaga112.adapters.scrape import MetricsPage
 from siaga112.adapters.supervision import LoopWatch, ServiceManager
 from siaga112.core.calls import Tracker
 from siaga112.core.lines import Lines
@@ -82,6 +81,8 @@ def open_desk(settings: Settings, store: RedisStore, by: str) -> Desk:
 
 def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
     """Make what `siaga112 top` looks with."""
+    from siaga112.adapters.scrape import MetricsPage  # noqa: PLC0415 - slow to import; no other command needs it
+
     host, site = settings.metrics.host, settings.site
     return Watcher(
         store=store,
