@@ -13,7 +13,7 @@ import structlog
 
 from siaga112.core.calls import Tracker
 from siaga112.core.events import Event, Interrupted, QueuesSeen, Resumed
-from siaga112.core.lines import Lines, by_queue
+from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Call, Entry, Millis, Mode, Reached
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.outgoing import OutgoingCalls
@@ -70,7 +70,7 @@ class Pipeline:
         self.meter.operators(self.lines.operators())
         self.meter.surge(on=bool(self.lines.surge(waiting, now)))
         self.meter.waiting(
-            {queue: (count, (now - first) / SECOND) for queue, (count, first) in by_queue(waiting).items()}
+            {queue: (count, (now - first) / SECOND) for queue, (count, first) in waiting.items()}
         )
 
     def _settle(self, call: Call) -> Entry:
