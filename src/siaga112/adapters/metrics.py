@@ -51,6 +51,8 @@ class Metrics:
         self._duration = series.duration.labels(site)
         self._verdicts = {pair: series.verdicts.labels(site, *pair) for pair in VERDICTS}
         self._events = {name: series.ami_events.labels(site, name) for name in EVENTS}
+        self._last_event = series.ami_last.labels(site)
+        self._stages = {stage: series.in_progress.labels(site, stage) for stage in Stage}
         self.in_progress({})
 
     def page(self) -> bytes:
@@ -93,8 +95,8 @@ class Metrics:
 
     def in_progress(self, stages: dict[Stage, int]) -> None:
         """Show how many calls are where."""
-        for stage in Stage:
-            self._series.in_progress.labels(self._site, stage).set(stages.get(stage, 0))
+        for stage, shown in self._stages.items():
+            shown.set(stages.get(stage, 0))
 
     def operators(self, counts: Mapping[OperatorState, int]) -> None:
         """Show what the operators who are logged in do."""
@@ -181,7 +183,7 @@ class Metrics:
     def ami_event(self, name: str, at: Millis, count: int = 1) -> None:
         """Count events of one name."""
         self._events.get(name, self._events[OTHER]).inc(count)
-        self._series.ami_last.labels(self._site).set(at / SECOND)
+        self._last_event.set(at / SECOND)
 
     def ami_malformed(self, kind: str) -> None:
         """Count a malformed message."""
