@@ -58,7 +58,7 @@ class Reader:
         for layout in self._layouts.get(name, ()):
             text = message.decode("utf-8", "replace")
             found = layout.match(text)
-            if found and text.count("\r") == layout.ends and _lines_fit(text):
+            if found and text.count("\r") == layout.ends and (len(text) <= MAX_LINE or _lines_fit(text)):
                 at = int(found[1] + found[2]) if layout.timed else received
                 self.heard[name] = self.heard.get(name, 0) + 1
                 return layout.build(at, *found.group(*layout.places))
@@ -76,4 +76,4 @@ class Reader:
 
 
 def _lines_fit(text: str) -> bool:
-    return len(text) <= MAX_LINE or max(map(len, text.split(_LINE_END))) <= MAX_LINE
+    return max(map(len, text.split(_LINE_END))) <= MAX_LINE
