@@ -40,8 +40,8 @@ class _Meter:
 def know_more(kinds: int) -> None:
     """Make that many more kinds known."""
     for number in range(kinds):
-        events._KINDS[f"Kind{number}"] = events._KINDS["VarSet"]  # noqa: SLF001 - nothing public adds one
-    ami.__dict__["WANTED"] = frozenset(name.encode() for name in events._KINDS)  # noqa: SLF001
+        events.KINDS[f"Kind{number}"] = events.KINDS["VarSet"]
+    events.__dict__["WANTED"] = frozenset(name.encode() for name in (*events.KINDS, "UserEvent"))
 
 
 async def main(port: int, expected: int) -> None:

@@ -22,7 +22,6 @@ _PEER: Final = Path(__file__).parent / "peers" / "ami_panoramisk.py"
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     """Feed each client the same stream in turn."""
     rounds, ours_calls, peer_calls = (3, 200, 60) if quick else (7, 400, 120)
-    # Not more events than the source keeps for a consumer that is behind (`ami.BACKLOG`).
     names = sorted(name.decode() for name in WANTED)
     for label, path in (("full", mix.FULL), ("filtered", mix.FILTERED)):
         say(f"{label} stream")
@@ -31,8 +30,8 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         ours, peers = made.calls(ours_calls * scale), made.calls(peer_calls * scale)
         for _ in range(rounds):
             for kinds in (0, KINDS):
-                wanted = made.wanted * ours_calls * scale
-                spent = _feed([*_ours(), str(wanted), str(kinds)], ours)
+                typed = made.typed * ours_calls * scale
+                spent = _feed([*_ours(), str(typed), str(kinds)], ours)
                 book.add(
                     f"ami.{label}.siaga112{'_200' * bool(kinds)}.cpu",
                     _micros(spent, made, ours_calls * scale),

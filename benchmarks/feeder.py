@@ -99,7 +99,7 @@ STAMP: Final = "BENCH"
 def stamp(nanoseconds: int) -> bytes:
     """Write an event that carries the time at which it is sent."""
     return (
-        b"Event: VarSet\r\nPrivilege: dialplan,all\r\nChannel: bench\r\nCallerIDNum: 0\r\nCallerIDName: 0\r\n"
-        b"Context: bench\r\nExten: s\r\nPriority: 1\r\nUniqueid: 0.0\r\nLinkedid: 0.0\r\n"
-        b"Variable: %s\r\nValue: %d\r\n\r\n" % (STAMP.encode(), nanoseconds)
+        b"Event: Newexten\r\nPrivilege: dialplan,all\r\nChannel: bench\r\nCallerIDNum: 0\r\n"
+        b"CallerIDName: 0\r\nContext: %s\r\nExten: s\r\nPriority: 1\r\nUniqueid: 0.0\r\nLinkedid: 0.0\r\n"
+        b"Extension: s\r\nApplication: %d\r\nAppData: \r\n\r\n" % (STAMP.encode(), nanoseconds)
     )

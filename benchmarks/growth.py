@@ -75,6 +75,9 @@ def _blocked(book: Book, sizes: Sequence[int], *, quick: bool, say: Callable[[st
 class _Kept:
     """An outbox that forgets: the disk does not grow with the calls in progress."""
 
+    async def note(self, begun: Sequence[Entry]) -> None:
+        """Take it."""
+
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
         """Take it."""
 
@@ -108,7 +111,7 @@ async def _in_progress(calls: int) -> float:
     made = mix.Mix(mix.FILTERED)
     waiting = _parsed(b"".join(_up_to_the_queue(made.call(number)) for number in range(calls)))
     await pipeline.run(_Source(waiting))
-    if len(pipeline.tracker.waiting()) != calls:
+    if sum(count for count, _ in pipeline.tracker.waiting().values()) != calls:
         raise SystemExit("not all of them wait")
     further = _parsed(made.calls(50, first=calls))
     began = time.process_time()

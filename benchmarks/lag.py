@@ -20,7 +20,7 @@ from siaga112.adapters.ami import AmiAddress, AmiSource
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.app import now, open_metrics
 from siaga112.core.calls import Dialplan, Tracker
-from siaga112.core.events import Event, VariableSet
+from siaga112.core.events import DialplanStep, Event
 from siaga112.core.lines import Lines
 from siaga112.core.model import Call, Mode
 from siaga112.core.outgoing import OutgoingCalls
@@ -39,8 +39,8 @@ class Watched(Tracker):
 
     def feed(self, event: Event) -> tuple[Call, ...]:
         """Look at the clock, then do as always."""
-        if isinstance(event, VariableSet) and event.name == STAMP:
-            self.lags.append((time.monotonic_ns() - int(event.value)) / 1e6)
+        if isinstance(event, DialplanStep) and event.place.context == STAMP:
+            self.lags.append((time.monotonic_ns() - int(event.application)) / 1e6)
             if len(self.lags) == self.stamps:
                 self.done.set()
         return super().feed(event)

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from siaga112.core.events import WANTED
+from siaga112.core.events import WANTED, wanted
 
 FULL: Final = Path(__file__).parent / "data" / "queue_call.ami"
 FILTERED: Final = Path(__file__).parents[1] / "tests" / "golden" / "22" / "answered_ended_by_operator.ami"
@@ -28,6 +28,9 @@ class Mix:
         self.events: Final = len(messages)
         self.size: Final = len(template)
         self.wanted: Final = sum(m.partition(b"\r\n")[0][7:] in WANTED for m in messages)
+        """How many of them a peer is handed that has our names registered."""
+        self.typed: Final = sum(map(wanted, messages))
+        """How many of them become typed events of ours: of the variables a call sets, ours alone."""
         names = {*_UID.findall(template), *_BRIDGE.findall(template), *_NUMBER.findall(template)}
         self._forms = {name: _form(name, place) for place, name in enumerate(sorted(names))}
         changing = b"|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))

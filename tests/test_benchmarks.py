@@ -13,7 +13,7 @@ from benchmarks.book import Book
 from benchmarks.feeder import Feeder
 from benchmarks.servers import started
 from siaga112.core.calls import Tracker
-from siaga112.core.events import WANTED, Malformed, parse
+from siaga112.core.events import Malformed, parse, wanted
 from siaga112.core.model import Call
 from siaga112.settings import Settings
 from tests.lab import ports
@@ -47,8 +47,7 @@ def test_every_made_call_is_a_call_of_its_own(path: Path) -> None:
     stream = mix.Mix(path).calls(CALLS)
     tracker = Tracker(Settings().dialplan())
     ended: list[Call] = []
-    wanted = (m for m in stream.split(b"\r\n\r\n") if m.partition(b"\r\n")[0][7:] in WANTED)
-    for message in wanted:
+    for message in filter(wanted, stream.split(b"\r\n\r\n")[:-1]):
         event = parse(message, 0)
         assert not isinstance(event, Malformed), message
         if event is not None:
@@ -67,7 +66,7 @@ def test_our_client_reads_what_the_feeder_sends() -> None:
             "-m",
             "benchmarks.ami_siaga112",
             str(feeder.port),
-            str(made.wanted * CALLS),
+            str(made.typed * CALLS),
             "0",
         ]
         process = stack.enter_context(

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from siaga112.adapters import ami
-from siaga112.adapters.ami import BACKLOG, GIVEN_UP, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox
+from siaga112.adapters.ami import GIVEN_UP, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox
 from siaga112.core.events import (
     Booted,
     ChannelCreated,
@@ -24,6 +24,7 @@ from siaga112.core.events import (
     WaitingSeen,
     parse,
 )
+from siaga112.core.layouts import Reader
 from siaga112.core.model import Millis, OperatorState
 from tests.adapters.manager import BANNER, SOON, Manager, channel, event, gone, new
 from tests.waiting import until
@@ -53,10 +54,24 @@ class CountingBuffer(bytearray):
 
 @pytest.mark.fault("ami_utf8")
 def test_a_stream_means_the_same_wherever_it_is_cut() -> None:
-    """Cut in two at every byte, also within a character, the messages are the same."""
+    """Cut in two at every byte, also within a character, the messages are the same; nothing is held then."""
     for cut in range(len(STREAM) + 1):
         framer = Framer()
         assert framer.feed(STREAM[:cut]) + framer.feed(STREAM[cut:]) == MESSAGES
+        assert framer.held == 0
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_so_many_messages_are_given_and_no_more(most: int) -> None:
+    """What is more than asked for waits, however it came, and is given in its order the next time."""
+    for size in (1, 7, 10_000):
+        framer, got = Framer(), []
+        for n in range(0, len(STREAM), size):
+            framer.feed(STREAM[n : n + size], 0)
+        while some := framer.feed(most=most):
+            assert len(some) <= most
+            got += some
+        assert got == MESSAGES
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64, 1_000])
@@ -68,7 +83,7 @@ def test_a_stream_means_the_same_in_pieces_of_any_size(size: int) -> None:
 
 
 def test_a_long_stream_in_small_reads_is_looked_at_once() -> None:
-    """Four megabytes in small reads cost one look at each byte, and at a few more with each read."""
+    """To find its end, four megabytes in small reads cost one look at each byte, and a few with each read."""
     framer = Framer()
     buffer = framer._buffer = CountingBuffer()
     framer.feed(BANNER)
@@ -106,29 +121,71 @@ def test_a_message_without_an_end_is_given_up_as_one() -> None:
 # ── the inbox ────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_full_inbox_tells_of_the_gap_where_it_is(
-    monkeypatch: pytest.MonkeyPatch, meter: "Meter"
-) -> None:
-    """What did not fit is told between what came before and after it, so that no call spans it unseen."""
-    monkeypatch.setattr(ami, "BACKLOG", 2)
-    source = AmiSource(AmiAddress("", 0, "", ""), meter, lambda: NOW)
-    inbox = Inbox()
-    for message in (new("1.0"), new("2.0"), new("3.0"), new("4.0")):
-        inbox.put(message.removesuffix(b"\r\n\r\n"))
-    seen = source._read(await inbox.take(), inbox)
-    inbox.put(new("5.0").removesuffix(b"\r\n\r\n"))
-    seen += source._read(await inbox.take(), inbox)
-    assert spelled(seen) == ["new 1.0", "new 2.0", "interrupted overflow", "new 5.0"]
-    assert meter.gaps == ["overflow"]
+class Wire:
+    """As much of a transport as stops and goes on."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.closing = False
+
+    def is_closing(self) -> bool:
+        """Say whether the connection is ending."""
+        return self.closing
+
+    def pause_reading(self) -> None:
+        """Stop."""
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self.calls.append("resume")
+
+
+async def test_no_more_is_read_than_the_consumer_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the high water mark we stop reading; we go on when little is left. Nothing is lost by it."""
+    size = len(new("1.0")) - 4
+    monkeypatch.setattr(ami, "HIGH_WATER", 10 * size)
+    monkeypatch.setattr(ami, "LOW_WATER", 2 * size)
+    monkeypatch.setattr(ami, "SLICE", 1)
+    inbox, wire = Inbox(), Wire()
+    inbox.transport = wire  # type: ignore[assignment]  # as much of one as is used
+    messages = [new(f"{n % 10}.0").removesuffix(b"\r\n\r\n") for n in range(11)]
+    for message in messages:
+        assert wire.calls == []
+        inbox.put([message])
+        inbox.level()
+    assert wire.calls == ["pause"]
+    taken = [await inbox.take() for _ in range(8)]
+    assert wire.calls == ["pause"]
+    taken += [await inbox.take() for _ in range(3)]
+    assert wire.calls == ["pause", "resume"]
+    assert taken == [[message] for message in messages]
+
+
+async def test_a_connection_that_ends_is_not_told_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before it ended is taken, however much that is."""
+    monkeypatch.setattr(ami, "HIGH_WATER", 1)
+    monkeypatch.setattr(ami, "LOW_WATER", 0)
+    inbox, wire = Inbox(), Wire()
+    inbox.transport = wire  # type: ignore[assignment]  # as much of one as is used
+    inbox.put([new("1.0")])
+    inbox.level()
+    wire.closing = True
+    assert await inbox.take() == [new("1.0")]
+    assert wire.calls == ["pause"]
 
 
 async def test_a_slice_is_bounded() -> None:
-    """A burst is handed on in slices, so that verdicts get their turn."""
+    """A burst is handed on in slices, so that verdicts get their turn; small ones are put together."""
     inbox = Inbox()
-    for number in range(SLICE + 1):
-        inbox.put(new(f"{number}.0"))
-    assert [len(await inbox.take()), len(await inbox.take())] == [SLICE, 1]
-    assert BACKLOG > SLICE
+    some = [new(f"{number}.0") for number in range(SLICE // 2 + 1)]
+    junk = [event("RTCPSent") for _ in range(5)]
+    for messages in (some, junk, some[:-2], some):
+        inbox.put(messages)
+    assert await inbox.take() == [*some, *some[:-2]]
+    assert await inbox.take() == some
+    assert inbox.dropped == 5
+    assert not inbox.slices
 
 
 # ── a connection ─────────────────────────────────────────────────────────────────────────────────
@@ -179,6 +236,13 @@ class Follower:
             async for events in slices:
                 for one in events:
                     self._events.put_nowait(one)
+
+    def waiting(self) -> int:
+        """Take what has come; say how much it is."""
+        count = self._events.qsize()
+        for _ in range(count):
+            self._events.get_nowait()
+        return count
 
     async def one(self) -> Event:
         """Give the next event."""
@@ -382,6 +446,44 @@ async def test_a_lost_connection_is_interrupted_then_resumed(
     assert meter.gaps == ["lost"]
 
 
+async def test_a_burst_leaves_others_their_turn(manager: Manager, follow: Follow) -> None:
+    """However much was read at once, no turn of the loop frames and reads more than a slice of it."""
+    follower = follow()
+    assert await follower.next(2) == ["resumed", "booted"]
+    count = 40 * SLICE
+    (await manager.session()).send(*(new(f"{n}.0") for n in range(count)))
+    heard, turns = 0, 0
+    async with asyncio.timeout(SOON):
+        while heard < count:
+            await asyncio.sleep(0)
+            heard, before = heard + follower.waiting(), heard
+            assert heard - before <= 2 * SLICE
+            turns += heard > before
+    assert turns >= count // (2 * SLICE)
+
+
+async def test_a_disk_that_hangs_stops_the_reading_and_loses_nothing(
+    manager: Manager, meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nobody takes slices no more is read, the peer is not taken for silent, and all is told then."""
+    monkeypatch.setattr(ami, "HIGH_WATER", 1 << 14)
+    monkeypatch.setattr(ami, "LOW_WATER", 1 << 12)
+    source = AmiSource(AmiAddress("127.0.0.1", manager.port, "siaga112", "s3cret"), meter, lambda: NOW)
+    count = 40_000  # more than the buffers of the two sockets hold
+    async with aclosing(source.slices()) as slices:  # type: ignore[type-var]
+        assert spelled(await anext(slices)) == ["resumed"]
+        assert spelled(await anext(slices)) == ["booted"]
+        session = await manager.session()
+        session.send(*(new(f"{n}.0") for n in range(count)))
+        await asyncio.sleep(5 * PING)  # pings are not answered meanwhile: longer than a silent peer is given
+        heard: list[str] = []
+        async with asyncio.timeout(30):
+            while len(heard) < count:
+                heard += spelled(await anext(slices))
+    assert heard == [f"new {n}.0" for n in range(count)]
+    assert (meter.gaps, meter.reconnects) == ([], [])
+
+
 async def test_a_restart_of_the_pbx_is_followed_again(manager: Manager, meter: Meter, follow: Follow) -> None:
     """Refused connections after a loss are one interruption, not many."""
     follower = follow()
@@ -400,14 +502,17 @@ async def test_events_that_no_call_needs_are_dropped_unread(
     """Only wanted events reach the parser; the others are counted, each of them."""
     read: list[bytes] = []
 
-    def reading(message: bytes, received: Millis) -> Event | Malformed | None:
-        read.append(message)
-        return parse(message, received)
+    class Watched(Reader):
+        def read(self, message: bytes, received: Millis) -> Event | Malformed | None:
+            read.append(message)
+            return super().read(message, received)
 
-    monkeypatch.setattr(ami, "parse", reading)
+    monkeypatch.setattr(ami, "Reader", Watched)
     follower = follow()
     session = await manager.session()
-    session.send(*(event("RTCPSent", SSRC=str(n)) for n in range(100)), new("1.0"))
+    session.send(*(event("RTCPSent", SSRC=str(n)) for n in range(60)))
+    session.send(*(event("VarSet", **channel("1.0"), Variable=f"X{n}", Value="1") for n in range(40)))
+    session.send(new("1.0"))
     assert await follower.next(3) == ["resumed", "booted", "new 1.0"]
     assert [message[: message.find(b"\r\n")] for message in read] == [
         b"Event: FullyBooted",

@@ -370,7 +370,7 @@ def test_the_queues_tell_of_a_caller_whose_joining_was_lost() -> None:
     tracker = Tracker(DIALPLAN)
     for event in events(table):
         assert not tracker.feed(event)
-    assert [queue for queue, _ in tracker.waiting()] == ["siaga112"]
+    assert list(tracker.waiting()) == ["siaga112"]
     (finding,) = findings(table + "10:00:12 HangupRequest 100.1\n10:00:12 Hangup 100.1")
     assert spelled(finding) == "unknown, events_lost"
 

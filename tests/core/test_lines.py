@@ -19,31 +19,31 @@ def lines(*states: OperatorState | None, queue: str = "siaga112", patience: int 
 def test_a_caller_who_waits_too_long_makes_a_surge() -> None:
     """Longer than the promise, in a queue of ours: no strikes for anybody."""
     busy = lines(OperatorState.BUSY)
-    assert busy.surge([("siaga112", NOW - 10 * SECOND)], NOW) == ""
-    assert busy.surge([("siaga112", NOW - 10 * SECOND - 1)], NOW) == "a caller waited 10 s"
-    assert busy.surge([("office", NOW - 60 * SECOND)], NOW) == ""
+    assert busy.surge({"siaga112": (1, NOW - 10 * SECOND)}, NOW) == ""
+    assert busy.surge({"siaga112": (1, NOW - 10 * SECOND - 1)}, NOW) == "a caller waited 10 s"
+    assert busy.surge({"office": (1, NOW - 60 * SECOND)}, NOW) == ""
 
 
 def test_nobody_logged_in_makes_a_surge() -> None:
     """Phones that are away and operators on a break are nobody to answer."""
     nobody = "no operator logged in"
-    assert lines().surge([], NOW) == nobody
-    assert lines(None, OperatorState.PAUSED).surge([], NOW) == nobody
-    assert lines(OperatorState.AVAILABLE, queue="office").surge([], NOW) == nobody
-    assert lines(None, OperatorState.BUSY).surge([], NOW) == ""
+    assert lines().surge({}, NOW) == nobody
+    assert lines(None, OperatorState.PAUSED).surge({}, NOW) == nobody
+    assert lines(OperatorState.AVAILABLE, queue="office").surge({}, NOW) == nobody
+    assert lines(None, OperatorState.BUSY).surge({}, NOW) == ""
 
 
 def test_only_what_was_seen_makes_a_surge() -> None:
     """Before the queues have told anything, and on a PBX without our queue, there is none."""
-    assert Lines(OURS, 10 * SECOND).surge([], NOW) == ""
+    assert Lines(OURS, 10 * SECOND).surge({}, NOW) == ""
     elsewhere = Lines(OURS, 10 * SECOND)
     elsewhere.feed(QueuesSeen(NOW, ("office",), (), ()))
-    assert elsewhere.surge([], NOW) == ""
+    assert elsewhere.surge({}, NOW) == ""
 
 
 def test_a_centre_may_switch_it_off() -> None:
     """With no patience given there is never a surge."""
-    assert lines(patience=0).surge([("siaga112", NOW - 60 * SECOND)], NOW) == ""
+    assert lines(patience=0).surge({"siaga112": (1, NOW - 60 * SECOND)}, NOW) == ""
 
 
 def test_operators_are_counted_once() -> None:

@@ -117,9 +117,10 @@ class Script:
         self._tables = tables
 
     async def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Give the events."""
+        """Give the events; others get their turn between two slices."""
         for table in self._tables:
             yield events(table)
+            await asyncio.sleep(0)
 
 
 class Nothing:

@@ -2,13 +2,15 @@
 
 panoramisk decodes each TCP chunk by itself, dispatches through patterns and hands coroutines to
 nobody (asterisk-facts.md, "traps"). So its `protocol_factory` gets a protocol that splits the stream
-in bytes, drops what no call needs by name before decoding, and puts the rest into a queue that one
-consumer empties in small slices. Reconnecting is ours too: panoramisk never notices a rejected login
+in bytes, a slice in each turn of the loop, drops what no call needs before decoding, and puts the rest
+into a queue that one consumer empties in slices as small. While that consumer is far behind, nothing more
+is read from the socket. Reconnecting is ours too: panoramisk never notices a rejected login
 or a silent peer.
 """
 
 import asyncio
 import contextlib
+import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,6 @@ from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
 from siaga112.core.events import (
-    WANTED,
     Event,
     Interrupted,
     Malformed,
@@ -28,16 +29,21 @@ from siaga112.core.events import (
     Resumed,
     channel_seen,
     member_seen,
-    parse,
     waiting_seen,
+    wanted,
 )
+from siaga112.core.layouts import Reader
 from siaga112.core.model import Millis
 
 SLICE: Final = 32
 """Events handled in one turn of the loop, so that a burst never keeps a verdict waiting."""
 
-BACKLOG: Final = 100_000
-"""Messages kept for a consumer that is behind; beyond that a gap is declared."""
+HIGH_WATER: Final = 32 << 20
+"""Bytes kept for a consumer that is behind. Beyond that we stop reading, and Asterisk soon cuts us off
+(`writetimeout`): so this is for a disk that hangs, not for a burst."""
+
+LOW_WATER: Final = HIGH_WATER // 4
+"""So few are left when we read again."""
 
 CONNECT_SECONDS: Final = 5.0
 PING_SECONDS: Final = 3.0
@@ -48,6 +54,9 @@ BACK_OFF: Final = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """Seconds between attempts; the last repeats."""
 
 MAX_MESSAGE: Final = 1 << 20
+WINDOW: Final = 1 << 14
+"""Bytes in which many messages are found in one go."""
+
 GIVEN_UP: Final = b""
 """Stands for a message longer than that: it is no header, and so malformed."""
 
@@ -78,45 +87,79 @@ class AmiMeter(Protocol):
 class Framer:
     """Bytes as they come → whole messages, and nothing else; linear however small the pieces."""
 
-    __slots__ = ("_buffer", "_given_up", "_greeted", "_searched")
+    __slots__ = ("_buffer", "_chunks", "_given_up", "_greeted", "_searched", "held")
 
     def __init__(self) -> None:
+        self._chunks: deque[bytes] = deque()
         self._buffer = bytearray()
         self._searched = 0
         self._greeted = False
         self._given_up = False
+        self.held = 0
+        """Bytes that wait to be looked at, or for the rest of their message."""
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take a chunk; give the messages that it completes, without their blank line."""
+    def feed(self, data: bytes = b"", most: int = sys.maxsize) -> list[bytes]:
+        """Take a chunk; give messages that are complete, without their blank line, oldest first."""
+        if data:
+            self._chunks.append(data)
+            self.held += len(data)
+        messages: list[bytes] = []
+        while len(messages) < most and (self._frame(messages, most) or self._next_chunk(messages)):
+            pass
+        return messages
+
+    def _next_chunk(self, messages: list[bytes]) -> bool:
+        """Look at more, if there is more; give up a message that has no end."""
         buffer = self._buffer
-        buffer += data
-        if not self._greeted:
-            end = buffer.find(b"\r\n", max(0, self._searched - 1))
-            if end < 0:
-                if len(buffer) > MAX_MESSAGE:
-                    buffer.clear()
-                self._searched = len(buffer)
-                return []
-            del buffer[: end + 2]
-            self._searched = 0
-            self._greeted = True
-        messages = []
-        begin = 0
-        while (end := buffer.find(_END, max(begin, self._searched - 3))) >= 0:
-            if self._given_up:
-                self._given_up = False  # what follows it is a message again, and nothing in it
-            else:
-                messages.append(bytes(buffer[begin:end]) if end - begin <= MAX_MESSAGE else GIVEN_UP)
-            begin = self._searched = end + len(_END)
-        if begin:
-            del buffer[:begin]
-        if len(buffer) >= MAX_MESSAGE + len(_END):
+        if self._greeted and len(buffer) >= MAX_MESSAGE + len(_END):
             if not self._given_up:
                 messages.append(GIVEN_UP)
             self._given_up = True
-            del buffer[: 1 - len(_END)]  # its end may have begun
-        self._searched = len(buffer)
-        return messages
+            self._cut(len(buffer) + 1 - len(_END))  # its end may have begun
+        if not self._chunks:
+            return False
+        buffer += self._chunks.popleft()
+        return True
+
+    def _cut(self, size: int) -> None:
+        del self._buffer[:size]
+        self._searched = max(0, self._searched - size)
+        self.held -= size
+
+    def _greet(self) -> bool:
+        """Pass over the banner; say whether it is over."""
+        end = self._buffer.find(b"\r\n", max(0, self._searched - 1))
+        self._greeted = end >= 0
+        if self._greeted:
+            self._cut(end + 2)
+            self._searched = 0
+        elif len(self._buffer) > MAX_MESSAGE:
+            self._cut(len(self._buffer))
+        else:
+            self._searched = len(self._buffer)
+        return self._greeted
+
+    def _frame(self, messages: list[bytes], most: int) -> bool:
+        """Add the messages that are whole within a window's length; say whether there was any."""
+        if not self._greeted and not self._greet():
+            return False
+        buffer = self._buffer
+        end = buffer.find(_END, max(0, self._searched - 3))
+        if end < 0:
+            self._searched = len(buffer)
+            return False
+        self._searched = 0
+        if self._given_up or end > MAX_MESSAGE:
+            if not self._given_up:
+                messages.append(GIVEN_UP)
+            self._given_up = False  # what follows it is a message again, and nothing in it
+            self._cut(end + len(_END))
+            return True
+        window = bytes(buffer[: max(end + len(_END), min(WINDOW, MAX_MESSAGE))])
+        *whole, rest = window.split(_END, most - len(messages))
+        messages += whole
+        self._cut(len(window) - len(rest))
+        return True
 
 
 class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
@@ -124,21 +167,44 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
 
     def __init__(self, inbox: "Inbox") -> None:
         self._inbox = inbox
-        self._framer = Framer()
+        self._framing = False  # more is there than one turn's messages
+        self._ended = False
+        self._later: Callable[[Callable[[], None]], object]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._inbox.transport = transport
+        self._later = asyncio.get_running_loop().call_soon
 
     def data_received(self, data: bytes) -> None:
-        for message in self._framer.feed(data):
-            if b"\r\nActionID: " in message and self._is_answer(message):
-                continue
-            if message.startswith(b"Event: ") and message.partition(b"\r\n")[0][7:] not in WANTED:
-                self._inbox.dropped += 1
-            else:
-                self._inbox.put(message)
+        self._inbox.reads += 1
+        if self._framing:
+            self._inbox.framer.feed(data, 0)  # behind what must wait
+        else:
+            self._frame(data)
+        self._inbox.level()
+
+    def connection_lost(self, exc: object) -> None:
+        self._ended = True
+        if not self._framing:
+            super().connection_lost(exc)
+
+    def _frame(self, data: bytes = b"") -> None:
+        """Take a slice of messages; those behind it wait for the next turn, as the verdicts do."""
+        messages = self._inbox.framer.feed(data, SLICE)
+        self._framing = len(messages) >= SLICE
+        if self.responses:
+            messages = [m for m in messages if b"\r\nActionID: " not in m or not self._is_answer(m)]
+        self._inbox.put(messages)
+        if self._framing:
+            self._later(self._frame)
+        elif self._ended:  # and all that came before is told
+            super().connection_lost(None)
 
     def _is_answer(self, message: bytes) -> bool:
         """Give panoramisk what answers one of our own actions, and nothing that a caller may have forged."""
         if not _is_sound(message):
-            self._inbox.put(message)  # to be counted as malformed
+            self._inbox.put([message])  # to be counted as malformed
             return True
         parsed = Message.from_line(message.decode("utf-8", "replace"))
         if parsed is None or parsed.action_id not in self.responses:
@@ -155,32 +221,63 @@ def _is_sound(message: bytes) -> bool:
 
 
 class Inbox:
-    """Raw messages between the socket and the one consumer."""
+    """What was read and not yet taken, between the socket and the one consumer; bounded."""
 
     def __init__(self) -> None:
-        self.messages: Final[deque[bytes | QueuesSeen | None]] = deque()
-        """Oldest first; None stands where some did not fit."""
+        self.framer: Final = Framer()
+        self.slices: Final[deque[list[bytes] | QueuesSeen]] = deque()
+        """Oldest first; no longer than SLICE each."""
         self.dropped = 0
+        self.reads = 0
+        self.paused = False
+        self.transport: asyncio.Transport | None = None
+        self._size = 0
         self._filled: Final = asyncio.Event()
 
-    def put(self, message: bytes | QueuesSeen) -> None:
-        """Keep a message; never blocks, never raises (it is called by the reading side)."""
-        if len(self.messages) < BACKLOG:
-            self.messages.append(message)
-        elif self.messages[-1] is not None:
-            self.messages.append(None)
+    def put(self, messages: Sequence[bytes]) -> None:
+        """Keep of a slice what may tell of a call; never blocks, never raises."""
+        kept = [message for message in messages if wanted(message)]
+        self.dropped += len(messages) - len(kept)
+        if not kept:
+            return
+        last = self.slices[-1] if self.slices else None
+        if isinstance(last, list) and len(last) + len(kept) <= SLICE:
+            last += kept
+        else:
+            self.slices.append(kept)
+        self._size += sum(map(len, kept))
+        self._filled.set()
+
+    def tell(self, seen: QueuesSeen) -> None:
+        """Put what we have asked for where it belongs in time."""
+        self.slices.append(seen)
         self._filled.set()
 
     def wake(self) -> None:
         """Let the consumer look around."""
         self._filled.set()
 
-    async def take(self) -> list[bytes | QueuesSeen | None]:
+    async def take(self) -> list[bytes] | QueuesSeen:
         """Give the next slice; waits until there is one, or until woken."""
-        if not self.messages:
+        if not self.slices:
             self._filled.clear()
             await self._filled.wait()
-        return [self.messages.popleft() for _ in range(min(SLICE, len(self.messages)))]
+            if not self.slices:
+                return []
+        taken = self.slices.popleft()
+        if isinstance(taken, list):
+            self._size -= sum(map(len, taken))
+            self.level()
+        return taken
+
+    def level(self) -> None:
+        """Stop reading while too much is kept; read again when little is left."""
+        held = self._size + self.framer.held
+        if self.transport is None or self.paused is (held > (LOW_WATER if self.paused else HIGH_WATER)):
+            return
+        self.paused = not self.paused
+        if not self.transport.is_closing():
+            (self.transport.pause_reading if self.paused else self.transport.resume_reading)()
 
 
 class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
@@ -241,6 +338,7 @@ class AmiSource:
         self, address: AmiAddress, meter: AmiMeter, clock: Callable[[], Millis], tape: Tape | None = None
     ) -> None:
         self._tape = tape
+        self._reader = Reader()
         self._address = address
         self._meter = meter
         self._clock = clock
@@ -253,7 +351,7 @@ class AmiSource:
         """Give events in slices; connects, and connects again for as long as it takes."""
         attempt = 0
         while True:
-            inbox = Inbox()
+            inbox, self._reader = Inbox(), Reader()
             session = Session(
                 inbox,
                 host=self._address.host,
@@ -347,53 +445,59 @@ class AmiSource:
             await asyncio.sleep(QUEUES_SECONDS)
             with contextlib.suppress(TimeoutError):  # the ping decides whether the peer is silent
                 if queues := await self._queues(session):
-                    session.inbox.put(queues)
+                    session.inbox.tell(queues)
 
     async def _follow(self, session: Session, inbox: Inbox) -> AsyncIterator[list[Event]]:
         tasks = [asyncio.create_task(work(session)) for work in (self._ping, self._watch_queues)]
         try:
-            while inbox.messages or not session.lost:
-                raw = await inbox.take()
-                if events := self._read(raw, inbox):
-                    yield events
-                # Give the verdicts their turn between two slices of a burst.
-                await asyncio.sleep(0)
+            while inbox.slices or not session.lost:
+                taken = await inbox.take()
+                told = self._taped([taken]) if isinstance(taken, QueuesSeen) else self._read(taken, inbox)
+                if told:
+                    yield told
+                if inbox.slices:  # give the verdicts their turn between two slices of a burst
+                    await asyncio.sleep(0)
         finally:
             for task in tasks:
                 task.cancel()
 
-    def _read(self, raw: Sequence[bytes | QueuesSeen | None], inbox: Inbox) -> list[Event]:
+    def _read(self, messages: Sequence[bytes], inbox: Inbox) -> list[Event]:
         received = self._clock()
         events: list[Event] = []
-        if inbox.dropped:
-            self._meter.ami_event("other", received, inbox.dropped)
-            inbox.dropped = 0
-        for message in raw:
-            if message is None:
-                self._meter.ami_gap("overflow")
-                events += self._taped([Interrupted(received, "overflow")])
-                continue
-            if isinstance(message, QueuesSeen):
-                events += self._taped([message])
-                continue
-            event = parse(message, received)
+        for message in messages:
+            event = self._reader.read(message, received)
             if self._tape:
                 self._tape(message, event)
             if isinstance(event, Malformed):
                 self._meter.ami_malformed(event.defect)
             elif event is not None:
                 events.append(event)
-                self._meter.ami_event(message[7 : message.find(b"\r\n")].decode(), event.at)
+        self._count(events[-1].at if events else received, inbox)
         return events
 
+    def _count(self, at: Millis, inbox: Inbox) -> None:
+        for name, count in self._reader.heard.items():
+            self._meter.ami_event(name.decode(), at, count)
+        self._reader.heard.clear()
+        if inbox.dropped:
+            self._meter.ami_event("other", at, inbox.dropped)
+            inbox.dropped = 0
+
     async def _ping(self, session: Session) -> None:
-        """End a session whose peer is silent: panoramisk sends pings but checks no answer."""
+        """End a session whose peer is silent: panoramisk sends pings but checks no answer.
+
+        A peer that says anything is not silent, nor is one to whom we do not listen.
+        """
+        inbox = session.inbox
         while not session.lost:
             await asyncio.sleep(PING_SECONDS)
+            reads = inbox.reads
             try:
                 async with asyncio.timeout(PING_SECONDS):
                     await session.send_action({"Action": "Ping"})
             except TimeoutError:
+                if inbox.paused or inbox.reads > reads:
+                    continue
                 _log.warning("ami_silent", seconds=PING_SECONDS)
                 session.close()
-                session.inbox.wake()
+                inbox.wake()

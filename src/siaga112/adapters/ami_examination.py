@@ -87,8 +87,10 @@ class _Questions:
             ahead=ahead,
             # The login's event is there by now: events and answers come in the order of their making.
             booted=any(
-                isinstance(message, bytes) and message.startswith(b"Event: FullyBooted\r\n")
-                for message in self._inbox.messages
+                message.startswith(b"Event: FullyBooted\r\n")
+                for slice_ in self._inbox.slices
+                if isinstance(slice_, list)
+                for message in slice_
             ),
             queues=queues,
             inside=await self._inside(keys, contexts) if version else None,

@@ -53,6 +53,8 @@ class Metrics:
         self._replica_callers = series.replica_callers.labels(site)
         self._replica_gaps = series.replica_gaps.labels(site)
         self._events = {name: series.ami_events.labels(site, name) for name in EVENTS}
+        self._last_event = series.ami_last.labels(site)
+        self._stages = {stage: series.in_progress.labels(site, stage) for stage in Stage}
         self.in_progress({})
 
     def page(self) -> bytes:
@@ -95,8 +97,8 @@ class Metrics:
 
     def in_progress(self, stages: dict[Stage, int]) -> None:
         """Show how many calls are where."""
-        for stage in Stage:
-            self._series.in_progress.labels(self._site, stage).set(stages.get(stage, 0))
+        for stage, shown in self._stages.items():
+            shown.set(stages.get(stage, 0))
 
     def operators(self, counts: Mapping[OperatorState, int]) -> None:
         """Show what the operators who are logged in do."""
@@ -191,7 +193,7 @@ class Metrics:
     def ami_event(self, name: str, at: Millis, count: int = 1) -> None:
         """Count events of one name."""
         self._events.get(name, self._events[OTHER]).inc(count)
-        self._series.ami_last.labels(self._site).set(at / SECOND)
+        self._last_event.set(at / SECOND)
 
     def ami_malformed(self, kind: str) -> None:
         """Count a malformed message."""

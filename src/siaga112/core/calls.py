@@ -13,8 +13,8 @@ IVR context.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from heapq import nsmallest
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from siaga112.core.bridges import Bridges
@@ -41,17 +41,14 @@ from siaga112.core.events import (
     ShuttingDown,
     VariableSet,
 )
+from siaga112.core.lines import Waiting
+from siaga112.core.live import Live
 from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, InProgress, Millis, Stage
+from siaga112.core.progress import Progress
 
 ASKING: Final = frozenset({"background", "read", "waitexten"})
 """Dialplan applications that wait for a caller's key: whoever leaves in one of these left the menu.
 `Playback` is none of them: it also says "nobody is free" to a caller whom the queue gave up."""
-
-SERVING: Final = frozenset({
-    "queue", "dial", "page", "followme", "agi", "stasis", "gosub", "macro",
-    "exec", "execif", "execiftime", "tryexec",
-})  # fmt: skip
-"""Applications that can bring a caller to a person, or to a part of the dialplan that we do not see."""
 
 QUEUE_GAVE_UP: Final = frozenset({
     "TIMEOUT", "FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "WITHDRAW",
@@ -63,12 +60,6 @@ DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"
 
 DONE_KEPT: Final = 4_096
 """How many calls that ended, or were none of ours, are remembered: no late event begins one anew."""
-
-SHOWN: Final = (Stage.QUEUE, Stage.TALKING, Stage.IVR, Stage.SCREENING)
-"""In which order calls in progress are shown."""
-
-MAX_FACTS: Final = 200
-"""A call that produces more than this is cut short in memory and becomes incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,61 +79,6 @@ class Dialplan:
     queues: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class _Live:
-    """A call in progress: facts so far, and where the caller has been seen standing."""
-
-    id: CallId
-    channel: str
-    raw: str
-    facts: list[Fact]
-    stage: Stage = Stage.SCREENING
-    since: Millis = field(init=False)
-    confirmed: bool = False
-    withheld: bool = False
-    screen_reason: str = ""
-    screened: str = ""
-    asked_at: set[Place] = field(default_factory=set)
-    wrong_choice: dict[Place, str] = field(default_factory=dict)
-    queue: QueueJoined | None = None
-    dialling: Place | None = None
-    ringing: bool = False
-    connected: bool = False
-    hung_up: bool = False
-    ended_at: Place | None = None
-
-    def __post_init__(self) -> None:
-        self.since = self.facts[0].at
-
-    def move(self, stage: Stage, at: Millis) -> None:
-        """Take the call to its next stage; `since` is kept where it is there already."""
-        if self.stage is not stage:
-            self.stage, self.since = stage, at
-
-    def note(self, at: Millis, kind: FactKind, detail: str = "") -> None:
-        if len(self.facts) < MAX_FACTS or kind is FactKind.ENDED:
-            self.facts.append(Fact(at, kind, detail))
-        elif self.facts[-1].kind is not FactKind.GAP:
-            self.facts.append(Fact(at, FactKind.GAP, "too_many_facts"))
-
-    def seen_in_part(self) -> bool:
-        """Say whether something of the call was not seen."""
-        return any(fact.kind in {FactKind.ADOPTED, FactKind.GAP} for fact in self.facts)
-
-    def in_menu(self, place: Place) -> bool:
-        """Say whether it is proven that a caller at this place is in the menu.
-
-        Either the menu was seen asking there, or the place is in the menu's own extension for a
-        wrong or missing choice, and every step of it up to there was seen and serves nobody.
-        """
-        if place in self.asked_at:
-            return True
-        if place.exten not in {"i", "t"} or not place.priority.isdigit():
-            return False
-        steps = (Place(place.context, place.exten, str(n)) for n in range(1, int(place.priority) + 1))
-        return all(self.wrong_choice.get(step, "queue") not in SERVING for step in steps)
-
-
 class Tracker:
     """Follows every call from the trunk to its end.
 
@@ -152,8 +88,9 @@ class Tracker:
 
     def __init__(self, dialplan: Dialplan) -> None:
         self._dialplan = dialplan
-        self._calls: dict[str, _Live] = {}
-        self._begun: dict[str, _Live] = {}
+        self._calls: dict[str, Live] = {}
+        self._begun: dict[str, Live] = {}
+        self._progress = Progress()
         self._bridges = Bridges(self._calls.__contains__)
         self._done: dict[str, None] = {}
         self.anomalies: Counter[str] = Counter()
@@ -195,14 +132,14 @@ class Tracker:
 
     def stages(self) -> Counter[Stage]:
         """Count the calls in progress by where they are."""
-        return Counter(call.stage for call in self._calls.values())
+        return self._progress.stages()
 
     def in_progress(self, most: int) -> list[InProgress]:
         """Give the calls in progress, with no more of the caller than a call that is over would keep.
 
         Who waits comes first, in each stage who is there longest; not more than so many.
         """
-        first = nsmallest(most, self._calls.values(), key=lambda call: (SHOWN.index(call.stage), call.since))
+        first = (self._calls[call] for call in islice(self._progress.in_order(), most))
         return [
             InProgress(
                 call=call.id,
@@ -216,13 +153,9 @@ class Tracker:
             for call in first
         ]
 
-    def waiting(self) -> list[tuple[str, Millis]]:
-        """Give the queue of each caller who waits, and since when."""
-        return [
-            (call.queue.queue, call.queue.at)
-            for call in self._calls.values()
-            if call.queue and call.stage is Stage.QUEUE and not call.hung_up
-        ]
+    def waiting(self) -> Waiting:
+        """Give for each queue in which somebody waits how many do, and since when the first of them."""
+        return self._progress.waiting()
 
     def follows(self, call: CallId) -> bool:
         """Say whether that call is in progress."""
@@ -242,7 +175,7 @@ class Tracker:
                 self.anomalies["duplicate"] += 1
                 return
             if first.kind is FactKind.ADOPTED and held.channel in {"", event.channel}:
-                del self._calls[event.uid]  # it was listed before its beginning reached us
+                self._let_go(event.uid)  # it was listed before its beginning reached us
             else:
                 self.anomalies["uniqueid_reused"] += 1
                 yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
@@ -251,12 +184,17 @@ class Tracker:
         # extension to run: only a channel that arrives has one.
         if not event.outgoing and self._comes_in(event.channel, event.place) and event.place.exten:
             arrived = Fact(event.at, FactKind.ARRIVED, event.place.context)
-            self._follow(_Live(CallId(event.uid), event.channel, event.number, [arrived]))
+            self._follow(Live(CallId(event.uid), event.channel, event.number, [arrived]))
         else:
             self._remember(event.uid)
 
-    def _follow(self, call: _Live) -> None:
+    def _follow(self, call: Live) -> None:
         self._calls[call.id] = self._begun[call.id] = call
+        self._progress.put(call.id, call.spot)
+
+    def _let_go(self, uid: str) -> Live | None:
+        self._progress.drop(CallId(uid))
+        return self._calls.pop(uid, None)
 
     def _remember(self, uid: str) -> None:
         self._begun.pop(uid, None)
@@ -292,6 +230,7 @@ class Tracker:
             if call.stage is not Stage.IVR:
                 call.move(Stage.IVR, event.at)
                 call.note(event.at, FactKind.MENU, place.context)
+                self._progress.put(call.id, call.spot)
 
     def _variable(self, event: VariableSet) -> None:
         call = self._calls.get(event.uid)
@@ -299,7 +238,7 @@ class Tracker:
             if event.name == "SIAGA_CALLER" and event.uid not in self._done:
                 # Our dialplan screens this call, but its beginning was lost, or was not Asterisk's.
                 seen = [Fact(event.at, FactKind.ADOPTED, "screened")]
-                self._follow(_Live(CallId(event.uid), "", event.value, seen))
+                self._follow(Live(CallId(event.uid), "", event.value, seen))
             return
         match event.name:
             case "SIAGA_CALLER":
@@ -315,6 +254,7 @@ class Tracker:
             case "QUEUESTATUS" if event.value in QUEUE_GAVE_UP:
                 call.note(event.at, FactKind.GAVE_UP, event.value)
                 call.queue = None
+                self._progress.put(call.id, call.spot)
             case "DIALSTATUS" if event.value in DIAL_GAVE_UP:
                 call.note(event.at, FactKind.GAVE_UP, event.value)
                 call.dialling = None
@@ -327,6 +267,7 @@ class Tracker:
             call.stage, call.since = Stage.QUEUE, event.at
             call.ringing = False
             call.note(event.at, FactKind.QUEUED, event.queue)
+            self._progress.put(call.id, call.spot)
 
     def _dialled(self, event: Dialled) -> None:
         call = self._calls.get(event.uid)
@@ -337,6 +278,7 @@ class Tracker:
             call.ringing = True
             call.move(Stage.QUEUE, event.at)
             call.note(event.at, FactKind.RINGING)
+            self._progress.put(call.id, call.spot)
 
     def _bridge_entered(self, event: BridgeEntered) -> None:
         if not event.two_way:
@@ -348,6 +290,7 @@ class Tracker:
                 call.connected = True
                 call.move(Stage.TALKING, event.at)
                 call.note(event.at, FactKind.CONNECTED)
+                self._progress.put(call.id, call.spot)
 
     def _bridge_left(self, event: BridgeLeft) -> None:
         self._part(self._bridges.leave(event.uid, event.bridge), event.at)
@@ -372,6 +315,7 @@ class Tracker:
         if call is None or call.hung_up:
             return
         call.hung_up = True
+        self._progress.put(call.id, call.spot)
         place = event.place
         if event.uid in self._bridges:
             call.note(event.at, FactKind.LEFT, "talking")
@@ -388,7 +332,7 @@ class Tracker:
 
     def _gone(self, event: ChannelGone) -> Iterator[Call]:
         self._part(self._bridges.leave(event.uid), event.at)
-        call = self._calls.pop(event.uid, None)
+        call = self._let_go(event.uid)
         if call is None:
             return
         if call.ended_at and not call.hung_up and call.in_menu(call.ended_at):
@@ -396,11 +340,11 @@ class Tracker:
         call.note(event.at, FactKind.ENDED, event.cause)
         yield self._ended(call)
 
-    def _ended(self, call: _Live) -> Call:
+    def _ended(self, call: Live) -> Call:
         self._remember(call.id)
         return self._as_seen(call)
 
-    def _as_seen(self, call: _Live) -> Call:
+    def _as_seen(self, call: Live) -> Call:
         return Call(
             id=call.id,
             raw_caller=kept_raw(call.raw, self._dialplan.numbers),
@@ -409,7 +353,7 @@ class Tracker:
             facts=tuple(call.facts),
         )
 
-    def _caller(self, call: _Live) -> Caller | None:
+    def _caller(self, call: Live) -> Caller | None:
         """Two witnesses: the number at arrival, and what the dialplan's own cleaning left of it.
 
         Where they ever differ the caller is withheld: a hidden presentation, or text that was made
@@ -437,7 +381,7 @@ class Tracker:
             if uid not in self._calls and self._is_caller(channel):
                 facts = [Fact(event.at, FactKind.ADOPTED, channel.place.context)]
                 stage = Stage.QUEUE if channel.application.lower() == "queue" else Stage.IVR
-                self._follow(_Live(CallId(uid), channel.channel, channel.number, facts, stage))
+                self._follow(Live(CallId(uid), channel.channel, channel.number, facts, stage))
 
     def _queues_seen(self, event: QueuesSeen) -> None:
         """Put into the queue whom we did not see joining it. Where he stands there is not known."""
@@ -455,10 +399,12 @@ class Tracker:
         return channel.place.context in known or channel.application.lower() == "queue"
 
     def _end_unseen(self, uid: str, at: Millis, why: str) -> Call:
+        call = self._calls[uid]
+        self._let_go(uid)
         self._remember(uid)
-        return self._unseen(self._calls.pop(uid), at, why)
+        return self._unseen(call, at, why)
 
-    def _unseen(self, call: _Live, at: Millis, why: str) -> Call:
+    def _unseen(self, call: Live, at: Millis, why: str) -> Call:
         call.note(at, FactKind.GAP, why)
         call.note(at, FactKind.ENDED, why)
         return self._as_seen(call)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from siaga112.core.model import SECOND, Mark, Millis, OperatorState
@@ -284,32 +285,49 @@ _DOWN: Final = "0"
 _DEST: Final = ("Privilege", "DestChannel", "DestUniqueid", "DestLinkedid")
 
 
-def _place(h: Headers) -> Place:
-    return Place(h["Context"], h["Exten"], h["Priority"])
+_place: Final = lru_cache(1_024)(Place)
+"""A dialplan has few places; each is made once."""
 
 
-def _two_way(h: Headers) -> bool:
+def _two_way(channel: str, kind: str, technology: str) -> bool:
     """Say whether people talk there: in a call of two (basic) or a conference (base); no announcer does."""
-    people = h["BridgeType"] in {"basic", "base"} and "holding" not in h["BridgeTechnology"]
-    return people and not h["Channel"].startswith(("CBAnn/", "CBRec/"))
+    people = kind in {"basic", "base"} and "holding" not in technology
+    return people and not channel.startswith(("CBAnn/", "CBRec/"))
 
 
-def _dialled_numbers(h: Headers) -> tuple[str, ...]:
-    """Give the number in `Dial(PJSIP/0812…@trunk)`, else the one the leg shows as its own."""
-    address = h.get("DialString", "").partition("@")[0]
-    return address.rpartition("/")[2], h.get("DestCallerIDNum", "")
+def _dialled(  # noqa: PLR0917 - as many headers
+    at: Millis,
+    uid: str | None,
+    context: str | None,
+    exten: str | None,
+    priority: str | None,
+    leg: str,
+    address: str | None,
+    number: str | None,
+) -> Dialled:
+    """Read DialBegin; `numbers` begins with the number in `Dial(PJSIP/0812…@trunk)`."""
+    numbers = ((address or "").partition("@")[0].rpartition("/")[2], number or "")
+    if uid is None:
+        return Dialled(at, "", NOWHERE, leg, numbers)
+    if context is None or exten is None or priority is None:
+        raise ValueError("a channel that is nowhere")
+    return Dialled(at, uid, _place(context, exten, priority), leg, numbers)
 
 
 _EXECUTED: Final = re.compile(r"1\?(\w+)\(")
 """`ExecIf(1?Background(menu))` as FreePBX writes its prompts: the condition held, this is executed."""
 
 
-def _executed(h: Headers) -> tuple[str, str]:
-    """Give the application that is executed, and the context that a Goto leads to."""
-    application, data = h["Application"], h.get("AppData", "")
-    if application == "ExecIf" and (inner := _EXECUTED.match(data)):
-        return inner[1], ""
-    return application, data.partition(",")[0] if application == "Goto" and data.count(",") == 2 else ""  # noqa: PLR2004
+def _step(  # noqa: PLR0917 - as many headers
+    at: Millis, uid: str, context: str, exten: str, priority: str, application: str, data: str | None
+) -> DialplanStep:
+    """Read Newexten: the application that is executed, and the context that a Goto leads to."""
+    leads_to = ""
+    if data and application == "ExecIf" and (inner := _EXECUTED.match(data)):
+        application = inner[1]
+    elif data and application == "Goto" and data.count(",") == 2:  # noqa: PLR2004
+        leads_to = data.partition(",")[0]
+    return DialplanStep(at, uid, _place(context, exten, priority), application, leads_to)
 
 
 def _mark(at: Millis, h: Headers) -> OperatorMarked | None:
@@ -321,61 +339,88 @@ def _mark(at: Millis, h: Headers) -> OperatorMarked | None:
     return OperatorMarked(at, value if name == "Call" else h["Uniqueid"], Mark(h["Mark"]))
 
 
-_Build = Callable[[Millis, Headers], Event | None]
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of event is read: which headers it must have, which are used, and what is made of them.
 
-_KINDS: Final[dict[str, tuple[tuple[str, ...], _Build]]] = {
-    "Newchannel": (
+    `build` gets the time and the headers used, None for one that is absent; what it cannot read is a
+    ValueError.
+    """
+
+    required: tuple[str, ...]
+    used: tuple[str, ...]
+    build: Callable[..., Event]
+
+
+_PLACE: Final = ("Context", "Exten", "Priority")
+
+KINDS: Final[dict[str, Kind]] = {
+    "Newchannel": Kind(
         (*_CHANNEL, "ChannelState"),
-        lambda at, h: ChannelCreated(
-            at, h["Uniqueid"], h["Channel"], _place(h), h["CallerIDNum"], h["ChannelState"] == _DOWN
+        ("Uniqueid", "Channel", "CallerIDNum", "ChannelState", *_PLACE),
+        lambda at, uid, channel, number, state, *place: ChannelCreated(
+            at, uid, channel, _place(*place), number, state == _DOWN
         ),
     ),
-    "Newexten": (
-        (*_CHANNEL, "Extension", "Application"),
-        lambda at, h: DialplanStep(at, h["Uniqueid"], _place(h), *_executed(h)),
+    "Newexten": Kind(
+        (*_CHANNEL, "Extension", "Application"), ("Uniqueid", *_PLACE, "Application", "AppData"), _step
     ),
-    "VarSet": (
-        (*_CHANNEL, "Variable", "Value"),
-        lambda at, h: VariableSet(at, h["Uniqueid"], h["Variable"], h["Value"]),
-    ),
-    "QueueCallerJoin": (
+    "VarSet": Kind((*_CHANNEL, "Variable", "Value"), ("Uniqueid", "Variable", "Value"), VariableSet),
+    "QueueCallerJoin": Kind(
         (*_CHANNEL, "Queue", "Position"),
-        lambda at, h: QueueJoined(at, h["Uniqueid"], _place(h), h["Queue"]),
+        ("Uniqueid", "Queue", *_PLACE),
+        lambda at, uid, queue, *place: QueueJoined(at, uid, _place(*place), queue),
     ),
-    "AgentConnect": (
-        (*_CHANNEL, *_DEST, "Queue"),
-        lambda at, h: OperatorConnected(at, h["Uniqueid"], h["DestUniqueid"], h["Queue"]),
+    "AgentConnect": Kind(
+        (*_CHANNEL, *_DEST, "Queue"), ("Uniqueid", "DestUniqueid", "Queue"), OperatorConnected
     ),
-    "DialBegin": (
-        _DEST,
-        lambda at, h: Dialled(
-            at,
-            h.get("Uniqueid", ""),
-            _place(h) if "Uniqueid" in h else NOWHERE,
-            h["DestUniqueid"],
-            _dialled_numbers(h),
-        ),
+    "DialBegin": Kind(
+        _DEST, ("Uniqueid", *_PLACE, "DestUniqueid", "DialString", "DestCallerIDNum"), _dialled
     ),
-    "BridgeEnter": (
+    "BridgeEnter": Kind(
         (*_CHANNEL, "BridgeUniqueid", "BridgeType", "BridgeTechnology"),
-        lambda at, h: BridgeEntered(at, h["Uniqueid"], h["BridgeUniqueid"], _two_way(h)),
+        ("Uniqueid", "BridgeUniqueid", "Channel", "BridgeType", "BridgeTechnology"),
+        lambda at, uid, bridge, *about: BridgeEntered(at, uid, bridge, _two_way(*about)),
     ),
-    "BridgeLeave": (
-        (*_CHANNEL, "BridgeUniqueid"),
-        lambda at, h: BridgeLeft(at, h["Uniqueid"], h["BridgeUniqueid"]),
+    "BridgeLeave": Kind((*_CHANNEL, "BridgeUniqueid"), ("Uniqueid", "BridgeUniqueid"), BridgeLeft),
+    "HangupRequest": Kind(
+        _CHANNEL,
+        ("Uniqueid", *_PLACE),
+        lambda at, uid, *place: FarEndHungUp(at, uid, _place(*place)),
     ),
-    "HangupRequest": (_CHANNEL, lambda at, h: FarEndHungUp(at, h["Uniqueid"], _place(h))),
-    "Hangup": (
+    "Hangup": Kind(
         (*_CHANNEL, "Cause"),
-        lambda at, h: ChannelGone(at, h["Uniqueid"], _place(h), h["Cause"]),
+        ("Uniqueid", "Cause", *_PLACE),
+        lambda at, uid, cause, *place: ChannelGone(at, uid, _place(*place), cause),
     ),
-    "UserEvent": ((*_CHANNEL, "UserEvent"), _mark),
-    "FullyBooted": (("Privilege",), lambda at, h: Booted(at, int(h.get("Uptime", "0")))),
-    "Shutdown": (("Privilege",), lambda at, _: ShuttingDown(at)),
+    "FullyBooted": Kind(("Privilege",), ("Uptime",), lambda at, uptime: Booted(at, int(uptime or "0"))),
+    "Shutdown": Kind(("Privilege",), (), ShuttingDown),
 }
+"""All kinds that are used, but for UserEvent: of that the order of the headers counts too."""
 
-WANTED: Final[frozenset[bytes]] = frozenset(name.encode() for name in _KINDS)
+_MARK: Final = (*_CHANNEL, "UserEvent")
+
+WANTED: Final[frozenset[bytes]] = frozenset(name.encode() for name in (*KINDS, "UserEvent"))
 """The names of the events that `parse` understands."""
+
+VARIABLES: Final = (
+    "SIAGA_CALLER", "SIAGA_REASON", "SIAGA_VERDICT", "SIAGA_REJECTED", "QUEUESTATUS", "DIALSTATUS",
+)  # fmt: skip
+"""The channel variables that say something about a call; a channel sets dozens of others."""
+
+_SET: Final = re.compile(rb"\r\nVariable: (?:%s)\r\n" % "|".join(VARIABLES).encode())
+
+
+def wanted(message: bytes) -> bool:
+    """Say whether a message may tell of a call, by a look at its bytes; what is no event is to be read.
+
+    A VarSet that nowhere names a variable of ours cannot: so much of it need not be well formed.
+    """
+    name = message[7 : message.find(b"\r\n")]
+    if name in WANTED:
+        return name != b"VarSet" or _SET.search(message) is not None
+    return not message.startswith(b"Event: ")
+
 
 _REPEATABLE: Final = "ChanVariable"
 _HEADER_PLACES: Final = ("Event", "Privilege", "Timestamp")
@@ -392,20 +437,20 @@ def parse(message: bytes, received: Millis) -> Event | Malformed | None:
     headers = read_headers(message)
     if isinstance(headers, Malformed):
         return headers
-    if "Event" not in headers:
+    name = headers.get("Event")
+    if name is None:
         return Malformed(Defect.ORDER)
-    required, build = _KINDS.get(headers["Event"], ((), _nothing))
-    if any(name not in headers for name in required):
+    kind = KINDS.get(name)
+    required = kind.required if kind else _MARK if name == "UserEvent" else ()
+    if any(header not in headers for header in required):
         return Malformed(Defect.INCOMPLETE)
     try:
         at = _millis(headers["Timestamp"]) if "Timestamp" in headers else received
-        return build(at, headers)
+        if kind:
+            return kind.build(at, *[headers.get(header) for header in kind.used])
+        return _mark(at, headers) if name == "UserEvent" else None
     except (KeyError, ValueError):
         return Malformed(Defect.VALUE)
-
-
-def _nothing(_at: Millis, _headers: Headers) -> None:
-    return None
 
 
 def read_headers(message: bytes) -> dict[str, str] | Malformed:

@@ -5,21 +5,13 @@ operator is logged in. Only what was *seen* makes a surge: a PBX without queues 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from siaga112.core.events import Event, QueuesSeen
 from siaga112.core.model import Millis, OperatorState
 
-Waiting = Sequence[tuple[str, Millis]]
-"""The queue of each caller who waits, and since when."""
-
-
-def by_queue(waiting: Waiting) -> dict[str, tuple[int, Millis]]:
-    """Say for each queue in which somebody waits how many do, and since when the first of them."""
-    callers: dict[str, list[Millis]] = {}
-    for queue, since in waiting:
-        callers.setdefault(queue, []).append(since)
-    return {queue: (len(since), min(since)) for queue, since in callers.items()}
+Waiting = Mapping[str, tuple[int, Millis]]
+"""For each queue in which somebody waits how many do, and since when the first of them."""
 
 
 class Lines:
@@ -57,5 +49,7 @@ class Lines:
             return ""
         if self._there and not set(self._states.values()) - {OperatorState.PAUSED}:
             return "no operator logged in"
-        longest = max((now - since for queue, since in waiting if queue in self._queues), default=0)
+        longest = max(
+            (now - first for queue, (_, first) in waiting.items() if queue in self._queues), default=0
+        )
         return f"a caller waited {longest // 1000} s" if longest > self.patience else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siaga112.core.calls import Tracker
-from siaga112.core.lines import Lines, by_queue
+from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, InProgress, Millis, OperatorState, Stage
 
 LIFE: Final[Millis] = 5 * SECOND
@@ -44,7 +44,7 @@ def take(tracker: Tracker, lines: Lines, now: Millis, *, connected: bool, screen
         at=now,
         calls=tuple(tracker.in_progress(MAX_CALLS)),
         stages=dict(tracker.stages()),
-        queues=by_queue(waiting),
+        queues=waiting,
         operators=dict(lines.operators()) if lines.known else None,
         surge=lines.surge(waiting, now),
         connected=connected,

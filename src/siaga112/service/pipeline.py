@@ -1,25 +1,26 @@
 """The event flow: events → tracker → settled calls → outbox.
 
-`Pipeline` never waits for the store: an ended call is on local disk before anything else happens to
-it. `recording` brings it from there to the store. A call in progress is noted there too: should we be
-killed before its end is kept, the next start settles it as unknown.
+`Pipeline` waits neither for the store nor for the disk: an ended call is on local disk before anything
+else happens to it, while the next events are read (`writing`). `recording` brings it from there to the
+store. A call in progress is noted there too: should we be killed before its end is kept, the next start
+settles it as unknown.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
 
 from siaga112.core.calls import Tracker
 from siaga112.core.events import Event, Interrupted, QueuesSeen, Resumed
-from siaga112.core.lines import Lines, by_queue
+from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Call, Entry, Millis, Mode, Reached
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.outgoing import OutgoingCalls
 from siaga112.core.policy import PolicyRules
 from siaga112.core.settle import settle
 from siaga112.service.ports import EventSource, Meter, Outbox
+from siaga112.service.writing import Writer
 
 _log = structlog.get_logger()
 
@@ -40,17 +41,20 @@ class Pipeline:
     """Told since when calls were not seen whole, so that they may be settled from elsewhere."""
 
     async def run(self, source: EventSource) -> None:
-        """Follow the source for ever."""
-        async for events in source.slices():
-            settled = [one for event in events for one in self._feed(event)]
-            self.meter.in_progress(dict(self.tracker.stages()))
-            if settled:
-                await self._keep(settled)
-            if begun := self.tracker.begun():
-                with suppress(OSError):  # what is lost by it is told at the call's end
-                    await self.outbox.note([self._entry(call) for call in begun])
-            if any(isinstance(event, Resumed) for event in events):
-                await self._settle_unfollowed()
+        """Follow the source for ever; what ended is written before this ends, also by cancellation."""
+        writer = Writer(self.outbox, self.meter)
+        try:
+            async for events in source.slices():
+                settled = [one for event in events for one in self._feed(event)]
+                self.meter.in_progress(dict(self.tracker.stages()))
+                writer.put(settled, [self._entry(call) for call in self.tracker.begun()])
+                resumed = any(isinstance(event, Resumed) for event in events)
+                if resumed or writer.full():
+                    await writer.written()
+                if resumed:  # all that ended is kept: what is noted and not followed ended unseen
+                    await self._settle_unfollowed()
+        finally:
+            await writer.close()
 
     def _feed(self, event: Event) -> Iterator[Entry | Reached]:
         try:
@@ -70,7 +74,7 @@ class Pipeline:
         self.meter.operators(self.lines.operators())
         self.meter.surge(on=bool(self.lines.surge(waiting, now)))
         self.meter.waiting(
-            {queue: (count, (now - first) / SECOND) for queue, (count, first) in by_queue(waiting).items()}
+            {queue: (count, (now - first) / SECOND) for queue, (count, first) in waiting.items()}
         )
 
     def _settle(self, call: Call) -> Entry:
@@ -99,12 +103,3 @@ class Pipeline:
             return
         for entry in left:
             self._tell(entry)
-
-    async def _keep(self, settled: Sequence[Entry | Reached]) -> None:
-        try:
-            await self.outbox.append(settled)
-        except OSError as error:
-            self.meter.lost(len(settled))
-            _log.error(
-                "outbox_failed", lost=len(settled), detail=str(error), remedy="free space in state_dir"
-            )

@@ -1,0 +1,80 @@
+"""A call in progress: the facts so far, and where the caller has been seen standing."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from siaga112.core.events import Place, QueueJoined
+from siaga112.core.model import CallId, Fact, FactKind, Millis, Stage
+from siaga112.core.progress import Spot
+
+SERVING: Final = frozenset({
+    "queue", "dial", "page", "followme", "agi", "stasis", "gosub", "macro",
+    "exec", "execif", "execiftime", "tryexec",
+})  # fmt: skip
+"""Applications that can bring a caller to a person, or to a part of the dialplan that we do not see."""
+
+MAX_FACTS: Final = 200
+"""A call that produces more than this is cut short in memory and becomes incomplete."""
+
+
+@dataclass(slots=True)
+class Live:
+    """A call in progress: facts so far, and where the caller has been seen standing."""
+
+    id: CallId
+    channel: str
+    raw: str
+    facts: list[Fact]
+    stage: Stage = Stage.SCREENING
+    since: Millis = field(init=False)
+    confirmed: bool = False
+    withheld: bool = False
+    screen_reason: str = ""
+    screened: str = ""
+    asked_at: set[Place] = field(default_factory=set)
+    wrong_choice: dict[Place, str] = field(default_factory=dict)
+    queue: QueueJoined | None = None
+    dialling: Place | None = None
+    ringing: bool = False
+    connected: bool = False
+    hung_up: bool = False
+    ended_at: Place | None = None
+
+    def __post_init__(self) -> None:
+        self.since = self.facts[0].at
+
+    def move(self, stage: Stage, at: Millis) -> None:
+        """Take the call to its next stage; `since` is kept where it is there already."""
+        if self.stage is not stage:
+            self.stage, self.since = stage, at
+
+    @property
+    def spot(self) -> Spot:
+        """Where it is; who has hung up waits no more."""
+        if self.queue and self.stage is Stage.QUEUE and not self.hung_up:
+            return Spot(self.stage, self.since, self.queue.queue, self.queue.at)
+        return Spot(self.stage, self.since)
+
+    def note(self, at: Millis, kind: FactKind, detail: str = "") -> None:
+        """Add a fact."""
+        if len(self.facts) < MAX_FACTS or kind is FactKind.ENDED:
+            self.facts.append(Fact(at, kind, detail))
+        elif self.facts[-1].kind is not FactKind.GAP:
+            self.facts.append(Fact(at, FactKind.GAP, "too_many_facts"))
+
+    def seen_in_part(self) -> bool:
+        """Say whether something of the call was not seen."""
+        return any(fact.kind in {FactKind.ADOPTED, FactKind.GAP} for fact in self.facts)
+
+    def in_menu(self, place: Place) -> bool:
+        """Say whether it is proven that a caller at this place is in the menu.
+
+        Either the menu was seen asking there, or the place is in the menu's own extension for a
+        wrong or missing choice, and every step of it up to there was seen and serves nobody.
+        """
+        if place in self.asked_at:
+            return True
+        if place.exten not in {"i", "t"} or not place.priority.isdigit():
+            return False
+        steps = (Place(place.context, place.exten, str(n)) for n in range(1, int(place.priority) + 1))
+        return all(self.wrong_choice.get(step, "queue") not in SERVING for step in steps)

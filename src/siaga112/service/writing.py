@@ -1,0 +1,82 @@
+"""From the event flow to local disk, without the flow waiting for it.
+
+A disk takes milliseconds to sync, whether for one call or for many: what comes while one write is under
+way goes with the next. What the outbox has not yet taken is nowhere else, so nobody can have acted on it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from siaga112.core.model import CallId, Entry, Reached
+from siaga112.service.ports import Meter, Outbox
+
+BATCH: Final = 32
+"""Written at once: what it takes to spell them out, no verdict may feel."""
+
+FULL: Final = 1_000
+"""So many wait for a disk that does not follow: whoever puts more must wait until all are written."""
+
+_log = structlog.get_logger()
+
+
+class Writer:
+    """Keeps what ended, and notes what began, in the order in which it is given."""
+
+    def __init__(self, outbox: Outbox, meter: Meter) -> None:
+        self._outbox = outbox
+        self._meter = meter
+        self._settled: list[Entry | Reached] = []
+        self._begun: dict[CallId, Entry] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    def full(self) -> bool:
+        """Say whether so much waits that whoever puts more must wait for `written` first."""
+        return len(self._settled) + len(self._begun) >= FULL
+
+    def put(self, settled: Sequence[Entry | Reached], begun: Sequence[Entry]) -> None:
+        """Have it written soon. A call that ends before it was noted as begun need not be noted."""
+        for one in settled:
+            if isinstance(one, Entry):
+                self._begun.pop(one.finding.call.id, None)
+        self._settled += settled
+        self._begun |= {one.finding.call.id: one for one in begun}
+        if self._writing and self._writing.done():
+            self._writing.result()  # a mistake of ours ends the flow, as any other would
+            self._writing = None
+        if self._writing is None and (self._settled or self._begun):
+            self._writing = asyncio.create_task(self._write())
+
+    async def written(self) -> None:
+        """Return when all that was put has been written; what cannot be is told and counted as lost."""
+        if self._writing:
+            await asyncio.shield(self._writing)
+
+    async def close(self) -> None:
+        """Return when all is written, however often the task that waits for it is told to end."""
+        while self._writing and not self._writing.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([self._writing])
+
+    async def _write(self) -> None:
+        while self._settled or self._begun:
+            settled, self._settled = self._settled, []
+            begun, self._begun = self._begun, {}
+            for at in range(0, len(settled), BATCH):
+                await self._keep(settled[at : at + BATCH])
+            noted = [*begun.values()]
+            for at in range(0, len(noted), BATCH):
+                with suppress(OSError):  # what is lost by it is told at the call's end
+                    await self._outbox.note(noted[at : at + BATCH])
+
+    async def _keep(self, settled: Sequence[Entry | Reached]) -> None:
+        try:
+            await self._outbox.append(settled)
+        except OSError as error:
+            self._meter.lost(len(settled))
+            _log.error(
+                "outbox_failed", lost=len(settled), detail=str(error), remedy="free space in state_dir"
+            )

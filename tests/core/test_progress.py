@@ -1,0 +1,76 @@
+"""Where the calls in progress are: what is kept up with each event is what a walk through all would find."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core.calls import Tracker
+from siaga112.core.events import Event
+from siaga112.core.model import CallId, Stage
+from siaga112.core.progress import SHOWN, Progress, Spot
+from tests.core.streams import ONE_WAY, renamed
+from tests.core.table import DIALPLAN
+
+STREAMS = [renamed(stream, str(n), n) for n, stream in enumerate(ONE_WAY.values())]
+LATER = [renamed(stream, str(n), 10_000 + n) for n, stream in enumerate(ONE_WAY.values())]
+EVENTS = [event for stream in STREAMS + LATER for event in stream]
+
+
+def agrees(tracker: Tracker) -> set[Stage]:
+    """Walk through all calls and compare; give the stages in which there are any."""
+    calls = list(tracker._calls.values())
+    stages = Counter(call.stage for call in calls)
+    assert tracker.stages() == stages
+    queues: dict[str, list[int]] = {}
+    for call in calls:
+        if call.queue and call.stage is Stage.QUEUE and not call.hung_up:
+            queues.setdefault(call.queue.queue, []).append(call.queue.at)
+    assert tracker.waiting() == {queue: (len(since), min(since)) for queue, since in queues.items()}
+    first = sorted(calls, key=lambda call: (SHOWN.index(call.stage), call.since, call.id))
+    assert [one.call for one in tracker.in_progress(len(calls) + 1)] == [call.id for call in first]
+    assert [one.call for one in tracker.in_progress(2)] == [call.id for call in first[:2]]
+    return set(stages)
+
+
+@given(st.lists(st.sampled_from(EVENTS), max_size=80))
+def test_whatever_happens_the_kept_order_is_that_of_a_walk(stream: list[Event]) -> None:
+    """Any events in any order, doubled, torn and late: counts, queues and order are those of a walk."""
+    tracker = Tracker(DIALPLAN)
+    for event in stream:
+        tracker.feed(event)
+        agrees(tracker)
+
+
+@given(st.data(), st.lists(st.sampled_from(STREAMS), min_size=2, max_size=6))
+def test_calls_that_run_side_by_side(data: st.DataObject, chosen: list[list[Event]]) -> None:
+    """Whole calls, however their events mix: after each event the kept order is that of a walk."""
+    tracker, left = Tracker(DIALPLAN), [list(stream) for stream in chosen]
+    while left:
+        stream = left[data.draw(st.integers(0, len(left) - 1))]
+        tracker.feed(stream.pop(0))
+        agrees(tracker)
+        left = [stream for stream in left if stream]
+
+
+def test_the_streams_lead_through_every_stage() -> None:
+    """The calls that the laws above are made of are in every stage at some time."""
+    tracker = Tracker(DIALPLAN)
+    assert {stage for stream in STREAMS for event in stream for stage in _fed(tracker, event)} == set(Stage)
+
+
+def _fed(tracker: Tracker, event: Event) -> set[Stage]:
+    tracker.feed(event)
+    return agrees(tracker)
+
+
+def test_nothing_stays_of_a_call_that_is_gone() -> None:
+    """A queue that nobody waits in is not kept; to drop what is not known changes nothing."""
+    progress = Progress()
+    progress.put(CallId("1.1"), Spot(Stage.QUEUE, 7, "fire", 5))
+    progress.put(CallId("1.1"), Spot(Stage.QUEUE, 7, "police", 6))
+    assert progress.waiting() == {"police": (1, 6)}
+    progress.drop(CallId("1.1"))
+    progress.drop(CallId("1.1"))
+    assert (progress.waiting(), progress.stages(), list(progress.in_order())) == ({}, Counter(), [])
+    assert not progress._queues

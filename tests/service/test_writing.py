@@ -1,0 +1,225 @@
+"""To local disk without the event flow waiting for it: in order, bounded, and all of it before the end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from structlog.testing import capture_logs
+
+from siaga112.core.events import ChannelSeen, Event, Place, Resumed
+from siaga112.core.model import CallId, Entry, Reached
+from siaga112.service import writing
+from siaga112.service.writing import BATCH, Writer
+from tests.core.table import events
+from tests.samples import CALLER, NOW, entry, prank
+from tests.service.meter import KeptMeter
+from tests.service.test_pipeline import MemoryOutbox, Site, leaves_menu
+from tests.waiting import until
+
+ENTRIES = [entry(prank(n)) for n in range(2 * BATCH + 1)]
+
+
+class Disk(MemoryOutbox):
+    """An outbox whose syncs each wait until they are let through; tells what it was asked, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, list[CallId | str]]] = []
+        self.turn = asyncio.Event()
+
+    async def append(self, settled: Sequence[Entry | Reached]) -> None:
+        """Keep it, when let."""
+        self.asked.append(("append", [_name(one) for one in settled]))
+        await self.turn.wait()
+        await super().append(settled)
+
+    async def note(self, begun: Sequence[Entry]) -> None:
+        """Note it: no note waits for a sync."""
+        self.asked.append(("note", [_name(one) for one in begun]))
+        await super().note(begun)
+
+
+def _name(one: Entry | Reached) -> CallId | str:
+    return one.finding.call.id if isinstance(one, Entry) else one.caller
+
+
+def names(*entries: Entry) -> list[CallId | str]:
+    """Give the calls of some entries."""
+    return [_name(one) for one in entries]
+
+
+@pytest.fixture
+def disk() -> Disk:
+    """Make a disk that writes nothing yet."""
+    return Disk()
+
+
+@pytest.fixture
+def writer(disk: Disk) -> Writer:
+    """Make a writer to it."""
+    return Writer(disk, KeptMeter())
+
+
+async def test_what_comes_while_one_write_is_under_way_goes_with_the_next(disk: Disk, writer: Writer) -> None:
+    """One sync for all that ended meanwhile, in the order in which it ended."""
+    writer.put(ENTRIES[:1], [])
+    await until(lambda: len(disk.asked) == 1)
+    reached = Reached(NOW, CALLER)
+    writer.put(ENTRIES[1:3], [])
+    writer.put([reached], [])
+    disk.turn.set()
+    await writer.written()
+    assert disk.asked == [("append", names(ENTRIES[0])), ("append", [*names(*ENTRIES[1:3]), CALLER])]
+    assert disk.waiting == ENTRIES[:3]
+
+
+async def test_many_are_written_in_batches(disk: Disk, writer: Writer) -> None:
+    """Neither a transaction nor the turn of the loop that prepares it grows with what waits."""
+    disk.turn.set()
+    writer.put(ENTRIES, [])
+    await writer.written()
+    assert [len(calls) for _, calls in disk.asked] == [BATCH, BATCH, 1]
+    assert disk.waiting == ENTRIES
+
+
+async def test_no_call_is_noted_after_its_end(disk: Disk, writer: Writer) -> None:
+    """Noted before its end is kept, or not at all: a note that came after would be settled as unknown."""
+    first, short, long, late = ENTRIES[:4]
+    writer.put([first], [short, long])
+    await until(lambda: len(disk.asked) == 1)
+    writer.put([short], [late])  # its note is on its way already
+    writer.put([late], [])  # its note has not been written yet
+    disk.turn.set()
+    await writer.written()
+    assert disk.asked == [
+        ("append", names(first)),
+        ("note", names(short, long)),
+        ("append", names(short, late)),
+    ]
+    assert set(disk.noted) == {long.finding.call.id}
+
+
+async def test_a_disk_that_does_not_follow_is_waited_for(
+    disk: Disk, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So much may wait for it and no more: then the flow must wait until all is written."""
+    monkeypatch.setattr(writing, "FULL", 3)
+    writer.put(ENTRIES[:2], [])
+    assert not writer.full()
+    writer.put([], ENTRIES[2:3])
+    assert writer.full()
+    disk.turn.set()
+    await writer.written()
+    assert not writer.full()
+
+
+async def test_what_the_disk_refuses_is_counted_and_the_rest_is_kept(disk: Disk) -> None:
+    """A batch that cannot be written is lost, and said so; the batches after it are written."""
+    meter = KeptMeter()
+    writer = Writer(disk, meter)
+    disk.turn.set()
+    disk.failures = 1
+    with capture_logs() as logs:
+        writer.put(ENTRIES, [])
+        await writer.written()
+    assert meter.lost_count == BATCH
+    assert [(line["event"], line["lost"]) for line in logs] == [("outbox_failed", BATCH)]
+    assert disk.waiting == ENTRIES[BATCH:]
+
+
+async def test_the_end_waits_for_the_disk_however_often_it_is_told(disk: Disk, writer: Writer) -> None:
+    """All that was put is written before the flow ends, also if it is cancelled again and again."""
+    writer.put(ENTRIES[:1], [])
+    closing = asyncio.create_task(writer.close())
+    await until(lambda: len(disk.asked) == 1)
+    writer.put(ENTRIES[1:2], [])
+    for _ in range(3):
+        closing.cancel()
+        await asyncio.sleep(0)
+    assert not closing.done()
+    disk.turn.set()
+    await closing
+    assert disk.waiting == ENTRIES[:2]
+
+
+async def test_a_mistake_of_ours_is_not_swallowed(
+    disk: Disk, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no failure of the disk comes out at whoever puts the next."""
+
+    async def wrong(_: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(disk, "append", wrong)
+    writer.put(ENTRIES[:1], [])
+    with pytest.raises(KeyError):
+        await writer.written()
+    with pytest.raises(KeyError):
+        writer.put(ENTRIES[1:2], [])
+
+
+# ── in the event flow ────────────────────────────────────────────────────────────────────────────
+
+
+class Slices:
+    """An event source that gives what it is handed, and tells how much was taken."""
+
+    def __init__(self, *slices: Sequence[Event]) -> None:
+        self._slices = slices
+        self.taken = 0
+
+    async def slices(self) -> AsyncIterator[Sequence[Event]]:
+        """Give them."""
+        for slice_ in self._slices:
+            yield slice_
+            self.taken += 1
+            await asyncio.sleep(0)
+
+
+async def following(disk: Disk, source: Slices) -> tuple[Site, "asyncio.Task[None]"]:
+    """Let a site follow a source, with that disk."""
+    site = Site()
+    site.pipeline.outbox = site.outbox = disk
+    return site, asyncio.create_task(site.pipeline.run(source))
+
+
+async def test_the_flow_goes_on_while_the_disk_writes(disk: Disk) -> None:
+    """Calls end and the next events are read; when the disk is done, all of them are kept, in order."""
+    source = Slices(*(events(leaves_menu(f"{n}.1", n)) for n in range(5)))
+    _, running = await following(disk, source)
+    await until(lambda: source.taken == 5)
+    assert disk.waiting == []
+    assert not running.done()
+    disk.turn.set()
+    await running
+    assert [row.finding.call.id for row in disk.waiting] == [f"{n}.1" for n in range(5)]
+
+
+async def test_the_flow_waits_for_a_disk_that_does_not_follow(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond what may wait no further event is read, until the disk has written it."""
+    monkeypatch.setattr(writing, "FULL", 2)
+    source = Slices(*(events(leaves_menu(f"{n}.1", n)) for n in range(9)))
+    _, running = await following(disk, source)
+    await until(lambda: len(disk.asked) == 1)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert source.taken == 2  # one is being written, two wait
+    disk.turn.set()
+    await running
+    assert len(disk.waiting) == 9
+
+
+async def test_a_call_that_ended_before_we_resume_is_settled_once(disk: Disk) -> None:
+    """While its end is on its way to the disk and its note is there, it is not settled by that note."""
+    whole = events(leaves_menu("100.1"))
+    up = ChannelSeen("200.1", "200.1", "PJSIP/trunk-1", Place("siaga112-ivr", "s", "5"), "", "")
+    source = Slices(whole[:-1], whole[-1:], [Resumed(NOW, (up,))])
+    _, running = await following(disk, source)
+    await until(lambda: source.taken == 2)
+    assert set(disk.noted) == {"100.1"}
+    disk.turn.set()
+    await running
+    assert [row.finding.call.id for row in disk.waiting] == ["100.1"]
+    assert set(disk.noted) == {"200.1"}
