@@ -97,6 +97,7 @@ image: $(READY)
 image-check: image
 	tests/image/build $(PYTHON) siaga112-lab tests/image/pbx/Dockerfile forky
 	$(PYTHON) -m tests.image
+
 bench: $(READY)
 	$(PYTHON) -m tests.lab.roots 22
 	$(PYTHON) -m benchmarks
