@@ -13,7 +13,7 @@ PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
-.PHONY: bench bench-check
+.PHONY: bench bench-check install-log
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -89,6 +89,10 @@ soak: $(READY)
 audit: $(READY)
 	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[audit]'
 	$(VENV)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt $(if $(OSV),-s osv)
+
+# The manual's installation on a fresh machine, timed: rewrites docs/install-log.md (three minutes, as root).
+install-log: $(READY)
+	$(PYTHON) -m tests.install docs/install-log.md
 
 # The container image, with docker or buildah; image-check runs it beside a real PBX and calls it.
 image: $(READY)
