@@ -1,7 +1,8 @@
 """A fresh machine, the wheel, a doctor with nothing to say, the first rejected call: `make install-log`.
 
 The manual's steps for plain Asterisk, all of them, on a Debian made by mmdebstrap that has an Asterisk with
-somebody else's dialplan. `python -m tests.install PAGE` also writes into PAGE what was done, and when. As root only.
+somebody else's dialplan. `python -m tests.install PAGE` also writes what was done, and when, into PAGE.
+As root only.
 """
 
 import asyncio
@@ -27,11 +28,11 @@ OWN: Final = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", 
 HEAD: Final = """\
 # Installed in how long?
 
-The steps of the [manual](manual.md#install-beside-an-existing-pbx) for plain Asterisk, to the letter, on a fresh
-Debian whose Asterisk was in service with somebody else's dialplan: as `make install-log` went through them, timed
-them and wrote this page. The clock is at 0 when `pip install` begins, which has nothing in its cache. The weeks of
-step 12 are left out; and a chroot has no systemd, so the units' own command lines are started instead, as their
-user and with their credentials.
+The steps of the [manual](manual.md#install-beside-an-existing-pbx) for plain Asterisk, to the letter, on a
+fresh Debian whose Asterisk was in service with somebody else's dialplan: as `make install-log` went through
+them, timed them and wrote this page. The clock is at 0 when `pip install` begins, which has nothing in its
+cache. The weeks of step 12 are left out; and a chroot has no systemd, so the units' own command lines are
+started instead, as their user and with their credentials.
 
 """
 

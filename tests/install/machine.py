@@ -36,7 +36,7 @@ ENVIRON: Final = {
     "DEBIAN_FRONTEND": "noninteractive",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_ROOT_USER_ACTION": "ignore",
-    "PIP_CERT": "/etc/ssl/below.crt",
+    "PIP_CERT": "/etc/below.crt",
 }
 
 Tell = Callable[[str, str], None]
