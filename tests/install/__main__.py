@@ -12,11 +12,11 @@ import platform
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+from tests.install.log import Log
 from tests.install.machine import HERE, Machine, build
 from tests.lab.sipp import Call, place_call
 from tests.pbx.foreign import REPOSITORY, blocks
@@ -35,39 +35,6 @@ cache. The weeks of step 12 are left out; and a chroot has no systemd, so the un
 started instead, as their user and with their credentials.
 
 """
-
-
-class Log:
-    """What was done, each line with the seconds since the installation began."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self._zero = time.monotonic()
-
-    def begin(self) -> None:
-        """Count from here."""
-        self._zero = time.monotonic()
-
-    def line(self, text: str) -> None:
-        """Print a line, and keep it."""
-        print(text, flush=True)
-        self.lines.append(text)
-
-    def said(self, text: str) -> None:
-        """Print what a command printed."""
-        for line in text.rstrip("\n").splitlines():
-            self.line(f"             {line}".rstrip())
-
-    def done(self, how: str, what: str) -> None:
-        """Print what is being done, and when."""
-        if "pip install" in what:
-            self.begin()
-        self.line(f"{time.monotonic() - self._zero:8.1f} s   {how} {what}")
-
-    @property
-    def seconds(self) -> float:
-        """How long it has been."""
-        return time.monotonic() - self._zero
 
 
 def release(folder: Path) -> Path:
@@ -115,37 +82,31 @@ async def install(machine: Machine, folder: Path, log: Log) -> None:
     machine.start_asterisk()
     await until(machine, "core show uptime", "System uptime")
     await until(machine, "core waitfullybooted", "fully booted")
-    said = await machine.line("uname -m; nproc; python3 -V 2>/dev/null || true; asterisk -V")
-    log.said(said)
-    log.line(f"             a call to 112: {await served(machine, folder)}, an operator answers")
-    await machine.line("apt-get update -qq")
+    log.line(
+        f"{(await machine.console('core show version')).partition(' built')[0]}, somebody else's dialplan"
+    )
+    log.line(f"a call to 112: {await served(machine, folder)}, an operator answers")
+    await machine.fetch_lists()
 
-    for section in ("The program", "Plain Asterisk"):
-        log.line(f"\n# {section}")
-        await machine.follow(section)
-    log.line("             nothing of ours runs yet, and calls go on:")
-    log.line(f"             a call to 112: {await served(machine, folder)}, an operator answers")
+    await machine.follow("The program")
+    await machine.follow("Plain Asterisk")
+    log.done(f"nothing of ours runs yet; a call to 112: {await served(machine, folder)}, an operator answers")
 
-    log.line("\n# Observe, read, enforce")
     start, doctor, look, wait, enforce, block, unblock = blocks("Observe, read, enforce")
     await machine.do(start)
-    log.said(machine.printed[-1])
     await ready(machine)
     await machine.do(doctor)
-    log.said(machine.printed[-1])
     assert machine.printed[-1].rstrip().endswith("0 warn, 0 fail, 0 not checked")
-    log.done("", "the doctor has nothing to say")
-    log.done("", f"a call to 112: {await served(machine, folder)}, an operator answers")
+    log.done("the doctor has nothing to say")
+    log.done(f"a call to 112: {await served(machine, folder)}, an operator answers")
     for one in (look, wait, enforce, block):
         await machine.do(one)
-        log.said(machine.printed[-1])
     ended = await (await call(folder)).ended()
     assert ended.status == 403, ended
-    log.done("", f"a call to 112: {ended.status}, rejected")
+    log.done(f"a call to 112: {ended.status}, rejected")
     took = log.seconds
     await machine.do(unblock)
-    log.said(machine.printed[-1])
-    log.done("", f"a call to 112: {await served(machine, folder)}, an operator answers")
+    log.done(f"a call to 112: {await served(machine, folder)}, an operator answers")
     log.line(f"\nFrom pip install to the first rejected call: {took:.0f} s")
 
 
@@ -156,7 +117,8 @@ def inside(root: Path, outside: int, page: Path | None) -> None:
     debian = (root / "etc/debian_version").read_text("utf-8").strip()
     today = dt.datetime.now().astimezone().date()
     log.line(f"{today}, Debian {debian} on {platform.machine()}, {os.cpu_count()} cores")
-    machine = Machine(root, outside, wheel.name, log.done)
+    log.line(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
+    machine = Machine(root, outside, wheel.name, log)
     try:
         asyncio.run(install(machine, root.parent, log))
     finally:

@@ -12,15 +12,15 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
+from tests.install.log import Log
 from tests.lab.asterisk import OPERATORS
 from tests.lab.unpack import KEYRING, SUITES, mirror
-from tests.pbx.foreign import REPOSITORY, Admin, Plain
+from tests.pbx.foreign import REPOSITORY, Admin, Block, Plain
 
-PACKAGES: Final = ("asterisk", "curl", "sudo", "systemd")
+PACKAGES: Final = ("asterisk", "curl", "systemd")
 """What a PBX in service has; all else is for the manual to install."""
 
 HERE: Final = "/root/siaga112"
@@ -39,7 +39,7 @@ ENVIRON: Final = {
     "PIP_CERT": "/etc/below.crt",
 }
 
-Tell = Callable[[str, str], None]
+TITLE: Final = re.compile(r"\d+\. .*?(?=[.,:;]\s| \(|:$)")
 
 
 def build(root: Path, release: Path) -> None:
@@ -72,31 +72,49 @@ class Machine(Admin):
 
     not_here = ()
 
-    def __init__(self, root: Path, outside: int, wheel: str, tell: Tell) -> None:
-        """Start it. `outside` is a descriptor of the network below; `tell` hears of each thing done."""
+    def __init__(self, root: Path, outside: int, wheel: str, log: Log) -> None:
+        """Go to it. `outside` is a descriptor of the network below."""
         super().__init__()
         self.environ = dict(ENVIRON)
         self._root = root
         self._outside = outside
         self._wheel = wheel
-        self._tell = tell
+        self._log = log
         self._running: list[subprocess.Popen[bytes]] = []
         for mount in (("--rbind", "/dev", f"{root}/dev"), ("-t", "proc", "proc", f"{root}/proc")):
             subprocess.run(["mount", *mount], check=True)
 
     def place(self, path: str) -> Path:
-        """Say where it is below, and tell that it is written to."""
-        self._tell("edit", path)
+        """Say where it is below."""
         return self._root / path.lstrip("/")
+
+    async def fetch_lists(self) -> None:
+        """Know what packages there are, as a machine in service does."""
+        await self._done("apt-get update -qq")
+
+    async def do(self, block: Block) -> None:
+        """Do what one block says; log which step of the manual's it is."""
+        if title := TITLE.match(block.said):
+            self._log.line(f"\n{title[0]}")
+        if block.language != "sh":
+            self._log.done(f"edit {block.file}")
+        await super().do(block)
 
     async def run(self, script: str) -> str:
         """Do what stands there, line by line."""
-        return "".join([await self.line(line) for line in script.splitlines() if line])
+        return "".join([await self._line(line) for line in script.splitlines() if line])
 
-    async def line(self, line: str) -> str:
-        """Do one line."""
-        self._tell("$", line)
+    async def _line(self, line: str) -> str:
         line = line.replace("pip install .", f"pip install {self._wheel}")
+        if "pip install" in line:
+            self._log.begin()
+        self._log.done(f"$ {line}")
+        output = await self._result(line)
+        if not line.startswith(OUTSIDE):
+            self._log.said(output)
+        return output
+
+    async def _result(self, line: str) -> str:
         match line.split()[:2]:
             case ["export", assignment]:
                 name, _, _ = assignment.partition("=")
@@ -156,15 +174,15 @@ class Machine(Admin):
         self._start(name, *inside, *shlex.split(said["ExecStart"]))
 
     def _start(self, name: str, *command: str) -> None:
-        with self._log(name).open("wb") as log:
+        with self._logged(name).open("wb") as log:
             self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
-    def _log(self, name: str) -> Path:
+    def _logged(self, name: str) -> Path:
         return self._root.parent / f"{name}.log"
 
     def said(self, name: str) -> str:
         """Give what it has logged so far."""
-        return self._log(name).read_text("utf-8", "replace")
+        return self._logged(name).read_text("utf-8", "replace")
 
     def _user(self, name: str) -> pwd.struct_passwd:
         lines: IO[str] = (self._root / "etc/passwd").open(encoding="utf-8")

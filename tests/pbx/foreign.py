@@ -139,6 +139,13 @@ class Block:
     language: str
     text: str
 
+    @property
+    def file(self) -> str:
+        """The file that is named before it."""
+        named = re.search(r"(?:ppend to|Write|in) `(/[^`]+)`", self.said)
+        assert named, f"no file is named before {self}"
+        return named[1]
+
 
 def blocks(section: str) -> Iterator[Block]:
     """Read the blocks of a section of the chapter, in order."""
@@ -181,9 +188,7 @@ class Admin(ABC):
             self._write(block)
 
     def _write(self, block: Block) -> None:
-        named = re.search(r"(?:ppend to|Write|in) `(/[^`]+)`", block.said)
-        assert named, f"no file is named before {block}"
-        path = self.place(named[1])
+        path = self.place(block.file)
         match block.language:
             case "diff":
                 old = "".join(f"{line[1:]}\n" for line in block.text.splitlines() if line[0] != "+")
@@ -233,7 +238,7 @@ class LabAdmin(Admin):
         shims = {
             "asterisk": f'exec {console} "$@"\n',
             "fwconsole": f'[ "$1" = reload ]\n{reloads}',
-            "sudo": 'shift 2\ncase $1 in --*) shift ;; esac\nexec "$@"\n',
+            "runuser": 'shift 3; exec "$@"\n',
             "siaga112": f'exec {sys.executable} -m siaga112 "$@"\n',
         }
         for name, text in shims.items():

@@ -784,7 +784,7 @@ FAULTS: Final = (
         "fail",
         "state directory",
         "…/none: does not exist",
-        "install -d -o siaga112 -m 700 …/none (and: sudo -u siaga112 siaga112 doctor)",
+        "install -d -o siaga112 -m 700 …/none (and: runuser -u siaga112 -- siaga112 doctor)",
         arrange=no_state,
     ),
     Fault(
@@ -841,7 +841,7 @@ ANOTHER_USER: Final = Fault(
     "fail",
     "state directory",
     "{state}: is not for this user to …",
-    "install -d -o siaga112 -m 700 {state} (and: sudo -u siaga112 siaga112 doctor)",
+    "install -d -o siaga112 -m 700 {state} (and: runuser -u siaga112 -- siaga112 doctor)",
 )
 
 EVERY: Final = (*FAULTS, STOPPED, PBX_LOST, CLOCK, REDIS_CLOCK, ANOTHER_USER)
