@@ -59,6 +59,7 @@ docs: $(READY)
 	$(PYTHON) -m tests.backtest.page
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 	$(PYTHON) -m tests.pbx.doctor > docs/doctor.md
+	$(PYTHON) -m tests.commands > docs/commands.md
 
 # Grafana's JSON from the code beside it.
 dashboards: $(READY)

@@ -52,7 +52,9 @@ def check_config() -> None:
 @app.command()
 def mode(
     by: ByOption,
-    to: Annotated[Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.")] = None,
+    to: Annotated[
+        Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.", metavar="MODE")
+    ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
 ) -> None:
     """Show or switch the enforcement of the whole site, at once: the kill switch.

@@ -74,7 +74,13 @@ def _user() -> str:
 
 ByOption = Annotated[
     str,
-    typer.Option("--by", help="Who decides, for the record.", default_factory=_user, show_default="you"),
+    typer.Option(
+        "--by",
+        help="Who decides, for the record.",
+        metavar="NAME",
+        default_factory=_user,
+        show_default="you",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]
 NumberArgument = Annotated[
