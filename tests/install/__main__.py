@@ -140,8 +140,9 @@ def main() -> int:
         print("a fresh machine, with an Asterisk of its own (about a minute)", flush=True)
         build(root, release(Path(folder)))
         again = [sys.executable, "-m", "tests.install", "inside", str(root), str(outside), *page]
-        # Namespaces end with their last process: what is mounted in there is never cleared away from here.
-        up = ("sh", "-ec", 'ip link set lo up; exec "$@"', "sh")
+        # The mounts end with their namespace: what is cleared away out here is the folder alone, never /dev.
+        # Without a card, even one that leads nowhere, Asterisk complains that it cannot name itself.
+        up = ("sh", "-ec", 'ip link set lo up; ip link add eth0 type veth peer name eth1; exec "$@"', "sh")
         return subprocess.run([*OWN, *up, *again], check=False, pass_fds=[outside]).returncode
 
 

@@ -59,10 +59,6 @@ def build(root: Path, release: Path) -> None:
     (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n", "utf-8")  # nobody starts a Redis
     (root / "usr/sbin/policy-rc.d").chmod(0o755)
     etc = root / "etc/asterisk"
-    with (etc / "asterisk.conf").open("a", encoding="utf-8") as file:
-        file.write(
-            "\n[options](+)\nentityid = 02:00:00:00:00:01\n"
-        )  # it has no network card to name itself by
     for name, text in Plain.files.items():
         (etc / name).write_text(text, "utf-8")
     dialplan = f"[globals]\nOPERATOR=answer\n{OPERATORS}{Plain.files['extensions.conf']}"
