@@ -13,7 +13,7 @@ PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
-.PHONY: bench bench-check
+.PHONY: bench bench-check install-log
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -59,6 +59,7 @@ docs: $(READY)
 	$(PYTHON) -m tests.backtest.page
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 	$(PYTHON) -m tests.pbx.doctor > docs/doctor.md
+	$(PYTHON) -m tests.commands > docs/commands.md
 
 # Grafana's JSON from the code beside it.
 dashboards: $(READY)
@@ -90,6 +91,10 @@ audit: $(READY)
 	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[audit]'
 	$(VENV)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt $(if $(OSV),-s osv)
 
+# The manual's installation on a fresh machine, timed: rewrites docs/install-log.md (three minutes, as root).
+install-log: $(READY)
+	$(PYTHON) -m tests.install docs/install-log.md
+
 # The container image, with docker or buildah; image-check runs it beside a real PBX and calls it.
 image: $(READY)
 	tests/image/build $(PYTHON) siaga112 Dockerfile bookworm
@@ -97,6 +102,7 @@ image: $(READY)
 image-check: image
 	tests/image/build $(PYTHON) siaga112-lab tests/image/pbx/Dockerfile forky
 	$(PYTHON) -m tests.image
+
 bench: $(READY)
 	$(PYTHON) -m tests.lab.roots 22
 	$(PYTHON) -m benchmarks

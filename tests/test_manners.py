@@ -123,6 +123,26 @@ def test_completion_can_be_had_for_each_shell(shell: str) -> None:
     assert f"_SIAGA112_COMPLETE=complete_{shell}" in ended.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("siaga112 mark 1.0 pr", "prank"),
+        ("siaga112 mode e", "enforce"),
+        ("siaga112 run --only tr", "track"),
+        ("siaga112 report --format h", "html"),
+    ],
+)
+def test_completion_completes_a_choice(words: str, expected: str) -> None:
+    """Where only some words will do, TAB knows them."""
+    ended = run(_SIAGA112_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
+    assert ended.stdout.split() == [expected]
+
+
+def test_the_list_of_commands_tells_each_whole() -> None:
+    """No sentence is cut to fit into a line."""
+    assert "..." not in runner.invoke(app, ["--help"]).stdout.partition("Commands:\n")[2]
+
+
 def test_completion_completes_a_command() -> None:
     """Bash's TAB after `siaga112 unb` gives `unblock`."""
     ended = run(_SIAGA112_COMPLETE="complete_bash", COMP_WORDS="siaga112 unb", COMP_CWORD="1")

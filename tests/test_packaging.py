@@ -1,5 +1,6 @@
 """What runs siaga112 on a server: the systemd units, compose.yaml. The image itself: `make image-check`."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -80,6 +81,26 @@ def test_compose_is_of_the_compose_specification() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_compose_itself_understands_it(tmp_path: Path) -> None:
+    """`docker-compose config`, as Debian has it: whole with the three secrets of its head, else refused."""
+    secrets = {"SIAGA112_AMI__SECRET": "one", "REDIS_PASSWORD": "two", "GRAFANA_PASSWORD": "three"}
+
+    def config(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        command = ["docker-compose", "-f", str(ROOT / "compose.yaml"), "--profile", "lab", "config"]
+        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environ}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
+    ended = config(secrets)
+    assert ended.returncode == 0, ended.stderr
+    services = yaml.safe_load(ended.stdout)["services"]
+    assert set(services) == {"track", "screen", "redis", "prometheus", "grafana", "asterisk"}
+    assert services["screen"]["environment"]["SIAGA112_AMI__SECRET"] == "one"
+    for missing in secrets:
+        refused = config({name: value for name, value in secrets.items() if name != missing})
+        assert refused.returncode != 0
+        assert missing in refused.stdout + refused.stderr
 
 
 @pytest.mark.parametrize("service", ["track", "screen", "redis", "prometheus", "grafana"])

@@ -14,6 +14,7 @@ from siaga112.errors import ConfigurationError
 from siaga112.settings import Policy, Settings, load
 
 EXAMPLE = Path(__file__).parents[1] / "config" / "siaga112.toml"
+TREATMENTS = "Input should be 'reject', 'announce', 'challenge' or 'deprioritise'"
 INVALID = sorted((Path(__file__).parent / "invalid_config").glob("*.toml"))
 
 
@@ -173,8 +174,13 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
     [
         ("SIAGA112_AMI__SECRT", "x", 'unknown key "ami.secrt", did you mean "secret"?'),
         ("SIAGA112_METRIC__PORT", "1", 'unknown key "metric", did you mean "metrics"?'),
-        ("SIAGA112_SITE__NAME", "x", "SIAGA112_SITE__NAME in the environment: [site] is not a section"),
+        ("SIAGA112_SITE__NAME", "x", "[site] is not a section"),
         ("SIAGA112_PBX__QUEUES", "[fire", "pbx.queues: Input should be a valid list"),
+        (
+            "SIAGA112_POLICY__TREATMENT",
+            "laugh",
+            f"policy.treatment.temporary: {TREATMENTS}; policy.treatment.permanent: {TREATMENTS}",
+        ),
         (
             "SIAGA112_AGI__PORT",
             "http",
@@ -183,8 +189,17 @@ def test_the_environment_names_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_in_the_environment_is_one_line(tmp_path: Path, name: str, value: str, error: str) -> None:
-    """A name or a value that is wrong in the environment is told like one in the file."""
-    assert refused(written(tmp_path, 'site = "x"'), {name: value}).endswith(error)
+    """A name or a value that is wrong in the environment is told like one in the file, which it is not in."""
+    assert refused(written(tmp_path, 'site = "x"'), {name: value}) == f"{name} in the environment: {error}"
+
+
+def test_mistakes_in_both_are_told_apart(tmp_path: Path) -> None:
+    """What is wrong in the file is told of the file."""
+    file = written(tmp_path, "[ami]\nhots = 1\nport = 1")
+    assert refused(file, {"SIAGA112_AMI__SECRT": "x"}) == (
+        f'{file}: unknown key "ami.hots", did you mean "host"?; '
+        'SIAGA112_AMI__SECRT in the environment: unknown key "ami.secrt", did you mean "secret"?'
+    )
 
 
 # ── mistakes ─────────────────────────────────────────────────────────────────────────────────────

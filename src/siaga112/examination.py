@@ -30,8 +30,11 @@ async def _pbx_and_host(
 ) -> tuple[PbxSeen | NotSeen, HostSeen]:
     pbx = await ami_examination.examine(
         ami_address(settings),
-        keys=ours.keys,
-        contexts=[*ours.contexts, *settings.pbx.trunk_contexts, *settings.pbx.ivr_contexts],
+        ami_examination.Sought(
+            keys=tuple(ours.keys),
+            queues=tuple(settings.pbx.queues),
+            contexts=(*ours.contexts, *settings.pbx.trunk_contexts, *settings.pbx.ivr_contexts),
+        ),
     )
     host = host_examination.examine(
         config=config,
@@ -56,6 +59,7 @@ def _wanted(settings: Settings, config: Path) -> Wanted:
     return Wanted(
         config=str(config),
         ami=f"{settings.ami.host}:{settings.ami.port}",
+        ami_host=settings.ami.host,
         username=settings.ami.username,
         secret=settings.ami.secret.get_secret_value(),
         trunk_contexts=tuple(pbx.trunk_contexts),

@@ -397,7 +397,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError(f"{source}: {'; '.join(_explain(error))}") from error
+        raise ConfigurationError(_explain(error, source, env)) from error
 
 
 def source_of(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
@@ -455,8 +455,9 @@ def _scalar(text: str) -> object:
     return text
 
 
-def _explain(error: ValidationError) -> list[str]:
-    lines = []
+def _explain(error: ValidationError, source: Path, env: Mapping[str, str]) -> str:
+    """Say what is wrong, after the name of what it is wrong in."""
+    lines: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
         where = [str(part) for part in problem["loc"] if not str(part).startswith("function-")]
         key = ".".join(where) or "the file"
@@ -465,10 +466,19 @@ def _explain(error: ValidationError) -> list[str]:
             hint = (
                 f', did you mean "{nearest[0]}"?' if nearest else f" (known: {', '.join(_known(where[:-1]))})"
             )
-            lines.append(f'unknown key "{key}"{hint}')
+            line = f'unknown key "{key}"{hint}'
         else:
-            lines.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}")
-    return lines
+            line = f"{key}: {problem['msg'].removeprefix('Value error, ')}"
+        lines.setdefault(_given_by(where, env) or str(source), []).append(line)
+    return "; ".join(f"{place}: {'; '.join(told)}" for place, told in lines.items())
+
+
+def _given_by(where: list[str], env: Mapping[str, str]) -> str:
+    """Name the variable that gave this key, or the section that it is in as a whole; '' if none did."""
+    names = [ENV_PREFIX + "__".join(where[:depth]).upper() for depth in range(len(where), 0, -1)]
+    exact = [name for name in names if name in env]
+    within = [name for name in env if names and name.startswith(f"{names[0]}__")]
+    return f"{[*exact, *within][0]} in the environment" if exact or within else ""
 
 
 def _known(sections: list[str]) -> list[str]:

@@ -118,6 +118,7 @@ def test_calls_do_not_begin_at_special_extensions() -> None:
 WANTED = Wanted(
     config="/etc/siaga112/siaga112.toml",
     ami="127.0.0.1:5038",
+    ami_host="127.0.0.1",
     username="siaga112",
     secret="of our own",
     trunk_contexts=("trunk",),
@@ -151,6 +152,62 @@ NOTHING = Examined(
 )
 
 
+FILES = PbxFiles(user=None, timestamps="yes", bind_address="127.0.0.1", keys={}, member_gosubs={})
+
+
+def told(files: PbxFiles, dialplan: str = "") -> PbxSeen:
+    """Have a PBX that shows these files, and a dialplan that a call may come to."""
+    inside = PbxInside(files, contexts=parse(dialplan), agi="", data_dir="")
+    return PbxSeen("22", 0, booted=True, queues=None, inside=inside)
+
+
+@pytest.mark.parametrize(
+    ("bound", "host", "remedy"),
+    [
+        ("127.0.0.1", "127.0.0.1", ""),
+        ("[::1]", "localhost", ""),
+        ("192.0.2.7", "192.0.2.7", ""),
+        ("pbx.example", "pbx.example", ""),
+        ("", "127.0.0.1", "bindaddr = 127.0.0.1 "),
+        ("0.0.0.0", "localhost", "bindaddr = 127.0.0.1 "),
+        ("::", "192.0.2.7", "bindaddr = 192.0.2.7 "),
+        ("[::]", "127.0.0.1", "bindaddr = 127.0.0.1 "),
+    ],
+)
+def test_the_ami_listens_where_we_ask_and_nowhere_else(bound: str, host: str, remedy: str) -> None:
+    """Every address is too many, and so is none set; the remedy is the one that siaga112 asks at."""
+    pbx = told(replace(FILES, bind_address=bound))
+    seen = replace(NOTHING, pbx=pbx, wanted=replace(WANTED, ami_host=host))
+    (line,) = [line for line in diagnose(seen) if line.check == "AMI address"]
+    assert line.health is (Health.WARN if remedy else Health.OK)
+    assert remedy in line.remedy
+
+
+OPERATOR = "siaga112-operator"
+
+
+@pytest.mark.parametrize(
+    ("gosub", "dialplan", "health"),
+    [
+        (OPERATOR, "", "ok"),
+        (f"{OPERATOR},s,1", "", "ok"),
+        ("own", f"[own]\nexten => s,1,Gosub({OPERATOR},s,1)\n same => n,Return()", "ok"),
+        ("own,s,1", "[own]\nexten => s,1,Set(DYNAMIC_FEATURES=mute#siaga112-prank)", "ok"),
+        ("", f"[menu]\nexten => 1,1,Queue(one,t,,,30,,{OPERATOR})", "ok"),
+        ("", f"[menu]\nexten => 1,1,Queue(two,t,,,30,,{OPERATOR})", "warn"),
+        ("own", "[own]\nexten => s,1,Return()", "warn"),
+        ("gone", "", "warn"),
+        ("", "", "warn"),
+    ],
+)
+def test_operators_of_a_queue_get_their_keys(gosub: str, dialplan: str, health: str) -> None:
+    """From the queue's membergosub, which may be the centre's own, or from Queue() itself."""
+    shipped = Shipped({}, (), {"siaga112-prank": "*71"})
+    seen = replace(NOTHING, pbx=told(replace(FILES, member_gosubs={"one": gosub}), dialplan), shipped=shipped)
+    (line,) = [line for line in diagnose(seen) if line.check == "keys in queues"]
+    assert line.health == health
+
+
 def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
     """What depends on a part that is not there is said to be unchecked: never silence, never ok."""
     lines = list(diagnose(NOTHING))
@@ -161,9 +218,7 @@ def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
 
 def test_a_user_who_is_not_in_the_files_is_not_judged_by_them() -> None:
     """Then nothing is known of his rights: unchecked, with the command that shows them."""
-    inside = PbxInside(PbxFiles(user=None, timestamps="yes", keys={}), contexts={}, agi="", data_dir="")
-    pbx = PbxSeen("22", 0, booted=True, queues=None, inside=inside)
-    lines = {line.check: line for line in diagnose(replace(NOTHING, pbx=pbx))}
+    lines = {line.check: line for line in diagnose(replace(NOTHING, pbx=told(FILES)))}
     for check in ("AMI read classes", "AMI write timeout", "AMI event filter"):
         assert lines[check].health is Health.UNCHECKED
         assert "manager show user siaga112" in lines[check].remedy

@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +19,6 @@ MANUAL: Final = REPOSITORY / "docs" / "manual.md"
 CHAPTER: Final = "Install beside an existing PBX"
 
 RELOADS: Final = ("dialplan reload", "manager reload", "module reload features", "queue reload all")
-NOT_HERE: Final = (
-    "apt ",
-    "python3 -m venv ",
-    "/opt/siaga112/bin/pip ",
-    "ln -sf ",
-    "systemd-sysusers ",
-    "systemctl ",
-)
-"""What changes the machine: a wheel in a clean environment and the units have tests of their own."""
 
 
 class Foreign(Asterisk):
@@ -147,6 +139,13 @@ class Block:
     language: str
     text: str
 
+    @property
+    def file(self) -> str:
+        """The file that is named before it."""
+        named = re.search(r"(?:ppend to|Write|in) `(/[^`]+)`", self.said)
+        assert named, f"no file is named before {self}"
+        return named[1]
+
 
 def blocks(section: str) -> Iterator[Block]:
     """Read the blocks of a section of the chapter, in order."""
@@ -158,13 +157,70 @@ def blocks(section: str) -> Iterator[Block]:
         yield Block(said, found[2], textwrap.dedent(found[3]))
 
 
-class Admin:
-    """Does what the manual says, on this PBX instead of the machine's own."""
+class Admin(ABC):
+    """Does what the manual says."""
+
+    not_here: ClassVar[tuple[str, ...]]
+    """The beginnings of the lines that this admin cannot do."""
+
+    def __init__(self) -> None:
+        self.printed: list[str] = []
+
+    @abstractmethod
+    def place(self, path: str) -> Path:
+        """Say where a file is that the manual names."""
+
+    @abstractmethod
+    async def run(self, script: str) -> str:
+        """Have these lines run from the unpacked siaga112; give what they print."""
+
+    async def follow(self, section: str) -> None:
+        """Do every step of a section."""
+        for block in blocks(section):
+            await self.do(block)
+
+    async def do(self, block: Block) -> None:
+        """Do what one block says."""
+        if block.language == "sh":
+            lines = [line for line in block.text.splitlines() if not line.startswith(self.not_here)]
+            self.printed.append(await self.run("\n".join(lines)))
+        else:
+            self._write(block)
+
+    def _write(self, block: Block) -> None:
+        path = self.place(block.file)
+        match block.language:
+            case "diff":
+                old = "".join(f"{line[1:]}\n" for line in block.text.splitlines() if line[0] != "+")
+                new = "".join(f"{line[1:]}\n" for line in block.text.splitlines() if line[0] != "-")
+                before = path.read_text("utf-8")
+                assert before.count(old) == 1, f"{old!r} is not in {path}"
+                path.write_text(before.replace(old, new), "utf-8")
+            case "toml":
+                path.write_text(block.text, "utf-8")
+            case _:
+                assert path.is_file(), f"{path} is not there to be appended to"
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(block.text)
+
+
+class LabAdmin(Admin):
+    """Does it on a PBX of the lab instead of the machine's own."""
+
+    not_here = (
+        "apt ",
+        "python3 -m venv ",
+        "/opt/siaga112/bin/pip ",
+        "ln -sf ",
+        "systemd-sysusers ",
+        "systemctl ",
+    )
+    """What changes the machine: `make install-log` does that on a machine of its own."""
 
     def __init__(self, pbx: Foreign, home: Path, environ: dict[str, str]) -> None:
+        super().__init__()
         self.pbx = pbx
         self.home = home
-        self.printed: list[str] = []
         self._environ = {**os.environ, **environ}
         self._places = {
             "/etc/asterisk": str(pbx.folder / "etc"),
@@ -182,7 +238,7 @@ class Admin:
         shims = {
             "asterisk": f'exec {console} "$@"\n',
             "fwconsole": f'[ "$1" = reload ]\n{reloads}',
-            "sudo": 'shift 2; exec "$@"\n',
+            "runuser": 'shift 3; exec "$@"\n',
             "siaga112": f'exec {sys.executable} -m siaga112 "$@"\n',
         }
         for name, text in shims.items():
@@ -190,45 +246,19 @@ class Admin:
             (programs / name).chmod(0o755)
         self._environ["PATH"] = f"{programs}:{self._environ['PATH']}"
 
-    async def follow(self, section: str) -> None:
-        """Do every step of a section."""
-        for block in blocks(section):
-            await self.do(block)
-
-    async def do(self, block: Block) -> None:
-        """Do what one block says."""
-        if block.language == "sh":
-            await self._run(block.text)
-        else:
-            self._write(block)
-
-    def _write(self, block: Block) -> None:
-        named = re.search(r"(?:ppend to|Write|in) `(/[^`]+)`", block.said)
-        assert named, f"no file is named before {block}"
-        path = Path(self._here(named[1]))
-        match block.language:
-            case "diff":
-                old = "".join(f"{line[1:]}\n" for line in block.text.splitlines() if line[0] != "+")
-                new = "".join(f"{line[1:]}\n" for line in block.text.splitlines() if line[0] != "-")
-                before = path.read_text("utf-8")
-                assert before.count(old) == 1, f"{old!r} is not in {path}"
-                path.write_text(before.replace(old, new), "utf-8")
-            case "toml":
-                path.write_text(block.text, "utf-8")
-            case _:
-                assert path.is_file(), f"{path} is not there to be appended to"
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(block.text)
+    def place(self, path: str) -> Path:
+        """Say where it is in the lab."""
+        return Path(self._here(path))
 
     def _here(self, text: str) -> str:
         for place, ours in self._places.items():
             text = text.replace(place, ours)
         return text
 
-    async def _run(self, script: str) -> None:
-        lines = [line for line in script.splitlines() if not line.startswith(NOT_HERE)]
+    async def run(self, script: str) -> str:
+        """Run it with the lab's programs before the machine's."""
         process = await asyncio.create_subprocess_exec(
-            *("sh", "-ec", self._here("\n".join(lines))),
+            *("sh", "-ec", self._here(script)),
             cwd=REPOSITORY,
             env=self._environ,
             stdin=asyncio.subprocess.DEVNULL,
@@ -237,4 +267,4 @@ class Admin:
         )
         output, _ = await process.communicate()
         assert process.returncode == 0, f"{script}\n{output.decode()}"
-        self.printed.append(output.decode())
+        return output.decode()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab import Event, Observer, Version, find, place_call, ports
 from tests.lab.daemon import Daemon
-from tests.pbx.foreign import Admin, Foreign, FreePbx, Plain, blocks
+from tests.pbx.foreign import Foreign, FreePbx, LabAdmin, Plain, blocks
 
 pytestmark = pytest.mark.pbx
 CALLER: Final = "081234567890"
@@ -34,7 +34,7 @@ async def served(pbx: Foreign, seen: Observer) -> Event:
 
 
 @asynccontextmanager
-async def both_halves(admin: Admin, environ: dict[str, str]) -> AsyncIterator[tuple[Daemon, Daemon]]:
+async def both_halves(admin: LabAdmin, environ: dict[str, str]) -> AsyncIterator[tuple[Daemon, Daemon]]:
     """Run what the two units run, with what the first steps wrote."""
     secret = (admin.home / "siaga112/credentials/AMI__SECRET").read_text("utf-8")
     credentials = Path(environ["CREDENTIALS_DIRECTORY"])
@@ -74,7 +74,7 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
             await pbx.observe() as seen,
         ):
             environ |= {"SIAGA112_AMI__PORT": str(pbx.ami_port), "SIAGA112_AGI__PORT": str(pbx.agi_port)}
-            admin = Admin(pbx, home, environ)
+            admin = LabAdmin(pbx, home, environ)
             await served(pbx, seen)
 
             await admin.follow("The program")
@@ -84,7 +84,9 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
             await served(pbx, seen)  # nothing runs yet
             await seen.wait_for(lambda e: e.name == "VarSet" and e["Variable"] == "DYNAMIC_FEATURES")
             async with both_halves(admin, environ) as (screen, track):
-                look, wait, enforce, block, unblock = list(blocks("Observe, read, enforce"))[1:]
+                doctor, look, wait, enforce, block, unblock = list(blocks("Observe, read, enforce"))[1:]
+                await admin.do(doctor)
+                assert "0 warn, 0 fail, 0 not checked" in admin.printed[-1], admin.printed[-1]
                 since = seen.mark()
                 bridged = await served(pbx, seen)
                 verdict = await seen.wait_for(

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from panoramisk.message import Message
@@ -32,19 +33,29 @@ SECONDS: Final = 5.0
 
 CONTEXTS_MAX: Final = 500
 _FILTERS_MAX: Final = 100
+_LAST: Final = -1
+"""Of several lines with the same key the last is in force: `[general](+)` stands below `[general]`."""
 
 Row = dict[str, object]
 
 
-async def examine(address: AmiAddress, keys: Iterable[str], contexts: Iterable[str]) -> PbxSeen | NotSeen:
-    """Log in and ask.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What to ask for: the whole of a dialplan may be tens of thousands of lines."""
 
-    `keys` are the names to look for in features.conf, [applicationmap]; `contexts` those from which on
-    the dialplan is looked at, as far as calls may go: the whole of it may be tens of thousands of lines.
-    """
+    keys: tuple[str, ...]
+    """To look for in features.conf, [applicationmap]."""
+    queues: tuple[str, ...]
+    """To look for in queues.conf."""
+    contexts: tuple[str, ...]
+    """From which on the dialplan is looked at, as far as calls may go."""
+
+
+async def examine(address: AmiAddress, sought: Sought) -> PbxSeen | NotSeen:
+    """Log in and ask."""
     try:
         async with asyncio.timeout(SECONDS), _opened(address) as questions:
-            return await questions.all(tuple(keys), tuple(contexts))
+            return await questions.all(sought)
     except AmiRefusedError as error:
         return NotSeen(str(error), refused=True)
     except TimeoutError:
@@ -77,7 +88,7 @@ class _Questions:
         self._inbox = inbox
         self._username = username
 
-    async def all(self, keys: Sequence[str], contexts: Sequence[str]) -> PbxSeen:
+    async def all(self, sought: Sought) -> PbxSeen:
         """Ask everything."""
         ahead = await self._ahead()
         version = (await self._one("CoreSettings")).get("AsteriskVersion")
@@ -93,44 +104,48 @@ class _Questions:
                 for message in slice_
             ),
             queues=queues,
-            inside=await self._inside(keys, contexts) if version else None,
+            inside=await self._inside(sought) if version else None,
         )
 
-    async def _inside(self, keys: Sequence[str], contexts: Sequence[str]) -> PbxInside:
+    async def _inside(self, sought: Sought) -> PbxInside:
+        files = await self._files(sought)
+        gosubs = files.member_gosubs.values() if files else ()
         return PbxInside(
-            files=await self._files(keys),
-            contexts=await self._contexts(contexts),
+            files=files,
+            contexts=await self._contexts(
+                [*sought.contexts, *(gosub.partition(",")[0] for gosub in gosubs if gosub)]
+            ),
             agi=await self._value("SIAGA_AGI"),
             data_dir=await self._value("ASTDATADIR"),
         )
 
-    async def _files(self, keys: Sequence[str]) -> PbxFiles | None:
-        if not await self._value(
-            "AST_CONFIG(manager.conf,general,enabled)"
-        ):  # it is set, or we were not here
+    async def _files(self, sought: Sought) -> PbxFiles | None:
+        if not await self._setting("manager.conf", "general", "enabled"):  # it is set, or we were not here
             return None
         return PbxFiles(
             user=await self._user(),
-            timestamps=await self._value("AST_CONFIG(manager.conf,general,timestampevents)"),
-            keys={
-                name: await self._value(f"AST_CONFIG(features.conf,applicationmap,{name})") for name in keys
+            timestamps=await self._setting("manager.conf", "general", "timestampevents"),
+            bind_address=await self._setting("manager.conf", "general", "bindaddr"),
+            keys={name: await self._setting("features.conf", "applicationmap", name) for name in sought.keys},
+            member_gosubs={
+                name: await self._setting("queues.conf", name, "membergosub") for name in sought.queues
             },
         )
 
     async def _user(self) -> ManagerUser | None:
-        mine = f"AST_CONFIG(manager.conf,{self._username}"
+        mine = ("manager.conf", self._username)
         # Whoever may ask this has a write class: if the files do not say so, the user is not in them.
-        if not (write := _classes(await self._value(f"{mine},write)"))):
+        if not (write := _classes(await self._setting(*mine, "write"))):
             return None
         filters = []
         for number in range(_FILTERS_MAX):
-            if not (one := await self._value(f"{mine},eventfilter,{number})")):
+            if not (one := await self._setting(*mine, "eventfilter", number)):
                 break
             filters.append(one)
         return ManagerUser(
-            read=_classes(await self._value(f"{mine},read)")),
+            read=_classes(await self._setting(*mine, "read")),
             write=write,
-            write_timeout=await self._value(f"{mine},writetimeout)"),
+            write_timeout=await self._setting(*mine, "writetimeout"),
             filters=tuple(filters),
         )
 
@@ -161,6 +176,9 @@ class _Questions:
         with contextlib.suppress(ValueError):
             return round((float(text) - (asked + time.time()) / 2) * SECOND)
         return None
+
+    async def _setting(self, file: str, section: str, key: str, number: int = _LAST) -> str:
+        return await self._value(f"AST_CONFIG({file},{section},{key},{number})")
 
     async def _value(self, expression: str) -> str:
         answer = await self._one("Getvar", Variable=expression)

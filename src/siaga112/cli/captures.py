@@ -128,7 +128,8 @@ def replay(
     failed = []
     for file in files:
         header, replayed, entries = _replay(file, config)
-        listed += [rows.call(entry, config.zone) for entry in entries]
+        row = rows.explained if explain else rows.call
+        listed += [row(entry, config.zone) for entry in entries]
         if explain and not json:
             for entry in entries:
                 explain_entry(entry, config.zone)

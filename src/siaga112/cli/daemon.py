@@ -1,7 +1,7 @@
 """`run`, `check-config`, `mode`."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,7 +12,7 @@ from siaga112.core.model import Mode
 @app.command()
 def run(
     only: Annotated[
-        str | None, typer.Option("--only", help="Run one half alone.", metavar="track|screen")
+        Literal["track", "screen"] | None, typer.Option("--only", help="Run one half alone.")
     ] = None,
 ) -> None:
     """Run the daemon: follow the PBX (track) and answer the dialplan (screen).
@@ -24,10 +24,7 @@ def run(
     from siaga112 import logs  # noqa: PLC0415
     from siaga112.app import Daemon, Half  # noqa: PLC0415
 
-    try:
-        half = Half(only) if only else None
-    except ValueError:
-        raise typer.BadParameter('write "track" or "screen"', param_hint="--only") from None
+    half = Half(only) if only else None
     config = settings()
     logs.configure()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -52,7 +49,9 @@ def check_config() -> None:
 @app.command()
 def mode(
     by: ByOption,
-    to: Annotated[Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.")] = None,
+    to: Annotated[
+        Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.", metavar="MODE")
+    ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
 ) -> None:
     """Show or switch the enforcement of the whole site, at once: the kill switch.

@@ -59,18 +59,12 @@ def calls(  # noqa: PLR0917 - one parameter an option
     found = at_desk(act)
     if call and not found:
         raise SiagaError(f'no call "{call}" in the ledger')
-    listed = [rows.call(entry, zone) for entry in found]
-    if json:
-        for row, entry in zip(listed, found, strict=True):
-            if explain:
-                row["facts"] = [rows.fact(seen, zone) for seen in entry.finding.call.facts]
-                row["deciding"] = [rows.fact(seen, zone) for seen in entry.finding.deciding]
-        show.as_json(listed)
-    elif explain:
+    if explain and not json:
         for entry in found:
             explain_entry(entry, zone)
-    else:
-        show.table(listed, _COLUMNS, "no calls")
+        return
+    row = rows.explained if explain else rows.call
+    show.listing([row(entry, zone) for entry in found], _COLUMNS, "no calls", json=json)
 
 
 def start(text: str, now: int) -> int:
@@ -105,7 +99,7 @@ def mark(
     call: Annotated[
         str, typer.Argument(help="The call's id; or a number: its last answered call.", metavar="CALL")
     ],
-    as_: Annotated[Mark, typer.Argument(help="What the call was.", metavar="genuine|information|prank")],
+    as_: Annotated[Mark, typer.Argument(help="What the call was.", metavar="MARK")],
     by: ByOption,
     note: Annotated[str, typer.Option("--note", help="Why, for the record.", metavar="TEXT")] = "",
 ) -> None:

@@ -44,6 +44,14 @@ class _Commands(TyperGroup):
         with _pipes():
             return super().invoke(ctx)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List each command with its whole first sentence, not with as much of it as fits into a line."""
+        commands = [(name, super(_Commands, self).get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(_LONG)) for name, command in commands if command]
+            )
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         command = super().get_command(ctx, cmd_name)
         if command is not None and command.help and _EXAMPLE in command.help:
@@ -52,6 +60,7 @@ class _Commands(TyperGroup):
         return command
 
 
+_LONG = 500
 _EXAMPLE = "\n\nExample: "
 
 app = typer.Typer(
@@ -74,7 +83,13 @@ def _user() -> str:
 
 ByOption = Annotated[
     str,
-    typer.Option("--by", help="Who decides, for the record.", default_factory=_user, show_default="you"),
+    typer.Option(
+        "--by",
+        help="Who decides, for the record.",
+        metavar="NAME",
+        default_factory=_user,
+        show_default="you",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]
 NumberArgument = Annotated[

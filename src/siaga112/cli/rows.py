@@ -42,6 +42,15 @@ def call(entry: Entry, zone: ZoneInfo) -> Row:
     }
 
 
+def explained(entry: Entry, zone: ZoneInfo) -> Row:
+    """Spell a row of the ledger with what was seen of the call, and what of it decided."""
+    return {
+        **call(entry, zone),
+        "facts": [fact(seen, zone) for seen in entry.finding.call.facts],
+        "deciding": [fact(seen, zone) for seen in entry.finding.deciding],
+    }
+
+
 def fact(seen: Fact, zone: ZoneInfo) -> Row:
     """Spell one thing seen on a call."""
     return {"at": instant(seen.at, zone), "fact": seen.kind, "detail": seen.detail}

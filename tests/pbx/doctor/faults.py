@@ -27,6 +27,9 @@ START: Final = "systemctl start siaga112 (or: siaga112 run)"
 COPY: Final = "siaga112 files asterisk --to /etc/asterisk"
 FILTER_REMEDY: Final = f"in {USER} [siaga112]: the eventfilter lines that we ship ({COPY} --diff)"
 DIFFERENT_REMEDY: Final = f"{COPY} --diff; then on the PBX: asterisk -rx 'dialplan reload'"
+BIND_REMEDY: Final = (
+    "in manager.conf [general]: bindaddr = 127.0.0.1 (then on the PBX: asterisk -rx 'manager reload')"
+)
 ACL_REMEDY: Final = (
     "in redis-acl.conf: this user as we ship it (siaga112 files config --to /etc/siaga112 --diff)"
 )
@@ -77,6 +80,23 @@ async def no_func_config(bench: Bench) -> AsyncIterator[Settings]:
         yield {}
     finally:
         await bench.lab.action({"Action": "ModuleLoad", "LoadType": "load", "Module": "func_config.so"})
+
+
+def bound(line: str) -> Arrange:
+    """Have this in place of bindaddr, not read yet: a lab listens on loopback alone."""
+
+    @asynccontextmanager
+    async def arrange(bench: Bench) -> AsyncIterator[Settings]:
+        file = bench.pbx.folder / "etc/manager.conf"
+        text = file.read_text("utf-8")
+        assert "bindaddr = 127.0.0.1\n" in text
+        file.write_text(text.replace("bindaddr = 127.0.0.1\n", line), "utf-8")
+        try:
+            yield {}
+        finally:
+            file.write_text(text, "utf-8")
+
+    return arrange
 
 
 @asynccontextmanager
@@ -345,6 +365,32 @@ FAULTS: Final = (
         edits=(Edit(USER, FIRST_FILTERS, f"{FIRST_FILTERS}eventfilter = Event: DeviceStateChange\n"),),
     ),
     Fault(
+        "the AMI is open to the network",
+        "warn",
+        "AMI address",
+        "the AMI listens on every address of the PBX: bindaddr = 0.0.0.0",
+        BIND_REMEDY,
+        arrange=bound("bindaddr = 0.0.0.0\n"),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the AMI is open to the network, further down in the file",
+        "warn",
+        "AMI address",
+        "the AMI listens on every address of the PBX: bindaddr = ::",
+        BIND_REMEDY,
+        arrange=bound("bindaddr = 127.0.0.1\n[general](+)\nbindaddr = ::\n"),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "manager.conf does not say where the AMI listens",
+        "warn",
+        "AMI address",
+        "the AMI listens on every address of the PBX: bindaddr is not set",
+        BIND_REMEDY,
+        arrange=bound(""),
+    ),
+    Fault(
         "events carry no time",
         "warn",
         "AMI timestamps",
@@ -536,6 +582,24 @@ FAULTS: Final = (
         edits=(Edit("features.conf", "#include", ";"),),
     ),
     Fault(
+        "the queue does not give operators their keys",
+        "warn",
+        "keys in queues",
+        "operators of siaga112 have no keys to mark calls: queues.conf [siaga112] has no membergosub",
+        "in queues.conf [siaga112]: membergosub = siaga112-operator "
+        "(then on the PBX: asterisk -rx 'queue reload all')",
+        edits=(Edit("queues.conf", "membergosub = siaga112-operator"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the queue has a membergosub of its own",
+        "warn",
+        "keys in queues",
+        "operators of siaga112 have no keys to mark calls: membergosub = office gives them none",
+        "in extensions.conf [office], before Return(): same => n,Gosub(siaga112-operator,s,1)",
+        edits=(Edit("queues.conf", "membergosub = siaga112-operator", "membergosub = office"),),
+    ),
+    Fault(
         "a prompt is missing",
         "warn",
         "prompts",
@@ -720,7 +784,7 @@ FAULTS: Final = (
         "fail",
         "state directory",
         "…/none: does not exist",
-        "install -d -o siaga112 -m 700 …/none (and: sudo -u siaga112 siaga112 doctor)",
+        "install -d -o siaga112 -m 700 …/none (and: runuser -u siaga112 -- siaga112 doctor)",
         arrange=no_state,
     ),
     Fault(
@@ -777,7 +841,7 @@ ANOTHER_USER: Final = Fault(
     "fail",
     "state directory",
     "{state}: is not for this user to …",
-    "install -d -o siaga112 -m 700 {state} (and: sudo -u siaga112 siaga112 doctor)",
+    "install -d -o siaga112 -m 700 {state} (and: runuser -u siaga112 -- siaga112 doctor)",
 )
 
 EVERY: Final = (*FAULTS, STOPPED, PBX_LOST, CLOCK, REDIS_CLOCK, ANOTHER_USER)

@@ -20,7 +20,7 @@ from siaga112.core.doctor.found import (
     Shipped,
     Wanted,
 )
-from siaga112.core.doctor.lines import Health, Line, unchecked
+from siaga112.core.doctor.lines import Health, Line, unchecked, unread
 
 OF_PBX: Final[dict[str, Callable[[PbxSeen, Wanted], Iterable[Line]]]] = {
     "PBX clock": manager.clock,
@@ -36,7 +36,8 @@ OF_AMI_USER: Final[dict[str, Callable[[PbxSeen, ManagerUser, Shipped], Iterable[
 }
 """What manager.conf, and what it includes, says of the AMI user."""
 
-OF_PBX_FILES: Final[dict[str, Callable[[PbxFiles, Shipped], Iterable[Line]]]] = {
+OF_PBX_FILES: Final[dict[str, Callable[[PbxFiles, Wanted, Shipped], Iterable[Line]]]] = {
+    "AMI address": manager.address,
     "AMI timestamps": manager.timestamps,
     "operators' keys": centre.keys,
 }
@@ -50,6 +51,7 @@ OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], I
     "dialplan AGI bounded": dialplan.agi_bounded,
     "dialplan AGISTATUS": dialplan.agi_status,
     "menus": dialplan.menus,
+    "keys in queues": centre.keys_in_queues,
 }
 """What needs `write = reporting`."""
 
@@ -101,7 +103,8 @@ def diagnose(seen: Examined) -> Iterator[Line]:
         else:
             yield from _named(name, [_unread(inside, hidden)])
     for name, of_files in OF_PBX_FILES.items():
-        yield from _named(name, of_files(files, seen.shipped) if files else [_unread(inside, hidden)])
+        lines = of_files(files, wanted, seen.shipped) if files else [_unread(inside, hidden)]
+        yield from _named(name, lines)
     for name, of_inside in OF_PBX_INSIDE.items():
         if pbx and inside:
             yield from _named(name, of_inside(pbx, inside, wanted, seen.shipped))
@@ -115,9 +118,7 @@ def diagnose(seen: Examined) -> Iterator[Line]:
 
 
 def _unread(inside: PbxInside | None, hidden: str) -> Line:
-    if inside is None:
-        return unchecked(hidden)
-    return unchecked("Asterisk's function AST_CONFIG is missing", "in modules.conf: load = func_config.so")
+    return unread() if inside else unchecked(hidden)
 
 
 def _named(name: str, lines: Iterable[Line]) -> Iterator[Line]:

@@ -1,9 +1,22 @@
 """The centre: queues, operators, their keys, and what callers hear."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from siaga112.core.doctor.found import Examined, PbxFiles, PbxSeen, Shipped, Wanted
-from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.core.doctor.found import (
+    Contexts,
+    Examined,
+    PbxFiles,
+    PbxInside,
+    PbxSeen,
+    Shipped,
+    Step,
+    Wanted,
+)
+from siaga112.core.doctor.lines import Line, fail, ok, unchecked, unread, warn
+
+OPERATOR: Final = "siaga112-operator"
+"""Our context that gives an operator's leg its keys."""
 
 
 def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
@@ -32,7 +45,7 @@ def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
             yield ok(f"queue {name}, {len(members)} operator{'' if len(members) == 1 else 's'} logged in")
 
 
-def keys(files: PbxFiles, shipped: Shipped) -> Iterator[Line]:
+def keys(files: PbxFiles, _: Wanted, shipped: Shipped) -> Iterator[Line]:
     """Look for the operator's keys in features.conf."""
     missing = [name for name in shipped.keys if not files.keys.get(name)]
     if missing:
@@ -42,6 +55,46 @@ def keys(files: PbxFiles, shipped: Shipped) -> Iterator[Line]:
         )
     else:
         yield ok("the operators' keys are in features.conf")
+
+
+def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
+    """Look whether operators whom a queue connects get the keys: from the queue, or from Queue() itself."""
+    if inside.files is None:
+        yield unread()
+        return
+    for queue in wanted.queues:
+        gosub = inside.files.member_gosubs.get(queue, "")
+        context = gosub.partition(",")[0]
+        if context == OPERATOR or _gives_keys(inside.contexts, context, shipped):
+            yield ok(f"operators of {queue} get their keys: membergosub = {gosub}")
+        elif any(_queues_with_keys(step, queue) for step in _steps(inside.contexts)):
+            yield ok(f"operators of {queue} get their keys: Queue() with {OPERATOR}")
+        elif gosub:
+            yield warn(
+                f"operators of {queue} have no keys to mark calls: membergosub = {gosub} gives them none",
+                f"in extensions.conf [{context}], before Return(): same => n,Gosub({OPERATOR},s,1)",
+            )
+        else:
+            yield warn(
+                f"operators of {queue} have no keys to mark calls: queues.conf [{queue}] has no membergosub",
+                f"in queues.conf [{queue}]: membergosub = {OPERATOR} "
+                "(then on the PBX: asterisk -rx 'queue reload all')",
+            )
+
+
+def _gives_keys(contexts: Contexts, context: str, shipped: Shipped) -> bool:
+    here = _steps({context: contexts[context]}) if context in contexts else ()
+    return any(OPERATOR in step.data or any(key in step.data for key in shipped.keys) for step in here)
+
+
+def _queues_with_keys(step: Step, queue: str) -> bool:
+    return (
+        step.application.lower() == "queue" and step.data.partition(",")[0] == queue and OPERATOR in step.data
+    )
+
+
+def _steps(contexts: Contexts) -> Iterator[Step]:
+    return (step for context in contexts.values() for steps in context.extensions.values() for step in steps)
 
 
 def prompts(seen: Examined) -> Iterator[Line]:

@@ -48,8 +48,12 @@ class PbxFiles:
     """None if manager.conf does not have it."""
     timestamps: str
     """`timestampevents` of manager.conf."""
+    bind_address: str
+    """`bindaddr` of manager.conf; '' if it is not set."""
     keys: Mapping[str, str]
     """Of features.conf, [applicationmap]: the names that we ship, with what they are there."""
+    member_gosubs: Mapping[str, str]
+    """Queue → its `membergosub` in queues.conf; '' if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class PbxInside:
     files: PbxFiles | None
     """None if Asterisk does not read them to us (its func_config is not loaded)."""
     contexts: Contexts
-    """As loaded: the trunks', the menus' and ours, and all into which a call may go from there."""
+    """As loaded: the trunks', the menus', the queues' and ours, and all into which a call may go then."""
     agi: str
     """The global SIAGA_AGI; '' if it is not set."""
     data_dir: str
@@ -158,6 +162,7 @@ class Wanted:
 
     config: str
     ami: str
+    ami_host: str
     username: str
     secret: str = field(repr=False)
     trunk_contexts: tuple[str, ...]

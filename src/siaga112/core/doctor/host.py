@@ -54,7 +54,7 @@ def state_dir(seen: Examined) -> Iterator[Line]:
     if host.state_dir:
         yield fail(
             f"{wanted.state_dir}: {host.state_dir}",
-            f"install -d -o siaga112 -m 700 {wanted.state_dir} (and: sudo -u siaga112 siaga112 doctor)",
+            f"install -d -o siaga112 -m 700 {wanted.state_dir} (and: runuser -u siaga112 -- siaga112 doctor)",
         )
     elif host.state_dir_open:
         yield warn(

@@ -44,3 +44,8 @@ def fail(found: str, remedy: str) -> Line:
 def unchecked(why: str, remedy: str = "") -> Line:
     """Say why a thing could not be seen, and how to see it."""
     return Line(Health.UNCHECKED, f"not checked: {why}", remedy)
+
+
+def unread() -> Line:
+    """Say that Asterisk does not read its configuration files to us."""
+    return unchecked("Asterisk's function AST_CONFIG is missing", "in modules.conf: load = func_config.so")

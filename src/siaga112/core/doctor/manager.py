@@ -1,6 +1,7 @@
 """The AMI user and manager.conf: what we may see, and how fast."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Final
 
 from siaga112.core.doctor.found import Examined, ManagerUser, PbxFiles, PbxSeen, Shipped, Wanted
@@ -134,7 +135,32 @@ def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Li
         yield ok(f"{len(has)} eventfilter lines, as we ship them")
 
 
-def timestamps(files: PbxFiles, _: Shipped) -> Iterator[Line]:
+def address(files: PbxFiles, wanted: Wanted, _: Shipped) -> Iterator[Line]:
+    """Look whether the AMI, which is not encrypted, can be reached from further away than need be."""
+    bound = files.bind_address
+    if not _is_every(bound):
+        yield ok(f"bindaddr = {bound}")
+    else:
+        how = f"= {bound}" if bound else "is not set"
+        yield warn(
+            f"the AMI listens on every address of the PBX: bindaddr {how}",
+            f"in manager.conf [general]: bindaddr = {_numeric(wanted.ami_host)} "
+            "(then on the PBX: asterisk -rx 'manager reload')",
+        )
+
+
+def _is_every(bound: str) -> bool:
+    try:
+        return ip_address(bound.strip("[]") or "::").is_unspecified
+    except ValueError:  # a name
+        return False
+
+
+def _numeric(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def timestamps(files: PbxFiles, _: Wanted, __: Shipped) -> Iterator[Line]:
     """Look whether events carry the PBX's own time."""
     if files.timestamps.lower() in _TRUE:
         yield ok("timestampevents = yes")

@@ -1,0 +1,97 @@
+"""docs/reference.md and docs/commands.md leave nothing out. The metrics have tests of their own."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from siaga112.cli import rows, story
+from siaga112.core.model import (
+    SECOND,
+    Allow,
+    CallerRecord,
+    Deed,
+    Level,
+    Missed,
+    Mode,
+    Proposal,
+    ProposalCause,
+    Screening,
+    ScreenReason,
+    Treatment,
+    Verdict,
+)
+from siaga112.service.desk import Held
+from tests import commands
+from tests.samples import CALLER, NOW, RULES, block, call_id, entry, prank, strike
+
+ROOT: Final = Path(__file__).parents[1]
+REFERENCE: Final = (ROOT / "docs/reference.md").read_text("utf-8")
+ZONE: Final = ZoneInfo("Asia/Jakarta")
+RECORD: Final = CallerRecord(
+    CALLER,
+    strikes=(strike(1),),
+    blocks=(block(NOW, None),),
+    allow=Allow(NOW, "supervisor", "clinic"),
+    proposals=(Proposal(NOW, ProposalCause.POLICY, None, 1, "misused"),),
+    missed=(Missed(call_id(1), NOW, SECOND),),
+)
+STORY: Final = story.Story(
+    Held(RECORD, (), ()), Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), Mode.OBSERVE, RULES, NOW
+)
+
+
+def chapter(title: str) -> str:
+    """Give a chapter of the reference."""
+    return REFERENCE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_every_command_is_there_as_it_explains_itself() -> None:
+    """Whoever changes a command or an option runs `make docs`. A new process: imports decide the order."""
+    made = subprocess.run(
+        [sys.executable, "-m", "tests.commands"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert (ROOT / "docs/commands.md").read_text("utf-8") == made.stdout
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """The README's table, or its text, names each."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [name for name in commands.names() if not re.search(rf"`[^`\n]*\b{name}\b", readme)] == []
+
+
+def test_every_channel_variable_is_there() -> None:
+    """What our dialplan sets for others to read, or reads of what they set; not what is its own (LOCAL)."""
+    files = "".join(file.read_text("utf-8") for file in (ROOT / "asterisk").glob("*.conf"))
+    own = set(re.findall(r"LOCAL\((SIAGA_\w+)\)", files))
+    used = set(re.findall(r"SIAGA_[A-Z_]+", files)) - own
+    assert {"SIAGA_VERDICT", "SIAGA_AGI"} <= used
+    assert [name for name in sorted(used) if f"`{name}`" not in chapter("Channel variables")] == []
+
+
+@pytest.mark.parametrize("value", [*Verdict, *ScreenReason, *Treatment, *Level], ids=str)
+def test_every_value_of_a_channel_variable_is_there(value: str) -> None:
+    """A dialplan branches on these."""
+    assert f"`{value}`" in chapter("Channel variables")
+
+
+@pytest.mark.parametrize(
+    ("command", "row"),
+    [
+        ("`calls`, `replay`", rows.call(entry(prank(1)), ZONE)),
+        ("`blocks`", rows.block(CALLER, RECORD.blocks[0], ZONE)),
+        ("`blocks --proposed`", rows.proposal(RECORD, ZONE)),
+        ("`allowed`", rows.allowed(RECORD, ZONE)),
+        ("`callbacks`", rows.missed(RECORD, ZONE)),
+        ("`audit`", rows.deed(Deed(NOW, "supervisor", "mode", "site"), ZONE)),
+        ("`why`", story.as_row(STORY, ZONE)),
+    ],
+)
+def test_every_name_of_a_row_is_there(command: str, row: rows.Row) -> None:
+    """In the order in which it is printed; what stands in brackets is said of the name before."""
+    (said,) = re.findall(rf"^\| {re.escape(command)} \| (.*) \|$", chapter("`--json`"), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", said)) == list(row)
