@@ -113,6 +113,12 @@ class Running:
             writer.close()
         return said.decode()
 
+    async def told(self, words: str) -> None:
+        """Ask until that is told: a change is known to verdicts within a second, not at once."""
+        async with asyncio.timeout(PATIENCE):
+            while words not in await self.ask():
+                pass  # each look is a caller's question
+
     async def command(self, *arguments: str) -> None:
         """Run a command to its good end."""
         process = await asyncio.create_subprocess_exec(
@@ -170,7 +176,7 @@ async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running
     """At SIGHUP the treatment changes with the next call; a port waits for a restart, and is named."""
     await running.start()
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
-    assert 'SIAGA_TREATMENT "reject"' in await running.ask()
+    await running.told('SIAGA_TREATMENT "reject"')
     running.write('host = "127.0.0.2"\n[policy]\ntreatment = "announce"\n')
     running.process.send_signal(signal.SIGHUP)
     await running.hears("RELOADING=1")
@@ -185,6 +191,7 @@ async def test_a_reload_with_a_bad_file_keeps_the_old_one(running: Running) -> N
     """One line says what is wrong; verdicts go on as before."""
     await running.start()
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
+    await running.told('SIAGA_TREATMENT "reject"')
     running.write("[policy]\ntreatmend = 1\n")
     running.process.send_signal(signal.SIGHUP)
     line = await running.logs("reload_refused")
