@@ -113,7 +113,7 @@ class Running:
             writer.close()
         return said.decode()
 
-    async def told(self, words: str) -> None:
+    async def tells(self, words: str) -> None:
         """Ask until that is told: a change is known to verdicts within a second, not at once."""
         async with asyncio.timeout(PATIENCE):
             while words not in await self.ask():
@@ -176,7 +176,7 @@ async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running
     """At SIGHUP the treatment changes with the next call; a port waits for a restart, and is named."""
     await running.start()
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
-    await running.told('SIAGA_TREATMENT "reject"')
+    await running.tells('SIAGA_TREATMENT "reject"')
     running.write('host = "127.0.0.2"\n[policy]\ntreatment = "announce"\n')
     running.process.send_signal(signal.SIGHUP)
     await running.hears("RELOADING=1")
@@ -191,7 +191,7 @@ async def test_a_reload_with_a_bad_file_keeps_the_old_one(running: Running) -> N
     """One line says what is wrong; verdicts go on as before."""
     await running.start()
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
-    await running.told('SIAGA_TREATMENT "reject"')
+    await running.tells('SIAGA_TREATMENT "reject"')
     running.write("[policy]\ntreatmend = 1\n")
     running.process.send_signal(signal.SIGHUP)
     line = await running.logs("reload_refused")
