@@ -1,10 +1,12 @@
 """One spelling per caller."""
 
+import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberType
 
-from siaga112.core.caller_id import canonical, masked
+from siaga112.core.caller_id import INDONESIA, NumberPlan, _in_e164, _mobile, _mobiles, canonical, masked
 
 MOBILE = "+6281234567890"
 LANDLINE = "+62254201234"
@@ -58,3 +60,35 @@ def test_any_text_gives_a_number_or_none(raw: str) -> None:
 def test_masked(number: str, shown: str) -> None:
     """A masked number shows neither all of itself nor how to ring it."""
     assert masked(number) == shown
+
+
+PLAIN = sorted(region for region in phonenumbers.SUPPORTED_REGIONS if _mobiles(region))
+
+
+@st.composite
+def nearly_mobiles(draw: st.DrawFn) -> tuple[str, NumberPlan]:
+    """Give digits that begin as a mobile of a region does, in every way to write its code, and the plan."""
+    plan = NumberPlan(draw(st.sampled_from(["ID", *PLAIN])))
+    example = phonenumbers.example_number_for_type(plan.region, PhoneNumberType.MOBILE)
+    whole = str(example.national_number) if example else "8"
+    kept = whole[: draw(st.integers(0, len(whole)))]
+    rest = draw(st.text("0123456789", min_size=max(0, 7 - len(kept)), max_size=max(0, 12 - len(kept))))
+    code = draw(st.sampled_from(["0", f"+{plan.country_code}", plan.country_code, "", "00"]))
+    return code + kept + rest, plan
+
+
+@given(nearly_mobiles())
+@settings(max_examples=2_000)
+def test_a_mobile_read_in_one_look_is_what_phonenumbers_reads(written: tuple[str, NumberPlan]) -> None:
+    """In every region whose mobiles are plain, the short way gives what the long one does, or nothing."""
+    raw, plan = written
+    short = _mobile(raw, plan)
+    assert short is None or short == _in_e164(raw, plan)
+
+
+def test_most_callers_are_read_in_one_look() -> None:
+    """An Indonesian mobile is, however it is written; a landline, a service and a short number are not."""
+    assert {_mobile(raw, INDONESIA) for raw in ("081234567890", "+6281234567890", "6281234567890")} == {
+        "+6281234567890"
+    }
+    assert {_mobile(raw, INDONESIA) for raw in ("0254200123", "0809123456", "0804123456", "08123")} == {None}

@@ -89,7 +89,7 @@ INDONESIA: Final = NumberPlan()
 # ── one caller, one spelling ─────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=4_096)  # about 1 MB; a number that is not there costs 40 µs
+@lru_cache(maxsize=4_096)  # about 1 MB; a number that is not there costs 40 µs, a mobile of the region 3
 def canonical(raw: str, plan: NumberPlan = INDONESIA) -> Caller | None:
     """Give the caller's one spelling, or None for whoever must never be blocked.
 
@@ -98,13 +98,60 @@ def canonical(raw: str, plan: NumberPlan = INDONESIA) -> Caller | None:
     """
     if not _DIALLABLE.fullmatch(raw):
         return None
-    parsed = next(filter(None, (_valid(text, plan.region) for text in _readings(raw, plan))), None)
-    if parsed is None or _is_service(parsed):
+    number = _mobile(raw, plan) or _in_e164(raw, plan)
+    if number is None:
         return None
-    number = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
     if any(first <= number[: len(first)] <= last for first, last in _spans(plan, len(number))):
         return None
     return Caller(_hashed(number, plan.key) if plan.key else number)
+
+
+def _in_e164(raw: str, plan: NumberPlan) -> str | None:
+    """Spell a number, of whatever kind; None if it is nobody's."""
+    parsed = next(filter(None, (_valid(text, plan.region) for text in _readings(raw, plan))), None)
+    if parsed is None or _is_service(parsed):
+        return None
+    return phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+
+
+def _mobile(raw: str, plan: NumberPlan) -> str | None:
+    """Spell a mobile of the region, as most callers are: what `_in_e164` does, in a tenth of the time."""
+    mobiles = _mobiles(plan.region)
+    found = mobiles.fullmatch(raw) if mobiles else None
+    return f"+{plan.country_code}{found[1]}" if found else None
+
+
+@lru_cache(maxsize=16)
+def _mobiles(region: str) -> re.Pattern[str] | None:
+    """Give the form of the mobiles of a region, from phonenumbers' own patterns; None if it is not plain.
+
+    Plain is a region with a country code of its own and the trunk prefix 0. No number is of it that
+    could also be of another kind, or be one with an international prefix.
+    """
+    about = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    code = phonenumbers.country_code_for_region(region)
+    if (
+        about is None
+        or about.general_desc is None
+        or about.mobile is None
+        or about.national_prefix_for_parsing != "0"
+        or about.national_prefix_transform_rule
+        or phonenumbers.region_codes_for_country_code(code) != (region,)
+        or max(about.mobile.possible_length, default=0) <= LOCAL_DIGITS
+    ):
+        return None
+    kinds = (
+        *(about.premium_rate, about.toll_free, about.shared_cost, about.voip, about.personal_number),
+        *(about.pager, about.uan, about.voicemail, about.fixed_line),
+    )
+    others = "|".join(kind.national_number_pattern for kind in kinds if kind and kind.national_number_pattern)
+    lengths = about.mobile.possible_length
+    return re.compile(
+        rf"(?!{about.international_prefix})(?:\+?{code}|0)"
+        rf"(?!(?:{others or '(?!)'})\Z)(?=(?:{about.general_desc.national_number_pattern})\Z)"
+        rf"(?=[1-9][0-9]{{{max(min(lengths), LOCAL_DIGITS + 1) - 1},{max(lengths) - 1}}}\Z)"
+        rf"((?:{about.mobile.national_number_pattern}))"
+    )
 
 
 def typed(text: str, plan: NumberPlan) -> Caller | None:
