@@ -40,6 +40,10 @@ RETRY_SECONDS: Final = 1.0
 """How often the recorder tries a store that does not answer."""
 
 BATCH: Final = 100
+"""How many calls are read from the outbox at once."""
+
+TOGETHER: Final = 16
+"""How many are written in one trip: some 4 ms of work, in which no verdict of this process is given."""
 
 HELD_UP: Final = 100
 """With so many callers whose records cannot be written, it is the store, not the records: we begin again."""
@@ -167,12 +171,12 @@ _Keyed = tuple[int, Settled]
 
 
 def _one_each(waiting: Iterable[_Keyed]) -> tuple[list[_Keyed], list[_Keyed]]:
-    """Part what waits into the first of each caller, and the rest."""
+    """Part what waits into the first of each caller, as many as go together, and the rest."""
     seen: set[str] = set()
     first: list[_Keyed] = []
     rest: list[_Keyed] = []
     for one in waiting:
-        (rest if whose(one[1]) in seen else first).append(one)
+        (rest if whose(one[1]) in seen or len(first) == TOGETHER else first).append(one)
         seen.add(whose(one[1]))
     return first, rest
 
