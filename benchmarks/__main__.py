@@ -2,7 +2,7 @@
 
     python -m benchmarks [--quick] [--check] [SECTION…]
 
-Sections: verdicts, replica, events, whole, costs, growth, pbx; all of them if none is named. A section that
+Sections: verdicts, variants, replica, events, whole, costs, growth, pbx; all if none is named. A section that
 is measured anew replaces its figures in recorded.json, from which the page and its charts are made; a quick
 one replaces nothing. `--check` measures briefly and compares the ratios with the recorded ones.
 """
@@ -14,11 +14,12 @@ import sys
 import time
 from typing import Final
 
-from benchmarks import build, costs, events, growth, pbx, replica, targets, verdicts, whole, writing
+from benchmarks import build, costs, events, growth, pbx, replica, targets, variants, verdicts, whole, writing
 from benchmarks.book import Book
 
 SECTIONS: Final = {
     "verdicts": verdicts.measure,
+    "variants": variants.measure,
     "replica": replica.measure,
     "events": events.measure,
     "whole": whole.measure,

@@ -66,7 +66,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
 
 def _verdicts(book: Book, name: str, daemon: Running) -> None:
     for kind, first in (("stranger", load.NOT_BLOCKED), ("blocked", load.BLOCKED)):
-        ran = load.sessions(daemon.port, 0.5, rate=500, first=first, numbers=50_000)
+        ran = load.sessions(daemon.port, 2.0, rate=500, first=first, numbers=50_000)
         wrong = ran.blocked if kind == "stranger" else len(ran.samples) - ran.blocked
         book.add_all(
             f"replica.{name}.{kind}",
@@ -77,7 +77,7 @@ def _verdicts(book: Book, name: str, daemon: Running) -> None:
 def _slow(book: Book, daemon: Daemon, store: Store) -> None:
     """Have Redis do nothing else for 0.2 s, again and again."""
     busy = subprocess.Popen(
-        ["redis-cli", "-s", store.socket, "-r", "5", "EVAL", _BUSY, "0"], stdout=subprocess.DEVNULL
+        ["redis-cli", "-s", store.socket, "-r", "20", "EVAL", _BUSY, "0"], stdout=subprocess.DEVNULL
     )
     _verdicts(book, "slow", daemon)
     busy.wait()

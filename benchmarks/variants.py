@@ -1,6 +1,6 @@
 """What else the screening half could be: the same server with one part replaced.
 
-    python -m benchmarks.variants                    # interleaved rounds of all of them, a table
+    python -m benchmarks variants                    # interleaved rounds of all of them
     python -m benchmarks.variants NAME PORT REDIS    # serve one
 
 as_is      the product's server and screener, every standing at hand
@@ -144,9 +144,8 @@ async def serve(name: str, port: int, redis_port: int) -> None:
     await asyncio.Event().wait()
 
 
-def main() -> None:
-    """Give each its turn in every round, and print."""
-    book = Book()
+def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
+    """Give each its turn in every round."""
     with ExitStack() as stack:
         store = stack.enter_context(redis())
         servers: dict[str, Running] = {}
@@ -155,26 +154,20 @@ def main() -> None:
             run = [sys.executable, "-m", "benchmarks.variants", name, str(port), str(store.port)]
             servers[name] = stack.enter_context(started(run, port))
             load.sessions(port, 0.3, at_once=64)
-        for _ in range(ROUNDS):
+        for turn in range(2 if quick else ROUNDS):
+            say(f"round {turn + 1}")
             for at_once in (1, 64):
                 for name, server in servers.items():
                     before = server.cpu()
                     ran = load.sessions(server.port, 1.0, at_once=at_once)
-                    prefix = f"{name}.{at_once}"
+                    prefix = f"variants.{name}.{at_once}"
                     book.add(f"{prefix}.rate", ran.rate)
                     book.add(f"{prefix}.p50", ran.micros(0.5))
                     book.add(f"{prefix}.p99", ran.micros(0.99))
                     book.add(f"{prefix}.cpu", (server.cpu() - before) / len(ran.samples) * 1e6)
-    print("| variant | 1: p50 µs | 64: sessions/s | 64: p99 µs | CPU µs/session |\n|---|---|---|---|---|")
-    for name in NAMES:
-        cells = (book.shown(f"{name}.{figure}") for figure in ("1.p50", "64.rate", "64.p99", "64.cpu"))
-        print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        logs.configure()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
-    else:
-        main()
+    logs.configure()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -40,6 +40,13 @@ WHOLE: Final = (
         ("no filter", "whole.full.rate", "whole.full.cpu"),
     ),
 )
+VARIANTS: Final = {
+    "as_is": "as it is",
+    "look_up": 'each verdict asks Redis with redis-py, as with `stale_after = "0s"`',
+    "one_trip": "each asks over one connection that all share, made for this",
+    "one_line": "as it is, but one `SET VARIABLE` instead of two",
+    "bare": "the least in Python: a Protocol that does not read the request",
+}
 SERVERS: Final = {
     "nothing": "C, epoll, no look-up: the load generator's own limit",
     "c": "C, epoll, one Redis GET",
@@ -47,6 +54,7 @@ SERVERS: Final = {
     "siaga112": "**siaga112**, nobody blocked",
     "siaga112_full": "**siaga112**, 1,000,000 blocked, callers who are not",
     "siaga112_blocked": "**siaga112**, 1,000,000 blocked, callers who are: five SET VARIABLE",
+    "siaga112_asking": '**siaga112** with `stale_after = "0s"`: a look-up each time',
     "streams": "asyncio streams + redis-py",
     "panoramisk": "panoramisk.fast_agi + redis-py",
     "pystrix": "pystrix + redis-py",
@@ -130,6 +138,11 @@ def page(book: Book) -> str:
         "machine": _machine,
         "targets": lambda: table(book),
         "verdicts": lambda: _verdicts(book),
+        "variants": lambda: _variants(book),
+        "replica": lambda: _replica(book),
+        "wrong": lambda: (
+            f"{sum(sum(book.values[name]) for name in book.values if name.endswith('.wrong')):.0f}"
+        ),
         "ami": lambda: _rows(book, *AMI, ",.1f"),
         "whole": lambda: _rows(book, *WHOLE, ",.0f"),
         "setup": lambda: _setup(book),
@@ -160,6 +173,22 @@ def _verdicts(book: Book) -> str:
         for at_once in AT_ONCE
     )
     return f"{_rows(book, head, rows, ',.0f')}\n\nSessions that failed, of all servers: {failed:.0f}."
+
+
+def _variants(book: Book) -> str:
+    head = ("variant", "1: p50 µs", "64: sessions/s", "64: p99 µs", "CPU µs/session")
+    figures = ("1.p50", "64.rate", "64.p99", "64.cpu")
+    rows = [(text, *(f"variants.{name}.{figure}" for figure in figures)) for name, text in VARIANTS.items()]
+    return _rows(book, head, rows, ",.0f")
+
+
+def _replica(book: Book) -> str:
+    states = ("well", "slow", "frozen", "gone")
+    rows = [
+        (text, *(f"replica.{state}.{kind}.p99" for state in states))
+        for text, kind in (("a caller who is not blocked", "stranger"), ("a blocked caller", "blocked"))
+    ]
+    return _rows(book, ("p99 µs", *(f"Redis {state}" for state in states)), rows, ",.0f")
 
 
 def _setup(book: Book) -> str:
