@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from siaga112.core.books import Change, replacement
 from siaga112.core.model import DAY, CallerRecord, Level, Lift, Mode
 from siaga112.core.policy import NOBODY, forget_after
 from siaga112.core.snapshot import LIFE
+from siaga112.service.keeping import Keeper
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import IMPATIENCE, KEEP
 from tests.lab.redis_servers import RedisServer
-from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, entry, prank, strike
+from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, block, entry, prank, strike
 
 pytestmark = pytest.mark.redis
 
@@ -50,6 +52,21 @@ async def test_a_day_of_the_ledger_expires_as_a_whole(redis_store: RedisStore) -
     """A day is kept as long as configured, counted from its last call, and a day more."""
     await redis_store.write([Change(entry=entry(prank(1)))])
     assert await raw(redis_store).pexpiretime(redis_store._keys.day(NOW)) == NOW + KEEP + DAY
+
+
+async def test_lists_and_feed_forget_what_is_over(redis_store: RedisStore) -> None:
+    """A record that expired leaves the lists with the next look through them; the feed keeps a day."""
+    await change(redis_store, blocked_for_good)
+    await change(redis_store, lambda record: decisions.impose(record, block(NOW, NOW + 1_000)), OTHER)
+    place = await redis_store.last_change()
+    assert await redis_store.changes(place) is not None
+    await raw(redis_store).delete(redis_store._keys.caller(CALLER))  # as if it had expired
+    later = time.time_ns() // 1_000_000 + 2 * DAY
+    await Keeper(redis_store, RULES, lambda: later).prune()
+    assert [caller async for caller in redis_store.listed()] == []
+    assert await redis_store.load(CALLER) == (CallerRecord(CALLER), 0)
+    assert await redis_store.changes(place) is None
+    assert await redis_store.last_change() != place
 
 
 async def test_a_snapshot_vanishes_by_itself(redis_store: RedisStore, site: str) -> None:
