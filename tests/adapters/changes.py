@@ -80,6 +80,7 @@ async def every_answer(store: Store) -> list[Any]:
         store.last_change(),
         anext(aiter(store.standings()), None),
         store.changes(Place("1-1", "")),
+        store.wait(Place("1-1", ""), 0.001),
         store.deeds(0, NOW + 1),
         store.erase_deeds(CALLER),
         store.tallies(),

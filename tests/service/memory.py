@@ -1,5 +1,6 @@
 """A store in memory: the second implementation of the port, held to the same contract as Redis."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
@@ -133,6 +134,12 @@ class MemoryStore:
         """Give all standings, in one page."""
         await self.ping()
         yield [(caller, held) for caller, (_, _, held) in self._records.items()]
+
+    async def wait(self, place: Place, seconds: float) -> None:
+        """Let others have their turn."""
+        del place, seconds
+        await self.ping()
+        await asyncio.sleep(0)
 
     async def changes(self, place: Place) -> News | None:
         """Give what has changed since."""

@@ -43,7 +43,13 @@ NEEDED: Final = (
     *("SCARD {key}", "SADD {key} m", "SREM {key} m", "SMEMBERS {key}"),
     *("ZCARD {key}", "ZSCORE {key} m", "ZADD {key} 1 m", "ZREM {key} m", "ZCOUNT {key} 0 1"),
     *("ZRANGE {key} 0 1", "ZREMRANGEBYSCORE {key} 0 1", "ZSCAN {key} 0", "SSCAN {key} 0", "EVAL return 0"),
-    *("XADD {key} * n 1", "XRANGE {key} - +", "XREVRANGE {key} + -", "XTRIM {key} MAXLEN 1"),
+    *(
+        "XADD {key} * n 1",
+        "XREAD STREAMS {key} 0",
+        "XRANGE {key} - +",
+        "XREVRANGE {key} + -",
+        "XTRIM {key} MAXLEN 1",
+    ),
 )
 """What siaga112 does, on a key of the site."""
 

@@ -47,6 +47,9 @@ _TOGETHER: Final = 500
 PAGE: Final = 1_000
 """How many callers a look through the lists takes at once."""
 
+_SCANNED: Final = 200
+"""How many entries of a list are read at once while verdicts are given: some half a millisecond's work."""
+
 _UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
 """As Asterisk writes it: the system's name, if it has one, the second, a number."""
 
@@ -348,10 +351,17 @@ class RedisStore:
             while True:
                 with mapped():
                     scan = self._redis.sscan if name == "allowed" else self._redis.zscan
-                    cursor, page = await scan(key, cursor, count=PAGE)
+                    cursor, page = await scan(key, cursor, count=_SCANNED)
                 yield [standing(one) for one in page]
                 if not cursor:
                     break
+
+    async def wait(self, place: Place, seconds: float) -> None:
+        """Let Redis answer when there is something after that place."""
+        with mapped():
+            await self._redis.xread(
+                {self._keys.site_wide("changes"): place.id}, count=1, block=int(seconds * SECOND)
+            )
 
     async def changes(self, place: Place) -> News | None:
         """Give what came after our own last one, which must still be there: else some may be missed."""

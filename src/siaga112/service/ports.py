@@ -68,6 +68,9 @@ class StandingFeed(Protocol):
     def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
         """Give them in pages; what there is of one caller may come in parts (`Standings.add`)."""
 
+    async def wait(self, place: Place, seconds: float) -> None:
+        """Return when something has changed since, at the latest after that time."""
+
     async def changes(self, place: Place) -> News | None:
         """Give what has changed since; None if the place is not in the feed, so that some may be missed."""
 

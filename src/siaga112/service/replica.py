@@ -1,7 +1,7 @@
 """The replica: every standing kept at hand, so that a verdict needs no trip to the store.
 
-It reads all of them once and follows their changes, several times a second. Each look begins at the last
-change that it knows, which must still be there: a restarted store that lost something, a feed cut short
+It reads all of them once and follows their changes, as they come. Each look begins at the last change
+that it knows, which must still be there: a restarted store that lost something, a feed cut short
 or a new master shows by its absence, and all is read anew, while verdicts ask the store itself.
 
 No verdict rests on what was last confirmed longer ago than `stale_after`: so long, and no longer, a
@@ -21,7 +21,7 @@ from siaga112.core.standings import Standings
 from siaga112.service.ports import Meter, Place, StandingFeed, StoreBrokenError, StoreDownError
 
 LOOK_SECONDS: Final = 0.2
-"""How often the replica looks for changes: an unblocked caller waits no longer than that."""
+"""How often the replica looks for changes, if nothing is heard of one before."""
 
 _log = structlog.get_logger()
 
@@ -62,9 +62,11 @@ class Replica:
             try:
                 if await self._look():
                     continue
+                if self._place:
+                    await self.feed.wait(self._place, LOOK_SECONDS)
             except (StoreDownError, StoreBrokenError) as error:
                 _log.debug("replica_waits", detail=str(error))  # the mode watch tells of it
-            await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(LOOK_SECONDS)
         await asyncio.Event().wait()
 
     async def _look(self) -> bool:
