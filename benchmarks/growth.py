@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from benchmarks import load, mix, people
+from benchmarks import load, mix, people, replica
 from benchmarks.book import Book
 from benchmarks.servers import command, redis, siaga112
 from siaga112 import logs
@@ -57,12 +57,16 @@ def _blocked(book: Book, sizes: Sequence[int], *, quick: bool, say: Callable[[st
             store.load(people.blocked(size))
             say(f"{size:,} blocked numbers, {store.memory():,.0f} MB in Redis")
             book.add(f"growth.blocked.{size}.redis_mb", store.memory())
-            daemons[size] = stack.enter_context(siaga112(store.url, only="screen"))
-            load.sessions(daemons[size].port, 0.5, at_once=64)
+            daemons[size] = daemon = stack.enter_context(siaga112(store.url, only="screen"))
+            replica.until(lambda: replica.callers(daemon) == size)  # noqa: B023 - asked at once
+            load.sessions(daemon.port, 0.5, at_once=64)
         for _ in range(3 if quick else 5):
             for size, daemon in daemons.items():
                 # As many callers in every size, or the cache of numbers would make a difference.
+                before = daemon.cpu()
                 ran = load.sessions(daemon.port, 0.7, first=load.BLOCKED, numbers=min(sizes))
+                spent = (daemon.cpu() - before) / max(1, len(ran.samples))
+                book.add(f"growth.blocked.{size}.cpu", spent * 1e6)
                 book.add(f"growth.blocked.{size}.p50", ran.micros(0.5))
                 book.add(f"growth.blocked.{size}.p99", ran.micros(0.99))
         for size, daemon in daemons.items():

@@ -127,10 +127,10 @@ class Store:
 
 
 @contextmanager
-def redis() -> Iterator[Store]:
+def redis(*lines: str) -> Iterator[Store]:
     """Run a redis-server that keeps nothing on disk."""
     port = ports.free()
-    with home() as folder, RedisServer(folder, f"port {port}", "bind 127.0.0.1") as server:
+    with home() as folder, RedisServer(folder, f"port {port}", "bind 127.0.0.1", *lines) as server:
         yield Store(server, port, folder / "redis.sock")
 
 

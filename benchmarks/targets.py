@@ -143,8 +143,8 @@ TARGETS: Final = (
         for figure, limit in (("p50", 2), ("p99", 20))
     ),
     Target(
-        "blocked", "5. blocked numbers 10³ → 10⁶: a verdict's p50", 2,
-        _growth("blocked", 1_000, 1_000_000, "p50"),
+        "blocked", "5. blocked numbers 10³ → 10⁶: CPU a verdict", 2,
+        _growth("blocked", 1_000, 1_000_000, "cpu"),
     ),
     Target(
         "calls", "5. calls in progress 1,000 → 10,000: CPU an event", 4 / 3,

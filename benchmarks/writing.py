@@ -204,8 +204,8 @@ def _setup(book: Book) -> str:
 
 def _growth(book: Book) -> str:
     parts = (
-        ("blocked numbers", "blocked", ("p50", "p99", "redis_mb", "daemon_mb"),
-         ("verdict p50 µs", "p99 µs", "Redis MB", "daemon MB")),
+        ("blocked numbers", "blocked", ("cpu", "p50", "p99", "redis_mb", "daemon_mb"),
+         ("CPU µs a verdict", "p50 µs", "p99 µs", "Redis MB", "daemon MB")),
         ("calls in progress", "calls", ("event_us",), ("CPU µs an event",)),
         ("rows of the ledger", "ledger", ("record_us", "calls_s", "redis_mb"),
          ("to record a call, µs", "`siaga112 calls` of the last two days, s", "Redis MB")),
