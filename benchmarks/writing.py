@@ -50,7 +50,7 @@ VARIANTS: Final = {
 SERVERS: Final = {
     "nothing": "C, epoll, no look-up: the load generator's own limit",
     "c": "C, epoll, one Redis GET",
-    "c_two": "C, the same, two SET VARIABLE as siaga112",
+    "c_two": "C, the same, two SET VARIABLE, one after the other",
     "siaga112": "**siaga112**, nobody blocked",
     "siaga112_full": "**siaga112**, 1,000,000 blocked, callers who are not",
     "siaga112_blocked": "**siaga112**, 1,000,000 blocked, callers who are: five SET VARIABLE",

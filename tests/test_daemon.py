@@ -26,9 +26,9 @@ NUMBER = "081211111111"
 FREEZING = """
 import sys, time
 from siaga112.service.screening import Screener
-async def freeze(self, request):
+def freeze(self, request):
     time.sleep(60)
-Screener._ask = freeze
+Screener._at_hand = freeze
 from siaga112.cli import main
 main()
 """

@@ -1,8 +1,9 @@
 """The FastAGI server: sockets around `core.agi.Conversation`.
 
 A `Protocol`, not streams: one connection per call, and the verdict must not wait behind anything.
-Commands are sent one at a time, since Asterisk reads them through a buffered FILE and polls only the
-socket (res_agi.c, `run_agi`). Every connection is closed within `PATIENCE` of its beginning: to die
+All commands go out at once, and our end of the stream with them. Asterisk reads them through a buffered
+FILE and polls only the socket, which the end keeps readable: it sees the next command without a trip
+(res_agi.c, `run_agi`). Every connection is closed within `PATIENCE` of its beginning: to die
 is better than to stall, since a closed socket lets the dialplan go on.
 """
 
@@ -36,7 +37,7 @@ class _Connection(asyncio.Protocol):
         self._conversation = Conversation()
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
-        self._unsent: list[bytes] = []
+        self._told = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one only by its methods
@@ -48,9 +49,9 @@ class _Connection(asyncio.Protocol):
                 match message:
                     case Request():
                         self._ask(message)
-                    case Reply():
-                        self._send_next()
-                    case Hangup():
+                    case Reply(200):
+                        pass
+                    case Reply() | Hangup():
                         self._close()
         except AgiError as error:
             _log.warning("agi_refused", detail=str(error))
@@ -77,22 +78,17 @@ class _Connection(asyncio.Protocol):
         self.reply(await answer)
 
     def reply(self, screening: Screening) -> None:
-        """Send a verdict, the first command now and each next one when the last is acknowledged."""
-        if not self._unsent:
-            self._unsent = list(reversed(commands(screening)))
-            self._send_next()
+        """Send a verdict, the whole of it, and that nothing follows."""
+        if self._transport and not self._told and not self._transport.is_closing():
+            self._told = True
+            self._transport.write(b"".join(commands(screening)))
+            self._transport.write_eof()
 
     def drain(self) -> None:
         """Let a call that is still waiting through, since we are stopping."""
         if self._task and not self._task.done():
             self._task.cancel()
             self.reply(fail_open(ScreenReason.STOPPING))
-
-    def _send_next(self) -> None:
-        if not self._unsent:
-            self._close()
-        elif self._transport and not self._transport.is_closing():
-            self._transport.write(self._unsent.pop())
 
     def give_up(self) -> None:
         """Drop the connection at once: the dialplan goes on with ALLOW."""
