@@ -33,6 +33,10 @@ STEPS: Final[dict[str, tuple[type, str, bool]]] = {
 """What is done at each step, in order; and whether the end comes after it, or before."""
 
 
+CALL_BY_CALL: Final = frozenset({"the hang-up is read", "the call is settled"})
+"""The steps that are taken for each call by itself."""
+
+
 def deadly(step: str, nth: int) -> None:
     """Make that step the last, the nth time."""
     owner, name, after = STEPS[step]
