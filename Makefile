@@ -2,7 +2,7 @@
 # make test    every test, with real calls on Asterisk 22 and 16
 # make faults  every fault of docs/reliability.md in full strength; writes that page
 # make check   what must be clean before a commit: ruff, mypy, import contracts, fast tests
-# make bench   how fast it is, beside its peers and the limit: rewrites benchmarks/README.md (13 minutes)
+# make bench   how fast it is, beside its peers and the limit: rewrites benchmarks/README.md (15 minutes)
 # Each installs what it needs (apt and a virtual environment in .venv).
 
 VENV   := .venv
