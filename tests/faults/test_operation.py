@@ -90,16 +90,15 @@ async def test_a_full_disk_stops_no_verdict_and_is_counted(redis: RedisServer, m
 READ_ONLY: Final = """
 import signal
 from siaga112.adapters.outbox import SqliteOutbox
-opened, box = SqliteOutbox._open, []
-def open_(self):
-    box.append(self)
-    return opened(self)
+wrote, only = SqliteOutbox._write, ["OFF"]
+def write(self, *statements, **options):
+    self._db.execute(f"PRAGMA query_only={only[0]}")
+    wrote(self, *statements, **options)
 def obey(number, _):
-    how = "ON" if number == signal.SIGUSR1 else "OFF"
-    box[0]._thread.submit(lambda: box[0]._db.execute(f"PRAGMA query_only={how}"))
+    only[0] = "ON" if number == signal.SIGUSR1 else "OFF"
 for number in (signal.SIGUSR1, signal.SIGUSR2):
     signal.signal(number, obey)
-SqliteOutbox._open = open_
+SqliteOutbox._write = write
 from siaga112.cli import main
 main()
 """
