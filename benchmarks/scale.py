@@ -107,7 +107,7 @@ def fill(server: RedisServer, path: Path, count: int) -> float:
                 own = doc.replace(record.caller.encode(), caller)
                 batch += _resp(b"HSET", key, b"v", b"7", b"doc", own, b"standing", short)
                 batch += _resp(b"PEXPIREAT", key, expires)
-                batch += _resp(b"ZADD", b"siaga112:%b:blocks" % site, ends, caller)
+                batch += _resp(b"ZADD", b"siaga112:{%b}:blocks" % site, ends, caller)
             wire.sendall(batch)
             answers = 3 * (min(count, begin + 500) - begin)
             while answers:
@@ -277,7 +277,7 @@ def _pid(server: RedisServer) -> int:
 def _screening(url: str) -> Iterator[tuple[Daemon, int]]:
     with tempfile.TemporaryDirectory(prefix="s112-scale-") as folder:
         agi = ports.free()
-        more = f'screen_port = {ports.free()}\n[redis]\nurl = "{url}"\n'
+        more = f'[redis]\nurl = "{url}"\n'
         config = CONFIG.format(state=f"{folder}/state", ami=1, agi=agi, metrics=ports.free(), more=more)
         config = config.replace('site = "lab"', f'site = "{_site(0)}"')
         yield Daemon(Path(folder), config, {}, 0), agi
