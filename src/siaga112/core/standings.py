@@ -1,4 +1,4 @@
-"""The standings of all callers on whom one is held, in little memory: a million in about 110 MB.
+"""The standings of all callers on whom one is held, in little memory: a million in about 75 MB.
 
 A caller and a standing are a number each, so that they share Python's smallest objects: the caller's
 digits, and the fields side by side. A caller who is not here is nobody.
