@@ -11,15 +11,18 @@ from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.core import decisions
 from siaga112.core.books import Change, replacement
-from siaga112.core.model import DAY, CallerRecord, Level, Lift, Mode
-from siaga112.core.policy import NOBODY, forget_after
+from siaga112.core.model import DAY, Caller, CallerRecord, Level, Lift, Mode
+from siaga112.core.policy import NOBODY, Standing, forget_after
 from siaga112.core.snapshot import LIFE
+from siaga112.service.desk import Desk, RefusedError
 from siaga112.service.keeping import Keeper
 from siaga112.service.ports import StoreBrokenError, StoreDownError
+from siaga112.service.replica import Replica
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import IMPATIENCE, KEEP
 from tests.lab.redis_servers import RedisServer
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, block, entry, prank, strike
+from tests.service.meter import KeptMeter
 
 pytestmark = pytest.mark.redis
 
@@ -67,6 +70,57 @@ async def test_lists_and_feed_forget_what_is_over(redis_store: RedisStore) -> No
     assert await redis_store.load(CALLER) == (CallerRecord(CALLER), 0)
     assert await redis_store.changes(place) is None
     assert await redis_store.last_change() != place
+
+
+async def followed(store: RedisStore) -> Replica:
+    """Give a replica that has read all, and never grows stale."""
+    replica = Replica(store, KeptMeter(), lambda: 0.0, 1.0)
+    while await replica._look():
+        pass
+    return replica
+
+
+async def test_the_records_are_the_truth_not_the_lists(redis_store: RedisStore, site: str) -> None:
+    """Who is on a list without a record, or with one that cannot be read, is turned away by nobody."""
+    await change(redis_store, blocked_for_good)
+    await change(redis_store, blocked_for_good, OTHER)
+    await raw(redis_store).delete(redis_store._keys.caller(CALLER))
+    await raw(redis_store).hset(redis_store._keys.caller(OTHER), "standing", b"{")
+    third = "+6281333333333"
+    await raw(redis_store).zadd(f"siaga112:{{{site}}}:blocks", {third: "+inf", "junk": 1, b"\xff": 2})
+    await raw(redis_store).set(redis_store._keys.caller(Caller(third)), "not a hash")
+    replica = await followed(redis_store)
+    assert [replica.of(Caller(who)) for who in (CALLER, OTHER, third)] == [NOBODY] * 3
+    assert replica.callers == 0
+    assert third in [caller async for caller in redis_store.listed()]
+
+
+async def test_a_block_whose_record_was_deleted_by_hand_can_be_undone(redis_store: RedisStore) -> None:
+    """The replica knows of the block, the store no more: `unblock` finds none, and frees the caller."""
+    await change(redis_store, blocked_for_good)
+    replica = await followed(redis_store)
+    await raw(redis_store).delete(redis_store._keys.caller(CALLER))
+    await replica._look()
+    assert replica.of(CALLER) == Standing(level=Level.PERMANENT)
+    desk = Desk(redis_store, RULES, Mode.ENFORCE, lambda: NOW, "ratna")
+    with pytest.raises(RefusedError, match="is not blocked"):
+        await desk.unblock(CALLER, "the phone was stolen")
+    await replica._look()
+    assert replica.of(CALLER) == NOBODY
+    assert [caller async for caller in redis_store.listed()] == []
+    assert await redis_store.load(CALLER) == (CallerRecord(CALLER), 0)
+
+
+@pytest.mark.parametrize("fields", [{"c": CALLER}, {"c": CALLER, "s": "{"}, {"c": "x", "s": "\\"}])
+async def test_what_is_no_change_of_ours_is_a_gap(redis_store: RedisStore, fields: dict[str, str]) -> None:
+    """An entry that somebody else put into the feed ends nothing: all is read anew, and then followed."""
+    await change(redis_store, blocked_for_good)
+    replica = await followed(redis_store)
+    await raw(redis_store).xadd(redis_store._keys.site_wide("changes"), {**fields, "n": b"\xff"})
+    await change(redis_store, blocked_for_good, OTHER)
+    while await replica._look():
+        pass
+    assert {replica.of(who) for who in (CALLER, OTHER)} == {Standing(level=Level.PERMANENT)}
 
 
 async def test_a_snapshot_vanishes_by_itself(redis_store: RedisStore, site: str) -> None:

@@ -284,8 +284,8 @@ async def read(store: Store) -> Standings:
     """Give all standings as a replica reads them."""
     standings = Standings()
     async for page in store.standings():
-        for caller, part in page:
-            standings.add(caller, part)
+        for caller, held in page:
+            standings.put(caller, held)
     return standings
 
 

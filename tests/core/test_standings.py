@@ -31,19 +31,10 @@ def test_what_is_put_last_is_what_is_given(puts: list[tuple[Caller, Standing]]) 
     assert standings.of(Caller("+1000")) == NOBODY
 
 
-@given(CALLERS, STANDINGS, st.permutations(range(3)))
-def test_the_parts_of_a_standing_add_up_in_any_order(
-    caller: Caller, whole: Standing, order: list[int]
-) -> None:
-    """Read from three lists, in whatever order and some of it twice, the standing is whole."""
-    parts = [
-        Standing(level=whole.level, until=whole.until),
-        Standing(warn_until=whole.warn_until),
-        Standing(allowed=whole.allowed),
-    ]
+def test_what_is_cleared_is_nobodys() -> None:
+    """After `clear` nobody has a standing."""
     standings = Standings()
-    for place in (*order, order[0]):
-        standings.add(caller, parts[place])
-    assert standings.of(caller) == whole
+    standings.put(Caller("+6281234567890"), Standing(level=Level.PERMANENT))
     standings.clear()
     assert len(standings) == 0
+    assert standings.of(Caller("+6281234567890")) == NOBODY

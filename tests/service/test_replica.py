@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from siaga112.core.model import Caller, Level
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service import replica as module
-from siaga112.service.ports import News, Place, StoreDownError
+from siaga112.service.ports import News, Place, StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica
 from tests.adapters.changes import blocked_for_good, change
 from tests.samples import CALLER, OTHER
@@ -154,6 +155,30 @@ async def test_what_changes_while_all_is_read_is_not_missed() -> None:
     async with bench.running():
         await until(lambda: bench.knows(CALLER) is not None)
         assert bench.knows(CALLER) == NOBODY
+
+
+@pytest.mark.parametrize("error", [StoreBrokenError("NOPERM"), RuntimeError("our own mistake")])
+async def test_whatever_goes_wrong_verdicts_ask_and_it_is_told_once(error: Exception) -> None:
+    """No error ends the following, nor leaves an old standing in force; it is told once, and mends itself."""
+    bench = Bench()
+    await change(bench.store, blocked_for_good)
+    changes, failures = bench.store.changes, 0
+
+    async def failing(place: Place) -> News | None:
+        nonlocal failures
+        del place
+        failures += 1
+        raise error
+
+    with capture_logs() as logs:
+        async with bench.running():
+            await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+            bench.store.changes = failing  # type: ignore[method-assign] # a fault of the store's
+            await until(lambda: failures > 3)
+            assert bench.knows(CALLER) is None
+            bench.store.changes = changes  # type: ignore[method-assign] # and its end
+            await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["replica_failed"]
 
 
 async def test_without_it_every_verdict_asks() -> None:

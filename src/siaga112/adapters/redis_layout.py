@@ -123,16 +123,19 @@ if imposing ~= '' then
   end
 end
 if doc ~= '' then
-  local was = redis.call('HGET', record, 'standing') or '{dump_standing(NOBODY)}'
+  local known, listed = redis.call('HGET', record, 'standing'), 0
   redis.call('HSET', record, 'v', version + 1, 'doc', doc, 'standing', now)
   if expires == '' then redis.call('PERSIST', record) else redis.call('PEXPIREAT', record, expires) end
   for n = 1, 4 do
-    if ARGV[6 + n] == '' then redis.call('ZREM', KEYS[3 + n], caller)
+    if ARGV[6 + n] == '' then listed = listed + redis.call('ZREM', KEYS[3 + n], caller)
     else redis.call('ZADD', KEYS[3 + n], ARGV[6 + n], caller) end
   end
-  for n = 5, 6 do redis.call(ARGV[6 + n] == '' and 'SREM' or 'SADD', KEYS[3 + n], caller) end
+  for n = 5, 6 do
+    if ARGV[6 + n] == '' then listed = listed + redis.call('SREM', KEYS[3 + n], caller)
+    else redis.call('SADD', KEYS[3 + n], caller) end
+  end
   if ARGV[10] ~= '' then redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', ARGV[10] - row_since) end
-  if was ~= now then
+  if (known or '{dump_standing(NOBODY)}') ~= now or (not known and listed > 0) then
     redis.call('XADD', changes, 'MAXLEN', '~', {CHANGES}, '*', 'c', caller, 's', now, 'n', nonce)
     for n = 4, 5 do redis.call('ZREMRANGEBYSCORE', KEYS[n], '-inf', at) end
   end
@@ -162,6 +165,17 @@ redis.call('DEL', KEYS[10])
 redis.call('XADD', KEYS[10], '*', 'n', ARGV[2])
 return 1
 """
+
+
+STANDINGS: Final = """
+local found = {}
+for n, key in ipairs(KEYS) do
+  local held = redis.pcall('HGET', key, 'standing')
+  found[n] = type(held) == 'string' and held or ''
+end
+return found
+"""
+"""Gives what the records say, '' where there is none that can be read."""
 
 
 def write_script(keys: Keys, change: Change, keep_calls: Millis, keep_audit: Millis) -> Command:

@@ -3,14 +3,14 @@
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from itertools import count
-from math import isinf
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
 
 from siaga112.adapters.redis_connect import together
-from siaga112.adapters.redis_layout import WRITTEN, Keys, erase_script, mapped, nonce, write_script
+from siaga112.adapters.redis_layout import STANDINGS, WRITTEN, Keys, erase_script, mapped, nonce, write_script
 from siaga112.core.books import Change, Held
+from siaga112.core.caller_id import kept
 from siaga112.core.codec import (
     dump_snapshot,
     load_blocks,
@@ -197,16 +197,16 @@ class RedisStore:
         for name in ("allowed", "proposed"):
             with mapped():
                 callers = await self._redis.smembers(self._keys.site_wide(name))
-            for caller in callers:
-                yield Caller(caller.decode())
+            for caller in filter(None, map(kept, callers)):
+                yield caller
         for name in ("blocks", "missed"):
             for first in count(0, PAGE):
                 with mapped():
                     page = await self._redis.zrange(self._keys.site_wide(name), first, first + PAGE - 1)
                 if not page:
                     break
-                for caller in page:
-                    yield Caller(caller.decode())
+                for caller in filter(None, map(kept, page)):
+                    yield caller
 
     async def _records(self, callers: Sequence[bytes]) -> list[CallerRecord]:
         return await self._read(callers, load_record)
@@ -345,16 +345,28 @@ class RedisStore:
             return _place(*last[0])
 
     async def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
-        """Give the lists a page at a time. SCAN gives all that is there throughout, whatever else moves."""
-        for name, standing in (("blocks", _blocked_until), ("warned", _warned_until), ("allowed", _allowed)):
+        """Give who is listed, a page at a time, as the records have it: they are the truth.
+
+        SCAN gives all that is there throughout, whatever else moves.
+        """
+        for name in ("blocks", "warned", "allowed"):
             cursor, key = 0, self._keys.site_wide(name)
             while True:
                 with mapped():
                     scan = self._redis.sscan if name == "allowed" else self._redis.zscan
                     cursor, page = await scan(key, cursor, count=_SCANNED)
-                yield [standing(one) for one in page]
+                members = page if name == "allowed" else [member for member, _ in page]
+                yield await self._standings([caller for member in members if (caller := kept(member))])
                 if not cursor:
                     break
+
+    async def _standings(self, callers: Sequence[Caller]) -> Sequence[tuple[Caller, Standing]]:
+        if not callers:
+            return []
+        with mapped():
+            keys = [self._keys.caller(caller) for caller in callers]
+            texts = await self._redis.eval(STANDINGS, len(keys), *keys)
+        return [(caller, _readable(text)) for caller, text in zip(callers, texts, strict=True)]
 
     async def wait(self, place: Place, seconds: float) -> None:
         """Let Redis answer when there is something after that place."""
@@ -370,32 +382,27 @@ class RedisStore:
             found = await self._redis.xrange(key, min=place.id, count=PAGE)
         if not found or _place(*found[0]) != place:
             return None
-        changes = [
-            (Caller(fields[b"c"].decode()), load_standing(fields[b"s"]))
-            for _, fields in found[1:]
-            if b"c" in fields
-        ]
+        try:
+            changes = [
+                (caller, load_standing(fields[b"s"]))
+                for _, fields in found[1:]
+                if b"c" in fields and (caller := kept(fields[b"c"]))
+            ]
+        except (KeyError, ValueError):  # not an entry of ours: what it stands for may be missed
+            return None
         return News(_place(*found[-1]), changes)
 
 
 def _place(id_: bytes, fields: Mapping[bytes, bytes]) -> Place:
-    return Place(id_.decode(), fields.get(b"n", b"").decode())
+    return Place(id_.decode(), fields.get(b"n", b"").decode("ascii", "replace"))
 
 
-def _blocked_until(row: tuple[bytes, float]) -> tuple[Caller, Standing]:
-    caller, until = row
-    lasting = isinf(until)
-    level = Level.PERMANENT if lasting else Level.TEMPORARY
-    return Caller(caller.decode()), Standing(level=level, until=None if lasting else int(until))
-
-
-def _warned_until(row: tuple[bytes, float]) -> tuple[Caller, Standing]:
-    caller, until = row
-    return Caller(caller.decode()), Standing(warn_until=int(until))
-
-
-def _allowed(caller: bytes) -> tuple[Caller, Standing]:
-    return Caller(caller.decode()), Standing(allowed=True)
+def _readable(text: bytes) -> Standing:
+    """Read a standing; of one that cannot be read nobody is turned away."""
+    try:
+        return load_standing(text) if text else NOBODY
+    except ValueError:
+        return NOBODY
 
 
 def _held(caller: Caller | None, answers: list[Any]) -> Held:

@@ -35,6 +35,7 @@ HASH: Final = "h:"
 """What a caller begins with who is kept as a hash."""
 
 _HASHED: Final = re.compile(HASH + r"[0-9a-f]{32}")
+_KEPT: Final = re.compile(rf"\+[0-9]{{5,19}}|{_HASHED.pattern}")
 _SPAN: Final = re.compile(r"(\+?)([0-9]+)(?:(\*)|-(\+?)([0-9]+))?")
 
 
@@ -163,6 +164,12 @@ def typed(text: str, plan: NumberPlan) -> Caller | None:
     """
     plain = "".join(text.split()).replace("-", "")
     return Caller(plain) if plan.key and _HASHED.fullmatch(plain) else canonical(plain, plan)
+
+
+def kept(text: bytes) -> Caller | None:
+    """Read a caller as we keep one; None for what somebody else put in its place."""
+    name = text.decode("ascii", "replace")
+    return Caller(name) if _KEPT.fullmatch(name) else None
 
 
 def kept_raw(raw: str, plan: NumberPlan) -> str:

@@ -47,19 +47,6 @@ class Standings:
         else:
             self._held[_number(caller)] = _pack(standing)
 
-    def add(self, caller: Caller, part: Standing) -> None:
-        """Add a part of a caller's standing to what is here: from one of several lists."""
-        held = self.of(caller)
-        self.put(
-            caller,
-            Standing(
-                allowed=held.allowed or part.allowed,
-                level=part.level or held.level,
-                until=part.until if part.level else held.until,
-                warn_until=max(held.warn_until, part.warn_until),
-            ),
-        )
-
     def clear(self) -> None:
         """Forget all."""
         self._held.clear()

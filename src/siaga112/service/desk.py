@@ -107,10 +107,20 @@ class Desk:
             level = f"{lifted.level}, a mistake" if mistake else lifted.level
             return Change(deed=self._deed("unblock", caller, level, reason))
 
-        before, _ = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
+        try:
+            before, _ = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
+        except RefusedError:
+            await self._strike_off(caller)
+            raise
         lifted = before.block_at(lifting.at)
         assert lifted is not None, "else refused"  # noqa: S101 - our own mistake otherwise
         return lifted
+
+    async def _strike_off(self, caller: Caller) -> None:
+        """End what lists and replicas still say of a caller whose record somebody has deleted by hand."""
+        record, version = await self.store.load(caller)
+        if not version:
+            await write(self.store, Change(books.replacement(record, version, self.clock(), self.rules)))
 
     async def allow(self, caller: Caller, reason: str) -> None:
         """Put a caller on the allow list."""

@@ -66,7 +66,7 @@ class StandingFeed(Protocol):
         """Give the place of the last change, before `standings` are read: from there on none is missed."""
 
     def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
-        """Give them in pages; what there is of one caller may come in parts (`Standings.add`)."""
+        """Give them in pages; a caller may come more than once."""
 
     async def wait(self, place: Place, seconds: float) -> None:
         """Return when something has changed since, at the latest after that time."""

@@ -57,15 +57,23 @@ class Replica:
         return len(self._standings)
 
     async def run(self) -> None:
-        """Follow the store, for ever."""
+        """Follow the store, for ever; while that cannot be, verdicts ask it."""
+        told = False
         while self.stale_after:
             try:
                 if await self._look():
                     continue
+                told = False
                 if self._place:
                     await self.feed.wait(self._place, LOOK_SECONDS)
-            except (StoreDownError, StoreBrokenError) as error:
-                _log.debug("replica_waits", detail=str(error))  # the mode watch tells of it
+            except StoreDownError:  # the mode watch tells of it
+                await asyncio.sleep(LOOK_SECONDS)
+            except Exception as error:  # noqa: BLE001 - whatever it is, no verdict may end with it
+                self._place = None
+                if not told:
+                    odd = None if isinstance(error, StoreBrokenError) else error
+                    _log.error("replica_failed", detail=str(error), verdicts="from Redis", exc_info=odd)
+                told = True
                 await asyncio.sleep(LOOK_SECONDS)
         await asyncio.Event().wait()
 
@@ -88,17 +96,22 @@ class Replica:
         return bool(news.changes)
 
     async def _read_all(self) -> None:
+        """Read all standings, and what changed meanwhile."""
         self._standings.clear()
         place = await self.feed.last_change()
         async for page in self.feed.standings():
-            for caller, part in page:
-                self._standings.add(caller, part)
+            for caller, standing in page:
+                self._standings.put(caller, standing)
             await asyncio.sleep(0)  # verdicts come first
-        while news := await self.feed.changes(place):
+        while True:
+            asked = self.stopwatch()
+            news = await self.feed.changes(place)
+            if news is None:
+                return
             for caller, standing in news.changes:
                 self._standings.put(caller, standing)
             place = news.place
             if not news.changes:
-                self._place, self._confirmed = place, self.stopwatch()
+                self._place, self._confirmed = place, asked
                 _log.info("replica_read", callers=self.callers)
                 return
