@@ -32,7 +32,7 @@ def draw(book: Book, folder: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - slow, and only a full run draws
 
     mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - as above
 
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True)

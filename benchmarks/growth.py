@@ -108,7 +108,7 @@ async def _in_progress(calls: int) -> float:
         outgoing=OutgoingCalls(dialplan),
         classifier=settings.classifier_rules(),
         policy=rules,
-        outbox=_Kept(),  # type: ignore[arg-type]
+        outbox=_Kept(),  # type: ignore[arg-type] # no more of one is asked for
         meter=open_metrics(settings),
         mode=lambda: Mode.ENFORCE,
     )
@@ -137,7 +137,7 @@ def _parsed(stream: bytes) -> list[events.Event]:
 
 async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) -> None:
     settings = Settings()
-    with Path("/dev/null").open("w") as nowhere, redirect_stderr(nowhere), redis() as redis_:  # noqa: ASYNC230
+    with Path("/dev/null").open("w") as nowhere, redirect_stderr(nowhere), redis() as redis_:  # noqa: ASYNC230 - no disk
         logs.configure()  # a log line costs what it costs; nobody reads it here
         store = RedisStore(connect(redis_.url), "bench", 400 * DAY)
         entry = _entry(settings)
@@ -147,7 +147,7 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
             held = size
             say(f"{size:,} rows of the ledger, {redis_.memory():,.0f} MB in Redis")
             book.add(f"growth.ledger.{size}.redis_mb", redis_.memory())
-            recorder = Recorder(None, store, settings.policy_rules(), open_metrics(settings))  # type: ignore[arg-type]
+            recorder = Recorder(None, store, settings.policy_rules(), open_metrics(settings))  # type: ignore[arg-type] # it is handed its calls
             for number in range(200):
                 one = _renamed(entry, now() - 60_000, f"9{number}", Caller(f"+62811{number:08d}"))
                 began = time.perf_counter()

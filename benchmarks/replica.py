@@ -103,4 +103,4 @@ def _changes(book: Book, daemon: Daemon, times: int) -> None:
         ):
             run = [sys.executable, "-m", "siaga112", "--config", str(daemon.config), *command]
             subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
-            book.add(f"replica.known.{command[0]}_s", until(lambda: _blocked(daemon) is blocked))  # noqa: B023
+            book.add(f"replica.known.{command[0]}_s", until(lambda: _blocked(daemon) is blocked))  # noqa: B023 - asked at once

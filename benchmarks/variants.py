@@ -128,7 +128,7 @@ async def serve(name: str, port: int, redis_port: int) -> None:
         store = (await loop.create_connection(_OneTrip, "127.0.0.1", redis_port))[1]
     elif name == "one_line":
         all_of_them: Callable[[Screening], tuple[bytes, ...]] = commands
-        fastagi.commands = lambda screening: all_of_them(screening)[-1:]  # type: ignore[attr-defined,assignment]
+        fastagi.commands = lambda screening: all_of_them(screening)[-1:]  # type: ignore[attr-defined,assignment] # for this variant
     screener = Screener(
         store=store,
         known=lambda _: None if name in {"look_up", "one_trip"} else NOBODY,

@@ -16,7 +16,7 @@ def screen(agi: Any, *_: Any) -> None:
 
 
 # pystrix asks `sysctl` for the backlog; a machine without that program still has the kernel's figure.
-fastagi._ThreadedTCPServer.get_somaxconn = staticmethod(lambda: 1_024)  # noqa: SLF001
+fastagi._ThreadedTCPServer.get_somaxconn = staticmethod(lambda: 1_024)  # noqa: SLF001 - it has no setting
 server = fastagi.FastAGIServer(interface="127.0.0.1", port=int(sys.argv[1]), daemon_threads=True)
 server.register_script_handler(None, screen)
 server.serve_forever()

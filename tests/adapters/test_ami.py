@@ -232,7 +232,7 @@ class Follower:
         self.task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        async with aclosing(self.source.slices()) as slices:  # type: ignore[type-var]
+        async with aclosing(self.source.slices()) as slices:  # type: ignore[type-var] # an async generator, in a protocol
             async for events in slices:
                 for one in events:
                     self._events.put_nowait(one)
@@ -470,7 +470,7 @@ async def test_a_disk_that_hangs_stops_the_reading_and_loses_nothing(
     monkeypatch.setattr(ami, "LOW_WATER", 1 << 12)
     source = AmiSource(AmiAddress("127.0.0.1", manager.port, "siaga112", "s3cret"), meter, lambda: NOW)
     count = 40_000  # more than the buffers of the two sockets hold
-    async with aclosing(source.slices()) as slices:  # type: ignore[type-var]
+    async with aclosing(source.slices()) as slices:  # type: ignore[type-var] # an async generator, in a protocol
         assert spelled(await anext(slices)) == ["resumed"]
         assert spelled(await anext(slices)) == ["booted"]
         session = await manager.session()

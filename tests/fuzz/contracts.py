@@ -210,7 +210,7 @@ def stored(data: bytes) -> None:
     ):
         _or_value_error(lambda load=load, dump=dump: _read_again(load, dump, data))  # type: ignore[misc]
     for read in (codec.load_row, codec.load_blocks):
-        _or_value_error(lambda read=read: read(data))  # type: ignore[misc]
+        _or_value_error(lambda read=read: read(data))  # type: ignore[misc] # a default that keeps the loop variable
 
 
 def _read_again(load: Callable[[bytes | str], Any], dump: Callable[[Any], str], data: bytes) -> None:

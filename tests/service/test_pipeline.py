@@ -260,12 +260,12 @@ async def test_a_store_that_dies_before_it_has_answered_is_told_again() -> None:
         site.store.down = True
         raise StoreDownError
 
-    site.store.write = dying  # type: ignore[method-assign]
+    site.store.write = dying  # type: ignore[method-assign] # a fault of the store
     await site.outbox.append([one])
     async with site.recording():
         await until(lambda: False in site.meter.up)
         assert await site.outbox.oldest(9)
-        site.store.write = write  # type: ignore[method-assign]
+        site.store.write = write  # type: ignore[method-assign] # a fault of the store
         site.store.down = False
     assert (await site.record()).strikes == (policy.strike_for(one.finding, RULES),)
     assert await site.ledger() == [one]

@@ -108,7 +108,7 @@ async def test_it_counts_from_when_it_asked_not_from_when_it_was_answered() -> N
             bench.time += LIMIT + 0.001
             return await changes(place)
 
-        bench.store.changes = slow  # type: ignore[method-assign]
+        bench.store.changes = slow  # type: ignore[method-assign] # to be there at that moment
         await until(lambda: stale(bench))
         await asyncio.sleep(0)
         assert stale(bench)
@@ -129,7 +129,7 @@ async def test_a_gap_in_the_feed_is_read_anew_and_verdicts_ask_meanwhile() -> No
             async for page in standings():
                 yield page
 
-        bench.store.standings = held_up  # type: ignore[method-assign]
+        bench.store.standings = held_up  # type: ignore[method-assign] # to be there at that moment
         await bench.store.erase(CALLER)  # and the feed with it
         await change(bench.store, blocked_for_good, OTHER)
         await reading.wait()
@@ -151,7 +151,7 @@ async def test_what_changes_while_all_is_read_is_not_missed() -> None:
             await change(bench.store, lambda record: record.__class__(record.caller))
             yield page
 
-    bench.store.standings = overtaken  # type: ignore[method-assign]
+    bench.store.standings = overtaken  # type: ignore[method-assign] # to be there at that moment
     async with bench.running():
         await until(lambda: bench.knows(CALLER) is not None)
         assert bench.knows(CALLER) == NOBODY

@@ -325,7 +325,7 @@ def _step(  # noqa: PLR0917 - as many headers
     leads_to = ""
     if data and application == "ExecIf" and (inner := _EXECUTED.match(data)):
         application = inner[1]
-    elif data and application == "Goto" and data.count(",") == 2:  # noqa: PLR2004
+    elif data and application == "Goto" and data.count(",") == 2:  # noqa: PLR2004 - context, extension, priority
         leads_to = data.partition(",")[0]
     return DialplanStep(at, uid, _place(context, exten, priority), application, leads_to)
 
