@@ -183,7 +183,7 @@ async def test_with_a_key_callers_are_shown_as_hashes_and_found_by_number(live: 
     said = (await live("block", NUMBER, "--permanent", "--reason", "threats")).done()
     (row,) = (await live("blocks", "--json")).json
     held = row["caller"]
-    assert said == f"{held} is blocked until further notice\n"
+    assert said == f"{held} is blocked until further notice; mode observe: calls still get through\n"
     assert held.startswith("h:")
     by_number, by_hash, told = await live.each(f"why {CALLER} --json", f"why {held} --json", f"why {NUMBER}")
     assert by_number.json == by_hash.json
@@ -213,17 +213,27 @@ async def test_a_permanent_block_has_no_end(live: Shell) -> None:
 
 
 async def test_the_allow_list_comes_first(live: Shell) -> None:
-    """Allowed, a caller goes through whatever else is held; a block then says that it does nothing."""
+    """Allowed, a caller goes through whatever else is held; a block then is refused, an earlier one waits."""
     live.environ["SIAGA112_MODE"] = "enforce"
-    assert (await live("allow", NUMBER, "--reason", "clinic")).done() == f"{CALLER} is on the allow list\n"
+    await live("block", NUMBER, "--permanent", "--reason", "threats")
+    said = (await live("allow", NUMBER, "--reason", "clinic")).done()
+    assert said == (
+        f"{CALLER} is on the allow list; its block until further notice "
+        "(permanent, manual by ratna: threats) gives way to the list\n"
+    )
+    listed, told = await live.each("blocks", f"why {CALLER}")
+    assert "allowed: on the allow list, which comes before the block" in listed.done()
+    assert "now: ALLOW, on the allow list, which comes before the permanent block" in told.done()
     (row,) = (await live("allowed", "--json")).json
     assert (row["caller"], row["by"], row["reason"]) == (CALLER, "ratna", "clinic")
-    assert "stays on the allow list" in (await live("block", NUMBER, "--permanent", "--reason", "x")).failed(
-        1
-    )
+    refused = (await live("block", NUMBER, "--permanent", "--reason", "x")).failed(1)
+    assert refused.endswith(f"first: siaga112 disallow {CALLER}")
     (story,) = (await live("why", NUMBER, "--json")).json
     assert (story["verdict"], story["reason"]) == ("ALLOW", "allow_listed")
-    assert (await live("disallow", NUMBER)).done() == f"{CALLER} is off the allow list\n"
+    assert (await live("disallow", NUMBER)).done() == (
+        f"{CALLER} is off the allow list; it is blocked again until further notice "
+        "(permanent, manual by ratna: threats)\n"
+    )
     assert (await live("allowed")).done() == "the allow list is empty\n"
     (story,) = (await live("why", NUMBER, "--json")).json
     assert story["verdict"] == "BLOCK"

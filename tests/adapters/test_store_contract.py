@@ -221,12 +221,12 @@ async def test_who_was_blocked_is_known_when_the_block_is_over(store: Store) -> 
     """Since when it began, or was lifted; until the caller is forgotten."""
     await change(store, lambda record: decisions.impose(record, block(NOW - 50, NOW - 40)))
     await change(store, struck(strike(1)), OTHER)
-    assert list(await store.blocks_of_changed(NOW - 50)) == [block(NOW - 50, NOW - 40)]
+    assert list(await store.blocks_of_changed(NOW - 50)) == [(block(NOW - 50, NOW - 40),)]
     assert list(await store.blocks_of_changed(NOW - 49)) == []
     held = await change(store, lambda record: decisions.impose(record, block(NOW - 30, None)))
-    assert tuple(await store.blocks_of_changed(NOW - 30)) == held.blocks
+    assert list(await store.blocks_of_changed(NOW - 30)) == [held.blocks]
     held = await change(store, lambda record: decisions.lift(record, Lift(NOW - 10, "supervisor", "wrong")))
-    assert tuple(await store.blocks_of_changed(NOW - 10)) == held.blocks
+    assert list(await store.blocks_of_changed(NOW - 10)) == [held.blocks]
     await store.erase(CALLER)
     assert list(await store.blocks_of_changed(0)) == []
 

@@ -273,7 +273,7 @@ def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
     """By level and origin; one that only lasts into the period is not imposed in it."""
     first, end = DAY_OF_BLOCKS.first, DAY_OF_BLOCKS.end
     blocks = [block(first - 1, end), block(first, None), block(end - 1, end + DAY), block(end, None)]
-    counted = count_blocks(blocks, DAY_OF_BLOCKS)
+    counted = count_blocks([blocks], DAY_OF_BLOCKS)
     assert counted.imposed == {
         (Level.PERMANENT, Origin.MANUAL): 1,
         (Level.TEMPORARY, Origin.MANUAL): 1,
@@ -288,9 +288,21 @@ def test_a_block_is_lifted_when_it_was_lifted(mistake: bool, wrong: int) -> None
     first = DAY_OF_BLOCKS.first
     record = CallerRecord(CALLER, blocks=(block(first - 30 * DAY, None),))
     lifted = lift(record, Lift(first, "supervisor", "a clinic", mistake=mistake))
-    assert count_blocks(lifted.blocks, DAY_OF_BLOCKS.before()).lifted == 0
-    counted = count_blocks(lifted.blocks, DAY_OF_BLOCKS)
+    assert count_blocks([lifted.blocks], DAY_OF_BLOCKS.before()).lifted == 0
+    counted = count_blocks([lifted.blocks], DAY_OF_BLOCKS)
     assert (counted.lifted, counted.wrong, counted.imposed.total()) == (1, wrong, 0)
+
+
+def test_a_decision_counts_once_however_many_blocks_it_lifted() -> None:
+    """Three overlapping blocks of a caller, lifted by one mistake: one lifted, one mistake; callers apart."""
+    first = DAY_OF_BLOCKS.first
+    overlapping = (block(first, first + DAY), block(first + 1, first + DAY), block(first + 2, None))
+    by_mistake = Lift(first + 10, "supervisor", "a clinic", mistake=True)
+    lifted = lift(CallerRecord(CALLER, blocks=overlapping), by_mistake).blocks
+    counted = count_blocks([lifted], DAY_OF_BLOCKS)
+    assert (counted.imposed.total(), counted.lifted, counted.wrong) == (3, 1, 1)
+    twice = count_blocks([lifted, lifted], DAY_OF_BLOCKS)
+    assert (twice.lifted, twice.wrong) == (2, 2)
 
 
 # ── periods ──────────────────────────────────────────────────────────────────────────────────────

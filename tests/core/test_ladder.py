@@ -174,7 +174,10 @@ def test_a_reason_weighs_before_its_outcome() -> None:
         record = add_strike(record, silent, rules)
     assert record.blocks == ()
     record = add_strike(record, strike(10, START + 10 * HOUR, reason=Reason.NO_CHOICE), rules)
-    assert record.blocks[-1].reason == "11 misuses, weighing 5.5, more than 5 (permenkominfo-2016)"
+    assert record.blocks[-1].reason == (
+        "11 misuses, weighing 5.5, more than 5 (own rule: threshold 5; window 30d; temporary 1d; "
+        "permanent automatic; counted ivr_prank 1, no_choice 0.5, prank 1)"
+    )
 
 
 def test_what_the_rules_no_longer_count_counts_no_more() -> None:

@@ -25,7 +25,7 @@ from siaga112.core.model import (
     Treatment,
     Verdict,
 )
-from siaga112.core.policy import PolicyRules
+from siaga112.core.policy import PRESETS, PolicyRules
 
 CALLER = Caller("+6281211111111")
 RULES = PolicyRules()
@@ -170,6 +170,28 @@ def test_warning_near_the_limit() -> None:
     assert policy.verdict(held, Mode.ENFORCE, soon, RULES).warn
     later = four.strikes[0].at + RULES.window
     assert not policy.verdict(held, Mode.ENFORCE, later, RULES).warn
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_named_where_its_ladder_stands_and_only_there(name: str) -> None:
+    """Evidence outlives the configuration: a city's own values are told, and never called the preset."""
+    preset = PRESETS[name]
+    assert preset.title == name
+    assert replace(preset, cap=3, protect=0, warn_from=2, surge=0).title == name, "no part of the ladder"
+    own = {
+        "thresholds": (7,), "window": DAY, "weights": {"abandoned": 0.5}, "temporary": (2 * DAY, 3 * DAY),
+        "repeat": 2, "permanent": "never", "memory": 2 * DAY, "burst": 1_500,
+    }  # fmt: skip
+    said = {
+        "thresholds": "threshold 7", "window": "window 1d", "weights": "counted abandoned 0.5",
+        "temporary": "temporary 2d, 3d", "repeat": "repeat 2", "permanent": "permanent never",
+        "memory": "memory 2d", "burst": "burst 1500ms",
+    }  # fmt: skip
+    for key, value in own.items():
+        title = replace(preset, **{key: value}).title  # type: ignore[arg-type]
+        assert title.startswith("own rule: threshold ")
+        assert said[key] in title
+        assert name not in title
 
 
 # ── laws ─────────────────────────────────────────────────────────────────────────────────────────

@@ -254,13 +254,13 @@ class MemoryStore:
         async for entry in self.entries(since, until):
             yield [load_row(dump_entry(entry))]
 
-    async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
-        """Give all blocks of the callers one of whose blocks began or was lifted since then."""
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
+        """Give all blocks of each caller one of whose blocks began or was lifted since then."""
         await self.ping()
         records = [
             record for record, _, _ in self._records.values() if (record.blocks_changed or -1) >= since
         ]
-        return [block for record in records for block in record.blocks]
+        return [record.blocks for record in records]
 
     async def mode(self) -> Mode | None:
         """Give the site's mode."""

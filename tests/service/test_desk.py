@@ -1,11 +1,12 @@
 """What people decide: each act does what it says, can be undone, and is on the audit trail."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from siaga112.core import policy
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -183,14 +184,127 @@ async def test_a_block_that_should_never_have_been_is_on_record_as_a_mistake(
     assert ("ratna", "unblock", CALLER, detail) in await office.trail()
 
 
-async def test_a_block_for_somebody_on_the_allow_list_says_so() -> None:
-    """It is kept, it does not hold, and the supervisor is told."""
-    desk = Office().desk
-    await desk.allow(CALLER, "clinic")
-    with pytest.raises(RefusedError, match="stays on the allow list"):
-        await desk.block(CALLER, None, "threats")
-    await desk.disallow(CALLER)
-    assert (await desk.verdict(CALLER)).verdict is Verdict.BLOCK
+async def test_who_is_on_the_allow_list_is_not_blocked_by_anybody() -> None:
+    """The list comes first: a block is refused with the remedy, nothing is written, and the remedy works."""
+    office = Office()
+    await office.desk.allow(CALLER, "clinic")
+    for shorten in (False, True):
+        with pytest.raises(RefusedError, match=r"on the allow list.*siaga112 disallow \+6281211111111"):
+            await office.desk.block(CALLER, DAY, "threats", shorten=shorten)
+    assert (await office.desk.record(CALLER)).blocks == ()
+    assert await office.trail() == [("ratna", "allow", CALLER, "")]
+    await office.desk.disallow(CALLER)
+    await office.desk.block(CALLER, None, "threats")
+    assert (await office.desk.verdict(CALLER)).verdict is Verdict.BLOCK
+
+
+async def test_only_a_person_who_says_so_shortens_a_block() -> None:
+    """Shortened, the new end holds; nothing is forgiven, and evidence and step of the ladder are kept."""
+    office = Office(replace(RULES, thresholds=(1,)))
+    await office.record(*(entry(prank(n, NOW + n)) for n in range(2)))
+    (ladder,) = (await office.desk.record(CALLER)).blocks
+    await office.desk.block(CALLER, 7 * DAY, "threats")
+    added = await office.desk.block(CALLER, SECOND, "a child", shorten=True)
+    record = await office.desk.record(CALLER)
+    assert record.block_at(office.now) == added
+    assert (added.until, added.step, added.calls) == (office.now + SECOND, ladder.step, ladder.calls)
+    assert [block.lifted.reason for block in record.blocks if block.lifted] == ["shortened: a child"] * 2
+    assert len(policy.counted_strikes(record, office.now, office.rules)) == 2
+    assert await office.trail() == [
+        ("ratna", "block", CALLER, "temporary"), ("ratna", "block", CALLER, "temporary, shortened"),
+    ]  # fmt: skip
+    await office.record(entry(prank(3, office.now + 2 * SECOND)))
+    assert (await office.desk.record(CALLER)).blocks[-1].level is Level.PERMANENT, "the second step"
+
+
+@pytest.mark.parametrize(("held", "why"), [(None, "is not there"), (SECOND, "ends no later")])
+async def test_there_must_be_something_to_shorten(held: Millis | None, why: str) -> None:
+    """`--shorten` never lengthens a block, and never makes one."""
+    office = Office()
+    if held:
+        await office.desk.block(CALLER, held, "threats")
+    before = await office.trail()
+    with pytest.raises(RefusedError, match=why):
+        await office.desk.block(CALLER, DAY, "?", shorten=True)
+    assert await office.trail() == before
+
+
+async def test_a_shorter_block_beside_a_longer_one_says_so_on_the_trail() -> None:
+    """Both are on record; the audit trail tells which holds."""
+    office = Office()
+    await office.desk.block(CALLER, DAY, "threats")
+    await office.desk.block(CALLER, SECOND, "again")
+    assert (await office.trail())[-1][3] == "temporary, a longer one stays in force"
+
+
+Decide = Callable[[Desk], Awaitable[object]]
+DECISIONS: dict[str, tuple[Decide, str, bool]] = {
+    "block": (lambda desk: desk.block(CALLER, DAY, "as the city says"), "what was proposed is settled", True),
+    "block permanent": (lambda desk: desk.block(CALLER, None, "letter 12"), "proposed is settled", True),
+    "confirm": (lambda desk: desk.confirm(CALLER, "letter 12"), "", True),
+    "dismiss": (lambda desk: desk.dismiss(CALLER, "a clinic"), "", False),
+    "unblock": (lambda desk: desk.unblock(CALLER, "a clinic"), "what was proposed is dismissed", False),
+    "unblock, a mistake": (
+        lambda desk: desk.unblock(CALLER, "a clinic", mistake=True), "what was proposed is dismissed", False,
+    ),
+    "allow": (lambda desk: desk.allow(CALLER, "a clinic"), "what was proposed is dismissed", False),
+}  # fmt: skip
+PROPOSALS: dict[ProposalCause, tuple[PolicyRules, Sequence[Entry]]] = {
+    ProposalCause.POLICY: (SERANG, [entry(prank(n, NOW + n)) for n in range(11)]),
+    ProposalCause.HOURLY_CAP: (
+        replace(RULES, cap=1, thresholds=(1,)),
+        [entry(prank(n, NOW + n, caller)) for n, caller in enumerate((OTHER, OTHER, CALLER, CALLER))],
+    ),
+    ProposalCause.PROTECTED: (
+        RULES, [marked(20, Mark.GENUINE), *(entry(prank(n, NOW + n)) for n in range(6))],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cause", PROPOSALS, ids=str)
+@pytest.mark.parametrize("name", DECISIONS)
+async def test_whatever_a_person_decides_settles_what_was_proposed(name: str, cause: ProposalCause) -> None:
+    """Each decision on each kind of proposal: none waits after it, one line, one block counted at most."""
+    (rules, calls), (decide, says, blocks) = PROPOSALS[cause], DECISIONS[name]
+    office = Office(rules)
+    await office.record(*calls)
+    proposal = (await office.desk.record(CALLER)).proposed
+    assert proposal
+    assert proposal.cause is cause
+    trail, counted = await office.trail(), (await office.store.tallies()).get("blocks:temporary:manual", 0)
+    await decide(office.desk)
+    record = await office.desk.record(CALLER)
+    assert record.proposed is None
+    assert await office.store.proposed() == []
+    settled = next(held for held in record.proposals if held.at == proposal.at)
+    assert settled.decided
+    assert (settled.confirmed, settled.decided.by) == (blocks, "ratna")
+    (line,) = (await office.trail())[len(trail) :]
+    assert (line[0], line[1]) == ("ratna", name.split(maxsplit=1)[0].rstrip(","))
+    assert says in line[3]
+    tallies = await office.store.tallies()
+    manual = tallies.get("blocks:temporary:manual", 0) + tallies.get("blocks:permanent:manual", 0) - counted
+    assert manual == blocks
+    assert (await office.desk.verdict(CALLER)).verdict is (Verdict.BLOCK if blocks else Verdict.ALLOW)
+    if blocks:
+        assert record.blocks[-1].calls == proposal.calls
+        assert record.blocks[-1].reason.startswith(f"{proposal.reason}; confirmed: ")
+    with pytest.raises(RefusedError, match="no block is proposed"):
+        await office.desk.dismiss(CALLER, "twice")
+
+
+async def test_an_allowed_caller_is_not_forgiven_and_a_hand_block_outlives_a_dismissal() -> None:
+    """`allow` only lets through; `dismiss` ends what the policy imposed, not what a person did."""
+    office = Office(SERANG)
+    await office.record(*(entry(prank(n, NOW + n)) for n in range(10)))
+    await office.desk.block(CALLER, 2 * DAY, "threats")
+    await office.record(entry(prank(10, NOW + 10)))
+    await office.desk.dismiss(CALLER, "not for good")
+    assert (await office.desk.verdict(CALLER)).verdict is Verdict.BLOCK
+    other = Office(SERANG)
+    await other.record(*(entry(prank(n, NOW + n)) for n in range(11)))
+    await other.desk.allow(CALLER, "clinic")
+    assert len(policy.counted_strikes(await other.desk.record(CALLER), other.now, SERANG)) == 11
 
 
 async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:

@@ -222,11 +222,11 @@ class RedisStore:
                 read += [load(doc) for doc in await trip.execute() if doc]
         return read
 
-    async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
-        """Give all blocks of the callers one of whose blocks began or was lifted since then."""
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
+        """Give all blocks of each caller one of whose blocks began or was lifted since then."""
         with mapped():
             callers = await self._redis.zrange(self._keys.site_wide("changed"), since, "+inf", byscore=True)
-        return [block for blocks in await self._read(callers, load_blocks) for block in blocks]
+        return await self._read(callers, load_blocks)
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
         """Note that a caller is being turned away; say whether that happened within this time already."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from siaga112.core.past.history import History
     from siaga112.core.past.reading import FileReport
     from siaga112.core.policy import PolicyRules
-    from siaga112.settings import Policy, Settings
+    from siaga112.settings import Settings
 
 MAX_SWEEP = 50
 """How many values one sweep may have."""
@@ -138,15 +138,14 @@ def _candidates(
     bases = [_preset(config, name) for name in presets] or [config]
     if sweep:
         return _swept(bases[0], sweep)
-    return [Candidate(_name(base.policy), base.policy_rules()) for base in bases]
+    return [Candidate(_name(base.policy_rules()), base.policy_rules()) for base in bases]
 
 
-def _name(policy: "Policy") -> str:
-    """Name a policy by its preset, and say if the centre changed something of it."""
-    from siaga112.core.policy import PRESETS  # noqa: PLC0415
+def _name(rules: "PolicyRules") -> str:
+    """Name a policy shortly, for the head of a column: by its preset, if that stands."""
+    from siaga112.core.policy import OWN_RULE  # noqa: PLC0415
 
-    own = policy.model_fields_set - {"preset"}
-    return policy.preset if not own or policy.preset not in PRESETS else f"{policy.preset} (own values)"
+    return OWN_RULE if rules.title.startswith(OWN_RULE) else rules.title
 
 
 def _preset(config: "Settings", name: str) -> "Settings":

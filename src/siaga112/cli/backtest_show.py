@@ -46,6 +46,7 @@ def objects(
     return [
         {
             "policy": result.policy,
+            "rules": result.rules.title,
             "read": read,
             "calls": result.calls,
             "outcomes": {outcome.value: outcomes[outcome] for outcome in Outcome},
@@ -189,6 +190,9 @@ def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
         table.append({"": said, **{result.policy: text for result, text in zip(results, shown, strict=True)}})
     typer.echo()
     show.table(table, ("", *(result.policy for result in results)), "")
+    for result in results:
+        if result.policy != result.rules.title:
+            typer.echo(_titled(result))
     if not marks:
         typer.echo(
             "No call in these files has an operator's mark: which of the price were genuine is not told."
@@ -196,6 +200,12 @@ def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
     untimed = max(result.untimed for result in results)
     if untimed:
         typer.echo(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")
+
+
+def _titled(result: Result) -> str:
+    """Say what a policy is whose name in the head of a column does not tell it."""
+    title = result.rules.title
+    return title if title.startswith(result.policy) else f"{result.policy}: {title}"
 
 
 def _hours(seconds: object) -> str:

@@ -16,9 +16,10 @@ from siaga112.cli.root import (
     settings,
 )
 from siaga112.core import durations
-from siaga112.core.model import Block, Caller
+from siaga112.core.model import Block, Caller, CallerRecord, Mode
 
 if TYPE_CHECKING:
+    from siaga112.cli.decided import Now
     from siaga112.service.desk import Desk
 
 
@@ -44,39 +45,69 @@ def blocks(
         )
         return
 
-    async def act(desk: "Desk") -> list[tuple[Caller, Block | None]]:
+    async def act(desk: "Desk") -> tuple[list[tuple[CallerRecord, Block | None]], Mode]:
         now = desk.clock()
-        return [(record.caller, record.block_at(now)) for record in await desk.store.blocked(now)]
+        listed = [(record, record.block_at(now)) for record in await desk.store.blocked(now)]
+        return listed, await desk.mode()
 
-    listed = [rows.block(caller, block, zone) for caller, block in at_desk(act) if block]
-    columns = ("caller", "level", "since", "until", "origin", "by", "calls", "reason")
+    found, mode = at_desk(act)
+    listed = [
+        rows.block(record.caller, block, zone) | {"allowed": record.allow is not None}
+        for record, block in found
+        if block
+    ]
+    columns = ("caller", "level", "since", "until", "allowed", "origin", "by", "calls", "reason")
     show.listing(listed, columns, "nobody is blocked", json=json)
+    if listed and not json:
+        if any(row["allowed"] for row in listed):
+            typer.echo("allowed: on the allow list, which comes before the block (siaga112 disallow NUMBER)")
+        if mode is not Mode.ENFORCE:
+            typer.echo(f"mode {mode}: calls of all of these still get through")
+
+
+async def _now(desk: "Desk", caller: Caller) -> "Now":
+    """Read what is in force after a decision: what a command says of it is what is so, not what was asked."""
+    from siaga112.cli.decided import Now  # noqa: PLC0415
+
+    return Now(await desk.record(caller), await desk.mode(), desk.clock(), settings().zone)
 
 
 @app.command()
-def block(
+def block(  # noqa: PLR0917 - one parameter an option
     caller: NumberArgument,
     reason: ReasonOption,
     by: ByOption,
     span: Annotated[
         str | None, typer.Option("--for", help='How long, like "24h".', metavar="DURATION")
     ] = None,
-    permanent: Annotated[bool, typer.Option("--permanent", help="For good.")] = False,
+    permanent: Annotated[bool, typer.Option("--permanent", help="Until further notice.")] = False,
+    shorten: Annotated[
+        bool, typer.Option("--shorten", help="End a longer block at this time; without it, the later holds.")
+    ] = False,
 ) -> None:
-    """Block a caller.
+    """Block a caller; what is proposed for the caller is settled by it.
+
+    A block never shortens an earlier one without --shorten. Who is on the allow list cannot be blocked.
 
     Example: siaga112 block 081234567890 --for 24h --reason "threats, report 17/2026"
     """
+    from siaga112.cli import decided  # noqa: PLC0415
+
     if (span is None) is not permanent:
         raise typer.BadParameter("say how long: either --for DURATION or --permanent")
+    if shorten and permanent:
+        raise typer.BadParameter("--shorten needs --for DURATION: a permanent block shortens nothing")
     who = number(caller)
     try:
         length = None if span is None else durations.parse(span)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--for") from error
-    held = at_desk(lambda desk: desk.block(who, length, reason), by)
-    until = rows.instant(held.until, settings().zone) or "further notice"
-    typer.echo(f"{who} is blocked until {until}")
+
+    async def act(desk: "Desk") -> str:
+        added = await desk.block(who, length, reason, shorten=shorten)
+        return decided.imposed(await _now(desk, who), added)
+
+    typer.echo(at_desk(act, by))
 
 
 @app.command()
@@ -88,13 +119,19 @@ def unblock(
         bool, typer.Option("--mistake", help="It should never have been: `report` counts it as wrong.")
     ] = False,
 ) -> None:
-    """Lift the block on a caller; strikes so far are forgiven.
+    """Lift all blocks on a caller, and dismiss what is proposed; strikes so far are forgiven.
 
     Example: siaga112 unblock 081234567890 --reason "phone was stolen"
     """
+    from siaga112.cli import decided  # noqa: PLC0415
+
     who = number(caller)
-    lifted = at_desk(lambda desk: desk.unblock(who, reason, mistake=mistake), by)
-    typer.echo(f"{who} is no longer blocked (was: {lifted.level.value}, {lifted.reason})")
+
+    async def act(desk: "Desk") -> str:
+        held = await desk.unblock(who, reason, mistake=mistake)
+        return decided.lifted(await _now(desk, who), held)
+
+    typer.echo(at_desk(act, by))
 
 
 @app.command()
@@ -103,21 +140,34 @@ def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
 
     Example: siaga112 confirm 081234567890 --reason "agreed with the ministry, letter 12/2026"
     """
+    from siaga112.cli import decided  # noqa: PLC0415
+
     who = number(caller)
-    held = at_desk(lambda desk: desk.confirm(who, reason), by)
-    until = rows.instant(held.until, settings().zone) or "further notice"
-    typer.echo(f"{who} is blocked until {until}")
+
+    async def act(desk: "Desk") -> str:
+        added = await desk.confirm(who, reason)
+        return decided.imposed(await _now(desk, who), added)
+
+    typer.echo(at_desk(act, by))
 
 
 @app.command()
 def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     """Say no to the block that is proposed for a caller; strikes so far are forgiven.
 
+    Automatic blocks end with it; one that a person imposed stays.
+
     Example: siaga112 dismiss 081234567890 --reason "a child, the school was told"
     """
+    from siaga112.cli import decided  # noqa: PLC0415
+
     who = number(caller)
-    at_desk(lambda desk: desk.dismiss(who, reason), by)
-    typer.echo(f"{who} is not blocked; the misuses so far are forgiven")
+
+    async def act(desk: "Desk") -> str:
+        await desk.dismiss(who, reason)
+        return decided.dismissed(await _now(desk, who))
+
+    typer.echo(at_desk(act, by))
 
 
 @app.command()
@@ -133,21 +183,35 @@ def allowed(json: JsonOption = False) -> None:
 
 @app.command()
 def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
-    """Put a caller on the allow list, which comes before everything.
+    """Put a caller on the allow list, which comes before everything; what is proposed is dismissed.
+
+    Blocks stay on record and give way to the list.
 
     Example: siaga112 allow 0254201234 --reason "clinic"
     """
+    from siaga112.cli import decided  # noqa: PLC0415
+
     who = number(caller)
-    at_desk(lambda desk: desk.allow(who, reason), by)
-    typer.echo(f"{who} is on the allow list")
+
+    async def act(desk: "Desk") -> str:
+        earlier = await desk.allow(who, reason)
+        return decided.allowed(await _now(desk, who), earlier)
+
+    typer.echo(at_desk(act, by))
 
 
 @app.command()
 def disallow(caller: NumberArgument, by: ByOption) -> None:
-    """Take a caller off the allow list.
+    """Take a caller off the allow list; a block that gave way to it holds again.
 
     Example: siaga112 disallow 0254201234
     """
+    from siaga112.cli import decided  # noqa: PLC0415
+
     who = number(caller)
-    at_desk(lambda desk: desk.disallow(who), by)
-    typer.echo(f"{who} is off the allow list")
+
+    async def act(desk: "Desk") -> str:
+        await desk.disallow(who)
+        return decided.disallowed(await _now(desk, who))
+
+    typer.echo(at_desk(act, by))

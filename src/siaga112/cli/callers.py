@@ -68,7 +68,7 @@ def callbacks(
     if done:
         who = number(done)
         count = at_desk(lambda desk: desk.called_back(who, reason), by)
-        typer.echo(f"{who} is off the list ({count} {'call' if count == 1 else 'calls'})")
+        typer.echo(f"{who} is off the list ({_many(count, 'call')})")
         return
     zone = settings().zone
     waiting = [rows.missed(record, zone) for record in at_desk(lambda desk: desk.store.missed())]
@@ -119,10 +119,22 @@ def forget(
         typer.confirm(f"Erase all that is held on {who}, also a block in force?", abort=True)
     held = at_desk(lambda desk: desk.forget(who, reason), by)
     record = held.record
+    lines = sum(deed.subject == who for deed in held.deeds)
+    erased = [
+        _many(len(record.strikes), "strike"),
+        _many(len(record.blocks), "block"),
+        _many(len(record.proposals), "proposal"),
+        _many(len(record.missed), "call-back"),
+        *(["the place on the allow list"] if record.allow else []),
+        _many(lines, "line", " of the audit trail"),
+    ]
+    typer.echo(f"erased: {', '.join(erased)}")
     typer.echo(
-        f"erased: {len(record.strikes)} strikes, {len(record.blocks)} blocks, "
-        f"{len(record.proposals)} proposals, {len(record.missed)} call-backs, "
-        f"{len(held.deeds)} lines of the audit trail; "
-        f"{len(held.entries)} calls stay in the ledger without the caller"
+        f"kept without the caller: {_many(len(held.entries), 'call')} in the ledger, "
+        f"{_many(len(held.deeds) - lines, 'line', ' of the audit trail')} on their marks"
     )
     typer.echo("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
+
+
+def _many(count: int, what: str, of: str = "") -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}{of}"

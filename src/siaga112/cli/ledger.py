@@ -107,16 +107,20 @@ def mark(
 
     Example: siaga112 mark 081234567890 genuine --note "the fire was real"
     """
+    from siaga112.cli.decided import Now, marked  # noqa: PLC0415
+
     who = None if "." in call else number(call)
 
-    async def act(desk: "Desk") -> Entry:
-        return await desk.mark(await desk.last_answered(who) if who else CallId(call), as_, note)
+    async def act(desk: "Desk") -> str:
+        id_ = await desk.last_answered(who) if who else CallId(call)
+        held = await desk.store.entry(id_)
+        caller = held.finding.call.caller if held else None
+        before = await desk.record(caller) if caller else None
+        entry, mode = await desk.mark(id_, as_, note), await desk.mode()
+        now = Now(await desk.record(caller), mode, desk.clock(), settings().zone) if caller else None
+        return marked(entry, before, now, mode, desk.rules)
 
-    entry = at_desk(act, by)
-    typer.echo(
-        f"call {entry.finding.call.id} is marked {as_.value}; "
-        f"{'it counts as a misuse' if entry.strike else 'no strike'}"
-    )
+    typer.echo(at_desk(act, by))
 
 
 @app.command()

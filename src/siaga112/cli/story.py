@@ -77,9 +77,9 @@ def tell(story: Story, zone: ZoneInfo) -> list[str]:
     limits = ", ".join(map(str, rules.thresholds))
     lines.append(
         f"  {total(counted, rules):g} misuses count in the last {durations.spell(rules.window)}; "
-        f"more than {limits} block ({rules.name})"
+        f"more than {limits} block ({rules.title})"
     )
-    lines.append(f"  now: {_verdict(story.verdict, story.mode, zone)}")
+    lines.append(f"  now: {_verdict(story, zone)}")
     return lines
 
 
@@ -107,10 +107,12 @@ def _misuses(held: Held) -> Iterator[Chapter]:
 def _blocks(record: CallerRecord, now: Millis, zone: ZoneInfo) -> Iterator[Chapter]:
     for block in record.blocks:
         yield block.since, 1, _block(block, zone)
-        if block.lifted:
-            yield block.lifted.at, 2, f"block lifted by {block.lifted.by}: {block.lifted.reason}"
-        elif block.until is not None and block.until <= now:
+        ended = block.until is not None and block.until <= (block.lifted.at if block.lifted else now)
+        if ended and block.until is not None:
             yield block.until, 2, f"{block.level} block ended"
+        if block.lifted:
+            done = "taken back, though it had ended," if ended else "lifted"
+            yield block.lifted.at, 2, f"block {done} by {block.lifted.by}: {block.lifted.reason}"
 
 
 def _proposals(record: CallerRecord) -> Iterator[Chapter]:
@@ -172,7 +174,8 @@ def _proposal(proposal: Proposal) -> str:
     return f"block {end} proposed ({cause[proposal.cause]}): {proposal.reason}"
 
 
-def _verdict(verdict: Screening, mode: Mode, zone: ZoneInfo) -> str:
+def _verdict(story: Story, zone: ZoneInfo) -> str:
+    verdict, block = story.verdict, story.held.record.block_at(story.now)
     match verdict.verdict, verdict.reason:
         case Verdict.BLOCK, _:
             end = (
@@ -184,10 +187,11 @@ def _verdict(verdict: Screening, mode: Mode, zone: ZoneInfo) -> str:
         case _, ScreenReason.WOULD_BLOCK:
             return "ALLOW, because the mode is observe (enforce would say BLOCK)"
         case _, ScreenReason.ALLOW_LISTED:
-            return "ALLOW, on the allow list"
+            before = f", which comes before the {block.level} block" if block else ""
+            return f"ALLOW, on the allow list{before}"
         case _, ScreenReason.MODE_OFF:
-            return "ALLOW, because the mode is off"
+            kept = f"; the {block.level} block is kept" if block else ""
+            return f"ALLOW, because the mode is off{kept}"
         case _:
-            return (
-                f"ALLOW{', with a warning: one more misuse may block' if verdict.warn else ''} (mode {mode})"
-            )
+            warned = ", with a warning: one more misuse may block" if verdict.warn else ""
+            return f"ALLOW{warned} (mode {story.mode})"

@@ -10,10 +10,11 @@ from siaga112.core.period import Period
 
 @dataclass(frozen=True, slots=True)
 class BlockFigures:
-    """How many blocks began within the period, and how many were ended before their time within it.
+    """How many blocks began within the period, and how many decisions within it lifted some.
 
-    `wrong` are those of the lifted that should never have been: a mark on which they rested was
-    corrected, or a supervisor said so (`unblock --mistake`).
+    A decision counts once, however many blocks of its caller it ended. `wrong` are those of them that say
+    that the block should never have been: a mark on which it rested was corrected, or a supervisor said
+    so (`unblock --mistake`).
     """
 
     imposed: Counter[tuple[Level, Origin]] = field(default_factory=Counter)
@@ -25,12 +26,16 @@ class BlockFigures:
         return sum(count for kinds, count in self.imposed.items() if kind in kinds)
 
 
-def count_blocks(blocks: Sequence[Block], period: Period) -> BlockFigures:
-    """Count those of these blocks that began, or were lifted, in the period."""
+def count_blocks(callers: Sequence[Sequence[Block]], period: Period) -> BlockFigures:
+    """Count what began, or was lifted, in the period of the blocks of these callers, one after the other."""
     first, end = period.first, period.end
-    lifts = [block.lifted for block in blocks if block.lifted and first <= block.lifted.at < end]
+    lifts = [
+        lift
+        for blocks in callers
+        for lift in {block.lifted for block in blocks if block.lifted and first <= block.lifted.at < end}
+    ]
     return BlockFigures(
-        imposed=Counter(_kind(block) for block in blocks if first <= block.since < end),
+        imposed=Counter(_kind(block) for blocks in callers for block in blocks if first <= block.since < end),
         lifted=len(lifts),
         wrong=sum(lift.mistake for lift in lifts),
     )

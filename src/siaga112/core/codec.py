@@ -128,6 +128,7 @@ def _row(row: dict[str, Any]) -> Row:
         stages(_call(row)).waited if waits else None,
         row["caller"] or None,
         bool(row["strike"]),
+        bool(row.get("spared")),
     )
 
 

@@ -22,23 +22,75 @@ from siaga112.core.policy import PolicyRules, add_strike
 
 
 def impose(record: CallerRecord, block: Block) -> CallerRecord:
-    """Add a person's block, once. It never ends earlier than one in force: the later end prevails."""
-    if block in record.blocks:
+    """Add a person's block, once; a proposal that waits is settled by it, as confirmed by that person.
+
+    The block never ends earlier than one in force: the later end prevails. What was proposed gives it its
+    evidence and its step of the ladder, so that a corrected mark takes this block back, too.
+    """
+    if any(same(held, block) for held in record.blocks):
         return record
+    proposal = record.proposed
+    if proposal is None:
+        return replace(record, blocks=(*record.blocks, block))
+    decision = Lift(block.since, block.by, block.reason)
+    block = replace(
+        block,
+        reason=f"{proposal.reason}; confirmed: {block.reason}",
+        calls=_together(proposal.calls, block.calls),
+        step=max(proposal.step, block.step),
+    )
+    record = _decide(record, decision, confirmed=True)
     return replace(record, blocks=(*record.blocks, block))
 
 
+def shorten(record: CallerRecord, block: Block) -> CallerRecord:
+    """Put a block in the place of those in force that end later, which only a person may do.
+
+    Nothing is forgiven: the new block keeps the evidence, and the step of the ladder, of what it replaces.
+    """
+    longer = tuple(held for held in record.blocks if outlasts(held, block))
+    if not longer:
+        return record
+    end = Lift(block.since, block.by, f"shortened: {block.reason}", forgives=False)
+    blocks = tuple(replace(held, lifted=end) if held in longer else held for held in record.blocks)
+    calls = _together(*(held.calls for held in longer))
+    block = replace(block, calls=calls, step=max(held.step for held in longer))
+    return impose(replace(record, blocks=blocks), block)
+
+
+def outlasts(held: Block, block: Block) -> bool:
+    """Say whether a block is in force when the other begins, and ends later than that."""
+    if block.until is None or not held.holds_at(block.since):
+        return False
+    return held.until is None or held.until > block.until
+
+
+def same(held: Block, block: Block) -> bool:
+    """Say whether a block is a person's decision that is on record already, maybe with more evidence."""
+    return (held.since, held.until, held.origin, held.by) == (
+        block.since, block.until, block.origin, block.by,
+    )  # fmt: skip
+
+
+def _together(*calls: tuple[CallId, ...]) -> tuple[CallId, ...]:
+    return tuple(dict.fromkeys(call for some in calls for call in some))
+
+
 def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
-    """Lift every block in force."""
+    """Lift every block in force; what was proposed rests on the same misuses, and is dismissed."""
     blocks = tuple(
         replace(block, lifted=lifted) if block.holds_at(lifted.at) else block for block in record.blocks
     )
-    return replace(record, blocks=blocks)
+    return _decide(replace(record, blocks=blocks), lifted, confirmed=False)
 
 
 def allow(record: CallerRecord, entry: Allow) -> CallerRecord:
-    """Put the caller on the allow list. Blocks stay on record but give way to it."""
-    return replace(record, allow=entry)
+    """Put the caller on the allow list; what was proposed is dismissed by it.
+
+    Blocks stay on record but give way to the list, and no misuse is forgiven: `disallow` brings them back.
+    """
+    decision = Lift(entry.at, entry.by, f"put on the allow list: {entry.reason}", forgives=False)
+    return _decide(replace(record, allow=entry), decision, confirmed=False)
 
 
 def disallow(record: CallerRecord) -> CallerRecord:
@@ -59,12 +111,10 @@ def confirm(record: CallerRecord, decision: Lift) -> CallerRecord:
         since=decision.at,
         until=None if proposal.span is None else decision.at + proposal.span,
         origin=Origin.MANUAL,
-        reason=f"{proposal.reason}; confirmed: {decision.reason}",
+        reason=decision.reason,
         by=decision.by,
-        calls=proposal.calls,
-        step=proposal.step,
     )
-    return impose(_decide(record, decision, confirmed=True), block)
+    return impose(record, block)
 
 
 def dismiss(record: CallerRecord, decision: Lift) -> CallerRecord:

@@ -33,6 +33,18 @@ class Row(NamedTuple):
     """In the queue, or ringing where there is none."""
     caller: Caller | None
     strike: bool
+    spared: bool = False
+
+
+class Uncounted(StrEnum):
+    """Why a prank call is nobody's misuse."""
+
+    NO_NUMBER = "no_number"
+    """No number that may be held to account: hidden, not valid, or erased since."""
+    SPARED = "spared"
+    """In a surge, in mode `off`, or from who is on the allow list."""
+    NOT_COUNTED = "not_counted"
+    """The policy does not count it, or the dialplan did not confirm the number, or it was taken back."""
 
 
 class Category(StrEnum):
@@ -50,6 +62,9 @@ class Category(StrEnum):
 
 
 ANSWERED: Final = (Category.GENUINE, Category.INFORMATION, Category.PRANK, Category.UNMARKED)
+
+
+PRANKS: Final = (Category.IVR_PRANK, Category.PRANK)
 
 
 def category(outcome: Outcome, mark: Mark | None) -> Category:
@@ -110,6 +125,11 @@ class Tally:
         return sum(self.calls[kind] for kind in ANSWERED)
 
     @property
+    def pranks(self) -> int:
+        """The prank calls: in the menu, or marked so by the operator."""
+        return sum(self.calls[kind] for kind in PRANKS)
+
+    @property
     def levels(self) -> Levels:
         """The service level by each formula."""
         return levels(self.service, self.answered, self.total)
@@ -147,6 +167,12 @@ class _Cell(NamedTuple):
     duty: tuple[date, str]
 
 
+def _uncounted(row: Row) -> Uncounted:
+    if row.spared:
+        return Uncounted.SPARED
+    return Uncounted.NOT_COUNTED if row.caller else Uncounted.NO_NUMBER
+
+
 class Figures:
     """The figures of a period. Takes rows in any order; a row of another time is not counted."""
 
@@ -157,6 +183,8 @@ class Figures:
         self._cells: dict[_Cell, Tally] = {}
         self._misuses: Counter[Caller] = Counter()
         self._turned_away: Counter[Caller] = Counter()
+        self.uncounted: Counter[Uncounted] = Counter()
+        """The prank calls that are nobody's misuse."""
 
     def add(self, rows: Iterable[Row]) -> None:
         """Count calls, each by the time at which it started."""
@@ -172,6 +200,9 @@ class Figures:
             tally.add(row, self.answer_within)
             if row.caller and row.strike:
                 self._misuses[row.caller] += 1
+                continue
+            if category(row.outcome, row.mark) in PRANKS:
+                self.uncounted[_uncounted(row)] += 1
             elif row.caller and row.outcome is Outcome.BLOCKED:
                 self._turned_away[row.caller] += 1
 
@@ -209,6 +240,11 @@ class Figures:
         for cell, tally in self._cells.items():
             tallies[key(cell)].update(tally)
         return tallies
+
+    @property
+    def misuses(self) -> int:
+        """How many calls count as a caller's misuse."""
+        return self._misuses.total()
 
     @property
     def misusers(self) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from siaga112.core import durations
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -42,6 +43,14 @@ from siaga112.core.model import (
 
 AUTOMATIC: Final = "siaga112"
 """Who imposed an automatic block, where a person's name would stand."""
+
+OWN_RULE: Final = "own rule"
+"""What a centre's own values are called, where a preset's name would stand."""
+
+_LADDER: Final = (
+    "thresholds", "window", "weights", "temporary", "repeat", "permanent", "memory", "burst",
+)  # fmt: skip
+"""What of the rules decides that a block is due, and which."""
 
 _TURNED_AWAY: Final = frozenset({Treatment.REJECT, Treatment.ANNOUNCE})
 
@@ -88,6 +97,30 @@ class PolicyRules:
     def weight(self, strike: Strike) -> float:
         """Say how much a strike counts: by its reason, else by its outcome, else nothing."""
         return self.weights.get(strike.reason, self.weights.get(strike.outcome, 0.0))
+
+    @property
+    def title(self) -> str:
+        """The preset's name where all of its ladder stands, else `own rule` with the values.
+
+        It is kept with each block: it must still be true, and tell all, when the configuration has changed.
+        """
+        preset = PRESETS.get(self.name)
+        if preset and all(getattr(preset, key) == getattr(self, key) for key in _LADDER):
+            return self.name
+        usual = PolicyRules()
+        told = [
+            f"threshold {', '.join(map(str, self.thresholds))}",
+            f"window {durations.spell(self.window)}",
+            f"temporary {', '.join(map(durations.spell, self.temporary)) or 'none'}",
+            f"permanent {self.permanent}",
+        ]
+        if self.weights != usual.weights:
+            counted = ", ".join(f"{name} {weight:g}" for name, weight in self.weights.items())
+            told.append(f"counted {counted or 'nothing'}")
+        told += [f"repeat {self.repeat}"] if self.repeat != usual.repeat else []
+        told += [f"memory {durations.spell(self.memory)}"] if self.memory != usual.memory else []
+        told += [f"burst {durations.spell(self.burst)}"] if self.burst != usual.burst else []
+        return f"{OWN_RULE}: {'; '.join(told)}"
 
 
 PRESETS: Final[Mapping[str, PolicyRules]] = {
@@ -269,14 +302,14 @@ def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | 
     since = tuple(s for s in counted_strikes(record, now, rules) if s.at >= ended)
     if total(since, rules) < rules.repeat:
         return None
-    reason = f"misused again after block {len(earlier)} ({rules.name})"
+    reason = f"misused again after block {len(earlier)} ({rules.title})"
     return _Due(len(earlier) + 1, tuple(strike.call for strike in since), reason)
 
 
 def _too_many(counted: tuple[Strike, ...], threshold: int, rules: PolicyRules) -> str:
     sum_, plain = total(counted, rules), len(counted)
     weighed = "" if sum_ == plain else f", weighing {sum_:g}"
-    return f"{plain} misuses{weighed}, more than {threshold} ({rules.name})"
+    return f"{plain} misuses{weighed}, more than {threshold} ({rules.title})"
 
 
 def earlier_blocks(record: CallerRecord, now: Millis, rules: PolicyRules) -> tuple[Block, ...]:

@@ -75,8 +75,13 @@ class Desk:
 
     # ── the lists ────────────────────────────────────────────────────────────────────────────────
 
-    async def block(self, caller: Caller, span: Millis | None, reason: str) -> Block:
-        """Block a caller for a span, or for good (None)."""
+    async def block(
+        self, caller: Caller, span: Millis | None, reason: str, *, shorten: bool = False
+    ) -> Block:
+        """Block a caller for a span, or permanently (None); give the block that this added.
+
+        It settles what is proposed. Of two blocks the later end holds, unless this one is to `shorten` it.
+        """
         now = self.clock()
         block = Block(
             level=Level.PERMANENT if span is None else Level.TEMPORARY,
@@ -86,35 +91,52 @@ class Desk:
             reason=reason,
             by=self.by,
         )
-        deed = self._deed("block", caller, block.level, reason)
-        _, record = await self._change(
-            caller,
-            lambda held: decisions.impose(held, block),
-            lambda _before, _after: Change(deed=deed, tallies=(books.imposed(block),)),
-        )
-        if record.allow:
-            raise RefusedError(f"{caller} is now blocked, but stays on the allow list, which comes first")
-        return block
 
-    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> Block:
-        """Lift the block in force, as a mistake if it was one; strikes before this are forgiven."""
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            self._require_not_allowed(before)
+            new, held = after.blocks[-1] if after.blocks else None, before.block_at(now)
+            if new is None or not decisions.same(new, block):  # only `shorten` may add nothing
+                why = "ends no later than that" if held else "is not there"
+                raise RefusedError(f"the block on {caller} {why}: nothing to shorten (leave out --shorten)")
+            details = [str(block.level)]
+            details += ["shortened"] if shorten else []
+            details += ["a longer one stays in force"] if _outlasted(after, new) else []
+            details += ["what was proposed is settled"] if self._settled(after, now) else []
+            deed = self._deed("block", caller, ", ".join(details), reason)
+            return Change(deed=deed, tallies=(books.imposed(new),))
+
+        change = decisions.shorten if shorten else decisions.impose
+        _, after = await self._change(caller, lambda held: change(held, block), told)
+        return after.blocks[-1]
+
+    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> Block | None:
+        """Lift all blocks in force, as a mistake if they were one, and dismiss what is proposed.
+
+        Strikes before this are forgiven. Give the block that held; None if one was only proposed.
+        """
         lifting = Lift(self.clock(), self.by, reason, mistake=mistake)
 
-        def told(before: CallerRecord, _: CallerRecord) -> Change:
-            lifted = before.block_at(lifting.at)
-            if lifted is None:
+        def told(_: CallerRecord, after: CallerRecord) -> Change:
+            lifted, dismissed = _lifted(after, lifting), self._settled(after, lifting.at)
+            if lifted is None and not dismissed:
                 raise RefusedError(f"{caller} is not blocked")
-            level = f"{lifted.level}, a mistake" if mistake else lifted.level
-            return Change(deed=self._deed("unblock", caller, level, reason))
+            details = [str(lifted.level)] if lifted else []
+            details += ["a mistake"] if lifted and mistake else []
+            details += ["what was proposed is dismissed"] if dismissed else []
+            return Change(deed=self._deed("unblock", caller, ", ".join(details), reason))
 
         try:
-            before, _ = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
+            _, after = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
         except RefusedError:
             await self._strike_off(caller)
             raise
-        lifted = before.block_at(lifting.at)
-        assert lifted is not None, "else refused"  # noqa: S101 - our own mistake otherwise
-        return lifted
+        return _lifted(after, lifting)
+
+    def _settled(self, record: CallerRecord, at: Millis) -> bool:
+        """Say whether a proposal was decided by us then. Asked of what is written: the same each time."""
+        return any(
+            held.decided and (held.decided.at, held.decided.by) == (at, self.by) for held in record.proposals
+        )
 
     async def _strike_off(self, caller: Caller) -> None:
         """End what lists and replicas still say of a caller whose record somebody has deleted by hand."""
@@ -122,12 +144,16 @@ class Desk:
         if not version:
             await write(self.store, Change(books.replacement(record, version, self.clock(), self.rules)))
 
-    async def allow(self, caller: Caller, reason: str) -> None:
-        """Put a caller on the allow list."""
-        entry, deed = Allow(self.clock(), self.by, reason), self._deed("allow", caller, "", reason)
-        await self._change(
-            caller, lambda held: decisions.allow(held, entry), lambda _before, _after: Change(deed=deed)
-        )
+    async def allow(self, caller: Caller, reason: str) -> Allow | None:
+        """Put a caller on the allow list; give the place there that this one replaces, if any."""
+        entry = Allow(self.clock(), self.by, reason)
+
+        def told(_: CallerRecord, after: CallerRecord) -> Change:
+            detail = "what was proposed is dismissed" if self._settled(after, entry.at) else ""
+            return Change(deed=self._deed("allow", caller, detail, reason))
+
+        before, _ = await self._change(caller, lambda held: decisions.allow(held, entry), told)
+        return before.allow
 
     async def disallow(self, caller: Caller) -> None:
         """Take a caller off the allow list."""
@@ -144,7 +170,8 @@ class Desk:
         decision = Lift(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
-            self._require_proposal(before)
+            self._require_proposal(before, decision)
+            self._require_not_allowed(before)
             block = after.blocks[-1]
             return Change(
                 deed=self._deed("confirm", caller, block.level, reason), tallies=(books.imposed(block),)
@@ -158,15 +185,23 @@ class Desk:
         decision = Lift(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
-            self._require_proposal(before)
+            self._require_proposal(before, decision)
             return Change(deed=self._deed("dismiss", caller, "", reason))
 
         await self._change(caller, lambda held: decisions.dismiss(held, decision), told)
 
     @staticmethod
-    def _require_proposal(record: CallerRecord) -> None:
-        if record.proposed is None:
+    def _require_proposal(record: CallerRecord, decision: Lift) -> None:
+        if record.proposed is None and all(held.decided != decision for held in record.proposals):
             raise RefusedError(f"no block is proposed for {record.caller} (see: siaga112 blocks --proposed)")
+
+    @staticmethod
+    def _require_not_allowed(record: CallerRecord) -> None:
+        if record.allow:
+            raise RefusedError(
+                f"{record.caller} is on the allow list, which comes before every block; "
+                f"first: siaga112 disallow {record.caller}"
+            )
 
     async def called_back(self, caller: Caller, reason: str) -> int:
         """Take a caller off the call-back list; say how many calls that were."""
@@ -283,3 +318,13 @@ class Desk:
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
         await write(self.store, Change(deed=self._deed(action, subject, detail, reason)))
+
+
+def _outlasted(record: CallerRecord, block: Block) -> bool:
+    return any(decisions.outlasts(held, block) for held in record.blocks)
+
+
+def _lifted(record: CallerRecord, lifting: Lift) -> Block | None:
+    """Give the block that a lift ended; of several the one that would have ended last."""
+    lifted = [block for block in record.blocks if block.lifted == lifting]
+    return max(lifted, key=lambda block: (block.until is None, block.until or 0), default=None)

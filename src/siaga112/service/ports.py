@@ -145,8 +145,8 @@ class Store(StandingReader, StandingFeed, Protocol):
     def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
         """Give what figures need of the same rows, in slices of a day or less, in any order."""
 
-    async def blocks_of_changed(self, since: Millis) -> Sequence[Block]:
-        """Give all blocks of the callers one of whose blocks began or was lifted since then."""
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
+        """Give all blocks of each caller one of whose blocks began or was lifted since then."""
 
     async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
         """Give the lines of that time, oldest first."""

@@ -9,7 +9,7 @@ from siaga112.cli import rows
 from siaga112.cli.rows import Row
 from siaga112.core.block_figures import BlockFigures
 from siaga112.core.caller_id import masked
-from siaga112.core.figures import Category, Misuser, Tally, Waits
+from siaga112.core.figures import Category, Misuser, Tally, Uncounted, Waits
 from siaga112.core.model import SECOND, Level, Millis, Origin
 from siaga112.core.period import Period
 from siaga112.core.service_level import Ratio, Served
@@ -88,6 +88,8 @@ def as_json(report: Report, top: int, *, reveal: bool) -> str:
             for (day, shift), tally in counted.by_duty.items()
         ],
         "by_hour": [{"hour": hour} | figures(tally) for hour, tally in counted.by_hour.items()],
+        "misuses": counted.misuses,
+        "pranks_not_counted": {kind.value: counted.uncounted[kind] for kind in Uncounted},
         "misusers": counted.misusers,
         "top_misusers": [misuser(found, reveal=reveal) for found in counted.top_misusers(top)],
     }

@@ -2,7 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from siaga112.core.figures import ANSWERED, Category, Waits
+from siaga112.cli.reporting.words import Words
+from siaga112.core.figures import ANSWERED, Category, Uncounted, Waits
 from siaga112.core.model import Level, Millis, Origin
 from siaga112.core.service_level import Ratio
 from siaga112.service.reporting import Report
@@ -44,6 +45,24 @@ def levels(report: Report) -> list[tuple[str, Ratio, float | None]]:
 def times(waits: Waits) -> list[Millis | None]:
     """Give waits by the lines in `TIMES`."""
     return [waits.mean, waits.within(90), waits.within(95), waits.longest]
+
+
+def misuse(report: Report, words: Words) -> list[str]:
+    """Say how many callers misused the line, and why more calls are pranks than count as misuse."""
+    found = report.figures
+    uncounted = found.uncounted
+    said = [words("misusers_all", count=words.number(found.misusers))]
+    if uncounted:
+        said.append(
+            words(
+                "uncounted",
+                misuses=words.number(found.misuses),
+                pranks=words.number(found.total.pranks),
+                uncounted=words.number(uncounted.total()),
+                **{kind.value: words.number(uncounted[kind]) for kind in Uncounted},
+            )
+        )
+    return said
 
 
 def blocks(report: Report) -> list[Count]:

@@ -75,13 +75,12 @@ def _header(report: Report, words: Words) -> Html:
 def _tiles(report: Report, words: Words) -> Html:
     tally, within = report.figures.total, words.limit(report.answer_within)
     of_answered = tally.levels.of_answered
-    pranks = tally.calls[Category.IVR_PRANK] + tally.calls[Category.PRANK]
-    share = words.percent(pranks / tally.total if tally.total else None)
+    share = words.percent(tally.pranks / tally.total if tally.total else None)
     genuine = tally.calls[Category.GENUINE]
     tiles = (
         (words("total"), words.number(tally.total), _compared(report, words)),
         (words("answered"), words.number(tally.answered), f"{words.number(genuine)} {words('genuine')}"),
-        (words("misuse"), words.number(pranks), f"{share} {words('of_calls')}"),
+        (words("misuse"), words.number(tally.pranks), f"{share} {words('of_calls')}"),
         (words("within_short", within=within), words.percent(of_answered.share), words("of_those")),
         (words("blocks"), words.number(sum(report.blocks.imposed.values())), words("blocks_note")),
     )
@@ -224,10 +223,10 @@ def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> Html:
         for found in report.figures.top_misusers(top)
     ]
     heads = [words("number"), words("misuses"), words("turned_away")]
-    note = words("misusers_all", count=words.number(report.figures.misusers))
+    note, *why = lines.misuse(report, words)
     note += "" if reveal else f"; {words('masked')}"
     table = _table(heads, rows or [_row(words("nobody"), NONE, NONE)])
-    return _block(words("misusers"), table, tag("p", note, class_="small"))
+    return _block(words("misusers"), table, *(tag("p", said, class_="small") for said in (note, *why)))
 
 
 def _blocks(report: Report, words: Words) -> Html:

@@ -104,7 +104,8 @@ def _misusers(report: Report, words: Words, top: int, console: Console, *, revea
         caller = found.caller if reveal else masked(found.caller)
         add(table, [caller, words.number(found.misuses), words.number(found.turned_away)])
     titled(words("misusers"), table, console)
-    console.print(words("misusers_all", count=words.number(report.figures.misusers)))
+    for said in lines.misuse(report, words):
+        console.print(said)
 
 
 def _blocks(report: Report, words: Words, console: Console) -> None:
