@@ -1,7 +1,6 @@
 """The lines of a file → past calls, with the lines that could not be read."""
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -10,7 +9,7 @@ from typing import Final
 from siaga112.core import capture
 from siaga112.core.calls import Dialplan
 from siaga112.core.events import Event, Malformed
-from siaga112.core.model import SECOND, CallId, Millis, Outcome, Spared
+from siaga112.core.model import SECOND, CallId, Outcome, Spared
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.past import cdr, cel
 from siaga112.core.past.columns import Clock, Layout, shown, why_no_time
@@ -20,6 +19,7 @@ from siaga112.core.past.orders import ANSWERED, CEL_EVENTS, DISPOSITIONS, OLD_EV
 from siaga112.core.past.queue import QueueReader
 from siaga112.core.past.skew import Skew
 from siaga112.core.past.spool import MemorySpool, Spool
+from siaga112.core.past.where import Where
 from siaga112.core.policy import PolicyRules
 from siaga112.core.queue_log import CALL_FIELDS, QueueRecord, is_banner, of_a_call
 from siaga112.core.replay import Replay
@@ -326,7 +326,7 @@ def read_capture(
     everything = replace(site.policy, weights=dict.fromkeys(countable, 1.0))
     replay = Replay(replace(header.dialplan, numbers=numbers), header.rules, everything)
     history = History() if history is None else history
-    where = _Where()
+    where = Where()
     for entry in replay.run(_events(stream, report, where, head.count(b"\n") + 3)):
         finding = entry.finding
         unproven = Unproven.LIVE if finding.outcome is Outcome.UNKNOWN else None
@@ -337,36 +337,8 @@ def read_capture(
     return history
 
 
-_CHANNEL: Final = re.compile(rb"^(?:Dest)?Uniqueid: ([^\r\n]{1,150})", re.MULTILINE)
-_AT: Final = re.compile(rb"^Timestamp: ([0-9]{1,12})(?:\.([0-9]{3}))?", re.MULTILINE)
-
-
-class _Where:
-    """Keeps on which lines of a capture the messages of each channel are, and of when."""
-
-    def __init__(self) -> None:
-        self._lines: dict[bytes, list[tuple[Millis, int]]] = {}
-
-    def feed(self, message: bytes, line: int) -> None:
-        """Take a message and the number of its first line."""
-        at = _AT.search(message)
-        if at is None:
-            return
-        moment = int(at[1]) * SECOND + int(at[2] or 0)
-        for channel in {found[1] for found in _CHANNEL.finditer(message)}:
-            held = self._lines.setdefault(channel, [])
-            if len(held) < cel.MAX_ROWS:
-                held.append((moment, line))
-        while len(self._lines) > cel.MAX_OPEN:
-            del self._lines[next(iter(self._lines))]
-
-    def of(self, call: CallId) -> list[tuple[Millis, int]]:
-        """Give the moments and lines of a call that is over."""
-        return self._lines.pop(call.encode(), [])
-
-
 def _events(
-    messages: Iterator[bytes], report: FileReport, where: _Where, line: int
+    messages: Iterator[bytes], report: FileReport, where: Where, line: int
 ) -> Iterator[Event | Malformed | None]:
     for message in messages:
         report.rows += 1
