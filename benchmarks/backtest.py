@@ -1,6 +1,6 @@
-"""How long `siaga112 backtest` takes for 1,000,000 rows of CEL, and how much memory.
+"""How long `siaga112 backtest` takes for 1,000,000 rows, and how much memory.
 
-    python -m benchmarks.backtest [ROWS]
+    python -m benchmarks.backtest [cel|cdr|queue_log] [ROWS]
 
 Made-up months (tests/backtest/month.py), cut at ROWS, both presets, three runs: time, processor time (which
 a busy machine changes less), rows a second and the highest resident memory, with the machine.
@@ -13,17 +13,27 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from tests.backtest import month
 
 RUNS = 3
 
+FORMS: Final[dict[str, Callable[[int], Iterator[str]]]] = {
+    "cel": month.rows,
+    "cdr": month.cdr,
+    "queue_log": month.queue_log,
+}
+COPIES: Final = {"cel": 3, "cdr": 19, "queue_log": 32}
+"""How many months have a million rows."""
+
 
 def measure(folder: Path) -> tuple[float, float, float]:
     """Run the command once; give seconds, seconds of processor time, and megabytes."""
-    command = [sys.executable, "-m", "siaga112", "--config", "siaga112.toml", "backtest", "cel.csv", "--json"]
+    command = [sys.executable, "-m", "siaga112", "--config", "siaga112.toml", "backtest", "calls", "--json"]
     began = time.perf_counter()
     presets = ("--policy", "permenkominfo-2016", "--policy", "serang-2019")
     process = subprocess.Popen([*command, *presets], cwd=folder, stdout=subprocess.DEVNULL)
@@ -36,15 +46,16 @@ def measure(folder: Path) -> tuple[float, float, float]:
 
 def main() -> None:
     """Make the rows, measure, and print."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    form = next((name for name in sys.argv[1:] if name in FORMS), "cel")
+    rows = next((int(name) for name in sys.argv[1:] if name.isdigit()), 1_000_000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with (folder / "cel.csv").open("w", encoding="utf-8") as file:
-            written = sum(file.write(line) > 0 for line in islice(month.rows(3), rows))
-        size = (folder / "cel.csv").stat().st_size / 1e6
-        (folder / "siaga112.toml").write_text(month.CONFIG, "utf-8")
+        with (folder / "calls").open("w", encoding="utf-8") as file:
+            written = sum(file.write(line) > 0 for line in islice(FORMS[form](COPIES[form]), rows))
+        size = (folder / "calls").stat().st_size / 1e6
+        (folder / "siaga112.toml").write_text('timezone = "UTC"\n' + month.CONFIG, "utf-8")
         print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-        print(f"{written:,} rows of CEL, {size:.0f} MB, both presets")
+        print(f"{written:,} rows of {form}, {size:.0f} MB, both presets")
         spent = []
         for _ in range(RUNS):
             seconds, processor, memory = measure(folder)

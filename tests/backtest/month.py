@@ -171,6 +171,49 @@ def _call(call: Made, start: float, channel: int, random: Random) -> Iterator[Li
     yield from row.hang_up(now + 0.001, "112", "queues", status="ANSWER")
 
 
+def cdr(copies: int = 1) -> Iterator[str]:
+    """Give the months as CDR, in the columns of cdr_csv with loguniqueid and times in UTC: a row a call."""
+    for call, start, channel in _months(copies):
+        served = call.kind in {"answered", "left_queue"}
+        context, app, data = (
+            ("queues", "Queue", "112,t") if served else ("ivr-112", "BackGround", "custom/menu")
+        )
+        other = f"PJSIP/operator{channel % 3 + 1}-{channel + 1:08x}" if served else ""
+        answered = "NO ANSWER" if call.kind == "left_queue" else "ANSWERED"
+        began, ended = _utc(start), _utc(start + (1 if call.kind == "early" else 12))
+        yield (
+            f'"","{call.number}","s","{context}","""x"" <{call.number}>",'
+            f'"PJSIP/trunk-{channel:08x}","{other}",'
+            f'"{app}","{data}","{began}","{began}","{ended}",12,12,"{answered}","DOCUMENTATION",'
+            f'"{int(start)}.{channel}"\n'
+        )
+
+
+def queue_log(copies: int = 1) -> Iterator[str]:
+    """Give the months as queue_log."""
+    for call, start, channel in _months(copies):
+        if call.kind not in {"answered", "left_queue"}:
+            continue
+        at, uid = int(start), f"{int(start)}.{channel}"
+        yield f"{at + 6}|{uid}|112|NONE|ENTERQUEUE||{call.number}|1\n"
+        if call.kind == "answered":
+            yield f"{at + 9}|{uid}|112|PJSIP/operator1|CONNECT|3|{at}.{channel + 1}|3\n"
+            yield f"{at + 40}|{uid}|112|PJSIP/operator1|COMPLETECALLER|3|31|1\n"
+        else:
+            yield f"{at + 9}|{uid}|112|NONE|ABANDON|1|1|3\n"
+
+
+def _months(copies: int) -> Iterator[tuple[Made, float, int]]:
+    month = calls()
+    for copy in range(copies):
+        for n, call in enumerate(month):
+            yield call, call.start + copy * DAYS * 86_400, 2 * (copy * len(month) + n)
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
     """Writes the rows of one channel, in the columns of cel_custom.conf.sample."""

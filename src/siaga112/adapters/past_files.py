@@ -1,13 +1,16 @@
 """Files of past calls: opened, recognised by content, and read a line or a message at a time."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
+from siaga112.adapters import past_text
+from siaga112.adapters.past_store import TableSpool
 from siaga112.core.capture import MESSAGE_END
 from siaga112.core.past.cel import OutOfOrderError
-from siaga112.core.past.columns import EXPECTED, SAMPLE_LINES, Clock, Layout, recognise
+from siaga112.core.past.columns import SAMPLE_LINES, Clock, recognise, unrecognised
 from siaga112.core.past.history import History, Source
 from siaga112.core.past.reading import FileReport, Site, read_capture, read_lines
 from siaga112.errors import SiagaError
@@ -21,42 +24,50 @@ Progress = Callable[[int, int], None]
 
 
 def read(
-    path: Path, site: Site, clock: Clock, countable: frozenset[str], progress: Progress
+    path: Path,
+    site: Site,
+    clock: Clock,
+    countable: frozenset[str],
+    progress: Progress,
+    *,
+    history: History | None = None,
 ) -> tuple[FileReport, History]:
-    """Read one file of past calls.
+    """Read one file of past calls, into `history` if there is one.
 
     Raises:
         SiagaError: in one line, if it cannot be read or is no file of calls.
 
     """
     try:
-        layout = _recognise(path)
-        report = FileReport(str(path), layout.source)
-        if layout.source is Source.CAPTURE:
-            return report, read_capture(_messages(path, progress), site, countable, report)
-        return report, read_lines(_lines(path, progress), layout, site, clock, report)
+        with past_text.opened(path) as (data, encoding):
+            text = past_text.lines(path, data, encoding)
+            sample = list(islice(text, SAMPLE_LINES))
+            layout = recognise(sample)
+            if layout is None:
+                raise SiagaError(f"{path}: {unrecognised(sample)}")
+            report = FileReport(str(path), layout.source)
+            if layout.source is not Source.CAPTURE:
+                told = _paced(chain(sample, text), progress)
+                return report, read_lines(
+                    told, layout, site, clock, report, history=history, spool=TableSpool
+                )
+        return report, read_capture(_messages(path, progress), site, countable, report, history=history)
     except OutOfOrderError as error:
         raise SiagaError(f"{path}: the rows are not in order of time; sort them by eventtime") from error
+    except sqlite3.Error as error:
+        raise SiagaError(
+            f"{path}: no room for temporary files ({error}); SQLITE_TMPDIR names a folder"
+        ) from error
     except OSError as error:
-        raise SiagaError(f"{path}: cannot be read ({error.strerror})") from error
+        raise SiagaError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:
         raise SiagaError(f"{path}: {error}") from error
 
 
-def _recognise(path: Path) -> Layout:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        sample = file.read(CHUNK)
-    layout = recognise(sample.splitlines()[:SAMPLE_LINES])
-    if layout is None:
-        raise SiagaError(f"{path}: not a file of calls; {EXPECTED}")
-    return layout
-
-
-def _lines(path: Path, progress: Progress) -> Iterator[str]:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        while block := list(islice(file, STEP)):
-            yield from block
-            progress(len(block), sum(map(len, block)))
+def _paced(lines: Iterator[str], progress: Progress) -> Iterator[str]:
+    while block := list(islice(lines, STEP)):
+        yield from block
+        progress(len(block), sum(map(len, block)))
 
 
 def _messages(path: Path, progress: Progress) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ import typer
 
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.core import durations
+from siaga112.core.model import Outcome
 from siaga112.errors import SiagaError
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def backtest(  # noqa: PLR0917 - one parameter an option
         str,
         typer.Option("--handling", help="What a call costs an operator beyond its talk.", metavar="DURATION"),
     ] = "0s",
+    calls: Annotated[
+        bool, typer.Option("--calls", help="List each call, with the lines of its file that decided.")
+    ] = False,
+    outcome: Annotated[
+        Outcome | None, typer.Option("--outcome", help="With --calls: only calls that ended so.")
+    ] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show numbers in full.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -70,14 +77,18 @@ def backtest(  # noqa: PLR0917 - one parameter an option
         extra = durations.parse(handling)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--handling") from error
+    if outcome and not calls:
+        raise typer.BadParameter("goes with --calls", param_hint="--outcome")
     reports, history = _read(files, config)
-    if not history.calls:
+    if not len(history):
         raise SiagaError(
             "no call of ours in these files; are [pbx] trunk_contexts, ivr_contexts and queues right?"
         )
-    past = history.in_order()
+    if calls:
+        backtest_show.calls(history, config.zone, outcome, reveal=reveal, json=json)
+        return
     results: list[Result] = [
-        Backtest(tried.name, tried.rules, config.zone, extra).run(past) for tried in candidates
+        Backtest(tried.name, tried.rules, config.zone, extra).run(history.in_order()) for tried in candidates
     ]
     if json:
         show.as_json(backtest_show.objects(reports, history, results, config.zone, reveal=reveal))
@@ -87,9 +98,9 @@ def backtest(  # noqa: PLR0917 - one parameter an option
 
 def _read(files: Sequence[Path], config: "Settings") -> "tuple[list[FileReport], History]":
     from siaga112.adapters import past_files  # noqa: PLC0415
+    from siaga112.adapters.past_store import PastStore  # noqa: PLC0415
     from siaga112.cli.progress import Bar  # noqa: PLC0415
     from siaga112.core.past.columns import Clock  # noqa: PLC0415
-    from siaga112.core.past.history import History  # noqa: PLC0415
     from siaga112.core.past.reading import Site  # noqa: PLC0415
     from siaga112.settings import COUNTABLE  # noqa: PLC0415
 
@@ -98,15 +109,18 @@ def _read(files: Sequence[Path], config: "Settings") -> "tuple[list[FileReport],
     site = Site(config.dialplan(), config.classifier_rules(), policy)
     clock = Clock(config.zone)
     countable = frozenset(str(name) for name in COUNTABLE)
-    reports, history = [], History()
+    reports, history = [], PastStore()
     size = sum(file.stat().st_size for file in files if file.is_file())
     with Bar("reading") as bar:
         advance = _pace(bar, size)
         for file in files:
-            report, found = past_files.read(file, site, clock, countable, advance)
+            # Each for itself: what makes one file doubtful does not make another.
+            alone = history if len(files) == 1 else PastStore()
+            report, _ = past_files.read(file, site, clock, countable, advance, history=alone)
             reports.append(report)
-            for past in found.calls.values():
-                history.add(past)
+            if alone is not history:
+                for past in alone.in_order():
+                    history.add(past)
     return reports, history
 
 

@@ -39,6 +39,7 @@ def objects(
             "bad": [{"line": bad.line, "why": bad.why} for bad in report.shown],
             "calls": report.calls,
             "other_calls": report.others,
+            "notes": report.notes,
         }
         for report in reports
     ]
@@ -59,6 +60,51 @@ def objects(
         }
         for result in results
     ]
+
+
+def calls(history: History, zone: ZoneInfo, outcome: Outcome | None, *, reveal: bool, json: bool) -> None:
+    """Print each call with its outcome and the rows that decided; there may be a million of them."""
+    found = (
+        _told(past, zone, reveal=reveal)
+        for past in history.in_order()
+        if outcome is None or past.finding.outcome is outcome
+    )
+    if json:
+        show.as_json_list(found)
+        return
+    # A line each as it comes: a table that fits its columns would hold them all.
+    empty = True
+    for row in found:
+        if empty:
+            typer.echo(_LINE.format(*_CALL).rstrip())
+            empty = False
+        show.plain(_LINE.format(*(_cell(row[key]) for key in _CALL)).rstrip())
+    if empty:
+        typer.echo("no calls")
+
+
+_CALL: Final = ("call", "started", "caller", "outcome", "reason", "file", "lines", "because")
+_LINE: Final = "{:<20} {:<29} {:<15} {:<9} {:<17} {} {} {}"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "-"
+    return "-" if value is None else str(value)
+
+
+def _told(past: Past, zone: ZoneInfo, *, reveal: bool) -> Row:
+    finding = past.finding
+    return {
+        "call": finding.call.id,
+        "started": rows.instant(finding.call.started, zone),
+        "caller": _shown(finding.call.caller, reveal=reveal),
+        "outcome": finding.outcome,
+        "reason": finding.reason,
+        "file": past.file,
+        "lines": list(past.lines),
+        "because": past.unproven,
+    }
 
 
 def _figures(result: Result) -> Row:
@@ -149,7 +195,7 @@ def page(
     if chart:
         _sweep(results)
         return
-    _side_by_side(results, marks=any(past.finding.mark for past in history.calls.values()))
+    _side_by_side(results, marks=history.marked())
     for result in results:
         _one(result, zone, reveal=reveal)
 
@@ -165,6 +211,8 @@ def _sources(reports: Sequence[FileReport]) -> None:
             show.plain(f"  line {row.line}: {row.why}")
         if report.bad > len(report.shown):
             typer.echo(f"  and {report.bad - len(report.shown):,} more")
+        for note in report.notes:
+            show.plain(f"  {note}")
 
 
 def _calls(history: History) -> None:
@@ -173,8 +221,7 @@ def _calls(history: History) -> None:
     typer.echo(f"\n{outcomes.total():,} calls: {told}")
     for why, count in unproven.most_common():
         typer.echo(f"  {count:,} unknown: {why}")
-    past = history.in_order()
-    nobody = sum(one.finding.call.caller is None for one in past)
+    nobody = history.nobody()
     if nobody:
         typer.echo(f"  {nobody:,} from nobody who could be blocked (hidden, service, not valid)")
 

@@ -1,7 +1,7 @@
 """Printing: JSON for scripts, tables for people, colours only on a terminal."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 import typer
@@ -28,6 +28,17 @@ def console(width: int, file: TextIO | None = None) -> Console:
 def as_json(value: object) -> None:
     """Print one JSON value."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def as_json_list(values: Iterable[object]) -> None:
+    """Print a JSON list as its values come, which `as_json` would hold all at once."""
+    typer.echo("[", nl=False)
+    between = "\n"
+    for value in values:
+        text = json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")
+        typer.echo(f"{between}  {text}", nl=False)
+        between = ",\n"
+    typer.echo("]" if between == "\n" else "\n]")
 
 
 def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bool) -> None:

@@ -22,6 +22,7 @@ class QueueRecord:
     queue: str
     event: str
     data: tuple[str, ...]
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,18 @@ def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
         at = _millis(fields[0])
         if len(fields) < CALL_FIELDS or at is None:
             yield BadLine(number)
-        elif fields[1] not in {"", "NONE", "MANAGER", "REALTIME"} and fields[1][:1].isalnum():
-            yield QueueRecord(at, CallId(fields[1]), fields[2], fields[4], tuple(fields[5:]))
+        elif of_a_call(fields[1]):
+            yield QueueRecord(at, CallId(fields[1]), fields[2], fields[4], tuple(fields[5:]), number)
+
+
+def of_a_call(call: str) -> bool:
+    """Say whether what stands for the call's id may be one; a start or a member's login has none."""
+    return call not in {"", "NONE", "MANAGER", "REALTIME"} and call[:1].isalnum()
+
+
+def is_banner(text: str) -> bool:
+    """Say whether a line is what Asterisk writes at the head of a new file."""
+    return bool(_BANNER.match(text))
 
 
 def _millis(text: str) -> Millis | None:

@@ -7,8 +7,11 @@ channel did (its uniqueid says in which second): a later row of a call whose fir
 later, unless whoever was called refused within that second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Final
 
 from siaga112.core.caller_id import canonical, kept_raw
@@ -16,6 +19,7 @@ from siaga112.core.calls import ASKING, Dialplan
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.past.history import Past, Source, Unproven, judge, too_close
+from siaga112.core.past.spool import MemorySpool, Spool
 
 _CALLING: Final = frozenset({"queue", "dial"})
 
@@ -34,6 +38,7 @@ class Row:
     app: str
     data: str
     answered: bool
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +57,27 @@ class _Seen:
     last: tuple[Millis, str, str]
 
 
-class CdrReader:
-    """Takes rows in any order; gives the calls at the end of the file."""
+_VALUES: Final = attrgetter(*Row.__slots__)
 
-    def __init__(self, dialplan: Dialplan, rules: ClassifierRules) -> None:
+
+class CdrReader:
+    """Takes rows in any order; gives the calls at the end of the file.
+
+    `spool` makes what puts the rows aside until then: in memory, if nothing else is given.
+    """
+
+    def __init__(
+        self, dialplan: Dialplan, rules: ClassifierRules, spool: Callable[[], Spool] = MemorySpool
+    ) -> None:
         self._dialplan = dialplan
         self._rules = rules
-        self._calls: dict[str, _Seen] = {}
+        self._rows = spool()
+        self._aside = spool()
         self.others = 0
 
     def feed(self, row: Row) -> None:
         """Take one row."""
-        seen = self._seen(row)
-        key = row.uid or f"{row.channel} {row.start}"
-        held = self._calls.get(key)
-        self._calls[key] = seen if held is None else _together(held, seen)
+        self._rows.add(row.uid or f"{row.channel} {row.start}", _VALUES(row))
 
     def _seen(self, row: Row) -> _Seen:
         with_other = bool(row.other)
@@ -87,19 +98,33 @@ class CdrReader:
 
     def close(self) -> Iterator[Past]:
         """Give the calls: those that a trunk of ours brought in, or that ended in our menu or queue."""
-        ours = {_endpoint(seen.channel) for seen in self._calls.values() if self._known(seen)}
-        for uid, seen in self._calls.items():
-            if _endpoint(seen.channel) in ours:
-                yield self._judge(uid, seen)
+        ours: set[str] = set()
+        for key, group in self._rows.groups():
+            rows = [Row(*values) for values in group]
+            seen = reduce(_together, map(self._seen, rows))
+            endpoint = _endpoint(seen.channel)
+            if self._known(seen):
+                ours.add(endpoint)
+            if endpoint in ours:
+                yield self._judge(key, seen, rows)
             else:
-                self.others += 1
+                # Whether its endpoint is a trunk of ours, a later call may tell.
+                for values in group:
+                    self._aside.add(endpoint, (key, *values))
+        for endpoint, group in self._aside.groups():
+            for key, call in groupby(group, itemgetter(0)):
+                rows = [Row(*values[1:]) for values in call]
+                if endpoint in ours:
+                    yield self._judge(key, reduce(_together, map(self._seen, rows)), rows)
+                else:
+                    self.others += 1
 
     def _known(self, seen: _Seen) -> bool:
         context, queue = seen.last[1:]
         inside = context in self._dialplan.trunk_contexts | self._dialplan.ivr_contexts
         return not seen.channel.startswith("Local/") and (inside or queue in self._dialplan.queues)
 
-    def _judge(self, uid: str, seen: _Seen) -> Past:
+    def _judge(self, uid: str, seen: _Seen, rows: list[Row]) -> Past:
         numbers = self._dialplan.numbers
         caller = canonical(seen.source, numbers)
         facts = [Fact(seen.start, FactKind.ARRIVED)]
@@ -123,7 +148,8 @@ class CdrReader:
             CallId(uid), kept_raw(seen.source, numbers), caller, identified=caller is not None,
             facts=(*facts, Fact(seen.end, FactKind.ENDED)),
         )  # fmt: skip
-        past = judge(call, self._rules, Source.CDR, unproven)
+        moments = [(at, row.line) for row in rows for at in (row.start, row.end)]
+        past = judge(call, self._rules, Source.CDR, unproven, moments)
         # How long they talked is not told: a row begins when the phone is rung.
         stages = replace(past.finding.stages, talk=None)
         return replace(past, finding=replace(past.finding, stages=stages))

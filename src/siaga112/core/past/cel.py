@@ -20,13 +20,10 @@ from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.calls import ASKING, DIAL_GAVE_UP, Dialplan
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past.history import Past, Source, Unproven, judge, too_close
+from siaga112.core.past.history import MOMENT, Past, Source, Unproven, judge, too_close
 
 SETTLE: Final[Millis] = 10 * SECOND
 """How far out of order rows may be, in time; and how long after its end a call is judged."""
-
-MOMENT: Final[Millis] = 100
-"""What is this close together is one moment; in files without fractions, the same second."""
 
 FORGET: Final[Millis] = 86_400 * SECOND
 """After so long without a row a call whose end is missing is given up."""
@@ -69,6 +66,7 @@ class Row(NamedTuple):
     number: str
     peer: str
     extra: str
+    line: int = 0
 
 
 @dataclass(slots=True)
@@ -190,7 +188,7 @@ def read(
         call, kept_raw(raw, dialplan.numbers), caller, identified=caller is not None,
         facts=(first, *sorted(facts, key=lambda fact: fact.at), last),
     )  # fmt: skip
-    return judge(told, rules, Source.CEL, unproven)
+    return judge(told, rules, Source.CEL, unproven, [(row.at, row.line) for row in rows])
 
 
 def _comes_in(row: Row, dialplan: Dialplan) -> bool:

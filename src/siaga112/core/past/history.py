@@ -58,12 +58,17 @@ _PRECEDENCE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A past call with its one outcome. `surge`: nobody got a strike then (only a capture tells)."""
+    """A past call with its one outcome. `surge`: nobody got a strike then (only a capture tells).
+
+    `lines` of `file` are the rows that decided it.
+    """
 
     finding: Finding
     source: Source
     unproven: Unproven | None = None
     surge: bool = False
+    lines: tuple[int, ...] = ()
+    file: str = ""
 
 
 def too_close(began: Millis, left: Fact, early_drop: Millis) -> bool:
@@ -77,10 +82,27 @@ def too_close(began: Millis, left: Fact, early_drop: Millis) -> bool:
     return span - SECOND < early_drop < span + SECOND
 
 
-def judge(call: Call, rules: ClassifierRules, source: Source, unproven: Unproven) -> Past:
-    """Classify a past call; `unproven` says why if the rules find nothing."""
+def judge(
+    call: Call,
+    rules: ClassifierRules,
+    source: Source,
+    unproven: Unproven,
+    rows: Iterable[tuple[Millis, int]] = (),
+) -> Past:
+    """Classify a past call; `unproven` says why if the rules find nothing; `rows`: times and lines."""
     finding = classify(call, rules)
-    return Past(slim(finding), source, unproven if finding.outcome is Outcome.UNKNOWN else None)
+    unknown = finding.outcome is Outcome.UNKNOWN
+    return Past(slim(finding), source, unproven if unknown else None, lines=deciding(finding, rows))
+
+
+MOMENT: Final[Millis] = 100
+"""What is this close together is one moment; in files without fractions, the same second."""
+
+
+def deciding(finding: Finding, rows: Iterable[tuple[Millis, int]]) -> tuple[int, ...]:
+    """Give the lines of those rows that are of the moments which decided."""
+    moments = {fact.at for fact in finding.deciding}
+    return tuple(sorted({line for at, line in rows if any(abs(at - moment) <= MOMENT for moment in moments)}))
 
 
 _NOWHERE: Final = Stages()
@@ -120,9 +142,20 @@ class History:
                 finding = replace(held.finding, outcome=Outcome.UNKNOWN, reason=Reason.EVENTS_LOST, mark=None)
                 self.calls[call] = replace(held, finding=finding, unproven=Unproven.OUT_OF_ORDER)
 
-    def in_order(self) -> list[Past]:
+    def in_order(self) -> Iterable[Past]:
         """Give the calls as they began."""
         return sorted(self.calls.values(), key=lambda p: (p.finding.call.started, p.finding.call.id))
+
+    def nobody(self) -> int:
+        """Count the calls from nobody who could be blocked."""
+        return sum(past.finding.call.caller is None for past in self.calls.values())
+
+    def marked(self) -> bool:
+        """Say whether any call has an operator's mark."""
+        return any(past.finding.mark for past in self.calls.values())
+
+    def __len__(self) -> int:
+        return len(self.calls)
 
     def outcomes(self) -> Counter[Outcome]:
         """Count the calls by outcome."""

@@ -62,7 +62,8 @@ class QueueReader:
                 Fact(max(line.at for line in lines), FactKind.ENDED),
             ),
         )  # fmt: skip
-        yield judge(told, self._rules, Source.QUEUE_LOG, Unproven.QUEUE_NOT_HOW)
+        rows = [(line.at, line.line) for line in lines]
+        yield judge(told, self._rules, Source.QUEUE_LOG, Unproven.QUEUE_NOT_HOW, rows)
 
 
 def _as_the_tracker_says(fact: Fact) -> Fact:
