@@ -121,8 +121,9 @@ class Observer:
         since: int = 0,
         timeout: float = PATIENCE_SECONDS,
     ) -> Event:
-        """Give the Newchannel with which a call from this number came in over the trunk; `channel` is how
-        its name begins.
+        """Give the Newchannel with which a call from this number came in over the trunk.
+
+        `channel` is how its name begins.
         """
         return await self.wait_for(
             lambda e: (

@@ -24,7 +24,7 @@ DONE_KEPT: Final = 4_096
 CANDIDATES_KEPT: Final = 4_096
 """How many channels wait to be told apart; beyond that the oldest is forgotten (its end was never told)."""
 
-CONTEXTS_KEPT: Final = 8
+CONTEXTS_KEPT: Final = 2
 """How many contexts are named in `Screened.unfollowed`."""
 
 OTHER: Final = "other"
