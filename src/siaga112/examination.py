@@ -1,28 +1,56 @@
 """An examination of the whole installation: wires settings, our own files and what looks into each part."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from siaga112 import share
 from siaga112.adapters import ami_examination, daemon_examination, host_examination, redis_examination
 from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.scrape import MetricsPage
 from siaga112.app import ami_address, redis_url
-from siaga112.core.doctor.found import Examined, HostSeen, NotSeen, PbxSeen, RedisSeen, Shipped, Wanted
+from siaga112.core.doctor.found import (
+    Examined,
+    FollowedSeen,
+    HostSeen,
+    NotSeen,
+    PbxSeen,
+    RedisSeen,
+    Shipped,
+    Wanted,
+)
 from siaga112.core.doctor.walk import parse
 from siaga112.redis_url import masked
+from siaga112.service.watching import ProbeError
 from siaga112.settings import Settings
 
 
 async def examine(settings: Settings, config: Path) -> Examined:
     """Look at everything, within 10 s, and change nothing."""
     wanted, ours = _wanted(settings, config), shipped()
-    (pbx, host), redis, agi, daemon = await asyncio.gather(
+    (pbx, host), redis, agi, daemon, followed = await asyncio.gather(
         _pbx_and_host(settings, config, ours),
         _redis(settings),
         daemon_examination.ask_for_verdict(settings.agi.host, settings.agi.port),
         daemon_examination.ask_readiness(f"http://{settings.metrics.host}:{settings.metrics.port}/readyz"),
+        _followed(settings),
     )
-    return Examined(wanted, ours, pbx, redis, agi, daemon, host)
+    return Examined(wanted, ours, pbx, redis, agi, daemon, followed, host)
+
+
+async def _followed(settings: Settings) -> FollowedSeen | NotSeen:
+    """Read the page of the half that follows calls, and of the one that is asked where it runs apart."""
+    host, site = settings.metrics.host, settings.site
+    pages = [MetricsPage(host, port, site) for port in (settings.metrics.port, settings.metrics.screen_port)]
+    tracking, screening = await asyncio.gather(*(page.followed() for page in pages), return_exceptions=True)
+    if isinstance(tracking, ProbeError):
+        return NotSeen(str(tracking))
+    if isinstance(tracking, BaseException):
+        raise tracking
+    # The counts can be compared only if whoever follows was there before the first question.
+    if isinstance(screening, FollowedSeen) and screening.started >= tracking.started:
+        return replace(tracking, asked=max(tracking.asked, screening.asked))
+    return tracking
 
 
 async def _pbx_and_host(

@@ -32,6 +32,8 @@ def full(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS)
     metrics.blocks_in_force({Level.TEMPORARY: 2})
     metrics.proposed(1)
     metrics.surge(on=False)
+    metrics.calls_screened(3, {"from-forgotten": 1})
+    metrics.asked()
     metrics.ami_event("Hangup", NOW)
     return metrics
 

@@ -71,6 +71,9 @@ PUBLISHED: Final = {
     "callbacks_oldest_timestamp_seconds": ("gauge", set()),
     "surge": ("gauge", set()),
     "start_time_seconds": ("gauge", set()),
+    "calls_screened_total": ("counter", set()),
+    "calls_unfollowed_total": ("counter", {"context"}),
+    "agi_calls_total": ("counter", set()),
     "outbox_lost_total": ("counter", set()),
     "queue_waiting": ("gauge", {"queue"}),
     "queue_longest_wait_seconds": ("gauge", {"queue"}),
@@ -171,9 +174,12 @@ def test_a_site_with_three_queues_and_three_shifts_sees_each() -> None:
 
 
 def test_counters_begin_at_zero() -> None:
-    """Every counter of this process shows its series from the start, so that the first event is seen."""
+    """Every counter of this process shows its series from the start, so that the first event is seen.
+
+    Not so what is counted by a context's name, which only the PBX knows: its alert sees a first one too.
+    """
     metrics = make()
-    stored = {"strikes", "blocks_imposed", "marks", "blocked_then_genuine"}
+    stored = {"strikes", "blocks_imposed", "marks", "blocked_then_genuine", "calls_unfollowed"}
     for family in metrics.registry.collect():
         if family.type == "counter" and family.name.removeprefix("siaga112_") not in stored:
             assert family.samples, family.name
@@ -190,6 +196,17 @@ def test_what_the_store_counts_is_not_shown_before_it_was_read() -> None:
     assert value(metrics, "blocks_imposed_total", level="temporary", origin="manual") == 4
     assert value(metrics, "marks_total", mark="genuine") == 0
     assert value(metrics, "blocked_then_genuine_total") == 1
+
+
+def test_calls_that_are_screened_and_not_followed_are_shown_by_context() -> None:
+    """Counted as the tracker has counted them, however often it tells."""
+    metrics = make()
+    for calls, unfollowed in ((1, {}), (3, {"from-new": 2}), (3, {"from-new": 2}), (4, {"from-new": 3})):
+        metrics.calls_screened(calls, unfollowed)
+    assert value(metrics, "calls_screened_total") == 4
+    assert value(metrics, "calls_unfollowed_total", context="from-new") == 3
+    metrics.asked()
+    assert value(metrics, "agi_calls_total") == 1
 
 
 def test_an_answer_at_the_last_moment_is_in_time() -> None:

@@ -15,6 +15,7 @@ from siaga112.core.events import (
     BridgeLeft,
     ChannelCreated,
     ChannelGone,
+    ChannelRings,
     ChannelSeen,
     Dialled,
     DialplanStep,
@@ -57,7 +58,10 @@ def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str])
     match name:
         case "Newchannel":
             channel = given.get("chan", "PJSIP/trunk-1")
-            return ChannelCreated(at, uid, channel, place, given.get("num", ""), given.get("state") == "0")
+            rings = given.get("state", "4") == "4"
+            return ChannelCreated(at, uid, channel, place, given.get("num", ""), rings)
+        case "Newstate":
+            return ChannelRings(at, uid)
         case "Newexten":
             return DialplanStep(at, uid, place, given["app"], given.get("to", ""))
         case "VarSet":
@@ -66,7 +70,7 @@ def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str])
         case "QueueCallerJoin":
             return QueueJoined(at, uid, place, given["queue"])
         case "DialBegin":
-            return Dialled(at, uid, place, given["leg"])
+            return Dialled(at, "" if uid == "-" else uid, place, given["leg"])
         case "AgentConnect":
             return OperatorConnected(at, uid, given["leg"], given["queue"])
         case "BridgeEnter":

@@ -9,6 +9,7 @@ from siaga112.core.doctor import NAMES, diagnose, exit_code
 from siaga112.core.doctor.found import (
     Context,
     Examined,
+    FollowedSeen,
     HostSeen,
     NotSeen,
     PbxFiles,
@@ -142,6 +143,7 @@ NOTHING = Examined(
     redis=NotSeen("connection refused"),
     agi=NotSeen("connection refused"),
     daemon=NotSeen("connection refused"),
+    followed=NotSeen("connection refused"),
     host=HostSeen(
         state_dir="does not exist",
         state_dir_open=False,
@@ -181,6 +183,32 @@ def test_the_ami_listens_where_we_ask_and_nowhere_else(bound: str, host: str, re
     (line,) = [line for line in diagnose(seen) if line.check == "AMI address"]
     assert line.health is (Health.WARN if remedy else Health.OK)
     assert remedy in line.remedy
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen", "unfollowed", "told"),
+    [
+        (0, 0, {}, ["ok"]),
+        (40, 40, {}, ["ok"]),
+        (5, 0, {}, ["ok"]),
+        (6, 0, {}, ["6 of 6 calls that were asked about are not in the PBX's events"]),
+        (100, 81, {}, ["ok"]),
+        (100, 79, {}, ["21 of 100 calls"]),
+        (3, 3, {"from-new": 2}, ["2 screened calls came in [from-new]"]),
+        (3, 3, {"from-new": 1, "other": 2}, ["1 screened call came in [from-new]", "2 more came in further"]),
+        (30, 3, {"from-new": 1}, ["1 screened call came in [from-new]", "27 of 30 calls"]),
+    ],
+)
+def test_calls_that_are_asked_about_and_not_followed_are_said(
+    asked: int, seen: int, unfollowed: dict[str, int], told: list[str]
+) -> None:
+    """Each context by name, with the line to put there; and that events show too few calls."""
+    found = FollowedSeen(started=0, asked=asked, seen=seen, unfollowed=unfollowed)
+    lines = [line for line in diagnose(replace(NOTHING, followed=found)) if line.check == "calls followed"]
+    spelled = [f"{line.health}" if line.health is Health.OK else line.found for line in lines]
+    assert [text.startswith(start) for text, start in zip(spelled, told, strict=True)] == [True] * len(told)
+    if "from-new" in unfollowed:
+        assert 'trunk_contexts = ["trunk", "from-new"]' in lines[0].remedy
 
 
 OPERATOR = "siaga112-operator"

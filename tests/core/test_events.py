@@ -37,7 +37,7 @@ def test_real_events_are_read() -> None:
     place = Place("siaga112-incoming", "112", "1")
     uid = "1795463311.0"
     assert parse(message("Newchannel"), 0) == ChannelCreated(
-        AT, uid, "PJSIP/trunk-00000000", place, "081200000001", outgoing=False
+        AT, uid, "PJSIP/trunk-00000000", place, "081200000001", rings=True
     )
     assert parse(message("HangupRequest"), 0) == FarEndHungUp(AT, uid, place)
     assert parse(message("Hangup", "Cause: 16", "Cause-txt: Normal Clearing"), 0) == ChannelGone(

@@ -9,12 +9,23 @@ from tests.core.streams import CAPTURES, GOLDEN, read
 CITIZEN = Caller("+6281234567890")
 
 
-@pytest.mark.parametrize("version", ["22", "16"])
 @pytest.mark.parametrize(
-    ("name", "reached"),
-    [("call_back", [CITIZEN]), ("call_back_by_click", [CITIZEN]), ("call_back_in_vain", [])],
+    ("version", "name", "reached"),
+    [
+        *(
+            (version, name, reached)
+            for version in ("22", "16")
+            for name, reached in (
+                ("call_back", [CITIZEN]),
+                ("call_back_by_click", [CITIZEN]),
+                ("call_back_in_vain", []),
+            )
+        ),
+        ("16", "call_back_chan_sip", [CITIZEN]),
+        ("16", "call_back_chan_sip_by_click", [CITIZEN]),
+    ],
 )
-def test_who_is_reached(name: str, reached: list[Caller], version: str) -> None:
+def test_who_is_reached(version: str, name: str, reached: list[Caller]) -> None:
     """Whom an operator called, and who answered, was reached: once, and nobody else."""
     header, stream = read(GOLDEN / version / f"{name}.ami")
     outgoing = OutgoingCalls(header.dialplan)

@@ -76,4 +76,4 @@ def test_100000_events_that_nobody_knows_leave_nothing_behind() -> None:
         tracker.feed(DialplanStep(n, f"{n}.1", place, "BackGround"))
         tracker.feed(ChannelGone(n, f"{n}.1", place, "16"))
     assert tracker.idle
-    assert len(tracker._done) <= 4_096
+    assert len(tracker._arrivals._done) <= 4_096

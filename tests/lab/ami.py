@@ -114,14 +114,20 @@ class Observer:
             raise TimeoutError(msg) from None
 
     async def caller_channel(
-        self, number: str, *, since: int = 0, timeout: float = PATIENCE_SECONDS
+        self,
+        number: str,
+        channel: str = "PJSIP/trunk-",
+        *,
+        since: int = 0,
+        timeout: float = PATIENCE_SECONDS,
     ) -> Event:
-        """Give the Newchannel with which a call from this number came in over the trunk."""
+        """Give the Newchannel with which a call from this number came in over the trunk.
+
+        `channel` is how its name begins.
+        """
         return await self.wait_for(
             lambda e: (
-                e.name == "Newchannel"
-                and e["CallerIDNum"] == number
-                and e["Channel"].startswith("PJSIP/trunk-")
+                e.name == "Newchannel" and e["CallerIDNum"] == number and e["Channel"].startswith(channel)
             ),
             since=since,
             timeout=timeout,

@@ -22,6 +22,7 @@ from tests.lab import ports
 from tests.printed import without_secrets
 
 PATIENCE_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.05
 
 PROGRAM: Final = ("-m", "siaga112")
 """What Python runs; a test may have it run something around it."""
@@ -155,6 +156,12 @@ class Daemon:
         """Give what Prometheus would read."""
         async with aiohttp.ClientSession() as session, session.get(self.metrics_url) as answer:
             return await answer.text()
+
+    async def shows(self, series: str) -> None:
+        """Wait until its metrics have that line; its beginning, siaga112_, is left out."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while f"\nsiaga112_{series}\n" not in await self.metrics():  # noqa: ASYNC110 - a page tells nobody
+                await asyncio.sleep(POLL_SECONDS)
 
     async def command(self, *arguments: str) -> Output:
         """Run another `siaga112` command with the daemon's configuration, to its end."""

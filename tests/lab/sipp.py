@@ -252,6 +252,7 @@ async def place_call(
     key_seconds: float = KEY_SECONDS,
     turns: int = PRESSES,
     source: str = "127.0.0.1",
+    port: int | None = None,
 ) -> Call:
     """Call the PBX from this number and return as soon as the caller is on the line.
 
@@ -260,7 +261,8 @@ async def place_call(
     keeps quiet.
     `number` is the From user as it stands on the wire ('' for none), `display` the name before it;
     a hidden caller is `number="anonymous", private=True`, with the true number in `asserted` if the
-    exchange tells it. `source` is the caller's address, by which the PBX knows its trunks apart.
+    exchange tells it. `source` is the caller's address, by which the PBX knows its trunks apart; `port` is
+    where another driver than chan_pjsip listens.
     """
     PLACED[pbx.version] += 1
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=pbx.folder))
@@ -272,7 +274,7 @@ async def place_call(
     if tool is None:
         msg = "sipp is not installed (apt-get install sip-tester)"
         raise CallError(msg)
-    port = ports.free()
+    own_port = ports.free()
     call_id = f"{folder.name}@lab"
     output = (folder / "output.log").open("wb")
     with output:
@@ -282,15 +284,15 @@ async def place_call(
             # A message that crosses ours on the wire is no failure.
             *("-default_behaviors", "all,-abortunexp"),
             *("-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"),
-            *("-i", source, "-p", str(port), "-mi", source, "-mp", str(ports.free(4))),
-            f"127.0.0.1:{pbx.sip_port}",
+            *("-i", source, "-p", str(own_port), "-mi", source, "-mp", str(ports.free(4))),
+            f"127.0.0.1:{port or pbx.sip_port}",
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    call = Call(number, process, folder, (source, port), call_id)
+    call = Call(number, process, folder, (source, own_port), call_id)
     pbx.before_stop(call.abort)
     return call
 

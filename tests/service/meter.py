@@ -19,6 +19,8 @@ class KeptMeter:
         self.queues: list[Mapping[str, tuple[int, float]]] = []
         self.surges: list[bool] = []
         self.lost_count = 0
+        self.asked_count = 0
+        self.screened_calls: tuple[int, Mapping[str, int]] = (0, {})
         self.replica_callers = 0
         self.replica_gaps = 0
 
@@ -37,6 +39,14 @@ class KeptMeter:
     def screened(self, screening: Screening, seconds: float) -> None:
         """Keep."""
         self.verdicts.append((screening, seconds))
+
+    def asked(self) -> None:
+        """Count."""
+        self.asked_count += 1
+
+    def calls_screened(self, calls: int, unfollowed: Mapping[str, int]) -> None:
+        """Keep."""
+        self.screened_calls = (calls, dict(unfollowed))
 
     def in_progress(self, stages: dict[Stage, int]) -> None:
         """Keep."""

@@ -7,6 +7,7 @@ from typing import Final
 
 import aiohttp
 
+from siaga112.core.agi import DOCTOR
 from siaga112.core.doctor.found import AgiSeen, DaemonSeen, NotSeen
 from siaga112.core.model import SECOND
 from siaga112.errors import plainly
@@ -15,7 +16,7 @@ SECONDS: Final = 3.0
 
 _REQUEST: Final = (
     "agi_network: yes\nagi_network_script: screen\nagi_request: agi://siaga112-doctor/screen\n"
-    "agi_uniqueid: siaga112-doctor\nagi_callerid: unknown\nagi_callingpres: 32\n\n"
+    f"agi_uniqueid: {DOCTOR}\nagi_callerid: unknown\nagi_callingpres: 32\n\n"
 )
 _SET: Final = re.compile(r'SET VARIABLE (\w+) "([^"]*)"')
 

@@ -1,5 +1,6 @@
 """The meter: what happened → Prometheus' series (`series` has their names, docs/reference.md too)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -55,6 +56,9 @@ class Metrics:
         self._events = {name: series.ami_events.labels(site, name) for name in EVENTS}
         self._last_event = series.ami_last.labels(site)
         self._stages = {stage: series.in_progress.labels(site, stage) for stage in Stage}
+        self._asked = series.asked
+        self._screened_calls = 0
+        self._unfollowed: Counter[str] = Counter()
         self.in_progress({})
 
     def page(self) -> bytes:
@@ -120,6 +124,16 @@ class Metrics:
         self._series.callbacks_pending.labels(self._site).set(pending)
         self._series.callbacks_oldest.labels(self._site).set((oldest or 0) / SECOND)
 
+    def calls_screened(self, calls: int, unfollowed: Mapping[str, int]) -> None:
+        """Show how many calls the PBX's events have shown as screened; by context, those not followed."""
+        if calls == self._screened_calls:
+            return
+        self._series.calls_screened.labels(self._site).inc(calls - self._screened_calls)
+        self._screened_calls = calls
+        for context, count in unfollowed.items():
+            self._series.unfollowed.labels(self._site, context).inc(count - self._unfollowed[context])
+            self._unfollowed[context] = count
+
     # ── strikes and blocks ───────────────────────────────────────────────────────────────────────
 
     def misused(self, entry: Entry) -> None:
@@ -159,6 +173,10 @@ class Metrics:
             self._series.fail_opens.labels(self._site, screening.reason).inc()
         if screening.treatment:
             self._series.treatments.labels(self._site, screening.treatment).inc()
+
+    def asked(self) -> None:
+        """Count a call for which the dialplan asks."""
+        self._asked.calls += 1
 
     def agi_refused(self) -> None:
         """Count a peer that does not speak AGI: its call, if there was one, goes through."""

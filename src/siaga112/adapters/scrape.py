@@ -3,19 +3,22 @@
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from siaga112.core.doctor.found import FollowedSeen
 from siaga112.core.model import SECOND
 from siaga112.service.watching import ProbeError, Vitals
 
 PATIENCE_SECONDS: Final = 2.0
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to dial for it
 """What listens on all addresses is reached at loopback."""
+
+_Read = TypeVar("_Read")
 
 
 class MetricsPage:
@@ -30,24 +33,38 @@ class MetricsPage:
         return f"<MetricsPage {self.url}>"
 
     async def vitals(self) -> Vitals:
-        """Read the page.
+        """Read how it goes.
 
         Raises:
             ProbeError: if nobody answers there, or not with this site's metrics.
 
         """
+        return self._of(_vitals, await self._text())
+
+    async def followed(self) -> FollowedSeen:
+        """Read what became of the calls that were screened.
+
+        Raises:
+            ProbeError: as above.
+
+        """
+        return self._of(_followed, await self._text())
+
+    async def _text(self) -> str:
         try:
             timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self.url) as answer:
-                text = await answer.text()
+                return await answer.text()
         except TimeoutError:
             raise ProbeError(f"no answer within {PATIENCE_SECONDS:g} s") from None
         except aiohttp.ClientConnectorError as error:
             raise ProbeError(os.strerror(error.os_error.errno or errno.EHOSTUNREACH).lower()) from error
         except (aiohttp.ClientError, UnicodeDecodeError) as error:
             raise ProbeError("no HTTP answer") from error
+
+    def _of(self, read: Callable[[list[Sample]], _Read], text: str) -> _Read:
         try:
-            return _vitals(list(self._samples(text)))
+            return read(list(self._samples(text)))
         except (ValueError, KeyError) as error:
             raise ProbeError(f"no metrics of site {self._site}") from error
 
@@ -77,4 +94,19 @@ def _vitals(samples: list[Sample]) -> Vitals:
         outbox=int(values["outbox_pending"]),
         verdicts=verdicts,
         fail_open=dict(causes),
+    )
+
+
+def _followed(samples: list[Sample]) -> FollowedSeen:
+    """Read what is wanted; KeyError if it is not there."""
+    values = {sample.name.removeprefix("siaga112_"): sample.value for sample in samples}
+    return FollowedSeen(
+        started=values["start_time_seconds"],
+        asked=int(values["agi_calls_total"]),
+        seen=int(values["calls_screened_total"]),
+        unfollowed={
+            sample.labels["context"]: int(sample.value)
+            for sample in samples
+            if sample.name == "siaga112_calls_unfollowed_total"
+        },
     )

@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 import siaga112
+from siaga112.core.arrivals import CONTEXTS_KEPT
 from siaga112.core.events import WANTED, Defect
 from siaga112.core.model import (
     SECOND,
@@ -38,13 +39,15 @@ MAX_SERIES: Final = 299
 MAX_SHIFTS: Final = 4
 
 WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120, 300)
-TALK_BUCKETS: Final = (5, 15, 30, 60, 120, 300, 600)
-AGI_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1)
+TALK_BUCKETS: Final = (5, 15, 30, 60, 120, 300)
+IVR_BUCKETS: Final = (5, 15, 30, 60, 120)
+AGI_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
 
 OTHER: Final = "other"
 RESULTS: Final = ("in_time", "late", "abandoned", "unserved")
 RECONNECT_CAUSES: Final = ("lost", "refused", "unreachable")
-EVENTS: Final = (*sorted(name.decode() for name in WANTED), OTHER)
+EVENTS: Final = (*sorted(name.decode() for name in WANTED - {b"Newstate"}), OTHER)
+"""Newstate comes with chan_sip alone, once a call: no series of its own."""
 
 REASONS: Final[Mapping[Outcome, tuple[Reason, ...]]] = {
     Outcome.BLOCKED: (Reason.REJECTED,),
@@ -112,6 +115,22 @@ class Tallies(Collector):
             yield family
 
 
+class Asked(Collector):
+    """For how many calls the dialplan asked: a number, since a verdict must not wait for a metric."""
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+        self.calls = 0
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Show it."""
+        calls = CounterMetricFamily(
+            "siaga112_agi_calls", "Calls that the dialplan asked about.", labels=("site",)
+        )
+        calls.add_metric((self._site,), self.calls)
+        yield calls
+
+
 class Series:
     """All metrics of one process."""
 
@@ -134,6 +153,17 @@ class Series:
         pairs = [(outcome, reason) for outcome, reasons in REASONS.items() for reason in reasons]
         rows = tuple((*pair, shift) for pair in pairs for shift in self.shifts)
         self.calls = self._counter("calls", "Calls that ended.", ("outcome", "reason", "shift"), rows)
+        self.calls_screened = self._counter(
+            "calls_screened", "Calls that the PBX's events show as screened, followed or not."
+        )
+        # By a name that only the PBX knows: bounded where it is counted, and no series before the first.
+        self.unfollowed = self._counter(
+            "calls_unfollowed",
+            "Screened calls that are in no ledger: their context is no trunk's.",
+            ("context",),
+            (),
+        )
+        self._count += CONTEXTS_KEPT + 1
         self.in_progress = self._gauge(
             "calls_in_progress", "Calls being followed now.", ("stage",), _rows(Stage)
         )
@@ -141,7 +171,7 @@ class Series:
             "abandon_wait_seconds", "From joining the queue, or first ringing, to leaving.", WAIT_BUCKETS
         )
         self.talk = self._histogram("talk_seconds", "With an operator.", TALK_BUCKETS)
-        self.ivr = self._histogram("ivr_seconds", "In the voice menu.", TALK_BUCKETS)
+        self.ivr = self._histogram("ivr_seconds", "In the voice menu.", IVR_BUCKETS)
         self.operators = self._gauge(
             "operators", "Operators on duty, by state.", ("state",), _rows(OperatorState)
         )
@@ -169,6 +199,9 @@ class Series:
             "agi_verdicts", "Answers to the dialplan.", ("verdict", "reason"), VERDICTS
         )
         self.duration = self._histogram("agi_duration_seconds", "From request to verdict.", AGI_BUCKETS)
+        self.asked = Asked(self._site)
+        self._count += 1
+        self.registry.register(self.asked)
         causes = _rows(reason for reason in ScreenReason if reason.fails_open)
         self.fail_opens = self._counter(
             "fail_open", "Calls let through because we had no answer.", ("cause",), causes

@@ -15,6 +15,9 @@ from typing import Final
 
 from siaga112.core.model import SECOND, Screening
 
+DOCTOR: Final = "siaga112-doctor"
+"""The call that `siaga112 doctor` says it is when it asks: none of the PBX's."""
+
 MAX_REQUEST: Final = 16 * 1_024
 """Bytes of header lines; a real request has about 700."""
 

@@ -13,12 +13,13 @@ IVR context.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from siaga112.core.arrivals import Arrivals, Dialplan
 from siaga112.core.bridges import Bridges
-from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical, kept_raw
+from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
 from siaga112.core.events import (
     NOWHERE,
     Booted,
@@ -26,6 +27,7 @@ from siaga112.core.events import (
     BridgeLeft,
     ChannelCreated,
     ChannelGone,
+    ChannelRings,
     ChannelSeen,
     Dialled,
     DialplanStep,
@@ -34,7 +36,6 @@ from siaga112.core.events import (
     Interrupted,
     OperatorConnected,
     OperatorMarked,
-    Place,
     QueueJoined,
     QueuesSeen,
     Resumed,
@@ -46,6 +47,8 @@ from siaga112.core.live import Live
 from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, InProgress, Millis, Stage
 from siaga112.core.progress import Progress
 
+__all__ = ("Dialplan", "Tracker")
+
 ASKING: Final = frozenset({"background", "read", "waitexten"})
 """Dialplan applications that wait for a caller's key: whoever leaves in one of these left the menu.
 `Playback` is none of them: it also says "nobody is free" to a caller whom the queue gave up."""
@@ -55,28 +58,11 @@ QUEUE_GAVE_UP: Final = frozenset({
 })  # fmt: skip
 """Values of QUEUESTATUS after which nobody of ours has served the caller (app_queue.c)."""
 
+ASKED_ABOUT: Final = frozenset({"SIAGA_CALLER", "SIAGA_VERDICT"})
+"""Variables that say that the dialplan asks for a verdict: by our file, or by one that only calls AGI()."""
+
 DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"})
 """Values of DIALSTATUS after which nobody of ours has served the caller (app_dial.c)."""
-
-DONE_KEPT: Final = 4_096
-"""How many calls that ended, or were none of ours, are remembered: no late event begins one anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialplan:
-    """What the tracker must know of the PBX; any dialplan's names will do.
-
-    `dialled`: the numbers whose calls are ours, where the trunk carries others too; empty for all.
-    `hangup_contexts`: contexts that do nothing but end a call, like FreePBX's `app-blackhole`.
-    `queues`: the queues that are ours.
-    """
-
-    trunk_contexts: frozenset[str]
-    ivr_contexts: frozenset[str]
-    dialled: frozenset[str] = frozenset()
-    numbers: NumberPlan = INDONESIA
-    hangup_contexts: frozenset[str] = frozenset()
-    queues: frozenset[str] = frozenset()
 
 
 class Tracker:
@@ -92,10 +78,12 @@ class Tracker:
         self._begun: dict[str, Live] = {}
         self._progress = Progress()
         self._bridges = Bridges(self._calls.__contains__)
-        self._done: dict[str, None] = {}
+        self._arrivals = Arrivals(dialplan)
+        self.screened: Final = self._arrivals.screened
         self.anomalies: Counter[str] = Counter()
         self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
             ChannelCreated: self._created,
+            ChannelRings: self._rings,
             DialplanStep: self._step,
             VariableSet: self._variable,
             QueueJoined: self._queue_joined,
@@ -119,6 +107,7 @@ class Tracker:
     def renumber(self, numbers: NumberPlan) -> None:
         """Spell callers by another plan from now on."""
         self._dialplan = replace(self._dialplan, numbers=numbers)
+        self._arrivals.renumber(numbers)
 
     def feed(self, event: Event) -> tuple[Call, ...]:
         """Take one event; give the calls that it ended (nearly always none or one)."""
@@ -164,7 +153,7 @@ class Tracker:
     @property
     def idle(self) -> bool:
         """Say whether nothing is being followed."""
-        return not self._calls and len(self._bridges) == 0
+        return not self._calls and len(self._bridges) == 0 and len(self._arrivals) == 0
 
     # ── the beginning ────────────────────────────────────────────────────────────────────────────
 
@@ -179,14 +168,19 @@ class Tracker:
             else:
                 self.anomalies["uniqueid_reused"] += 1
                 yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
-        self._done.pop(event.uid, None)
-        # A leg that the PBX itself makes (an operator, a transfer out through the trunk) has no
-        # extension to run: only a channel that arrives has one.
-        if not event.outgoing and self._comes_in(event.channel, event.place) and event.place.exten:
-            arrived = Fact(event.at, FactKind.ARRIVED, event.place.context)
-            self._follow(Live(CallId(event.uid), event.channel, event.number, [arrived]))
-        else:
-            self._remember(event.uid)
+        self._begun.pop(event.uid, None)
+        if call := self._arrivals.created(event):
+            self._follow(call)
+
+    def _rings(self, event: ChannelRings) -> None:
+        self._call(event.uid)
+
+    def _call(self, uid: str) -> Live | None:
+        """Give the call that this channel is; what it does proves that it arrived."""
+        call = self._calls.get(uid)
+        if call is None and (call := self._arrivals.proven(uid)):
+            self._follow(call)
+        return call
 
     def _follow(self, call: Live) -> None:
         self._calls[call.id] = self._begun[call.id] = call
@@ -198,26 +192,18 @@ class Tracker:
 
     def _remember(self, uid: str) -> None:
         self._begun.pop(uid, None)
-        self._done[uid] = None
-        if len(self._done) > DONE_KEPT:
-            del self._done[next(iter(self._done))]
-
-    def _comes_in(self, channel: str, place: Place) -> bool:
-        dialled = self._dialplan.dialled
-        return (
-            place.context in self._dialplan.trunk_contexts
-            and not channel.startswith("Local/")
-            and (not dialled or place.exten in dialled)
-        )
+        self._arrivals.ended(uid)
 
     # ── on the way ───────────────────────────────────────────────────────────────────────────────
 
     def _step(self, event: DialplanStep) -> None:
-        call = self._calls.get(event.uid)
+        application = event.application.lower()
+        # Of a leg too the PBX says what it executes (AppDial, before the leg is dialled): only a
+        # question proves that the channel runs a dialplan of its own.
+        call = self._call(event.uid) if application in ASKING else self._calls.get(event.uid)
         place = event.place
         if call is None or call.hung_up or place.context not in self._dialplan.ivr_contexts:
             return
-        application = event.application.lower()
         if place.exten in {"i", "t"}:
             call.wrong_choice[place] = application
             if place.priority == "1":
@@ -233,12 +219,8 @@ class Tracker:
                 self._progress.put(call.id, call.spot)
 
     def _variable(self, event: VariableSet) -> None:
-        call = self._calls.get(event.uid)
+        call = self._asked_about(event) if event.name in ASKED_ABOUT else self._calls.get(event.uid)
         if call is None:
-            if event.name == "SIAGA_CALLER" and event.uid not in self._done:
-                # Our dialplan screens this call, but its beginning was lost, or was not Asterisk's.
-                seen = [Fact(event.at, FactKind.ADOPTED, "screened")]
-                self._follow(Live(CallId(event.uid), "", event.value, seen))
             return
         match event.name:
             case "SIAGA_CALLER":
@@ -261,8 +243,21 @@ class Tracker:
             case _:
                 pass
 
+    def _asked_about(self, event: VariableSet) -> Live | None:
+        """Give the call that the dialplan asks about, as it was before; each is counted once."""
+        call = self._call(event.uid)
+        if call:
+            self.screened.calls += not (call.confirmed or call.screened)
+        elif self._arrivals.is_known(event.uid):
+            self._arrivals.stranger_screened(event.uid)
+        elif event.name == "SIAGA_CALLER":
+            # Our dialplan screens this call, but its beginning was lost, or was not Asterisk's.
+            seen = [Fact(event.at, FactKind.ADOPTED, "screened")]
+            self._follow(Live(CallId(event.uid), "", event.value, seen))
+        return call
+
     def _queue_joined(self, event: QueueJoined) -> None:
-        if call := self._calls.get(event.uid):
+        if call := self._call(event.uid):
             call.queue = event
             call.stage, call.since = Stage.QUEUE, event.at
             call.ringing = False
@@ -270,7 +265,8 @@ class Tracker:
             self._progress.put(call.id, call.spot)
 
     def _dialled(self, event: Dialled) -> None:
-        call = self._calls.get(event.uid)
+        self._arrivals.dialled(event.leg)
+        call = self._call(event.uid)
         if call is None:
             return
         call.dialling = event.place
@@ -334,6 +330,7 @@ class Tracker:
         self._part(self._bridges.leave(event.uid), event.at)
         call = self._let_go(event.uid)
         if call is None:
+            self._arrivals.gone(event.uid)
             return
         if call.ended_at and not call.hung_up and call.in_menu(call.ended_at):
             call.note(event.at, FactKind.MENU_HUNG_UP, event.place.context)
@@ -364,6 +361,7 @@ class Tracker:
     # ── interruptions ────────────────────────────────────────────────────────────────────────────
 
     def _interrupted(self, event: Interrupted) -> None:
+        self._arrivals.unsure()
         for call in self._calls.values():
             call.note(event.at, FactKind.GAP, event.cause)
 
@@ -378,7 +376,7 @@ class Tracker:
         for uid in [uid for uid in self._calls if uid not in present]:
             yield self._end_unseen(uid, event.at, "vanished")
         for uid, channel in present.items():
-            if uid not in self._calls and self._is_caller(channel):
+            if uid not in self._calls and uid not in self._arrivals and self._is_caller(channel):
                 facts = [Fact(event.at, FactKind.ADOPTED, channel.place.context)]
                 stage = Stage.QUEUE if channel.application.lower() == "queue" else Stage.IVR
                 self._follow(Live(CallId(uid), channel.channel, channel.number, facts, stage))

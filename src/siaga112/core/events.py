@@ -55,14 +55,22 @@ NOWHERE: Final = Place("", "", "")
 
 @dataclass(frozen=True, slots=True)
 class ChannelCreated:
-    """A channel appears (Newchannel). One that begins `Down` is made by the PBX, to call somebody."""
+    """A channel appears (Newchannel). One that begins ringing arrives; any other may be made by the PBX."""
 
     at: Millis
     uid: str
     channel: str
     place: Place
     number: str
-    outgoing: bool
+    rings: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRings:
+    """A channel that began otherwise rings now (Newstate): it arrives. One that is called never does."""
+
+    at: Millis
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +257,7 @@ class QueuesSeen:
 
 Event = (
     ChannelCreated
+    | ChannelRings
     | DialplanStep
     | VariableSet
     | QueueJoined
@@ -279,8 +288,8 @@ _CHANNEL: Final = (
     "Uniqueid",
     "Linkedid",
 )
-_DOWN: Final = "0"
-"""AST_STATE_DOWN (channelstate.h): how a channel begins that calls out; one that comes in rings."""
+_RING: Final = "4"
+"""AST_STATE_RING (channelstate.h): a channel that arrives. One that is called is 5, AST_STATE_RINGING."""
 
 _DEST: Final = ("Privilege", "DestChannel", "DestUniqueid", "DestLinkedid")
 
@@ -344,12 +353,12 @@ class Kind:
     """How one kind of event is read: which headers it must have, which are used, and what is made of them.
 
     `build` gets the time and the headers used, None for one that is absent; what it cannot read is a
-    ValueError.
+    ValueError, what says nothing about a call is None.
     """
 
     required: tuple[str, ...]
     used: tuple[str, ...]
-    build: Callable[..., Event]
+    build: Callable[..., Event | None]
 
 
 _PLACE: Final = ("Context", "Exten", "Priority")
@@ -359,8 +368,13 @@ KINDS: Final[dict[str, Kind]] = {
         (*_CHANNEL, "ChannelState"),
         ("Uniqueid", "Channel", "CallerIDNum", "ChannelState", *_PLACE),
         lambda at, uid, channel, number, state, *place: ChannelCreated(
-            at, uid, channel, _place(*place), number, state == _DOWN
+            at, uid, channel, _place(*place), number, state == _RING
         ),
+    ),
+    "Newstate": Kind(
+        (*_CHANNEL, "ChannelState"),
+        ("Uniqueid", "ChannelState"),
+        lambda at, uid, state: ChannelRings(at, uid) if state == _RING else None,
     ),
     "Newexten": Kind(
         (*_CHANNEL, "Extension", "Application"), ("Uniqueid", *_PLACE, "Application", "AppData"), _step
@@ -408,17 +422,22 @@ VARIABLES: Final = (
 )  # fmt: skip
 """The channel variables that say something about a call; a channel sets dozens of others."""
 
-_SET: Final = re.compile(rb"\r\nVariable: (?:%s)\r\n" % "|".join(VARIABLES).encode())
+_NEEDED: Final = {
+    b"VarSet": re.compile(rb"\r\nVariable: (?:%s)\r\n" % "|".join(VARIABLES).encode()),
+    b"Newstate": re.compile(rb"\r\nChannelState: %s\r\n" % _RING.encode()),
+}
 
 
 def wanted(message: bytes) -> bool:
     """Say whether a message may tell of a call, by a look at its bytes; what is no event is to be read.
 
-    A VarSet that nowhere names a variable of ours cannot: so much of it need not be well formed.
+    A VarSet that nowhere names a variable of ours cannot, nor a Newstate that nowhere names that state:
+    so much of it need not be well formed.
     """
     name = message[7 : message.find(b"\r\n")]
     if name in WANTED:
-        return name != b"VarSet" or _SET.search(message) is not None
+        needed = _NEEDED.get(name)
+        return needed is None or needed.search(message) is not None
     return not message.startswith(b"Event: ")
 
 

@@ -31,7 +31,7 @@ class OutgoingCalls:
     def feed(self, event: Event) -> Iterator[Reached]:
         """Take one event; give whom it shows to have been reached."""
         match event:
-            case ChannelCreated(outgoing=True) if event.place.context in self._dialplan.trunk_contexts:
+            case ChannelCreated(rings=False) if event.place.context in self._dialplan.trunk_contexts:
                 self._legs[event.uid] = None
                 if len(self._legs) > MAX_LEGS:
                     del self._legs[next(iter(self._legs))]

@@ -47,6 +47,8 @@ class Pipeline:
             async for events in source.slices():
                 settled = [one for event in events for one in self._feed(event)]
                 self.meter.in_progress(dict(self.tracker.stages()))
+                screened = self.tracker.screened
+                self.meter.calls_screened(screened.calls, screened.unfollowed)
                 writer.put(settled, [self._entry(call) for call in self.tracker.begun()])
                 resumed = any(isinstance(event, Resumed) for event in events)
                 if resumed or writer.full():

@@ -227,6 +227,12 @@ class Meter(Protocol):
     def screened(self, screening: Screening, seconds: float) -> None:
         """Count a verdict and how long the dialplan waited for it."""
 
+    def asked(self) -> None:
+        """Count a call for which the dialplan asks; the doctor's question is none."""
+
+    def calls_screened(self, calls: int, unfollowed: Mapping[str, int]) -> None:
+        """Show how many calls the PBX's events have shown as screened; by context, those not followed."""
+
     def in_progress(self, stages: dict[Stage, int]) -> None:
         """Show how many calls are where."""
 

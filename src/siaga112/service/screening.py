@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from siaga112.core.agi import Request
+from siaga112.core.agi import DOCTOR, Request
 from siaga112.core.caller_id import NumberPlan, canonical
 from siaga112.core.model import Caller, Millis, Mode, Screening, ScreenReason, Verdict
 from siaga112.core.policy import PolicyRules, Standing, turned_away, verdict
@@ -51,6 +51,8 @@ class Screener:
     def answer(self, request: Request) -> Screening | Awaitable[Screening]:
         """Give the verdict, at once if all is at hand; never raises, never later than the deadline."""
         began = self.stopwatch()
+        if request.uniqueid != DOCTOR:
+            self.meter.asked()
         try:
             answer = self._at_hand(request)
         except Exception as error:  # noqa: BLE001 - the last line of defence: the call goes through

@@ -28,11 +28,28 @@ RELOAD: Final = {
     "features.conf": "module reload features",
 }
 
-# Somebody else's office number on the same trunk, and a context that nothing leads to.
+# A trunk's context that the configuration does not name, and a context that nothing leads to.
 DIALPLAN: Final = """
+[from-forgotten]
+exten => 112,1,Gosub(siaga112-screen,s,1)
+ same => n,Hangup()
 [office]
 exten => s,1,Answer()
  same => n,Hangup()
+"""
+
+FORGOTTEN: Final = "127.0.0.9"
+"""The exchange of that trunk."""
+TRUNK: Final = f"""
+[trunk-forgotten]
+type = endpoint
+context = from-forgotten
+disallow = all
+allow = ulaw
+[trunk-forgotten]
+type = identify
+endpoint = trunk-forgotten
+match = {FORGOTTEN}
 """
 
 AS_NOBODY: Final = """
@@ -60,7 +77,9 @@ class Bench:
     async def running(cls, version: Version) -> AsyncIterator[Self]:
         """Have it all for a while."""
         async with AsyncExitStack() as stack:
-            pbx = await stack.enter_async_context(Asterisk.start(find(version), dialplan=DIALPLAN))
+            pbx = await stack.enter_async_context(
+                Asterisk.start(find(version), dialplan=DIALPLAN, more={"pjsip.conf": TRUNK})
+            )
             daemon = await stack.enter_async_context(running(pbx))
             user = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
             redis = stack.enter_context(RedisServer(stack.enter_context(home()), "appendonly yes", user))

@@ -13,7 +13,8 @@ from siaga112.core.model import Mode
 from siaga112.settings import load
 from tests.lab.agi_stub import agi_stub
 from tests.lab.asterisk import SHIPPED
-from tests.pbx.doctor.bench import Bench, closed_port
+from tests.lab.sipp import place_call
+from tests.pbx.doctor.bench import FORGOTTEN, Bench, closed_port
 from tests.pbx.doctor.fault import Arrange, Edit, Fault, Settings
 from tests.waiting import until
 
@@ -170,6 +171,19 @@ async def stopped(bench: Bench) -> AsyncIterator[Settings]:
     try:
         yield {}
     finally:
+        await bench.restart_daemon()
+
+
+@asynccontextmanager
+async def trunk_forgotten(bench: Bench) -> AsyncIterator[Settings]:
+    """Have a call come in over a trunk whose context the configuration does not name."""
+    call = await place_call(bench.pbx, number="081234567890", source=FORGOTTEN)
+    await call.ended()
+    try:
+        await bench.daemon.shows('calls_unfollowed_total{context="from-forgotten",site="lab"} 1.0')
+        yield {}
+    finally:
+        await bench.daemon.stop()
         await bench.restart_daemon()
 
 
@@ -770,6 +784,16 @@ FAULTS: Final = (
         "http://…/metrics does not answer, though verdicts come: connection refused",
         "in [metrics] of {config}: host and port, as in your prometheus.yml",
         arrange=nobody_at_metrics,
+    ),
+    Fault(
+        "a trunk's context is left out of the configuration, and a call comes in there",
+        "warn",
+        "calls followed",
+        "1 screened call came in [from-forgotten], which is no trunk's context here: they are in no ledger",
+        'in [pbx] of {config}: trunk_contexts = ["siaga112-incoming", "from-forgotten"] '
+        "(not if only your own phones call from there)",
+        arrange=trunk_forgotten,
+        versions=("22", "16"),
     ),
     Fault(
         "everybody may look into the state directory",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.lab import Version
-from tests.pbx.scenarios import arrival, dial, menu, queue, talk
+from tests.pbx.scenarios import arrival, dial, menu, queue, talk, trunks
 from tests.pbx.scenarios.scenario import Scenario
 
 FAMILIES: Final[dict[str, tuple[Scenario, ...]]] = {
@@ -12,6 +12,7 @@ FAMILIES: Final[dict[str, tuple[Scenario, ...]]] = {
     "After the answer": talk.SCENARIOS,
     "Dial() instead of Queue()": dial.SCENARIOS,
     "Callers, numbers and dialplans": arrival.SCENARIOS,
+    "Trunks of other channel drivers": trunks.SCENARIOS,
 }
 SCENARIOS: Final[tuple[Scenario, ...]] = tuple(s for family in FAMILIES.values() for s in family)
 FAMILY_OF: Final = {s.name: family for family, members in FAMILIES.items() for s in members}

@@ -27,6 +27,10 @@ from tests.pbx.scenarios.stage import Stage
 PBXS_PER_VERSION: Final = 3
 SCENARIO_SECONDS: Final = 90.0
 PHONES: Final = ("101", "102", "103", "agency", "citizen")
+SIP_PHONES: Final = ("sip-operator", "sip-citizen")
+"""Peers of chan_sip."""
+CHANNELS: Final = {"PJSIP": "PJSIP/trunk-", "SIP": "SIP/trunk-", "IAX2": "IAX2/"}
+"""How a trunk's arriving channels are named; IAX2 names them by the other end's address."""
 
 STAFF: Final = """
 ; The operators' own phones, and whom they can call.
@@ -36,6 +40,8 @@ exten => agency,1,Dial(PJSIP/agency,30)
 exten => nobody,1,Ringing()
  same => n,Wait(60)
 exten => _0X.,1,Dial(PJSIP/citizen@trunk-out,30)
+exten => _90X.,1,Dial(SIP/${EXTEN:1}@sip-out,30)
+exten => _80X.,1,Dial(IAX2/trunk-out/${EXTEN:1},30)
 exten => queue,1,Queue(siaga112,r,,,${SIAGA_QUEUE_TIMEOUT})
  same => n,Hangup()
 exten => spy,1,ChanSpy(PJSIP/trunk,q)
@@ -49,6 +55,13 @@ exten => congested,1,Congestion()
 [slow-operator]
 exten => s,1,Wait(1)
  same => n,Return()
+
+; The other end of an IAX2 trunk: an exchange that sends callers in, and one that answers.
+[iax-exchange]
+exten => _X.,1,Dial(IAX2/trunk-iax/${EXTEN},60)
+[iax-citizen]
+exten => _X.,1,Answer()
+ same => n,Wait(0.5)
 
 [out-of-queue]
 exten => 1,1,Playback(siaga112/goodbye)
@@ -103,8 +116,16 @@ class Theatre:
     """One PBX on which scenarios are played, one after another."""
 
     def __init__(
-        self, pbx: Asterisk, seen: Observer, tape: Observer, addresses: dict[str, str], release: str
+        self,
+        pbx: Asterisk,
+        seen: Observer,
+        tape: Observer,
+        addresses: dict[str, str],
+        release: str,
+        *,
+        sip_port: int,
     ) -> None:
+        self._sip_port = sip_port
         self.phones: dict[str, Phone] = {}
         self.pbx = pbx
         self.seen = seen
@@ -121,7 +142,13 @@ class Theatre:
         for operator in scenario.operators:
             await self.seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": operator})
         stage = Stage(
-            self.pbx, self.seen, self.phones, self._addresses[scenario.centre.name], self.seen.mark()
+            self.pbx,
+            self.seen,
+            self.phones,
+            self._addresses[scenario.centre.name],
+            self.seen.mark(),
+            self._sip_port if scenario.centre.driver == "SIP" else self.pbx.sip_port,
+            CHANNELS[scenario.centre.driver],
         )
         began = self._tape.mark()
         try:
@@ -215,6 +242,8 @@ async def theatre(
     for place, centre in enumerate((c for c in centres if c is not SHIPPED_CENTRE), start=2):
         addresses[centre.name] = f"127.0.0.{place}"
     phones = {name: (f"127.0.1.{place}", ports.free(4)) for place, name in enumerate(PHONES, start=1)}
+    sip_phones = {name: (f"127.0.1.{n}", ports.free(4)) for n, name in enumerate(SIP_PHONES, start=20)}
+    sip_port = ports.free()
     serve = "\n".join(
         f"exten => {scenario.name},1,NoOp()\n" + "\n".join(f" same => n,{step}" for step in scenario.serve)
         for scenario in scenarios
@@ -229,6 +258,8 @@ async def theatre(
         "musiconhold.conf": MUSIC,
         "res_parking.conf": PARKING,
         "confbridge.conf": CONFERENCE,
+        "sip.conf": _chan_sip(centres, addresses, sip_phones, sip_port),
+        "iax.conf": IAX.format(port=ports.free(), other=ports.free()),
         **(files or {}),
     }
     dialplan = "\n".join(centre.text for centre in centres) + STAFF + f"\n[serve]\n{serve}\n"
@@ -238,7 +269,7 @@ async def theatre(
             dialplan=dialplan,
             operators=(),
             more=more,
-            load=("res_musiconhold", "res_parking", "app_confbridge", *load),
+            load=("res_musiconhold", "res_parking", "app_confbridge", "chan_sip", "chan_iax2", *load),
         ) as pbx,
         await pbx.observe() as seen,
         await pbx.observe_as_siaga() as tape,
@@ -250,10 +281,12 @@ async def theatre(
         # Without what the distribution adds: "22.10.1", not "22.10.1+dfsg+~…".
         release = re.match(r"[\d.]*\d", settings["AsteriskVersion"])
         assert release is not None, settings
-        stage = Theatre(pbx, seen, tape, addresses, release[0])
+        stage = Theatre(pbx, seen, tape, addresses, release[0], sip_port=sip_port)
         try:
             for name, address in phones.items():
                 stage.phones[name] = await Phone.open(name, address, ("127.0.0.1", pbx.sip_port))
+            for name, address in sip_phones.items():
+                stage.phones[name] = await Phone.open(name, address, ("127.0.0.1", sip_port))
             yield stage
         finally:
             for phone in stage.phones.values():
@@ -284,16 +317,80 @@ contact = sip:{name}@{host}:{port}
 """
 
 
+PEER: Final = """
+[{name}]
+type = peer
+host = {host}
+port = {port}
+insecure = port,invite
+context = {context}
+disallow = all
+allow = ulaw
+dtmfmode = rfc2833
+directmedia = no
+qualify = no
+"""
+IAX: Final = """
+[general]
+bindaddr = 127.0.0.1:{port}
+bindaddr = 127.0.0.1:{other}
+calltokenoptional = 127.0.0.0/255.0.0.0
+[trunk-in]
+type = user
+context = from-iax
+requirecalltoken = no
+[trunk-iax]
+type = peer
+host = 127.0.0.1
+port = {other}
+username = trunk-in
+qualify = no
+[citizen]
+type = user
+context = iax-citizen
+requirecalltoken = no
+[trunk-out]
+type = peer
+host = 127.0.0.1
+port = {other}
+username = citizen
+context = from-iax
+qualify = no
+"""
+"""The PBX calls itself: as the exchange that sends callers in, and as the one that takes calls out.
+
+From one port to another: a call to the very port from which it comes is taken for its own answer."""
+
+
+def _chan_sip(
+    centres: Sequence[Centre], addresses: dict[str, str], phones: dict[str, tuple[str, int]], port: int
+) -> str:
+    text = f"[general]\nbindport = {port}\nudpbindaddr = 127.0.0.1\nallowguest = no\n"
+    for centre in centres:
+        if centre.driver == "SIP":
+            text += PEER.format(
+                name=f"trunk-{centre.name}",
+                host=addresses[centre.name],
+                port=5060,
+                context=centre.trunk_context,
+            )
+    for name, (host, own) in phones.items():
+        # A citizen is reached over the trunk, so by a channel in the trunk's context.
+        peer, context = ("sip-out", "from-chan-sip") if name == "sip-citizen" else (name, "phones")
+        text += PEER.format(name=peer, host=host, port=own, context=context)
+    return text
+
+
 def _trunks(centres: Sequence[Centre], addresses: dict[str, str]) -> str:
     return "\n".join(
         ENDPOINT.format(
             name=f"trunk-{centre.name}",
-            context=centre.trunk_context,
+            context="iax-exchange" if centre.driver == "IAX2" else centre.trunk_context,
             aors="",
             address=addresses[centre.name],
         )
         for centre in centres
-        if centre is not SHIPPED_CENTRE
+        if centre is not SHIPPED_CENTRE and centre.driver != "SIP"
     )
 
 

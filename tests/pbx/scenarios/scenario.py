@@ -21,7 +21,10 @@ Play = Callable[[Stage], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """A dialplan that takes calls: the trunk's context, the menu's, and its text in extensions.conf."""
+    """A dialplan that takes calls: the trunk's context, the menu's, and its text in extensions.conf.
+
+    `driver` is how its trunk's channels begin: PJSIP, SIP (chan_sip, on 16 alone) or IAX2.
+    """
 
     name: str
     trunk_context: str
@@ -29,6 +32,7 @@ class Centre:
     text: str = ""
     dialled: frozenset[str] = frozenset()
     hangup_contexts: frozenset[str] = frozenset()
+    driver: str = "PJSIP"
 
     @property
     def dialplan(self) -> Dialplan:

@@ -24,6 +24,8 @@ class Stage:
     phones: dict[str, Phone]
     source: str
     since: int
+    port: int
+    channel: str
     uids: list[str] = field(default_factory=list)
 
     async def call(
@@ -31,9 +33,11 @@ class Stage:
     ) -> Witnessed:
         """Place a call over the scenario's trunk; `shown` is its number as the PBX writes it."""
         since = self.seen.mark()
-        call = await place_call(self.pbx, number=number, presses=presses, source=self.source, **more)
+        call = await place_call(
+            self.pbx, number=number, presses=presses, source=self.source, port=self.port, **more
+        )
         try:
-            channel = await self.seen.caller_channel(shown or number, since=since)
+            channel = await self.seen.caller_channel(shown or number, self.channel, since=since)
         except TimeoutError:
             raise CallError(call.last_words()) from None
         self.uids.append(channel["Uniqueid"])

@@ -132,6 +132,20 @@ class DaemonSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowedSeen:
+    """What the metrics say of the calls that were screened."""
+
+    started: float
+    """When the process began, in seconds."""
+    asked: int
+    """About how many calls the dialplan has asked since then."""
+    seen: int
+    """How many the PBX's events have shown as screened since then."""
+    unfollowed: Mapping[str, int]
+    """How many of these came in a context that is no trunk's, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostSeen:
     """Files and folders, as the user sees them who runs the doctor."""
 
@@ -191,4 +205,5 @@ class Examined:
     redis: RedisSeen | NotSeen
     agi: AgiSeen | NotSeen
     daemon: DaemonSeen | NotSeen
+    followed: FollowedSeen | NotSeen
     host: HostSeen

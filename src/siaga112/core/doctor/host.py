@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 
-from siaga112.core.doctor.found import AgiSeen, DaemonSeen, Examined
-from siaga112.core.doctor.lines import Line, fail, ok, warn
+from siaga112.core.arrivals import OTHER
+from siaga112.core.doctor.found import AgiSeen, DaemonSeen, Examined, FollowedSeen
+from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
+
+UNSEEN_CALLS = 5
+"""So many calls may be asked about and not be seen: the last ones before this moment, or a gap's."""
+
+UNSEEN_SHARE = 0.2
+"""And such a part of all: as the alert has it."""
 
 _START = "systemctl start siaga112 (or: siaga112 run)"
 
@@ -46,6 +53,38 @@ def daemon(seen: Examined) -> Iterator[Line]:
         )
     else:
         yield ok(f"the daemon runs, {' and '.join(found.parts)} ready: {wanted.metrics}")
+
+
+def followed(seen: Examined) -> Iterator[Line]:
+    """Look whether calls that were asked about came to the ledger, and if not, in which context they came."""
+    wanted, found = seen.wanted, seen.followed
+    if not isinstance(found, FollowedSeen):
+        yield unchecked("the daemon's metrics do not answer")
+        return
+    for context, count in found.unfollowed.items():
+        if context == OTHER:
+            yield warn(
+                f"{count} more came in further contexts",
+                "put these right first: the next ones are then named",
+            )
+            continue
+        contexts = ", ".join(f'"{name}"' for name in (*wanted.trunk_contexts, context))
+        yield warn(
+            f"{count} screened call{'' if count == 1 else 's'} came in [{context}], which is no trunk's "
+            "context here: they are in no ledger",
+            f"in [pbx] of {wanted.config}: trunk_contexts = [{contexts}] "
+            "(not if only your own phones call from there)",
+        )
+    unseen = found.asked - found.seen
+    if unseen > UNSEEN_CALLS and unseen > found.asked * UNSEEN_SHARE:
+        yield warn(
+            f"{unseen} of {found.asked} calls that were asked about are not in the PBX's events: "
+            "they are in no ledger",
+            f"is {wanted.ami} the PBX that asks? if so, on it: "
+            f"asterisk -rx 'manager show user {wanted.username}' (read classes, eventfilter as shipped)",
+        )
+    elif not found.unfollowed:
+        yield ok("every call that was asked about since the daemon began is followed")
 
 
 def state_dir(seen: Examined) -> Iterator[Line]:
