@@ -13,7 +13,7 @@ PYTEST := $(PYTHON) -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
-.PHONY: bench bench-check install-log
+.PHONY: interrupts bench bench-check install-log
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -81,6 +81,10 @@ report-picture: $(READY)
 fuzz: $(READY)
 	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	$(PYTHON) -m tests.fuzz $(if $(RUNS),--runs $(RUNS))
+
+# Ctrl-C at a random moment of every command, 200 times each; prints a table (an hour or more).
+interrupts: $(READY)
+	@$(PYTHON) -m tests.interrupts $(TRIES)
 
 # Ten calls a second for an hour (SECONDS=…): memory and descriptors, drawn in docs/images/soak.png.
 soak: $(READY)

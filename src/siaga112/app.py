@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import structlog
 
+from siaga112 import interrupts
 from siaga112.adapters import redis_embedded
 from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
 from siaga112.adapters.fastagi import FastAgiServer
@@ -133,10 +134,16 @@ def ami_address(settings: Settings) -> AmiAddress:
 
 
 async def record_source(settings: Settings, tape: Tape) -> None:
-    """Follow the PBX for ever, for its tape alone."""
+    """Follow the PBX for ever, for its tape alone.
+
+    Raises:
+        UnreachableError: if nobody answers at first. What is lost later is sought again.
+        SiagaError: if the login is rejected.
+
+    """
     require_secret(settings)
     metrics = open_metrics(settings)
-    async for _ in AmiSource(ami_address(settings), metrics, now, tape).slices():
+    async for _ in AmiSource(ami_address(settings), metrics, now, tape, must_begin=True).slices():
         pass
 
 
@@ -160,67 +167,84 @@ class Daemon:
     _manager: ServiceManager = field(default_factory=ServiceManager)
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT."""
-        from siaga112.adapters.http import HttpEndpoint  # noqa: PLC0415 - slow to import; commands need none
-
-        settings = self.settings
+        """Run until SIGTERM or SIGINT; while it starts they are heeded too, at once."""
         if self.only is not Half.SCREEN:
-            require_secret(settings)
+            require_secret(self.settings)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_tell_of_exception)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        self._parts.append(LoopWatch(self._manager).run)
-
-        metrics = open_metrics(settings)
-        async with contextlib.AsyncExitStack() as stack:
-            if settings.embedded_redis:
-                embedded = EmbeddedRedis(settings.state_dir)
-                stack.push_async_callback(embedded.stop)
-                await embedded.start()
-                self._parts.append(embedded.run)
-            store = open_store(settings)
-            stack.push_async_callback(store.close)
-            watch = ModeWatch(store, settings.mode, metrics)
-            self._appliers.append(watch.configure)
-            self._parts.append(watch.run)
-            ready: dict[str, Callable[[], bool]] = {}
-            outbox: SqliteOutbox | None = None
-
-            if self.only is not Half.SCREEN:
-                outbox = SqliteOutbox(settings.state_dir / "outbox.db")
-                await outbox.open()
-                stack.push_async_callback(outbox.close)
-                source = AmiSource(ami_address(settings), metrics, now)
-                ready["ami"] = lambda: source.connected
-                self._follow(store, watch, metrics, outbox, source)
-                self._parts.append(lambda: self._show_store(store, metrics))
-
-            endpoint = HttpEndpoint(
-                metrics,
-                ready=lambda: {
-                    "redis": watch.store_up,
-                    **{name: part() for name, part in ready.items()},
-                },
-                refresh=lambda: metrics.pending(outbox.pending if outbox else 0),
-            )
-            stack.push_async_callback(endpoint.stop)
-            own = settings.metrics.screen_port if self.only is Half.SCREEN else settings.metrics.port
-            port = await endpoint.start(settings.metrics.host, own)
-            if self.only is not Half.TRACK:
-                replica = Replica(store, metrics, time.monotonic, settings.redis.stale_after / SECOND)
-                self._parts.append(replica.run)
-                server = self._screening(store, replica, watch, metrics)
-                agi = await server.start(settings.agi.host, settings.agi.port)
-                stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
-                _log.info("screening", agi=f"agi://{settings.agi.host}:{agi}/screen", mode=settings.mode)
-            _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
-            self._manager.tell("READY=1")
-            await self._until(stopping)
-            self._manager.tell("STOPPING=1")
+        with interrupts.Heeding(stopping.set):
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
+            self._parts.append(LoopWatch(self._manager).run)
+            async with contextlib.AsyncExitStack() as stack:
+                if await self._unless(stopping, self._start(stack)):
+                    self._manager.tell("READY=1")
+                    await self._until(stopping)
+                self._manager.tell("STOPPING=1")
         _log.info("stopped")
+
+    @staticmethod
+    async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+        """Do the work; leave off, and say so, if told to stop meanwhile."""
+        tasks = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks[0].cancelled():
+            return False
+        tasks[0].result()
+        return not stopping.is_set()
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        """Start part after part; the stack ends them in the opposite order."""
+        from siaga112.adapters.http import HttpEndpoint  # noqa: PLC0415 - slow to import; commands need none
+
+        settings = self.settings
+        metrics = open_metrics(settings)
+        if settings.embedded_redis:
+            embedded = EmbeddedRedis(settings.state_dir)
+            stack.push_async_callback(embedded.stop)
+            await embedded.start()
+            self._parts.append(embedded.run)
+        store = open_store(settings)
+        stack.push_async_callback(store.close)
+        watch = ModeWatch(store, settings.mode, metrics)
+        self._appliers.append(watch.configure)
+        self._parts.append(watch.run)
+        ready: dict[str, Callable[[], bool]] = {}
+        outbox: SqliteOutbox | None = None
+
+        if self.only is not Half.SCREEN:
+            outbox = SqliteOutbox(settings.state_dir / "outbox.db")
+            await outbox.open()
+            stack.push_async_callback(outbox.close)
+            source = AmiSource(ami_address(settings), metrics, now)
+            ready["ami"] = lambda: source.connected
+            self._follow(store, watch, metrics, outbox, source)
+            self._parts.append(lambda: self._show_store(store, metrics))
+
+        endpoint = HttpEndpoint(
+            metrics,
+            ready=lambda: {
+                "redis": watch.store_up,
+                **{name: part() for name, part in ready.items()},
+            },
+            refresh=lambda: metrics.pending(outbox.pending if outbox else 0),
+        )
+        stack.push_async_callback(endpoint.stop)
+        own = settings.metrics.screen_port if self.only is Half.SCREEN else settings.metrics.port
+        port = await endpoint.start(settings.metrics.host, own)
+        if self.only is not Half.TRACK:
+            replica = Replica(store, metrics, time.monotonic, settings.redis.stale_after / SECOND)
+            self._parts.append(replica.run)
+            server = self._screening(store, replica, watch, metrics)
+            agi = await server.start(settings.agi.host, settings.agi.port)
+            stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
+            _log.info("screening", agi=f"agi://{settings.agi.host}:{agi}/screen", mode=settings.mode)
+        _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
 
     def _screening(
         self, store: RedisStore, replica: Replica, watch: ModeWatch, metrics: Metrics

@@ -1,6 +1,5 @@
 """What can go wrong, as the user sees it: one clear line, and the exit code that scripts rely on."""
 
-import os
 from typing import ClassVar
 
 
@@ -8,6 +7,12 @@ class SiagaError(Exception):
     """One line that says what, where and the remedy. The command line prints it without a traceback."""
 
     exit_code: ClassVar[int] = 1
+
+
+class UsageError(SiagaError):
+    """The command was not written as it must be."""
+
+    exit_code = 2
 
 
 class ConfigurationError(SiagaError):
@@ -20,8 +25,3 @@ class UnreachableError(SiagaError):
     """Redis or the PBX does not answer."""
 
     exit_code = 4
-
-
-def plainly(error: OSError) -> str:
-    """Say what the system says of it, like "connection refused", without a driver's words around it."""
-    return (os.strerror(error.errno) if error.errno else str(error)).lower()

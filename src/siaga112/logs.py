@@ -2,13 +2,14 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
 
 def configure() -> None:
     """Set structlog up for the daemon; panoramisk's own chatter (which shows secrets) is cut off."""
-    logging.getLogger("panoramisk").setLevel(logging.CRITICAL)
+    _quieten_drivers()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -20,3 +21,17 @@ def configure() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def silence() -> None:
+    """Log nothing: what a command has to say it tells in lines for people."""
+    _quieten_drivers()
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+
+
+def _drop(_: Any, __: str, ___: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    raise structlog.DropEvent
+
+
+def _quieten_drivers() -> None:
+    logging.getLogger("panoramisk").setLevel(logging.CRITICAL)

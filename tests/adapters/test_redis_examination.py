@@ -58,7 +58,7 @@ async def test_a_server_that_is_not_there_is_told_in_a_few_words(site: str) -> N
         seen = await examine(client, site)
     finally:
         await client.aclose()
-    assert seen == NotSeen("no such file or directory")
+    assert seen == NotSeen("no such file or folder")
 
 
 def test_every_right_that_we_ship_is_checked() -> None:

@@ -34,6 +34,8 @@ from siaga112.core.events import (
 )
 from siaga112.core.layouts import Reader
 from siaga112.core.model import Millis
+from siaga112.errors import SiagaError, UnreachableError
+from siaga112.reasons import plainly
 
 SLICE: Final = 32
 """Events handled in one turn of the loop, so that a burst never keeps a verdict waiting."""
@@ -331,13 +333,20 @@ class AmiSource:
     """The PBX's events for ever, with `Interrupted` and `Resumed` where the thread was cut.
 
     `tape`, if given, is handed every message that is read, with what it was read as (`record`);
-    our own events come with no message.
+    our own events come with no message. With `must_begin` a first attempt that fails is an error.
     """
 
     def __init__(
-        self, address: AmiAddress, meter: AmiMeter, clock: Callable[[], Millis], tape: Tape | None = None
+        self,
+        address: AmiAddress,
+        meter: AmiMeter,
+        clock: Callable[[], Millis],
+        tape: Tape | None = None,
+        *,
+        must_begin: bool = False,
     ) -> None:
         self._tape = tape
+        self._must_begin = must_begin
         self._reader = Reader()
         self._address = address
         self._meter = meter
@@ -348,7 +357,12 @@ class AmiSource:
         return f"<AmiSource {self._address.host}:{self._address.port} {'up' if self.connected else 'down'}>"
 
     async def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Give events in slices; connects, and connects again for as long as it takes."""
+        """Give events in slices; connects, and connects again for as long as it takes.
+
+        Raises:
+            SiagaError: at the first attempt, if that must not fail; UnreachableError if nobody answers.
+
+        """
         attempt = 0
         while True:
             inbox, self._reader = Inbox(), Reader()
@@ -362,7 +376,7 @@ class AmiSource:
             cause = "lost"
             try:
                 begun = await self._begin(session)
-                attempt = 0
+                attempt, self._must_begin = 0, False
                 yield self._taped(begun)
                 async for events in self._follow(session, inbox):
                     yield events
@@ -378,7 +392,7 @@ class AmiSource:
                 cause = "unreachable"
                 self._say(
                     "ami_unreachable",
-                    str(error) or "no answer",
+                    plainly(error) or "no answer",
                     "is Asterisk up, and [ami] host and port right?",
                     attempt,
                 )
@@ -402,6 +416,9 @@ class AmiSource:
 
     def _say(self, event: str, detail: str, remedy: str, attempt: int) -> None:
         where = f"{self._address.host}:{self._address.port}"
+        if self._must_begin:
+            kind = SiagaError if event == "ami_refused" else UnreachableError
+            raise kind(f"the PBX at {where}: {detail}; {remedy}")
         wait = BACK_OFF[min(attempt, len(BACK_OFF) - 1)]
         _log.warning(event, where=where, detail=detail, remedy=remedy, next_attempt_seconds=wait)
 

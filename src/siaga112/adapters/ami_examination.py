@@ -26,7 +26,7 @@ from siaga112.core.doctor.found import (
 )
 from siaga112.core.doctor.walk import leads_to
 from siaga112.core.model import SECOND, Millis
-from siaga112.errors import plainly
+from siaga112.reasons import plainly
 
 SECONDS: Final = 5.0
 """For all questions together."""

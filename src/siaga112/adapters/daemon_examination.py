@@ -10,7 +10,7 @@ import aiohttp
 from siaga112.core.agi import DOCTOR
 from siaga112.core.doctor.found import AgiSeen, DaemonSeen, NotSeen
 from siaga112.core.model import SECOND
-from siaga112.errors import plainly
+from siaga112.reasons import plainly
 
 SECONDS: Final = 3.0
 

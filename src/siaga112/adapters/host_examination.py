@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.core.doctor.found import HostSeen
-from siaga112.errors import plainly
+from siaga112.reasons import plainly
 from siaga112.redis_url import masked
 
 _OTHERS_READ: Final = stat.S_IROTH

@@ -36,6 +36,20 @@ _T = TypeVar("_T")
 _log = structlog.get_logger()
 
 
+_WORDS: Final = {
+    sqlite3.SQLITE_BUSY: "another program has it open",
+    sqlite3.SQLITE_LOCKED: "another program has it open",
+    sqlite3.SQLITE_CANTOPEN: "this user may not, or the folder is none",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_PERM: "this user may not",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk failed",
+    sqlite3.SQLITE_NOTADB: "it is no database; move it away",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; move it away",
+}
+"""What SQLite could not do, by its primary result code (sqlite.org/rescode.html)."""
+
+
 class SqliteOutbox:
     """Entries in the order in which they came, durable when `append` returns.
 
@@ -165,4 +179,4 @@ class SqliteOutbox:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
-            raise OSError(str(error)) from error
+            raise OSError(_WORDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, str(error))) from error

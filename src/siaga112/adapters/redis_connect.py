@@ -18,6 +18,7 @@ from redis.exceptions import ClusterDownError, ResponseError, SlotNotCoveredErro
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from siaga112 import redis_url
+from siaga112.adapters.redis_words import TooFewCopiesError
 from siaga112.errors import ConfigurationError
 from siaga112.redis_url import Kind
 
@@ -185,7 +186,7 @@ class _Watched(Redis):
             answers = list(await trip.execute(raise_on_error=False))
         if writes and (copies := answers.pop()) < len(replicas):
             await self._look()
-            raise RedisConnectionError(
+            raise TooFewCopiesError(
                 f"written, but only {copies} of {len(replicas)} replicas have it so far; try again"
             )
         return answers

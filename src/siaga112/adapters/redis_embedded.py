@@ -63,6 +63,7 @@ class EmbeddedRedis:
         self._socket: Final = socket_path(state_dir)
         self._home: Final = self._socket.parent
         self._child: asyncio.subprocess.Process | None = None
+        self._making: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._lock: int | None = None
 
     async def start(self) -> None:
@@ -108,8 +109,12 @@ class EmbeddedRedis:
 
     async def stop(self) -> None:
         """End it if it is ours: our child, or what a killed daemon left to us. It writes its file first."""
+        if self._making:  # cancelled while it was made: it is there all the same
+            with contextlib.suppress(OSError):
+                self._child = await self._making
         if self._child and self._child.returncode is None:
-            self._child.send_signal(signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                self._child.send_signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3):
                     await self._child.wait()
@@ -167,15 +172,19 @@ class EmbeddedRedis:
             "daemonize": "no",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._child = await asyncio.create_subprocess_exec(
-            program,
-            "-",
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
+        self._making = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                program,
+                "-",
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C at the terminal is for us: we end it when we are done
+            )
         )
+        self._child = await asyncio.shield(self._making)
+        self._making = None
         _log.info("redis_started", pid=self._child.pid, socket=str(self._socket))
 
     def _take_lock(self) -> bool:

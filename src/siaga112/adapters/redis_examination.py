@@ -5,7 +5,6 @@ What the user may do is asked of `redis.acl_check_cmd` in a script that runs no 
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from siaga112.adapters.redis_words import told
 from siaga112.core.doctor.found import NotSeen, RedisSeen, RedisServerSeen
 from siaga112.core.model import SECOND, Millis, Mode
 
@@ -53,9 +53,6 @@ NEEDED: Final = (
 )
 """What siaga112 does, on a key of the site."""
 
-_DRIVERS: Final = re.compile(r"^Error -?\d+ connecting to \S+ ")
-"""What the driver puts before the reason."""
-
 NEVER: Final = (
     "FLUSHALL",
     "CONFIG GET x",
@@ -76,8 +73,7 @@ async def examine(client: "Redis | RedisCluster", site: str) -> RedisSeen | NotS
     except TimeoutError:
         return NotSeen(f"no answer within {SECONDS:g} s")
     except (RedisError, OSError) as error:
-        words = _DRIVERS.sub("", str(error)).removesuffix(".").lower()
-        return NotSeen(words, refused=isinstance(error, ResponseError))
+        return NotSeen(told(error), refused=isinstance(error, ResponseError))
 
 
 async def _ask(client: Any, key: str) -> RedisSeen:

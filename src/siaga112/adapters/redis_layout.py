@@ -34,6 +34,7 @@ from redis.exceptions import ClusterError, ReadOnlyError, RedisClusterException,
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from siaga112.adapters.redis_words import told
 from siaga112.core.books import Change
 from siaga112.core.codec import dump_deed, dump_entry, dump_record, dump_standing
 from siaga112.core.model import DAY, SECOND, Caller, Millis
@@ -66,10 +67,10 @@ def mapped() -> Iterator[None]:
     try:
         yield
     except _DOWN as error:
-        raise StoreDownError(f"Redis: {error}") from error
+        raise StoreDownError(f"Redis: {told(error)}") from error
     except (RedisError, ValueError) as error:
         down = str(error).startswith("NOREPLICAS")  # the driver has no class for it
-        raise (StoreDownError if down else StoreBrokenError)(f"Redis: {error}") from error
+        raise (StoreDownError if down else StoreBrokenError)(f"Redis: {told(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """Reading a daemon's own `/metrics`, as Prometheus does."""
 
-import errno
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
@@ -12,6 +10,7 @@ from prometheus_client.samples import Sample
 
 from siaga112.core.doctor.found import FollowedSeen
 from siaga112.core.model import SECOND
+from siaga112.reasons import plainly
 from siaga112.service.watching import ProbeError, Vitals
 
 PATIENCE_SECONDS: Final = 2.0
@@ -58,7 +57,7 @@ class MetricsPage:
         except TimeoutError:
             raise ProbeError(f"no answer within {PATIENCE_SECONDS:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            raise ProbeError(os.strerror(error.os_error.errno or errno.EHOSTUNREACH).lower()) from error
+            raise ProbeError(plainly(error.os_error) or "no way to that host") from error
         except (aiohttp.ClientError, UnicodeDecodeError) as error:
             raise ProbeError("no HTTP answer") from error
 

@@ -3,25 +3,30 @@
 import asyncio
 import contextlib
 import secrets
-import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, Self
 
 import typer
 
+from siaga112 import interrupts
 from siaga112.cli import rows, show
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.core import durations
 from siaga112.errors import SiagaError
+from siaga112.reasons import plainly
 
 if TYPE_CHECKING:
     from siaga112.core.capture import Header
     from siaga112.core.events import Event, Malformed
     from siaga112.core.model import Entry
-    from siaga112.core.pseudonym import Pseudonyms
     from siaga112.core.replay import Replay
     from siaga112.settings import Settings
+
+END_SECONDS: Final = 5.0
+"""After Ctrl-C the capture is whole at once; what the network still does must not keep anybody waiting."""
 
 _COLUMNS = (
     "call",
@@ -58,52 +63,89 @@ def record(
         seconds = None if span is None else durations.parse(span) / 1000
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--for") from error
-    logs.configure()
-    written = asyncio.run(
-        _record(config, file, seconds, Pseudonyms(secrets.token_bytes(32)) if pseudonyms else None)
-    )
-    typer.echo(f"{file}: {written} messages")
+    logs.silence()
+    hide = Pseudonyms(secrets.token_bytes(32)).hide if pseudonyms else None
+    written = asyncio.run(_record(config, file, seconds, hide))
+    typer.echo(f"{file}: {written} {'message' if written == 1 else 'messages'}")
 
 
 async def _record(
-    config: "Settings", file: Path, seconds: float | None, pseudonyms: "Pseudonyms | None"
+    config: "Settings", file: Path, seconds: float | None, hide: Callable[[bytes], bytes] | None
 ) -> int:
     from siaga112.app import record_source  # noqa: PLC0415
-    from siaga112.core import capture  # noqa: PLC0415
-    from siaga112.core.events import Interrupted, QueuesSeen, Resumed  # noqa: PLC0415
 
-    try:
-        out = file.open("xb")
-    except OSError as error:
-        raise SiagaError(f"{file}: cannot be written ({error.strerror}); name a new file") from error
-    written = 0
+    with _Tape(file, config, hide) as tape:
+        recording = asyncio.create_task(record_source(config, tape.take))
+        with interrupts.Heeding(recording.cancel, limit=END_SECONDS):
+            tell(f"connecting to the PBX at {config.ami.host}:{config.ami.port}")
+            with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+                async with asyncio.timeout(seconds):
+                    await recording
+    return tape.written
 
-    def tape(message: bytes, event: "Event | Malformed | None") -> None:
-        nonlocal written
+
+def tell(line: str) -> None:
+    """Tell how far it is; on stderr, for stdout is the result's."""
+    typer.echo(line, err=True)
+
+
+class _Tape:
+    """The file that a capture goes to; takes what is heard of the PBX, and tells of what matters in it."""
+
+    def __init__(self, file: Path, config: "Settings", hide: Callable[[bytes], bytes] | None) -> None:
+        self.written = 0
+        self._file = file
+        self._config = config
+        self._hide = hide
+        self._out: BinaryIO
+
+    def __enter__(self) -> Self:
+        from siaga112.core import capture  # noqa: PLC0415
+
+        header = capture.Header("", self._config.dialplan(), self._config.classifier_rules())
+        with self._writing():
+            self._out = self._file.open("xb")
+            self._out.write(capture.write_header(header))
+            self._out.flush()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):  # told already
+            self._out.close()
+        if error is not None and not self.written:
+            self._file.unlink(missing_ok=True)  # so that the same command can be given again
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError as error:
+            raise SiagaError(f"{self._file}: is there already; name a new file") from error
+        except OSError as error:
+            raise SiagaError(f"{self._file}: cannot be written ({plainly(error)})") from error
+
+    def take(self, message: bytes, event: "Event | Malformed | None") -> None:
+        """Write a message, or what takes its place."""
+        from siaga112.core import capture  # noqa: PLC0415
+        from siaga112.core.events import Interrupted, QueuesSeen, Resumed  # noqa: PLC0415
+
         match event:
             case Interrupted():
                 message = capture.write_interrupted(event.at, event.cause)
+                tell("the connection to the PBX is lost; trying again")
             case Resumed():
                 message = capture.write_resumed(event.at, event.channels)
+                tell(f"recording to {self._file}; Ctrl-C ends it")
             case QueuesSeen():
                 message = capture.write_queues(event)
             case _:
                 message += capture.MESSAGE_END
-        out.write(pseudonyms.hide(message) if pseudonyms else message)
-        out.flush()
-        written += 1
-
-    header = capture.Header("", config.dialplan(), config.classifier_rules())
-    with out:
-        out.write(capture.write_header(header))
-        recording = asyncio.create_task(record_source(config, tape))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, recording.cancel)
-        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-            async with asyncio.timeout(seconds):
-                await recording
-    return written
+        with self._writing():
+            self._out.write(self._hide(message) if self._hide else message)
+            self._out.flush()
+        self.written += 1
 
 
 @app.command()

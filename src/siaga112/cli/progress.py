@@ -1,14 +1,24 @@
 """A bar on stderr for what takes longer than a second; on a terminal only."""
 
+import os
 import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from siaga112 import interrupts
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 PATIENCE_SECONDS: Final = 1.0
+
+_GIVEN_BACK: Final = b"\r\x1b[2K\x1b[?25h"
+"""The line of the bar empty, and the cursor shown."""
+
+
+def _give_back(terminal: int) -> None:
+    os.write(terminal, _GIVEN_BACK)
 
 
 class Bar:
@@ -18,6 +28,7 @@ class Bar:
         self._what = what
         self._begun = time.monotonic()
         self._shown: Progress | None = None
+        self._interrupted = interrupts.PuttingBack(lambda: _give_back(2))
 
     def __enter__(self) -> Self:
         return self
@@ -27,6 +38,7 @@ class Bar:
     ) -> None:
         if self._shown:
             self._shown.stop()
+            self._interrupted.__exit__(kind, error, trace)
 
     def __call__(self, share: float, note: str = "") -> None:
         """Tell the share that is done, from 0 to 1, and what else there is to say of it."""
@@ -44,5 +56,6 @@ class Bar:
         columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
         shown = Progress(*columns, console=Console(stderr=True), transient=True)
         shown.add_task(self._what, total=1.0, note="")
+        self._interrupted.__enter__()
         shown.start()
         return shown

@@ -14,7 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 import siaga112
-from siaga112.errors import SiagaError
+from siaga112.cli import usage
+from siaga112.errors import SiagaError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from siaga112.core.model import Caller
@@ -39,6 +40,20 @@ class _Commands(TyperGroup):
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         with _pipes():
             return super().make_context(*arguments, **extra)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command.
+
+        Raises:
+            UsageError: naming the nearest, if there is no such command.
+
+        """
+        if not ctx.resilient_parsing and super().get_command(ctx, args[0]) is None:
+            if args[0].startswith("-"):
+                return super().resolve_command(ctx, args)
+            raise UsageError(usage.no_command(args[0], self.list_commands(ctx)))
+        usage.Typed.command = args[0]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         with _pipes():
@@ -156,9 +171,16 @@ def number(text: str) -> "Caller":
 
 
 def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
-    """Run one act at the supervisor's desk, with the store open around it."""
+    """Run one act at the supervisor's desk, with the store open around it.
+
+    Raises:
+        UnreachableError: if Redis does not answer; with where it was sought, and what to look at.
+
+    """
     from siaga112.adapters.redis_embedded import require_running  # noqa: PLC0415
-    from siaga112.app import open_desk, open_store  # noqa: PLC0415
+    from siaga112.app import open_desk, open_store, redis_url  # noqa: PLC0415
+    from siaga112.redis_url import masked  # noqa: PLC0415
+    from siaga112.service.ports import StoreDownError  # noqa: PLC0415
 
     config = settings()
     if config.embedded_redis:
@@ -171,7 +193,16 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
         finally:
             await store.close()
 
-    return asyncio.run(work())
+    try:
+        return asyncio.run(work())
+    except StoreDownError as error:
+        remedy = (
+            "is the daemon running? systemctl status siaga112 (or: siaga112 run)"
+            if config.embedded_redis
+            else "is it running, and [redis] url right?"
+        )
+        what = str(error).removeprefix("Redis: ")
+        raise UnreachableError(f"Redis at {masked(redis_url(config))}: {what}; {remedy}") from error
 
 
 from siaga112.cli import (  # noqa: E402, F401 - each adds its commands to `app`

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from siaga112 import interrupts
 from siaga112.cli.root import app, settings
 from siaga112.core import durations
 from siaga112.core.model import SECOND
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 LEAST_MILLIS: Final = 200
 UNREACHABLE: Final = 4
+END_SECONDS: Final = 5.0
+"""Whoever leaves has left; what the network still does must not keep anybody waiting."""
 
 
 @app.command()
@@ -94,15 +97,21 @@ def _print(frame: "Frame", console: "Console", *, json: bool, reveal: bool) -> N
 
 async def _live(config: "Settings", console: "Console", pause: float, *, reveal: bool) -> None:
     """Look and draw until told to leave; leaves at once, also amid a look."""
+    from rich.control import Control  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
 
     from siaga112.cli.top_view import Board  # noqa: PLC0415
 
     loop, leaving = asyncio.get_running_loop(), asyncio.Event()
     leave = asyncio.create_task(leaving.wait())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, leaving.set)
-    with _keys(leaving.set), Live(console=console, screen=True, auto_refresh=False) as live:
+    with (
+        interrupts.Heeding(leaving.set, limit=END_SECONDS),
+        _keys(leaving.set),
+        interrupts.PuttingBack(
+            lambda: console.control(Control.alt_screen(enable=False), Control.show_cursor(show=True))
+        ),
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
         loop.add_signal_handler(signal.SIGWINCH, live.refresh)
         async with _watching(config) as watcher:
             while not leaving.is_set():
@@ -137,7 +146,8 @@ def _keys(leave: Callable[[], None]) -> Iterator[None]:
     tty.setcbreak(keyboard)
     loop.add_reader(keyboard, hear)
     try:
-        yield
+        with interrupts.PuttingBack(lambda: termios.tcsetattr(keyboard, termios.TCSADRAIN, before)):
+            yield
     finally:
         loop.remove_reader(keyboard)
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)

@@ -1,0 +1,73 @@
+"""What went wrong with Redis, in a few words of ours: the driver's and the server's are many."""
+
+from typing import Final
+
+from redis.asyncio.sentinel import MasterNotFoundError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    ClusterError,
+    MasterDownError,
+    MaxConnectionsError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from siaga112.reasons import plainly
+
+_LOGIN: Final = "it refuses our user or password"
+
+_CLASSES: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (MasterNotFoundError, "no sentinel that answers knows a master of that name"),
+    (AuthenticationError, _LOGIN),
+    (AuthorizationError, _LOGIN),
+    (BusyLoadingError, "it is still reading its files"),
+    (MaxConnectionsError, "too many questions at once"),
+    (NoPermissionError, "its user may not do that"),
+    (OutOfMemoryError, "its memory is full"),
+    (MasterDownError, "its master is down"),
+    (ReadOnlyError, "it is a replica, which takes no writes"),
+    (RedisTimeoutError, "no answer"),
+)
+"""By class; the first that fits."""
+
+_CODES: Final = {
+    "NOAUTH": _LOGIN,
+    "WRONGPASS": _LOGIN,
+    "NOPERM": "its user may not do that",
+    "OOM": "its memory is full",
+    "MISCONF": "it cannot write its own files",
+    "NOREPLICAS": "too few replicas follow it",
+    "WRONGTYPE": "something else stands under a key of ours",
+    "ERR max": "it has too many clients",
+}
+"""By how the server's answer begins, where the driver has no class for it."""
+
+
+class TooFewCopiesError(RedisConnectionError):
+    """A write that not every replica has yet: our own words."""
+
+
+def told(error: BaseException) -> str:
+    """Say in a few words what is wrong; what cannot be named is quoted."""
+    text = str(error)
+    found = [words for kind, words in _CLASSES if isinstance(error, kind)]
+    found += [words for code, words in _CODES.items() if text.startswith(code)]
+    match error:
+        case _ if found:
+            return found[0]
+        case TooFewCopiesError():
+            return text
+        case _ if words := plainly(error):
+            return words
+        case ClusterError() | RedisClusterException():
+            return "the cluster is not whole"
+        case RedisConnectionError():
+            return "the connection was ended there"
+        case _:
+            return f'it says "{text}"'

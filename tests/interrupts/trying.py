@@ -1,0 +1,328 @@
+"""A site on which every command does its real work, and signals that come at any moment of it.
+
+The moments begin with the first line of ours. Before it there is only the interpreter, which a signal kills,
+or which says KeyboardInterrupt: no program in Python can help that. Ours shows itself in what the process
+catches (proc(5), SigCgt): SIGTERM, which Python leaves alone.
+"""
+
+import asyncio
+import os
+import pty
+import random
+import shlex
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from siaga112.app import open_desk, open_store
+from siaga112.core.model import DAY
+from siaga112.service.recording import Recorder
+from siaga112.settings import Settings, load
+from tests.adapters.manager import Manager
+from tests.lab.redis_servers import RedisServer, home
+from tests.printed import without_secrets
+from tests.samples import CALLER, NOW, RULES, answered, entry, prank
+from tests.service.meter import KeptMeter
+from tests.service.test_pipeline import MemoryOutbox
+from tests.waiting import until
+
+GOLDEN: Final = Path(__file__).parents[1] / "golden"
+NUMBER: Final = "081211111111"
+PATIENCE_SECONDS: Final = 60.0
+"""What has not ended by then hangs."""
+
+PROGRAMS: Final = (
+    (sys.executable, "-m", "siaga112"),
+    (str(Path(sys.executable).with_name("siaga112")),),
+)
+
+COMMANDS: Final = {
+    "run": "run",
+    "check-config": "check-config",
+    "mode": 'mode observe --reason "a test"',
+    "backtest": "backtest {golden}/backtest/22/cel.csv {golden}/backtest/22/calls.ami",
+    "blocks": "blocks",
+    "block": f"block {NUMBER} --for 24h --reason test",
+    "unblock": f"unblock {NUMBER} --reason test",
+    "confirm": f"confirm {NUMBER} --reason test",
+    "dismiss": f"dismiss {NUMBER} --reason test",
+    "allowed": "allowed --json",
+    "allow": f"allow {NUMBER} --reason test",
+    "disallow": f"disallow {NUMBER}",
+    "why": f"why {NUMBER}",
+    "callbacks": "callbacks",
+    "subject": f"subject {NUMBER}",
+    "forget": f"forget {NUMBER} --reason test --yes",
+    "record": "record {new}.ami",
+    "replay": "replay {golden}/22/answered_goes_on.ami --explain",
+    "doctor": "doctor",
+    "report": "report --format html --output {new}.html",
+    "export": "export --output {new}.csv",
+    "files": "files --to {new}",
+    "calls": "calls --since 3d",
+    "mark": "mark {call} prank",
+    "audit": "audit",
+    "top": "top",
+}
+"""How each command is given, so that it does what it is for."""
+
+ENDLESS: Final = {"run": b'"ami_connected"', "record": b"recording to", "top": b"calls in progress"}
+"""What runs until it is told to stop, and what it shows when its start is over."""
+
+LONGER: Final = 1.5
+"""The moments of these go on for so much longer than their start takes."""
+
+
+@dataclass
+class Site:
+    """A Redis with calls in it, a PBX's manager interface, and two configurations."""
+
+    folder: Path
+    manager: Manager
+    lengths: dict[str, float] = field(default_factory=dict)
+    """How long each command takes when nobody interrupts it, in seconds."""
+    codes: dict[str, int] = field(default_factory=dict)
+    """And how it ends then."""
+    _made: int = 0
+
+    def settings(self) -> Settings:
+        """Give what the commands read."""
+        return load(self.folder / "siaga112.toml", {})
+
+    def words(self, command: str) -> list[str]:
+        """Give a command line; what it makes has a name of its own each time."""
+        self._made += 1
+        call = answered(2, NOW - 1_800_000).id
+        text = COMMANDS[command].format(golden=GOLDEN, new=self.folder / f"new-{self._made}", call=call)
+        config = "daemon.toml" if command == "run" else "siaga112.toml"
+        return ["--config", str(self.folder / config), *shlex.split(text)]
+
+    async def prepare(self, command: str) -> None:
+        """Bring about what the command takes back."""
+        if command not in {"unblock", "disallow"}:
+            return
+        settings = self.settings()
+        store = open_store(settings)
+        desk = open_desk(settings, store, "test")
+        try:
+            if command == "unblock":
+                await desk.block(CALLER, DAY, "test")
+            else:
+                await desk.allow(CALLER, "test")
+        finally:
+            await store.close()
+
+    def left_behind(self) -> list[str]:
+        """Name the processes that still run for the daemon's folder."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if os.fsencode(self.folder / "state") in (line := place.read_bytes()):
+                    found.append(f"{place.parent.name}: {line!r}")
+        return found
+
+
+CONFIG: Final = """\
+site = "lab"
+state_dir = "{folder}/state"
+[redis]
+url = "{redis}"
+[ami]
+port = {ami}
+secret = "lab"
+[agi]
+port = {agi}
+[metrics]
+port = {metrics}
+"""
+
+
+@asynccontextmanager
+async def site() -> AsyncIterator[Site]:
+    """Give a site for as long as the block lasts."""
+    manager = Manager()
+    await manager.start()
+    with home() as folder, RedisServer(folder / "redis") as redis:
+        for name, url, port in (("siaga112", redis.url, 9), ("daemon", "embedded", 0)):
+            text = CONFIG.format(folder=folder, redis=url, ami=manager.port, agi=port, metrics=port and 7)
+            (folder / f"{name}.toml").write_text(text)
+        made = Site(folder, manager)
+        store = open_store(made.settings())
+        recorder = Recorder(MemoryOutbox(), store, RULES, KeptMeter())
+        for call in (prank(1, NOW - 3_600_000), answered(2, NOW - 1_800_000), prank(3, NOW - 2 * DAY, None)):
+            await recorder.record([entry(call)])
+        await store.close()
+        yield made
+        await manager.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a try ended."""
+
+    code: int
+    err: str
+    seconds: float
+    """From the signal to the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is done to a command, and when: seconds after our first line."""
+
+    moment: float
+    number: signal.Signals = signal.SIGINT
+    again: float | None = None
+    """A second Ctrl-C, so long after the first."""
+    program: tuple[str, ...] = PROGRAMS[0]
+
+
+@dataclass
+class _Running:
+    """A command in a session of its own, and what it has written where people see it."""
+
+    process: asyncio.subprocess.Process
+    told: bytearray
+    shown: bytearray
+    reading: "asyncio.Task[int]"
+
+
+@asynccontextmanager
+async def _running(at: Site, command: str, program: tuple[str, ...]) -> AsyncIterator[_Running]:
+    """Run a command on a terminal for as long as the block lasts; return when our first line has run."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SIAGA112_")}
+    ours, theirs = pty.openpty()
+    loop = asyncio.get_running_loop()
+    process = await asyncio.create_subprocess_exec(
+        *program,
+        *at.words(command),
+        env={**environ, "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    told, shown = bytearray(), bytearray()
+
+    async def read() -> int:
+        assert process.stderr is not None
+        while part := await process.stderr.read(65_536):
+            told.extend(part)
+        return await process.wait()
+
+    running = _Running(process, told, shown, asyncio.create_task(read()))
+    loop.add_reader(ours, lambda: shown.extend(os.read(ours, 65_536)))
+    try:
+        await until(lambda: _is_ours(process.pid), PATIENCE_SECONDS)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await running.reading
+        loop.remove_reader(ours)
+        os.close(ours)
+        os.close(theirs)
+
+
+def _is_ours(pid: int) -> bool:
+    """Say whether our first line has run, or the process is over."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("ascii")
+    except FileNotFoundError:
+        return True
+    state, caught = (status.partition(f"{key}:\t")[2].split()[0] for key in ("State", "SigCgt"))
+    return state in {"Z", "X"} or bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+async def interrupt(at: Site, command: str, plan: Plan) -> Ended:
+    """Run a command and interrupt it.
+
+    Raises:
+        TimeoutError: if it does not end.
+
+    """
+    await at.prepare(command)
+    loop = asyncio.get_running_loop()
+    async with _running(at, command, plan.program) as running:
+        await _passes(plan.moment, running.reading)
+        signalled = loop.time()
+        _press(running.process, plan.number)
+        if plan.again is not None:
+            await _passes(plan.again, running.reading)
+            _press(running.process, plan.number)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                code = await asyncio.shield(running.reading)
+        except TimeoutError:
+            raise TimeoutError(f"{command} does not end: {plan}, {running.told!r}") from None
+    return Ended(code, without_secrets(running.told.decode()), loop.time() - signalled)
+
+
+async def _passes(seconds: float, ending: "asyncio.Task[int]") -> None:
+    """Let that time pass, or less if the command ends before."""
+    await asyncio.wait({ending}, timeout=seconds)
+
+
+def _press(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Send it to the process and its group, as a terminal does."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+@dataclass
+class Tally:
+    """What came of the tries of one command."""
+
+    tries: int = 0
+    codes: Counter[int] = field(default_factory=Counter)
+    slowest: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+
+async def measure(at: Site, command: str) -> None:
+    """Find out how long it takes, or only its start if it is endless, and how it ends by itself."""
+    await at.prepare(command)
+    loop = asyncio.get_running_loop()
+    async with _running(at, command, PROGRAMS[0]) as running, asyncio.timeout(PATIENCE_SECONDS):
+        began = loop.time()
+        if sign := ENDLESS.get(command):
+            await until(lambda: sign in running.told + running.shown, PATIENCE_SECONDS)
+            at.lengths[command] = LONGER * (loop.time() - began)
+            _press(running.process, signal.SIGINT)
+            at.codes[command] = await running.reading
+        else:
+            at.codes[command] = await running.reading
+            at.lengths[command] = loop.time() - began
+
+
+async def attempt(
+    at: Site, command: str, number: signal.Signals, chance: random.Random, tally: Tally
+) -> None:
+    """Interrupt a command once at a moment that chance chooses, and judge its end."""
+    again = chance.uniform(0, 0.3) if chance.random() < 1 / 4 else None
+    plan = Plan(chance.uniform(0, at.lengths[command]), number, again, chance.choice(PROGRAMS))
+    ended = await interrupt(at, command, plan)
+    tally.tries += 1
+    tally.codes[ended.code] += 1
+    tally.slowest = max(tally.slowest, ended.seconds)
+    if why := _wrong(at, command, ended, number):
+        tally.wrong.append(f"{why}: {command}, {plan}, {ended}")
+
+
+def _wrong(at: Site, command: str, ended: Ended, number: signal.Signals) -> str:
+    words = [line for line in ended.err.splitlines() if not line.startswith("{")]  # the daemon's log
+    if ended.code not in {0, 128 + number, at.codes[command]}:
+        return "a wrong exit code"
+    if "Traceback" in ended.err or "KeyboardInterrupt" in ended.err:
+        return "a traceback"
+    told = 2 if command == "record" else 0 if command == "run" else 1
+    if len(words) > told:
+        return "too many words"
+    if command == "run" and (left := at.left_behind()):
+        return f"left behind {left}"
+    return ""

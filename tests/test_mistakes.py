@@ -1,0 +1,355 @@
+"""What a person gets to read when something is wrong: one line of ours, with the remedy."""
+
+import asyncio
+import json
+import shlex
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from siaga112 import cli
+from siaga112.cli import usage
+from siaga112.cli.root import app
+from siaga112.reasons import plainly
+from tests.adapters.manager import Manager
+from tests.interrupts.trying import COMMANDS, GOLDEN
+from tests.lab.test_daemon import running_now as runs
+from tests.test_cli import Shell, shell
+
+__all__ = ["shell"]
+
+PROGRAM: Any = typer.main.get_command(app)
+NAMES = list(PROGRAM.commands)
+OFFLINE = {"run", "check-config", "backtest", "replay", "record", "files", "doctor", "top"}
+"""What asks no Redis, or tells of it in lines of its own."""
+LIBRARIES = ("Errno", "Error", "Exception", "redis.", "Connect call", "Connection closed", "0x", "Traceback")
+
+Said = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    """Run a command in this process; give its exit code and what it says on stderr."""
+    config = tmp_path / "siaga112.toml"
+    config.write_text(f'state_dir = "{tmp_path}/state"\n')
+    monkeypatch.setenv("SIAGA112_CONFIG", str(config))
+
+    def said(*words: str, redis: str = "") -> tuple[int, str]:
+        if redis:
+            config.write_text(f'state_dir = "{tmp_path}/state"\n[redis]\nurl = "{redis}"\n')
+        monkeypatch.setattr(sys, "argv", ["siaga112", *words])
+        code = cli._run()
+        return code, capsys.readouterr().err
+
+    return said
+
+
+def one_line(said: tuple[int, str], code: int) -> str:
+    """Check that a command failed so, in one line; give it."""
+    assert said[0] == code, said
+    assert said[1].startswith("siaga112: ")
+    assert said[1].count("\n") == 1, said
+    return said[1].rstrip("\n")
+
+
+def given(param: Any) -> list[str]:
+    """Give words with which a parameter is given."""
+    value = (usage._choices(param) or ["1"])[0]
+    return [param.opts[0], value] if param.param_type_name == "option" else [value]
+
+
+def needed(name: str) -> list[str]:
+    """Give the words that a command cannot do without."""
+    return [word for param in PROGRAM.commands[name].params if param.required for word in given(param)]
+
+
+# ── wrong use ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_option_is_one_line_with_those_that_there_are(say: Said, name: str) -> None:
+    """Each command names its nearest option, or those that it has."""
+    line = one_line(say(name, *needed(name), "--hlep"), 2)
+    assert line == f"siaga112: {name}: there is no option --hlep; did you mean --help?"
+    line = one_line(say(name, *needed(name), "--qqqqqqqqqq"), 2)
+    assert "; there are --" in line or line.endswith(f"; see: siaga112 {name} -h")
+
+
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [
+        (name, position)
+        for name in NAMES
+        for position, param in enumerate(PROGRAM.commands[name].params)
+        if usage._choices(param)
+    ],
+)
+def test_a_wrong_choice_is_one_line_with_the_choices(say: Said, name: str, position: int) -> None:
+    """Wherever only some words will do, the line has all of them, and the nearest."""
+    params = PROGRAM.commands[name].params
+    wrong = params[position]
+    choices = usage._choices(wrong)
+    words = [
+        word.replace(choices[0], f"{choices[0]}x") if param is wrong else word
+        for param in params
+        if param.required or param is wrong
+        for word in given(param)
+    ]
+    line = one_line(say(name, *words), 2)
+    assert f'cannot be "{choices[0]}x", only {", ".join(choices)}; did you mean "{choices[0]}"?' in line
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if needed(name)])
+def test_what_is_missing_is_one_line_with_an_example(say: Said, name: str) -> None:
+    """A command that cannot do without something names it, and shows how it is written."""
+    assert f" is missing; write it like: siaga112 {name} " in one_line(say(name), 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_word_too_many_is_one_line(say: Said, name: str) -> None:
+    """What a command has no place for is named, with where its help is."""
+    if any(param.nargs == -1 for param in PROGRAM.commands[name].params):
+        pytest.skip("takes as many words as one likes")
+    places = [
+        word
+        for param in PROGRAM.commands[name].params
+        if param.param_type_name == "argument" or param.required
+        for word in given(param)
+    ]
+    line = one_line(say(name, *places, "surplus"), 2)
+    assert line == f'siaga112: {name}: "surplus" is too much; see: siaga112 {name} -h'
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_without_its_value_is_one_line(say: Said, name: str) -> None:
+    """An option at the end that wants a value says so."""
+    for param in PROGRAM.commands[name].params:
+        if param.param_type_name == "option" and not getattr(param, "is_flag", False):
+            line = one_line(say(name, param.opts[0]), 2)
+            assert line.startswith(f"siaga112: {name}: option '{param.opts[0]}' requires ")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("bloks", 'there is no command "bloks"; did you mean blocks or block?'),
+        ("xyzzy", 'there is no command "xyzzy"; siaga112 -h lists them'),
+        ("--confg x blocks", "there is no option --confg; did you mean --config?"),
+        ("report --top 99", "report: --top: must be less than or equal to 12; see: siaga112 report -h"),
+        ("report --top many", "report: --top: must be a valid integer; see: siaga112 report -h"),
+        ("blocks --json=3", "option '--json' does not take a value"),
+        ("block 08123 --for 1h --permanent --reason x", "say how long: either --for DURATION or --permanent"),
+    ],
+)
+def test_other_wrong_uses_are_one_line(say: Said, words: str, says: str) -> None:
+    """Commands, options of the program, values: what is wrong, and what to write."""
+    assert says in one_line(say(*words.split()), 2)
+
+
+# ── what is not reached ──────────────────────────────────────────────────────────────────────────
+
+
+def words_of(name: str, folder: Path) -> list[str]:
+    """Give a command line that would do its work."""
+    return shlex.split(COMMANDS[name].format(golden=GOLDEN, new=folder / "new", call="1.0"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OFFLINE])
+def test_without_redis_every_command_says_where_it_looked(say: Said, name: str, tmp_path: Path) -> None:
+    """One line with the place, the reason and the remedy, in no library's words, and exit code 4."""
+    words = words_of(name, tmp_path)
+    line = one_line(say(*words), 4)
+    assert f"the embedded Redis in {tmp_path}/state is not running; start it with: siaga112 run" in line
+    line = one_line(say(*words, redis="unix:///nowhere/redis.sock"), 4)
+    where = "Redis at unix:///nowhere/redis.sock: no such file or folder"
+    assert line == f"siaga112: {where}; is it running, and [redis] url right?"
+
+
+@contextmanager
+def server(answer: bytes | None) -> Iterator[int]:
+    """Listen, and give that answer to each who comes; None: say nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        held = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                if answer is None:
+                    held.append(connection)
+                    continue
+                with connection:
+                    if answer:
+                        connection.recv(65_536)
+                        connection.sendall(answer)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+    serving.join()
+    for connection in held:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "says"),
+    [
+        (None, 4, "no answer"),
+        (b"", 4, "the connection was ended there"),
+        (b"-NOAUTH Authentication required.\r\n", 4, "it refuses our user or password"),
+        (b"-LOADING Redis is loading the dataset in memory\r\n", 4, "it is still reading its files"),
+        (b"-MASTERDOWN Link with MASTER is down\r\n", 4, "its master is down"),
+        (b"-NOPERM no permissions to run the 'get' command\r\n", 1, "its user may not do that"),
+        (b"-WRONGTYPE Operation against a key\r\n", 1, "something else stands under a key of ours"),
+    ],
+    ids=["silent", "closes", "no login", "loading", "no master", "no right", "other type"],
+)
+def test_what_redis_does_wrong_is_told_in_our_words(
+    say: Said, answer: bytes | None, code: int, says: str
+) -> None:
+    """However it fails, the line says what is wrong, and not which class of the driver's it was."""
+    with server(answer) as port:
+        line = one_line(say("mode", redis=f"redis://u:hunter2@127.0.0.1:{port}"), code)
+    assert says in line
+    assert "is" in line.rpartition("; ")[2]
+    assert not [word for word in LIBRARIES if word in line]
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed"), "connection refused"),
+        (socket.gaierror(-2, "Name or service not known"), "no such host name"),
+        (asyncio.IncompleteReadError(b"", 4), "the connection was ended there"),
+        (TimeoutError(), "no answer"),
+        (OSError("Multiple exceptions"), ""),
+        (ValueError(), ""),
+    ],
+)
+def test_what_the_system_says_is_told_in_a_few_words(error: BaseException, says: str) -> None:
+    """Also where a driver has wrapped it."""
+    wrapped = RuntimeError("Error 111 connecting")
+    wrapped.__cause__ = error
+    assert plainly(error) == plainly(wrapped) == says
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("fault", ["nobody", "silent", "refused"])
+async def test_a_pbx_that_lets_nobody_in_ends_record_in_one_line(shell: Shell, fault: str) -> None:
+    """Where, why and the remedy; no log; and no file that stands in the way of the next try."""
+    manager = Manager()
+    await manager.start()
+    if fault == "silent":
+        manager.mute = {"Login"}
+    manager.refused = {"Login": "Authentication failed"} if fault == "refused" else {}
+    if fault == "nobody":
+        await manager.stop()
+    shell.write(ami=f'port = {manager.port}\nsecret = "s3cret"')
+    file = shell.home / "x.ami"
+    ended = await shell("record", str(file))
+    begun, line = ended.err.splitlines()
+    why = {"nobody": "connection refused", "silent": "no answer", "refused": "Authentication failed"}[fault]
+    assert begun == f"connecting to the PBX at 127.0.0.1:{manager.port}"
+    assert line.startswith(f"siaga112: the PBX at 127.0.0.1:{manager.port}: {why}; ")
+    assert ended.code == (1 if fault == "refused" else 4)
+    assert not file.exists()
+    await manager.stop()
+
+
+@pytest.mark.redis
+async def test_record_tells_in_lines_for_people(shell: Shell) -> None:
+    """What it does, when the PBX is lost and back, and what there is in the end; not a line of a log."""
+    manager = Manager()
+    await manager.start()
+    shell.write(ami=f'port = {manager.port}\nsecret = "s3cret"')
+    file = shell.home / "x.ami"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "siaga112", "record", str(file)),
+        env=shell.environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        lines = [await process.stderr.readline() for _ in range(2)]
+        (await manager.session()).drop()
+        lines += [await process.stderr.readline() for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        rest, out = await process.stderr.read(), await process.stdout.read()
+        assert await process.wait() == 0
+    await manager.stop()
+    assert [line.decode() for line in lines] == [
+        f"connecting to the PBX at 127.0.0.1:{manager.port}\n",
+        f"recording to {file}; Ctrl-C ends it\n",
+        "the connection to the PBX is lost; trying again\n",
+        f"recording to {file}; Ctrl-C ends it\n",
+    ]
+    assert rest == b""
+    assert out.decode().startswith(f"{file}: ")
+    assert out.endswith(b" messages\n")
+
+
+@pytest.mark.redis
+async def test_a_disk_that_is_full_ends_record_in_one_line(shell: Shell) -> None:
+    """It is not taken for a PBX that is lost, and tried again for ever."""
+    manager = Manager()
+    await manager.start()
+    shell.write(ami=f'port = {manager.port}\nsecret = "s3cret"')
+    limited = f"ulimit -f 0; exec {sys.executable} -m siaga112 record {shell.home}/x.ami"
+    process = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", f"trap '' XFSZ; {limited}"),
+        env=shell.environ,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        _, err = await process.communicate()
+    await manager.stop()
+    assert err.decode().splitlines()[-1].startswith(f"siaga112: {shell.home}/x.ami: cannot be written (")
+    assert process.returncode == 1
+
+
+SLOW_REDIS = """#!{python}
+import signal
+signal.pause()
+"""
+"""A redis-server that never answers, as one that reads a large file does for long."""
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+async def test_run_that_waits_for_its_redis_ends_at_once(shell: Shell, number: signal.Signals) -> None:
+    """A signal during the start ends the daemon in order, and the redis-server that it has begun."""
+    program = shell.home / "redis-server"
+    program.write_text(SLOW_REDIS.format(python=sys.executable))
+    program.chmod(0o755)
+    shell.environ["PATH"] = f"{shell.home}:{shell.environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "siaga112", "run", "--only", "screen"),
+        env=shell.environ,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        started = json.loads(await process.stderr.readline())
+        assert started["event"] == "redis_started"
+        assert runs(started["pid"])
+        process.send_signal(number)
+        err = await process.stderr.read()
+        assert await process.wait() == 0
+    assert b'"event": "stopped"' in err
+    assert err.count(b"\n") == 1
+    assert not runs(started["pid"])
