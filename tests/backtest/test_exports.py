@@ -26,6 +26,7 @@ from siaga112.core.past.history import History
 from siaga112.core.past.reading import FileReport, Site
 from siaga112.core.policy import PolicyRules
 from siaga112.errors import SiagaError
+from tests.backtest.recorded import FOLDER
 
 CASES: Final = Path(__file__).parents[1] / "cases"
 SITE: Final = Site(
@@ -291,6 +292,19 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, make: Callable[[Path], byt
     path = tmp_path / "file"
     path.write_bytes(make(path))
     assert words in refused(path)
+
+
+def test_a_packed_capture_is_the_same(tmp_path: Path) -> None:
+    """A capture packed by gz tells the same calls, each with the lines of its deciding messages."""
+    capture = FOLDER / "22" / "calls.ami"
+    (tmp_path / "calls.ami.gz").write_bytes(gzip.compress(capture.read_bytes()))
+    packed, plain = read(tmp_path / "calls.ami.gz")[1], read(capture)[1]
+    assert outcomes(packed) == outcomes(plain)
+    text = capture.read_bytes().split(b"\n")
+    for call, past in plain.calls.items():
+        for line in past.lines:
+            message = b"\n".join(text[line - 1 :]).partition(b"\r\n\r\n")[0]
+            assert b"Uniqueid: " + call.encode() in message
 
 
 def test_a_device_is_no_file() -> None:

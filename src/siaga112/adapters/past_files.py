@@ -72,10 +72,13 @@ def _paced(lines: Iterator[str], progress: Progress) -> Iterator[str]:
 
 def _messages(path: Path, progress: Progress) -> Iterator[bytes]:
     rest = b""
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            *whole, rest = (rest + chunk).split(MESSAGE_END)
-            yield from filter(None, whole)
-            progress(len(whole), len(chunk))
+    with past_text.opened(path) as (file, _):
+        try:
+            while chunk := file.read(CHUNK):
+                *whole, rest = (rest + chunk).split(MESSAGE_END)
+                yield from filter(None, whole)
+                progress(len(whole), len(chunk))
+        except past_text.DAMAGED as error:
+            raise SiagaError(f"{path}: the packed file is cut off or damaged; copy it again") from error
     if rest.strip():
         yield rest

@@ -111,4 +111,5 @@ def lines(path: Path, data: BufferedReader, encoding: str) -> Iterator[str]:
             f"copy it again, or unpack what is there (zcat {path.name} > FILE) and read that"
         ) from error
     finally:
-        text.detach()
+        if not data.closed:  # a reader that had enough of it leaves this to the garbage collection
+            text.detach()
