@@ -83,7 +83,7 @@ def test_every_value_of_a_channel_variable_is_there(value: str) -> None:
     ("command", "row"),
     [
         ("`calls`, `replay`", rows.call(entry(prank(1)), ZONE)),
-        ("`blocks`", rows.block(CALLER, RECORD.blocks[0], ZONE)),
+        ("`blocks`", rows.blocked(RECORD, RECORD.blocks[0], ZONE)),
         ("`blocks --proposed`", rows.proposal(RECORD, ZONE)),
         ("`allowed`", rows.allowed(RECORD, ZONE)),
         ("`callbacks`", rows.missed(RECORD, ZONE)),

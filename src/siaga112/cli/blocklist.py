@@ -51,11 +51,7 @@ def blocks(
         return listed, await desk.mode()
 
     found, mode = at_desk(act)
-    listed = [
-        rows.block(record.caller, block, zone) | {"allowed": record.allow is not None}
-        for record, block in found
-        if block
-    ]
+    listed = [rows.blocked(record, block, zone) for record, block in found if block]
     columns = ("caller", "level", "since", "until", "allowed", "origin", "by", "calls", "reason")
     show.listing(listed, columns, "nobody is blocked", json=json)
     if listed and not json:

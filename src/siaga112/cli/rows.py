@@ -73,6 +73,11 @@ def block(caller: Caller, held: Block, zone: ZoneInfo) -> Row:
     }
 
 
+def blocked(record: CallerRecord, held: Block, zone: ZoneInfo) -> Row:
+    """Spell a block in force, and whether it gives way to the allow list."""
+    return {**block(record.caller, held, zone), "allowed": record.allow is not None}
+
+
 def proposal(record: CallerRecord, zone: ZoneInfo) -> Row:
     """Spell a block that waits for a supervisor."""
     held = record.proposed
