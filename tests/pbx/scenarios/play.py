@@ -16,12 +16,13 @@ from typing import Final
 from siaga112.core import capture
 from siaga112.core.model import Entry
 from siaga112.core.outcome import ClassifierRules
-from tests.lab import Asterisk, Observer, Version, agi_stub, find, ports
+from tests.lab import Asterisk, Observer, Version, agi_stub, ari, find, ports
 from tests.lab.asterisk import SHIPPED
 from tests.lab.phone import Phone
 from tests.pbx.scenarios.golden import replayed
 from tests.pbx.scenarios.scenario import SHIPPED as SHIPPED_CENTRE
 from tests.pbx.scenarios.scenario import Centre, Scenario
+from tests.pbx.scenarios.served import FILES
 from tests.pbx.scenarios.stage import Stage
 
 PBXS_PER_VERSION: Final = 3
@@ -103,13 +104,21 @@ class Theatre:
     """One PBX on which scenarios are played, one after another."""
 
     def __init__(
-        self, pbx: Asterisk, seen: Observer, tape: Observer, addresses: dict[str, str], release: str
+        self,
+        pbx: Asterisk,
+        seen: Observer,
+        tape: Observer,
+        addresses: dict[str, str],
+        *,
+        ari_port: int,
+        release: str,
     ) -> None:
         self.phones: dict[str, Phone] = {}
         self.pbx = pbx
         self.seen = seen
         self._tape = tape
         self._addresses = addresses
+        self._ari_port = ari_port
         self._release = release
 
     async def play(self, scenario: Scenario) -> Recorded:
@@ -120,9 +129,8 @@ class Theatre:
         await self.seen.set_global("SIAGA_QUEUE_TIMEOUT", str(scenario.queue_timeout))
         for operator in scenario.operators:
             await self.seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": operator})
-        stage = Stage(
-            self.pbx, self.seen, self.phones, self._addresses[scenario.centre.name], self.seen.mark()
-        )
+        source = self._addresses[scenario.centre.name]
+        stage = Stage(self.pbx, self.seen, self.phones, source, self.seen.mark(), self._ari_port)
         began = self._tape.mark()
         try:
             async with (
@@ -220,6 +228,8 @@ async def theatre(
         for scenario in scenarios
         if scenario.serve
     )
+    needs = {module for scenario in scenarios for module in scenario.needs}
+    ari_port = ports.free()
     queues = [section for scenario in scenarios for section in scenario.queues.items()]
     assert len(queues) == len({name for name, _ in queues}), "two scenarios share a queue's name"
     more = {
@@ -229,6 +239,9 @@ async def theatre(
         "musiconhold.conf": MUSIC,
         "res_parking.conf": PARKING,
         "confbridge.conf": CONFERENCE,
+        "ari.conf": ari.CONFIGURATION,
+        "http.conf": ari.http(ari_port),
+        **FILES,
         **(files or {}),
     }
     dialplan = "\n".join(centre.text for centre in centres) + STAFF + f"\n[serve]\n{serve}\n"
@@ -238,7 +251,7 @@ async def theatre(
             dialplan=dialplan,
             operators=(),
             more=more,
-            load=("res_musiconhold", "res_parking", "app_confbridge", *load),
+            load=("res_musiconhold", "res_parking", "app_confbridge", *needs, *load),
         ) as pbx,
         await pbx.observe() as seen,
         await pbx.observe_as_siaga() as tape,
@@ -250,7 +263,7 @@ async def theatre(
         # Without what the distribution adds: "22.10.1", not "22.10.1+dfsg+~…".
         release = re.match(r"[\d.]*\d", settings["AsteriskVersion"])
         assert release is not None, settings
-        stage = Theatre(pbx, seen, tape, addresses, release[0])
+        stage = Theatre(pbx, seen, tape, addresses, ari_port=ari_port, release=release[0])
         try:
             for name, address in phones.items():
                 stage.phones[name] = await Phone.open(name, address, ("127.0.0.1", pbx.sip_port))

@@ -24,6 +24,7 @@ class Stage:
     phones: dict[str, Phone]
     source: str
     since: int
+    ari_port: int
     uids: list[str] = field(default_factory=list)
 
     async def call(
