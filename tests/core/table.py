@@ -74,7 +74,8 @@ def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str])
         case "AgentConnect":
             return OperatorConnected(at, uid, given["leg"], given["queue"])
         case "BridgeEnter":
-            return BridgeEntered(at, uid, given["bridge"], given.get("type", "basic") == "basic")
+            two_way = given.get("type", "basic") == "basic"
+            return BridgeEntered(at, uid, given["bridge"], two_way, "machine" in given)
         case "BridgeLeave":
             return BridgeLeft(at, uid, given["bridge"])
         case "HangupRequest":

@@ -115,6 +115,34 @@ CALLS = {
         + "10:01:09 HangupRequest 100.1\n10:01:09 Hangup 100.1",
         "unknown, no_evidence",
     ),
+    "a caller with an announcer in a bridge": (
+        MENU
+        + "10:00:06 BridgeEnter 100.1 bridge=b1 at=siaga112-ivr,1,1\n"
+        + "10:00:06 BridgeEnter 100.9 bridge=b1 machine=1\n"
+        + "10:00:30 HangupRequest 100.1\n10:00:30 Hangup 100.1\n10:00:30 BridgeLeave 100.9 bridge=b1",
+        "unknown, no_evidence",
+    ),
+    "left a message in `t`": (
+        MENU
+        + "10:00:10 Newexten 100.1 app=Playback at=siaga112-ivr,t,1\n"
+        + "10:00:12 Newexten 100.1 app=VoiceMail at=siaga112-ivr,t,2\n"
+        + "10:00:42 HangupRequest 100.1\n10:00:42 Hangup 100.1",
+        "unknown, no_evidence",
+    ),
+    "was asked again in `t`, and left a message there the second time": (
+        MENU
+        + "10:00:10 Newexten 100.1 app=Playback at=siaga112-ivr,t,1\n"
+        + "10:00:12 Newexten 100.1 app=Goto at=siaga112-ivr,t,2\n"
+        + "10:00:20 Newexten 100.1 app=VoiceMail at=siaga112-ivr,t,1\n"
+        + "10:00:42 HangupRequest 100.1\n10:00:42 Hangup 100.1",
+        "unknown, no_evidence",
+    ),
+    "chose an announcement, and hung up during it": (
+        MENU
+        + "10:00:10 Newexten 100.1 app=BackGround at=siaga112-ivr,2,1\n"
+        + "10:00:42 HangupRequest 100.1\n10:00:42 Hangup 100.1",
+        "unknown, no_evidence",
+    ),
     "left while Dial() rang the operators": (
         MENU
         + "10:00:06 DialBegin 100.1 leg=100.2 at=siaga112-ivr,1,1\n"

@@ -47,7 +47,7 @@ UNLOADED: Final = (
 EMPTY: Final = (
     *("acl.conf", "ccss.conf", "cdr.conf", "cel.conf", "cli_permissions.conf", "dnsmgr.conf"),
     *("dsp.conf", "enum.conf", "pjproject.conf", "stasis.conf", "udptl.conf", "codecs.conf"),
-    *("http.conf",),
+    *("http.conf", "websocket_client.conf"),
 )
 
 # What the queue plays as ringing.
@@ -305,7 +305,7 @@ class Asterisk:
             "data/sounds",
             "db",
             "keys/keys",
-            "spool",
+            "spool/recording",
             "run",
             "log/cel-custom",
             "log/cdr-csv",

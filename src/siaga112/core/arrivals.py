@@ -94,7 +94,7 @@ class Arrivals:
             self._remember(event.uid, "" if named else context)
             return None
         arrived = Fact(event.at, FactKind.ARRIVED, context)
-        call = Live(CallId(event.uid), event.channel, event.number, [arrived])
+        call = Live(CallId(event.uid), event.channel, event.number, [arrived], called=event.place.exten)
         if event.rings:
             return call
         self._candidates[event.uid] = call

@@ -1,10 +1,24 @@
-"""Who talks with whom: which channels are in a two-way bridge together."""
+"""Who talks with whom: which channels are in a two-way bridge together, and which are people's."""
 
 from collections.abc import Callable, Container
 from typing import Final
 
 MAX_BRIDGES: Final = 20_000
 """How many bridges are followed; beyond that the oldest is forgotten (its end was never told)."""
+
+_MACHINES: Final = (
+    "CBAnn/", "CBRec/", "Announcer/", "Recorder/",  # bridge_media.c: prompts and recordings in a bridge
+    "Snoop/", "UnicastRTP/", "MulticastRTP/", "AudioSocket/", "WebSocket/",  # streams to programs
+    "Surrogate/", "Message/",  # stand-ins of Asterisk's own
+)  # fmt: skip
+
+
+def machine(channel: str) -> bool:
+    """Say whether a channel of this name has no person behind it, whoever made it.
+
+    Only Asterisk's own machines are named: a driver that nobody here knows carries phones.
+    """
+    return channel.startswith(_MACHINES)
 
 
 class Bridges:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from siaga112.core import menus
 from siaga112.core.arrivals import Arrivals, Dialplan
 from siaga112.core.bridges import Bridges
 from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
@@ -43,15 +44,11 @@ from siaga112.core.events import (
     VariableSet,
 )
 from siaga112.core.lines import Waiting
-from siaga112.core.live import Live
+from siaga112.core.live import WRONG_CHOICE, Live
 from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, InProgress, Millis, Stage
 from siaga112.core.progress import Progress
 
 __all__ = ("Dialplan", "Tracker")
-
-ASKING: Final = frozenset({"background", "read", "waitexten"})
-"""Dialplan applications that wait for a caller's key: whoever leaves in one of these left the menu.
-`Playback` is none of them: it also says "nobody is free" to a caller whom the queue gave up."""
 
 QUEUE_GAVE_UP: Final = frozenset({
     "TIMEOUT", "FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "WITHDRAW",
@@ -197,26 +194,21 @@ class Tracker:
     # ── on the way ───────────────────────────────────────────────────────────────────────────────
 
     def _step(self, event: DialplanStep) -> None:
-        application = event.application.lower()
         # Of a leg too the PBX says what it executes (AppDial, before the leg is dialled): only a
         # question proves that the channel runs a dialplan of its own.
-        call = self._call(event.uid) if application in ASKING else self._calls.get(event.uid)
+        call = self._call(event.uid) if menus.asks(event.application) else self._calls.get(event.uid)
         place = event.place
         if call is None or call.hung_up or place.context not in self._dialplan.ivr_contexts:
             return
-        if place.exten in {"i", "t"}:
-            call.wrong_choice[place] = application
-            if place.priority == "1":
-                kind = FactKind.INVALID_CHOICE if place.exten == "i" else FactKind.NO_CHOICE
-                call.note(event.at, kind)
-        if application == "hangup" or event.leads_to in self._dialplan.hangup_contexts:
+        call.take_step(event)
+        if place.exten in WRONG_CHOICE and place.priority == "1":
+            call.note(event.at, FactKind.INVALID_CHOICE if place.exten == "i" else FactKind.NO_CHOICE)
+        if event.application.lower() == "hangup" or event.leads_to in self._dialplan.hangup_contexts:
             call.ended_at = place
-        elif application in ASKING:
-            call.asked_at.add(place)
-            if call.stage is not Stage.IVR:
-                call.move(Stage.IVR, event.at)
-                call.note(event.at, FactKind.MENU, place.context)
-                self._progress.put(call.id, call.spot)
+        elif menus.asks(event.application) and call.stage is not Stage.IVR:
+            call.move(Stage.IVR, event.at)
+            call.note(event.at, FactKind.MENU, place.context)
+            self._progress.put(call.id, call.spot)
 
     def _variable(self, event: VariableSet) -> None:
         call = self._asked_about(event) if event.name in ASKED_ABOUT else self._calls.get(event.uid)
@@ -277,7 +269,7 @@ class Tracker:
             self._progress.put(call.id, call.spot)
 
     def _bridge_entered(self, event: BridgeEntered) -> None:
-        if not event.two_way:
+        if not event.two_way or (event.machine and event.uid not in self._calls):
             return
         self._part(self._bridges.leave(event.uid), event.at)
         for uid in self._bridges.enter(event.uid, event.bridge):
@@ -321,7 +313,7 @@ class Tracker:
             call.note(event.at, FactKind.LEFT_RINGING)
         elif call.in_menu(place):
             call.note(event.at, FactKind.LEFT_MENU, place.context)
-        elif place.context in self._dialplan.trunk_contexts:
+        elif place.context in self._dialplan.trunk_contexts and call.stage is Stage.SCREENING:
             call.note(event.at, FactKind.LEFT_ARRIVAL, place.context)
         else:
             call.note(event.at, FactKind.LEFT, place.context)

@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from siaga112.core import menus
+from siaga112.core.bridges import machine
 from siaga112.core.model import SECOND, Mark, Millis, OperatorState
 
 MAX_LINE: Final = 1_024
@@ -77,7 +79,8 @@ class ChannelRings:
 class DialplanStep:
     """A channel executes one dialplan application (Newexten).
 
-    `leads_to` is the context that a `Goto` names; what an `ExecIf` executes stands for the `ExecIf`.
+    `leads_to` is the context that a `Goto` names; what an `ExecIf` executes stands for the `ExecIf`
+    (see `menus.runs`).
     """
 
     at: Millis
@@ -133,12 +136,16 @@ class OperatorConnected:
 
 @dataclass(frozen=True, slots=True)
 class BridgeEntered:
-    """A channel enters a bridge; `two_way` is False for holding, parking and the like."""
+    """A channel enters a bridge; `two_way` is False for holding, parking and the like.
+
+    `machine`: by its name the channel is an announcer, a recorder, or a stream to a program.
+    """
 
     at: Millis
     uid: str
     bridge: str
     two_way: bool
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +305,13 @@ _place: Final = lru_cache(1_024)(Place)
 """A dialplan has few places; each is made once."""
 
 
-def _two_way(channel: str, kind: str, technology: str) -> bool:
-    """Say whether people talk there: in a call of two (basic) or a conference (base); no announcer does."""
-    people = kind in {"basic", "base"} and "holding" not in technology
-    return people and not channel.startswith(("CBAnn/", "CBRec/"))
+_TALKING: Final = frozenset({"basic", "base", "stasis"})
+"""Types of bridges in which people talk: a call of two, a conference, a bridge that a program made (ARI)."""
+
+
+def _entered(at: Millis, uid: str, bridge: str, channel: str, kind: str, technology: str) -> BridgeEntered:  # noqa: PLR0917 - as many headers
+    two_way = kind in _TALKING and "holding" not in technology
+    return BridgeEntered(at, uid, bridge, two_way, machine(channel))
 
 
 def _dialled(  # noqa: PLR0917 - as many headers
@@ -323,18 +333,13 @@ def _dialled(  # noqa: PLR0917 - as many headers
     return Dialled(at, uid, _place(context, exten, priority), leg, numbers)
 
 
-_EXECUTED: Final = re.compile(r"1\?(\w+)\(")
-"""`ExecIf(1?Background(menu))` as FreePBX writes its prompts: the condition held, this is executed."""
-
-
 def _step(  # noqa: PLR0917 - as many headers
     at: Millis, uid: str, context: str, exten: str, priority: str, application: str, data: str | None
 ) -> DialplanStep:
     """Read Newexten: the application that is executed, and the context that a Goto leads to."""
     leads_to = ""
-    if data and application == "ExecIf" and (inner := _EXECUTED.match(data)):
-        application = inner[1]
-    elif data and application == "Goto" and data.count(",") == 2:  # noqa: PLR2004 - context, extension, priority
+    application, data = menus.runs(application, data or "")
+    if application.lower() == "goto" and data.count(",") == 2:  # noqa: PLR2004 - context, extension, priority
         leads_to = data.partition(",")[0]
     return DialplanStep(at, uid, _place(context, exten, priority), application, leads_to)
 
@@ -394,7 +399,7 @@ KINDS: Final[dict[str, Kind]] = {
     "BridgeEnter": Kind(
         (*_CHANNEL, "BridgeUniqueid", "BridgeType", "BridgeTechnology"),
         ("Uniqueid", "BridgeUniqueid", "Channel", "BridgeType", "BridgeTechnology"),
-        lambda at, uid, bridge, *about: BridgeEntered(at, uid, bridge, _two_way(*about)),
+        _entered,
     ),
     "BridgeLeave": Kind((*_CHANNEL, "BridgeUniqueid"), ("Uniqueid", "BridgeUniqueid"), BridgeLeft),
     "HangupRequest": Kind(

@@ -3,15 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from siaga112.core.events import Place, QueueJoined
+from siaga112.core import menus
+from siaga112.core.events import DialplanStep, Place, QueueJoined
 from siaga112.core.model import CallId, Fact, FactKind, Millis, Stage
 from siaga112.core.progress import Spot
 
-SERVING: Final = frozenset({
-    "queue", "dial", "page", "followme", "agi", "stasis", "gosub", "macro",
-    "exec", "execif", "execiftime", "tryexec",
-})  # fmt: skip
-"""Applications that can bring a caller to a person, or to a part of the dialplan that we do not see."""
+WRONG_CHOICE: Final = frozenset({"i", "t"})
+"""The extensions to which a wrong key leads, or none in time."""
 
 MAX_FACTS: Final = 200
 """A call that produces more than this is cut short in memory and becomes incomplete."""
@@ -19,20 +17,26 @@ MAX_FACTS: Final = 200
 
 @dataclass(slots=True)
 class Live:
-    """A call in progress: facts so far, and where the caller has been seen standing."""
+    """A call in progress: facts so far, and where the caller has been seen standing.
+
+    `called` is the number that it came in by. The places are those of the menu's contexts at which
+    something was seen to ask, to leave the caller in the menu, or to do with him what is not known.
+    """
 
     id: CallId
     channel: str
     raw: str
     facts: list[Fact]
     stage: Stage = Stage.SCREENING
+    called: str = ""
     since: Millis = field(init=False)
     confirmed: bool = False
     withheld: bool = False
     screen_reason: str = ""
     screened: str = ""
     asked_at: set[Place] = field(default_factory=set)
-    wrong_choice: dict[Place, str] = field(default_factory=dict)
+    stayed_at: set[Place] = field(default_factory=set)
+    served_at: set[Place] = field(default_factory=set)
     queue: QueueJoined | None = None
     dialling: Place | None = None
     ringing: bool = False
@@ -66,15 +70,27 @@ class Live:
         """Say whether something of the call was not seen."""
         return any(fact.kind in {FactKind.ADOPTED, FactKind.GAP} for fact in self.facts)
 
+    def take_step(self, step: DialplanStep) -> None:
+        """Note what a step in one of the menu's contexts says of its place."""
+        if not menus.stays(step.application):
+            self.served_at.add(step.place)
+        elif menus.asks(step.application) and not menus.chosen(step.place.exten, self.called):
+            self.asked_at.add(step.place)
+        elif step.place.exten in WRONG_CHOICE:
+            self.stayed_at.add(step.place)
+
     def in_menu(self, place: Place) -> bool:
         """Say whether it is proven that a caller at this place is in the menu.
 
-        Either the menu was seen asking there, or the place is in the menu's own extension for a
-        wrong or missing choice, and every step of it up to there was seen and serves nobody.
+        Either the menu was seen asking there, and nothing else ever at that place; or the place is in
+        the menu's own extension for a wrong or missing choice, and every step of it up to there was
+        seen, and is known to serve nobody.
         """
+        if place in self.served_at:
+            return False
         if place in self.asked_at:
             return True
-        if place.exten not in {"i", "t"} or not place.priority.isdigit():
+        if place.exten not in WRONG_CHOICE or not place.priority.isdigit():
             return False
-        steps = (Place(place.context, place.exten, str(n)) for n in range(1, int(place.priority) + 1))
-        return all(self.wrong_choice.get(step, "queue") not in SERVING for step in steps)
+        steps = {Place(place.context, place.exten, str(n)) for n in range(1, int(place.priority) + 1)}
+        return steps <= (self.stayed_at | self.asked_at) - self.served_at

@@ -3,11 +3,13 @@
 from typing import Final
 
 from tests.lab import Version
-from tests.pbx.scenarios import arrival, dial, menu, queue, talk, trunks
+from tests.pbx.scenarios import arrival, dial, menu, program, queue, served, talk, trunks
 from tests.pbx.scenarios.scenario import Scenario
 
 FAMILIES: Final[dict[str, tuple[Scenario, ...]]] = {
     "In the menu": menu.SCENARIOS,
+    "Served by the menu": served.SCENARIOS,
+    "A program of the centre's own (ARI)": program.SCENARIOS,
     "In the queue": queue.SCENARIOS,
     "After the answer": talk.SCENARIOS,
     "Dial() instead of Queue()": dial.SCENARIOS,

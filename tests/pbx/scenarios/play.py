@@ -16,12 +16,13 @@ from typing import Final
 from siaga112.core import capture
 from siaga112.core.model import Entry
 from siaga112.core.outcome import ClassifierRules
-from tests.lab import Asterisk, Observer, Version, agi_stub, find, ports
+from tests.lab import Asterisk, Observer, Version, agi_stub, ari, find, ports
 from tests.lab.asterisk import SHIPPED
 from tests.lab.phone import Phone
 from tests.pbx.scenarios.golden import replayed
 from tests.pbx.scenarios.scenario import SHIPPED as SHIPPED_CENTRE
 from tests.pbx.scenarios.scenario import Centre, Scenario
+from tests.pbx.scenarios.served import FILES
 from tests.pbx.scenarios.stage import Stage
 
 PBXS_PER_VERSION: Final = 3
@@ -121,9 +122,10 @@ class Theatre:
         seen: Observer,
         tape: Observer,
         addresses: dict[str, str],
-        release: str,
         *,
+        ari_port: int,
         sip_port: int,
+        release: str,
     ) -> None:
         self._sip_port = sip_port
         self.phones: dict[str, Phone] = {}
@@ -131,6 +133,7 @@ class Theatre:
         self.seen = seen
         self._tape = tape
         self._addresses = addresses
+        self._ari_port = ari_port
         self._release = release
 
     async def play(self, scenario: Scenario) -> Recorded:
@@ -149,6 +152,7 @@ class Theatre:
             self.seen.mark(),
             self._sip_port if scenario.centre.driver == "SIP" else self.pbx.sip_port,
             CHANNELS[scenario.centre.driver],
+            self._ari_port,
         )
         began = self._tape.mark()
         try:
@@ -249,6 +253,8 @@ async def theatre(
         for scenario in scenarios
         if scenario.serve
     )
+    needs = {module for scenario in scenarios for module in scenario.needs}
+    ari_port = ports.free()
     queues = [section for scenario in scenarios for section in scenario.queues.items()]
     assert len(queues) == len({name for name, _ in queues}), "two scenarios share a queue's name"
     more = {
@@ -260,6 +266,9 @@ async def theatre(
         "confbridge.conf": CONFERENCE,
         "sip.conf": _chan_sip(centres, addresses, sip_phones, sip_port),
         "iax.conf": IAX.format(port=ports.free(), other=ports.free()),
+        "ari.conf": ari.CONFIGURATION,
+        "http.conf": ari.http(ari_port),
+        **FILES,
         **(files or {}),
     }
     dialplan = "\n".join(centre.text for centre in centres) + STAFF + f"\n[serve]\n{serve}\n"
@@ -269,7 +278,7 @@ async def theatre(
             dialplan=dialplan,
             operators=(),
             more=more,
-            load=("res_musiconhold", "res_parking", "app_confbridge", "chan_sip", "chan_iax2", *load),
+            load=("res_musiconhold", "res_parking", "app_confbridge", "chan_sip", "chan_iax2", *needs, *load),
         ) as pbx,
         await pbx.observe() as seen,
         await pbx.observe_as_siaga() as tape,
@@ -281,7 +290,7 @@ async def theatre(
         # Without what the distribution adds: "22.10.1", not "22.10.1+dfsg+~…".
         release = re.match(r"[\d.]*\d", settings["AsteriskVersion"])
         assert release is not None, settings
-        stage = Theatre(pbx, seen, tape, addresses, release[0], sip_port=sip_port)
+        stage = Theatre(pbx, seen, tape, addresses, ari_port=ari_port, sip_port=sip_port, release=release[0])
         try:
             for name, address in phones.items():
                 stage.phones[name] = await Phone.open(name, address, ("127.0.0.1", pbx.sip_port))

@@ -77,7 +77,8 @@ class Scenario:
     `expect` has what should come of each call that the scenario places, in the order in which they come
     in; None for a call that is not ours. `serve` are the dialplan applications that key 1 leads to;
     `queues` are queues.conf sections; `operators` are the members of the shipped queue; `screening` is
-    what the daemon answers, None if it accepts the call and says nothing.
+    what the daemon answers, None if it accepts the call and says nothing; `needs` are modules that the
+    lab otherwise leaves out.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Scenario:
     early_drop: Millis = SECOND
     screening: tuple[str, ...] | None = ALLOWED
     versions: tuple[Version, ...] = ("22", "16")
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.serve and self.centre is SHIPPED:

@@ -26,6 +26,7 @@ class Stage:
     since: int
     port: int
     channel: str
+    ari_port: int
     uids: list[str] = field(default_factory=list)
 
     async def call(

@@ -8,18 +8,18 @@ from urllib.parse import urlsplit
 from siaga112.core.doctor.found import Contexts, PbxInside, PbxSeen, Shipped, Step, Wanted
 from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.core.doctor.walk import GUARD, entries, matches, route
+from siaga112.core.menus import ASKING
 
 DEFAULT_AGI: Final = "agi://127.0.0.1:4573/screen"
 AGI_PORT: Final = 4573
 BOUND_SECONDS: Final = 5
 """The longest that a caller may have to wait for a daemon that does not answer."""
 
-ASKING: Final = frozenset({"background", "read", "waitexten"})
-
 _INCLUDE: Final = (
     "in extensions.conf: #include extensions_siaga112.conf (siaga112 files asterisk --to /etc/asterisk)"
 )
 _GUARD_LINE: Final = "same => n,Gosub(siaga112-screen,s,1)"
+_IF_ASKS: Final = re.compile(rf"[?:]\s*({'|'.join(sorted(ASKING))})\(", re.IGNORECASE)
 _BOUND: Final = re.compile(r"TIMEOUT\(absolute\)=(\d+)")
 
 
@@ -162,10 +162,8 @@ def menus(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterato
 
 
 def _asks_for_key(step: Step) -> bool:
-    name = step.application.lower()
-    return name in ASKING or (
-        name == "execif" and re.search(r"\?\s*(background|read)\(", step.data, re.IGNORECASE) is not None
-    )
+    application = step.application.lower()
+    return application in ASKING or (application == "execif" and _IF_ASKS.search(step.data) is not None)
 
 
 def dialled(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:

@@ -15,7 +15,8 @@ from operator import attrgetter, itemgetter
 from typing import Final
 
 from siaga112.core.caller_id import canonical, kept_raw
-from siaga112.core.calls import ASKING, Dialplan
+from siaga112.core.calls import Dialplan
+from siaga112.core.menus import ASKING
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.past.history import Past, Source, Unproven, judge, too_close

@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from siaga112.core import menus
+from siaga112.core.bridges import machine
 from siaga112.core.caller_id import canonical, kept_raw
-from siaga112.core.calls import ASKING, DIAL_GAVE_UP, Dialplan
+from siaga112.core.calls import DIAL_GAVE_UP, Dialplan
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.past.history import MOMENT, Past, Source, Unproven, judge, too_close
@@ -246,7 +248,7 @@ def _on_the_way(own: list[Row], rows: list[Row], dialplan: Dialplan) -> Iterator
 
 
 def _asking(row: Row, dialplan: Dialplan) -> bool:
-    return row.context in dialplan.ivr_contexts and row.app.lower() in ASKING
+    return row.context in dialplan.ivr_contexts and menus.asks(row.app)
 
 
 def _ran(own: list[Row], application: str) -> bool:
@@ -276,7 +278,8 @@ def _leaving(
         if status not in {"", "CANCEL"} or not (in_queue or ringing) or _tried_before(own, rows, at):
             return None, Unproven.WAITED
         return Fact(at, FactKind.LEFT_QUEUE if in_queue else FactKind.LEFT_RINGING), Unproven.WAITED
-    if running and _asking(running, dialplan) and _same_place(running, ended):
+    chosen = menus.chosen(ended.exten, own[0].exten)
+    if running and _asking(running, dialplan) and _same_place(running, ended) and not chosen:
         return Fact(at, FactKind.LEFT_MENU, ended.context), Unproven.ELSEWHERE
     in_menu = ended.context in dialplan.ivr_contexts
     arriving = ended.context in dialplan.trunk_contexts and not in_menu
@@ -321,7 +324,7 @@ def _bridge(row: Row) -> str:
 
 
 def _person(channel: str) -> bool:
-    return bool(channel) and not channel.startswith(("CBAnn/", "CBRec/"))
+    return bool(channel) and not machine(channel)
 
 
 def _extra(text: str) -> dict[str, str]:

@@ -1,0 +1,172 @@
+"""What keeps a caller in the menu: a list of what is known to, and nothing else does."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core import menus
+from siaga112.core.calls import Dialplan
+from siaga112.core.events import DialplanStep, parse
+from siaga112.core.model import Outcome
+from tests.core.table import findings, spelled
+from tests.core.test_calls import MENU
+from tests.core.test_events import message
+from tests.pbx.scenarios.golden import replayed
+
+CASES: Final = Path(__file__).parents[1] / "cases"
+
+SERVE: Final = (
+    *("VoiceMail", "VoiceMailMain", "MinivmRecord", "Record", "Dictate"),
+    *(
+        "BridgeWait",
+        "Park",
+        "ParkAndAnnounce",
+        "AgentRequest",
+        "MeetMe",
+        "ConfBridge",
+        "Queue",
+        "Dial",
+        "Page",
+    ),
+    *("MusicOnHold", "StartMusicOnHold", "Ringing", "FollowMe", "RetryDial", "Bridge", "Pickup", "ChanSpy"),
+    *("AGI", "EAGI", "DeadAGI", "ExternalIVR", "AudioSocket", "Stasis", "SpeechBackground"),
+    *("Directory", "DISA", "Authenticate", "PrivacyManager", "Festival", "MP3Player", "ControlPlayback"),
+    *("Busy", "Congestion", "Echo", "Transfer", "Gosub", "GosubIf", "Macro", "MacroIf", "Return"),
+    *("System", "SendText", "SMS", "WhatComesInAsterisk30", "ExecIf"),
+)
+STAY: Final = (
+    *("BackGround", "Read", "WaitExten", "ReadExten", "Playback", "SayDigits", "SayNumber", "SayUnixTime"),
+    *("Wait", "NoOp", "Set", "MSet", "Verbose", "Log", "Goto", "GotoIf", "GotoIfTime", "Answer", "Hangup"),
+)
+
+
+@pytest.mark.parametrize("exten", ["t", "i"])
+@pytest.mark.parametrize("application", SERVE)
+def test_who_is_served_after_a_wrong_or_missing_choice_misused_nothing(application: str, exten: str) -> None:
+    """In `t` and `i` every application that is not known to serve nobody may serve the caller."""
+    step = f"10:00:10 Newexten 100.1 app={application} at=siaga112-ivr,{exten},"
+    left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
+    for served in (step + "1\n" + left, step + "1\n" + step.replace(application, "Playback") + "2\n" + left):
+        assert [spelled(finding) for finding in findings(MENU + served)] == ["unknown, no_evidence"]
+    ended = step + f"1\n10:00:30 Newexten 100.1 app=Hangup at=siaga112-ivr,{exten},2\n10:00:30 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(MENU + ended)] == ["unknown, no_evidence"]
+
+
+@pytest.mark.parametrize("exten", ["t", "i"])
+@pytest.mark.parametrize("application", STAY)
+def test_what_asks_speaks_or_reckons_keeps_a_caller_in_the_menu(application: str, exten: str) -> None:
+    """Whoever leaves during one of these, after a wrong or missing choice, left the menu."""
+    step = f"10:00:10 Newexten 100.1 app={application} at=siaga112-ivr,{exten},1\n"
+    left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(MENU + step + left)] == ["ivr_prank, left_menu"]
+
+
+@pytest.mark.parametrize("application", ["BackGround", "WaitExten", "Read", "Playback", "VoiceMail"])
+@pytest.mark.parametrize("exten", ["2", "12", "*", "9#", "o", "a"])
+def test_what_a_key_leads_to_is_not_the_menu(application: str, exten: str) -> None:
+    """Who chose something hears it, or gives what it asks for: hanging up there misuses nothing."""
+    table = MENU + f"10:00:09 Newexten 100.1 app={application} at=siaga112-ivr,{exten},1\n"
+    left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(table + left)] == ["unknown, no_evidence"]
+    ended = f"10:00:30 Newexten 100.1 app=Hangup at=siaga112-ivr,{exten},2\n10:00:30 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(table + ended)] == ["unknown, no_evidence"]
+
+
+def test_a_menu_may_ask_in_the_extension_of_the_number_that_was_called() -> None:
+    """A centre may have its menu where calls arrive: there the number called is no key."""
+    both = frozenset({"siaga112-incoming"})
+    table = MENU.replace("siaga112-ivr,s", "siaga112-incoming,112")
+    left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(table + left, Dialplan(both, both))] == [
+        "ivr_prank, left_menu"
+    ]
+    keyed = "10:00:10 Newexten 100.1 app=BackGround at=siaga112-incoming,113,1\n"
+    assert [spelled(finding) for finding in findings(table + keyed + left, Dialplan(both, both))] == [
+        "unknown, no_evidence"
+    ]
+
+
+def test_a_place_at_which_something_else_ran_proves_nothing() -> None:
+    """One line may ask one time and take a message the next: whoever leaves there may be served."""
+    table = MENU + "10:00:10 Newexten 100.1 app=VoiceMail at=siaga112-ivr,s,6\n"
+    left = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
+    assert [spelled(finding) for finding in findings(table + left)] == ["unknown, no_evidence"]
+
+
+RUNS: Final = {
+    ("Playback", "menu"): ("Playback", "menu"),
+    ("ExecIf", "1?Background(menu)"): ("Background", "menu"),
+    ("ExecIf", "1?Background(menu&a:b?c)"): ("Background", "menu&a:b?c"),
+    ("ExecIf", "1?Playback(a):Playback(b)"): ("Playback", "a"),
+    ("ExecIf", "0?Playback(a):SayDigits(12)"): ("SayDigits", "12"),
+    ("ExecIf", "0?Background(menu)"): ("NoOp", ""),
+    ("ExecIf", "?Background(menu)"): ("NoOp", ""),
+    ("ExecIf", "1?:Background(menu)"): ("NoOp", ""),
+    ("ExecIf", "1?Hangup"): ("Hangup", ""),
+    ("ExecIf", "1?Goto(app-blackhole,hangup,1)"): ("Goto", "app-blackhole,hangup,1"),
+    # One of the two serves: whichever was chosen, the place proves nothing.
+    ("ExecIf", "1?Background(menu):VoiceMail(1)"): ("VoiceMail", "1"),
+    ("ExecIf", "0?VoiceMail(1)"): ("VoiceMail", "1"),
+    ("ExecIf", "1?Gosub(sub,s,1)"): ("Gosub", "sub,s,1"),
+    ("ExecIf", "1?Exec(VoiceMail(1))"): ("VoiceMail", "1"),
+    ("ExecIf", "1?Exec(Background(menu))"): ("Background", "menu"),
+    ("Exec", "Playback(a)"): ("Playback", "a"),
+    ("TryExec", "Record(a.wav)"): ("Record", "a.wav"),
+    ("ExecIfTime", "8:00-16:00,mon-fri,*,*?Playback(open)"): ("NoOp", ""),
+    ("ExecIfTime", "8:00-16:00,mon-fri,*,*?Queue(112)"): ("Queue", "112"),
+    # Not to be read.
+    ("ExecIf", "maybe?Background(menu)"): ("", ""),
+    ("ExecIf", "2?Background(menu)"): ("", ""),
+    ("ExecIf", "1"): ("", ""),
+    ("ExecIf", "1?Background(menu"): ("", ""),
+    ("ExecIf", '1?"Background(menu)'): ("", ""),
+    ("ExecIf", "1?Background(a):Background(b):Background(c)"): ("", ""),
+    ("ExecIf", "1?ExecIf(1?ExecIf(1?ExecIf(1?ExecIf(1?Playback(a)))))"): ("", ""),
+    ("Exec", "${WHAT}"): ("", ""),
+    ("Exec", ""): ("", ""),
+}
+
+
+@pytest.mark.parametrize(("written", "read"), RUNS.items(), ids=[" ".join(key) for key in RUNS])
+def test_what_a_step_runs(written: tuple[str, str], read: tuple[str, str]) -> None:
+    """The application inside counts; of two the one that serves; what cannot be read serves."""
+    assert menus.runs(*written) == read
+
+
+@given(st.sampled_from(["ExecIf", "Exec", "TryExec", "ExecIfTime"]), st.text(alphabet='?:()[]"\\1ab ,'))
+def test_any_text_is_read(wrapper: str, data: str) -> None:
+    """Whatever stands in a step's data, nothing is raised, and no wrapper is taken for itself."""
+    assert menus.runs(wrapper, data)[0].lower() not in {"execif", "exec", "tryexec", "execiftime"}
+
+
+def test_a_step_is_what_it_runs() -> None:
+    """An event of a wrapped application is a step of what is inside."""
+    event = parse(message("Newexten", "Extension: s", "Application: ExecIf", "AppData: 0?a():Goto(b,c,1)"), 0)
+    assert isinstance(event, DialplanStep)
+    assert (event.application, event.leads_to) == ("a", "")
+    event = parse(message("Newexten", "Extension: s", "Application: Exec", "AppData: Goto(b,c,1)"), 0)
+    assert isinstance(event, DialplanStep)
+    assert (event.application, event.leads_to) == ("Goto", "b")
+
+
+@pytest.mark.parametrize("name", ["t-not-the-menu", "t-voicemail-x6"])
+def test_captures_of_callers_who_were_served(name: str) -> None:
+    """Whoever leaves a message, waits or speaks in a menu's `t` misused nothing, however often."""
+    replay, entries = replayed((CASES / f"{name}.ami").read_bytes())
+    assert len(entries) == 7
+    assert {entry.finding.outcome for entry in entries} == {Outcome.UNKNOWN}
+    assert not any(entry.strike for entry in entries)
+    assert not replay.records
+    assert not replay.malformed
+
+
+@pytest.mark.parametrize("name", ["ari-answered", "ari-answered-40s"])
+def test_captures_of_talk_in_a_bridge_that_a_program_made(name: str) -> None:
+    """Together with somebody in an ARI program's bridge a caller is answered, from the first second on."""
+    replay, (entry,) = replayed((CASES / f"{name}.ami").read_bytes())
+    assert spelled(entry.finding) == "answered, operator"
+    assert entry.finding.stages.talk == (1_210 if name == "ari-answered" else 38_810)
+    assert replay.tracker.idle
