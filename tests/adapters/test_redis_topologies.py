@@ -22,7 +22,7 @@ from tests.adapters.conftest import IMPATIENCE, opened
 from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, cluster, sentinels
 from tests.samples import CALLER, NOW, OTHER, RULES, entry, prank, strike
 from tests.service.meter import KeptMeter
-from tests.waiting import block_until, until
+from tests.waiting import block_until, until, within
 
 pytestmark = pytest.mark.redis
 
@@ -98,7 +98,7 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
 
 async def tried_until_done(how: Callable[[], Awaitable[None]]) -> None:
     """Do something as often as it takes."""
-    async with asyncio.timeout(GENEROUS):
+    async with within(GENEROUS, "something to be done at last"):
         while True:
             try:
                 return await how()
@@ -108,7 +108,7 @@ async def tried_until_done(how: Callable[[], Awaitable[None]]) -> None:
 
 async def first_mode(store: RedisStore, wanted: Mode | None) -> Mode | None:
     """Ask for the mode until somebody answers with the one that is wanted."""
-    async with asyncio.timeout(GENEROUS):
+    async with within(GENEROUS, f"the mode {wanted}"):
         while True:
             with suppress(StoreDownError):
                 if (mode := await store.mode()) is wanted:
@@ -181,7 +181,7 @@ async def test_a_slot_that_moves_under_updates_loses_nothing(
 
         async def updates() -> None:
             """Keep eight connections busy with strikes, each of its own."""
-            while True:
+            while True:  # ends: cancelled below
                 numbers = range(len(told), len(told) + 8)
                 with suppress(StoreDownError):  # while keys of the site are here and there
                     await asyncio.gather(

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from tests.lab import ports
 from tests.lab.certificates import LOOPBACK, Certificates
-from tests.waiting import block_until
+from tests.waiting import block_until, reap
 
 ACL: Final = Path(__file__).parents[2] / "config" / "redis-acl.conf"
 LOGIN: Final = "siaga112:change-me"
@@ -62,7 +62,7 @@ class RedisServer:
             ["redis-server", self._home / "redis.conf", *options, *self._arguments]
         )
         if wait:
-            self.wait()
+            self.wait()  # ends: `block_until`
 
     def wait(self) -> None:
         """Return when it answers."""
@@ -85,8 +85,7 @@ class RedisServer:
     def stop(self) -> None:
         """Kill it, also a paused one."""
         if self._process:
-            self._process.kill()
-            self._process.wait()
+            reap(self._process)
             self._process = None
 
     def ask(self, *command: str | int) -> Any:
