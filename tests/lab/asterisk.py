@@ -203,6 +203,7 @@ class Asterisk:
         console = (self.folder / "log/console.log").open("ab")
         with console:
             self._process = await asyncio.create_subprocess_exec(
+                *("setpriv", "--pdeathsig", "KILL"),  # it does not outlive a test that is killed
                 *self.console_command,
                 *("-f", "-q"),
                 stdin=asyncio.subprocess.DEVNULL,
