@@ -42,6 +42,8 @@ async def asking(port: int, seconds: float, rate: float, spread: int, step: int)
         await asyncio.gather(*calls)
     else:
         await asyncio.gather(*(on_and_on() for _ in range(AT_ONCE)))
+    if len(took) < 2:
+        raise SystemExit(f"{len(took)} answers in {seconds:g} s from port {port}")
     cuts = quantiles(took, n=100)
     return {"asked": len(took), "unanswered": unanswered, "p50": cuts[49], "p99": cuts[98]}
 

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from benchmarks.servers import used
 from tests.backtest import month
 
 RUNS = 3
@@ -37,11 +38,10 @@ def measure(folder: Path) -> tuple[float, float, float]:
     began = time.perf_counter()
     presets = ("--policy", "permenkominfo-2016", "--policy", "serang-2019")
     process = subprocess.Popen([*command, *presets], cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"the command failed ({process.returncode})")
-    return time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1_024
+    code, usage = used(process, 1_200)
+    if code:
+        raise SystemExit(f"the command failed ({code})")
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1_024
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ def program(name: str) -> Path:
     source, made = _SOURCES / f"{name}.c", _BUILT / name
     if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
         _BUILT.mkdir(exist_ok=True)
-        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", made, source], check=True)
+        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", made, source], check=True, timeout=600)
     return made
 
 
@@ -24,9 +24,11 @@ def peers() -> Path:
     python = _BUILT / "peers" / "bin" / "python"
     done = _BUILT / "peers" / ".ready"
     if not done.exists():
-        subprocess.run([sys.executable, "-m", "venv", _BUILT / "peers"], check=True)
+        subprocess.run([sys.executable, "-m", "venv", _BUILT / "peers"], check=True, timeout=600)
         subprocess.run(
-            [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *PEERS], check=True
+            [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *PEERS],
+            check=True,
+            timeout=600,
         )
         done.touch()
     return python
@@ -35,7 +37,7 @@ def peers() -> Path:
 def peer_versions() -> dict[str, str]:
     """Give what was installed."""
     listed = subprocess.run(
-        [peers(), "-m", "pip", "freeze"], check=True, capture_output=True, text=True
+        [peers(), "-m", "pip", "freeze"], check=True, capture_output=True, text=True, timeout=600
     ).stdout
     found = dict(line.split("==") for line in listed.splitlines() if "==" in line)
     return {name: found[name] for name in PEERS}

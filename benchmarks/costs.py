@@ -18,7 +18,9 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     say("start, memory, --help")
     for _ in range(3 if quick else 7):
         began = time.monotonic()
-        subprocess.run([sys.executable, "-m", "siaga112", "--help"], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "siaga112", "--help"], check=True, capture_output=True, timeout=120
+        )
         book.add("help.s", time.monotonic() - began)
         with redis() as store, Feeder() as feeder:
             began = time.monotonic()
@@ -31,9 +33,11 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
 
 
 def _until_ready(port: int) -> None:
-    while True:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=20):
                 return
         except (urllib.error.HTTPError, urllib.error.URLError):
             time.sleep(0.005)
+    raise SystemExit(f"siaga112 is not ready after 60 s (http://127.0.0.1:{port}/readyz)")

@@ -1,6 +1,5 @@
 """AMI: processor time from the socket to a typed event, beside panoramisk; and the lag at 10,000 events/s."""
 
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final
 from benchmarks import build, mix
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder
+from benchmarks.servers import client, said
 from siaga112.core.events import WANTED
 
 KINDS: Final = 187
@@ -57,13 +57,11 @@ def _feed(command: Sequence[str | Path], stream: bytes) -> float:
     """Run a client, give it the stream as fast as it reads; give the processor time that it says it used."""
     with Feeder() as feeder:
         filled = [str(word).format(port=feeder.port) for word in command]
-        process = subprocess.Popen(filled, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout is not None
-        with process, process.stdout:
-            if process.stdout.readline().strip() != "ready":
-                raise SystemExit(f"{filled} is not ready")
+        with client(filled) as process:
+            if (first := said(process)) != "ready":
+                raise SystemExit(f"{filled} is not ready: {first}")
             feeder.send(stream)
-            return float(process.stdout.readline())
+            return float(said(process))
 
 
 def _lag(book: Book, made: mix.Mix, seconds: float) -> None:
@@ -71,12 +69,10 @@ def _lag(book: Book, made: mix.Mix, seconds: float) -> None:
     pieces = _cut(made.calls(int(LAG_RATE * seconds / made.events) + 1), int(LAG_RATE * LAG_EVERY))
     with Feeder() as feeder:
         command = [sys.executable, "-m", "benchmarks.lag", str(feeder.port), str(len(pieces))]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout is not None
-        with process, process.stdout:
-            process.stdout.readline()
+        with client(command) as process:
+            said(process)
             feeder.pace(pieces, LAG_EVERY)
-            p50, p99, worst, cpu = map(float, process.stdout.readline().split())
+            p50, p99, worst, cpu = map(float, said(process).split())
     book.add_all("ami.lag", {"p50": p50, "p99": p99, "max": worst, "cpu": cpu})
 
 

@@ -1,7 +1,12 @@
-"""A manager interface that says as much as it is told, as fast as it is read."""
+"""A manager interface that says as much as it is told, as fast as it is read.
+
+A client whose actions are not answered in time hangs up (siaga112 after 3 s for a ping, 5 s for the first
+questions), and what was sent is lost: so an answer never waits for more than the piece that is being sent.
+"""
 
 import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterable
@@ -9,20 +14,31 @@ from contextlib import suppress
 from typing import Final, Self
 
 _CHUNK: Final = 1 << 16
+_PATIENCE: Final = 30.0
 _ACTION: Final = re.compile(rb"^Action: *(\w+)", re.IGNORECASE | re.MULTILINE)
 _ID: Final = re.compile(rb"^ActionID: *(\S+)", re.IGNORECASE | re.MULTILINE)
+
+
+class GoneError(ConnectionError):
+    """The client is no longer there to be fed; the message has how far it came."""
 
 
 class Feeder:
     """Serves one client after another; answers its actions in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, last: bytes = b"QueueStatus") -> None:
+        """Listen; `last` is the action with which a client has asked all that it needs to begin."""
+        self._last = last
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: Final = int(self._door.getsockname()[1])
         self._client: socket.socket | None = None
         self._sending = threading.Lock()
+        self._turn = threading.Lock()
+        """A lock of Python's goes to whoever asks first again: who has just sent must pass here."""
         self.ready: Final = threading.Event()
-        """The client has logged in and asked what is going on."""
+        """The client has logged in and asked what is going on, and has its answers."""
+        self.clients = 0
+        """How many have come: more than one, if the first hung up and came back."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Self:
@@ -38,18 +54,35 @@ class Feeder:
             with suppress(OSError):
                 self._client.shutdown(socket.SHUT_RDWR)
             self._client.close()
-        self._thread.join()
+        self._thread.join(_PATIENCE)
+
+    def await_client(self) -> None:
+        """Return when the client may be fed; exit with a line about it if none is there in time."""
+        if not self.ready.wait(_PATIENCE):
+            raise SystemExit(f"no client has asked for {self._last.decode()} within {_PATIENCE:g} s")
 
     def send(self, stream: bytes) -> None:
-        """Send whole messages; returns when the kernel has taken them."""
-        assert self._client is not None
-        view, at = memoryview(stream), 0
+        """Send whole messages; returns when the kernel has taken them. Raises GoneError."""
+        client, view, at = self._client, memoryview(stream), 0
+        assert client is not None
         while at < len(view):
             # Cut between two messages, so that an answer may come between.
             end = stream.rfind(b"\r\n\r\n", at, at + _CHUNK) + 4
-            with self._sending:
-                self._client.sendall(view[at:end])
+            try:
+                self._say(client, view[at:end])
+            except OSError as error:
+                raise GoneError(
+                    f"the client hung up after {at:,} of {len(view):,} bytes ({error})"
+                ) from error
             at = end
+
+    def _say(self, client: socket.socket, piece: bytes | memoryview) -> None:
+        with self._turn:
+            self._sending.acquire()  # ends: SO_SNDTIMEO
+        try:
+            client.sendall(piece)
+        finally:
+            self._sending.release()
 
     def pace(self, pieces: Iterable[bytes], every: float) -> None:
         """Send a piece every so many seconds, late ones at once; each ends with the time (see `stamp`)."""
@@ -66,22 +99,23 @@ class Feeder:
             except OSError:
                 return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(_PATIENCE), 0))
             self._client = client
-            client.sendall(b"Asterisk Call Manager/11.0.0\r\n")
+            self.clients += 1
             with suppress(OSError):
+                client.sendall(b"Asterisk Call Manager/11.0.0\r\n")
                 self._answer(client)
             self.ready.clear()
 
     def _answer(self, client: socket.socket) -> None:
         asked = b""
-        while data := client.recv(_CHUNK):
+        while data := client.recv(_CHUNK):  # ends: at `__exit__`, if the client stays
             *blocks, asked = (asked + data).split(b"\r\n\r\n")
             for block in blocks:
                 action, name = _ACTION.search(block), _ID.search(block)
                 answer = _reply(action[1] if action else b"", name[1] if name else b"")
-                with self._sending:
-                    client.sendall(answer)
-                if action and action[1] in {b"QueueStatus", b"Login"}:
+                self._say(client, answer)
+                if action and action[1] == self._last:
                     self.ready.set()
 
 

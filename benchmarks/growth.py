@@ -168,7 +168,7 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
                 today,
                 "--json",
             ]
-            subprocess.run(ask, check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - nothing else runs
+            subprocess.run(ask, check=True, stdout=subprocess.DEVNULL, timeout=120)  # noqa: ASYNC221 - nothing else runs
             book.add(f"growth.ledger.{size}.calls_s", time.monotonic() - began)
         await store.close()
 

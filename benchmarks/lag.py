@@ -26,6 +26,9 @@ from siaga112.core.model import Call, Mode
 from siaga112.core.outgoing import OutgoingCalls
 from siaga112.service.pipeline import Pipeline
 from siaga112.settings import Settings
+from tests.waiting import within
+
+PATIENCE = 60.0
 
 
 class Watched(Tracker):
@@ -66,11 +69,12 @@ async def main(port: int, stamps: int) -> None:
         )
         source = AmiSource(AmiAddress("127.0.0.1", port, "bench", "bench"), metrics, now)
         following = asyncio.create_task(pipeline.run(source))
-        while not source.connected:  # noqa: ASYNC110 - it has no event for it
-            await asyncio.sleep(0.01)
+        async with within(PATIENCE, "the connection to the feeder"):
+            while not source.connected:  # noqa: ASYNC110 - it has no event for it
+                await asyncio.sleep(0.01)
         print("ready", flush=True)
         began, used = time.monotonic(), time.process_time()
-        await tracker.done.wait()
+        await tracker.done.wait()  # ends: whoever started this ends it
         share = (time.process_time() - used) / (time.monotonic() - began)
         print(*(quantile(tracker.lags, share) for share in (0.5, 0.99, 1)), share, flush=True)
         following.cancel()

@@ -28,11 +28,15 @@ class Sessions:
 
     def micros(self, share: float) -> float:
         """Give the quantile of how long they took, in µs."""
+        if not self.samples:
+            raise SystemExit(f"no session ended with a verdict in {self.seconds:g} s; {self.failed} failed")
         return quantile([took for _, took in self.samples], share) * 1e6
 
 
 def quantile(values: list[float], share: float) -> float:
     """Give the value that this share of them does not exceed."""
+    if not values:
+        raise SystemExit("nothing was measured of what a quantile is wanted of")
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
@@ -48,7 +52,12 @@ def sessions(
 ) -> Sessions:
     """Make sessions for so long: `at_once` all the time, or `rate` a second if given."""
     arguments = (port, seconds, at_once, rate, first, numbers)
-    done = subprocess.run([build.program("agi_load"), *map(str, arguments)], check=True, capture_output=True)
+    done = subprocess.run(
+        [build.program("agi_load"), *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        timeout=seconds + 60,
+    )
     figures = array.array("d")
     figures.frombytes(done.stdout)
     _, failed, blocked = map(int, done.stderr.split())

@@ -10,13 +10,14 @@ from typing import Final
 
 from benchmarks import build, load, people
 from benchmarks.book import Book
-from benchmarks.servers import Running, redis, siaga112, started
+from benchmarks.servers import Running, redis, said, siaga112, started
 from benchmarks.sip import Callers
 from siaga112.core.events import WANTED
 from tests.lab import ports
 from tests.lab.ami import Observer
 from tests.lab.asterisk import Asterisk
 from tests.lab.unpack import find
+from tests.waiting import reap
 
 TIMES: Final = 400
 """How often one loop of the dialplan asks."""
@@ -154,13 +155,14 @@ async def _live(callers: Callers, pbx: Asterisk, observer: Observer, book: Book,
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         pbx.before_stop(_ender(process))
-        assert process.stdout is not None
-        await asyncio.to_thread(process.stdout.readline)
+        await asyncio.to_thread(said, process)
         clients[name] = Running(process.pid, 0)
     before = {name: client.cpu() for name, client in clients.items()}
     mark = observer.mark()
     await _knock(callers, Book(), 20, seconds)
     events = observer.mark() - mark
+    if not events:
+        raise SystemExit("the PBX told of no event while it was called")
     for name, client in clients.items():
         book.add(f"pbx.ami.{name}.cpu", (client.cpu() - before[name]) / events * 1e6)
     book.add("pbx.ami.events", events)
@@ -168,8 +170,7 @@ async def _live(callers: Callers, pbx: Asterisk, observer: Observer, book: Book,
 
 def _ender(process: subprocess.Popen[str]) -> Callable[[], "asyncio.Future[None]"]:
     def end() -> "asyncio.Future[None]":
-        process.kill()
-        process.wait()
+        reap(process)
         return asyncio.ensure_future(asyncio.sleep(0))
 
     return end

@@ -22,7 +22,7 @@ _QUIET_SECONDS: Final = 2.0
 async def record() -> bytes:
     """Play one call that an operator answers and ends; give the stream as it came."""
     async with Asterisk.start(find("22", print), globals_={"OPERATOR": "answer_then_hangup"}) as pbx:
-        with closing(socket.create_connection(("127.0.0.1", pbx.ami_port))) as client:
+        with closing(socket.create_connection(("127.0.0.1", pbx.ami_port), 30)) as client:
             client.sendall(f"Action: Login\r\nUsername: {LAB_USER}\r\nSecret: {LAB_SECRET}\r\n\r\n".encode())
             client.setblocking(False)
             call = await place_call(pbx, number="081234567890", presses="1")
@@ -35,7 +35,7 @@ async def _listen(client: socket.socket) -> bytes:
     stream = b""
     loop = asyncio.get_running_loop()
     try:
-        while True:
+        while True:  # ends: at a pause
             within = _QUIET_SECONDS if b"Event: QueueCallerLeave" in stream else 30.0
             stream += await asyncio.wait_for(loop.sock_recv(client, 1 << 16), within)
     except TimeoutError:

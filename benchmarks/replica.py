@@ -20,7 +20,7 @@ LONG: Final = 'stale_after = "1h"\n'
 
 def callers(daemon: Daemon) -> int:
     """Give on how many callers the replica holds a standing."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{daemon.metrics}/metrics") as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{daemon.metrics}/metrics", timeout=20) as page:
         lines = page.read().decode().splitlines()
     return next(
         int(float(line.split()[-1])) for line in lines if line.startswith("siaga112_replica_callers{")
@@ -81,7 +81,7 @@ def _slow(book: Book, daemon: Daemon, store: Store) -> None:
         ["redis-cli", "-s", store.socket, "-r", "20", "DEBUG", "SLEEP", "0.2"], stdout=subprocess.DEVNULL
     )
     _verdicts(book, "slow", daemon)
-    busy.wait()
+    busy.wait(60)
 
 
 def _blocked(daemon: Running) -> bool:
@@ -102,5 +102,5 @@ def _changes(book: Book, daemon: Daemon, times: int) -> None:
             (("mode", "enforce"), True),
         ):
             run = [sys.executable, "-m", "siaga112", "--config", str(daemon.config), *command]
-            subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(run, check=True, stdout=subprocess.DEVNULL, timeout=120)
             book.add(f"replica.known.{command[0]}_s", until(lambda: _blocked(daemon) is blocked))  # noqa: B023 - asked at once

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from benchmarks.servers import used
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_store import RedisStore
 from tests import month
@@ -62,7 +63,10 @@ def _measure(case: Case) -> None:
         # In a process of its own: what a command takes at most is counted from what its parent has.
         filling = multiprocessing.Process(target=_fill_now, args=(server.url, case))
         filling.start()
-        filling.join()
+        filling.join(600)
+        if filling.exitcode != 0:
+            filling.kill()
+            sys.exit(f"{case.name}: the calls were not written in 600 s (exit code {filling.exitcode})")
         config = Path(home, "siaga112.toml")
         config.write_text(f'site = "{SITE}"\n[redis]\nurl = "{server.url}"\n')
         command = [sys.executable, "-m", "siaga112", "--config", str(config), "report"]
@@ -96,12 +100,11 @@ async def _fill(url: str, case: Case) -> None:
 
 def _run(command: list[str]) -> Run:
     begun = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    status, usage = used(process, 600)
     seconds = time.perf_counter() - begun
-    if process.returncode:
-        sys.exit(f"{command}: exit code {process.returncode}")
+    if status:
+        sys.exit(f"{command}: exit code {status}")
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 

@@ -40,7 +40,7 @@ from tests.lab.redis_servers import RedisServer, home
 from tests.service.meter import KeptMeter
 from tests.soak import calls
 from tests.soak.calls import Played
-from tests.waiting import until
+from tests.waiting import output, until
 
 CENTRES: Final = 500
 CALLS_A_DAY: Final = 25_000_000
@@ -98,6 +98,7 @@ def fill(server: RedisServer, path: Path, count: int) -> float:
     ends = b"%d" % (held.until or 0)
     expires = b"%d" % (forget_after(record, _RULES) or 0)
     with socket.socket(socket.AF_UNIX) as wire:
+        wire.settimeout(60)
         wire.connect(str(path))
         for begin in range(0, count, 500):
             batch = bytearray()
@@ -110,7 +111,7 @@ def fill(server: RedisServer, path: Path, count: int) -> float:
                 batch += _resp(b"ZADD", b"siaga112:{%b}:blocks" % site, ends, caller)
             wire.sendall(batch)
             answers = 3 * (min(count, begin + 500) - begin)
-            while answers:
+            while answers:  # ends: the socket has a timeout
                 answers -= wire.recv(65_536).count(b"\n")
     return (_used(server) - before) / count
 
@@ -218,7 +219,9 @@ async def _asking(agi: int, seconds: float, rate: float) -> dict[str, float]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.asking", *map(str, arguments)), stdout=asyncio.subprocess.PIPE
     )
-    out, _ = await process.communicate()
+    out, _ = await output(process, "benchmarks.asking", seconds + 60)
+    if process.returncode:
+        raise SystemExit(f"benchmarks.asking ended with {process.returncode}: no verdict came")
     found: dict[str, float] = json.loads(out)
     return found
 

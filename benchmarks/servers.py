@@ -1,9 +1,11 @@
 """Everything that is started for a measurement, and how much of the machine it uses."""
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from typing import Final
 
 from tests.lab import ports
 from tests.lab.redis_servers import RedisServer, home
+from tests.waiting import reap
 
 _PATIENCE: Final = 30.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -64,6 +67,47 @@ class Daemon(Running):
 
 
 @contextmanager
+def client(command: Sequence[str | Path]) -> Iterator[subprocess.Popen[str]]:
+    """Run a program that says what it found, and end it at the end of the block, however that ends."""
+    process = subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        yield process
+    finally:
+        reap(process)
+        if process.stdout:
+            process.stdout.close()
+
+
+def said(process: subprocess.Popen[str], seconds: float = 120.0) -> str:
+    """Give the next line that a client prints; exit with a line about it if none comes in time."""
+    assert process.stdout is not None
+    # Its end ends the reading: of a pipe that is read through a buffer, select(2) would not know.
+    limit = threading.Timer(seconds, process.kill)
+    limit.start()
+    try:
+        line = process.stdout.readline()  # ends: `limit`
+    finally:
+        limit.cancel()
+    if not line:
+        raise SystemExit(f"{process.args!r} ended, or said nothing for {seconds:g} s")
+    return line.strip()
+
+
+def used(process: subprocess.Popen[bytes], seconds: float) -> tuple[int, resource.struct_rusage]:
+    """Wait for a program's end; give its exit code and what it used. Kills what takes longer than that."""
+    limit = threading.Timer(seconds, process.kill)
+    limit.start()
+    try:
+        _, status, usage = os.wait4(process.pid, 0)  # ends: `limit`
+    finally:
+        limit.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage
+
+
+@contextmanager
 def started(
     command: Sequence[str | Path], port: int, environ: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
@@ -80,8 +124,7 @@ def started(
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            reap(process)
 
 
 def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -122,7 +165,7 @@ class Store:
         with pipe.stdin:
             for command in commands:
                 pipe.stdin.write(command)
-        if pipe.wait():
+        if pipe.wait(120):
             raise SystemExit("redis-cli --pipe failed")
 
 

@@ -141,7 +141,7 @@ async def serve(name: str, port: int, redis_port: int) -> None:
         deadline=1.5,
     )
     await FastAgiServer(screener.answer, metrics.agi_refused).start("127.0.0.1", port)
-    await asyncio.Event().wait()
+    await asyncio.Event().wait()  # ends: whoever started this ends it
 
 
 def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:

@@ -5,6 +5,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from benchmarks import load, mix
@@ -13,6 +14,8 @@ from benchmarks.feeder import Feeder
 from benchmarks.servers import Store, redis, siaga112
 
 BURST: Final = 2_500
+PATIENCE: Final = 60.0
+"""Seconds that the slowest machine may take for what is measured."""
 VERDICTS_A_SECOND: Final = 200
 WINDOW: Final = 0.25
 """A burst concerns the verdicts that were asked for within this time of its beginning, in seconds."""
@@ -26,7 +29,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
             _ended(book, label, mix.Mix(path), 200 if quick else 1_000)
     say("both halves in one process")
     with redis() as store, Feeder() as feeder, siaga112(store.url, ami=feeder.port) as daemon:
-        feeder.ready.wait(30)
+        feeder.await_client()
         for _ in range(3 if quick else 5):
             _halves(book, feeder, daemon.port, daemon.metrics, 3.0 if quick else 5.0)
 
@@ -44,17 +47,46 @@ def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
         Feeder() as feeder,
         siaga112(store.url, only="track", ami=feeder.port, pin=0) as daemon,
     ):
-        feeder.ready.wait(30)
+        feeder.await_client()
         began, used = time.monotonic(), daemon.cpu()
-        sender = threading.Thread(target=feeder.send, args=(stream,))
-        sender.start()
-        deadline = began + 60
-        while (rows := _rows(store)) < calls and time.monotonic() < deadline:
-            time.sleep(0.02)
+        with _beside(lambda: feeder.send(stream)) as sending:
+            deadline = began + PATIENCE
+            while (rows := _rows(store)) < calls and time.monotonic() < deadline and not sending.failed:
+                time.sleep(0.02)
         took = time.monotonic() - began
+        if rows < calls:
+            raise SystemExit(
+                f"whole.{label}: {rows} of {calls} ended calls are in the ledger after {took:.0f} s "
+                f"({sending.failed or 'all was sent'}; siaga112 connected {feeder.clients} times)"
+            )
         book.add(f"whole.{label}.rate", rows / took)
         book.add(f"whole.{label}.cpu", (daemon.cpu() - used) / rows * 1e6)
-        sender.join()
+
+
+@dataclass(slots=True)
+class _Beside:
+    """Work in a thread of its own: what ended it, '' if nothing did."""
+
+    failed: str = ""
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[_Beside]:
+    """Do something beside the block, and wait for its end; whatever goes wrong with it is told, not lost."""
+    doing = _Beside()
+
+    def do() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - told where the figures are
+            doing.failed = str(error) or repr(error)
+
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    yield doing
+    thread.join(PATIENCE)
+    if thread.is_alive() and not doing.failed:
+        doing.failed = "not all was taken"
 
 
 def _halves(book: Book, feeder: Feeder, agi: int, metrics: int, seconds: float) -> None:
@@ -75,11 +107,13 @@ def _halves(book: Book, feeder: Feeder, agi: int, metrics: int, seconds: float) 
             feeder.send(stream)
             time.sleep(0.5)
 
-    thread = threading.Thread(target=burst)
-    thread.start()
-    ran = _verdicts(agi, seconds)
-    thread.join()
+    with _beside(burst) as sending:
+        ran = _verdicts(agi, seconds)
+    if sending.failed:
+        raise SystemExit(f"halves.burst: {sending.failed}")
     struck = [took for began, took in ran.samples if any(0 <= began - at < WINDOW for at in bursts)]
+    if not struck:
+        raise SystemExit(f"halves.burst: no verdict of {len(ran.samples)} was asked for in a burst's time")
     book.add("halves.burst.p99", load.quantile(struck, 0.99) * 1e6)
     book.add("halves.burst.whole_p99", ran.micros(0.99))
 
@@ -104,12 +138,12 @@ def _scraping(port: int) -> Iterator[list[float]]:
         yield times
     finally:
         over.set()
-        thread.join()
+        thread.join(PATIENCE)
 
 
 def scraped(port: int) -> float:
     """Read /metrics once; give the seconds it took."""
     began = time.monotonic()
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
         answer.read()
     return time.monotonic() - began

@@ -124,7 +124,9 @@ def machine() -> dict[str, str]:
 
 
 def _first_line(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.partition("\n")[0]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout.partition(
+        "\n"
+    )[0]
 
 
 def _machine() -> str:

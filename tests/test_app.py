@@ -12,8 +12,8 @@ async def test_a_part_that_swallows_its_end_is_told_again() -> None:
 
     async def stubborn() -> None:
         with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        await asyncio.Event().wait()
+            await asyncio.Event().wait()  # ends: cancelled by the daemon
+        await asyncio.Event().wait()  # ends: as above
 
     daemon = Daemon(Settings())
     daemon._parts.append(stubborn)

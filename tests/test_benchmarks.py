@@ -1,17 +1,18 @@
 """The parts of the benchmarks work: what they measure is not tested here, but that they measure."""
 
-import subprocess
+import socket
 import sys
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from benchmarks import build, load, mix, targets, writing
+from benchmarks import build, load, mix, targets, whole, writing
 from benchmarks.book import Book
-from benchmarks.feeder import Feeder
-from benchmarks.servers import started
+from benchmarks.feeder import Feeder, GoneError
+from benchmarks.servers import client, said, started
 from siaga112.core.calls import Tracker
 from siaga112.core.events import Malformed, parse, wanted
 from siaga112.core.model import Call
@@ -69,14 +70,81 @@ def test_our_client_reads_what_the_feeder_sends() -> None:
             str(made.typed * CALLS),
             "0",
         ]
-        process = stack.enter_context(
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        )
-        stack.callback(process.kill)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        process = stack.enter_context(client(command))
+        assert said(process) == "ready"
         feeder.send(made.calls(CALLS))
-        assert float(process.stdout.readline()) > 0
+        assert float(said(process)) > 0
+
+
+ACTION: Final = b"Action: %b\r\nActionID: 1\r\n\r\n"
+LONG: Final = 400
+"""Calls whose stream no socket's buffers hold."""
+
+
+def test_an_answer_does_not_wait_for_the_end_of_a_stream() -> None:
+    """A client that asks amid a burst is answered between two pieces: siaga112 hangs up after 3 s without."""
+    stream = mix.Mix(mix.FULL).calls(LONG)
+    with Feeder() as feeder, socket.create_connection(("127.0.0.1", feeder.port), 20) as line:
+        line.sendall(ACTION % b"QueueStatus")
+        feeder.await_client()
+
+        def feed() -> None:
+            with suppress(GoneError):
+                feeder.send(stream)
+
+        threading.Thread(target=feed, daemon=True).start()
+        heard = line.recv(1 << 16)
+        line.sendall(ACTION % b"Ping")
+        while len(heard) < len(stream):  # ends: the socket has a timeout
+            heard += line.recv(1 << 16)
+            if b"Response: Success" in heard[1_000:]:
+                break
+        assert len(heard) < len(stream) - (1 << 20)
+
+
+def test_a_client_that_hangs_up_is_told_of() -> None:
+    """What cannot be sent is an error with how far it came, not a thread that dies."""
+    stream = mix.Mix(mix.FULL).calls(LONG)
+    with Feeder() as feeder:
+        with socket.create_connection(("127.0.0.1", feeder.port), 20) as line:
+            line.sendall(ACTION % b"QueueStatus")
+            feeder.await_client()
+        with pytest.raises(GoneError, match="hung up after"):
+            feeder.send(stream)
+
+
+def test_nobody_is_fed_before_all_its_questions_are_answered() -> None:
+    """A login alone is not enough: the daemon's first snapshot must not wait behind what it is fed."""
+    with Feeder() as feeder, socket.create_connection(("127.0.0.1", feeder.port), 20) as line:
+        line.sendall(ACTION % b"Login")
+        while b"Response: Success" not in line.recv(1 << 16):  # ends: the socket has a timeout
+            pass
+        assert not feeder.ready.is_set()
+        line.sendall(ACTION % b"QueueStatus")
+        feeder.await_client()
+
+
+def test_a_daemon_that_records_nothing_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A benchmark whose subject does not work ends with a line about it, and divides nothing by zero."""
+    monkeypatch.setattr(whole, "PATIENCE", 0.2)
+    monkeypatch.setattr(whole, "_rows", lambda _: 0)
+    with pytest.raises(SystemExit, match=r"^whole\.label: 0 of 3 ended calls are in the ledger after "):
+        whole._ended(Book(), "label", mix.Mix(mix.FILTERED), CALLS)
+
+
+def test_no_sessions_are_said_in_one_line() -> None:
+    """The same where nobody answers FastAGI."""
+    with pytest.raises(SystemExit, match="no session ended with a verdict in 1 s; 7 failed"):
+        load.Sessions([], 1.0, 7, 0).micros(0.5)
+
+
+def test_a_client_that_says_nothing_is_ended() -> None:
+    """Whoever is waited for has a time in which to speak."""
+    with (
+        client([sys.executable, "-c", "import time; time.sleep(600)"]) as silent,
+        pytest.raises(SystemExit, match=r"ended, or said nothing for 0\.1 s"),
+    ):
+        said(silent, 0.1)
 
 
 def test_a_ratio_is_of_one_round() -> None:

@@ -26,6 +26,7 @@ from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
 from tests.service.meter import KeptMeter
 from tests.service.test_desk import abandoned
 from tests.service.test_pipeline import MemoryOutbox
+from tests.waiting import output
 
 pytestmark = pytest.mark.redis
 
@@ -368,7 +369,7 @@ async def test_a_reader_that_has_enough_is_no_error(live: Shell, command: str) -
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    assert await process.communicate() == (b"", b"")
+    assert await output(process, command) == (b"", b"")
     assert (live.home / "code").read_text() == "0\n"
 
 

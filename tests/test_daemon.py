@@ -18,6 +18,8 @@ from tests.lab import ports
 from tests.lab.agi_client import OK, request
 from tests.lab.daemon import end_private_redis
 from tests.printed import without_secrets
+from tests.waiting import ended as exit_code
+from tests.waiting import killed, within
 
 pytestmark = pytest.mark.redis
 PATIENCE = 20.0
@@ -81,25 +83,26 @@ class Running:
 
     async def _read(self) -> None:
         assert self.process.stderr
-        async for line in self.process.stderr:
+        async for line in self.process.stderr:  # ends: with the process
             self.lines.put_nowait(json.loads(without_secrets(line.decode())))
 
     async def hears(self, state: str) -> None:
         """Wait until the service manager was told so."""
-        async with asyncio.timeout(PATIENCE):
+        async with within(PATIENCE, f"{state} to the service manager"):
             while await self.told.get() != state:
                 pass
 
     async def logs(self, event: str) -> dict[str, Any]:
         """Give the next line of that event."""
-        async with asyncio.timeout(PATIENCE):
+        async with within(PATIENCE, f"the line {event}"):
             while (line := await self.lines.get())["event"] != event:
                 pass
             return line
 
     async def ask(self) -> str:
         """Ask as the dialplan does; give the variables that were set, '' if the connection just closed."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        async with within(PATIENCE, "a connection to the daemon"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request(NUMBER))
         said = b""
         try:
@@ -126,19 +129,18 @@ class Running:
             env={**os.environ, "SIAGA112_CONFIG": str(self.config)},
             stdout=asyncio.subprocess.DEVNULL,
         )
-        assert await process.wait() == 0
+        assert await exit_code(process, f"siaga112 {' '.join(arguments)}") == 0
 
     async def ended(self) -> int:
         """Give its exit code."""
-        async with asyncio.timeout(PATIENCE):
-            return await self.process.wait()
+        return await exit_code(self.process, "the daemon", PATIENCE)
 
     async def clear(self) -> None:
         """End what still runs."""
         if self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
-        await self._reading
+            await killed(self.process)
+        async with within(PATIENCE, "the daemon's last line"):
+            await self._reading
         await end_private_redis(self.home / "state")
         asyncio.get_running_loop().remove_reader(self._manager)
         self._manager.close()

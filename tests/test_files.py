@@ -25,11 +25,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel, by way of the sdist, as `pip wheel` would from a release."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    subprocess.run([*build, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*build, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True, timeout=60)
     (sdist,) = folder.glob("*.tar.gz")
-    subprocess.run(["tar", "xzf", sdist, "-C", folder], check=True)
+    subprocess.run(["tar", "xzf", sdist, "-C", folder], check=True, timeout=60)
     unpacked = folder / sdist.name.removesuffix(".tar.gz")
-    subprocess.run([*build, "-t", "wheel"], cwd=unpacked, check=True, capture_output=True)
+    subprocess.run([*build, "-t", "wheel"], cwd=unpacked, check=True, capture_output=True, timeout=60)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -38,14 +38,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def siaga112(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Install the wheel alone into a fresh environment; it borrows the libraries of this one."""
     home = tmp_path_factory.mktemp("venv")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True, timeout=60)
     pip = [sys.executable, "-m", "pip", "--python", str(home / "bin/python")]
-    subprocess.run([*pip, "install", "-q", "--no-deps", "--no-index", wheel], check=True)
+    subprocess.run([*pip, "install", "-q", "--no-deps", "--no-index", wheel], check=True, timeout=60)
     environ = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [home / "bin/siaga112", *arguments]
-        return subprocess.run(command, env=environ, cwd=home, check=False, capture_output=True, text=True)
+        return subprocess.run(
+            command, env=environ, cwd=home, check=False, capture_output=True, text=True, timeout=60
+        )
 
     return run
 

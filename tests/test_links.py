@@ -16,8 +16,7 @@ def pages() -> list[str]:
     """Name all pages of the repository."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)  # fmt: skip
     return listed.stdout.split()
 
 

@@ -63,7 +63,7 @@ def test_a_reader_that_has_enough_is_no_error(arguments: tuple[str, ...]) -> Non
 def on_a_terminal(*arguments: str) -> str:
     """Run the command on a terminal; give what it shows."""
     ours, its = pty.openpty()
-    with subprocess.Popen(
+    with subprocess.Popen(  # ends: by itself, or at its test's limit
         [PROGRAM, *arguments],
         stdin=its,
         stdout=its,

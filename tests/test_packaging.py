@@ -27,7 +27,12 @@ def directives(unit: str) -> set[str]:
 def analyze(*arguments: str) -> str:
     """Run systemd-analyze; give what it prints, all of it."""
     ended = subprocess.run(
-        ["systemd-analyze", "--no-pager", *arguments], capture_output=True, text=True, check=False, cwd=UNITS
+        ["systemd-analyze", "--no-pager", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=UNITS,
+        timeout=60,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr
@@ -78,8 +83,7 @@ def test_compose_is_of_the_compose_specification() -> None:
     tool = Path(sys.executable).with_name("check-jsonschema")
     ended = subprocess.run(
         [tool, "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True, text=True, check=False, timeout=60)  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
@@ -90,7 +94,7 @@ def test_compose_itself_understands_it(tmp_path: Path) -> None:
     def config(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
         command = ["docker-compose", "-f", str(ROOT / "compose.yaml"), "--profile", "lab", "config"]
         environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environ}
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environ, timeout=60)
 
     ended = config(secrets)
     assert ended.returncode == 0, ended.stderr

@@ -40,6 +40,7 @@ def test_a_test_that_prints_a_secret_fails(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
     )
     assert "2 failed, 1 passed" in ran.stdout
     assert "call: printed a secret: ['hunter2']" in ran.stdout

@@ -53,7 +53,12 @@ def chapter(title: str) -> str:
 def test_every_command_is_there_as_it_explains_itself() -> None:
     """Whoever changes a command or an option runs `make docs`. A new process: imports decide the order."""
     made = subprocess.run(
-        [sys.executable, "-m", "tests.commands"], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-m", "tests.commands"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (ROOT / "docs/commands.md").read_text("utf-8") == made.stdout
 

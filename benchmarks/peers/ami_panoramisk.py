@@ -29,7 +29,7 @@ async def main(port: int, expected: int, names: list[str]) -> None:
     await manager.authenticated_future
     began = time.process_time()
     print("ready", flush=True)
-    await done.wait()
+    await done.wait()  # ends: whoever started this ends it
     print(time.process_time() - began, flush=True)
     manager.close()
 

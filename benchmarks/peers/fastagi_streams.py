@@ -12,12 +12,12 @@ async def main(port: int, redis_port: int) -> None:
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         headers = {}
-        while line := (await reader.readline()).decode().rstrip("\n"):
+        while line := (await reader.readline()).decode().rstrip("\n"):  # ends: as its peer does
             name, _, value = line.partition(": ")
             headers[name] = value
         blocked = await store.get("bench:" + headers["agi_arg_1"])
         writer.write(b'SET VARIABLE SIAGA_VERDICT "%s"\n' % (b"BLOCK" if blocked else b"ALLOW"))
-        await reader.readline()
+        await reader.readline()  # ends: as its peer does
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", port, backlog=1_024)

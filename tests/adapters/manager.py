@@ -64,8 +64,8 @@ class Session:
         """Answer actions until the client goes."""
         self.send(self._manager.banner)
         try:
-            while True:
-                block = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+            while True:  # ends: when the client goes
+                block = (await self._reader.readuntil(b"\r\n\r\n")).decode()  # ends: as above
                 headers = dict(line.split(": ", 1) for line in block.split("\r\n") if line)
                 self._answer(headers["Action"], headers.get("ActionID", ""))
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -27,7 +27,7 @@ from siaga112.core.events import (
 from siaga112.core.layouts import Reader
 from siaga112.core.model import Millis, OperatorState
 from tests.adapters.manager import BANNER, SOON, Manager, channel, event, gone, new
-from tests.waiting import until
+from tests.waiting import until, within
 
 NOW = 1_795_000_000_000
 PING = 0.1
@@ -471,8 +471,9 @@ async def test_a_disk_that_hangs_stops_the_reading_and_loses_nothing(
     source = AmiSource(AmiAddress("127.0.0.1", manager.port, "siaga112", "s3cret"), meter, lambda: NOW)
     count = 40_000  # more than the buffers of the two sockets hold
     async with aclosing(source.slices()) as slices:  # type: ignore[type-var] # an async generator, in a protocol
-        assert spelled(await anext(slices)) == ["resumed"]
-        assert spelled(await anext(slices)) == ["booted"]
+        async with asyncio.timeout(SOON):
+            assert spelled(await anext(slices)) == ["resumed"]
+            assert spelled(await anext(slices)) == ["booted"]
         session = await manager.session()
         session.send(*(new(f"{n}.0") for n in range(count)))
         await asyncio.sleep(5 * PING)  # pings are not answered meanwhile: longer than a silent peer is given
@@ -661,5 +662,6 @@ async def test_the_queues_are_asked_at_the_beginning_and_again(
     )
     assert await follower.next() == ["booted"]
     manager.queues = []
-    while await follower.one() != QueuesSeen(NOW, (), (), ()):
-        pass  # one that was asked before is on its way
+    async with within(SOON, "the queues as they are now"):
+        while await follower.one() != QueuesSeen(NOW, (), (), ()):
+            pass  # one that was asked before is on its way

@@ -14,7 +14,7 @@ from siaga112.core.agi import MAX_REQUEST, Request
 from siaga112.core.model import Level, Screening, ScreenReason, Treatment, Verdict
 from siaga112.errors import SiagaError
 from tests.lab.agi_client import OK, request
-from tests.waiting import until
+from tests.waiting import until, within
 
 REQUEST = request("081200000001")
 BLOCKED = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, Level.TEMPORARY, 1_795_550_000_000)
@@ -39,7 +39,8 @@ class Desk:
         async with self.changed:
             self.asked.append(request)
             self.changed.notify_all()
-        await self.open.wait()
+        async with within(SOON, "the desk to be opened"):
+            await self.open.wait()
         return self.answer
 
     def refuse(self) -> None:
@@ -71,7 +72,7 @@ class Line:
     async def run(self, reply: bytes = OK) -> list[str]:
         """Answer every command with the same reply, to the end; give the commands."""
         commands = []
-        while command := await self.command():
+        while command := await self.command():  # ends: after SOON without one, or its caller's limit
             commands.append(command)
             self.send(reply)
         return commands
@@ -94,7 +95,8 @@ class Exchange:
     @asynccontextmanager
     async def line(self, first: bytes = b"") -> AsyncIterator[Line]:
         """Connect, and say something at once."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        async with within(SOON, "a connection"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(first)
         try:
             yield Line(reader, writer)
@@ -269,8 +271,9 @@ async def test_a_refused_command_does_not_hang(exchange: Exchange, reply: bytes)
     async with exchange.line(REQUEST) as line:
         await line.command()
         line.send(reply)
-        while await line.command():
-            line.send(OK)
+        async with within(SOON, "the end of the conversation"):
+            while await line.command():
+                line.send(OK)
     await exchange.empty()
     assert asyncio.get_running_loop().time() - began < fastagi.PATIENCE / 2
 
@@ -316,7 +319,7 @@ async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
         assert answer == STOPPED
     assert not exchange.server.connections
     with pytest.raises(ConnectionRefusedError):
-        await asyncio.open_connection("127.0.0.1", exchange.port)
+        await asyncio.wait_for(asyncio.open_connection("127.0.0.1", exchange.port), SOON)
 
 
 async def test_stopping_does_not_wait_for_a_peer_that_says_nothing(exchange: Exchange) -> None:

@@ -116,7 +116,7 @@ def test_every_metric_is_as_published_and_there_is_no_other() -> None:
 def test_promtool_finds_no_fault() -> None:
     """Prometheus' own linter of names, units and help is silent."""
     lint = subprocess.run(
-        ["promtool", "check", "metrics"], input=full().page(), capture_output=True, check=False
+        ["promtool", "check", "metrics"], input=full().page(), capture_output=True, check=False, timeout=60
     )
     assert (lint.returncode, lint.stdout, lint.stderr) == (0, b"", b"")
 

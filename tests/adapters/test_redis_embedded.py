@@ -17,7 +17,7 @@ from siaga112.adapters import redis_embedded
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis, require_running, socket_path, url
 from siaga112.errors import SiagaError, UnreachableError
-from tests.waiting import until
+from tests.waiting import ended, until
 
 pytestmark = pytest.mark.redis
 
@@ -107,7 +107,7 @@ async def test_a_killed_server_is_back_with_its_data(state_dir: Path) -> None:
             gone = pid(embedded)
             os.kill(gone, signal.SIGKILL)
             assert embedded._child
-            await embedded._child.wait()
+            await ended(embedded._child, "the killed Redis")
             await back(state_dir)
             assert pid(embedded) != gone
             assert await redis.get("kept") == b"1"

@@ -23,6 +23,7 @@ from tests.adapters.conftest import IMPATIENCE, KEEP
 from tests.lab.redis_servers import RedisServer
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, block, entry, prank, strike
 from tests.service.meter import KeptMeter
+from tests.waiting import within
 
 pytestmark = pytest.mark.redis
 
@@ -75,8 +76,9 @@ async def test_lists_and_feed_forget_what_is_over(redis_store: RedisStore) -> No
 async def followed(store: RedisStore) -> Replica:
     """Give a replica that has read all, and never grows stale."""
     replica = Replica(store, KeptMeter(), lambda: 0.0, 1.0)
-    while await replica._look():
-        pass
+    async with within(20, "the replica to have read all"):
+        while await replica._look():
+            pass
     return replica
 
 
@@ -118,8 +120,9 @@ async def test_what_is_no_change_of_ours_is_a_gap(redis_store: RedisStore, field
     replica = await followed(redis_store)
     await raw(redis_store).xadd(redis_store._keys.site_wide("changes"), {**fields, "n": b"\xff"})
     await change(redis_store, blocked_for_good, OTHER)
-    while await replica._look():
-        pass
+    async with within(20, "the replica to have read all"):
+        while await replica._look():
+            pass
     assert {replica.of(who) for who in (CALLER, OTHER)} == {Standing(level=Level.PERMANENT)}
 
 

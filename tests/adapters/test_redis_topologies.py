@@ -1,6 +1,7 @@
 """What Sentinel and Cluster add: fail-over, and slots that move, under the same client."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,17 +20,22 @@ from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, struck
 from tests.adapters.conftest import IMPATIENCE, opened
+from tests.lab.agi_client import no_processor
 from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, cluster, sentinels
 from tests.samples import CALLER, NOW, OTHER, RULES, entry, prank, strike
 from tests.service.meter import KeptMeter
-from tests.waiting import block_until, until
+from tests.waiting import block_until, until, within
 
 pytestmark = pytest.mark.redis
 
 CALLERS = [Caller(f"+62812000{number:04}") for number in range(50)]
 BATCH = 200
-GENEROUS = 20.0
-"""Seconds within which whatever a test waits for comes, also on a machine that is busy."""
+GENEROUS = 90.0
+"""Seconds within which whatever a test waits for comes, also on a machine that is busy.
+
+A sentinel whose clock stood for 2 s waits for 30 s before it acts again (sentinel.c, SENTINEL_TILT_PERIOD),
+and a fail-over that found no majority is tried again after twice `failover-timeout`.
+"""
 
 NOTICED = 5.0
 """Seconds that would be far too long for a kill switch, and still less than a replaced master goes on."""
@@ -66,7 +72,7 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
         recording = asyncio.create_task(Recorder(outbox, store, RULES, meter).run())
         await outbox.append(rows[:BATCH])
         await until(lambda: outbox.pending <= BATCH // 2, GENEROUS)
-        old = watched.master
+        old, began_noise = watched.master, no_processor(*pids_of(watched))
         if how == "killed":
             watched.servers[old].stop()
         else:
@@ -81,9 +87,10 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
             switched = time.monotonic()
             await first_mode(store, Mode.OFF)
             read = time.monotonic()
+            noise = no_processor(*pids_of(watched)) - began_noise
         print(f"\nmaster {how}: new one after {over - began:.2f} s", end=", ")
         print(f"mode switched {switched - over:.3f} s later, read {read - switched:.3f} s after that")
-        assert read - switched < NOTICED
+        assert read - switched < NOTICED + noise
         await until(lambda: outbox.pending == 0, GENEROUS)
         recording.cancel()
     async with opened(watched.url, site) as store:
@@ -96,9 +103,14 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
     assert how == "ordered" or False in meter.up
 
 
+def pids_of(running: Sentinels) -> tuple[int, ...]:
+    """Who takes part: servers, sentinels, and we."""
+    return (os.getpid(), *(one.pid for one in (*running.servers.values(), *running.sentinels)))
+
+
 async def tried_until_done(how: Callable[[], Awaitable[None]]) -> None:
     """Do something as often as it takes."""
-    async with asyncio.timeout(GENEROUS):
+    async with within(GENEROUS, "something to be done at last"):
         while True:
             try:
                 return await how()
@@ -108,7 +120,7 @@ async def tried_until_done(how: Callable[[], Awaitable[None]]) -> None:
 
 async def first_mode(store: RedisStore, wanted: Mode | None) -> Mode | None:
     """Ask for the mode until somebody answers with the one that is wanted."""
-    async with asyncio.timeout(GENEROUS):
+    async with within(GENEROUS, f"the mode {wanted}"):
         while True:
             with suppress(StoreDownError):
                 if (mode := await store.mode()) is wanted:
@@ -181,7 +193,7 @@ async def test_a_slot_that_moves_under_updates_loses_nothing(
 
         async def updates() -> None:
             """Keep eight connections busy with strikes, each of its own."""
-            while True:
+            while True:  # ends: cancelled below
                 numbers = range(len(told), len(told) + 8)
                 with suppress(StoreDownError):  # while keys of the site are here and there
                     await asyncio.gather(

@@ -70,7 +70,7 @@ async def test_a_daemon_that_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scrape, "PATIENCE_SECONDS", 0.05)
 
     async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+        await reader.read()  # ends: when the client goes
         writer.close()
 
     async with await asyncio.start_server(keep_silent, HOST, 0) as server:
@@ -91,7 +91,7 @@ async def test_somebody_else_there(answer: bytes, told: str) -> None:
     """Whatever else listens there, it is told in a few words."""
 
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")  # ends: when the client goes
         writer.write(answer)
         writer.close()
 

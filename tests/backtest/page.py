@@ -43,6 +43,7 @@ def printed(commands: Sequence[tuple[str, ...]]) -> str:
                 capture_output=True,
                 text=True,
                 check=True,
+                timeout=60,
             )
             lines = "\n".join(line.rstrip() for line in ended.stdout.splitlines())
             parts.append(f"\n```\n$ siaga112 {' '.join(command)}\n{lines}\n```\n")

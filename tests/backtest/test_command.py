@@ -194,7 +194,7 @@ def test_progress_on_a_terminal(config: Path, days: Path) -> None:
     here, there = pty.openpty()
     slow = "import siaga112.cli.progress as p; p.PATIENCE_SECONDS = 0.0; "
     command = [sys.executable, "-c", slow + "from siaga112.cli import main; main()"]
-    with subprocess.Popen(
+    with subprocess.Popen(  # ends: by itself, or at this test's limit
         [*command, "--config", str(config), "backtest", str(days), "--json"],
         stdout=subprocess.DEVNULL,
         stderr=there,

@@ -23,6 +23,7 @@ from tests.lab.agi_client import Answer, ask, no_processor
 from tests.lab.daemon import PROGRAM, Daemon, running
 from tests.lab.redis_servers import RedisServer, home
 from tests.samples import NOW
+from tests.waiting import within
 
 NUMBER: Final = "081211111111"
 CALLER: Final = Caller("+6281211111111")
@@ -88,7 +89,7 @@ class Rig:
 
     async def up(self, calls: int) -> None:
         """Wait until so many calls are in flight for the daemon."""
-        async with asyncio.timeout(20):
+        async with within(20, f"{calls} calls in progress"):
             while await self.metric("calls_in_progress") != calls:
                 pass  # each look is a question to the daemon
 
@@ -100,7 +101,7 @@ class Rig:
 
     async def told(self, reason: str, number: str = NUMBER) -> Answer:
         """Ask until that is the reason: a change is known to verdicts within a second, not at once."""
-        async with asyncio.timeout(20):
+        async with within(20, f"a verdict for the reason {reason}"):
             while (answer := await self.ask(number)).reason != reason:
                 pass  # each look is a caller's question
         return answer
@@ -144,7 +145,7 @@ class Rig:
 
     async def until_recorded(self, rows: int, seconds: float = 20.0) -> list[Entry]:
         """Wait until the ledger has so many rows; give them."""
-        async with asyncio.timeout(seconds):
+        async with within(seconds, f"{rows} rows in the ledger"):
             while len(found := await self.ledger()) < rows:
                 pass  # each look is a question to the store
         return found

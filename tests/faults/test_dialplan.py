@@ -67,11 +67,12 @@ async def test_a_frozen_daemon_costs_a_caller_two_seconds(version: Version, meas
         measured("proceeds after", await proceeds(pbx, seen), "s", at_most=GUARD_SECONDS)
         since = seen.mark()
         call = await place_call(pbx, number=CALLER)
-        await seen.wait_for(runs("AGI"), since=since)
+        uid = (await seen.caller_channel(CALLER, since=since))["Uniqueid"]
+        await seen.wait_for(lambda e: runs("AGI")(e) and e["Uniqueid"] == uid, since=since)
         loop = asyncio.get_running_loop()
         hung_up = loop.time()
         await call.hang_up()
-        await seen.wait_for(lambda e: e.name == "Hangup", since=since)
+        await seen.wait_for(lambda e: e.name == "Hangup" and e["Uniqueid"] == uid, since=since)
         measured("channel gone after", loop.time() - hung_up, "s", row="agi_zombie", at_most=GONE_SECONDS)
         assert await seen.action({"Action": "CoreShowChannels"}) != []
 

@@ -17,6 +17,7 @@ from tests.lab.daemon import Daemon, running
 from tests.lab.day import CONFIG
 from tests.lab.redis_servers import RedisServer
 from tests.pbx.test_supervisor import call
+from tests.waiting import within
 
 BLOCKED: Final = "081233333333"
 KNOWN_SECONDS: Final = 1.0
@@ -24,6 +25,7 @@ ASKING: Final = 4
 """Who keeps asking about the blocked caller."""
 
 REJECTED: Final = ("BLOCK", "blocked")
+SWITCHED_SECONDS: Final = 60.0
 LATE: Final = ("ALLOW", "deadline")
 """What a busy machine may answer."""
 
@@ -36,16 +38,18 @@ async def switch_off(daemon: Daemon, port: int, measured: Measured) -> None:
     rejected = asyncio.Event()
 
     async def until_freed() -> float:
-        while (answer := await ask(port, BLOCKED)).reason != "mode_off":
-            assert (answer.verdict, answer.reason) in {REJECTED, LATE}
-            if answer.reason == "blocked":
-                rejected.set()
-            await asyncio.sleep(PAUSE_SECONDS)  # the command needs a processor too
+        async with within(SWITCHED_SECONDS, "a verdict of mode off"):
+            while (answer := await ask(port, BLOCKED)).reason != "mode_off":
+                assert (answer.verdict, answer.reason) in {REJECTED, LATE}
+                if answer.reason == "blocked":
+                    rejected.set()
+                await asyncio.sleep(PAUSE_SECONDS)  # the command needs a processor too
         return time.perf_counter()
 
     async with asyncio.TaskGroup() as asking:
         freed = [asking.create_task(until_freed()) for _ in range(ASKING)]
-        await rejected.wait()
+        async with within(SWITCHED_SECONDS, "a rejected call"):
+            await rejected.wait()
         began = time.perf_counter()
         assert (await daemon.command("mode", "off", "--reason", "a flood")).code == 0
         ended = time.perf_counter()

@@ -50,12 +50,13 @@ def commands(count: int) -> Iterator[bytes]:
 def fill(server: RedisServer, count: int) -> None:
     """Send it all in one stream, reading the answers as they come."""
     with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(60)
         line.connect(server.url.removeprefix("unix://"))
         made = commands(count)
         for _ in range(0, count, CHUNK):
             line.sendall(b"".join(next(made) for _ in range(2 * CHUNK)))
             answers = 0
-            while answers < 2 * CHUNK:
+            while answers < 2 * CHUNK:  # ends: the socket has a timeout
                 answers += line.recv(1 << 20).count(b"\n")
 
 

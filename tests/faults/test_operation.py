@@ -17,6 +17,7 @@ from tests.faults.figures import Measured
 from tests.lab.agi_client import Probe, probing
 from tests.lab.daemon import running
 from tests.lab.redis_servers import RedisServer
+from tests.waiting import within
 
 pytestmark = pytest.mark.redis
 
@@ -183,7 +184,7 @@ async def test_a_hundred_scrapes_a_second_are_not_felt(redis: RedisServer, measu
 
             async def scrape() -> int:
                 async with client.get(found.daemon.metrics_url) as page:
-                    return len(await page.read())
+                    return len(await page.read())  # ends: aiohttp's own limit, five minutes
 
             scrapes = []
             for nth in range(int(RATE * CALM_SECONDS)):
@@ -208,7 +209,8 @@ async def test_slow_scrapers_are_not_felt(redis: RedisServer, measured: Measured
         writers = []
         async with probing(found.pbx.agi_port, *found.pids[:2]) as during:
             for _ in range(SLOW):
-                _, writer = await asyncio.open_connection("127.0.0.1", found.daemon.metrics_port, limit=1)
+                async with within(20, "a connection to /metrics"):
+                    _, writer = await asyncio.open_connection("127.0.0.1", found.daemon.metrics_port, limit=1)
                 writer.write(b"GET /metrics HTTP/1.1\r\nHost: lab\r\n\r\n" * 5)
                 writers.append(writer)
             await asyncio.sleep(CALM_SECONDS)

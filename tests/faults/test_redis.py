@@ -14,7 +14,7 @@ from tests.faults.conftest import NUMBER, Rig, rig
 from tests.faults.figures import Measured
 from tests.lab.agi_client import Answer
 from tests.lab.redis_servers import RedisServer, cluster, sentinels
-from tests.waiting import block_until
+from tests.waiting import block_until, within
 
 pytestmark = pytest.mark.redis
 
@@ -90,6 +90,7 @@ FAULTS: Final[dict[str, Fault]] = {
         lambda r: r.redis.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"), nothing, RIGHT
     ),
     "redis_scripts": Fault(lambda r: r.redis.ask("SCRIPT", "FLUSH"), nothing, RIGHT),
+    # ends: `block_until`
     "redis_loading": Fault(loading, lambda r: r.redis.wait(), DOWN),
     "redis_memory": Fault(set_("maxmemory", "1"), set_("maxmemory", "0"), RIGHT),
     "redis_readonly": Fault(
@@ -231,7 +232,7 @@ async def test_during_a_failover_no_verdict_waits_and_no_outcome_is_lost(measure
                 asyncio.to_thread(block_until, lambda: watched.failed_over(old), 60)
             )
             answers: list[Answer] = []
-            while not failing.done():
+            while not failing.done():  # ends: `failing` has 60 s
                 answers += await verdicts(running)
             await failing
             over = time.perf_counter()
@@ -311,7 +312,8 @@ async def test_a_redis_that_comes_back_with_less_is_read_anew(redis: RedisServer
         made = await running.daemon.command("block", OTHER, "--permanent", "--reason", "after the loss")
         assert made.code == 0, made.err
         began = time.perf_counter()
-        while (await running.ask(OTHER)).reason != "blocked":
-            pass  # each look is a caller's question
+        async with within(60, "the new block to be known"):
+            while (await running.ask(OTHER)).reason != "blocked":
+                pass  # each look is a caller's question
         measured("a new one is known after", time.perf_counter() - began, "s", at_most=1.0)
         assert await running.metric("replica_gaps_total") == 1

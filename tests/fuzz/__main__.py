@@ -87,7 +87,10 @@ def _fuzz(runs: int, name: str) -> _Fuzzed:
 
 def _atheris(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.one", name, *map(str, arguments)], capture_output=True, check=False
+        [sys.executable, "-m", "tests.fuzz.one", name, *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        timeout=3_600,
     )
 
 

@@ -65,6 +65,7 @@ def _import(folder: Path, lines: Iterable[str]) -> None:
             *("openmetrics", "--quiet", path, folder / "data"),
         ],
         check=True,
+        timeout=600,
     )
     path.unlink()
 

@@ -140,9 +140,9 @@ class Month:
         lot = self.drawn.lot
         genuine = sorted(MIDNIGHT + lot.randrange(28 * DAY) for _ in range(GENUINE))
         due, tick = self._next_call(), BEGINS
-        while tick < ENDS:
+        while tick < ENDS:  # ends: the clock is the month's own
             tick += TICK if tick < FINE else FINE_TICK
-            while due < millis(tick):
+            while due < millis(tick):  # ends: as above
                 self.now = due
                 is_genuine = bool(genuine) and genuine[0] <= due
                 if is_genuine:
@@ -205,7 +205,7 @@ class Month:
             if entry.finding.outcome is Outcome.ABANDONED and call.caller:
                 heappush(self._to_call_back, (call.ended + self.drawn.call_back(), call.caller))
         self._outbox.clear()
-        while self._to_call_back and self._to_call_back[0][0] <= self.now:
+        while self._to_call_back and self._to_call_back[0][0] <= self.now:  # ends: each takes one off
             await self._recorder.record([Reached(*heappop(self._to_call_back))])
         self.metrics.tallies(await self.store.tallies())
         self.metrics.callbacks(*await self.store.missed_count())

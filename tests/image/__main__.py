@@ -61,7 +61,9 @@ async def until(so: Callable[[], bool]) -> None:
 
 def buildah(*arguments: str) -> str:
     """Run buildah; give what it prints."""
-    return subprocess.run(["buildah", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["buildah", *arguments], check=True, capture_output=True, text=True, timeout=900
+    ).stdout.strip()
 
 
 @dataclass
@@ -138,7 +140,7 @@ class Service:
 
     def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it, as `docker compose exec` does."""
-        return subprocess.run(self.enter(*command), check=False, capture_output=True, text=True)
+        return subprocess.run(self.enter(*command), check=False, capture_output=True, text=True, timeout=900)
 
     def healthy(self) -> bool:
         """Run its health check, compose.yaml's or the image's own."""

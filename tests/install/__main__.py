@@ -40,9 +40,9 @@ started instead, as their user and with their credentials.
 def release(folder: Path) -> Path:
     """Build the sdist and the wheel, as they are released; give the unpacked sdist with the wheel in it."""
     hatch = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    subprocess.run(hatch, cwd=REPOSITORY, check=True, capture_output=True)
+    subprocess.run(hatch, cwd=REPOSITORY, check=True, capture_output=True, timeout=900)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
-    subprocess.run(["tar", "xzf", sdist, "-C", folder], check=True)
+    subprocess.run(["tar", "xzf", sdist, "-C", folder], check=True, timeout=900)
     unpacked = folder / sdist.name.removesuffix(".tar.gz")
     wheel.rename(unpacked / wheel.name)
     return unpacked
@@ -142,7 +142,7 @@ def main() -> int:
         again = [sys.executable, "-m", "tests.install", "inside", str(root), str(outside), *page]
         # The mounts end with their namespace: what is cleared away out here is the folder alone, never /dev.
         up = ("sh", "-ec", 'ip link set lo up; exec "$@"', "sh")
-        return subprocess.run([*OWN, *up, *again], check=False, pass_fds=[outside]).returncode
+        return subprocess.run([*OWN, *up, *again], check=False, pass_fds=[outside], timeout=900).returncode
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tests.install.log import Log
 from tests.lab.asterisk import OPERATORS
 from tests.lab.unpack import KEYRING, SUITES, mirror
 from tests.pbx.foreign import REPOSITORY, Admin, Block, Plain
+from tests.waiting import output
 
 PACKAGES: Final = ("asterisk", "curl", "systemd")
 """What a PBX in service has; all else is for the manual to install."""
@@ -52,7 +53,9 @@ def build(root: Path, release: Path) -> None:
         *('--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=APT::Get::Assume-Yes "true"'),
         *('--aptopt=APT::Install-Recommends "false"', f"--keyring={KEYRING}"),
     ]
-    subprocess.run([*command, SUITES["22"], root, mirror()], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        [*command, SUITES["22"], root, mirror()], check=True, stdin=subprocess.DEVNULL, timeout=900
+    )
     shutil.copytree(release, root / HERE.lstrip("/"))
     # A proxy may have a certificate of its own: pip believes there what this machine believes.
     shutil.copy(
@@ -85,7 +88,7 @@ class Machine(Admin):
         self._log = log
         self._running: list[subprocess.Popen[bytes]] = []
         for mount in (("--rbind", "/dev", f"{root}/dev"), ("-t", "proc", "proc", f"{root}/proc")):
-            subprocess.run(["mount", *mount], check=True)
+            subprocess.run(["mount", *mount], check=True, timeout=900)
 
     def place(self, path: str) -> Path:
         """Say where it is below."""
@@ -140,8 +143,8 @@ class Machine(Admin):
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=[self._outside] if into else [],
         )
-        output, _ = await process.communicate()
-        said = output.decode().replace(NO_CARD, "")
+        told, _ = await output(process, line, 900)
+        said = told.decode().replace(NO_CARD, "")
         # The manual's own word: check-config rightly misses the secret.
         assert process.returncode == 0 or line.endswith("check-config"), f"{line}\n{said}"
         return said
@@ -203,8 +206,8 @@ class Machine(Admin):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        output, _ = await process.communicate()
-        return output.decode().replace(NO_CARD, "") if process.returncode == 0 else ""
+        told, _ = await output(process, f"the console's {command!r}")
+        return told.decode().replace(NO_CARD, "") if process.returncode == 0 else ""
 
     def stop(self) -> None:
         """End what was started."""

@@ -23,7 +23,7 @@ async def lab(version: Version) -> None:
         print(f"  FastAGI  expected at 127.0.0.1:{pbx.agi_port}")
         print(f"  console  {' '.join(pbx.console_command)} -r")
         print("Ctrl-C ends it.", flush=True)
-        await stop.wait()
+        await stop.wait()  # ends: at Ctrl-C
 
 
 def main() -> int:

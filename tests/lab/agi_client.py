@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.waiting import output, within
+
 PATIENCE_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 0.005
 
@@ -145,12 +147,13 @@ async def probing(port: int, *pids: int, number: str = "081299999999") -> AsyncI
     )
     assert process.stdin
     assert process.stdout
-    await process.stdout.readline()  # it has begun
     try:
+        async with within(PATIENCE_SECONDS, "the first answer to the probing caller"):
+            await process.stdout.readline()
         yield probe
     finally:
         process.stdin.close()
-        out, _ = await process.communicate()
+        out, _ = await output(process, "the probing caller")
     probe.waits = json.loads(out)
 
 
@@ -158,7 +161,7 @@ def _wait(port: int, number: str, pids: Sequence[int]) -> float:
     noise, began = no_processor(*pids), time.perf_counter()
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as line:
         line.sendall(request(number))
-        while b"SIAGA_VERDICT" not in (said := line.recv(4_096)):
+        while b"SIAGA_VERDICT" not in (said := line.recv(4_096)):  # ends: the socket has a timeout
             if not said:
                 raise ConnectionError("closed without a verdict")
             line.sendall(OK)

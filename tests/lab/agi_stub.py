@@ -28,7 +28,7 @@ class AgiStub:
             request = [line async for line in _lines(reader)]
             self.requests.append(request)
             if self.silent:
-                await reader.read()
+                await reader.read()  # ends: when the PBX hangs up
                 return
             number = next((line for line in request if line.startswith("agi_arg_1: ")), "")
             commands = self.callers.get(number.removeprefix("agi_arg_1: "), self.commands)
@@ -39,17 +39,19 @@ class AgiStub:
             for command in commands:
                 if not self.pipelined:
                     writer.write(f"{command}\n".encode())
-                replies.append((await reader.readline()).decode("utf-8", "replace").rstrip("\n"))
+                reply = await reader.readline()  # ends: when the PBX hangs up
+                replies.append(reply.decode("utf-8", "replace").rstrip("\n"))
         except ConnectionError:
             return  # the PBX may leave at any time: that is what is being tried
         finally:
             writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await writer.wait_closed()
 
 
 async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
-    while line := (await reader.readline()).decode("utf-8", "replace").rstrip("\n"):
+    while line := (await reader.readline()).decode("utf-8", "replace").rstrip("\n"):  # ends: at hang-up
         yield line
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
+from tests.lab.connections import ports_towards
+from tests.waiting import until, within
+
 MESSAGE_END: Final = b"\r\n\r\n"
 # A busy test machine is slow, a broken PBX is silent: enough for the first, short enough for the second.
 PATIENCE_SECONDS: Final = 15.0
@@ -38,6 +41,12 @@ class ActionError(RuntimeError):
     """The PBX answered an action with an error."""
 
 
+def _port(address: str) -> int:
+    """Take the port off an address as Asterisk writes it: IPV4/TCP/127.0.0.1/40222."""
+    port = address.rpartition("/")[2]
+    return int(port) if port.isdigit() else 0
+
+
 class Observer:
     """A connected AMI user. Use `connect`, or `Asterisk.observe`, and `async with`."""
 
@@ -55,8 +64,9 @@ class Observer:
     @classmethod
     async def connect(cls, port: int, username: str, secret: str) -> Self:
         """Log in; raise ActionError if the PBX refuses."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
-        await reader.readline()  # the banner
+        async with within(PATIENCE_SECONDS, f"the banner of the manager interface at port {port}"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
+            await reader.readline()
         observer = cls(reader, writer)
         try:
             await observer.action({"Action": "Login", "Username": username, "Secret": secret})
@@ -133,6 +143,15 @@ class Observer:
             timeout=timeout,
         )
 
+    async def login_of(self, pid: int, *, timeout: float = PATIENCE_SECONDS) -> Event:
+        """Give the login of that process, whoever else logs in as the same user."""
+        _, port = self._writer.get_extra_info("peername")
+        await until(lambda: bool(ports_towards(port, pid)), timeout, f"a connection of process {pid}")
+        return await self.wait_for(
+            lambda e: e.name == "SuccessfulAuth" and _port(e["RemoteAddress"]) in ports_towards(port, pid),
+            timeout=timeout,
+        )
+
     async def action(self, headers: Mapping[str, str], *, timeout: float = PATIENCE_SECONDS) -> list[Event]:
         """Send an action; give its response, followed by the events of a list if it answers with one."""
         action_id = f"lab-{next(self._ids)}"
@@ -140,7 +159,7 @@ class Observer:
         lines = [f"{key}: {value}" for key, value in {**headers, "ActionID": action_id}.items()]
         try:
             self._writer.write("\r\n".join([*lines, "", ""]).encode())
-            async with asyncio.timeout(timeout):
+            async with within(timeout, f"the answer to {headers['Action']}"):
                 answer = [await replies.get()]
                 if answer[0]["Response"] == "Error":
                     raise ActionError(answer[0]["Message"])
@@ -168,8 +187,8 @@ class Observer:
 
     async def _listen(self) -> None:
         try:
-            while True:
-                raw = await self._reader.readuntil(MESSAGE_END)
+            while True:  # ends: at `close`
+                raw = await self._reader.readuntil(MESSAGE_END)  # ends: at `close`
                 if self._tape is not None:
                     self._tape.write(raw)
                 event = Event(raw)

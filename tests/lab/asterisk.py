@@ -14,6 +14,7 @@ from typing import Final, Self
 from tests.lab import ports
 from tests.lab.ami import ActionError, Observer
 from tests.lab.unpack import AsteriskRoot
+from tests.waiting import killed, output
 
 SHIPPED: Final = Path(__file__).resolve().parents[2] / "asterisk"
 SHIPPED_SECRET: Final = "change-me"
@@ -199,14 +200,15 @@ class Asterisk:
 
     async def boot(self) -> None:
         """Start the process, on the same ports as before, and wait until it takes calls."""
-        output = (self.folder / "log/console.log").open("ab")
-        with output:
+        console = (self.folder / "log/console.log").open("ab")
+        with console:
             self._process = await asyncio.create_subprocess_exec(
+                *("setpriv", "--pdeathsig", "KILL"),  # it does not outlive a test that is killed
                 *self.console_command,
                 *("-f", "-q"),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=console,
+                stderr=console,
                 # Its own session: a Ctrl-C in the terminal is for the test, which then stops the PBX.
                 start_new_session=True,
             )
@@ -235,8 +237,8 @@ class Asterisk:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
-        return output.decode("utf-8", "replace")
+        said, _ = await output(process, f"the console's {command!r}")
+        return said.decode("utf-8", "replace")
 
     def pause(self) -> None:
         """Freeze the PBX (SIGSTOP)."""
@@ -250,8 +252,7 @@ class Asterisk:
         """End the PBX as a power cut would."""
         process = self._process
         if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
+            await killed(process)
 
     def before_stop(self, end: Callable[[], Awaitable[None]]) -> None:
         """Have this awaited when the lab is cleared: nothing outlives its PBX."""

@@ -19,7 +19,7 @@ class Certificates:
         """Make them with openssl."""
 
         def openssl(*arguments: str) -> None:
-            subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+            subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
 
         new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         (folder / "names").write_text(f"subjectAltName=IP:{LOOPBACK}\nauthorityKeyIdentifier=keyid\n")

@@ -4,11 +4,13 @@ import asyncio
 import base64
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import ClientSession, ClientWebSocketResponse
+
+from tests.waiting import killed, within
 
 PATIENCE: Final = 30.0
 FLAGS: Final = (
@@ -61,7 +63,7 @@ class Tab:
         return (await self._until(self._number))["result"]
 
     async def _until(self, wanted: int | str) -> Any:
-        async with asyncio.timeout(PATIENCE):
+        async with within(PATIENCE, f"Chromium's word of {wanted}"):
             while True:
                 message = await self.socket.receive_json()
                 self._note(message.get("method"), message.get("params", {}))
@@ -92,25 +94,23 @@ async def tab() -> AsyncIterator[Tab]:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(PATIENCE):
-                address = await _address(process)
+            address = await _address(process)
             async with ClientSession() as session:
                 async with session.get(f"http://{address}/json/list") as answer:
                     pages = [one for one in await answer.json() if one["type"] == "page"]
                 async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=2**26) as socket:
                     yield Tab(socket)
         finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()
+            await killed(process)
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:
     """Give where it listens, as it says itself."""
     assert process.stderr
     said = []
-    while line := (await process.stderr.readline()).decode():
-        said.append(line)
-        if "DevTools listening on ws://" in line:
-            return line.split("ws://")[1].split("/")[0]
+    async with within(PATIENCE, "the address of Chromium's DevTools"):
+        while line := (await process.stderr.readline()).decode():
+            said.append(line)
+            if "DevTools listening on ws://" in line:
+                return line.split("ws://")[1].split("/")[0]
     raise RuntimeError("".join(said))

@@ -20,6 +20,7 @@ import aiohttp
 from siaga112.adapters import redis_embedded
 from tests.lab import ports
 from tests.printed import without_secrets
+from tests.waiting import ended, output, within
 
 PATIENCE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
@@ -108,7 +109,7 @@ class Daemon:
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
-        async for raw in process.stderr:
+        async for raw in process.stderr:  # ends: with the process
             text = without_secrets(raw.decode("utf-8", "replace").rstrip("\n"))
             try:
                 self.lines.append(json.loads(text))
@@ -165,7 +166,7 @@ class Daemon:
 
     async def command(self, *arguments: str) -> Output:
         """Run another `siaga112` command with the daemon's configuration, to its end."""
-        return await self.finish(await self.begin(*arguments))
+        return await self.finish(await self.begin(*arguments), f"siaga112 {' '.join(arguments)}")
 
     async def begin(self, *arguments: str) -> asyncio.subprocess.Process:
         """Start another `siaga112` command with the daemon's configuration."""
@@ -179,9 +180,11 @@ class Daemon:
         )
 
     @staticmethod
-    async def finish(process: asyncio.subprocess.Process) -> Output:
-        """Wait for a command's end."""
-        out, err = await process.communicate()
+    async def finish(
+        process: asyncio.subprocess.Process, what: str = "a command", seconds: float = PATIENCE_SECONDS
+    ) -> Output:
+        """Wait for a command's end. Kills it and raises TimeoutError if it does not come."""
+        out, err = await output(process, what, seconds)
         return Output(process.returncode or 0, without_secrets(out.decode()), without_secrets(err.decode()))
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -203,8 +206,9 @@ class Daemon:
         """Wait for its end and its last log line; give its exit code."""
         assert self._process is not None
         assert self._reading is not None
-        code = await self._process.wait()
-        await self._reading
+        code = await ended(self._process, "siaga112 run")
+        async with within(PATIENCE_SECONDS, "the last line of siaga112 run, whose pipe somebody holds open"):
+            await self._reading
         return code
 
     def signal(self, number: signal.Signals) -> None:
@@ -218,14 +222,16 @@ async def end_private_redis(state_dir: Path) -> None:
     Its pid is that of who listens at its socket (unix(7), SO_PEERCRED).
     """
     try:
-        reader, writer = await asyncio.open_unix_connection(redis_embedded.socket_path(state_dir))
+        async with within(PATIENCE_SECONDS, "a connection to the private Redis"):
+            reader, writer = await asyncio.open_unix_connection(redis_embedded.socket_path(state_dir))
     except (FileNotFoundError, ConnectionRefusedError):
         return
     line: socket.socket = writer.get_extra_info("socket")
     pid, _, _ = struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(ConnectionError):
-        await reader.read()  # its end ends the connection
+    async with within(PATIENCE_SECONDS, f"the end of the private Redis (pid {pid})"):
+        with contextlib.suppress(ConnectionError):
+            await reader.read()  # its end ends the connection
     writer.close()
 
 

@@ -145,7 +145,7 @@ class Day:
         """Play everything; three lanes at once, since three callers do not wait for each other."""
         playing = asyncio.create_task(self._play())
         try:
-            while (row := await self._rows.get()) is not None:
+            while (row := await self._rows.get()) is not None:  # ends: each row has its bounds
                 yield row
         finally:
             playing.cancel()

@@ -68,7 +68,7 @@ async def stay(pbx: Asterisk, daemon: Daemon) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    await stop.wait()  # ends: at Ctrl-C
 
 
 async def demo() -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from tests.lab.sound import Sound
+from tests.waiting import within
 
 PATIENCE_SECONDS: Final = 15.0
 _ids: Final = itertools.count(1)
@@ -90,7 +91,11 @@ class Leg:
     async def answer(self) -> None:
         """Pick up, and wait until the PBX knows."""
         self._answer_invite("200 OK", body=self.sdp())
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        await self.taken()
+
+    async def taken(self) -> None:
+        """Wait until somebody has picked up, at whichever end."""
+        async with within(PATIENCE_SECONDS, f"an answer to {self.call_id}"):
             await self.answered.wait()
 
     def refuse(self, status: str = BUSY_HERE) -> None:
@@ -112,7 +117,7 @@ class Leg:
 
     async def ended(self) -> None:
         """Wait until the call is over, whoever ended it."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with within(PATIENCE_SECONDS, f"the end of {self.call_id}"):
             await self.over.wait()
 
     async def hold(self) -> None:
@@ -126,7 +131,7 @@ class Leg:
     async def _negotiate(self, direction: str) -> None:
         self._negotiated.clear()
         self.request("INVITE", body=self.sdp(direction))
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with within(PATIENCE_SECONDS, f"the answer to a re-INVITE of {self.call_id}"):
             await self._negotiated.wait()
 
     def transfer(self, extension: str) -> None:
@@ -283,7 +288,7 @@ class Phone(asyncio.DatagramProtocol):
 
     async def ringing(self) -> Leg:
         """Wait for the next call to ring here."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with within(PATIENCE_SECONDS, f"a call to ring at {self.name}"):
             return await self._calls.get()
 
     def call(self, extension: str) -> Leg:

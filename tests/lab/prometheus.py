@@ -13,6 +13,7 @@ from typing import Any, Final
 import aiohttp
 
 from tests.lab import ports
+from tests.waiting import ended, within
 
 RULES: Final = Path(__file__).parents[2] / "config" / "prometheus"
 START_SECONDS: Final = 30.0
@@ -67,7 +68,7 @@ class Prometheus:
     async def has_ruled(self, seconds: float) -> None:
         """Return when all groups of rules have been evaluated anew, or raise TimeoutError."""
         since = time.time()
-        async with asyncio.timeout(seconds):
+        async with within(seconds, "an evaluation of all rules"):
             while await self._ruled_at() < since:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -142,7 +143,7 @@ async def serving(folder: Path, config: str, *options: str) -> AsyncIterator[Pro
                 yield Prometheus(url, session)
         finally:
             process.terminate()
-            await process.wait()
+            await ended(process, "Prometheus")
 
 
 def _end(log: Path) -> str:

@@ -20,12 +20,16 @@ from redis.exceptions import RedisError
 
 from tests.lab import ports
 from tests.lab.certificates import LOOPBACK, Certificates
-from tests.waiting import block_until
+from tests.waiting import block_until, reap
 
 ACL: Final = Path(__file__).parents[2] / "config" / "redis-acl.conf"
 LOGIN: Final = "siaga112:change-me"
 MASTER: Final = "siaga"
 SLOTS: Final = 16_384
+STARTED_SECONDS: Final = 60.0
+DOWN_MILLIS: Final = 3_000
+"""Longer than a busy machine keeps a replica waiting for a processor: one that the sentinels hold for lost
+is no longer waited for when a write is acknowledged, and may be the next master all the same."""
 
 
 class RedisServer:
@@ -62,12 +66,12 @@ class RedisServer:
             ["redis-server", self._home / "redis.conf", *options, *self._arguments]
         )
         if wait:
-            self.wait()
+            self.wait()  # ends: `block_until`
 
     def wait(self) -> None:
         """Return when it answers."""
         try:
-            block_until(self._answers)
+            block_until(self._answers, STARTED_SECONDS, "an answer of redis-server")
         except TimeoutError as error:
             error.add_note((self._home / "redis.log").read_text())
             raise
@@ -85,8 +89,7 @@ class RedisServer:
     def stop(self) -> None:
         """Kill it, also a paused one."""
         if self._process:
-            self._process.kill()
-            self._process.wait()
+            reap(self._process)
             self._process = None
 
     def ask(self, *command: str | int) -> Any:
@@ -203,7 +206,7 @@ def sentinels(*, encrypted: bool = False) -> Iterator[Sentinels]:
             servers[port] = stack.enter_context(RedisServer(folder / f"{port}", *lines))
         watch = [
             f"sentinel monitor {MASTER} {LOOPBACK} {first} 2",
-            f"sentinel down-after-milliseconds {MASTER} 500",
+            f"sentinel down-after-milliseconds {MASTER} {DOWN_MILLIS}",
             f"sentinel failover-timeout {MASTER} 3000",
         ]
         watching = {
@@ -216,8 +219,16 @@ def sentinels(*, encrypted: bool = False) -> Iterator[Sentinels]:
         found = Sentinels(
             servers, [*watching.values()], f"{reach.scheme}+sentinel://{LOGIN}@{hosts}/{MASTER}{reach.query}"
         )
-        block_until(lambda: all(_sees_all(one, len(others)) for one in found.sentinels))
-        block_until(lambda: int(servers[first].ask("INFO", "replication")["connected_slaves"]) == len(others))
+        block_until(
+            lambda: all(_sees_all(one, len(others)) for one in found.sentinels),
+            STARTED_SECONDS,
+            "the sentinels to know each other and the replicas",
+        )
+        block_until(
+            lambda: int(servers[first].ask("INFO", "replication")["connected_slaves"]) == len(others),
+            STARTED_SECONDS,
+            "the replicas to follow the master",
+        )
         yield found
 
 
@@ -302,7 +313,11 @@ def cluster(*, encrypted: bool = False) -> Iterator[Cluster]:
         bounds = [SLOTS * number // 3 for number in range(4)]
         for number, node in enumerate(masters):
             node.ask("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
-        block_until(lambda: all(_knows_all(node) for node in nodes.values()))
+        block_until(
+            lambda: all(_knows_all(node) for node in nodes.values()),
+            STARTED_SECONDS,
+            "the nodes of the cluster to know each other",
+        )
         hosts = ",".join(f"{LOOPBACK}:{port}" for port in [*nodes][:3])
         yield Cluster(nodes, f"{reach.scheme}+cluster://{LOGIN}@{hosts}{reach.query}")
 

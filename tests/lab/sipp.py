@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from tests.lab import ports
 from tests.lab.asterisk import Asterisk
+from tests.waiting import killed, within
 
 PATIENCE_SECONDS: Final = 15.0
 # How many real calls this run has placed, by the version of the PBX.
@@ -196,7 +197,7 @@ class Call:
 
     async def hang_up(self) -> Ending:
         """Put the receiver down: BYE if the call was answered, CANCEL if not."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with within(PATIENCE_SECONDS, f"the caller {self.number or 'nobody'} to hang up"):
             for attempt in itertools.count(1):
                 # SIPp ignores what reaches it between two steps of its scenario: tell it until it has acted.
                 if self._process.returncode is not None or self._has_hung_up():
@@ -218,8 +219,12 @@ class Call:
 
     async def ended(self, *, timeout: float = PATIENCE_SECONDS) -> Ending:
         """Wait until the call is over, whoever ends it."""
-        async with asyncio.timeout(timeout):
-            await self._process.wait()
+        try:
+            async with within(timeout, f"the end of the call from {self.number or 'nobody'}"):
+                await self._process.wait()
+        except TimeoutError as error:
+            error.add_note(self.last_words())
+            raise
         return _ending(self.messages())
 
     def messages(self) -> str:
@@ -236,8 +241,7 @@ class Call:
     async def abort(self) -> None:
         """End the caller's process without a word to the PBX, as a lost phone would."""
         if self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+            await killed(self._process)
 
 
 async def place_call(

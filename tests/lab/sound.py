@@ -91,7 +91,7 @@ class Sound:
             await asyncio.sleep(PACKET_SECONDS)
 
     def _listen(self) -> None:
-        while True:
+        while True:  # ends: the socket does not block
             try:
                 packet = self._socket.recv(2048)
             except BlockingIOError:

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+from tests.waiting import ended, killed
+
 PATIENCE_SECONDS: Final = 20.0
 CONTROLS: Final = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\r")
 
@@ -58,8 +60,7 @@ class Terminal:
 
     async def ended(self) -> int:
         """Wait for the program's end; give its exit code."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.process.wait()
+        return await ended(self.process, "the program in the terminal", PATIENCE_SECONDS)
 
 
 def resize(terminal: int, columns: int, rows: int) -> None:
@@ -89,7 +90,6 @@ async def terminal(
     finally:
         loop.remove_reader(ours)
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            await killed(process)
         os.close(ours)
         os.close(theirs)

@@ -20,6 +20,8 @@ Progress = Callable[[str], None]
 SUITES: Final[dict[Version, str]] = {"22": "forky", "16": "bullseye"}
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 HEARTBEAT_SECONDS: Final = 5.0
+# A slow mirror is slow; one that says nothing more is given up.
+UNPACK_SECONDS: Final = 900.0
 # Not lib64/…: on bullseye that is a link to an absolute path, which leaves the root.
 LOADER: Final = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 
@@ -47,7 +49,7 @@ def _installed(version: Version) -> AsteriskRoot | None:
     binary = shutil.which("asterisk")
     if binary is None:
         return None
-    said = subprocess.run([binary, "-V"], capture_output=True, text=True, check=False).stdout
+    said = subprocess.run([binary, "-V"], capture_output=True, text=True, check=False, timeout=60).stdout
     if not said.startswith(f"Asterisk {version}."):
         return None
     libraries = (*Path("/usr/lib").glob("*/asterisk"), Path("/usr/lib/asterisk"), Path("/usr/lib64/asterisk"))
@@ -123,13 +125,17 @@ def _unpack(suite: str, root: Path, progress: Progress) -> None:
 
 def _run(command: list[str], output: IO[str], what: str, progress: Progress) -> None:
     began = time.monotonic()
+    # ends: it is killed after UNPACK_SECONDS
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process:
         while True:
             try:
                 process.wait(HEARTBEAT_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                progress(f"{what}: {time.monotonic() - began:.0f} s")
+                took = time.monotonic() - began
+                progress(f"{what}: {took:.0f} s")
+                if took > UNPACK_SECONDS:
+                    process.kill()
             except BaseException:
                 process.terminate()
                 raise

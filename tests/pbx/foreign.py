@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from tests.lab.asterisk import OPERATORS, Asterisk
+from tests.waiting import output
 
 REPOSITORY: Final = Path(__file__).parents[2]
 MANUAL: Final = REPOSITORY / "docs" / "manual.md"
@@ -265,6 +266,6 @@ class LabAdmin(Admin):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
-        assert process.returncode == 0, f"{script}\n{output.decode()}"
-        return output.decode()
+        said, _ = await output(process, script)
+        assert process.returncode == 0, f"{script}\n{said.decode()}"
+        return said.decode()

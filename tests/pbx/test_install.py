@@ -10,8 +10,10 @@ from typing import Final
 import pytest
 
 from tests.lab import Event, Observer, Version, find, place_call, ports
+from tests.lab.agi_client import ask
 from tests.lab.daemon import Daemon
 from tests.pbx.foreign import Foreign, FreePbx, LabAdmin, Plain, blocks
+from tests.waiting import within
 
 pytestmark = pytest.mark.pbx
 CALLER: Final = "081234567890"
@@ -25,12 +27,22 @@ PBXS: Final = [
 
 
 async def served(pbx: Foreign, seen: Observer) -> Event:
-    """Call, press 1, talk to the operator; give the event of the bridge."""
+    """Call, press 1, talk to the operator; give the event of this caller's bridge, not of the one before."""
     since = seen.mark()
     call = await place_call(pbx, number=CALLER, presses="1")
-    bridged = await seen.wait_for(lambda e: e.name == "BridgeEnter", since=since, timeout=30)
+    uid = (await seen.caller_channel(CALLER, since=since, timeout=30))["Uniqueid"]
+    bridged = await seen.wait_for(
+        lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == uid, since=since, timeout=30
+    )
     assert (await call.hang_up()).status == 200
     return bridged
+
+
+async def known(pbx: Foreign, reason: str) -> None:
+    """Ask until that is the verdict's reason: a decision is known within a second, not at once."""
+    async with within(30, f"a verdict for the reason {reason}"):
+        while (await ask(pbx.agi_port, CALLER)).reason != reason:
+            pass  # each look is a caller's question
 
 
 @asynccontextmanager
@@ -90,13 +102,15 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
                 since = seen.mark()
                 bridged = await served(pbx, seen)
                 verdict = await seen.wait_for(
-                    lambda e: e.name == "VarSet" and e["Variable"] == "SIAGA_REASON", since=since
+                    lambda e: (
+                        e.name == "VarSet"
+                        and e["Variable"] == "SIAGA_REASON"
+                        and e["Uniqueid"] == bridged["Uniqueid"]
+                    ),
+                    since=since,
                 )
                 assert verdict["Value"] == "not_blocked"
-                settled = await track.wait_for(
-                    lambda line: line["event"] == "call" and line["outcome"] == "answered"
-                )
-                assert bridged["Linkedid"] == settled["call"]
+                assert (await track.settled(bridged["Uniqueid"]))["outcome"] == "answered"
 
                 await admin.do(look)
                 assert "answered" in admin.printed[-1]
@@ -105,8 +119,10 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
                 await admin.do(enforce)
                 await screen.wait_for(lambda line: line["event"] == "mode" and line["mode"] == "enforce")
                 await admin.do(block)
+                await known(pbx, "blocked")
                 assert (await (await place_call(pbx, number=CALLER)).ended()).status == 403
                 await admin.do(unblock)
+                await known(pbx, "not_blocked")
                 await served(pbx, seen)
             warned = (line.replace(str(pbx.folder), "") for line in pbx.warnings())
             assert [line for line in warned if "siaga112" in line] == []

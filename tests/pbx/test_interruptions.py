@@ -1,6 +1,7 @@
 """The thread is cut: AMI lost, the PBX restarted or killed, the daemon restarted; nobody pays for it."""
 
 import asyncio
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from tests.faults.figures import Measured
 from tests.lab import Asterisk, Observer, Version, find, place_call
 from tests.lab.daemon import Daemon, running
 from tests.lab.day import CONFIG
+from tests.waiting import until
 
 pytestmark = pytest.mark.pbx
 
@@ -149,16 +151,18 @@ async def test_a_capture_tells_the_same_again(version: Version, tmp_path: Path) 
     """What `record --pseudonyms` takes from the live PBX, `replay` settles the same, number hidden."""
     async with lab(version) as (pbx, seen, daemon):
         file = tmp_path / "capture.ami"
-        since = seen.mark()
         recording = await daemon.begin("record", str(file), "--pseudonyms")
-        await seen.wait_for(
-            lambda e: e.name == "SuccessfulAuth" and e["AccountID"] == "siaga112", since=since
-        )
+        await seen.login_of(recording.pid, timeout=60)
         call = await place_call(pbx, number=NUMBERS[0], presses="1")
         uid = await _uid(seen, NUMBERS[0])
         await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == uid)
         await call.hang_up()
         live = await daemon.settled(uid)
+        # The daemon may have read the end of the call before the recorder has: each has its own connection.
+        end = re.compile(rb"Event: Hangup\r\n(?:[^\r\n]+\r\n)*?Uniqueid: " + uid.encode() + rb"\r\n")
+        await until(
+            lambda: end.search(file.read_bytes()) is not None, 60, "the end of the call in the capture"
+        )
         recording.send_signal(signal.SIGINT)
         assert (await daemon.finish(recording)).code == 0
         replayed = (await daemon.command("replay", str(file), "--json")).json

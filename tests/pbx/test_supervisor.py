@@ -13,6 +13,7 @@ from tests.lab.daemon import Daemon, running
 from tests.lab.day import GLOBALS, Witnessed
 from tests.pbx.scenarios.play import theatre
 from tests.pbx.scenarios.scenario import ANSWERS, NEVER_ANSWERS
+from tests.waiting import within
 
 pytestmark = pytest.mark.pbx
 
@@ -102,7 +103,7 @@ async def test_a_call_back_closes_what_was_abandoned(version: Version) -> None:
         operator = stage.phones["101"].call(CALLER)
         citizen = await stage.phones["citizen"].ringing()
         await citizen.answer()
-        async with asyncio.timeout(10):
+        async with within(60, "the end of the call-back list"):
             while (await daemon.command("callbacks", "--json")).json:
                 pass  # each look is a question to the store
         await citizen.hang_up()

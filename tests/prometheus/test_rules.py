@@ -38,6 +38,7 @@ def promtool(*arguments: str | Path) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        timeout=60,
     )
     return ran.stdout if ran.returncode else ""
 

@@ -58,7 +58,7 @@ def main() -> None:
     for number, name in ((1, "report"), (2, "report-2")):
         only = ["-f", f"{number}", "-l", f"{number}", "-singlefile"]
         command = ["pdftoppm", "-png", "-r", f"{DPI}", *only, "-", str(IMAGES / name)]
-        subprocess.run(command, input=pdf, check=True)
+        subprocess.run(command, input=pdf, check=True, timeout=60)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ async def check(chromium: Tab, file: Path) -> str:
 
 
 def _pdfinfo(printed: bytes) -> dict[str, str]:
-    told = subprocess.run(["pdfinfo", "-"], input=printed, capture_output=True, check=True).stdout.decode()
+    told = subprocess.run(
+        ["pdfinfo", "-"], input=printed, capture_output=True, check=True, timeout=60
+    ).stdout.decode()
     return dict(re.findall(r"(\w[\w ]+):\s+(.+)", told))
 
 

@@ -18,7 +18,7 @@ from tests.adapters.changes import blocked_for_good, change
 from tests.samples import CALLER, OTHER
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
-from tests.waiting import until
+from tests.waiting import until, within
 
 LIMIT = 1.0
 
@@ -125,14 +125,15 @@ async def test_a_gap_in_the_feed_is_read_anew_and_verdicts_ask_meanwhile() -> No
 
         async def held_up() -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
             reading.set()
-            await go_on.wait()
+            await go_on.wait()  # ends: in the test's last lines
             async for page in standings():
                 yield page
 
         bench.store.standings = held_up  # type: ignore[method-assign] # to be there at that moment
         await bench.store.erase(CALLER)  # and the feed with it
         await change(bench.store, blocked_for_good, OTHER)
-        await reading.wait()
+        async with within(5, "the reading to begin"):
+            await reading.wait()
         assert (bench.knows(CALLER), bench.knows(OTHER)) == (None, None)
         go_on.set()
         await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT))
@@ -211,8 +212,9 @@ def test_after_a_look_the_replica_is_the_store(steps: list[tuple[str, Caller]]) 
                 case "cut":
                     bench.store.cut_feed()
                 case _:
-                    while await bench.replica._look():
-                        pass
+                    async with within(20, "the replica to have read all"):
+                        while await bench.replica._look():
+                            pass
                     for one in (CALLER, OTHER):
                         assert bench.knows(one) == await bench.store.standing(one)
 

@@ -63,7 +63,7 @@ def raising(error: Exception) -> Answer:
 
 async def hanging() -> Standing:
     """Never answer."""
-    await asyncio.Event().wait()
+    await asyncio.Event().wait()  # ends: at the deadline that is tried
     raise AssertionError
 
 

@@ -14,7 +14,7 @@ from tests.core.table import events
 from tests.samples import CALLER, NOW, entry, prank
 from tests.service.meter import KeptMeter
 from tests.service.test_pipeline import MemoryOutbox, Site, leaves_menu
-from tests.waiting import until
+from tests.waiting import until, within
 
 ENTRIES = [entry(prank(n)) for n in range(2 * BATCH + 1)]
 
@@ -30,7 +30,8 @@ class Disk(MemoryOutbox):
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
         """Keep it, when let."""
         self.asked.append(("append", [_name(one) for one in settled]))
-        await self.turn.wait()
+        async with within(20, "the disk's turn"):
+            await self.turn.wait()
         await super().append(settled)
 
     async def note(self, begun: Sequence[Entry]) -> None:

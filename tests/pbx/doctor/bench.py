@@ -19,6 +19,7 @@ from tests.lab.asterisk import SHIPPED
 from tests.lab.daemon import Daemon, running
 from tests.lab.redis_servers import ACL, LOGIN, RedisServer, home
 from tests.pbx.doctor.fault import Edit
+from tests.waiting import output
 
 RELOAD: Final = {
     "extensions.conf": "dialplan reload",
@@ -167,7 +168,7 @@ class Bench:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate()
+        out, err = await output(process, "siaga112 doctor")
         assert not err, err.decode()
         rows = json.loads(out)
         return process.returncode or 0, [

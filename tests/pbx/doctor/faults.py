@@ -16,7 +16,7 @@ from tests.lab.asterisk import SHIPPED
 from tests.lab.sipp import place_call
 from tests.pbx.doctor.bench import FORGOTTEN, Bench, closed_port
 from tests.pbx.doctor.fault import Arrange, Edit, Fault, Settings
-from tests.waiting import until
+from tests.waiting import until, within
 
 USER: Final = "manager.d/siaga112.conf"
 READ: Final = "read = system,call,agent,user,dialplan"
@@ -142,18 +142,22 @@ async def another_server(_: Bench) -> AsyncIterator[Settings]:
         yield {"agi.port": port}
 
 
+RELAY_SECONDS: Final = 30.0
+
+
 @asynccontextmanager
 async def slow_daemon(bench: Bench) -> AsyncIterator[Settings]:
     """Have the real daemon behind a line that takes 200 ms each way."""
     port = closed_port()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ours_in, ours_out = await asyncio.open_connection("127.0.0.1", bench.pbx.agi_port)
-        ours_out.write(await reader.readuntil(b"\n\n"))
-        while line := await ours_in.readline():
-            await asyncio.sleep(0.2)  # the fault itself
-            writer.write(line)
-            ours_out.write(await reader.readline())
+        async with within(RELAY_SECONDS, "the end of a relayed question"):
+            ours_in, ours_out = await asyncio.open_connection("127.0.0.1", bench.pbx.agi_port)
+            ours_out.write(await reader.readuntil(b"\n\n"))
+            while line := await ours_in.readline():
+                await asyncio.sleep(0.2)  # the fault itself
+                writer.write(line)
+                ours_out.write(await reader.readline())
         ours_out.close()
         writer.close()
 

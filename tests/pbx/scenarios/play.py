@@ -24,6 +24,7 @@ from tests.pbx.scenarios.scenario import SHIPPED as SHIPPED_CENTRE
 from tests.pbx.scenarios.scenario import Centre, Scenario
 from tests.pbx.scenarios.served import FILES
 from tests.pbx.scenarios.stage import Stage
+from tests.waiting import within
 
 PBXS_PER_VERSION: Final = 3
 SCENARIO_SECONDS: Final = 90.0
@@ -158,7 +159,7 @@ class Theatre:
         try:
             async with (
                 agi_stub(self.pbx.agi_port, scenario.screening or (), silent=scenario.screening is None),
-                asyncio.timeout(SCENARIO_SECONDS),
+                within(SCENARIO_SECONDS, f"the end of {scenario.name}"),
             ):
                 await scenario.play(stage)
                 await stage.all_gone()
@@ -206,7 +207,7 @@ async def play_all(
 
     async def work(version: Version, waiting: list[Scenario]) -> None:
         async with theatre(version, [scenario for scenario, of in wanted if of == version]) as stage:
-            while waiting:
+            while waiting:  # ends: each scenario has SCENARIO_SECONDS
                 scenario = waiting.pop(0)
                 try:
                     done.put_nowait((scenario, version, await stage.play(scenario)))
@@ -225,7 +226,7 @@ async def play_all(
 
     working = asyncio.create_task(work_all())
     try:
-        while (item := await done.get()) is not None:
+        while (item := await done.get()) is not None:  # ends: each scenario has SCENARIO_SECONDS
             yield item
     finally:
         working.cancel()

@@ -10,6 +10,9 @@ from tests.lab import Asterisk, Event, Observer, place_call
 from tests.lab.day import Witnessed
 from tests.lab.phone import Phone
 from tests.lab.sipp import CallError
+from tests.waiting import within
+
+GONE_SECONDS: Final = 60.0
 
 CALLER: Final = "081234567890"
 OTHER_CALLER: Final = "081298765432"
@@ -86,8 +89,9 @@ class Stage:
 
     async def all_gone(self) -> None:
         """Wait until every channel of the scenario has ended."""
-        while alive := self.alive():
-            await self._one_gone(alive)
+        async with within(GONE_SECONDS, "every channel of the scenario to end"):
+            while alive := self.alive():
+                await self._one_gone(alive)
 
     async def _one_gone(self, alive: set[str]) -> None:
         since = self.seen.mark()

@@ -91,7 +91,7 @@ async def consulting(stage: Stage) -> tuple[Witnessed, Leg, Leg, Leg]:
     consult = stage.phones["101"].call("agency")
     agency = await stage.phones["agency"].ringing()
     await agency.answer()
-    await consult.answered.wait()
+    await consult.taken()
     await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/agency"))
     return call, leg, consult, agency
 
