@@ -180,7 +180,7 @@ def server(answer: bytes | None) -> Iterator[int]:
         held = []
 
         def serve() -> None:
-            while True:
+            while True:  # ends: with the socket, which is shut down below
                 try:
                     connection, _ = listening.accept()
                 except OSError:
@@ -197,7 +197,8 @@ def server(answer: bytes | None) -> Iterator[int]:
         serving.start()
         yield listening.getsockname()[1]
         listening.shutdown(socket.SHUT_RDWR)
-    serving.join()
+    serving.join(10)
+    assert not serving.is_alive()
     for connection in held:
         connection.close()
 

@@ -211,9 +211,9 @@ async def _running(at: Site, command: str, program: tuple[str, ...]) -> AsyncIte
 
     async def read() -> int:
         assert process.stderr is not None
-        while part := await process.stderr.read(65_536):
+        while part := await process.stderr.read(65_536):  # ends: with the process, which is killed below
             told.extend(part)
-        return await process.wait()
+        return await process.wait()  # ends: as above
 
     running = _Running(process, told, shown, asyncio.create_task(read()))
     loop.add_reader(ours, lambda: shown.extend(os.read(ours, 65_536)))

@@ -71,7 +71,7 @@ async def a_stream(stage: Stage) -> AsyncIterator[None]:
     """Have a program to which the caller's voice is sent."""
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(65_536):
+        while await reader.read(65_536):  # ends: with the call, or with the PBX
             pass
         writer.close()
 
