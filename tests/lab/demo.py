@@ -80,7 +80,7 @@ async def stay(pbx: Asterisk, daemon: Daemon) -> None:
         (f"./siaga112 why {PRANKER}", "a caller's story"),
         (
             f"./call {SPARE}",
-            "another caller, who hangs up in the menu; with a 1 behind it: who speaks",
+            "one more caller; with a 1 behind it, one who speaks",
         ),
         (f"./siaga112 calls --number {SPARE}", "that caller's calls"),
         (f"./siaga112 why {SPARE}", "the story so far"),
