@@ -98,7 +98,7 @@ def _changes(book: Book, daemon: Daemon, times: int) -> None:
             (("block", number, "--permanent", "--reason", "a test"), True),
             (("allow", number, "--reason", "a test"), False),
             (("disallow", number), True),
-            (("mode", "off"), False),
+            (("mode", "off", "--reason", "a test"), False),
             (("mode", "enforce"), True),
         ):
             run = [sys.executable, "-m", "siaga112", "--config", str(daemon.config), *command]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -244,9 +245,31 @@ async def test_the_allow_list_comes_first(live: Shell) -> None:
 async def test_the_mode_is_switched_for_the_whole_site(live: Shell) -> None:
     """Without a decision the configured mode holds; with one, that, wherever it is asked."""
     assert (await live("mode")).done() == "observe\n"
-    assert (await live("mode", "off")).done().startswith("mode is now off")
+    said = await live("mode", "off", "--reason", "flood", "--by", "ratna")
+    assert said.done() == "mode is now off: every call goes through, no strikes are given\n"
     live.environ["SIAGA112_MODE"] = "enforce"
     assert (await live("mode")).done() == "off\n"
+    (deed,) = (await live("audit", "--json")).json
+    assert (deed["by"], deed["action"], deed["reason"]) == ("ratna", "mode", "flood")
+    (story,) = (await live("why", "081298765432", "--json")).json
+    assert (story["mode"], story["verdict"], story["switched"]) == ("off", "ALLOW", deed)
+    told = (await live("why", "081298765432")).done().splitlines()
+    assert re.fullmatch(r"  mode off since \S+ \S+ by ratna: flood", told[-2])
+    assert told[-1] == "  now: ALLOW, because the mode is off"
+
+
+@pytest.mark.parametrize("reason", [(), ("--reason", ""), ("--reason", "  ")])
+async def test_off_needs_a_reason(live: Shell, reason: tuple[str, ...]) -> None:
+    """A usage error in one line, which has the whole command to type; nothing is switched."""
+    ended = await live("mode", "off", *reason)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "siaga112: mode off needs a reason, for whoever finds the line without screening: "
+        'siaga112 mode off --reason "what happened"\n'
+    )
+    assert (await live("mode")).done() == "observe\n"
+    assert (await live("audit", "--json")).json == []
+    assert (await live("mode", "observe")).code == 0
 
 
 async def test_calls_lists_the_ledger(live: Shell) -> None:
@@ -422,7 +445,7 @@ async def test_a_wrong_use_ends_with_2(live: Shell) -> None:
 
 async def test_without_the_daemon_a_command_ends_with_4(shell: Shell) -> None:
     """Where the private Redis does not run, the line says how to start it."""
-    commands = ("blocks", f"why {NUMBER}", "mode off", "calls", f"allow {NUMBER} --reason x")
+    commands = ("blocks", f"why {NUMBER}", "mode off --reason x", "calls", f"allow {NUMBER} --reason x")
     for ended in await shell.each(*commands):
         assert "start it with: siaga112 run" in ended.failed(4)
 

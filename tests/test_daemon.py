@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -154,6 +155,26 @@ async def running() -> AsyncIterator[Running]:
     daemon.write()
     yield daemon
     await daemon.clear()
+
+
+WITHOUT_UMASK = "import os; os.umask(0); from siaga112.cli import main; main()"
+
+
+async def test_the_state_directory_is_for_the_daemons_user_alone(running: Running) -> None:
+    """0700 and 0600, without a umask, and also what an earlier version left open; a stranger's file stays."""
+    state = running.home / "state"
+    (state / "redis").mkdir(parents=True)
+    for name in ("outbox.db", "redis/redis.log", "README"):
+        (state / name).touch()
+        (state / name).chmod(0o644)
+    for folder in (state, state / "redis"):
+        folder.chmod(0o755)
+    await running.start(("-c", WITHOUT_UMASK))
+    await running.command("block", NUMBER, "--permanent", "--reason", "threats")
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in (state, *state.rglob("*"))}
+    assert modes.pop(state / "README") == 0o644
+    assert {state / "redis/redis.sock", state / "redis/redis.lock", state / "outbox.db"} < set(modes)
+    assert {str(path): oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
 
 
 async def until(what: Callable[[], Any]) -> None:

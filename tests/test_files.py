@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from siaga112 import share
+from tests.waiting import ENDS_SECONDS
 
 ROOT = Path(__file__).parents[1]
 USER_FILE = "manager.d/siaga112.conf"
@@ -63,22 +65,143 @@ def ours(name: str) -> str:
     return (ROOT / "asterisk" / name).read_text("utf-8")
 
 
-def test_the_wheel_carries_every_file(wheel: Path) -> None:
-    """What lies in asterisk/ and config/ of the checkout is in the wheel's share, byte for byte."""
+PROMPTS_SOURCES = {"asterisk/sounds/make-prompts", "asterisk/sounds/prompts.toml"}
+
+
+def shipped() -> list[str]:
+    """Name what the repository has for others' folders: not what it is made from."""
+    said = subprocess.run(
+        ["git", "ls-files", "asterisk", "config", "docs/runbook.md"],
+        cwd=ROOT, check=True, capture_output=True, text=True, timeout=ENDS_SECONDS,
+    ).stdout.splitlines()  # fmt: skip
+    return sorted(name for name in said if not name.endswith(".py") and name not in PROMPTS_SOURCES)
+
+
+def test_the_wheel_carries_every_file_of_a_set_and_nothing_else(wheel: Path) -> None:
+    """Its share is the sets' files byte for byte, and the prompts' sources; no Python, no cache."""
     with zipfile.ZipFile(wheel) as archive:
-        for folder in ("asterisk", "config", "systemd"):
-            for path in (path for path in (ROOT / folder).rglob("*") if path.is_file()):
-                name = f"siaga112/share/{path.relative_to(ROOT).as_posix()}"
-                assert archive.read(name) == path.read_bytes()
+        prefix = "siaga112/share/"
+        carried = [name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)]
+        assert sorted(carried) == sorted({*shipped(), *PROMPTS_SOURCES})
+        for name in carried:
+            assert archive.read(prefix + name) == (ROOT / name).read_bytes()
 
 
 def test_every_file_is_in_one_set() -> None:
     """No file is forgotten, and none is copied twice."""
-    listed = [path for name in share.SETS for _, path in share.files(name)]
-    there = [
-        p for folder in ("asterisk", "config", "systemd") for p in (ROOT / folder).rglob("*") if p.is_file()
+    listed = [path.relative_to(ROOT).as_posix() for name in share.SETS for _, path in share.files(name)]
+    assert sorted(listed) == shipped()
+
+
+def test_a_checkout_and_the_wheel_copy_the_same(siaga112: Run, tmp_path: Path) -> None:
+    """What lies about in a checkout (sources, caches, an editor's leavings) is copied from neither."""
+    litter = [
+        ROOT / folder / name
+        for folder in sorted({one.folder for one in share.SETS.values()} - {"docs"})
+        for name in ("litter.conf~", ".litter.conf.swp", "__pycache__/litter.cpython-311.pyc", "litter.new")
     ]
-    assert sorted(listed) == sorted(p for p in there if p.name not in {"make-prompts", "prompts.toml"})
+    made = [path for path in litter if not path.parent.exists()]
+    try:
+        for path in litter:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("")
+        checkout = {(name, str(there)) for name in share.SETS for there, _ in share.files(name)}
+    finally:
+        for path in litter:
+            path.unlink()
+        for path in made:
+            path.parent.rmdir()
+    assert siaga112("files", "--to", tmp_path).returncode == 0
+    copied = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert {(path.parts[0], Path(*path.parts[1:]).as_posix()) for path in copied} == checkout
+
+
+def test_grafana_finds_the_dashboards_where_its_provisioning_looks(siaga112: Run, tmp_path: Path) -> None:
+    """Copied to /etc/grafana, each provider's path is a folder of nothing but dashboards: all three."""
+    usual = Path(share.SETS["grafana"].place)
+    assert siaga112("files", "grafana", "--to", tmp_path / usual.relative_to("/")).returncode == 0
+    etc = tmp_path / usual.relative_to("/")
+    (provisioning,) = (etc / "provisioning/dashboards").iterdir()
+    (provider,) = yaml.safe_load(provisioning.read_text("utf-8"))["providers"]
+    folder = tmp_path / Path(provider["options"]["path"]).relative_to("/")
+    assert {json.loads(path.read_text("utf-8"))["uid"] for path in folder.iterdir()} == {
+        *("siaga112-wall", "siaga112-misuse", "siaga112-health")
+    }
+    assert {path.suffix for path in etc.rglob("*") if path.is_file()} == {".json", ".yaml"}
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]["grafana"]["volumes"]
+    mounted = dict(volume.split(":")[:2] for volume in compose if volume.startswith("./"))
+    here, there = next((a, b) for a, b in mounted.items() if provider["options"]["path"].startswith(b))
+    assert (ROOT / here / Path(provider["options"]["path"]).relative_to(there) / "wall.json").is_file()
+
+
+def test_prometheus_takes_the_copied_files(siaga112: Run, tmp_path: Path) -> None:
+    """Prometheus finds the rules from the copied prometheus.yml, and no fault in any of them."""
+    assert siaga112("files", "prometheus", "--to", tmp_path).returncode == 0
+    said = subprocess.run(
+        ["promtool", "check", "config", tmp_path / "prometheus.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=ENDS_SECONDS,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "SUCCESS: 2 rule files found" in said.stdout
+
+
+def test_systemd_makes_the_user_from_the_copied_file(siaga112: Run, tmp_path: Path) -> None:
+    """The units alone go to systemd's folder; the user's file goes where systemd-sysusers looks."""
+    assert {Path(row).suffix for row in rows(siaga112("files", "systemd", "--json"))} == {
+        ".service",
+        ".target",
+    }
+    (there,) = rows(siaga112("files", "sysusers", "--json"))
+    assert there == "/etc/sysusers.d/siaga112.conf"
+    siaga112("files", "sysusers", "--to", tmp_path / "etc/sysusers.d")
+    subprocess.run(
+        ["systemd-sysusers", f"--root={tmp_path}"], check=True, capture_output=True, timeout=ENDS_SECONDS
+    )
+    assert "siaga112:" in (tmp_path / "etc/passwd").read_text("utf-8")
+
+
+def addresses(folder: Path) -> list[str]:
+    """Give the runbook's address of each alert, as Prometheus would hand it on."""
+    groups = yaml.safe_load((folder / "siaga112.alerts.yml").read_text("utf-8"))["groups"]
+    return [rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"]]
+
+
+def test_the_alerts_name_the_runbook_by_its_whole_address(siaga112: Run, tmp_path: Path) -> None:
+    """Where `files doc` puts it; else where [metrics] runbook_url says; --runbook-url comes first."""
+    assert siaga112("files", "prometheus", "--to", tmp_path / "plain").returncode == 0
+    here = f"file://{share.SETS['doc'].place}/runbook.md"
+    assert {url.partition("#")[0] for url in addresses(tmp_path / "plain")} == {here}
+    (tmp_path / "our.toml").write_text('[metrics]\nrunbook_url = "https://wiki.example/siaga112/runbook"\n')
+    ours = ("--config", tmp_path / "our.toml", "files", "prometheus", "--to")
+    assert siaga112(*ours, tmp_path / "set").returncode == 0
+    assert "https://wiki.example/siaga112/runbook#redis-down" in addresses(tmp_path / "set")
+    assert siaga112(*ours, tmp_path / "given", "--runbook-url", "http://10.0.0.1/rb").returncode == 0
+    given = addresses(tmp_path / "given")
+    assert {url.partition("#")[0] for url in given} == {"http://10.0.0.1/rb"}
+    assert len(set(given)) == len(given)
+    again = rows(siaga112(*ours, tmp_path / "set", "--json"))
+    assert {row["there"] for row in again.values()} == {"same"}
+    subprocess.run(
+        ["promtool", "check", "rules", tmp_path / "given/siaga112.alerts.yml"],
+        check=True,
+        capture_output=True,
+        timeout=ENDS_SECONDS,
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["docs/runbook.md", "/runbook", "https://wiki.example/a#b", "wiki.example"]
+)
+def test_a_runbook_that_is_no_whole_address_is_refused(siaga112: Run, tmp_path: Path, address: str) -> None:
+    """On the command line a usage error, in the configuration exit code 3; nothing is written."""
+    assert siaga112("files", "prometheus", "--to", tmp_path, "--runbook-url", address).returncode == 2
+    (tmp_path / "our.toml").write_text(f'[metrics]\nrunbook_url = "{address}"\n')
+    ended = siaga112("--config", tmp_path / "our.toml", "files", "prometheus", "--to", tmp_path)
+    assert (ended.returncode, "metrics.runbook_url" in ended.stderr) == (3, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["our.toml"]
 
 
 def test_it_lists_what_there_is_and_where_it_goes(siaga112: Run) -> None:

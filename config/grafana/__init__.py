@@ -1,1 +1,1 @@
-"""Grafana dashboards as code: wall, misuse, health. `make dashboards` writes their JSON beside them."""
+"""Grafana dashboards as code: wall, misuse, health. `make dashboards` writes their JSON."""

@@ -1,8 +1,8 @@
-"""Write each dashboard's JSON beside its code: `python -m config.grafana`."""
+"""Write each dashboard's JSON: `python -m config.grafana`."""
 
 from config.grafana import health, misuse, wall
-from config.grafana.board import FOLDER, written
+from config.grafana.board import WRITTEN, written
 
 if __name__ == "__main__":
     for name, module in (("wall", wall), ("misuse", misuse), ("health", health)):
-        (FOLDER / f"{name}.json").write_text(written(module.dashboard()), "utf-8")
+        (WRITTEN / f"{name}.json").write_text(written(module.dashboard()), "utf-8")

@@ -13,6 +13,8 @@ from config.grafana.panels import Panel
 from config.grafana.queries import SOURCE
 
 FOLDER: Final = Path(__file__).parent
+WRITTEN: Final = FOLDER / "dashboards" / "siaga112"
+"""Where Grafana's JSON is."""
 
 
 def board(name: str, about: str, panels: Sequence[Panel], *, since: str, refresh: str) -> model.Dashboard:

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from config.grafana.board import board
 from config.grafana.looks import STAGES
-from config.grafana.panels import Panel, bars, heat, lights, lines, numbers
+from config.grafana.panels import Panel, bars, heat, lights, lines, mode, numbers
 from config.grafana.queries import now, over_time
 
 CAUSES: Final = {
@@ -30,17 +30,18 @@ def dashboard() -> Dashboard:
 
 def _lamps() -> tuple[Panel, ...]:
     return (
+        mode(3, 4),
         lights(
             "PBX",
             "Whether siaga112 follows the PBX (AMI). Down: calls are not counted; verdicts go on.",
-            (3, 4),
+            (2, 4),
             now('max by (site) (siaga112_ami_connected{site="$site"})'),
             UP,
         ),
         lights(
             "Redis",
             "Whether Redis answers every process. Down: everybody gets through; ended calls wait on disk.",
-            (3, 4),
+            (2, 4),
             now('min by (site) (siaga112_redis_up{site="$site"})'),
             UP,
         ),
@@ -56,7 +57,7 @@ def _lamps() -> tuple[Panel, ...]:
         numbers(
             "Outbox",
             "Ended calls that Redis does not have yet.",
-            (3, 4),
+            (2, 4),
             now('sum by (site) (siaga112_outbox_pending{site="$site"})'),
             steps=((0, "green"), (10, "orange"), (100, "red")),
         ),

@@ -28,3 +28,9 @@ PROMISE: Final[Mapping[str, Look]] = {
     "kept": ("on target", "semi-dark-green"),
     "missed": ("below target", "semi-dark-red"),
 }
+MODES: Final[Mapping[str, Look]] = {
+    "0": ("OFF", "semi-dark-red"),
+    "1": ("observe", "semi-dark-orange"),
+    "2": ("enforce", "semi-dark-green"),
+    "3": ("switching", "#8e8e8e"),
+}

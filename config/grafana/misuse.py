@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from config.grafana.board import board
 from config.grafana.looks import LEVELS, OUTCOMES
-from config.grafana.panels import Panel, bars, lines, numbers, ranks
+from config.grafana.panels import Panel, bars, lines, mode, numbers, ranks
 from config.grafana.queries import now, over_time
 
 MARKS: Final = {
@@ -39,6 +39,7 @@ def dashboard() -> Dashboard:
 
 def _at_a_glance() -> tuple[Panel, ...]:
     return (
+        mode(3, 4),
         numbers(
             "Strikes, 24 h",
             "Misuses held against callers within the last 24 hours.",
@@ -48,7 +49,7 @@ def _at_a_glance() -> tuple[Panel, ...]:
         numbers(
             "Blocks, 24 h",
             "Blocks imposed within the last 24 hours, by level.",
-            (5, 4),
+            (4, 4),
             now(
                 'sum by (level) (site_level_origin:siaga112_blocks_imposed:increase1d{site="$site"})',
                 "{{level}}",
@@ -59,7 +60,7 @@ def _at_a_glance() -> tuple[Panel, ...]:
         numbers(
             "Blocks in force",
             "Callers who are blocked now, by level (siaga112 blocks).",
-            (5, 4),
+            (4, 4),
             now('max by (level) (siaga112_blocks_active{site="$site"})', "{{level}}"),
             shown=LEVELS,
             named=True,
@@ -81,7 +82,7 @@ def _at_a_glance() -> tuple[Panel, ...]:
         numbers(
             "Genuine per 1,000",
             "Of a thousand calls of the last 24 hours, how many an operator marked as genuine.",
-            (4, 4),
+            (3, 4),
             now('site:siaga112_genuine:per_thousand1d{site="$site"}'),
             decimals=1,
         ),

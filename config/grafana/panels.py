@@ -11,8 +11,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
-from config.grafana.looks import Look
-from config.grafana.queries import SOURCE, over_time
+from config.grafana.looks import MODES, Look
+from config.grafana.queries import MODE, SOURCE, now, over_time
 
 Panel = stat.Panel | bargauge.Panel | timeseries.Panel | table.Panel | heatmap.Panel
 P = TypeVar("P", stat.Panel, bargauge.Panel, timeseries.Panel, table.Panel, heatmap.Panel)
@@ -59,6 +59,15 @@ def lights(
         value: model.ValueMappingResult(text=word, color=color) for value, (word, color) in states.items()
     }
     return panel.mappings([model.ValueMap(options=options)])
+
+
+def mode(width: int, height: int) -> stat.Panel:
+    """Make the lamp that says in which mode the site is: whether verdicts do anything."""
+    about = (
+        "enforce: blocked callers are turned away. observe: nobody is, strikes and blocks are kept. "
+        "OFF: nobody is, and no strikes are given; siaga112 audit tells who switched it, and why."
+    )
+    return lights("Mode", about, (width, height), now(MODE), MODES)
 
 
 def ranks(

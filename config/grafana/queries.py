@@ -8,6 +8,11 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 TARGET: Final = 'max by (site) (siaga112_service_level_target_ratio{site="$site"})'
+MODE: Final = " + ".join(
+    f'{weight} * max by (site) (siaga112_mode{{site="$site", mode="{mode}"}})'
+    for mode, weight in {"observe": 1, "enforce": 2}.items()
+)
+"""0 off, 1 observe, 2 enforce; 3 while one process has switched and another has not yet."""
 WITHIN: Final = 'max by (site) (siaga112_service_level_answer_within_seconds{site="$site"})'
 
 

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from config.grafana.board import board
 from config.grafana.looks import OUTCOMES, PROMISE, STAGES
-from config.grafana.panels import Panel, bars, lines, numbers, ranks, rows
+from config.grafana.panels import Panel, bars, lines, mode, numbers, ranks, rows
 from config.grafana.queries import TARGET, WITHIN, against, cells, now, over_time
 
 A_DAY: Final = "A day is the 24 hours that end now: at the site's midnight, the calendar day."
@@ -25,10 +25,11 @@ def dashboard() -> Dashboard:
 
 def _now() -> tuple[Panel, ...]:
     return (
+        mode(3, 5),
         numbers(
             "Calls now",
             "Calls in progress, by where they are.",
-            (8, 5),
+            (7, 5),
             now('sum by (stage) (siaga112_calls_in_progress{site="$site"})', "{{stage}}"),
             shown=STAGES,
             named=True,
@@ -36,7 +37,7 @@ def _now() -> tuple[Panel, ...]:
         numbers(
             "Longest wait",
             "How long the first in the queue has waited. Red: longer than [service_level] answer_within.",
-            (4, 5),
+            (3, 5),
             now(against(LONGEST, WITHIN, "<="), "{{promise}}"),
             unit="s",
             decimals=None,
@@ -46,7 +47,7 @@ def _now() -> tuple[Panel, ...]:
         numbers(
             "Operators",
             "Operators who are logged in, by what they do.",
-            (6, 5),
+            (5, 5),
             now('max by (state) (siaga112_operators{site="$site"})', "{{state}}"),
             shown={
                 "available": ("Available", "green"),

@@ -22,6 +22,7 @@ from siaga112.adapters.queue_log import QueueLogFile
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.state_dir import keep_private
 from siaga112.adapters.supervision import LoopWatch, ServiceManager
 from siaga112.core.calls import Tracker
 from siaga112.core.lines import Lines
@@ -204,6 +205,7 @@ class Daemon:
 
         settings = self.settings
         metrics = open_metrics(settings)
+        keep_private(settings.state_dir)
         if settings.embedded_redis:
             embedded = EmbeddedRedis(settings.state_dir)
             stack.push_async_callback(embedded.stop)

@@ -9,6 +9,7 @@ from typing import Final
 
 from siaga112 import share
 from siaga112.errors import SiagaError
+from siaga112.settings import RUNBOOK_URL
 
 BESIDE: Final = ".new"
 """Ours is written under this ending beside a file that is not ours any more."""
@@ -30,7 +31,7 @@ class Copy:
     """One of our files, and where it goes."""
 
     set: str
-    source: Path
+    ours: bytes
     target: Path
     standing: Standing
 
@@ -41,7 +42,7 @@ class Copy:
                 return self.target
             case Standing.DIFFERENT | Standing.UNREADABLE:
                 beside = self.target.with_name(self.target.name + BESIDE)
-                return None if _compare(self.source, beside) is Standing.SAME else beside
+                return None if _compare(self.ours, beside) is Standing.SAME else beside
             case Standing.SAME:
                 return None
 
@@ -51,10 +52,11 @@ class Copy:
             return ""
         try:
             theirs, ours = (
-                path.read_text("utf-8").splitlines(keepends=True) for path in (self.target, self.source)
+                content.decode("utf-8").splitlines(keepends=True)
+                for content in (self.target.read_bytes(), self.ours)
             )
         except UnicodeDecodeError:
-            return f"Binary files {self.target} and {self.source} differ\n"
+            return f"Binary files {self.target} and our {self.target.name} differ\n"
         return "".join(difflib.unified_diff(theirs, ours, str(self.target), f"{self.target} (siaga112)"))
 
     def write(self) -> None:
@@ -68,27 +70,30 @@ class Copy:
             return
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.source.read_bytes())
+            target.write_bytes(self.ours)
         except OSError as error:
             raise SiagaError(f"{target}: cannot be written ({error.strerror}); run as root?") from error
 
 
-def plan(chosen: str | None, to: Path | None) -> Iterator[Copy]:
+def plan(chosen: str | None, to: Path | None, runbook_url: str) -> Iterator[Copy]:
     """Compare our files with their places.
 
     One set goes right into `to`; all go each into a folder of `to` with the set's name. Without `to`
-    each is compared with its usual place.
+    each is compared with its usual place. The alerts say that the runbook is at `runbook_url`.
     """
     for name in [chosen] if chosen else share.SETS:
         place = Path(share.SETS[name].place) if to is None else to if chosen else to / name
         for relative, source in share.files(name):
             target = place / relative
-            yield Copy(name, source, target, _compare(source, target))
+            ours = source.read_bytes()
+            if name == "prometheus":
+                ours = ours.replace(f"{RUNBOOK_URL}#".encode(), f"{runbook_url}#".encode())
+            yield Copy(name, ours, target, _compare(ours, target))
 
 
-def _compare(source: Path, target: Path) -> Standing:
+def _compare(ours: bytes, target: Path) -> Standing:
     try:
-        return Standing.SAME if target.read_bytes() == source.read_bytes() else Standing.DIFFERENT
+        return Standing.SAME if target.read_bytes() == ours else Standing.DIFFERENT
     except FileNotFoundError:
         return Standing.ABSENT
     except OSError:

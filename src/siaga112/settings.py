@@ -8,6 +8,7 @@ Every default here is the one that `config/siaga112.toml` shows; a test holds th
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,6 +41,9 @@ from siaga112.errors import ConfigurationError
 
 DEFAULT_PATH: Final = Path("/etc/siaga112/siaga112.toml")
 ENV_PREFIX: Final = "SIAGA112_"
+
+RUNBOOK_URL: Final = "file:///usr/share/doc/siaga112/runbook.md"
+"""Where the alerts that we ship say that the runbook is: where `siaga112 files doc` puts it."""
 
 RELOADABLE: Final = ("mode", "policy.", "classifier.", "agi.deadline_ms", "service_level.answer_within")
 """What SIGHUP takes over; the rest needs a restart."""
@@ -111,6 +115,15 @@ def _host(value: str) -> str:
         value.encode("idna")
     except UnicodeError as error:
         raise ValueError(f'not a host: "{value}"') from error
+    return value
+
+
+def _page(value: str) -> str:
+    if not re.fullmatch(r"(https?|file)://[^\s#\"'{}]+", value):
+        raise ValueError(
+            f'"{value}" is not the address of a page; write it from its start, without a #, like '
+            '"https://wiki.example/siaga112/runbook"'
+        )
     return value
 
 
@@ -266,6 +279,7 @@ class Metrics(_Section):
     host: Host = "127.0.0.1"
     port: Port = 9112
     screen_port: Port = 9113
+    runbook_url: Annotated[str, AfterValidator(_page)] = RUNBOOK_URL
 
 
 class Privacy(_Section):

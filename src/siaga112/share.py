@@ -1,4 +1,4 @@
-"""The files that come with siaga112: for Asterisk, Redis, Prometheus and the configuration.
+"""The files that come with siaga112: for Asterisk, Redis, Prometheus, Grafana, systemd, and its own.
 
 An installed package carries them in `share`; in a source checkout they lie at its top.
 """
@@ -14,23 +14,31 @@ _ROOT: Final = _PACKAGE / "share" if (_PACKAGE / "share").is_dir() else _PACKAGE
 
 @dataclass(frozen=True, slots=True)
 class FileSet:
-    """Files that go to one place: all in `folder` of ours but what lies in `but`, usually to `place`."""
+    """Files that go to one place: those in `folder` of ours that match one of `of`, usually to `place`.
+
+    What matches none is no file of the set: sources, caches, what an editor left. `ending`, if given, is
+    the one that they have there.
+    """
 
     folder: str
     place: str
-    but: tuple[str, ...] = ()
+    of: tuple[str, ...]
+    ending: str = ""
 
 
 SETS: Final = {
-    "asterisk": FileSet("asterisk", "/etc/asterisk", ("sounds",)),
-    "sounds": FileSet("asterisk/sounds", "/usr/share/asterisk/sounds", ("make-prompts", "prompts.toml")),
-    "config": FileSet("config", "/etc/siaga112", ("prometheus", "grafana", "systemd")),
-    "prometheus": FileSet("config/prometheus", "/etc/prometheus"),
-    "grafana": FileSet("config/grafana", "/etc/grafana"),
-    "systemd": FileSet("config/systemd", "/etc/systemd/system"),
+    "asterisk": FileSet("asterisk", "/etc/asterisk", ("*.conf", "manager.d/*.conf")),
+    "sounds": FileSet("asterisk/sounds", "/usr/share/asterisk/sounds", ("*/siaga112/*.wav",)),
+    "config": FileSet("config", "/etc/siaga112", ("siaga112.toml", "redis-acl.conf")),
+    "prometheus": FileSet("config/prometheus", "/etc/prometheus", ("*.yml",)),
+    "grafana": FileSet(
+        "config/grafana", "/etc/grafana", ("provisioning/*/*.yaml", "dashboards/siaga112/*.json")
+    ),
+    "systemd": FileSet("config/systemd", "/etc/systemd/system", ("*.service", "*.target")),
+    "sysusers": FileSet("config/systemd", "/etc/sysusers.d", ("*.sysusers",), ".conf"),
+    "doc": FileSet("docs", "/usr/share/doc/siaga112", ("runbook.md",)),
 }
-"""Every file that we ship is in exactly one of them, but for the prompts' own sources; a set whose folder
-we do not have is empty."""
+"""Every file that we ship is in exactly one of them, but for what others of them are made from."""
 
 
 def text(name: str) -> str:
@@ -42,10 +50,11 @@ def files(name: str) -> Iterator[tuple[PurePosixPath, Path]]:
     """Give the files of a set: where each goes below the set's place, and where it is here."""
     chosen = SETS[name]
     folder = _ROOT / chosen.folder
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and relative.parts[0] not in chosen.but:
-            yield PurePosixPath(relative.as_posix()), path
+    for path in sorted({path for pattern in chosen.of for path in folder.glob(pattern)}):
+        if path.is_file():
+            relative = path.relative_to(folder)
+            there = relative.with_suffix(chosen.ending) if chosen.ending else relative
+            yield PurePosixPath(there.as_posix()), path
 
 
 def prompts() -> dict[str, tuple[str, ...]]:

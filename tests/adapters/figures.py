@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from prometheus_client.samples import Sample
 
 from siaga112.adapters.metrics import Metrics
-from siaga112.core.model import SECOND, Level, OperatorState
+from siaga112.core.model import SECOND, Level, Mode, OperatorState
 from siaga112.core.shifts import Shift
 from tests.samples import NOW
 
@@ -35,6 +35,7 @@ def full(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS)
     metrics.calls_screened(3, {"from-forgotten": 1})
     metrics.asked()
     metrics.ami_event("Hangup", NOW)
+    metrics.mode(Mode.ENFORCE)
     return metrics
 
 

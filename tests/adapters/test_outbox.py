@@ -1,7 +1,9 @@
 """The outbox: what it has taken is on disk, in order, until it is dropped."""
 
 import asyncio
+import os
 import resource
+import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +52,22 @@ async def test_entries_come_out_in_the_order_in_which_they_went_in(outbox: Sqlit
     await outbox.append(ENTRIES[2:])
     assert await kept(outbox) == ENTRIES
     assert [row for _, row in await outbox.oldest(3)] == ENTRIES[:3]
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+async def test_its_files_are_for_its_user_alone(tmp_path: Path, umask: int) -> None:
+    """outbox.db, -wal and -shm are 0600 in a folder of 0700, whatever the umask."""
+    before = os.umask(umask)
+    try:
+        outbox = SqliteOutbox(tmp_path / "state" / "outbox.db")
+        await outbox.open()
+        await outbox.append(ENTRIES)
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
+        await outbox.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("outbox.db", "outbox.db-wal", "outbox.db-shm"), 0o600)
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
 async def test_what_was_dropped_is_gone_and_the_rest_stays(outbox: SqliteOutbox) -> None:

@@ -253,7 +253,7 @@ async def test_a_block_and_the_mode_hold_everywhere_within_a_second(
         loop = asyncio.get_running_loop()
         for command, reason in (
             (("block", NUMBER, "--permanent", "--reason", "threats"), "blocked"),
-            (("mode", "off"), "mode_off"),
+            (("mode", "off", "--reason", "flood"), "mode_off"),
             (("mode", "enforce"), "blocked"),
             (("unblock", NUMBER, "--reason", "a mistake"), "not_blocked"),
         ):

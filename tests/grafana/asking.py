@@ -19,7 +19,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel, VariableModel, VariableType
 from grafana_foundation_sdk.models.prometheus import Dataquery
 
-from config.grafana.board import FOLDER
+from config.grafana.board import FOLDER, WRITTEN
 from tests.lab.prometheus import Found, Prometheus
 
 UTC: Final = ZoneInfo("UTC")
@@ -40,7 +40,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 def load(name: str) -> Dashboard:
     """Read a dashboard's JSON through the SDK's types."""
     register_default_plugins()
-    return Dashboard.from_json(json.loads((FOLDER / f"{name}.json").read_text("utf-8")))
+    return Dashboard.from_json(json.loads((WRITTEN / f"{name}.json").read_text("utf-8")))
 
 
 def panels(dashboard: Dashboard) -> list[Panel]:

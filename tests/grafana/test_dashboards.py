@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config.grafana import health, misuse, wall
-from config.grafana.board import FOLDER, written
+from config.grafana.board import FOLDER, WRITTEN, written
 from config.grafana.queries import SOURCE
 from tests.adapters.figures import full
 from tests.grafana.asking import NAMES, View, load, panels, place, queries, variables
@@ -28,18 +28,18 @@ def known_names() -> set[str]:
 @EACH
 def test_the_json_is_what_the_code_makes(name: str) -> None:
     """`make dashboards` has been run since the code was changed."""
-    assert (FOLDER / f"{name}.json").read_text("utf-8") == written(CODE[name]())
+    assert (WRITTEN / f"{name}.json").read_text("utf-8") == written(CODE[name]())
 
 
 @EACH
 def test_the_json_reads_and_writes_through_the_types(name: str) -> None:
     """Nothing in the JSON is unknown to the SDK's types: it comes back as it went in."""
-    assert written(load(name)) == (FOLDER / f"{name}.json").read_text("utf-8")
+    assert written(load(name)) == (WRITTEN / f"{name}.json").read_text("utf-8")
 
 
 def test_there_is_no_other_json() -> None:
     """Grafana reads every JSON file of the folder."""
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(NAMES)
+    assert {path.stem for path in WRITTEN.glob("*.json")} == set(NAMES)
 
 
 @EACH

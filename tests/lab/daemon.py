@@ -267,10 +267,15 @@ async def running(
     with tempfile.TemporaryDirectory(prefix="siaga112-") as folder:
         metrics = ports.free()
         config = CONFIG.format(
-            state=f"{folder}/state", ami=pbx.ami_port, agi=pbx.agi_port, metrics=metrics, more=more
+            state=f"{folder}/state",
+            ami=pbx.ami_port,
+            agi=pbx.agi_port,
+            metrics=metrics,
+            more=more,
         )
-        secret = {"SIAGA112_AMI__SECRET": pbx.siaga_secret}
-        daemon = Daemon(Path(folder), config, {**secret, **(environ or {})}, metrics, program)
+        # In the file, so that whoever is shown the daemon's configuration can use it as it is.
+        config = config.replace("[ami]\n", f'[ami]\nsecret = "{pbx.siaga_secret}"\n', 1)
+        daemon = Daemon(Path(folder), config, environ or {}, metrics, program)
         await daemon.start(*(("--only", only) if only else ()))
         try:
             if wait:

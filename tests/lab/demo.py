@@ -2,14 +2,20 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 from tests.lab import Asterisk, find
 from tests.lab.daemon import Daemon, running
-from tests.lab.day import CONFIG, GLOBALS, Day, Row
+from tests.lab.day import CONFIG, GLOBALS, PRANKER, Day, Row
+
+ROOT = Path(__file__).parents[2]
+SPARE = "081355555555"
+"""Who has not called yet."""
 
 NAMES = {
     "answered": "answered", "abandoned": "abandoned", "unserved": "unserved",
@@ -58,13 +64,30 @@ async def _counted(daemon: Daemon) -> int:
 
 async def stay(pbx: Asterisk, daemon: Daemon) -> None:
     """Keep everything running, and say how to look around."""
-    say("\nall of it keeps running; Ctrl-C ends it. In another terminal:")
-    say(f"  export SIAGA112_CONFIG={daemon.config}")
-    say("  .venv/bin/siaga112 top            (the line, live)")
-    say("  .venv/bin/siaga112 calls          .venv/bin/siaga112 why 081311111111")
-    say(f"  curl {daemon.metrics_url}")
-    say(f"  {' '.join(pbx.console_command)} -r      (the PBX's console)")
-    say(f"  sipp -sn uac -s 112 -m 1 -i 127.0.0.1 127.0.0.1:{pbx.sip_port}      (another caller)")
+    for name, command in (
+        ("siaga112", ("env", f"SIAGA112_CONFIG={daemon.config}", sys.executable, "-m", "siaga112")),
+        ("pbx", pbx.console_command),
+        ("call", ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.lab.caller", str(pbx.sip_port))),
+    ):
+        script = daemon.folder / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', "utf-8")
+        script.chmod(0o755)
+    say("\nall of it keeps running; Ctrl-C here ends it. Look around in another terminal:")
+    for line, what in (
+        (f"cd {daemon.folder}", ""),
+        ("./siaga112 top", "the line, live; q ends it"),
+        ("./siaga112 calls", "what became of each call"),
+        (f"./siaga112 why {PRANKER}", "a caller's story"),
+        (
+            f"./call {SPARE}",
+            "one more caller; with a 1 behind it, one who speaks",
+        ),
+        (f"./siaga112 calls --number {SPARE}", "that caller's calls"),
+        (f"./siaga112 why {SPARE}", "the story so far"),
+        ("./pbx -rvvv", "the PBX's console; exit ends it"),
+        (f"curl -s {daemon.metrics_url}", "what Prometheus reads"),
+    ):
+        say(f"  {line:<36} {f'# {what}' if what else ''}".rstrip())
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -86,7 +109,7 @@ async def demo() -> bool:
                 show(row, began)
                 good &= row.ok
             good &= await day_table(daemon)
-            for command in ("why 081311111111", "callbacks", "audit"):
+            for command in (f"why {PRANKER}", "callbacks", "audit"):
                 say(f"\n$ siaga112 {command}")
                 say((await daemon.command(*command.split())).out.rstrip())
             say(f"\nmetrics: {daemon.metrics_url}")

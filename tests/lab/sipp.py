@@ -9,12 +9,12 @@ import socket
 import struct
 import tempfile
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from tests.lab import ports
-from tests.lab.asterisk import Asterisk
 from tests.waiting import killed, within
 
 PATIENCE_SECONDS: Final = 15.0
@@ -244,8 +244,27 @@ class Call:
             await killed(self._process)
 
 
+class Exchange(Protocol):
+    """As much of a PBX as a caller needs to know of it."""
+
+    @property
+    def sip_port(self) -> int:
+        """Where it takes calls."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the caller's own files go."""
+
+    @property
+    def version(self) -> str:
+        """Which PBX the call counts for."""
+
+    def before_stop(self, end: Callable[[], Awaitable[None]]) -> None:
+        """Have this awaited before the PBX ends."""
+
+
 async def place_call(
-    pbx: Asterisk,
+    pbx: Exchange,
     *,
     number: str,
     presses: str = "",

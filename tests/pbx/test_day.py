@@ -1,5 +1,7 @@
 """The demo's day, on both PBXs."""
 
+import stat
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -23,8 +25,16 @@ async def test_the_day_comes_out_as_expected(version: Version) -> None:
         rows = [row async for row in day.rows()]
         broken = [line for line in daemon.lines if line["event"] in {"not json", "unexpected"}]
         # That a caller may be gone before Answer() is no fault of our files: chan_pjsip says so aloud.
+        rights = {
+            path.relative_to(daemon.folder): stat.S_IMODE(path.lstat().st_mode)
+            for path in (daemon.folder / "state", *(daemon.folder / "state").rglob("*"))
+        }
         warnings = [line for line in pbx.warnings() if "Session already DISCONNECTED" not in line]
     assert [row for row in rows if not row.ok] == []
     assert day.calls == 36
     assert broken == []
+    assert {Path("state"), Path("state/outbox.db"), Path("state/outbox.db-wal"), Path("state/redis")} <= set(
+        rights
+    )
+    assert {path: oct(mode) for path, mode in rights.items() if mode & 0o077} == {}
     assert warnings == []

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from siaga112.core.model import Outcome
+from siaga112.settings import RUNBOOK_URL
 from tests.adapters.figures import full
 from tests.prometheus.reference import table
 
@@ -98,7 +99,7 @@ def test_every_alert_says_what_is_wrong_and_where_to_read_on() -> None:
         assert notes["summary"], rule["alert"]
         assert notes["description"], rule["alert"]
         page, _, place = notes["runbook_url"].partition("#")
-        assert page == "docs/runbook.md"
+        assert page == RUNBOOK_URL
         linked.add(place)
     assert linked == headings
 

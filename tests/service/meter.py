@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from siaga112.core.model import Entry, OperatorState, ProposalCause, Screening, Stage
+from siaga112.core.model import Entry, Mode, OperatorState, ProposalCause, Screening, Stage
 
 
 class KeptMeter:
@@ -18,6 +18,7 @@ class KeptMeter:
         self.operator_counts: list[Mapping[OperatorState, int]] = []
         self.queues: list[Mapping[str, tuple[int, float]]] = []
         self.surges: list[bool] = []
+        self.modes: list[Mode] = []
         self.lost_count = 0
         self.asked_count = 0
         self.screened_calls: tuple[int, Mapping[str, int]] = (0, {})
@@ -75,6 +76,10 @@ class KeptMeter:
     def replica_gap(self) -> None:
         """Count."""
         self.replica_gaps += 1
+
+    def mode(self, mode: Mode) -> None:
+        """Keep."""
+        self.modes.append(mode)
 
     def store_up(self, *, up: bool) -> None:
         """Keep."""

@@ -448,6 +448,15 @@ async def test_what_cannot_be_done_is_said(office: Office, act: Act, says: str) 
     assert await office.trail() == []
 
 
+async def test_off_without_a_reason_is_refused(office: Office) -> None:
+    """Whoever switches, by whatever way; on needs none."""
+    for reason in ("", " "):
+        with pytest.raises(RefusedError, match="mode off needs a reason"):
+            await office.desk.set_mode(Mode.OFF, reason)
+    assert await office.desk.mode() is Mode.ENFORCE
+    await office.desk.set_mode(Mode.OBSERVE)
+
+
 async def test_a_switch_of_the_mode_is_on_the_trail(office: Office) -> None:
     """Who switched the site, from what to what, and why."""
     await office.desk.set_mode(Mode.OFF, "flood")

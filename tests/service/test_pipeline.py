@@ -450,4 +450,6 @@ async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch
     store.mode = sound  # type: ignore[method-assign]
     await store.set_mode(Mode.ENFORCE)
     await until(lambda: watch.current() is Mode.ENFORCE)
+    shown = [mode for mode, before in zip(meter.modes, [None, *meter.modes], strict=False) if mode != before]
+    assert shown == [Mode.OBSERVE, Mode.OFF, Mode.ENFORCE]
     watching.cancel()

@@ -14,6 +14,7 @@ from siaga112.core.model import (
     Finding,
     Level,
     Millis,
+    Mode,
     OperatorState,
     Outcome,
     ProposalCause,
@@ -183,6 +184,11 @@ class Metrics:
         self._series.fail_opens.labels(self._site, ScreenReason.BAD_REQUEST).inc()
 
     # ── what we stand on ─────────────────────────────────────────────────────────────────────────
+
+    def mode(self, mode: Mode) -> None:
+        """Show the mode in force: 1 for it, 0 for the others."""
+        for one in Mode:
+            self._series.mode.labels(self._site, one).set(one is mode)
 
     def store_up(self, *, up: bool) -> None:
         """Show whether Redis answers."""

@@ -22,6 +22,7 @@ from siaga112.core.model import (
     Level,
     Mark,
     Millis,
+    Mode,
     OperatorState,
     Origin,
     Outcome,
@@ -39,9 +40,9 @@ MAX_SERIES: Final = 299
 MAX_SHIFTS: Final = 4
 
 WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120, 300)
-TALK_BUCKETS: Final = (5, 15, 30, 60, 120, 300)
-IVR_BUCKETS: Final = (5, 15, 30, 60, 120)
-AGI_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
+TALK_BUCKETS: Final = (5, 30, 60, 120, 300)
+IVR_BUCKETS: Final = (5, 15, 60, 120)
+AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
 
 OTHER: Final = "other"
 RESULTS: Final = ("in_time", "late", "abandoned", "unserved")
@@ -224,6 +225,7 @@ class Series:
         )
 
     def _declare_process(self, answer_within: Millis, target: float) -> None:
+        self.mode = self._gauge("mode", "1 for the mode in force, 0 for the others.", ("mode",), _rows(Mode))
         self.redis_up = self._gauge("redis_up", "1 while Redis answers.")
         self.replica_callers = self._gauge("replica_callers", "Callers whose standing verdicts have at hand.")
         self.replica_gaps = self._counter("replica_gaps", "Times that all standings were read anew.")

@@ -52,20 +52,27 @@ def mode(
     to: Annotated[
         Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.", metavar="MODE")
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why, for the record; off needs it.", metavar="TEXT")
+    ] = "",
 ) -> None:
     """Show or switch the enforcement of the whole site, at once: the kill switch.
 
     \b
-    off: every verdict is ALLOW and no strikes are given.
+    off: every verdict is ALLOW and no strikes are given. It needs a reason.
     observe: strikes and blocks are kept, nobody is rejected.
     enforce: blocked callers are rejected.
 
-    Example: siaga112 mode enforce --reason "would-block figures read"
+    Example: siaga112 mode off --reason "flood in the harbour"
     """  # noqa: D301 - \\b keeps the lines as they are
     if to is None:
         typer.echo(at_desk(lambda desk: desk.mode()).value)
         return
+    if to is Mode.OFF and not reason.strip():
+        from siaga112.service.desk import OFF_NEEDS_A_REASON  # noqa: PLC0415
+
+        typer.echo(f"siaga112: {OFF_NEEDS_A_REASON}", err=True)
+        raise typer.Exit(2)
     at_desk(lambda desk: desk.set_mode(to, reason), by)
     typer.echo(f"mode is now {to.value}: {_MEANING[to]}")
 

@@ -7,15 +7,32 @@ from typing import Annotated
 import typer
 
 from siaga112 import share
-from siaga112.cli.root import JsonOption, app
+from siaga112.cli.root import JsonOption, app, settings
 from siaga112.cli.rows import Row
 from siaga112.errors import SiagaError
 
 SetName = StrEnum("SetName", list(share.SETS))  # type: ignore[misc]  # its members are the table's
 
+_ALERTS = "prometheus"
+
+
+def _runbook(given: str | None) -> str:
+    """Give the page that the alerts name: the one of the command line, else the configured one."""
+    from siaga112.settings import Settings  # noqa: PLC0415
+
+    if given is None:
+        return settings().metrics.runbook_url
+    try:
+        return Settings.model_validate({"metrics": {"runbook_url": given}}).metrics.runbook_url
+    except ValueError as error:
+        raise typer.BadParameter(
+            f'"{given}" is not the address of a page, like https://wiki.example/siaga112/runbook',
+            param_hint="--runbook-url",
+        ) from error
+
 
 @app.command()
-def files(
+def files(  # noqa: PLR0917 - one parameter an option
     chosen: Annotated[SetName | None, typer.Argument(metavar="SET", help="Only these.")] = None,
     to: Annotated[
         Path | None,
@@ -29,6 +46,15 @@ def files(
     diff: Annotated[
         bool, typer.Option("--diff", help="Print what ours would change there (diff -u); writes nothing.")
     ] = False,
+    runbook_url: Annotated[
+        str | None,
+        typer.Option(
+            "--runbook-url",
+            help="Where your copy of docs/runbook.md is, for the alerts.",
+            show_default="[metrics] runbook_url",
+            metavar="URL",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """List the files that come with siaga112, or copy them to where they belong.
@@ -40,7 +66,7 @@ def files(
     from siaga112.cli.show import listing  # noqa: PLC0415
     from siaga112.copying import plan  # noqa: PLC0415
 
-    copies = list(plan(chosen, to))
+    copies = list(plan(chosen, to, _runbook(runbook_url) if chosen in {None, _ALERTS} else ""))
     if not copies:
         raise SiagaError(f'this siaga112 has no files of the set "{chosen}"')
     if diff:

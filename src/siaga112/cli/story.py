@@ -49,6 +49,7 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
     return {
         "caller": record.caller,
         "mode": story.mode,
+        "switched": rows.deed(story.held.switch, zone) if story.held.switch else None,
         "verdict": verdict.verdict,
         "reason": verdict.reason,
         "treatment": verdict.treatment,
@@ -79,6 +80,9 @@ def tell(story: Story, zone: ZoneInfo) -> list[str]:
         f"  {total(counted, rules):g} misuses count in the last {durations.spell(rules.window)}; "
         f"more than {limits} block ({rules.title})"
     )
+    if switch := story.held.switch:
+        why = f": {switch.reason}" if switch.reason else ", no reason given"
+        lines.append(f"  mode {story.mode} since {_short(switch.at, zone)} by {switch.by}{why}")
     lines.append(f"  now: {_verdict(story, zone)}")
     return lines
 

@@ -34,6 +34,12 @@ SITE = "site"
 """The subject of a deed that concerns everybody."""
 
 
+OFF_NEEDS_A_REASON = (
+    "mode off needs a reason, for whoever finds the line without screening: "
+    'siaga112 mode off --reason "what happened"'
+)
+
+
 class RefusedError(Exception):
     """What was asked cannot be done; one line that says why and what can."""
 
@@ -45,6 +51,8 @@ class Held:
     record: CallerRecord
     entries: Sequence[Entry]
     deeds: Sequence[Deed]
+    switch: Deed | None = None
+    """Who switched the site to the mode that is in force, if anybody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,9 @@ class Desk:
         return await self.store.mode() or self.configured_mode
 
     async def set_mode(self, mode: Mode, reason: str = "") -> None:
-        """Switch the whole site; daemons follow within a second."""
+        """Switch the whole site; daemons follow within a second. Off needs a reason."""
+        if mode is Mode.OFF and not reason.strip():
+            raise RefusedError(OFF_NEEDS_A_REASON)
         was = await self.mode()
         await self.store.set_mode(mode)
         await self._write("mode", SITE, f"{was} → {mode}", reason)
@@ -281,7 +291,8 @@ class Desk:
         entries = [entry for call in calls if (entry := await self.store.entry(call))]
         deeds = await self.store.deeds(0, self.clock() + 1)
         mine = [deed for deed in deeds if deed.subject == caller or deed.subject in calls]
-        return Held(await self.record(caller), entries, mine)
+        switches = [deed for deed in deeds if deed.action == "mode" and deed.subject == SITE]
+        return Held(await self.record(caller), entries, mine, switches[-1] if switches else None)
 
     async def subject(self, caller: Caller) -> Held:
         """Give all that is held on a caller, and note that somebody has looked."""

@@ -31,6 +31,7 @@ class ModeWatch:
         self._meter = meter
         self.mode = configured
         self.store_up = False
+        meter.mode(configured)
 
     def current(self) -> Mode:
         """Give the mode as last known. While the store is away, the last known one holds."""
@@ -61,6 +62,7 @@ class ModeWatch:
                 if mode is not self.mode:
                     _log.info("mode", mode=mode, was=self.mode)
                 self.mode = mode
+                self._meter.mode(mode)
                 up = told = True
             self.store_up = up
             self._meter.store_up(up=up)

@@ -215,6 +215,9 @@ class EventSource(Protocol):
 class Meter(Protocol):
     """What is counted; each method is one thing that happened."""
 
+    def mode(self, mode: Mode) -> None:
+        """Show the mode by which this process gives verdicts and strikes."""
+
     def call_ended(self, entry: Entry) -> None:
         """Count a call with its outcome and stage times."""
 

@@ -211,7 +211,7 @@ async def mode_off(bench: Bench) -> AsyncIterator[Settings]:
     settings = load(bench.daemon.config)
     store = open_store(settings)
     desk = open_desk(settings, store, "bench")
-    await desk.set_mode(Mode.OFF, "")
+    await desk.set_mode(Mode.OFF, "flood")
     try:
         yield {}
     finally:

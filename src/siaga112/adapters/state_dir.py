@@ -1,0 +1,31 @@
+"""The state directory: callers' numbers lie in it, for the daemon's user alone, whatever its umask."""
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+OURS: Final = ("outbox.db*", "redis", "redis/**/*")
+"""What we and our private Redis make in it."""
+
+
+def keep_private(state_dir: Path) -> None:
+    """Let nobody else read what is made there from now on, nor what is there already: 0600, folders 0700.
+
+    What belongs to somebody else stays as it is, and so does a folder that is everybody's, like /tmp.
+    """
+    os.umask(0o077)
+    with contextlib.suppress(OSError):
+        if not state_dir.stat().st_mode & stat.S_ISVTX:
+            _shut(state_dir)
+        for pattern in OURS:
+            for path in state_dir.glob(pattern):
+                _shut(path)
+
+
+def _shut(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
+        found = path.lstat()
+        if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o077:
+            path.chmod(found.st_mode & 0o700)

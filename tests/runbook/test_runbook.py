@@ -1,0 +1,413 @@
+"""Each alert's situation, and what the runbook says to do in it, beside a PBX that is only its manager.
+
+The real PBX's own commands are in tests/pbx/test_runbook.py.
+"""
+
+import json
+import resource
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.faults.calls import arrives, hangs_up, queues
+from tests.faults.conftest import NUMBER, Rig, rig
+from tests.lab import ports
+from tests.lab.daemon import PROGRAM
+from tests.lab.redis_servers import RedisServer, home
+from tests.runbook.axis import alerts
+from tests.runbook.page import sections
+from tests.runbook.trying import Trying, until
+
+Situation = Callable[["Bench"], Awaitable[None]]
+HERE: Final[dict[str, Situation]] = {}
+AT_THE_PBX: Final = {
+    "PBX unreachable",
+    "No events while calls up",
+    "Malformed AMI",
+    "Withheld share",
+    "Service level fast burn",
+    "Service level slow burn",
+    "Service level below target",
+    "No operator available",
+}
+"""Tried by tests/pbx/test_runbook.py, on a real Asterisk."""
+
+OTHER: Final = "081222222222"
+
+
+class Bench:
+    """A rig, and somebody with the runbook beside it."""
+
+    def __init__(self, found: Rig, trying: Trying, folder: Path, port: int) -> None:
+        self.rig, self.trying, self.folder, self.port = found, trying, folder, port
+
+    def abandon(self, number: str) -> str:
+        """Let a caller hang up while waiting for an operator."""
+        call, at = self.rig._next()
+        where = {"Context": "siaga112-queue", "Exten": "s", "Priority": "1"}
+        self.rig.play(
+            arrives(call, number, at),
+            queues(call, number, at + 4_000),
+            hangs_up(call, number, at + 9_000, where),
+        )
+        return call
+
+    async def rows(self, *command: str) -> list[dict[str, Any]]:
+        """Give what a command lists."""
+        return list(json.loads(await self.rig.done(*command, "--json")))
+
+    async def lists(self, count: int, *command: str) -> list[dict[str, Any]]:
+        """Wait until a command lists so many rows; give them."""
+        found: list[dict[str, Any]] = []
+
+        async def there() -> bool:
+            found[:] = await self.rows(*command)
+            return len(found) == count
+
+        await until(there)
+        return found
+
+    async def shows(self, name: str, value: float, **labels: str) -> None:
+        """Wait until a metric has that value."""
+
+        async def there() -> bool:
+            return await self.rig.metric(name, **labels) == value
+
+        await until(there)
+
+
+def situation(section: str) -> Callable[[Situation], Situation]:
+    """Name the section whose situation this is."""
+
+    def keep(act: Situation) -> Situation:
+        HERE[section] = act
+        return act
+
+    return keep
+
+
+MORE: Final = {
+    "Block surge": '[policy]\nthreshold = 1\nsurge = false\n[pbx]\nqueues = ["siaga112"]\n',
+    "Hourly cap reached": "[policy]\nthreshold = 1\nblocks_per_hour = 1\nsurge = false\n",
+    "Only observing": "[policy]\nthreshold = 1\nsurge = false\n",
+}
+
+
+SLOW: Final = """
+import signal, time
+from siaga112.service.screening import Screener
+at_hand, pause = Screener._at_hand, [0.15]
+def late(self, request):
+    time.sleep(pause[0])
+    return at_hand(self, request)
+signal.signal(signal.SIGUSR2, lambda *_: pause.__setitem__(0, 0.0))
+Screener._at_hand = late
+from siaga112.cli import main
+main()
+"""
+"""The daemon on a machine whose other work leaves it waiting, until SIGUSR2."""
+
+
+@asynccontextmanager
+async def benched(section: str) -> AsyncIterator[Bench]:
+    """Set a bench up for a section. Its Redis is where the embedded one would be, and has a port besides."""
+    port = ports.free()
+    with home() as folder:
+        (folder / "desk").mkdir()
+        with RedisServer(folder / "redis", f"port {port}", "appendonly yes", "appendfsync always") as redis:
+            program = ("-c", SLOW) if section == "Verdicts slow" else PROGRAM
+            async with rig(redis, more=MORE.get(section, ""), program=program) as found:
+                trying = Trying(section, found.daemon, folder / "desk")
+                trying.places |= {
+                    "URL": f"redis://127.0.0.1:{port}",
+                    "STATE_DIR": str(folder),
+                    "NUMBER": NUMBER,
+                    "127.0.0.1:9112": f"127.0.0.1:{found.daemon.metrics_port}",
+                }
+                yield Bench(found, trying, folder, port)
+
+
+@situation("Absent")
+async def absent(bench: Bench) -> None:
+    """Killed, it is away from Prometheus; the units' restart brings it back."""
+    trying, daemon = bench.trying, bench.rig.daemon
+    await trying.holds(5)
+    await daemon.stop(signal.SIGKILL)
+    await trying.holds(5)
+    assert trying.axis.fires(trying.alert)
+    await trying.run("curl", code=7)  # curl(1): failed to connect
+    assert 'site = "lab"' in await trying.run("siaga112 check-config")
+    said = await trying.run("systemctl restart")
+    units = Path(__file__).parents[2] / "config" / "systemd"
+    assert all((units / f"{unit}.service").is_file() for unit in said.split()[2:])
+    since = len(daemon.lines)
+    await daemon.start()  # what systemd does with it
+    await daemon.event("started", since=since)
+    await trying.holds(5)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Daemon restarted")
+async def restarted(bench: Bench) -> None:
+    """An orderly end is told before the new beginning; a quarter of an hour later nothing is left of it."""
+    trying, daemon = bench.trying, bench.rig.daemon
+    await trying.holds(5)
+    await daemon.stop()
+    assert daemon.lines[-1]["event"] == "stopped"
+    since = len(daemon.lines)
+    await daemon.start()
+    await daemon.event("started", since=since)
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    await trying.holds(16)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Mode off")
+async def mode_off(bench: Bench) -> None:
+    """Who switched it off, and why, is on the trail; back at enforce the alert ends."""
+    trying = bench.trying
+    await trying.holds(2)
+    await bench.rig.done("mode", "off", "--reason", "flood", "--by", "ratna")
+    await bench.shows("mode", 1, mode="off")
+    await trying.holds(64)
+    assert trying.axis.fires(trying.alert)
+    assert "ratna" in (trail := await trying.run("siaga112 audit"))
+    assert "flood" in trail
+    assert 'mode = "enforce"' in await trying.run("siaga112 check-config")
+    await trying.run("siaga112 mode enforce --reason")
+    await bench.shows("mode", 1, mode="enforce")
+    await trying.holds(2)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Only observing")
+async def only_observing(bench: Bench) -> None:
+    """Whom a month of observing spared is on the block list, each with a story; enforcing ends the alert."""
+    trying = bench.trying
+    trying.axis.step_seconds = 6 * 3_600
+    await bench.rig.done("mode", "observe")
+    await bench.shows("mode", 1, mode="observe")
+    for _ in range(2):
+        bench.rig.misuse()
+    await bench.lists(1, "blocks")
+    await trying.holds(122)
+    assert trying.axis.fires(trying.alert)
+    assert NUMBER[1:] in await trying.run("siaga112 blocks")
+    assert "enforce would say BLOCK" in await trying.run("siaga112 why")
+    await trying.run("siaga112 mode enforce --reason")
+    await bench.shows("mode", 1, mode="enforce")
+    await trying.holds(2)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Redis down")
+async def redis_down(bench: Bench) -> None:
+    """Each look says that it is away; once it is back, so are the answers."""
+    trying, redis = bench.trying, bench.rig.redis
+    await trying.holds(2)
+    redis.stop()
+    await bench.shows("redis_up", 0)
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    assert str(redis.url.removeprefix("unix://")) in await trying.run("siaga112 mode", code=4)
+    assert "refused" in await trying.run("redis-cli -u", code=1)
+    assert "Could not connect" in await trying.run("redis-cli -s", code=1)
+    assert "Filesystem" in await trying.run("df")
+    call = bench.rig.misuse()
+    await bench.shows("outbox_pending", 1)
+    redis.start()
+    await bench.shows("outbox_pending", 0)
+    assert [row.finding.call.id for row in await bench.rig.until_recorded(1)] == [call]
+    for line in (
+        f"redis-cli -u redis://127.0.0.1:{bench.port} ping",
+        f"redis-cli -s {bench.folder}/redis/redis.sock ping",
+    ):
+        assert (await trying.typed(line)).out == "PONG\n"
+    await trying.holds(2)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Outbox growing")
+async def outbox_growing(bench: Bench) -> None:
+    """A call waits while Redis is away, and the outbox empties by itself."""
+    trying, redis = bench.trying, bench.rig.redis
+    redis.stop()
+    call = bench.rig.misuse()
+    await bench.shows("outbox_pending", 1)
+    await trying.holds(12)
+    assert trying.axis.fires(trying.alert)
+    redis.start()
+    await bench.shows("outbox_pending", 0)
+    assert [row.finding.call.id for row in await bench.rig.until_recorded(1)] == [call]
+    await trying.holds(2)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Verdicts fail open")
+async def fail_open(bench: Bench) -> None:
+    """Without Redis the cause is store_down; with it again, questions are answered."""
+    trying, redis = bench.trying, bench.rig.redis
+    await trying.holds(6)
+    redis.stop()
+    await bench.rig.told("store_down")
+    await trying.holds(4)
+    assert await bench.rig.metric("fail_open_total", cause="store_down") >= 1
+    assert trying.axis.fires(trying.alert)
+    redis.start()
+    await bench.rig.told("not_blocked")
+    await trying.holds(7)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Verdicts slow")
+async def slow(bench: Bench) -> None:
+    """A daemon that has no processor for 0.15 s of each question; with one it is in time."""
+    trying = bench.trying
+    for _ in range(9):
+        await bench.rig.ask()
+        await trying.holds(2)
+    assert trying.axis.fires(trying.alert)
+    assert [line for line in bench.rig.daemon.lines if line["event"] == "loop_frozen"] == []
+    bench.rig.daemon.signal(signal.SIGUSR2)
+    for _ in range(4):
+        await bench.rig.ask()
+        await trying.holds(2)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Callbacks waiting")
+async def callbacks_waiting(bench: Bench) -> None:
+    """Who gave up waiting is listed, and off the list once called back."""
+    trying = bench.trying
+    bench.abandon(NUMBER)
+    await bench.lists(1, "callbacks")
+    await bench.shows("callbacks_pending", 1)
+    await trying.holds(40)
+    assert trying.axis.fires(trying.alert)
+    assert NUMBER[1:] in await trying.run("siaga112 callbacks")
+    assert "is off the list" in await trying.run("siaga112 callbacks --done")
+    await bench.shows("callbacks_pending", 0)
+    await trying.holds(2)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Block surge")
+async def block_surge(bench: Bench) -> None:
+    """21 callers blocked in an hour are listed, each with a story; observing spares all, unblocking one."""
+    trying, count = bench.trying, 21
+    await bench.shows("blocks_active", 0)
+    await trying.holds(5)
+    for nth in range(count):
+        for _ in range(2):
+            bench.rig.misuse(f"0812000000{nth:02}")
+    await bench.lists(count, "blocks")
+    await bench.shows("blocks_imposed_total", count, origin="automatic")
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    trying.places["NUMBER"] = "081200000000"
+    assert (await trying.run("siaga112 blocks")).count("+62812000000") == count
+    assert "strike 2" in await trying.run("siaga112 why")
+    await bench.rig.told("blocked", "081200000001")
+    await trying.run("siaga112 mode observe --reason")
+    await bench.rig.told("would_block", "081200000001")
+    assert "is no longer blocked" in await trying.run("siaga112 unblock")
+    await bench.rig.told("not_blocked", "081200000000")
+    await bench.lists(count - 1, "blocks")
+
+
+@situation("Hourly cap reached")
+async def hourly_cap(bench: Bench) -> None:
+    """What the cap left is proposed; each of the three decisions settles a proposal, so that none is left."""
+    trying = bench.trying
+    await bench.shows("blocks_proposed", 0)
+    await trying.holds(5)
+    numbers = [f"0812000000{nth:02}" for nth in range(4)]
+    for number in numbers:
+        for _ in range(2):
+            bench.rig.misuse(number)
+        await bench.rig.until_recorded(2 * (numbers.index(number) + 1))
+    proposed = [row["caller"] for row in await bench.lists(3, "blocks", "--proposed")]
+    await bench.shows("blocks_proposed", 3)
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    assert all(
+        caller in said for said in [await trying.run("siaga112 blocks --proposed")] for caller in proposed
+    )
+    left = list(proposed)
+    for begins in ("siaga112 why", "siaga112 block", "siaga112 confirm", "siaga112 dismiss"):
+        trying.places["NUMBER"] = left[0].replace("+", "")
+        said = await trying.run(begins)
+        if begins == "siaga112 why":
+            assert "the hour's automatic blocks are used up" in said
+            continue
+        left.pop(0)
+        assert [row["caller"] for row in await bench.rows("blocks", "--proposed")] == left, begins
+    await bench.shows("blocks_proposed", 0)
+    assert {row["caller"] for row in await bench.rows("blocks")} >= set(proposed[:2])
+
+
+@situation("Blocked then genuine")
+async def blocked_then_genuine(bench: Bench) -> None:
+    """The call is in the ledger, its caller's story has the block, and allowed they get through for good."""
+    trying = bench.trying
+    await bench.rig.done("block", NUMBER, "--permanent", "--reason", "threats")
+    await bench.rig.done("unblock", NUMBER, "--reason", "the phone was stolen")
+    await bench.shows("marks_total", 0)
+    await trying.holds(5)
+    call = bench.rig.answer("genuine", time.time_ns() // 1_000_000)
+    await bench.shows("blocked_then_genuine_total", 1)
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    assert call in await trying.run("siaga112 calls")
+    assert "threats" in await trying.run("siaga112 why")
+    await trying.run("siaga112 allow")
+    await bench.rig.told("allow_listed")
+
+
+@situation("Outbox lost")
+async def outbox_lost(bench: Bench) -> None:
+    """The kernel lets the outbox grow no more, as a full disk does; with room again, calls are kept."""
+    trying, daemon = bench.trying, bench.rig.daemon
+    await trying.holds(5)
+    outbox = Path(daemon.folder) / "state" / "outbox.db"
+    limits = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (1, limits[1]))
+    bench.rig.redis.stop()
+
+    async def lost() -> bool:
+        bench.rig.misuse()
+        return await bench.rig.metric("outbox_lost_total") > 0
+
+    await until(lost)
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    await daemon.event("outbox_failed")
+    trying.places["STATE_DIR"] = str(outbox.parent)
+    assert "Filesystem" in await trying.run("df")
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, limits)
+    bench.rig.redis.start()
+    await daemon.settled(bench.rig.misuse())
+    await trying.holds(62)
+    assert trying.axis.silent(trying.alert)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("section", HERE)
+async def test_the_runbook_holds_in_the_alerts_situation(section: str) -> None:
+    """The alert is true there, and each command of its section does what the section says."""
+    async with benched(section) as bench:
+        await HERE[section](bench)
+        bench.trying.done()
+
+
+def test_every_alert_has_a_section_that_is_tried() -> None:
+    """An alert without a section, or a section whose situation no test brings about, fails."""
+    linked = {rule["annotations"]["runbook_url"].partition("#")[2] for rule in alerts()}
+    assert {name.lower().replace(" ", "-") for name in sections()} == linked
+    assert set(HERE) | AT_THE_PBX == set(sections())
