@@ -44,7 +44,7 @@ def test_real_events_are_read() -> None:
         AT, uid, place, "16"
     )
     assert parse(message("VarSet", "Variable: SIAGA_VERDICT", "Value: ALLOW"), 0) == VariableSet(
-        AT, uid, "SIAGA_VERDICT", "ALLOW"
+        AT, uid, "SIAGA_VERDICT", "ALLOW", "PJSIP/trunk-00000000"
     )
     marked = message("UserEvent", "UserEvent: SiagaMark", "Mark: prank")
     assert parse(marked, 0) == OperatorMarked(AT, uid, Mark.PRANK)

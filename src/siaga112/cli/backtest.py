@@ -119,8 +119,7 @@ def _read(files: Sequence[Path], config: "Settings") -> "tuple[list[FileReport],
             report, _ = past_files.read(file, site, clock, countable, advance, history=alone)
             reports.append(report)
             if alone is not history:
-                for past in alone.in_order():
-                    history.add(past)
+                history.join(alone)
     return reports, history
 
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from siaga112.core import menus
 from siaga112.core.arrivals import Arrivals, Dialplan
-from siaga112.core.bridges import Bridges
+from siaga112.core.bridges import Bridges, stem
 from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
 from siaga112.core.events import (
     NOWHERE,
@@ -61,6 +61,15 @@ ASKED_ABOUT: Final = frozenset({"SIAGA_CALLER", "SIAGA_VERDICT"})
 DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"})
 """Values of DIALSTATUS after which nobody of ours has served the caller (app_dial.c)."""
 
+LED_KEPT: Final = 10_000
+"""How many Local channels are remembered, with who dialled them: their ends are not told."""
+
+JOINED_KEPT: Final = 256
+"""How many joinings of a queue are kept until it is told for whom: DialBegin may come later."""
+
+CHAIN: Final = 8
+"""How many Local channels in a row are followed."""
+
 
 class Tracker:
     """Follows every call from the trunk to its end.
@@ -77,6 +86,8 @@ class Tracker:
         self._bridges = Bridges(self._calls.__contains__)
         self._arrivals = Arrivals(dialplan)
         self.screened: Final = self._arrivals.screened
+        self._dialled_by: dict[str, str] = {}
+        self._joined: dict[str, QueueJoined] = {}
         self.anomalies: Counter[str] = Counter()
         self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
             ChannelCreated: self._created,
@@ -85,7 +96,7 @@ class Tracker:
             VariableSet: self._variable,
             QueueJoined: self._queue_joined,
             Dialled: self._dialled,
-            OperatorConnected: self._nothing,
+            OperatorConnected: self._operator_connected,
             BridgeEntered: self._bridge_entered,
             BridgeLeft: self._bridge_left,
             FarEndHungUp: self._far_end_hung_up,
@@ -211,6 +222,9 @@ class Tracker:
             self._progress.put(call.id, call.spot)
 
     def _variable(self, event: VariableSet) -> None:
+        if event.channel.startswith("Local/"):
+            self._gave_up_behind(event)
+            return
         call = self._asked_about(event) if event.name in ASKED_ABOUT else self._calls.get(event.uid)
         if call is None:
             return
@@ -249,35 +263,104 @@ class Tracker:
         return call
 
     def _queue_joined(self, event: QueueJoined) -> None:
-        if call := self._call(event.uid):
-            call.queue = event
-            call.stage, call.since = Stage.QUEUE, event.at
-            call.ringing = False
-            call.note(event.at, FactKind.QUEUED, event.queue)
-            self._progress.put(call.id, call.spot)
+        call = self._call(event.uid)
+        if call is None:
+            self._led_into_queue(event)
+            return
+        self._put_into_queue(call, event)
+        call.led_on = False
+
+    def _put_into_queue(self, call: Live, event: QueueJoined) -> None:
+        call.queue = event
+        call.stage, call.since = Stage.QUEUE, event.at
+        call.ringing = False
+        call.note(event.at, FactKind.QUEUED, event.queue)
+        self._progress.put(call.id, call.spot)
 
     def _dialled(self, event: Dialled) -> None:
         self._arrivals.dialled(event.leg)
         call = self._call(event.uid)
-        if call is None:
-            return
-        call.dialling = event.place
-        if not call.ringing:
+        if call:
+            call.dialling = event.place
+            if call.queue and call.queue.place == event.place:
+                self._connect(self._bridges.vouch(event.leg), event.at)
+        if led := stem(event.leg_channel):
+            self._dialled_by[led] = event.uid if call else stem(event.channel)
+            if len(self._dialled_by) > LED_KEPT:
+                del self._dialled_by[next(iter(self._dialled_by))]
+        call = call or self._led_by(event.channel)
+        if call and not call.ringing and not call.connected:
             call.ringing = True
             call.move(Stage.QUEUE, event.at)
             call.note(event.at, FactKind.RINGING)
             self._progress.put(call.id, call.spot)
+        for joined in [one for one in self._joined.values() if self._led_by(one.channel)]:
+            self._led_into_queue(joined)
+
+    # ── behind Local channels: `…;1` is dialled for the caller, the dialplan goes on with `…;2` ──
+
+    def _led_by(self, channel: str) -> Live | None:
+        """Give the call that is led on by this half of a Local channel."""
+        by = stem(channel) if channel.endswith(";2") else ""
+        for _ in range(CHAIN):
+            by = self._dialled_by.get(by, "")
+            if call := self._calls.get(by):
+                return call
+        return None
+
+    def _led_into_queue(self, event: QueueJoined) -> None:
+        """Put a caller into the queue into which a Local channel leads him."""
+        call = self._led_by(event.channel)
+        alone = self._bridges.lead_on(event.channel)
+        if call is None and event.channel.endswith(";2"):
+            self._joined[event.channel] = event
+            if len(self._joined) > JOINED_KEPT:
+                del self._joined[next(iter(self._joined))]
+        if call is None or call.hung_up:
+            return
+        self._joined.pop(event.channel, None)
+        if call.id in alone and call.connected and call.on_word:
+            call.retract(event.at)
+        self._part(alone, event.at)
+        own = call.queue if call.queue and not call.led_on else None
+        place = own.place if own else call.dialling
+        if place and not call.connected and (own is None or call.id in alone):
+            self._put_into_queue(call, replace(event, uid=call.id, place=place))
+            call.led_on = True
+
+    def _gave_up_behind(self, event: VariableSet) -> None:
+        """Note that a queue or a phone was in vain behind the caller's Local channel."""
+        call = self._led_by(event.channel)
+        if call is None or call.hung_up or call.connected:
+            return
+        if not self._bridges.joined(call.id, event.channel):
+            return
+        if event.value in {"QUEUESTATUS": QUEUE_GAVE_UP, "DIALSTATUS": DIAL_GAVE_UP}.get(event.name, ()):
+            call.note(event.at, FactKind.GAVE_UP, event.value)
+            if call.led_on:
+                call.queue, call.led_on = None, False
+            self._progress.put(call.id, call.spot)
+
+    def _operator_connected(self, event: OperatorConnected) -> None:
+        self._connect(self._bridges.vouch(event.leg), event.at)
 
     def _bridge_entered(self, event: BridgeEntered) -> None:
         if not event.two_way or (event.machine and event.uid not in self._calls):
             return
-        self._part(self._bridges.leave(event.uid), event.at)
-        for uid in self._bridges.enter(event.uid, event.bridge):
+        if not self._bridges.holds(event.uid, event.bridge):
+            self._part(self._bridges.leave(event.uid), event.at)
+        self._connect(self._bridges.enter(event.uid, event.bridge, event.channel), event.at)
+
+    def _connect(self, uids: Iterable[str], at: Millis) -> None:
+        for uid in uids:
             call = self._calls[uid]
-            if not call.connected and not call.hung_up:
+            if call.connected:
+                call.on_word = call.on_word and self._bridges.only_vouched(uid)
+            elif not call.hung_up:
                 call.connected = True
-                call.move(Stage.TALKING, event.at)
-                call.note(event.at, FactKind.CONNECTED)
+                call.on_word = self._bridges.only_vouched(uid)
+                call.move(Stage.TALKING, at)
+                call.note(at, FactKind.CONNECTED)
                 self._progress.put(call.id, call.spot)
 
     def _bridge_left(self, event: BridgeLeft) -> None:
@@ -287,7 +370,7 @@ class Tracker:
         for uid in alone:
             call = self._calls.get(uid)
             if call and call.connected:
-                call.connected = False
+                call.connected = call.on_word = False
                 call.note(at, FactKind.PARTED)
 
     def _marked(self, event: OperatorMarked) -> None:
@@ -305,8 +388,10 @@ class Tracker:
         call.hung_up = True
         self._progress.put(call.id, call.spot)
         place = event.place
-        if event.uid in self._bridges:
-            call.note(event.at, FactKind.LEFT, "talking")
+        waits = call.led_on and not call.connected
+        if event.uid in self._bridges and not waits:
+            talked = any(fact.kind is FactKind.CONNECTED for fact in call.facts)
+            call.note(event.at, FactKind.LEFT, "talking" if talked else place.context)
         elif call.queue and call.queue.place == place:
             call.note(event.at, FactKind.LEFT_QUEUE, call.queue.queue)
         elif call.dialling == place:
@@ -365,6 +450,9 @@ class Tracker:
                 self.anomalies["uniqueid_reused"] += 1
                 del present[uid]
         self._part(self._bridges.keep_only(present), event.at)
+        self._bridges.forget_names()  # likewise of Local channels, which are numbered from 0 again
+        self._dialled_by.clear()
+        self._joined.clear()
         for uid in [uid for uid in self._calls if uid not in present]:
             yield self._end_unseen(uid, event.at, "vanished")
         for uid, channel in present.items():

@@ -98,6 +98,7 @@ class VariableSet:
     uid: str
     name: str
     value: str
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,15 @@ class QueueJoined:
     uid: str
     place: Place
     queue: str
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
     """A leg is being rung for a channel that stands at `place` (DialBegin); for none, by a click.
 
-    `numbers` is what may be the number that was dialled, the likeliest first.
+    `numbers` is what may be the number that was dialled, the likeliest first; `channel` and
+    `leg_channel` are the names of the two channels.
     """
 
     at: Millis
@@ -122,6 +125,8 @@ class Dialled:
     place: Place
     leg: str
     numbers: tuple[str, ...] = ()
+    channel: str = ""
+    leg_channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,7 @@ class BridgeEntered:
     bridge: str
     two_way: bool
     machine: bool = False
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +317,7 @@ _TALKING: Final = frozenset({"basic", "base", "stasis"})
 
 def _entered(at: Millis, uid: str, bridge: str, channel: str, kind: str, technology: str) -> BridgeEntered:  # noqa: PLR0917 - as many headers
     two_way = kind in _TALKING and "holding" not in technology
-    return BridgeEntered(at, uid, bridge, two_way, machine(channel))
+    return BridgeEntered(at, uid, bridge, two_way, machine(channel), channel)
 
 
 def _dialled(  # noqa: PLR0917 - as many headers
@@ -323,14 +329,16 @@ def _dialled(  # noqa: PLR0917 - as many headers
     leg: str,
     address: str | None,
     number: str | None,
+    channel: str | None,
+    leg_channel: str,
 ) -> Dialled:
     """Read DialBegin; `numbers` begins with the number in `Dial(PJSIP/0812…@trunk)`."""
     numbers = ((address or "").partition("@")[0].rpartition("/")[2], number or "")
     if uid is None:
-        return Dialled(at, "", NOWHERE, leg, numbers)
+        return Dialled(at, "", NOWHERE, leg, numbers, leg_channel=leg_channel)
     if context is None or exten is None or priority is None:
         raise ValueError("a channel that is nowhere")
-    return Dialled(at, uid, _place(context, exten, priority), leg, numbers)
+    return Dialled(at, uid, _place(context, exten, priority), leg, numbers, channel or "", leg_channel)
 
 
 def _step(  # noqa: PLR0917 - as many headers
@@ -384,17 +392,21 @@ KINDS: Final[dict[str, Kind]] = {
     "Newexten": Kind(
         (*_CHANNEL, "Extension", "Application"), ("Uniqueid", *_PLACE, "Application", "AppData"), _step
     ),
-    "VarSet": Kind((*_CHANNEL, "Variable", "Value"), ("Uniqueid", "Variable", "Value"), VariableSet),
+    "VarSet": Kind(
+        (*_CHANNEL, "Variable", "Value"), ("Uniqueid", "Variable", "Value", "Channel"), VariableSet
+    ),
     "QueueCallerJoin": Kind(
         (*_CHANNEL, "Queue", "Position"),
-        ("Uniqueid", "Queue", *_PLACE),
-        lambda at, uid, queue, *place: QueueJoined(at, uid, _place(*place), queue),
+        ("Uniqueid", "Queue", "Channel", *_PLACE),
+        lambda at, uid, queue, channel, *place: QueueJoined(at, uid, _place(*place), queue, channel),
     ),
     "AgentConnect": Kind(
         (*_CHANNEL, *_DEST, "Queue"), ("Uniqueid", "DestUniqueid", "Queue"), OperatorConnected
     ),
     "DialBegin": Kind(
-        _DEST, ("Uniqueid", *_PLACE, "DestUniqueid", "DialString", "DestCallerIDNum"), _dialled
+        _DEST,
+        ("Uniqueid", *_PLACE, "DestUniqueid", "DialString", "DestCallerIDNum", "Channel", "DestChannel"),
+        _dialled,
     ),
     "BridgeEnter": Kind(
         (*_CHANNEL, "BridgeUniqueid", "BridgeType", "BridgeTechnology"),

@@ -21,6 +21,8 @@ class Live:
 
     `called` is the number that it came in by. The places are those of the menu's contexts at which
     something was seen to ask, to leave the caller in the menu, or to do with him what is not known.
+    `led_on`: it is a Local channel that waits in `queue` for it. `on_word`: it is connected, and only a
+    queue's word says that somebody is there.
     """
 
     id: CallId
@@ -43,6 +45,8 @@ class Live:
     connected: bool = False
     hung_up: bool = False
     ended_at: Place | None = None
+    led_on: bool = False
+    on_word: bool = False
 
     def __post_init__(self) -> None:
         self.since = self.facts[0].at
@@ -58,6 +62,13 @@ class Live:
         if self.queue and self.stage is Stage.QUEUE and not self.hung_up:
             return Spot(self.stage, self.since, self.queue.queue, self.queue.at)
         return Spot(self.stage, self.since)
+
+    def retract(self, at: Millis) -> None:
+        """Take back that somebody answered: what did was a Local channel, which leads into a queue."""
+        last = next(n for n in reversed(range(len(self.facts))) if self.facts[n].kind is FactKind.CONNECTED)
+        del self.facts[last]
+        self.connected = self.on_word = False
+        self.move(Stage.QUEUE, at)
 
     def note(self, at: Millis, kind: FactKind, detail: str = "") -> None:
         """Add a fact."""

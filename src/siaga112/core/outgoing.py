@@ -39,8 +39,9 @@ class OutgoingCalls:
                 spelled = (canonical(number, self._dialplan.numbers) for number in event.numbers)
                 self._legs[event.leg] = next(filter(None, spelled), None)
             case BridgeEntered(two_way=True):
-                self._bridges.leave(event.uid)
-                for leg in self._bridges.enter(event.uid, event.bridge):
+                if not self._bridges.holds(event.uid, event.bridge):
+                    self._bridges.leave(event.uid)
+                for leg in self._bridges.enter(event.uid, event.bridge, event.channel):
                     if caller := self._legs[leg]:
                         self._legs[leg] = None  # once is enough
                         yield Reached(event.at, caller)

@@ -23,6 +23,7 @@ class QueueRecord:
     event: str
     data: tuple[str, ...]
     line: int = 0
+    member: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
         if len(fields) < CALL_FIELDS or at is None:
             yield BadLine(number)
         elif of_a_call(fields[1]):
-            yield QueueRecord(at, CallId(fields[1]), fields[2], fields[4], tuple(fields[5:]), number)
+            at_queue, member, event = fields[2:5]
+            yield QueueRecord(at, CallId(fields[1]), at_queue, event, tuple(fields[5:]), number, member)
 
 
 def of_a_call(call: str) -> bool:

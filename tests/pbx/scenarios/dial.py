@@ -7,7 +7,6 @@ from tests.pbx.scenarios.queue import (
     none_of_three,
     one_of_three,
     phone_ends,
-    talk_and_leave,
     wait_it_out,
 )
 from tests.pbx.scenarios.scenario import Centre, Scenario
@@ -113,7 +112,7 @@ SCENARIOS = (
              "The caller hangs up while the operator hears the announcement.",
              (LEFT,), answered_during_announcement, serve=(f"Dial({PHONE},30,A(siaga112/notice))",)),
     Scenario("dial_marked_keys", "The operator's leg has the keys that mark a call.",
-             (ANSWERED,), talk_and_leave, serve=("Dial(Local/answer@operators/n,30,U(siaga112-operator))",)),
+             (ANSWERED,), caller_ends, serve=(f"Dial({PHONE},30,U(siaga112-operator))",)),
     Scenario("no_menu_answered", "A centre without a menu: the operator answers.",
              (ANSWERED,), phone_ends, DIRECT),
     Scenario("no_menu_left", "A centre without a menu: the caller hangs up while the phone rings.",

@@ -7,6 +7,7 @@ so that a capture holds the events of its own scenario and of nothing else.
 import asyncio
 import contextlib
 import re
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ exten => _0X.,1,Dial(PJSIP/citizen@trunk-out,30)
 exten => _90X.,1,Dial(SIP/${EXTEN:1}@sip-out,30)
 exten => _80X.,1,Dial(IAX2/trunk-out/${EXTEN:1},30)
 exten => queue,1,Queue(siaga112,r,,,${SIAGA_QUEUE_TIMEOUT})
+ same => n,Hangup()
+exten => experts,1,Queue(experts,r)
  same => n,Hangup()
 exten => spy,1,ChanSpy(PJSIP/trunk,q)
 exten => barge,1,ChanSpy(PJSIP/trunk,qB)
@@ -88,6 +91,18 @@ sound_join = siaga112/goodbye
 type = user
 announce_only_user = no
 """
+LOADED: Final = (
+    *("res_musiconhold", "res_parking", "app_confbridge", "app_followme"),
+    *("chan_sip", "chan_iax2"),
+)
+FOLLOWED: Final = (
+    "[general]\n"
+    + "".join(
+        f"{prompt}-prompt => siaga112/goodbye\n"
+        for prompt in ("call-from", "norecording", "options", "pls-hold", "status", "sorry", "connecting")
+    )
+    + "[operator]\nmusicclass => default\ncontext => phones\nnumber => 101,30\n"
+)
 PARKING: Final = (
     "[general]\n[default]\nparkext => 700\nparkpos => 701-709\ncontext => parked\nparkingtime => 60\n"
 )
@@ -269,6 +284,7 @@ async def theatre(
         "iax.conf": IAX.format(port=ports.free(), other=ports.free()),
         "ari.conf": ari.CONFIGURATION,
         "http.conf": ari.http(ari_port),
+        "followme.conf": FOLLOWED,
         **FILES,
         **(files or {}),
     }
@@ -279,7 +295,7 @@ async def theatre(
             dialplan=dialplan,
             operators=(),
             more=more,
-            load=("res_musiconhold", "res_parking", "app_confbridge", "chan_sip", "chan_iax2", *needs, *load),
+            load=(*LOADED, *needs, *load),
         ) as pbx,
         await pbx.observe() as seen,
         await pbx.observe_as_siaga() as tape,
@@ -288,6 +304,7 @@ async def theatre(
         # A transfer by key ends at once if its sounds are missing.
         for name in ("pbx-transfer", "beep", "beeperr", "pbx-invalid"):
             (pbx.folder / f"data/sounds/{name}.wav").symlink_to(SHIPPED / "sounds/en/siaga112/goodbye.wav")
+        shutil.copy(Path(__file__).with_name("tape.agi"), pbx.folder / "agi-bin")
         # Without what the distribution adds: "22.10.1", not "22.10.1+dfsg+~…".
         release = re.match(r"[\d.]*\d", settings["AsteriskVersion"])
         assert release is not None, settings

@@ -4,9 +4,13 @@ CDR tells little: where each part of a call ended (`dcontext`, `lastapp`), whom 
 (`dstchannel`), not who hung up. A call left the menu if its *only* row ended in one of the menu's asking
 applications, in a context of the menu, with nobody else on the line; and if that row begins when the
 channel did (its uniqueid says in which second): a later row of a call whose first ones are lost begins
-later, unless whoever was called refused within that second.
+later, unless whoever was called refused within that second. `dst` is the extension: that of a key says
+that one was taken.
+
+Whom a call was connected with may be a Local channel; then the rows of its other half say who is behind it.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -14,15 +18,23 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Final
 
+from siaga112.core.bridges import stem
 from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.calls import Dialplan
 from siaga112.core.menus import ASKING
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past.history import Past, Source, Unproven, judge, too_close
+from siaga112.core.past.history import SHOWN_ASKING, Past, Source, Unproven, judge, too_close
 from siaga112.core.past.spool import MemorySpool, Spool
 
-_CALLING: Final = frozenset({"queue", "dial"})
+_CALLING: Final = frozenset({"queue", "dial", "followme", "retrydial"})
+
+_KEYS: Final = re.compile(r"[0-9*#]+")
+_DIALLED_DIGITS: Final = 3
+"""From so many digits on an extension of the trunk's own context is a number that was dialled, no key."""
+
+_DEEP: Final = 8
+"""How many Local channels in a row are followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class Row:
     data: str
     answered: bool
     line: int = 0
+    exten: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +65,12 @@ class _Seen:
     source: str
     rows: int
     connected: Millis | None
+    led: tuple[tuple[str, str, Millis, bool], ...]
     parted: Millis
     waited: bool
     menu: str
+    chosen: bool
+    read: bool
     last: tuple[Millis, str, str]
 
 
@@ -74,14 +90,23 @@ class CdrReader:
         self._rules = rules
         self._rows = spool()
         self._aside = spool()
+        self._behind: dict[str, list[tuple[str, str, str, bool]]] = {}
+        self._phones: set[str] = set()
+        self.led: dict[CallId, CallId] = {}
         self.others = 0
 
     def feed(self, row: Row) -> None:
         """Take one row."""
+        app = row.app.lower()
+        if app == "queue" and row.other:
+            self._phones.add(_endpoint(row.other))
+        if row.channel.endswith(";2") and (half := stem(row.channel)):
+            self._behind.setdefault(half, []).append((row.uid, app, row.other, row.answered))
         self._rows.add(row.uid or f"{row.channel} {row.start}", _VALUES(row))
 
     def _seen(self, row: Row) -> _Seen:
         with_other = bool(row.other)
+        led = stem(row.other)
         app = row.app.lower()
         asking = app in ASKING and row.context in self._dialplan.ivr_contexts
         return _Seen(
@@ -90,12 +115,21 @@ class CdrReader:
             channel=row.channel,
             source=row.source,
             rows=1,
-            connected=row.start if with_other and row.answered and app in _CALLING else None,
+            connected=row.start if with_other and not led and row.answered and app in _CALLING else None,
+            led=((led, app, row.start, row.answered),) if led and app in _CALLING else (),
             parted=row.end,
             waited=with_other or app in _CALLING,
             menu=row.context if asking and row.answered and not with_other else "",
+            chosen=asking and self._is_key(row),
+            read=asking and app not in SHOWN_ASKING,
             last=(row.end, row.context, row.data.partition(",")[0] if app == "queue" else ""),
         )
+
+    def _is_key(self, row: Row) -> bool:
+        """Say whether the extension of a row in the menu is that of a key."""
+        if not _KEYS.fullmatch(row.exten) or row.exten in self._dialplan.dialled:
+            return False
+        return row.context not in self._dialplan.trunk_contexts or len(row.exten) < _DIALLED_DIGITS
 
     def close(self) -> Iterator[Past]:
         """Give the calls: those that a trunk of ours brought in, or that ended in our menu or queue."""
@@ -123,18 +157,54 @@ class CdrReader:
     def _known(self, seen: _Seen) -> bool:
         context, queue = seen.last[1:]
         inside = context in self._dialplan.trunk_contexts | self._dialplan.ivr_contexts
+        if context not in self._dialplan.trunk_contexts and _endpoint(seen.channel) in self._phones:
+            return False  # an operator, who asks in another queue, or tries out the menu
         return not seen.channel.startswith("Local/") and (inside or queue in self._dialplan.queues)
 
+    def _connected(self, seen: _Seen) -> Millis | None:
+        """Give when a call was connected with somebody, be it over Local channels."""
+        through = (
+            at for led, app, at, answered in seen.led if answered and self._is_somebody(led, app == "queue")
+        )
+        at = min(through, default=None)
+        return at if seen.connected is None or (at is not None and at < seen.connected) else seen.connected
+
+    def _is_somebody(self, led: str, by_queue: bool, deep: int = 0) -> bool:  # noqa: FBT001 - of a tuple
+        """Say whether somebody is behind a Local channel; a queue vouches for a member that leads nowhere."""
+        rows = self._behind.get(led, ())
+        if any(answered and other and not stem(other) for _, _, other, answered in rows):
+            return True
+        further = ((stem(other), app == "queue") for _, app, other, answered in rows if answered and other)
+        if deep < _DEEP and any(self._is_somebody(*one, deep + 1) for one in further):
+            return True
+        return by_queue and not any(app == "queue" for _, app, *_ in rows)
+
+    def _leads(self, uid: str, seen: _Seen) -> None:
+        """Note the channels that waited in a queue for this call."""
+        stems = [led for led, *_ in seen.led]
+        for led in stems:
+            for channel, app, other, _ in self._behind.get(led, ()):
+                if app == "queue":
+                    self.led[CallId(channel)] = CallId(uid)
+                if stem(other) and stem(other) not in stems:
+                    stems.append(stem(other))
+
     def _judge(self, uid: str, seen: _Seen, rows: list[Row]) -> Past:
+        self._leads(uid, seen)
         numbers = self._dialplan.numbers
         caller = canonical(seen.source, numbers)
         facts = [Fact(seen.start, FactKind.ARRIVED)]
         unproven = Unproven.CDR_NOT_WHERE
-        if seen.connected is not None:
-            facts += [Fact(seen.connected, FactKind.CONNECTED), Fact(seen.parted, FactKind.PARTED)]
+        connected = self._connected(seen)
+        if connected is not None:
+            facts += [Fact(connected, FactKind.CONNECTED), Fact(seen.parted, FactKind.PARTED)]
         elif seen.waited:
             facts.append(Fact(seen.start, FactKind.RINGING))
             unproven = Unproven.WAITED
+        elif seen.menu and seen.chosen:
+            unproven = Unproven.KEY_TAKEN
+        elif seen.menu and seen.read:
+            unproven = Unproven.READ_OR_AGI
         elif seen.menu and "." not in uid:
             unproven = Unproven.NO_UNIQUEID
         elif seen.menu and (seen.rows > 1 or not _whole(uid, seen.start)):
@@ -165,9 +235,12 @@ def _together(one: _Seen, other: _Seen) -> _Seen:
         source=min(one.source, other.source) or max(one.source, other.source),
         rows=one.rows + other.rows,
         connected=min(connected, default=None),
+        led=tuple(sorted({*one.led, *other.led})),
         parted=max(one.parted, other.parted),
         waited=one.waited or other.waited,
         menu=min(one.menu, other.menu),
+        chosen=one.chosen or other.chosen,
+        read=one.read or other.read,
         last=max(one.last, other.last),
     )
 

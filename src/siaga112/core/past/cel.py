@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from siaga112.core import menus
-from siaga112.core.bridges import machine
+from siaga112.core.bridges import Bridges, machine, stem
 from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.calls import DIAL_GAVE_UP, Dialplan
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past.history import MOMENT, Past, Source, Unproven, judge, too_close
+from siaga112.core.past.history import MOMENT, SHOWN_ASKING, Past, Source, Unproven, judge, too_close
 
 SETTLE: Final[Millis] = 10 * SECOND
 """How far out of order rows may be, in time; and how long after its end a call is judged."""
@@ -30,8 +30,10 @@ SETTLE: Final[Millis] = 10 * SECOND
 FORGET: Final[Millis] = 86_400 * SECOND
 """After so long without a row a call whose end is missing is given up."""
 
-_TRIES: Final = frozenset({"queue", "dial"})
+_TRIES: Final = frozenset({"queue", "dial", "followme", "page", "retrydial"})
 """Applications that look for an operator."""
+
+_AGI: Final = frozenset({"agi", "eagi", "deadagi"})
 
 _OUTGOING: Final = "(Outgoing Line)"
 """What Asterisk gives the channels as data that it makes itself, to call somebody."""
@@ -93,6 +95,8 @@ class CelReader:
         self._open: dict[str, _Open] = {}
         self._newest: Millis = 0
         self._looked: Millis = 0
+        self._over: dict[str, Millis] = {}
+        self.led: dict[CallId, CallId] = {}
         self.doubted: set[CallId] = set()
         self.late = 0
         self.others = 0
@@ -107,10 +111,13 @@ class CelReader:
         if row.at < self._newest - SETTLE:
             self.late += 1
             self._doubt(row.uid)
-            self._doubt(row.linkedid)
+            if not self._goes_on(row):
+                self._doubt(row.linkedid)
             return
         self._newest = max(self._newest, row.at)
         key = row.uid if row.uid in self._open else row.linkedid
+        if key not in self._open and self._goes_on(row):
+            return
         held = self._open.setdefault(key, _Open())
         held.newest = max(held.newest, row.at)
         if len(held.rows) < MAX_ROWS:
@@ -121,6 +128,10 @@ class CelReader:
             held.ended = row.at
         if self._newest - self._looked >= SETTLE or len(self._open) > MAX_OPEN:
             yield from self._settle()
+
+    def _goes_on(self, row: Row) -> bool:
+        """Say whether a row is of others, who go on after a caller whose call is over."""
+        return row.uid != row.linkedid and row.at >= self._over.get(row.linkedid, row.at + 1)
 
     def _doubt(self, call: str) -> None:
         self.doubted.add(CallId(call))
@@ -150,8 +161,14 @@ class CelReader:
         held = self._open.pop(key)
         if held.ended is None:
             self._doubt(key)  # what still comes of it must not look like a call of its own
+        else:
+            self._over[key] = held.ended
+            if len(self._over) > MAX_OPEN:
+                del self._over[next(iter(self._over))]
         past = read(CallId(key), held.rows, self._dialplan, self._rules, cut=held.cut)
         if past:
+            queues = (row for row in held.rows if _in_queue(row) and row.channel.endswith(";2"))
+            self.led.update((CallId(row.uid), past.finding.call.id) for row in queues)
             yield past
         else:
             self.others += 1
@@ -167,6 +184,10 @@ def read(
     rows = sorted(rows, key=lambda row: row.at)
     own = [row for row in rows if row.uid == call]
     began = next((row for row in own if row.event == "CHAN_START"), None)
+    if began:
+        # Another channel may have been given the same uniqueid.
+        strangers = {row.channel for row in own if row.event == "CHAN_START"} - {began.channel}
+        own = [row for row in own if row.channel not in strangers]
     if any(row.data == _OUTGOING for row in own):
         return None
     if not (_comes_in(began, dialplan) if began else _adopted(own, dialplan)):
@@ -212,7 +233,7 @@ def _facts(
     own: list[Row], rows: list[Row], ended: Row | None, dialplan: Dialplan, early_drop: Millis
 ) -> tuple[list[Fact], Unproven]:
     facts = list(_on_the_way(own, rows, dialplan))
-    stay = _stay(own, rows)
+    stay, led = _stay(own, rows)
     extra = _extra(ended.extra) if ended else {}
     if stay:
         came, left = stay
@@ -225,7 +246,12 @@ def _facts(
     status = extra.get("dialstatus", "")
     if (status or ended.linkedid != ended.uid) and FactKind.RINGING not in kinds:
         facts.append(Fact(ended.at, FactKind.RINGING))
-    left_by, unproven = _leaving(own, rows, ended, extra, dialplan)
+    if led and not stay:
+        left_by, unproven = _leaving_behind(rows, led, ended, extra)
+    else:
+        left_by, unproven = _leaving(own, rows, ended, extra, dialplan)
+    if left_by and left_by.kind is FactKind.LEFT_QUEUE and FactKind.QUEUED not in kinds:
+        facts.append(Fact(own[0].at, FactKind.QUEUED, left_by.detail))
     if left_by and too_close(own[0].at, left_by, early_drop):
         return facts, Unproven.TOO_CLOSE
     if left_by:
@@ -242,9 +268,19 @@ def _on_the_way(own: list[Row], rows: list[Row], dialplan: Dialplan) -> Iterator
     queue = next((row for row in own if row.app.lower() == "queue"), None)
     if queue:
         yield Fact(queue.at, FactKind.QUEUED, queue.data.partition(",")[0])
-    leg = next((row for row in rows if row.uid != own[0].uid), None) if own else None
+    if not own:
+        return
+    leg = next((row for row in rows if row.channel != own[0].channel), None)
+    tried = next((row for row in own if row.app.lower() in _TRIES - {"queue"}), None)
     if leg:
         yield Fact(leg.at, FactKind.RINGING)
+    elif tried:
+        ended = next((row for row in own if row.event == "APP_END" and row.app == tried.app), None)
+        told = next((row for row in own if row.event == "HANGUP"), None)
+        if ended and tried.event == "APP_START" and told and _extra(told.extra).get("dialstatus") == "":
+            # It rang no phone, since none is registered: CEL has a dialstatus only of legs that there were.
+            yield Fact(ended.at, FactKind.GAVE_UP, "CHANUNAVAIL")
+        yield Fact(tried.at, FactKind.RINGING)
 
 
 def _asking(row: Row, dialplan: Dialplan) -> bool:
@@ -273,14 +309,16 @@ def _leaving(
     running = last if last and at - last.at <= MOMENT else None
     status, queued = extra.get("dialstatus", ""), _ran(own, "queue")
     ringing = any(r.uid != ended.uid and r.event == "HANGUP" and abs(at - r.at) <= MOMENT for r in rows)
-    if status or ringing or queued:
+    if status or ringing or queued or any(r.app.lower() in _TRIES for r in own):
         in_queue = queued and (ringing or (running is not None and running.app.lower() == "queue"))
         if status not in {"", "CANCEL"} or not (in_queue or ringing) or _tried_before(own, rows, at):
             return None, Unproven.WAITED
         return Fact(at, FactKind.LEFT_QUEUE if in_queue else FactKind.LEFT_RINGING), Unproven.WAITED
     chosen = menus.chosen(ended.exten, own[0].exten)
     if running and _asking(running, dialplan) and _same_place(running, ended) and not chosen:
-        return Fact(at, FactKind.LEFT_MENU, ended.context), Unproven.ELSEWHERE
+        shown = running.app.lower() in SHOWN_ASKING and not _by_agi(own, running)
+        kind = FactKind.LEFT_MENU if shown else FactKind.LEFT
+        return Fact(at, kind, ended.context), Unproven.ELSEWHERE if shown else Unproven.READ_OR_AGI
     in_menu = ended.context in dialplan.ivr_contexts
     arriving = ended.context in dialplan.trunk_contexts and not in_menu
     kind = FactKind.LEFT_ARRIVAL if arriving else FactKind.LEFT
@@ -300,23 +338,86 @@ def _same_place(running: Row, ended: Row) -> bool:
     return running.context == ended.context and ended.exten in {running.exten, "h"}
 
 
-def _stay(own: list[Row], rows: list[Row]) -> tuple[Millis, Millis] | None:
-    """Give when the caller was first together with somebody in a bridge, and until when."""
-    for entered in own:
-        if entered.event != "BRIDGE_ENTER" or "holding" in entered.extra:
-            continue
-        bridge = _bridge(entered)
-        exits = (r for r in own if r.event == "BRIDGE_EXIT" and r.at >= entered.at and _bridge(r) == bridge)
-        left = next(exits, own[-1])
-        came = [
-            row.at
-            for row in rows
-            if row.event == "BRIDGE_ENTER" and row.uid != entered.uid and _person(row.channel)
-            and _bridge(row) == bridge and row.at <= left.at
-        ]  # fmt: skip
-        if came or _person(entered.peer) or _person(left.peer):
-            return max(entered.at, min(came, default=entered.at)), left.at
-    return None
+def _by_agi(own: list[Row], running: Row) -> bool:
+    """Say whether an AGI ran at this extension: it may be what executed the application, and go on itself."""
+    return any(
+        row.app.lower() in _AGI and (row.context, row.exten) == (running.context, running.exten)
+        for row in own
+    )
+
+
+def _in_queue(row: Row) -> bool:
+    return row.app.lower() == "queue"
+
+
+def _leaving_behind(
+    rows: list[Row], led: set[str], ended: Row, extra: Mapping[str, str]
+) -> tuple[Fact | None, Unproven]:
+    """Say where a caller was whom a Local channel had led on, when the far end hung up."""
+    if not _far_end(ended, extra):
+        return None, Unproven.PBX_ENDED
+    waits = [row for row in rows if _in_queue(row) and stem(row.channel) in led]
+    gave_up = any(row.event == "APP_END" and ended.at - row.at > MOMENT for row in waits)
+    if not waits or gave_up:
+        return None, Unproven.LED_ON
+    return Fact(ended.at, FactKind.LEFT_QUEUE, waits[0].data.partition(",")[0]), Unproven.LED_ON
+
+
+def _stay(own: list[Row], rows: list[Row]) -> tuple[tuple[Millis, Millis] | None, set[str]]:
+    """Give when the caller was first together with somebody in a bridge, and until when.
+
+    And the Local channels that led the caller on. A bridge is followed through them, as on the line
+    (`core/bridges`): what answers there may be a menu, or a queue in which nobody answers.
+    """
+    me = own[0].channel if own else ""
+    bridges = Bridges(me.__eq__)
+    for row in rows:
+        if row.channel.endswith(";2") and (_in_queue(row) or _in_vain(row)):
+            bridges.lead_on(row.channel)
+    mine, led = "", set[str]()
+    for row in rows:
+        if row.event == "BRIDGE_EXIT":
+            if row.channel == me and mine and any(map(_is_real, row.peer.split(","))):
+                return (_entered(own, mine), row.at), led
+            bridges.leave(row.channel, _bridge(row))
+        elif row.event == "BRIDGE_ENTER" and "holding" not in row.extra and _person(row.channel):
+            bridge = _bridge(row)
+            if row.channel == me:
+                mine = bridge
+            with_somebody = _enter(bridges, row, bridge)
+            led |= {stem(name) for name in bridges.pipes(me)}
+            if me in with_somebody:
+                exits = (r for r in own if r.event == "BRIDGE_EXIT" and r.at >= row.at and _bridge(r) == mine)
+                return (row.at, next(exits, own[-1]).at), led
+    return None, led
+
+
+def _enter(bridges: Bridges, row: Row, bridge: str) -> set[str]:
+    """Take a row that says who enters a bridge, and in `peer` who else is there."""
+    bridges.leave(row.channel)
+    connected = bridges.enter(row.channel, bridge, row.channel)
+    if row.app == "AppQueue":
+        connected |= bridges.vouch(row.channel)
+    for peer in filter(_person, row.peer.split(",")):
+        if peer not in bridges:
+            connected |= bridges.enter(peer, bridge, peer)
+        if _in_queue(row):
+            connected |= bridges.vouch(peer)
+    return connected
+
+
+def _entered(own: list[Row], bridge: str) -> Millis:
+    entered = (row.at for row in own if row.event == "BRIDGE_ENTER" and _bridge(row) == bridge)
+    return next(entered)
+
+
+def _in_vain(row: Row) -> bool:
+    """Say whether a channel ended that had rung somebody in vain."""
+    return row.event == "HANGUP" and _extra(row.extra).get("dialstatus", "") not in {"", "ANSWER"}
+
+
+def _is_real(channel: str) -> bool:
+    return _person(channel) and not stem(channel)
 
 
 def _bridge(row: Row) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from siaga112.core.menus import ASKING
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Finding, Millis, Outcome, Reason, Stages
 from siaga112.core.outcome import ClassifierRules, classify
 
@@ -31,6 +32,9 @@ class Unproven(StrEnum):
     ELSEWHERE = "the caller left a part of the dialplan that is neither menu nor queue"
     MENU_NOT_SHOWN = "the file does not show whether the menu was asking when the caller left"
     TOO_CLOSE = "in whole seconds, it left too close to early_drop to tell"
+    READ_OR_AGI = "the file does not show whether the menu was asking, or an AGI went on with the call"
+    KEY_TAKEN = "CDR shows that the menu had taken a key"
+    LED_ON = "the caller was led on by a Local channel, and the file does not show how it went on"
     SCREENED = "it ended while siaga112's own dialplan treated a blocked caller"
     WAITED = "the file does not show why it left the queue"
     CDR_IN_PARTS = "CDR shows a part of the call only"
@@ -39,6 +43,10 @@ class Unproven(StrEnum):
     QUEUE_NOT_HOW = "queue_log does not show how it ended"
     LIVE = "unknown when it was recorded"
 
+
+SHOWN_ASKING: Final = ASKING - {"read"}
+"""Applications of which a file proves that the menu asked. An AGI can execute `Read`, and whatever it does
+afterwards looks in CEL and CDR as if that still ran."""
 
 SILENT: Final = frozenset(
     {Unproven.MENU_NOT_SHOWN, Unproven.PBX_ENDED, Unproven.ELSEWHERE, Unproven.CDR_NOT_WHERE}
@@ -124,15 +132,33 @@ def slim(finding: Finding) -> Finding:
 
 @dataclass(slots=True)
 class History:
-    """The past calls by id. A call that two files tell is one call."""
+    """The past calls by id. A call that two files tell is one call.
+
+    `led`: the channels that wait in a queue for a call that a Local channel led there, with that call. To
+    queue_log such a channel is the call.
+    """
 
     calls: dict[CallId, Past] = field(default_factory=dict)
+    led: dict[CallId, CallId] = field(default_factory=dict)
 
     def add(self, past: Past) -> None:
         """Take a call, or what a further file says of it."""
         call = past.finding.call.id
         held = self.calls.get(call)
         self.calls[call] = past if held is None else _believed(held, past)
+
+    def join(self, other: "History") -> None:
+        """Take the calls of a further file."""
+        self.led.update(other.led)
+        for past in other.in_order():
+            self.add(past)
+        for past in self._take(self.led):
+            call = replace(past.finding.call, id=self.led[past.finding.call.id])
+            self.add(replace(past, finding=replace(past.finding, call=call)))
+
+    def _take(self, calls: Iterable[CallId]) -> Iterable[Past]:
+        """Take out those of these calls that are there."""
+        return [self.calls.pop(call) for call in calls if call in self.calls]
 
     def doubt(self, calls: Iterable[CallId]) -> None:
         """Take back what was concluded of calls of which rows came too late."""

@@ -3,6 +3,7 @@
 The lines of a call are read by `core/queue_log`, which also settles for the live line what it did not see.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -16,6 +17,16 @@ from siaga112.core.queue_log import QueueRecord, settle
 
 _STATUS: Final = {"EXITWITHTIMEOUT": "TIMEOUT", "EXITEMPTY": "LEAVEEMPTY"}
 
+_OPERATORS: Final = frozenset({
+    "ADDMEMBER", "REMOVEMEMBER", "AGENTLOGIN", "AGENTCALLBACKLOGIN", "AGENTLOGOFF", "AGENTCALLBACKLOGOFF",
+    "PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL", "PENALTY", "MEMBERPENALTY", "RINGINUSE", "ADDMEMBERS",
+    "CONFIGRELOAD", "QUEUESTART",
+})  # fmt: skip
+"""What operators do, on channels of their own: no calls of anybody."""
+
+_EXTENSION: Final = re.compile(r"[0-9]{2,5}")
+"""The number of a phone of the centre's own: no citizen has one so short."""
+
 LONGEST: Final[Millis] = 6 * 3_600 * SECOND
 """After so long without a line a call is over."""
 
@@ -27,11 +38,15 @@ class QueueReader:
         self._dialplan = dialplan
         self._rules = rules
         self._open: dict[CallId, list[QueueRecord]] = {}
+        self._members: set[str] = set()
         self._looked: Millis = 0
         self.others = 0
 
     def feed(self, line: QueueRecord) -> Iterator[Past]:
         """Take one line; give the calls that are over by now."""
+        self._members.add(line.member.rpartition("/")[2].partition("@")[0])
+        if line.event in _OPERATORS:
+            return
         self._open.setdefault(line.call, []).append(line)
         if line.at - self._looked > LONGEST:
             self._looked = line.at
@@ -47,7 +62,7 @@ class QueueReader:
     def _close(self, call: CallId) -> Iterator[Past]:
         lines = self._open.pop(call)
         queues = self._dialplan.queues
-        if queues and not any(line.queue in queues for line in lines):
+        if self._consultation(lines) or (queues and not any(line.queue in queues for line in lines)):
             self.others += 1
             return
         settled = settle(lines)
@@ -64,6 +79,12 @@ class QueueReader:
         )  # fmt: skip
         rows = [(line.at, line.line) for line in lines]
         yield judge(told, self._rules, Source.QUEUE_LOG, Unproven.QUEUE_NOT_HOW, rows)
+
+    def _consultation(self, lines: list[QueueRecord]) -> bool:
+        """Say whether an operator asked in a queue, to connect there somebody who had called before."""
+        extensions = {_number(line) for line in lines if _EXTENSION.fullmatch(_number(line))}
+        moved = any(line.event == "ATTENDEDTRANSFER" for line in lines)
+        return bool(extensions) and (moved or not extensions.isdisjoint(self._members))
 
 
 def _as_the_tracker_says(fact: Fact) -> Fact:

@@ -111,9 +111,12 @@ def read_lines(
         case Source.QUEUE_LOG:
             found = _queue_log(QueueReader(site.dialplan, site.rules), task)
         case Source.CDR:
-            found = _cdr(cdr.CdrReader(site.dialplan, site.rules, spool), task)
+            rows = cdr.CdrReader(site.dialplan, site.rules, spool)
+            history.led = rows.led
+            found = _cdr(rows, task)
         case _:
             reader = cel.CelReader(site.dialplan, site.rules)
+            history.led = reader.led
             found, doubted = _cel(reader, task), reader.doubted
     for past in found:
         history.add(Past(past.finding, past.source, past.unproven, past.surge, past.lines, report.name))
@@ -152,7 +155,8 @@ def _log(task: _Task) -> Iterator[QueueRecord]:
         if at is None:
             report.refuse(number, why_no_time(fields[0]))
         elif of_a_call(fields[1]):
-            yield QueueRecord(at, CallId(fields[1]), fields[2], fields[4], tuple(fields[5:]), number)
+            queue, member, event = fields[2:5]
+            yield QueueRecord(at, CallId(fields[1]), queue, event, tuple(fields[5:]), number, member)
 
 
 _DATA: Final = ("data1", "data2", "data3", "data4", "data5")
@@ -163,7 +167,7 @@ def _table(task: _Task) -> Iterator[QueueRecord]:
     columns, report = task.layout.columns, task.report
     names = ("time", "callid", "queuename", "event", *(name for name in _DATA if name in columns))
     places = itemgetter(*(columns[name] for name in names))
-    whole = columns.get("data", task.layout.width)
+    whole, member = (columns.get(name, task.layout.width) for name in ("data", "agent"))
     for number, fields in _fields(task):
         time, call, queue, event, *data = places(fields)
         at = task.clock.read(time)
@@ -172,9 +176,9 @@ def _table(task: _Task) -> Iterator[QueueRecord]:
         elif not event:
             report.refuse(number, "no event")
         elif of_a_call(call):
-            together = [*fields, ""][whole]
-            told = data if any(data) or not together else together.split("|")
-            yield QueueRecord(at, CallId(call), queue, event, tuple(told), number)
+            given = [*fields, ""]
+            told = data if any(data) or not given[whole] else given[whole].split("|")
+            yield QueueRecord(at, CallId(call), queue, event, tuple(told), number, given[member])
 
 
 def _cel(reader: cel.CelReader, task: _Task) -> Iterator[Past]:
@@ -246,12 +250,12 @@ def _cdr(reader: cdr.CdrReader, task: _Task) -> Iterator[Past]:
 
 _CDR_COLUMNS: Final = (
     *("start", "end", "duration", "disposition", "uniqueid", "channel", "dstchannel", "src", "dcontext"),
-    *("lastapp", "lastdata"),
+    *("lastapp", "lastdata", "dst"),
 )
 
 
 def _cdr_row(fields: Sequence[str], clock: Clock, number: int) -> cdr.Row | str:
-    began, ended, duration, given, uid, channel, other, source, context, app, data = fields
+    began, ended, duration, given, uid, channel, other, source, context, app, data, exten = fields
     start = clock.read(began)
     if start is None:
         return why_no_time(began)
@@ -270,7 +274,7 @@ def _cdr_row(fields: Sequence[str], clock: Clock, number: int) -> cdr.Row | str:
         end = start + int(whole) * SECOND
     return cdr.Row(
         start, max(start, end), uid, channel, other, source, context, app, data,
-        answered=disposition == ANSWERED, line=number,
+        answered=disposition == ANSWERED, line=number, exten=exten,
     )  # fmt: skip
 
 

@@ -1,0 +1,54 @@
+"""Calls that Local channels lead on: whatever of it is lost or comes late, nobody is taken for a prank."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from siaga112.core.calls import Tracker
+from siaga112.core.events import Dialled, Event, QueueJoined
+from siaga112.core.model import Finding, Outcome
+from siaga112.core.outcome import classify
+from tests.core.streams import CAPTURES, read
+
+RECORDED: Final = [
+    path for path in CAPTURES if path.stem.startswith(("behind_", "followme_", "local_", "dial_local"))
+]
+EACH = pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+
+
+def found(path: Path, change: list[Event] | None = None) -> Finding:
+    """Give what comes of a recorded call, with its events as recorded or changed."""
+    header, stream = read(path)
+    tracker = Tracker(header.dialplan)
+    (call,) = [call for event in (stream if change is None else change) for call in tracker.feed(event)]
+    return classify(call, header.rules)
+
+
+@EACH
+def test_a_lost_event_makes_no_prank_and_no_answer(path: Path) -> None:
+    """Without any one of its events but the last a call is no prank, and answered only if it was."""
+    whole = found(path).outcome
+    _, stream = read(path)
+    for lost in range(len(stream) - 1):
+        try:
+            outcome = found(path, [*stream[:lost], *stream[lost + 1 :]]).outcome
+        except ValueError:
+            continue  # its beginning, or its end: no call, or none that ended
+        assert outcome is not Outcome.IVR_PRANK
+        # A queue's word for its member stands until that member is seen to wait in a further queue.
+        vouched = path.stem == "behind_member_left" and isinstance(stream[lost], QueueJoined)
+        assert outcome is not Outcome.ANSWERED or whole is Outcome.ANSWERED or vouched
+
+
+@pytest.mark.parametrize("version", ["22", "16"])
+@pytest.mark.parametrize("name", ["behind_queue_left", "behind_queue_unanswered_left", "behind_two_left"])
+def test_who_dialled_may_be_told_after_who_joined(name: str, version: str) -> None:
+    """Events of several channels come in no order: the call is in the queue all the same."""
+    (path,) = [path for path in RECORDED if (path.parent.name, path.stem) == (version, name)]
+    _, stream = read(path)
+    joined = next(event for event in stream if isinstance(event, QueueJoined))
+    first = next(n for n, event in enumerate(stream) if isinstance(event, Dialled))
+    rest = [event for event in stream if event is not joined]
+    late = found(path, [*rest[:first], joined, *rest[first:]])
+    assert (late.outcome, late.reason) == (Outcome.ABANDONED, "left_queue")

@@ -1,0 +1,69 @@
+"""Who talks with whom, through Local channels too."""
+
+import itertools
+
+import pytest
+
+from siaga112.core.bridges import MAX_HALVES, Bridges, stem
+
+CALLER, ONE, TWO, PHONE = "c", "l1", "l2", "p"
+NAMES = {CALLER: "PJSIP/trunk-1", ONE: "Local/x@y-1;1", TWO: "Local/x@y-1;2", PHONE: "PJSIP/101-1"}
+PLACES = {CALLER: "a", ONE: "a", TWO: "b", PHONE: "b"}
+
+
+def bridges() -> Bridges:
+    """Give bridges of which one channel is a caller's."""
+    return Bridges(CALLER.__eq__)
+
+
+def enter(where: Bridges, *uids: str) -> set[str]:
+    """Put channels into their bridges; give what the last one brought."""
+    return [where.enter(uid, PLACES[uid], NAMES[uid]) for uid in uids][-1]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(PLACES)), ids="-".join)
+def test_a_phone_behind_a_local_channel_is_somebody_in_whatever_order_it_is_told(
+    order: tuple[str, ...],
+) -> None:
+    """The caller is with somebody once all four are in their bridges, and alone when any of them goes."""
+    for gone in PLACES:
+        where = bridges()
+        assert not enter(where, *order[:3])
+        assert enter(where, order[3]) == {CALLER}
+        assert CALLER in where.leave(gone)
+
+
+def test_a_local_channel_alone_is_nobody() -> None:
+    """What stands behind it may be a menu: its answer connects nobody."""
+    assert not enter(bridges(), CALLER, ONE)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_queue_vouches_for_its_member(*, first: bool) -> None:
+    """A member that is a Local channel is an operator by the queue's word, told before or after."""
+    where = bridges()
+    if first:
+        assert not where.vouch(ONE)
+        assert enter(where, CALLER, ONE) == {CALLER}
+    else:
+        assert not enter(where, CALLER, ONE)
+        assert where.vouch(ONE) == {CALLER}
+    assert where.only_vouched(CALLER)
+    assert where.lead_on(NAMES[TWO]) == {CALLER}, "but not for one that waits in a further queue itself"
+    assert enter(where, TWO, PHONE) == {CALLER}, "until somebody is found there"
+    assert not where.only_vouched(CALLER)
+
+
+def test_other_channels_are_nobodys_halves() -> None:
+    """Only a Local channel has a name in common with another."""
+    assert stem(NAMES[ONE]) == stem(NAMES[TWO]) == "Local/x@y-1"
+    assert [stem(name) for name in ("PJSIP/a;1", "Local/x@y-1", "")] == ["", "", ""]
+
+
+def test_what_is_never_told_to_end_does_not_grow() -> None:
+    """The ends of Local channels are not told: what is remembered of them is bounded."""
+    where = bridges()
+    for n in range(MAX_HALVES + 10):
+        where.vouch(str(n))
+        where.lead_on(f"Local/x@y-{n};2")
+    assert len(where._vouched) == len(where._led_on) == MAX_HALVES
