@@ -312,6 +312,9 @@ class Tracker:
         """Put a caller into the queue into which a Local channel leads him."""
         call = self._led_by(event.channel)
         alone = self._bridges.lead_on(event.channel)
+        for uid in alone:
+            if self._calls[uid].on_word:
+                self._calls[uid].retract(event.at)
         if call is None and event.channel.endswith(";2"):
             self._joined[event.channel] = event
             if len(self._joined) > JOINED_KEPT:
@@ -319,8 +322,6 @@ class Tracker:
         if call is None or call.hung_up:
             return
         self._joined.pop(event.channel, None)
-        if call.id in alone and call.connected and call.on_word:
-            call.retract(event.at)
         self._part(alone, event.at)
         own = call.queue if call.queue and not call.led_on else None
         place = own.place if own else call.dialling

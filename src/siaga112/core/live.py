@@ -65,8 +65,9 @@ class Live:
 
     def retract(self, at: Millis) -> None:
         """Take back that somebody answered: what did was a Local channel, which leads into a queue."""
-        last = next(n for n in reversed(range(len(self.facts))) if self.facts[n].kind is FactKind.CONNECTED)
-        del self.facts[last]
+        answers = [n for n, fact in enumerate(self.facts) if fact.kind is FactKind.CONNECTED]
+        if answers:  # it is not kept of a call with too many facts
+            del self.facts[answers[-1]]
         self.connected = self.on_word = False
         self.move(Stage.QUEUE, at)
 
