@@ -94,6 +94,7 @@ def situation(section: str) -> Callable[[Situation], Situation]:
 MORE: Final = {
     "Block surge": '[policy]\nthreshold = 1\nsurge = false\n[pbx]\nqueues = ["siaga112"]\n',
     "Hourly cap reached": "[policy]\nthreshold = 1\nblocks_per_hour = 1\nsurge = false\n",
+    "Blocked then genuine": "[policy]\nthreshold = 1\nsurge = false\n",
     "Only observing": "[policy]\nthreshold = 1\nsurge = false\n",
 }
 
@@ -356,7 +357,9 @@ async def hourly_cap(bench: Bench) -> None:
 async def blocked_then_genuine(bench: Bench) -> None:
     """The call is in the ledger, its caller's story has the block, and allowed they get through for good."""
     trying = bench.trying
-    await bench.rig.done("block", NUMBER, "--permanent", "--reason", "threats")
+    for _ in range(2):
+        bench.rig.misuse()
+    await bench.lists(1, "blocks")
     await bench.rig.done("unblock", NUMBER, "--reason", "the phone was stolen")
     await bench.shows("marks_total", 0)
     await trying.holds(5)
@@ -365,7 +368,9 @@ async def blocked_then_genuine(bench: Bench) -> None:
     await trying.holds(3)
     assert trying.axis.fires(trying.alert)
     assert call in await trying.run("siaga112 calls")
-    assert "threats" in await trying.run("siaga112 why")
+    story = await trying.run("siaga112 why")
+    assert "temporary block" in story
+    assert "the phone was stolen" in story
     await trying.run("siaga112 allow")
     await bench.rig.told("allow_listed")
 
