@@ -120,12 +120,19 @@ async def tried_until_done(how: Callable[[], Awaitable[None]]) -> None:
 
 async def first_mode(store: RedisStore, wanted: Mode | None) -> Mode | None:
     """Ask for the mode until somebody answers with the one that is wanted."""
-    async with within(GENEROUS, f"the mode {wanted}"):
-        while True:
-            with suppress(StoreDownError):
-                if (mode := await store.mode()) is wanted:
-                    return mode
-            await asyncio.sleep(0.001)
+    last: object = "nothing"
+    try:
+        async with within(GENEROUS, f"the mode {wanted}"):
+            while True:
+                try:
+                    if (last := await store.mode()) is wanted:
+                        return wanted
+                except StoreDownError as error:
+                    last = error
+                await asyncio.sleep(0.001)
+    except TimeoutError as error:
+        error.add_note(f"the last answer: {last!r}")
+        raise
 
 
 async def test_a_write_is_told_when_the_replicas_have_it(

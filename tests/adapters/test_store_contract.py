@@ -135,7 +135,7 @@ async def test_a_stale_version_is_refused(store: Store, version: int) -> None:
     late = replace(whole(), replacement=replacement(CallerRecord(CALLER), version, NOW, RULES))
     assert await store.write([late]) == [Written.MOVED]
     assert await store.load(CALLER) == (first, 1)
-    assert [row async for row in store.entries(0, NOW + 1)] == []
+    assert [row async for row in store.entries(NOW - KEEP, NOW + 1)] == []
     assert (list(await store.deeds(0, NOW + 1)), dict(await store.tallies())) == ([], {})
 
 
@@ -173,7 +173,7 @@ async def test_all_of_a_change_is_written_at_once(store: Store) -> None:
     assert await store.write([whole()]) == [Written.DONE]
     record, version = await store.load(CALLER)
     assert await listed(store) == ([CALLER], [])
-    assert [row.finding.call async for row in store.entries(0, NOW + 1)] == [prank(1)]
+    assert [row.finding.call async for row in store.entries(NOW - KEEP, NOW + 1)] == [prank(1)]
     assert [deed.action for deed in await store.deeds(0, NOW + 1)] == ["block"]
     assert await store.tallies() == {"strikes:ivr_prank": 1}
     assert await store.held([(CALLER, prank(1).id), (None, prank(2).id)]) == [
