@@ -375,7 +375,8 @@ async def test_a_caller_is_told_what_is_held_and_forgotten(live: Shell) -> None:
     assert refused.code == 1, "without a terminal nobody can say yes"
     told = (await live("forget", NUMBER, "--reason", "asked by letter", "--yes")).done()
     assert told.startswith(
-        "erased: 1 strikes, 1 blocks, 0 proposals, 0 call-backs, 2 lines of the audit trail; 2 calls"
+        "erased: 1 strike, 1 block, 0 proposals, 0 call-backs, 2 lines of the audit trail\n"
+        "kept without the caller: 2 calls in the ledger, 0 lines of the audit trail on their marks\n"
     )
     held, rows, trail = await live.each(f"subject {NUMBER}", "calls --json", "audit --json")
     assert (held.json["calls"], held.json["blocks"], held.json["audit"]) == ([], [], [])

@@ -104,6 +104,23 @@ async def test_any_period_fits_two_sheets(
     await check(chromium, file)
 
 
+@pytest.mark.parametrize("language", Language, ids=str)
+def test_the_page_says_why_there_are_more_pranks_than_misuses(language: Language) -> None:
+    """32 prank calls beside 9 misuses: the other 23 have their reasons, and add up, in both languages."""
+    period = of_days(FIRST, FIRST, ZONE)
+    figures = Figures(period, (), 10 * SECOND)
+    menu = Row(period.first, Outcome.IVR_PRANK, Reason.LEFT_MENU, None, None, Caller("+62812"), strike=True)
+    marked = menu._replace(outcome=Outcome.ANSWERED, mark=Mark.PRANK, strike=False)
+    figures.add([menu] * 8 + [marked._replace(strike=True)] + [marked] * 6)
+    figures.add(
+        [menu._replace(strike=False, caller=None)] * 12 + [menu._replace(strike=False, spared=True)] * 5
+    )
+    report = replace(some_report(1, 0), figures=figures)
+    written = page(report, Words(language), 10, reveal=False)
+    (told,) = re.findall(r"<li><b>(?:Misuse|Penyalahgunaan)</b>(.*?)</li>", written)
+    assert [int(number) for number in re.findall(r"[0-9]+", told)] == [9, 32, 23, 12, 5, 6]
+
+
 async def test_what_a_name_says_is_text(chromium: Tab, tmp_path: Path) -> None:
     """HTML in a shift's name, or a site's, is shown as it is written, and does nothing."""
     name = "<script>console.log(1)</script><img src=x onerror=console.log(2)>\"&'"

@@ -54,7 +54,7 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
             tag("div", _shifts(report, words), _blocks(report, words)),
             class_="pair",
         ),
-        _notes(words),
+        _notes(report, words),
         _footer(report, words),
     )
     body = tag("body", tag("main", first, second))
@@ -223,10 +223,10 @@ def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> Html:
         for found in report.figures.top_misusers(top)
     ]
     heads = [words("number"), words("misuses"), words("turned_away")]
-    note, *why = lines.misuse(report, words)
+    note, *_ = lines.misuse(report, words)
     note += "" if reveal else f"; {words('masked')}"
     table = _table(heads, rows or [_row(words("nobody"), NONE, NONE)])
-    return _block(words("misusers"), table, *(tag("p", said, class_="small") for said in (note, *why)))
+    return _block(words("misusers"), table, tag("p", note, class_="small"))
 
 
 def _blocks(report: Report, words: Words) -> Html:
@@ -236,8 +236,11 @@ def _blocks(report: Report, words: Words) -> Html:
     return _block(words("blocks"), _table(["", words("this_period"), words("before")], rows))
 
 
-def _notes(words: Words) -> Html:
-    return _block(words("notes"), tag("ul", *(_note(words(f"note_{name}")) for name in _NOTES)))
+def _notes(report: Report, words: Words) -> Html:
+    texts = {name: words(f"note_{name}") for name in _NOTES}
+    _, *why = lines.misuse(report, words)
+    texts["misuse"] = " ".join([texts["misuse"], *why])
+    return _block(words("notes"), tag("ul", *(_note(text) for text in texts.values())))
 
 
 def _note(text: str) -> Html:
