@@ -131,9 +131,11 @@ CALLS = {
     ),
     "was asked again in `t`, and left a message there the second time": (
         MENU
-        + "10:00:10 Newexten 100.1 app=Playback at=siaga112-ivr,t,1\n"
-        + "10:00:12 Newexten 100.1 app=Goto at=siaga112-ivr,t,2\n"
-        + "10:00:20 Newexten 100.1 app=VoiceMail at=siaga112-ivr,t,1\n"
+        + "10:00:10 Newexten 100.1 app=GotoIf at=siaga112-ivr,t,1\n"
+        + "10:00:10 Newexten 100.1 app=Playback at=siaga112-ivr,t,2\n"
+        + "10:00:12 Newexten 100.1 app=Goto at=siaga112-ivr,t,3\n"
+        + "10:00:20 Newexten 100.1 app=GotoIf at=siaga112-ivr,t,1\n"
+        + "10:00:20 Newexten 100.1 app=VoiceMail at=siaga112-ivr,t,4\n"
         + "10:00:42 HangupRequest 100.1\n10:00:42 Hangup 100.1",
         "unknown, no_evidence",
     ),
