@@ -273,9 +273,8 @@ async def running(
             metrics=metrics,
             more=more,
         )
-        # In the file, so that whoever is shown the daemon's configuration can use it as it is.
-        config = config.replace("[ami]\n", f'[ami]\nsecret = "{pbx.siaga_secret}"\n', 1)
-        daemon = Daemon(Path(folder), config, environ or {}, metrics, program)
+        secret = {"SIAGA112_AMI__SECRET": pbx.siaga_secret}
+        daemon = Daemon(Path(folder), config, {**secret, **(environ or {})}, metrics, program)
         await daemon.start(*(("--only", only) if only else ()))
         try:
             if wait:

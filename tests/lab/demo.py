@@ -64,6 +64,10 @@ async def _counted(daemon: Daemon) -> int:
 
 async def stay(pbx: Asterisk, daemon: Daemon) -> None:
     """Keep everything running, and say how to look around."""
+    # Its own configuration, with the secret in it, so that each command works as it is printed.
+    config = daemon.config.read_text("utf-8")
+    daemon.config.chmod(0o600)
+    daemon.config.write_text(config.replace("[ami]\n", f'[ami]\nsecret = "{pbx.siaga_secret}"\n', 1), "utf-8")
     for name, command in (
         ("siaga112", ("env", f"SIAGA112_CONFIG={daemon.config}", sys.executable, "-m", "siaga112")),
         ("pbx", pbx.console_command),

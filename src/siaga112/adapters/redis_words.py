@@ -56,7 +56,9 @@ class TooFewCopiesError(RedisConnectionError):
 def told(error: BaseException) -> str:
     """Say in a few words what is wrong; what cannot be named is quoted."""
     text = str(error)
-    found = [words for kind, words in _CLASSES if isinstance(error, kind)]
+    # The driver hides a refused login behind its own loss of the connection.
+    whole = (error, error.__cause__)
+    found = [words for one in whole for kind, words in _CLASSES if isinstance(one, kind)]
     found += [words for code, words in _CODES.items() if text.startswith(code)]
     match error:
         case _ if found:
