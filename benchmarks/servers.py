@@ -17,7 +17,7 @@ from tests.lab import ports
 from tests.lab.redis_servers import RedisServer, home
 from tests.waiting import reap
 
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 90.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).parents[1]
-FILES: Final = sorted(path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+FILES: Final = sorted(
+    path
+    for folder in ("tests", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)  # .built: the peers' own code
+)
 
 AWAITED: Final = {
     *("wait", "get", "join", "communicate", "wait_closed", "drain", "acquire"),
@@ -172,3 +179,44 @@ def test_every_wait_has_a_bound() -> None:
         for wait in unbounded(path.read_text("utf-8"))
     ]
     assert not found, "\n".join(["without a bound:", *found])
+
+
+ENDLESS: Final = (
+    "await process.wait()",
+    "await process.communicate()",
+    "await queue.get()",
+    "await reader.readuntil(end)",
+    "await asyncio.open_connection(host, port)",
+    "while not await done(): pass",
+    "process.wait()",
+    "thread.join()",
+    "subprocess.run(command, check=True)",
+    "urllib.request.urlopen(url)",
+    "with subprocess.Popen(command): pass",
+    "line = process.stdout.readline()",
+    "async for line in process.stderr: pass",
+)
+BOUNDED: Final = (
+    "await asyncio.wait_for(process.wait(), 5)",
+    "process.wait(5)",
+    "thread.join(timeout=5)",
+    "subprocess.run(command, check=True, timeout=5)",
+    "await process.wait()  # ends: it was killed",
+    "while time.monotonic() < deadline: time.sleep(1)",
+    "x = mapping.get(key)",
+)
+
+
+@pytest.mark.parametrize("line", ENDLESS)
+def test_a_wait_without_a_bound_is_found(line: str) -> None:
+    """Each way to wait without end is found, and is fine within a bound."""
+    assert unbounded(f"async def test():\n    {line}\n")
+    within = f"async def test():\n    async with within(5, 'it'):\n        {line}\n"
+    assert not unbounded(within)
+    assert unbounded(f"async def test():\n    async with other(5):\n        {line}\n")
+
+
+@pytest.mark.parametrize("line", BOUNDED)
+def test_a_wait_with_a_bound_is_fine(line: str) -> None:
+    """What has a bound of its own, or says who ends it, is not found."""
+    assert not unbounded(f"async def test():\n    {line}\n")
