@@ -1,6 +1,7 @@
 """All the streams that there are: the tables of `test_calls`, and the captures of real calls."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ def read(path: Path) -> tuple[capture.Header, list[Event]]:
     return capture.read_header(first), [event for event in stream if not isinstance(event, Malformed)]
 
 
+@cache
 def everything() -> tuple[Dialplan, dict[str, list[Event]]]:
     """Give every stream by name, and one dialplan that has all their contexts."""
     streams = dict(ONE_WAY)
