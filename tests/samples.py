@@ -29,6 +29,17 @@ RULES: Final = PolicyRules()
 CALLER: Final = Caller("+6281211111111")
 OTHER: Final = Caller("+6281222222222")
 
+ODD_NAMES: Final = {
+    "no-break space": "Ibu\u00a0Siti",
+    "joined emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "tab": "Ibu\tSiti",
+    "line separator": "Ibu\u2028agi_callerid: 081299999999",
+    "right to left": "\u202eitiS",
+    "another script": "ꦱꦶꦠꦶ",
+    "quotes and commas": "O'Siti, (ibu) ${EXTEN}; 100",
+}
+"""Display names as a caller may send them, of characters that are not printable or that a dialplan reads."""
+
 NOW: Final[Millis] = int(time.time()) * SECOND
 """About now: a real Redis forgets what has expired, by its own clock."""
 

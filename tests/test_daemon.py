@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -220,6 +220,36 @@ async def test_a_reload_with_a_bad_file_keeps_the_old_one(running: Running) -> N
     line = await running.logs("reload_refused")
     assert 'unknown key "policy.treatmend", did you mean "treatment"?' in line["detail"]
     assert 'SIAGA_TREATMENT "reject"' in await running.ask()
+
+
+UNREADABLE: Final = {
+    "a zone that is a folder": b'timezone = "Asia"\n',
+    "a zone in a folder above": b'timezone = "../Asia/Jakarta"\n',
+    "a zone of 5,000 letters": b'timezone = "' + b"x" * 5_000 + b'"\n',
+    "a number of 5,000 digits": b"deadline_ms = " + b"9" * 5_000 + b"\n",
+    "arrays 5,000 deep": b"x = " + b"[" * 5_000 + b"]" * 5_000 + b"\n",
+    "a NUL in a zone": b'timezone = "a\\u0000b"\n',
+    "no text": b"\xff\xfe\n",
+}
+
+
+@pytest.mark.fault("sighup")
+async def test_a_reload_always_ends(running: Running) -> None:
+    """Whatever stands in the file, one line says what is wrong, systemd hears READY=1, and calls go on."""
+    await running.start()
+    good = running.config.read_bytes()
+    for bad in UNREADABLE.values():
+        running.config.write_bytes(bad + good)
+        running.process.send_signal(signal.SIGHUP)
+        await running.hears("RELOADING=1")
+        await running.hears("READY=1")
+        line = await running.logs("reload_refused")
+        assert "exception" not in line
+        assert len(line["detail"]) < 500
+    running.config.write_bytes(good)
+    running.process.send_signal(signal.SIGHUP)
+    await running.logs("reloaded")
+    assert "SIAGA_VERDICT" in await running.ask()
 
 
 async def test_a_loop_that_stands_still_ends_the_process(running: Running) -> None:

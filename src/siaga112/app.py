@@ -23,7 +23,7 @@ from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.adapters.state_dir import keep_private
-from siaga112.adapters.supervision import LoopWatch, ServiceManager
+from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager
 from siaga112.core.calls import Tracker
 from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Millis
@@ -166,6 +166,7 @@ class Daemon:
     _parts: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     _appliers: list[Callable[[Settings], None]] = field(default_factory=list)
     _manager: ServiceManager = field(default_factory=ServiceManager)
+    _descriptors: Descriptors = field(default_factory=Descriptors)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; while it starts they are heeded too, at once."""
@@ -176,7 +177,7 @@ class Daemon:
         loop.set_exception_handler(_tell_of_exception)
         with interrupts.Heeding(stopping.set):
             loop.add_signal_handler(signal.SIGHUP, self._reload)
-            self._parts.append(LoopWatch(self._manager).run)
+            self._parts += [LoopWatch(self._manager).run, self._descriptors.run]
             async with contextlib.AsyncExitStack() as stack:
                 if await self._unless(stopping, self._start(stack)):
                     self._manager.tell("READY=1")
@@ -235,6 +236,7 @@ class Daemon:
                 **{name: part() for name, part in ready.items()},
             },
             refresh=lambda: metrics.pending(outbox.pending if outbox else 0),
+            scarce=self._descriptors.scarce,
         )
         stack.push_async_callback(endpoint.stop)
         own = settings.metrics.screen_port if self.only is Half.SCREEN else settings.metrics.port
@@ -272,23 +274,36 @@ class Daemon:
         return FastAgiServer(screener.answer, metrics.agi_refused)
 
     def _reload(self) -> None:
-        """Take over what can change while calls are up; what is wrong with the new one is only told."""
+        """Take over what can change while calls are up; what is wrong with the new one is only told.
+
+        The service manager is told of the end in any case: until then it takes no further reload.
+        """
         if self.read is None:
             return
         self._manager.reloading()
         try:
-            new = self.read()
+            self._take_over(self.read())
         except ConfigurationError as error:
             _log.error("reload_refused", detail=str(error), kept="the configuration in force")
-        else:
-            changed = self.settings.differences(new)
-            self.settings = self.settings.with_reloadable(new)
+        except Exception as error:  # noqa: BLE001 - nothing in a file may stop a daemon that runs
+            _log.error("reload_refused", detail=str(error), kept="the configuration in force", exc_info=error)
+        finally:
+            self._manager.tell("READY=1")
+
+    def _take_over(self, new: Settings) -> None:
+        changed, before = self.settings.differences(new), self.settings
+        self.settings = before.with_reloadable(new)
+        try:
             for apply in self._appliers:
                 apply(self.settings)
-            _log.info("reloaded", changed=[key for key in changed if new.reloadable(key)])
-            if later := [key for key in changed if not new.reloadable(key)]:
-                _log.warning("reload_needs_restart", keys=later, kept="their old values until then")
-        self._manager.tell("READY=1")
+        except Exception:
+            self.settings = before
+            for apply in self._appliers:
+                apply(before)
+            raise
+        _log.info("reloaded", changed=[key for key in changed if new.reloadable(key)])
+        if later := [key for key in changed if not new.reloadable(key)]:
+            _log.warning("reload_needs_restart", keys=later, kept="their old values until then")
 
     def _follow(
         self, store: RedisStore, watch: ModeWatch, metrics: Metrics, outbox: SqliteOutbox, source: AmiSource

@@ -7,12 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from siaga112 import share
+from siaga112 import outfile, share
 from siaga112.errors import SiagaError
 from siaga112.settings import RUNBOOK_URL
 
 BESIDE: Final = ".new"
 """Ours is written under this ending beside a file that is not ours any more."""
+
+
+READABLE: Final = 0o644
+"""Nothing in these files is of a caller, and those who read them are Asterisk, Prometheus and others."""
 
 
 class Standing(StrEnum):
@@ -34,6 +38,8 @@ class Copy:
     ours: bytes
     target: Path
     standing: Standing
+    root: Path
+    """The folder that the user named, or the set's usual one: below it we follow no link."""
 
     def writes(self) -> Path | None:
         """Give the file that copying would write; None if there is nothing to write."""
@@ -69,8 +75,10 @@ class Copy:
         if (target := self.writes()) is None:
             return
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.ours)
+            with outfile.replacing(target, READABLE, self.root) as file:
+                file.write(self.ours)
+        except outfile.LinkError as error:
+            raise SiagaError(f"{error.filename}: {error.strerror}") from error
         except OSError as error:
             raise SiagaError(f"{target}: cannot be written ({error.strerror}); run as root?") from error
 
@@ -88,7 +96,7 @@ def plan(chosen: str | None, to: Path | None, runbook_url: str) -> Iterator[Copy
             ours = source.read_bytes()
             if name == "prometheus":
                 ours = ours.replace(f"{RUNBOOK_URL}#".encode(), f"{runbook_url}#".encode())
-            yield Copy(name, ours, target, _compare(ours, target))
+            yield Copy(name, ours, target, _compare(ours, target), to or place)
 
 
 def _compare(ours: bytes, target: Path) -> Standing:

@@ -95,8 +95,8 @@ def _both_levels(value: object) -> object:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f'no such time zone: "{value}" (like "Asia/Jakarta")') from error
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of zones, a name too long
+        raise ValueError(f'no such time zone: "{value[:80]}" (like "Asia/Jakarta")') from error
     return value
 
 
@@ -429,8 +429,10 @@ def _read(path: Path, *, optional: bool) -> dict[str, Any]:
         raise ConfigurationError(
             f"{path}: cannot be read ({error.strerror}); name the file with --config or SIAGA112_CONFIG"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: not valid TOML: nested too deep") from error
+    except ValueError as error:  # TOML's own, no UTF-8, and Python's for a number of thousands of digits
+        raise ConfigurationError(f"{path}: not valid TOML: {' '.join(str(error).split())[:200]}") from error
 
 
 def _credentials(env: Mapping[str, str]) -> dict[str, str]:
@@ -464,7 +466,7 @@ def _scalar(text: str) -> object:
     if text.startswith(("[", "{")):
         try:
             return tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             return text
     return text
 

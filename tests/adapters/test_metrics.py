@@ -65,6 +65,7 @@ PUBLISHED: Final = {
     "service_calls_total": ("counter", {"queue", "shift", "result"}),
     "service_level_target_ratio": ("gauge", set()),
     "service_level_answer_within_seconds": ("gauge", set()),
+    "withheld_total": ("counter", {"cause"}),
     "treatments_total": ("counter", {"treatment"}),
     "misuse_operator_seconds_total": ("counter", set()),
     "proposals_total": ("counter", {"cause"}),

@@ -20,8 +20,9 @@ from siaga112.core.agi import (
     commands,
     set_variable,
 )
-from siaga112.core.model import Level, Screening, ScreenReason, Treatment, Verdict
+from siaga112.core.model import Level, Screening, ScreenReason, Treatment, Verdict, Withheld
 from tests.lab.agi_client import request
+from tests.samples import ODD_NAMES
 
 REAL = request("081200000001")
 
@@ -73,10 +74,10 @@ def test_the_usual_request_means_what_its_lines_mean(place: int, gone: int, odd:
         (b"agi_arg_1: 081200000001", b"agi_arg_1: 081299999999"),
         (b"agi_calleridname: unknown", b"agi_calleridname: x\nagi_callerid: 081299999999"),
         (b"agi_calleridname: unknown", b"agi_calleridname: x\nagi_arg_1: 081299999999"),
-        (b"agi_calleridname: unknown", b"agi_calleridname: \x1b[2J"),
-        (b"agi_calleridname: unknown", b"agi_calleridname: \x00"),
         (b"agi_calleridname: unknown", b"no colon"),
         (b"agi_callingpres: 0\n", b"agi_callingpres:dnid: 112\n"),
+        (b"081200000001", b"081200000001\x00"),
+        (b"081200000001", "08120000\u20280001".encode()),
     ],
 )
 def test_a_hidden_or_doubtful_caller_is_withheld(change: tuple[bytes, bytes]) -> None:
@@ -84,6 +85,16 @@ def test_a_hidden_or_doubtful_caller_is_withheld(change: tuple[bytes, bytes]) ->
     (request,) = received(REAL.replace(*change))
     assert isinstance(request, Request)
     assert request.number == ""
+    hidden = change[1] in {b"agi_callingpres: 32", b"agi_callerid: unknown"}
+    assert request.withheld is (Withheld.HIDDEN if hidden else Withheld.DOUBTFUL)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
+def test_no_name_is_a_way_past_a_block(name: str) -> None:
+    """A display name that forges no line leaves the number as it is: else one character of it would free."""
+    (request,) = received(REAL.replace(b"agi_calleridname: unknown", f"agi_calleridname: {name}".encode()))
+    assert isinstance(request, Request)
+    assert (request.number, request.withheld) == ("081200000001", None)
 
 
 def test_replies_and_hangup() -> None:

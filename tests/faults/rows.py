@@ -68,6 +68,9 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "0 strikes for another, 0 broken log lines, counted, allowed",
             pbx=True,
         ),
+        "odd_name": Row(
+            "a blocked caller with odd characters in the display name", "stays blocked", pbx=True
+        ),
     },
     "Redis": {
         "redis_at_start": Row("down at start", "verdict ≤ 300 ms, 0 lost, back ≤ 5 s"),
@@ -120,6 +123,13 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "descriptors": Row("out of file descriptors", "verdicts go on"),
         "scrapes": Row("100 scrapes/s", "no effect on verdicts"),
         "slow_scraper": Row("slow scrapers", "no effect on verdicts"),
+        "half_sent": Row(
+            "1,000 half-sent requests to `/metrics`, 1,024 descriptors",
+            "each call screened, dropped after 5 s",
+        ),
+        "junk_lines": Row(
+            "5,000 connections of junk to each port", "at most a line a second of each kind, all JSON"
+        ),
         "series": Row("100,000 callers", "series constant"),
         "alerts": Row("every alert", "fires and clears"),
         "soak": Row("soak: 10 calls/s", "memory + < 1 MB after warm-up, descriptors flat"),

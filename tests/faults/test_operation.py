@@ -7,11 +7,12 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import pytest
 
+from siaga112.adapters.http import MAX_CONNECTIONS, PATIENCE
 from tests.faults.conftest import NUMBER, Rig, descriptors, resident, rig
 from tests.faults.figures import Measured
 from tests.lab.agi_client import Probe, probing
@@ -219,6 +220,107 @@ async def test_slow_scrapers_are_not_felt(redis: RedisServer, measured: Measured
         measured("memory", resident(found.daemon.pid) - before, "MB")
         for writer in writers:
             writer.close()
+
+
+HALF_SENT: Final = 1_000
+FILES: Final = 1_024
+"""What a process may open where nobody says otherwise (`ulimit -n`)."""
+
+
+@pytest.mark.fault("half_sent")
+async def test_half_sent_requests_keep_no_caller_out(redis: RedisServer, measured: Measured) -> None:
+    """A thousand connections that never end their request: each caller is screened, and /metrics answers."""
+    async with rig(redis) as found:
+        await found.ask()
+        pid = found.daemon.pid
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (FILES, FILES))
+        before = descriptors(pid)
+        async with half_sent(found.daemon.metrics_port, HALF_SENT):
+            await verdicts_go_on(found, measured)
+            measured("half-sent requests", HALF_SENT)
+            measured("more descriptors open", descriptors(pid) - before, at_most=MAX_CONNECTIONS + 20)
+            assert "siaga112_mode" in await found.daemon.metrics()
+            line = await found.daemon.event("http_dropped")
+            assert line["detail"] == "too many connections"
+
+
+@asynccontextmanager
+async def half_sent(port: int, times: int) -> AsyncIterator[None]:
+    """Hold so many connections to /metrics whose request does not end."""
+    writers = []
+    for _ in range(times):
+        async with within(20, "a connection to /metrics"):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: lab\r\n")
+        writers.append(writer)
+    try:
+        yield
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+@pytest.mark.fault("half_sent")
+async def test_who_does_not_end_a_request_is_dropped(redis: RedisServer, measured: Measured) -> None:
+    """A connection to /metrics ends by itself, whatever is sent or not, so that no number of them stays."""
+    async with rig(redis, "screen") as found:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with within(20, "the end of a connection that says nothing"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", found.daemon.metrics_port)
+            writer.write(b"GET /metrics HTTP/1.1\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
+        measured("a half-sent request is dropped after", loop.time() - began, "s")
+        assert (await found.daemon.event("http_dropped"))["detail"] == f"not done within {PATIENCE:g} s"
+
+
+@pytest.mark.fault("descriptors")
+async def test_no_descriptor_left_is_told(redis: RedisServer) -> None:
+    """Out of descriptors the daemon says so in a line with the remedy: the sockets themselves are silent."""
+    async with rig(redis, "screen") as found:
+        pid = found.daemon.pid
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid), hard))
+        line = await found.daemon.event("out_of_descriptors")
+        assert line["limit"] == descriptors(pid)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+JUNK: Final = (b"\x16\x03\x01\x02", b"GET /metrics\r\n\r\n", b"GET / HTTP/9.9\r\nHost:\x00\r\n\r\n")
+
+
+@pytest.mark.fault("junk_lines")
+async def test_junk_does_not_fill_the_log(redis: RedisServer, measured: Measured, *, full: bool) -> None:
+    """Thousands of connections that speak neither AGI nor HTTP: a few lines, each JSON, that say how many."""
+    async with rig(redis, "screen") as found:
+        since, times = len(found.daemon.lines), 5_000 if full else 500
+        began = asyncio.get_running_loop().time()
+        for nth in range(times):
+            for port in (found.pbx.agi_port, found.daemon.metrics_port):
+                async with within(20, "an answer to junk"):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.write(JUNK[nth % len(JUNK)])
+                    with contextlib.suppress(ConnectionResetError):
+                        await reader.read()
+                    writer.close()
+        seconds = asyncio.get_running_loop().time() - began
+        lines = [
+            line for line in found.daemon.lines[since:] if line["event"] in {"agi_refused", "http_refused"}
+        ]
+        await found.daemon.wait_for(
+            lambda _: sum(line.get("count", 1) for line in told(found, "agi_refused")) == times
+        )
+        measured("junk connections", 2 * times)
+        measured("lines a second", len(lines) / max(seconds, 1), at_most=4)
+        measured("lines that are not JSON", len(told(found, "not json")), at_most=0)
+        assert not told(found, "library")
+
+
+def told(found: Rig, event: str) -> list[dict[str, Any]]:
+    """Give the daemon's lines of that event."""
+    return [line for line in found.daemon.lines if line["event"] == event]
 
 
 # ── halves, and several ──────────────────────────────────────────────────────────────────────────

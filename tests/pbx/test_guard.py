@@ -1,5 +1,6 @@
 """What the shipped Asterisk files promise a PBX admin, tried with real calls on both PBXs."""
 
+import base64
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -7,9 +8,12 @@ from typing import Final, get_args
 
 import pytest
 
+from siaga112.core.model import Withheld
 from tests.faults.figures import Measured
 from tests.lab import Asterisk, Event, Observer, Version, agi_stub, find, place_call
 from tests.lab.agi_stub import BLOCK_AND_REJECT
+from tests.lab.daemon import running
+from tests.samples import ODD_NAMES
 
 pytestmark = pytest.mark.pbx
 CALLER: Final = "081234567890"
@@ -207,6 +211,52 @@ async def test_a_number_that_is_not_plain_is_withheld(
         (request,) = stub.requests
         assert request[-1] == "agi_arg_1: "
         assert all(character.isprintable() for line in request for character in line)
+
+
+@pytest.mark.fault("odd_name")
+async def test_no_display_name_is_a_way_past_a_block(version: Version, measured: Measured) -> None:
+    """A blocked caller stays blocked by whatever name; and the name is shown as it was sent."""
+    async with (
+        Asterisk.start(find(version)) as pbx,
+        await pbx.observe() as seen,
+        running(pbx, '[policy]\ntreatment = "reject"\n') as daemon,
+    ):
+        blocked = await daemon.command("block", CALLER, "--permanent", "--reason", "test")
+        assert blocked.code == 0, blocked
+        await daemon.shows('blocks_active{level="permanent",site="lab"} 1.0')
+        through = 0
+        for name in ODD_NAMES.values():
+            since = seen.mark()
+            call = await place_call(pbx, number=CALLER, display=name)
+            through += (await call.ended()).status != 403
+            came = await seen.wait_for(lambda e: e.name == "Newchannel", since=since)
+            end = await seen.wait_for(lambda e: e.name == "Hangup", since=since)
+            assert end["CallerIDName"] == came["CallerIDName"].replace("\\t", "") != ""
+        measured("odd names", len(ODD_NAMES))
+        measured("let through by the name", through, at_most=0)
+        page = (await daemon.metrics()).splitlines()
+        withheld = [line.rpartition(" ")[2] for line in page if line.startswith("siaga112_withheld_total{")]
+        assert withheld == ["0.0"] * len(Withheld)
+
+
+async def test_a_name_carries_no_line_into_the_question(version: Version) -> None:
+    """Line breaks in a display name are gone before the daemon is asked, and the number is judged."""
+    name = base64.b64encode(b"x\nagi_callerid: 081299999999\n\n\x01y\x7f").decode()
+    named = PROBE.replace(
+        " same => n,Gosub(", f" same => n,Set(CALLERID(name)=${{BASE64_DECODE({name})}})\n same => n,Gosub("
+    )
+    async with (
+        Asterisk.start(find(version), context="probe", dialplan=named) as pbx,
+        await pbx.observe() as seen,
+        agi_stub(pbx.agi_port) as stub,
+    ):
+        call = await place_call(pbx, number=CALLER)
+        await seen.wait_for(sets("PROBE_LEFT"))
+        await call.hang_up()
+        (request,) = stub.requests
+        assert "agi_calleridname: xagi_callerid: 081299999999y" in request
+        assert [line for line in request if line.startswith("agi_callerid:")] == [f"agi_callerid: {CALLER}"]
+        assert request[-1] == f"agi_arg_1: {CALLER}"
 
 
 @pytest.mark.parametrize("mark", ["prank", "genuine", "information"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from siaga112.core.model import Entry, Mode, OperatorState, ProposalCause, Screening, Stage
+from siaga112.core.model import Entry, Mode, OperatorState, ProposalCause, Screening, Stage, Withheld
 
 
 class KeptMeter:
@@ -21,6 +21,7 @@ class KeptMeter:
         self.modes: list[Mode] = []
         self.lost_count = 0
         self.asked_count = 0
+        self.withheld_causes: list[Withheld] = []
         self.screened_calls: tuple[int, Mapping[str, int]] = (0, {})
         self.replica_callers = 0
         self.replica_gaps = 0
@@ -40,6 +41,10 @@ class KeptMeter:
     def screened(self, screening: Screening, seconds: float) -> None:
         """Keep."""
         self.verdicts.append((screening, seconds))
+
+    def withheld(self, cause: Withheld) -> None:
+        """Keep."""
+        self.withheld_causes.append(cause)
 
     def asked(self) -> None:
         """Count."""

@@ -9,7 +9,17 @@ from structlog.typing import EventDict
 
 from siaga112.core.agi import Request
 from siaga112.core.caller_id import INDONESIA
-from siaga112.core.model import Caller, Level, Millis, Mode, Screening, ScreenReason, Treatment, Verdict
+from siaga112.core.model import (
+    Caller,
+    Level,
+    Millis,
+    Mode,
+    Screening,
+    ScreenReason,
+    Treatment,
+    Verdict,
+    Withheld,
+)
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.screening import Screener
@@ -181,6 +191,24 @@ async def test_a_withheld_number_is_not_looked_up(number: str) -> None:
     desk = Desk(holding(BLOCKED))
     assert await desk.ask(number) == allow(ScreenReason.WITHHELD)
     assert desk.store.asked == []
+
+
+@pytest.mark.parametrize(
+    ("number", "known", "cause"),
+    [
+        ("112", None, Withheld.UNBLOCKABLE),
+        ("", Withheld.HIDDEN, Withheld.HIDDEN),
+        ("", Withheld.DOUBTFUL, Withheld.DOUBTFUL),
+    ],
+)
+async def test_a_withheld_call_is_counted_by_its_cause(
+    number: str, known: Withheld | None, cause: Withheld
+) -> None:
+    """Hidden, doubtful and unblockable are told apart: a way round the blocks would show as one of them."""
+    desk = Desk(holding(BLOCKED))
+    screening = await desk.screener.screen(Request("screen", "1.0", number, known))
+    assert screening == allow(ScreenReason.WITHHELD)
+    assert desk.meter.withheld_causes == [cause]
 
 
 @pytest.mark.parametrize("script", ["", "screening", "Screen", "screen/../x"])

@@ -12,19 +12,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, cast
 
-import structlog
-
 from siaga112.core.agi import AgiError, Conversation, Hangup, Reply, Request, commands
 from siaga112.core.model import Screening, ScreenReason
 from siaga112.errors import SiagaError
 from siaga112.service.screening import fail_open
+from siaga112.sparing import Sparing
 
 PATIENCE: Final = 0.95
 """Seconds that a connection may take in all: within a second it is closed."""
 
 BACKLOG: Final = 1_024
 
-_log = structlog.get_logger()
+_refused = Sparing("agi_refused")
 
 Screen = Callable[[Request], Screening | Awaitable[Screening]]
 
@@ -54,7 +53,7 @@ class _Connection(asyncio.Protocol):
                     case Reply() | Hangup():
                         self._close()
         except AgiError as error:
-            _log.warning("agi_refused", detail=str(error))
+            _refused(detail=str(error))
             self._server.refused()
             self._close()
 

@@ -21,6 +21,7 @@ from siaga112.core.model import (
     Screening,
     ScreenReason,
     Stage,
+    Withheld,
 )
 from siaga112.core.service_level import served
 from siaga112.core.shifts import Shift, shift_at
@@ -174,6 +175,10 @@ class Metrics:
             self._series.fail_opens.labels(self._site, screening.reason).inc()
         if screening.treatment:
             self._series.treatments.labels(self._site, screening.treatment).inc()
+
+    def withheld(self, cause: Withheld) -> None:
+        """Count a call that brought no caller who could be blocked."""
+        self._series.withheld.labels(self._site, cause).inc()
 
     def asked(self) -> None:
         """Count a call for which the dialplan asks."""

@@ -32,6 +32,7 @@ from siaga112.core.model import (
     Stage,
     Treatment,
     Verdict,
+    Withheld,
 )
 
 MAX_SERIES: Final = 299
@@ -40,6 +41,7 @@ MAX_SERIES: Final = 299
 MAX_SHIFTS: Final = 4
 
 WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120, 300)
+ABANDON_BUCKETS: Final = (5, 10, 30, 60, 120)
 TALK_BUCKETS: Final = (5, 30, 60, 120, 300)
 IVR_BUCKETS: Final = (5, 15, 60, 120)
 AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
@@ -169,7 +171,7 @@ class Series:
             "calls_in_progress", "Calls being followed now.", ("stage",), _rows(Stage)
         )
         self.abandon_wait = self._histogram(
-            "abandon_wait_seconds", "From joining the queue, or first ringing, to leaving.", WAIT_BUCKETS
+            "abandon_wait_seconds", "From joining the queue, or first ringing, to leaving.", ABANDON_BUCKETS
         )
         self.talk = self._histogram("talk_seconds", "With an operator.", TALK_BUCKETS)
         self.ivr = self._histogram("ivr_seconds", "In the voice menu.", IVR_BUCKETS)
@@ -198,6 +200,9 @@ class Series:
     def _declare_screening(self) -> None:
         self.verdicts = self._counter(
             "agi_verdicts", "Answers to the dialplan.", ("verdict", "reason"), VERDICTS
+        )
+        self.withheld = self._counter(
+            "withheld", "Calls without a number that could be blocked.", ("cause",), _rows(Withheld)
         )
         self.duration = self._histogram("agi_duration_seconds", "From request to verdict.", AGI_BUCKETS)
         self.asked = Asked(self._site)

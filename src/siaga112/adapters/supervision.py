@@ -8,6 +8,7 @@ manager starts another.
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 import threading
 import time
@@ -16,12 +17,21 @@ from typing import Final
 
 import structlog
 
+from siaga112.reasons import plainly
+from siaga112.sparing import Sparing
+
 FROZEN_SECONDS: Final = 2.0
 """As long as the dialplan's guard waits: a loop that stands longer is of no use to any caller."""
 
 LOOK_SECONDS: Final = 0.25
 FROZEN_EXIT: Final = 70
 """EX_SOFTWARE of sysexits.h."""
+
+WANTED: Final = 65_536
+"""Files that we would like to be able to open; the shipped units say the same."""
+
+KEPT: Final = 512
+"""Of them for callers and what verdicts rest on, and not for `/metrics`."""
 
 _log = structlog.get_logger()
 
@@ -51,6 +61,42 @@ class ServiceManager:
     def reloading(self) -> None:
         """Say that the configuration is being read again; `READY=1` follows."""
         self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1_000}")
+
+
+class Descriptors:
+    """How many files this process may have open: as many as it can get, some of them for callers alone."""
+
+    def __init__(self) -> None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
+        with contextlib.suppress(OSError, ValueError):
+            if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        self._out = Sparing("out_of_descriptors", "error", seconds=10)
+
+    @staticmethod
+    def scarce(descriptor: int) -> bool:
+        """Say whether a descriptor of that number is one of those kept for callers.
+
+        The lowest free one is always given first (POSIX), so its number says how many are open.
+        """
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return limit != resource.RLIM_INFINITY and descriptor >= limit - min(KEPT, limit // 2)
+
+    async def run(self) -> None:
+        """Look whether one more file can be opened, and tell when not: the sockets do not say."""
+        while True:
+            try:
+                os.close(os.dup(2))
+            except OSError as error:
+                limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+                self._out(
+                    limit=limit,
+                    detail=plainly(error),
+                    calls="go through unscreened",
+                    remedy="raise LimitNOFILE; see who connects",
+                )
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 class LoopWatch:

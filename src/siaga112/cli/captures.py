@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, Self
 
 import typer
 
-from siaga112 import interrupts
+from siaga112 import interrupts, outfile
 from siaga112.cli import rows, show
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.core import durations
@@ -104,7 +104,7 @@ class _Tape:
 
         header = capture.Header("", self._config.dialplan(), self._config.classifier_rules())
         with self._writing():
-            self._out = self._file.open("xb")
+            self._out = outfile.created(self._file)
             self._out.write(capture.write_header(header))
             self._out.flush()
         return self

@@ -19,6 +19,8 @@ def run(
 
     Example: siaga112 run --only screen
     """
+    import resource  # noqa: PLC0415
+
     import uvloop  # noqa: PLC0415
 
     from siaga112 import logs  # noqa: PLC0415
@@ -27,6 +29,8 @@ def run(
     half = Half(only) if only else None
     config = settings()
     logs.configure()
+    # Its memory holds callers' numbers and the secrets: no core of it lies about.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Daemon(config, half, settings).run())
 

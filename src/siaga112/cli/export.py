@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
+from siaga112 import outfile
 from siaga112.cli import rows
 from siaga112.cli.report import FromOption, OutputOption, ToOption, opened, period
 from siaga112.cli.root import app, at_desk, settings
@@ -164,7 +165,7 @@ def _parquet(output: Path, columns: Sequence[str]) -> Iterator[_Parquet]:
     types = {"time": pa.timestamp("ms", tz="UTC"), "seconds": pa.float64(), "bool": pa.bool_()}
     schema = pa.schema([(name, types[_TYPES[name]] if name in _TYPES else pa.string()) for name in columns])
     try:
-        with output.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
+        with outfile.replacing(output) as file, parquet.ParquetWriter(file, schema) as writer:
             yield _Parquet(writer)
     except OSError as error:
         raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error

@@ -4,11 +4,13 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from siaga112 import outfile
 from siaga112.cli import show
 from siaga112.cli.reporting.words import Language, Words
 from siaga112.cli.root import app, at_desk, settings
@@ -138,12 +140,14 @@ def period(since: str, until: str, now: int, config: "Settings") -> "Period":
 
 @contextlib.contextmanager
 def opened(output: Path | None) -> Iterator[TextIO]:
-    """Open the file to write to, or give the screen."""
+    """Open the file to write to, or give the screen; the file has its place once all is written."""
     if output is None:
         yield sys.stdout
         return
     try:
-        with output.open("w", encoding="utf-8", newline="") as file:
+        with outfile.replacing(output) as raw:
+            file = TextIOWrapper(raw, encoding="utf-8", newline="")
             yield file
+            file.detach()
     except OSError as error:
         raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error

@@ -3,8 +3,9 @@
 Asterisk opens a connection, sends `agi_…: value` lines and a blank line, then answers each command
 with one line (res_agi.c). Whatever the peer sends, `Conversation.receive` gives messages or raises
 `AgiError`: their fault, one error, never another. A blank line in caller-supplied text can end the
-header early and a line break can add headers, so the first value of a header wins and any oddity
-makes the request `suspect`: its caller is withheld.
+header early and a line break can add headers, so the first value of a header wins, and a line that is
+no header, or repeats one, makes the request doubtful: its caller is withheld. Nothing else does: a name
+of any characters is the caller's own choice, and must not be a way past a block.
 """
 
 import re
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from siaga112.core.model import SECOND, Screening
+from siaga112.core.model import SECOND, Screening, Withheld
 
 DOCTOR: Final = "siaga112-doctor"
 """The call that `siaga112 doctor` says it is when it asks: none of the PBX's."""
@@ -30,7 +31,8 @@ _PRESENTATION: Final = 0x60
 _NAME: Final = re.compile(r"agi_[a-z0-9_]+")
 """res_agi.c, `setup_env`."""
 
-_UNKNOWN: Final = frozenset({"", "unknown", "<unknown>"})
+_DIGIT: Final = re.compile(r"[0-9]")
+"""What `unknown`, `anonymous` and an empty number have none of."""
 
 
 class AgiError(Exception):
@@ -39,12 +41,12 @@ class AgiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the dialplan asks: which script, for which call, from which number ('' if withheld)."""
+    """What the dialplan asks: which script, for which call, from which number ('' if `withheld`)."""
 
     script: str
     uniqueid: str
     number: str
-    suspect: bool = False
+    withheld: Withheld | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _read_request(head: bytes) -> Request:
     usual = _USUAL.fullmatch(head.decode("latin-1"))
     if usual and usual[1]:
         script, uniqueid, number, presentation, confirmed = usual.groups()
-        return _request(script, uniqueid, number, confirmed, presentation, suspect=False)
+        return _request(script, uniqueid, number, confirmed, presentation, forged=False)
     return _read_lines(head)
 
 
@@ -148,11 +150,11 @@ def _read_lines(head: bytes) -> Request:
     if not head.startswith(b"agi_"):
         raise AgiError("the first line is not an agi_ header")
     headers: dict[str, str] = {}
-    suspect = False
+    forged = False
     for line in head.decode("utf-8", "replace").split("\n"):
         name, colon, value = line.partition(": ")
-        if not colon or not _NAME.fullmatch(name) or name in headers or not value.isprintable():
-            suspect = True
+        if not colon or not _NAME.fullmatch(name) or name in headers:
+            forged = True
         headers.setdefault(name, value)
     if "agi_uniqueid" not in headers:
         raise AgiError("the request has no agi_uniqueid")
@@ -163,17 +165,21 @@ def _read_lines(head: bytes) -> Request:
         number,
         headers.get("agi_arg_1", number),
         headers.get("agi_callingpres", ""),
-        suspect=suspect,
+        forged=forged,
     )
 
 
 def _request(
-    script: str, uniqueid: str, number: str, confirmed: str, presentation: str, *, suspect: bool
+    script: str, uniqueid: str, number: str, confirmed: str, presentation: str, *, forged: bool
 ) -> Request:
-    hidden = _presentation(presentation) == HIDDEN
-    if suspect or hidden or number in _UNKNOWN or confirmed != number:
-        number = ""
-    return Request(script.partition("?")[0], uniqueid, number, suspect)
+    script = script.partition("?")[0]
+    if forged:
+        return Request(script, uniqueid, "", Withheld.DOUBTFUL)
+    if _presentation(presentation) == HIDDEN or not _DIGIT.search(number):
+        return Request(script, uniqueid, "", Withheld.HIDDEN)
+    if confirmed != number or not number.isprintable():
+        return Request(script, uniqueid, "", Withheld.DOUBTFUL)
+    return Request(script, uniqueid, number)
 
 
 def _presentation(octet: str) -> int:

@@ -423,6 +423,19 @@ class ScreenReason(StrEnum):
         return self in FAIL_OPEN
 
 
+class Withheld(StrEnum):
+    """Why a call brought no caller who could be blocked. A closed set: a metric's label."""
+
+    HIDDEN = "hidden"
+    """The caller hides the number, or the trunk gives none."""
+
+    DOUBTFUL = "doubtful"
+    """A number that the dialplan does not confirm, or a request with lines that Asterisk does not write."""
+
+    UNBLOCKABLE = "unblockable"
+    """Nobody's: malformed, too short, a service's, not valid, or of `[policy] never_block`."""
+
+
 FAIL_OPEN: Final = frozenset(
     {
         ScreenReason.DEADLINE,

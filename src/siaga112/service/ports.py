@@ -22,6 +22,7 @@ from siaga112.core.model import (
     Reached,
     Screening,
     Stage,
+    Withheld,
 )
 from siaga112.core.policy import Standing
 from siaga112.core.snapshot import Snapshot
@@ -229,6 +230,9 @@ class Meter(Protocol):
 
     def screened(self, screening: Screening, seconds: float) -> None:
         """Count a verdict and how long the dialplan waited for it."""
+
+    def withheld(self, cause: Withheld) -> None:
+        """Count a call that brought no caller who could be blocked."""
 
     def asked(self) -> None:
         """Count a call for which the dialplan asks; the doctor's question is none."""

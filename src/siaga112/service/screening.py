@@ -13,7 +13,7 @@ import structlog
 
 from siaga112.core.agi import DOCTOR, Request
 from siaga112.core.caller_id import NumberPlan, canonical
-from siaga112.core.model import Caller, Millis, Mode, Screening, ScreenReason, Verdict
+from siaga112.core.model import Caller, Millis, Mode, Screening, ScreenReason, Verdict, Withheld
 from siaga112.core.policy import PolicyRules, Standing, turned_away, verdict
 from siaga112.service.ports import Meter, StandingReader, StoreBrokenError, StoreDownError
 
@@ -85,6 +85,8 @@ class Screener:
             return fail_open(ScreenReason.MODE_OFF)
         caller = canonical(request.number, self.numbers)
         if caller is None:
+            if request.uniqueid != DOCTOR:
+                self.meter.withheld(request.withheld or Withheld.UNBLOCKABLE)
             return Screening(Verdict.ALLOW, ScreenReason.WITHHELD)
         held = self.known(caller)
         if held is None:

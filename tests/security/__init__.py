@@ -1,0 +1,1 @@
+"""What attackers and bad days do, with real parts."""
