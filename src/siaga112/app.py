@@ -17,6 +17,7 @@ from siaga112.adapters import redis_embedded
 from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.metrics import Metrics
+from siaga112.adapters.mode_files import ModeFiles
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
 from siaga112.adapters.redis_connect import connect
@@ -78,7 +79,20 @@ def open_store(settings: Settings) -> RedisStore:
 
 def open_desk(settings: Settings, store: RedisStore, by: str) -> Desk:
     """Make the supervisor's desk."""
-    return Desk(store, settings.policy_rules(), settings.mode, now, by)
+    return Desk(store, settings.policy_rules(), settings.mode, now, by, lambda: held_off(settings))
+
+
+def mode_files(settings: Settings) -> ModeFiles:
+    """Make what this machine keeps of the mode."""
+    return ModeFiles(settings.state_dir, settings.site)
+
+
+def held_off(settings: Settings) -> bool:
+    """Say whether the switch that needs nobody is there; False where this user may not look."""
+    try:
+        return mode_files(settings).held_off() is not None
+    except OSError:
+        return False
 
 
 def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
@@ -94,6 +108,7 @@ def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
         zone=settings.zone,
         configured=settings.mode,
         answer_within=settings.service_level.answer_within,
+        held_off=lambda: held_off(settings),
         clock=now,
         require_store=lambda: (
             redis_embedded.require_running(settings.state_dir) if settings.embedded_redis else None
@@ -214,7 +229,8 @@ class Daemon:
             self._parts.append(embedded.run)
         store = open_store(settings)
         stack.push_async_callback(store.close)
-        watch = ModeWatch(store, settings.mode, metrics)
+        watch = ModeWatch(store, settings.mode, metrics, mode_files(settings))
+        await watch.begin()
         self._appliers.append(watch.configure)
         self._parts.append(watch.run)
         ready: dict[str, Callable[[], bool]] = {}

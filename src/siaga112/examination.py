@@ -8,7 +8,7 @@ from siaga112 import share
 from siaga112.adapters import ami_examination, daemon_examination, host_examination, redis_examination
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.scrape import MetricsPage
-from siaga112.app import ami_address, redis_url
+from siaga112.app import ami_address, held_off, redis_url
 from siaga112.core.doctor.found import (
     Examined,
     FollowedSeen,
@@ -20,6 +20,7 @@ from siaga112.core.doctor.found import (
     Wanted,
 )
 from siaga112.core.doctor.walk import parse
+from siaga112.core.model import Mode
 from siaga112.redis_url import masked
 from siaga112.service.watching import ProbeError
 from siaga112.settings import Settings
@@ -103,6 +104,7 @@ def _wanted(settings: Settings, config: Path) -> Wanted:
         embedded=settings.embedded_redis,
         state_dir=str(settings.state_dir),
         mode=settings.mode,
+        held=Mode.OFF if held_off(settings) else None,
     )
 
 

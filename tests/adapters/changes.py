@@ -8,6 +8,7 @@ from siaga112.core import decisions
 from siaga112.core.books import Change, Imposition, replacement
 from siaga112.core.model import Caller, CallerRecord, Deed, Mode, Strike
 from siaga112.core.policy import add_strike
+from siaga112.core.switching import Switch
 from siaga112.service.ports import Place, Store
 from siaga112.service.recording import update
 from tests.samples import CALLER, NOW, RULES, SNAPSHOT, block, entry, prank
@@ -86,8 +87,8 @@ async def every_answer(store: Store) -> list[Any]:
         store.tallies(),
         store.tidy(NOW),
         store.erase(CALLER),
-        store.mode(),
-        store.set_mode(Mode.OFF),
+        store.switched(),
+        store.switch(Switch(Mode.OFF)),
     ]
     answers: list[Any] = await asyncio.gather(*questions, return_exceptions=True)
     return answers

@@ -9,6 +9,7 @@ from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_examination import NEEDED, examine
 from siaga112.core.doctor.found import NotSeen, RedisSeen
 from siaga112.core.model import Mode
+from siaga112.core.switching import Switch
 from tests.adapters.conftest import opened
 from tests.lab.redis_servers import ACL, Cluster, RedisServer, Sentinels, Tls, cluster, sentinels, tls
 
@@ -22,7 +23,7 @@ async def test_each_server_that_takes_writes_is_looked_at(lab: Lab, servers: int
     """One server, the master that sentinels name, every master of a cluster: same questions, same rights."""
     with lab() as running:
         async with opened(running.url, site) as store:
-            await store.set_mode(Mode.OFF)
+            await store.switch(Switch(Mode.OFF))
         client = connect(running.url)
         try:
             seen = await examine(client, site)

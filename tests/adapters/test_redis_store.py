@@ -14,6 +14,7 @@ from siaga112.core.books import Change, replacement
 from siaga112.core.model import DAY, Caller, CallerRecord, Level, Lift, Mode
 from siaga112.core.policy import NOBODY, Standing, forget_after
 from siaga112.core.snapshot import LIFE
+from siaga112.core.switching import Switch
 from siaga112.service.desk import Desk, RefusedError
 from siaga112.service.keeping import Keeper
 from siaga112.service.ports import StoreBrokenError, StoreDownError
@@ -137,12 +138,12 @@ async def test_sites_share_nothing(redis_server: RedisServer, redis_store: Redis
     """Two sites on one Redis do not see each other's callers, lists, ledger or mode."""
     await change(redis_store, blocked_for_good)
     await redis_store.write([Change(entry=entry(prank(1)))])
-    await redis_store.set_mode(Mode.OFF)
+    await redis_store.switch(Switch(Mode.OFF))
     other = RedisStore(connect(redis_server.url), "another", KEEP)
     assert await other.standing(CALLER) == NOBODY
     assert await listed(other) == ([], [])
     assert [row async for row in other.entries(NOW, NOW + 1)] == []
-    assert await other.mode() is None
+    assert await other.switched() is None
     await other.close()
 
 
@@ -242,7 +243,7 @@ async def test_an_unknown_mode_is_broken(redis_store: RedisStore) -> None:
     """A mode that we do not know is not obeyed."""
     await raw(redis_store).set(redis_store._keys.site_wide("mode"), "maybe")
     with pytest.raises(StoreBrokenError):
-        await redis_store.mode()
+        await redis_store.switched()
 
 
 async def test_out_of_memory_refuses_writes_and_still_answers(own_store: RedisStore) -> None:

@@ -14,8 +14,10 @@ from siaga112.adapters import redis_connect
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.core.books import Change
+from siaga112.core.codec import dump_switch
 from siaga112.core.model import Caller, Mode
 from siaga112.core.policy import NOBODY
+from siaga112.core.switching import Switch
 from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, struck
@@ -68,7 +70,7 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
     outbox, meter = SqliteOutbox(tmp_path / "outbox.db"), KeptMeter()
     await outbox.open()
     async with opened(watched.url, site) as store:
-        await store.set_mode(Mode.ENFORCE)
+        await store.switch(Switch(Mode.ENFORCE))
         recording = asyncio.create_task(Recorder(outbox, store, RULES, meter).run())
         await outbox.append(rows[:BATCH])
         await until(lambda: outbox.pending <= BATCH // 2, GENEROUS)
@@ -83,7 +85,7 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
         over = time.monotonic()
         async with opened(watched.url, site) as supervisor:
             assert await first_mode(supervisor, Mode.ENFORCE) is Mode.ENFORCE
-            await tried_until_done(lambda: supervisor.set_mode(Mode.OFF))
+            await tried_until_done(lambda: supervisor.switch(Switch(Mode.OFF)))
             switched = time.monotonic()
             await first_mode(store, Mode.OFF)
             read = time.monotonic()
@@ -108,14 +110,16 @@ def pids_of(running: Sentinels) -> tuple[int, ...]:
     return (os.getpid(), *(one.pid for one in (*running.servers.values(), *running.sentinels)))
 
 
-async def tried_until_done(how: Callable[[], Awaitable[None]]) -> None:
+async def tried_until_done(how: Callable[[], Awaitable[object]]) -> None:
     """Do something as often as it takes."""
     async with within(GENEROUS, "something to be done at last"):
         while True:
             try:
-                return await how()
+                await how()
             except StoreDownError:
                 await asyncio.sleep(0.001)
+            else:
+                return
 
 
 async def first_mode(store: RedisStore, wanted: Mode | None) -> Mode | None:
@@ -125,7 +129,7 @@ async def first_mode(store: RedisStore, wanted: Mode | None) -> Mode | None:
         async with within(GENEROUS, f"the mode {wanted}"):
             while True:
                 try:
-                    if (last := await store.mode()) is wanted:
+                    if (last := await store.switched()) == (Switch(wanted) if wanted else None):
                         return wanted
                 except StoreDownError as error:
                     last = error
@@ -145,14 +149,16 @@ async def test_a_write_is_told_when_the_replicas_have_it(
     async with opened(watched.url, site, GENEROUS) as store:
         await store.ping()
         replicas[0].signal(signal.SIGSTOP)
-        writing = asyncio.create_task(store.set_mode(Mode.ENFORCE))
+        writing = asyncio.create_task(store.switch(Switch(Mode.ENFORCE)))
         await until(lambda: master.ask("EXISTS", store._keys.site_wide("mode")) == 1)
         for _ in range(20):
             assert await store.standing(CALLER) == NOBODY
         assert not writing.done()
         replicas[0].signal(signal.SIGCONT)
         await writing
-        assert [one.ask("GET", store._keys.site_wide("mode")) for one in replicas] == ["enforce", "enforce"]
+        assert [one.ask("GET", store._keys.site_wide("mode")) for one in replicas] == [
+            dump_switch(Switch(Mode.ENFORCE))
+        ] * 2
 
 
 async def test_a_replica_that_is_lost_holds_writes_up_only_until_the_sentinels_know(
@@ -164,9 +170,9 @@ async def test_a_replica_that_is_lost_holds_writes_up_only_until_the_sentinels_k
             if port != watched.master:
                 server.stop()
         with pytest.raises(StoreDownError, match="0 of 2 replicas"):
-            await store.set_mode(Mode.OFF)
-        await tried_until_done(lambda: store.set_mode(Mode.ENFORCE))
-        assert await store.mode() is Mode.ENFORCE
+            await store.switch(Switch(Mode.OFF))
+        await tried_until_done(lambda: store.switch(Switch(Mode.ENFORCE)))
+        assert await store.switched() == Switch(Mode.ENFORCE)
 
 
 async def test_a_master_that_asks_for_replicas_it_lacks_is_down(watched: Sentinels, site: str) -> None:
@@ -174,10 +180,10 @@ async def test_a_master_that_asks_for_replicas_it_lacks_is_down(watched: Sentine
     async with opened(watched.url, site) as store:
         master = watched.servers[watched.master]
         master.ask("CONFIG", "SET", "min-replicas-to-write", 3)
-        for attempt in (store.set_mode(Mode.OFF), change(store, blocked_for_good)):
+        for attempt in (store.switch(Switch(Mode.OFF)), change(store, blocked_for_good)):
             with pytest.raises(StoreDownError, match="NOREPLICAS"):
                 await attempt
-        assert await store.mode() is None
+        assert await store.switched() is None
         master.ask("CONFIG", "SET", "min-replicas-to-write", 0)
         await change(store, blocked_for_good)
 

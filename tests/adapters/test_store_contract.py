@@ -30,6 +30,7 @@ from siaga112.core.model import (
 )
 from siaga112.core.policy import NOBODY, Standing, standing
 from siaga112.core.standings import Standings
+from siaga112.core.switching import Switch
 from siaga112.service.ports import News, Place, Store, Written
 from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
@@ -249,9 +250,21 @@ async def test_a_call_that_is_not_in_the_ledger(store: Store, call: str) -> None
 
 async def test_the_mode_is_unset_until_somebody_sets_it(store: Store) -> None:
     """Without a decision the configured mode holds; with one, that."""
-    assert await store.mode() is None
-    await store.set_mode(Mode.ENFORCE)
-    assert await store.mode() is Mode.ENFORCE
+    assert await store.switched() is None
+    enforced = Switch(Mode.ENFORCE, NOW, "ratna", "would-block figures read")
+    assert await store.switch(enforced)
+    assert await store.switched() == enforced
+
+
+async def test_a_later_switch_is_never_replaced_by_an_earlier_one(store: Store) -> None:
+    """Who brings a lost switch back does not undo what somebody decided meanwhile."""
+    off = Switch(Mode.OFF, NOW, "ratna", "flood")
+    assert await store.switch(off)
+    assert not await store.switch(Switch(Mode.ENFORCE, NOW - 1, "budi"))
+    assert await store.switched() == off
+    assert await store.switch(Switch(Mode.OBSERVE, NOW, "budi"))
+    assert await store.switch(Switch(Mode.ENFORCE, NOW + 1, "budi"))
+    assert await store.switched() == Switch(Mode.ENFORCE, NOW + 1, "budi")
 
 
 async def test_proposals_and_call_backs_are_listed_while_they_wait(store: Store) -> None:

@@ -112,6 +112,15 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "policy_switch": Row(
             "kill switch with calls in flight", "ALLOW < 1 s, none cut off, no strike", pbx=True
         ),
+        "mode_start": Row(
+            "a start, the mode being off; Redis late", "0 BLOCK (`starting` until it is known)"
+        ),
+        "mode_hanging": Row(
+            "off by command, by file, by SIGHUP while Redis hangs", "ALLOW ≤ 1 s, 0 BLOCK after it", pbx=True
+        ),
+        "mode_lost": Row(
+            "FLUSHALL, or a fail-over to an empty replica, after off", "0 BLOCK; Redis is told again"
+        ),
         "policy_observe": Row("observe mode", "never rejects"),
         "policy_cap": Row("hourly cap reached", "no further automatic block, an alert"),
     },

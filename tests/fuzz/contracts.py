@@ -206,6 +206,7 @@ def stored(data: bytes) -> None:
         (codec.load_record, codec.dump_record),
         (codec.load_standing, codec.dump_standing),
         (codec.load_deed, codec.dump_deed),
+        (codec.load_switch, codec.dump_switch),
         (codec.load_snapshot, codec.dump_snapshot),
     ):
         _or_value_error(lambda load=load, dump=dump: _read_again(load, dump, data))  # type: ignore[misc]

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from siaga112.core.books import Change, Held, Replacement
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.figures import Row
-from siaga112.core.model import Block, Caller, CallerRecord, CallId, Deed, Entry, Level, Millis, Mode
+from siaga112.core.model import Block, Caller, CallerRecord, CallId, Deed, Entry, Level, Millis
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import Snapshot
+from siaga112.core.switching import Switch
 from siaga112.service.ports import News, Place, StoreBrokenError, StoreDownError, Written
 
 
@@ -32,7 +33,7 @@ class MemoryStore:
         self._deeds: dict[Deed, None] = {}
         self._tallies: Counter[str] = Counter()
         self._calls: dict[Caller, set[CallId]] = {}
-        self._mode: Mode | None = None
+        self.held_switch: Switch | None = None
         self._snapshot: Snapshot | None = None
 
     async def ping(self) -> None:
@@ -262,12 +263,49 @@ class MemoryStore:
         ]
         return [record.blocks for record in records]
 
-    async def mode(self) -> Mode | None:
+    async def switched(self) -> Switch | None:
         """Give the site's mode."""
         await self.ping()
-        return self._mode
+        return self.held_switch
 
-    async def set_mode(self, mode: Mode) -> None:
-        """Set the site's mode."""
+    async def switch(self, switch: Switch) -> bool:
+        """Switch the site's mode, unless it was switched later."""
         await self.ping()
-        self._mode = mode
+        if self.held_switch and self.held_switch.at > switch.at:
+            return False
+        self.held_switch = switch
+        return True
+
+
+class MemoryModes:
+    """`service.ports.LocalModes` in memory; while `broken`, nothing can be looked at or written."""
+
+    def __init__(self) -> None:
+        self.off: Switch | None = None
+        self.last: Switch | None = None
+        self.broken = False
+
+    def held_off(self) -> Switch | None:
+        """Give the switch that needs nobody."""
+        self._work()
+        return self.off
+
+    def kept(self) -> Switch | None:
+        """Give the last switch that was known."""
+        self._work()
+        return self.last
+
+    def keep(self, switch: Switch) -> None:
+        """Keep it."""
+        self._work()
+        self.last = switch
+
+    def release(self) -> bool:
+        """Take the switch away."""
+        self._work()
+        was, self.off = self.off, None
+        return was is not None
+
+    def _work(self) -> None:
+        if self.broken:
+            raise OSError("no such disk")

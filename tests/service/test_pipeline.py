@@ -30,6 +30,7 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.outgoing import OutgoingCalls
+from siaga112.core.switching import Switch
 from siaga112.service import recording
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
@@ -37,7 +38,7 @@ from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
 from siaga112.service.recording import Recorder, update
 from tests.core.table import DIALPLAN, events
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
-from tests.service.memory import MemoryStore
+from tests.service.memory import MemoryModes, MemoryStore
 from tests.service.meter import KeptMeter
 from tests.waiting import until
 
@@ -428,27 +429,27 @@ async def test_an_odd_event_does_not_end_the_following(monkeypatch: pytest.Monke
 async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kill switch arrives by itself; while the store is down or broken the last known mode holds."""
     store, meter = MemoryStore(), KeptMeter()
-    watch = ModeWatch(store, Mode.OBSERVE, meter)
+    watch = ModeWatch(store, Mode.OBSERVE, meter, MemoryModes())
     monkeypatch.setattr("siaga112.service.mode.POLL_SECONDS", 0.001)
     watching = asyncio.create_task(watch.run())
 
     await until(lambda: watch.store_up)
     assert watch.current() is Mode.OBSERVE
-    await store.set_mode(Mode.OFF)
+    await store.switch(Switch(Mode.OFF))
     await until(lambda: watch.current() is Mode.OFF)
     store.down = True
     await until(lambda: not watch.store_up)
     assert watch.current() is Mode.OFF
     store.down = False
 
-    async def broken() -> Mode | None:
+    async def broken() -> Switch | None:
         raise StoreBrokenError("no mode")
 
-    sound, store.mode = store.mode, broken  # type: ignore[method-assign]
+    sound, store.switched = store.switched, broken  # type: ignore[method-assign]
     await until(lambda: meter.up.count(False) > 3)
     assert watch.current() is Mode.OFF
-    store.mode = sound  # type: ignore[method-assign]
-    await store.set_mode(Mode.ENFORCE)
+    store.switched = sound  # type: ignore[method-assign]
+    await store.switch(Switch(Mode.ENFORCE, NOW))
     await until(lambda: watch.current() is Mode.ENFORCE)
     shown = [mode for mode, before in zip(meter.modes, [None, *meter.modes], strict=False) if mode != before]
     assert shown == [Mode.OBSERVE, Mode.OFF, Mode.ENFORCE]

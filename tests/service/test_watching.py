@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from siaga112.core.books import Change
 from siaga112.core.model import DAY, SECOND, CallId, Entry, Mark, Millis, Mode, Outcome
+from siaga112.core.switching import Switch
 from siaga112.errors import UnreachableError
 from siaga112.service.watching import LAST, NEW_AT_ONCE, ProbeError, Today, Vitals, Watcher, midnight
 from tests.samples import NOW, SNAPSHOT, answered, entry, prank
@@ -167,7 +168,7 @@ async def test_a_frame_has_all_that_there_is() -> None:
     assert frame.day.total == 1
     assert frame.tracking.vitals
     assert frame.screening is None
-    await site.store.set_mode(Mode.OFF)
+    await site.store.switch(Switch(Mode.OFF))
     assert (await site.watcher.look()).mode is Mode.OFF
 
 

@@ -4,6 +4,7 @@ What the user may do is asked of `redis.acl_check_cmd` in a script that runs no 
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from siaga112.adapters.redis_words import told
+from siaga112.core.codec import load_switch
 from siaga112.core.doctor.found import NotSeen, RedisSeen, RedisServerSeen
 from siaga112.core.model import SECOND, Millis, Mode
 
@@ -84,8 +86,14 @@ async def _ask(client: Any, key: str) -> RedisSeen:
         ahead=await _ahead(client),
         lacking=lacking,
         excessive=excessive,
-        mode=Mode(mode.decode()) if mode and mode.decode() in list(Mode) else None,
+        mode=_mode(mode),
     )
+
+
+def _mode(text: bytes | None) -> Mode | None:
+    with contextlib.suppress(ValueError):
+        return load_switch(text).mode if text else None
+    return None
 
 
 async def _permitted(client: Any, *words: str, **options: Any) -> Any:

@@ -17,7 +17,7 @@ together is written together or not at all. Sites are spread over the nodes.
     siaga112:{SITE}:imposed              zset  call → time of the automatic block that it led to, of an hour
     siaga112:{SITE}:audit                zset  line of the audit trail → its time
     siaga112:{SITE}:tallies              hash  what is counted over all processes
-    siaga112:{SITE}:mode                 string
+    siaga112:{SITE}:mode                 string, JSON: mode, at, by, reason of the last switch
     siaga112:{SITE}:now                  string, for seconds: the snapshot that `siaga112 top` shows
 """
 
@@ -177,6 +177,16 @@ end
 return found
 """
 """Gives what the records say, '' where there is none that can be read."""
+
+
+SWITCH: Final = """
+local held = redis.call('GET', KEYS[1])
+local at = held and string.match(held, '^{"at":(%d+),')
+if at and tonumber(at) > tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+return 1
+"""
+"""Sets the mode, unless the one there is of later. A mode without a time is older than all."""
 
 
 def write_script(keys: Keys, change: Change, keep_calls: Millis, keep_audit: Millis) -> Command:

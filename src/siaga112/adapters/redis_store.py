@@ -8,11 +8,21 @@ from typing import Any, Final, TypeVar
 from redis.asyncio import Redis, RedisCluster
 
 from siaga112.adapters.redis_connect import together
-from siaga112.adapters.redis_layout import STANDINGS, WRITTEN, Keys, erase_script, mapped, nonce, write_script
+from siaga112.adapters.redis_layout import (
+    STANDINGS,
+    SWITCH,
+    WRITTEN,
+    Keys,
+    erase_script,
+    mapped,
+    nonce,
+    write_script,
+)
 from siaga112.core.books import Change, Held
 from siaga112.core.caller_id import kept
 from siaga112.core.codec import (
     dump_snapshot,
+    dump_switch,
     load_blocks,
     load_deed,
     load_entry,
@@ -20,6 +30,7 @@ from siaga112.core.codec import (
     load_row,
     load_snapshot,
     load_standing,
+    load_switch,
 )
 from siaga112.core.figures import Row
 from siaga112.core.model import (
@@ -33,10 +44,10 @@ from siaga112.core.model import (
     Entry,
     Level,
     Millis,
-    Mode,
 )
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import LIFE, Snapshot
+from siaga112.core.switching import Switch
 from siaga112.service.ports import News, Place, StoreBrokenError, Written
 
 _T = TypeVar("_T")
@@ -311,16 +322,17 @@ class RedisStore:
             counts = await self._redis.hgetall(self._keys.site_wide("tallies"))
             return {name.decode(): int(count) for name, count in counts.items()}
 
-    async def mode(self) -> Mode | None:
-        """Give the site's mode, if set."""
+    async def switched(self) -> Switch | None:
+        """Give the site's mode, if anybody has switched it."""
         with mapped():
             text = await self._redis.get(self._keys.site_wide("mode"))
-            return Mode(text.decode()) if text else None
+            return load_switch(text) if text else None
 
-    async def set_mode(self, mode: Mode) -> None:
-        """Set the site's mode."""
+    async def switch(self, switch: Switch) -> bool:
+        """Switch the site's mode, unless it was switched later already."""
         with mapped():
-            await self._redis.set(self._keys.site_wide("mode"), mode.value)
+            key = self._keys.site_wide("mode")
+            return bool(await self._redis.eval(SWITCH, 1, key, dump_switch(switch), switch.at))
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Show what goes on now, in place of what was."""

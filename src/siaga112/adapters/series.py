@@ -81,8 +81,13 @@ def _rows(*values: Iterable[str]) -> tuple[Row, ...]:
 
 BLOCKING: Final = frozenset({ScreenReason.BLOCKED, ScreenReason.LET_THROUGH})
 
+SAME_CAUSE: Final = {ScreenReason.STARTING: ScreenReason.STORE_DOWN}
+"""Reasons that are counted as another: there is no room for series of their own."""
+
 VERDICTS: Final = tuple(
-    (Verdict.BLOCK if reason in BLOCKING else Verdict.ALLOW, reason) for reason in ScreenReason
+    (Verdict.BLOCK if reason in BLOCKING else Verdict.ALLOW, reason)
+    for reason in ScreenReason
+    if reason not in SAME_CAUSE
 )
 
 TALLIES: Final[tuple[tuple[str, str, str, Row, tuple[Row, ...]], ...]] = (
@@ -208,7 +213,7 @@ class Series:
         self.asked = Asked(self._site)
         self._count += 1
         self.registry.register(self.asked)
-        causes = _rows(reason for reason in ScreenReason if reason.fails_open)
+        causes = _rows(reason for reason in ScreenReason if reason.fails_open and reason not in SAME_CAUSE)
         self.fail_opens = self._counter(
             "fail_open", "Calls let through because we had no answer.", ("cause",), causes
         )

@@ -6,17 +6,19 @@ import stat
 from pathlib import Path
 from typing import Final
 
-OURS: Final = ("outbox.db*", "redis", "redis/**/*")
+OURS: Final = ("outbox.db*", "mode", "off", "redis", "redis/**/*")
 """What we and our private Redis make in it."""
 
 
 def keep_private(state_dir: Path) -> None:
     """Let nobody else read what is made there from now on, nor what is there already: 0600, folders 0700.
 
+    It is made, so that there is a place for the switch that needs nobody (`mode_files`).
     What belongs to somebody else stays as it is, and so does a folder that is everybody's, like /tmp.
     """
     os.umask(0o077)
     with contextlib.suppress(OSError):
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not state_dir.stat().st_mode & stat.S_ISVTX:
             _shut(state_dir)
         for pattern in OURS:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from siaga112.cli.root import ByOption, app, at_desk, settings
+from siaga112.cli.root import ByOption, app, settings
 from siaga112.core.model import Mode
 
 
@@ -67,18 +67,23 @@ def mode(
     observe: strikes and blocks are kept, nobody is rejected.
     enforce: blocked callers are rejected.
 
+    off works on this machine also while Redis is away: it makes the file `off` in the state directory,
+    which can be made by hand too. observe and enforce take it away. An off in the configuration comes first.
+
     Example: siaga112 mode off --reason "flood in the harbour"
     """  # noqa: D301 - \\b keeps the lines as they are
+    from siaga112.cli import switching  # noqa: PLC0415
+
     if to is None:
-        typer.echo(at_desk(lambda desk: desk.mode()).value)
+        typer.echo(switching.shown().value)
         return
     if to is Mode.OFF and not reason.strip():
         from siaga112.service.desk import OFF_NEEDS_A_REASON  # noqa: PLC0415
 
         typer.echo(f"siaga112: {OFF_NEEDS_A_REASON}", err=True)
         raise typer.Exit(2)
-    at_desk(lambda desk: desk.set_mode(to, reason), by)
-    typer.echo(f"mode is now {to.value}: {_MEANING[to]}")
+    reached = switching.off(reason, by) if to is Mode.OFF else switching.on(to, reason, by)
+    typer.echo(f"mode is now {to.value}: {_MEANING[to]}{reached}")
 
 
 _MEANING = {

@@ -157,6 +157,7 @@ def _spared(entry: Entry) -> str:
     why = {
         Spared.SURGE: "a surge: somebody waited too long, or no operator was logged in",
         Spared.MODE_OFF: "the mode was off",
+        Spared.STARTING: "the daemon had begun anew, and did not know yet whether the mode was off",
         Spared.ALLOW_LISTED: "the caller was on the allow list",
         None: "",
     }

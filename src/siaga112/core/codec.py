@@ -25,6 +25,7 @@ from siaga112.core.model import (
     Lift,
     Mark,
     Missed,
+    Mode,
     OperatorState,
     Origin,
     Outcome,
@@ -41,6 +42,7 @@ from siaga112.core.model import (
 from siaga112.core.outcome import stages
 from siaga112.core.policy import Standing
 from siaga112.core.snapshot import Snapshot
+from siaga112.core.switching import Switch
 
 _T = TypeVar("_T")
 
@@ -100,6 +102,24 @@ def load_settled(text: str | bytes) -> Entry | Reached:
 def dump_deed(deed: Deed) -> str:
     """Write a line of the audit trail."""
     return _dump([deed.at, deed.by, deed.action, deed.subject, deed.detail, deed.reason])
+
+
+def dump_switch(switch: Switch) -> str:
+    """Write a switch of the mode; the time first, as the store compares it."""
+    return _dump({"at": switch.at, "mode": switch.mode, "by": switch.by, "reason": switch.reason})
+
+
+def load_switch(text: str | bytes) -> Switch:
+    """Read a switch of the mode; the mode's bare name too, as it was stored before."""
+    word = text if isinstance(text, str) else text.decode()
+    return Switch(Mode(word)) if word in list(Mode) else _load(word, _switch)
+
+
+def _switch(row: dict[str, Any]) -> Switch:
+    at, by, reason = row["at"], row["by"], row["reason"]
+    if type(at) is not int or not isinstance(by, str) or not isinstance(reason, str):
+        raise TypeError("fields of the wrong type")
+    return Switch(Mode(row["mode"]), at, by, reason)
 
 
 def load_deed(text: str | bytes) -> Deed:

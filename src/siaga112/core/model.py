@@ -99,6 +99,8 @@ class Spared(StrEnum):
     """Why a misuse that would have cost a strike cost none."""
 
     MODE_OFF = "mode_off"
+    STARTING = "starting"
+    """The daemon had not read the site's mode yet: it may be off."""
     SURGE = "surge"
     ALLOW_LISTED = "allow_listed"
 
@@ -410,6 +412,7 @@ class ScreenReason(StrEnum):
     ALLOW_LISTED = "allow_listed"
     WITHHELD = "withheld"
     MODE_OFF = "mode_off"
+    STARTING = "starting"
     DEADLINE = "deadline"
     STORE_DOWN = "store_down"
     STORE_ERROR = "store_error"
@@ -438,6 +441,7 @@ class Withheld(StrEnum):
 
 FAIL_OPEN: Final = frozenset(
     {
+        ScreenReason.STARTING,
         ScreenReason.DEADLINE,
         ScreenReason.STORE_DOWN,
         ScreenReason.STORE_ERROR,

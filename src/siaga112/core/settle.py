@@ -9,13 +9,16 @@ from siaga112.core.policy import PolicyRules, strike_for
 
 
 def settle(
-    call: Call, classifier: ClassifierRules, rules: PolicyRules, mode: Mode, surge: Callable[[], str]
+    call: Call, classifier: ClassifierRules, rules: PolicyRules, mode: Mode | None, surge: Callable[[], str]
 ) -> Entry:
-    """Classify a call and say whether it costs a strike. `surge` says why there is one, if there is."""
+    """Classify a call and say whether it costs a strike. `surge` says why there is one, if there is.
+
+    `mode` None: not known yet. It may be off, so there is no strike.
+    """
     finding = classify(call, classifier)
     entry = Entry(finding, strike=strike_for(finding, rules) is not None)
-    if entry.strike and mode is Mode.OFF:
-        return replace(entry, strike=False, spared=Spared.MODE_OFF)
+    if entry.strike and (mode is None or mode is Mode.OFF):
+        return replace(entry, strike=False, spared=Spared.MODE_OFF if mode else Spared.STARTING)
     if entry.strike and surge():
         return replace(entry, strike=False, spared=Spared.SURGE)
     return entry

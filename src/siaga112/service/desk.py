@@ -27,6 +27,7 @@ from siaga112.core.model import (
     Screening,
 )
 from siaga112.core.policy import PolicyRules
+from siaga112.core.switching import Switch, in_force, later
 from siaga112.service.ports import Store
 from siaga112.service.recording import update, write
 
@@ -37,6 +38,11 @@ SITE = "site"
 OFF_NEEDS_A_REASON = (
     "mode off needs a reason, for whoever finds the line without screening: "
     'siaga112 mode off --reason "what happened"'
+)
+
+OFF_IS_CONFIGURED = (
+    'the configuration says mode = "off", which comes before every switch: '
+    "set another mode there and reload the daemon (SIGHUP) first"
 )
 
 
@@ -64,20 +70,36 @@ class Desk:
     configured_mode: Mode
     clock: Callable[[], Millis]
     by: str
+    held_off: Callable[[], bool] = lambda: False
+    """Says whether the switch that needs nobody is there, on this machine."""
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 
     async def mode(self) -> Mode:
         """Give the mode in force at the site."""
-        return await self.store.mode() or self.configured_mode
+        stored = await self.store.switched()
+        return in_force(self.configured_mode, stored, held_off=self.held_off())
 
-    async def set_mode(self, mode: Mode, reason: str = "") -> None:
-        """Switch the whole site; daemons follow within a second. Off needs a reason."""
+    async def set_mode(self, mode: Mode, reason: str = "", at: Millis = 0) -> None:
+        """Switch the whole site; daemons follow within a second. Off needs a reason.
+
+        `at`: not earlier than then, if somebody knows of a switch that the store may have lost.
+        """
         if mode is Mode.OFF and not reason.strip():
             raise RefusedError(OFF_NEEDS_A_REASON)
-        was = await self.mode()
-        await self.store.set_mode(mode)
-        await self._write("mode", SITE, f"{was} → {mode}", reason)
+        if mode is not Mode.OFF and self.configured_mode is Mode.OFF:
+            raise RefusedError(OFF_IS_CONFIGURED)
+        at = at or self.clock()
+        while True:
+            stored = await self.store.switched()
+            if stored and (stored.mode, stored.at, stored.by, stored.reason) == (mode, at, self.by, reason):
+                return  # a daemon of this machine has told the store already
+            switch = Switch(mode, later(at, stored), self.by, reason)
+            if await self.store.switch(switch):
+                break
+        was = in_force(self.configured_mode, stored)
+        deed = Deed(switch.at, self.by, "mode", SITE, f"{was} → {mode}", reason)
+        await write(self.store, Change(deed=deed))
 
     async def audit(self, since: Millis, until: Millis) -> Sequence[Deed]:
         """Give what people did in that time, oldest first."""

@@ -36,7 +36,7 @@ class Pipeline:
     policy: PolicyRules
     outbox: Outbox
     meter: Meter
-    mode: Callable[[], Mode]
+    mode: Callable[[], Mode | None]
     look_back: Callable[[Millis], None] = lambda _: None
     """Told since when calls were not seen whole, so that they may be settled from elsewhere."""
 

@@ -26,6 +26,7 @@ from siaga112.core.model import (
 )
 from siaga112.core.policy import Standing
 from siaga112.core.snapshot import Snapshot
+from siaga112.core.switching import Switch
 
 
 class StoreDownError(Exception):
@@ -158,11 +159,11 @@ class Store(StandingReader, StandingFeed, Protocol):
     async def tallies(self) -> Mapping[str, int]:
         """Give what was counted in all processes of the site."""
 
-    async def mode(self) -> Mode | None:
-        """Give the site's mode, if anybody has set one."""
+    async def switched(self) -> Switch | None:
+        """Give the site's mode, if anybody has switched it."""
 
-    async def set_mode(self, mode: Mode) -> None:
-        """Set the site's mode."""
+    async def switch(self, switch: Switch) -> bool:
+        """Switch the site's mode; False, and nothing done, if it was switched later than that already."""
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Show what goes on now, for `snapshot.LIFE` or until the next; of two daemons the last one holds."""
@@ -172,6 +173,22 @@ class Store(StandingReader, StandingFeed, Protocol):
 
     async def ping(self) -> None:
         """Return if the store answers; raises StoreDownError if not."""
+
+
+class LocalModes(Protocol):
+    """The mode as this machine's state directory has it, without the store; what fails is an OSError."""
+
+    def held_off(self) -> Switch | None:
+        """Give the switch that needs nobody, if somebody has made it; `at` 0 if it does not say when."""
+
+    def kept(self) -> Switch | None:
+        """Give the last switch that was known here."""
+
+    def keep(self, switch: Switch) -> None:
+        """Keep it over the next start."""
+
+    def release(self) -> bool:
+        """Take the switch that needs nobody away; say whether it was there."""
 
 
 class Outbox(Protocol):

@@ -35,12 +35,13 @@ def fail_open(cause: ScreenReason) -> Screening:
 class Screener:
     """Answers one request. `deadline` in seconds; `clock` gives event time; `stopwatch` seconds.
 
-    `known` gives a caller's standing where it is at hand, None where the store must be asked.
+    `known` gives a caller's standing where it is at hand, None where the store must be asked. `mode` gives
+    None until the site's mode is known: it may be off.
     """
 
     store: StandingReader
     known: Callable[[Caller], Standing | None]
-    mode: Callable[[], Mode]
+    mode: Callable[[], Mode | None]
     rules: PolicyRules
     numbers: NumberPlan
     meter: Meter
@@ -81,8 +82,8 @@ class Screener:
         if request.script != SCRIPT:
             return fail_open(ScreenReason.BAD_REQUEST)
         mode = self.mode()
-        if mode is Mode.OFF:
-            return fail_open(ScreenReason.MODE_OFF)
+        if mode is None or mode is Mode.OFF:
+            return fail_open(ScreenReason.MODE_OFF if mode else ScreenReason.STARTING)
         caller = canonical(request.number, self.numbers)
         if caller is None:
             if request.uniqueid != DOCTOR:
@@ -96,17 +97,23 @@ class Screener:
 
     async def _ask(self, request: Request) -> Screening:
         """Give the verdict on a caller whose standing, or whose last call, only the store knows."""
-        mode, caller = self.mode(), canonical(request.number, self.numbers)
+        caller = canonical(request.number, self.numbers)
         assert caller is not None, "else it was at hand"  # noqa: S101 - our own mistake otherwise
         held = self.known(caller)
         if held is None:
             held = await self.store.standing(caller)
-        now = self.clock()
-        answer = verdict(held, mode, now, self.rules)
+        answer = self._decided(held)
         if turned_away(answer.treatment) and self.rules.let_through:
             again = await self.store.turned_away(caller, self.rules.let_through)
-            answer = verdict(held, mode, now, self.rules, again=again)
+            answer = self._decided(held, again=again)
         return answer
+
+    def _decided(self, held: Standing, *, again: bool = False) -> Screening:
+        """Decide by the mode as it is now: who waited for the store is not rejected after a switch to off."""
+        mode = self.mode()
+        if mode is None:
+            return fail_open(ScreenReason.STARTING)
+        return verdict(held, mode, self.clock(), self.rules, again=again)
 
 
 def _failed(error: Exception, request: Request) -> Screening:

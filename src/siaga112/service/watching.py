@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from siaga112.core.histogram import Buckets, added, quantile, since
 from siaga112.core.model import SECOND, CallId, Entry, Mark, Millis, Mode, Outcome
 from siaga112.core.snapshot import Snapshot
+from siaga112.core.switching import in_force
 from siaga112.errors import UnreachableError
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
 
@@ -192,6 +193,8 @@ class Watcher:
     clock: Callable[[], Millis]
     require_store: Callable[[], None] = lambda: None
     """Raises UnreachableError, with the remedy, where it is known that there is no store."""
+    held_off: Callable[[], bool] = lambda: False
+    """Says whether the switch that needs nobody is there, on this machine."""
     _today: Today = field(init=False)
     _past: deque[tuple[Millis, Sequence[Millis], Buckets]] = field(default_factory=deque)
 
@@ -229,7 +232,8 @@ class Watcher:
         try:
             self.require_store()
             async with asyncio.timeout(PATIENCE_SECONDS):
-                mode = await self.store.mode() or self.configured
+                stored = await self.store.switched()
+                mode = in_force(self.configured, stored, held_off=self.held_off())
                 snapshot = await self.store.snapshot()
                 await self._today.look(now)
         except TimeoutError:

@@ -193,6 +193,8 @@ class Wanted:
     embedded: bool
     state_dir: str
     mode: Mode
+    held: Mode | None = None
+    """`off`, if the switch that needs nobody is in the state directory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def clock(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
 
 def mode(redis: RedisSeen, wanted: Wanted) -> Iterator[Line]:
     """Tell the mode."""
-    match redis.mode or wanted.mode:
+    match Mode.OFF if Mode.OFF in {wanted.mode, wanted.held} else redis.mode or wanted.mode:
         case Mode.OBSERVE:
             yield ok("observe: nobody is rejected yet (siaga112 mode enforce begins to)")
         case Mode.ENFORCE:

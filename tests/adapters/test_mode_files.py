@@ -1,0 +1,117 @@
+"""The mode in the state directory: a switch that anybody can make, and the last one known."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from siaga112.adapters.mode_files import ModeFiles
+from siaga112.core.model import Mode
+from siaga112.core.switching import Switch
+from tests.samples import NOW
+
+OFF = Switch(Mode.OFF, NOW, "ratna", "banjir di pelabuhan \u2028\n")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ModeFiles:
+    """Give a state directory."""
+    return ModeFiles(tmp_path, "serang")
+
+
+def test_what_is_written_is_read_again(files: ModeFiles, tmp_path: Path) -> None:
+    """With who, when and why; for the daemon's user alone; and nothing else is left there."""
+    assert files.held_off() is None
+    assert files.kept() is None
+    assert files.hold_off(OFF)
+    files.keep(OFF)
+    assert files.held_off() == OFF
+    assert files.kept() == OFF
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mode", "off"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    assert files.release()
+    assert not files.release()
+    assert files.held_off() is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"off",
+        b"\0\xff",
+        b"[" * 100_000,
+        b"null",
+        b"{}",
+        b'{"site":"serang","switch":{"mode":"enforce"}}',
+    ],
+)
+def test_the_switch_is_the_name_of_the_file(files: ModeFiles, tmp_path: Path, content: bytes) -> None:
+    """Whatever is in it, and who made it: it is off; as the last known mode the same is nothing."""
+    (tmp_path / "off").write_bytes(content)
+    (tmp_path / "mode").write_bytes(content)
+    assert files.held_off() == Switch(Mode.OFF)
+    assert files.kept() is None
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "loose link", "link to a device"])
+def test_an_odd_file_is_off_too_and_is_not_waited_for(files: ModeFiles, tmp_path: Path, kind: str) -> None:
+    """Neither followed nor opened in a way that waits."""
+    for name in ("off", "mode"):
+        match kind:
+            case "folder":
+                (tmp_path / name).mkdir()
+            case "fifo":
+                os.mkfifo(tmp_path / name)
+            case "loose link":
+                (tmp_path / name).symlink_to(tmp_path / "nowhere")
+            case _:
+                (tmp_path / name).symlink_to("/dev/zero")
+    assert files.held_off() == Switch(Mode.OFF)
+    assert files.kept() is None
+
+
+def test_nothing_is_written_through_a_link(files: ModeFiles, tmp_path: Path) -> None:
+    """Somebody laid one where we write: what it points to stays as it is."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    for name in ("off", "mode"):
+        (tmp_path / name).symlink_to(theirs)
+    files.keep(OFF)
+    files.hold_off(OFF)
+    assert theirs.read_text() == "theirs"
+    assert files.held_off() == OFF
+
+
+def test_another_site_is_another_site(tmp_path: Path) -> None:
+    """A state directory that was moved: its last known mode is not ours, but an off is an off."""
+    theirs = ModeFiles(tmp_path, "cilegon")
+    theirs.keep(OFF)
+    theirs.hold_off(OFF)
+    files = ModeFiles(tmp_path, "serang")
+    assert files.kept() is None
+    assert files.held_off() == Switch(Mode.OFF)
+
+
+def test_without_a_state_directory_there_is_no_daemon_to_switch(tmp_path: Path) -> None:
+    """`siaga112 mode off` on a supervisor's own machine makes nothing there."""
+    files = ModeFiles(tmp_path / "none", "serang")
+    assert not files.hold_off(OFF)
+    assert not files.release()
+    assert files.held_off() is None
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_full_disk_has_room_for_the_switch(
+    files: ModeFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who, when and why may not fit; off holds all the same."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert files.hold_off(OFF)
+    assert files.held_off() == Switch(Mode.OFF)
+    assert [path.name for path in tmp_path.iterdir()] == ["off"]

@@ -1,0 +1,251 @@
+"""The kill switch is heeded whatever Redis does: at a start, while it hangs, when it lost what was set."""
+
+import asyncio
+import json
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, get_args
+
+import pytest
+
+from siaga112.core.model import Mode
+from tests.faults.conftest import NUMBER, Rig, rig
+from tests.faults.figures import Measured
+from tests.lab import Asterisk, Version, find, ports
+from tests.lab.agi_client import ask
+from tests.lab.daemon import running
+from tests.lab.day import CONFIG
+from tests.lab.redis_servers import RedisServer, home
+from tests.pbx.test_supervisor import call
+from tests.waiting import within
+
+REASON: Final = ("--reason", "a flood")
+AT_MOST_SECONDS: Final = 1.0
+STARTS: Final = 200
+FEW_STARTS: Final = 4
+EACH_SECOND: Final = 500
+"""How many callers ask, as long as a daemon is up."""
+AFTER: Final = 200
+"""How many callers are asked for after something, to see that none is rejected."""
+PATIENT: Final = 'stale_after = "10m"\n'
+
+
+class Callers:
+    """Who asks about a blocked caller, 500 times a second; counts what they are told."""
+
+    def __init__(self, port: int) -> None:
+        self.told: Counter[str] = Counter()
+        self._port = port
+
+    @asynccontextmanager
+    async def calling(self) -> AsyncIterator[None]:
+        """Let them call for as long as the block lasts; a daemon that is not up says nothing."""
+        task = asyncio.create_task(self._call())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _call(self) -> None:
+        asking: set[asyncio.Task[None]] = set()
+        try:
+            while True:  # ends: cancelled by `calling`
+                if len(asking) < EACH_SECOND:
+                    one = asyncio.create_task(self._one())
+                    asking.add(one)
+                    one.add_done_callback(asking.discard)
+                await asyncio.sleep(1 / EACH_SECOND)
+        finally:
+            for one in asking:
+                one.cancel()
+
+    async def _one(self) -> None:
+        answer = await ask(self._port, NUMBER)
+        self.told[f"{answer.verdict} {answer.reason}" if answer.reason else "no daemon"] += 1
+
+    @property
+    def rejected(self) -> int:
+        """How many were rejected."""
+        return sum(count for told, count in self.told.items() if told.startswith("BLOCK"))
+
+
+async def block(found: Rig) -> None:
+    """Block the caller, and see that it holds."""
+    await found.done("block", NUMBER, "--permanent", "--reason", "threats")
+    await found.told("blocked")
+
+
+async def rejected_of(found: Rig, times: int = AFTER) -> int:
+    """Say how many of so many calls are rejected."""
+    return [(await found.ask()).verdict for _ in range(times)].count("BLOCK")
+
+
+async def freed(found: Rig) -> float:
+    """Ask until the mode is off; give when that was."""
+    await found.told("mode_off")
+    return time.perf_counter()
+
+
+@pytest.mark.redis
+@pytest.mark.fault("mode_start")
+async def test_a_start_rejects_nobody_while_the_mode_is_not_known(
+    redis: RedisServer, measured: Measured, *, full: bool
+) -> None:
+    """Switched off before: no start lets the configured enforce reject one of 500 callers a second."""
+    async with rig(redis, "screen") as found:
+        await block(found)
+        await found.done("mode", "off", *REASON)
+        state = found.daemon.folder / "state"
+        callers = Callers(found.pbx.agi_port)
+        async with callers.calling():
+            for nth in range(STARTS if full else FEW_STARTS):
+                await found.daemon.stop()
+                if nth % 2:  # as on a machine that was away: nothing there says off, only Redis does
+                    (state / "off").unlink(missing_ok=True)
+                    (state / "mode").unlink(missing_ok=True)
+                since = len(found.daemon.lines)
+                await found.daemon.start("--only", "screen")
+                await found.daemon.ready("screen", since=since)
+                await found.told("mode_off")
+    assert callers.told["ALLOW mode_off"]
+    measured("starts", STARTS if full else FEW_STARTS)
+    measured("answers", sum(count for told, count in callers.told.items() if told != "no daemon"))
+    measured("BLOCK", callers.rejected, at_most=0)
+
+
+@pytest.mark.redis
+@pytest.mark.fault("mode_start")
+async def test_a_redis_that_comes_after_the_daemon_is_waited_for(
+    redis: RedisServer, measured: Measured
+) -> None:
+    """The mode is off in Redis alone: until that is read, `starting`; then off."""
+    async with rig(redis, "screen") as found:
+        await block(found)
+        await found.done("mode", "off", *REASON)
+        await found.daemon.stop()
+        for name in ("off", "mode"):
+            (found.daemon.folder / "state" / name).unlink()
+        redis.stop()
+        callers = Callers(found.pbx.agi_port)
+        async with callers.calling():
+            since = len(found.daemon.lines)
+            await found.daemon.start("--only", "screen")
+            await found.daemon.event("started", since=since)
+            await found.told("starting")
+            redis.start()
+            await found.told("mode_off")
+            measured("BLOCK when Redis is late", callers.rejected + await rejected_of(found), at_most=0)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("how", ["command", "file", "SIGHUP"])
+@pytest.mark.fault("mode_hanging")
+async def test_off_is_heeded_while_redis_hangs(redis: RedisServer, measured: Measured, how: str) -> None:
+    """Blocks are believed for ten minutes; an off by any of three ways holds within a second all the same."""
+    async with rig(redis, "screen", PATIENT) as found:
+        await block(found)
+        redis.signal(signal.SIGSTOP)
+        try:
+            off = found.daemon.folder / "state" / "off"
+            asking = asyncio.create_task(freed(found))
+            began = time.perf_counter()
+            match how:
+                case "command":
+                    output = await found.daemon.command("mode", "off", *REASON)
+                    assert (output.code, output.err) == (0, "")
+                    assert "on this machine" in output.out
+                    assert "other machines of the site do not know yet" in output.out
+                    switch = json.loads(off.read_text("utf-8"))["switch"]
+                    assert (switch["mode"], switch["reason"]) == ("off", "a flood")
+                    began = switch["at"] / 1_000 - time.time() + time.perf_counter()  # when it was made
+                case "file":
+                    off.touch()
+                case _:
+                    config = found.daemon.config
+                    config.write_text(re.sub('mode = "enforce"', 'mode = "off"', config.read_text("utf-8")))
+                    found.daemon.signal(signal.SIGHUP)
+            measured(f"ALLOW after {how}", await asking - began, "s", at_most=AT_MOST_SECONDS)
+            measured(f"BLOCK after {how}", await rejected_of(found), at_most=0)
+        finally:
+            redis.signal(signal.SIGCONT)
+        if how == "command":
+            async with within(20, "the switch in Redis"), found.store() as store:
+                while (stored := await store.switched()) is None or stored.mode is not Mode.OFF:
+                    pass  # each look is a question to the store
+            (deed,) = [
+                one for one in json.loads(await found.done("audit", "--json")) if one["action"] == "mode"
+            ]
+            assert (deed["detail"], deed["reason"]) == ("enforce → off", "a flood")
+            await found.done("mode", "enforce")
+            await found.told("blocked")
+            assert not off.exists()
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("how", ["FLUSHALL", "an empty replica"])
+@pytest.mark.fault("mode_lost")
+async def test_what_redis_lost_is_brought_back(measured: Measured, how: str) -> None:
+    """Switched off by another machine: a Redis that forgot it is told again, and nobody is rejected."""
+    with home() as folder:
+        port = ports.free()
+        master = RedisServer(folder / "redis", f"port {port}", "bind 127.0.0.1")
+        with master:
+            url = f"redis://127.0.0.1:{port}/0"
+            async with rig(master, "screen", url=url) as found:
+                await found.done("mode", "off", *REASON)
+                await found.told("mode_off")
+                off = found.daemon.folder / "state" / "off"
+                off.unlink()  # as on every machine but the one where the command was given
+                since = len(found.daemon.lines)
+                if how == "FLUSHALL":
+                    master.ask("FLUSHALL")
+                else:
+                    master.stop()
+                    master.start()  # at the same address, with nothing in it
+                await found.daemon.event("mode_restored", since=since)
+                await found.done("block", NUMBER, "--permanent", "--reason", "threats")
+                measured(f"BLOCK after {how}", await rejected_of(found), at_most=0)
+                async with found.store() as store:
+                    stored = await store.switched()
+                assert stored
+                assert (stored.mode, stored.reason) == (Mode.OFF, "a flood")
+                (line,) = [line for line in found.daemon.lines[since:] if line["event"] == "mode_restored"]
+                assert (line["mode"], line["store_had"]) == ("off", None)
+                assert not off.exists()
+                await found.done("mode", "enforce")
+                await found.told("blocked")
+
+
+@pytest.mark.pbx
+@pytest.mark.parametrize("version", get_args(Version))
+@pytest.mark.fault("mode_hanging")
+async def test_a_real_call_gets_through_after_off_while_redis_hangs(
+    version: Version, redis: RedisServer, measured: Measured
+) -> None:
+    """A blocked caller is rejected, Redis hangs, somebody says off: the next call reaches the menu."""
+    more = CONFIG + f'\n[redis]\nurl = "{redis.url}"\n{PATIENT}'
+    async with (
+        Asterisk.start(find(version)) as pbx,
+        await pbx.observe() as seen,
+        running(pbx, more) as daemon,
+    ):
+        assert (await daemon.command("block", NUMBER, "--permanent", "--reason", "threats")).code == 0
+        async with within(20, "a block that is known"):
+            while (await ask(pbx.agi_port, NUMBER)).verdict != "BLOCK":
+                pass  # each look is a caller's question
+        redis.signal(signal.SIGSTOP)
+        try:
+            assert (await ask(pbx.agi_port, NUMBER)).verdict == "BLOCK"
+            assert (await daemon.command("mode", "off", *REASON)).code == 0
+            through = await call(pbx, seen, number=NUMBER)
+            await through.until("Newexten", Application="BackGround")
+            await through.call.hang_up()
+            measured("real calls rejected after off", 0, at_most=0)
+        finally:
+            redis.signal(signal.SIGCONT)
+        assert (await daemon.settled(through.uid))["screened"] == "ALLOW mode_off"

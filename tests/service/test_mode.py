@@ -1,0 +1,219 @@
+"""The mode at hand: an off is heeded at once, the unknown is not guessed, what was set is not lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
+
+import pytest
+from structlog.testing import capture_logs
+
+from siaga112.core.model import Deed, Mode
+from siaga112.core.switching import Switch
+from siaga112.service import mode as watched
+from siaga112.service.mode import ModeWatch
+from tests.samples import NOW
+from tests.service.memory import MemoryModes, MemoryStore
+from tests.service.meter import KeptMeter
+from tests.waiting import until
+
+ENFORCED = Switch(Mode.ENFORCE, NOW, "ratna", "figures read")
+OFF = Switch(Mode.OFF, NOW + 1, "budi", "flood")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look often."""
+    monkeypatch.setattr(watched, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(watched, "LOCAL_SECONDS", 0.001)
+
+
+class Machine:
+    """A daemon's watch, with what it looks at."""
+
+    def __init__(self, configured: Mode = Mode.ENFORCE, store: MemoryStore | None = None) -> None:
+        self.store = store or MemoryStore()
+        self.local = MemoryModes()
+        self.meter = KeptMeter()
+        self.watch = ModeWatch(self.store, configured, self.meter, self.local)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let it look, as a daemon does from its start."""
+        await self.watch.begin()
+        task = asyncio.create_task(self.watch.run())
+        try:
+            yield
+            assert not task.done()
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def becomes(self, mode: Mode | None) -> None:
+        """Wait for a mode."""
+        await until(lambda: self.watch.current() is mode, what=f"the mode {mode}")
+
+    async def looks_again(self, times: int = 5) -> None:
+        """Let it look at the store some times more."""
+        seen = len(self.meter.up)
+        await until(lambda: len(self.meter.up) >= seen + times)
+
+
+async def test_the_mode_is_not_known_until_the_store_has_told() -> None:
+    """Whatever is configured or was kept, but for an off: it may have been switched off meanwhile."""
+    machine = Machine()
+    machine.local.last = ENFORCED
+    machine.store.down = True
+    async with machine.running():
+        await machine.looks_again()
+        assert machine.watch.current() is None
+        assert machine.meter.modes == []
+        machine.store.down = False
+        await machine.becomes(Mode.ENFORCE)
+
+
+@pytest.mark.parametrize("who", ["configuration", "file", "kept"])
+async def test_an_off_needs_no_store(who: str) -> None:
+    """Configured, made by hand, or the last that was known here: off from the first verdict."""
+    machine = Machine(Mode.OFF if who == "configuration" else Mode.ENFORCE)
+    machine.store.down = True
+    machine.local.off = Switch(Mode.OFF) if who == "file" else None
+    machine.local.last = OFF if who == "kept" else None
+    async with machine.running():
+        assert machine.watch.current() is Mode.OFF
+
+
+async def test_a_configured_off_holds_at_once_and_before_a_switch() -> None:
+    """With the store away: when the configuration is read again, not when the store is back."""
+    machine = Machine()
+    machine.store.held_switch = ENFORCED
+    async with machine.running():
+        await machine.becomes(Mode.ENFORCE)
+        machine.store.down = True
+        machine.watch.configure(SimpleNamespace(mode=Mode.OFF))
+        assert machine.watch.current() is Mode.OFF
+        machine.store.down = False
+        await machine.looks_again()
+        assert machine.watch.current() is Mode.OFF
+        machine.watch.configure(SimpleNamespace(mode=Mode.OBSERVE))
+        assert machine.watch.current() is Mode.ENFORCE
+
+
+async def test_the_file_holds_while_the_store_is_away_and_is_told_to_it_later() -> None:
+    """Off on this machine at once; for the whole site, with who and why, as soon as the store is back."""
+    machine = Machine()
+    machine.store.held_switch = ENFORCED
+    async with machine.running():
+        await machine.becomes(Mode.ENFORCE)
+        machine.store.down = True
+        machine.local.off = OFF
+        await machine.becomes(Mode.OFF)
+        machine.store.down = False
+        await until(lambda: machine.store.held_switch == OFF)
+        assert await machine.store.deeds(0, NOW * 2) == [
+            Deed(OFF.at, "budi", "mode", "site", "enforce → off", "flood")
+        ]
+        await until(lambda: machine.local.last == OFF)
+
+
+async def test_a_file_made_by_hand_is_for_this_machine_until_it_is_gone() -> None:
+    """It says neither who nor when: nobody else is told, and no switch takes it away."""
+    machine = Machine()
+    machine.local.off = Switch(Mode.OFF)
+    async with machine.running():
+        machine.store.held_switch = ENFORCED
+        await until(lambda: machine.local.last == ENFORCED)
+        await machine.looks_again()
+        assert machine.watch.current() is Mode.OFF
+        assert machine.store.held_switch == ENFORCED
+        machine.local.off = None
+        await machine.becomes(Mode.ENFORCE)
+
+
+async def test_who_switches_on_elsewhere_takes_the_file_away() -> None:
+    """Once the site has heard of the off: the daemon of this machine removes it itself."""
+    machine = Machine()
+    machine.local.off = OFF
+    async with machine.running():
+        await until(lambda: machine.local.last == OFF)
+        machine.store.held_switch = Switch(Mode.OBSERVE, OFF.at + 1, "ratna")
+        await machine.becomes(Mode.OBSERVE)
+        assert machine.local.off is None
+
+
+async def test_an_off_that_the_site_has_not_heard_of_is_not_undone_from_elsewhere() -> None:
+    """Somebody far away switched later, by a clock of theirs, and knew nothing of it: off stays off here."""
+    machine = Machine()
+    machine.local.off = OFF
+    machine.store.held_switch = Switch(Mode.ENFORCE, OFF.at + 1, "ratna")
+    async with machine.running():
+        await until(lambda: machine.local.last == machine.store.held_switch)
+        await machine.looks_again()
+        assert machine.watch.current() is Mode.OFF
+        assert machine.local.off == OFF
+
+
+@pytest.mark.parametrize("lost", [None, Switch(Mode.ENFORCE), ENFORCED])
+async def test_a_switch_that_the_store_lost_is_brought_back(lost: Switch | None) -> None:
+    """FLUSHALL, an empty or a late replica: off stays off, is written again, and told of once."""
+    machine = Machine()
+    machine.store.held_switch = OFF
+    with capture_logs() as logs:
+        async with machine.running():
+            await machine.becomes(Mode.OFF)
+            await until(lambda: machine.local.last == OFF)
+            machine.store.held_switch = lost
+            await until(lambda: machine.store.held_switch == OFF)
+            await machine.looks_again()
+    assert [line["store_had"] for line in logs if line["event"] == "mode_restored"] == [lost and lost.mode]
+    assert machine.meter.modes == [Mode.OFF]
+
+
+async def test_a_switch_outlives_a_restart_with_a_new_store() -> None:
+    """The state directory keeps it: the configured mode does not come back with an empty Redis."""
+    machine = Machine(Mode.OBSERVE)
+    machine.local.last = ENFORCED
+    async with machine.running():
+        await machine.becomes(Mode.ENFORCE)
+        assert machine.store.held_switch == ENFORCED
+        assert [(deed.by, deed.detail) for deed in await machine.store.deeds(0, NOW * 2)] == [
+            ("ratna", "observe → enforce")
+        ]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_of_two_machines_the_newest_switch_holds_on_both(first: int) -> None:
+    """One kept an older switch than the other: both come to the newer, whoever is first at an empty store."""
+    store = MemoryStore()
+    machines = Machine(store=store), Machine(store=store)
+    machines[0].local.last, machines[1].local.last = ENFORCED, OFF
+    async with machines[first].running():
+        await until(lambda: store.held_switch is not None)
+        async with machines[1 - first].running():
+            for machine in machines:
+                await machine.becomes(Mode.OFF)
+            await until(lambda: [one.local.last for one in machines] == [OFF, OFF])
+    assert store.held_switch == OFF
+
+
+async def test_a_state_directory_that_cannot_be_used_ends_nothing() -> None:
+    """The store's mode holds, and is followed."""
+    machine = Machine()
+    machine.local.broken = True
+    machine.store.held_switch = ENFORCED
+    async with machine.running():
+        await machine.becomes(Mode.ENFORCE)
+        machine.store.held_switch = OFF
+        await machine.becomes(Mode.OFF)
+
+
+async def test_a_switch_that_cannot_be_looked_for_stays_as_it_was() -> None:
+    """A disk that fails is no reason to reject whom nobody was to reject."""
+    machine = Machine()
+    machine.local.off = Switch(Mode.OFF)
+    async with machine.running():
+        await machine.looks_again()
+        machine.local.broken = True
+        await machine.looks_again(20)
+        assert machine.watch.current() is Mode.OFF
