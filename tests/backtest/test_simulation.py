@@ -171,3 +171,10 @@ def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) 
     result = tested.run(live(version).in_order())
     assert tested.records == replay.records
     assert result.strikes == struck > 6
+
+
+def test_calls_of_one_number_at_once_are_one_misuse() -> None:
+    """As on the line: of six calls of 20 s within one minute, one telephone can have made three."""
+    forged = [past(n, START + n * 10 * SECOND, FactKind.LEFT_MENU) for n in range(6)]
+    result = run(forged)
+    assert (result.strikes, result.blocks.total()) == (3, 0)

@@ -158,6 +158,7 @@ def _spared(entry: Entry) -> str:
         Spared.SURGE: "a surge: somebody waited too long, or no operator was logged in",
         Spared.MODE_OFF: "the mode was off",
         Spared.ALLOW_LISTED: "the caller was on the allow list",
+        Spared.OVERLAP: "another call of the number, which has cost one, was up at the same moment",
         None: "",
     }
     return f"call {entry.finding.call.id} was {entry.finding.outcome}, no strike: {why[entry.spared]}"

@@ -23,7 +23,6 @@ from siaga112.core.model import (
     Proposal,
     Reached,
     Report,
-    Spared,
     Strike,
 )
 from siaga112.core.policy import (
@@ -32,6 +31,7 @@ from siaga112.core.policy import (
     add_strike,
     forget_after,
     prune,
+    spared_by,
     standing,
     strike_for,
 )
@@ -134,8 +134,8 @@ def _caller(
     after = _struck(before, strike, rules, capped=capped)
     after = prune(_remember(after, finding), at, rules)
     block, proposal = _new(before.blocks, after.blocks), _new(before.proposals, after.proposals)
-    if strike and strike not in after.strikes:
-        entry = replace(entry, strike=False, spared=Spared.ALLOW_LISTED if after.allow else None)
+    if strike and all(held.call != strike.call for held in after.strikes):
+        entry = replace(entry, strike=False, spared=spared_by(before, strike))
     change = Change(
         _replaced(before, after, version, at, rules),
         tallies=tallies(before, after, finding),
