@@ -178,3 +178,22 @@ def test_calls_of_one_number_at_once_are_one_misuse() -> None:
     forged = [past(n, START + n * 10 * SECOND, FactKind.LEFT_MENU) for n in range(6)]
     result = run(forged)
     assert (result.strikes, result.blocks.total()) == (3, 0)
+
+
+def test_the_hours_cap_of_permanent_blocks_makes_proposals() -> None:
+    """As on the line: two an hour, however many others are left; the third is proposed for good."""
+    rules = replace(RULES, thresholds=(1,), temporary=(SECOND,))
+    calls = [
+        past(
+            100 * n + m,
+            START + m * 60 * SECOND + n * SECOND,
+            FactKind.LEFT_MENU,
+            Caller(f"+6281200000{n:03}"),
+        )
+        for n in range(3)
+        for m in range(3)
+    ]
+    result = run(calls, rules)
+    assert (result.numbers("temporary"), result.numbers("permanent"), result.numbers("proposed")) == (3, 2, 1)
+    free = run(calls, replace(rules, cap_permanent=0))
+    assert (free.numbers("permanent"), free.numbers("proposed")) == (3, 0)

@@ -11,6 +11,7 @@ from siaga112.core.model import (
     DAY,
     SECOND,
     Block,
+    Caller,
     CallId,
     Entry,
     Fact,
@@ -328,6 +329,22 @@ async def test_dismissed_means_forgiven() -> None:
     await office.desk.dismiss(CALLER, "a clinic's phone")
     assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
     assert ("ratna", "dismiss", CALLER, "") in await office.trail()
+
+
+@pytest.mark.fault("policy_cap")
+async def test_beyond_two_an_hour_a_permanent_block_is_only_proposed() -> None:
+    """Five callers misuse the line again after their block: two are blocked for good, three proposed so."""
+    office = Office(replace(RULES, thresholds=(1,), temporary=(SECOND,)))
+    callers = [f"+62812000000{n:02}" for n in range(5)]
+    for n, caller in enumerate(callers):
+        for k in range(3):
+            call = replace(prank(10 * n + k, turn(3 * n + k)), caller=caller)  # type: ignore[arg-type]
+            await office.record(entry(call), entry(call))
+    blocked = {str(record.caller) for record in await office.store.blocked(NOW)}
+    assert blocked == set(callers[:2])
+    waiting = [record.proposed for record in await office.store.proposed()]
+    assert [held and (held.cause, held.span) for held in waiting] == [(ProposalCause.HOURLY_CAP, None)] * 3
+    assert (await office.desk.confirm(Caller(callers[2]), "letter 12")).level is Level.PERMANENT
 
 
 @pytest.mark.fault("policy_cap")

@@ -16,6 +16,7 @@ from siaga112.core.model import (
     Entry,
     FactKind,
     Finding,
+    Level,
     Mark,
     Millis,
     Missed,
@@ -52,11 +53,15 @@ class Replacement:
 
 
 class Imposition(NamedTuple):
-    """An automatic block that the cap of an hour must have room for; the same call needs none again."""
+    """An automatic block that the caps of an hour must have room for; the same call needs none again.
+
+    `cap`: of all blocks; `cap_permanent`: of the permanent ones, if it is one. 0 for no limit.
+    """
 
     call: CallId
     at: Millis
     cap: int
+    cap_permanent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +144,14 @@ def _caller(
     change = Change(
         _replaced(before, after, version, at, rules),
         tallies=tallies(before, after, finding),
-        imposes=Imposition(strike.call, strike.at, rules.cap) if block and strike and rules.cap else None,
+        imposes=_imposes(block, strike, rules) if block and strike else None,
     )
     return Recording(change, entry, block or proposal, misused=len(after.strikes) > len(before.strikes))
+
+
+def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | None:
+    lasting = rules.cap_permanent if block.level is Level.PERMANENT else 0
+    return Imposition(strike.call, strike.at, rules.cap, lasting) if rules.cap or lasting else None
 
 
 def _struck(record: CallerRecord, strike: Strike | None, rules: PolicyRules, *, capped: bool) -> CallerRecord:

@@ -66,7 +66,8 @@ class PolicyRules:
 
     `thresholds`: one, and each later step follows on `repeat` misuses after a block; or one a step.
     `weights`: what counts, by outcome, by one of its reasons (which goes first), or `prank` for the
-    operator's mark. `cap`: automatic blocks within an hour, 0 for no limit. `protect`: how long a genuine
+    operator's mark. `cap`: automatic blocks within an hour, 0 for no limit; `cap_permanent`: those of them
+    that are permanent. `protect`: how long a genuine
     report keeps a caller from being blocked without a person. `let_through`: who calls again within this
     time of being turned away gets through to the end of the queue; 0 for never. `surge`: nobody gets a
     strike while a caller has waited longer than this, or while no operator is logged in; 0 for never.
@@ -86,6 +87,7 @@ class PolicyRules:
     burst: Millis = 0
     warn_from: int = 4
     cap: int = 30
+    cap_permanent: int = 2
     protect: Millis = 30 * DAY
     let_through: Millis = 0
     surge: Millis = 10 * SECOND
