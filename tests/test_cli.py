@@ -23,7 +23,7 @@ from siaga112.core.model import DAY
 from siaga112.core.policy import PRESETS
 from siaga112.service.recording import Recorder
 from tests.printed import without_secrets
-from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.meter import KeptMeter
 from tests.service.test_desk import abandoned
 from tests.service.test_pipeline import MemoryOutbox
@@ -333,7 +333,7 @@ async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
     rules = replace(PRESETS["serang-2019"], thresholds=(1, 2))
     recorder = Recorder(MemoryOutbox(), store, rules, KeptMeter())
     for number, caller in enumerate([CALLER, OTHER] * 3, 10):
-        await recorder.record([entry(prank(number, NOW + number, caller))])
+        await recorder.record([entry(prank(number, turn(number), caller))])
     await store.close()
     listed = (await live("blocks", "--proposed", "--json")).json
     assert [(row["caller"], row["level"], row["cause"]) for row in listed] == [

@@ -220,6 +220,7 @@ class Policy(_Section):
     warn_from: Annotated[int, Field(ge=0)] | None = None
     treatment: Annotated[dict[Level, Treatment], BeforeValidator(_both_levels)] | None = None
     blocks_per_hour: Annotated[int, Field(ge=0)] = 30
+    cap_permanent: Annotated[int, Field(ge=0)] = 2
     protect: Duration = durations.parse("30d")
     never_block: list[Annotated[str, AfterValidator(check_never_block)]] = []
     let_through: Duration = 0
@@ -262,7 +263,12 @@ class Policy(_Section):
         }
         changed: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
         return replace(
-            base, **changed, cap=self.blocks_per_hour, protect=self.protect, let_through=self.let_through
+            base,
+            **changed,
+            cap=self.blocks_per_hour,
+            cap_permanent=self.cap_permanent,
+            protect=self.protect,
+            let_through=self.let_through,
         )
 
 

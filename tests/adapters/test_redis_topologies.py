@@ -24,7 +24,7 @@ from tests.adapters.changes import blocked_for_good, change, every_answer, struc
 from tests.adapters.conftest import IMPATIENCE, opened
 from tests.lab.agi_client import no_processor
 from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, cluster, sentinels
-from tests.samples import CALLER, NOW, OTHER, RULES, entry, prank, strike
+from tests.samples import CALLER, NOW, OTHER, RULES, entry, prank, strike, turn
 from tests.service.meter import KeptMeter
 from tests.waiting import block_until, until, within
 
@@ -66,7 +66,8 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
     watched: Sentinels, how: str, site: str, tmp_path: Path
 ) -> None:
     """The new master has all that left the outbox before; the same client records the rest there."""
-    rows = [entry(prank(n, NOW - 9_000 + n, CALLERS[n % len(CALLERS)])) for n in range(2 * BATCH)]
+    began_at = turn(-2 * BATCH)
+    rows = [entry(prank(n, turn(n - 2 * BATCH), CALLERS[n % len(CALLERS)])) for n in range(2 * BATCH)]
     outbox, meter = SqliteOutbox(tmp_path / "outbox.db"), KeptMeter()
     await outbox.open()
     async with opened(watched.url, site) as store:
@@ -100,7 +101,7 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
             mine = [row for row in rows if row.finding.call.caller == caller]
             record, _ = await store.load(caller)
             assert [one.call for one in record.strikes] == [row.finding.call.id for row in mine]
-        assert [row async for row in store.entries(NOW - 9_000, NOW)] == rows
+        assert [row async for row in store.entries(began_at, NOW)] == rows
     await outbox.close()
     assert how == "ordered" or False in meter.up
 

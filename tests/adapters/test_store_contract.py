@@ -36,7 +36,7 @@ from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
 from tests.adapters.conftest import KEEP
 from tests.lab.redis_servers import Cluster, Sentinels, Tls, cluster, home, sentinels, tls
-from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, answered, block, entry, prank, strike
+from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, answered, block, entry, prank, strike, turn
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
 from tests.service.test_pipeline import MemoryOutbox
@@ -293,6 +293,20 @@ async def test_the_hours_blocks_are_given_out_once_each(store: Store) -> None:
     assert await store.write([later]) == [Written.DONE]
 
 
+async def test_permanent_blocks_have_a_cap_of_their_own(store: Store) -> None:
+    """Two permanent ones within an hour, whatever is left of the others; what is capped takes of neither."""
+    calls = [CallId(f"{NOW // 1000}.{number}") for number in range(7)]
+    lasting = [Change(imposes=Imposition(call, NOW, 5, 2)) for call in calls[:4]]
+    assert await store.write(lasting) == [Written.DONE] * 2 + [Written.CAPPED] * 2
+    assert await store.write(lasting) == [Written.DONE] * 2 + [Written.CAPPED] * 2
+    others = [Change(imposes=Imposition(call, NOW, 5)) for call in calls[3:]]
+    assert await store.write(others) == [Written.DONE] * 3 + [Written.CAPPED]
+    assert await store.write([Change(imposes=Imposition(calls[2], NOW, 0, 2))]) == [Written.CAPPED]
+    assert await store.write([Change(imposes=Imposition(calls[2], NOW, 0))]) == [Written.DONE], "no limit"
+    later = Change(imposes=Imposition(calls[2], NOW + 3_600_001, 5, 2))
+    assert await store.write([later]) == [Written.DONE]
+
+
 async def read(store: Store) -> Standings:
     """Give all standings as a replica reads them."""
     standings = Standings()
@@ -429,7 +443,7 @@ async def test_a_hundred_daemons_with_one_call_are_one_strike(daemons: list[Reco
 
 async def test_six_calls_of_a_hundred_daemons_are_one_block(daemons: list[Recorder]) -> None:
     """The sixth misuse blocks once, though each of the six was told a hundred times at once."""
-    rows = [entry(prank(number, NOW - 6_000 + number)) for number in range(6)]
+    rows = [entry(prank(number, turn(number))) for number in range(6)]
     await asyncio.gather(*(daemon.record([row]) for daemon in daemons for row in rows))
     store, meter = daemons[0].store, daemons[0].meter
     record, version = await store.load(CALLER)

@@ -171,3 +171,29 @@ def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) 
     result = tested.run(live(version).in_order())
     assert tested.records == replay.records
     assert result.strikes == struck > 6
+
+
+def test_calls_of_one_number_at_once_are_one_misuse() -> None:
+    """As on the line: of six calls of 20 s within one minute, one telephone can have made three."""
+    forged = [past(n, START + n * 10 * SECOND, FactKind.LEFT_MENU) for n in range(6)]
+    result = run(forged)
+    assert (result.strikes, result.blocks.total()) == (3, 0)
+
+
+def test_the_hours_cap_of_permanent_blocks_makes_proposals() -> None:
+    """As on the line: two an hour, however many others are left; the third is proposed for good."""
+    rules = replace(RULES, thresholds=(1,), temporary=(SECOND,))
+    calls = [
+        past(
+            100 * n + m,
+            START + m * 60 * SECOND + n * SECOND,
+            FactKind.LEFT_MENU,
+            Caller(f"+6281200000{n:03}"),
+        )
+        for n in range(3)
+        for m in range(3)
+    ]
+    result = run(calls, rules)
+    assert (result.numbers("temporary"), result.numbers("permanent"), result.numbers("proposed")) == (3, 2, 1)
+    free = run(calls, replace(rules, cap_permanent=0))
+    assert (free.numbers("permanent"), free.numbers("proposed")) == (3, 0)

@@ -1,6 +1,8 @@
 """The policy: thresholds, windows, ladder, what people decide, and the laws that hold whatever happens."""
 
 from dataclasses import replace
+from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -21,6 +23,7 @@ from siaga112.core.model import (
     Origin,
     Outcome,
     ScreenReason,
+    Spared,
     Strike,
     Treatment,
     Verdict,
@@ -254,3 +257,67 @@ def test_of_two_blocks_the_later_end_holds(first: Millis, second: Millis, after:
         block = Block(Level.TEMPORARY, NOW, NOW + span, Origin.MANUAL, "", "a")
         record = decisions.impose(record, block)
     assert (record.block_at(NOW + after) is not None) is (after < max(first, second))
+
+
+# ── calls that come at once ──────────────────────────────────────────────────────────────────────
+
+
+def spanning(n: int, begun: Millis, at: Millis) -> Strike:
+    """Make the n-th strike, of a call that was up from then to then."""
+    return replace(strike(n, at), begun=begun)
+
+
+def held_against(strikes: list[Strike]) -> CallerRecord:
+    """Give the record of a caller against whom these were held, in this order."""
+    record = CallerRecord(CALLER)
+    for one in strikes:
+        record = policy.add_strike(record, one, RULES)
+    return record
+
+
+@pytest.mark.parametrize("first", range(6))
+def test_calls_of_one_number_that_are_up_at_once_are_one_misuse(first: int) -> None:
+    """Six calls within the same seconds, whichever is recorded first: one strike, and the rest say why."""
+    calls = [spanning(n, NOW + n, NOW + 4_000 + n) for n in range(6)]
+    record = held_against([calls[first], *calls])
+    assert record.strikes == (calls[first],)
+    assert record.blocks == ()
+    assert policy.spared_by(record, calls[(first + 1) % 6]) is Spared.OVERLAP
+    assert policy.spared_by(record, calls[first]) is None
+
+
+def test_a_call_that_begins_where_the_other_ends_is_a_second_misuse() -> None:
+    """One millisecond decides: who redials at once misuses the line again."""
+    one = spanning(1, NOW, NOW + 4_000)
+    redialled, forged = spanning(2, NOW + 4_000, NOW + 8_000), spanning(2, NOW + 3_999, NOW + 8_000)
+    assert len(held_against([one, redialled]).strikes) == 2
+    assert len(held_against([one, forged]).strikes) == 1
+
+
+def test_a_long_call_hides_none_that_ended_before_it() -> None:
+    """Who keeps one call up while he makes others is struck for each of those, and not for the long one."""
+    long = spanning(0, NOW, NOW + 600_000)
+    short = [spanning(n, NOW + n * 10_000, NOW + n * 10_000 + 5_000) for n in range(1, 7)]
+    record = held_against([*short, long])
+    assert record.strikes == tuple(short)
+    assert len(record.blocks) == 1
+
+
+def test_a_strike_whose_beginning_was_not_kept_counts_as_before() -> None:
+    """Of strikes that an earlier version wrote only the end is known."""
+    assert len(struck([NOW] * 6).strikes) == 6
+    old = strike(1, NOW + 2_000)
+    assert held_against([old, spanning(2, NOW, NOW + 4_000)]).strikes == (old,)
+
+
+@given(
+    st.lists(st.tuples(st.integers(NOW, NOW + 60_000), st.integers(1, 20_000)), max_size=20),
+    st.randoms(use_true_random=False),
+)
+def test_no_two_strikes_are_ever_up_at_one_moment(spans: list[tuple[Millis, Millis]], order: Random) -> None:
+    """In whatever order calls arrive, those held against a number are such as one telephone can have made."""
+    strikes = [spanning(n, begun, begun + lasted) for n, (begun, lasted) in enumerate(spans)]
+    order.shuffle(strikes)
+    kept = held_against(strikes).strikes
+    assert all(one.at <= (two.begun or 0) for one, two in pairwise(kept))
+    assert bool(kept) is bool(strikes)

@@ -17,7 +17,7 @@ from siaga112.adapters.redis_store import RedisStore
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import DAY, Caller, CallId, Entry, Millis
 from tests.adapters.manager import Manager, Session
-from tests.faults.calls import answered, misuse, uid
+from tests.faults.calls import LASTS, answered, misuse, uid
 from tests.lab import ports
 from tests.lab.agi_client import Answer, ask, no_processor
 from tests.lab.daemon import PROGRAM, Daemon, running
@@ -45,7 +45,7 @@ class Switchboard:
 
 @dataclass
 class Rig:
-    """What a fault is tried on. Its calls are numbered, and lie in the past, a second apart."""
+    """What a fault is tried on. Its calls are numbered, and lie in the past, one after the other."""
 
     redis: RedisServer
     pbx: Switchboard
@@ -79,7 +79,7 @@ class Rig:
 
     def _next(self) -> tuple[CallId, Millis]:
         nth = next(self._numbers)
-        at = NOW - 3_600_000 + nth * 1_000
+        at = NOW - DAY // 2 + nth * (LASTS + 1_000)
         return uid(nth, at), at
 
     def play(self, *events: bytes) -> None:

@@ -72,6 +72,9 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "a blocked caller with odd characters in the display name", "stays blocked", pbx=True
         ),
     },
+    "Forged calls": {
+        "forged_at_once": Row("six calls with one number at once", "1 strike, 0 blocks", pbx=True),
+    },
     "Redis": {
         "redis_at_start": Row("down at start", "verdict ≤ 300 ms, 0 lost, back ≤ 5 s"),
         "redis_killed": Row("killed mid-call", "as above"),

@@ -1,1 +1,1 @@
-"""What attackers and bad days do, with real parts."""
+"""What an attacker on the machine or on the network gets, tried with real parts."""

@@ -29,6 +29,7 @@ class MemoryStore:
         self._proposed: set[Caller] = set()
         self._missed: set[Caller] = set()
         self._imposed: dict[CallId, Millis] = {}
+        self._lasting: dict[CallId, Millis] = {}
         self._away: set[Caller] = set()
         self._deeds: dict[Deed, None] = {}
         self._tallies: Counter[str] = Counter()
@@ -80,10 +81,15 @@ class MemoryStore:
         if new and self._records.get(new.record.caller, (None, 0))[1] != new.version:
             return Written.MOVED
         if imposes:
-            self._imposed = {c: t for c, t in self._imposed.items() if t > imposes.at - 3_600_000}
-            if imposes.call not in self._imposed and len(self._imposed) >= imposes.cap:
-                return Written.CAPPED
-            self._imposed.setdefault(imposes.call, imposes.at)
+            caps = ((self._imposed, imposes.cap), (self._lasting, imposes.cap_permanent))
+            for held, cap in caps:
+                for old in [old for old, at in held.items() if at <= imposes.at - 3_600_000]:
+                    del held[old]
+                if cap and imposes.call not in held and len(held) >= cap:
+                    return Written.CAPPED
+            for held, cap in caps:
+                if cap:
+                    held.setdefault(imposes.call, imposes.at)
         if new:
             self._replace(new)
         if entry:

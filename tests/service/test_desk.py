@@ -11,6 +11,7 @@ from siaga112.core.model import (
     DAY,
     SECOND,
     Block,
+    Caller,
     CallId,
     Entry,
     Fact,
@@ -30,7 +31,7 @@ from siaga112.core.policy import PRESETS, PolicyRules, strike_for
 from siaga112.service.desk import Desk, RefusedError
 from siaga112.service.keeping import Keeper
 from siaga112.service.recording import Recorder, update
-from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
 from tests.service.test_pipeline import MemoryOutbox
@@ -87,7 +88,7 @@ def marked(number: int, mark: Mark, started: Millis = NOW) -> Entry:
 async def office() -> Office:
     """Sit in an office where one call was answered and one was a prank."""
     sat = Office()
-    await sat.record(entry(answered(1)), entry(prank(2)))
+    await sat.record(entry(answered(1, turn(1))), entry(prank(2)))
     return sat
 
 
@@ -97,7 +98,7 @@ async def office() -> Office:
 @pytest.mark.fault("policy_corrected")
 async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(office: Office) -> None:
     """A prank marked afterwards counts; marked genuine again it does not, and the ledger follows."""
-    call, desk = answered(1).id, office.desk
+    call, desk = answered(1, turn(1)).id, office.desk
     assert (await desk.mark(call, Mark.PRANK)).strike
     assert {held.call for held in (await desk.record(CALLER)).strikes} == {call, prank(2).id}
     assert not (await desk.mark(call, Mark.GENUINE, "a real fire")).strike
@@ -125,7 +126,7 @@ async def test_the_last_answered_call_of_a_number_can_be_marked(office: Office) 
 async def test_a_corrected_mark_lifts_the_block_that_rested_on_it() -> None:
     """The sixth misuse was a mark; corrected, the block is lifted and the figure says so."""
     office = Office()
-    await office.record(*(entry(prank(n, NOW + n)) for n in range(5)), marked(5, Mark.PRANK, NOW + 5))
+    await office.record(*(entry(prank(n, turn(n))) for n in range(5)), marked(5, Mark.PRANK, NOW + 5))
     assert (await office.desk.verdict(CALLER)).verdict is Verdict.BLOCK
     await office.desk.mark(answered(5, NOW + 5).id, Mark.GENUINE)
     assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
@@ -146,7 +147,7 @@ async def test_a_key_during_the_call_is_on_the_audit_trail_once() -> None:
 async def test_who_was_blocked_and_then_reported_something_genuine_is_counted() -> None:
     """Blocked, let in again, and genuine: the figure that tells what blocking costs."""
     office = Office()
-    await office.record(*(entry(prank(n, NOW + n)) for n in range(6)))
+    await office.record(*(entry(prank(n, turn(n))) for n in range(6)))
     genuine = marked(9, Mark.GENUINE, NOW + 2 * DAY)
     await office.record(genuine, genuine)
     assert (await office.store.tallies())["blocked_then_genuine"] == 1
@@ -201,7 +202,7 @@ async def test_who_is_on_the_allow_list_is_not_blocked_by_anybody() -> None:
 async def test_only_a_person_who_says_so_shortens_a_block() -> None:
     """Shortened, the new end holds; nothing is forgiven, and evidence and step of the ladder are kept."""
     office = Office(replace(RULES, thresholds=(1,)))
-    await office.record(*(entry(prank(n, NOW + n)) for n in range(2)))
+    await office.record(*(entry(prank(n, turn(n))) for n in range(2)))
     (ladder,) = (await office.desk.record(CALLER)).blocks
     await office.desk.block(CALLER, 7 * DAY, "threats")
     added = await office.desk.block(CALLER, SECOND, "a child", shorten=True)
@@ -250,13 +251,13 @@ DECISIONS: dict[str, tuple[Decide, str, bool]] = {
     "allow": (lambda desk: desk.allow(CALLER, "a clinic"), "what was proposed is dismissed", False),
 }  # fmt: skip
 PROPOSALS: dict[ProposalCause, tuple[PolicyRules, Sequence[Entry]]] = {
-    ProposalCause.POLICY: (SERANG, [entry(prank(n, NOW + n)) for n in range(11)]),
+    ProposalCause.POLICY: (SERANG, [entry(prank(n, turn(n))) for n in range(11)]),
     ProposalCause.HOURLY_CAP: (
         replace(RULES, cap=1, thresholds=(1,)),
-        [entry(prank(n, NOW + n, caller)) for n, caller in enumerate((OTHER, OTHER, CALLER, CALLER))],
+        [entry(prank(n, turn(n), caller)) for n, caller in enumerate((OTHER, OTHER, CALLER, CALLER))],
     ),
     ProposalCause.PROTECTED: (
-        RULES, [marked(20, Mark.GENUINE), *(entry(prank(n, NOW + n)) for n in range(6))],
+        RULES, [marked(20, Mark.GENUINE, NOW - DAY), *(entry(prank(n, turn(n))) for n in range(6))],
     ),
 }  # fmt: skip
 
@@ -296,13 +297,13 @@ async def test_whatever_a_person_decides_settles_what_was_proposed(name: str, ca
 async def test_an_allowed_caller_is_not_forgiven_and_a_hand_block_outlives_a_dismissal() -> None:
     """`allow` only lets through; `dismiss` ends what the policy imposed, not what a person did."""
     office = Office(SERANG)
-    await office.record(*(entry(prank(n, NOW + n)) for n in range(10)))
+    await office.record(*(entry(prank(n, turn(n))) for n in range(10)))
     await office.desk.block(CALLER, 2 * DAY, "threats")
     await office.record(entry(prank(10, NOW + 10)))
     await office.desk.dismiss(CALLER, "not for good")
     assert (await office.desk.verdict(CALLER)).verdict is Verdict.BLOCK
     other = Office(SERANG)
-    await other.record(*(entry(prank(n, NOW + n)) for n in range(11)))
+    await other.record(*(entry(prank(n, turn(n))) for n in range(11)))
     await other.desk.allow(CALLER, "clinic")
     assert len(policy.counted_strikes(await other.desk.record(CALLER), other.now, SERANG)) == 11
 
@@ -310,7 +311,7 @@ async def test_an_allowed_caller_is_not_forgiven_and_a_hand_block_outlives_a_dis
 async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:
     """Over ten is proposed, listed, counted; confirmed it blocks for good in the supervisor's name."""
     office = Office(SERANG)
-    await office.record(*(entry(prank(n, NOW + n * SECOND)) for n in range(11)))
+    await office.record(*(entry(prank(n, turn(n))) for n in range(11)))
     assert office.meter.proposals == [ProposalCause.POLICY]
     assert [record.caller for record in await office.store.proposed()] == [CALLER]
     assert await office.store.proposed_count() == 1
@@ -324,10 +325,26 @@ async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:
 async def test_dismissed_means_forgiven() -> None:
     """A supervisor says no: the caller is free at once."""
     office = Office(SERANG)
-    await office.record(*(entry(prank(n, NOW + n * SECOND)) for n in range(11)))
+    await office.record(*(entry(prank(n, turn(n))) for n in range(11)))
     await office.desk.dismiss(CALLER, "a clinic's phone")
     assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
     assert ("ratna", "dismiss", CALLER, "") in await office.trail()
+
+
+@pytest.mark.fault("policy_cap")
+async def test_beyond_two_an_hour_a_permanent_block_is_only_proposed() -> None:
+    """Five callers misuse the line again after their block: two are blocked for good, three proposed so."""
+    office = Office(replace(RULES, thresholds=(1,), temporary=(SECOND,)))
+    callers = [f"+62812000000{n:02}" for n in range(5)]
+    for n, caller in enumerate(callers):
+        for k in range(3):
+            call = replace(prank(10 * n + k, turn(3 * n + k)), caller=caller)  # type: ignore[arg-type]
+            await office.record(entry(call), entry(call))
+    blocked = {str(record.caller) for record in await office.store.blocked(NOW)}
+    assert blocked == set(callers[:2])
+    waiting = [record.proposed for record in await office.store.proposed()]
+    assert [held and (held.cause, held.span) for held in waiting] == [(ProposalCause.HOURLY_CAP, None)] * 3
+    assert (await office.desk.confirm(Caller(callers[2]), "letter 12")).level is Level.PERMANENT
 
 
 @pytest.mark.fault("policy_cap")
@@ -338,7 +355,7 @@ async def test_beyond_the_hours_cap_blocks_are_only_proposed() -> None:
     for n, caller in enumerate(callers):
         at = NOW + n * SECOND if n < 3 else NOW + 2 * 3_600 * SECOND
         for k in range(2):
-            call = replace(prank(10 * n + k, at + k), caller=caller)  # type: ignore[arg-type]
+            call = replace(prank(10 * n + k, at + k * 11 * SECOND), caller=caller)  # type: ignore[arg-type]
             await office.record(entry(call), entry(call))
     blocked = {str(record.caller) for record in await office.store.blocked(NOW)}
     assert blocked == {callers[0], callers[1], callers[3]}

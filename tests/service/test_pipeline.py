@@ -37,7 +37,7 @@ from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
 from siaga112.service.recording import Recorder, update
 from tests.core.table import DIALPLAN, events
-from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.memory import MemoryModes, MemoryStore
 from tests.service.meter import KeptMeter
 from tests.waiting import until
@@ -297,7 +297,7 @@ async def test_a_second_recording_keeps_what_a_person_has_marked_meanwhile() -> 
 async def test_one_callers_broken_record_holds_up_nobody_else() -> None:
     """Order holds per caller: his later calls wait behind the one that cannot be written, all others pass."""
     site = Site()
-    rows = [entry(prank(n, NOW + n, caller)) for n, caller in enumerate((CALLER, OTHER) * 3)]
+    rows = [entry(prank(n, turn(n), caller)) for n, caller in enumerate((CALLER, OTHER) * 3)]
 
     async def load(caller: Caller) -> tuple[CallerRecord, int]:
         if caller == CALLER and not mended.is_set():
@@ -395,7 +395,7 @@ async def test_a_disk_that_refuses_does_not_end_the_following() -> None:
 async def test_a_disk_that_refuses_does_not_end_the_recorder(failures: int) -> None:
     """An outbox that cannot be read or emptied for a while is tried again; the daemon goes on."""
     site = Site()
-    await site.outbox.append([entry(prank(1)), entry(prank(2, NOW + 1_000))])
+    await site.outbox.append([entry(prank(1, turn(1))), entry(prank(2, turn(2)))])
     site.outbox.failures = failures
     with capture_logs() as logs:
         async with site.recording():

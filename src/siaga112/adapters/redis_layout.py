@@ -15,6 +15,7 @@ together is written together or not at all. Sites are spread over the nodes.
     siaga112:{SITE}:changed              zset  caller → when a block of theirs last began or was lifted
     siaga112:{SITE}:changes              stream  c (caller), s (new standing), n (a nonce): for replicas
     siaga112:{SITE}:imposed              zset  call → time of the automatic block that it led to, of an hour
+    siaga112:{SITE}:imposed_permanent  zset  the same, of permanent blocks alone
     siaga112:{SITE}:audit                zset  line of the audit trail → its time
     siaga112:{SITE}:tallies              hash  what is counted over all processes
     siaga112:{SITE}:mode                 string, JSON: mode, at, by, reason of the last switch
@@ -105,7 +106,7 @@ def nonce() -> str:
 _HOUR: Final = 3_600 * SECOND
 
 _LISTS: Final = ("blocks", "warned", "missed", "changed", "allowed", "proposed")
-_PLACES: Final = ("changes", "tallies", "audit", "imposed")
+_PLACES: Final = ("changes", "tallies", "audit", "imposed", "imposed_permanent")
 
 _WRITE: Final = f"""
 local record, calls, day = KEYS[1], KEYS[2], KEYS[3]
@@ -113,14 +114,18 @@ local changes, tallies, audit, imposed = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 local caller, version, doc, now, nonce, expires = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local call, started, row, row_ends, row_since = ARGV[13], ARGV[14], ARGV[15], ARGV[16], ARGV[17]
 local deed, deed_at, deed_since = ARGV[18], ARGV[19], ARGV[20]
-local imposing, imposed_at, cap, at = ARGV[21], ARGV[22], ARGV[23], ARGV[24]
+local imposing, imposed_at, at = ARGV[21], ARGV[22], ARGV[25]
+local caps = {{[imposed] = tonumber(ARGV[23]) or 0, [KEYS[14]] = tonumber(ARGV[24]) or 0}}
 
 if doc ~= '' and (redis.call('HGET', record, 'v') or '0') ~= version then return 0 end
 if imposing ~= '' then
-  redis.call('ZREMRANGEBYSCORE', imposed, '-inf', imposed_at - {_HOUR})
-  if not redis.call('ZSCORE', imposed, imposing) then
-    if redis.call('ZCARD', imposed) >= tonumber(cap) then return 2 end
-    redis.call('ZADD', imposed, imposed_at, imposing)
+  for key, cap in pairs(caps) do
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', imposed_at - {_HOUR})
+    local known = redis.call('ZSCORE', key, imposing)
+    if cap > 0 and not known and redis.call('ZCARD', key) >= cap then return 2 end
+  end
+  for key, cap in pairs(caps) do
+    if cap > 0 then redis.call('ZADD', key, 'NX', imposed_at, imposing) end
   end
 end
 if doc ~= '' then
@@ -154,7 +159,7 @@ if deed ~= '' then
   if redis.call('ZADD', audit, deed_at, deed) == 0 then return 1 end
   redis.call('ZREMRANGEBYSCORE', audit, '-inf', deed_since)
 end
-for n = 25, #ARGV do redis.call('HINCRBY', tallies, ARGV[n], 1) end
+for n = 26, #ARGV do redis.call('HINCRBY', tallies, ARGV[n], 1) end
 return 1
 """
 
@@ -215,7 +220,7 @@ def write_script(keys: Keys, change: Change, keep_calls: Millis, keep_audit: Mil
     else:
         args += ["", "", "", "", keep_calls]
     args += [dump_deed(deed), deed.at, deed.at - keep_audit] if deed else [""] * 3
-    args += imposes or [""] * 3
+    args += imposes or [""] * 4
     args.append(new.at if new else "")
     args += change.tallies
     return _eval(_WRITE, keys, caller, keys.day(started), args)

@@ -9,13 +9,15 @@ from siaga112.core.model import (
     Block,
     CallerRecord,
     Entry,
+    Finding,
     Level,
     Mark,
     Millis,
     Mode,
     Proposal,
+    Spared,
 )
-from siaga112.core.policy import PolicyRules, counted_strikes
+from siaga112.core.policy import PolicyRules, counted_strikes, spared_by, strike_for
 
 
 class Now:
@@ -133,9 +135,15 @@ def _strike(entry: Entry, now: Now | None, mode: Mode, rules: PolicyRules) -> st
         (record is not None and record.allow is not None, ", for the caller is on the allow list"),
         (mode is Mode.OFF, ", for the mode is off"),
         (not call.complete, ", for the call was not seen whole"),
+        (_together(finding, record, rules), ", for another call of the number, up then, has cost one"),
         (True, ", for the policy does not count it"),
     )
     return "no strike" + next(text for holds, text in why if holds)
+
+
+def _together(finding: Finding, record: CallerRecord | None, rules: PolicyRules) -> bool:
+    strike = strike_for(finding, rules)
+    return bool(record and strike and spared_by(record, strike) is Spared.OVERLAP)
 
 
 def _followed(before: CallerRecord, now: Now) -> list[str]:

@@ -159,6 +159,7 @@ def _spared(entry: Entry) -> str:
         Spared.MODE_OFF: "the mode was off",
         Spared.STARTING: "the daemon had begun anew, and did not know yet whether the mode was off",
         Spared.ALLOW_LISTED: "the caller was on the allow list",
+        Spared.OVERLAP: "another call of the number, which has cost one, was up at the same moment",
         None: "",
     }
     return f"call {entry.finding.call.id} was {entry.finding.outcome}, no strike: {why[entry.spared]}"

@@ -16,6 +16,7 @@ from siaga112.core.model import (
     Entry,
     FactKind,
     Finding,
+    Level,
     Mark,
     Millis,
     Missed,
@@ -23,7 +24,6 @@ from siaga112.core.model import (
     Proposal,
     Reached,
     Report,
-    Spared,
     Strike,
 )
 from siaga112.core.policy import (
@@ -32,6 +32,7 @@ from siaga112.core.policy import (
     add_strike,
     forget_after,
     prune,
+    spared_by,
     standing,
     strike_for,
 )
@@ -52,11 +53,15 @@ class Replacement:
 
 
 class Imposition(NamedTuple):
-    """An automatic block that the cap of an hour must have room for; the same call needs none again."""
+    """An automatic block that the caps of an hour must have room for; the same call needs none again.
+
+    `cap`: of all blocks; `cap_permanent`: of the permanent ones, if it is one. 0 for no limit.
+    """
 
     call: CallId
     at: Millis
     cap: int
+    cap_permanent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +139,19 @@ def _caller(
     after = _struck(before, strike, rules, capped=capped)
     after = prune(_remember(after, finding), at, rules)
     block, proposal = _new(before.blocks, after.blocks), _new(before.proposals, after.proposals)
-    if strike and strike not in after.strikes:
-        entry = replace(entry, strike=False, spared=Spared.ALLOW_LISTED if after.allow else None)
+    if strike and all(held.call != strike.call for held in after.strikes):
+        entry = replace(entry, strike=False, spared=spared_by(before, strike))
     change = Change(
         _replaced(before, after, version, at, rules),
         tallies=tallies(before, after, finding),
-        imposes=Imposition(strike.call, strike.at, rules.cap) if block and strike and rules.cap else None,
+        imposes=_imposes(block, strike, rules) if block and strike else None,
     )
     return Recording(change, entry, block or proposal, misused=len(after.strikes) > len(before.strikes))
+
+
+def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | None:
+    lasting = rules.cap_permanent if block.level is Level.PERMANENT else 0
+    return Imposition(strike.call, strike.at, rules.cap, lasting) if rules.cap or lasting else None
 
 
 def _struck(record: CallerRecord, strike: Strike | None, rules: PolicyRules, *, capped: bool) -> CallerRecord:

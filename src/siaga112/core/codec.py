@@ -182,7 +182,7 @@ def dump_record(record: CallerRecord) -> str:
     return _dump(
         {
             "caller": record.caller,
-            "strikes": [[s.call, s.at, s.outcome, s.reason] for s in record.strikes],
+            "strikes": [[s.call, s.at, s.outcome, s.reason, s.begun] for s in record.strikes],
             "blocks": [
                 {
                     "level": b.level,
@@ -254,7 +254,8 @@ def _record(row: dict[str, Any]) -> CallerRecord:
     return CallerRecord(
         caller=Caller(row["caller"]),
         strikes=tuple(
-            Strike(CallId(call), at, Outcome(outcome), reason) for call, at, outcome, reason in row["strikes"]
+            Strike(CallId(call), at, Outcome(outcome), reason, *begun)
+            for call, at, outcome, reason, *begun in row["strikes"]
         ),
         blocks=_blocks(row),
         proposals=tuple(

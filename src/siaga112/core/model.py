@@ -103,6 +103,7 @@ class Spared(StrEnum):
     """The daemon had not read the site's mode yet: it may be off."""
     SURGE = "surge"
     ALLOW_LISTED = "allow_listed"
+    OVERLAP = "overlap"
 
 
 class ProposalCause(StrEnum):
@@ -272,12 +273,22 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One misuse held against a caller: the call it rests on, and why (a `Reason`, or the mark `prank`)."""
+    """One misuse held against a caller: the call it rests on, and why (a `Reason`, or the mark `prank`).
+
+    `at`: when the call ended; `begun`: when it began, None where that was not kept.
+    """
 
     call: CallId
     at: Millis
     outcome: Outcome
     reason: str
+    begun: Millis | None = None
+
+    def overlaps(self, other: "Strike") -> bool:
+        """Say whether both calls were up at one moment. A call may begin where the other ends."""
+        mine = self.at if self.begun is None else self.begun
+        theirs = other.at if other.begun is None else other.begun
+        return mine < other.at and theirs < self.at
 
 
 @dataclass(frozen=True, slots=True)

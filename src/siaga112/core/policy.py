@@ -36,6 +36,7 @@ from siaga112.core.model import (
     ProposalCause,
     Screening,
     ScreenReason,
+    Spared,
     Strike,
     Treatment,
     Verdict,
@@ -65,7 +66,8 @@ class PolicyRules:
 
     `thresholds`: one, and each later step follows on `repeat` misuses after a block; or one a step.
     `weights`: what counts, by outcome, by one of its reasons (which goes first), or `prank` for the
-    operator's mark. `cap`: automatic blocks within an hour, 0 for no limit. `protect`: how long a genuine
+    operator's mark. `cap`: automatic blocks within an hour, 0 for no limit; `cap_permanent`: those of them
+    that are permanent. `protect`: how long a genuine
     report keeps a caller from being blocked without a person. `let_through`: who calls again within this
     time of being turned away gets through to the end of the queue; 0 for never. `surge`: nobody gets a
     strike while a caller has waited longer than this, or while no operator is logged in; 0 for never.
@@ -85,6 +87,7 @@ class PolicyRules:
     burst: Millis = 0
     warn_from: int = 4
     cap: int = 30
+    cap_permanent: int = 2
     protect: Millis = 30 * DAY
     let_through: Millis = 0
     surge: Millis = 10 * SECOND
@@ -162,7 +165,7 @@ def strike_for(finding: Finding, rules: PolicyRules) -> Strike | None:
     if finding.mark not in {None, Mark.PRANK}:
         return None
     reason = finding.mark.value if finding.mark else finding.reason.value
-    strike = Strike(call.id, call.ended, finding.outcome, reason)
+    strike = Strike(call.id, call.ended, finding.outcome, reason, call.started)
     return strike if rules.weight(strike) > 0 else None
 
 
@@ -172,10 +175,11 @@ def add_strike(
     """Hold a strike against the caller, with the block or the proposal that it leads to, if any.
 
     Adding the same strike twice, or one that was taken back, changes nothing; a caller on the allow
-    list gets none. `capped`: the hour's automatic blocks are used up.
+    list gets none, nor does a call that overlaps with one that has cost a strike. `capped`: the hour's
+    automatic blocks of that level are used up.
     """
     if (
-        record.allow
+        spared_by(record, strike)
         or strike.call in record.withdrawn
         or any(strike.call == held.call for held in record.strikes)
     ):
@@ -183,6 +187,18 @@ def add_strike(
     strikes = tuple(sorted((*record.strikes, strike), key=lambda s: (s.at, s.call)))
     record = replace(record, strikes=strikes)
     return _escalate(record, strikes[-1].at, rules, capped=capped)
+
+
+def spared_by(record: CallerRecord, strike: Strike) -> Spared | None:
+    """Say what of the caller's record keeps a misuse from costing a strike; None for nothing.
+
+    One telephone makes one call after the other. Calls that come at once are of several telephones behind
+    one number, or forged: together they are one misuse, whichever of them was recorded first.
+    """
+    if record.allow:
+        return Spared.ALLOW_LISTED
+    together = any(held.call != strike.call and held.overlaps(strike) for held in record.strikes)
+    return Spared.OVERLAP if together else None
 
 
 def counted_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> tuple[Strike, ...]:

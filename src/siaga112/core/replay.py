@@ -6,14 +6,14 @@ Nothing here can differ from the live line but the speed: replay and back-test s
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from siaga112.core.calls import Dialplan, Tracker
 from siaga112.core.events import Event, Malformed
 from siaga112.core.lines import Lines
 from siaga112.core.model import Call, Caller, CallerRecord, Entry, Mode
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import PolicyRules, add_strike, strike_for
+from siaga112.core.policy import PolicyRules, add_strike, spared_by, strike_for
 from siaga112.core.settle import settle
 
 
@@ -52,4 +52,6 @@ class Replay:
         if strike and call.caller:
             record = self.records.get(call.caller) or CallerRecord(call.caller)
             self.records[call.caller] = add_strike(record, strike, self.policy)
+            spared = spared_by(record, strike)
+            return replace(entry, strike=not spared, spared=spared)
         return entry

@@ -116,6 +116,7 @@ class Backtest:
         self._ended: list[tuple[Millis, CallId, Past]] = []
         self._away: dict[Caller, Millis] = {}
         self._imposed: deque[Millis] = deque()
+        self._lasting: deque[Millis] = deque()
 
     def run(self, calls: Iterable[Past]) -> Result:
         """Take the calls in the order in which they began."""
@@ -178,7 +179,7 @@ class Backtest:
         after = before
         if strike:
             after = add_strike(before, strike, rules)
-            if rules.cap and len(after.blocks) > len(before.blocks) and not self._reserve(at):
+            if len(after.blocks) > len(before.blocks) and not self._reserve(at, after.blocks[-1].level):
                 after = add_strike(before, strike, rules, capped=True)
         if finding.mark is Mark.GENUINE:
             after = add_report(after, Report(finding.call.id, at))
@@ -188,13 +189,18 @@ class Backtest:
         self._standing[caller] = standing(after, at, rules)
         self._count(before, after, at)
 
-    def _reserve(self, at: Millis) -> bool:
-        """Say whether the hour has room for one more automatic block (`blocks_per_hour`)."""
-        while self._imposed and self._imposed[0] <= at - HOUR:
-            self._imposed.popleft()
-        if len(self._imposed) >= self._rules.cap:
+    def _reserve(self, at: Millis, level: Level) -> bool:
+        """Say whether the hour has room for one more automatic block of that level."""
+        caps = [(self._imposed, self._rules.cap)]
+        if level is Level.PERMANENT:
+            caps.append((self._lasting, self._rules.cap_permanent))
+        for imposed, _ in caps:
+            while imposed and imposed[0] <= at - HOUR:
+                imposed.popleft()
+        if any(cap and len(imposed) >= cap for imposed, cap in caps):
             return False
-        self._imposed.append(at)
+        for imposed, _ in caps:
+            imposed.append(at)
         return True
 
     def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
