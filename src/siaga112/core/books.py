@@ -36,6 +36,8 @@ from siaga112.core.policy import (
     strike_for,
 )
 
+_Held = TypeVar("_Held", Strike, Report)
+
 OPERATOR: Final = "operator"
 """Who pressed a key during the call, for the audit trail: the PBX does not say which one."""
 
@@ -141,7 +143,7 @@ def _caller(
         tallies=tallies(before, after, finding),
         imposes=Imposition(strike.call, strike.at, rules.cap) if block and strike and rules.cap else None,
     )
-    return Recording(change, entry, block or proposal, misused=len(after.strikes) > len(before.strikes))
+    return Recording(change, entry, block or proposal, misused=_new_strike(before, after, finding.call.id))
 
 
 def _struck(record: CallerRecord, strike: Strike | None, rules: PolicyRules, *, capped: bool) -> CallerRecord:
@@ -157,12 +159,23 @@ def _replaced(
 def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tuple[str, ...]:
     """Name what is counted of a change that a call, or its mark, brought."""
     counted = []
-    if len(after.strikes) > len(before.strikes):
+    if _new_strike(before, after, finding.call.id):
         counted.append(f"strikes:{finding.outcome}")
     counted += [imposed(block) for block in after.blocks if block not in before.blocks and not block.lifted]
-    if len(after.reports) > len(before.reports) and _blocked_before(after, finding.call.started):
+    if any(
+        held.call == finding.call.id for held in _added(before.reports, after.reports)
+    ) and _blocked_before(after, finding.call.started):
         counted.append("blocked_then_genuine")
     return tuple(counted)
+
+
+def _new_strike(before: CallerRecord, after: CallerRecord, call: CallId) -> bool:
+    return any(strike.call == call for strike in _added(before.strikes, after.strikes))
+
+
+def _added(before: tuple[_Held, ...], after: tuple[_Held, ...]) -> list[_Held]:
+    known = {held.call for held in before}
+    return [held for held in after if held.call not in known]
 
 
 def imposed(block: Block) -> str:

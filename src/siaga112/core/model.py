@@ -356,8 +356,23 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """How much was once held on a caller beside what is (`core.bounds`): counts, with no more to tell."""
+
+    strikes: int = 0
+    missed: int = 0
+    blocks: int = 0
+    proposals: int = 0
+    reports: int = 0
+    withdrawn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CallerRecord:
-    """All that is held on one caller; the unit that the store reads and writes as a whole."""
+    """All that is held on one caller; the unit that the store reads and writes as a whole.
+
+    However often somebody calls, it stays small: `core.bounds`.
+    """
 
     caller: Caller
     strikes: tuple[Strike, ...] = ()
@@ -371,6 +386,7 @@ class CallerRecord:
     """What `siaga112 callbacks` lists, oldest first."""
     reached: Millis = 0
     """When an operator last spoke with the caller: no abandoned call before it is missed."""
+    dropped: Dropped = Dropped()
 
     @property
     def blocks_changed(self) -> Millis | None:

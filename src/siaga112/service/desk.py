@@ -219,10 +219,10 @@ class Desk:
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             if not before.missed:
                 raise RefusedError(f"{caller} does not wait for a call-back")
-            return Change(deed=self._deed("called back", caller, f"{len(before.missed)} calls", reason))
+            return Change(deed=self._deed("called back", caller, f"{_times(before)} calls", reason))
 
         before, _ = await self._change(caller, lambda held: decisions.reach(held, self.clock()), told)
-        return len(before.missed)
+        return _times(before)
 
     # ── marks ────────────────────────────────────────────────────────────────────────────────────
 
@@ -329,6 +329,10 @@ class Desk:
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
         await write(self.store, Change(deed=self._deed(action, subject, detail, reason)))
+
+
+def _times(record: CallerRecord) -> int:
+    return len(record.missed) + record.dropped.missed
 
 
 def _outlasted(record: CallerRecord, block: Block) -> bool:
