@@ -103,8 +103,12 @@ def recording(settled: Entry | Reached, held: Held, rules: PolicyRules, *, cappe
     before = held.record
     if isinstance(settled, Reached):
         assert before is not None, "an operator reached somebody"  # noqa: S101 - our own mistake otherwise
+        if settled.at <= before.forgotten:
+            return Recording(Change())
         after = prune(reach(before, settled.at), settled.at, rules)
         return Recording(Change(_replaced(before, after, held.version, settled.at, rules)))
+    if before is not None and settled.finding.call.started <= before.forgotten:
+        settled, before = replace(without_caller(settled), strike=False), None
     entry, finding, at = settled, settled.finding, settled.finding.call.ended
     new: Recording = Recording(Change(), entry)
     if before is not None:
@@ -125,6 +129,12 @@ def recording(settled: Entry | Reached, held: Held, rules: PolicyRules, *, cappe
     if row is None or _gives_way(row.finding, finding):
         change = replace(change, entry=entry)
     return replace(new, change=change, entry=entry)
+
+
+def without_caller(entry: Entry) -> Entry:
+    """Give a row of the ledger with nothing of its caller, for figures that still add up."""
+    call = replace(entry.finding.call, caller=None, raw_caller="", identified=False)
+    return replace(entry, finding=replace(entry.finding, call=call))
 
 
 def _caller(

@@ -387,6 +387,8 @@ class CallerRecord:
     reached: Millis = 0
     """When an operator last spoke with the caller: no abandoned call before it is missed."""
     dropped: Dropped = Dropped()
+    forgotten: Millis = 0
+    """When the caller was last erased: of what began before it nothing may be written with the number."""
 
     @property
     def blocks_changed(self) -> Millis | None:

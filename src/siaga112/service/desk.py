@@ -255,6 +255,7 @@ class Desk:
         taken = Lift(self.clock(), self.by, f"call {call} was marked {mark}", forgives=False, mistake=True)
 
         def marked(record: CallerRecord) -> CallerRecord:
+            _require_remembered(record, entry)
             if mark is Mark.GENUINE:
                 record = decisions.add_report(record, Report(call, finding.call.ended))
             else:
@@ -307,11 +308,13 @@ class Desk:
         audit trail keeps only that somebody was forgotten.
         """
         held = await self.held(caller)
-        for entry in held.entries:
-            call = replace(entry.finding.call, caller=None, raw_caller="", identified=False)
-            finding = replace(entry.finding, call=call)
-            await write(self.store, Change(entry=replace(entry, finding=finding)))
-        await self.store.erase(caller)
+        rows = 0
+        while not await self.store.erase(caller, self.clock(), rows):
+            calls = await self.store.calls_of(caller)
+            for call in calls:
+                if entry := await self.store.entry(call):
+                    await write(self.store, Change(entry=books.without_caller(entry)))
+            rows = len(calls)
         await self.store.erase_deeds(caller)
         await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
         return held
@@ -329,6 +332,12 @@ class Desk:
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
         await write(self.store, Change(deed=self._deed(action, subject, detail, reason)))
+
+
+def _require_remembered(record: CallerRecord, entry: Entry) -> None:
+    if entry.finding.call.started <= record.forgotten:
+        call = entry.finding.call.id
+        raise RefusedError(f"the caller of call {call} has been forgotten meanwhile; mark it again")
 
 
 def _times(record: CallerRecord) -> int:
