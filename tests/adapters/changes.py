@@ -86,7 +86,7 @@ async def every_answer(store: Store) -> list[Any]:
         store.erase_deeds(CALLER),
         store.tallies(),
         store.tidy(NOW),
-        store.erase(CALLER),
+        store.erase(CALLER, 0, 0),
         store.switched(),
         store.switch(Switch(Mode.OFF)),
     ]

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.core.model import Entry
 from siaga112.errors import SiagaError
-from tests.samples import entry, prank
+from tests.samples import CALLER, entry, prank
 
 ENTRIES = [entry(prank(n)) for n in range(5)]
 
@@ -195,3 +195,15 @@ async def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, parent
         await outbox.open()
     assert "\n" not in str(raised.value)
     await outbox.close()
+
+
+async def test_a_number_that_was_dropped_is_in_no_file(outbox: SqliteOutbox, tmp_path: Path) -> None:
+    """Once nothing waits, the caller is in no page and in no log of writes, of a call noted or settled."""
+    await outbox.note(ENTRIES)
+    await outbox.append(ENTRIES)
+    files = [*(tmp_path / "state").iterdir()]
+    assert any(CALLER.encode() in file.read_bytes() for file in files)
+    await outbox.drop([key for key, _ in await outbox.oldest(10)])
+    assert not await outbox.oldest(10)
+    await outbox.wait(0.01)
+    assert not any(CALLER.encode() in file.read_bytes() for file in files)

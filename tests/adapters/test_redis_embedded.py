@@ -213,6 +213,50 @@ async def test_one_that_ends_at_its_start_is_one_line_at_once(state_dir: Path) -
     assert "\n" not in str(raised.value)
 
 
+def aside(folder: str) -> list[Path]:
+    """Give what was set aside."""
+    return [*Path(folder).glob("*.aof")]
+
+
+def flipped(file: Path, where: bytes) -> None:
+    """Flip all bits of one byte: where that stands in the second half, else the last but four."""
+    content = bytearray(file.read_bytes())
+    at = content.index(where, len(content) // 2) if where else len(content) - 5
+    content[at] ^= 0xFF
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("part", "at", "left"),
+    [
+        ("*.incr.aof", b"*3", True),
+        ("*.incr.aof", b"$3", True),
+        ("*.incr.aof", b"SET", False),
+        ("*.base.rdb", b"", False),
+        ("*.manifest", b"", False),
+    ],
+    ids=["a command's head", "a length", "a command's name", "a checksum", "the manifest"],
+)
+async def test_a_flipped_byte_in_its_files_is_set_aside_and_it_starts(
+    state_dir: Path, part: str, at: bytes, *, left: bool
+) -> None:
+    """The damaged files are kept beside, it is said, and what stood before the damage is there if it can."""
+    async with running(state_dir), client(state_dir) as redis:
+        for nth in range(100):
+            await redis.set(f"kept{nth}", "1" * 10)
+    (file,) = (state_dir / "redis" / "appendonlydir").glob(part)
+    flipped(file, at)
+    with capture_logs() as logs:
+        async with running(state_dir), client(state_dir) as redis:
+            assert await redis.exists("kept0") == left
+            await redis.set("new", "1")
+    told = [line for line in logs if line["event"] == "redis_damaged"]
+    assert told
+    assert all(aside(line["set_aside"]) for line in told)
+    async with running(state_dir), client(state_dir) as redis:
+        assert await redis.get("new") == b"1"
+
+
 async def test_one_that_does_not_answer_is_one_line(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that runs and never answers is given up after a while, and ended."""
     monkeypatch.setattr(redis_embedded, "START_SECONDS", 0.3)

@@ -27,10 +27,12 @@ from siaga112.core.model import (
     Mode,
     Proposal,
     ProposalCause,
+    Reached,
 )
 from siaga112.core.policy import NOBODY, Standing, standing
 from siaga112.core.standings import Standings
 from siaga112.core.switching import Switch
+from siaga112.service.desk import Desk
 from siaga112.service.ports import News, Place, Store, Written
 from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
@@ -228,7 +230,7 @@ async def test_who_was_blocked_is_known_when_the_block_is_over(store: Store) -> 
     assert list(await store.blocks_of_changed(NOW - 30)) == [held.blocks]
     held = await change(store, lambda record: decisions.lift(record, Lift(NOW - 10, "supervisor", "wrong")))
     assert list(await store.blocks_of_changed(NOW - 10)) == [held.blocks]
-    await store.erase(CALLER)
+    await store.erase(CALLER, 0, 0)
     assert list(await store.blocks_of_changed(0)) == []
 
 
@@ -346,7 +348,7 @@ async def test_a_feed_that_lost_our_place_says_so(store: Store) -> None:
     news = await store.changes(empty)
     assert news is not None
     assert await store.changes(Place(news.place.id, "another's")) is None
-    await store.erase(CALLER)
+    await store.erase(CALLER, 0, 0)
     assert await store.changes(news.place) is None
     assert len(await read(store)) == 0
 
@@ -409,11 +411,59 @@ async def test_an_erased_caller_is_nowhere(store: Store) -> None:
     await change(store, lambda record: decisions.allow(record, Allow(NOW, "supervisor", "clinic")))
     await store.write([Change(entry=entry(prank(1)))])
     await store.turned_away(CALLER, 60_000)
-    await store.erase(CALLER)
-    assert await store.load(CALLER) == (CallerRecord(CALLER), 0)
+    assert await store.erase(CALLER, NOW + 1, 1)
+    assert await store.load(CALLER) == (CallerRecord(CALLER, forgotten=NOW + 1), 3)
     assert await listed(store) == ([], [])
     assert list(await store.calls_of(CALLER)) == []
     assert not await store.turned_away(CALLER, 60_000)
+
+
+async def test_what_was_erased_does_not_come_back(store: Store) -> None:
+    """Neither a record that was read before, nor a row of before; what begins afterwards is kept again."""
+    blocked = await change(store, blocked_for_good)
+    assert await store.erase(CALLER, NOW + 10, 0)
+    late = Change(replacement(blocked, 1, NOW, RULES))
+    assert await store.write([late, Change(entry=entry(prank(1)))]) == [Written.MOVED] * 2
+    await change(store, lambda record: decisions.allow(record, Allow(NOW + 20, "supervisor", "clinic")))
+    assert await store.write([late]) == [Written.MOVED]
+    assert (await store.load(CALLER))[0].allow, "whoever was allowed since then stays so"
+    assert await store.write([Change(entry=entry(prank(2, NOW + 11)))]) == [Written.DONE]
+    assert [row.finding.call.id async for row in store.entries(NOW - DAY, NOW + DAY)] == [
+        prank(2, NOW + 11).id
+    ]
+    await store.write([Change(entry=entry(prank(3, NOW, OTHER)))])
+    assert len(await store.calls_of(OTHER)) == 1, "another caller's are kept"
+
+
+async def test_nothing_is_erased_while_a_row_would_be_left_behind(store: Store) -> None:
+    """Whoever knows of fewer rows than there are must look again: nobody else would find them."""
+    await store.write([Change(entry=entry(prank(n))) for n in range(3)])
+    held = await change(store, blocked_for_good)
+    assert not await store.erase(CALLER, NOW + 1, 2)
+    assert len(await store.calls_of(CALLER)) == 3
+    assert (await store.load(CALLER))[0].blocks == held.blocks
+
+
+async def test_who_is_forgotten_while_calls_are_recorded_is_in_no_row(store: Store) -> None:
+    """Two hundred calls of before come while the desk erases: each has a row, none has the number."""
+    recorder = Recorder(MemoryOutbox(), store, RULES, KeptMeter())
+    desk = Desk(store, RULES, Mode.ENFORCE, lambda: NOW + 1_000, "ratna")
+
+    async def record() -> None:
+        for n in range(200):
+            assert await recorder.record([entry(prank(n, NOW + n))]) == [None]
+
+    await asyncio.gather(record(), desk.forget(CALLER, "asked by letter"))
+    rows = [row async for row in store.entries(NOW - DAY, NOW + DAY)]
+    assert len(rows) == 200
+    assert CALLER not in repr(rows)
+    record_, _ = await store.load(CALLER)
+    assert record_ == CallerRecord(CALLER, forgotten=NOW + 1_000)
+    assert await recorder.record([entry(prank(0, NOW))]) == [None]
+    assert await recorder.record([Reached(NOW + 5, CALLER)]) == [None]
+    assert CALLER not in repr([row async for row in store.entries(NOW - DAY, NOW + DAY)])
+    assert await recorder.record([entry(prank(300, NOW + 1_001))]) == [None]
+    assert len(await store.calls_of(CALLER)) == 1, "what begins afterwards is a new matter"
 
 
 async def test_five_hundred_verdicts_at_once(store: Store) -> None:

@@ -96,6 +96,10 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         ),
         "two_daemons": Row("two daemons on one PBX", "one strike per call", pbx=True),
         "takeover": Row("one of two daemons killed", "the other goes on ≤ 10 s", pbx=True),
+        "stuck_dialler": Row(
+            "a stuck dialler: 20 calls/s by one number, after an hour of it",
+            "nobody else's p99 × 1.2, its record no larger",
+        ),
         "million": Row("1,000,000 blocked numbers", "p99 of a verdict < 5 ms"),
         "sites": Row("several sites in one Redis", "nothing shared"),
         "everywhere": Row("mode and block list, several daemons", "everywhere ≤ 1 s"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from siaga112.core.books import Change, Held, Replacement
 from siaga112.core.codec import dump_entry, load_row
@@ -33,6 +34,7 @@ class MemoryStore:
         self._away: set[Caller] = set()
         self._deeds: dict[Deed, None] = {}
         self._tallies: Counter[str] = Counter()
+        self._forgotten: dict[Caller, tuple[Millis, int]] = {}
         self._calls: dict[Caller, set[CallId]] = {}
         self.held_switch: Switch | None = None
         self._snapshot: Snapshot | None = None
@@ -53,8 +55,9 @@ class MemoryStore:
     async def load(self, caller: Caller) -> tuple[CallerRecord, int]:
         """Give a caller's record and its version."""
         await self.ping()
-        record, version, _ = self._records.get(caller, (CallerRecord(caller), 0, NOBODY))
-        return record, version
+        at, floor = self._forgotten.get(caller, (0, 0))
+        record, version, _ = self._records.get(caller, (CallerRecord(caller), floor, NOBODY))
+        return replace(record, forgotten=at), version
 
     async def held(
         self, wanted: Sequence[tuple[Caller | None, CallId | None]]
@@ -78,8 +81,15 @@ class MemoryStore:
 
     def _write(self, change: Change) -> Written:
         new, entry, deed, imposes = change.replacement, change.entry, change.deed, change.imposes
-        if new and self._records.get(new.record.caller, (None, 0))[1] != new.version:
-            return Written.MOVED
+        if new:
+            caller = new.record.caller
+            floor = self._forgotten.get(caller, (0, 0))[1]
+            if self._records.get(caller, (None, floor))[1] != new.version:
+                return Written.MOVED
+        if entry and entry.finding.call.caller in self._forgotten:
+            at, _ = self._forgotten[entry.finding.call.caller]
+            if entry.finding.call.started <= at:
+                return Written.MOVED
         if imposes:
             caps = ((self._imposed, imposes.cap), (self._lasting, imposes.cap_permanent))
             for held, cap in caps:
@@ -201,14 +211,21 @@ class MemoryStore:
         self._away.add(caller)
         return before
 
-    async def erase(self, caller: Caller) -> None:
+    async def erase(self, caller: Caller, at: Millis, rows: int) -> bool:
         """Delete a caller's record, and its place on every list."""
         await self.ping()
+        before, floor = self._forgotten.get(caller, (0, 0))
+        self._forgotten[caller] = (max(before, at), floor)
+        if len(self._calls.get(caller, ())) != rows:
+            return False
+        version = self._records[caller][1] if caller in self._records else 0
+        self._forgotten[caller] = (max(before, at), max(floor, version) + 1)
         self.cut_feed()
         self._records.pop(caller, None)
         self._calls.pop(caller, None)
         for listed in (self._blocked, self._allowed, self._proposed, self._missed, self._away):
             listed.discard(caller)
+        return True
 
     async def calls_of(self, caller: Caller) -> Sequence[CallId]:
         """Give a caller's calls, oldest first."""

@@ -65,7 +65,7 @@ async def test_it_knows_who_was_blocked_before_it_began_and_who_is_since() -> No
         await change(bench.store, blocked_for_good, OTHER)
         await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT))
         assert bench.replica.callers == bench.meter.replica_callers == 2
-        await bench.store.erase(OTHER)
+        await bench.store.erase(OTHER, 0, 0)
         await until(lambda: bench.meter.replica_callers == 1)
         assert bench.knows(OTHER) == NOBODY
     assert bench.meter.replica_gaps == 1
@@ -130,7 +130,7 @@ async def test_a_gap_in_the_feed_is_read_anew_and_verdicts_ask_meanwhile() -> No
                 yield page
 
         bench.store.standings = held_up  # type: ignore[method-assign] # to be there at that moment
-        await bench.store.erase(CALLER)  # and the feed with it
+        await bench.store.erase(CALLER, 0, 0)  # and the feed with it
         await change(bench.store, blocked_for_good, OTHER)
         async with within(5, "the reading to begin"):
             await reading.wait()
@@ -208,7 +208,7 @@ def test_after_a_look_the_replica_is_the_store(steps: list[tuple[str, Caller]]) 
                 case "free":
                     await change(bench.store, lambda record: record.__class__(record.caller), caller)
                 case "erase":
-                    await bench.store.erase(caller)
+                    await bench.store.erase(caller, 0, 0)
                 case "cut":
                     bench.store.cut_feed()
                 case _:

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -63,6 +64,7 @@ class SqliteOutbox:
         self._filled: Final = asyncio.Event()
         self._database: sqlite3.Connection | None = None
         self.pending = 0
+        self._written = True
 
     async def open(self) -> None:
         """Open or make the file.
@@ -84,6 +86,7 @@ class SqliteOutbox:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA secure_delete=ON")  # a number that was dropped is in no free page
         database.execute("PRAGMA cache_size=-256")  # KiB: what waits here is little, and soon gone
         for statement in _SCHEMA:
             database.execute(statement)
@@ -153,7 +156,10 @@ class SqliteOutbox:
             async with asyncio.timeout(seconds):
                 await self._filled.wait()
         except TimeoutError:
-            return
+            if self._written:  # what was dropped is in the log of writes until that is cut
+                self._written = False
+                with suppress(OSError):
+                    await self._run(lambda: self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
     async def close(self) -> None:
         """Close the file."""
@@ -167,6 +173,7 @@ class SqliteOutbox:
         return self._database
 
     def _write(self, *statements: _Statement, durable: bool = True) -> None:
+        self._written = True
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         self._db.execute("BEGIN")
         try:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,16 @@ START_SECONDS: Final = 10.0
 WATCH_SECONDS: Final = 0.5
 _SOCKET_PATH_MAX: Final = 100
 """A Unix socket's path is cut at 107 bytes (unix(7), `sun_path`)."""
+
+_TOLD_LAST: Final = 2_000
+"""How much of the end of its log tells why it ended."""
+
+_DAMAGED: Final = (
+    b"append only file",  # Bad file format, unknown command, unexpected end of file
+    b"AOF",
+    b"RDB",
+    b"Short read",
+)
 
 _log = structlog.get_logger()
 
@@ -65,6 +76,7 @@ class EmbeddedRedis:
         self._child: asyncio.subprocess.Process | None = None
         self._making: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._lock: int | None = None
+        self._cut = False
 
     async def start(self) -> None:
         """Return when it answers, started by us or found.
@@ -146,6 +158,9 @@ class EmbeddedRedis:
         if self._child:
             if self._child.returncode is None:
                 return
+            if await self._mend():
+                self._child = None
+                return
             raise SiagaError(
                 f"the embedded Redis ended at its start (code {self._child.returncode}); "
                 f"see {self._home / 'redis.log'}"
@@ -186,6 +201,47 @@ class EmbeddedRedis:
         self._child = await asyncio.shield(self._making)
         self._making = None
         _log.info("redis_started", pid=self._child.pid, socket=str(self._socket))
+
+    async def _mend(self) -> bool:
+        """Set damaged files aside, and leave of them what can be read; say whether there were any.
+
+        The line goes on with less, or nothing, on record rather than not at all. A first try cuts off what
+        cannot be read; where Redis will not have the rest either, it begins with nothing.
+        """
+        files = self._home / "appendonlydir"
+        if not files.is_dir() or not await asyncio.to_thread(self._refused_its_files):
+            return False
+        aside = self._home / f"damaged-{time.time_ns() // 1_000_000}"
+        if self._cut:
+            await asyncio.to_thread(files.rename, aside)
+            left = "nothing: blocks, strikes and calls in Redis begin anew"
+        else:
+            await asyncio.to_thread(shutil.copytree, files, aside)
+            self._cut = True
+            await self._cut_off(files / "appendonly.aof.manifest")
+            left = "what stood before the damage, if that can be read"
+        _log.error("redis_damaged", set_aside=str(aside), left=left, remedy="restore Redis from a backup")
+        return True
+
+    def _refused_its_files(self) -> bool:
+        try:
+            told = (self._home / "redis.log").read_bytes()[-_TOLD_LAST:]
+        except OSError:
+            return False
+        return any(words in told for words in _DAMAGED)
+
+    @staticmethod
+    async def _cut_off(manifest: Path) -> None:
+        program = shutil.which("redis-check-aof")
+        if program is None:
+            return
+        checking = await asyncio.create_subprocess_exec(
+            *(program, "--fix", str(manifest)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await checking.communicate(b"y\n")
 
     def _take_lock(self) -> bool:
         """Become the one who starts and ends it, unless another half is."""

@@ -15,7 +15,8 @@ together is written together or not at all. Sites are spread over the nodes.
     siaga112:{SITE}:changed              zset  caller → when a block of theirs last began or was lifted
     siaga112:{SITE}:changes              stream  c (caller), s (new standing), n (a nonce): for replicas
     siaga112:{SITE}:imposed              zset  call → time of the automatic block that it led to, of an hour
-    siaga112:{SITE}:imposed_permanent  zset  the same, of permanent blocks alone
+    siaga112:{SITE}:imposed_permanent    zset  the same, of permanent blocks alone
+    siaga112:{SITE}:forgotten:MARK       hash  at, v (version): somebody was erased whose number has that mark
     siaga112:{SITE}:audit                zset  line of the audit trail → its time
     siaga112:{SITE}:tallies              hash  what is counted over all processes
     siaga112:{SITE}:mode                 string, JSON: mode, at, by, reason of the last switch
@@ -23,6 +24,7 @@ together is written together or not at all. Sites are spread over the nodes.
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -88,6 +90,11 @@ class Keys:
         """Name what is held on a caller."""
         return self.site_wide("caller", caller)
 
+    def forgotten(self, caller: Caller) -> str:
+        """Name what is held, for days, on one who was erased: 20 bits, which ten thousand numbers share."""
+        mark = hashlib.sha256(f"{self.site} {caller}".encode()).hexdigest()[:5]
+        return self.site_wide("forgotten", mark)
+
     def day(self, at: Millis) -> str:
         """Name the ledger of the day with that instant."""
         return self.site_wide("calls", _date(at // DAY))
@@ -103,6 +110,9 @@ def nonce() -> str:
     return os.urandom(4).hex()
 
 
+REMEMBERED: Final = 8 * DAY
+"""How long it is known that somebody was erased: queue_log may tell of a call a week later."""
+
 _HOUR: Final = 3_600 * SECOND
 
 _LISTS: Final = ("blocks", "warned", "missed", "changed", "allowed", "proposed")
@@ -117,7 +127,11 @@ local deed, deed_at, deed_since = ARGV[18], ARGV[19], ARGV[20]
 local imposing, imposed_at, at = ARGV[21], ARGV[22], ARGV[25]
 local caps = {{[imposed] = tonumber(ARGV[23]) or 0, [KEYS[14]] = tonumber(ARGV[24]) or 0}}
 
-if doc ~= '' and (redis.call('HGET', record, 'v') or '0') ~= version then return 0 end
+if caller ~= '' then
+  local gone = redis.call('HMGET', KEYS[15], 'at', 'v')
+  if doc ~= '' and (redis.call('HGET', record, 'v') or gone[2] or '0') ~= version then return 0 end
+  if call ~= '' and gone[1] and tonumber(gone[1]) >= tonumber(started) then return 0 end
+end
 if imposing ~= '' then
   for key, cap in pairs(caps) do
     redis.call('ZREMRANGEBYSCORE', key, '-inf', imposed_at - {_HOUR})
@@ -163,7 +177,13 @@ for n = 26, #ARGV do redis.call('HINCRBY', tallies, ARGV[n], 1) end
 return 1
 """
 
-_ERASE: Final = """
+_ERASE: Final = f"""
+local known = redis.call('HMGET', KEYS[15], 'at', 'v')
+redis.call('HSET', KEYS[15], 'at', math.max(tonumber(known[1] or 0), ARGV[3]))
+redis.call('PEXPIREAT', KEYS[15], ARGV[3] + {REMEMBERED})
+if redis.call('ZCARD', KEYS[2]) ~= tonumber(ARGV[4]) then return 0 end
+local version = redis.call('HGET', KEYS[1], 'v') or 0
+redis.call('HSET', KEYS[15], 'v', math.max(tonumber(known[2] or 0), tonumber(version)) + 1)
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 for n = 4, 7 do redis.call('ZREM', KEYS[n], ARGV[1]) end
 for n = 8, 9 do redis.call('SREM', KEYS[n], ARGV[1]) end
@@ -226,19 +246,24 @@ def write_script(keys: Keys, change: Change, keep_calls: Millis, keep_audit: Mil
     return _eval(_WRITE, keys, caller, keys.day(started), args)
 
 
-def erase_script(keys: Keys, caller: Caller) -> Command:
+def erase_script(keys: Keys, caller: Caller, at: Millis, rows: int) -> Command:
     """Spell the erasing of all that is held on a caller, but for the ledger's rows.
+
+    From then on nothing that began up to that instant is written with the caller. Nothing is erased while
+    the list of its calls holds more, or less, than `rows`: what is deleted with it nobody would find again.
+    A record that begins again has a version that none before it had.
 
     The stream goes too, since it names the caller: replicas notice, and read all anew.
     """
     away = f"{keys.caller(caller)}:away"
-    return _eval(_ERASE, keys, caller, away, [caller, nonce()])
+    return _eval(_ERASE, keys, caller, away, [caller, nonce(), at, rows])
 
 
 def _eval(script: str, keys: Keys, caller: Caller | None, third: str, args: list[object]) -> Command:
     mine = keys.caller(caller or Caller(""))
     names = [mine, f"{mine}:calls", third]
     names += [keys.site_wide(name) for name in (*_LISTS, *_PLACES)]
+    names.append(keys.forgotten(caller or Caller("")))
     return ("EVAL", script, len(names), *names, *args)
 
 

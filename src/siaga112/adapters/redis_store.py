@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -102,9 +103,10 @@ class RedisStore:
 
     async def load(self, caller: Caller) -> tuple[CallerRecord, int]:
         """Give a caller's record and its version."""
-        with mapped():
-            version, doc = await self._redis.hmget(self._keys.caller(caller), "v", "doc")
-            return (load_record(doc), int(version)) if doc else (CallerRecord(caller), 0)
+        (found,) = await self.held([(caller, None)])
+        if isinstance(found, StoreBrokenError):
+            raise found
+        return found.record or CallerRecord(caller), found.version
 
     async def held(
         self, wanted: Sequence[tuple[Caller | None, CallId | None]]
@@ -126,6 +128,7 @@ class RedisStore:
         asked: list[tuple[object, ...]] = []
         if caller:
             asked.append(("HMGET", self._keys.caller(caller), "v", "doc"))
+            asked.append(("HMGET", self._keys.forgotten(caller), "at", "v"))
         return asked + [("HGET", day, call) for day in self._days_of(call) if call]
 
     def _days_of(self, call: CallId | None) -> list[str]:
@@ -245,10 +248,10 @@ class RedisStore:
             key = f"{self._keys.caller(caller)}:away"
             return await self._redis.set(key, "1", px=within, nx=True) is None
 
-    async def erase(self, caller: Caller) -> None:
+    async def erase(self, caller: Caller, at: Millis, rows: int) -> bool:
         """Delete a caller's record, its place on every list, and the list of its calls."""
         with mapped():
-            await self._redis.eval(*erase_script(self._keys, caller)[1:])
+            return bool(await self._redis.eval(*erase_script(self._keys, caller, at, rows)[1:]))
 
     async def tidy(self, now: Millis) -> None:
         """Drop what has ended from the lists, and from the feed what is a day old."""
@@ -425,6 +428,8 @@ def _held(caller: Caller | None, answers: list[Any]) -> Held:
         record, version = None, 0
         if caller:
             v, doc = answers.pop(0)
-            record, version = (load_record(doc), int(v)) if doc else (CallerRecord(caller), 0)
+            gone, floor = answers.pop(0)
+            record, version = (load_record(doc), int(v)) if doc else (CallerRecord(caller), int(floor or 0))
+            record = replace(record, forgotten=int(gone)) if gone else record
         row = next((text for text in answers if text), None)
         return Held(record, version, load_entry(row) if row else None)

@@ -121,10 +121,10 @@ def forget(
     record = held.record
     lines = sum(deed.subject == who for deed in held.deeds)
     erased = [
-        _many(len(record.strikes), "strike"),
-        _many(len(record.blocks), "block"),
-        _many(len(record.proposals), "proposal"),
-        _many(len(record.missed), "call-back"),
+        _many(len(record.strikes) + record.dropped.strikes, "strike"),
+        _many(len(record.blocks) + record.dropped.blocks, "block"),
+        _many(len(record.proposals) + record.dropped.proposals, "proposal"),
+        _many(len(record.missed) + record.dropped.missed, "call-back"),
         *(["the place on the allow list"] if record.allow else []),
         _many(lines, "line", " of the audit trail"),
     ]

@@ -98,7 +98,7 @@ def missed(record: CallerRecord, zone: ZoneInfo) -> Row:
         "caller": record.caller,
         "since": instant(record.missed[0].at, zone),
         "last": instant(record.missed[-1].at, zone),
-        "times": len(record.missed),
+        "times": len(record.missed) + record.dropped.missed,
         "longest_wait_seconds": _seconds(max(waits)),
         "calls": [missed.call for missed in record.missed],
     }

@@ -1,7 +1,7 @@
 """`why`: a caller's record, told in order and in words."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from zoneinfo import ZoneInfo
 
 from siaga112.cli import rows
@@ -63,6 +63,7 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
         "proposed": rows.proposal(record, zone) if record.proposed else None,
         "callback": rows.missed(record, zone) if record.missed else None,
         "genuine": [report.call for report in record.reports],
+        "more": asdict(record.dropped),
     }
 
 
@@ -74,6 +75,8 @@ def tell(story: Story, zone: ZoneInfo) -> list[str]:
     lines += [f"  {_short(at, zone)}  {text}" for at, _, text in chapters]
     if not chapters:
         lines.append("  nothing is held on this caller")
+    if more := [f"{count} {what}" for what, count in asdict(record.dropped).items() if count]:
+        lines.append(f"  and earlier, kept as counts alone: {', '.join(more)}")
     counted = counted_strikes(record, now, rules)
     limits = ", ".join(map(str, rules.thresholds))
     lines.append(

@@ -37,6 +37,8 @@ from siaga112.core.policy import (
     strike_for,
 )
 
+_Held = TypeVar("_Held", Strike, Report)
+
 OPERATOR: Final = "operator"
 """Who pressed a key during the call, for the audit trail: the PBX does not say which one."""
 
@@ -106,8 +108,12 @@ def recording(settled: Entry | Reached, held: Held, rules: PolicyRules, *, cappe
     before = held.record
     if isinstance(settled, Reached):
         assert before is not None, "an operator reached somebody"  # noqa: S101 - our own mistake otherwise
+        if settled.at <= before.forgotten:
+            return Recording(Change())
         after = prune(reach(before, settled.at), settled.at, rules)
         return Recording(Change(_replaced(before, after, held.version, settled.at, rules)))
+    if before is not None and settled.finding.call.started <= before.forgotten:
+        settled, before = replace(without_caller(settled), strike=False), None
     entry, finding, at = settled, settled.finding, settled.finding.call.ended
     new: Recording = Recording(Change(), entry)
     if before is not None:
@@ -130,6 +136,12 @@ def recording(settled: Entry | Reached, held: Held, rules: PolicyRules, *, cappe
     return replace(new, change=change, entry=entry)
 
 
+def without_caller(entry: Entry) -> Entry:
+    """Give a row of the ledger with nothing of its caller, for figures that still add up."""
+    call = replace(entry.finding.call, caller=None, raw_caller="", identified=False)
+    return replace(entry, finding=replace(entry.finding, call=call))
+
+
 def _caller(
     entry: Entry, before: CallerRecord, version: int, rules: PolicyRules, *, capped: bool
 ) -> Recording:
@@ -146,7 +158,7 @@ def _caller(
         tallies=tallies(before, after, finding),
         imposes=_imposes(block, strike, rules) if block and strike else None,
     )
-    return Recording(change, entry, block or proposal, misused=len(after.strikes) > len(before.strikes))
+    return Recording(change, entry, block or proposal, misused=_new_strike(before, after, finding.call.id))
 
 
 def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | None:
@@ -167,12 +179,23 @@ def _replaced(
 def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tuple[str, ...]:
     """Name what is counted of a change that a call, or its mark, brought."""
     counted = []
-    if len(after.strikes) > len(before.strikes):
+    if _new_strike(before, after, finding.call.id):
         counted.append(f"strikes:{finding.outcome}")
     counted += [imposed(block) for block in after.blocks if block not in before.blocks and not block.lifted]
-    if len(after.reports) > len(before.reports) and _blocked_before(after, finding.call.started):
+    if any(
+        held.call == finding.call.id for held in _added(before.reports, after.reports)
+    ) and _blocked_before(after, finding.call.started):
         counted.append("blocked_then_genuine")
     return tuple(counted)
+
+
+def _new_strike(before: CallerRecord, after: CallerRecord, call: CallId) -> bool:
+    return any(strike.call == call for strike in _added(before.strikes, after.strikes))
+
+
+def _added(before: tuple[_Held, ...], after: tuple[_Held, ...]) -> list[_Held]:
+    known = {held.call for held in before}
+    return [held for held in after if held.call not in known]
 
 
 def imposed(block: Block) -> str:

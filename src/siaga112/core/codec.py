@@ -5,8 +5,10 @@ Raises `ValueError` on what is not such a record; never anything else.
 
 import json
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from typing import Any, Final, TypeVar
 
+from siaga112.core.bounds import MISSED
 from siaga112.core.figures import Row
 from siaga112.core.model import (
     Allow,
@@ -16,6 +18,7 @@ from siaga112.core.model import (
     CallerRecord,
     CallId,
     Deed,
+    Dropped,
     Entry,
     Fact,
     FactKind,
@@ -215,6 +218,7 @@ def dump_record(record: CallerRecord) -> str:
             "reached": record.reached,
             "allow": [record.allow.at, record.allow.by, record.allow.reason] if record.allow else None,
             "withdrawn": sorted(record.withdrawn),
+            "dropped": astuple(record.dropped),
         }
     )
 
@@ -251,6 +255,11 @@ def _blocks(row: dict[str, Any]) -> tuple[Block, ...]:
 
 
 def _record(row: dict[str, Any]) -> CallerRecord:
+    # Cut before it is built: one that an earlier version has let grow holds everybody up each time.
+    missed, dropped = row["missed"], Dropped(*row.get("dropped", ()))
+    if (over := len(missed) - MISSED) > 0:
+        missed = [missed[0], *missed[1 - MISSED :]]
+        dropped = replace(dropped, missed=dropped.missed + over)
     return CallerRecord(
         caller=Caller(row["caller"]),
         strikes=tuple(
@@ -272,10 +281,11 @@ def _record(row: dict[str, Any]) -> CallerRecord:
             for p in row["proposals"]
         ),
         reports=tuple(Report(CallId(call), at) for call, at in row["reports"]),
-        missed=tuple(Missed(CallId(call), at, wait) for call, at, wait in row["missed"]),
+        missed=tuple(Missed(CallId(call), at, wait) for call, at, wait in missed),
         reached=row["reached"],
         allow=Allow(*row["allow"]) if row["allow"] else None,
         withdrawn=frozenset(CallId(call) for call in row["withdrawn"]),
+        dropped=dropped,
     )
 
 

@@ -5,6 +5,7 @@ Each function takes the caller's record and the decision, and gives the new reco
 
 from dataclasses import replace
 
+from siaga112.core.bounds import MISSED
 from siaga112.core.model import (
     Allow,
     Block,
@@ -187,6 +188,8 @@ def miss(record: CallerRecord, missed: Missed) -> CallerRecord:
     """Put an abandoned call on the call-back list, unless the caller has been spoken with since."""
     if missed.at <= record.reached or any(held.call == missed.call for held in record.missed):
         return record
+    if len(record.missed) >= MISSED and missed.at <= record.missed[1].at:
+        return record  # it would go at once: maybe it was here before
     return replace(record, missed=tuple(sorted((*record.missed, missed), key=lambda m: (m.at, m.call))))
 
 

@@ -369,8 +369,23 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """How much was once held on a caller beside what is (`core.bounds`): counts, with no more to tell."""
+
+    strikes: int = 0
+    missed: int = 0
+    blocks: int = 0
+    proposals: int = 0
+    reports: int = 0
+    withdrawn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CallerRecord:
-    """All that is held on one caller; the unit that the store reads and writes as a whole."""
+    """All that is held on one caller; the unit that the store reads and writes as a whole.
+
+    However often somebody calls, it stays small: `core.bounds`.
+    """
 
     caller: Caller
     strikes: tuple[Strike, ...] = ()
@@ -384,6 +399,9 @@ class CallerRecord:
     """What `siaga112 callbacks` lists, oldest first."""
     reached: Millis = 0
     """When an operator last spoke with the caller: no abandoned call before it is missed."""
+    dropped: Dropped = Dropped()
+    forgotten: Millis = 0
+    """When the caller was last erased: of what began before it nothing may be written with the number."""
 
     @property
     def blocks_changed(self) -> Millis | None:

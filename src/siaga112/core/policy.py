@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from siaga112.core import durations
+from siaga112.core import bounds, durations
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -361,12 +361,12 @@ def standing(record: CallerRecord, now: Millis, rules: PolicyRules) -> Standing:
 def _warn_until(record: CallerRecord, now: Millis, rules: PolicyRules) -> Millis:
     """Give the instant up to which one more misuse, or a few, would lead to a block."""
     ends = [block.until + rules.memory for block in earlier_blocks(record, now, rules) if block.until]
-    counted = counted_strikes(record, now, rules)
-    while rules.warn_from > 0 and counted and total(counted, rules) >= rules.warn_from:
-        oldest, *rest = counted
-        counted = tuple(rest)
-        if total(counted, rules) < rules.warn_from:
-            ends.append(oldest.at + rules.window)
+    weight = 0.0
+    for strike in reversed(counted_strikes(record, now, rules)) if rules.warn_from > 0 else ():
+        weight += rules.weight(strike)
+        if round(weight, 3) >= rules.warn_from:
+            ends.append(strike.at + rules.window)
+            break
     return max(ends, default=0)
 
 
@@ -401,9 +401,9 @@ def turned_away(treatment: Treatment | None) -> bool:
 
 
 def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
-    """Drop what is older than may be kept; a block in force and an open proposal stay."""
+    """Drop what is older than may be kept, or more; a block in force and an open proposal stay."""
     since = now - rules.keep
-    return replace(
+    record = replace(
         record,
         strikes=tuple(strike for strike in record.strikes if strike.at > since),
         blocks=tuple(b for b in record.blocks if b.holds_at(now) or _end(b) > since),
@@ -411,6 +411,17 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
         reports=tuple(report for report in record.reports if report.at > since),
         missed=tuple(missed for missed in record.missed if missed.at > now - rules.keep_missed),
     )
+    most = max(bounds.STRIKES, _strikes_to_exceed(rules))
+    counted: tuple[Strike, ...] = ()
+    if len(record.strikes) > most:  # as of the last one: a call that is told late makes no other count less
+        counted = counted_strikes(record, max(now, record.strikes[-1].at), rules)
+    return bounds.bounded(record, now, counted, most)
+
+
+def _strikes_to_exceed(rules: PolicyRules) -> int:
+    """Say how many of the lightest strikes it takes to the highest step."""
+    lightest = min((weight for weight in rules.weights.values() if weight > 0), default=1.0)
+    return int(max(*rules.thresholds, rules.repeat) / lightest) + 1
 
 
 def _end(block: Block) -> Millis:

@@ -241,10 +241,10 @@ class Desk:
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             if not before.missed:
                 raise RefusedError(f"{caller} does not wait for a call-back")
-            return Change(deed=self._deed("called back", caller, f"{len(before.missed)} calls", reason))
+            return Change(deed=self._deed("called back", caller, f"{_times(before)} calls", reason))
 
         before, _ = await self._change(caller, lambda held: decisions.reach(held, self.clock()), told)
-        return len(before.missed)
+        return _times(before)
 
     # ── marks ────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,6 +277,7 @@ class Desk:
         taken = Lift(self.clock(), self.by, f"call {call} was marked {mark}", forgives=False, mistake=True)
 
         def marked(record: CallerRecord) -> CallerRecord:
+            _require_remembered(record, entry)
             if mark is Mark.GENUINE:
                 record = decisions.add_report(record, Report(call, finding.call.ended))
             else:
@@ -329,11 +330,13 @@ class Desk:
         audit trail keeps only that somebody was forgotten.
         """
         held = await self.held(caller)
-        for entry in held.entries:
-            call = replace(entry.finding.call, caller=None, raw_caller="", identified=False)
-            finding = replace(entry.finding, call=call)
-            await write(self.store, Change(entry=replace(entry, finding=finding)))
-        await self.store.erase(caller)
+        rows = 0
+        while not await self.store.erase(caller, self.clock(), rows):
+            calls = await self.store.calls_of(caller)
+            for call in calls:
+                if entry := await self.store.entry(call):
+                    await write(self.store, Change(entry=books.without_caller(entry)))
+            rows = len(calls)
         await self.store.erase_deeds(caller)
         await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
         return held
@@ -351,6 +354,16 @@ class Desk:
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
         await write(self.store, Change(deed=self._deed(action, subject, detail, reason)))
+
+
+def _require_remembered(record: CallerRecord, entry: Entry) -> None:
+    if entry.finding.call.started <= record.forgotten:
+        call = entry.finding.call.id
+        raise RefusedError(f"the caller of call {call} has been forgotten meanwhile; mark it again")
+
+
+def _times(record: CallerRecord) -> int:
+    return len(record.missed) + record.dropped.missed
 
 
 def _outlasted(record: CallerRecord, block: Block) -> bool:

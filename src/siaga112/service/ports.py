@@ -129,8 +129,11 @@ class Store(StandingReader, StandingFeed, Protocol):
     async def tidy(self, now: Millis) -> None:
         """Drop what has ended from the lists, and from the feed what is a day old."""
 
-    async def erase(self, caller: Caller) -> None:
-        """Delete a caller's record, its place on every list, and the list of its calls."""
+    async def erase(self, caller: Caller, at: Millis, rows: int) -> bool:
+        """Delete a caller's record, its place on every list, and the list of its calls, if it has `rows`.
+
+        In any case nothing that began up to `at` is written with this caller from then on: it is MOVED.
+        """
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row of the ledger by its call."""

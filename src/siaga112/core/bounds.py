@@ -1,0 +1,123 @@
+"""How much is held on one caller at most, however often they call.
+
+A record is read and written whole with each of the caller's calls: a stuck dialler's may not grow for
+ever, or everybody's verdict waits for it. What goes is the oldest, and only what decides nothing any
+more; beside it stays how many went.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from siaga112.core.model import Block, CallerRecord, CallId, Dropped, Lift, Millis, Proposal, Strike
+
+STRIKES: Final = 200
+"""Or as many as the highest threshold asks for, if that is more."""
+
+MISSED: Final = 100
+"""The first, which says since when the caller waits, and the last ones."""
+
+BLOCKS: Final = 100
+PROPOSALS: Final = 50
+REPORTS: Final = 100
+WITHDRAWN: Final = 200
+
+EVIDENCE: Final = 20
+"""Of blocks and proposals that are over, but for the last few, so many calls are named."""
+
+WHOLE: Final = 10
+"""So many of the last blocks and proposals name all the calls that they rest on."""
+
+_Decided = TypeVar("_Decided", Block, Proposal)
+
+
+def bounded(
+    record: CallerRecord, now: Millis, counted: Collection[Strike], strikes: int = STRIKES
+) -> CallerRecord:
+    """Give the record with no more in it than may be.
+
+    `counted` are the strikes that count at that instant: the others go first. A block in force, a proposal
+    that waits and the last decision that forgave something always stay.
+    """
+    kept = replace(
+        record,
+        strikes=_strikes(record.strikes, counted, max(STRIKES, strikes)),
+        missed=record.missed if len(record.missed) <= MISSED else _ends(record.missed),
+        blocks=_blocks(record.blocks, now),
+        proposals=_proposals(record.proposals),
+        reports=record.reports[-REPORTS:],
+        withdrawn=record.withdrawn
+        if len(record.withdrawn) <= WITHDRAWN
+        else frozenset(sorted(record.withdrawn, key=_second)[-WITHDRAWN:]),
+    )
+    was = record.dropped
+    dropped = Dropped(
+        strikes=_count(was.strikes, record.strikes, kept.strikes),
+        missed=_count(was.missed, record.missed, kept.missed),
+        blocks=_count(was.blocks, record.blocks, kept.blocks),
+        proposals=_count(was.proposals, record.proposals, kept.proposals),
+        reports=_count(was.reports, record.reports, kept.reports),
+        withdrawn=_count(was.withdrawn, record.withdrawn, kept.withdrawn),
+    )
+    return replace(kept, dropped=dropped)
+
+
+def _count(was: int, before: Collection[object], after: Collection[object]) -> int:
+    """Count on; from nothing again once nothing of the kind is left."""
+    return was + len(before) - len(after) if after else 0
+
+
+_Kept = TypeVar("_Kept")
+
+
+def _ends(kept: tuple[_Kept, ...]) -> tuple[_Kept, ...]:
+    return (kept[0], *kept[1 - MISSED :])
+
+
+def _strikes(strikes: tuple[Strike, ...], counted: Collection[Strike], most: int) -> tuple[Strike, ...]:
+    over = len(strikes) - most
+    if over <= 0:
+        return strikes
+    counting = {strike.call for strike in counted}
+    going = [strike for strike in strikes if strike.call not in counting][:over]
+    going += [strike for strike in strikes if strike.call in counting][: over - len(going)]
+    gone = {strike.call for strike in going}
+    return tuple(strike for strike in strikes if strike.call not in gone)
+
+
+def _blocks(blocks: tuple[Block, ...], now: Millis) -> tuple[Block, ...]:
+    staying = [block for block in blocks if block.holds_at(now)]
+    staying += _forgiving(blocks, [block.lifted for block in blocks])
+    return _last(blocks, staying, BLOCKS)
+
+
+def _proposals(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+    staying = [proposal for proposal in proposals if proposal.decided is None]
+    lifts = [None if proposal.confirmed else proposal.decided for proposal in proposals]
+    staying += _forgiving(proposals, lifts)
+    return _last(proposals, staying, PROPOSALS)
+
+
+def _forgiving(decided: tuple[_Decided, ...], lifts: list[Lift | None]) -> list[_Decided]:
+    """Give the one whose end forgave what was before it, the last such."""
+    forgave = [(lift.at, nth) for nth, lift in enumerate(lifts) if lift and lift.forgives]
+    return [decided[max(forgave)[1]]] if forgave else []
+
+
+def _last(decided: tuple[_Decided, ...], staying: list[_Decided], most: int) -> tuple[_Decided, ...]:
+    if len(decided) <= WHOLE:
+        return decided
+    over = len(decided) - most
+    kept = []
+    for nth, one in enumerate(decided):
+        if nth < over and one not in staying:
+            continue
+        whole = nth >= len(decided) - WHOLE or one in staying or len(one.calls) <= EVIDENCE
+        kept.append(one if whole else replace(one, calls=one.calls[-EVIDENCE:]))
+    return tuple(kept)
+
+
+def _second(call: CallId) -> tuple[int, str]:
+    """Order calls by the second that a uniqueid carries (at most ten digits); what carries none is old."""
+    second = call.rpartition("-")[2].partition(".")[0][:11]
+    return int(second) if second.isascii() and second.isdigit() else 0, call

@@ -1,0 +1,189 @@
+"""However often somebody calls, what is held on them stays small, and decides what it would have decided."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siaga112.core import bounds, decisions, policy
+from siaga112.core.books import Held, recording
+from siaga112.core.codec import dump_record, load_record
+from siaga112.core.model import (
+    DAY,
+    SECOND,
+    Block,
+    CallerRecord,
+    CallId,
+    Dropped,
+    Level,
+    Lift,
+    Millis,
+    Missed,
+    Origin,
+    Outcome,
+    Proposal,
+    ProposalCause,
+    Report,
+    Strike,
+)
+from siaga112.core.policy import PolicyRules, add_strike, prune
+from tests.samples import CALLER, NOW, RULES, entry, prank
+
+EMPTY = CallerRecord(CALLER)
+
+
+def call(nth: int) -> CallId:
+    """Make the uniqueid of a call, a second after the one before."""
+    return CallId(f"{NOW // SECOND + nth}.{nth}")
+
+
+def strike(nth: int) -> Strike:
+    """Make a strike, a second after the one before."""
+    return Strike(call(nth), NOW + nth * SECOND, Outcome.IVR_PRANK, "left_menu")
+
+
+def struck(count: int, rules: PolicyRules = RULES, step: Millis = SECOND) -> CallerRecord:
+    """Give the record after so many misuses, kept as each call keeps it."""
+    record = EMPTY
+    for nth in range(count):
+        at = NOW + nth * step
+        record = prune(add_strike(record, replace(strike(nth), at=at), rules), at, rules)
+    return record
+
+
+def test_a_caller_who_hangs_up_at_once_for_an_hour_is_held_as_a_hundred_calls_and_a_count() -> None:
+    """The first abandoned call and the last ones stay, the rest is counted, also if told again once."""
+    record = EMPTY
+    for nth in range(2_000):
+        at = NOW + nth * 50
+        record = prune(decisions.miss(record, Missed(call(nth), at, SECOND)), at, RULES)
+    assert len(record.missed) == bounds.MISSED
+    assert record.missed[0].call == call(0)
+    assert [missed.call for missed in record.missed[1:]] == [call(nth) for nth in range(1_901, 2_000)]
+    assert record.dropped == Dropped(missed=1_900)
+    for nth in (0, 17, 1_900, 1_999):
+        assert decisions.miss(record, Missed(call(nth), NOW + nth * 50, SECOND)) == record
+    assert len(dump_record(record)) < 8_000
+    assert load_record(dump_record(record)) == record
+    reached = prune(decisions.reach(record, NOW + DAY), NOW + DAY, RULES)
+    assert (reached.missed, reached.dropped) == ((), Dropped())
+
+
+def test_a_record_of_forty_thousand_calls_from_before_shrinks_with_the_next_one() -> None:
+    """What an earlier version has let grow is small after one more call, and still tells how much it was."""
+    missed = tuple(Missed(call(nth), NOW + nth, 0) for nth in range(40_000))
+    after = prune(replace(EMPTY, missed=missed), NOW + 50_000, RULES)
+    assert (len(after.missed), after.dropped.missed) == (bounds.MISSED, 40_000 - bounds.MISSED)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        RULES,
+        PolicyRules(permanent="never"),
+        PolicyRules(thresholds=(5, 10), permanent="proposed"),
+        PolicyRules(thresholds=(300,), window=365 * DAY),
+        PolicyRules(thresholds=(30,), weights={"ivr_prank": 0.1}),
+        PolicyRules(burst=60 * SECOND, thresholds=(8,)),
+        PolicyRules(temporary=(60 * SECOND,), permanent="never"),
+    ],
+    ids=["preset", "never", "two steps", "over 300", "a tenth each", "bursts", "a minute each"],
+)
+def test_no_decision_is_weakened_by_what_went(rules: PolicyRules) -> None:
+    """Over 600 misuses, whoever keeps all of them is blocked when whoever keeps 200 is, for as long."""
+    kept = whole = EMPTY
+    for nth in range(600):
+        new = strike(nth)
+        kept = prune(add_strike(kept, new, rules), new.at, rules)
+        whole = add_strike(whole, new, rules)
+        mine, theirs = kept.block_at(new.at), whole.block_at(new.at)
+        assert (mine is None) == (theirs is None), nth
+        assert mine is None or theirs is None or (mine.until, mine.step) == (theirs.until, theirs.step)
+        assert (kept.proposed is None) == (whole.proposed is None)
+    assert len(kept.strikes) + kept.dropped.strikes == 600
+    assert len(kept.strikes) <= max(bounds.STRIKES, 302)
+    assert len(dump_record(kept)) < 64_000
+
+
+def test_strikes_that_count_for_nothing_go_first() -> None:
+    """A burst of thousands, which counts as one misuse, does not push the misuses before it out."""
+    rules = PolicyRules(burst=3_600 * SECOND, thresholds=(8,))
+    record = EMPTY
+    for nth in range(5):
+        record = add_strike(record, replace(strike(nth), at=NOW - (5 - nth) * DAY), rules)
+    for nth in range(10, 1_000):
+        one = replace(strike(nth), at=NOW + nth * 100)
+        record = prune(add_strike(record, one, rules), one.at, rules)
+    assert policy.total(policy.counted_strikes(record, NOW + 100_000, rules), rules) == 6
+    assert record.strikes[-1].call == call(999)
+
+
+def test_what_was_forgiven_stays_forgiven_however_many_blocks_follow() -> None:
+    """The last lift of a person is kept, old as it is: without it, misuses before it would count again."""
+    lifted = Block(
+        Level.TEMPORARY, NOW, NOW + DAY, Origin.AUTOMATIC, "r", "b", lifted=Lift(NOW + 1, "ratna", "a clinic")
+    )
+    later = [
+        Block(Level.TEMPORARY, NOW + nth, NOW + nth + 1, Origin.AUTOMATIC, "r", "b", step=1)
+        for nth in range(2, 400)
+    ]
+    record = prune(replace(EMPTY, blocks=(lifted, *later)), NOW + 1_000, RULES)
+    assert len(record.blocks) == bounds.BLOCKS + 1
+    assert policy.forgiven_until(record) == NOW + 1
+    decided = Proposal(NOW, ProposalCause.POLICY, None, 2, "r", decided=Lift(NOW + 5, "ratna", "a school"))
+    others = [replace(decided, at=NOW + nth, confirmed=True) for nth in range(200)]
+    held = prune(replace(EMPTY, proposals=(decided, *others)), NOW + 1_000, RULES)
+    assert policy.forgiven_until(held) == NOW + 5
+    assert len(held.proposals) <= bounds.PROPOSALS + 1
+
+
+def test_a_block_in_force_and_a_proposal_that_waits_are_never_dropped() -> None:
+    """Whatever comes after them, and they name every call that they rest on."""
+    calls = tuple(call(nth) for nth in range(200))
+    holding = Block(Level.PERMANENT, NOW, None, Origin.MANUAL, "threats", "ratna", calls)
+    ended = [replace(holding, level=Level.TEMPORARY, until=NOW + nth) for nth in range(1, 300)]
+    waiting = Proposal(NOW, ProposalCause.POLICY, None, 2, "r", calls)
+    decided = [replace(waiting, decided=Lift(NOW, "b", "r", forgives=False)) for _ in range(300)]
+    record = replace(EMPTY, blocks=(holding, *ended), proposals=(waiting, *decided))
+    after = prune(record, NOW + DAY, RULES)
+    assert after.block_at(NOW + DAY) == holding
+    assert after.proposed == waiting
+    assert [len(block.calls) for block in after.blocks[-bounds.WHOLE :]] == [200] * bounds.WHOLE
+    assert len(dump_record(after)) < 250_000
+
+
+def test_the_rest_is_bounded_too() -> None:
+    """Reports and corrected marks: the newest stay, with the number of the others."""
+    reports = tuple(Report(call(nth), NOW + nth) for nth in range(500))
+    withdrawn = frozenset(call(nth) for nth in range(500))
+    after = prune(replace(EMPTY, reports=reports, withdrawn=withdrawn), NOW + DAY, RULES)
+    assert after.reports == reports[-bounds.REPORTS :]
+    assert after.withdrawn == {call(nth) for nth in range(300, 500)}
+    assert after.dropped == Dropped(reports=400, withdrawn=300)
+
+
+def test_a_strike_more_on_a_full_record_is_counted_as_one() -> None:
+    """Metrics and tallies count what is new, not how long the list is."""
+    full = struck(bounds.STRIKES)
+    one = entry(prank(1, NOW + DAY))
+    plan = recording(one, Held(full, 1, None), RULES)
+    assert plan.misused
+    assert "strikes:ivr_prank" in plan.change.tallies
+    assert plan.change.replacement
+    assert plan.change.replacement.record.dropped.strikes == 1
+    again = recording(one, Held(plan.change.replacement.record, 2, one), RULES)
+    assert not again.misused
+    assert again.change.replacement is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=400, unique_by=lambda pair: pair[0]),
+    st.integers(0, 10**9),
+)
+def test_bounding_twice_changes_nothing_more(some: list[tuple[int, bool]], now: int) -> None:
+    """What is bounded is bounded: retention that looks again writes nothing."""
+    strikes = tuple(strike(nth) for nth, _ in sorted(some))
+    missed = tuple(Missed(call(nth), NOW + nth, 0) for nth, waits in sorted(some) if waits)
+    once = prune(replace(EMPTY, strikes=strikes, missed=missed), NOW + now, RULES)
+    assert prune(once, NOW + now, RULES) == once
