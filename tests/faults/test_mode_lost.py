@@ -25,7 +25,7 @@ from tests.waiting import within
 
 REASON: Final = ("--reason", "a flood")
 AT_MOST_SECONDS: Final = 1.0
-STARTS: Final = 200
+STARTS: Final = 50
 FEW_STARTS: Final = 4
 EACH_SECOND: Final = 500
 """How many callers ask, as long as a daemon is up."""
