@@ -124,6 +124,9 @@ prompts:
 # The versions that the tests passed with, without the address of any package index.
 constraints: $(READY)
 	$(PYTHON) -m pip freeze --exclude-editable | grep '==' > constraints.txt
+	$(PYTHON) -m pip install -qq --disable-pip-version-check uv
+	$(VENV)/bin/uv pip compile pyproject.toml -c constraints.txt --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate -q -o requirements.lock
 
 $(READY): pyproject.toml constraints.txt tests/lab/prepare
 	@sh tests/lab/prepare $(VENV)

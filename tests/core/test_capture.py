@@ -1,5 +1,8 @@
 """Captures: what is written is read again; pseudonyms hide the caller and change nothing else."""
 
+from pathlib import Path
+from typing import Final
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,10 +11,13 @@ from siaga112.core import capture
 from siaga112.core.caller_id import canonical
 from siaga112.core.calls import Dialplan
 from siaga112.core.events import ChannelSeen, Interrupted, MemberSeen, Place, QueuesSeen, Resumed, WaitingSeen
-from siaga112.core.model import OperatorState
+from siaga112.core.model import Entry, OperatorState
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.pseudonym import Pseudonyms
+from siaga112.core.replay import Replay
+from tests.core.streams import GOLDEN
 from tests.core.test_events import message
+from tests.samples import RULES
 
 HEADER = capture.Header(
     "22.10.1",
@@ -85,6 +91,66 @@ def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
     assert b"Uniqueid: 1795463311.0\r\n" in hidden
     assert b"Timestamp: 1795463311.123456\r\n" in hidden
     assert Pseudonyms(b"k").hide(b"CallerIDNum: anonymous") == b"CallerIDNum: anonymous"
+
+
+HOSTILE: Final = (
+    "081234567890", "+6281234567890", "0812-3456-7890", "0812 3456 7890", "(0812) 3456.7890",
+    "0812/3456/7890", "0812.3456.7890", "+62 812-3456-7890", "0812--3456  7890", "x081234567890y",
+    "081234567890.1", "0812_3456_7890",
+)  # fmt: skip
+HEADERS: Final = (
+    "DialString", "Channel", "DestChannel", "AccountCode", "Value", "AppData", "Exten",
+    "Interface", "CallerIDNum", "DestCallerIDNum", "Variable", "Call", "Mark", "AnythingElse",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spelled", HOSTILE)
+def test_a_number_is_hidden_in_every_header_and_spelling(spelled: str) -> None:
+    """Whatever the header and however it is written, no digits of a caller's number leave the house."""
+    for header in HEADERS:
+        for value in (
+            spelled,
+            f"PJSIP/{spelled}@trunk",
+            f"PJSIP/{spelled}-0000002a",
+            f"Local/{spelled}@x-0000002a;1",
+        ):
+            line = f"Event: Newexten\r\n{header}: {value}\r\nUniqueid: 1795463311.0".encode()
+            hidden = Pseudonyms(b"k").hide(line).decode()
+            digits = "".join(c for c in hidden.split("\r\n")[1] if c.isdigit())
+            assert "81234567890" not in digits, hidden
+            assert hidden.endswith("\r\nUniqueid: 1795463311.0")
+            if not {" ", "("} & set(spelled) and value.endswith(
+                ("-0000002a", ";1")
+            ):  # as Asterisk names them
+                assert "-0000002a" in hidden
+
+
+def test_a_name_is_hidden_wherever_it_stands() -> None:
+    """A name that a header tells is gone from values and arguments too, in this message and later ones."""
+    hide = Pseudonyms(b"k").hide
+    first = hide(b"Event: Newexten\r\nCallerIDName: Ibu Siti\r\nAppData: CALLERID(name)=Ibu Siti,112")
+    later = hide(b"Event: VarSet\r\nVariable: GREETING\r\nValue: for Ibu Siti")
+    other = hide(b"Event: VarSet\r\nVariable: CALLERID(name)\r\nValue: Pak Budi")
+    assert b"Siti" not in first + later
+    assert b"Budi" not in other
+    assert b"CALLERID(name)=x,112" in first
+
+
+@pytest.mark.parametrize("file", sorted(GOLDEN.glob("22/*.ami")), ids=lambda path: path.stem)
+def test_a_hidden_capture_means_the_same(file: Path) -> None:
+    """Every recorded call has the same outcome with pseudonyms: else the capture would be of no use."""
+    head, *rest = capture.messages(file.read_bytes())
+    hide = Pseudonyms(b"k").hide
+    ends = [
+        [(str(e.finding.call.id), e.finding.outcome, e.finding.reason) for e in _ended(head, messages)]
+        for messages in (rest, [hide(message) for message in rest])
+    ]
+    assert ends[0] == ends[1]
+
+
+def _ended(head: bytes, messages: list[bytes]) -> list[Entry]:
+    header = capture.read_header(head)
+    return list(Replay(header.dialplan, header.rules, RULES).run(map(capture.read, messages)))
 
 
 @pytest.mark.parametrize(

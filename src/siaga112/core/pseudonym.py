@@ -8,14 +8,25 @@ import hashlib
 import re
 from typing import Final
 
-_NUMBER: Final = re.compile(rb"(?<![0-9.])(\+?[0-9]{7,17})(?![0-9.])")
-"""Runs of digits as long as a number; not uniqueids and timestamps, which have a point."""
-
-_HEADERS: Final = re.compile(
-    rb"^((?:[A-Za-z]*(?:CallerID|ConnectedLine)(?:Num|Name)|Exten|Extension|Value|AppData): "
-    rb"|Channel-Seen: (?:[^ ]+ ){7}|Member-Seen: (?:[^ ]+ ){2})([^\r]*)",
-    re.MULTILINE,
+_TECHNICAL: Final = re.compile(
+    rb"(?:Event|Privilege|Siaga112|Queue-Seen|Waiting-Seen|Uptime|LastReload|ActionID"
+    rb"|[A-Za-z]*(?:Uniqueid|[Ll]inkedid|Timestamp|Time|State|StateDesc|Priority|Cause|Cause-txt))"
 )
+"""Headers in which nothing is of a person: ids, times, states. All others may hold a number."""
+
+_PERSON: Final = re.compile(rb"[A-Za-z0-9]*(?:CallerID|ConnectedLine)Name|EffectiveConnectedLineName")
+_NAMING: Final = re.compile(rb"^Variable: [^\r\n]*NAME", re.IGNORECASE | re.MULTILINE)
+
+_CALL_ID: Final = rb"(?<![0-9.])1[0-9]{9}\.[0-9]{1,9}(?![0-9.])"
+_CHANNEL: Final = (
+    rb"(?P<driver>\b[A-Za-z][A-Za-z0-9]*/)(?P<peer>[^\s,&|()]*)(?P<serial>-[0-9a-f]{8}(?:;[12])?)(?![\w-])"
+)
+_NUMBER: Final = rb"(?P<number>\+?(?:[0-9](?:[%s]{0,3}(?=[0-9]))?){7,17})(?![0-9])"
+_LINE: Final = re.compile(b"|".join((rb"(?P<id>" + _CALL_ID + b")", _CHANNEL, _NUMBER % rb" \-./()_")))
+_SEEN: Final = re.compile(b"|".join((rb"(?P<id>" + _CALL_ID + b")", _CHANNEL, _NUMBER % rb"\-./()_")))
+"""In our own rows blanks part one field from the next, and no number."""
+
+_NAMES_KEPT: Final = 4_096
 _PREFIXES: Final = (b"+628", b"00628", b"628", b"08", b"+62", b"0062", b"62", b"0")
 
 
@@ -24,20 +35,51 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._names: dict[bytes, None] = {}
 
     def hide(self, message: bytes) -> bytes:
-        """Replace every number and name of a person in a message."""
-        return _HEADERS.sub(self._header, message)
+        """Replace every number and name of a person in a message, in whatever header it stands.
+
+        A name is known by the headers that are for it, and then replaced wherever else it stands.
+        """
+        lines = message.split(b"\r\n")
+        for line in lines:
+            name, _, value = line.partition(b": ")
+            if _PERSON.fullmatch(name) and len(value) > 1 and value != b"<unknown>":
+                self._names[value] = None
+        if len(self._names) > _NAMES_KEPT:
+            self._names = dict.fromkeys(list(self._names)[_NAMES_KEPT // 2 :])
+        naming = _NAMING.search(message) is not None
+        return b"\r\n".join(self._line(line, naming=naming) for line in lines)
 
     def of(self, number: str) -> str:
         """Replace one number."""
         return self._number(number.encode()).decode()
 
-    def _header(self, found: "re.Match[bytes]") -> bytes:
-        name, value = found[1], found[2]
-        if b"Name: " in name and value not in {b"", b"<unknown>"}:
-            return name + b"x"
-        return name + _NUMBER.sub(lambda number: self._number(number[1]), value)
+    def _line(self, line: bytes, *, naming: bool) -> bytes:
+        name, colon, value = line.partition(b": ")
+        if not colon:
+            name, value = b"", line
+        if _TECHNICAL.fullmatch(name):
+            return line
+        if _PERSON.fullmatch(name) or (naming and name == b"Value"):
+            return name + colon + (value if value in {b"", b"<unknown>"} else b"x")
+        for known in self._names:
+            if known in value and not known.isdigit():
+                value = value.replace(known, b"x")
+        return name + colon + self._text(value, _SEEN if name.endswith(b"-Seen") else _LINE)
+
+    def _text(self, text: bytes, form: "re.Pattern[bytes]") -> bytes:
+        return form.sub(lambda found: self._found(found, form), text)
+
+    def _found(self, found: "re.Match[bytes]", form: "re.Pattern[bytes]") -> bytes:
+        if found["id"]:
+            return found[0]
+        if found["serial"]:
+            return found["driver"] + self._text(found["peer"], form) + found["serial"]
+        spelled = found["number"]
+        digits = iter(self._number(bytes(c for c in spelled if c in b"+0123456789")))
+        return bytes(next(digits) if c in b"+0123456789" else c for c in spelled)
 
     def _number(self, number: bytes) -> bytes:
         prefix = next((p for p in _PREFIXES if number.startswith(p)), b"")
