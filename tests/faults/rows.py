@@ -108,7 +108,7 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "a block for longer than a century, and records that cannot be read",
             "refused; every listing shows the rest and names them",
         ),
-        "odd_junk": Row("random junk in every place at once, three seeds (full: thirty)", "starts, screens"),
+        "odd_junk": Row("random junk in every place at once", "starts, screens"),
     },
     "Policy": {
         "policy_edge": Row("window edge ± 1 ms", "counts until, not from"),
