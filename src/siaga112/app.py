@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.adapters.state_dir import keep_private
-from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager
+from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, Supervisor
 from siaga112.core.calls import Tracker
 from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Millis
@@ -182,6 +183,7 @@ class Daemon:
     _appliers: list[Callable[[Settings], None]] = field(default_factory=list)
     _manager: ServiceManager = field(default_factory=ServiceManager)
     _descriptors: Descriptors = field(default_factory=Descriptors)
+    _supervisor: Supervisor = field(default_factory=Supervisor)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; while it starts they are heeded too, at once."""
@@ -237,7 +239,7 @@ class Daemon:
         outbox: SqliteOutbox | None = None
 
         if self.only is not Half.SCREEN:
-            outbox = SqliteOutbox(settings.state_dir / "outbox.db")
+            outbox = SqliteOutbox(settings.state_dir / "outbox.db", metrics.lost)
             await outbox.open()
             stack.push_async_callback(outbox.close)
             source = AmiSource(ami_address(settings), metrics, now)
@@ -249,6 +251,7 @@ class Daemon:
             metrics,
             ready=lambda: {
                 "redis": watch.store_up,
+                "parts": not self._supervisor.ended,
                 **{name: part() for name, part in ready.items()},
             },
             refresh=lambda: metrics.pending(outbox.pending if outbox else 0),
@@ -365,7 +368,7 @@ class Daemon:
             tracker.renumber(new.number_plan())
 
         self._appliers.append(apply)
-        self._parts += [lambda: pipeline.run(source), recorder.run, keeper.run, publisher.run]
+        self._parts += [partial(pipeline.run, source), recorder.run, keeper.run, publisher.run]
 
     @staticmethod
     async def _show_store(store: RedisStore, metrics: Metrics) -> None:
@@ -378,8 +381,8 @@ class Daemon:
             await asyncio.sleep(COUNT_SECONDS)
 
     async def _until(self, stopping: asyncio.Event) -> None:
-        """Run all parts; end when told, or when one of them ends, which none should."""
-        tasks = [asyncio.create_task(part()) for part in self._parts]
+        """Run all parts until told to stop; one that ends, which none should, ends no other."""
+        tasks = [asyncio.create_task(self._supervisor.keep(part)) for part in self._parts]
         stop = asyncio.create_task(stopping.wait())
         done, left = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
         while left:  # again, if need be: a driver that is cancelled at a bad moment calls it a failed command

@@ -107,6 +107,19 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "the tracking half stopped (SIGSTOP), the screening half beside it", "no verdict slower"
         ),
     },
+    "Rows that cannot be recorded": {
+        "odd_rows": Row(
+            "impossible entries in the outbox, queue_log, AMI and Redis, at the start and while it runs",
+            "starts, screens, records the rest; each aside and counted",
+        ),
+        "odd_outbox": Row("outbox.db that is no database, or another's", "starts, screens; the file kept"),
+        "odd_redis": Row("a database that the user may not SELECT; a Redis that is none", "starts, ALLOW"),
+        "odd_span": Row(
+            "a block for longer than a century, and records that cannot be read",
+            "refused; every listing shows the rest and names them",
+        ),
+        "odd_junk": Row("random junk in every place at once", "starts, screens"),
+    },
     "Policy": {
         "policy_edge": Row("window edge ± 1 ms", "counts until, not from"),
         "policy_expiry": Row("expiry race", "the block ends on the millisecond"),

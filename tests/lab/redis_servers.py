@@ -92,7 +92,7 @@ class RedisServer:
             reap(self._process)
             self._process = None
 
-    def ask(self, *command: str | int) -> Any:
+    def ask(self, *command: str | int | bytes) -> Any:
         """Ask it as its administrator."""
         with Redis(unix_socket_path=str(self._socket), decode_responses=True) as redis:
             return redis.execute_command(*command)

@@ -1,7 +1,7 @@
 """From the PBX's events to the ledger and the strikes: nothing lost, nothing twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -51,6 +51,7 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.failures = 0
         self.noted: dict[CallId, Entry] = {}
+        self.aside: dict[int, tuple[Entry | Reached, str]] = {}
         self._rows: dict[int, Entry | Reached] = {}
         self._last = 0
         self._changed = asyncio.Condition()
@@ -85,6 +86,10 @@ class MemoryOutbox:
         """Give the oldest entries."""
         self._may_fail()
         return [(key, row) for key, row in self._rows.items() if key > after][:limit]
+
+    async def set_aside(self, reasons: Mapping[int, str]) -> None:
+        """Keep entries apart."""
+        self.aside |= {key: (self._rows.pop(key), reason) for key, reason in reasons.items()}
 
     async def drop(self, keys: Sequence[int]) -> None:
         """Forget entries."""

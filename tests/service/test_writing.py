@@ -143,20 +143,24 @@ async def test_the_end_waits_for_the_disk_however_often_it_is_told(disk: Disk, w
     assert disk.waiting == ENTRIES[:2]
 
 
-async def test_a_mistake_of_ours_is_not_swallowed(
-    disk: Disk, writer: Writer, monkeypatch: pytest.MonkeyPatch
+async def test_an_entry_that_cannot_be_spelled_costs_no_other(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is no failure of the disk comes out at whoever puts the next."""
+    """What is no failure of the disk is counted as lost, told, and takes nothing else with it."""
+    append, odd, meter = MemoryOutbox.append, ENTRIES[1], KeptMeter()
+    writer = Writer(disk, meter)
 
-    async def wrong(_: object) -> None:
-        raise KeyError("ours")
+    async def wrong(settled: Sequence[Entry | Reached]) -> None:
+        if odd in settled:
+            raise KeyError("ours")
+        await append(disk, settled)
 
     monkeypatch.setattr(disk, "append", wrong)
-    writer.put(ENTRIES[:1], [])
-    with pytest.raises(KeyError):
+    with capture_logs() as logs:
+        writer.put(ENTRIES[:3], [])
         await writer.written()
-    with pytest.raises(KeyError):
-        writer.put(ENTRIES[1:2], [])
+    assert [row for _, row in await disk.oldest(9)] == [ENTRIES[0], ENTRIES[2]]
+    assert (meter.lost_count, [line["lost"] for line in logs]) == (1, [1])
 
 
 # ── in the event flow ────────────────────────────────────────────────────────────────────────────

@@ -351,6 +351,7 @@ class AmiSource:
         self._address = address
         self._meter = meter
         self._clock = clock
+        self._session: Session | None = None
         self.connected = False
 
     def __repr__(self) -> str:
@@ -364,6 +365,8 @@ class AmiSource:
 
         """
         attempt = 0
+        if self.connected:  # whoever followed before has failed: what they had begun to read is lost
+            yield self._interrupted("lost")
         while True:
             inbox, self._reader = Inbox(), Reader()
             session = Session(
@@ -373,6 +376,9 @@ class AmiSource:
                 username=self._address.username,
                 secret=self._address.secret,
             )
+            if self._session:
+                self._session.close()
+            self._session = session
             cause = "lost"
             try:
                 begun = await self._begin(session)
@@ -399,14 +405,17 @@ class AmiSource:
             finally:
                 session.close()
             if self.connected:
-                self.connected = False
-                self._meter.ami_connected(up=False)
-                self._meter.ami_gap(cause)
-                _log.warning("ami_lost", calls="in progress become unknown")
-                yield self._taped([Interrupted(self._clock(), cause)])
+                yield self._interrupted(cause)
             self._meter.ami_reconnect(cause)
             await asyncio.sleep(BACK_OFF[min(attempt, len(BACK_OFF) - 1)] if cause != "lost" else BACK_OFF[0])
             attempt += 1
+
+    def _interrupted(self, cause: str) -> list[Event]:
+        self.connected = False
+        self._meter.ami_connected(up=False)
+        self._meter.ami_gap(cause)
+        _log.warning("ami_lost", calls="in progress become unknown")
+        return self._taped([Interrupted(self._clock(), cause)])
 
     def _taped(self, events: list[Event]) -> list[Event]:
         if self._tape:

@@ -216,7 +216,7 @@ class Metrics:
         self._series.outbox_pending.labels(self._site).set(count)
 
     def lost(self, count: int) -> None:
-        """Count ended calls that could not be kept."""
+        """Count ended calls that could not be kept, or that were set aside since they cannot be recorded."""
         self._series.outbox_lost.labels(self._site).inc(count)
 
     def ami_connected(self, *, up: bool) -> None:

@@ -7,7 +7,8 @@ between a hang-up and its `append` would else never know that there was a call.
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +22,22 @@ from siaga112.errors import SiagaError
 
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS outbox (key INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS unreadable (key INTEGER PRIMARY KEY, entry TEXT)",
+    "CREATE TABLE IF NOT EXISTS aside (key INTEGER PRIMARY KEY, at INTEGER, reason TEXT, entry)",
     "CREATE TABLE IF NOT EXISTS in_progress (call TEXT PRIMARY KEY, entry TEXT NOT NULL)",
 )
 _INSERT: Final = "INSERT INTO outbox (entry) VALUES (?)"
 _DELETE: Final = "DELETE FROM outbox WHERE key = ?"
 _NOTE: Final = "INSERT OR REPLACE INTO in_progress VALUES (?, ?)"
+_LOOKS: Final = (
+    "SELECT key, entry FROM outbox LIMIT 1",
+    "SELECT key, at, reason, entry FROM aside LIMIT 1",
+    "SELECT call, entry FROM in_progress LIMIT 1",
+)
+_ASIDE: Final = "INSERT INTO aside (at, reason, entry) SELECT ?, ?, entry FROM outbox WHERE key = ?"
+_NOTE_ASIDE: Final = (
+    "INSERT INTO aside (at, reason, entry) SELECT ?, ?, entry FROM in_progress WHERE rowid = ?"
+)
+_NOTE_OVER: Final = "DELETE FROM in_progress WHERE rowid = ?"
 _OVER: Final = "DELETE FROM in_progress WHERE call = ?"
 
 _Statement = tuple[str, Sequence[tuple[object, ...]]]
@@ -52,14 +63,20 @@ _WORDS: Final = {
 """What SQLite could not do, by its primary result code (sqlite.org/rescode.html)."""
 
 
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR})
+"""It is no outbox, or none of ours: a table has other columns, or there is something else by its name."""
+
+
 class SqliteOutbox:
     """Entries in the order in which they came, durable when `append` returns.
 
     Whatever SQLite cannot do (no room, no right, a bad disk) is an OSError.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lost: Callable[[int], None] = lambda _: None) -> None:
         self._path = path
+        self._lost = lost  # told of each entry, or damaged file, that is set aside
+        self._damaged = 0
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._filled: Final = asyncio.Event()
         self._database: sqlite3.Connection | None = None
@@ -74,24 +91,58 @@ class SqliteOutbox:
 
         """
         try:
-            self.pending = await self._run(self._open)
+            self.pending, aside = await self._run(self._open)
         except OSError as error:
             raise SiagaError(
                 f"{self._path}: the outbox cannot be opened ({error}); is state_dir writable?"
             ) from error
+        if self._damaged:
+            self._lost(self._damaged)
+        if aside:
+            _log.warning("outbox_aside", entries=aside, kept=f"{self._path}, table aside")
 
-    def _open(self) -> int:
+    def _open(self) -> tuple[int, int]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as error:
+            if _code(error) not in _DAMAGED:
+                raise
+            self._move_away(error)
+            return self._connect()
+
+    def _connect(self) -> tuple[int, int]:
         # SQLite would make it for all to read; -wal and -shm get the rights that it has.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA secure_delete=ON")  # a number that was dropped is in no free page
-        database.execute("PRAGMA cache_size=-256")  # KiB: what waits here is little, and soon gone
-        for statement in _SCHEMA:
-            database.execute(statement)
+        try:
+            database.text_factory = bytes  # what is no UTF-8 spoils one entry, not the reading of all
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA secure_delete=ON")  # a number that was dropped is in no free page
+            database.execute("PRAGMA cache_size=-256")  # KiB: what waits here is little, and soon gone
+            for statement in _SCHEMA:
+                database.execute(statement)
+            for look in _LOOKS:
+                database.execute(look).fetchone()
+            waiting, aside = (
+                int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our names
+                for table in ("outbox", "aside")
+            )
+        except BaseException:
+            database.close()
+            raise
         self._database = database
-        return int(database.execute("SELECT count(*) FROM outbox").fetchone()[0])
+        return waiting, aside
+
+    def _move_away(self, error: sqlite3.Error) -> None:
+        """Put a file that is no outbox aside: calls must go on, and whoever looks may save what is in it."""
+        kept = self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
+        self._path.rename(kept)
+        for part in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                Path(f"{self._path}{part}").rename(f"{kept}{part}")
+        self._damaged += 1
+        _log.error("outbox_damaged", detail=str(error), kept=str(kept), remedy="see the runbook, Outbox lost")
 
     async def note(self, begun: Sequence[Entry]) -> None:
         """Note calls in progress. A crash of this process leaves the note; one of the machine may not."""
@@ -100,18 +151,25 @@ class SqliteOutbox:
 
     async def settle_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
         """Settle what was noted and is followed no more, as it was noted; give it."""
-        noted = await self._run(lambda: self._db.execute("SELECT call, entry FROM in_progress").fetchall())
-        left = []
-        for call, text in noted:
-            if followed(CallId(call)):
+        noted = await self._run(
+            lambda: self._db.execute("SELECT rowid, call, entry FROM in_progress").fetchall()
+        )
+        left, over = [], []
+        for row, call, text in noted:
+            if isinstance(call, bytes) and followed(CallId(call.decode("utf-8", "replace"))):
                 continue
             try:
                 left.append(load_entry(text))
+                over.append((row,))
             except ValueError as error:
-                await self._run(lambda call=call: self._write((_OVER, [(call,)])))  # type: ignore[misc]
-                _log.error("outbox_unreadable", call=call, detail=str(error), kept="not")
+                reason, at = f"not to be read: {error}", time.time_ns() // 1_000_000
+                move = (_NOTE_ASIDE, [(at, reason, row)]), (_NOTE_OVER, [(row,)])
+                await self._run(lambda move=move: self._write(*move))  # type: ignore[misc]
+                self._lost(1)
+                _log.error("outbox_unreadable", detail=str(error), kept="in the table aside")
         if left:
             await self.append(left)
+            await self._run(lambda: self._write((_NOTE_OVER, over)))  # also one that stands under another id
         return left
 
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
@@ -136,14 +194,18 @@ class SqliteOutbox:
             try:
                 entries.append((int(key), load_settled(text)))
             except ValueError as error:
-                await self._set_aside(key)
-                _log.error("outbox_unreadable", key=key, detail=str(error), kept="in the table unreadable")
+                await self.set_aside({key: f"not to be read: {error}"})
         return entries
 
-    async def _set_aside(self, key: int) -> None:
-        move = "INSERT INTO unreadable SELECT key, entry FROM outbox WHERE key = ?"
-        await self._run(lambda: self._write((move, [(key,)]), (_DELETE, [(key,)])))
-        self.pending -= 1
+    async def set_aside(self, reasons: Mapping[int, str]) -> None:
+        """Keep entries apart, with why, for a person to look at; what waits behind them goes on."""
+        at = time.time_ns() // 1_000_000
+        moved = [(at, reason, key) for key, reason in reasons.items()]
+        await self._run(lambda: self._write((_ASIDE, moved), (_DELETE, [(key,) for key in reasons])))
+        self.pending -= len(reasons)
+        self._lost(len(reasons))
+        for key, reason in reasons.items():
+            _log.error("set_aside", key=key, detail=reason, kept=f"{self._path}, table aside")
 
     async def drop(self, keys: Sequence[int]) -> None:
         """Forget entries that the store now has."""
@@ -189,4 +251,9 @@ class SqliteOutbox:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
-            raise OSError(_WORDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, str(error))) from error
+            raise OSError(_WORDS.get(_code(error), str(error))) from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Give SQLite's primary result code."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

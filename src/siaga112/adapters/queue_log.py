@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from siaga112.core.model import SECOND, Millis
+from siaga112.core.model import SECOND, Millis, credible
 
 BLOCK: Final = 1 << 20
 _SECONDS: Final = re.compile(r"([0-9]{1,12})[.|]")
@@ -20,7 +20,10 @@ class QueueLogFile:
 
     async def lines(self, since: Millis) -> Sequence[str]:
         """Give the lines written since then, oldest first. Raises OSError if there is no such file."""
-        return await asyncio.to_thread(self._lines, since)
+        try:
+            return await asyncio.to_thread(self._lines, since)
+        except ValueError as error:  # a NUL in the path
+            raise OSError(f"{str(self._path)!r} names no file") from error
 
     def _lines(self, since: Millis) -> Sequence[str]:
         with self._path.open("rb") as file:
@@ -46,4 +49,5 @@ def _begins_before(data: bytes, since: Millis) -> bool:
 
 def _epoch(line: str) -> Millis | None:
     found = _SECONDS.match(line)
-    return int(found[1]) * SECOND + SECOND - 1 if found else None
+    at = int(found[1]) * SECOND + SECOND - 1 if found else 0
+    return at if credible(at) else None  # else a damaged line would hide those before it

@@ -79,6 +79,11 @@ async def examine(client: "Redis | RedisCluster", site: str) -> RedisSeen | NotS
 
 
 async def _ask(client: Any, key: str) -> RedisSeen:
+    try:
+        await client.ping()
+    except NoPermissionError as error:
+        if "'select'" in str(error):  # each question would fail like it, and none is at fault
+            raise
     mode = await _permitted(client, "GET", key)
     lacking, excessive = await _rights(client, key)
     return RedisSeen(

@@ -49,7 +49,7 @@ from siaga112.core.model import (
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import LIFE, Snapshot
 from siaga112.core.switching import Switch
-from siaga112.service.ports import News, Place, StoreBrokenError, Written
+from siaga112.service.ports import News, Place, StoreBrokenError, UnrecordableError, Written
 
 _T = TypeVar("_T")
 
@@ -80,6 +80,8 @@ class RedisStore:
         self._keys = Keys(site)
         self._keep_calls = keep_calls
         self._keep_audit = keep_audit
+        self.unreadable: Final[dict[str, str]] = {}
+        """What a listing had to leave out, and why: it must not fail for one record."""
 
     def __repr__(self) -> str:
         return f"<RedisStore {self._keys.site}>"
@@ -112,11 +114,15 @@ class RedisStore:
         self, wanted: Sequence[tuple[Caller | None, CallId | None]]
     ) -> Sequence[Held | StoreBrokenError]:
         """Give what is held on callers and of calls, in one trip."""
-        asked = [self._questions(caller, call) for caller, call in wanted]
+        asked = [_alone(lambda one=one: self._questions(*one)) for one in wanted]  # type: ignore[misc]
+        sound = [questions for questions in asked if not isinstance(questions, StoreBrokenError)]
         with mapped():
-            answers = iter(await together(self._redis, [one for questions in asked for one in questions]))
+            answers = iter(await together(self._redis, [one for questions in sound for one in questions]))
         found: list[Held | StoreBrokenError] = []
         for (caller, _), questions in zip(wanted, asked, strict=True):
+            if isinstance(questions, StoreBrokenError):
+                found.append(questions)
+                continue
             mine = [next(answers) for _ in questions]
             try:
                 found.append(_held(caller, mine))
@@ -144,13 +150,19 @@ class RedisStore:
 
     async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
         """Write changes in one trip, each by one script."""
+        scripts = [
+            _alone(lambda one=one: write_script(self._keys, one, self._keep_calls, self._keep_audit))  # type: ignore[misc]
+            for one in changes
+        ]
+        sound = [script for script in scripts if not isinstance(script, StoreBrokenError)]
         with mapped():
-            scripts = [
-                write_script(self._keys, change, self._keep_calls, self._keep_audit) for change in changes
-            ]
-            answers = await together(self._redis, scripts)
+            answers = iter(await together(self._redis, sound))
         written: list[Written | StoreBrokenError] = []
-        for answer in answers:
+        for script in scripts:
+            if isinstance(script, StoreBrokenError):
+                written.append(script)
+                continue
+            answer = next(answers)
             try:
                 with mapped():
                     if isinstance(answer, Exception):
@@ -232,9 +244,30 @@ class RedisStore:
             with mapped():
                 trip = self._redis.pipeline(transaction=False)
                 for caller in callers[n : n + _TOGETHER]:
-                    trip.hget(self._keys.caller(Caller(caller.decode())), "doc")
-                read += [load(doc) for doc in await trip.execute() if doc]
+                    trip.hget(self._keys.caller(Caller(caller.decode("utf-8", "replace"))), "doc")
+                docs = await trip.execute(raise_on_error=False)
+            for caller, doc in zip(callers[n : n + _TOGETHER], docs, strict=True):
+                if doc:
+                    read += self._readable(caller, doc, load)
         return read
+
+    def _all_readable(self, name: bytes, texts: Sequence[bytes], load: Callable[[bytes], _T]) -> list[_T]:
+        """Read all, one by one only where one of them cannot be: the ledger is long."""
+        try:
+            return [load(text) for text in texts]
+        except ValueError:
+            return [one for text in texts for one in self._readable(name, text, load)]
+
+    def _readable(self, name: bytes, found: Any, load: Callable[[bytes], _T]) -> list[_T]:
+        """Read one of many, or note that it cannot be."""
+        try:
+            with mapped():
+                if isinstance(found, Exception):
+                    raise found
+                return [load(found)]
+        except StoreBrokenError as error:
+            self.unreadable[name.decode("utf-8", "replace")] = str(error)
+            return []
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""
@@ -298,8 +331,8 @@ class RedisStore:
     ) -> AsyncIterator[Sequence[_T]]:
         for day in self._day_keys(since, until):
             with mapped():
-                rows = [load(text) for text in await self._redis.hvals(day)]
-            yield rows
+                found = await self._redis.hvals(day)
+            yield self._all_readable(day.encode(), found, load)
 
     def _day_keys(self, since: Millis, until: Millis) -> Iterator[str]:
         return (self._keys.day(day) for day in range(since // DAY * DAY, until, DAY))
@@ -310,13 +343,13 @@ class RedisStore:
         """Give the lines of that time, oldest first."""
         with mapped():
             lines = await self._redis.zrange(self._keys.site_wide("audit"), since, f"({until}", byscore=True)
-            return [load_deed(line) for line in lines]
+        return self._all_readable(b"a line of the audit trail", lines, load_deed)
 
     async def erase_deeds(self, subject: str) -> int:
         """Delete the lines about a subject; say how many there were."""
         with mapped():
             lines = await self._redis.zrange(self._keys.site_wide("audit"), 0, -1)
-            gone = [line for line in lines if load_deed(line).subject == subject]
+            gone = [line for line in lines if _subject(line) == subject]
             return int(await self._redis.zrem(self._keys.site_wide("audit"), *gone)) if gone else 0
 
     async def tallies(self) -> Mapping[str, int]:
@@ -406,6 +439,22 @@ class RedisStore:
         except (KeyError, ValueError):  # not an entry of ours: what it stands for may be missed
             return None
         return News(_place(*found[-1]), changes)
+
+
+def _alone(spell: Callable[[], _T]) -> _T | UnrecordableError:
+    """Spell one of many: what cannot be must not keep the others back."""
+    try:
+        return spell()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is this one alone
+        return UnrecordableError(f"not to be written: {error}")
+
+
+def _subject(line: bytes) -> str | None:
+    """Give whom a line of the audit trail is about; None where it cannot be read."""
+    try:
+        return load_deed(line).subject
+    except ValueError:
+        return None
 
 
 def _place(id_: bytes, fields: Mapping[bytes, bytes]) -> Place:

@@ -8,6 +8,7 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     ClusterError,
+    InvalidResponse,
     MasterDownError,
     MaxConnectionsError,
     NoPermissionError,
@@ -22,10 +23,13 @@ from siaga112.reasons import plainly
 
 _LOGIN: Final = "it refuses our user or password"
 
+_SELECT: Final = "its user may not SELECT another database than 0: leave the number out of the address"
+
 _CLASSES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (MasterNotFoundError, "no sentinel that answers knows a master of that name"),
     (AuthenticationError, _LOGIN),
     (AuthorizationError, _LOGIN),
+    (InvalidResponse, "what answers there is no Redis"),
     (BusyLoadingError, "it is still reading its files"),
     (MaxConnectionsError, "too many questions at once"),
     (NoPermissionError, "its user may not do that"),
@@ -58,7 +62,8 @@ def told(error: BaseException) -> str:
     text = str(error)
     # The driver hides a refused login behind its own loss of the connection.
     whole = (error, error.__cause__)
-    found = [words for one in whole for kind, words in _CLASSES if isinstance(one, kind)]
+    found = [_SELECT] if isinstance(error, NoPermissionError) and "'select'" in text else []
+    found += [words for one in whole for kind, words in _CLASSES if isinstance(one, kind)]
     found += [words for code, words in _CODES.items() if text.startswith(code)]
     match error:
         case _ if found:

@@ -240,7 +240,7 @@ class Series:
         self.replica_callers = self._gauge("replica_callers", "Callers whose standing verdicts have at hand.")
         self.replica_gaps = self._counter("replica_gaps", "Times that all standings were read anew.")
         self.outbox_pending = self._gauge("outbox_pending", "Ended calls that Redis does not have yet.")
-        self.outbox_lost = self._counter("outbox_lost", "Ended calls that could not be kept.")
+        self.outbox_lost = self._counter("outbox_lost", "Ended calls that could not be kept or recorded.")
         started = self._gauge("start_time_seconds", "When this process began.")
         promised = self._gauge("service_level_target_ratio", "[service_level] target.")
         within = self._gauge("service_level_answer_within_seconds", "[service_level] answer_within.")

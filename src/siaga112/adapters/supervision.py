@@ -12,8 +12,8 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 import structlog
 
@@ -32,6 +32,12 @@ WANTED: Final = 65_536
 
 KEPT: Final = 512
 """Of them for callers and what verdicts rest on, and not for `/metrics`."""
+
+AGAIN_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""After so long a part that ended is begun anew; the last repeats."""
+
+STEADY_SECONDS: Final = 300.0
+"""A part that has gone on for so long begins again with the first of them."""
 
 _log = structlog.get_logger()
 
@@ -137,3 +143,38 @@ class LoopWatch:
             if now - self._turned > self._frozen:
                 _log.critical("loop_frozen", seconds=round(now - self._turned, 1), exit=FROZEN_EXIT)
                 os._exit(FROZEN_EXIT)
+
+
+class Supervisor:
+    """Keeps the parts of the daemon going: none that ends takes another with it, least of all screening."""
+
+    def __init__(self) -> None:
+        self.ended: Final[set[str]] = set()
+        """The parts that wait to be begun anew, by name."""
+
+    async def keep(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a part until cancelled; one that ends, which none should, is begun anew after a while."""
+        name, attempt = _named(part), 0
+        me, time_of = asyncio.current_task(), asyncio.get_running_loop().time
+        while True:
+            began, failure = time_of(), None
+            try:
+                await part()
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - our own mistake, or a driver's
+                failure = error
+            if me is None or me.cancelling():
+                return
+            attempt = 0 if time_of() - began > STEADY_SECONDS else attempt
+            pause = AGAIN_SECONDS[min(attempt, len(AGAIN_SECONDS) - 1)]
+            attempt += 1
+            _log.error("part_failed", part=name, detail=str(failure), again_seconds=pause, exc_info=failure)
+            self.ended.add(name)
+            await asyncio.sleep(pause)
+            self.ended.discard(name)
+
+
+def _named(part: Callable[..., object]) -> str:
+    """Name a part for the log."""
+    part = getattr(part, "func", part)  # of a functools.partial
+    owner = getattr(part, "__self__", None)
+    return part.__qualname__ if owner is None else type(owner).__name__

@@ -191,6 +191,8 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
         try:
             return await act(open_desk(config, store, by))
         finally:
+            for name, why in store.unreadable.items():
+                typer.echo(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)
             await store.close()
 
     try:

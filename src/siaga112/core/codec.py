@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from siaga112.core.bounds import MISSED
 from siaga112.core.figures import Row
 from siaga112.core.model import (
+    END_OF_TIME,
     Allow,
     Block,
     Call,
@@ -27,6 +28,7 @@ from siaga112.core.model import (
     Level,
     Lift,
     Mark,
+    Millis,
     Missed,
     Mode,
     OperatorState,
@@ -66,6 +68,35 @@ def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:
         raise ValueError(f"not a stored record: {error!r}") from error
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text of the wrong type")
+    return value
+
+
+def _instant(value: object) -> Millis:
+    """Take an instant that can be written as a date, and nothing else."""
+    if type(value) is not int or not 0 <= value < END_OF_TIME:
+        raise ValueError(f"not an instant: {value!r:.40}")
+    return value
+
+
+def _begun(value: object) -> Millis | None:
+    """Take when the call of a strike began, where that was kept."""
+    return None if value is None else _instant(value)
+
+
+def _end(value: object) -> Millis | None:
+    """Take the end of a block; one that no calendar has is the last that there is."""
+    if type(value) is int and value >= END_OF_TIME:
+        return END_OF_TIME - 1
+    return None if value is None else _instant(value)
+
+
+def _lift(value: Any) -> Lift | None:
+    return Lift(_instant(value[0]), *value[1:]) if value else None
+
+
 def dump_entry(entry: Entry) -> str:
     """Write a row of the ledger."""
     finding, call = entry.finding, entry.finding.call
@@ -98,7 +129,10 @@ def dump_settled(settled: Entry | Reached) -> str:
 def load_settled(text: str | bytes) -> Entry | Reached:
     """Read what waits in the outbox."""
     return _load(
-        text, lambda row: Reached(row["at"], Caller(row["reached"])) if "reached" in row else _entry(row)
+        text,
+        lambda row: (
+            Reached(_instant(row["at"]), Caller(_text(row["reached"]))) if "reached" in row else _entry(row)
+        ),
     )
 
 
@@ -127,7 +161,7 @@ def _switch(row: dict[str, Any]) -> Switch:
 
 def load_deed(text: str | bytes) -> Deed:
     """Read a line of the audit trail."""
-    return _load(text, lambda row: Deed(*row))
+    return _load(text, lambda row: Deed(_instant(row[0]), *map(_text, row[1:])))
 
 
 def load_entry(text: str | bytes) -> Entry:
@@ -144,7 +178,7 @@ def _row(row: dict[str, Any]) -> Row:
     outcome = _OUTCOMES[row["outcome"]]
     waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
     return Row(
-        row["facts"][0][0],
+        _instant(row["facts"][0][0]),
         outcome,
         _REASONS[row["reason"]],
         Mark(row["mark"]) if row["mark"] else None,
@@ -157,16 +191,18 @@ def _row(row: dict[str, Any]) -> Row:
 
 def _call(row: dict[str, Any]) -> Call:
     return Call(
-        id=CallId(row["id"]),
-        raw_caller=row["raw"],
-        caller=Caller(row["caller"]) if row["caller"] else None,
-        identified=row["identified"],
-        facts=tuple(Fact(at, _KINDS[kind], detail) for at, kind, detail in row["facts"]),
+        id=CallId(_text(row["id"])),
+        raw_caller=_text(row["raw"]),
+        caller=Caller(_text(row["caller"])) if row["caller"] else None,
+        identified=bool(row["identified"]),
+        facts=tuple(Fact(_instant(at), _KINDS[kind], _text(detail)) for at, kind, detail in row["facts"]),
     )
 
 
 def _entry(row: dict[str, Any]) -> Entry:
     call = _call(row)
+    if not call.facts:
+        raise ValueError("a call of which nothing was seen")
     finding = Finding(
         call=call,
         outcome=Outcome(row["outcome"]),
@@ -241,13 +277,13 @@ def _blocks(row: dict[str, Any]) -> tuple[Block, ...]:
     return tuple(
         Block(
             level=Level(b["level"]),
-            since=b["since"],
-            until=b["until"],
+            since=_instant(b["since"]),
+            until=_end(b["until"]),
             origin=Origin(b["origin"]),
             reason=b["reason"],
             by=b["by"],
             calls=tuple(CallId(call) for call in b["calls"]),
-            lifted=Lift(*b["lifted"]) if b["lifted"] else None,
+            lifted=_lift(b["lifted"]),
             step=b["step"],
         )
         for b in row["blocks"]
@@ -261,29 +297,29 @@ def _record(row: dict[str, Any]) -> CallerRecord:
         missed = [missed[0], *missed[1 - MISSED :]]
         dropped = replace(dropped, missed=dropped.missed + over)
     return CallerRecord(
-        caller=Caller(row["caller"]),
+        caller=Caller(_text(row["caller"])),
         strikes=tuple(
-            Strike(CallId(call), at, Outcome(outcome), reason, *begun)
+            Strike(CallId(call), _instant(at), Outcome(outcome), _text(reason), *map(_begun, begun))
             for call, at, outcome, reason, *begun in row["strikes"]
         ),
         blocks=_blocks(row),
         proposals=tuple(
             Proposal(
-                at=p["at"],
+                at=_instant(p["at"]),
                 cause=ProposalCause(p["cause"]),
                 span=p["span"],
                 step=p["step"],
                 reason=p["reason"],
                 calls=tuple(CallId(call) for call in p["calls"]),
                 confirmed=p["confirmed"],
-                decided=Lift(*p["decided"]) if p["decided"] else None,
+                decided=_lift(p["decided"]),
             )
             for p in row["proposals"]
         ),
-        reports=tuple(Report(CallId(call), at) for call, at in row["reports"]),
-        missed=tuple(Missed(CallId(call), at, wait) for call, at, wait in missed),
-        reached=row["reached"],
-        allow=Allow(*row["allow"]) if row["allow"] else None,
+        reports=tuple(Report(CallId(call), _instant(at)) for call, at in row["reports"]),
+        missed=tuple(Missed(CallId(call), _instant(at), wait) for call, at, wait in missed),
+        reached=_instant(row["reached"]),
+        allow=Allow(_instant(row["allow"][0]), *row["allow"][1:]) if row["allow"] else None,
         withdrawn=frozenset(CallId(call) for call in row["withdrawn"]),
         dropped=dropped,
     )
@@ -301,9 +337,9 @@ def load_standing(text: str | bytes) -> Standing:
 
 def _standing(row: list[Any]) -> Standing:
     allowed, level, until, warn_until = row
-    if not isinstance(allowed, bool) or not isinstance(warn_until, int) or not isinstance(until, int | None):
+    if not isinstance(allowed, bool):
         raise TypeError("fields of the wrong type")
-    return Standing(allowed, Level(level) if level else None, until, warn_until)
+    return Standing(allowed, Level(level) if level else None, _end(until), _end(warn_until) or 0)
 
 
 def dump_snapshot(snapshot: Snapshot) -> str:

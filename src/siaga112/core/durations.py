@@ -7,6 +7,9 @@ from siaga112.core.model import Millis
 
 UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
+LONGEST: Final[Millis] = 36_525 * UNITS["d"]
+"""A century: a longer span is a slip of the finger, and its end a date that no calendar has."""
+
 _FORM: Final = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)")
 
 
@@ -14,7 +17,7 @@ def parse(text: str) -> Millis:
     """Read a duration.
 
     Raises:
-        ValueError: with the remedy, if the text is not a whole number and a unit.
+        ValueError: with the remedy, if the text is not a whole number and a unit, or is over a century.
 
     """
     match = _FORM.fullmatch(text.strip())
@@ -22,7 +25,10 @@ def parse(text: str) -> Millis:
         raise ValueError(
             f'not a duration: "{text}" (write a whole number and ms, s, m, h, d or w, like "24h")'
         )
-    return int(match[1]) * UNITS[match[2]]
+    span = int(match[1]) * UNITS[match[2]]
+    if span > LONGEST:
+        raise ValueError(f'longer than 100 years: "{text}" (the longest is "{LONGEST // UNITS["d"]}d")')
+    return span
 
 
 def spell(span: Millis) -> str:

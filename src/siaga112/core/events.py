@@ -16,7 +16,7 @@ from typing import Final
 
 from siaga112.core import menus
 from siaga112.core.bridges import machine
-from siaga112.core.model import SECOND, Mark, Millis, OperatorState
+from siaga112.core.model import SECOND, Mark, Millis, OperatorState, credible
 
 MAX_LINE: Final = 1_024
 """manager.c, `struct mansession.inbuf`: Asterisk itself refuses a longer line from a client."""
@@ -563,4 +563,7 @@ def _millis(timestamp: str) -> Millis:
     written = _TIMESTAMP.fullmatch(timestamp)
     if written is None:
         raise ValueError("not a timestamp")
-    return int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0"))
+    at = int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0"))
+    if not credible(at):
+        raise ValueError("not an instant of a call")
+    return at

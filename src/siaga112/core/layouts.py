@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from siaga112.core.events import KINDS, MAX_LINE, Event, Kind, Malformed, parse
-from siaga112.core.model import Millis
+from siaga112.core.model import Millis, credible
 
 LAYOUTS: Final = 4
 """How many are remembered of each kind: with and without this or that, not all that a caller can forge."""
@@ -60,6 +60,8 @@ class Reader:
             found = layout.match(text)
             if found and text.count("\r") == layout.ends and (len(text) <= MAX_LINE or _lines_fit(text)):
                 at = int(found[1] + found[2]) if layout.timed else received
+                if layout.timed and not credible(at):
+                    break
                 self.heard[name] = self.heard.get(name, 0) + 1
                 return layout.build(at, *found.group(*layout.places))
         event = parse(message, received)

@@ -14,6 +14,21 @@ Millis = int
 SECOND: Final[Millis] = 1_000
 DAY: Final[Millis] = 86_400 * SECOND
 
+FIRST_INSTANT: Final[Millis] = 946_684_800_000
+"""2000-01-01 UTC: the PBX tells of nothing before it."""
+
+LAST_INSTANT: Final[Millis] = 4_102_444_800_000
+"""2100-01-01 UTC: nor of anything from then on. What says so is damaged or forged."""
+
+END_OF_TIME: Final[Millis] = 10_413_792_000_000
+"""2300-01-01 UTC: nothing that we write lies after it, a block of a century included."""
+
+
+def credible(at: Millis) -> bool:
+    """Say whether an instant is one at which a call of the PBX can have been."""
+    return FIRST_INSTANT <= at < LAST_INSTANT
+
+
 CallId = NewType("CallId", str)
 """The uniqueid of the caller's channel, as the PBX writes it in its own logs."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from siaga112.core.model import SECOND, CallId, Fact, FactKind, Millis, Outcome, Reason
+from siaga112.core.model import SECOND, CallId, Fact, FactKind, Millis, Outcome, Reason, credible
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
             continue
         fields = text.split("|")
         at = _millis(fields[0])
-        if len(fields) < CALL_FIELDS or at is None:
+        if len(fields) < CALL_FIELDS or at is None or "\0" in text:
             yield BadLine(number)
         elif of_a_call(fields[1]):
             at_queue, member, event = fields[2:5]
@@ -77,7 +77,10 @@ def is_banner(text: str) -> bool:
 
 def _millis(text: str) -> Millis | None:
     written = _TIME.fullmatch(text)
-    return int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0")) if written else None
+    if written is None:
+        return None
+    at = int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0"))
+    return at if credible(at) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Whatever changes something leaves a line in the audit trail: who, when, what and
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from siaga112.core import books, decisions, policy
+from siaga112.core import books, decisions, durations, policy
 from siaga112.core.books import Change
 from siaga112.core.model import (
     Allow,
@@ -114,6 +114,8 @@ class Desk:
 
         It settles what is proposed. Of two blocks the later end holds, unless this one is to `shorten` it.
         """
+        if span is not None and not 0 < span <= durations.LONGEST:
+            raise RefusedError("a block lasts 100 years at most (or is permanent)")
         now = self.clock()
         block = Block(
             level=Level.PERMANENT if span is None else Level.TEMPORARY,

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from siaga112.core.books import Change, replacement
-from siaga112.core.model import Millis
+from siaga112.core.model import Caller, Millis
 from siaga112.core.policy import PolicyRules, prune
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError, Written
 from siaga112.service.recording import write
@@ -49,10 +49,19 @@ class Keeper:
         changed = 0
         await self.store.tidy(now)
         async for caller in self.store.listed():
-            record, version = await self.store.load(caller)
-            kept = prune(record, now, self.rules)
-            if kept != record or not version:  # expired by itself: the lists do not know yet
-                change = Change(replacement(kept, version, now, self.rules))
-                changed += await write(self.store, change) is Written.DONE
+            try:
+                changed += await self._prune(caller, now)
+            except StoreDownError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one record that cannot be read must not keep the others
+                _log.error("not_pruned", detail=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
         return changed
+
+    async def _prune(self, caller: Caller, now: Millis) -> bool:
+        record, version = await self.store.load(caller)
+        kept = prune(record, now, self.rules)
+        if kept == record and version:
+            return False
+        # Without a version it has expired by itself: the lists do not know yet.
+        return await write(self.store, Change(replacement(kept, version, now, self.rules))) is Written.DONE

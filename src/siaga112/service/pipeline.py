@@ -62,7 +62,11 @@ class Pipeline:
         try:
             self.lines.feed(event)
             for call in self.tracker.feed(event):
-                yield self._settle(call)
+                try:
+                    yield self._settle(call)
+                except Exception:  # noqa: BLE001 - nor must one odd call cost the others
+                    self.meter.lost(1)
+                    _log.exception("settling_failed", call=call.id)
             yield from self.outgoing.feed(event)
         except Exception:  # noqa: BLE001 - one odd event must not end the following of all calls
             _log.exception("event_failed", event_type=type(event).__name__)
@@ -81,7 +85,10 @@ class Pipeline:
 
     def _settle(self, call: Call) -> Entry:
         entry = self._entry(call)
-        self._tell(entry)
+        try:
+            self._tell(entry)
+        except Exception:  # noqa: BLE001 - a figure that fails must not cost the call
+            _log.exception("telling_failed")
         return entry
 
     def _entry(self, call: Call) -> Entry:
@@ -104,4 +111,7 @@ class Pipeline:
             _log.error("outbox_failed", lost=0, detail=str(error), remedy="free space in state_dir")
             return
         for entry in left:
-            self._tell(entry)
+            try:
+                self._tell(entry)
+            except Exception:  # noqa: BLE001 - as at each call's end
+                _log.exception("telling_failed")

@@ -37,6 +37,10 @@ class StoreBrokenError(Exception):
     """The store answered, but not with what we keep there. A person must look."""
 
 
+class UnrecordableError(StoreBrokenError):
+    """What was to be written cannot be spelled for the store: trying again changes nothing."""
+
+
 class StandingReader(Protocol):
     """As much of the store as a verdict needs."""
 
@@ -214,6 +218,9 @@ class Outbox(Protocol):
 
     async def drop(self, keys: Sequence[int]) -> None:
         """Forget what the store now has."""
+
+    async def set_aside(self, reasons: Mapping[int, str]) -> None:
+        """Keep what stands under these keys apart, with why; it is not given as the oldest again."""
 
     async def wait(self, seconds: float) -> None:
         """Return when something was appended, at the latest after that time."""

@@ -3,13 +3,15 @@
 What a call changes is written together or not at all (`core.books`), and the same call again changes
 nothing more: a crash between the store and the outbox is healed by doing it again. Many callers are
 written in one trip. Order holds per caller: one whose record cannot be written waits, and only that
-caller's later calls with it.
+caller's later calls with it. What can never be written is set aside (`patience`): nothing that stands in
+the outbox or in the store ends the recording of everything else.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
 
 import structlog
 
@@ -27,6 +29,7 @@ from siaga112.core.model import (
     Reached,
 )
 from siaga112.core.policy import PolicyRules, prune
+from siaga112.service.patience import Patience
 from siaga112.service.ports import (
     Meter,
     Outbox,
@@ -46,9 +49,12 @@ TOGETHER: Final = 16
 """How many are written in one trip: some 4 ms of work, in which no verdict of this process is given."""
 
 HELD_UP: Final = 100
-"""With so many callers whose records cannot be written, it is the store, not the records: we begin again."""
+"""After so many callers whose records cannot be written, in one go, we begin again: it may be the store."""
 
 Settled = Entry | Reached
+
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
 
 _log = structlog.get_logger()
 
@@ -61,6 +67,7 @@ class Recorder:
     store: Store
     policy: PolicyRules
     meter: Meter
+    patience: Patience = field(default_factory=lambda: Patience(time.monotonic))
 
     async def run(self) -> None:
         """Work for ever, trying again while the store is away or will not take something."""
@@ -74,6 +81,9 @@ class Recorder:
             except OSError as error:
                 _log.error("outbox_failed", detail=str(error), remedy="free space in state_dir")
                 done = False
+            except StoreBrokenError as error:  # all of it, so that it is nobody's record
+                _log.error("store_broken", detail=str(error), kept="in the outbox")
+                done = False
             if done:
                 await self.outbox.wait(RETRY_SECONDS)
             else:
@@ -82,18 +92,25 @@ class Recorder:
     async def _go_through(self) -> bool:
         """Record what waits, oldest first; say whether all of it could be."""
         held_up: set[str] = set()
-        after = 0
-        while len(held_up) < HELD_UP and (batch := await self.outbox.oldest(BATCH, after)):
+        after = failures = 0
+        while failures < HELD_UP and (batch := await self.outbox.oldest(BATCH, after)):
             after = batch[-1][0]
+            held_up |= {whose(settled) for key, settled in batch if not self.patience.due(key)}
             waiting = [(key, settled) for key, settled in batch if whose(settled) not in held_up]
             while waiting:
                 now, waiting = _one_each(waiting)
                 errors = await self.record([settled for _, settled in now])
-                done = [key for (key, _), error in zip(now, errors, strict=True) if not error]
-                if done:
+                tried = {key: error for (key, _), error in zip(now, errors, strict=True)}
+                if done := [key for key, error in tried.items() if not error]:
                     self.meter.store_up(up=True)
                     await self.outbox.drop(done)
-                held_up |= {whose(settled) for (_, settled), error in zip(now, errors, strict=True) if error}
+                    self.patience.written(done)
+                failed = {key: error for key, error in tried.items() if error}
+                failures += len(failed)
+                held_up |= {whose(settled) for key, settled in now if key in failed}
+                aside = {key: str(error) for key, error in failed.items() if self.patience.failed(key, error)}
+                if aside:
+                    await self.outbox.set_aside(aside)
                 waiting = [(key, settled) for key, settled in waiting if whose(settled) not in held_up]
         return not held_up
 
@@ -109,13 +126,13 @@ class Recorder:
         left = list(range(len(settled)))
         while left:
             planned: dict[int, Recording] = {}
-            found = await self.store.held([_subject(settled[n]) for n in left])
+            found = await _each(self.store.held, [_subject(settled[n]) for n in left])
             for n, held in zip(left, found, strict=True):
                 try:
                     planned[n] = self._plan(settled[n], held, capped=n in capped)
                 except Exception as error:  # noqa: BLE001 - nothing that ended well may be lost
                     errors[n] = _refused(settled[n], error)
-            answers = await self.store.write([plan.change for plan in planned.values()])
+            answers = await _each(self.store.write, [plan.change for plan in planned.values()])
             left = []
             for (n, plan), answer in zip(planned.items(), answers, strict=True):
                 match answer:
@@ -126,12 +143,12 @@ class Recorder:
                     case Written.CAPPED:
                         capped.add(n)
                         left.append(n)
-                    case StoreBrokenError():
+                    case _:
                         errors[n] = _refused(settled[n], answer)
         return errors
 
-    def _plan(self, settled: Settled, held: Held | StoreBrokenError, *, capped: bool) -> Recording:
-        if isinstance(held, StoreBrokenError):
+    def _plan(self, settled: Settled, held: Held | Exception, *, capped: bool) -> Recording:
+        if isinstance(held, Exception):
             raise held
         return recording(settled, held, self.policy, capped=capped)
 
@@ -143,6 +160,21 @@ class Recorder:
         if isinstance(plan.imposed, Proposal):
             self.meter.proposal(plan.imposed.cause)
         _tell(plan.entry, plan.imposed)
+
+
+async def _each(
+    do: Callable[[Sequence[_Asked]], Awaitable[Sequence[_Answer | StoreBrokenError]]],
+    asked: Sequence[_Asked],
+) -> Sequence[_Answer | Exception]:
+    """Do all at once; if that fails, one by one, so that each fails alone."""
+    try:
+        return await do(asked)
+    except StoreDownError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as `_refused`: nothing that ended well may be lost
+        if len(asked) == 1:
+            return [error]
+        return [answer for one in asked for answer in await _each(do, [one])]
 
 
 def _refused(settled: Settled, error: Exception) -> Exception:

@@ -59,17 +59,27 @@ class Settler:
                 _log.warning("queue_log_unreadable", detail=str(error), remedy="see [pbx] queue_log")
             except (StoreDownError, StoreBrokenError):
                 self.look_back(since)
+            except Exception as error:  # noqa: BLE001 - what stands in the file must not end the looking
+                _log.error("settling_failed", detail=str(error), exc_info=error)
 
     async def _settle_since(self, since: Millis) -> None:
         calls, bad = _by_call(parse(await self.queue_log.lines(since)))
         if bad:
             _log.warning("queue_log_lines", not_understood=len(bad))
-        entries = []
+        entries: list[Entry] = []
+        failed: list[Exception] = []
         for lines in calls.values():
-            if lines[0].queue in self.queues and (settled := settle(lines)):
-                entry = await self._entry(settled)
-                if entry:
-                    entries.append(entry)
+            try:
+                if lines[0].queue in self.queues and (settled := settle(lines)):
+                    entry = await self._entry(settled)
+                    entries += [entry] if entry else []
+            except StoreDownError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one odd call must not cost the others
+                failed.append(error)
+        if failed:
+            await self.store.ping()  # where the store takes nothing at all, we look again
+            _log.error("not_settled", calls=len(failed), detail=str(failed[0]))
         if entries:
             await self.outbox.append(entries)
             _log.info("settled", calls=len(entries))

@@ -69,8 +69,7 @@ class Writer:
                 await self._keep(settled[at : at + BATCH])
             noted = [*begun.values()]
             for at in range(0, len(noted), BATCH):
-                with suppress(OSError):  # what is lost by it is told at the call's end
-                    await self._outbox.note(noted[at : at + BATCH])
+                await self._note(noted[at : at + BATCH])
 
     async def _keep(self, settled: Sequence[Entry | Reached]) -> None:
         try:
@@ -80,3 +79,19 @@ class Writer:
             _log.error(
                 "outbox_failed", lost=len(settled), detail=str(error), remedy="free space in state_dir"
             )
+        except Exception as error:  # noqa: BLE001 - one that cannot be spelled must not take others with it
+            if len(settled) > 1:
+                for one in settled:
+                    await self._keep([one])
+                return
+            self._meter.lost(1)
+            _log.error("outbox_failed", lost=1, detail=str(error), exc_info=error)
+
+    async def _note(self, begun: Sequence[Entry]) -> None:
+        """Note calls in progress; what is lost by a failure is told at the call's end."""
+        try:
+            await self._outbox.note(begun)
+        except OSError:
+            return
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.error("note_failed", calls=len(begun), detail=str(error), exc_info=error)

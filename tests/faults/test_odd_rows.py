@@ -1,0 +1,298 @@
+"""Whatever stands in the outbox, queue_log, AMI or Redis: the daemon starts, screens, and goes on."""
+
+import asyncio
+import json
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from siaga112.core.codec import dump_entry, dump_record
+from siaga112.core.model import SECOND, Caller, CallerRecord
+from tests.faults.calls import event, misuse, uid
+from tests.faults.conftest import NUMBER, Rig, rig
+from tests.faults.figures import Measured
+from tests.lab import ports
+from tests.lab.redis_servers import ACL, RedisServer, home
+from tests.samples import NOW, block, entry, prank
+from tests.waiting import within
+
+pytestmark = pytest.mark.redis
+
+FAR: Final = 999_999_999_999
+"""An instant in seconds of the year 33658."""
+
+ODD: Final = (
+    dump_entry(entry(prank(70))).replace(str(NOW), str(FAR * SECOND)),
+    dump_entry(entry(prank(71))).replace(str(NOW), "-1"),
+    dump_entry(entry(prank(72))).replace("left_menu", "left_the_building"),
+    '{"reached":"","at":1}',
+    '{"reached":["+6281211111111"],"at":1}',
+    "not json",
+    "[" * 5_000,
+    "1" * 5_000,
+    b"\xff\xfe",
+    None,
+    17,
+    3.5,
+)
+"""What no store takes."""
+
+QUEUE_LOG: Final = (
+    f"{FAR}|{FAR}.1|siaga112|NONE|ENTERQUEUE||081211111111|1",
+    f"{FAR}|{FAR}.1|siaga112|NONE|ABANDON|1|1|3",
+    f"{NOW // SECOND}|{NOW // SECOND}.1\0|siaga112|NONE|ENTERQUEUE||\00812|1",
+    f"{NOW // SECOND}|{NOW // SECOND}.1\0|siaga112|NONE|ABANDON|1|1|3",
+    "\0" * 64,
+    f"5|{NOW // SECOND}.2|siaga112|NONE|ENTERQUEUE||081211111111|1",
+    f"{NOW // SECOND}|{NOW // SECOND}.3|siaga112|NONE|ENTERQUEUE||081211111111|1",
+    f"{NOW // SECOND}|{NOW // SECOND}.3|siaga112|NONE|ABANDON|1|1|3",
+)
+"""The last two lines are sound: a call that only queue_log knows."""
+
+KEYS: Final = (
+    *("blocks", "warned", "missed", "changed", "allowed", "proposed", "changes", "imposed"),
+    *("audit", "tallies", "mode", "now"),
+)
+USER: Final = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user siaga112 "))
+TOLD: Final = frozenset({"store_broken", "store_down"})
+SITE: Final = "siaga112:{lab}:"
+
+
+def fill(outbox: Path, *entries: object) -> None:
+    """Put entries into the outbox of a daemon that does not run."""
+    with closing(sqlite3.connect(outbox)) as database, database:
+        database.execute("DROP TABLE IF EXISTS outbox")
+        database.execute("CREATE TABLE outbox (key INTEGER PRIMARY KEY AUTOINCREMENT, entry)")
+        for one in entries:
+            how = "CAST(? AS TEXT)" if isinstance(one, bytes) else "?"
+            database.execute(f"INSERT INTO outbox (entry) VALUES ({how})", (one,))  # noqa: S608 - ours
+
+
+def aside(outbox: Path) -> int:
+    """Count what was set aside, as anybody can read it; each has its reason."""
+    with closing(sqlite3.connect(outbox)) as database:
+        reasons = [row for (row,) in database.execute("SELECT reason FROM aside")]
+    assert all(reasons)
+    return len(reasons)
+
+
+async def restarted(running: Rig) -> None:
+    """Start a daemon that was stopped; it must come to follow the PBX and to screen."""
+    since = len(running.daemon.lines)
+    await running.daemon.start()
+    await running.daemon.event("started", since=since)
+    await running.daemon.event("ami_connected", since=since)
+    running.session = await running.pbx.manager.session()
+    assert (await running.ask()).verdict == "ALLOW"
+
+
+def odd_events(call: str) -> bytes:
+    """Tell of a call whose beginning has an impossible time."""
+    return misuse(call, "081266666666", FAR * SECOND)
+
+
+@pytest.mark.fault("odd_rows")
+async def test_what_can_never_be_recorded_goes_aside_and_holds_nobody_up(
+    redis: RedisServer, measured: Measured, tmp_path: Path
+) -> None:
+    """An impossible entry ends neither a start nor the recording of the others: aside, counted, readable."""
+    log = tmp_path / "queue_log"
+    log.write_bytes("\n".join((*QUEUE_LOG, "")).encode())
+    redis.ask("SET", f"{SITE}caller:+6281255555555", "no record")
+    redis.ask("HSET", f"{SITE}caller:+6281244444444", "v", "1", "doc", "x", "standing", "x")
+    redis.ask("ZADD", f"{SITE}blocks", "+inf", "+6281244444444", "+inf", "no caller", "-inf", "x")
+    redis.ask("SADD", f"{SITE}allowed", "+6281244444444")
+    redis.ask("HSET", f"{SITE}tallies", "strikes:ivr_prank", "many")
+    redis.ask("SET", f"{SITE}mode", "asleep")
+    more = f'[pbx]\nqueues = ["siaga112"]\nqueue_log = "{log}"\n'
+    async with rig(redis, more=more, wait=False) as running:
+        await running.daemon.event("ami_connected")
+        running.session = await running.pbx.manager.session()
+        running.play(odd_events(uid(80, NOW)))
+        await running.daemon.stop()
+        outbox = running.daemon.folder / "state" / "outbox.db"
+        sound = [dump_entry(entry(prank(n))) for n in range(60, 63)]
+        fill(outbox, *sound[:1], *ODD, *sound[1:])
+        await restarted(running)
+        rows = await running.until_recorded(len(sound) + 1)
+        call = running.misuse()
+        rows = await running.until_recorded(len(sound) + 2)
+        assert call in {row.finding.call.id for row in rows}
+        async with within(30, "all that is odd aside"):
+            while await running.metric("outbox_lost_total") < len(ODD):
+                pass  # each look is a question to the daemon
+        measured("set aside", aside(outbox))
+        measured("counted less than aside", len(ODD) - await running.metric("outbox_lost_total"), at_most=0)
+        measured("sound ones lost", len(sound) + 2 - len(rows), at_most=0)
+        assert not [line for line in running.daemon.lines if line["event"] == "part_failed"]
+        await running.daemon.stop()
+        await restarted(running)
+        assert aside(outbox) == len(ODD)
+
+
+@pytest.mark.fault("odd_outbox")
+@pytest.mark.parametrize("kind", ["junk", "half", "other"])
+async def test_an_outbox_that_is_none_is_kept_beside_a_new_one(
+    kind: str, redis: RedisServer, measured: Measured
+) -> None:
+    """The daemon starts with a new one, tells where the damaged file is, and counts it."""
+    async with rig(redis) as running:
+        await running.daemon.stop()
+        outbox = running.daemon.folder / "state" / "outbox.db"
+        if kind == "junk":
+            outbox.write_bytes(b"\0junk" * 5_000)
+        elif kind == "half":
+            outbox.write_bytes(outbox.read_bytes()[:100] + b"\xff" * 4_000)
+        else:
+            with closing(sqlite3.connect(outbox)) as database:
+                database.execute("DROP TABLE outbox")
+                database.execute("CREATE TABLE outbox (another TEXT)")
+        await restarted(running)
+        call = running.misuse()
+        rows = await running.until_recorded(1)
+        assert [row.finding.call.id for row in rows] == [call]
+        line = await running.daemon.event("outbox_damaged")
+        assert line["kept"].startswith(f"{outbox}.damaged-")
+        measured("not counted", 1 - await running.metric("outbox_lost_total"), at_most=0)
+
+
+async def no_redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer as a web server does."""
+    await reader.read(64)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    writer.close()
+
+
+@pytest.mark.fault("odd_redis")
+@pytest.mark.parametrize("kind", ["select", "none"])
+async def test_a_redis_that_takes_nothing_ends_nothing(
+    kind: str, redis: RedisServer, measured: Measured
+) -> None:
+    """The daemon follows and screens (ALLOW), keeps what ended, and says in words what is wrong."""
+    with home() as folder:
+        server = await asyncio.start_server(no_redis, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        guarded_port = ports.free()
+        with RedisServer(folder, f"port {guarded_port}", "bind 127.0.0.1") as guarded:
+            url = f"redis://127.0.0.1:{port}"
+            if kind == "select":
+                guarded.ask("ACL", "SETUSER", *USER.split()[1:])
+                url = f"redis://siaga112:change-me@127.0.0.1:{guarded_port}/1"
+            async with rig(redis, url=url, wait=False) as running:
+                await running.daemon.event("started")
+                await running.daemon.event("ami_connected")
+                running.session = await running.pbx.manager.session()
+                running.misuse()
+                said = await running.daemon.wait_for(lambda line: line["event"] in TOLD)
+                assert ("no Redis" if kind == "none" else "SELECT") in said["detail"]
+                async with within(20, "the call in the outbox"):
+                    while await running.metric("outbox_pending") != 1:
+                        pass  # each look is a question to the daemon
+                answers = [await running.ask() for _ in range(10)]
+                measured("not ALLOW", sum(one.verdict != "ALLOW" for one in answers), at_most=0)
+                assert not [line for line in running.daemon.lines if line["event"] == "part_failed"]
+                doctor = await running.daemon.command("doctor", "--json")
+                redis_lines = [line for line in json.loads(doctor.out) if "edis" in json.dumps(line)]
+                assert any(line["health"] == "fail" for line in redis_lines), redis_lines
+        server.close()
+
+
+@pytest.mark.fault("odd_span")
+async def test_no_span_and_no_record_makes_a_listing_fail(redis: RedisServer, measured: Measured) -> None:
+    """A block of 273,973 years is refused; where one stands, or junk does, lists name it and go on."""
+    far, broken = "+6281255555555", "+6281244444444"
+    held = block(NOW, 8 * 10**18)
+    record = dump_record(CallerRecord(Caller(far), blocks=(held,)))
+    async with rig(redis) as running:
+        refused = await running.daemon.command(
+            *("block", NUMBER, "--for", "99999999d", "--reason", "a slip of the finger")
+        )
+        assert (refused.code, "100 years" in refused.err) == (2, True), refused
+        redis.ask("HSET", f"{SITE}caller:{far}", "v", "1", "doc", record, "standing", "[false,null,null,0]")
+        redis.ask("HSET", f"{SITE}caller:{broken}", "v", "1", "doc", "{}", "standing", "x")
+        redis.ask("ZADD", f"{SITE}blocks", 8 * 10**18, far, "+inf", broken)
+        redis.ask("ZADD", f"{SITE}audit", NOW, "no line")
+        listed = await running.daemon.command("blocks", "--json")
+        assert [row["caller"] for row in listed.json] == [far]
+        assert broken in listed.err
+        traces = 0
+        for words in (
+            *(("why", far), ("subject", far), ("why", broken), ("blocks",), ("audit",), ("report",)),
+            *(("unblock", far, "--reason", "a slip"), ("forget", broken, "--yes", "--reason", "unreadable")),
+        ):
+            said = await running.daemon.command(*words)
+            traces += "Traceback" in said.err
+            assert said.code == 0 or broken in words, (words, said)
+        measured("tracebacks", traces, at_most=0)
+        assert (await running.daemon.command("blocks", "--json")).json == []
+
+
+def junk(chance: random.Random) -> bytes:
+    """Make something that nobody has written on purpose."""
+    sound = dump_entry(entry(prank(chance.randrange(90)))).encode()
+    match chance.randrange(4):
+        case 0:
+            return chance.randbytes(chance.randrange(60))
+        case 1:
+            at = chance.randrange(len(sound))
+            return sound[:at] + chance.randbytes(3) + sound[at + 3 :]
+        case 2:
+            return sound.replace(str(NOW)[:6].encode(), str(chance.randrange(10**9)).encode(), 2)
+        case _:
+            odd = {"reached": chance.random(), "at": chance.randrange(-(10**20), 10**20)}
+            return json.dumps(odd).encode()
+
+
+def spoil(redis: RedisServer, chance: random.Random) -> None:
+    """Put junk under keys of ours; what is there already is replaced."""
+    day = f"{SITE}calls:2026-11-28"
+    for key in KEYS:
+        if chance.random() < 0.5:
+            redis.ask("DEL", f"{SITE}{key}")
+            kind = chance.randrange(4)
+            name, value = junk(chance), junk(chance)
+            if kind == 0:
+                redis.ask("SET", f"{SITE}{key}", value)
+            elif kind == 1:
+                redis.ask("ZADD", f"{SITE}{key}", chance.choice(("+inf", "-inf", "1e300", "5")), name)
+            elif kind == 2:
+                redis.ask("SADD", f"{SITE}{key}", name)
+            else:
+                redis.ask("XADD", f"{SITE}{key}", "*", "c", name, "s", value)
+    for n in range(10):
+        redis.ask("HSET", f"{SITE}caller:+62812111111{n}1", "v", junk(chance), "doc", junk(chance))
+        redis.ask("HSET", day, f"{NOW // SECOND}.{n}", junk(chance))
+
+
+@pytest.mark.fault("odd_junk")
+async def test_no_junk_anywhere_keeps_the_daemon_from_starting_and_screening(
+    redis: RedisServer, measured: Measured, tmp_path: Path
+) -> None:
+    """Each seed spoils the outbox, queue_log and Redis; each start ends in verdicts, and no part fails."""
+    log, seeds = tmp_path / "queue_log", 1
+    log.touch()
+    more = f'[pbx]\nqueues = ["siaga112"]\nqueue_log = "{log}"\n'
+    failed = silent = 0
+    async with rig(redis, more=more) as running:
+        for seed in range(seeds):
+            chance = random.Random(seed)
+            await running.daemon.stop()
+            fill(running.daemon.folder / "state" / "outbox.db", *(junk(chance) for _ in range(40)))
+            log.write_bytes(
+                b"\n".join(
+                    chance.choice((junk(chance), QUEUE_LOG[chance.randrange(len(QUEUE_LOG))].encode()))
+                    for _ in range(40)
+                )
+            )
+            spoil(redis, chance)
+            await restarted(running)
+            running.play(event("Hangup", chance.randrange(10**15), Uniqueid=junk(chance).hex()))
+            silent += (await running.ask(NUMBER)).verdict != "ALLOW"
+        failed = sum(line["event"] == "part_failed" for line in running.daemon.lines)
+        measured("no verdict", silent, at_most=0)
+        measured("parts failed", failed, at_most=0)
+        measured("starts", seeds)
