@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Millis
 from siaga112.core.outgoing import OutgoingCalls
 from siaga112.errors import ConfigurationError
+from siaga112.reasons import plainly
 from siaga112.service.desk import Desk
 from siaga112.service.keeping import Keeper
 from siaga112.service.mode import ModeWatch
@@ -129,9 +131,23 @@ def require_secret(settings: Settings) -> None:
 
 
 def ami_address(settings: Settings) -> AmiAddress:
-    """Give where the manager interface is, and as whom to log in."""
+    """Give where the manager interface is, and as whom to log in.
+
+    Raises:
+        ConfigurationError: naming the file of certificates that cannot be read.
+
+    """
     ami = settings.ami
-    return AmiAddress(ami.host, ami.port, ami.username, ami.secret.get_secret_value())
+    tls = None
+    if ami.tls:
+        try:
+            tls = ssl.create_default_context(cafile=ami.tls_ca or None)
+        except OSError as error:
+            why = "no certificate in it" if isinstance(error, ssl.SSLError) else plainly(error)
+            raise ConfigurationError(f"[ami] tls_ca: {ami.tls_ca}: {why}") from error
+    return AmiAddress(
+        ami.host, ami.port, ami.username, ami.secret.get_secret_value(), tls=tls, tls_name=ami.tls_name
+    )
 
 
 async def record_source(settings: Settings, tape: Tape) -> None:
