@@ -49,6 +49,11 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "Asterisk restarted with 20 calls up", "0 strikes, following again ≤ 10 s", pbx=True
         ),
         "ami_impostor": Row("somebody else holds the PBX's port", "the secret is never sent"),
+        "ami_reach": Row(
+            "Getvar of our AMI user, func_config, func_sorcery and func_realtime left out",
+            "reads no secret of others",
+            pbx=True,
+        ),
         "ami_tls": Row("AMI over TLS; certificates that do not fit", "followed; not spoken to", pbx=True),
         "ami_silent": Row("peer silent (SIGSTOP)", "noticed ≤ 10 s", pbx=True),
         "ami_paused": Row("reader paused 5 s under 6,000 events", "gap counted, 0 wrong strikes", pbx=True),
