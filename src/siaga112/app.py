@@ -169,6 +169,9 @@ def _tell_of_exception(_: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
     _log.error("unexpected", detail=context.get("message"), exc_info=context.get("exception"))
 
 
+_AGI_PORT: Final = "ListenStream of siaga112-screen.socket as [agi] host and port"
+
+
 @dataclass
 class Daemon:
     """`siaga112 run`: both halves, or one. Start parts in order, run until told to stop, end in order.
@@ -220,6 +223,7 @@ class Daemon:
         from siaga112.adapters.http import HttpEndpoint  # noqa: PLC0415 - slow to import; commands need none
 
         settings = self.settings
+        handed = self._manager.handed_socket()  # before anything else is started, which shall not have it
         metrics = open_metrics(settings)
         keep_private(settings.state_dir)
         if settings.embedded_redis:
@@ -259,9 +263,16 @@ class Daemon:
             replica = Replica(store, metrics, time.monotonic, settings.redis.stale_after / SECOND)
             self._parts.append(replica.run)
             server = self._screening(store, replica, watch, metrics)
-            agi = await server.start(settings.agi.host, settings.agi.port)
+            agi = await server.start(settings.agi.host, settings.agi.port, handed)
             stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
-            _log.info("screening", agi=f"agi://{settings.agi.host}:{agi}/screen", mode=settings.mode)
+            _log.info(
+                "screening",
+                agi=f"agi://{settings.agi.host}:{agi}/screen",
+                mode=settings.mode,
+                kept_by_systemd=handed is not None,
+            )
+            if handed and agi != settings.agi.port:
+                _log.warning("agi_port", listens=agi, configured=settings.agi.port, remedy=_AGI_PORT)
         _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
 
     def _screening(

@@ -40,6 +40,13 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "agi_path": Row("unknown path", "ALLOW"),
         "agi_100": Row("100 at once", "0 lost"),
         "agi_500": Row("500/s × 10 s", "0 lost"),
+        "unit_socket": Row(
+            "daemon restarted, killed, stopped under a real systemd", "no call refused, the port never free"
+        ),
+        "unit_systemd": Row(
+            "standing still, reloaded and started with a bad configuration, under a real systemd",
+            "started again; active in the same process; the port kept",
+        ),
         "agi_sigterm": Row("SIGTERM with 50 in flight", "all ALLOW within 1 s, exit < 5 s"),
     },
     "AMI": {
