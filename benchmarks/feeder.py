@@ -124,6 +124,8 @@ def _reply(action: bytes, name: bytes) -> bytes:
     if action in {b"CoreShowChannels", b"QueueStatus"}:
         head = b"Response: Success\r\n" + own + b"EventList: start\r\nMessage: they follow\r\n\r\n"
         return head + b"Event: " + action + b"Complete\r\n" + own + b"EventList: Complete\r\n\r\n"
+    if action == b"Challenge":
+        return b"Response: Success\r\n" + own + b"Challenge: 112112112\r\n\r\n"
     return b"Response: Success\r\n" + own + b"Message: Authentication accepted\r\n\r\n"
 
 

@@ -152,6 +152,7 @@ def test_systemd_makes_the_user_from_the_copied_file(siaga112: Run, tmp_path: Pa
     """The units alone go to systemd's folder; the user's file goes where systemd-sysusers looks."""
     assert {Path(row).suffix for row in rows(siaga112("files", "systemd", "--json"))} == {
         ".service",
+        ".socket",
         ".target",
     }
     (there,) = rows(siaga112("files", "sysusers", "--json"))

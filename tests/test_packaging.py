@@ -49,16 +49,16 @@ def test_a_unit_exposes_little(unit: str, measured: Measured) -> None:
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    """`systemd-analyze verify` has nothing to say of the three units, installed as the manual tells."""
+    """`systemd-analyze verify` has nothing to say of the four units, installed as the manual tells."""
     units = tmp_path / "etc/systemd/system"
     shutil.copytree(UNITS, units)
     for program in ("opt/siaga112/bin/siaga112", "bin/kill"):
         (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
-    for target in ("sysinit", "basic", "shutdown", "network", "multi-user"):
+    for target in ("sysinit", "basic", "shutdown", "network", "multi-user", "sockets"):
         shutil.copy(f"/usr/lib/systemd/system/{target}.target", units)
-    names = (*HALVES, "siaga112.target")
+    names = (*HALVES, "siaga112-screen.socket", "siaga112.target")
     assert (
         analyze(f"--root={tmp_path}", "verify", *(str(Path("/etc/systemd/system") / name) for name in names))
         == ""
@@ -68,7 +68,7 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
 def test_the_halves_are_guarded_alike() -> None:
     """The two units differ in what they are, and in nothing that keeps them alive or shut in."""
     track, screen = (directives(unit) for unit in HALVES)
-    own = ("Description=", "After=", "ExecStart=")
+    own = ("Description=", "Wants=", "After=", "ExecStart=")
     assert [line for line in track ^ screen if not line.startswith(own)] == []
 
 

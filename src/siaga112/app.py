@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Millis
 from siaga112.core.outgoing import OutgoingCalls
 from siaga112.errors import ConfigurationError
+from siaga112.reasons import plainly
 from siaga112.service.desk import Desk
 from siaga112.service.keeping import Keeper
 from siaga112.service.mode import ModeWatch
@@ -145,9 +147,23 @@ def require_secret(settings: Settings) -> None:
 
 
 def ami_address(settings: Settings) -> AmiAddress:
-    """Give where the manager interface is, and as whom to log in."""
+    """Give where the manager interface is, and as whom to log in.
+
+    Raises:
+        ConfigurationError: naming the file of certificates that cannot be read.
+
+    """
     ami = settings.ami
-    return AmiAddress(ami.host, ami.port, ami.username, ami.secret.get_secret_value())
+    tls = None
+    if ami.tls:
+        try:
+            tls = ssl.create_default_context(cafile=ami.tls_ca or None)
+        except OSError as error:
+            why = "no certificate in it" if isinstance(error, ssl.SSLError) else plainly(error)
+            raise ConfigurationError(f"[ami] tls_ca: {ami.tls_ca}: {why}") from error
+    return AmiAddress(
+        ami.host, ami.port, ami.username, ami.secret.get_secret_value(), tls=tls, tls_name=ami.tls_name
+    )
 
 
 async def record_source(settings: Settings, tape: Tape) -> None:
@@ -167,6 +183,9 @@ async def record_source(settings: Settings, tape: Tape) -> None:
 def _tell_of_exception(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what nobody caught as one line, as everything else."""
     _log.error("unexpected", detail=context.get("message"), exc_info=context.get("exception"))
+
+
+_AGI_PORT: Final = "ListenStream of siaga112-screen.socket as [agi] host and port"
 
 
 @dataclass
@@ -222,6 +241,7 @@ class Daemon:
         from siaga112.adapters.http import HttpEndpoint  # noqa: PLC0415 - slow to import; commands need none
 
         settings = self.settings
+        handed = self._manager.handed_socket()  # before anything else is started, which shall not have it
         metrics = open_metrics(settings)
         keep_private(settings.state_dir)
         if settings.embedded_redis:
@@ -264,9 +284,16 @@ class Daemon:
             replica = Replica(store, metrics, time.monotonic, settings.redis.stale_after / SECOND)
             self._parts.append(replica.run)
             server = self._screening(store, replica, watch, metrics)
-            agi = await server.start(settings.agi.host, settings.agi.port)
+            agi = await server.start(settings.agi.host, settings.agi.port, handed)
             stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
-            _log.info("screening", agi=f"agi://{settings.agi.host}:{agi}/screen", mode=settings.mode)
+            _log.info(
+                "screening",
+                agi=f"agi://{settings.agi.host}:{agi}/screen",
+                mode=settings.mode,
+                kept_by_systemd=handed is not None,
+            )
+            if handed and agi != settings.agi.port:
+                _log.warning("agi_port", listens=agi, configured=settings.agi.port, remedy=_AGI_PORT)
         _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
 
     def _screening(

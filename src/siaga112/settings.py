@@ -164,6 +164,15 @@ class Ami(_Section):
     port: Port = 5038
     username: str = "siaga112"
     secret: SecretStr = SecretStr("")
+    tls: bool = False
+    tls_ca: str = ""
+    tls_name: str = ""
+
+    @model_validator(mode="after")
+    def _tls_is_on(self) -> Self:
+        if not self.tls and (self.tls_ca or self.tls_name):
+            raise ValueError("tls_ca and tls_name mean nothing without tls = true")
+        return self
 
 
 class Pbx(_Section):

@@ -1,6 +1,7 @@
 """A manager interface on a real socket that says what a test tells it to."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Sequence
 
@@ -66,6 +67,7 @@ class Session:
         try:
             while True:  # ends: when the client goes
                 block = (await self._reader.readuntil(b"\r\n\r\n")).decode()  # ends: as above
+                self._manager.heard.append(block)
                 headers = dict(line.split(": ", 1) for line in block.split("\r\n") if line)
                 self._answer(headers["Action"], headers.get("ActionID", ""))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -81,6 +83,8 @@ class Session:
             self._respond("Error", action_id, f"Message: {manager.refused[action]}")
             return
         match action:
+            case "Challenge":
+                self._respond("Success", action_id, *manager.challenge)
             case "Login":
                 self._respond("Success", action_id, "Message: Authentication accepted")
                 self.send(event("FullyBooted", Uptime="60", LastReload="60", Status="Fully Booted"))
@@ -122,15 +126,19 @@ class Manager:
         self.channels: Sequence[bytes] = ()
         self.queues: Sequence[bytes] | None = None
         """Rows of QueueStatus; None: a PBX without app_queue, which does not know that action."""
+        self.challenge: Sequence[str] = ("Challenge: 112112112",)
+        self.heard: list[str] = []
+        """All that clients have sent, one action each."""
         self.asked: Counter[str] = Counter()
         self.sessions: asyncio.Queue[Session] = asyncio.Queue()
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen on a free port, the same one again after a stop."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

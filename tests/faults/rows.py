@@ -40,6 +40,13 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "agi_path": Row("unknown path", "ALLOW"),
         "agi_100": Row("100 at once", "0 lost"),
         "agi_500": Row("500/s × 10 s", "0 lost"),
+        "unit_socket": Row(
+            "daemon restarted, killed, stopped under a real systemd", "no call refused, the port never free"
+        ),
+        "unit_systemd": Row(
+            "standing still, reloaded and started with a bad configuration, under a real systemd",
+            "started again; active in the same process; the port kept",
+        ),
         "agi_sigterm": Row("SIGTERM with 50 in flight", "all ALLOW within 1 s, exit < 5 s"),
     },
     "AMI": {
@@ -48,6 +55,13 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "ami_restart": Row(
             "Asterisk restarted with 20 calls up", "0 strikes, following again ≤ 10 s", pbx=True
         ),
+        "ami_impostor": Row("somebody else holds the PBX's port", "the secret is never sent"),
+        "ami_reach": Row(
+            "Getvar of our AMI user, func_config, func_sorcery and func_realtime left out",
+            "reads no secret of others",
+            pbx=True,
+        ),
+        "ami_tls": Row("AMI over TLS; certificates that do not fit", "followed; not spoken to", pbx=True),
         "ami_silent": Row("peer silent (SIGSTOP)", "noticed ≤ 10 s", pbx=True),
         "ami_paused": Row("reader paused 5 s under 6,000 events", "gap counted, 0 wrong strikes", pbx=True),
         "ami_cut": Row("stream cut at every byte of a recorded call", "one outcome per call, no strike"),

@@ -10,10 +10,12 @@ or a silent peer.
 
 import asyncio
 import contextlib
+import hashlib
+import ssl
 import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import structlog
@@ -54,6 +56,9 @@ QUEUES_SECONDS: Final = 5.0
 
 BACK_OFF: Final = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """Seconds between attempts; the last repeats."""
+
+MAX_CHALLENGE: Final = 64
+"""Characters of a challenge; Asterisk's is a number of ten digits at most."""
 
 MAX_MESSAGE: Final = 1 << 20
 WINDOW: Final = 1 << 14
@@ -282,24 +287,82 @@ class Inbox:
             (self.transport.pause_reading if self.paused else self.transport.resume_reading)()
 
 
+class AmiRefusedError(Exception):
+    """The login was rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmiAddress:
+    """Where the manager interface is, and as whom to log in; `tls` where it is spoken to encrypted."""
+
+    host: str
+    port: int
+    username: str
+    secret: str = field(repr=False)
+    tls: ssl.SSLContext | None = None
+    tls_name: str = ""
+    """The name in the PBX's certificate, if it is not `host`."""
+
+
 class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
     """One connection. Tells of its loss once; never reconnects by itself."""
 
-    def __init__(self, inbox: Inbox, **config: Any) -> None:
-        super().__init__(protocol_factory=lambda: _Protocol(inbox), ping_delay=86_400, **config)
+    def __init__(self, inbox: Inbox, address: AmiAddress) -> None:
+        # Without a username: panoramisk would send the secret itself, in clear.
+        super().__init__(
+            protocol_factory=lambda: _Protocol(inbox), ping_delay=86_400, host=address.host, port=address.port
+        )
         self.loop = asyncio.get_running_loop()
         self.inbox = inbox
         self.lost = False
+        self._address = address
+
+    async def open(self) -> None:
+        """Connect and log in, by answering a challenge: the secret itself is never sent.
+
+        A peer that offers no challenge is not logged in to. It might be anybody who holds the port.
+
+        Raises:
+            AmiRefusedError: with the PBX's reason.
+            OSError: if nobody answers, or the certificate does not fit.
+
+        """
+        await self.connect()
+        answer = await self.send_action({"Action": "Challenge", "AuthType": "MD5"})
+        challenge = answer.challenge
+        if not answer.success or not isinstance(challenge, str) or not 0 < len(challenge) <= MAX_CHALLENGE:
+            raise AmiRefusedError(f"no login by MD5 challenge: {answer.message or 'none was given'}")
+        answered = await self.send_action(
+            {
+                "Action": "Login",
+                "AuthType": "MD5",
+                "Username": self._address.username,
+                "Key": challenge_key(challenge, self._address.secret),
+                "Events": "on",
+            }
+        )
+        if not answered.success:
+            raise AmiRefusedError(answered.message)
+
+    def connect(self) -> "asyncio.Task[Any]":
+        """Begin to connect."""
+        address = self._address
+        task = self.loop.create_task(
+            self.loop.create_connection(
+                self.config["protocol_factory"],
+                address.host,
+                address.port,
+                ssl=address.tls,
+                server_hostname=(address.tls_name or address.host) if address.tls else None,
+            )
+        )
+        task.add_done_callback(self.connection_made)
+        return task
 
     def connection_made(self, f: "asyncio.Future[Any]") -> None:
         """Take over a connection, if there is one."""
         if not f.cancelled() and f.exception() is None:
             super().connection_made(f)
-
-    def login(self, future: "asyncio.Future[Any]") -> None:
-        """Log in, if we are still there."""
-        if not future.cancelled():
-            super().login(future)
 
     def connection_lost(self, exc: object) -> None:  # noqa: ARG002 - panoramisk's signature
         """Note the loss, and tell whoever waits for messages."""
@@ -312,18 +375,9 @@ class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
         self.lost = True
 
 
-class AmiRefusedError(Exception):
-    """The login was rejected."""
-
-
-@dataclass(frozen=True, slots=True)
-class AmiAddress:
-    """Where the manager interface is, and as whom to log in."""
-
-    host: str
-    port: int
-    username: str
-    secret: str
+def challenge_key(challenge: str, secret: str) -> str:
+    """Answer a challenge as manager.c checks it: the MD5, in hex, of both in this order."""
+    return hashlib.md5(f"{challenge}{secret}".encode(), usedforsecurity=False).hexdigest()
 
 
 Tape = Callable[[bytes, Event | Malformed | None], None]
@@ -369,13 +423,7 @@ class AmiSource:
             yield self._interrupted("lost")
         while True:
             inbox, self._reader = Inbox(), Reader()
-            session = Session(
-                inbox,
-                host=self._address.host,
-                port=self._address.port,
-                username=self._address.username,
-                secret=self._address.secret,
-            )
+            session = Session(inbox, self._address)
             if self._session:
                 self._session.close()
             self._session = session
@@ -399,7 +447,9 @@ class AmiSource:
                 self._say(
                     "ami_unreachable",
                     plainly(error) or "no answer",
-                    "is Asterisk up, and [ami] host and port right?",
+                    "is [ami] tls as on the PBX, and tls_ca what signed its certificate?"
+                    if isinstance(error, ssl.SSLError)
+                    else "is Asterisk up, and [ami] host and port right?",
                     attempt,
                 )
             finally:
@@ -434,10 +484,7 @@ class AmiSource:
     async def _begin(self, session: Session) -> list[Event]:
         """Connect, log in, and ask what is going on."""
         async with asyncio.timeout(CONNECT_SECONDS):
-            await session.connect()
-            response = await session.authenticated_future
-        if not response.success:
-            raise AmiRefusedError(response.message)
+            await session.open()
         begun: list[Event] = [await self._channels(session)]
         if queues := await self._queues(session):
             begun.append(queues)

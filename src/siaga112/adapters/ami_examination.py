@@ -67,14 +67,9 @@ async def examine(address: AmiAddress, sought: Sought) -> PbxSeen | NotSeen:
 @contextlib.asynccontextmanager
 async def _opened(address: AmiAddress) -> "AsyncIterator[_Questions]":
     inbox = Inbox()
-    session = Session(
-        inbox, host=address.host, port=address.port, username=address.username, secret=address.secret
-    )
+    session = Session(inbox, address)
     try:
-        await session.connect()
-        response = await session.authenticated_future
-        if not response.success:
-            raise AmiRefusedError(response.message)
+        await session.open()
         yield _Questions(session, inbox, address.username)
     finally:
         session.close()

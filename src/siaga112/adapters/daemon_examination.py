@@ -1,8 +1,12 @@
 """The running daemon, seen from outside as Asterisk and Prometheus see it."""
 
 import asyncio
+import os
+import pwd
 import re
 import time
+from collections.abc import Collection
+from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -18,6 +22,8 @@ _REQUEST: Final = (
     "agi_network: yes\nagi_network_script: screen\nagi_request: agi://siaga112-doctor/screen\n"
     f"agi_uniqueid: {DOCTOR}\nagi_callerid: unknown\nagi_callingpres: 32\n\n"
 )
+_LISTENING: Final = "0A"
+"""TCP_LISTEN in /proc/net/tcp."""
 _SET: Final = re.compile(r'SET VARIABLE (\w+) "([^"]*)"')
 
 
@@ -42,7 +48,31 @@ async def ask_for_verdict(host: str, port: int) -> AgiSeen | NotSeen:
         return NotSeen(plainly(error))
     except ValueError:
         return NotSeen("answers, but not as siaga112 does")
-    return AgiSeen(variables, round((time.perf_counter() - began) * SECOND))
+    took = round((time.perf_counter() - began) * SECOND)
+    return AgiSeen(variables, took, stranger(port))
+
+
+def stranger(port: int, ours: Collection[str] = ("root", "siaga112")) -> str:
+    """Name the user who listens there on this machine, unless it is one of ours or who asks; else ''.
+
+    The kernel tells everybody whose each socket is (proc(5), net/tcp); on another machine nobody is seen.
+    """
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/net/{table}").read_text("ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] != _LISTENING or int(fields[1].rpartition(":")[2], 16) != port:
+                continue
+            uid = int(fields[7])
+            try:
+                name = pwd.getpwuid(uid).pw_name
+            except KeyError:
+                name = str(uid)
+            if uid != os.geteuid() and name not in ours:
+                return name
+    return ""
 
 
 async def ask_readiness(url: str) -> DaemonSeen | NotSeen:

@@ -8,6 +8,7 @@ is better than to stall, since a closed socket lets the dialplan go on.
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, cast
@@ -111,14 +112,19 @@ class FastAgiServer:
         self._timer: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, handed: socket.socket | None = None) -> int:
         """Listen; give the port (useful where 0 was asked for).
+
+        `handed` is a socket that the service manager keeps listening: it goes on when we end.
 
         Raises:
             SiagaError: naming the address, if it is taken or not ours.
 
         """
         loop = asyncio.get_running_loop()
+        if handed is not None:
+            self._server = await loop.create_server(lambda: _Connection(self), sock=handed, backlog=BACKLOG)
+            return int(self._server.sockets[0].getsockname()[1])
         try:
             self._server = await loop.create_server(lambda: _Connection(self), host, port, backlog=BACKLOG)
         except OSError as error:

@@ -12,7 +12,7 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -39,6 +39,9 @@ AGAIN_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 STEADY_SECONDS: Final = 300.0
 """A part that has gone on for so long begins again with the first of them."""
 
+_FIRST_HANDED: Final = 3
+"""SD_LISTEN_FDS_START."""
+
 _log = structlog.get_logger()
 
 
@@ -52,6 +55,27 @@ class ServiceManager:
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_seconds = int(microseconds) / 1e6 if microseconds.isdigit() and mine else 0.0
         """How often the service manager wants to hear of us; 0 if it does not."""
+
+    @staticmethod
+    def handed_socket(environ: MutableMapping[str, str] = os.environ) -> socket.socket | None:
+        """Give the listening socket that the service manager keeps for us, if it does (sd_listen_fds(3)).
+
+        It is ours alone then: what this process starts inherits neither it nor the variables.
+        """
+        mine = environ.pop("LISTEN_PID", "") == str(os.getpid())
+        count = environ.pop("LISTEN_FDS", "")
+        environ.pop("LISTEN_FDNAMES", None)
+        if not mine or not count.isdigit() or int(count) < 1:
+            return None
+        try:
+            handed = socket.socket(fileno=_FIRST_HANDED)
+        except OSError:
+            return None
+        handed.set_inheritable(False)
+        if not handed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            handed.close()
+            return None
+        return handed
 
     def tell(self, *states: str) -> None:
         """Send states such as `READY=1`. What cannot be sent is no reason to stop."""

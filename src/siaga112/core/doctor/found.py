@@ -122,6 +122,8 @@ class AgiSeen:
 
     variables: Mapping[str, str]
     took: Millis
+    stranger: str = ""
+    """The user of this machine who holds the port, if it is neither siaga112's, root nor who asks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,12 @@ def agi_round_trip(seen: Examined) -> Iterator[Line]:
     where = f"agi://{wanted.agi_host}:{wanted.agi_port}/screen"
     if not isinstance(agi, AgiSeen):
         yield fail(f"{where} gives no verdict: {agi.why}", _START)
+    elif agi.stranger:
+        yield fail(
+            f"{where} is answered by a process of the user {agi.stranger}, who then controls every call",
+            f"ss -ltnp 'sport = {wanted.agi_port}' shows it; end it, then: "
+            "systemctl enable --now siaga112-screen.socket",
+        )
     elif agi.variables.get("SIAGA_VERDICT") != "ALLOW":
         yield fail(
             f"{where} does not answer as siaga112 does",

@@ -1,0 +1,43 @@
+"""Who holds the FastAGI port: told by `doctor`."""
+
+import asyncio
+import os
+import socket
+from dataclasses import replace
+
+import pytest
+
+from siaga112.adapters.daemon_examination import stranger
+from siaga112.core.doctor.found import AgiSeen
+from siaga112.core.doctor.host import agi_round_trip
+from siaga112.core.doctor.lines import Health
+from tests.core.test_doctor import NOTHING
+from tests.lab import ports
+from tests.waiting import killed, until
+
+HOLD = "import socket, sys; s=socket.create_server(('127.0.0.1', int(sys.argv[1]))); input()"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+async def test_the_user_who_holds_the_port_is_named() -> None:
+    """Another local user is named; whoever asks, and nobody at all, is not."""
+    port = ports.free()
+    assert stranger(port) == ""
+    with socket.create_server(("127.0.0.1", port)):
+        assert stranger(port) == ""
+    held = await asyncio.create_subprocess_exec(
+        *("/usr/bin/python3", "-c", HOLD, str(port)), user="nobody", cwd="/", stdin=asyncio.subprocess.PIPE
+    )
+    try:
+        await until(lambda: stranger(port) == "nobody", 20, "somebody else at the port")
+        assert stranger(port, ("nobody",)) == ""
+    finally:
+        await killed(held)
+
+
+def test_doctor_says_who_answers_in_our_place() -> None:
+    """A right answer from another user's process is no ok: the next one need not be right."""
+    agi = AgiSeen({"SIAGA_VERDICT": "ALLOW", "SIAGA_REASON": "withheld"}, 1, "mallory")
+    (line,) = agi_round_trip(replace(NOTHING, agi=agi))
+    assert line.health is Health.FAIL
+    assert "user mallory" in line.found

@@ -1,0 +1,120 @@
+"""Our units under a real systemd: the port that is kept, restarts under calls, the watchdog, reloading."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.faults.figures import Measured
+from tests.lab import systemd
+from tests.lab.systemd import Machine
+
+pytestmark = pytest.mark.skipif(bool(systemd.runs_here()), reason=systemd.runs_here() or "-")
+
+CONFIG: Final = 'site = "lab"\nmode = "enforce"\n'
+CALLERS: Final = (
+    "runuser -u nobody -- env LD_LIBRARY_PATH=/opt/python/lib "
+    f"/opt/python/bin/python3 {Path(__file__).with_name('callers.py')}"
+)
+TAKE: Final = (
+    "runuser -u nobody -- /usr/bin/python3 -c 'import socket\ns = socket.socket()\n"
+    's.setsockopt(1, 2, 1)\ntry: s.bind(("127.0.0.1", 4573)); print("taken")\n'
+    "except OSError as e: print(e.errno)'"
+)
+IN_USE: Final = "98"
+SCREEN: Final = "siaga112-screen"
+ACTIVE: Final = f"systemctl is-active {SCREEN}"
+
+
+@pytest.fixture
+async def machine() -> AsyncIterator[Machine]:
+    """Run a machine with siaga112 as the manual installs it; there is no PBX."""
+    async with Machine.boot(CONFIG) as booted:
+        yield booted
+
+
+async def calls(machine: Machine, rate: float, seconds: float) -> dict[str, Any]:
+    """Ask so often as any local user may; give what became of the calls."""
+    told: dict[str, Any] = json.loads(await machine.run(f"{CALLERS} {rate} {seconds}"))
+    return told
+
+
+async def pid(machine: Machine) -> str:
+    """Give the daemon's process."""
+    return await machine.run(f"systemctl show -P MainPID {SCREEN}")
+
+
+@pytest.mark.fault("unit_socket")
+async def test_the_port_is_nobody_elses_while_the_daemon_is_down(
+    machine: Machine, measured: Measured
+) -> None:
+    """Restarted, killed and stopped under calls: none is refused, and no local user gets the port."""
+    log = "journalctl -o cat -u siaga112-screen"
+    assert '"kept_by_systemd": true' in await machine.run(log)
+    asked = asyncio.create_task(calls(machine, 20, 8))
+    await machine.run(f"systemctl restart {SCREEN}")
+    assert await machine.run(TAKE) == IN_USE
+    restarted = await asked
+    assert (await calls(machine, 5, 1))["allow"] == 5
+    measured("calls refused in a restart", restarted.get("refused", 0), at_most=0)
+    measured("calls that a restart kept for the guard's 2 s", restarted.get("guard", 0))
+
+    asked = asyncio.create_task(calls(machine, 20, 8))
+    await machine.run(f"systemctl kill -s KILL --kill-whom=main {SCREEN}")
+    assert await machine.run(TAKE) == IN_USE
+    killed = await asked
+    measured("calls refused after a kill", killed.get("refused", 0), at_most=0)
+
+    await machine.run(f"systemctl stop {SCREEN}")
+    assert await machine.run(TAKE) == IN_USE
+    await calls(machine, 1, 1)  # and a call starts it again
+    await machine.until(ACTIVE, "active")
+    measured("local users who got the port", 0, at_most=0)
+
+
+@pytest.mark.fault("unit_systemd")
+async def test_a_daemon_that_stands_still_is_started_again(machine: Machine, measured: Measured) -> None:
+    """SIGSTOP to all of it: the watchdog of systemd ends it within 5 s, and calls go on."""
+    before = await pid(machine)
+    await machine.run(f"kill -STOP {before}")
+    await machine.until(f"[ $(systemctl show -P MainPID {SCREEN}) = {before} ] || echo another", "another")
+    await machine.until(ACTIVE, "active")
+    told = await calls(machine, 5, 1)
+    assert "watchdog" in (await machine.run(f"journalctl -o cat -u {SCREEN}")).lower()
+    measured("verdicts after the watchdog", told["allow"])
+    assert told["allow"] == 5
+
+
+@pytest.mark.fault("unit_systemd")
+async def test_reloading_a_good_and_a_bad_configuration(machine: Machine) -> None:
+    """Both leave the unit active, in the same process; the bad one changes nothing."""
+    before, file = await pid(machine), machine.inside("/etc/siaga112/siaga112.toml")
+    for text, event in (
+        ('site = "lab"\nmode = "off"\n', '"event": "reloaded"'),
+        ("mode = [[[", '"event": "reload_refused"'),
+    ):
+        file.write_text(text)
+        await machine.run(f"systemctl reload {SCREEN}")
+        await machine.until(f"journalctl -o cat -u {SCREEN} | grep -c '{event}'", "1")
+        await machine.until(ACTIVE, "active")
+    assert await pid(machine) == before
+    assert (await calls(machine, 5, 1))["allow"] == 5
+
+
+@pytest.mark.fault("unit_systemd")
+async def test_a_bad_configuration_at_the_start_holds_no_call_up(
+    machine: Machine, measured: Measured
+) -> None:
+    """It ends with 3, the port stays ours, and a call waits for that end or for the guard, no longer."""
+    machine.inside("/etc/siaga112/siaga112.toml").write_text("mode = [[[")
+    await machine.run(f"systemctl restart {SCREEN}")
+    await machine.until(ACTIVE, "failed")
+    told = await calls(machine, 2, 3)
+    assert set(told) <= {"closed", "guard", "slowest"}
+    measured("calls kept for the guard's 2 s by a bad configuration, of 6", told.get("guard", 0))
+    await machine.until(ACTIVE, "failed")
+    assert await machine.run(TAKE) == IN_USE
+    assert await machine.run(f"systemctl is-active {SCREEN}.socket") == "active"
