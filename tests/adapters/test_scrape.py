@@ -51,7 +51,7 @@ async def test_what_is_shown_is_read(metrics: Metrics, port: int) -> None:
     assert vitals.last_event == NOW
     assert abs(vitals.started - NOW) < 3_600 * SECOND
     assert vitals.fail_open == {"deadline": 1}
-    assert (vitals.verdicts[0.001], vitals.verdicts[0.002], vitals.verdicts[float("inf")]) == (0, 1, 2)
+    assert (vitals.verdicts[0.001], vitals.verdicts[0.005], vitals.verdicts[float("inf")]) == (0, 1, 2)
 
 
 async def test_another_sites_metrics_are_not_ours(port: int) -> None:

@@ -162,7 +162,7 @@ async def test_an_outbox_that_is_none_is_kept_beside_a_new_one(
 
 async def no_redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer as a web server does."""
-    await reader.read(64)
+    await reader.read(64)  # ends: with the client
     writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     writer.close()
 

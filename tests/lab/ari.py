@@ -1,6 +1,7 @@
 """A small program on Asterisk's REST interface (ARI), as a centre may have one in place of queues."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -18,6 +19,8 @@ MODULES: Final = (
 """What the lab must load for it, and for the streams to programs that it can make."""
 
 CONFIGURATION: Final = "[general]\nenabled = yes\n[lab]\ntype = user\npassword = lab\n"
+
+LOGIN: Final = {"Authorization": f"Basic {base64.b64encode(b'lab:lab').decode()}"}
 
 Told = dict[str, Any]
 
@@ -85,7 +88,7 @@ class Program:
 async def program(port: int) -> AsyncIterator[Program]:
     """Run the program: the PBX knows `Stasis(lab)` as soon as the block begins."""
     async with (
-        aiohttp.ClientSession(f"http://127.0.0.1:{port}", auth=aiohttp.BasicAuth("lab", "lab")) as session,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", headers=LOGIN) as session,
         session.ws_connect("/ari/events", params={"app": APP}) as told,
     ):
         yield Program(session, told)

@@ -37,6 +37,9 @@ AT_THE_PBX: Final = {
 }
 """Tried by tests/pbx/test_runbook.py, on a real Asterisk."""
 
+ON_TRUNKS: Final = {"Calls unfollowed", "Calls not seen"}
+"""Tried by tests/pbx/test_unfollowed.py, on real trunks: what the doctor says of them, and its remedy."""
+
 OTHER: Final = "081222222222"
 
 
@@ -415,4 +418,4 @@ def test_every_alert_has_a_section_that_is_tried() -> None:
     """An alert without a section, or a section whose situation no test brings about, fails."""
     linked = {rule["annotations"]["runbook_url"].partition("#")[2] for rule in alerts()}
     assert {name.lower().replace(" ", "-") for name in sections()} == linked
-    assert set(HERE) | AT_THE_PBX == set(sections())
+    assert set(HERE) | AT_THE_PBX | ON_TRUNKS == set(sections())

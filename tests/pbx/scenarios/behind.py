@@ -16,6 +16,7 @@ from tests.pbx.scenarios.queue import (
 from tests.pbx.scenarios.scenario import ANSWERS, NEVER_ANSWERS, Centre, Play, Scenario
 from tests.pbx.scenarios.stage import Stage
 from tests.pbx.scenarios.talk import talking
+from tests.waiting import within
 
 LEFT_QUEUE: Final = "abandoned left_queue"
 ANSWERED: Final = "answered operator"
@@ -158,7 +159,8 @@ async def consulting_a_queue(stage: Stage) -> None:
     consult = stage.phones["101"].call("experts")
     expert = await stage.phones["102"].ringing()
     await expert.answer()
-    await consult.answered.wait()
+    async with within(30, "the expert's answer"):
+        await consult.answered.wait()
     await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/102-"))
     leg.join(consult)
     await stage.event(lambda e: e.name == "AttendedTransfer")
