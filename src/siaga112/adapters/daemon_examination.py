@@ -59,7 +59,7 @@ def stranger(port: int, ours: Collection[str] = ("root", "siaga112")) -> str:
     """
     for table in ("tcp", "tcp6"):
         try:
-            lines = Path(f"/proc/net/{table}").read_text("ascii").splitlines()[1:]
+            lines = Path(f"/proc/net/{table}").read_text("utf-8").splitlines()[1:]
         except OSError:
             continue
         for fields in map(str.split, lines):

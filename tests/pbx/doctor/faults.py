@@ -777,7 +777,7 @@ FAULTS: Final = (
         "a verdict takes too long",
         "fail",
         "AGI round trip",
-        "agi://…/screen took 4… ms, more than [agi] deadline_ms 300",
+        "agi://…/screen took … ms, more than [agi] deadline_ms 300",
         "on its machine: look for what takes its time (top, iostat)",
         arrange=slow_daemon,
     ),
