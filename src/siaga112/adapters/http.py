@@ -17,7 +17,7 @@ from siaga112.sparing import Sparing
 FRESH_SECONDS: Final = 0.1
 """A page is made anew at most this often: making one takes milliseconds, in which no verdict can be given."""
 
-MAX_CONNECTIONS: Final = 64
+MAX_CONNECTIONS: Final = 128
 """With one more the oldest is dropped: who has half a request to send makes room for who asks and goes."""
 
 PATIENCE: Final = 5.0
