@@ -354,6 +354,10 @@ async def hourly_cap(bench: Bench) -> None:
             continue
         left.pop(0)
         assert [row["caller"] for row in await bench.rows("blocks", "--proposed")] == left, begins
+    assert "siaga112" in await trying.run("systemctl reload")
+    since = len(bench.rig.daemon.lines)
+    bench.rig.daemon.signal(signal.SIGHUP)  # what the unit does at a reload
+    await bench.rig.daemon.event("reloaded", since=since)
     await bench.shows("blocks_proposed", 0)
     assert {row["caller"] for row in await bench.rows("blocks")} >= set(proposed[:2])
 
