@@ -79,6 +79,8 @@ class Daemon:
         self.config = folder / "siaga112.toml"
         self.config.write_text(config, "utf-8")
         self.lines: list[Line] = []
+        self.given = environ
+        """What it has from its environment: the AMI secret, and what a test sets."""
         self._environ = {**os.environ, **environ, "SIAGA112_CONFIG": str(self.config), "NO_COLOR": "1"}
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None

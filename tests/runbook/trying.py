@@ -33,7 +33,9 @@ class Trying:
 
     def __post_init__(self) -> None:
         self._left = commands(self.section)
-        ours = ("env", f"SIAGA112_CONFIG={self.daemon.config}", sys.executable, "-m", "siaga112")
+        # As at the machine, where the secret is in the file that only root and siaga112 read.
+        given = [f"{name}={value}" for name, value in self.daemon.given.items()]
+        ours = ("env", f"SIAGA112_CONFIG={self.daemon.config}", *given, sys.executable, "-m", "siaga112")
         for name, program in (
             ("siaga112", ours),
             ("asterisk", tuple(self.console) or ("false",)),
