@@ -9,10 +9,10 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 # Most of a test's time with a PBX is waiting for calls: files are played side by side, in our order (tests/order.py).
-# No run lasts for ever: after 28 minutes no further test is begun, each test has its own limit (tests/limits.py),
+# No run lasts for ever: after 35 minutes no further test is begun, each test has its own limit (tests/limits.py),
 # and what even that does not end is ended from outside, with the stacks of the process.
-PYTEST := timeout --foreground --signal=ABRT --kill-after=30 1960 \
-          $(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout 1680
+PYTEST := timeout --foreground --signal=ABRT --kill-after=30 2400 \
+          $(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout 2100
 
 .PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
