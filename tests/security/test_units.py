@@ -54,9 +54,10 @@ async def test_the_port_is_nobody_elses_while_the_daemon_is_down(
     """Restarted, killed and stopped under calls: none is refused, and no local user gets the port."""
     log = "journalctl -o cat -u siaga112-screen"
     assert '"kept_by_systemd": true' in await machine.run(log)
+    tries = []
     asked = asyncio.create_task(calls(machine, 20, 8))
     await machine.run(f"systemctl restart {SCREEN}")
-    assert await machine.run(TAKE) == IN_USE
+    tries.append(await machine.run(TAKE))
     restarted = await asked
     assert (await calls(machine, 5, 1))["allow"] == 5
     measured("calls refused in a restart", restarted.get("refused", 0), at_most=0)
@@ -64,15 +65,16 @@ async def test_the_port_is_nobody_elses_while_the_daemon_is_down(
 
     asked = asyncio.create_task(calls(machine, 20, 8))
     await machine.run(f"systemctl kill -s KILL --kill-whom=main {SCREEN}")
-    assert await machine.run(TAKE) == IN_USE
+    tries.append(await machine.run(TAKE))
     killed = await asked
     measured("calls refused after a kill", killed.get("refused", 0), at_most=0)
 
     await machine.run(f"systemctl stop {SCREEN}")
-    assert await machine.run(TAKE) == IN_USE
+    tries.append(await machine.run(TAKE))
     await calls(machine, 1, 1)  # and a call starts it again
     await machine.until(ACTIVE, "active")
-    measured("local users who got the port", 0, at_most=0)
+    assert tries == [IN_USE] * 3
+    measured("local users who got the port", sum(told != IN_USE for told in tries), at_most=0)
 
 
 @pytest.mark.fault("unit_systemd")
