@@ -8,7 +8,7 @@ import pytest
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from config.grafana.queries import against
-from tests.grafana.asking import NAMES, View, load, panels, queries
+from tests.grafana.asking import NAMES, View, load, named, panels, queries
 from tests.grafana.checking import check, faults
 from tests.grafana.day import SCRAPE, SITE
 from tests.lab.prometheus import serving
@@ -39,8 +39,8 @@ async def test_what_prometheus_refuses_is_a_fault(tmp_path: Path) -> None:
 
 
 def changed(expression: str) -> Panel:
-    """Give the wall's first panel with another query."""
-    panel = panels(load("wall"))[0]
+    """Give the wall's first panel that has a look for each series, with another query."""
+    panel = next(filter(named, panels(load("wall"))))
     queries(panel)[0].expr = expression
     return panel
 

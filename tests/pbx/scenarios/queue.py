@@ -145,6 +145,8 @@ async def caller_ends(stage: Stage) -> None:
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
+    # Behind a Local channel the caller is in a bridge before any phone rings.
+    await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/101-"))
     await call.until("BridgeEnter")
     await call.call.hang_up()
     await leg.ended()
