@@ -1,5 +1,6 @@
 # make demo    a day at the centre in small: a real Asterisk, real SIP calls, a rejected caller
-# make test    every test, with real calls on Asterisk 22 and 16
+# make test    the tests, with real calls on Asterisk 22 and 16
+# make night   what is too long for make test: loads, attacks, Asterisk 16 once more, pages of the manual
 # make faults  every fault of docs/reliability.md in full strength; writes that page
 # make check   what must be clean before a commit: ruff, mypy, import contracts, fast tests
 # make bench   how fast it is, beside its peers and the limit: rewrites benchmarks/README.md (15 minutes)
@@ -14,7 +15,7 @@ READY  := $(VENV)/.ready
 PYTEST := timeout --foreground --signal=ABRT --kill-after=30 2400 \
           $(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout 2100
 
-.PHONY: demo test check lint fast format constraints golden docs prompts clean dashboards
+.PHONY: demo test night check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
 .PHONY: interrupts bench bench-check install-log
 
@@ -24,6 +25,10 @@ demo: $(READY)
 test: $(READY)
 	$(PYTHON) -m tests.lab.roots 22 16
 	$(PYTEST)
+
+night: $(READY)
+	$(PYTHON) -m tests.lab.roots 22 16
+	$(PYTEST) --night -m night
 
 check: lint
 	$(PYTEST) -m "not pbx"

@@ -25,7 +25,7 @@ def pytest_testnodedown(node: Any) -> None:
     PLACED.update(node.workeroutput["placed"])
 
 
-pytest_plugins = ("tests.faults.figures", "tests.limits", "tests.order")
+pytest_plugins = ("tests.faults.figures", "tests.limits", "tests.nights", "tests.order")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

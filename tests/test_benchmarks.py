@@ -83,6 +83,7 @@ LONG: Final = 400
 """Calls whose stream no socket's buffers hold."""
 
 
+@pytest.mark.night
 def test_an_answer_does_not_wait_for_the_end_of_a_stream() -> None:
     """A client that asks amid a burst is answered within two pieces: siaga112 hangs up after 3 s without."""
     stream = mix.Mix(mix.FULL).calls(LONG)

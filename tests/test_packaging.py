@@ -87,6 +87,7 @@ def test_compose_is_of_the_compose_specification() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.mark.night
 def test_compose_itself_understands_it(tmp_path: Path) -> None:
     """`docker-compose config`, as Debian has it: whole with the three secrets of its head, else refused."""
     secrets = {"SIAGA112_AMI__SECRET": "one", "REDIS_PASSWORD": "two", "GRAFANA_PASSWORD": "three"}

@@ -89,6 +89,7 @@ def test_for_people(config: Path, days: Path) -> None:
     assert "0812100" not in page
 
 
+@pytest.mark.night
 def test_sweep(config: Path, days: Path) -> None:
     """A sweep gives each value a row and a bar; a higher threshold never rejects more here."""
     swept = backtest(config, days, "--sweep", "threshold=3..10", "--json").json

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.backtest import month, page
 
 
@@ -14,6 +16,7 @@ def test_it_has_the_centres_proportions() -> None:
     assert sum(call.report for call in month.calls()) == 14
 
 
+@pytest.mark.night
 def test_the_page_is_what_the_command_prints() -> None:
     """Both presets over the whole month: the page in docs has today's output."""
     assert page.DOCUMENT.read_text("utf-8").startswith(page.printed(page.COMMANDS[:1]))

@@ -78,7 +78,7 @@ def nearly_mobiles(draw: st.DrawFn) -> tuple[str, NumberPlan]:
 
 
 @given(nearly_mobiles())
-@settings(max_examples=2_000)
+@settings(max_examples=500)
 def test_a_mobile_read_in_one_look_is_what_phonenumbers_reads(written: tuple[str, NumberPlan]) -> None:
     """In every region whose mobiles are plain, the short way gives what the long one does, or nothing."""
     raw, plan = written

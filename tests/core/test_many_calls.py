@@ -4,6 +4,8 @@ import random
 from collections import Counter
 from operator import attrgetter
 
+import pytest
+
 from siaga112.core.calls import Tracker
 from siaga112.core.events import Event, Interrupted, Resumed
 from siaga112.core.model import CallId, Finding, Outcome
@@ -41,6 +43,7 @@ def settle(events: list[Event]) -> tuple[list[Finding], Tracker]:
     return [classify(call, RULES) for event in events for call in tracker.feed(event)], tracker
 
 
+@pytest.mark.night
 def test_a_day_with_every_tenth_event_lost() -> None:
     """0 exceptions, 0 calls with two outcomes, 0 pranks and 0 strikes that the full stream does not have."""
     events = day(112)

@@ -74,6 +74,7 @@ async def unblocked_amid(running: Rig, measured: Measured, before: int, end: Cal
 
 
 @pytest.mark.fault("policy_unblock")
+@pytest.mark.night
 async def test_who_is_unblocked_in_a_call_that_was_let_in_begins_anew(
     redis: RedisServer, measured: Measured
 ) -> None:
@@ -89,6 +90,7 @@ async def test_who_is_unblocked_in_a_call_that_was_let_in_begins_anew(
 
 
 @pytest.mark.fault("policy_unblock")
+@pytest.mark.night
 async def test_who_is_blocked_and_unblocked_amid_a_call_begins_anew(
     redis: RedisServer, measured: Measured
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from siaga112.core.agi import MAX_REQUEST
 from tests.faults.conftest import Rig, descriptors, resident, rig
-from tests.faults.figures import Measured
+from tests.faults.figures import Measured, rows
 from tests.lab.agi_client import OK, Answer, ask, no_processor, probing, request
 from tests.lab.redis_servers import RedisServer
 from tests.waiting import until, within
@@ -110,7 +110,7 @@ async def lag(running: Rig) -> float:
     return float((await running.daemon.event("lag", since=since))["milliseconds"])
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, marks=pytest.mark.fault(row)) for row in ATTACKS])
+@pytest.mark.parametrize("row", rows(ATTACKS, by_day=("agi_slow", "agi_10mb")))
 async def test_a_rude_peer_is_felt_by_nobody_else(
     row: str, redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
@@ -189,6 +189,7 @@ def none_lost(answers: list[Answer], measured: Measured, *, full: bool) -> None:
 
 
 @pytest.mark.fault("agi_100")
+@pytest.mark.night
 async def test_a_hundred_at_once_are_all_answered(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:
@@ -206,6 +207,7 @@ CI_SECONDS: Final = 3
 
 
 @pytest.mark.fault("agi_500")
+@pytest.mark.night
 async def test_five_hundred_calls_a_second_are_all_answered(
     redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:

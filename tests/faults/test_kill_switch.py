@@ -177,6 +177,7 @@ exten => mark_when_told,1,Ringing()
 @pytest.mark.pbx
 @pytest.mark.parametrize("version", get_args(Version))
 @pytest.mark.fault("policy_switch")
+@pytest.mark.night
 async def test_the_kill_switch_cuts_no_call_off(version: Version, measured: Measured) -> None:
     """Real callers in the menu, in the queue and with operators: each goes on to its end; no strike more."""
     async with (

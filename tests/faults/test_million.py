@@ -73,6 +73,7 @@ async def waits(running: Rig, blocked: int, count: int) -> list[float]:
 
 
 @pytest.mark.fault("million")
+@pytest.mark.night
 async def test_a_million_blocked_numbers_cost_no_verdict_anything(measured: Measured, *, full: bool) -> None:
     """Callers at random, half of them blocked, while retention looks through the lists (CI: 100,000)."""
     count = MILLION if full else MILLION // 10

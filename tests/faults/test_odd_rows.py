@@ -202,6 +202,7 @@ async def test_a_redis_that_takes_nothing_ends_nothing(
 
 
 @pytest.mark.fault("odd_span")
+@pytest.mark.night
 async def test_no_span_and_no_record_makes_a_listing_fail(redis: RedisServer, measured: Measured) -> None:
     """A block of 273,973 years is refused; where one stands, or junk does, lists name it and go on."""
     far, broken = "+6281255555555", "+6281244444444"

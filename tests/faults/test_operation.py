@@ -175,6 +175,7 @@ RATE: Final = 100
 
 
 @pytest.mark.fault("scrapes")
+@pytest.mark.night
 async def test_a_hundred_scrapes_a_second_are_not_felt(redis: RedisServer, measured: Measured) -> None:
     """Two seconds of them: callers wait as long as without."""
     async with rig(redis) as found:
@@ -202,6 +203,7 @@ SLOW: Final = 100
 
 
 @pytest.mark.fault("slow_scraper")
+@pytest.mark.night
 async def test_slow_scrapers_are_not_felt(redis: RedisServer, measured: Measured) -> None:
     """A hundred that ask and do not read: callers wait as long as without, memory does not grow."""
     async with rig(redis) as found:
@@ -327,6 +329,7 @@ def told(found: Rig, event: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.fault("split")
+@pytest.mark.night
 async def test_a_tracking_half_that_stands_still_is_not_felt(redis: RedisServer, measured: Measured) -> None:
     """Each half is its own process, as shipped: with the tracking half stopped, verdicts are as before."""
     async with rig(redis, "track") as found:

@@ -12,7 +12,7 @@ import pytest
 
 from siaga112.core.model import Spared
 from tests.faults.conftest import NUMBER, Rig, rig
-from tests.faults.figures import Measured
+from tests.faults.figures import Measured, rows
 from tests.lab.agi_client import Answer
 from tests.lab.redis_servers import RedisServer, cluster, sentinels
 from tests.waiting import block_until, within
@@ -152,7 +152,7 @@ def in_time(measured: Measured, answers: list[Answer]) -> None:
     measured("without an answer, ALLOW", len(failed))
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, marks=pytest.mark.fault(row)) for row in FAULTS])
+@pytest.mark.parametrize("row", rows(FAULTS, by_day=("redis_killed", "redis_paused", "redis_type")))
 async def test_whatever_happens_to_redis_no_verdict_waits_and_no_outcome_is_lost(
     row: str, redis: RedisServer, measured: Measured, *, full: bool
 ) -> None:

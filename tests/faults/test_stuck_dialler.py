@@ -74,6 +74,7 @@ async def halves(redis: RedisServer, processes: int) -> AsyncIterator[tuple[Rig,
 
 @pytest.mark.fault("stuck_dialler")
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.night
 async def test_a_stuck_dialler_is_felt_by_nobody_else(
     redis: RedisServer, measured: Measured, processes: int, *, full: bool
 ) -> None:

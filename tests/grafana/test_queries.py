@@ -16,6 +16,7 @@ SMALLEST: Final = 20_000
 """Bytes of a picture that is not only empty frames."""
 
 
+@pytest.mark.night
 async def test_every_query_has_something_to_show(tmp_path: Path) -> None:
     """After a day of calls no query is empty or an error, and every dashboard can be drawn."""
     async with played() as view:

@@ -79,6 +79,7 @@ async def in_terminal(line: str, keys: str, shows: str) -> None:
         assert await seen.ended() == 0
 
 
+@pytest.mark.night
 async def test_every_line_that_the_demo_prints_works_as_printed() -> None:
     """The lines are short, run as they stand, and the spare caller is then in the ledger with a story."""
     async with kept() as (demo, lines):

@@ -18,6 +18,8 @@ CONFIG: Final = ROOT / "config" / "prometheus"
 RULES: Final = CONFIG / "siaga112.rules.yml"
 ALERTS: Final = CONFIG / "siaga112.alerts.yml"
 CASES: Final = sorted(Path(__file__).parent.glob("*.test.yml"))
+LONGEST: Final = Path(__file__).parent / "slow.test.yml"
+"""Days of it, which promtool takes a minute for."""
 
 
 def rules(path: Path) -> list[dict[str, Any]]:
@@ -55,7 +57,11 @@ def test_promtool_finds_no_fault() -> None:
     assert promtool("check", "config", CONFIG / "prometheus.yml") == ""
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.night] if path == LONGEST else []) for path in CASES],
+    ids=lambda path: path.name,
+)
 @pytest.mark.fault("alerts")
 def test_rules_give_what_is_expected(path: Path) -> None:
     """Known series in, known figures and alerts out, texts included."""
