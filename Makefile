@@ -13,7 +13,7 @@ READY  := $(VENV)/.ready
 # No run lasts for ever: after 35 minutes no further test is begun, each test has its own limit (tests/limits.py),
 # and what even that does not end is ended from outside, with the stacks of the process.
 PYTEST := timeout --foreground --signal=ABRT --kill-after=30 2400 \
-          $(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout 2100
+          $(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder --session-timeout 2100
 
 .PHONY: demo test night check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
