@@ -158,7 +158,7 @@ def _strike(number: int, strike: Strike) -> str:
 
 def _spared(entry: Entry) -> str:
     why = {
-        Spared.SURGE: "a surge: somebody waited too long, or no operator was logged in",
+        Spared.SURGE: "a surge: callers waited too long, or no operator was logged in",
         Spared.MODE_OFF: "the mode was off",
         Spared.STARTING: "the daemon had begun anew, and did not know yet whether the mode was off",
         Spared.ALLOW_LISTED: "the caller was on the allow list",

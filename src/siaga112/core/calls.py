@@ -154,6 +154,10 @@ class Tracker:
         """Give for each queue in which somebody waits how many do, and since when the first of them."""
         return self._progress.waiting()
 
+    def overdue(self, queues: frozenset[str], before: Millis, most: int) -> int:
+        """Count the callers who wait in these queues since before that instant, up to `most` of them."""
+        return self._progress.overdue(queues, before, most)
+
     def follows(self, call: CallId) -> bool:
         """Say whether that call is in progress."""
         return call in self._calls

@@ -57,10 +57,15 @@ class Live:
             self.stage, self.since = stage, at
 
     @property
+    def number(self) -> str:
+        """The number as it came; '' for `anonymous` and the like, which say nothing of who it is."""
+        return self.raw if any(map(str.isdigit, self.raw)) else ""
+
+    @property
     def spot(self) -> Spot:
         """Where it is; who has hung up waits no more."""
         if self.queue and self.stage is Stage.QUEUE and not self.hung_up:
-            return Spot(self.stage, self.since, self.queue.queue, self.queue.at)
+            return Spot(self.stage, self.since, self.queue.queue, self.queue.at, self.number)
         return Spot(self.stage, self.since)
 
     def retract(self, at: Millis) -> None:

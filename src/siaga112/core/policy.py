@@ -70,7 +70,8 @@ class PolicyRules:
     that are permanent. `protect`: how long a genuine
     report keeps a caller from being blocked without a person. `let_through`: who calls again within this
     time of being turned away gets through to the end of the queue; 0 for never. `surge`: nobody gets a
-    strike while a caller has waited longer than this, or while no operator is logged in; 0 for never.
+    strike while callers (`lines`: how many) have waited longer than this, or while no operator is logged in;
+    0 for never.
     `keep`: how long anything is held against, or for, a caller; `keep_missed`: an abandoned call.
     """
 
