@@ -54,6 +54,8 @@ class NumberPlan:
     """Numbers that are nobody's to block: `0254200112`, `0804*`, `+62254200000-+62254200099`."""
     key: bytes = field(default=b"", repr=False)
     """With a key, callers are kept as its hashes of their numbers, and nothing as it came."""
+    judge_hidden: bool = False
+    """Whether a caller who hides the number is judged by it, where the exchange tells it all the same."""
 
     def __post_init__(self) -> None:
         if self.region not in phonenumbers.SUPPORTED_REGIONS:
