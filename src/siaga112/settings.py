@@ -45,6 +45,9 @@ ENV_PREFIX: Final = "SIAGA112_"
 RUNBOOK_URL: Final = "file:///usr/share/doc/siaga112/runbook.md"
 """Where the alerts that we ship say that the runbook is: where `siaga112 files doc` puts it."""
 
+LEAST_SHARE: Final = 0.1
+"""The least of a misuse that a call can count as, if it counts at all: a record holds what a block needs."""
+
 RELOADABLE: Final = ("mode", "policy.", "classifier.", "agi.deadline_ms", "service_level.answer_within")
 """What SIGHUP takes over; the rest needs a restart."""
 EMBEDDED: Final = "embedded"
@@ -145,6 +148,12 @@ def _staleness(value: Millis) -> Millis:
     return value
 
 
+def _share(value: float) -> float:
+    if value and not LEAST_SHARE <= value <= 1:
+        raise ValueError(f"either 0, or from {LEAST_SHARE} to 1")
+    return value
+
+
 Duration = Annotated[Millis, BeforeValidator(_duration), PlainSerializer(durations.spell)]
 Host = Annotated[str, AfterValidator(_host)]
 Thresholds = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), BeforeValidator(_one_or_more)]
@@ -186,6 +195,7 @@ class Pbx(_Section):
     hangup_contexts: list[str] = ["app-blackhole"]
     queues: Names = ["siaga112"]
     queue_log: str = ""
+    hidden: Literal["nobody", "judge"] = "nobody"
 
     @model_validator(mode="after")
     def _known_area(self) -> Self:
@@ -214,6 +224,16 @@ class Classifier(_Section):
     early_drop: Duration = 3_000
 
 
+Share = Annotated[float, AfterValidator(_share)]
+
+
+class Trust(_Section):
+    """How far a number is believed: as how much of a misuse a call counts whose number may be forged."""
+
+    unattested: Share = 1.0
+    several_trunks: Share = 1.0
+
+
 class Policy(_Section):
     """The preset, and the centre's own values in place of the preset's."""
 
@@ -231,6 +251,7 @@ class Policy(_Section):
     blocks_per_hour: Annotated[int, Field(ge=0)] = 30
     cap_permanent: Annotated[int, Field(ge=0)] = 2
     protect: Duration = durations.parse("30d")
+    trust: Trust = Trust()
     never_block: list[Annotated[str, AfterValidator(check_never_block)]] = []
     let_through: Duration = 0
     surge: bool = True
@@ -276,6 +297,8 @@ class Policy(_Section):
             **changed,
             cap=self.blocks_per_hour,
             cap_permanent=self.cap_permanent,
+            unattested=self.trust.unattested,
+            several_trunks=self.trust.several_trunks,
             protect=self.protect,
             let_through=self.let_through,
         )
@@ -362,7 +385,13 @@ class Settings(_Section):
     def number_plan(self) -> NumberPlan:
         """Give how numbers are read here, who is never blocked, and how callers are kept."""
         key = self.privacy.caller_key.get_secret_value().encode()
-        return NumberPlan(self.pbx.region, self.pbx.area_code, tuple(self.policy.never_block), key)
+        return NumberPlan(
+            self.pbx.region,
+            self.pbx.area_code,
+            tuple(self.policy.never_block),
+            key,
+            judge_hidden=self.pbx.hidden == "judge",
+        )
 
     def classifier_rules(self) -> ClassifierRules:
         """Give the classifier's limits."""

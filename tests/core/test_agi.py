@@ -89,6 +89,36 @@ def test_a_hidden_or_doubtful_caller_is_withheld(change: tuple[bytes, bytes]) ->
     assert request.withheld is (Withheld.HIDDEN if hidden else Withheld.DOUBTFUL)
 
 
+@pytest.mark.parametrize(
+    ("confirmed", "apart", "judged"),
+    [
+        ("", "081200000001", "081200000001"),
+        ("", "", ""),
+        ("", "081299999999", ""),
+        ("081200000001", "081200000001", ""),
+        ("081200000001", None, ""),
+    ],
+)
+def test_a_hidden_number_is_there_for_who_may_judge_it(
+    confirmed: str, apart: str | None, judged: str
+) -> None:
+    """Only as the dialplan passed it on apart: what it repaired, or did not confirm so, is nobody's."""
+    lines = f"agi_arg_1: {confirmed}" + ("" if apart is None else f"\nagi_arg_2: {apart}")
+    asked = REAL.replace(b"agi_callingpres: 0", b"agi_callingpres: 32")
+    (request,) = received(asked.replace(b"agi_arg_1: 081200000001", lines.encode()))
+    assert isinstance(request, Request)
+    assert request.withheld is Withheld.HIDDEN
+    assert (request.judged(hidden=False), request.judged(hidden=True)) == ("", judged)
+
+
+def test_a_number_apart_is_nothing_where_nothing_is_hidden() -> None:
+    """A caller who shows the number is judged by it, whatever else is passed on."""
+    for apart in (b"081299999999", b"081200000001", b""):
+        (request,) = received(REAL[:-1] + b"agi_arg_2: " + apart + b"\n\n")
+        assert isinstance(request, Request)
+        assert (request.number, request.withheld) == ("081200000001", None)
+
+
 @pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
 def test_no_name_is_a_way_past_a_block(name: str) -> None:
     """A display name that forges no line leaves the number as it is: else one character of it would free."""

@@ -1,7 +1,10 @@
 """Each way a call can go, as the table of its events, and its one outcome."""
 
+from dataclasses import replace
+
 import pytest
 
+from siaga112.core.caller_id import NumberPlan
 from siaga112.core.calls import Dialplan, Tracker
 from siaga112.core.model import Mark, Verdict
 from siaga112.core.policy import PolicyRules, strike_for
@@ -253,6 +256,29 @@ def test_hidden_by_presentation_is_withheld() -> None:
     (finding,) = findings(table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
     assert finding.call.caller is None
     assert strike_for(finding, PolicyRules()) is None
+
+
+def test_a_hidden_number_is_judged_only_by_who_may_and_as_it_arrived() -> None:
+    """The dialplan withdraws it and passes it on apart: without that, or another than came, it is nobody."""
+    may = replace(DIALPLAN, numbers=NumberPlan(judge_hidden=True))
+    for dialplan, apart, judged in (
+        (DIALPLAN, ["081211111111"], False),
+        (may, [], False),
+        (may, ["081299999999"], False),
+        (may, [""], False),
+        (may, ["081211111111"], True),
+    ):
+        hidden = "".join(f"10:00:00  VarSet  100.1  SIAGA_HIDDEN={number}\n" for number in apart)
+        table = MENU.replace(
+            "10:00:00  VarSet      100.1  SIAGA_CALLER=081211111111",
+            f"{hidden}10:00:00  VarSet  100.1  SIAGA_CALLER=",
+        )
+        assert table != MENU
+        (finding,) = findings(
+            table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1", dialplan=dialplan
+        )
+        assert (finding.call.caller is not None) is judged
+        assert (strike_for(finding, PolicyRules()) is not None) is judged
 
 
 def test_a_number_that_the_dialplan_did_not_confirm_gets_no_strike() -> None:

@@ -35,6 +35,8 @@ def test_our_own_dialplan_is_read_as_asterisk_loads_it() -> None:
     assert str(screen["s"][0]) == "Set(SIAGA_VERDICT=ALLOW)"
     assert [step.label for step in screen["s"] if step.label] == [
         "presentation",
+        "told",
+        "shown",
         "restore",
         "pass",
         "blocked",

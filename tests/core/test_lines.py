@@ -1,8 +1,15 @@
 """Surge: while the line is overrun, or nobody is there to answer, volume is not misuse."""
 
+from dataclasses import replace
+
 from siaga112.core.events import MemberSeen, QueuesSeen
-from siaga112.core.lines import Lines
-from siaga112.core.model import SECOND, OperatorState
+from siaga112.core.lines import Lines, Overdue
+from siaga112.core.model import SECOND, CallId, Millis, OperatorState, Spared, Stage
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.policy import PolicyRules
+from siaga112.core.progress import LOOKED_AT, Progress, Spot
+from siaga112.core.replay import Replay
+from tests.core.table import DIALPLAN, events
 
 NOW = 1_795_000_000_000
 OURS = frozenset({"siaga112"})
@@ -16,34 +23,70 @@ def lines(*states: OperatorState | None, queue: str = "siaga112", patience: int 
     return seen
 
 
-def test_a_caller_who_waits_too_long_makes_a_surge() -> None:
-    """Longer than the promise, in a queue of ours: no strikes for anybody."""
+def waiting(*calls: tuple[str, Millis, str]) -> Overdue:
+    """Give who waits: the queue, since when, and the number."""
+    progress = Progress()
+    for number, (queue, since, caller) in enumerate(calls):
+        progress.put(CallId(str(number)), Spot(Stage.QUEUE, since, queue, since, caller))
+    return progress.overdue
+
+
+def test_callers_who_wait_too_long_make_a_surge() -> None:
+    """Longer than the promise, in a queue of ours, and two of them: no strikes for anybody."""
     busy = lines(OperatorState.BUSY)
-    assert busy.surge({"siaga112": (1, NOW - 10 * SECOND)}, NOW) == ""
-    assert busy.surge({"siaga112": (1, NOW - 10 * SECOND - 1)}, NOW) == "a caller waited 10 s"
-    assert busy.surge({"office": (1, NOW - 60 * SECOND)}, NOW) == ""
+    at, late = NOW - 10 * SECOND, NOW - 10 * SECOND - 1
+    assert busy.surge(waiting(("siaga112", at, "0812"), ("siaga112", at, "0813")), NOW) == ""
+    assert busy.surge(waiting(("siaga112", late, "0812"), ("siaga112", at, "0813")), NOW) == ""
+    assert busy.surge(waiting(("office", late, "0812"), ("office", late, "0813")), NOW) == ""
+    both = waiting(("siaga112", late, "0812"), ("siaga112", late, "0813"))
+    assert busy.surge(both, NOW) == "2 callers waited over 10s"
+
+
+def test_one_accomplice_who_waits_makes_none() -> None:
+    """Nor does one with several calls of the same number; calls without a number are a caller's each."""
+    busy, late = lines(OperatorState.BUSY), NOW - 18 * SECOND
+    assert busy.surge(waiting(("siaga112", late, "0812")), NOW) == ""
+    assert busy.surge(waiting(*[("siaga112", late, "0812")] * LOOKED_AT), NOW) == ""
+    assert busy.surge(waiting(*[("siaga112", late, "0812")] * (LOOKED_AT + 1)), NOW)
+    assert busy.surge(waiting(*[("siaga112", late, "")] * 2), NOW)
+
+
+def test_many_operators_take_more_callers() -> None:
+    """A quarter of those on duty, rounded up: who is on a break, or away, is not on duty."""
+    late = NOW - 18 * SECOND
+    for on_duty, enough in ((1, 2), (8, 2), (9, 3), (20, 5)):
+        busy = lines(*[OperatorState.BUSY] * on_duty, OperatorState.PAUSED, None)
+        calls = [("siaga112", late, f"0812{number}") for number in range(enough)]
+        assert busy.surge(waiting(*calls[1:]), NOW) == ""
+        assert busy.surge(waiting(*calls), NOW) == f"{enough} callers waited over 10s"
+
+
+def test_where_nothing_is_known_of_operators_one_caller_is_enough() -> None:
+    """Before the first look at the queues: unsure favours the caller."""
+    unknown = Lines(OURS, 10 * SECOND)
+    assert unknown.surge(waiting(("siaga112", NOW - 11 * SECOND, "0812")), NOW) == "a caller waited over 10s"
 
 
 def test_nobody_logged_in_makes_a_surge() -> None:
     """Phones that are away and operators on a break are nobody to answer."""
     nobody = "no operator logged in"
-    assert lines().surge({}, NOW) == nobody
-    assert lines(None, OperatorState.PAUSED).surge({}, NOW) == nobody
-    assert lines(OperatorState.AVAILABLE, queue="office").surge({}, NOW) == nobody
-    assert lines(None, OperatorState.BUSY).surge({}, NOW) == ""
+    assert lines().surge(waiting(), NOW) == nobody
+    assert lines(None, OperatorState.PAUSED).surge(waiting(), NOW) == nobody
+    assert lines(OperatorState.AVAILABLE, queue="office").surge(waiting(), NOW) == nobody
+    assert lines(None, OperatorState.BUSY).surge(waiting(), NOW) == ""
 
 
 def test_only_what_was_seen_makes_a_surge() -> None:
     """Before the queues have told anything, and on a PBX without our queue, there is none."""
-    assert Lines(OURS, 10 * SECOND).surge({}, NOW) == ""
+    assert Lines(OURS, 10 * SECOND).surge(waiting(), NOW) == ""
     elsewhere = Lines(OURS, 10 * SECOND)
     elsewhere.feed(QueuesSeen(NOW, ("office",), (), ()))
-    assert elsewhere.surge({}, NOW) == ""
+    assert elsewhere.surge(waiting(), NOW) == ""
 
 
 def test_a_centre_may_switch_it_off() -> None:
     """With no patience given there is never a surge."""
-    assert lines(patience=0).surge({"siaga112": (1, NOW - 60 * SECOND)}, NOW) == ""
+    assert lines(patience=0).surge(waiting(*[("siaga112", NOW - 60 * SECOND, "")] * 9), NOW) == ""
 
 
 def test_operators_are_counted_once() -> None:
@@ -56,3 +99,26 @@ def test_operators_are_counted_once() -> None:
     )
     seen.feed(QueuesSeen(NOW, ("siaga112", "fire"), members, ()))
     assert seen.operators() == {OperatorState.BUSY: 1}
+
+
+def test_beside_one_accomplice_a_misuse_costs_a_strike() -> None:
+    """Whoever leaves the menu while one caller waits 18 s gets a strike; while two do, he is spared."""
+    misuse = """
+        10:00:30  Newchannel  100.9  num=081211119999
+        10:00:30  VarSet      100.9  SIAGA_CALLER=081211119999
+        10:00:32  Newexten    100.9  at=siaga112-ivr,s,4 app=WaitExten
+        10:00:38  HangupRequest  100.9  at=siaga112-ivr,s,4
+        10:00:38  Hangup      100.9  at=siaga112-ivr,s,4
+    """
+    operator = QueuesSeen(NOW, ("siaga112",), (MemberSeen("siaga112", "PJSIP/1", OperatorState.BUSY),), ())
+    for waiting_callers, spared in ((1, None), (2, Spared.SURGE)):
+        table = "".join(
+            f"""
+            10:00:1{n}  Newchannel  100.{n}  num=08121111000{n}
+            10:00:1{n}  QueueCallerJoin  100.{n}  queue=siaga112 at=siaga112-queue,s,1
+            """
+            for n in range(waiting_callers)
+        )
+        replay = Replay(replace(DIALPLAN, queues=OURS), ClassifierRules(), PolicyRules())
+        (entry,) = replay.run([operator, *events(table), *events(misuse)])
+        assert (entry.strike, entry.spared) == (spared is None, spared)

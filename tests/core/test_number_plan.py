@@ -178,6 +178,49 @@ def test_the_spellings_of_a_number_agree(number: tuple[str, str]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("raw", "readings"),
+    [
+        ("00862822244670", "+862822244670 +62822244670"),
+        ("00917177982300", "+917177982300 +17177982300"),
+        ("6581234567", "+6581234567 +626581234567"),
+    ],
+)
+def test_a_number_that_may_be_somebody_elses_abroad_is_nobodys(raw: str, readings: str) -> None:
+    """China's or Indonesia's, India's or America's, Singapore's or Sumatra's: unsure favours the caller."""
+    assert all(canonical(reading) == reading for reading in readings.split())
+    assert canonical(raw) is None
+
+
+@pytest.mark.parametrize("prefix", ["001", "007", "017", "*67", "#31#", "1167"])
+def test_a_prefix_that_no_plan_knows_makes_a_number_nobodys(prefix: str) -> None:
+    """Neither an exchange's service code nor a carrier's own prefix is guessed at, or cut off."""
+    assert canonical(f"{prefix}6281234567890") is None
+    assert canonical(f"{prefix}081234567890") is None
+
+
+@given(st.from_regex(r"\A(00|00[89])?[1-9][0-9]{7,14}\Z"), PLANS)
+@example("00862822244670", INDONESIA)
+@example("6581234567", INDONESIA)
+def test_who_is_somebody_is_nobody_else(raw: str, plan: NumberPlan) -> None:
+    """No other reading is valid: after 00 not any, of a bare number none abroad, but for our own mobiles."""
+    caller = canonical(raw, plan)
+    if caller is None:
+        return
+    parsed = phonenumbers.parse(caller)
+    others = [f"+{raw[2:]}", raw] if raw.startswith("00") else [f"+{raw}"]
+    mobile = phonenumbers.number_type(parsed) == PhoneNumberType.MOBILE
+    ours = parsed.country_code == phonenumbers.country_code_for_region(plan.region)
+    if not raw.startswith("00") and ours and (mobile or plan.trunk_prefix in {"", plan.country_code}):
+        return
+    for other in others:
+        try:
+            read = phonenumbers.parse(other, plan.region)
+        except phonenumbers.NumberParseException:
+            continue
+        assert read == parsed or not phonenumbers.is_valid_number(read)
+
+
 # ── never to be blocked ──────────────────────────────────────────────────────────────────────────
 
 

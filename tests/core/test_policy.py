@@ -184,11 +184,14 @@ def test_a_preset_is_named_where_its_ladder_stands_and_only_there(name: str) -> 
     own = {
         "thresholds": (7,), "window": DAY, "weights": {"abandoned": 0.5}, "temporary": (2 * DAY, 3 * DAY),
         "repeat": 2, "permanent": "never", "memory": 2 * DAY, "burst": 1_500,
+        "unattested": 0.5, "several_trunks": 0.25,
     }  # fmt: skip
     said = {
         "thresholds": "threshold 7", "window": "window 1d", "weights": "counted abandoned 0.5",
         "temporary": "temporary 2d, 3d", "repeat": "repeat 2", "permanent": "permanent never",
         "memory": "memory 2d", "burst": "burst 1500ms",
+        "unattested": "unattested 0.5, over several trunks 1",
+        "several_trunks": "unattested 1, over several trunks 0.25",
     }  # fmt: skip
     for key, value in own.items():
         title = replace(preset, **{key: value}).title  # type: ignore[arg-type]

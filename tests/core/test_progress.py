@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core.calls import Tracker
-from siaga112.core.events import Event
+from siaga112.core.events import Event, QueueJoined
+from siaga112.core.live import Live
 from siaga112.core.model import CallId, Stage
 from siaga112.core.progress import SHOWN, Progress, Spot
 from tests.core.streams import ONE_WAY, renamed
@@ -17,6 +18,11 @@ LATER = [renamed(stream, str(n), 10_000 + n) for n, stream in enumerate(ONE_WAY.
 EVENTS = [event for stream in STREAMS + LATER for event in stream]
 
 
+def queued(call: Live) -> QueueJoined | None:
+    """Say where a caller waits, if he does."""
+    return call.queue if call.stage is Stage.QUEUE and not call.hung_up else None
+
+
 def agrees(tracker: Tracker) -> set[Stage]:
     """Walk through all calls and compare; give the stages in which there are any."""
     calls = list(tracker._calls.values())
@@ -24,9 +30,12 @@ def agrees(tracker: Tracker) -> set[Stage]:
     assert tracker.stages() == stages
     queues: dict[str, list[int]] = {}
     for call in calls:
-        if call.queue and call.stage is Stage.QUEUE and not call.hung_up:
-            queues.setdefault(call.queue.queue, []).append(call.queue.at)
+        if queue := queued(call):
+            queues.setdefault(queue.queue, []).append(queue.at)
     assert tracker.waiting() == {queue: (len(since), min(since)) for queue, since in queues.items()}
+    for before in {at for since in queues.values() for at in since}:
+        late = {call.number or call.id for call in calls if (queue := queued(call)) and queue.at < before}
+        assert tracker.overdue(frozenset(queues), before, 1_000) == len(late)
     first = sorted(calls, key=lambda call: (SHOWN.index(call.stage), call.since, call.id))
     assert [one.call for one in tracker.in_progress(len(calls) + 1)] == [call.id for call in first]
     assert [one.call for one in tracker.in_progress(2)] == [call.id for call in first[:2]]

@@ -82,10 +82,10 @@ def test_a_call_that_ended_is_not_shown() -> None:
 
 
 def test_who_waits_makes_the_queue_and_a_surge() -> None:
-    """A queue has its count and its first; a wait over the patience is a surge, with its reason."""
+    """A queue has its count and its first; waits over the patience are a surge, with its reason."""
     snapshot = seen(ARRIVES, MENU, QUEUE, at="10:00:31")
     assert snapshot.queues == {"siaga112": (1, _millis("10:00:20"))}
-    assert snapshot.surge == "a caller waited 11 s"
+    assert snapshot.surge == "a caller waited over 10s"
 
 
 def test_a_caller_who_withholds_the_number_is_nobody() -> None:

@@ -18,8 +18,8 @@ CORPUS: Final = Path(__file__).with_name("corpus")
 
 WORDS: Final = {
     "agi": b"agi_|agi_uniqueid: |agi_callerid: |agi_arg_1: |agi_callingpres: |agi_network_script: |"
-    b"agi_request: |: |\n|\n\n|200 result=1\n|510 Invalid\n|520-Invalid\n|520 End of proper usage.\n"
-    b"|HANGUP\n|0812|32|\x00|\x1b|\xc3\xa9|\xff",
+    b"agi_arg_2: |agi_request: |: |\n|\n\n|200 result=1\n|510 Invalid\n|520-Invalid\n"
+    b"|520 End of proper usage.\n|HANGUP\n|0812|32|\x00|\x1b|\xc3\xa9|\xff",
     "ami": b"Event: |Privilege: |Timestamp: |Uniqueid: |Linkedid: |Channel: |ChanVariable: |ActionID: 1|"
     b"Response: Success|CallerIDNum: |Context: |UserEvent: SiagaMark|Mark: prank|Call: |: |\r\n|\r\n\r\n|"
     b"\r|\n|Hangup|Shutdown|FullyBooted|Uptime: |1795469529.870053|-1|+1|1_0|\xd9\xa3|\xc2\xb2|\x00|"

@@ -272,6 +272,7 @@ async def place_call(
     display: str = "",
     asserted: str | None = None,
     private: bool = False,
+    headers: str = "",
     key_seconds: float = KEY_SECONDS,
     turns: int = PRESSES,
     source: str = "127.0.0.1",
@@ -284,14 +285,14 @@ async def place_call(
     keeps quiet.
     `number` is the From user as it stands on the wire ('' for none), `display` the name before it;
     a hidden caller is `number="anonymous", private=True`, with the true number in `asserted` if the
-    exchange tells it. `source` is the caller's address, by which the PBX knows its trunks apart; `port` is
-    where another driver than chan_pjsip listens.
+    exchange tells it. `headers` are further lines of the INVITE. `source` is the caller's address, by which
+    the PBX knows its trunks apart; `port` is where another driver than chan_pjsip listens.
     """
     PLACED[pbx.version] += 1
     folder = Path(tempfile.mkdtemp(prefix="call-", dir=pbx.folder))
     if presses:
         (folder / "keys.pcap").write_bytes(keys_pcap(presses, key_seconds, turns))
-    scenario = _scenario(number, presses, dialled, display, asserted, private=private)
+    scenario = _scenario(number, presses, dialled, display, asserted, headers, private=private)
     (folder / "scenario.xml").write_text(scenario, "utf-8")
     tool = shutil.which("sipp")
     if tool is None:
@@ -320,10 +321,17 @@ async def place_call(
     return call
 
 
-def _scenario(
-    number: str, presses: str, dialled: str, display: str, asserted: str | None, *, private: bool
+def _scenario(  # noqa: PLR0917 - as many parts of a message
+    number: str,
+    presses: str,
+    dialled: str,
+    display: str,
+    asserted: str | None,
+    headers: str,
+    *,
+    private: bool,
 ) -> str:
-    extra = "Privacy: id\n" if private else ""
+    extra = ("Privacy: id\n" if private else "") + headers
     if asserted is not None:
         extra += f"P-Asserted-Identity: <sip:{asserted}@127.0.0.1>\n"
     from_and_call_id = FROM_AND_CALL_ID.format(

@@ -189,19 +189,26 @@ async def test_a_deprioritised_caller_waits_behind_a_later_one(version: Version)
 
 
 @pytest.mark.parametrize(
-    ("number", "asserted", "private"),
+    ("number", "asserted", "private", "apart"),
     [
-        ("anonymous", None, True),
-        ("anonymous", "081299999999", True),
-        ("0812-3456-7890", None, False),
-        ("0812%09555", None, False),
+        ("anonymous", None, True, None),
+        ("anonymous", "081299999999", True, "081299999999"),
+        ("anonymous", "0812%09999", True, ""),
+        ("anonymous", "*67081299999999", True, ""),
+        ("0812-3456-7890", None, False, None),
+        ("081234567890%20", None, False, None),
+        ("*67081234567890", None, False, None),
+        ("0812%09555", None, False, None),
     ],
-    ids=["hidden", "hidden but known to the exchange", "dashes", "control character"],
+    ids=[
+        *("hidden", "hidden but known to the exchange", "hidden and odd", "hidden with a service code"),
+        *("hyphens", "trailing space", "service code", "control character"),
+    ],
 )
 async def test_a_number_that_is_not_plain_is_withheld(
-    version: Version, number: str, asserted: str | None, *, private: bool
+    version: Version, number: str, asserted: str | None, apart: str | None, *, private: bool
 ) -> None:
-    """A hidden or odd number never reaches the judgement, not even repaired."""
+    """A hidden or odd number is never judged, not even repaired; a plain hidden one stands apart."""
     async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port) as stub:
         call = await place_call(pbx, number=number, asserted=asserted, private=private)
         await seen.wait_for(sets("PROBE_LEFT"))
@@ -209,7 +216,11 @@ async def test_a_number_that_is_not_plain_is_withheld(
         settings = [e["Value"] for e in seen.events if sets("SIAGA_CALLER")(e)]
         assert settings[-1] == ""
         (request,) = stub.requests
-        assert request[-1] == "agi_arg_1: "
+        given = [line for line in request if line.startswith("agi_arg_")]
+        assert given == ["agi_arg_1: ", *([] if apart is None else [f"agi_arg_2: {apart}"])]
+        assert [e["Value"] for e in seen.events if sets("SIAGA_HIDDEN")(e)] == (
+            [] if apart is None else [apart]
+        )
         assert all(character.isprintable() for line in request for character in line)
 
 

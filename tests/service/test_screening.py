@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from siaga112.core.agi import Request
-from siaga112.core.caller_id import INDONESIA
+from siaga112.core.caller_id import INDONESIA, NumberPlan
 from siaga112.core.model import (
     Caller,
     Level,
@@ -209,6 +209,18 @@ async def test_a_withheld_call_is_counted_by_its_cause(
     screening = await desk.screener.screen(Request("screen", "1.0", number, known))
     assert screening == allow(ScreenReason.WITHHELD)
     assert desk.meter.withheld_causes == [cause]
+
+
+@pytest.mark.parametrize("may", [False, True])
+@pytest.mark.parametrize("why", Withheld)
+async def test_a_hidden_number_is_judged_only_by_who_may(why: Withheld, *, may: bool) -> None:
+    """`[pbx] hidden = "judge"` looks a hidden number up, and no other that is withheld."""
+    desk = Desk(holding(BLOCKED))
+    desk.screener.numbers = NumberPlan(judge_hidden=may)
+    screening = await desk.screener.screen(Request("screen", "1.0", "081211111111", why))
+    judged = may and why is Withheld.HIDDEN
+    assert (screening.verdict is Verdict.BLOCK) is judged
+    assert desk.store.asked == ([CALLER] if judged else [])
 
 
 @pytest.mark.parametrize("script", ["", "screening", "Screen", "screen/../x"])

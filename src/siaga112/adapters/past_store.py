@@ -39,7 +39,7 @@ _TORN: Final = (None, FactKind.ADOPTED, FactKind.GAP)
 
 _COLUMNS: Final = (
     "id, started, ended, caller, identified, outcome, reason, talk, mark, surge, source, unproven, torn, "
-    "file, lines"
+    "file, lines, trunk, attested"
 )
 
 
@@ -187,12 +187,12 @@ class PastStore(History):
             *(_OUTCOMES.index(finding.outcome), _REASONS.index(finding.reason), finding.stages.talk),
             *(_MARKS.index(finding.mark), past.surge, _SOURCES.index(past.source)),
             *(_UNPROVEN.index(past.unproven), _TORN.index(torn.kind if torn else None)),
-            *(len(self._files) - 1, ",".join(map(str, past.lines))),
+            *(len(self._files) - 1, ",".join(map(str, past.lines)), call.trunk, call.attested),
         )
 
     def _past(self, row: tuple[Any, ...]) -> Past:
         call, started, ended, caller, identified, outcome, reason, talk, mark, surge, *rest = row
-        source, unproven, torn, file, lines = rest
+        source, unproven, torn, file, lines, trunk, attested = rest
         kind = _TORN[torn]
         facts = (
             Fact(started, FactKind.ARRIVED),
@@ -201,7 +201,15 @@ class PastStore(History):
         )
         return Past(
             Finding(
-                Call(CallId(call), "", None if caller is None else Caller(caller), bool(identified), facts),
+                Call(
+                    CallId(call),
+                    "",
+                    None if caller is None else Caller(caller),
+                    bool(identified),
+                    facts,
+                    trunk,
+                    bool(attested),
+                ),
                 _OUTCOMES[outcome],
                 _REASONS[reason],
                 (),

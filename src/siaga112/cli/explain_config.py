@@ -33,6 +33,10 @@ def _policy(rules: PolicyRules) -> list[str]:
         for name, weight in rules.weights.items()
         if weight
     )
+    if (rules.unattested, rules.several_trunks) != (1, 1):
+        counted += (
+            f"; unattested times {rules.unattested:g}, over several trunks times {rules.several_trunks:g}"
+        )
     thresholds = ", ".join(map(str, rules.thresholds))
     window = durations.spell(rules.window)
     further = (

@@ -56,7 +56,15 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
         "warn": verdict.warn,
         "allowed": rows.allowed(record, zone) if record.allow else None,
         "strikes": [
-            {"call": s.call, "at": rows.instant(s.at, zone), "outcome": s.outcome, "reason": s.reason}
+            {
+                "call": s.call,
+                "at": rows.instant(s.at, zone),
+                "outcome": s.outcome,
+                "reason": s.reason,
+                "weight": _weight(s, story),
+                "trunk": s.trunk or None,
+                "attested": s.attested,
+            }
             for s in record.strikes
         ],
         "blocks": [rows.block(record.caller, block, zone) for block in record.blocks],
@@ -91,15 +99,16 @@ def tell(story: Story, zone: ZoneInfo) -> list[str]:
 
 
 def _chapters(story: Story, zone: ZoneInfo) -> Iterator[Chapter]:
-    yield from _misuses(story.held)
+    yield from _misuses(story)
     yield from _blocks(story.held.record, story.now, zone)
     yield from _proposals(story.held.record)
     yield from _people(story.held)
 
 
-def _misuses(held: Held) -> Iterator[Chapter]:
+def _misuses(story: Story) -> Iterator[Chapter]:
+    held = story.held
     for number, strike in enumerate(held.record.strikes, 1):
-        yield strike.at, 0, _strike(number, strike)
+        yield strike.at, 0, _strike(number, strike, story)
     for entry in held.entries:
         call = entry.finding.call
         if entry.spared:
@@ -152,13 +161,29 @@ def _short(at: Millis, zone: ZoneInfo) -> str:
     return (rows.instant(at, zone) or "")[:19].replace("T", " ")
 
 
-def _strike(number: int, strike: Strike) -> str:
-    return f"strike {number}: call {strike.call}, {strike.outcome} ({strike.reason})"
+def _strike(number: int, strike: Strike, story: Story) -> str:
+    weight, less = _weight(strike, story), []
+    if not strike.attested and story.rules.unattested != 1:
+        less.append("nobody vouches for the number")
+    if _together(story) != 1:
+        less.append("its misuses came over several trunks")
+    weighs = f", weighs {weight:g}" if weight != 1 else ""
+    because = f": {', '.join(less)}" if less else ""
+    return f"strike {number}: call {strike.call}, {strike.outcome} ({strike.reason}){weighs}{because}"
+
+
+def _weight(strike: Strike, story: Story) -> float:
+    """Say as how much it counts now, among the others that do."""
+    return round(story.rules.weight(strike) * _together(story), 3)
+
+
+def _together(story: Story) -> float:
+    return story.rules.together(counted_strikes(story.held.record, story.now, story.rules))
 
 
 def _spared(entry: Entry) -> str:
     why = {
-        Spared.SURGE: "a surge: somebody waited too long, or no operator was logged in",
+        Spared.SURGE: "a surge: callers waited too long, or no operator was logged in",
         Spared.MODE_OFF: "the mode was off",
         Spared.STARTING: "the daemon had begun anew, and did not know yet whether the mode was off",
         Spared.ALLOW_LISTED: "the caller was on the allow list",

@@ -41,12 +41,19 @@ class AgiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the dialplan asks: which script, for which call, from which number ('' if `withheld`)."""
+    """What the dialplan asks: which script, for which call, from which number.
+
+    '' if it is `withheld`; but one that is only hidden is there, for who may judge it (`judged`).
+    """
 
     script: str
     uniqueid: str
     number: str
     withheld: Withheld | None = None
+
+    def judged(self, *, hidden: bool) -> str:
+        """Give the number to be judged; `hidden`: also one that the caller hides."""
+        return self.number if self.withheld is None or (hidden and self.withheld is Withheld.HIDDEN) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +137,13 @@ _HEADERS: Final = (
 )
 """As `setup_env` writes them, with the argument of our dialplan (res_agi.c, Asterisk 16 to 22)."""
 
+"""`arg_2` comes only of a caller who hides the number: it is that, if it is plain."""
+
 _READ: Final = frozenset({"network_script", "uniqueid", "callerid", "callingpres", "arg_1"})
 
 _USUAL: Final = re.compile(
     "\n".join(f"agi_{name}: " + ("([ -~]*)" if name in _READ else "[ -~]*") for name in _HEADERS)
+    + r"(?:\nagi_arg_2: ([ -~]*))?"
 )
 """A request without any oddity, in one look: a third of the time that its lines one by one take."""
 
@@ -141,8 +151,8 @@ _USUAL: Final = re.compile(
 def _read_request(head: bytes) -> Request:
     usual = _USUAL.fullmatch(head.decode("latin-1"))
     if usual and usual[1]:
-        script, uniqueid, number, presentation, confirmed = usual.groups()
-        return _request(script, uniqueid, number, confirmed, presentation, forged=False)
+        script, uniqueid, number, presentation, confirmed, hidden = usual.groups()
+        return _request(script, uniqueid, number, confirmed, hidden or "", presentation, forged=False)
     return _read_lines(head)
 
 
@@ -164,19 +174,21 @@ def _read_lines(head: bytes) -> Request:
         headers["agi_uniqueid"],
         number,
         headers.get("agi_arg_1", number),
+        headers.get("agi_arg_2", ""),
         headers.get("agi_callingpres", ""),
         forged=forged,
     )
 
 
-def _request(
-    script: str, uniqueid: str, number: str, confirmed: str, presentation: str, *, forged: bool
+def _request(  # noqa: PLR0917 - as many headers
+    script: str, uniqueid: str, number: str, confirmed: str, hidden: str, presentation: str, *, forged: bool
 ) -> Request:
     script = script.partition("?")[0]
     if forged:
         return Request(script, uniqueid, "", Withheld.DOUBTFUL)
     if _presentation(presentation) == HIDDEN or not _DIGIT.search(number):
-        return Request(script, uniqueid, "", Withheld.HIDDEN)
+        plain = number == hidden and not confirmed  # else it is a number that the dialplan repaired
+        return Request(script, uniqueid, number if plain else "", Withheld.HIDDEN)
     if confirmed != number or not number.isprintable():
         return Request(script, uniqueid, "", Withheld.DOUBTFUL)
     return Request(script, uniqueid, number)

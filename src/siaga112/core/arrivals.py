@@ -31,6 +31,20 @@ OTHER: Final = "other"
 """The calls of all further contexts."""
 
 
+def trunk_of(channel: str) -> str:
+    """Name the trunk that a channel belongs to: its driver and the trunk's name there, like `PJSIP/telkom`.
+
+    What the PBX numbers channels by is left out, and the number that DAHDI puts into its channels' names; its
+    analogue lines are one trunk. '' for what is none.
+    """
+    driver, _, rest = channel.partition("/")
+    if driver == "DAHDI":
+        span = rest.partition("/")[0]
+        return f"{driver}/{span}" if span[:1] == "i" and span[1:].isdigit() else driver
+    name = rest.rpartition("-")[0]
+    return f"{driver}/{name}" if name and driver != "Local" else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialplan:
     """What the tracker must know of the PBX; any dialplan's names will do.

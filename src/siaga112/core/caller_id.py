@@ -54,6 +54,8 @@ class NumberPlan:
     """Numbers that are nobody's to block: `0254200112`, `0804*`, `+62254200000-+62254200099`."""
     key: bytes = field(default=b"", repr=False)
     """With a key, callers are kept as its hashes of their numbers, and nothing as it came."""
+    judge_hidden: bool = False
+    """Whether a caller who hides the number is judged by it, where the exchange tells it all the same."""
 
     def __post_init__(self) -> None:
         if self.region not in phonenumbers.SUPPORTED_REGIONS:
@@ -109,11 +111,27 @@ def canonical(raw: str, plan: NumberPlan = INDONESIA) -> Caller | None:
 
 
 def _in_e164(raw: str, plan: NumberPlan) -> str | None:
-    """Spell a number, of whatever kind; None if it is nobody's."""
-    parsed = next(filter(None, (_valid(text, plan.region) for text in _readings(raw, plan))), None)
-    if parsed is None or _is_service(parsed):
+    """Spell a number, of whatever kind; None if it is nobody's, or if whose it is is not sure."""
+    read = [parsed for text in _readings(raw, plan) if (parsed := _valid(text, plan.region))]
+    if not read or _is_service(read[0]) or _unsure(raw, read, plan):
         return None
-    return phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+    return phonenumbers.format_number(read[0], PhoneNumberFormat.E164)
+
+
+def _unsure(raw: str, read: list[PhoneNumber], plan: NumberPlan) -> bool:
+    """Say whether a number is as well somebody else's, in another country.
+
+    After 00 may come a country's code, or what is left of a prefix of the region's own (Indonesia's 008 and
+    009). A bare number may be whole, without its plus, or a landline without its trunk prefix. A mobile
+    without one is taken for that: trunks deliver those (domain: 81234567890 is +6281234567890).
+    """
+    code, trunk = plan.country_code, plan.trunk_prefix
+    if raw.startswith("00"):
+        return any(other != read[0] for other in read[1:])
+    bare = trunk not in {"", code} and not raw.startswith(("+", trunk, code)) and len(raw) > LOCAL_DIGITS
+    if not bare or phonenumbers.number_type(read[0]) == PhoneNumberType.MOBILE:
+        return False
+    return _valid("+" + raw, plan.region) is not None
 
 
 def _mobile(raw: str, plan: NumberPlan) -> str | None:

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Final
 
 from siaga112.core import menus
-from siaga112.core.arrivals import Arrivals, Dialplan
+from siaga112.core.arrivals import Arrivals, Dialplan, trunk_of
 from siaga112.core.bridges import Bridges, stem
 from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
 from siaga112.core.events import (
@@ -57,6 +57,9 @@ QUEUE_GAVE_UP: Final = frozenset({
 
 ASKED_ABOUT: Final = frozenset({"SIAGA_CALLER", "SIAGA_VERDICT"})
 """Variables that say that the dialplan asks for a verdict: by our file, or by one that only calls AGI()."""
+
+TOLD_OF: Final = frozenset({"SIAGA_HIDDEN", "SIAGA_ATTESTED"})
+"""Variables in which our dialplan says more of the number; they too are set only on a call that arrives."""
 
 DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"})
 """Values of DIALSTATUS after which nobody of ours has served the caller (app_dial.c)."""
@@ -154,6 +157,10 @@ class Tracker:
         """Give for each queue in which somebody waits how many do, and since when the first of them."""
         return self._progress.waiting()
 
+    def overdue(self, queues: frozenset[str], before: Millis, most: int) -> int:
+        """Count the callers who wait in these queues since before that instant, up to `most` of them."""
+        return self._progress.overdue(queues, before, most)
+
     def follows(self, call: CallId) -> bool:
         """Say whether that call is in progress."""
         return call in self._calls
@@ -225,6 +232,9 @@ class Tracker:
         if event.channel.startswith("Local/"):
             self._gave_up_behind(event)
             return
+        if event.name in TOLD_OF:
+            self._told_of(event)
+            return
         call = self._asked_about(event) if event.name in ASKED_ABOUT else self._calls.get(event.uid)
         if call is None:
             return
@@ -248,6 +258,13 @@ class Tracker:
                 call.dialling = None
             case _:
                 pass
+
+    def _told_of(self, event: VariableSet) -> None:
+        call = self._call(event.uid)
+        if call and event.name == "SIAGA_HIDDEN":
+            call.hidden = event.value
+        elif call:
+            call.attested = event.value == "yes"
 
     def _asked_about(self, event: VariableSet) -> Live | None:
         """Give the call that the dialplan asks about, as it was before; each is counted once."""
@@ -426,15 +443,21 @@ class Tracker:
             caller=self._caller(call),
             identified=call.confirmed,
             facts=tuple(call.facts),
+            trunk=trunk_of(call.channel),
+            attested=call.attested,
         )
 
     def _caller(self, call: Live) -> Caller | None:
         """Two witnesses: the number at arrival, and what the dialplan's own cleaning left of it.
 
         Where they ever differ the caller is withheld: a hidden presentation, or text that was made
-        to look like somebody else's number.
+        to look like somebody else's number. A number that is only hidden has its own second witness, and
+        counts where the centre may judge it.
         """
-        return None if call.withheld else canonical(call.raw, self._dialplan.numbers)
+        numbers = self._dialplan.numbers
+        if call.withheld and not (numbers.judge_hidden and call.hidden == call.raw):
+            return None
+        return canonical(call.raw, numbers)
 
     # ── interruptions ────────────────────────────────────────────────────────────────────────────
 

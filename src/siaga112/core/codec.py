@@ -115,6 +115,8 @@ def dump_entry(entry: Entry) -> str:
             "mark": finding.mark,
             "strike": entry.strike,
             "spared": entry.spared,
+            "trunk": call.trunk,
+            **({"attested": True} if call.attested else {}),
         }
     )
 
@@ -196,6 +198,8 @@ def _call(row: dict[str, Any]) -> Call:
         caller=Caller(_text(row["caller"])) if row["caller"] else None,
         identified=bool(row["identified"]),
         facts=tuple(Fact(_instant(at), _KINDS[kind], _text(detail)) for at, kind, detail in row["facts"]),
+        trunk=_text(row.get("trunk", "")),
+        attested=row.get("attested") is True,
     )
 
 
@@ -221,7 +225,7 @@ def dump_record(record: CallerRecord) -> str:
     return _dump(
         {
             "caller": record.caller,
-            "strikes": [[s.call, s.at, s.outcome, s.reason, s.begun] for s in record.strikes],
+            "strikes": [_dump_strike(strike) for strike in record.strikes],
             "blocks": [
                 {
                     "level": b.level,
@@ -256,6 +260,27 @@ def dump_record(record: CallerRecord) -> str:
             "withdrawn": sorted(record.withdrawn),
             "dropped": astuple(record.dropped),
         }
+    )
+
+
+def _dump_strike(strike: Strike) -> list[object]:
+    row: list[object] = [strike.call, strike.at, strike.outcome, strike.reason, strike.begun]
+    return [*row, strike.trunk, strike.attested] if strike.trunk or strike.attested else row
+
+
+def _strike(row: list[Any]) -> Strike:
+    """Read a strike; earlier versions kept neither the trunk nor, before that, when the call began."""
+    call, at, outcome, reason, *rest = row
+    begun = _begun(rest[0]) if rest else None
+    trunk, attested = rest[1:] or ("", False)
+    return Strike(
+        CallId(call),
+        _instant(at),
+        Outcome(outcome),
+        _text(reason),
+        begun,
+        _text(trunk),
+        attested=attested is True,
     )
 
 
@@ -298,10 +323,7 @@ def _record(row: dict[str, Any]) -> CallerRecord:
         dropped = replace(dropped, missed=dropped.missed + over)
     return CallerRecord(
         caller=Caller(_text(row["caller"])),
-        strikes=tuple(
-            Strike(CallId(call), _instant(at), Outcome(outcome), _text(reason), *map(_begun, begun))
-            for call, at, outcome, reason, *begun in row["strikes"]
-        ),
+        strikes=tuple(map(_strike, row["strikes"])),
         blocks=_blocks(row),
         proposals=tuple(
             Proposal(

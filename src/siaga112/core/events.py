@@ -435,7 +435,8 @@ WANTED: Final[frozenset[bytes]] = frozenset(name.encode() for name in (*KINDS, "
 """The names of the events that `parse` understands."""
 
 VARIABLES: Final = (
-    "SIAGA_CALLER", "SIAGA_REASON", "SIAGA_VERDICT", "SIAGA_REJECTED", "QUEUESTATUS", "DIALSTATUS",
+    "SIAGA_CALLER", "SIAGA_HIDDEN", "SIAGA_ATTESTED", "SIAGA_REASON", "SIAGA_VERDICT", "SIAGA_REJECTED",
+    "QUEUESTATUS", "DIALSTATUS",
 )  # fmt: skip
 """The channel variables that say something about a call; a channel sets dozens of others."""
 

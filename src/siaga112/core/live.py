@@ -21,6 +21,7 @@ class Live:
 
     `called` is the number that it came in by. The places are those of the menu's contexts at which
     something was seen to ask, to leave the caller in the menu, or to do with him what is not known.
+    `hidden`: the number that a caller hides, as our dialplan confirmed it. `attested`: it is vouched for.
     `led_on`: it is a Local channel that waits in `queue` for it. `on_word`: it is connected, and only a
     queue's word says that somebody is there.
     """
@@ -34,6 +35,8 @@ class Live:
     since: Millis = field(init=False)
     confirmed: bool = False
     withheld: bool = False
+    hidden: str = ""
+    attested: bool = False
     screen_reason: str = ""
     screened: str = ""
     asked_at: set[Place] = field(default_factory=set)
@@ -57,10 +60,15 @@ class Live:
             self.stage, self.since = stage, at
 
     @property
+    def number(self) -> str:
+        """The number as it came; '' for `anonymous` and the like, which say nothing of who it is."""
+        return self.raw if any(map(str.isdigit, self.raw)) else ""
+
+    @property
     def spot(self) -> Spot:
         """Where it is; who has hung up waits no more."""
         if self.queue and self.stage is Stage.QUEUE and not self.hung_up:
-            return Spot(self.stage, self.since, self.queue.queue, self.queue.at)
+            return Spot(self.stage, self.since, self.queue.queue, self.queue.at, self.number)
         return Spot(self.stage, self.since)
 
     def retract(self, at: Millis) -> None:

@@ -199,6 +199,10 @@ class Call:
     identified: bool
     """Whether the dialplan's own screening confirmed the number: without that, no strike."""
     facts: tuple[Fact, ...]
+    trunk: str = ""
+    """Over which trunk it came (`arrivals.trunk_of`); '' where that is not known."""
+    attested: bool = False
+    """Whether the PBX showed that the caller's exchange vouches for the number (`SIAGA_ATTESTED`)."""
 
     @property
     def started(self) -> Millis:
@@ -290,7 +294,8 @@ class Reached:
 class Strike:
     """One misuse held against a caller: the call it rests on, and why (a `Reason`, or the mark `prank`).
 
-    `at`: when the call ended; `begun`: when it began, None where that was not kept.
+    `at`: when the call ended; `begun`: when it began, None where that was not kept. `trunk` and `attested`
+    are the call's: how far its number is to be believed.
     """
 
     call: CallId
@@ -298,6 +303,8 @@ class Strike:
     outcome: Outcome
     reason: str
     begun: Millis | None = None
+    trunk: str = ""
+    attested: bool = False
 
     def overlaps(self, other: "Strike") -> bool:
         """Say whether both calls were up at one moment. A call may begin where the other ends."""

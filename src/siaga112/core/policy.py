@@ -14,7 +14,7 @@ strikes before the lift are forgiven. A block that is not to be imposed without 
 a proposal. What people decide is in `decisions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -50,6 +50,7 @@ OWN_RULE: Final = "own rule"
 
 _LADDER: Final = (
     "thresholds", "window", "weights", "temporary", "repeat", "permanent", "memory", "burst",
+    "unattested", "several_trunks",
 )  # fmt: skip
 """What of the rules decides that a block is due, and which."""
 
@@ -66,11 +67,13 @@ class PolicyRules:
 
     `thresholds`: one, and each later step follows on `repeat` misuses after a block; or one a step.
     `weights`: what counts, by outcome, by one of its reasons (which goes first), or `prank` for the
-    operator's mark. `cap`: automatic blocks within an hour, 0 for no limit; `cap_permanent`: those of them
-    that are permanent. `protect`: how long a genuine
-    report keeps a caller from being blocked without a person. `let_through`: who calls again within this
-    time of being turned away gets through to the end of the queue; 0 for never. `surge`: nobody gets a
-    strike while a caller has waited longer than this, or while no operator is logged in; 0 for never.
+    operator's mark. `unattested`: as how much of that a call counts whose number nobody vouches for;
+    `several_trunks`: as how much each counts, where one number misused the line over several.
+    `cap`: automatic blocks within an hour, 0 for no limit; `cap_permanent`: those of them that are
+    permanent. `protect`: how long a genuine report keeps a caller from being blocked without a person.
+    `let_through`: who calls again within this time of being turned away gets through to the end of the
+    queue; 0 for never. `surge`: nobody gets a strike while callers (`lines`: how many) have waited longer
+    than this, or while no operator is logged in; 0 for never.
     `keep`: how long anything is held against, or for, a caller; `keep_missed`: an abandoned call.
     """
 
@@ -85,6 +88,8 @@ class PolicyRules:
     permanent: Literal["automatic", "proposed", "never"] = "automatic"
     memory: Millis = 365 * DAY
     burst: Millis = 0
+    unattested: float = 1.0
+    several_trunks: float = 1.0
     warn_from: int = 4
     cap: int = 30
     cap_permanent: int = 2
@@ -98,8 +103,20 @@ class PolicyRules:
     )
 
     def weight(self, strike: Strike) -> float:
-        """Say how much a strike counts: by its reason, else by its outcome, else nothing."""
-        return self.weights.get(strike.reason, self.weights.get(strike.outcome, 0.0))
+        """Say how much a strike counts alone: by its reason, else by its outcome, else nothing.
+
+        Less, if the rules say so, where nobody vouches for the number (domain: caller ID can be spoofed).
+        """
+        weight = self.weights.get(strike.reason, self.weights.get(strike.outcome, 0.0))
+        return weight if strike.attested else weight * self.unattested
+
+    def together(self, strikes: Iterable[Strike]) -> float:
+        """Say as how much of its weight each of these strikes of one number counts.
+
+        A telephone's calls come over its exchange's trunk; calls with its number that come over another may
+        be somebody else's, and which they are is not known. A trunk that was not kept is not another.
+        """
+        return self.several_trunks if len({one.trunk for one in strikes if one.trunk}) > 1 else 1.0
 
     @property
     def title(self) -> str:
@@ -122,6 +139,8 @@ class PolicyRules:
             told.append(f"counted {counted or 'nothing'}")
         told += [f"repeat {self.repeat}"] if self.repeat != usual.repeat else []
         told += [f"memory {durations.spell(self.memory)}"] if self.memory != usual.memory else []
+        if (self.unattested, self.several_trunks) != (1, 1):
+            told.append(f"unattested {self.unattested:g}, over several trunks {self.several_trunks:g}")
         told += [f"burst {durations.spell(self.burst)}"] if self.burst != usual.burst else []
         return f"{OWN_RULE}: {'; '.join(told)}"
 
@@ -165,7 +184,9 @@ def strike_for(finding: Finding, rules: PolicyRules) -> Strike | None:
     if finding.mark not in {None, Mark.PRANK}:
         return None
     reason = finding.mark.value if finding.mark else finding.reason.value
-    strike = Strike(call.id, call.ended, finding.outcome, reason, call.started)
+    strike = Strike(
+        call.id, call.ended, finding.outcome, reason, call.started, call.trunk, attested=call.attested
+    )
     return strike if rules.weight(strike) > 0 else None
 
 
@@ -218,9 +239,13 @@ def counted_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> tu
     return tuple(counted)
 
 
-def total(strikes: tuple[Strike, ...], rules: PolicyRules) -> float:
-    """Add strikes up by their weights, to three decimals: 0.1 three times is 0.3."""
-    return round(sum(rules.weight(strike) for strike in strikes), 3)
+def total(strikes: tuple[Strike, ...], rules: PolicyRules, among: tuple[Strike, ...] | None = None) -> float:
+    """Add strikes up by their weights, to three decimals: 0.1 three times is 0.3.
+
+    `among`: all that count, where these are only some of them.
+    """
+    factor = rules.together(strikes if among is None else among)
+    return round(sum(rules.weight(strike) * factor for strike in strikes), 3)
 
 
 def forgiven_until(record: CallerRecord) -> Millis:
@@ -315,8 +340,9 @@ def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | 
     if not earlier:
         return _by_count(record, now, rules)
     ended = max(block.until or now for block in earlier)
-    since = tuple(s for s in counted_strikes(record, now, rules) if s.at >= ended)
-    if total(since, rules) < rules.repeat:
+    counted = counted_strikes(record, now, rules)
+    since = tuple(s for s in counted if s.at >= ended)
+    if total(since, rules, counted) < rules.repeat:
         return None
     reason = f"misused again after block {len(earlier)} ({rules.title})"
     return _Due(len(earlier) + 1, tuple(strike.call for strike in since), reason)
@@ -362,8 +388,10 @@ def _warn_until(record: CallerRecord, now: Millis, rules: PolicyRules) -> Millis
     """Give the instant up to which one more misuse, or a few, would lead to a block."""
     ends = [block.until + rules.memory for block in earlier_blocks(record, now, rules) if block.until]
     weight = 0.0
-    for strike in reversed(counted_strikes(record, now, rules)) if rules.warn_from > 0 else ():
-        weight += rules.weight(strike)
+    counted = counted_strikes(record, now, rules) if rules.warn_from > 0 else ()
+    factor = rules.together(counted)
+    for strike in reversed(counted):
+        weight += rules.weight(strike) * factor
         if round(weight, 3) >= rules.warn_from:
             ends.append(strike.at + rules.window)
             break
@@ -420,7 +448,8 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
 
 def _strikes_to_exceed(rules: PolicyRules) -> int:
     """Say how many of the lightest strikes it takes to the highest step."""
-    lightest = min((weight for weight in rules.weights.values() if weight > 0), default=1.0)
+    weights = [weight for weight in rules.weights.values() if weight > 0]
+    lightest = min(weights, default=1.0) * (rules.unattested or 1.0) * (rules.several_trunks or 1.0)
     return int(max(*rules.thresholds, rules.repeat) / lightest) + 1
 
 

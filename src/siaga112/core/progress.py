@@ -6,7 +6,7 @@ at its end and go at its beginning, so that to keep it sorted is a search by hal
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -16,14 +16,21 @@ from siaga112.core.model import CallId, Millis, Stage
 SHOWN: Final = (Stage.QUEUE, Stage.TALKING, Stage.IVR, Stage.SCREENING)
 """In which order calls in progress are shown."""
 
+LOOKED_AT: Final = 100
+"""How many calls that wait too long are looked at; so many are a surge, whoever they are."""
+
 
 class Spot(NamedTuple):
-    """Where a call is: its stage since when; and the queue in which its caller waits, '' for none."""
+    """Where a call is: its stage since when; the queue in which its caller waits, '' for none; and who it is.
+
+    `caller` is the number as it came, '' where there is none: each such call is a caller's of its own.
+    """
 
     stage: Stage
     since: Millis
     queue: str = ""
     waits_since: Millis = 0
+    caller: str = ""
 
 
 class Progress:
@@ -63,6 +70,24 @@ class Progress:
     def waiting(self) -> Waiting:
         """Give for each queue in which somebody waits how many do, and since when the first of them."""
         return {queue: (len(calls), calls[0][0]) for queue, calls in self._queues.items()}
+
+    def overdue(self, queues: Collection[str], before: Millis, most: int) -> int:
+        """Count the callers who wait in these queues since before that instant, up to `most` of them.
+
+        Calls of one number are one caller, as they are one misuse (`policy.spared_by`). Of a queue no more
+        than `LOOKED_AT` calls are told apart; with more than that each counts.
+        """
+        found: set[str] = set()
+        for queue in queues:
+            calls = self._queues.get(queue, [])
+            late = bisect_left(calls, (before, CallId("")))
+            if late > LOOKED_AT:
+                return most
+            for _, call in calls[:late]:
+                found.add(self._spots[call].caller or f"call {call}")
+                if len(found) >= most:
+                    return most
+        return len(found)
 
     def in_order(self) -> Iterator[CallId]:
         """Give the calls, who waits first, in each stage who is there longest."""

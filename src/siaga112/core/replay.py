@@ -45,7 +45,7 @@ class Replay:
 
     def _settle(self, call: Call) -> Entry:
         def surge() -> str:
-            return self.lines.surge(self.tracker.waiting(), call.ended)
+            return self.lines.surge(self.tracker.overdue, call.ended)
 
         entry = settle(call, self.classifier, self.policy, Mode.ENFORCE, surge)
         strike = strike_for(entry.finding, self.policy) if entry.strike else None

@@ -46,7 +46,7 @@ def take(tracker: Tracker, lines: Lines, now: Millis, *, connected: bool, screen
         stages=dict(tracker.stages()),
         queues=waiting,
         operators=dict(lines.operators()) if lines.known else None,
-        surge=lines.surge(waiting, now),
+        surge=lines.surge(tracker.overdue, now),
         connected=connected,
         screens=screens,
     )

@@ -78,7 +78,7 @@ class Pipeline:
     def _show_lines(self, now: Millis) -> None:
         waiting = self.tracker.waiting()
         self.meter.operators(self.lines.operators())
-        self.meter.surge(on=bool(self.lines.surge(waiting, now)))
+        self.meter.surge(on=bool(self.lines.surge(self.tracker.overdue, now)))
         self.meter.waiting(
             {queue: (count, (now - first) / SECOND) for queue, (count, first) in waiting.items()}
         )
@@ -93,7 +93,7 @@ class Pipeline:
 
     def _entry(self, call: Call) -> Entry:
         def surge() -> str:
-            return self.lines.surge(self.tracker.waiting(), call.ended)
+            return self.lines.surge(self.tracker.overdue, call.ended)
 
         return settle(call, self.classifier, self.policy, self.mode(), surge)
 

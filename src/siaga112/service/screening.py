@@ -84,7 +84,7 @@ class Screener:
         mode = self.mode()
         if mode is None or mode is Mode.OFF:
             return fail_open(ScreenReason.MODE_OFF if mode else ScreenReason.STARTING)
-        caller = canonical(request.number, self.numbers)
+        caller = self._caller(request)
         if caller is None:
             if request.uniqueid != DOCTOR:
                 self.meter.withheld(request.withheld or Withheld.UNBLOCKABLE)
@@ -95,9 +95,12 @@ class Screener:
         answer = verdict(held, mode, self.clock(), self.rules)
         return None if self.rules.let_through and turned_away(answer.treatment) else answer
 
+    def _caller(self, request: Request) -> Caller | None:
+        return canonical(request.judged(hidden=self.numbers.judge_hidden), self.numbers)
+
     async def _ask(self, request: Request) -> Screening:
         """Give the verdict on a caller whose standing, or whose last call, only the store knows."""
-        caller = canonical(request.number, self.numbers)
+        caller = self._caller(request)
         assert caller is not None, "else it was at hand"  # noqa: S101 - our own mistake otherwise
         held = self.known(caller)
         if held is None:

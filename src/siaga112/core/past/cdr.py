@@ -18,6 +18,7 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Final
 
+from siaga112.core.arrivals import trunk_of
 from siaga112.core.bridges import stem
 from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.calls import Dialplan
@@ -217,7 +218,7 @@ class CdrReader:
                 facts.append(left)
         call = Call(
             CallId(uid), kept_raw(seen.source, numbers), caller, identified=caller is not None,
-            facts=(*facts, Fact(seen.end, FactKind.ENDED)),
+            facts=(*facts, Fact(seen.end, FactKind.ENDED)), trunk=trunk_of(seen.channel),
         )  # fmt: skip
         moments = [(at, row.line) for row in rows for at in (row.start, row.end)]
         past = judge(call, self._rules, Source.CDR, unproven, moments)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from siaga112.core import menus
+from siaga112.core.arrivals import trunk_of
 from siaga112.core.bridges import Bridges, machine, stem
 from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.calls import DIAL_GAVE_UP, Dialplan
@@ -210,6 +211,7 @@ def read(
     told = Call(
         call, kept_raw(raw, dialplan.numbers), caller, identified=caller is not None,
         facts=(first, *sorted(facts, key=lambda fact: fact.at), last),
+        trunk=trunk_of((began or own[0]).channel),
     )  # fmt: skip
     return judge(told, rules, Source.CEL, unproven, [(row.at, row.line) for row in rows])
 

@@ -212,6 +212,7 @@ def _with_caller(past: Past, other: Past) -> Past:
         caller=caller,
         identified=mine.call.identified or theirs.call.identified,
         facts=(began, *mine.call.facts[1:]),
+        trunk=mine.call.trunk or theirs.call.trunk,
     )
     stages = mine.stages if mine.stages.talk is not None else theirs.stages
     return replace(past, finding=replace(mine, call=call, stages=stages))
