@@ -149,7 +149,7 @@ def run(folder: Path, *options: str, **files: str) -> tuple[int, str]:
 
 
 @pytest.mark.timeout(RUN_SECONDS + 60)
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("loop", ["asyncio", pytest.param("uvloop", marks=pytest.mark.night)])
 def test_what_hangs_fails_at_its_limit_and_the_run_goes_on(tmp_path: Path, loop: str) -> None:
     """Whatever a test waits for in vain, its report says where, and the tests after it are run."""
     kinds = {kind: text for kind, text in HANGS.items() if loop == "asyncio" or "async" in text}

@@ -100,7 +100,9 @@ async def store(request: pytest.FixtureRequest, site: str) -> AsyncIterator[Stor
         await found.close()
 
 
-@pytest.fixture(params=TOPOLOGIES)
+@pytest.fixture(
+    params=[pytest.param(one, marks=[pytest.mark.night] if n else []) for n, one in enumerate(TOPOLOGIES)]
+)
 async def daemons(request: pytest.FixtureRequest, site: str) -> AsyncIterator[list[Recorder]]:
     """Give a hundred recorders as of so many daemons: each with its own client, all with one meter."""
     meter = KeptMeter()

@@ -20,7 +20,7 @@ from tests.backtest.recorded import VERSIONS, ZONE, lines, site_of, told
 
 FILES: Final = [(version, form) for version in VERSIONS for form in ("cel.csv", "cdr.csv")]
 FILE: Final = pytest.mark.parametrize(("version", "form"), FILES, ids=["-".join(file) for file in FILES])
-SLOWLY: Final = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+SLOWLY: Final = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 
 ENDS: Final = ('"HANGUP"', '"CHAN_END"', '"LINKEDID_END"')
 SEEDS: Final = st.integers(0, 2**32)
@@ -118,7 +118,7 @@ BEGINNINGS: Final = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     begins=BEGINNINGS,
     rest=st.binary(max_size=400) | st.text(alphabet=',|"\n\r1aE', max_size=200).map(str.encode),

@@ -166,6 +166,7 @@ TAKEN_OVER_SECONDS: Final = 10.0
 
 
 @pytest.mark.fault("two_daemons", "takeover")
+@pytest.mark.night
 async def test_two_daemons_on_one_pbx_count_once_and_one_goes_on(
     version: Version, measured: Measured
 ) -> None:

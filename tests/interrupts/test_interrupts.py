@@ -5,9 +5,10 @@ import os
 import random
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from tests.commands import names
 from tests.interrupts.trying import (
@@ -24,8 +25,16 @@ from tests.interrupts.trying import (
 
 pytestmark = pytest.mark.redis
 
+BY_DAY = ("run", "record", "top", "backtest", "block", "report")
+"""Of each kind of command one; the others are tried at night."""
+
 TRIES = 1
 FULL = 200
+
+
+def by_day(commands: Iterable[str]) -> list[ParameterSet]:
+    """Give commands to try; most are for nights."""
+    return [pytest.param(one, marks=[] if one in BY_DAY else [pytest.mark.night]) for one in commands]
 
 
 @pytest.fixture
@@ -45,7 +54,7 @@ def test_every_command_is_interrupted() -> None:
     [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.night)],
     ids=["Ctrl-C", "SIGTERM"],
 )
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", by_day(COMMANDS))
 async def test_a_signal_at_any_moment_ends_a_command(
     at: Site, command: str, number: signal.Signals, *, full: bool
 ) -> None:
@@ -59,7 +68,7 @@ async def test_a_signal_at_any_moment_ends_a_command(
     assert not tally.wrong, f"seed {seed}: {tally.wrong}"
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ENDLESS])
+@pytest.mark.parametrize("command", by_day(name for name in COMMANDS if name not in ENDLESS))
 async def test_a_reader_that_has_left_is_no_failure(at: Site, command: str) -> None:
     """`siaga112 … | true` ends as it would with a reader, and says nothing of a pipe."""
     await measure(at, command)

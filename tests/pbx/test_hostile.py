@@ -40,6 +40,7 @@ async def malformed(daemon: Daemon) -> int:
 
 @pytest.mark.parametrize("version", get_args(Version))
 @pytest.mark.fault("hostile")
+@pytest.mark.night
 async def test_forged_lines_hurt_nobody(version: Version, measured: Measured) -> None:
     """Seven hostile callers during a victim's call: it stays as it is, they get through, nobody is struck."""
     async with (

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.pbx
 CALLER: Final = "081234567890"
 
 PBXS: Final = [
-    pytest.param("22", Plain, "Plain Asterisk", "from-telco", id="22-plain"),
+    pytest.param("22", Plain, "Plain Asterisk", "from-telco", id="22-plain", marks=pytest.mark.night),
     pytest.param("16", Plain, "Plain Asterisk", "from-telco", id="16-plain", marks=pytest.mark.night),
     pytest.param("22", FreePbx, "FreePBX", "from-pstn", id="22-freepbx", marks=pytest.mark.night),
     pytest.param("16", FreePbx, "FreePBX", "from-pstn", id="16-freepbx"),

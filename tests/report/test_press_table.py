@@ -15,7 +15,7 @@ from tests.month import FEBRUARY, MARCH, SHARES, Share
 from tests.report.conftest import SITE
 from tests.test_cli import Shell
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.night]
 
 PUBLISHED = """\
 from,to,total,answered,abandoned,ivr_prank

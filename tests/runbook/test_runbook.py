@@ -25,6 +25,9 @@ from tests.runbook.trying import Trying, until
 
 Situation = Callable[["Bench"], Awaitable[None]]
 HERE: Final[dict[str, Situation]] = {}
+BY_DAY: Final = {"Block surge", "Callbacks waiting"}
+"""The others are tried at night."""
+
 AT_THE_PBX: Final = {
     "PBX unreachable",
     "No events while calls up",
@@ -412,7 +415,9 @@ async def outbox_lost(bench: Bench) -> None:
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("section", HERE)
+@pytest.mark.parametrize(
+    "section", [pytest.param(one, marks=[] if one in BY_DAY else [pytest.mark.night]) for one in HERE]
+)
 async def test_the_runbook_holds_in_the_alerts_situation(section: str) -> None:
     """The alert is true there, and each command of its section does what the section says."""
     async with benched(section) as bench:

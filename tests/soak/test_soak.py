@@ -9,6 +9,7 @@ pytestmark = pytest.mark.redis
 
 
 @pytest.mark.fault("soak")
+@pytest.mark.night
 async def test_every_call_is_settled_and_nothing_is_held_on_to(measured: Measured, *, full: bool) -> None:
     """Calls in and out: each gets its outcome, memory grows by less than 1 MB, descriptors stay."""
     soaked = await (soak(600.0, rate=50.0) if full else soak(15.0, rate=20.0))
