@@ -181,6 +181,7 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "loopback": Row("FastAGI, metrics and lab services", "loopback by default"),
         "ami_user": Row("AMI user", "least privilege", pbx=True),
         "redis_user": Row("Redis ACL user and TLS", "tried"),
+        "redis_sites": Row("several centres in one Redis", "no key of another site is read or written"),
         "secrets": Row("secrets", "never in logs or `check-config`"),
         "unit": Row("systemd unit", "score ≤ 1.5, Type=notify, watchdog fed by the loop"),
     },

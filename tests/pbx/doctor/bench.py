@@ -82,7 +82,8 @@ class Bench:
                 Asterisk.start(find(version), dialplan=DIALPLAN, more={"pjsip.conf": TRUNK})
             )
             daemon = await stack.enter_async_context(running(pbx))
-            user = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
+            acl = ACL.read_text("utf-8").replace("{siaga112}", "{lab}")
+            user = next(line for line in acl.splitlines() if line.startswith("user "))
             redis = stack.enter_context(RedisServer(stack.enter_context(home()), "appendonly yes", user))
             bench = cls(pbx, await pbx.observe(), daemon, redis)
             try:

@@ -31,9 +31,7 @@ DIFFERENT_REMEDY: Final = f"{COPY} --diff; then on the PBX: asterisk -rx 'dialpl
 BIND_REMEDY: Final = (
     "in manager.conf [general]: bindaddr = 127.0.0.1 (then on the PBX: asterisk -rx 'manager reload')"
 )
-ACL_REMEDY: Final = (
-    "in redis-acl.conf: this user as we ship it (siaga112 files config --to /etc/siaga112 --diff)"
-)
+ACL_REMEDY: Final = "in redis-acl.conf: this user as `siaga112 acl` prints it"
 GRANT_REMEDY: Final = "in redis-acl.conf: add +info +time for this user"
 FIRST_FILTERS: Final = "eventfilter = ^Event: (QueueCallerJoin|AgentConnect)[[:cntrl:]]\n"
 
@@ -738,7 +736,18 @@ FAULTS: Final = (
         ACL_REMEDY,
         arrange=with_redis(
             *("ACL", "SETUSER", "siaga112", "~*"),
-            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:*"),
+            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*"),
+        ),
+    ),
+    Fault(
+        "the Redis user may read other centres' keys",
+        "warn",
+        "Redis rights",
+        "the user opens the keys of other sites too, and their callers' numbers",
+        ACL_REMEDY,
+        arrange=with_redis(
+            *("ACL", "SETUSER", "siaga112", "~siaga112:*"),
+            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*"),
         ),
     ),
     Fault(
