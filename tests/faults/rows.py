@@ -182,6 +182,7 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "ami_user": Row("AMI user", "least privilege", pbx=True),
         "redis_user": Row("Redis ACL user and TLS", "tried"),
         "redis_sites": Row("several centres in one Redis", "no key of another site is read or written"),
+        "forgotten": Row("a caller who is forgotten", "the number is in no file of the state directory"),
         "secrets": Row("secrets", "never in logs or `check-config`"),
         "unit": Row("systemd unit", "score ≤ 1.5, Type=notify, watchdog fed by the loop"),
     },
