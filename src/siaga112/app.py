@@ -273,7 +273,7 @@ class Daemon:
         metrics = open_metrics(settings)
         keep_private(settings.state_dir)
         if settings.embedded_redis:
-            embedded = EmbeddedRedis(settings.state_dir)
+            embedded = EmbeddedRedis(settings.state_dir, lambda: metrics.lost(1))
             stack.push_async_callback(embedded.stop)
             await embedded.start()
             self._parts.append(embedded.run)

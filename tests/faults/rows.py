@@ -127,6 +127,9 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "starts, screens, records the rest; each aside and counted",
         ),
         "odd_outbox": Row("outbox.db that is no database, or another's", "starts, screens; the file kept"),
+        "flipped": Row(
+            "a flipped byte in the embedded Redis' files", "starts, screens; set aside, said, counted"
+        ),
         "odd_redis": Row("a database that the user may not SELECT; a Redis that is none", "starts, ALLOW"),
         "odd_span": Row(
             "a block for longer than a century, and records that cannot be read",

@@ -9,7 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-_COPIES: Final = ("outbox.db.damaged-*", "redis/damaged-*", "redis/temp-*", "redis/dump.rdb")
+from siaga112.adapters.state_dir import DAMAGED
+
+_COPIES: Final = (*DAMAGED, "redis/temp-*", "redis/dump.rdb")
 """What was set aside as damaged, and what a killed Redis left half-written: nobody reads it but a person.
 
 It goes as a whole. What is cut, packed or torn cannot be searched for one number.

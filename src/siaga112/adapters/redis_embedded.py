@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -111,7 +112,8 @@ def _no_longer_used(files: Path) -> bool:
 class EmbeddedRedis:
     """Keeps the private Redis up while we live. `run` watches it; `stop` ends it if it is ours."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, damaged: Callable[[], None] = lambda: None) -> None:
+        self._told_damaged = damaged
         self._socket: Final = socket_path(state_dir)
         self._home: Final = self._socket.parent
         self._child: asyncio.subprocess.Process | None = None
@@ -262,6 +264,7 @@ class EmbeddedRedis:
             self._cut = True
             await self._cut_off(files / "appendonly.aof.manifest")
             left = "what stood before the damage, if that can be read"
+        self._told_damaged()
         _log.error("redis_damaged", set_aside=str(aside), left=left, remedy="restore Redis from a backup")
         return True
 

@@ -229,6 +229,17 @@ async def open_state(bench: Bench) -> AsyncIterator[Settings]:
 
 
 @asynccontextmanager
+async def damaged_state(bench: Bench) -> AsyncIterator[Settings]:
+    """Leave what a start with a damaged file leaves."""
+    aside = bench.daemon.folder / "state" / "redis" / "damaged-1"
+    aside.mkdir()
+    try:
+        yield {}
+    finally:
+        aside.rmdir()
+
+
+@asynccontextmanager
 async def no_state(bench: Bench) -> AsyncIterator[Settings]:
     """Name a state directory that nobody made."""
     yield {"state_dir": f"{bench.daemon.folder}/none", "redis.url": bench.redis_url}
@@ -815,6 +826,15 @@ FAULTS: Final = (
         "{state} holds callers' numbers, and every user of this machine may look in",
         "chmod 700 {state}",
         arrange=open_state,
+    ),
+    Fault(
+        "a file of Redis was damaged",
+        "warn",
+        "state directory",
+        "what was there at a start was damaged, and set aside: {state}/redis/damaged-1",
+        "restore Redis from a backup if blocks or calls are missing (siaga112 blocks); look at the disk "
+        "(dmesg); then remove it",
+        arrange=damaged_state,
     ),
     Fault(
         "the state directory does not exist",

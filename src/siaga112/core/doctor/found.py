@@ -161,6 +161,8 @@ class HostSeen:
     """Why it cannot be read; '' if it can, or if none is named."""
     missing_prompts: Mapping[str, tuple[str, ...]] | None
     """Language → the prompts that Asterisk would not find; None if its sounds are not on this machine."""
+    damaged: tuple[str, ...] = ()
+    """Files of the state directory that could not be read at a start, and were set aside."""
 
 
 @dataclass(frozen=True, slots=True)
