@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.app import open_desk, open_store
-from siaga112.core.doctor.manager import CLASSES
+from siaga112.core.doctor.manager import CLASSES, REACH
 from siaga112.core.model import Mode
 from siaga112.settings import load
 from tests.lab.agi_stub import agi_stub
@@ -20,6 +20,9 @@ from tests.waiting import until, within
 
 USER: Final = "manager.d/siaga112.conf"
 READ: Final = "read = system,call,agent,user,dialplan"
+PERMIT_REMEDY: Final = (
+    f"in {USER} [siaga112]: deny = 0.0.0.0/0.0.0.0, and permit = the daemon's address/255.255.255.255"
+)
 GUARD: Final = " same => n,Gosub(siaga112-screen,s,1)\n"
 GUARD_REMEDY: Final = (
     "in [siaga112-incoming], before Answer() and the menu: same => n,Gosub(siaga112-screen,s,1)"
@@ -79,6 +82,30 @@ async def no_func_config(bench: Bench) -> AsyncIterator[Settings]:
         yield {}
     finally:
         await bench.lab.action({"Action": "ModuleLoad", "LoadType": "load", "Module": "func_config.so"})
+
+
+def with_module(name: str) -> Arrange:
+    """Have a module that the manual leaves out."""
+
+    @asynccontextmanager
+    async def arrange(bench: Bench) -> AsyncIterator[Settings]:
+        await bench.lab.action({"Action": "ModuleLoad", "LoadType": "load", "Module": name})
+        try:
+            yield {}
+        finally:
+            await bench.lab.action({"Action": "ModuleLoad", "LoadType": "unload", "Module": name})
+
+    return arrange
+
+
+@asynccontextmanager
+async def wide_and_unread(bench: Bench) -> AsyncIterator[Settings]:
+    """Give the user more than it needs, where the files are not read to us."""
+    async with (
+        no_func_config(bench),
+        bench.edited(Edit(USER, "write = reporting", "write = reporting,originate")),
+    ):
+        yield {}
 
 
 def bound(line: str) -> Arrange:
@@ -192,7 +219,7 @@ async def trunk_forgotten(bench: Bench) -> AsyncIterator[Settings]:
 @asynccontextmanager
 async def pbx_lost(bench: Bench) -> AsyncIterator[Settings]:
     """Have the daemon refused by the PBX, which it then waits for."""
-    user = Edit(USER, "secret = lab-siaga112", "secret = another")
+    user = Edit(USER, "secret = lab-siaga112-made-up", "secret = another")
     since = len(bench.daemon.lines)
     async with bench.edited(user):
         await bench.lab.close()
@@ -310,8 +337,85 @@ FAULTS: Final = (
         "AMI login",
         "Asterisk … at {ami} lets us in with the secret that we ship",
         f"in {USER} and in [ami] of {{config}}: another secret",
-        edits=(Edit(USER, "secret = lab-siaga112", "secret = change-me"),),
+        edits=(Edit(USER, "secret = lab-siaga112-made-up", "secret = change-me"),),
         settings={"ami.secret": "change-me"},
+    ),
+    Fault(
+        "the secret is short",
+        "warn",
+        "AMI login",
+        "Asterisk … at {ami} lets us in with a secret of 6 characters, which can be guessed",
+        f"in {USER} and in [ami] of {{config}}: another secret (openssl rand -hex 16)",
+        edits=(Edit(USER, "secret = lab-siaga112-made-up", "secret = s3cret"),),
+        settings={"ami.secret": "s3cret"},
+    ),
+    *(
+        Fault(
+            f"{name}.so is loaded",
+            "warn",
+            "AMI reach",
+            f"whoever has our AMI secret {REACH[name]}: {name}.so is loaded",
+            f"in modules.conf: noload = {name}.so (at once: asterisk -rx 'module unload {name}.so'), if your "
+            "dialplan does without it",
+            arrange=with_module(f"{name}.so"),
+            versions=("22", "16"),
+        )
+        for name in ("func_realtime", "func_sorcery")
+    ),
+    Fault(
+        "func_config.so is loaded, as the doctor needs it",
+        "warn",
+        "AMI reach",
+        f"whoever has our AMI secret {REACH['func_config']}: func_config.so is loaded",
+        "when nothing else is left to do here, in modules.conf: noload = func_config.so (at once: "
+        "asterisk -rx 'module unload func_config.so'), if your dialplan does without it",
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the AMI user is let in from everywhere",
+        "warn",
+        "AMI permit",
+        "the user is let in from every machine: nothing denies it",
+        PERMIT_REMEDY,
+        edits=(Edit(USER, "deny = 0.0.0.0/0.0.0.0\n"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the AMI user is let in from a whole network",
+        "warn",
+        "AMI permit",
+        "the user is let in from more than one machine: permit = 10.0.0.0/255.0.0.0",
+        PERMIT_REMEDY,
+        edits=(Edit(USER, "permit = 127", "permit = 10.0.0.0/255.0.0.0\npermit = 127"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "a named list says from where",
+        "-",
+        "AMI permit",
+        "not checked: acl = ours decides",
+        "on the PBX: asterisk -rx 'acl show ours'",
+        edits=(
+            Edit(USER, "write = reporting", "acl = ours\nwrite = reporting"),
+            Edit("acl.conf", "", "[ours]\ndeny = 0.0.0.0/0\npermit = 127.0.0.1\n"),
+        ),
+    ),
+    Fault(
+        "the AMI user is told too much",
+        "warn",
+        "AMI read classes",
+        "the user is told more than siaga112 needs: read = log",
+        f"in {USER} [siaga112]: {READ}",
+        edits=(Edit(USER, READ, f"{READ},log"),),
+    ),
+    Fault(
+        "the AMI user may too much, and Asterisk does not read us its files",
+        "warn",
+        "AMI write class",
+        "the user may more than siaga112 needs: Originate",
+        f"in {USER} [siaga112]: write = reporting",
+        arrange=wide_and_unread,
+        versions=("22", "16"),
     ),
     Fault(
         "the write class reporting is missing",
@@ -431,7 +535,7 @@ FAULTS: Final = (
         "-",
         "AMI timestamps",
         "not checked: Asterisk's function AST_CONFIG is missing",
-        "in modules.conf: load = func_config.so",
+        "on the PBX, for as long as doctor runs: asterisk -rx 'module load func_config.so'",
         arrange=no_func_config,
         versions=("22", "16"),
     ),
