@@ -16,10 +16,10 @@ pytestmark = pytest.mark.redis
 
 
 def flip(state: Path, part: str, at: bytes) -> None:
-    """Flip all bits of a byte: where that stands in the second half, else the last but four."""
+    """Flip all bits of a byte: where that stands for the last time, else the last but four."""
     (file,) = (state / "redis" / "appendonlydir").glob(part)
     content = bytearray(file.read_bytes())
-    content[content.index(at, len(content) // 2) if at else len(content) - 5] ^= 0xFF
+    content[content.rindex(at) if at else len(content) - 5] ^= 0xFF
     file.write_bytes(content)
 
 
