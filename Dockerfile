@@ -10,8 +10,10 @@ COPY . .
 RUN --mount=type=secret,id=ca \
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     python3 -m venv /opt/siaga112 \
-    && /opt/siaga112/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt . \
-    && /opt/siaga112/bin/pip uninstall -qy pip setuptools \
+    && export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    && /opt/siaga112/bin/pip install --require-hashes -r requirements.lock -r requirements-build.lock \
+    && /opt/siaga112/bin/pip install --no-deps --no-build-isolation . \
+    && /opt/siaga112/bin/pip uninstall -qy hatchling packaging pathspec pluggy tomlkit trove-classifiers pip setuptools \
     # names of places, 40 MB, that nothing here asks for
     && rm -r /opt/siaga112/lib/python3*/site-packages/phonenumbers/geodata
 

@@ -17,7 +17,7 @@ PYTEST := timeout --foreground --signal=ABRT --kill-after=30 2400 \
 
 .PHONY: demo test night check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
-.PHONY: interrupts bench bench-check install-log
+.PHONY: image-pins interrupts bench bench-check install-log
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -87,7 +87,7 @@ report-picture: $(READY)
 
 # A million odd inputs for each codec, led by coverage; what reaches something new is kept in tests/fuzz/corpus.
 fuzz: $(READY)
-	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-tools.lock
 	$(PYTHON) -m tests.fuzz $(if $(RUNS),--runs $(RUNS))
 
 # Ctrl-C at a random moment of every command, 200 times each; prints a table (an hour or more).
@@ -100,7 +100,7 @@ soak: $(READY)
 
 # Known holes in what constraints.txt pins; needs a package index that serves them, or the network for OSV=1.
 audit: $(READY)
-	$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[audit]'
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-tools.lock
 	$(VENV)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt $(if $(OSV),-s osv)
 
 # The manual's installation on a fresh machine, timed: rewrites docs/install-log.md (three minutes, as root).
@@ -126,14 +126,28 @@ bench-check: $(READY)
 prompts:
 	asterisk/sounds/make-prompts
 
-# The versions that the tests passed with, without the address of any package index.
+LOCK := $(VENV)/bin/uv pip compile -c constraints.txt --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate -q
+
+# The versions that the tests passed with, without the address of any package index; with hashes, what is
+# installed: of the daemon, the tests, fuzz and audit, and the wheel's build.
 constraints: $(READY)
 	$(PYTHON) -m pip freeze --exclude-editable | grep '==' > constraints.txt
 	$(PYTHON) -m pip install -qq --disable-pip-version-check uv
-	$(VENV)/bin/uv pip compile pyproject.toml -c constraints.txt --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --extra dev -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra fuzz --extra audit -o requirements-tools.lock
+	echo hatchling | $(LOCK) - -o requirements-build.lock
 
-$(READY): pyproject.toml constraints.txt tests/lab/prepare
+# Pins the images that are built on and run to what the registries have now, in place of any digest before;
+# needs docker and the network. A tag can be given another content later, a digest cannot.
+image-pins:
+	@for image in debian:bookworm-slim debian:forky-slim $$(sed -n 's#^ *image: \([a-z]*/[^@]*\).*#\1#p' compose.yaml); do \
+		digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$$image") || exit 1; \
+		sed -i "s#$$image\(@sha256:[0-9a-f]*\)\?#$$image@$$digest#" compose.yaml Dockerfile tests/image/pbx/Dockerfile; \
+		echo "$$image@$$digest"; done
+
+$(READY): pyproject.toml requirements-dev.lock tests/lab/prepare
 	@sh tests/lab/prepare $(VENV)
 	@touch $@
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from siaga112 import interrupts
-from siaga112.adapters import redis_embedded
+from siaga112.adapters import forgetting, redis_embedded
 from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.metrics import Metrics
@@ -27,9 +27,10 @@ from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.adapters.state_dir import keep_private
 from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, Supervisor
+from siaga112.core.caller_id import spelling
 from siaga112.core.calls import Tracker
 from siaga112.core.lines import Lines
-from siaga112.core.model import SECOND, Millis
+from siaga112.core.model import SECOND, Caller, Millis
 from siaga112.core.outgoing import OutgoingCalls
 from siaga112.errors import ConfigurationError
 from siaga112.reasons import plainly
@@ -96,6 +97,33 @@ def held_off(settings: Settings) -> bool:
         return mode_files(settings).held_off() is not None
     except OSError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What `forget` did in the state directory."""
+
+    aside: int
+    """Entries of the outbox that had been set aside."""
+    copies: int
+    """Damaged or half-written files."""
+    rewritten: bool
+    """Whether the private Redis has written its file anew."""
+
+
+async def forget_in_files(settings: Settings, caller: Caller) -> Swept:
+    """Bring it about that no file of ours has the caller, who is erased from the store already.
+
+    Raises:
+        OSError: if a file cannot be changed.
+
+    """
+    state, began = settings.state_dir, time.time()
+    rewritten = settings.embedded_redis and await redis_embedded.rewrite(state)
+    old = forgetting.copies(state, began)
+    forgetting.remove(old)
+    aside = forgetting.forget_aside(state, spelling(caller, settings.number_plan()))
+    return Swept(aside, len(old), rewritten)
 
 
 def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
@@ -245,7 +273,7 @@ class Daemon:
         metrics = open_metrics(settings)
         keep_private(settings.state_dir)
         if settings.embedded_redis:
-            embedded = EmbeddedRedis(settings.state_dir)
+            embedded = EmbeddedRedis(settings.state_dir, lambda: metrics.lost(1))
             stack.push_async_callback(embedded.stop)
             await embedded.start()
             self._parts.append(embedded.run)

@@ -13,6 +13,7 @@ from siaga112.adapters.redis_embedded import EmbeddedRedis
 from siaga112.adapters.redis_store import RedisStore
 from siaga112.core import decisions
 from siaga112.core.books import Change, Held, Imposition, replacement
+from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.model import (
     DAY,
@@ -420,6 +421,16 @@ async def test_an_erased_caller_is_nowhere(store: Store) -> None:
     assert not await store.turned_away(CALLER, 60_000)
 
 
+async def test_a_withheld_number_is_found_in_every_spelling(store: Store) -> None:
+    """Rows of nobody are found by the number as it came; those of known callers, and of others, are not."""
+    for nth, raw in enumerate(("081211111111", "+6281211111111", "0062 812-1111-1111", "081222222222")):
+        call = replace(prank(nth, NOW, None), raw_caller=raw)
+        await store.write([Change(entry=entry(call))])
+    await store.write([Change(entry=entry(prank(9)))])
+    found = await store.nobodys(spelling(CALLER, INDONESIA), NOW)
+    assert {one.finding.call.id for one in found} == {prank(nth).id for nth in range(3)}
+
+
 async def test_what_was_erased_does_not_come_back(store: Store) -> None:
     """Neither a record that was read before, nor a row of before; what begins afterwards is kept again."""
     blocked = await change(store, blocked_for_good)
@@ -455,7 +466,7 @@ async def test_who_is_forgotten_while_calls_are_recorded_is_in_no_row(store: Sto
         for n in range(200):
             assert await recorder.record([entry(prank(n, NOW + n))]) == [None]
 
-    await asyncio.gather(record(), desk.forget(CALLER, "asked by letter"))
+    await asyncio.gather(record(), desk.forget(CALLER, "asked by letter", spelling(CALLER, INDONESIA)))
     rows = [row async for row in store.entries(NOW - DAY, NOW + DAY)]
     assert len(rows) == 200
     assert CALLER not in repr(rows)

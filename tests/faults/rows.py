@@ -127,6 +127,9 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "starts, screens, records the rest; each aside and counted",
         ),
         "odd_outbox": Row("outbox.db that is no database, or another's", "starts, screens; the file kept"),
+        "flipped": Row(
+            "a flipped byte in the embedded Redis' files", "starts, screens; set aside, said, counted"
+        ),
         "odd_redis": Row("a database that the user may not SELECT; a Redis that is none", "starts, ALLOW"),
         "odd_span": Row(
             "a block for longer than a century, and records that cannot be read",
@@ -181,6 +184,8 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "loopback": Row("FastAGI, metrics and lab services", "loopback by default"),
         "ami_user": Row("AMI user", "least privilege", pbx=True),
         "redis_user": Row("Redis ACL user and TLS", "tried"),
+        "redis_sites": Row("several centres in one Redis", "no key of another site is read or written"),
+        "forgotten": Row("a caller who is forgotten", "the number is in no file of the state directory"),
         "secrets": Row("secrets", "never in logs or `check-config`"),
         "unit": Row("systemd unit", "score ≤ 1.5, Type=notify, watchdog fed by the loop"),
     },

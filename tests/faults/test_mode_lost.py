@@ -19,9 +19,9 @@ from tests.lab import Asterisk, Version, find, ports
 from tests.lab.agi_client import ask
 from tests.lab.daemon import running
 from tests.lab.day import CONFIG
-from tests.lab.redis_servers import RedisServer, home
+from tests.lab.redis_servers import RedisServer, home, sentinels
 from tests.pbx.test_supervisor import call
-from tests.waiting import within
+from tests.waiting import until, within
 
 REASON: Final = ("--reason", "a flood")
 AT_MOST_SECONDS: Final = 1.0
@@ -137,6 +137,9 @@ async def test_a_redis_that_comes_after_the_daemon_is_waited_for(
             await found.daemon.start("--only", "screen")
             await found.daemon.event("started", since=since)
             await found.told("starting")
+            assert await found.metric("fail_open_total", cause="starting") > 0
+            assert await found.metric("agi_verdicts_total", verdict="ALLOW", reason="starting") > 0
+            assert await found.metric("fail_open_total", cause="store_down") == 0
             redis.start()
             await found.told("mode_off")
             measured("BLOCK when Redis is late", callers.rejected + await rejected_of(found), at_most=0)
@@ -219,6 +222,39 @@ async def test_what_redis_lost_is_brought_back(measured: Measured, how: str) -> 
                 assert not off.exists()
                 await found.done("mode", "enforce")
                 await found.told("blocked")
+
+
+@pytest.mark.redis
+@pytest.mark.fault("mode_lost")
+async def test_a_failover_to_an_empty_replica_rejects_nobody(measured: Measured) -> None:
+    """Sentinels make a replica master that has nothing: off holds throughout, and is told to it."""
+    with sentinels() as lab:
+        old = lab.master
+        async with rig(lab.servers[old], "screen", url=lab.url) as found:
+            await block(found)
+            await found.done("mode", "off", *REASON)
+            await found.told("mode_off")
+            (found.daemon.folder / "state" / "off").unlink()  # as on every machine but one
+            for port, replica in lab.servers.items():
+                if port != old:  # emptied by itself alone, and still a replica for the sentinels
+                    replica.ask("CONFIG", "SET", "replica-read-only", "no")
+                    replica.ask("FLUSHALL")
+            since = len(found.daemon.lines)
+            callers = Callers(found.pbx.agi_port)
+            async with callers.calling():
+                lab.servers[old].stop()
+                await until(lambda: lab.failed_over(old), 90, "another master")
+                await found.daemon.event("mode_restored", since=since)
+                found.redis = lab.servers[lab.master]
+                await found.done("block", NUMBER, "--permanent", "--reason", "threats")
+                rejected = await rejected_of(found)
+            measured("BLOCK in a fail-over to an empty replica", callers.rejected + rejected, at_most=0)
+            async with found.store() as store:
+                stored = await store.switched()
+            assert stored
+            assert (stored.mode, stored.reason) == (Mode.OFF, "a flood")
+            await found.done("mode", "enforce")
+            await found.told("blocked")
 
 
 @pytest.mark.pbx

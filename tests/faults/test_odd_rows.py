@@ -16,7 +16,7 @@ from tests.faults.calls import event, misuse, uid
 from tests.faults.conftest import NUMBER, Rig, rig
 from tests.faults.figures import Measured
 from tests.lab import ports
-from tests.lab.redis_servers import ACL, RedisServer, home
+from tests.lab.redis_servers import USER, RedisServer, home
 from tests.samples import NOW, block, entry, prank
 from tests.waiting import within
 
@@ -57,7 +57,6 @@ KEYS: Final = (
     *("blocks", "warned", "missed", "changed", "allowed", "proposed", "changes", "imposed"),
     *("audit", "tallies", "mode", "now"),
 )
-USER: Final = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user siaga112 "))
 TOLD: Final = frozenset({"store_broken", "store_down"})
 SITE: Final = "siaga112:{lab}:"
 

@@ -149,7 +149,7 @@ class Asterisk:
         dialplan: str = "",
         globals_: dict[str, str] | None = None,
         operators: Sequence[str] = ("101",),
-        siaga_secret: str = "lab-siaga112",  # noqa: S107 - of a PBX that lives for seconds
+        siaga_secret: str = "lab-siaga112-made-up",  # noqa: S107 - of a PBX that lives for seconds
         keep_log: Path | None = None,
         more: Mapping[str, str] | None = None,
         load: tuple[str, ...] = (),

@@ -1,7 +1,8 @@
 """Real Redis servers in each way in which a centre may run them, on loopback, in folders of their own.
 
 Each is ended by its process id. The lab's own way in is a Unix socket; the code under test comes by TCP,
-as the user of `config/redis-acl.conf`, except to the plain server.
+as the user of `config/redis-acl.conf` (on every site's keys, since each test has a site of its own), except
+to the plain server.
 """
 
 import os
@@ -23,6 +24,9 @@ from tests.lab.certificates import LOOPBACK, Certificates
 from tests.waiting import block_until, reap
 
 ACL: Final = Path(__file__).parents[2] / "config" / "redis-acl.conf"
+_USER: Final = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
+USER: Final = _USER.replace("{siaga112}", "{*}")
+"""The user that we ship, for any site."""
 LOGIN: Final = "siaga112:change-me"
 MASTER: Final = "siaga"
 SLOTS: Final = 16_384
@@ -160,7 +164,7 @@ def tls() -> Iterator[Tls]:
     """Run a server with TLS for a while."""
     with home() as folder:
         reach, port = _Reach(folder, tls=True), ports.free()
-        with RedisServer(folder / "one", *reach.lines(port), f"include {ACL}") as server:
+        with RedisServer(folder / "one", *reach.lines(port), USER) as server:
             yield Tls(server, f"{LOOPBACK}:{port}", reach.query, folder)
 
 
@@ -197,7 +201,7 @@ def sentinels(*, encrypted: bool = False) -> Iterator[Sentinels]:
         for port in data:
             lines = [
                 *reach.lines(port),
-                f"include {ACL}",
+                USER,
                 "repl-diskless-sync-delay 0",
                 "repl-ping-replica-period 1",
             ]
@@ -304,7 +308,7 @@ def cluster(*, encrypted: bool = False) -> Iterator[Cluster]:
         nodes = {}
         for port in [ports.free() for _ in range(4)]:
             bus = ports.free()
-            lines = [*reach.lines(port), f"include {ACL}", "cluster-enabled yes", f"cluster-port {bus}"]
+            lines = [*reach.lines(port), USER, "cluster-enabled yes", f"cluster-port {bus}"]
             lines.append(f"tls-cluster {'yes' if encrypted else 'no'}")
             nodes[port] = stack.enter_context(RedisServer(folder / f"{port}", *lines))
             if port != (first := next(iter(nodes))):

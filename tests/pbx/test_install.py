@@ -98,7 +98,8 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
             async with both_halves(admin, environ) as (screen, track):
                 doctor, look, wait, enforce, block, unblock = list(blocks("Observe, read, enforce"))[1:]
                 await admin.do(doctor)
-                assert "0 warn, 0 fail, 0 not checked" in admin.printed[-1], admin.printed[-1]
+                assert "1 warn, 0 fail, 0 not checked" in admin.printed[-1], admin.printed[-1]
+                assert "func_config.so is loaded" in admin.printed[-1], "what doctor itself reads with"
                 since = seen.mark()
                 bridged = await served(pbx, seen)
                 verdict = await seen.wait_for(

@@ -1,11 +1,12 @@
 """A store in memory: the second implementation of the port, held to the same contract as Redis."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from siaga112.core.books import Change, Held, Replacement
+from siaga112.core.books import Change, Held, Replacement, of_nobody
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.figures import Row
 from siaga112.core.model import Block, Caller, CallerRecord, CallId, Deed, Entry, Level, Millis
@@ -251,6 +252,11 @@ class MemoryStore:
         """Find a row of the ledger."""
         await self.ping()
         return self._ledger.get(call)
+
+    async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
+        """Give the rows of no known caller whose number is spelled so."""
+        del until
+        return [entry for entry in self._ledger.values() if of_nobody(entry, spelled)]
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of that time, oldest first."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from siaga112.core import policy
+from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -405,17 +406,20 @@ async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -
     """Told with the audit trail's lines; erased everywhere, while the figures still add up."""
     await office.desk.block(CALLER, None, "threats")
     await office.record(entry(prank(3, NOW + 3, OTHER)))
+    withheld = replace(prank(4, NOW + 4, None), raw_caller="+62 812-1111-1111")
+    await office.record(entry(withheld))
     held = await office.desk.subject(CALLER)
     assert (len(held.entries), len(held.record.blocks)) == (2, 1)
     assert [deed.action for deed in held.deeds] == ["block"]
-    await office.desk.forget(CALLER, "asked by letter")
+    await office.desk.forget(CALLER, "asked by letter", spelling(CALLER, INDONESIA))
     after = await office.desk.held(CALLER)
     assert (after.entries, after.record.strikes, after.record.blocks, after.deeds) == ([], (), (), [])
     assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
     rows = [row async for row in office.store.entries(0, NOW * 2)]
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert {row.finding.call.caller for row in rows} == {None, OTHER}
     assert CALLER not in repr(rows)
+    assert "1111-1111" not in repr(rows), "a number that was withheld is a number too"
     assert [(who, what, whom) for who, what, whom, _ in await office.trail()] == [
         ("ratna", "forget", "a caller"),
     ]  # fmt: skip

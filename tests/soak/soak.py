@@ -155,7 +155,7 @@ def _daemon(ami: int) -> Iterator[tuple[Daemon, int]]:
             f'[classifier]\nearly_drop = "{calls.EARLY_DROP}"\n[policy]\nblocks_per_hour = 0\nsurge = false\n'
         )
         config = CONFIG.format(state=f"{folder}/state", ami=ami, agi=agi, metrics=metrics, more=more)
-        yield Daemon(Path(folder), config, {"SIAGA112_AMI__SECRET": "lab-siaga112"}, metrics), agi
+        yield Daemon(Path(folder), config, {"SIAGA112_AMI__SECRET": "lab-siaga112-made-up"}, metrics), agi
 
 
 class _Load:

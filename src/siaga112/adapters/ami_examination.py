@@ -24,6 +24,7 @@ from siaga112.core.doctor.found import (
     PbxSeen,
     Step,
 )
+from siaga112.core.doctor.manager import REACH
 from siaga112.core.doctor.walk import leads_to
 from siaga112.core.model import SECOND, Millis
 from siaga112.reasons import plainly
@@ -32,7 +33,7 @@ SECONDS: Final = 5.0
 """For all questions together."""
 
 CONTEXTS_MAX: Final = 500
-_FILTERS_MAX: Final = 100
+_LINES_MAX: Final = 100
 _LAST: Final = -1
 """Of several lines with the same key the last is in force: `[general](+)` stands below `[general]`."""
 
@@ -100,6 +101,7 @@ class _Questions:
             ),
             queues=queues,
             inside=await self._inside(sought) if version else None,
+            actions=frozenset(await self._one("ListCommands")),
         )
 
     async def _inside(self, sought: Sought) -> PbxInside:
@@ -112,7 +114,13 @@ class _Questions:
             ),
             agi=await self._value("SIAGA_AGI"),
             data_dir=await self._value("ASTDATADIR"),
+            reach=await self._reach(),
         )
+
+    async def _reach(self) -> frozenset[str] | None:
+        """Look which are loaded; to try their functions would be to end Asterisk."""
+        loaded = {name: await self._value(f"IFMODULE({name}.so)") for name in REACH}
+        return frozenset(name for name, is_ in loaded.items() if is_ == "1") if all(loaded.values()) else None
 
     async def _files(self, sought: Sought) -> PbxFiles | None:
         if not await self._setting("manager.conf", "general", "enabled"):  # it is set, or we were not here
@@ -132,17 +140,22 @@ class _Questions:
         # Whoever may ask this has a write class: if the files do not say so, the user is not in them.
         if not (write := _classes(await self._setting(*mine, "write"))):
             return None
-        filters = []
-        for number in range(_FILTERS_MAX):
-            if not (one := await self._setting(*mine, "eventfilter", number)):
-                break
-            filters.append(one)
         return ManagerUser(
             read=_classes(await self._setting(*mine, "read")),
             write=write,
             write_timeout=await self._setting(*mine, "writetimeout"),
-            filters=tuple(filters),
+            filters=await self._every(*mine, "eventfilter"),
+            deny=await self._every(*mine, "deny"),
+            permit=await self._every(*mine, "permit"),
+            acl=await self._setting(*mine, "acl"),
         )
+
+    async def _every(self, file: str, section: str, key: str) -> tuple[str, ...]:
+        """Give the values of all lines with that key."""
+        found: list[str] = []
+        while len(found) < _LINES_MAX and (one := await self._setting(file, section, key, len(found))):
+            found.append(one)
+        return tuple(found)
 
     async def _contexts(self, roots: Sequence[str]) -> Contexts:
         contexts: dict[str, Context] = {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from siaga112.adapters.state_dir import DAMAGED
 from siaga112.core.doctor.found import HostSeen
 from siaga112.reasons import plainly
 from siaga112.redis_url import masked
@@ -30,6 +31,9 @@ def examine(
         readable_secret=_tells_a_secret(config),
         queue_log=_file_trouble(Path(queue_log)) if queue_log else "",
         missing_prompts=_missing(Path(data_dir) / "sounds", prompts) if data_dir else None,
+        damaged=()
+        if trouble
+        else tuple(str(one) for name in DAMAGED for one in sorted(state_dir.glob(name))),
     )
 
 

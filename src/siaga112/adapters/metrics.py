@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from prometheus_client import generate_latest
 
-from siaga112.adapters.series import EVENTS, OTHER, SAME_CAUSE, VERDICTS, Series
+from siaga112.adapters.series import EVENTS, OTHER, VERDICTS, Series
 from siaga112.core.model import (
     SECOND,
     Entry,
@@ -21,7 +21,6 @@ from siaga112.core.model import (
     Screening,
     ScreenReason,
     Stage,
-    Verdict,
     Withheld,
 )
 from siaga112.core.service_level import served
@@ -54,8 +53,6 @@ class Metrics:
         # Children are kept where the hot path needs them: `labels()` costs five times the increment.
         self._duration = series.duration.labels(site)
         self._verdicts = {pair: series.verdicts.labels(site, *pair) for pair in VERDICTS}
-        for reason, counted in SAME_CAUSE.items():
-            self._verdicts[Verdict.ALLOW, reason] = self._verdicts[Verdict.ALLOW, counted]
         self._replica_callers = series.replica_callers.labels(site)
         self._replica_gaps = series.replica_gaps.labels(site)
         self._events = {name: series.ami_events.labels(site, name) for name in EVENTS}
@@ -175,8 +172,7 @@ class Metrics:
         if screening.reason is ScreenReason.WOULD_BLOCK:
             self._series.would_block.labels(self._site).inc()
         if screening.reason.fails_open:
-            cause = SAME_CAUSE.get(screening.reason, screening.reason)
-            self._series.fail_opens.labels(self._site, cause).inc()
+            self._series.fail_opens.labels(self._site, screening.reason).inc()
         if screening.treatment:
             self._series.treatments.labels(self._site, screening.treatment).inc()
 

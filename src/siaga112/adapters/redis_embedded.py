@@ -11,15 +11,20 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from siaga112.errors import SiagaError, UnreachableError
 
 START_SECONDS: Final = 10.0
 WATCH_SECONDS: Final = 0.5
+REWRITE_SECONDS: Final = 60.0
+"""How long writing its file anew may take: a million callers take some seconds."""
 _SOCKET_PATH_MAX: Final = 100
 """A Unix socket's path is cut at 107 bytes (unix(7), `sun_path`)."""
 
@@ -67,10 +72,48 @@ def require_running(state_dir: Path) -> None:
         )
 
 
+async def rewrite(state_dir: Path) -> bool:
+    """Have the private Redis write its file anew, so that what was deleted is on disk no more.
+
+    False if that did not come to an end, or could not be begun.
+    """
+    socket, files = socket_path(state_dir), socket_path(state_dir).parent / "appendonlydir"
+    try:
+        async with asyncio.timeout(REWRITE_SECONDS), Redis(unix_socket_path=str(socket)) as redis:
+            while True:  # one that goes on began before what is to go was deleted: it does not count
+                await _rewritten(redis)
+                with contextlib.suppress(ResponseError):
+                    await redis.bgrewriteaof()
+                    break
+            done = await _rewritten(redis)
+            while done and _no_longer_used(files):  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.05)
+            return done
+    except (RedisError, OSError, TimeoutError):
+        return False
+
+
+async def _rewritten(redis: Redis) -> bool:
+    """Wait until its file is not being written anew; say whether the last time went well."""
+    while True:
+        told = await redis.info("persistence")
+        if not told["aof_rewrite_in_progress"] and not told["aof_rewrite_scheduled"]:
+            return bool(told["aof_last_bgrewrite_status"] == "ok")
+        await asyncio.sleep(0.05)
+
+
+def _no_longer_used(files: Path) -> bool:
+    """Say whether a file is there that the manifest no longer names: Redis removes it behind our back."""
+    manifest = files / "appendonly.aof.manifest"
+    named = {line.split()[1] for line in manifest.read_text("utf-8").splitlines() if line.startswith("file ")}
+    return any(path.name not in named for path in files.iterdir() if path != manifest)
+
+
 class EmbeddedRedis:
     """Keeps the private Redis up while we live. `run` watches it; `stop` ends it if it is ours."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, damaged: Callable[[], None] = lambda: None) -> None:
+        self._told_damaged = damaged
         self._socket: Final = socket_path(state_dir)
         self._home: Final = self._socket.parent
         self._child: asyncio.subprocess.Process | None = None
@@ -182,6 +225,7 @@ class EmbeddedRedis:
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
+            "crash-log-enabled": "no",  # it would tell what a client last said: callers' numbers
             "logfile": str(self._home / "redis.log"),
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
@@ -220,6 +264,7 @@ class EmbeddedRedis:
             self._cut = True
             await self._cut_off(files / "appendonly.aof.manifest")
             left = "what stood before the damage, if that can be read"
+        self._told_damaged()
         _log.error("redis_damaged", set_aside=str(aside), left=left, remedy="restore Redis from a backup")
         return True
 

@@ -16,6 +16,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from siaga112.adapters.redis_words import told
 from siaga112.core.codec import load_switch
 from siaga112.core.doctor.found import NotSeen, RedisSeen, RedisServerSeen
+from siaga112.core.doctor.store import OTHERS
 from siaga112.core.model import SECOND, Millis, Mode
 
 SECONDS: Final = 6.0
@@ -63,6 +64,8 @@ NEVER: Final = (
     "SHUTDOWN",
     "GET another:key",
     "SET another:key 1",
+    f"GET {OTHERS}",
+    f"SET {OTHERS} 1",
 )
 """What siaga112 never does."""
 
@@ -110,7 +113,7 @@ async def _permitted(client: Any, *words: str, **options: Any) -> Any:
 
 
 async def _rights(client: Any, key: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    asked = [words.format(key=key).split() for words in (*NEEDED, *NEVER)]
+    asked = [words.replace("{key}", key).split() for words in (*NEEDED, *NEVER)]
     asked = [["EVAL", "return 0", "0"] if words[0] == "EVAL" else words for words in asked]
     try:
         refused = await client.eval(_MAY, 1, key, *(json.dumps(words) for words in asked))

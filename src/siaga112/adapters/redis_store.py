@@ -19,7 +19,7 @@ from siaga112.adapters.redis_layout import (
     nonce,
     write_script,
 )
-from siaga112.core.books import Change, Held
+from siaga112.core.books import Change, Held, of_nobody
 from siaga112.core.caller_id import kept
 from siaga112.core.codec import (
     dump_snapshot,
@@ -319,6 +319,16 @@ class RedisStore:
         """Give what figures need of the same rows, a day at a time, in any order."""
         async for rows in self._days(since, until, load_row):
             yield [row for row in rows if since <= row.started < until]
+
+    async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
+        """Give the rows of no known caller whose number, as it came, is spelled so."""
+
+        def load(text: bytes) -> Entry | None:
+            return load_entry(text) if spelled.search(text.decode("utf-8", "replace")) else None
+
+        days = self._days(max(0, until - self._keep_calls - DAY), until + DAY, load)
+        found = [entry for entries in [day async for day in days] for entry in entries if entry]
+        return [entry for entry in found if of_nobody(entry, spelled)]
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of the days that have a part in that time."""

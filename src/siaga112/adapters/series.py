@@ -42,8 +42,8 @@ MAX_SHIFTS: Final = 4
 
 WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120, 300)
 ABANDON_BUCKETS: Final = (5, 10, 30, 60, 120)
-TALK_BUCKETS: Final = (5, 30, 60, 120, 300)
-IVR_BUCKETS: Final = (5, 15, 60, 120)
+TALK_BUCKETS: Final = (5, 30, 120, 300)
+IVR_BUCKETS: Final = (5, 15, 60)
 AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
 
 OTHER: Final = "other"
@@ -81,13 +81,8 @@ def _rows(*values: Iterable[str]) -> tuple[Row, ...]:
 
 BLOCKING: Final = frozenset({ScreenReason.BLOCKED, ScreenReason.LET_THROUGH})
 
-SAME_CAUSE: Final = {ScreenReason.STARTING: ScreenReason.STORE_DOWN}
-"""Reasons that are counted as another: there is no room for series of their own."""
-
 VERDICTS: Final = tuple(
-    (Verdict.BLOCK if reason in BLOCKING else Verdict.ALLOW, reason)
-    for reason in ScreenReason
-    if reason not in SAME_CAUSE
+    (Verdict.BLOCK if reason in BLOCKING else Verdict.ALLOW, reason) for reason in ScreenReason
 )
 
 TALLIES: Final[tuple[tuple[str, str, str, Row, tuple[Row, ...]], ...]] = (
@@ -213,7 +208,7 @@ class Series:
         self.asked = Asked(self._site)
         self._count += 1
         self.registry.register(self.asked)
-        causes = _rows(reason for reason in ScreenReason if reason.fails_open and reason not in SAME_CAUSE)
+        causes = _rows(reason for reason in ScreenReason if reason.fails_open)
         self.fail_opens = self._counter(
             "fail_open", "Calls let through because we had no answer.", ("cause",), causes
         )

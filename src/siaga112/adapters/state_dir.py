@@ -9,6 +9,9 @@ from typing import Final
 OURS: Final = ("outbox.db*", "mode", "off", "redis", "redis/**/*")
 """What we and our private Redis make in it."""
 
+DAMAGED: Final = ("outbox.db.damaged-*", "redis/damaged-*")
+"""What could not be read at a start, set aside for a person to look at."""
+
 
 def keep_private(state_dir: Path) -> None:
     """Let nobody else read what is made there from now on, nor what is there already: 0600, folders 0700.

@@ -1,5 +1,6 @@
 """`why`, `callbacks`, `subject`, `forget`: one caller, or all who wait."""
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,9 +16,11 @@ from siaga112.cli.root import (
     number,
     settings,
 )
+from siaga112.errors import SiagaError
 
 if TYPE_CHECKING:
     from siaga112.cli.story import Story
+    from siaga112.core.model import Caller
     from siaga112.service.desk import Desk, Held
 
 
@@ -110,14 +113,18 @@ def forget(
 ) -> None:
     """Erase all that is held on a caller: strikes, blocks, the place on any list, the audit trail's lines.
 
-    The calls stay in the ledger without the caller, so that the figures of the past still add up.
+    The calls stay in the ledger without the caller, so that the figures of the past still add up. In the
+    state directory no file has the number any more; what was set aside there as damaged goes with it.
 
     Example: siaga112 forget 081234567890 --reason "letter of 3 March"
     """
+    from siaga112.core.caller_id import spelling  # noqa: PLC0415
+
     who = number(caller)
     if not yes:
         typer.confirm(f"Erase all that is held on {who}, also a block in force?", abort=True)
-    held = at_desk(lambda desk: desk.forget(who, reason), by)
+    spelled = spelling(who, settings().number_plan())
+    held = at_desk(lambda desk: desk.forget(who, reason, spelled), by)
     record = held.record
     lines = sum(deed.subject == who for deed in held.deeds)
     erased = [
@@ -133,8 +140,29 @@ def forget(
         f"kept without the caller: {_many(len(held.entries), 'call')} in the ledger, "
         f"{_many(len(held.deeds) - lines, 'line', ' of the audit trail')} on their marks"
     )
+    _forget_in_files(who)
     typer.echo("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
 
 
-def _many(count: int, what: str, of: str = "") -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}{of}"
+def _forget_in_files(who: "Caller") -> None:
+    from siaga112.app import forget_in_files  # noqa: PLC0415
+
+    config = settings()
+    again = "run it again, as the user of the daemon"
+    try:
+        swept = asyncio.run(forget_in_files(config, who))
+    except OSError as error:
+        raise SiagaError(f"erased, but not in the files of {config.state_dir} ({error}); {again}") from error
+    if swept.aside or swept.copies:
+        aside = _many(swept.aside, "entr", one="y", more="ies")
+        typer.echo(f"erased in {config.state_dir}: {aside} set aside, {_many(swept.copies, 'damaged file')}")
+    if swept.rewritten:
+        typer.echo("Redis has written its file anew: nothing of the number is in it")
+    elif config.embedded_redis:
+        raise SiagaError("erased, but Redis has not written its file anew: the number is in it; " + again)
+    else:
+        typer.echo("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")
+
+
+def _many(count: int, what: str, of: str = "", one: str = "", more: str = "s") -> str:
+    return f"{count} {what}{one if count == 1 else more}{of}"

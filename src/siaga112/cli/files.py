@@ -1,8 +1,10 @@
-"""`files`."""
+"""`files`, `acl`: what comes with siaga112 for others."""
 
+import hashlib
+import secrets
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +16,9 @@ from siaga112.errors import SiagaError
 SetName = StrEnum("SetName", list(share.SETS))  # type: ignore[misc]  # its members are the table's
 
 _ALERTS = "prometheus"
+
+_SHIPPED: Final = ("user siaga112 ", ">change-me", "{siaga112}")
+"""What of the shipped file is another at each centre: the user, the password, the site."""
 
 
 def _runbook(given: str | None) -> str:
@@ -87,3 +92,39 @@ def files(  # noqa: PLR0917 - one parameter an option
             one.write()
     columns = ("set", "file", "there", "writes") if to else ("set", "file", "there")
     listing(rows, columns, "no files", json=json)
+
+
+@app.command()
+def acl(
+    user: Annotated[
+        str | None,
+        typer.Option("--user", help="The user's name.", show_default="that of [redis] url", metavar="NAME"),
+    ] = None,
+) -> None:
+    """Print redis-acl.conf for this site: a Redis user with this site's keys alone.
+
+    The password is that of [redis] url, as a hash; where there is none, one is made and told once.
+
+    Example: siaga112 acl > /etc/siaga112/redis-acl.conf
+    """
+    from siaga112.redis_url import parse  # noqa: PLC0415
+
+    config = settings()
+    url = None if config.embedded_redis else parse(config.redis.url.get_secret_value())
+    own = "siaga112" if config.site == "siaga112" else f"siaga112-{config.site}"
+    name = user or (url and url.username) or own
+    if not name.isprintable() or any(one in " \"'#" for one in name):
+        raise SiagaError(f"{name!r} is no name of a Redis user")
+    password = (url and url.password) or secrets.token_hex(16)
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    text = share.text("config/redis-acl.conf")
+    here = (f"user {name} ", f"#{digest}", f"{{{config.site}}}")
+    for theirs, ours in zip(_SHIPPED, here, strict=True):
+        text = text.replace(theirs, ours)
+    typer.echo(text, nl=False)
+    if not (url and url.password):
+        typer.echo(
+            "siaga112: made a password, which is told only here; in [redis]: "
+            f'url = "redis://{name}:{password}@127.0.0.1:6379"',
+            err=True,
+        )

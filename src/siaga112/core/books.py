@@ -4,6 +4,7 @@ A caller's record, the ledger's row, the audit trail's line and the counts of on
 dies in between. Pure: what is held comes in, the `Change` to write goes out.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeVar
 
@@ -140,6 +141,15 @@ def without_caller(entry: Entry) -> Entry:
     """Give a row of the ledger with nothing of its caller, for figures that still add up."""
     call = replace(entry.finding.call, caller=None, raw_caller="", identified=False)
     return replace(entry, finding=replace(entry.finding, call=call))
+
+
+def of_nobody(entry: Entry, spelled: re.Pattern[str]) -> bool:
+    """Say whether a row has no caller, but a number as it came that is spelled so.
+
+    Such is a call whose number the dialplan withheld because of something else in the request.
+    """
+    call = entry.finding.call
+    return call.caller is None and bool(spelled.search(call.raw_caller))
 
 
 def _caller(

@@ -195,6 +195,14 @@ def kept_raw(raw: str, plan: NumberPlan) -> str:
     return "" if plan.key else raw
 
 
+def spelling(caller: Caller, plan: NumberPlan) -> re.Pattern[str]:
+    """Give what finds a caller in any text, however spelled: 0812…, +62812…, 0062 812-…; or a hash."""
+    digits = caller.removeprefix("+")
+    if digits != caller:
+        digits = digits.removeprefix(plan.country_code)
+    return re.compile("[^0-9A-Za-z]{0,2}".join(map(re.escape, digits)))
+
+
 def masked(caller: str) -> str:
     """Hide the middle of a number, for logs and screens: `+62812****890`; of a hash, all but its head."""
     if caller.startswith(HASH):

@@ -3,6 +3,7 @@
 Whatever changes something leaves a line in the audit trail: who, when, what and why.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -325,8 +326,8 @@ class Desk:
         await self._write("subject", caller)
         return held
 
-    async def forget(self, caller: Caller, reason: str) -> Held:
-        """Erase all that is held on a caller; give what it was.
+    async def forget(self, caller: Caller, reason: str, spelled: re.Pattern[str]) -> Held:
+        """Erase all that is held on a caller, and calls of nobody with a number so spelled; give what it was.
 
         The ledger's rows stay without the caller, so that the figures of the past still add up; the
         audit trail keeps only that somebody was forgotten.
@@ -339,6 +340,8 @@ class Desk:
                 if entry := await self.store.entry(call):
                     await write(self.store, Change(entry=books.without_caller(entry)))
             rows = len(calls)
+        for entry in await self.store.nobodys(spelled, self.clock()):
+            await write(self.store, Change(entry=books.without_caller(entry)))
         await self.store.erase_deeds(caller)
         await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
         return held

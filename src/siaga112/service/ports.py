@@ -1,5 +1,6 @@
 """What the two flows need of the outside, as protocols; adapters provide it."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
@@ -147,6 +148,9 @@ class Store(StandingReader, StandingFeed, Protocol):
 
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""
+
+    async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
+        """Give the rows up to then of no known caller whose number, as it came, is spelled so."""
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of that time, and maybe some of the same days, without reading their rows."""

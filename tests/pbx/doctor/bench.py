@@ -27,6 +27,7 @@ RELOAD: Final = {
     "manager.d/siaga112.conf": "manager reload",
     "queues.conf": "queue reload all",
     "features.conf": "module reload features",
+    "acl.conf": "module reload acl",
 }
 
 # A trunk's context that the configuration does not name, and a context that nothing leads to.
@@ -38,6 +39,9 @@ exten => 112,1,Gosub(siaga112-screen,s,1)
 exten => s,1,Answer()
  same => n,Hangup()
 """
+
+NOLOAD: Final = {"modules.conf": "noload = func_realtime.so\nnoload = func_sorcery.so\n"}
+"""As the manual has it; what `doctor` itself reads with, func_config.so, is there."""
 
 FORGOTTEN: Final = "127.0.0.9"
 """The exchange of that trunk."""
@@ -79,10 +83,11 @@ class Bench:
         """Have it all for a while."""
         async with AsyncExitStack() as stack:
             pbx = await stack.enter_async_context(
-                Asterisk.start(find(version), dialplan=DIALPLAN, more={"pjsip.conf": TRUNK})
+                Asterisk.start(find(version), dialplan=DIALPLAN, more={"pjsip.conf": TRUNK, **NOLOAD})
             )
             daemon = await stack.enter_async_context(running(pbx))
-            user = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
+            acl = ACL.read_text("utf-8").replace("{siaga112}", "{lab}")
+            user = next(line for line in acl.splitlines() if line.startswith("user "))
             redis = stack.enter_context(RedisServer(stack.enter_context(home()), "appendonly yes", user))
             bench = cls(pbx, await pbx.observe(), daemon, redis)
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.app import open_desk, open_store
-from siaga112.core.doctor.manager import CLASSES
+from siaga112.core.doctor.manager import CLASSES, REACH
 from siaga112.core.model import Mode
 from siaga112.settings import load
 from tests.lab.agi_stub import agi_stub
@@ -20,6 +20,9 @@ from tests.waiting import until, within
 
 USER: Final = "manager.d/siaga112.conf"
 READ: Final = "read = system,call,agent,user,dialplan"
+PERMIT_REMEDY: Final = (
+    f"in {USER} [siaga112]: deny = 0.0.0.0/0.0.0.0, and permit = the daemon's address/255.255.255.255"
+)
 GUARD: Final = " same => n,Gosub(siaga112-screen,s,1)\n"
 GUARD_REMEDY: Final = (
     "in [siaga112-incoming], before Answer() and the menu: same => n,Gosub(siaga112-screen,s,1)"
@@ -31,9 +34,7 @@ DIFFERENT_REMEDY: Final = f"{COPY} --diff; then on the PBX: asterisk -rx 'dialpl
 BIND_REMEDY: Final = (
     "in manager.conf [general]: bindaddr = 127.0.0.1 (then on the PBX: asterisk -rx 'manager reload')"
 )
-ACL_REMEDY: Final = (
-    "in redis-acl.conf: this user as we ship it (siaga112 files config --to /etc/siaga112 --diff)"
-)
+ACL_REMEDY: Final = "in redis-acl.conf: this user as `siaga112 acl` prints it"
 GRANT_REMEDY: Final = "in redis-acl.conf: add +info +time for this user"
 FIRST_FILTERS: Final = "eventfilter = ^Event: (QueueCallerJoin|AgentConnect)[[:cntrl:]]\n"
 
@@ -81,6 +82,30 @@ async def no_func_config(bench: Bench) -> AsyncIterator[Settings]:
         yield {}
     finally:
         await bench.lab.action({"Action": "ModuleLoad", "LoadType": "load", "Module": "func_config.so"})
+
+
+def with_module(name: str) -> Arrange:
+    """Have a module that the manual leaves out."""
+
+    @asynccontextmanager
+    async def arrange(bench: Bench) -> AsyncIterator[Settings]:
+        await bench.lab.action({"Action": "ModuleLoad", "LoadType": "load", "Module": name})
+        try:
+            yield {}
+        finally:
+            await bench.lab.action({"Action": "ModuleLoad", "LoadType": "unload", "Module": name})
+
+    return arrange
+
+
+@asynccontextmanager
+async def wide_and_unread(bench: Bench) -> AsyncIterator[Settings]:
+    """Give the user more than it needs, where the files are not read to us."""
+    async with (
+        no_func_config(bench),
+        bench.edited(Edit(USER, "write = reporting", "write = reporting,originate")),
+    ):
+        yield {}
 
 
 def bound(line: str) -> Arrange:
@@ -194,7 +219,7 @@ async def trunk_forgotten(bench: Bench) -> AsyncIterator[Settings]:
 @asynccontextmanager
 async def pbx_lost(bench: Bench) -> AsyncIterator[Settings]:
     """Have the daemon refused by the PBX, which it then waits for."""
-    user = Edit(USER, "secret = lab-siaga112", "secret = another")
+    user = Edit(USER, "secret = lab-siaga112-made-up", "secret = another")
     since = len(bench.daemon.lines)
     async with bench.edited(user):
         await bench.lab.close()
@@ -228,6 +253,17 @@ async def open_state(bench: Bench) -> AsyncIterator[Settings]:
         yield {}
     finally:
         state.chmod(0o700)
+
+
+@asynccontextmanager
+async def damaged_state(bench: Bench) -> AsyncIterator[Settings]:
+    """Leave what a start with a damaged file leaves."""
+    aside = bench.daemon.folder / "state" / "redis" / "damaged-1"
+    aside.mkdir()
+    try:
+        yield {}
+    finally:
+        aside.rmdir()
 
 
 @asynccontextmanager
@@ -301,8 +337,85 @@ FAULTS: Final = (
         "AMI login",
         "Asterisk … at {ami} lets us in with the secret that we ship",
         f"in {USER} and in [ami] of {{config}}: another secret",
-        edits=(Edit(USER, "secret = lab-siaga112", "secret = change-me"),),
+        edits=(Edit(USER, "secret = lab-siaga112-made-up", "secret = change-me"),),
         settings={"ami.secret": "change-me"},
+    ),
+    Fault(
+        "the secret is short",
+        "warn",
+        "AMI login",
+        "Asterisk … at {ami} lets us in with a secret of 6 characters, which can be guessed",
+        f"in {USER} and in [ami] of {{config}}: another secret (openssl rand -hex 16)",
+        edits=(Edit(USER, "secret = lab-siaga112-made-up", "secret = s3cret"),),
+        settings={"ami.secret": "s3cret"},
+    ),
+    *(
+        Fault(
+            f"{name}.so is loaded",
+            "warn",
+            "AMI reach",
+            f"whoever has our AMI secret {REACH[name]}: {name}.so is loaded",
+            f"in modules.conf: noload = {name}.so (at once: asterisk -rx 'module unload {name}.so'), if your "
+            "dialplan does without it",
+            arrange=with_module(f"{name}.so"),
+            versions=("22", "16"),
+        )
+        for name in ("func_realtime", "func_sorcery")
+    ),
+    Fault(
+        "func_config.so is loaded, as the doctor needs it",
+        "warn",
+        "AMI reach",
+        f"whoever has our AMI secret {REACH['func_config']}: func_config.so is loaded",
+        "when nothing else is left to do here, in modules.conf: noload = func_config.so (at once: "
+        "asterisk -rx 'module unload func_config.so'), if your dialplan does without it",
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the AMI user is let in from everywhere",
+        "warn",
+        "AMI permit",
+        "the user is let in from every machine: nothing denies it",
+        PERMIT_REMEDY,
+        edits=(Edit(USER, "deny = 0.0.0.0/0.0.0.0\n"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "the AMI user is let in from a whole network",
+        "warn",
+        "AMI permit",
+        "the user is let in from more than one machine: permit = 10.0.0.0/255.0.0.0",
+        PERMIT_REMEDY,
+        edits=(Edit(USER, "permit = 127", "permit = 10.0.0.0/255.0.0.0\npermit = 127"),),
+        versions=("22", "16"),
+    ),
+    Fault(
+        "a named list says from where",
+        "-",
+        "AMI permit",
+        "not checked: acl = ours decides",
+        "on the PBX: asterisk -rx 'acl show ours'",
+        edits=(
+            Edit(USER, "write = reporting", "acl = ours\nwrite = reporting"),
+            Edit("acl.conf", "", "[ours]\ndeny = 0.0.0.0/0\npermit = 127.0.0.1\n"),
+        ),
+    ),
+    Fault(
+        "the AMI user is told too much",
+        "warn",
+        "AMI read classes",
+        "the user is told more than siaga112 needs: read = log",
+        f"in {USER} [siaga112]: {READ}",
+        edits=(Edit(USER, READ, f"{READ},log"),),
+    ),
+    Fault(
+        "the AMI user may too much, and Asterisk does not read us its files",
+        "warn",
+        "AMI write class",
+        "the user may more than siaga112 needs: Originate",
+        f"in {USER} [siaga112]: write = reporting",
+        arrange=wide_and_unread,
+        versions=("22", "16"),
     ),
     Fault(
         "the write class reporting is missing",
@@ -422,7 +535,7 @@ FAULTS: Final = (
         "-",
         "AMI timestamps",
         "not checked: Asterisk's function AST_CONFIG is missing",
-        "in modules.conf: load = func_config.so",
+        "on the PBX, for as long as doctor runs: asterisk -rx 'module load func_config.so'",
         arrange=no_func_config,
         versions=("22", "16"),
     ),
@@ -738,7 +851,18 @@ FAULTS: Final = (
         ACL_REMEDY,
         arrange=with_redis(
             *("ACL", "SETUSER", "siaga112", "~*"),
-            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:*"),
+            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*"),
+        ),
+    ),
+    Fault(
+        "the Redis user may read other centres' keys",
+        "warn",
+        "Redis rights",
+        "the user opens the keys of other sites too, and their callers' numbers",
+        ACL_REMEDY,
+        arrange=with_redis(
+            *("ACL", "SETUSER", "siaga112", "~siaga112:*"),
+            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*"),
         ),
     ),
     Fault(
@@ -806,6 +930,15 @@ FAULTS: Final = (
         "{state} holds callers' numbers, and every user of this machine may look in",
         "chmod 700 {state}",
         arrange=open_state,
+    ),
+    Fault(
+        "a file of Redis was damaged",
+        "warn",
+        "state directory",
+        "what was there at a start was damaged, and set aside: {state}/redis/damaged-1",
+        "restore Redis from a backup if blocks or calls are missing (siaga112 blocks); look at the disk "
+        "(dmesg); then remove it",
+        arrange=damaged_state,
     ),
     Fault(
         "the state directory does not exist",

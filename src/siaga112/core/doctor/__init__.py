@@ -25,12 +25,14 @@ from siaga112.core.doctor.lines import Health, Line, unchecked, unread
 OF_PBX: Final[dict[str, Callable[[PbxSeen, Wanted], Iterable[Line]]]] = {
     "PBX clock": manager.clock,
     "AMI write class": manager.write_class,
+    "AMI reach": manager.reach,
     "queues": centre.queues,
 }
 """What any AMI user is shown."""
 
 OF_AMI_USER: Final[dict[str, Callable[[PbxSeen, ManagerUser, Shipped], Iterable[Line]]]] = {
     "AMI read classes": manager.read_classes,
+    "AMI permit": manager.permitted,
     "AMI write timeout": manager.write_timeout,
     "AMI event filter": manager.event_filter,
 }

@@ -38,6 +38,10 @@ class ManagerUser:
     write: frozenset[str]
     write_timeout: str
     filters: tuple[str, ...]
+    deny: tuple[str, ...] = ()
+    permit: tuple[str, ...] = ()
+    acl: str = ""
+    """A named list of acl.conf that decides in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class PbxInside:
     """The global SIAGA_AGI; '' if it is not set."""
     data_dir: str
     """Asterisk's astdatadir, in which `sounds` is."""
+    reach: frozenset[str] | None = None
+    """Modules that are loaded and let Getvar reach beyond the calls; None if it does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ class PbxSeen:
     queues: Mapping[str, tuple[str, ...]] | None
     """Queue → the interfaces of its members."""
     inside: PbxInside | None
+    actions: frozenset[str] = frozenset()
+    """What the user may ask for, by the PBX's own word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,8 @@ class HostSeen:
     """Why it cannot be read; '' if it can, or if none is named."""
     missing_prompts: Mapping[str, tuple[str, ...]] | None
     """Language → the prompts that Asterisk would not find; None if its sounds are not on this machine."""
+    damaged: tuple[str, ...] = ()
+    """Files of the state directory that could not be read at a start, and were set aside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,12 @@ def state_dir(seen: Examined) -> Iterator[Line]:
         )
     else:
         yield ok(f"{wanted.state_dir} is ours to read and write")
+    if host.damaged:
+        yield warn(
+            f"what was there at a start was damaged, and set aside: {', '.join(host.damaged)}",
+            "restore Redis from a backup if blocks or calls are missing (siaga112 blocks); look at the disk "
+            "(dmesg); then remove it",
+        )
 
 
 def secrets(seen: Examined) -> Iterator[Line]:

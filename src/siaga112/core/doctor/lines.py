@@ -48,4 +48,7 @@ def unchecked(why: str, remedy: str = "") -> Line:
 
 def unread() -> Line:
     """Say that Asterisk does not read its configuration files to us."""
-    return unchecked("Asterisk's function AST_CONFIG is missing", "in modules.conf: load = func_config.so")
+    return unchecked(
+        "Asterisk's function AST_CONFIG is missing",
+        "on the PBX, for as long as doctor runs: asterisk -rx 'module load func_config.so'",
+    )

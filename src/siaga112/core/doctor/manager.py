@@ -1,7 +1,7 @@
 """The AMI user and manager.conf: what we may see, and how fast."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from siaga112.core.doctor.found import Examined, ManagerUser, PbxFiles, PbxSeen, Shipped, Wanted
@@ -18,6 +18,21 @@ CLASSES: Final = {
 """The read classes that the call tracker needs, and what is lost without each."""
 
 RIGHT: Final = "reporting"
+NEVER: Final = frozenset(
+    ("Originate", "Command", "Redirect", "Hangup", "GetConfig", "UpdateConfig", "ModuleLoad", "DBPut")
+)
+"""Actions that no right of ours opens; seen where the files with the user's classes are not."""
+
+REACH: Final = {
+    "func_realtime": "ends Asterisk with one question",
+    "func_sorcery": "reads the passwords of the trunks",
+    "func_config": "reads Asterisk's files, with the secrets of others",
+}
+"""Modules that let Getvar, which comes with `reporting`, go beyond the calls, and what it does then."""
+
+SECRET_LENGTH: Final = 16
+"""From which on a secret is not guessed from the answer to a challenge: `openssl rand -hex 16` makes 32."""
+
 ENOUGH_MILLIS: Final = 1_000
 """A write timeout from which on a busy moment does not cost the connection."""
 
@@ -38,6 +53,12 @@ def login(seen: Examined) -> Line:
             return warn(
                 f"Asterisk {pbx.version} at {wanted.ami} lets us in with the secret that we ship",
                 f"in {_USER_FILE} and in [ami] of {wanted.config}: another secret",
+            )
+        if len(wanted.secret) < SECRET_LENGTH:
+            return warn(
+                f"Asterisk {pbx.version} at {wanted.ami} lets us in with a secret of {len(wanted.secret)} "
+                "characters, which can be guessed",
+                f"in {_USER_FILE} and in [ami] of {wanted.config}: another secret (openssl rand -hex 16)",
             )
         return ok(f"Asterisk {pbx.version} at {wanted.ami}, as {wanted.username}")
     if pbx.refused:
@@ -79,6 +100,8 @@ def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
             f"the user lacks the write class {RIGHT}: siaga112 cannot ask what is going on, and waits",
             line,
         )
+    elif not user and (may := pbx.actions & NEVER):
+        yield warn(f"the user may more than siaga112 needs: {', '.join(sorted(may))}", line)
     elif more := (user.write if user else frozenset()) - {RIGHT}:
         yield warn(f"the user may more than siaga112 needs: write = {', '.join(sorted(more))}", line)
     else:
@@ -96,8 +119,59 @@ def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
             "the user has its read classes in the file, but FullyBooted did not come",
             "on the PBX: asterisk -rx 'manager reload'",
         )
+    elif more := user.read - CLASSES.keys():
+        yield warn(f"the user is told more than siaga112 needs: read = {', '.join(sorted(more))}", line)
     elif not missing:
         yield ok(f"read = {','.join(CLASSES)}")
+
+
+def permitted(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
+    """Look from where the user is let in: it should be the daemon's machine alone."""
+    line = (
+        f"in {_USER_FILE} [siaga112]: deny = 0.0.0.0/0.0.0.0, "
+        "and permit = the daemon's address/255.255.255.255"
+    )
+    wide = [one for one in user.permit if _is_wide(one)]
+    if user.acl:
+        yield unchecked(f"acl = {user.acl} decides", f"on the PBX: asterisk -rx 'acl show {user.acl}'")
+    elif not any(_is_all(one) for one in user.deny):
+        yield warn("the user is let in from every machine: nothing denies it", line)
+    elif wide:
+        yield warn(f"the user is let in from more than one machine: permit = {wide[0]}", line)
+    else:
+        yield ok(f"permit = {', '.join(user.permit)}")
+
+
+def _is_all(lines: str) -> bool:
+    return any(one.strip() in {"0.0.0.0/0", "0.0.0.0/0.0.0.0"} for one in lines.split(","))
+
+
+def _is_wide(lines: str) -> bool:
+    try:
+        networks = [ip_network(one.strip(), strict=False) for one in lines.split(",")]
+    except ValueError:
+        return True
+    return any(one.num_addresses > 1 and not one.is_loopback for one in networks)
+
+
+def reach(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
+    """Look what whoever has our secret can do by Getvar."""
+    loaded = pbx.inside.reach if pbx.inside else frozenset()
+    if pbx.inside is None:
+        yield unchecked(f"needs an AMI user with write = {RIGHT}")
+    elif loaded is None:
+        yield unchecked(
+            "Asterisk's function IFMODULE is missing", "on the PBX: asterisk -rx 'module show like func_'"
+        )
+    elif not loaded:
+        yield ok("Getvar reads the calls' variables, and no file")
+    for name in (name for name in REACH if name in (loaded or ())):
+        first = "when nothing else is left to do here, " if name == "func_config" else ""
+        yield warn(
+            f"whoever has our AMI secret {REACH[name]}: {name}.so is loaded",
+            f"{first}in modules.conf: noload = {name}.so (at once: asterisk -rx 'module unload {name}.so')"
+            ", if your dialplan does without it",
+        )
 
 
 def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:

@@ -1,13 +1,16 @@
 """Redis: whether what we keep there stays, and whether nobody else's data is within our reach."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from siaga112.core.doctor.found import Examined, RedisSeen, Wanted
 from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.core.doctor.manager import compared
 from siaga112.core.model import Mode
 
-_ACL = "in redis-acl.conf: this user as we ship it (siaga112 files config --to /etc/siaga112 --diff)"
+_ACL = "in redis-acl.conf: this user as `siaga112 acl` prints it"
+OTHERS: Final = "siaga112:{another-site}:mode"
+"""A key of ours, but of no site of this user's."""
 _GRANT = "in redis-acl.conf: add +info +time for this user"
 
 
@@ -62,8 +65,11 @@ def rights(redis: RedisSeen, wanted: Wanted) -> Iterator[Line]:
         return
     if redis.lacking:
         yield fail(f"the user may not do what siaga112 does: {', '.join(redis.lacking)}", _ACL)
-    if redis.excessive:
-        yield warn(f"the user may do what siaga112 never does: {', '.join(redis.excessive)}", _ACL)
+    others = [words for words in redis.excessive or () if OTHERS in words]
+    if others:
+        yield warn("the user opens the keys of other sites too, and their callers' numbers", _ACL)
+    if more := [words for words in redis.excessive or () if words not in others]:
+        yield warn(f"the user may do what siaga112 never does: {', '.join(more)}", _ACL)
     if redis.lacking is None:
         yield unchecked("Redis before 7 does not tell what a user may", "compare redis-acl.conf by eye")
     elif not (redis.lacking or redis.excessive):

@@ -1,0 +1,75 @@
+"""What is left of a caller in the state directory when the store has forgotten: nothing."""
+
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from siaga112.adapters.state_dir import DAMAGED
+
+_COPIES: Final = (*DAMAGED, "redis/temp-*", "redis/dump.rdb")
+"""What was set aside as damaged, and what a killed Redis left half-written: nobody reads it but a person.
+
+It goes as a whole. What is cut, packed or torn cannot be searched for one number.
+"""
+_BUSY_SECONDS: Final = 10.0
+_CUT: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
+
+
+def copies(state_dir: Path, before: float = float("inf")) -> list[Path]:
+    """Name what was set aside there, and last changed before that time in seconds.
+
+    Raises:
+        PermissionError: if this user may not look.
+
+    """
+    if state_dir.exists() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionError(13, "not for this user to change", str(state_dir))
+    found = [path for pattern in _COPIES for path in state_dir.glob(pattern)]
+    return [path for path in found if path.lstat().st_mtime < before]
+
+
+def remove(paths: list[Path]) -> None:
+    """Remove these files and folders."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def forget_aside(state_dir: Path, spelled: re.Pattern[str]) -> int:
+    """Remove what the outbox has set aside and has the number, so spelled; say how many entries.
+
+    Then its log of writes is cut: what was dropped before is in no file either.
+
+    Raises:
+        OSError: if that is not possible now.
+
+    """
+    file = state_dir / "outbox.db"
+    if not file.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+            database.text_factory = bytes
+            database.execute("PRAGMA secure_delete=ON")
+            gone = [(key,) for key, entry in _aside(database) if spelled.search(entry.decode("latin-1"))]
+            database.executemany("DELETE FROM aside WHERE key = ?", gone)
+            (busy, *_) = database.execute(_CUT).fetchone()
+            if busy:
+                raise OSError("the outbox is being read")
+    except sqlite3.Error as error:
+        raise OSError(f"the outbox: {error}") from error
+    return len(gone)
+
+
+def _aside(database: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'aside'").fetchone():
+        return
+    for key, entry in database.execute("SELECT key, entry FROM aside").fetchall():
+        yield key, entry if isinstance(entry, bytes) else str(entry).encode()
