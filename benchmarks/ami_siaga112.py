@@ -30,6 +30,9 @@ class _Meter:
     def ami_malformed(self, kind: str) -> None:
         """Ignore it."""
 
+    def ami_clock_off(self, count: int) -> None:
+        """Ignore it."""
+
     def ami_gap(self, cause: str) -> None:
         """Ignore it."""
 

@@ -17,6 +17,7 @@ import structlog
 from siaga112 import interrupts
 from siaga112.adapters import forgetting, redis_embedded
 from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
+from siaga112.adapters.clock_file import ClockFile
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.metrics import Metrics
 from siaga112.adapters.mode_files import ModeFiles
@@ -37,6 +38,7 @@ from siaga112.reasons import plainly
 from siaga112.service.desk import Desk
 from siaga112.service.keeping import Keeper
 from siaga112.service.mode import ModeWatch
+from siaga112.service.own_clock import OwnClock
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.publishing import Publisher
@@ -290,7 +292,8 @@ class Daemon:
             outbox = SqliteOutbox(settings.state_dir / "outbox.db", metrics.lost)
             await outbox.open()
             stack.push_async_callback(outbox.close)
-            source = AmiSource(ami_address(settings), metrics, now)
+            tolerance = settings.ami.clock_tolerance
+            source = AmiSource(ami_address(settings), metrics, now, tolerance=tolerance)
             ready["ami"] = lambda: source.connected
             self._follow(store, watch, metrics, outbox, source)
             self._parts.append(lambda: self._show_store(store, metrics))
@@ -311,7 +314,10 @@ class Daemon:
         if self.only is not Half.TRACK:
             replica = Replica(store, metrics, time.monotonic, settings.redis.stale_after / SECOND)
             self._parts.append(replica.run)
-            server = self._screening(store, replica, watch, metrics)
+            clock = OwnClock(now, time.monotonic, ClockFile(settings.state_dir))
+            await clock.begin()
+            self._parts.append(clock.run)
+            server = self._screening(store, replica, watch, metrics, clock)
             agi = await server.start(settings.agi.host, settings.agi.port, handed)
             stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
             _log.info(
@@ -325,7 +331,7 @@ class Daemon:
         _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
 
     def _screening(
-        self, store: RedisStore, replica: Replica, watch: ModeWatch, metrics: Metrics
+        self, store: RedisStore, replica: Replica, watch: ModeWatch, metrics: Metrics, clock: OwnClock
     ) -> FastAgiServer:
         screener = Screener(
             store=store,
@@ -337,6 +343,7 @@ class Daemon:
             clock=now,
             stopwatch=time.perf_counter,
             deadline=self.settings.agi.deadline_ms / SECOND,
+            latest=clock.latest,
         )
 
         def apply(new: Settings) -> None:
@@ -405,11 +412,12 @@ class Daemon:
                 queues=frozenset(settings.pbx.queues),
                 numbers=settings.number_plan(),
                 in_progress=tracker.follows,
+                clock=now,
             )
             settler.look_back(now() - LOOK_BACK)
             pipeline.look_back = settler.look_back
             self._parts.append(settler.run)
-        recorder = Recorder(outbox, store, rules, metrics)
+        recorder = Recorder(outbox, store, rules, metrics, now)
         keeper = Keeper(store, rules, now)
         publisher = Publisher(
             store, tracker, lines, lambda: source.connected, now, screens=self.only is not Half.TRACK

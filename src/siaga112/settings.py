@@ -33,7 +33,7 @@ from siaga112 import redis_url, regions
 from siaga112.core import durations
 from siaga112.core.caller_id import NumberPlan, check_never_block
 from siaga112.core.calls import Dialplan
-from siaga112.core.model import DAY, SECOND, Level, Mark, Millis, Mode, Outcome, Reason, Treatment
+from siaga112.core.model import DAY, SECOND, TOLERANCE, Level, Mark, Millis, Mode, Outcome, Reason, Treatment
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PRESETS, PolicyRules
 from siaga112.core.shifts import Shift
@@ -154,6 +154,12 @@ def _share(value: float) -> float:
     return value
 
 
+def _clocks_apart(value: Millis) -> Millis:
+    if not 60 * SECOND <= value <= DAY:
+        raise ValueError('from "1m" to "1d"')
+    return value
+
+
 Duration = Annotated[Millis, BeforeValidator(_duration), PlainSerializer(durations.spell)]
 Host = Annotated[str, AfterValidator(_host)]
 Thresholds = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), BeforeValidator(_one_or_more)]
@@ -173,6 +179,7 @@ class Ami(_Section):
     port: Port = 5038
     username: str = "siaga112"
     secret: SecretStr = SecretStr("")
+    clock_tolerance: Annotated[Duration, AfterValidator(_clocks_apart)] = TOLERANCE
     tls: bool = False
     tls_ca: str = ""
     tls_name: str = ""

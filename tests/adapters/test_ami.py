@@ -198,6 +198,7 @@ class Meter:
         self.up: list[bool] = []
         self.events: Counter[str] = Counter()
         self.malformed: Counter[str] = Counter()
+        self.clock_off = 0
         self.gaps: list[str] = []
         self.reconnects: list[str] = []
 
@@ -213,6 +214,10 @@ class Meter:
     def ami_malformed(self, kind: str) -> None:
         """Count."""
         self.malformed[kind] += 1
+
+    def ami_clock_off(self, count: int) -> None:
+        """Count."""
+        self.clock_off += count
 
     def ami_gap(self, cause: str) -> None:
         """Keep the cause."""

@@ -99,6 +99,7 @@ async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folde
         queues=frozenset({"siaga112"}),
         numbers=plan,
         in_progress=lambda _: False,
+        clock=lambda: NOW,
     )
     await settler._settle_since(NOW - 60 * SECOND)
 

@@ -56,6 +56,7 @@ PUBLISHED: Final = {
     "ami_events_total": ("counter", {"event"}),
     "ami_malformed_total": ("counter", {"kind"}),
     "ami_gaps_total": ("counter", set()),
+    "ami_clock_off_total": ("counter", set()),
     "ami_reconnects_total": ("counter", {"cause"}),
     "redis_up": ("gauge", set()),
     "outbox_pending": ("gauge", set()),

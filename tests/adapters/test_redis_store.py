@@ -104,7 +104,7 @@ async def test_a_block_whose_record_was_deleted_by_hand_can_be_undone(redis_stor
     replica = await followed(redis_store)
     await raw(redis_store).delete(redis_store._keys.caller(CALLER))
     await replica._look()
-    assert replica.of(CALLER) == Standing(level=Level.PERMANENT)
+    assert replica.of(CALLER) == Standing(level=Level.PERMANENT, since=NOW)
     desk = Desk(redis_store, RULES, Mode.ENFORCE, lambda: NOW, "ratna")
     with pytest.raises(RefusedError, match="is not blocked"):
         await desk.unblock(CALLER, "the phone was stolen")
@@ -124,7 +124,7 @@ async def test_what_is_no_change_of_ours_is_a_gap(redis_store: RedisStore, field
     async with within(20, "the replica to have read all"):
         while await replica._look():
             pass
-    assert {replica.of(who) for who in (CALLER, OTHER)} == {Standing(level=Level.PERMANENT)}
+    assert {replica.of(who) for who in (CALLER, OTHER)} == {Standing(level=Level.PERMANENT, since=NOW)}
 
 
 async def test_a_snapshot_vanishes_by_itself(redis_store: RedisStore, site: str) -> None:

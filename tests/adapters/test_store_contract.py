@@ -330,7 +330,7 @@ async def test_all_standings_can_be_read_and_followed(store: Store) -> None:
     standings = await read(store)
     for caller in (CALLER, OTHER):
         assert standings.of(caller) == await store.standing(caller)
-    assert standings.of(CALLER) == Standing(allowed=True, level=Level.PERMANENT)
+    assert standings.of(CALLER) == Standing(allowed=True, level=Level.PERMANENT, since=NOW)
     assert standings.of(OTHER).warn_until > NOW
     assert len(standings) == 2
     await change(store, decisions.disallow)
@@ -338,7 +338,7 @@ async def test_all_standings_can_be_read_and_followed(store: Store) -> None:
     await change(store, lambda record: decisions.lift(record, Lift(NOW, "supervisor", "stolen")))
     news = await store.changes(place)
     assert news is not None
-    assert news.changes == [(CALLER, Standing(level=Level.PERMANENT)), (CALLER, NOBODY)]
+    assert news.changes == [(CALLER, Standing(level=Level.PERMANENT, since=NOW)), (CALLER, NOBODY)]
     assert await store.changes(news.place) == News(news.place, [])
     assert len(await read(store)) == 1
 

@@ -8,14 +8,15 @@ from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.standings import Standings
 
 INSTANT = st.integers(1, 2**48 - 1)
+SOME = st.just(0) | INSTANT
 CALLERS = st.one_of(
     st.from_regex(r"\+[1-9][0-9]{4,14}", fullmatch=True),
     st.from_regex(r"h:[0-9a-f]{32}", fullmatch=True),
 ).map(Caller)
 STANDINGS = st.one_of(
-    st.builds(Standing, allowed=st.booleans(), warn_until=st.just(0) | INSTANT),
-    st.builds(Standing, st.booleans(), st.just(Level.TEMPORARY), INSTANT, st.just(0) | INSTANT),
-    st.builds(Standing, st.booleans(), st.just(Level.PERMANENT), st.none(), st.just(0) | INSTANT),
+    st.builds(Standing, allowed=st.booleans(), warn_until=SOME),
+    st.builds(Standing, st.booleans(), st.just(Level.TEMPORARY), INSTANT, SOME, SOME),
+    st.builds(Standing, st.booleans(), st.just(Level.PERMANENT), st.none(), SOME, SOME),
 )
 
 

@@ -137,6 +137,24 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         ),
         "odd_junk": Row("random junk in every place at once", "starts, screens"),
     },
+    "Clocks": {
+        "clock_pbx": Row(
+            "the PBX's clock ten years ahead, ten behind, an hour off, in 1970",
+            "0 strikes, 0 blocks; each event counted, each call in the ledger of the day",
+            pbx=True,
+        ),
+        "clock_step": Row(
+            "our own clock, and the PBX's, an hour forth and back during a call",
+            "0 strikes from it; strikes again with the next",
+        ),
+        "clock_behind": Row(
+            "our own clock a week behind, while it runs and at a start",
+            "0 BLOCK for blocks that had ended",
+        ),
+        "clock_ahead": Row(
+            "our own clock ten years ahead when somebody is blocked", "right again: ALLOW, not listed"
+        ),
+    },
     "Policy": {
         "policy_edge": Row("window edge ± 1 ms", "counts until, not from"),
         "policy_expiry": Row("expiry race", "the block ends on the millisecond"),

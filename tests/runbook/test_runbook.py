@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.faults.calls import arrives, hangs_up, queues
+from siaga112.core.model import DAY, SECOND
+from tests.faults.calls import arrives, hangs_up, misuse, queues
 from tests.faults.conftest import NUMBER, Rig, rig
 from tests.lab import ports
 from tests.lab.daemon import PROGRAM
@@ -385,6 +386,28 @@ async def blocked_then_genuine(bench: Bench) -> None:
     assert "the phone was stolen" in story
     await trying.run("siaga112 allow")
     await bench.rig.told("allow_listed")
+
+
+@situation("Clocks apart")
+async def clocks_apart(bench: Bench) -> None:
+    """The PBX is two days ahead: told, counted, no strike; right again, calls are strikes, and it clears."""
+    trying, daemon = bench.trying, bench.rig.daemon
+    await bench.shows("ami_clock_off_total", 0)
+    await trying.holds(5)
+    call, at = bench.rig._next()
+    bench.rig.play(misuse(call, NUMBER, at + 2 * DAY))
+    assert (await daemon.settled(call))["spared"] == "clock"
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    assert (await daemon.event("ami_clock_off"))["pbx_ahead_seconds"] > DAY / SECOND
+    assert "PBX clock" in await trying.run("siaga112 doctor", code=4)  # this PBX is a manager interface alone
+    await trying.run("systemctl enable")
+    assert (await daemon.settled(bench.rig.misuse()))["strike"]
+    await bench.rig.done("block", NUMBER, "--for", "1d", "--reason", "while the clock was wrong")
+    assert "+6281211111111" in await trying.run("siaga112 blocks")
+    assert "is no longer blocked" in await trying.run("siaga112 unblock")
+    await trying.holds(17)
+    assert trying.axis.silent(trying.alert)
 
 
 @situation("Outbox lost")

@@ -358,7 +358,7 @@ async def test_beyond_the_hours_cap_blocks_are_only_proposed() -> None:
         for k in range(2):
             call = replace(prank(10 * n + k, at + k * 11 * SECOND), caller=caller)  # type: ignore[arg-type]
             await office.record(entry(call), entry(call))
-    blocked = {str(record.caller) for record in await office.store.blocked(NOW)}
+    blocked = {str(record.caller) for record in await office.store.blocked(NOW + 3 * 3_600 * SECOND)}
     assert blocked == {callers[0], callers[1], callers[3]}
     assert [str(record.caller) for record in await office.store.proposed()] == [callers[2]]
     assert office.meter.proposals == [ProposalCause.HOURLY_CAP]

@@ -15,7 +15,7 @@ from siaga112.service import replica as module
 from siaga112.service.ports import News, Place, StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica
 from tests.adapters.changes import blocked_for_good, change
-from tests.samples import CALLER, OTHER
+from tests.samples import CALLER, NOW, OTHER
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
 from tests.waiting import until, within
@@ -60,10 +60,10 @@ async def test_it_knows_who_was_blocked_before_it_began_and_who_is_since() -> No
     await change(bench.store, blocked_for_good)
     assert bench.knows(CALLER) is None
     async with bench.running():
-        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
         assert bench.knows(OTHER) == NOBODY
         await change(bench.store, blocked_for_good, OTHER)
-        await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT))
+        await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT, since=NOW))
         assert bench.replica.callers == bench.meter.replica_callers == 2
         await bench.store.erase(OTHER, 0, 0)
         await until(lambda: bench.meter.replica_callers == 1)
@@ -76,16 +76,16 @@ async def test_what_was_confirmed_too_long_ago_is_not_believed() -> None:
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
-        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
         bench.store.down = True
         bench.time += LIMIT
-        assert bench.knows(CALLER) == Standing(level=Level.PERMANENT)
+        assert bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW)
         bench.time += 0.001
         with pytest.raises(StoreDownError):
             bench.knows(CALLER)
         bench.store.down = False
         await until(lambda: not stale(bench))
-        assert bench.knows(CALLER) == Standing(level=Level.PERMANENT)
+        assert bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW)
 
 
 def stale(bench: Bench) -> bool:
@@ -119,7 +119,7 @@ async def test_a_gap_in_the_feed_is_read_anew_and_verdicts_ask_meanwhile() -> No
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
-        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
         reading, go_on = asyncio.Event(), asyncio.Event()
         standings = bench.store.standings
 
@@ -136,7 +136,7 @@ async def test_a_gap_in_the_feed_is_read_anew_and_verdicts_ask_meanwhile() -> No
             await reading.wait()
         assert (bench.knows(CALLER), bench.knows(OTHER)) == (None, None)
         go_on.set()
-        await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT))
+        await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT, since=NOW))
         assert bench.knows(CALLER) == NOBODY
         assert bench.meter.replica_gaps == 1
 
@@ -173,12 +173,12 @@ async def test_whatever_goes_wrong_verdicts_ask_and_it_is_told_once(error: Excep
 
     with capture_logs() as logs:
         async with bench.running():
-            await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+            await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
             bench.store.changes = failing  # type: ignore[method-assign] # a fault of the store's
             await until(lambda: failures > 3)
             assert bench.knows(CALLER) is None
             bench.store.changes = changes  # type: ignore[method-assign] # and its end
-            await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT))
+            await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["replica_failed"]
 
 

@@ -23,7 +23,9 @@ from panoramisk import Manager
 from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
+from siaga112.core.clocks import ClockWatch
 from siaga112.core.events import (
+    ClockSeen,
     Event,
     Interrupted,
     Malformed,
@@ -35,9 +37,10 @@ from siaga112.core.events import (
     wanted,
 )
 from siaga112.core.layouts import Reader
-from siaga112.core.model import Millis
+from siaga112.core.model import SECOND, TOLERANCE, Millis
 from siaga112.errors import SiagaError, UnreachableError
 from siaga112.reasons import plainly
+from siaga112.sparing import Sparing
 
 SLICE: Final = 32
 """Events handled in one turn of the loop, so that a burst never keeps a verdict waiting."""
@@ -70,6 +73,7 @@ GIVEN_UP: Final = b""
 _END: Final = b"\r\n\r\n"
 
 _log = structlog.get_logger()
+_clock_off = Sparing("ami_clock_off")
 
 
 class AmiMeter(Protocol):
@@ -83,6 +87,9 @@ class AmiMeter(Protocol):
 
     def ami_malformed(self, kind: str) -> None:
         """Count a message that is not of the form Asterisk writes."""
+
+    def ami_clock_off(self, count: int) -> None:
+        """Count events whose time is too far from our own clock."""
 
     def ami_gap(self, cause: str) -> None:
         """Count a stretch of events that we did not see."""
@@ -227,12 +234,21 @@ def _is_sound(message: bytes) -> bool:
     return max(names.values()) == 1 and not names.keys() >= {b"event", b"response"}
 
 
+class Slice(list[bytes]):
+    """Messages, and when they came by our own clock."""
+
+    def __init__(self, messages: Sequence[bytes] = (), received: Millis = 0) -> None:
+        super().__init__(messages)
+        self.received = received
+
+
 class Inbox:
     """What was read and not yet taken, between the socket and the one consumer; bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], Millis] = lambda: 0) -> None:
+        self._clock = clock
         self.framer: Final = Framer()
-        self.slices: Final[deque[list[bytes] | QueuesSeen]] = deque()
+        self.slices: Final[deque[Slice | QueuesSeen]] = deque()
         """Oldest first; no longer than SLICE each."""
         self.dropped = 0
         self.reads = 0
@@ -247,11 +263,12 @@ class Inbox:
         self.dropped += len(messages) - len(kept)
         if not kept:
             return
-        last = self.slices[-1] if self.slices else None
-        if isinstance(last, list) and len(last) + len(kept) <= SLICE:
+        last, received = self.slices[-1] if self.slices else None, self._clock()
+        together = isinstance(last, Slice) and abs(received - last.received) < SECOND
+        if isinstance(last, Slice) and together and len(last) + len(kept) <= SLICE:
             last += kept
         else:
-            self.slices.append(kept)
+            self.slices.append(Slice(kept, received))
         self._size += sum(map(len, kept))
         self._filled.set()
 
@@ -264,15 +281,15 @@ class Inbox:
         """Let the consumer look around."""
         self._filled.set()
 
-    async def take(self) -> list[bytes] | QueuesSeen:
+    async def take(self) -> Slice | QueuesSeen:
         """Give the next slice; waits until there is one, or until woken."""
         if not self.slices:
             self._filled.clear()
             await self._filled.wait()
             if not self.slices:
-                return []
+                return Slice()
         taken = self.slices.popleft()
-        if isinstance(taken, list):
+        if isinstance(taken, Slice):
             self._size -= sum(map(len, taken))
             self.level()
         return taken
@@ -388,6 +405,7 @@ class AmiSource:
 
     `tape`, if given, is handed every message that is read, with what it was read as (`record`);
     our own events come with no message. With `must_begin` a first attempt that fails is an error.
+    `tolerance`: how far the PBX's clock may be from `clock`, our own, before its events are timed by ours.
     """
 
     def __init__(
@@ -398,8 +416,10 @@ class AmiSource:
         tape: Tape | None = None,
         *,
         must_begin: bool = False,
+        tolerance: Millis = TOLERANCE,
     ) -> None:
         self._tape = tape
+        self._watch = ClockWatch(tolerance)
         self._must_begin = must_begin
         self._reader = Reader()
         self._address = address
@@ -422,7 +442,7 @@ class AmiSource:
         if self.connected:  # whoever followed before has failed: what they had begun to read is lost
             yield self._interrupted("lost")
         while True:
-            inbox, self._reader = Inbox(), Reader()
+            inbox, self._reader = Inbox(self._clock), Reader()
             session = Session(inbox, self._address)
             if self._session:
                 self._session.close()
@@ -520,7 +540,7 @@ class AmiSource:
                 if queues := await self._queues(session):
                     session.inbox.tell(queues)
 
-    async def _follow(self, session: Session, inbox: Inbox) -> AsyncIterator[list[Event]]:
+    async def _follow(self, session: Session, inbox: Inbox) -> AsyncIterator[Sequence[Event]]:
         tasks = [asyncio.create_task(work(session)) for work in (self._ping, self._watch_queues)]
         try:
             while inbox.slices or not session.lost:
@@ -534,19 +554,33 @@ class AmiSource:
             for task in tasks:
                 task.cancel()
 
-    def _read(self, messages: Sequence[bytes], inbox: Inbox) -> list[Event]:
-        received = self._clock()
+    def _read(self, messages: Slice, inbox: Inbox) -> Sequence[Event]:
         events: list[Event] = []
         for message in messages:
-            event = self._reader.read(message, received)
+            event = self._reader.read(message, messages.received)
             if self._tape:
                 self._tape(message, event)
             if isinstance(event, Malformed):
                 self._meter.ami_malformed(event.defect)
             elif event is not None:
                 events.append(event)
-        self._count(events[-1].at if events else received, inbox)
-        return events
+        timed = self._watch.timed(events, messages.received)
+        if timed is not events:
+            self._tell_of_clock(events, timed)
+        self._count(timed[-1].at if timed else self._clock(), inbox)
+        return timed
+
+    def _tell_of_clock(self, told: Sequence[Event], timed: Sequence[Event]) -> None:
+        """Count what the PBX timed otherwise than we do, and say when that begins and ends."""
+        kept = [event for event in timed if not isinstance(event, ClockSeen)]
+        self._meter.ami_clock_off(sum(one.at != other.at for one, other in zip(told, kept, strict=True)))
+        for event in timed:
+            if isinstance(event, ClockSeen):
+                _clock_off(
+                    pbx_ahead_seconds=round(event.ahead / SECOND),
+                    strikes="none from calls that are up meanwhile" if event.ahead else "again",
+                    remedy="see the runbook, Clocks apart",
+                )
 
     def _count(self, at: Millis, inbox: Inbox) -> None:
         for name, count in self._reader.heard.items():

@@ -228,6 +228,10 @@ class Metrics:
         """Count a malformed message."""
         self._series.ami_malformed.labels(self._site, kind).inc()
 
+    def ami_clock_off(self, count: int) -> None:
+        """Count events whose time is too far from our own clock."""
+        self._series.ami_clock_off.labels(self._site).inc(count)
+
     def ami_gap(self, cause: str) -> None:  # noqa: ARG002 - the log has the cause; the metric none
         """Count a gap."""
         self._series.ami_gaps.labels(self._site).inc()

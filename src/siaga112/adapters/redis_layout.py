@@ -17,6 +17,7 @@ together is written together or not at all. Sites are spread over the nodes.
     siaga112:{SITE}:imposed              zset  call → time of the automatic block that it led to, of an hour
     siaga112:{SITE}:imposed_permanent    zset  the same, of permanent blocks alone
     siaga112:{SITE}:forgotten:MARK       hash  at, v (version): somebody was erased whose number has that mark
+    siaga112:{SITE}:misdated             hash  call id → start, where the PBX's clock was off at its uniqueid
     siaga112:{SITE}:audit                zset  line of the audit trail → its time
     siaga112:{SITE}:tallies              hash  what is counted over all processes
     siaga112:{SITE}:mode                 string, JSON: mode, at, by, reason of the last switch

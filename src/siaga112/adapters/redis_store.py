@@ -21,6 +21,7 @@ from siaga112.adapters.redis_layout import (
 )
 from siaga112.core.books import Change, Held, of_nobody
 from siaga112.core.caller_id import kept
+from siaga112.core.clocks import made
 from siaga112.core.codec import (
     dump_snapshot,
     dump_switch,
@@ -61,9 +62,6 @@ PAGE: Final = 1_000
 
 _SCANNED: Final = 200
 """How many entries of a list are read at once while verdicts are given: some half a millisecond's work."""
-
-_UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
-"""As Asterisk writes it: the system's name, if it has one, the second, a number."""
 
 
 class RedisStore:
@@ -119,12 +117,14 @@ class RedisStore:
         with mapped():
             answers = iter(await together(self._redis, [one for questions in sound for one in questions]))
         found: list[Held | StoreBrokenError] = []
-        for (caller, _), questions in zip(wanted, asked, strict=True):
+        for (caller, call), questions in zip(wanted, asked, strict=True):
             if isinstance(questions, StoreBrokenError):
                 found.append(questions)
                 continue
             mine = [next(answers) for _ in questions]
             try:
+                if call and (misdated := mine.pop()) and not isinstance(misdated, Exception):
+                    mine.append(await self._row(call, misdated))
                 found.append(_held(caller, mine))
             except StoreBrokenError as error:
                 found.append(error)
@@ -135,21 +135,41 @@ class RedisStore:
         if caller:
             asked.append(("HMGET", self._keys.caller(caller), "v", "doc"))
             asked.append(("HMGET", self._keys.forgotten(caller), "at", "v"))
-        return asked + [("HGET", day, call) for day in self._days_of(call) if call]
+        asked += [("HGET", day, call) for day in self._days_of(call) if call]
+        return [*asked, ("HGET", self._keys.site_wide("misdated"), call)] if call else asked
 
     def _days_of(self, call: CallId | None) -> list[str]:
         """Give where a call's row can be: its uniqueid carries the second in which the channel was made.
 
-        A call that was followed from later on is under the day of that; an earlier one needs a wrong clock.
+        A call that was followed from later on is under the day of that. Of one that the PBX made while its
+        clock was off `misdated` has the time by our own.
         """
-        found = _UNIQUEID.fullmatch(call or "")
-        if found is None:
+        at = made(call or "")
+        if at is None:
             return []
-        made = int(found[1]) * SECOND
-        return list(dict.fromkeys(self._keys.day(made + late) for late in (0, DAY // 2, -DAY // 24)))
+        return list(dict.fromkeys(self._keys.day(at + late) for late in (0, DAY // 2, -DAY // 24)))
+
+    async def _row(self, call: CallId, started: bytes) -> object:
+        with mapped():
+            return await self._redis.hget(self._keys.day(int(started)), call)
+
+    async def _note_misdated(self, changes: Sequence[Change]) -> None:
+        """Note under which day a call's row will be, where its uniqueid does not tell."""
+        calls = [change.entry.finding.call for change in changes if change.entry]
+        misdated = {
+            call.id: call.started
+            for call in calls
+            if not call.timed and self._keys.day(call.started) not in self._days_of(call.id)
+        }
+        if misdated:
+            with mapped():
+                key = self._keys.site_wide("misdated")
+                await self._redis.hset(key, mapping=misdated)
+                await self._redis.pexpireat(key, max(misdated.values()) + self._keep_calls + DAY)
 
     async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
         """Write changes in one trip, each by one script."""
+        await self._note_misdated(changes)
         scripts = [
             _alone(lambda one=one: write_script(self._keys, one, self._keep_calls, self._keep_audit))  # type: ignore[misc]
             for one in changes

@@ -49,8 +49,8 @@ AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
 OTHER: Final = "other"
 RESULTS: Final = ("in_time", "late", "abandoned", "unserved")
 RECONNECT_CAUSES: Final = ("lost", "refused", "unreachable")
-EVENTS: Final = (*sorted(name.decode() for name in WANTED - {b"Newstate"}), OTHER)
-"""Newstate comes with chan_sip alone, once a call: no series of its own."""
+EVENTS: Final = (*sorted(name.decode() for name in WANTED - {b"Newstate", b"Shutdown"}), OTHER)
+"""Newstate comes with chan_sip alone, once a call, and Shutdown once a PBX: no series of their own."""
 
 REASONS: Final[Mapping[Outcome, tuple[Reason, ...]]] = {
     Outcome.BLOCKED: (Reason.REJECTED,),
@@ -223,6 +223,9 @@ class Series:
         self.ami_events = self._counter("ami_events", "Events, by name.", ("event",), _rows(EVENTS))
         self.ami_malformed = self._counter(
             "ami_malformed", "Messages not of Asterisk's form.", ("kind",), _rows(Defect)
+        )
+        self.ami_clock_off = self._counter(
+            "ami_clock_off", "Events whose time was too far from our own clock."
         )
         self.ami_gaps = self._counter("ami_gaps", "Stretches of events not seen.")
         self.ami_reconnects = self._counter(

@@ -135,6 +135,7 @@ def _strike(entry: Entry, now: Now | None, mode: Mode, rules: PolicyRules) -> st
         (record is not None and record.allow is not None, ", for the caller is on the allow list"),
         (mode is Mode.OFF, ", for the mode is off"),
         (not call.complete, ", for the call was not seen whole"),
+        (not call.timed, ", for the PBX's clock and our own were too far apart then"),
         (_together(finding, record, rules), ", for another call of the number, up then, has cost one"),
         (True, ", for the policy does not count it"),
     )

@@ -187,6 +187,7 @@ def _spared(entry: Entry) -> str:
         Spared.MODE_OFF: "the mode was off",
         Spared.STARTING: "the daemon had begun anew, and did not know yet whether the mode was off",
         Spared.ALLOW_LISTED: "the caller was on the allow list",
+        Spared.CLOCK: "the PBX's clock and our own were too far apart",
         Spared.OVERLAP: "another call of the number, which has cost one, was up at the same moment",
         None: "",
     }

@@ -10,6 +10,7 @@ docs/decisions/arriving-by-deed.md has what each channel driver does.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -139,6 +140,10 @@ class Arrivals:
         """Begin anew with a uniqueid that is another channel's now."""
         self._candidates.pop(uid, None)
         self._done.pop(uid, None)
+
+    def candidates(self) -> Iterable[Live]:
+        """Give the channels that may yet prove to be calls."""
+        return self._candidates.values()
 
     def unsure(self) -> None:
         """Forget all candidates: that one was dialled may have been among the events that were lost."""

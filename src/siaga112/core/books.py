@@ -10,6 +10,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from siaga112.core.decisions import add_report, miss, reach
 from siaga112.core.model import (
+    END_OF_TIME,
+    TOLERANCE,
     Block,
     CallerRecord,
     CallId,
@@ -101,30 +103,41 @@ def replacement(after: CallerRecord, version: int, now: Millis, rules: PolicyRul
     return Replacement(after, version, standing(after, now, rules), now, forget_after(after, rules))
 
 
-def recording(settled: Entry | Reached, held: Held, rules: PolicyRules, *, capped: bool = False) -> Recording:
+def recording(
+    settled: Entry | Reached,
+    held: Held,
+    rules: PolicyRules,
+    *,
+    capped: bool = False,
+    now: Millis | None = None,
+) -> Recording:
     """Say what a settled call changes. The same call again changes nothing more.
 
-    `capped`: the hour's automatic blocks are used up.
+    `capped`: the hour's automatic blocks are used up. `now`: our own clock, where there is one. What lies
+    further ahead of it than clocks may differ is taken for as late as may be: by a time that is not yet
+    nothing is thrown away for its age.
     """
     before = held.record
+    latest = END_OF_TIME if now is None else now + TOLERANCE
     if isinstance(settled, Reached):
+        settled = replace(settled, at=min(settled.at, latest))
         assert before is not None, "an operator reached somebody"  # noqa: S101 - our own mistake otherwise
         if settled.at <= before.forgotten:
             return Recording(Change())
         after = prune(reach(before, settled.at), settled.at, rules)
-        return Recording(Change(_replaced(before, after, held.version, settled.at, rules)))
+        return Recording(Change(_replaced(before, after, held.version, now or settled.at, rules)))
     if before is not None and settled.finding.call.started <= before.forgotten:
         settled, before = replace(without_caller(settled), strike=False), None
-    entry, finding, at = settled, settled.finding, settled.finding.call.ended
+    entry, finding, at = settled, settled.finding, min(settled.finding.call.ended, latest)
     new: Recording = Recording(Change(), entry)
     if before is not None:
-        new = _caller(entry, before, held.version, rules, capped=capped)
+        new = _caller(entry, before, held.version, rules, capped=capped, at=at, now=now)
         entry = new.entry or entry
     change, row = new.change, held.entry
     if finding.mark and (row is None or row.finding.mark is None):
         pressed = finding.call.last(FactKind.MARKED)
         deed = Deed(
-            pressed.at if pressed else at,
+            min(pressed.at, latest) if pressed else at,
             OPERATOR,
             "mark",
             finding.call.id,
@@ -153,18 +166,25 @@ def of_nobody(entry: Entry, spelled: re.Pattern[str]) -> bool:
 
 
 def _caller(
-    entry: Entry, before: CallerRecord, version: int, rules: PolicyRules, *, capped: bool
+    entry: Entry,
+    before: CallerRecord,
+    version: int,
+    rules: PolicyRules,
+    *,
+    capped: bool,
+    at: Millis,
+    now: Millis | None,
 ) -> Recording:
-    """Change the caller's record by what the call means for it."""
-    finding, at = entry.finding, entry.finding.call.ended
+    """Change the caller's record by what the call, which ended `at`, means for it."""
+    finding = entry.finding
     strike = strike_for(finding, rules) if entry.strike else None
-    after = _struck(before, strike, rules, capped=capped)
-    after = prune(_remember(after, finding), at, rules)
+    after = add_strike(before, strike, rules, capped=capped, now=now) if strike else before
+    after = prune(_remember(after, finding, at), at, rules)
     block, proposal = _new(before.blocks, after.blocks), _new(before.proposals, after.proposals)
     if strike and all(held.call != strike.call for held in after.strikes):
         entry = replace(entry, strike=False, spared=spared_by(before, strike))
     change = Change(
-        _replaced(before, after, version, at, rules),
+        _replaced(before, after, version, now or at, rules),
         tallies=tallies(before, after, finding),
         imposes=_imposes(block, strike, rules) if block and strike else None,
     )
@@ -174,10 +194,6 @@ def _caller(
 def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | None:
     lasting = rules.cap_permanent if block.level is Level.PERMANENT else 0
     return Imposition(strike.call, strike.at, rules.cap, lasting) if rules.cap or lasting else None
-
-
-def _struck(record: CallerRecord, strike: Strike | None, rules: PolicyRules, *, capped: bool) -> CallerRecord:
-    return add_strike(record, strike, rules, capped=capped) if strike else record
 
 
 def _replaced(
@@ -224,18 +240,19 @@ def _gives_way(held: Finding, new: Finding) -> bool:
     return held.mark in {None, new.mark}
 
 
-def _remember(record: CallerRecord, finding: Finding) -> CallerRecord:
+def _remember(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecord:
     """Keep what is no misuse: who waits for a call-back, who was spoken with, who reported in earnest."""
     call = finding.call
     match finding.outcome:
         case Outcome.ABANDONED:
-            wait = call.ended - call.started if finding.stages.wait is None else finding.stages.wait
-            record = miss(record, Missed(call.id, call.ended, wait))
+            span = max(0, call.ended - call.started)  # somebody may have set a clock meanwhile
+            wait = span if finding.stages.wait is None else finding.stages.wait
+            record = miss(record, Missed(call.id, at, wait))
         case Outcome.ANSWERED:
-            record = reach(record, call.ended)
+            record = reach(record, at)
         case _:
             pass
-    return add_report(record, Report(call.id, call.ended)) if finding.mark is Mark.GENUINE else record
+    return add_report(record, Report(call.id, at)) if finding.mark is Mark.GENUINE else record
 
 
 def _blocked_before(record: CallerRecord, at: Millis) -> bool:

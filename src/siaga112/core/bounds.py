@@ -86,7 +86,7 @@ def _strikes(strikes: tuple[Strike, ...], counted: Collection[Strike], most: int
 
 
 def _blocks(blocks: tuple[Block, ...], now: Millis) -> tuple[Block, ...]:
-    staying = [block for block in blocks if block.holds_at(now)]
+    staying = [block for block in blocks if not block.over_at(now)]
     staying += _forgiving(blocks, [block.lifted for block in blocks])
     return _last(blocks, staying, BLOCKS)
 

@@ -14,7 +14,7 @@ IVR context.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from siaga112.core import menus
@@ -30,6 +30,7 @@ from siaga112.core.events import (
     ChannelGone,
     ChannelRings,
     ChannelSeen,
+    ClockSeen,
     Dialled,
     DialplanStep,
     Event,
@@ -92,6 +93,7 @@ class Tracker:
         self._dialled_by: dict[str, str] = {}
         self._joined: dict[str, QueueJoined] = {}
         self.anomalies: Counter[str] = Counter()
+        self._ahead: Millis = 0
         self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
             ChannelCreated: self._created,
             ChannelRings: self._rings,
@@ -108,6 +110,7 @@ class Tracker:
             Booted: self._nothing,
             ShuttingDown: self._nothing,
             Interrupted: self._interrupted,
+            ClockSeen: self._clock_seen,
             Resumed: self._resumed,
             QueuesSeen: self._queues_seen,
         }
@@ -198,6 +201,8 @@ class Tracker:
         return call
 
     def _follow(self, call: Live) -> None:
+        if self._ahead:
+            call.note(call.facts[-1].at, FactKind.CLOCK_OFF, str(self._ahead))
         self._calls[call.id] = self._begun[call.id] = call
         self._progress.put(call.id, call.spot)
 
@@ -465,6 +470,11 @@ class Tracker:
         self._arrivals.unsure()
         for call in self._calls.values():
             call.note(event.at, FactKind.GAP, event.cause)
+
+    def _clock_seen(self, event: ClockSeen) -> None:
+        self._ahead = event.ahead
+        for call in chain(self._calls.values(), self._arrivals.candidates()) if event.ahead else ():
+            call.note(event.at, FactKind.CLOCK_OFF, str(event.ahead))
 
     def _resumed(self, event: Resumed) -> Iterator[Call]:
         present = {channel.uid: channel for channel in event.channels}

@@ -349,7 +349,8 @@ def _record(row: dict[str, Any]) -> CallerRecord:
 
 def dump_standing(standing: Standing) -> str:
     """Write what a verdict needs."""
-    return _dump([standing.allowed, standing.level, standing.until, standing.warn_until])
+    began = [standing.since] if standing.since else []
+    return _dump([standing.allowed, standing.level, standing.until, standing.warn_until, *began])
 
 
 def load_standing(text: str | bytes) -> Standing:
@@ -358,10 +359,11 @@ def load_standing(text: str | bytes) -> Standing:
 
 
 def _standing(row: list[Any]) -> Standing:
-    allowed, level, until, warn_until = row
+    allowed, level, until, warn_until, *began = row
     if not isinstance(allowed, bool):
         raise TypeError("fields of the wrong type")
-    return Standing(allowed, Level(level) if level else None, _end(until), _end(warn_until) or 0)
+    since = _instant(*began) if began else 0
+    return Standing(allowed, Level(level) if level else None, _end(until), _end(warn_until) or 0, since)
 
 
 def dump_snapshot(snapshot: Snapshot) -> str:

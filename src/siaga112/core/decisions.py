@@ -61,7 +61,7 @@ def shorten(record: CallerRecord, block: Block) -> CallerRecord:
 
 def outlasts(held: Block, block: Block) -> bool:
     """Say whether a block is in force when the other begins, and ends later than that."""
-    if block.until is None or not held.holds_at(block.since):
+    if block.until is None or held.over_at(block.since):
         return False
     return held.until is None or held.until > block.until
 
@@ -80,7 +80,7 @@ def _together(*calls: tuple[CallId, ...]) -> tuple[CallId, ...]:
 def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
     """Lift every block in force; what was proposed rests on the same misuses, and is dismissed."""
     blocks = tuple(
-        replace(block, lifted=lifted) if block.holds_at(lifted.at) else block for block in record.blocks
+        block if block.over_at(lifted.at) else replace(block, lifted=lifted) for block in record.blocks
     )
     return _decide(replace(record, blocks=blocks), lifted, confirmed=False)
 
@@ -125,7 +125,7 @@ def dismiss(record: CallerRecord, decision: Lift) -> CallerRecord:
         return record
     blocks = tuple(
         replace(block, lifted=decision)
-        if block.holds_at(decision.at) and block.origin is Origin.AUTOMATIC
+        if not block.over_at(decision.at) and block.origin is Origin.AUTOMATIC
         else block
         for block in record.blocks
     )
@@ -163,11 +163,16 @@ def take_back_strike(record: CallerRecord, call: CallId, taken: Lift) -> CallerR
 
 
 def restore_strike(
-    record: CallerRecord, strike: Strike, rules: PolicyRules, *, capped: bool = False
+    record: CallerRecord,
+    strike: Strike,
+    rules: PolicyRules,
+    *,
+    capped: bool = False,
+    now: Millis | None = None,
 ) -> CallerRecord:
     """Hold a strike again that was once taken back (a mark corrected a second time)."""
     record = replace(record, withdrawn=record.withdrawn - {strike.call})
-    return add_strike(record, strike, rules, capped=capped)
+    return add_strike(record, strike, rules, capped=capped, now=now)
 
 
 def add_report(record: CallerRecord, report: Report) -> CallerRecord:

@@ -230,6 +230,14 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """The PBX's clock is off from here on (ours), so far `ahead` of our own; 0: it is right again."""
+
+    at: Millis
+    ahead: Millis
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """Following again: these channels exist now."""
 
@@ -284,6 +292,7 @@ Event = (
     | Booted
     | ShuttingDown
     | Interrupted
+    | ClockSeen
     | Resumed
     | QueuesSeen
 )

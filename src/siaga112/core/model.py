@@ -4,6 +4,7 @@ Times are `Millis`: integer milliseconds since the Unix epoch, taken from event 
 from this machine's clock, so that a live call, a test and a replay are decided alike.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NewType
@@ -19,6 +20,9 @@ FIRST_INSTANT: Final[Millis] = 946_684_800_000
 
 LAST_INSTANT: Final[Millis] = 4_102_444_800_000
 """2100-01-01 UTC: nor of anything from then on. What says so is damaged or forged."""
+
+TOLERANCE: Final[Millis] = 600 * SECOND
+"""How far clocks may be apart before no strike rests on them: the PBX's, ours, another machine's."""
 
 END_OF_TIME: Final[Millis] = 10_413_792_000_000
 """2300-01-01 UTC: nothing that we write lies after it, a block of a century included."""
@@ -119,6 +123,8 @@ class Spared(StrEnum):
     SURGE = "surge"
     ALLOW_LISTED = "allow_listed"
     OVERLAP = "overlap"
+    CLOCK = "clock"
+    """The PBX's clock and our own were too far apart."""
 
 
 class ProposalCause(StrEnum):
@@ -160,6 +166,7 @@ class FactKind(StrEnum):
     ARRIVED = "arrived"
     ADOPTED = "adopted"
     GAP = "gap"
+    CLOCK_OFF = "clock_off"
     SCREENED = "screened"
     REJECTED = "rejected"
     MENU = "menu"
@@ -218,6 +225,11 @@ class Call:
     def complete(self) -> bool:
         """Say whether the call was seen from its beginning, with nothing lost on the way."""
         return self.first(FactKind.ADOPTED, FactKind.GAP) is None
+
+    @property
+    def timed(self) -> bool:
+        """Say whether the PBX's clock and our own agreed, as far as that was to be seen."""
+        return self.first(FactKind.CLOCK_OFF) is None
 
     def first(self, *kinds: FactKind) -> Fact | None:
         """Give the earliest fact of one of these kinds."""
@@ -347,7 +359,16 @@ class Block:
 
     def holds_at(self, now: Millis) -> bool:
         """Say whether the block is in force at that instant; its end is exclusive."""
-        return self.lifted is None and (self.until is None or now < self.until)
+        return self.since <= now and not self.over_at(now)
+
+    def over_at(self, now: Millis) -> bool:
+        """Say whether it has ended by then. One that has not may still have to begin: clocks differ."""
+        return self.lifted is not None or (self.until is not None and now >= self.until)
+
+
+def longest(blocks: Iterable[Block]) -> Block | None:
+    """Give the block that ends last."""
+    return max(blocks, key=lambda block: (block.until is None, block.until or 0), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,8 +458,11 @@ class CallerRecord:
 
     def block_at(self, now: Millis) -> Block | None:
         """Give the block in force at that instant that ends last."""
-        holding = [block for block in self.blocks if block.holds_at(now)]
-        return max(holding, key=lambda block: (block.until is None, block.until or 0), default=None)
+        return longest(block for block in self.blocks if block.holds_at(now))
+
+    def block_after(self, now: Millis) -> Block | None:
+        """Give the block that is not over at that instant, begun or not, that ends last."""
+        return longest(block for block in self.blocks if not block.over_at(now))
 
 
 @dataclass(frozen=True, slots=True)

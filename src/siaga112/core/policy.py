@@ -22,6 +22,7 @@ from siaga112.core import bounds, durations
 from siaga112.core.model import (
     DAY,
     SECOND,
+    TOLERANCE,
     Block,
     CallerRecord,
     CallId,
@@ -40,6 +41,7 @@ from siaga112.core.model import (
     Strike,
     Treatment,
     Verdict,
+    longest,
 )
 
 AUTOMATIC: Final = "siaga112"
@@ -163,6 +165,8 @@ class Standing:
     level: Level | None = None
     until: Millis | None = None
     warn_until: Millis = 0
+    since: Millis = 0
+    """When the block began: before that it is not in force."""
 
 
 NOBODY: Final = Standing()
@@ -175,9 +179,14 @@ NOBODY: Final = Standing()
 def strike_for(finding: Finding, rules: PolicyRules) -> Strike | None:
     """Say whether a call costs its caller a strike.
 
-    Only a call that was seen whole, from a caller whose number the dialplan confirmed, and only an
-    outcome, a reason or an operator's mark that the rules count.
+    Only a call that was seen whole, while the PBX's clock was right, from a caller whose number the
+    dialplan confirmed, and only an outcome, a reason or an operator's mark that the rules count.
     """
+    return misuse_of(finding, rules) if finding.call.timed else None
+
+
+def misuse_of(finding: Finding, rules: PolicyRules) -> Strike | None:
+    """Give the strike that a call would cost if the clocks had agreed."""
     call = finding.call
     if call.caller is None or not call.identified or not call.complete:
         return None
@@ -191,13 +200,19 @@ def strike_for(finding: Finding, rules: PolicyRules) -> Strike | None:
 
 
 def add_strike(
-    record: CallerRecord, strike: Strike, rules: PolicyRules, *, capped: bool = False
+    record: CallerRecord,
+    strike: Strike,
+    rules: PolicyRules,
+    *,
+    capped: bool = False,
+    now: Millis | None = None,
 ) -> CallerRecord:
     """Hold a strike against the caller, with the block or the proposal that it leads to, if any.
 
     Adding the same strike twice, or one that was taken back, changes nothing; a caller on the allow
     list gets none, nor does a call that overlaps with one that has cost a strike. `capped`: the hour's
-    automatic blocks of that level are used up.
+    automatic blocks of that level are used up. `now`: our own clock, where there is one: no block begins
+    later than that, and what lies further ahead of it than clocks may differ does not count yet.
     """
     if (
         spared_by(record, strike)
@@ -207,7 +222,8 @@ def add_strike(
         return record
     strikes = tuple(sorted((*record.strikes, strike), key=lambda s: (s.at, s.call)))
     record = replace(record, strikes=strikes)
-    return _escalate(record, strikes[-1].at, rules, capped=capped)
+    at = strikes[-1].at if now is None else min(strikes[-1].at, now + TOLERANCE)
+    return _escalate(record, at, at if now is None else min(at, now), rules, capped=capped)
 
 
 def spared_by(record: CallerRecord, strike: Strike) -> Spared | None:
@@ -267,7 +283,10 @@ class _Due:
     reason: str
 
 
-def _escalate(record: CallerRecord, now: Millis, rules: PolicyRules, *, capped: bool) -> CallerRecord:
+def _escalate(
+    record: CallerRecord, now: Millis, begins: Millis, rules: PolicyRules, *, capped: bool
+) -> CallerRecord:
+    """Impose or propose what is due at that instant; a block begins at `begins`."""
     due = _by_count(record, now, rules) if len(rules.thresholds) > 1 else _by_repeat(record, now, rules)
     if due is None:
         return record
@@ -278,7 +297,7 @@ def _escalate(record: CallerRecord, now: Millis, rules: PolicyRules, *, capped: 
             return record
     cause = _left_to_a_person(record, now, rules, lasting=lasting, capped=capped)
     if cause is None:
-        return _impose(record, due, now, rules)
+        return _impose(record, due, begins, rules)
     waiting = record.proposed
     if waiting is None or waiting.step < due.step:
         span = None if lasting else rules.temporary[due.step - 1]
@@ -287,7 +306,7 @@ def _escalate(record: CallerRecord, now: Millis, rules: PolicyRules, *, capped: 
         record = replace(record, proposals=(*others, proposal))
     if cause is ProposalCause.POLICY and rules.temporary:
         # Until a supervisor decides, the longest temporary block keeps holding.
-        return _impose(record, replace(due, step=len(rules.temporary)), now, rules)
+        return _impose(record, replace(due, step=len(rules.temporary)), begins, rules)
     return record
 
 
@@ -305,7 +324,7 @@ def _impose(record: CallerRecord, due: _Due, now: Millis, rules: PolicyRules) ->
     """Add the block, if it ends later than the one in force: a later block never ends earlier."""
     temporary = due.step <= len(rules.temporary)
     until = now + rules.temporary[due.step - 1] if temporary else None
-    held = record.block_at(now)
+    held = record.block_after(now)
     if held and (held.until is None or held.step >= due.step or (until is not None and until <= held.until)):
         return record
     block = Block(
@@ -334,7 +353,7 @@ def _by_count(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | N
 
 
 def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | None:
-    if record.block_at(now):
+    if record.block_after(now):
         return None
     earlier = earlier_blocks(record, now, rules)
     if not earlier:
@@ -375,12 +394,14 @@ def earlier_blocks(record: CallerRecord, now: Millis, rules: PolicyRules) -> tup
 
 def standing(record: CallerRecord, now: Millis, rules: PolicyRules) -> Standing:
     """Condense a record into what verdicts need from now on, until the next change."""
-    block = record.block_at(now)
+    begun = [b for b in record.blocks if b.since <= now + TOLERANCE and not b.over_at(now)]
+    block = longest(begun) or record.block_after(now)
     return Standing(
         allowed=record.allow is not None,
         level=block.level if block else None,
         until=block.until if block else None,
         warn_until=_warn_until(record, now, rules),
+        since=min((b.since for b in begun), default=block.since) if block else 0,
     )
 
 
@@ -398,17 +419,28 @@ def _warn_until(record: CallerRecord, now: Millis, rules: PolicyRules) -> Millis
     return max(ends, default=0)
 
 
-def verdict(held: Standing, mode: Mode, now: Millis, rules: PolicyRules, *, again: bool = False) -> Screening:
+def verdict(
+    held: Standing,
+    mode: Mode,
+    now: Millis,
+    rules: PolicyRules,
+    *,
+    again: bool = False,
+    latest: Millis = 0,
+) -> Screening:
     """Answer the dialplan. The allow list comes first; only `enforce` ever says BLOCK.
 
-    `again`: the caller was turned away a moment ago (`let_through`).
+    `again`: the caller was turned away a moment ago (`let_through`). `latest`: the latest instant that
+    any clock has shown, if that is later than `now`. Which is right is not known: a block has ended if it
+    has by either of them, and has begun only if it has by our own.
     """
     if mode is Mode.OFF:
         return Screening(Verdict.ALLOW, ScreenReason.MODE_OFF)
     if held.allowed:
         return Screening(Verdict.ALLOW, ScreenReason.ALLOW_LISTED)
     warn = now < held.warn_until
-    if held.level is None or (held.until is not None and now >= held.until):
+    ended = held.until is not None and max(now, latest) >= held.until
+    if held.level is None or ended or now < held.since:
         return Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED, warn=warn)
     if mode is Mode.OBSERVE:
         return Screening(
@@ -434,7 +466,7 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
     record = replace(
         record,
         strikes=tuple(strike for strike in record.strikes if strike.at > since),
-        blocks=tuple(b for b in record.blocks if b.holds_at(now) or _end(b) > since),
+        blocks=tuple(b for b in record.blocks if not b.over_at(now) or _end(b) > since),
         proposals=tuple(p for p in record.proposals if p.decided is None or p.decided.at > since),
         reports=tuple(report for report in record.reports if report.at > since),
         missed=tuple(missed for missed in record.missed if missed.at > now - rules.keep_missed),

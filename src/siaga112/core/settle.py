@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from siaga112.core.model import Call, Entry, Mode, Spared
 from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.policy import PolicyRules, misuse_of
 
 
 def settle(
@@ -16,9 +16,11 @@ def settle(
     `mode` None: not known yet. It may be off, so there is no strike.
     """
     finding = classify(call, classifier)
-    entry = Entry(finding, strike=strike_for(finding, rules) is not None)
+    entry = Entry(finding, strike=misuse_of(finding, rules) is not None)
     if entry.strike and (mode is None or mode is Mode.OFF):
         return replace(entry, strike=False, spared=Spared.MODE_OFF if mode else Spared.STARTING)
+    if entry.strike and not call.timed:
+        return replace(entry, strike=False, spared=Spared.CLOCK)
     if entry.strike and surge():
         return replace(entry, strike=False, spared=Spared.SURGE)
     return entry

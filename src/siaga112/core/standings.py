@@ -18,7 +18,8 @@ _ALLOWED: Final = 1
 _LEVELS: Final = (None, *Level)
 _LEVEL: Final = 0b110
 _UNTIL: Final = 3
-_WARN: Final = _UNTIL + _BITS
+_SINCE: Final = _UNTIL + _BITS
+_WARN: Final = _SINCE + _BITS
 
 
 class Standings:
@@ -60,9 +61,11 @@ def _number(caller: Caller) -> int:
 def _pack(standing: Standing) -> int:
     until = 0 if standing.until is None else standing.until
     level = _LEVELS.index(standing.level)
-    return standing.allowed | level << 1 | until << _UNTIL | standing.warn_until << _WARN
+    instants = until << _UNTIL | standing.since << _SINCE | standing.warn_until << _WARN
+    return standing.allowed | level << 1 | instants
 
 
 def _unpack(packed: int) -> Standing:
     level, until = _LEVELS[(packed & _LEVEL) >> 1], packed >> _UNTIL & _INSTANT
-    return Standing(bool(packed & _ALLOWED), level, until or None, packed >> _WARN)
+    since = packed >> _SINCE & _INSTANT
+    return Standing(bool(packed & _ALLOWED), level, until or None, packed >> _WARN, since)

@@ -270,6 +270,7 @@ class Desk:
             )
         finding = replace(entry.finding, mark=mark)
         strike = policy.strike_for(finding, self.rules) if await self.mode() is not Mode.OFF else None
+        now = self.clock()
         was = entry.finding.mark
         deed = self._deed("mark", call, f"{was} → {mark}" if was else mark, note)
         change = Change(entry=Entry(finding, strike=False), deed=deed, tallies=(f"marks:{mark}",))
@@ -286,7 +287,7 @@ class Desk:
             else:
                 record = decisions.withdraw_report(record, call)
             if strike:
-                return decisions.restore_strike(record, strike, self.rules)
+                return decisions.restore_strike(record, strike, self.rules, now=now)
             if any(held.call == call for held in record.strikes):
                 record = decisions.take_back_strike(record, call, taken)
             return record

@@ -67,6 +67,8 @@ class Recorder:
     store: Store
     policy: PolicyRules
     meter: Meter
+    clock: Callable[[], Millis] | None = None
+    """Our own, where there is one: a replay has none."""
     patience: Patience = field(default_factory=lambda: Patience(time.monotonic))
 
     async def run(self) -> None:
@@ -150,7 +152,8 @@ class Recorder:
     def _plan(self, settled: Settled, held: Held | Exception, *, capped: bool) -> Recording:
         if isinstance(held, Exception):
             raise held
-        return recording(settled, held, self.policy, capped=capped)
+        now = self.clock() if self.clock else None
+        return recording(settled, held, self.policy, capped=capped, now=now)
 
     def _tell(self, plan: Recording) -> None:
         if plan.entry is None:

@@ -13,6 +13,7 @@ import structlog
 
 from siaga112.core.agi import DOCTOR, Request
 from siaga112.core.caller_id import NumberPlan, canonical
+from siaga112.core.clocks import made
 from siaga112.core.model import Caller, Millis, Mode, Screening, ScreenReason, Verdict, Withheld
 from siaga112.core.policy import PolicyRules, Standing, turned_away, verdict
 from siaga112.service.ports import Meter, StandingReader, StoreBrokenError, StoreDownError
@@ -33,10 +34,11 @@ def fail_open(cause: ScreenReason) -> Screening:
 
 @dataclass(slots=True)
 class Screener:
-    """Answers one request. `deadline` in seconds; `clock` gives event time; `stopwatch` seconds.
+    """Answers one request. `deadline` in seconds; `clock` is our own; `stopwatch` gives seconds.
 
     `known` gives a caller's standing where it is at hand, None where the store must be asked. `mode` gives
-    None until the site's mode is known: it may be off.
+    None until the site's mode is known: it may be off. `latest` gives the latest instant that our own clock
+    has shown, if that is later than it shows now.
     """
 
     store: StandingReader
@@ -48,6 +50,7 @@ class Screener:
     clock: Callable[[], Millis]
     stopwatch: Callable[[], float]
     deadline: float
+    latest: Callable[[], Millis] = lambda: 0
 
     def answer(self, request: Request) -> Screening | Awaitable[Screening]:
         """Give the verdict, at once if all is at hand; never raises, never later than the deadline."""
@@ -92,7 +95,7 @@ class Screener:
         held = self.known(caller)
         if held is None:
             return None
-        answer = verdict(held, mode, self.clock(), self.rules)
+        answer = self._verdict(held, mode, request)
         return None if self.rules.let_through and turned_away(answer.treatment) else answer
 
     def _caller(self, request: Request) -> Caller | None:
@@ -105,18 +108,23 @@ class Screener:
         held = self.known(caller)
         if held is None:
             held = await self.store.standing(caller)
-        answer = self._decided(held)
+        answer = self._decided(held, request)
         if turned_away(answer.treatment) and self.rules.let_through:
             again = await self.store.turned_away(caller, self.rules.let_through)
-            answer = self._decided(held, again=again)
+            answer = self._decided(held, request, again=again)
         return answer
 
-    def _decided(self, held: Standing, *, again: bool = False) -> Screening:
+    def _decided(self, held: Standing, request: Request, *, again: bool = False) -> Screening:
         """Decide by the mode as it is now: who waited for the store is not rejected after a switch to off."""
         mode = self.mode()
         if mode is None:
             return fail_open(ScreenReason.STARTING)
-        return verdict(held, mode, self.clock(), self.rules, again=again)
+        return self._verdict(held, mode, request, again=again)
+
+    def _verdict(self, held: Standing, mode: Mode, request: Request, *, again: bool = False) -> Screening:
+        """Decide by our own clock; that a block has ended, also by the PBX's, which is in the call's id."""
+        latest = max(self.latest(), made(request.uniqueid) or 0) if held.until else 0
+        return verdict(held, mode, self.clock(), self.rules, again=again, latest=latest)
 
 
 def _failed(error: Exception, request: Request) -> Screening:

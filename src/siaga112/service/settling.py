@@ -12,7 +12,18 @@ from typing import Final
 import structlog
 
 from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
-from siaga112.core.model import SECOND, Call, CallId, Entry, Fact, FactKind, Finding, Millis, Outcome
+from siaga112.core.model import (
+    SECOND,
+    TOLERANCE,
+    Call,
+    CallId,
+    Entry,
+    Fact,
+    FactKind,
+    Finding,
+    Millis,
+    Outcome,
+)
 from siaga112.core.outcome import stages
 from siaga112.core.queue_log import BadLine, QueueRecord, Settled, parse, settle
 from siaga112.service.ports import Outbox, QueueLog, Store, StoreBrokenError, StoreDownError
@@ -36,6 +47,7 @@ class Settler:
     queues: frozenset[str]
     numbers: NumberPlan
     in_progress: Callable[[CallId], bool]
+    clock: Callable[[], Millis]
     _since: Millis | None = None
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -68,6 +80,10 @@ class Settler:
             _log.warning("queue_log_lines", not_understood=len(bad))
         entries: list[Entry] = []
         failed: list[Exception] = []
+        latest = self.clock() + TOLERANCE
+        if ahead := [call for call, lines in calls.items() if max(line.at for line in lines) > latest]:
+            _log.warning("queue_log_ahead", calls=len(ahead), remedy="see the runbook, Clocks apart")
+            calls = {call: lines for call, lines in calls.items() if call not in ahead}
         for lines in calls.values():
             try:
                 if lines[0].queue in self.queues and (settled := settle(lines)):
@@ -90,8 +106,8 @@ class Settler:
         held = await self.store.entry(settled.call)
         if held is None:
             return Entry(self._unseen(settled), strike=False)
-        if held.finding.outcome is not Outcome.UNKNOWN:
-            return None
+        if held.finding.outcome is not Outcome.UNKNOWN or not held.finding.call.timed:
+            return None  # of one that we timed by our own clock the PBX's file tells by another
         call = held.finding.call
         facts = tuple(sorted((*call.facts, *settled.facts), key=lambda fact: fact.at))
         return Entry(_finding(held.finding.call, facts, settled), strike=False)
