@@ -12,9 +12,9 @@ import time
 import uvloop
 
 from siaga112 import logs
-from siaga112.adapters import ami
+from siaga112.adapters.ami import source as ami
 from siaga112.app import now
-from siaga112.core import events
+from siaga112.core.ami import events
 
 
 class _Meter:

@@ -15,19 +15,19 @@ from benchmarks import load, mix, people, replica
 from benchmarks.book import Book
 from benchmarks.servers import command, redis, siaga112
 from siaga112 import logs
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.app import now, open_metrics
-from siaga112.core import events
-from siaga112.core.calls import Tracker
+from siaga112.captures.replay import Replay
+from siaga112.core.ami import events
 from siaga112.core.codec import dump_entry
-from siaga112.core.lines import Lines
 from siaga112.core.model import DAY, Call, Caller, CallId, Entry, Mode, Reached
-from siaga112.core.outgoing import OutgoingCalls
-from siaga112.core.replay import Replay
+from siaga112.core.tracking.outgoing import OutgoingCalls
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.recording import Recorder
-from siaga112.settings import Settings
+from siaga112.settings.schema import Settings
 
 BLOCKED: Final = (1_000, 10_000, 100_000, 1_000_000)
 CALLS: Final = (10, 100, 1_000, 10_000)

@@ -16,16 +16,16 @@ import uvloop
 from benchmarks.feeder import STAMP
 from benchmarks.load import quantile
 from siaga112 import logs
-from siaga112.adapters.ami import AmiAddress, AmiSource
+from siaga112.adapters.ami.source import AmiAddress, AmiSource
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.app import now, open_metrics
-from siaga112.core.calls import Dialplan, Tracker
-from siaga112.core.events import DialplanStep, Event
-from siaga112.core.lines import Lines
+from siaga112.core.ami.events import DialplanStep, Event
 from siaga112.core.model import Call, Mode
-from siaga112.core.outgoing import OutgoingCalls
+from siaga112.core.tracking.outgoing import OutgoingCalls
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Dialplan, Tracker
 from siaga112.service.pipeline import Pipeline
-from siaga112.settings import Settings
+from siaga112.settings.schema import Settings
 from tests.waiting import within
 
 PATIENCE = 60.0

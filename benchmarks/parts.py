@@ -15,7 +15,7 @@ from siaga112.core.agi import Conversation, Request, commands
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import Mode
 from siaga112.core.policy import NOBODY, verdict
-from siaga112.settings import Settings
+from siaga112.settings.schema import Settings
 from tests.lab.agi_client import request
 
 TIMES: Final = 20_000

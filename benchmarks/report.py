@@ -18,8 +18,8 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.servers import used
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
 from tests import month
 from tests.lab.redis_servers import plain
 

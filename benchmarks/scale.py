@@ -22,17 +22,17 @@ from typing import Final
 
 import structlog
 
-from siaga112.adapters.ami import Framer
+from siaga112.adapters.ami.source import Framer
 from siaga112.adapters.outbox import SqliteOutbox
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
+from siaga112.captures.replay import Replay
 from siaga112.core import codec
-from siaga112.core.calls import Dialplan
-from siaga112.core.events import parse
+from siaga112.core.ami.events import parse
 from siaga112.core.model import DAY, Caller, CallerRecord, CallId, Entry, Outcome, Strike
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules, add_strike, forget_after, standing
-from siaga112.core.replay import Replay
+from siaga112.core.tracking.tracker import Dialplan
 from siaga112.service.recording import Recorder
 from tests.lab import ports
 from tests.lab.daemon import CONFIG, Daemon

@@ -27,8 +27,8 @@ from benchmarks.servers import Running, redis, started
 from siaga112 import logs
 from siaga112.adapters import fastagi
 from siaga112.adapters.fastagi import FastAgiServer
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.app import now, open_metrics
 from siaga112.core.agi import commands
 from siaga112.core.codec import load_standing
@@ -36,7 +36,7 @@ from siaga112.core.model import DAY, Caller, Millis, Mode, Screening
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service.ports import StandingReader
 from siaga112.service.screening import Screener
-from siaga112.settings import Settings
+from siaga112.settings.schema import Settings
 from tests.lab import ports
 
 NAMES: Final = ("as_is", "look_up", "one_trip", "one_line", "bare")

@@ -18,8 +18,8 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from siaga112.adapters.redis_store import RedisStore
-from siaga112.core.books import Change, replacement
+from siaga112.adapters.redis.store import RedisStore
+from siaga112.core.changes import Change, replacement
 from siaga112.core.codec import dump_entry
 from siaga112.core.decisions import lift
 from siaga112.core.model import (

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from siaga112.adapters import supervision
 from siaga112.app import Daemon
-from siaga112.settings import Settings
+from siaga112.settings.schema import Settings
 
 
 async def test_a_part_that_swallows_its_end_is_told_again() -> None:

@@ -13,10 +13,10 @@ from benchmarks import build, load, mix, targets, whole, writing
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder, GoneError
 from benchmarks.servers import client, said, started
-from siaga112.core.calls import Tracker
-from siaga112.core.events import Malformed, parse, wanted
+from siaga112.core.ami.events import Malformed, parse, wanted
 from siaga112.core.model import Call
-from siaga112.settings import Settings
+from siaga112.core.tracking.tracker import Tracker
+from siaga112.settings.schema import Settings
 from tests.lab import ports
 
 CALLS: Final = 3

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_embedded import EmbeddedRedis, url
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.embedded import EmbeddedRedis, url
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import DAY
 from siaga112.core.policy import PRESETS
 from siaga112.service.recording import Recorder

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from siaga112.core.doctor import NAMES
+from siaga112.doctor import NAMES
 from tests.pbx.doctor.__main__ import page
 from tests.pbx.doctor.faults import EVERY
 

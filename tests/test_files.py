@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from siaga112 import share
+from siaga112.shipped import catalogue as share
 from tests.waiting import ENDS_SECONDS
 
 ROOT = Path(__file__).parents[1]

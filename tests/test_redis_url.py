@@ -2,9 +2,9 @@
 
 import pytest
 
-from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.url import Kind, masked, parse
 from siaga112.errors import ConfigurationError
-from siaga112.redis_url import Kind, masked, parse
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from siaga112.cli import rows, story
+from siaga112.cli import story
 from siaga112.core.model import (
     SECOND,
     Allow,
@@ -25,7 +25,8 @@ from siaga112.core.model import (
     Treatment,
     Verdict,
 )
-from siaga112.service.desk import Held
+from siaga112.service.supervisor import Held
+from siaga112.terminal import rows
 from tests import commands
 from tests.samples import CALLER, NOW, RULES, block, call_id, entry, prank, strike
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.settings import Settings
+from siaga112.settings.schema import Settings
 from tests.lab import ports
 from tests.lab.daemon import CONFIG, Daemon
 

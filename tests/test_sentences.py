@@ -15,12 +15,12 @@ from typing import Any, Final
 
 import pytest
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_embedded import EmbeddedRedis, url
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.embedded import EmbeddedRedis, url
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.cli import main
 from siaga112.core import decisions
-from siaga112.core.books import Change
+from siaga112.core.changes import Change
 from siaga112.core.model import DAY, SECOND, Allow, Block, Caller, CallerRecord, Entry, Lift, Missed, Mode
 from siaga112.core.policy import PRESETS, PolicyRules, add_strike
 from siaga112.service.recording import update

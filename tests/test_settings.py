@@ -11,7 +11,7 @@ from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import Level, Mode, Treatment
 from siaga112.core.policy import PRESETS
 from siaga112.errors import ConfigurationError
-from siaga112.settings import Policy, Settings, load
+from siaga112.settings.schema import Policy, Settings, load
 
 EXAMPLE = Path(__file__).parents[1] / "config" / "siaga112.toml"
 TREATMENTS = "Input should be 'reject', 'announce', 'challenge' or 'deprioritise'"
@@ -78,13 +78,13 @@ def test_no_file_at_the_usual_place_means_the_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a file that somebody named must exist."""
-    monkeypatch.setattr("siaga112.settings.DEFAULT_PATH", tmp_path / "siaga112.toml")
+    monkeypatch.setattr("siaga112.settings.schema.DEFAULT_PATH", tmp_path / "siaga112.toml")
     assert load(None, {}) == Settings()
 
 
 def test_the_usual_place_is_read_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a name, the file at the usual place holds."""
-    monkeypatch.setattr("siaga112.settings.DEFAULT_PATH", written(tmp_path, 'mode = "enforce"'))
+    monkeypatch.setattr("siaga112.settings.schema.DEFAULT_PATH", written(tmp_path, 'mode = "enforce"'))
     assert load(None, {}).mode is Mode.ENFORCE
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
-from siaga112.core.books import Change
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
+from siaga112.core.changes import Change
 from siaga112.core.model import DAY
 from tests.adapters.manager import Manager, Session, channel, event, new
 from tests.lab import ports

@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from siaga112.cli.top_rows import as_row
-from siaga112.cli.top_view import view
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -23,7 +21,9 @@ from siaga112.core.model import (
     Outcome,
     Stage,
 )
-from siaga112.service.watching import Day, Endpoint, Frame, Verdicts, Vitals
+from siaga112.top.rows import as_row
+from siaga112.top.view import view
+from siaga112.top.watching import Day, Endpoint, Frame, Verdicts, Vitals
 from tests.samples import CALLER, NOW, SNAPSHOT, answered, call_id, entry, prank
 
 WIDTHS = (30, 40, 63, 64, 80, 109, 110, 140, 200)

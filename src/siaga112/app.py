@@ -15,39 +15,40 @@ from typing import Any, Final
 import structlog
 
 from siaga112 import interrupts
-from siaga112.adapters import forgetting, redis_embedded
-from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
+from siaga112.adapters import forgetting
+from siaga112.adapters.ami.source import AmiAddress, AmiSource, Tape
 from siaga112.adapters.clock_file import ClockFile
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.metrics import Metrics
 from siaga112.adapters.mode_files import ModeFiles
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_embedded import EmbeddedRedis
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis import embedded as redis_embedded
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.embedded import EmbeddedRedis
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.state_dir import keep_private
 from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, Supervisor
 from siaga112.core.caller_id import spelling
-from siaga112.core.calls import Tracker
-from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Caller, Millis
-from siaga112.core.outgoing import OutgoingCalls
+from siaga112.core.tracking.outgoing import OutgoingCalls
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.errors import ConfigurationError
 from siaga112.reasons import plainly
-from siaga112.service.desk import Desk
-from siaga112.service.keeping import Keeper
 from siaga112.service.mode import ModeWatch
 from siaga112.service.own_clock import OwnClock
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.publishing import Publisher
+from siaga112.service.reconciling import LOOK_BACK, Settler
 from siaga112.service.recording import Recorder
 from siaga112.service.replica import Replica
+from siaga112.service.retention import Keeper
 from siaga112.service.screening import Screener
-from siaga112.service.settling import LOOK_BACK, Settler
-from siaga112.service.watching import Watcher
-from siaga112.settings import Settings
+from siaga112.service.supervisor import Desk
+from siaga112.settings.schema import Settings
+from siaga112.top.watching import Watcher
 
 COUNT_SECONDS: Final = 2.0
 """How often gauges are read from the store."""

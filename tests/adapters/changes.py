@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from siaga112.core import decisions
-from siaga112.core.books import Change, Imposition, replacement
+from siaga112.core.changes import Change, Imposition, replacement
+from siaga112.core.mode import Switch
 from siaga112.core.model import Caller, CallerRecord, Deed, Mode, Strike
 from siaga112.core.policy import add_strike
-from siaga112.core.switching import Switch
 from siaga112.service.ports import Place, Store
 from siaga112.service.recording import update
 from tests.samples import CALLER, NOW, RULES, SNAPSHOT, block, entry, prank

@@ -9,9 +9,9 @@ from typing import Any, SupportsIndex
 import pytest
 from structlog.testing import capture_logs
 
-from siaga112.adapters import ami
-from siaga112.adapters.ami import GIVEN_UP, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox
-from siaga112.core.events import (
+from siaga112.adapters.ami import source as ami
+from siaga112.adapters.ami.source import GIVEN_UP, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox
+from siaga112.core.ami.events import (
     Booted,
     ChannelCreated,
     ChannelGone,
@@ -24,7 +24,7 @@ from siaga112.core.events import (
     WaitingSeen,
     parse,
 )
-from siaga112.core.layouts import Reader
+from siaga112.core.ami.fast_parser import Reader
 from siaga112.core.model import Millis, OperatorState
 from tests.adapters.manager import BANNER, SOON, Manager, channel, event, gone, new
 from tests.waiting import until, within

@@ -10,21 +10,21 @@ from structlog.testing import capture_logs
 
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.agi import Request
+from siaga112.core.ami.events import Event
 from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical, typed
-from siaga112.core.calls import Dialplan, Tracker
-from siaga112.core.events import Event
-from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, Caller, Level, Mode, Outcome, Verdict
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.outgoing import OutgoingCalls
-from siaga112.service.desk import Desk
+from siaga112.core.tracking.outgoing import OutgoingCalls
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Dialplan, Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import Store
+from siaga112.service.reconciling import Settler
 from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
-from siaga112.service.settling import Settler
+from siaga112.service.supervisor import Desk
 from tests.core.table import DIALPLAN, events
 from tests.samples import NOW, RULES
 from tests.service.memory import MemoryStore

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from siaga112.adapters.mode_files import ModeFiles
+from siaga112.core.mode import Switch
 from siaga112.core.model import Mode
-from siaga112.core.switching import Switch
 from tests.samples import NOW
 
 OFF = Switch(Mode.OFF, NOW, "ratna", "banjir di pelabuhan \u2028\n")

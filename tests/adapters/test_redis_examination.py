@@ -5,12 +5,12 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_examination import NEEDED, examine
-from siaga112.core.doctor.found import NotSeen, RedisSeen
-from siaga112.core.doctor.store import OTHERS
+from siaga112.adapters.redis.connect import connect
+from siaga112.core.mode import Switch
 from siaga112.core.model import Mode
-from siaga112.core.switching import Switch
+from siaga112.doctor.looking.redis import NEEDED, examine
+from siaga112.doctor.observations import NotSeen, RedisSeen
+from siaga112.doctor.store import OTHERS
 from tests.adapters.conftest import opened
 from tests.lab.redis_servers import ACL, Cluster, RedisServer, Sentinels, Tls, cluster, sentinels, tls
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.core import decisions
-from siaga112.core.books import Change, replacement
+from siaga112.core.changes import Change, replacement
+from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, Caller, CallerRecord, Level, Lift, Mode
 from siaga112.core.policy import NOBODY, Standing, forget_after
 from siaga112.core.snapshot import LIFE
-from siaga112.core.switching import Switch
-from siaga112.service.desk import Desk, RefusedError
-from siaga112.service.keeping import Keeper
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica
+from siaga112.service.retention import Keeper
+from siaga112.service.supervisor import Desk, RefusedError
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import IMPATIENCE, KEEP
 from tests.lab.redis_servers import RedisServer

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.adapters import redis_connect
 from siaga112.adapters.outbox import SqliteOutbox
-from siaga112.adapters.redis_store import RedisStore
-from siaga112.core.books import Change
+from siaga112.adapters.redis import connect as redis_connect
+from siaga112.adapters.redis.store import RedisStore
+from siaga112.core.changes import Change
 from siaga112.core.codec import dump_switch
+from siaga112.core.mode import Switch
 from siaga112.core.model import Caller, Mode
 from siaga112.core.policy import NOBODY
-from siaga112.core.switching import Switch
 from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, struck

@@ -10,7 +10,7 @@ from siaga112.adapters.http import HttpEndpoint
 from siaga112.adapters.metrics import Metrics
 from siaga112.adapters.scrape import MetricsPage
 from siaga112.core.model import SECOND, Screening, ScreenReason, Verdict
-from siaga112.service.watching import ProbeError
+from siaga112.top.watching import ProbeError
 from tests.adapters.figures import SITE, full
 from tests.lab import ports
 from tests.samples import NOW

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from siaga112.adapters import redis_embedded
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_embedded import EmbeddedRedis
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis import embedded as redis_embedded
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.embedded import EmbeddedRedis
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.core import decisions
-from siaga112.core.books import Change, Held, Imposition, replacement
 from siaga112.core.caller_id import INDONESIA, spelling
+from siaga112.core.changes import Change, Held, Imposition, replacement
 from siaga112.core.codec import dump_entry, load_row
+from siaga112.core.mode import Switch
 from siaga112.core.model import (
     DAY,
     Allow,
@@ -32,10 +33,9 @@ from siaga112.core.model import (
 )
 from siaga112.core.policy import NOBODY, Standing, standing
 from siaga112.core.standings import Standings
-from siaga112.core.switching import Switch
-from siaga112.service.desk import Desk
 from siaga112.service.ports import News, Place, Store, Written
 from siaga112.service.recording import Recorder
+from siaga112.service.supervisor import Desk
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
 from tests.adapters.conftest import KEEP
 from tests.lab.redis_servers import Cluster, Sentinels, Tls, cluster, home, sentinels, tls

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from siaga112.core import capture
-from siaga112.core.calls import Dialplan
+from siaga112.captures import capture
 from siaga112.core.outcome import ClassifierRules
+from siaga112.core.tracking.tracker import Dialplan
 from tests.lab import Version
 from tests.pbx.scenarios.every import SCENARIOS
 from tests.pbx.scenarios.golden import GOLDEN

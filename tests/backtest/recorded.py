@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from siaga112.core import capture
-from siaga112.core.calls import Dialplan
+from siaga112.backtest.columns import SAMPLE_LINES, Clock, Layout, recognise
+from siaga112.backtest.history import History
+from siaga112.backtest.reading import FileReport, Site, read_capture, read_lines
+from siaga112.captures import capture
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past.columns import SAMPLE_LINES, Clock, Layout, recognise
-from siaga112.core.past.history import History
-from siaga112.core.past.reading import FileReport, Site, read_capture, read_lines
 from siaga112.core.policy import PolicyRules
-from siaga112.settings import COUNTABLE
+from siaga112.core.tracking.tracker import Dialplan
+from siaga112.settings.schema import COUNTABLE
 from tests.pbx.scenarios.golden import GOLDEN
 
 FOLDER: Final = GOLDEN / "backtest"

@@ -5,12 +5,12 @@ from typing import Final
 
 import pytest
 
-from siaga112.core.calls import Dialplan
+from siaga112.backtest import cel
+from siaga112.backtest.cel import CelReader, OutOfOrderError, Row
+from siaga112.backtest.history import Past, Unproven
 from siaga112.core.model import SECOND
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past import cel
-from siaga112.core.past.cel import CelReader, OutOfOrderError, Row
-from siaga112.core.past.history import Past, Unproven
+from siaga112.core.tracking.tracker import Dialplan
 
 DIALPLAN: Final = Dialplan(frozenset({"trunk"}), frozenset({"ivr"}), queues=frozenset({"112"}))
 RULES: Final = ClassifierRules()

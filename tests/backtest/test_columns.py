@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from siaga112.core.past.columns import Clock, recognise
-from siaga112.core.past.history import Source
+from siaga112.backtest.columns import Clock, recognise
+from siaga112.backtest.history import Source
 
 CEL: Final = (
     '"CHAN_START","1795552527.151383","","0812","","","","112","in","PJSIP/t-1","","","3","",'

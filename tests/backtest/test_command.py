@@ -193,7 +193,7 @@ def test_progress_on_a_terminal(config: Path, days: Path) -> None:
     """On a terminal a long reading shows rows and rate; where stderr is none it is silent."""
     assert backtest(config, days, "--json").err == ""
     here, there = pty.openpty()
-    slow = "import siaga112.cli.progress as p; p.PATIENCE_SECONDS = 0.0; "
+    slow = "import siaga112.terminal.progress as p; p.PATIENCE_SECONDS = 0.0; "
     command = [sys.executable, "-c", slow + "from siaga112.cli import main; main()"]
     with subprocess.Popen(  # ends: by itself, or at this test's limit
         [*command, "--config", str(config), "backtest", str(days), "--json"],

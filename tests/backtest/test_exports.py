@@ -16,15 +16,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from siaga112.adapters import past_files
-from siaga112.adapters.past_store import PastStore
+from siaga112.backtest import files as past_files
+from siaga112.backtest.columns import Clock
+from siaga112.backtest.history import History
+from siaga112.backtest.reading import FileReport, Site
+from siaga112.backtest.store import PastStore
 from siaga112.cli.root import app
-from siaga112.core.calls import Dialplan
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past.columns import Clock
-from siaga112.core.past.history import History
-from siaga112.core.past.reading import FileReport, Site
 from siaga112.core.policy import PolicyRules
+from siaga112.core.tracking.tracker import Dialplan
 from siaga112.errors import SiagaError
 from tests.backtest.recorded import FOLDER
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from siaga112.adapters import past_files
+from siaga112.backtest import files as past_files
+from siaga112.backtest.cel import OutOfOrderError
+from siaga112.backtest.columns import Clock, recognise
+from siaga112.backtest.history import History
 from siaga112.core.model import Outcome
-from siaga112.core.past.cel import OutOfOrderError
-from siaga112.core.past.columns import Clock, recognise
-from siaga112.core.past.history import History
 from siaga112.errors import SiagaError
-from siaga112.settings import COUNTABLE
+from siaga112.settings.schema import COUNTABLE
 from tests.backtest.recorded import VERSIONS, ZONE, lines, site_of, told
 
 FILES: Final = [(version, form) for version in VERSIONS for form in ("cel.csv", "cdr.csv")]

@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
+from siaga112.backtest.history import History, Unproven
 from siaga112.core.model import Outcome
-from siaga112.core.past.history import History, Unproven
 from tests.backtest.recorded import FORMS, VERSIONS, lines, live, site_of, told
 
 PICKED_UP: Final = "an operator had picked up, but was not connected yet when the caller left"

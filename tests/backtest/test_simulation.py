@@ -6,7 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from siaga112.core import capture
+from siaga112.backtest.history import Past, Source, slim
+from siaga112.backtest.simulation import Backtest, Result
+from siaga112.captures import capture
+from siaga112.captures.replay import Replay
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -22,10 +25,7 @@ from siaga112.core.model import (
     Treatment,
 )
 from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.past.backtest import Backtest, Result
-from siaga112.core.past.history import Past, Source, slim
 from siaga112.core.policy import PRESETS, PolicyRules
-from siaga112.core.replay import Replay
 from tests.backtest.recorded import FOLDER, VERSIONS, live
 
 ZONE: Final = ZoneInfo("Asia/Jakarta")

@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from siaga112.core import capture
-from siaga112.core.calls import Dialplan
-from siaga112.core.events import ChannelSeen, Event, Malformed, QueuesSeen, Resumed
+from siaga112.captures import capture
+from siaga112.core.ami.events import ChannelSeen, Event, Malformed, QueuesSeen, Resumed
 from siaga112.core.model import Millis
+from siaga112.core.tracking.tracker import Dialplan
 from tests.core.table import events
 from tests.core.test_calls import CALLS
 

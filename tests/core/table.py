@@ -9,8 +9,7 @@ A channel stands where its last `at=` put it. Times may carry milliseconds.
 """
 
 from siaga112.core import outcome
-from siaga112.core.calls import Dialplan, Tracker
-from siaga112.core.events import (
+from siaga112.core.ami.events import (
     BridgeEntered,
     BridgeLeft,
     ChannelCreated,
@@ -32,6 +31,7 @@ from siaga112.core.events import (
     WaitingSeen,
 )
 from siaga112.core.model import Finding, Mark, Millis
+from siaga112.core.tracking.tracker import Dialplan, Tracker
 
 DIALPLAN = Dialplan(frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"}))
 RULES = outcome.ClassifierRules()

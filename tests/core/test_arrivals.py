@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.core.arrivals import CANDIDATES_KEPT, CONTEXTS_KEPT, OTHER
-from siaga112.core.calls import Dialplan, Tracker
-from siaga112.core.events import ChannelCreated, Place
+from siaga112.core.ami.events import ChannelCreated, Place
 from siaga112.core.model import Call, FactKind
-from siaga112.core.outgoing import OutgoingCalls
+from siaga112.core.tracking.arrivals import CANDIDATES_KEPT, CONTEXTS_KEPT, OTHER
+from siaga112.core.tracking.outgoing import OutgoingCalls
+from siaga112.core.tracking.tracker import Dialplan, Tracker
 from tests.core.table import DIALPLAN, events, findings, settle, spelled
 from tests.pbx.scenarios.golden import replayed
 

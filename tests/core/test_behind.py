@@ -5,10 +5,10 @@ from typing import Final
 
 import pytest
 
-from siaga112.core.calls import Tracker
-from siaga112.core.events import Dialled, Event, QueueJoined
+from siaga112.core.ami.events import Dialled, Event, QueueJoined
 from siaga112.core.model import Finding, Outcome
 from siaga112.core.outcome import classify
+from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import CAPTURES, read
 
 RECORDED: Final = [

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core import bounds, decisions, policy
-from siaga112.core.books import Held, recording
+from siaga112.core.changes import Held, recording
 from siaga112.core.codec import dump_record, load_record
 from siaga112.core.model import (
     DAY,

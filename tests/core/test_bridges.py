@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from siaga112.core.bridges import MAX_HALVES, Bridges, stem
+from siaga112.core.tracking.bridges import MAX_HALVES, Bridges, stem
 
 CALLER, ONE, TWO, PHONE = "c", "l1", "l2", "p"
 NAMES = {CALLER: "PJSIP/trunk-1", ONE: "Local/x@y-1;1", TWO: "Local/x@y-1;2", PHONE: "PJSIP/101-1"}

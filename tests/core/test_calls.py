@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from siaga112.core.caller_id import NumberPlan
-from siaga112.core.calls import Dialplan, Tracker
 from siaga112.core.model import Mark, Verdict
 from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.tracking.tracker import Dialplan, Tracker
 from tests.core.table import DIALPLAN, events, findings, settle, spelled
 
 ARRIVES = """

@@ -7,14 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core import capture
+from siaga112.captures import capture
+from siaga112.captures.pseudonym import Pseudonyms
+from siaga112.captures.replay import Replay
+from siaga112.core.ami.events import (
+    ChannelSeen,
+    Interrupted,
+    MemberSeen,
+    Place,
+    QueuesSeen,
+    Resumed,
+    WaitingSeen,
+)
 from siaga112.core.caller_id import canonical
-from siaga112.core.calls import Dialplan
-from siaga112.core.events import ChannelSeen, Interrupted, MemberSeen, Place, QueuesSeen, Resumed, WaitingSeen
 from siaga112.core.model import Entry, OperatorState
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.pseudonym import Pseudonyms
-from siaga112.core.replay import Replay
+from siaga112.core.tracking.tracker import Dialplan
 from tests.core.streams import GOLDEN
 from tests.core.test_events import message
 from tests.samples import RULES

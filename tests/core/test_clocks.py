@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core import books, policy
-from siaga112.core.books import Held
-from siaga112.core.calls import Tracker
+from siaga112.backtest.columns import Clock
+from siaga112.core import changes as books
+from siaga112.core import policy
+from siaga112.core.ami.events import ChannelRings, ClockSeen
+from siaga112.core.changes import Held
 from siaga112.core.clocks import ClockWatch, made
-from siaga112.core.events import ChannelRings, ClockSeen
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -33,10 +34,10 @@ from siaga112.core.model import (
     Verdict,
 )
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.past.columns import Clock
 from siaga112.core.period import of_days
 from siaga112.core.settle import settle
 from siaga112.core.shifts import Shift, shift_at
+from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import DIALPLAN, events
 from tests.samples import CALLER, NOW, RULES, call_id, entry, prank, strike
 

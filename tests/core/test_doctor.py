@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from siaga112 import share
-from siaga112.core.doctor import NAMES, diagnose, exit_code
-from siaga112.core.doctor.found import (
+from siaga112.core.model import Mode
+from siaga112.doctor import NAMES, diagnose, exit_code
+from siaga112.doctor.lines import Health
+from siaga112.doctor.observations import (
     Context,
     Examined,
     FollowedSeen,
@@ -19,9 +20,8 @@ from siaga112.core.doctor.found import (
     Shipped,
     Wanted,
 )
-from siaga112.core.doctor.lines import Health
-from siaga112.core.doctor.walk import Route, entries, leads_to, matches, parse, route
-from siaga112.core.model import Mode
+from siaga112.doctor.walk import Route, entries, leads_to, matches, parse, route
+from siaga112.shipped import catalogue as share
 
 GUARDED = Route(guarded=True)
 OPEN = Route(guarded=False)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.events import (
+from siaga112.core.ami.events import (
     ChannelCreated,
     ChannelGone,
     Defect,

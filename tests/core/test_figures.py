@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siaga112.core.block_figures import count_blocks
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.decisions import lift
 from siaga112.core.figures import Category, Figures, Misuser, Row, Tally, Waits, category
@@ -31,6 +30,7 @@ from siaga112.core.model import (
 from siaga112.core.period import Period, of_days
 from siaga112.core.service_level import Served
 from siaga112.core.shifts import Shift, duty
+from siaga112.report.block_figures import count_blocks
 from tests import month
 from tests.core.table import events, settle
 from tests.core.test_calls import CALLS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.core import capture
+from siaga112.captures import capture
 from siaga112.core.model import Mark
 from tests.pbx.scenarios.every import FAMILY_OF, PLAYED, SCENARIOS
 from tests.pbx.scenarios.golden import GOLDEN, captures, replayed

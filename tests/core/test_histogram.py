@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from siaga112.core.histogram import added, quantile, since
+from siaga112.top.histogram import added, quantile, since
 
 HUNDRED = {0.01: 90.0, 0.02: 99.0, 0.1: 100.0, math.inf: 100.0}
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.calls import Tracker
-from siaga112.core.events import ChannelCreated, Event
+from siaga112.core.ami.events import ChannelCreated, Event
 from siaga112.core.model import CallId, Finding, Outcome
 from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import ONE_WAY
 from tests.core.table import DIALPLAN, events, settle, spelled
 from tests.core.test_calls import CALLS

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core import capture, layouts
-from siaga112.core.calls import Tracker
-from siaga112.core.events import KINDS, VARIABLES, Defect, Malformed, VariableSet, parse, wanted
-from siaga112.core.layouts import LAYOUTS, Reader
+from siaga112.captures import capture
+from siaga112.core.ami import fast_parser as layouts
+from siaga112.core.ami.events import KINDS, VARIABLES, Defect, Malformed, VariableSet, parse, wanted
+from siaga112.core.ami.fast_parser import LAYOUTS, Reader
 from siaga112.core.model import Finding
 from siaga112.core.outcome import classify
+from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import CAPTURES
 from tests.core.table import DIALPLAN, RULES
 from tests.core.test_events import CHANNEL, message

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from siaga112.core.events import MemberSeen, QueuesSeen
-from siaga112.core.lines import Lines, Overdue
+from siaga112.captures.replay import Replay
+from siaga112.core.ami.events import MemberSeen, QueuesSeen
 from siaga112.core.model import SECOND, CallId, Millis, OperatorState, Spared, Stage
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules
-from siaga112.core.progress import LOOKED_AT, Progress, Spot
-from siaga112.core.replay import Replay
+from siaga112.core.tracking.queue_state import Lines, Overdue
+from siaga112.core.tracking.stages import LOOKED_AT, Progress, Spot
 from tests.core.table import DIALPLAN, events
 
 NOW = 1_795_000_000_000

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core import menus
-from siaga112.core.calls import Dialplan
-from siaga112.core.events import DialplanStep, parse
+from siaga112.core.ami.events import DialplanStep, parse
 from siaga112.core.model import Outcome
+from siaga112.core.tracking import menus
+from siaga112.core.tracking.tracker import Dialplan
 from tests.core.table import findings, spelled
 from tests.core.test_calls import MENU
 from tests.core.test_events import message

@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from siaga112.core import outcome
-from siaga112.core.calls import Tracker
 from siaga112.core.model import Call
+from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import DIALPLAN, RULES, events
 from tests.core.test_calls import CALLS
 

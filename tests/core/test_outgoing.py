@@ -3,7 +3,7 @@
 import pytest
 
 from siaga112.core.model import Caller
-from siaga112.core.outgoing import OutgoingCalls
+from siaga112.core.tracking.outgoing import OutgoingCalls
 from tests.core.streams import CAPTURES, GOLDEN, read
 
 CITIZEN = Caller("+6281234567890")

@@ -5,11 +5,11 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.calls import Tracker
-from siaga112.core.events import Event, QueueJoined
-from siaga112.core.live import Live
+from siaga112.core.ami.events import Event, QueueJoined
 from siaga112.core.model import CallId, Stage
-from siaga112.core.progress import SHOWN, Progress, Spot
+from siaga112.core.tracking.stages import SHOWN, Progress, Spot
+from siaga112.core.tracking.tracked_call import Live
+from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import ONE_WAY, renamed
 from tests.core.table import DIALPLAN
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from siaga112.core.ami.events import MemberSeen, QueuesSeen
 from siaga112.core.caller_id import NumberPlan
-from siaga112.core.calls import Tracker
 from siaga112.core.codec import dump_snapshot, load_snapshot
-from siaga112.core.events import MemberSeen, QueuesSeen
-from siaga112.core.lines import Lines
 from siaga112.core.model import Caller, CallId, InProgress, OperatorState, Stage
 from siaga112.core.snapshot import MAX_CALLS, Snapshot, take
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import DIALPLAN, _millis, events
 from tests.samples import NOW, SNAPSHOT
 

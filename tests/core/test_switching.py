@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core.codec import dump_switch, load_switch
+from siaga112.core.mode import MILDEST_FIRST, Switch, in_force, later, prevailing
 from siaga112.core.model import Mode
-from siaga112.core.switching import MILDEST_FIRST, Switch, in_force, later, prevailing
 from tests.samples import NOW
 
 SWITCHES = st.builds(Switch, st.sampled_from(Mode), st.integers(0, 9), st.just("ratna"), st.text())

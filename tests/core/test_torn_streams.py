@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.calls import Tracker
-from siaga112.core.events import ChannelGone, DialplanStep, Event, Interrupted, Place, Resumed
+from siaga112.core.ami.events import ChannelGone, DialplanStep, Event, Interrupted, Place, Resumed
 from siaga112.core.model import Finding, Outcome
 from siaga112.core.outcome import classify
 from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import everything
 from tests.core.table import RULES
 

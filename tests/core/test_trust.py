@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core import codec, policy
-from siaga112.core.arrivals import trunk_of
-from siaga112.core.calls import Tracker
 from siaga112.core.model import DAY, Call, Caller, CallerRecord, CallId, Level, Outcome, Strike
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import PolicyRules
-from siaga112.settings import Policy
+from siaga112.core.tracking.arrivals import trunk_of
+from siaga112.core.tracking.tracker import Tracker
+from siaga112.settings.schema import Policy
 from tests.core.table import DIALPLAN, events
 
 CALLER = Caller("+6281211111111")

@@ -12,8 +12,8 @@ from typing import Any, Final
 import pytest
 
 from siaga112.adapters.http import FRESH_SECONDS
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import DAY, Caller, CallId, Entry, Millis
 from tests.adapters.manager import Manager, Session

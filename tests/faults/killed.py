@@ -12,9 +12,9 @@ from itertools import count
 from typing import Any, Final
 
 from siaga112.adapters.outbox import SqliteOutbox
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.cli import main
-from siaga112.core.calls import Tracker
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.recording import Recorder
 

@@ -10,7 +10,7 @@ from typing import Final, get_args
 
 import pytest
 
-from siaga112.adapters import redis_embedded
+from siaga112.adapters.redis import embedded as redis_embedded
 from tests.faults.figures import Measured
 from tests.lab import Asterisk, Observer, Version, find, place_call
 from tests.lab.daemon import running

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from redis.asyncio import Redis
 
-from siaga112.adapters.redis_embedded import socket_path
+from siaga112.adapters.redis.embedded import socket_path
 from siaga112.core.caller_id import canonical
 from tests.faults.calls import answered, misuse, uid
 from tests.faults.conftest import NUMBER, Switchboard

@@ -2,15 +2,15 @@
 
 import pytest
 
-from siaga112.adapters import ami
-from siaga112.adapters.ami import Framer
-from siaga112.core import capture
-from siaga112.core.calls import Dialplan, Tracker
-from siaga112.core.events import Event, Interrupted, Malformed, Resumed, parse
+from siaga112.adapters.ami import source as ami
+from siaga112.adapters.ami.source import Framer
+from siaga112.captures import capture
+from siaga112.core.ami.events import Event, Interrupted, Malformed, Resumed, parse
 from siaga112.core.model import Finding
 from siaga112.core.outcome import classify
 from siaga112.core.policy import PolicyRules, strike_for
-from siaga112.settings import Agi, Ami, Metrics
+from siaga112.core.tracking.tracker import Dialplan, Tracker
+from siaga112.settings.schema import Agi, Ami, Metrics
 from tests.adapters.manager import BANNER
 from tests.core.streams import GOLDEN
 from tests.core.table import DIALPLAN, RULES, events

@@ -16,13 +16,14 @@ from unittest import mock
 
 from panoramisk.actions import Action
 
-from siaga112.adapters import ami as ami_adapter
-from siaga112.adapters.ami import Framer, Inbox, _Protocol
+from siaga112.adapters.ami import source as ami_adapter
+from siaga112.adapters.ami.source import Framer, Inbox, _Protocol
+from siaga112.captures import capture
 from siaga112.core import agi as agi_codec
-from siaga112.core import capture, codec, queue_log
+from siaga112.core import codec, queue_log
 from siaga112.core.agi import AgiError, Conversation, Hangup, Reply, Request
-from siaga112.core.events import Malformed, channel_seen, member_seen, parse, read_headers, waiting_seen
-from siaga112.core.layouts import Reader
+from siaga112.core.ami.events import Malformed, channel_seen, member_seen, parse, read_headers, waiting_seen
+from siaga112.core.ami.fast_parser import Reader
 from tests.core.streams import GOLDEN
 
 # ── FastAGI ──────────────────────────────────────────────────────────────────────────────────────
@@ -243,10 +244,10 @@ class Contract:
 
 CONTRACTS: Final = {
     "agi": Contract(agi, "siaga112.core.agi", "Conversation|_read|_presentation"),
-    "ami": Contract(ami, "siaga112.core.events"),
-    "wire": Contract(ami, "siaga112.adapters.ami", "Framer|_Protocol|_is_sound"),
+    "ami": Contract(ami, "siaga112.core.ami.events"),
+    "wire": Contract(ami, "siaga112.adapters.ami.source", "Framer|_Protocol|_is_sound"),
     "captures": Contract(
-        captures, "siaga112.core.capture", "read|_read|_names|_member|_waiting|_seen|messages"
+        captures, "siaga112.captures.capture", "read|_read|_names|_member|_waiting|_seen|messages"
     ),
     "queue_logs": Contract(queue_logs, "siaga112.core.queue_log"),
     "stored": Contract(stored, "siaga112.core.codec"),

@@ -4,7 +4,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["siaga112.core", "siaga112.adapters.ami"]):
+with atheris.instrument_imports(include=["siaga112.core", "siaga112.adapters.ami.source"]):
     from tests.fuzz.contracts import CONTRACTS, small_limits
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Final
 from siaga112.app import open_desk, open_store
 from siaga112.core.model import DAY
 from siaga112.service.recording import Recorder
-from siaga112.settings import Settings, load
+from siaga112.settings.schema import Settings, load
 from tests.adapters.manager import Manager
 from tests.lab.redis_servers import RedisServer, home
 from tests.printed import without_secrets

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 import aiohttp
 
-from siaga112.adapters import redis_embedded
+from siaga112.adapters.redis import embedded as redis_embedded
 from tests.lab import ports
 from tests.printed import without_secrets
 from tests.waiting import ended, output, within

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from siaga112.core import capture
+from siaga112.captures import capture
 from siaga112.core.model import Entry
 from siaga112.core.outcome import ClassifierRules
 from tests.lab import Asterisk, Event, Observer, Version, agi_stub, find, ports

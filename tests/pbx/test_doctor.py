@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 import pytest_asyncio
 
-from siaga112.core.doctor.lines import Line
+from siaga112.doctor.lines import Line
 from tests.lab import Version
 from tests.pbx.doctor.bench import AS_NOBODY, Bench
 from tests.pbx.doctor.fault import Fault, Settings, spelled

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from siaga112.adapters import redis_embedded
-from siaga112.core.doctor.host import UNSEEN_CALLS
+from siaga112.adapters.redis import embedded as redis_embedded
+from siaga112.doctor.host import UNSEEN_CALLS
 from tests.lab import Asterisk, Version, find, ports
 from tests.lab.daemon import Daemon, running
 from tests.lab.sipp import place_call

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from siaga112.core.model import Outcome
-from siaga112.settings import RUNBOOK_URL
+from siaga112.settings.schema import RUNBOOK_URL
 from tests.adapters.figures import full
 from tests.prometheus.reference import table
 

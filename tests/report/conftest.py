@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import Entry
 from tests import month
 from tests.lab.redis_servers import plain

@@ -9,15 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
-from siaga112.cli.reporting.page import page
-from siaga112.cli.reporting.words import Language, Words
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import SECOND
 from siaga112.core.period import of_days
 from siaga112.core.shifts import Shift
-from siaga112.service.reporting import Reporter
-from siaga112.settings import Settings
+from siaga112.report.figures import Reporter
+from siaga112.report.page import page
+from siaga112.report.words import Language, Words
+from siaga112.settings.schema import Settings
 from tests import month
 from tests.lab.chromium import tab
 from tests.lab.redis_servers import plain

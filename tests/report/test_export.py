@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from siaga112.cli import rows
 from siaga112.cli.export import COLUMNS, _plain
 from siaga112.core.model import Entry
+from siaga112.terminal import rows
 from tests.month import ZONE
 from tests.test_cli import Shell
 

@@ -10,14 +10,14 @@ from random import Random
 
 import pytest
 
-from siaga112.cli.reporting.page import page
-from siaga112.cli.reporting.words import Language, Words
-from siaga112.core.block_figures import BlockFigures
 from siaga112.core.figures import Figures, Row, Tally
 from siaga112.core.model import SECOND, Caller, Mark, Outcome, Reason
 from siaga112.core.period import Period, of_days
 from siaga112.core.shifts import Shift
-from siaga112.service.reporting import Report
+from siaga112.report.block_figures import BlockFigures
+from siaga112.report.figures import Report
+from siaga112.report.page import page
+from siaga112.report.words import Language, Words
 from tests.lab.chromium import Tab, tab
 from tests.month import ZONE
 from tests.test_cli import Shell

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_store import RedisStore
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.figures import Category
 from siaga112.core.model import Entry
 from tests import month

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from siaga112.cli.progress import Bar
+from siaga112.terminal.progress import Bar
 
 
 class Screen(io.StringIO):
@@ -32,7 +32,7 @@ def test_a_bar_is_shown_from_one_second_on_and_to_people_only(
     screen, clock = Screen(terminal=terminal), iter([100.0, 100.0 + seconds])
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("siaga112.cli.progress.time.monotonic", lambda: next(clock, 100.0 + seconds))
+    monkeypatch.setattr("siaga112.terminal.progress.time.monotonic", lambda: next(clock, 100.0 + seconds))
     with Bar("reading the ledger") as bar:
         bar(0.42)
     assert ("reading the ledger" in screen.getvalue()) is shown

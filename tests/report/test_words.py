@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from siaga112.cli import reporting
-from siaga112.cli.reporting.words import Language, Words
+from siaga112 import report as reporting
 from siaga112.core.figures import Category
 from siaga112.core.model import SECOND
 from siaga112.core.period import Period, of_days
+from siaga112.report.words import Language, Words
 from tests.month import ZONE
 
 SOURCES = Path(reporting.__file__).parent

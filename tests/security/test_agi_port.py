@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from siaga112.adapters.daemon_examination import stranger
-from siaga112.core.doctor.found import AgiSeen
-from siaga112.core.doctor.host import agi_round_trip
-from siaga112.core.doctor.lines import Health
+from siaga112.doctor.host import agi_round_trip
+from siaga112.doctor.lines import Health
+from siaga112.doctor.looking.daemon import stranger
+from siaga112.doctor.observations import AgiSeen
 from tests.core.test_doctor import NOTHING
 from tests.lab import ports
 from tests.waiting import killed, until

@@ -10,11 +10,11 @@ from typing import Final, get_args
 
 import pytest
 
-from siaga112.adapters.ami import AmiAddress, AmiSource, challenge_key
+from siaga112.adapters.ami.source import AmiAddress, AmiSource, challenge_key
 from siaga112.app import ami_address
-from siaga112.core.events import Event, Resumed
+from siaga112.core.ami.events import Event, Resumed
 from siaga112.errors import ConfigurationError, SiagaError, UnreachableError
-from siaga112.settings import Ami, Settings
+from siaga112.settings.schema import Ami, Settings
 from tests.adapters import figures
 from tests.adapters.manager import Manager
 from tests.faults.figures import Measured

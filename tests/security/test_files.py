@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from siaga112 import outfile
-from siaga112.copying import plan
 from siaga112.errors import SiagaError
-from siaga112.settings import RUNBOOK_URL
+from siaga112.settings.schema import RUNBOOK_URL
+from siaga112.shipped.copying import plan
+from siaga112.terminal import outfile
 from tests.faults.conftest import redis, rig
 from tests.lab.redis_servers import RedisServer
 from tests.test_manners import run

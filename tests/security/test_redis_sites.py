@@ -14,10 +14,10 @@ from redis import Redis
 from redis.exceptions import ResponseError
 from typer.testing import CliRunner, Result
 
-from siaga112.adapters.redis_connect import connect
-from siaga112.adapters.redis_examination import examine
+from siaga112.adapters.redis.connect import connect
 from siaga112.cli.root import app
-from siaga112.core.doctor.found import RedisSeen
+from siaga112.doctor.looking.redis import examine
+from siaga112.doctor.observations import RedisSeen
 from tests.adapters.changes import blocked_for_good, change, every_answer
 from tests.adapters.conftest import opened
 from tests.faults.figures import Measured

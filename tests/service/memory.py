@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from siaga112.core.books import Change, Held, Replacement, of_nobody
+from siaga112.core.changes import Change, Held, Replacement, of_nobody
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.figures import Row
+from siaga112.core.mode import Switch
 from siaga112.core.model import Block, Caller, CallerRecord, CallId, Deed, Entry, Level, Millis
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import Snapshot
-from siaga112.core.switching import Switch
 from siaga112.service.ports import News, Place, StoreBrokenError, StoreDownError, Written
 
 

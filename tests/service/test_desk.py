@@ -29,9 +29,9 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import PRESETS, PolicyRules, strike_for
-from siaga112.service.desk import Desk, RefusedError
-from siaga112.service.keeping import Keeper
 from siaga112.service.recording import Recorder, update
+from siaga112.service.retention import Keeper
+from siaga112.service.supervisor import Desk, RefusedError
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter

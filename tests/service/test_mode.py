@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
+from siaga112.core.mode import Switch
 from siaga112.core.model import Deed, Mode
-from siaga112.core.switching import Switch
 from siaga112.service import mode as watched
 from siaga112.service.mode import ModeWatch
 from tests.samples import NOW

@@ -9,10 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from siaga112.core import decisions, policy
-from siaga112.core.books import Change
-from siaga112.core.calls import Tracker
-from siaga112.core.events import Event, Resumed
-from siaga112.core.lines import Lines
+from siaga112.core.ami.events import Event, Resumed
+from siaga112.core.changes import Change
+from siaga112.core.mode import Switch
 from siaga112.core.model import (
     Allow,
     Caller,
@@ -29,8 +28,9 @@ from siaga112.core.model import (
     Stage,
 )
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.outgoing import OutgoingCalls
-from siaga112.core.switching import Switch
+from siaga112.core.tracking.outgoing import OutgoingCalls
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service import recording
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline

@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
-from siaga112.core.calls import Tracker
-from siaga112.core.lines import Lines
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service import publishing
 from siaga112.service.ports import StoreBrokenError
 from siaga112.service.publishing import Publisher

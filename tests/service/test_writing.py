@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from siaga112.core.events import ChannelSeen, Event, Place, Resumed
+from siaga112.core.ami.events import ChannelSeen, Event, Place, Resumed
 from siaga112.core.model import CallId, Entry, Reached
 from siaga112.service import writing
 from siaga112.service.writing import BATCH, Writer

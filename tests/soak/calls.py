@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
-from siaga112.core import capture
+from siaga112.captures import capture
 from tests.core.streams import GOLDEN
 
 MIX: Final = {

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from siaga112.core.codec import dump_switch, load_switch
+from siaga112.core.mode import Switch
 from siaga112.core.model import Mode
-from siaga112.core.switching import Switch
 
 OFF: Final = "off"
 KEPT: Final = "mode"

@@ -8,10 +8,10 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from siaga112.core.doctor.found import FollowedSeen
 from siaga112.core.model import SECOND
+from siaga112.doctor.observations import FollowedSeen
 from siaga112.reasons import plainly
-from siaga112.service.watching import ProbeError, Vitals
+from siaga112.top.watching import ProbeError, Vitals
 
 PATIENCE_SECONDS: Final = 2.0
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to dial for it
@@ -21,7 +21,7 @@ _Read = TypeVar("_Read")
 
 
 class MetricsPage:
-    """`service.watching.Probe` over HTTP, for one site."""
+    """`top.watching.Probe` over HTTP, for one site."""
 
     def __init__(self, host: str, port: int, site: str) -> None:
         host = EVERYWHERE.get(host, host)

@@ -15,8 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 import siaga112
-from siaga112.core.arrivals import CONTEXTS_KEPT
-from siaga112.core.events import WANTED, Defect
+from siaga112.core.ami.events import WANTED, Defect
 from siaga112.core.model import (
     SECOND,
     Level,
@@ -34,6 +33,7 @@ from siaga112.core.model import (
     Verdict,
     Withheld,
 )
+from siaga112.core.tracking.arrivals import CONTEXTS_KEPT
 
 MAX_SERIES: Final = 299
 """However many queues a site has: those that do not fit under this are `other`."""

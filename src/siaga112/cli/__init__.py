@@ -38,8 +38,8 @@ def _foreseen(error: Exception) -> int:
     import typer  # noqa: PLC0415 - loaded by now
 
     from siaga112.cli import usage  # noqa: PLC0415
-    from siaga112.service.desk import RefusedError  # noqa: PLC0415
     from siaga112.service.ports import StoreBrokenError, StoreDownError  # noqa: PLC0415
+    from siaga112.service.supervisor import RefusedError  # noqa: PLC0415
 
     line, code = "", 1
     match error:

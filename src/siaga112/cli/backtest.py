@@ -14,12 +14,12 @@ from siaga112.core.model import Outcome
 from siaga112.errors import SiagaError
 
 if TYPE_CHECKING:
-    from siaga112.cli.progress import Bar
-    from siaga112.core.past.backtest import Result
-    from siaga112.core.past.history import History
-    from siaga112.core.past.reading import FileReport
+    from siaga112.backtest.history import History
+    from siaga112.backtest.reading import FileReport
+    from siaga112.backtest.simulation import Result
     from siaga112.core.policy import PolicyRules
-    from siaga112.settings import Settings
+    from siaga112.settings.schema import Settings
+    from siaga112.terminal.progress import Bar
 
 MAX_SWEEP = 50
 """How many values one sweep may have."""
@@ -68,8 +68,9 @@ def backtest(  # noqa: PLR0917 - one parameter an option
 
     Example: siaga112 backtest cel.csv queue_log --policy permenkominfo-2016 --policy serang-2019
     """
-    from siaga112.cli import backtest_show, show  # noqa: PLC0415
-    from siaga112.core.past.backtest import Backtest  # noqa: PLC0415
+    from siaga112.backtest import show as backtest_show  # noqa: PLC0415
+    from siaga112.backtest.simulation import Backtest  # noqa: PLC0415
+    from siaga112.terminal import tables as show  # noqa: PLC0415
 
     config = settings()
     candidates = _candidates(config, policy or [], compare, sweep)
@@ -97,12 +98,12 @@ def backtest(  # noqa: PLR0917 - one parameter an option
 
 
 def _read(files: Sequence[Path], config: "Settings") -> "tuple[list[FileReport], History]":
-    from siaga112.adapters import past_files  # noqa: PLC0415
-    from siaga112.adapters.past_store import PastStore  # noqa: PLC0415
-    from siaga112.cli.progress import Bar  # noqa: PLC0415
-    from siaga112.core.past.columns import Clock  # noqa: PLC0415
-    from siaga112.core.past.reading import Site  # noqa: PLC0415
-    from siaga112.settings import COUNTABLE  # noqa: PLC0415
+    from siaga112.backtest import files as past_files  # noqa: PLC0415
+    from siaga112.backtest.columns import Clock  # noqa: PLC0415
+    from siaga112.backtest.reading import Site  # noqa: PLC0415
+    from siaga112.backtest.store import PastStore  # noqa: PLC0415
+    from siaga112.settings.schema import COUNTABLE  # noqa: PLC0415
+    from siaga112.terminal.progress import Bar  # noqa: PLC0415
 
     # Whether there was a surge is always asked: a policy that knows none does not listen.
     policy = replace(config.policy_rules(), surge=config.service_level.answer_within)
@@ -145,7 +146,7 @@ def _candidates(
     if sum(map(bool, (presets, compare))) > 1 or (sweep and compare) or (sweep and len(presets) > 1):
         raise typer.BadParameter("choose one of --policy, --compare and --sweep (--sweep takes one --policy)")
     if compare:
-        from siaga112.settings import load  # noqa: PLC0415
+        from siaga112.settings.schema import load  # noqa: PLC0415
 
         return [Candidate(path.stem, load(path).policy_rules()) for path in compare]
     bases = [_preset(config, name) for name in presets] or [config]
@@ -163,7 +164,7 @@ def _name(rules: "PolicyRules") -> str:
 
 def _preset(config: "Settings", name: str) -> "Settings":
     from siaga112.core.policy import PRESETS  # noqa: PLC0415
-    from siaga112.settings import Policy  # noqa: PLC0415
+    from siaga112.settings.schema import Policy  # noqa: PLC0415
 
     if name not in PRESETS:
         raise typer.BadParameter(f"there are {', '.join(PRESETS)}", param_hint="--policy")
@@ -173,7 +174,7 @@ def _preset(config: "Settings", name: str) -> "Settings":
 def _swept(config: "Settings", text: str) -> list[Candidate]:
     from pydantic import ValidationError  # noqa: PLC0415
 
-    from siaga112.settings import Policy  # noqa: PLC0415
+    from siaga112.settings.schema import Policy  # noqa: PLC0415
 
     key, equals, values = text.partition("=")
     if not equals or key not in Policy.model_fields or key == "preset":

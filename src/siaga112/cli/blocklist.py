@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siaga112.cli import rows, show
 from siaga112.cli.root import (
     ByOption,
     JsonOption,
@@ -17,10 +16,12 @@ from siaga112.cli.root import (
 )
 from siaga112.core import durations
 from siaga112.core.model import Block, Caller, CallerRecord, Mode
+from siaga112.terminal import rows
+from siaga112.terminal import tables as show
 
 if TYPE_CHECKING:
     from siaga112.cli.decided import Now
-    from siaga112.service.desk import Desk
+    from siaga112.service.supervisor import Desk
 
 
 @app.command()

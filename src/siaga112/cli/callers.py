@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siaga112.cli import rows, show
 from siaga112.cli.root import (
     ByOption,
     JsonOption,
@@ -17,11 +16,13 @@ from siaga112.cli.root import (
     settings,
 )
 from siaga112.errors import SiagaError
+from siaga112.terminal import rows
+from siaga112.terminal import tables as show
 
 if TYPE_CHECKING:
     from siaga112.cli.story import Story
     from siaga112.core.model import Caller
-    from siaga112.service.desk import Desk, Held
+    from siaga112.service.supervisor import Desk, Held
 
 
 async def _story(desk: "Desk", held: "Held") -> "Story":

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, Self
 
 import typer
 
-from siaga112 import interrupts, outfile
-from siaga112.cli import rows, show
+from siaga112 import interrupts
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.core import durations
 from siaga112.errors import SiagaError
 from siaga112.reasons import plainly
+from siaga112.terminal import outfile, rows
+from siaga112.terminal import tables as show
 
 if TYPE_CHECKING:
-    from siaga112.core.capture import Header
-    from siaga112.core.events import Event, Malformed
+    from siaga112.captures.capture import Header
+    from siaga112.captures.replay import Replay
+    from siaga112.core.ami.events import Event, Malformed
     from siaga112.core.model import Entry
-    from siaga112.core.replay import Replay
-    from siaga112.settings import Settings
+    from siaga112.settings.schema import Settings
 
 END_SECONDS: Final = 5.0
 """After Ctrl-C the capture is whole at once; what the network still does must not keep anybody waiting."""
@@ -56,7 +57,7 @@ def record(
     Example: siaga112 record wrong-outcome.ami --for 10m --pseudonyms
     """
     from siaga112 import logs  # noqa: PLC0415
-    from siaga112.core.pseudonym import Pseudonyms  # noqa: PLC0415
+    from siaga112.captures.pseudonym import Pseudonyms  # noqa: PLC0415
 
     config = settings()
     try:
@@ -100,7 +101,7 @@ class _Tape:
         self._out: BinaryIO
 
     def __enter__(self) -> Self:
-        from siaga112.core import capture  # noqa: PLC0415
+        from siaga112.captures import capture  # noqa: PLC0415
 
         header = capture.Header("", self._config.dialplan(), self._config.classifier_rules())
         with self._writing():
@@ -128,8 +129,8 @@ class _Tape:
 
     def take(self, message: bytes, event: "Event | Malformed | None") -> None:
         """Write a message, or what takes its place."""
-        from siaga112.core import capture  # noqa: PLC0415
-        from siaga112.core.events import Interrupted, QueuesSeen, Resumed  # noqa: PLC0415
+        from siaga112.captures import capture  # noqa: PLC0415
+        from siaga112.core.ami.events import Interrupted, QueuesSeen, Resumed  # noqa: PLC0415
 
         match event:
             case Interrupted():
@@ -190,8 +191,8 @@ def replay(
 
 
 def _replay(file: Path, config: "Settings") -> "tuple[Header, Replay, list[Entry]]":
-    from siaga112.core import capture  # noqa: PLC0415
-    from siaga112.core.replay import Replay  # noqa: PLC0415
+    from siaga112.captures import capture  # noqa: PLC0415
+    from siaga112.captures.replay import Replay  # noqa: PLC0415
 
     try:
         first, *rest = capture.messages(file.read_bytes())

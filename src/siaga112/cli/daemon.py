@@ -41,7 +41,7 @@ def check_config() -> None:
 
     Example: siaga112 --config siaga112.toml check-config
     """
-    from siaga112.cli.explain_config import explain  # noqa: PLC0415
+    from siaga112.settings.explained import explain  # noqa: PLC0415
 
     config = settings()
     text, warnings = explain(config)
@@ -78,7 +78,7 @@ def mode(
         typer.echo(switching.shown().value)
         return
     if to is Mode.OFF and not reason.strip():
-        from siaga112.service.desk import OFF_NEEDS_A_REASON  # noqa: PLC0415
+        from siaga112.service.supervisor import OFF_NEEDS_A_REASON  # noqa: PLC0415
 
         typer.echo(f"siaga112: {OFF_NEEDS_A_REASON}", err=True)
         raise typer.Exit(2)

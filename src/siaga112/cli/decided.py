@@ -2,7 +2,6 @@
 
 from zoneinfo import ZoneInfo
 
-from siaga112.cli import rows
 from siaga112.core.decisions import outlasts
 from siaga112.core.model import (
     Allow,
@@ -18,6 +17,7 @@ from siaga112.core.model import (
     Spared,
 )
 from siaga112.core.policy import PolicyRules, counted_strikes, spared_by, strike_for
+from siaga112.terminal import rows
 
 
 class Now:

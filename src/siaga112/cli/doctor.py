@@ -11,7 +11,7 @@ from siaga112.cli.root import JsonOption, app, settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from siaga112.core.doctor.lines import Line
+    from siaga112.doctor.lines import Line
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "-": "cyan"}
 
@@ -26,16 +26,16 @@ def doctor(json: JsonOption = False) -> None:
     Example: siaga112 doctor
     """
     from siaga112.app import require_secret  # noqa: PLC0415
-    from siaga112.core.doctor import diagnose, exit_code  # noqa: PLC0415
-    from siaga112.examination import examine  # noqa: PLC0415
-    from siaga112.settings import source_of  # noqa: PLC0415
+    from siaga112.doctor import diagnose, exit_code  # noqa: PLC0415
+    from siaga112.doctor.examination import examine  # noqa: PLC0415
+    from siaga112.settings.schema import source_of  # noqa: PLC0415
 
     config = settings()
     require_secret(config)
     seen = asyncio.run(examine(config, source_of(root.chosen_config())))
     lines = list(diagnose(seen))
     if json:
-        from siaga112.cli.show import as_json  # noqa: PLC0415
+        from siaga112.terminal.tables import as_json  # noqa: PLC0415
 
         as_json(
             [

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
 import typer
 
-from siaga112 import outfile
-from siaga112.cli import rows
+from siaga112.captures.pseudonym import Pseudonyms
 from siaga112.cli.report import FromOption, OutputOption, ToOption, opened, period
 from siaga112.cli.root import app, at_desk, settings
-from siaga112.core.pseudonym import Pseudonyms
 from siaga112.errors import SiagaError
+from siaga112.terminal import outfile, rows
 
 if TYPE_CHECKING:
-    from siaga112.service.desk import Desk
+    from siaga112.service.supervisor import Desk
 
 _TYPES: Final = {
     "started": "time",
@@ -72,7 +71,7 @@ def export(
 
     Example: siaga112 export --from 2019-02-11 --format parquet --numbers pseudonyms --output calls.parquet
     """
-    from siaga112.cli.progress import Bar  # noqa: PLC0415
+    from siaga112.terminal.progress import Bar  # noqa: PLC0415
 
     config = settings()
     hidden = {Numbers.NONE: {"caller", "raw_caller"}, Numbers.PSEUDONYMS: {"raw_caller"}, Numbers.FULL: set()}

@@ -8,10 +8,10 @@ from typing import Annotated, Final
 
 import typer
 
-from siaga112 import share
 from siaga112.cli.root import JsonOption, app, settings
-from siaga112.cli.rows import Row
 from siaga112.errors import SiagaError
+from siaga112.shipped import catalogue as share
+from siaga112.terminal.rows import Row
 
 SetName = StrEnum("SetName", list(share.SETS))  # type: ignore[misc]  # its members are the table's
 
@@ -23,7 +23,7 @@ _SHIPPED: Final = ("user siaga112 ", ">change-me", "{siaga112}")
 
 def _runbook(given: str | None) -> str:
     """Give the page that the alerts name: the one of the command line, else the configured one."""
-    from siaga112.settings import Settings  # noqa: PLC0415
+    from siaga112.settings.schema import Settings  # noqa: PLC0415
 
     if given is None:
         return settings().metrics.runbook_url
@@ -68,8 +68,8 @@ def files(  # noqa: PLR0917 - one parameter an option
 
     Example: siaga112 files asterisk --to /etc/asterisk --diff
     """
-    from siaga112.cli.show import listing  # noqa: PLC0415
-    from siaga112.copying import plan  # noqa: PLC0415
+    from siaga112.shipped.copying import plan  # noqa: PLC0415
+    from siaga112.terminal.tables import listing  # noqa: PLC0415
 
     copies = list(plan(chosen, to, _runbook(runbook_url) if chosen in {None, _ALERTS} else ""))
     if not copies:
@@ -107,7 +107,7 @@ def acl(
 
     Example: siaga112 acl > /etc/siaga112/redis-acl.conf
     """
-    from siaga112.redis_url import parse  # noqa: PLC0415
+    from siaga112.adapters.redis.url import parse  # noqa: PLC0415
 
     config = settings()
     url = None if config.embedded_redis else parse(config.redis.url.get_secret_value())

@@ -6,14 +6,15 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from siaga112.cli import rows, show
 from siaga112.cli.root import ByOption, JsonOption, app, at_desk, number, settings
 from siaga112.core import durations
 from siaga112.core.model import SECOND, CallId, Entry, Mark, Outcome
 from siaga112.errors import SiagaError
+from siaga112.terminal import rows
+from siaga112.terminal import tables as show
 
 if TYPE_CHECKING:
-    from siaga112.service.desk import Desk
+    from siaga112.service.supervisor import Desk
 
 _COLUMNS = (
     "call", "started", "caller", "outcome", "reason",

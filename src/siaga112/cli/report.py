@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from siaga112 import outfile
-from siaga112.cli import show
-from siaga112.cli.reporting.words import Language, Words
 from siaga112.cli.root import app, at_desk, settings
 from siaga112.errors import SiagaError
+from siaga112.report.words import Language, Words
+from siaga112.terminal import outfile
+from siaga112.terminal import tables as show
 
 if TYPE_CHECKING:
     from siaga112.core.period import Period
-    from siaga112.service.desk import Desk
-    from siaga112.service.reporting import Report, Reporter
-    from siaga112.settings import Settings
+    from siaga112.report.figures import Report, Reporter
+    from siaga112.service.supervisor import Desk
+    from siaga112.settings.schema import Settings
 
 
 class Format(StrEnum):
@@ -77,14 +77,14 @@ def report(  # noqa: PLR0917 - one parameter an option
 
 
 async def _make(desk: "Desk", config: "Settings", asked: "Period") -> "Report":
-    from siaga112.cli.progress import Bar  # noqa: PLC0415
+    from siaga112.terminal.progress import Bar  # noqa: PLC0415
 
     with Bar("reading the ledger") as bar:
         return await reporter(desk, config).report(asked, desk.clock(), bar)
 
 
 def _write(made: "Report", format_: Format, lang: Language, top: int, file: TextIO, *, reveal: bool) -> None:
-    from siaga112.cli.reporting import data, page, table  # noqa: PLC0415
+    from siaga112.report import data, page, table  # noqa: PLC0415
 
     words = Words(lang)
     match format_:
@@ -99,7 +99,7 @@ def _write(made: "Report", format_: Format, lang: Language, top: int, file: Text
 
 
 def _check(published: Path, config: "Settings", format_: Format, lang: Language, output: Path | None) -> None:
-    from siaga112.cli.reporting import published as sheet  # noqa: PLC0415
+    from siaga112.report import published as sheet  # noqa: PLC0415
 
     if format_ not in {Format.TABLE, Format.JSON}:
         raise typer.BadParameter("--check writes a table or json", param_hint="--format")
@@ -122,7 +122,7 @@ def _check(published: Path, config: "Settings", format_: Format, lang: Language,
 
 def reporter(desk: "Desk", config: "Settings") -> "Reporter":
     """Make what counts, with the site's shifts and promise."""
-    from siaga112.service.reporting import Reporter  # noqa: PLC0415
+    from siaga112.report.figures import Reporter  # noqa: PLC0415
 
     promise = config.service_level
     return Reporter(desk.store, config.site, config.shift_plan(), promise.answer_within, promise.target)

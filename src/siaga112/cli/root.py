@@ -19,8 +19,8 @@ from siaga112.errors import SiagaError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from siaga112.core.model import Caller
-    from siaga112.service.desk import Desk
-    from siaga112.settings import Settings
+    from siaga112.service.supervisor import Desk
+    from siaga112.settings.schema import Settings
 
 _T = TypeVar("_T")
 
@@ -144,7 +144,7 @@ def _options(
 
 def settings() -> "Settings":
     """Load the configuration that the user named."""
-    from siaga112.settings import load  # noqa: PLC0415
+    from siaga112.settings.schema import load  # noqa: PLC0415
 
     return load(_chosen.config)
 
@@ -177,9 +177,9 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
         UnreachableError: if Redis does not answer; with where it was sought, and what to look at.
 
     """
-    from siaga112.adapters.redis_embedded import require_running  # noqa: PLC0415
+    from siaga112.adapters.redis.embedded import require_running  # noqa: PLC0415
+    from siaga112.adapters.redis.url import masked  # noqa: PLC0415
     from siaga112.app import open_desk, open_store, redis_url  # noqa: PLC0415
-    from siaga112.redis_url import masked  # noqa: PLC0415
     from siaga112.service.ports import StoreDownError  # noqa: PLC0415
 
     config = settings()

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from zoneinfo import ZoneInfo
 
-from siaga112.cli import rows
-from siaga112.cli.rows import Row
 from siaga112.core import durations
 from siaga112.core.model import (
     SECOND,
@@ -25,7 +23,9 @@ from siaga112.core.model import (
     Verdict,
 )
 from siaga112.core.policy import PolicyRules, counted_strikes, total
-from siaga112.service.desk import Held
+from siaga112.service.supervisor import Held
+from siaga112.terminal import rows
+from siaga112.terminal.rows import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ import typer
 from siaga112.adapters.mode_files import ModeFiles
 from siaga112.app import held_off, mode_files, now
 from siaga112.cli.root import at_desk, settings
+from siaga112.core.mode import Switch, later
 from siaga112.core.model import Millis, Mode
-from siaga112.core.switching import Switch, later
 from siaga112.errors import SiagaError, UnreachableError
 from siaga112.reasons import plainly
 from siaga112.service.ports import StoreBrokenError

@@ -21,8 +21,8 @@ from siaga112.core.model import SECOND
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from siaga112.service.watching import Frame, Watcher
-    from siaga112.settings import Settings
+    from siaga112.settings.schema import Settings
+    from siaga112.top.watching import Frame, Watcher
 
 LEAST_MILLIS: Final = 200
 UNREACHABLE: Final = 4
@@ -82,9 +82,9 @@ async def _once(config: "Settings") -> "Frame":
 
 
 def _print(frame: "Frame", console: "Console", *, json: bool, reveal: bool) -> None:
-    from siaga112.cli import show  # noqa: PLC0415
-    from siaga112.cli.top_rows import as_row  # noqa: PLC0415
-    from siaga112.cli.top_view import Board  # noqa: PLC0415
+    from siaga112.terminal import tables as show  # noqa: PLC0415
+    from siaga112.top.rows import as_row  # noqa: PLC0415
+    from siaga112.top.view import Board  # noqa: PLC0415
 
     if json:
         show.as_json(as_row(frame, reveal=reveal))
@@ -100,7 +100,7 @@ async def _live(config: "Settings", console: "Console", pause: float, *, reveal:
     from rich.control import Control  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
 
-    from siaga112.cli.top_view import Board  # noqa: PLC0415
+    from siaga112.top.view import Board  # noqa: PLC0415
 
     loop, leaving = asyncio.get_running_loop(), asyncio.Event()
     leave = asyncio.create_task(leaving.wait())

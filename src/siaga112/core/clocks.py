@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from siaga112.core.events import ClockSeen, Event
+from siaga112.core.ami.events import ClockSeen, Event
 from siaga112.core.model import SECOND, TOLERANCE, Millis
 
 _UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")

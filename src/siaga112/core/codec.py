@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from siaga112.core.bounds import MISSED
 from siaga112.core.figures import Row
+from siaga112.core.mode import Switch
 from siaga112.core.model import (
     END_OF_TIME,
     Allow,
@@ -47,7 +48,6 @@ from siaga112.core.model import (
 from siaga112.core.outcome import stages
 from siaga112.core.policy import Standing
 from siaga112.core.snapshot import Snapshot
-from siaga112.core.switching import Switch
 
 _T = TypeVar("_T")
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from siaga112.core.calls import Tracker
-from siaga112.core.lines import Lines
 from siaga112.core.model import SECOND, InProgress, Millis, OperatorState, Stage
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Tracker
 
 LIFE: Final[Millis] = 5 * SECOND
 """How long the store keeps it: a dead daemon's must vanish instead of lying."""

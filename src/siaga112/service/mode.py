@@ -11,11 +11,11 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from siaga112.core.books import Change
+from siaga112.core.changes import Change
+from siaga112.core.mode import Switch, in_force, prevailing
 from siaga112.core.model import Deed, Mode
-from siaga112.core.switching import Switch, in_force, prevailing
-from siaga112.service.desk import SITE
 from siaga112.service.ports import LocalModes, Meter, Store, StoreBrokenError, StoreDownError
+from siaga112.service.supervisor import SITE
 
 POLL_SECONDS: Final = 0.25
 """So that the kill switch works everywhere well within a second."""

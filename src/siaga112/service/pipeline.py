@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from siaga112.core.calls import Tracker
-from siaga112.core.events import Event, Interrupted, QueuesSeen, Resumed
-from siaga112.core.lines import Lines
+from siaga112.core.ami.events import Event, Interrupted, QueuesSeen, Resumed
 from siaga112.core.model import SECOND, Call, Entry, Millis, Mode, Reached
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.outgoing import OutgoingCalls
 from siaga112.core.policy import PolicyRules
 from siaga112.core.settle import settle
+from siaga112.core.tracking.outgoing import OutgoingCalls
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.ports import EventSource, Meter, Outbox
 from siaga112.service.writing import Writer
 

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
-from siaga112.core.books import Change, Held
-from siaga112.core.events import Event
+from siaga112.core.ami.events import Event
+from siaga112.core.changes import Change, Held
 from siaga112.core.figures import Row
+from siaga112.core.mode import Switch
 from siaga112.core.model import (
     Block,
     Caller,
@@ -27,7 +28,6 @@ from siaga112.core.model import (
 )
 from siaga112.core.policy import Standing
 from siaga112.core.snapshot import Snapshot
-from siaga112.core.switching import Switch
 
 
 class StoreDownError(Exception):

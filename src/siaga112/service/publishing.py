@@ -7,10 +7,10 @@ from typing import Final
 
 import structlog
 
-from siaga112.core.calls import Tracker
-from siaga112.core.lines import Lines
 from siaga112.core.model import Millis
 from siaga112.core.snapshot import take
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
 
 EVERY_SECONDS: Final = 1.0

@@ -1,6 +1,6 @@
 """From the outbox to the store: every settled call once, however often it takes.
 
-What a call changes is written together or not at all (`core.books`), and the same call again changes
+What a call changes is written together or not at all (`core.changes`), and the same call again changes
 nothing more: a crash between the store and the outbox is healed by doing it again. Many callers are
 written in one trip. Order holds per caller: one whose record cannot be written waits, and only that
 caller's later calls with it. What can never be written is set aside (`patience`): nothing that stands in
@@ -15,8 +15,8 @@ from typing import Final, TypeVar
 
 import structlog
 
-from siaga112.core.books import Change, Held, Recording, recording, replacement
 from siaga112.core.caller_id import masked
+from siaga112.core.changes import Change, Held, Recording, recording, replacement
 from siaga112.core.model import (
     Block,
     Caller,

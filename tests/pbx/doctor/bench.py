@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from siaga112.core.doctor import diagnose
-from siaga112.core.doctor.lines import Line
-from siaga112.examination import examine
-from siaga112.settings import load
+from siaga112.doctor import diagnose
+from siaga112.doctor.examination import examine
+from siaga112.doctor.lines import Line
+from siaga112.settings.schema import load
 from tests.lab import Asterisk, Observer, Version, find, ports
 from tests.lab.asterisk import SHIPPED
 from tests.lab.daemon import Daemon, running

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from siaga112.core.doctor.lines import Line
+from siaga112.doctor.lines import Line
 from tests.lab import Version
 
 if TYPE_CHECKING:

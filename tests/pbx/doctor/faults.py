@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.app import open_desk, open_store
-from siaga112.core.doctor.manager import CLASSES, REACH
 from siaga112.core.model import Mode
-from siaga112.settings import load
+from siaga112.doctor.manager import CLASSES, REACH
+from siaga112.settings.schema import load
 from tests.lab.agi_stub import agi_stub
 from tests.lab.asterisk import SHIPPED
 from tests.lab.sipp import place_call

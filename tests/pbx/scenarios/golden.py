@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from siaga112.core import capture
+from siaga112.captures import capture
+from siaga112.captures.replay import Replay
 from siaga112.core.model import Entry
 from siaga112.core.policy import PolicyRules
-from siaga112.core.replay import Replay
 
 GOLDEN: Final = Path(__file__).resolve().parents[2] / "golden"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from siaga112.core import capture
+from siaga112.captures import capture
 from siaga112.core.model import Entry
 from siaga112.core.outcome import ClassifierRules
 from tests.lab import Asterisk, Observer, Version, agi_stub, ari, find, ports

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from siaga112.core.calls import Dialplan
 from siaga112.core.model import SECOND, Millis
+from siaga112.core.tracking.tracker import Dialplan
 from tests.lab import Version
 from tests.pbx.scenarios.stage import Stage
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, get_args
 
-from siaga112.core import capture
+from siaga112.captures import capture
 from tests.lab import Version
 from tests.pbx.scenarios.golden import GOLDEN, captures, replayed
 

@@ -1,0 +1,1 @@
+"""Redis: the block list, and what is kept beside it."""

@@ -1,0 +1,257 @@
+"""CDR rows → past calls.
+
+CDR tells little: where each part of a call ended (`dcontext`, `lastapp`), whom it was connected with
+(`dstchannel`), not who hung up. A call left the menu if its *only* row ended in one of the menu's asking
+applications, in a context of the menu, with nobody else on the line; and if that row begins when the
+channel did (its uniqueid says in which second): a later row of a call whose first ones are lost begins
+later, unless whoever was called refused within that second. `dst` is the extension: that of a key says
+that one was taken.
+
+Whom a call was connected with may be a Local channel; then the rows of its other half say who is behind it.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Final
+
+from siaga112.backtest.history import SHOWN_ASKING, Past, Source, Unproven, judge, too_close
+from siaga112.backtest.spool import MemorySpool, Spool
+from siaga112.core.caller_id import canonical, kept_raw
+from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.tracking.arrivals import trunk_of
+from siaga112.core.tracking.bridges import stem
+from siaga112.core.tracking.menus import ASKING
+from siaga112.core.tracking.tracker import Dialplan
+
+_CALLING: Final = frozenset({"queue", "dial", "followme", "retrydial"})
+
+_KEYS: Final = re.compile(r"[0-9*#]+")
+_DIALLED_DIGITS: Final = 3
+"""From so many digits on an extension of the trunk's own context is a number that was dialled, no key."""
+
+_DEEP: Final = 8
+"""How many Local channels in a row are followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: a stretch of a call, alone or with one other."""
+
+    start: Millis
+    end: Millis
+    uid: str
+    channel: str
+    other: str
+    source: str
+    context: str
+    app: str
+    data: str
+    answered: bool
+    line: int = 0
+    exten: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the rows of one call say together, in whatever order they come."""
+
+    start: Millis
+    end: Millis
+    channel: str
+    source: str
+    rows: int
+    connected: Millis | None
+    led: tuple[tuple[str, str, Millis, bool], ...]
+    parted: Millis
+    waited: bool
+    menu: str
+    chosen: bool
+    read: bool
+    last: tuple[Millis, str, str]
+
+
+_VALUES: Final = attrgetter(*Row.__slots__)
+
+
+class CdrReader:
+    """Takes rows in any order; gives the calls at the end of the file.
+
+    `spool` makes what puts the rows aside until then: in memory, if nothing else is given.
+    """
+
+    def __init__(
+        self, dialplan: Dialplan, rules: ClassifierRules, spool: Callable[[], Spool] = MemorySpool
+    ) -> None:
+        self._dialplan = dialplan
+        self._rules = rules
+        self._rows = spool()
+        self._aside = spool()
+        self._behind: dict[str, list[tuple[str, str, str, bool]]] = {}
+        self._phones: set[str] = set()
+        self.led: dict[CallId, CallId] = {}
+        self.others = 0
+
+    def feed(self, row: Row) -> None:
+        """Take one row."""
+        app = row.app.lower()
+        if app == "queue" and row.other:
+            self._phones.add(_endpoint(row.other))
+        if row.channel.endswith(";2") and (half := stem(row.channel)):
+            self._behind.setdefault(half, []).append((row.uid, app, row.other, row.answered))
+        self._rows.add(row.uid or f"{row.channel} {row.start}", _VALUES(row))
+
+    def _seen(self, row: Row) -> _Seen:
+        with_other = bool(row.other)
+        led = stem(row.other)
+        app = row.app.lower()
+        asking = app in ASKING and row.context in self._dialplan.ivr_contexts
+        return _Seen(
+            start=row.start,
+            end=row.end,
+            channel=row.channel,
+            source=row.source,
+            rows=1,
+            connected=row.start if with_other and not led and row.answered and app in _CALLING else None,
+            led=((led, app, row.start, row.answered),) if led and app in _CALLING else (),
+            parted=row.end,
+            waited=with_other or app in _CALLING,
+            menu=row.context if asking and row.answered and not with_other else "",
+            chosen=asking and self._is_key(row),
+            read=asking and app not in SHOWN_ASKING,
+            last=(row.end, row.context, row.data.partition(",")[0] if app == "queue" else ""),
+        )
+
+    def _is_key(self, row: Row) -> bool:
+        """Say whether the extension of a row in the menu is that of a key."""
+        if not _KEYS.fullmatch(row.exten) or row.exten in self._dialplan.dialled:
+            return False
+        return row.context not in self._dialplan.trunk_contexts or len(row.exten) < _DIALLED_DIGITS
+
+    def close(self) -> Iterator[Past]:
+        """Give the calls: those that a trunk of ours brought in, or that ended in our menu or queue."""
+        ours: set[str] = set()
+        for key, group in self._rows.groups():
+            rows = [Row(*values) for values in group]
+            seen = reduce(_together, map(self._seen, rows))
+            endpoint = _endpoint(seen.channel)
+            if self._known(seen):
+                ours.add(endpoint)
+            if endpoint in ours:
+                yield self._judge(key, seen, rows)
+            else:
+                # Whether its endpoint is a trunk of ours, a later call may tell.
+                for values in group:
+                    self._aside.add(endpoint, (key, *values))
+        for endpoint, group in self._aside.groups():
+            for key, call in groupby(group, itemgetter(0)):
+                rows = [Row(*values[1:]) for values in call]
+                if endpoint in ours:
+                    yield self._judge(key, reduce(_together, map(self._seen, rows)), rows)
+                else:
+                    self.others += 1
+
+    def _known(self, seen: _Seen) -> bool:
+        context, queue = seen.last[1:]
+        inside = context in self._dialplan.trunk_contexts | self._dialplan.ivr_contexts
+        if context not in self._dialplan.trunk_contexts and _endpoint(seen.channel) in self._phones:
+            return False  # an operator, who asks in another queue, or tries out the menu
+        return not seen.channel.startswith("Local/") and (inside or queue in self._dialplan.queues)
+
+    def _connected(self, seen: _Seen) -> Millis | None:
+        """Give when a call was connected with somebody, be it over Local channels."""
+        through = (
+            at for led, app, at, answered in seen.led if answered and self._is_somebody(led, app == "queue")
+        )
+        at = min(through, default=None)
+        return at if seen.connected is None or (at is not None and at < seen.connected) else seen.connected
+
+    def _is_somebody(self, led: str, by_queue: bool, deep: int = 0) -> bool:  # noqa: FBT001 - of a tuple
+        """Say whether somebody is behind a Local channel; a queue vouches for a member that leads nowhere."""
+        rows = self._behind.get(led, ())
+        if any(answered and other and not stem(other) for _, _, other, answered in rows):
+            return True
+        further = ((stem(other), app == "queue") for _, app, other, answered in rows if answered and other)
+        if deep < _DEEP and any(self._is_somebody(*one, deep + 1) for one in further):
+            return True
+        return by_queue and not any(app == "queue" for _, app, *_ in rows)
+
+    def _leads(self, uid: str, seen: _Seen) -> None:
+        """Note the channels that waited in a queue for this call."""
+        stems = [led for led, *_ in seen.led]
+        for led in stems:
+            for channel, app, other, _ in self._behind.get(led, ()):
+                if app == "queue":
+                    self.led[CallId(channel)] = CallId(uid)
+                if stem(other) and stem(other) not in stems:
+                    stems.append(stem(other))
+
+    def _judge(self, uid: str, seen: _Seen, rows: list[Row]) -> Past:
+        self._leads(uid, seen)
+        numbers = self._dialplan.numbers
+        caller = canonical(seen.source, numbers)
+        facts = [Fact(seen.start, FactKind.ARRIVED)]
+        unproven = Unproven.CDR_NOT_WHERE
+        connected = self._connected(seen)
+        if connected is not None:
+            facts += [Fact(connected, FactKind.CONNECTED), Fact(seen.parted, FactKind.PARTED)]
+        elif seen.waited:
+            facts.append(Fact(seen.start, FactKind.RINGING))
+            unproven = Unproven.WAITED
+        elif seen.menu and seen.chosen:
+            unproven = Unproven.KEY_TAKEN
+        elif seen.menu and seen.read:
+            unproven = Unproven.READ_OR_AGI
+        elif seen.menu and "." not in uid:
+            unproven = Unproven.NO_UNIQUEID
+        elif seen.menu and (seen.rows > 1 or not _whole(uid, seen.start)):
+            unproven = Unproven.CDR_IN_PARTS
+        elif seen.menu:
+            left = Fact(seen.end, FactKind.LEFT_MENU, seen.menu)
+            if too_close(seen.start, left, self._rules.early_drop):
+                unproven = Unproven.TOO_CLOSE
+            else:
+                facts.append(left)
+        call = Call(
+            CallId(uid), kept_raw(seen.source, numbers), caller, identified=caller is not None,
+            facts=(*facts, Fact(seen.end, FactKind.ENDED)), trunk=trunk_of(seen.channel),
+        )  # fmt: skip
+        moments = [(at, row.line) for row in rows for at in (row.start, row.end)]
+        past = judge(call, self._rules, Source.CDR, unproven, moments)
+        # How long they talked is not told: a row begins when the phone is rung.
+        stages = replace(past.finding.stages, talk=None)
+        return replace(past, finding=replace(past.finding, stages=stages))
+
+
+def _together(one: _Seen, other: _Seen) -> _Seen:
+    connected = [at for at in (one.connected, other.connected) if at is not None]
+    return _Seen(
+        start=min(one.start, other.start),
+        end=max(one.end, other.end),
+        channel=min(one.channel, other.channel),
+        source=min(one.source, other.source) or max(one.source, other.source),
+        rows=one.rows + other.rows,
+        connected=min(connected, default=None),
+        led=tuple(sorted({*one.led, *other.led})),
+        parted=max(one.parted, other.parted),
+        waited=one.waited or other.waited,
+        menu=min(one.menu, other.menu),
+        chosen=one.chosen or other.chosen,
+        read=one.read or other.read,
+        last=max(one.last, other.last),
+    )
+
+
+def _endpoint(channel: str) -> str:
+    """Give `PJSIP/trunk` of `PJSIP/trunk-0000001a`."""
+    return channel.rpartition("-")[0] or channel
+
+
+def _whole(uid: str, start: Millis) -> bool:
+    """Say whether a row begins when its channel did: `1795552526.7`, or `pbx1-1795552526.7`."""
+    epoch = uid.rpartition("-")[2].partition(".")[0]
+    return epoch.isdigit() and int(epoch) == start // SECOND

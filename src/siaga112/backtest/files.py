@@ -1,0 +1,84 @@
+"""Files of past calls: opened, recognised by content, and read a line or a message at a time."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Final
+
+from siaga112.backtest import text as past_text
+from siaga112.backtest.cel import OutOfOrderError
+from siaga112.backtest.columns import SAMPLE_LINES, Clock, recognise, unrecognised
+from siaga112.backtest.history import History, Source
+from siaga112.backtest.reading import FileReport, Site, read_capture, read_lines
+from siaga112.backtest.store import TableSpool
+from siaga112.captures.capture import MESSAGE_END
+from siaga112.errors import SiagaError
+
+CHUNK: Final = 1 << 16
+STEP: Final = 2_000
+"""How many lines lie between two reports of progress."""
+
+Progress = Callable[[int, int], None]
+"""Takes the rows and the bytes that were read since the last time."""
+
+
+def read(
+    path: Path,
+    site: Site,
+    clock: Clock,
+    countable: frozenset[str],
+    progress: Progress,
+    *,
+    history: History | None = None,
+) -> tuple[FileReport, History]:
+    """Read one file of past calls, into `history` if there is one.
+
+    Raises:
+        SiagaError: in one line, if it cannot be read or is no file of calls.
+
+    """
+    try:
+        with past_text.opened(path) as (data, encoding):
+            text = past_text.lines(path, data, encoding)
+            sample = list(islice(text, SAMPLE_LINES))
+            layout = recognise(sample)
+            if layout is None:
+                raise SiagaError(f"{path}: {unrecognised(sample)}")
+            report = FileReport(str(path), layout.source)
+            if layout.source is not Source.CAPTURE:
+                told = _paced(chain(sample, text), progress)
+                return report, read_lines(
+                    told, layout, site, clock, report, history=history, spool=TableSpool
+                )
+        return report, read_capture(_messages(path, progress), site, countable, report, history=history)
+    except OutOfOrderError as error:
+        raise SiagaError(f"{path}: the rows are not in order of time; sort them by eventtime") from error
+    except sqlite3.Error as error:
+        raise SiagaError(
+            f"{path}: no room for temporary files ({error}); SQLITE_TMPDIR names a folder"
+        ) from error
+    except OSError as error:
+        raise SiagaError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise SiagaError(f"{path}: {error}") from error
+
+
+def _paced(lines: Iterator[str], progress: Progress) -> Iterator[str]:
+    while block := list(islice(lines, STEP)):
+        yield from block
+        progress(len(block), sum(map(len, block)))
+
+
+def _messages(path: Path, progress: Progress) -> Iterator[bytes]:
+    rest = b""
+    with past_text.opened(path) as (file, _):
+        try:
+            while chunk := file.read(CHUNK):
+                *whole, rest = (rest + chunk).split(MESSAGE_END)
+                yield from filter(None, whole)
+                progress(len(whole), len(chunk))
+        except past_text.DAMAGED as error:
+            raise SiagaError(f"{path}: the packed file is cut off or damaged; copy it again") from error
+    if rest.strip():
+        yield rest

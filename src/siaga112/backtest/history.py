@@ -1,0 +1,218 @@
+"""Past calls from any number of files, each once, with what cannot be told of them and why."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Finding, Millis, Outcome, Reason, Stages
+from siaga112.core.outcome import ClassifierRules, classify
+from siaga112.core.tracking.menus import ASKING
+
+
+class Source(StrEnum):
+    """What a file is."""
+
+    CAPTURE = "capture"
+    CEL = "CEL"
+    CDR = "CDR"
+    QUEUE_LOG = "queue_log"
+
+
+class Unproven(StrEnum):
+    """Why a past call stays `unknown`; a closed set."""
+
+    NO_BEGINNING = "its beginning is not in the file"
+    NO_END = "its end is not in the file"
+    OUT_OF_ORDER = "rows of it came long after its end"
+    TOO_MANY_ROWS = "it has more rows than are kept"
+    AS_IT_LEFT = "an operator was connected only in the moment in which the caller left"
+    PBX_ENDED = "the file does not show why the PBX ended it"
+    ELSEWHERE = "the caller left a part of the dialplan that is neither menu nor queue"
+    MENU_NOT_SHOWN = "the file does not show whether the menu was asking when the caller left"
+    TOO_CLOSE = "in whole seconds, it left too close to early_drop to tell"
+    READ_OR_AGI = "the file does not show whether the menu was asking, or an AGI went on with the call"
+    KEY_TAKEN = "CDR shows that the menu had taken a key"
+    LED_ON = "the caller was led on by a Local channel, and the file does not show how it went on"
+    SCREENED = "it ended while siaga112's own dialplan treated a blocked caller"
+    WAITED = "the file does not show why it left the queue"
+    CDR_IN_PARTS = "CDR shows a part of the call only"
+    CDR_NOT_WHERE = "CDR does not show why the call ended where it did"
+    NO_UNIQUEID = "the file has no uniqueid"
+    QUEUE_NOT_HOW = "queue_log does not show how it ended"
+    LIVE = "unknown when it was recorded"
+
+
+SHOWN_ASKING: Final = ASKING - {"read"}
+"""Applications of which a file proves that the menu asked. An AGI can execute `Read`, and whatever it does
+afterwards looks in CEL and CDR as if that still ran."""
+
+SILENT: Final = frozenset(
+    {Unproven.MENU_NOT_SHOWN, Unproven.PBX_ENDED, Unproven.ELSEWHERE, Unproven.CDR_NOT_WHERE}
+)
+"""Where one file only says nothing, and does not speak against what another one proves."""
+
+_PRECEDENCE: Final = (
+    Outcome.BLOCKED,
+    Outcome.ANSWERED,
+    Outcome.UNSERVED,
+    Outcome.ABANDONED,
+    Outcome.UNKNOWN,
+    Outcome.IVR_PRANK,
+)
+"""Which of two files is believed of one call. Not proven beats a prank, else the first that proves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A past call with its one outcome. `surge`: nobody got a strike then (only a capture tells).
+
+    `lines` of `file` are the rows that decided it.
+    """
+
+    finding: Finding
+    source: Source
+    unproven: Unproven | None = None
+    surge: bool = False
+    lines: tuple[int, ...] = ()
+    file: str = ""
+
+
+def too_close(began: Millis, left: Fact, early_drop: Millis) -> bool:
+    """Say whether times in whole seconds leave it open if the caller dropped early.
+
+    Between two of them may lie anything from a second less to a second more than they say.
+    """
+    if left.kind in {FactKind.LEFT_QUEUE, FactKind.LEFT_RINGING} or began % SECOND or left.at % SECOND:
+        return False
+    span = left.at - began
+    return span - SECOND < early_drop < span + SECOND
+
+
+def judge(
+    call: Call,
+    rules: ClassifierRules,
+    source: Source,
+    unproven: Unproven,
+    rows: Iterable[tuple[Millis, int]] = (),
+) -> Past:
+    """Classify a past call; `unproven` says why if the rules find nothing; `rows`: times and lines."""
+    finding = classify(call, rules)
+    unknown = finding.outcome is Outcome.UNKNOWN
+    return Past(slim(finding), source, unproven if unknown else None, lines=deciding(finding, rows))
+
+
+MOMENT: Final[Millis] = 100
+"""What is this close together is one moment; in files without fractions, the same second."""
+
+
+def deciding(finding: Finding, rows: Iterable[tuple[Millis, int]]) -> tuple[int, ...]:
+    """Give the lines of those rows that are of the moments which decided."""
+    moments = {fact.at for fact in finding.deciding}
+    return tuple(sorted({line for at, line in rows if any(abs(at - moment) <= MOMENT for moment in moments)}))
+
+
+_NOWHERE: Final = Stages()
+
+
+def slim(finding: Finding) -> Finding:
+    """Leave out of a finding what a back-test does not read: a month of them is held at once."""
+    call = finding.call
+    torn = call.first(FactKind.ADOPTED, FactKind.GAP)
+    facts = (call.facts[0], *((torn,) if torn else ()), call.facts[-1])
+    talk = finding.stages.talk
+    return replace(
+        finding,
+        call=replace(call, raw_caller="", facts=facts),
+        deciding=(),
+        stages=_NOWHERE if talk is None else Stages(talk=talk),
+    )
+
+
+@dataclass(slots=True)
+class History:
+    """The past calls by id. A call that two files tell is one call.
+
+    `led`: the channels that wait in a queue for a call that a Local channel led there, with that call. To
+    queue_log such a channel is the call.
+    """
+
+    calls: dict[CallId, Past] = field(default_factory=dict)
+    led: dict[CallId, CallId] = field(default_factory=dict)
+
+    def add(self, past: Past) -> None:
+        """Take a call, or what a further file says of it."""
+        call = past.finding.call.id
+        held = self.calls.get(call)
+        self.calls[call] = past if held is None else _believed(held, past)
+
+    def join(self, other: "History") -> None:
+        """Take the calls of a further file."""
+        self.led.update(other.led)
+        for past in other.in_order():
+            self.add(past)
+        for past in self._take(self.led):
+            call = replace(past.finding.call, id=self.led[past.finding.call.id])
+            self.add(replace(past, finding=replace(past.finding, call=call)))
+
+    def _take(self, calls: Iterable[CallId]) -> Iterable[Past]:
+        """Take out those of these calls that are there."""
+        return [self.calls.pop(call) for call in calls if call in self.calls]
+
+    def doubt(self, calls: Iterable[CallId]) -> None:
+        """Take back what was concluded of calls of which rows came too late."""
+        for call in calls:
+            held = self.calls.get(call)
+            if held and held.finding.outcome is not Outcome.UNKNOWN:
+                finding = replace(held.finding, outcome=Outcome.UNKNOWN, reason=Reason.EVENTS_LOST, mark=None)
+                self.calls[call] = replace(held, finding=finding, unproven=Unproven.OUT_OF_ORDER)
+
+    def in_order(self) -> Iterable[Past]:
+        """Give the calls as they began."""
+        return sorted(self.calls.values(), key=lambda p: (p.finding.call.started, p.finding.call.id))
+
+    def nobody(self) -> int:
+        """Count the calls from nobody who could be blocked."""
+        return sum(past.finding.call.caller is None for past in self.calls.values())
+
+    def marked(self) -> bool:
+        """Say whether any call has an operator's mark."""
+        return any(past.finding.mark for past in self.calls.values())
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def outcomes(self) -> Counter[Outcome]:
+        """Count the calls by outcome."""
+        return Counter(past.finding.outcome for past in self.calls.values())
+
+    def unproven(self) -> Counter[Unproven]:
+        """Count the calls of which no outcome could be told, by why."""
+        return Counter(past.unproven for past in self.calls.values() if past.unproven)
+
+
+def _believed(one: Past, other: Past) -> Past:
+    if Source.CAPTURE in {one.source, other.source}:
+        return one if one.source is Source.CAPTURE else other
+    for silent, telling in ((one, other), (other, one)):
+        if silent.unproven in SILENT:
+            return _with_caller(telling, silent)
+    first, second = sorted((one, other), key=lambda past: _PRECEDENCE.index(past.finding.outcome))
+    return _with_caller(first, second)
+
+
+def _with_caller(past: Past, other: Past) -> Past:
+    """Fill in the caller, the beginning and the talk from the other file, where this one lacks them."""
+    mine, theirs = past.finding, other.finding
+    caller = mine.call.caller or theirs.call.caller
+    began = min(mine.call.facts[0], theirs.call.facts[0], key=lambda fact: fact.at)
+    call = replace(
+        mine.call,
+        caller=caller,
+        identified=mine.call.identified or theirs.call.identified,
+        facts=(began, *mine.call.facts[1:]),
+        trunk=mine.call.trunk or theirs.call.trunk,
+    )
+    stages = mine.stages if mine.stages.talk is not None else theirs.stages
+    return replace(past, finding=replace(mine, call=call, stages=stages))

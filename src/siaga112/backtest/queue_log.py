@@ -1,0 +1,96 @@
+"""queue_log lines → past calls: only what a queue did, so never a prank.
+
+The lines of a call are read by `core/queue_log`, which also settles for the live line what it did not see.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from siaga112.backtest.history import Past, Source, Unproven, judge
+from siaga112.core.caller_id import canonical, kept_raw
+from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.queue_log import QueueRecord, settle
+from siaga112.core.tracking.tracker import Dialplan
+
+_STATUS: Final = {"EXITWITHTIMEOUT": "TIMEOUT", "EXITEMPTY": "LEAVEEMPTY"}
+
+_OPERATORS: Final = frozenset({
+    "ADDMEMBER", "REMOVEMEMBER", "AGENTLOGIN", "AGENTCALLBACKLOGIN", "AGENTLOGOFF", "AGENTCALLBACKLOGOFF",
+    "PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL", "PENALTY", "MEMBERPENALTY", "RINGINUSE", "ADDMEMBERS",
+    "CONFIGRELOAD", "QUEUESTART",
+})  # fmt: skip
+"""What operators do, on channels of their own: no calls of anybody."""
+
+_EXTENSION: Final = re.compile(r"[0-9]{2,5}")
+"""The number of a phone of the centre's own: no citizen has one so short."""
+
+LONGEST: Final[Millis] = 6 * 3_600 * SECOND
+"""After so long without a line a call is over."""
+
+
+class QueueReader:
+    """Takes lines in order of time and gives the calls that are over."""
+
+    def __init__(self, dialplan: Dialplan, rules: ClassifierRules) -> None:
+        self._dialplan = dialplan
+        self._rules = rules
+        self._open: dict[CallId, list[QueueRecord]] = {}
+        self._members: set[str] = set()
+        self._looked: Millis = 0
+        self.others = 0
+
+    def feed(self, line: QueueRecord) -> Iterator[Past]:
+        """Take one line; give the calls that are over by now."""
+        self._members.add(line.member.rpartition("/")[2].partition("@")[0])
+        if line.event in _OPERATORS:
+            return
+        self._open.setdefault(line.call, []).append(line)
+        if line.at - self._looked > LONGEST:
+            self._looked = line.at
+            over = [call for call, lines in self._open.items() if lines[-1].at < line.at - LONGEST]
+            for call in over:
+                yield from self._close(call)
+
+    def close(self) -> Iterator[Past]:
+        """Give the calls that are left at the end of the file."""
+        for call in list(self._open):
+            yield from self._close(call)
+
+    def _close(self, call: CallId) -> Iterator[Past]:
+        lines = self._open.pop(call)
+        queues = self._dialplan.queues
+        if self._consultation(lines) or (queues and not any(line.queue in queues for line in lines)):
+            self.others += 1
+            return
+        settled = settle(lines)
+        number = settled.number if settled else next((_number(line) for line in lines if _number(line)), "")
+        caller = canonical(number, self._dialplan.numbers)
+        facts = map(_as_the_tracker_says, settled.facts) if settled else ()
+        told = Call(
+            call, kept_raw(number, self._dialplan.numbers), caller, identified=caller is not None,
+            facts=(
+                Fact(lines[0].at, FactKind.ARRIVED),
+                *sorted(facts, key=lambda fact: fact.at),
+                Fact(max(line.at for line in lines), FactKind.ENDED),
+            ),
+        )  # fmt: skip
+        rows = [(line.at, line.line) for line in lines]
+        yield judge(told, self._rules, Source.QUEUE_LOG, Unproven.QUEUE_NOT_HOW, rows)
+
+    def _consultation(self, lines: list[QueueRecord]) -> bool:
+        """Say whether an operator asked in a queue, to connect there somebody who had called before."""
+        extensions = {_number(line) for line in lines if _EXTENSION.fullmatch(_number(line))}
+        moved = any(line.event == "ATTENDEDTRANSFER" for line in lines)
+        return bool(extensions) and (moved or not extensions.isdisjoint(self._members))
+
+
+def _as_the_tracker_says(fact: Fact) -> Fact:
+    """Spell why a queue gave up as QUEUESTATUS does, which the classifier reads."""
+    return replace(fact, detail=_STATUS.get(fact.detail, fact.detail))
+
+
+def _number(line: QueueRecord) -> str:
+    return line.data[1] if line.event == "ENTERQUEUE" and len(line.data) > 1 else ""

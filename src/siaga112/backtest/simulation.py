@@ -1,0 +1,230 @@
+"""What a policy would have done to past calls: the policy's own code, in the order of the past.
+
+At each call's beginning the verdict is asked, as the dialplan would have asked in mode `enforce`; at its
+end its strike is held against the caller. A call that would have been turned away is counted as that, and
+so costs no further strike: what the caller did in it, he would not have done.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from siaga112.backtest.columns import day
+from siaga112.backtest.history import Past
+from siaga112.core.decisions import add_report
+from siaga112.core.model import (
+    SECOND,
+    Caller,
+    CallerRecord,
+    CallId,
+    Level,
+    Mark,
+    Millis,
+    Mode,
+    Outcome,
+    Report,
+    Verdict,
+)
+from siaga112.core.policy import (
+    NOBODY,
+    PolicyRules,
+    Standing,
+    add_strike,
+    standing,
+    strike_for,
+    turned_away,
+    verdict,
+)
+
+HOUR: Final[Millis] = 3_600 * SECOND
+
+
+@dataclass(slots=True)
+class Day:
+    """One day of the course."""
+
+    calls: int = 0
+    rejected: int = 0
+    price: int = 0
+    temporary: int = 0
+    permanent: int = 0
+    proposed: int = 0
+
+
+@dataclass(slots=True)
+class Affected:
+    """One caller whom the policy would have blocked."""
+
+    caller: Caller
+    strikes: int = 0
+    temporary: int = 0
+    permanent: bool = False
+    proposed: bool = False
+    rejected: int = 0
+    price: int = 0
+
+
+@dataclass(slots=True)
+class Result:
+    """What one policy would have done.
+
+    `price`: answered calls that would have been rejected, unless the operator marked them a prank;
+    `genuine`: those of them marked genuine. `saved`: the operators' time with all the answered calls
+    that would have been rejected, as far as the files tell how long they talked (`untimed`: of how
+    many they do not).
+    """
+
+    policy: str
+    rules: PolicyRules
+    calls: int = 0
+    strikes: int = 0
+    rejected: Counter[Outcome] = field(default_factory=Counter)
+    served_otherwise: int = 0
+    """Blocked, but let through: a challenge, or a place at the end of the queue."""
+    price: list[Past] = field(default_factory=list)
+    genuine: int = 0
+    saved: Millis = 0
+    untimed: int = 0
+    blocks: Counter[Level] = field(default_factory=Counter)
+    proposals: int = 0
+    callers: dict[Caller, Affected] = field(default_factory=dict)
+    days: dict[str, Day] = field(default_factory=dict)
+
+    def numbers(self, kind: str) -> int:
+        """Count the callers who were blocked so: `temporary`, `permanent` or `proposed`."""
+        return sum(bool(getattr(affected, kind)) for affected in self.callers.values())
+
+    def most_affected(self, count: int) -> list[Affected]:
+        """Give the callers with the most rejected calls."""
+        ranked = sorted(self.callers.values(), key=lambda a: (-a.rejected, -a.strikes, a.caller))
+        return ranked[:count]
+
+
+class Backtest:
+    """Runs one policy over past calls. `handling`: what each answered call costs beyond its talk."""
+
+    def __init__(self, policy: str, rules: PolicyRules, zone: ZoneInfo, handling: Millis = 0) -> None:
+        self.result = Result(policy, rules)
+        self.records: dict[Caller, CallerRecord] = {}
+        self._rules = rules
+        self._zone = zone
+        self._handling = handling
+        self._standing: dict[Caller, Standing] = {}
+        self._ended: list[tuple[Millis, CallId, Past]] = []
+        self._away: dict[Caller, Millis] = {}
+        self._imposed: deque[Millis] = deque()
+        self._lasting: deque[Millis] = deque()
+
+    def run(self, calls: Iterable[Past]) -> Result:
+        """Take the calls in the order in which they began."""
+        for past in calls:
+            self._until(past.finding.call.started)
+            self._begin(past)
+        self._until(None)
+        return self.result
+
+    def _begin(self, past: Past) -> None:
+        call = past.finding.call
+        today = self._today(call.started)
+        self.result.calls += 1
+        today.calls += 1
+        if call.caller and self._turns_away(call.caller, call.started):
+            self._reject(past, call.caller, today)
+        else:
+            heappush(self._ended, (call.ended, call.id, past))
+
+    def _turns_away(self, caller: Caller, now: Millis) -> bool:
+        held, rules = self._standing.get(caller, NOBODY), self._rules
+        answer = verdict(held, Mode.ENFORCE, now, rules)
+        if turned_away(answer.treatment) and rules.let_through:
+            again = now < self._away.get(caller, 0)
+            if not again:
+                self._away[caller] = now + rules.let_through
+            answer = verdict(held, Mode.ENFORCE, now, rules, again=again)
+        away = turned_away(answer.treatment)
+        self.result.served_otherwise += answer.verdict is Verdict.BLOCK and not away
+        return away
+
+    def _reject(self, past: Past, caller: Caller, today: Day) -> None:
+        finding = past.finding
+        affected = self.result.callers[caller]
+        self.result.rejected[finding.outcome] += 1
+        affected.rejected += 1
+        today.rejected += 1
+        if finding.outcome is not Outcome.ANSWERED:
+            return
+        if finding.mark is not Mark.PRANK:
+            self.result.price.append(past)
+            self.result.genuine += finding.mark is Mark.GENUINE
+            affected.price += 1
+            today.price += 1
+        self.result.saved += (finding.stages.talk or 0) + self._handling
+        self.result.untimed += finding.stages.talk is None
+
+    def _until(self, now: Millis | None) -> None:
+        """Hold against the callers what ended by now; all that is left if None."""
+        while self._ended and (now is None or self._ended[0][0] <= now):
+            self._end(heappop(self._ended)[2])
+
+    def _end(self, past: Past) -> None:
+        finding, rules = past.finding, self._rules
+        caller, at = finding.call.caller, finding.call.ended
+        if caller is None:
+            return
+        strike = None if past.surge and rules.surge else strike_for(finding, rules)
+        before = self.records.get(caller) or CallerRecord(caller)
+        after = before
+        if strike:
+            after = add_strike(before, strike, rules)
+            if len(after.blocks) > len(before.blocks) and not self._reserve(at, after.blocks[-1].level):
+                after = add_strike(before, strike, rules, capped=True)
+        if finding.mark is Mark.GENUINE:
+            after = add_report(after, Report(finding.call.id, at))
+        if after is before:
+            return
+        self.records[caller] = after
+        self._standing[caller] = standing(after, at, rules)
+        self._count(before, after, at)
+
+    def _reserve(self, at: Millis, level: Level) -> bool:
+        """Say whether the hour has room for one more automatic block of that level."""
+        caps = [(self._imposed, self._rules.cap)]
+        if level is Level.PERMANENT:
+            caps.append((self._lasting, self._rules.cap_permanent))
+        for imposed, _ in caps:
+            while imposed and imposed[0] <= at - HOUR:
+                imposed.popleft()
+        if any(cap and len(imposed) >= cap for imposed, cap in caps):
+            return False
+        for imposed, _ in caps:
+            imposed.append(at)
+        return True
+
+    def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
+        result, caller = self.result, after.caller
+        struck = len(after.strikes) > len(before.strikes)
+        result.strikes += struck
+        blocks = after.blocks[len(before.blocks) :]
+        proposed = after.proposed if after.proposed is not before.proposed else None
+        if not (blocks or proposed) and caller not in result.callers:
+            return
+        affected = result.callers.setdefault(caller, Affected(caller))
+        affected.strikes = len(after.strikes)
+        today = self._today(at)
+        for block in blocks:
+            result.blocks[block.level] += 1
+            lasting = block.level is Level.PERMANENT
+            affected.temporary += not lasting
+            affected.permanent |= lasting
+            today.temporary += not lasting
+            today.permanent += lasting
+        if proposed:
+            result.proposals += 1
+            affected.proposed = True
+            today.proposed += 1
+
+    def _today(self, at: Millis) -> Day:
+        return self.result.days.setdefault(day(at, self._zone), Day())

@@ -1,0 +1,230 @@
+"""Where a back-test keeps what does not fit into memory: temporary databases of SQLite.
+
+SQLite makes the file when its own memory is full, in SQLITE_TMPDIR, TMPDIR or /var/tmp, readable for its
+user alone and without a name, so that nothing of it is left whatever ends the command.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
+
+from siaga112.backtest.history import History, Past, Source, Unproven
+from siaga112.backtest.spool import Values
+from siaga112.core.model import (
+    Call,
+    Caller,
+    CallId,
+    Fact,
+    FactKind,
+    Finding,
+    Mark,
+    Outcome,
+    Reason,
+    Stages,
+)
+
+BATCH: Final = 500
+CACHE_KIB: Final = 8_192
+"""How much memory each of the databases may take."""
+
+_OUTCOMES: Final = tuple(Outcome)
+_REASONS: Final = tuple(Reason)
+_MARKS: Final = (None, *Mark)
+_SOURCES: Final = tuple(Source)
+_UNPROVEN: Final = (None, *Unproven)
+_TORN: Final = (None, FactKind.ADOPTED, FactKind.GAP)
+
+_COLUMNS: Final = (
+    "id, started, ended, caller, identified, outcome, reason, talk, mark, surge, source, unproven, torn, "
+    "file, lines, trunk, attested"
+)
+
+
+def _database() -> sqlite3.Connection:
+    database = sqlite3.connect("", isolation_level=None)
+    database.execute("PRAGMA journal_mode = OFF")
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute("PRAGMA temp_store = FILE")
+    database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    database.execute("BEGIN")
+    return database
+
+
+class TableSpool:
+    """Keeps rows in a temporary database, and gives them sorted by key."""
+
+    def __init__(self) -> None:
+        self._database = _database()
+        self._insert = ""
+        self._waiting: list[Values] = []
+
+    def add(self, key: str, values: Values) -> None:
+        """Put a row into the group of its key."""
+        self._waiting.append((key, *values))
+        if len(self._waiting) >= BATCH:
+            self._write()
+
+    def _write(self) -> None:
+        if not self._waiting:
+            return
+        if not self._insert:
+            columns = ", ".join(f"c{n}" for n in range(len(self._waiting[0])))
+            self._database.execute(f"CREATE TABLE held ({columns})")
+            marks = ", ".join("?" * len(self._waiting[0]))
+            self._insert = f"INSERT INTO held VALUES ({marks})"  # noqa: S608 - marks alone
+        self._database.executemany(self._insert, self._waiting)
+        self._waiting.clear()
+
+    def groups(self) -> Iterator[tuple[str, list[Values]]]:
+        """Give each group once, its rows in the order in which they came."""
+        self._write()
+        if not self._insert:
+            return
+        rows = self._database.execute("SELECT * FROM held ORDER BY c0, rowid")
+        for key, group in groupby(rows, itemgetter(0)):
+            yield key, [row[1:] for row in group]
+        self._database.close()
+
+
+class PastStore(History):
+    """The past calls in a temporary database; `calls` holds those alone that are not written yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._files: list[str] = []
+        self._database = _database()
+        self._database.execute(f"CREATE TABLE calls ({_COLUMNS.replace('id,', 'id TEXT PRIMARY KEY,', 1)})")
+
+    def add(self, past: Past) -> None:
+        """Take a call, or what a further file says of it."""
+        if past.finding.call.id in self.calls:
+            self._write()
+        self.calls[past.finding.call.id] = past
+        if len(self.calls) >= BATCH:
+            self._write()
+
+    def _write(self) -> None:
+        for held in self._find(list(self.calls)):
+            call = held.finding.call.id
+            self._put(_merged(held, self.calls.pop(call)))
+        self._put(*self.calls.values())
+        self.calls.clear()
+
+    def _find(self, calls: list[CallId]) -> list[Past]:
+        marks = ", ".join("?" * len(calls))
+        found = self._database.execute(
+            f"SELECT {_COLUMNS} FROM calls WHERE id IN ({marks})",  # noqa: S608 - marks alone
+            calls,
+        )
+        return [self._past(row) for row in found.fetchall()]
+
+    def _put(self, *calls: Past) -> None:
+        marks = ", ".join("?" * (_COLUMNS.count(",") + 1))
+        self._database.executemany(
+            f"INSERT OR REPLACE INTO calls ({_COLUMNS}) VALUES ({marks})",  # noqa: S608 - marks alone
+            map(self._row, calls),
+        )
+
+    def _take(self, calls: Iterable[CallId]) -> Iterable[Past]:
+        """Take out those of these calls that are there."""
+        self._write()
+        taken = [held for call in calls for held in self._find([call])]
+        self._database.executemany(
+            "DELETE FROM calls WHERE id = ?", [(held.finding.call.id,) for held in taken]
+        )
+        return taken
+
+    def doubt(self, calls: Iterable[CallId]) -> None:
+        """Take back what was concluded of calls of which rows came too late."""
+        self._write()
+        for call in calls:
+            for held in self._find([call]):
+                told = History({call: held})
+                told.doubt([call])
+                self._put(told.calls[call])
+
+    def in_order(self) -> Iterator[Past]:
+        """Give the calls as they began."""
+        self._write()
+        for row in self._database.execute(f"SELECT {_COLUMNS} FROM calls ORDER BY started, id"):  # noqa: S608
+            yield self._past(row)
+
+    def outcomes(self) -> Counter[Outcome]:
+        """Count the calls by outcome."""
+        return Counter({_OUTCOMES[code]: count for code, count in self._counted("outcome")})
+
+    def unproven(self) -> Counter[Unproven]:
+        """Count the calls of which no outcome could be told, by why."""
+        told = ((_UNPROVEN[code], count) for code, count in self._counted("unproven"))
+        return Counter({why: count for why, count in told if why})
+
+    def nobody(self) -> int:
+        """Count the calls from nobody who could be blocked."""
+        return sum(count for missing, count in self._counted("caller IS NULL") if missing)
+
+    def marked(self) -> bool:
+        """Say whether any call has an operator's mark."""
+        return any(code for code, _ in self._counted("mark"))
+
+    def __len__(self) -> int:
+        return sum(count for _, count in self._counted("source"))
+
+    def _counted(self, what: str) -> list[tuple[int, int]]:
+        self._write()
+        return self._database.execute(f"SELECT {what}, count(*) FROM calls GROUP BY 1").fetchall()  # noqa: S608
+
+    def _row(self, past: Past) -> tuple[Any, ...]:
+        finding = past.finding
+        call = finding.call
+        torn = call.first(FactKind.ADOPTED, FactKind.GAP)
+        if not self._files or self._files[-1] != past.file:
+            self._files.append(past.file)
+        return (
+            *(call.id, call.started, call.ended, call.caller, call.identified),
+            *(_OUTCOMES.index(finding.outcome), _REASONS.index(finding.reason), finding.stages.talk),
+            *(_MARKS.index(finding.mark), past.surge, _SOURCES.index(past.source)),
+            *(_UNPROVEN.index(past.unproven), _TORN.index(torn.kind if torn else None)),
+            *(len(self._files) - 1, ",".join(map(str, past.lines)), call.trunk, call.attested),
+        )
+
+    def _past(self, row: tuple[Any, ...]) -> Past:
+        call, started, ended, caller, identified, outcome, reason, talk, mark, surge, *rest = row
+        source, unproven, torn, file, lines, trunk, attested = rest
+        kind = _TORN[torn]
+        facts = (
+            Fact(started, FactKind.ARRIVED),
+            *((Fact(started, kind),) if kind else ()),
+            Fact(ended, FactKind.ENDED),
+        )
+        return Past(
+            Finding(
+                Call(
+                    CallId(call),
+                    "",
+                    None if caller is None else Caller(caller),
+                    bool(identified),
+                    facts,
+                    trunk,
+                    bool(attested),
+                ),
+                _OUTCOMES[outcome],
+                _REASONS[reason],
+                (),
+                Stages(talk=talk),
+                mark=_MARKS[mark],
+            ),
+            _SOURCES[source],
+            _UNPROVEN[unproven],
+            bool(surge),
+            tuple(map(int, lines.split(","))) if lines else (),
+            self._files[file],
+        )
+
+
+def _merged(held: Past, other: Past) -> Past:
+    told = History({held.finding.call.id: held})
+    told.add(other)
+    return told.calls[held.finding.call.id]

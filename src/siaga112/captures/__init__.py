@@ -1,0 +1,1 @@
+"""What the PBX told, written to a file, and run through the line again."""

@@ -1,0 +1,206 @@
+"""A capture: a stretch of a PBX's AMI stream as a file, and what should come of it.
+
+The file is the stream itself, message by message as Asterisk wrote it, after one message of ours that
+says what the dialplan calls its parts and how numbers are written there, so that a capture is replayed
+anywhere as it was recorded. Where the recorder lost the PBX, or found it again, a message of ours says so.
+
+    Capture: siaga112/1
+    Asterisk: 22.10.1
+    Trunk-Contexts: siaga112-incoming
+    Ivr-Contexts: siaga112-ivr
+    Region: ID
+    Early-Drop: 3s
+    Expect: 1795463311.0 ivr_prank left_menu
+
+    Event: Newchannel
+    …
+
+One `Expect` line a call makes a capture a test.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from siaga112.core import durations
+from siaga112.core.ami.events import (
+    ChannelSeen,
+    Event,
+    Interrupted,
+    Malformed,
+    MemberSeen,
+    Place,
+    QueuesSeen,
+    Resumed,
+    WaitingSeen,
+    parse,
+)
+from siaga112.core.caller_id import NumberPlan
+from siaga112.core.model import SECOND, Millis, OperatorState
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.tracking.tracker import Dialplan
+
+FORM: Final = "siaga112/1"
+LINE_END: Final = "\r\n"
+MESSAGE_END: Final = b"\r\n\r\n"
+
+_INTERRUPTED: Final = "Interrupted"
+_RESUMED: Final = "Resumed"
+_QUEUES: Final = "Queues"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What should come of one call."""
+
+    call: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a capture says of itself."""
+
+    asterisk: str
+    dialplan: Dialplan
+    rules: ClassifierRules
+    scenario: str = ""
+    expected: tuple[Expected, ...] = ()
+
+
+def write_header(header: Header) -> bytes:
+    """Write the first message of a capture."""
+    lines = [
+        f"Capture: {FORM}",
+        f"Asterisk: {header.asterisk}",
+        *([f"Scenario: {header.scenario}"] if header.scenario else []),
+        f"Trunk-Contexts: {','.join(sorted(header.dialplan.trunk_contexts))}",
+        f"Numbers: {','.join(sorted(header.dialplan.dialled))}",
+        f"Ivr-Contexts: {','.join(sorted(header.dialplan.ivr_contexts))}",
+        f"Region: {header.dialplan.numbers.region}",
+        f"Area-Code: {header.dialplan.numbers.area_code}",
+        *(["Hidden: judge"] if header.dialplan.numbers.judge_hidden else []),
+        f"Queues: {','.join(sorted(header.dialplan.queues))}",
+        f"Hangup-Contexts: {','.join(sorted(header.dialplan.hangup_contexts))}",
+        f"Early-Drop: {durations.spell(header.rules.early_drop)}",
+        *(f"Expect: {e.call} {e.outcome} {e.reason}" for e in header.expected),
+    ]
+    return LINE_END.join(lines).encode() + MESSAGE_END
+
+
+def read_header(message: bytes) -> Header:
+    """Read the first message of a capture.
+
+    Raises:
+        ValueError: if this is not a capture, in words for the user.
+
+    """
+    pairs = [line.partition(": ")[::2] for line in message.decode("utf-8", "replace").split(LINE_END)]
+    single = dict(pairs)
+    if single.get("Capture") != FORM:
+        raise ValueError(f'not a capture of siaga112 (it begins without "Capture: {FORM}")')
+    try:
+        return Header(
+            asterisk=single.get("Asterisk", ""),
+            dialplan=Dialplan(
+                _names(single["Trunk-Contexts"]),
+                _names(single["Ivr-Contexts"]),
+                _names(single.get("Numbers", "")),
+                numbers=NumberPlan(
+                    single.get("Region", "ID"),
+                    single.get("Area-Code", ""),
+                    judge_hidden=single.get("Hidden") == "judge",
+                ),
+                hangup_contexts=_names(single.get("Hangup-Contexts", "")),
+                queues=_names(single.get("Queues", "")),
+            ),
+            rules=ClassifierRules(early_drop=durations.parse(single["Early-Drop"])),
+            scenario=single.get("Scenario", ""),
+            expected=tuple(Expected(*value.split(" ", 2)) for name, value in pairs if name == "Expect"),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"a capture whose header is not complete ({error})") from error
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.split(",")))
+
+
+def write_interrupted(at: Millis, cause: str) -> bytes:
+    """Write that events were lost here."""
+    return _ours(at, _INTERRUPTED, f"Cause: {cause}")
+
+
+def write_resumed(at: Millis, channels: tuple[ChannelSeen, ...]) -> bytes:
+    """Write that the PBX is being followed from here, and which channels there were."""
+    rows = (
+        f"Channel-Seen: {c.uid} {c.linkedid} {c.channel} {c.place.context} {c.place.exten or '-'} "
+        f"{c.place.priority} {c.application or '-'} {c.number}"
+        for c in channels
+    )
+    return _ours(at, _RESUMED, *rows)
+
+
+def write_queues(seen: QueuesSeen) -> bytes:
+    """Write how the queues were here."""
+    queues = (f"Queue-Seen: {name}" for name in seen.queues)
+    members = (f"Member-Seen: {m.queue} {m.state or '-'} {m.interface}" for m in seen.members)
+    waiting = (f"Waiting-Seen: {w.queue} {w.uid} {w.since}" for w in seen.waiting)
+    return _ours(seen.at, _QUEUES, *queues, *members, *waiting)
+
+
+def _ours(at: Millis, what: str, *lines: str) -> bytes:
+    head = (f"Siaga112: {what}", f"Timestamp: {at // SECOND}.{at % SECOND:03d}")
+    return LINE_END.join((*head, *lines)).encode() + MESSAGE_END
+
+
+def read(message: bytes) -> Event | Malformed | None:
+    """Read one message of a capture: Asterisk's, or ours.
+
+    Raises:
+        ValueError: if it pretends to be ours, in words for the user.
+
+    """
+    if not message.startswith(b"Siaga112: "):
+        return parse(message, 0)
+    try:
+        return _read_ours(message)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"a message of the recorder's that is not complete ({error})") from error
+
+
+def _read_ours(message: bytes) -> Event:
+    pairs = [line.partition(": ")[::2] for line in message.decode("utf-8", "replace").split(LINE_END)]
+    single = dict(pairs)
+    seconds, _, millis = single["Timestamp"].partition(".")
+    at = int(seconds) * SECOND + int(millis)
+    if single["Siaga112"] == _INTERRUPTED:
+        return Interrupted(at, single.get("Cause", ""))
+    if single["Siaga112"] == _QUEUES:
+        members = tuple(_member(value) for name, value in pairs if name == "Member-Seen")
+        waiting = tuple(_waiting(value) for name, value in pairs if name == "Waiting-Seen")
+        queues = tuple(value for name, value in pairs if name == "Queue-Seen")
+        return QueuesSeen(at, queues, members, waiting)
+    return Resumed(at, tuple(_seen(value) for name, value in pairs if name == "Channel-Seen"))
+
+
+def _member(row: str) -> MemberSeen:
+    queue, state, interface = row.split(" ", 2)
+    return MemberSeen(queue, interface, None if state == "-" else OperatorState(state))
+
+
+def _waiting(row: str) -> WaitingSeen:
+    queue, uid, since = row.split(" ", 2)
+    return WaitingSeen(queue, uid, int(since))
+
+
+def _seen(row: str) -> ChannelSeen:
+    uid, linkedid, channel, context, exten, priority, application, number = row.split(" ", 7)
+    place = Place(context, exten if exten != "-" else "", priority)
+    return ChannelSeen(uid, linkedid, channel, place, application if application != "-" else "", number)
+
+
+def messages(data: bytes) -> Iterator[bytes]:
+    """Split a capture into its messages."""
+    return (message for message in data.split(MESSAGE_END) if message)

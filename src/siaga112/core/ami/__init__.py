@@ -1,0 +1,1 @@
+"""The manager interface's bytes and events: no sockets here."""

@@ -1,0 +1,579 @@
+"""AMI messages → typed events. The only file that knows AMI's keys.
+
+`WANTED` names the events that say something about a call; the wire side drops the rest by name
+before anything is decoded. `parse` is strict on purpose: caller-supplied text can carry line breaks
+into the stream, so a message counts only if it has the form that Asterisk writes (manager.c,
+`append_event`: Event first, Privilege second, Timestamp third if `timestampevents` is on), no header
+twice and every header of its kind. Anything else is `Malformed`: counted, never guessed at.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from siaga112.core.model import SECOND, Mark, Millis, OperatorState, credible
+from siaga112.core.tracking import menus
+from siaga112.core.tracking.bridges import machine
+
+MAX_LINE: Final = 1_024
+"""manager.c, `struct mansession.inbuf`: Asterisk itself refuses a longer line from a client."""
+
+MAX_HEADERS: Final = 128
+"""manager.h, `AST_MAX_MANHEADERS`."""
+
+
+class Defect(StrEnum):
+    """What is wrong with a message; a closed set, since it is a metric label."""
+
+    NOT_A_HEADER = "not_a_header"
+    ORDER = "order"
+    DUPLICATE = "duplicate"
+    INCOMPLETE = "incomplete"
+    VALUE = "value"
+    TOO_LONG = "too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A message that is not of the form Asterisk writes."""
+
+    defect: Defect
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the dialplan a channel stands."""
+
+    context: str
+    exten: str
+    priority: str
+
+
+NOWHERE: Final = Place("", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCreated:
+    """A channel appears (Newchannel). One that begins ringing arrives; any other may be made by the PBX."""
+
+    at: Millis
+    uid: str
+    channel: str
+    place: Place
+    number: str
+    rings: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRings:
+    """A channel that began otherwise rings now (Newstate): it arrives. One that is called never does."""
+
+    at: Millis
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialplanStep:
+    """A channel executes one dialplan application (Newexten).
+
+    `leads_to` is the context that a `Goto` names; what an `ExecIf` executes stands for the `ExecIf`
+    (see `menus.runs`).
+    """
+
+    at: Millis
+    uid: str
+    place: Place
+    application: str
+    leads_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VariableSet:
+    """A channel variable gets a value (VarSet)."""
+
+    at: Millis
+    uid: str
+    name: str
+    value: str
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueJoined:
+    """A caller enters a queue (QueueCallerJoin)."""
+
+    at: Millis
+    uid: str
+    place: Place
+    queue: str
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """A leg is being rung for a channel that stands at `place` (DialBegin); for none, by a click.
+
+    `numbers` is what may be the number that was dialled, the likeliest first; `channel` and
+    `leg_channel` are the names of the two channels.
+    """
+
+    at: Millis
+    uid: str
+    place: Place
+    leg: str
+    numbers: tuple[str, ...] = ()
+    channel: str = ""
+    leg_channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorConnected:
+    """A queue member took the call (AgentConnect)."""
+
+    at: Millis
+    uid: str
+    leg: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeEntered:
+    """A channel enters a bridge; `two_way` is False for holding, parking and the like.
+
+    `machine`: by its name the channel is an announcer, a recorder, or a stream to a program.
+    """
+
+    at: Millis
+    uid: str
+    bridge: str
+    two_way: bool
+    machine: bool = False
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeLeft:
+    """A channel leaves a bridge."""
+
+    at: Millis
+    uid: str
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
+class FarEndHungUp:
+    """The far end of a channel hung up (HangupRequest); a dialplan `Hangup()` produces none."""
+
+    at: Millis
+    uid: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelGone:
+    """A channel ends (Hangup), with its Q.850 cause."""
+
+    at: Millis
+    uid: str
+    place: Place
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorMarked:
+    """An operator's key during a call (UserEvent SiagaMark).
+
+    `uid` is the caller's channel: the header Call, or the event's own channel where there is none.
+    """
+
+    at: Millis
+    uid: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """Asterisk is ready for this session (FullyBooted); `uptime` in seconds tells of a restart."""
+
+    at: Millis
+    uptime: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShuttingDown:
+    """Asterisk is about to go (Shutdown)."""
+
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSeen:
+    """A channel that exists now (CoreShowChannel), as asked for after a reconnect."""
+
+    uid: str
+    linkedid: str
+    channel: str
+    place: Place
+    application: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Events were lost (ours: the connection, or the reader could not keep up)."""
+
+    at: Millis
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """The PBX's clock is off from here on (ours), so far `ahead` of our own; 0: it is right again."""
+
+    at: Millis
+    ahead: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Following again: these channels exist now."""
+
+    at: Millis
+    channels: tuple[ChannelSeen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSeen:
+    """A queue's member as it is now (QueueMember); None: not logged in, or its phone is away."""
+
+    queue: str
+    interface: str
+    state: OperatorState | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSeen:
+    """A caller who waits in a queue now (QueueEntry), and since when."""
+
+    queue: str
+    uid: str
+    since: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class QueuesSeen:
+    """The queues as they are now (QueueStatus), as asked for at the beginning and every few seconds.
+
+    `queues` are those that the PBX has, also without a member.
+    """
+
+    at: Millis
+    queues: tuple[str, ...]
+    members: tuple[MemberSeen, ...]
+    waiting: tuple[WaitingSeen, ...]
+
+
+Event = (
+    ChannelCreated
+    | ChannelRings
+    | DialplanStep
+    | VariableSet
+    | QueueJoined
+    | Dialled
+    | OperatorConnected
+    | BridgeEntered
+    | BridgeLeft
+    | FarEndHungUp
+    | ChannelGone
+    | OperatorMarked
+    | Booted
+    | ShuttingDown
+    | Interrupted
+    | ClockSeen
+    | Resumed
+    | QueuesSeen
+)
+
+Headers = Mapping[str, str]
+
+_CHANNEL: Final = (
+    "Privilege",
+    "Channel",
+    "CallerIDNum",
+    "CallerIDName",
+    "Context",
+    "Exten",
+    "Priority",
+    "Uniqueid",
+    "Linkedid",
+)
+_RING: Final = "4"
+"""AST_STATE_RING (channelstate.h): a channel that arrives. One that is called is 5, AST_STATE_RINGING."""
+
+_DEST: Final = ("Privilege", "DestChannel", "DestUniqueid", "DestLinkedid")
+
+
+_place: Final = lru_cache(1_024)(Place)
+"""A dialplan has few places; each is made once."""
+
+
+_TALKING: Final = frozenset({"basic", "base", "stasis"})
+"""Types of bridges in which people talk: a call of two, a conference, a bridge that a program made (ARI)."""
+
+
+def _entered(at: Millis, uid: str, bridge: str, channel: str, kind: str, technology: str) -> BridgeEntered:  # noqa: PLR0917 - as many headers
+    two_way = kind in _TALKING and "holding" not in technology
+    return BridgeEntered(at, uid, bridge, two_way, machine(channel), channel)
+
+
+def _dialled(  # noqa: PLR0917 - as many headers
+    at: Millis,
+    uid: str | None,
+    context: str | None,
+    exten: str | None,
+    priority: str | None,
+    leg: str,
+    address: str | None,
+    number: str | None,
+    channel: str | None,
+    leg_channel: str,
+) -> Dialled:
+    """Read DialBegin; `numbers` begins with the number in `Dial(PJSIP/0812…@trunk)`."""
+    numbers = ((address or "").partition("@")[0].rpartition("/")[2], number or "")
+    if uid is None:
+        return Dialled(at, "", NOWHERE, leg, numbers, leg_channel=leg_channel)
+    if context is None or exten is None or priority is None:
+        raise ValueError("a channel that is nowhere")
+    return Dialled(at, uid, _place(context, exten, priority), leg, numbers, channel or "", leg_channel)
+
+
+def _step(  # noqa: PLR0917 - as many headers
+    at: Millis, uid: str, context: str, exten: str, priority: str, application: str, data: str | None
+) -> DialplanStep:
+    """Read Newexten: the application that is executed, and the context that a Goto leads to."""
+    leads_to = ""
+    application, data = menus.runs(application, data or "")
+    if application.lower() == "goto" and data.count(",") == 2:  # noqa: PLR2004 - context, extension, priority
+        leads_to = data.partition(",")[0]
+    return DialplanStep(at, uid, _place(context, exten, priority), application, leads_to)
+
+
+def _mark(at: Millis, h: Headers) -> OperatorMarked | None:
+    if h["UserEvent"] != "SiagaMark":
+        return None
+    # Our dialplan raises it on the operator's leg and names the caller's channel in the last header.
+    # Only there: text that a caller sends stands before UserEvent.
+    name, value = list(h.items())[-1]
+    return OperatorMarked(at, value if name == "Call" else h["Uniqueid"], Mark(h["Mark"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of event is read: which headers it must have, which are used, and what is made of them.
+
+    `build` gets the time and the headers used, None for one that is absent; what it cannot read is a
+    ValueError, what says nothing about a call is None.
+    """
+
+    required: tuple[str, ...]
+    used: tuple[str, ...]
+    build: Callable[..., Event | None]
+
+
+_PLACE: Final = ("Context", "Exten", "Priority")
+
+KINDS: Final[dict[str, Kind]] = {
+    "Newchannel": Kind(
+        (*_CHANNEL, "ChannelState"),
+        ("Uniqueid", "Channel", "CallerIDNum", "ChannelState", *_PLACE),
+        lambda at, uid, channel, number, state, *place: ChannelCreated(
+            at, uid, channel, _place(*place), number, state == _RING
+        ),
+    ),
+    "Newstate": Kind(
+        (*_CHANNEL, "ChannelState"),
+        ("Uniqueid", "ChannelState"),
+        lambda at, uid, state: ChannelRings(at, uid) if state == _RING else None,
+    ),
+    "Newexten": Kind(
+        (*_CHANNEL, "Extension", "Application"), ("Uniqueid", *_PLACE, "Application", "AppData"), _step
+    ),
+    "VarSet": Kind(
+        (*_CHANNEL, "Variable", "Value"), ("Uniqueid", "Variable", "Value", "Channel"), VariableSet
+    ),
+    "QueueCallerJoin": Kind(
+        (*_CHANNEL, "Queue", "Position"),
+        ("Uniqueid", "Queue", "Channel", *_PLACE),
+        lambda at, uid, queue, channel, *place: QueueJoined(at, uid, _place(*place), queue, channel),
+    ),
+    "AgentConnect": Kind(
+        (*_CHANNEL, *_DEST, "Queue"), ("Uniqueid", "DestUniqueid", "Queue"), OperatorConnected
+    ),
+    "DialBegin": Kind(
+        _DEST,
+        ("Uniqueid", *_PLACE, "DestUniqueid", "DialString", "DestCallerIDNum", "Channel", "DestChannel"),
+        _dialled,
+    ),
+    "BridgeEnter": Kind(
+        (*_CHANNEL, "BridgeUniqueid", "BridgeType", "BridgeTechnology"),
+        ("Uniqueid", "BridgeUniqueid", "Channel", "BridgeType", "BridgeTechnology"),
+        _entered,
+    ),
+    "BridgeLeave": Kind((*_CHANNEL, "BridgeUniqueid"), ("Uniqueid", "BridgeUniqueid"), BridgeLeft),
+    "HangupRequest": Kind(
+        _CHANNEL,
+        ("Uniqueid", *_PLACE),
+        lambda at, uid, *place: FarEndHungUp(at, uid, _place(*place)),
+    ),
+    "Hangup": Kind(
+        (*_CHANNEL, "Cause"),
+        ("Uniqueid", "Cause", *_PLACE),
+        lambda at, uid, cause, *place: ChannelGone(at, uid, _place(*place), cause),
+    ),
+    "FullyBooted": Kind(("Privilege",), ("Uptime",), lambda at, uptime: Booted(at, int(uptime or "0"))),
+    "Shutdown": Kind(("Privilege",), (), ShuttingDown),
+}
+"""All kinds that are used, but for UserEvent: of that the order of the headers counts too."""
+
+_MARK: Final = (*_CHANNEL, "UserEvent")
+
+WANTED: Final[frozenset[bytes]] = frozenset(name.encode() for name in (*KINDS, "UserEvent"))
+"""The names of the events that `parse` understands."""
+
+VARIABLES: Final = (
+    "SIAGA_CALLER", "SIAGA_HIDDEN", "SIAGA_ATTESTED", "SIAGA_REASON", "SIAGA_VERDICT", "SIAGA_REJECTED",
+    "QUEUESTATUS", "DIALSTATUS",
+)  # fmt: skip
+"""The channel variables that say something about a call; a channel sets dozens of others."""
+
+_NEEDED: Final = {
+    b"VarSet": re.compile(rb"\r\nVariable: (?:%s)\r\n" % "|".join(VARIABLES).encode()),
+    b"Newstate": re.compile(rb"\r\nChannelState: %s\r\n" % _RING.encode()),
+}
+
+
+def wanted(message: bytes) -> bool:
+    """Say whether a message may tell of a call, by a look at its bytes; what is no event is to be read.
+
+    A VarSet that nowhere names a variable of ours cannot, nor a Newstate that nowhere names that state:
+    so much of it need not be well formed.
+    """
+    name = message[7 : message.find(b"\r\n")]
+    if name in WANTED:
+        needed = _NEEDED.get(name)
+        return needed is None or needed.search(message) is not None
+    return not message.startswith(b"Event: ")
+
+
+_REPEATABLE: Final = "ChanVariable"
+_HEADER_PLACES: Final = ("Event", "Privilege", "Timestamp")
+_TIMESTAMP: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?")
+"""manager.c, `append_event`: `%ld.%06lu`; nothing else that Python takes for a number."""
+
+
+def parse(message: bytes, received: Millis) -> Event | Malformed | None:
+    """Read one AMI event (without its closing blank line).
+
+    `received` stands in for the time where the PBX writes no Timestamp. Gives None for a
+    well-formed event that says nothing about a call (somebody else's UserEvent).
+    """
+    headers = read_headers(message)
+    if isinstance(headers, Malformed):
+        return headers
+    name = headers.get("Event")
+    if name is None:
+        return Malformed(Defect.ORDER)
+    kind = KINDS.get(name)
+    required = kind.required if kind else _MARK if name == "UserEvent" else ()
+    if any(header not in headers for header in required):
+        return Malformed(Defect.INCOMPLETE)
+    try:
+        at = _millis(headers["Timestamp"]) if "Timestamp" in headers else received
+        if kind:
+            return kind.build(at, *[headers.get(header) for header in kind.used])
+        return _mark(at, headers) if name == "UserEvent" else None
+    except (KeyError, ValueError):
+        return Malformed(Defect.VALUE)
+
+
+def read_headers(message: bytes) -> dict[str, str] | Malformed:
+    """Split a message into its headers, refusing what Asterisk does not write."""
+    lines = message.decode("utf-8", "replace").split("\r\n")
+    if len(lines) > MAX_HEADERS:
+        return Malformed(Defect.TOO_LONG)
+    headers: dict[str, str] = {}
+    for number, line in enumerate(lines):
+        name, colon, value = line.partition(": ")
+        if not colon or "\n" in line or "\r" in line:
+            return Malformed(Defect.NOT_A_HEADER)
+        if len(line) > MAX_LINE:
+            return Malformed(Defect.TOO_LONG)
+        if name in headers:
+            if name == _REPEATABLE:
+                continue
+            return Malformed(Defect.DUPLICATE)
+        if name in _HEADER_PLACES and _HEADER_PLACES.index(name) != number:
+            return Malformed(Defect.ORDER)
+        headers[name] = value
+    return headers
+
+
+def channel_seen(headers: Headers) -> ChannelSeen | None:
+    """Read one row of CoreShowChannels; None if it lacks what identifies a channel."""
+    h = {name.lower(): value for name, value in headers.items()}
+    try:
+        place = Place(h["context"], h.get("exten", h.get("extension", "")), h["priority"])
+        return ChannelSeen(
+            h["uniqueid"],
+            h["linkedid"],
+            h["channel"],
+            place,
+            h.get("application", ""),
+            h.get("calleridnum", ""),
+        )
+    except KeyError:
+        return None
+
+
+_MEMBER_STATES: Final = {
+    "0": OperatorState.AVAILABLE,  # unknown: the driver cannot tell, the queue rings it all the same
+    "1": OperatorState.AVAILABLE,
+    "2": OperatorState.BUSY,
+    "3": OperatorState.BUSY,
+    "6": OperatorState.BUSY,
+    "7": OperatorState.BUSY,
+    "8": OperatorState.BUSY,
+}
+"""Device states of a member (devicestate.h, `ast_device_state`); 4, invalid, and 5, unavailable, are none."""
+
+
+def member_seen(headers: Headers) -> MemberSeen | None:
+    """Read one QueueMember row of QueueStatus; None if it lacks what identifies a member."""
+    try:
+        state = _MEMBER_STATES.get(headers["Status"])
+        if state and headers["Paused"] == "1":
+            state = OperatorState.PAUSED
+        return MemberSeen(headers["Queue"], headers["Location"], state)
+    except KeyError:
+        return None
+
+
+def waiting_seen(headers: Headers, now: Millis) -> WaitingSeen | None:
+    """Read one QueueEntry row of QueueStatus; None if it lacks what identifies a caller."""
+    try:
+        return WaitingSeen(headers["Queue"], headers["Uniqueid"], now - int(headers["Wait"]) * SECOND)
+    except (KeyError, ValueError):
+        return None
+
+
+def _millis(timestamp: str) -> Millis:
+    written = _TIMESTAMP.fullmatch(timestamp)
+    if written is None:
+        raise ValueError("not a timestamp")
+    at = int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0"))
+    if not credible(at):
+        raise ValueError("not an instant of a call")
+    return at

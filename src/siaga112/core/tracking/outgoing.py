@@ -1,0 +1,54 @@
+"""Calls that go out: when an operator reaches a citizen, a call-back that waited is done.
+
+They are no calls of ours and get no outcome. Only a leg that the PBX itself made through the trunk
+counts, and only once it is in a bridge with somebody.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from siaga112.core.ami.events import BridgeEntered, BridgeLeft, ChannelCreated, ChannelGone, Dialled, Event
+from siaga112.core.caller_id import canonical
+from siaga112.core.model import Caller, Reached
+from siaga112.core.tracking.bridges import Bridges
+from siaga112.core.tracking.tracker import Dialplan
+
+MAX_LEGS: Final = 10_000
+"""How many outgoing legs are followed; beyond that the oldest is forgotten (its end was never told)."""
+
+
+class OutgoingCalls:
+    """Follows the legs that go out through the trunk. Feed it what the tracker is fed."""
+
+    def __init__(self, dialplan: Dialplan) -> None:
+        self._dialplan = dialplan
+        self._legs: dict[str, Caller | None] = {}
+        self._bridges = Bridges(self._legs.__contains__)
+
+    def __repr__(self) -> str:
+        return f"<OutgoingCalls: {len(self._legs)} legs>"
+
+    def feed(self, event: Event) -> Iterator[Reached]:
+        """Take one event; give whom it shows to have been reached."""
+        match event:
+            case ChannelCreated(rings=False) if event.place.context in self._dialplan.trunk_contexts:
+                self._legs[event.uid] = None
+                if len(self._legs) > MAX_LEGS:
+                    del self._legs[next(iter(self._legs))]
+            case Dialled() if event.leg in self._legs:
+                spelled = (canonical(number, self._dialplan.numbers) for number in event.numbers)
+                self._legs[event.leg] = next(filter(None, spelled), None)
+            case BridgeEntered(two_way=True):
+                if not self._bridges.holds(event.uid, event.bridge):
+                    self._bridges.leave(event.uid)
+                for leg in self._bridges.enter(event.uid, event.bridge, event.channel):
+                    if caller := self._legs[leg]:
+                        self._legs[leg] = None  # once is enough
+                        yield Reached(event.at, caller)
+            case BridgeLeft():
+                self._bridges.leave(event.uid, event.bridge)
+            case ChannelGone():
+                self._bridges.leave(event.uid)
+                self._legs.pop(event.uid, None)
+            case _:
+                pass

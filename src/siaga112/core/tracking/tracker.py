@@ -1,0 +1,525 @@
+"""The call tracker: typed events in, ended calls out.
+
+A call is keyed by the uniqueid of the channel that came in from the trunk. The tracker only collects
+facts; what they mean is decided once, by `outcome.classify`, when the call is over.
+
+One idea carries the safety of the whole: *where the caller stood when the far end hung up*. Every
+AMI channel event carries the channel's place in the dialplan (context, extension, priority). A
+hang-up counts as leaving the menu only if the menu was seen asking at exactly that place, and as leaving
+the queue only if the queue was joined at exactly that place. So a lost event can make a call
+`unknown`, but no lost event can make a prank of it: also where a dialplan runs `Queue()` inside its
+IVR context.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain, islice
+from typing import Final
+
+from siaga112.core.ami.events import (
+    NOWHERE,
+    Booted,
+    BridgeEntered,
+    BridgeLeft,
+    ChannelCreated,
+    ChannelGone,
+    ChannelRings,
+    ChannelSeen,
+    ClockSeen,
+    Dialled,
+    DialplanStep,
+    Event,
+    FarEndHungUp,
+    Interrupted,
+    OperatorConnected,
+    OperatorMarked,
+    QueueJoined,
+    QueuesSeen,
+    Resumed,
+    ShuttingDown,
+    VariableSet,
+)
+from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
+from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, InProgress, Millis, Stage
+from siaga112.core.tracking import menus
+from siaga112.core.tracking.arrivals import Arrivals, Dialplan, trunk_of
+from siaga112.core.tracking.bridges import Bridges, stem
+from siaga112.core.tracking.queue_state import Waiting
+from siaga112.core.tracking.stages import Progress
+from siaga112.core.tracking.tracked_call import WRONG_CHOICE, Live
+
+__all__ = ("Dialplan", "Tracker")
+
+QUEUE_GAVE_UP: Final = frozenset({
+    "TIMEOUT", "FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "WITHDRAW",
+})  # fmt: skip
+"""Values of QUEUESTATUS after which nobody of ours has served the caller (app_queue.c)."""
+
+ASKED_ABOUT: Final = frozenset({"SIAGA_CALLER", "SIAGA_VERDICT"})
+"""Variables that say that the dialplan asks for a verdict: by our file, or by one that only calls AGI()."""
+
+TOLD_OF: Final = frozenset({"SIAGA_HIDDEN", "SIAGA_ATTESTED"})
+"""Variables in which our dialplan says more of the number; they too are set only on a call that arrives."""
+
+DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"})
+"""Values of DIALSTATUS after which nobody of ours has served the caller (app_dial.c)."""
+
+LED_KEPT: Final = 10_000
+"""How many Local channels are remembered, with who dialled them: their ends are not told."""
+
+JOINED_KEPT: Final = 256
+"""How many joinings of a queue are kept until it is told for whom: DialBegin may come later."""
+
+CHAIN: Final = 8
+"""How many Local channels in a row are followed."""
+
+
+class Tracker:
+    """Follows every call from the trunk to its end.
+
+    Feed it events in the order in which they came. It never raises on what it is fed: AMI is a lossy
+    observation, so an odd event is counted in `anomalies` and changes nothing else.
+    """
+
+    def __init__(self, dialplan: Dialplan) -> None:
+        self._dialplan = dialplan
+        self._calls: dict[str, Live] = {}
+        self._begun: dict[str, Live] = {}
+        self._progress = Progress()
+        self._bridges = Bridges(self._calls.__contains__)
+        self._arrivals = Arrivals(dialplan)
+        self.screened: Final = self._arrivals.screened
+        self._dialled_by: dict[str, str] = {}
+        self._joined: dict[str, QueueJoined] = {}
+        self.anomalies: Counter[str] = Counter()
+        self._ahead: Millis = 0
+        self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
+            ChannelCreated: self._created,
+            ChannelRings: self._rings,
+            DialplanStep: self._step,
+            VariableSet: self._variable,
+            QueueJoined: self._queue_joined,
+            Dialled: self._dialled,
+            OperatorConnected: self._operator_connected,
+            BridgeEntered: self._bridge_entered,
+            BridgeLeft: self._bridge_left,
+            FarEndHungUp: self._far_end_hung_up,
+            ChannelGone: self._gone,
+            OperatorMarked: self._marked,
+            Booted: self._nothing,
+            ShuttingDown: self._nothing,
+            Interrupted: self._interrupted,
+            ClockSeen: self._clock_seen,
+            Resumed: self._resumed,
+            QueuesSeen: self._queues_seen,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Tracker: {len(self._calls)} calls, {len(self._bridges)} bridges>"
+
+    def renumber(self, numbers: NumberPlan) -> None:
+        """Spell callers by another plan from now on."""
+        self._dialplan = replace(self._dialplan, numbers=numbers)
+        self._arrivals.renumber(numbers)
+
+    def feed(self, event: Event) -> tuple[Call, ...]:
+        """Take one event; give the calls that it ended (nearly always none or one)."""
+        ended = self._handlers[type(event)](event)
+        return () if ended is None else tuple(ended)
+
+    def begun(self) -> list[Call]:
+        """Give the calls that began since this was last asked, as they are if their end is never seen."""
+        begun, self._begun = self._begun.values(), {}
+        return [self._unseen(replace(call, facts=[*call.facts]), call.facts[-1].at, "lost") for call in begun]
+
+    def stages(self) -> Counter[Stage]:
+        """Count the calls in progress by where they are."""
+        return self._progress.stages()
+
+    def in_progress(self, most: int) -> list[InProgress]:
+        """Give the calls in progress, with no more of the caller than a call that is over would keep.
+
+        Who waits comes first, in each stage who is there longest; not more than so many.
+        """
+        first = (self._calls[call] for call in islice(self._progress.in_order(), most))
+        return [
+            InProgress(
+                call=call.id,
+                caller=self._caller(call),
+                started=call.facts[0].at,
+                stage=call.stage,
+                since=call.since,
+                queue=call.queue.queue if call.queue else "",
+                screened=call.screened,
+            )
+            for call in first
+        ]
+
+    def waiting(self) -> Waiting:
+        """Give for each queue in which somebody waits how many do, and since when the first of them."""
+        return self._progress.waiting()
+
+    def overdue(self, queues: frozenset[str], before: Millis, most: int) -> int:
+        """Count the callers who wait in these queues since before that instant, up to `most` of them."""
+        return self._progress.overdue(queues, before, most)
+
+    def follows(self, call: CallId) -> bool:
+        """Say whether that call is in progress."""
+        return call in self._calls
+
+    @property
+    def idle(self) -> bool:
+        """Say whether nothing is being followed."""
+        return not self._calls and len(self._bridges) == 0 and len(self._arrivals) == 0
+
+    # ── the beginning ────────────────────────────────────────────────────────────────────────────
+
+    def _created(self, event: ChannelCreated) -> Iterator[Call]:
+        if held := self._calls.get(event.uid):
+            first = held.facts[0]
+            if (held.channel, first.at) == (event.channel, event.at):
+                self.anomalies["duplicate"] += 1
+                return
+            if first.kind is FactKind.ADOPTED and held.channel in {"", event.channel}:
+                self._let_go(event.uid)  # it was listed before its beginning reached us
+            else:
+                self.anomalies["uniqueid_reused"] += 1
+                yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
+        self._begun.pop(event.uid, None)
+        if call := self._arrivals.created(event):
+            self._follow(call)
+
+    def _rings(self, event: ChannelRings) -> None:
+        self._call(event.uid)
+
+    def _call(self, uid: str) -> Live | None:
+        """Give the call that this channel is; what it does proves that it arrived."""
+        call = self._calls.get(uid)
+        if call is None and (call := self._arrivals.proven(uid)):
+            self._follow(call)
+        return call
+
+    def _follow(self, call: Live) -> None:
+        if self._ahead:
+            call.note(call.facts[-1].at, FactKind.CLOCK_OFF, str(self._ahead))
+        self._calls[call.id] = self._begun[call.id] = call
+        self._progress.put(call.id, call.spot)
+
+    def _let_go(self, uid: str) -> Live | None:
+        self._progress.drop(CallId(uid))
+        return self._calls.pop(uid, None)
+
+    def _remember(self, uid: str) -> None:
+        self._begun.pop(uid, None)
+        self._arrivals.ended(uid)
+
+    # ── on the way ───────────────────────────────────────────────────────────────────────────────
+
+    def _step(self, event: DialplanStep) -> None:
+        # Of a leg too the PBX says what it executes (AppDial, before the leg is dialled): only a
+        # question proves that the channel runs a dialplan of its own.
+        call = self._call(event.uid) if menus.asks(event.application) else self._calls.get(event.uid)
+        place = event.place
+        if call is None or call.hung_up or place.context not in self._dialplan.ivr_contexts:
+            return
+        call.take_step(event)
+        if place.exten in WRONG_CHOICE and place.priority == "1":
+            call.note(event.at, FactKind.INVALID_CHOICE if place.exten == "i" else FactKind.NO_CHOICE)
+        if event.application.lower() == "hangup" or event.leads_to in self._dialplan.hangup_contexts:
+            call.ended_at = place
+        elif menus.asks(event.application) and call.stage is not Stage.IVR:
+            call.move(Stage.IVR, event.at)
+            call.note(event.at, FactKind.MENU, place.context)
+            self._progress.put(call.id, call.spot)
+
+    def _variable(self, event: VariableSet) -> None:
+        if event.channel.startswith("Local/"):
+            self._gave_up_behind(event)
+            return
+        if event.name in TOLD_OF:
+            self._told_of(event)
+            return
+        call = self._asked_about(event) if event.name in ASKED_ABOUT else self._calls.get(event.uid)
+        if call is None:
+            return
+        match event.name:
+            case "SIAGA_CALLER":
+                call.confirmed = True
+                call.withheld |= event.value != call.raw
+            case "SIAGA_REASON":
+                call.screen_reason = event.value
+            case "SIAGA_VERDICT":
+                call.screened = f"{event.value} {call.screen_reason}".strip()
+                call.note(event.at, FactKind.SCREENED, call.screened)
+            case "SIAGA_REJECTED":
+                call.note(event.at, FactKind.REJECTED, event.value)
+            case "QUEUESTATUS" if event.value in QUEUE_GAVE_UP:
+                call.note(event.at, FactKind.GAVE_UP, event.value)
+                call.queue = None
+                self._progress.put(call.id, call.spot)
+            case "DIALSTATUS" if event.value in DIAL_GAVE_UP:
+                call.note(event.at, FactKind.GAVE_UP, event.value)
+                call.dialling = None
+            case _:
+                pass
+
+    def _told_of(self, event: VariableSet) -> None:
+        call = self._call(event.uid)
+        if call and event.name == "SIAGA_HIDDEN":
+            call.hidden = event.value
+        elif call:
+            call.attested = event.value == "yes"
+
+    def _asked_about(self, event: VariableSet) -> Live | None:
+        """Give the call that the dialplan asks about, as it was before; each is counted once."""
+        call = self._call(event.uid)
+        if call:
+            self.screened.calls += not (call.confirmed or call.screened)
+        elif self._arrivals.is_known(event.uid):
+            self._arrivals.stranger_screened(event.uid)
+        elif event.name == "SIAGA_CALLER":
+            # Our dialplan screens this call, but its beginning was lost, or was not Asterisk's.
+            seen = [Fact(event.at, FactKind.ADOPTED, "screened")]
+            self._follow(Live(CallId(event.uid), "", event.value, seen))
+        return call
+
+    def _queue_joined(self, event: QueueJoined) -> None:
+        call = self._call(event.uid)
+        if call is None:
+            self._led_into_queue(event)
+            return
+        self._put_into_queue(call, event)
+        call.led_on = False
+
+    def _put_into_queue(self, call: Live, event: QueueJoined) -> None:
+        call.queue = event
+        call.stage, call.since = Stage.QUEUE, event.at
+        call.ringing = False
+        call.note(event.at, FactKind.QUEUED, event.queue)
+        self._progress.put(call.id, call.spot)
+
+    def _dialled(self, event: Dialled) -> None:
+        self._arrivals.dialled(event.leg)
+        call = self._call(event.uid)
+        if call:
+            call.dialling = event.place
+            if call.queue and call.queue.place == event.place:
+                self._connect(self._bridges.vouch(event.leg), event.at)
+        if led := stem(event.leg_channel):
+            self._dialled_by[led] = event.uid if call else stem(event.channel)
+            if len(self._dialled_by) > LED_KEPT:
+                del self._dialled_by[next(iter(self._dialled_by))]
+        call = call or self._led_by(event.channel)
+        if call and not call.ringing and not call.connected:
+            call.ringing = True
+            call.move(Stage.QUEUE, event.at)
+            call.note(event.at, FactKind.RINGING)
+            self._progress.put(call.id, call.spot)
+        for joined in [one for one in self._joined.values() if self._led_by(one.channel)]:
+            self._led_into_queue(joined)
+
+    # ── behind Local channels: `…;1` is dialled for the caller, the dialplan goes on with `…;2` ──
+
+    def _led_by(self, channel: str) -> Live | None:
+        """Give the call that is led on by this half of a Local channel."""
+        by = stem(channel) if channel.endswith(";2") else ""
+        for _ in range(CHAIN):
+            by = self._dialled_by.get(by, "")
+            if call := self._calls.get(by):
+                return call
+        return None
+
+    def _led_into_queue(self, event: QueueJoined) -> None:
+        """Put a caller into the queue into which a Local channel leads him."""
+        call = self._led_by(event.channel)
+        alone = self._bridges.lead_on(event.channel)
+        for uid in alone:
+            if self._calls[uid].on_word:
+                self._calls[uid].retract(event.at)
+        if call is None and event.channel.endswith(";2"):
+            self._joined[event.channel] = event
+            if len(self._joined) > JOINED_KEPT:
+                del self._joined[next(iter(self._joined))]
+        if call is None or call.hung_up:
+            return
+        self._joined.pop(event.channel, None)
+        self._part(alone, event.at)
+        own = call.queue if call.queue and not call.led_on else None
+        place = own.place if own else call.dialling
+        if place and not call.connected and (own is None or call.id in alone):
+            self._put_into_queue(call, replace(event, uid=call.id, place=place))
+            call.led_on = True
+
+    def _gave_up_behind(self, event: VariableSet) -> None:
+        """Note that a queue or a phone was in vain behind the caller's Local channel."""
+        call = self._led_by(event.channel)
+        if call is None or call.hung_up or call.connected:
+            return
+        if not self._bridges.joined(call.id, event.channel):
+            return
+        if event.value in {"QUEUESTATUS": QUEUE_GAVE_UP, "DIALSTATUS": DIAL_GAVE_UP}.get(event.name, ()):
+            call.note(event.at, FactKind.GAVE_UP, event.value)
+            if call.led_on:
+                call.queue, call.led_on = None, False
+            self._progress.put(call.id, call.spot)
+
+    def _operator_connected(self, event: OperatorConnected) -> None:
+        self._connect(self._bridges.vouch(event.leg), event.at)
+
+    def _bridge_entered(self, event: BridgeEntered) -> None:
+        if not event.two_way or (event.machine and event.uid not in self._calls):
+            return
+        if not self._bridges.holds(event.uid, event.bridge):
+            self._part(self._bridges.leave(event.uid), event.at)
+        self._connect(self._bridges.enter(event.uid, event.bridge, event.channel), event.at)
+
+    def _connect(self, uids: Iterable[str], at: Millis) -> None:
+        for uid in uids:
+            call = self._calls[uid]
+            if call.connected:
+                call.on_word = call.on_word and self._bridges.only_vouched(uid)
+            elif not call.hung_up:
+                call.connected = True
+                call.on_word = self._bridges.only_vouched(uid)
+                call.move(Stage.TALKING, at)
+                call.note(at, FactKind.CONNECTED)
+                self._progress.put(call.id, call.spot)
+
+    def _bridge_left(self, event: BridgeLeft) -> None:
+        self._part(self._bridges.leave(event.uid, event.bridge), event.at)
+
+    def _part(self, alone: Iterable[str], at: Millis) -> None:
+        for uid in alone:
+            call = self._calls.get(uid)
+            if call and call.connected:
+                call.connected = call.on_word = False
+                call.note(at, FactKind.PARTED)
+
+    def _marked(self, event: OperatorMarked) -> None:
+        if call := self._calls.get(event.uid):
+            call.note(event.at, FactKind.MARKED, event.mark)
+        else:
+            self.anomalies["mark_without_call"] += 1
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────
+
+    def _far_end_hung_up(self, event: FarEndHungUp) -> None:
+        call = self._calls.get(event.uid)
+        if call is None or call.hung_up:
+            return
+        call.hung_up = True
+        self._progress.put(call.id, call.spot)
+        place = event.place
+        waits = call.led_on and not call.connected
+        if event.uid in self._bridges and not waits:
+            talked = any(fact.kind is FactKind.CONNECTED for fact in call.facts)
+            call.note(event.at, FactKind.LEFT, "talking" if talked else place.context)
+        elif call.queue and call.queue.place == place:
+            call.note(event.at, FactKind.LEFT_QUEUE, call.queue.queue)
+        elif call.dialling == place:
+            call.note(event.at, FactKind.LEFT_RINGING)
+        elif call.in_menu(place):
+            call.note(event.at, FactKind.LEFT_MENU, place.context)
+        elif place.context in self._dialplan.trunk_contexts and call.stage is Stage.SCREENING:
+            call.note(event.at, FactKind.LEFT_ARRIVAL, place.context)
+        else:
+            call.note(event.at, FactKind.LEFT, place.context)
+
+    def _gone(self, event: ChannelGone) -> Iterator[Call]:
+        self._part(self._bridges.leave(event.uid), event.at)
+        call = self._let_go(event.uid)
+        if call is None:
+            self._arrivals.gone(event.uid)
+            return
+        if call.ended_at and not call.hung_up and call.in_menu(call.ended_at):
+            call.note(event.at, FactKind.MENU_HUNG_UP, event.place.context)
+        call.note(event.at, FactKind.ENDED, event.cause)
+        yield self._ended(call)
+
+    def _ended(self, call: Live) -> Call:
+        self._remember(call.id)
+        return self._as_seen(call)
+
+    def _as_seen(self, call: Live) -> Call:
+        return Call(
+            id=call.id,
+            raw_caller=kept_raw(call.raw, self._dialplan.numbers),
+            caller=self._caller(call),
+            identified=call.confirmed,
+            facts=tuple(call.facts),
+            trunk=trunk_of(call.channel),
+            attested=call.attested,
+        )
+
+    def _caller(self, call: Live) -> Caller | None:
+        """Two witnesses: the number at arrival, and what the dialplan's own cleaning left of it.
+
+        Where they ever differ the caller is withheld: a hidden presentation, or text that was made
+        to look like somebody else's number. A number that is only hidden has its own second witness, and
+        counts where the centre may judge it.
+        """
+        numbers = self._dialplan.numbers
+        if call.withheld and not (numbers.judge_hidden and call.hidden == call.raw):
+            return None
+        return canonical(call.raw, numbers)
+
+    # ── interruptions ────────────────────────────────────────────────────────────────────────────
+
+    def _interrupted(self, event: Interrupted) -> None:
+        self._arrivals.unsure()
+        for call in self._calls.values():
+            call.note(event.at, FactKind.GAP, event.cause)
+
+    def _clock_seen(self, event: ClockSeen) -> None:
+        self._ahead = event.ahead
+        for call in chain(self._calls.values(), self._arrivals.candidates()) if event.ahead else ():
+            call.note(event.at, FactKind.CLOCK_OFF, str(event.ahead))
+
+    def _resumed(self, event: Resumed) -> Iterator[Call]:
+        present = {channel.uid: channel for channel in event.channels}
+        # After a restart of the PBX a uniqueid can be another call's: the channel's name tells.
+        for uid, call in self._calls.items():
+            if uid in present and call.channel not in {"", present[uid].channel}:
+                self.anomalies["uniqueid_reused"] += 1
+                del present[uid]
+        self._part(self._bridges.keep_only(present), event.at)
+        self._bridges.forget_names()  # likewise of Local channels, which are numbered from 0 again
+        self._dialled_by.clear()
+        self._joined.clear()
+        for uid in [uid for uid in self._calls if uid not in present]:
+            yield self._end_unseen(uid, event.at, "vanished")
+        for uid, channel in present.items():
+            if uid not in self._calls and uid not in self._arrivals and self._is_caller(channel):
+                facts = [Fact(event.at, FactKind.ADOPTED, channel.place.context)]
+                stage = Stage.QUEUE if channel.application.lower() == "queue" else Stage.IVR
+                self._follow(Live(CallId(uid), channel.channel, channel.number, facts, stage))
+
+    def _queues_seen(self, event: QueuesSeen) -> None:
+        """Put into the queue whom we did not see joining it. Where he stands there is not known."""
+        for seen in event.waiting:
+            call = self._calls.get(seen.uid)
+            if call and not call.queue and not call.hung_up and call.seen_in_part():
+                self._queue_joined(
+                    QueueJoined(max(seen.since, call.facts[-1].at), seen.uid, NOWHERE, seen.queue)
+                )
+
+    def _is_caller(self, channel: ChannelSeen) -> bool:
+        if channel.uid != channel.linkedid or channel.channel.startswith("Local/"):
+            return False
+        known = self._dialplan.trunk_contexts | self._dialplan.ivr_contexts
+        return channel.place.context in known or channel.application.lower() == "queue"
+
+    def _end_unseen(self, uid: str, at: Millis, why: str) -> Call:
+        call = self._calls[uid]
+        self._let_go(uid)
+        self._remember(uid)
+        return self._unseen(call, at, why)
+
+    def _unseen(self, call: Live, at: Millis, why: str) -> Call:
+        call.note(at, FactKind.GAP, why)
+        call.note(at, FactKind.ENDED, why)
+        return self._as_seen(call)
+
+    def _nothing(self, _event: Event) -> None:
+        return

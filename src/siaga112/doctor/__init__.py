@@ -1,0 +1,135 @@
+"""What the doctor makes of what was found. To add a check: one small function, one row in a table below.
+
+A function looks at what it needs and gives lines; the tables say what that is. What needs a part that
+did not let itself be seen becomes one line "not checked".
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from siaga112.doctor import centre, dialplan, host, manager, store
+from siaga112.doctor.lines import Health, Line, unchecked, unread
+from siaga112.doctor.observations import (
+    Examined,
+    ManagerUser,
+    NotSeen,
+    PbxFiles,
+    PbxInside,
+    PbxSeen,
+    RedisSeen,
+    Shipped,
+    Wanted,
+)
+
+OF_PBX: Final[dict[str, Callable[[PbxSeen, Wanted], Iterable[Line]]]] = {
+    "PBX clock": manager.clock,
+    "AMI write class": manager.write_class,
+    "AMI reach": manager.reach,
+    "queues": centre.queues,
+}
+"""What any AMI user is shown."""
+
+OF_AMI_USER: Final[dict[str, Callable[[PbxSeen, ManagerUser, Shipped], Iterable[Line]]]] = {
+    "AMI read classes": manager.read_classes,
+    "AMI permit": manager.permitted,
+    "AMI write timeout": manager.write_timeout,
+    "AMI event filter": manager.event_filter,
+}
+"""What manager.conf, and what it includes, says of the AMI user."""
+
+OF_PBX_FILES: Final[dict[str, Callable[[PbxFiles, Wanted, Shipped], Iterable[Line]]]] = {
+    "AMI address": manager.address,
+    "AMI timestamps": manager.timestamps,
+    "operators' keys": centre.keys,
+}
+"""What else Asterisk's configuration files say."""
+
+OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], Iterable[Line]]]] = {
+    "dialplan file": dialplan.guard_file,
+    "dialplan guard": dialplan.guard,
+    "dialplan numbers": dialplan.dialled,
+    "dialplan AGI address": dialplan.agi_address,
+    "dialplan AGI bounded": dialplan.agi_bounded,
+    "dialplan AGISTATUS": dialplan.agi_status,
+    "menus": dialplan.menus,
+    "keys in queues": centre.keys_in_queues,
+}
+"""What needs `write = reporting`."""
+
+OF_REDIS: Final[dict[str, Callable[[RedisSeen, Wanted], Iterable[Line]]]] = {
+    "Redis persistence": store.persistence,
+    "Redis eviction": store.eviction,
+    "Redis rights": store.rights,
+    "Redis clock": store.clock,
+    "mode": store.mode,
+}
+
+OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
+    "prompts": centre.prompts,
+    "AGI round trip": host.agi_round_trip,
+    "daemon": host.daemon,
+    "calls followed": host.followed,
+    "state directory": host.state_dir,
+    "secrets": host.secrets,
+    "queue_log": host.queue_log,
+}
+"""What is seen from this machine."""
+
+
+_NOBODY: Final = "the PBX let nobody in"
+
+NAMES: Final = frozenset(
+    {"AMI login", "Redis", *OF_PBX, *OF_AMI_USER, *OF_PBX_FILES, *OF_PBX_INSIDE, *OF_REDIS, *OF_HOST}
+)
+"""Of all checks."""
+
+
+def diagnose(seen: Examined) -> Iterator[Line]:
+    """Judge all that was found, check by check."""
+    wanted = seen.wanted
+    pbx = seen.pbx if isinstance(seen.pbx, PbxSeen) else None
+    inside = pbx.inside if pbx else None
+    hidden = "needs an AMI user with write = reporting" if pbx else _NOBODY
+    redis = seen.redis if isinstance(seen.redis, RedisSeen) else None
+    yield from _named("AMI login", [manager.login(seen)])
+    for name, of_pbx in OF_PBX.items():
+        yield from _named(name, of_pbx(pbx, wanted) if pbx else [unchecked(_NOBODY)])
+    files = inside.files if inside else None
+    user = files.user if files else None
+    how = f"on the PBX: asterisk -rx 'manager show user {wanted.username}'"
+    for name, of_user in OF_AMI_USER.items():
+        if pbx and user:
+            yield from _named(name, of_user(pbx, user, seen.shipped))
+        elif files:
+            yield from _named(name, [unchecked(f"manager.conf does not have {wanted.username}", how)])
+        else:
+            yield from _named(name, [_unread(inside, hidden)])
+    for name, of_files in OF_PBX_FILES.items():
+        lines = of_files(files, wanted, seen.shipped) if files else [_unread(inside, hidden)]
+        yield from _named(name, lines)
+    for name, of_inside in OF_PBX_INSIDE.items():
+        if pbx and inside:
+            yield from _named(name, of_inside(pbx, inside, wanted, seen.shipped))
+        else:
+            yield from _named(name, [unchecked(hidden)])
+    yield from _named("Redis", [store.reachable(seen)])
+    for name, of_redis in OF_REDIS.items():
+        yield from _named(name, of_redis(redis, wanted) if redis else [unchecked("Redis does not answer")])
+    for name, of_host in OF_HOST.items():
+        yield from _named(name, of_host(seen))
+
+
+def _unread(inside: PbxInside | None, hidden: str) -> Line:
+    return unread() if inside else unchecked(hidden)
+
+
+def _named(name: str, lines: Iterable[Line]) -> Iterator[Line]:
+    return (replace(line, check=name) for line in lines)
+
+
+def exit_code(seen: Examined, lines: Iterable[Line]) -> int:
+    """Give 4 if the PBX or Redis cannot be reached, else 1 if anything failed, else 0."""
+    if any(isinstance(part, NotSeen) and not part.refused for part in (seen.pbx, seen.redis)):
+        return 4
+    return int(any(line.health is Health.FAIL for line in lines))

@@ -1,0 +1,119 @@
+"""The centre: queues, operators, their keys, and what callers hear."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from siaga112.doctor.lines import Line, fail, ok, unchecked, unread, warn
+from siaga112.doctor.observations import (
+    Contexts,
+    Examined,
+    PbxFiles,
+    PbxInside,
+    PbxSeen,
+    Shipped,
+    Step,
+    Wanted,
+)
+
+OPERATOR: Final = "siaga112-operator"
+"""Our context that gives an operator's leg its keys."""
+
+
+def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
+    """Look for the queues that the configuration names, and how their operators are reached."""
+    if pbx.queues is None:
+        yield unchecked("the PBX does not tell its queues (app_queue is not loaded, or it has none)")
+        return
+    for name in wanted.queues:
+        members = pbx.queues.get(name)
+        if members is None:
+            known = ", ".join(pbx.queues) or "none"
+            yield fail(
+                f"the PBX has no queue {name} (it has: {known})",
+                f"in [pbx] of {wanted.config}: queues = as in queues.conf",
+            )
+            continue
+        plain = [
+            one for one in members if one.startswith("Local/") and "/n" not in one.removeprefix("Local/")
+        ]
+        if plain:
+            yield warn(
+                f"operators of {name} as {plain[0]}: the operator's keys are lost with such a channel",
+                f"in queues.conf [{name}]: member => {plain[0]}/n",
+            )
+        else:
+            yield ok(f"queue {name}, {len(members)} operator{'' if len(members) == 1 else 's'} logged in")
+
+
+def keys(files: PbxFiles, _: Wanted, shipped: Shipped) -> Iterator[Line]:
+    """Look for the operator's keys in features.conf."""
+    missing = [name for name in shipped.keys if not files.keys.get(name)]
+    if missing:
+        yield warn(
+            f"operators cannot mark calls: features.conf [applicationmap] lacks {', '.join(missing)}",
+            "in features.conf: #include features_siaga112.conf",
+        )
+    else:
+        yield ok("the operators' keys are in features.conf")
+
+
+def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
+    """Look whether operators whom a queue connects get the keys: from the queue, or from Queue() itself."""
+    if inside.files is None:
+        yield unread()
+        return
+    for queue in wanted.queues:
+        gosub = inside.files.member_gosubs.get(queue, "")
+        context = gosub.partition(",")[0]
+        if context == OPERATOR or _gives_keys(inside.contexts, context, shipped):
+            yield ok(f"operators of {queue} get their keys: membergosub = {gosub}")
+        elif any(_queues_with_keys(step, queue) for step in _steps(inside.contexts)):
+            yield ok(f"operators of {queue} get their keys: Queue() with {OPERATOR}")
+        elif gosub:
+            yield warn(
+                f"operators of {queue} have no keys to mark calls: membergosub = {gosub} gives them none",
+                f"in extensions.conf [{context}], before Return(): same => n,Gosub({OPERATOR},s,1)",
+            )
+        else:
+            yield warn(
+                f"operators of {queue} have no keys to mark calls: queues.conf [{queue}] has no membergosub",
+                f"in queues.conf [{queue}]: membergosub = {OPERATOR} "
+                "(then on the PBX: asterisk -rx 'queue reload all')",
+            )
+
+
+def _gives_keys(contexts: Contexts, context: str, shipped: Shipped) -> bool:
+    here = _steps({context: contexts[context]}) if context in contexts else ()
+    return any(OPERATOR in step.data or any(key in step.data for key in shipped.keys) for step in here)
+
+
+def _queues_with_keys(step: Step, queue: str) -> bool:
+    return (
+        step.application.lower() == "queue" and step.data.partition(",")[0] == queue and OPERATOR in step.data
+    )
+
+
+def _steps(contexts: Contexts) -> Iterator[Step]:
+    return (step for context in contexts.values() for steps in context.extensions.values() for step in steps)
+
+
+def prompts(seen: Examined) -> Iterator[Line]:
+    """Look for our prompts among Asterisk's sounds."""
+    missing = seen.host.missing_prompts
+    if missing is None:
+        yield unchecked(
+            "Asterisk's sounds are not on this machine, or not for us to read",
+            "on the PBX: ls /usr/share/asterisk/sounds/id/siaga112 "
+            "(siaga112 files sounds --to /usr/share/asterisk/sounds)",
+        )
+        return
+    for language, names in missing.items():
+        if names:
+            folder = seen.pbx.inside.data_dir if isinstance(seen.pbx, PbxSeen) and seen.pbx.inside else ""
+            yield warn(
+                f"Asterisk lacks {len(names)} of our prompts in {language}: {names[0]}"
+                + (", …" if len(names) > 1 else ""),
+                f"siaga112 files sounds --to {folder}/sounds",
+            )
+        else:
+            yield ok(f"our prompts in {language} are there")

@@ -1,0 +1,180 @@
+"""The dialplan: whether callers are asked about, in time, and so that a dead daemon costs them nothing."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from siaga112.core.tracking.menus import ASKING
+from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.doctor.observations import Contexts, PbxInside, PbxSeen, Shipped, Step, Wanted
+from siaga112.doctor.walk import GUARD, entries, matches, route
+
+DEFAULT_AGI: Final = "agi://127.0.0.1:4573/screen"
+AGI_PORT: Final = 4573
+BOUND_SECONDS: Final = 5
+"""The longest that a caller may have to wait for a daemon that does not answer."""
+
+_INCLUDE: Final = (
+    "in extensions.conf: #include extensions_siaga112.conf (siaga112 files asterisk --to /etc/asterisk)"
+)
+_GUARD_LINE: Final = "same => n,Gosub(siaga112-screen,s,1)"
+_IF_ASKS: Final = re.compile(rf"[?:]\s*({'|'.join(sorted(ASKING))})\(", re.IGNORECASE)
+_BOUND: Final = re.compile(r"TIMEOUT\(absolute\)=(\d+)")
+
+
+def guard_file(_: PbxSeen, inside: PbxInside, __: Wanted, shipped: Shipped) -> Iterator[Line]:
+    """Compare extensions_siaga112.conf, as it is loaded, with the one of this version."""
+    if GUARD not in inside.contexts:
+        yield fail(f"the dialplan has no context [{GUARD}]", _INCLUDE)
+        return
+    for name, ours in shipped.contexts.items():
+        theirs = inside.contexts[name].extensions if name in inside.contexts else {}
+        for exten, steps in ours.extensions.items():
+            if different := _first_difference(steps, theirs.get(exten, ())):
+                yield warn(
+                    f"extensions_siaga112.conf is not the one of this version: [{name}] {exten},{different}",
+                    "siaga112 files asterisk --to /etc/asterisk --diff; then on the PBX: "
+                    "asterisk -rx 'dialplan reload'",
+                )
+                return
+    yield ok("extensions_siaga112.conf is loaded, as this version ships it")
+
+
+def _first_difference(ours: tuple[Step, ...], theirs: tuple[Step, ...]) -> str:
+    for number in range(max(len(ours), len(theirs))):
+        mine = ours[number] if number < len(ours) else None
+        other = theirs[number] if number < len(theirs) else None
+        if mine != other:
+            return f"{number + 1} is {other or 'missing'}"
+    return ""
+
+
+def guard(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
+    """Follow calls from the trunks' contexts: each must be asked about before it is answered."""
+    for context in wanted.trunk_contexts:
+        if context not in inside.contexts:
+            yield fail(
+                f"the dialplan has no trunk context [{context}]",
+                f"in [pbx] of {wanted.config}: trunk_contexts = the context of your trunks (pjsip.conf)",
+            )
+            continue
+        extens = list(wanted.numbers) or entries(inside.contexts, context)
+        routes = {exten: route(inside.contexts, context, exten) for exten in extens}
+        yield _judge(context, routes={e: (r.guarded, r.answered) for e, r in routes.items()}, wanted=wanted)
+
+
+def _judge(context: str, routes: dict[str, tuple[bool, str]], wanted: Wanted) -> Line:
+    line = f"in [{context}], before Answer() and the menu: {_GUARD_LINE}"
+    open_ = [exten for exten, (guarded, _) in routes.items() if not guarded]
+    late = [(exten, answered) for exten, (guarded, answered) in routes.items() if guarded and answered]
+    if len(open_) == len(routes):
+        return fail(f"calls in [{context}] are let in without asking: nothing leads to {GUARD}", line)
+    if open_ and wanted.numbers:
+        return fail(f"calls to {', '.join(open_)} in [{context}] are let in without asking", line)
+    if open_:
+        return warn(
+            f"calls to {_few(open_)} in [{context}] are let in without asking",
+            f"{line}; or, if these are not 112: in [pbx] of {wanted.config}: numbers = those that are",
+        )
+    if late:
+        exten, answered = late[0]
+        return warn(
+            f"calls in [{context}] may come to {answered} before they are asked about ({exten}): "
+            "who is rejected then has been answered, and charged",
+            line,
+        )
+    return ok(f"calls in [{context}] are asked about before they are answered")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004
+
+
+def agi_address(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
+    """Compare where the dialplan asks with where the daemon listens."""
+    url = inside.agi or DEFAULT_AGI
+    at = urlsplit(url)
+    line = f"in extensions.conf [globals]: SIAGA_AGI=agi://{wanted.agi_host}:{wanted.agi_port}/screen"
+    try:
+        port = at.port or AGI_PORT
+    except ValueError:
+        port = 0
+    if at.scheme != "agi" or at.path != "/screen":
+        yield fail(f"the dialplan asks {url}, which is not ours", line)
+    elif port != wanted.agi_port:
+        yield fail(f"the dialplan asks {url}, but [agi] port is {wanted.agi_port}", line)
+    else:
+        yield ok(f"the dialplan asks {url}")
+
+
+def agi_bounded(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
+    """Look at each AGI() that asks us: a daemon that accepts and says nothing must not hold a caller."""
+    asked = False
+    for name, exten, before, step in _asks_us(inside.contexts, wanted):
+        asked = True
+        bounds = [int(found[1]) for earlier in before if (found := _BOUND.search(earlier.data))]
+        if not bounds or bounds[-1] > BOUND_SECONDS or "T" not in inside.contexts[name].extensions:
+            yield fail(
+                f"[{name}] {exten},{step.priority} {step} waits for ever for a daemon that does not answer",
+                f"in [{name}], in place of it: {_GUARD_LINE}",
+            )
+            return
+    yield ok("AGI() is bounded by the guard") if asked else unchecked("no AGI() asks us", _INCLUDE)
+
+
+def _asks_us(contexts: Contexts, wanted: Wanted) -> Iterator[tuple[str, str, tuple[Step, ...], Step]]:
+    marks = ("${SIAGA_", f":{wanted.agi_port}/", f":{AGI_PORT}/", "/screen")
+    for name, context in contexts.items():
+        for exten, steps in context.extensions.items():
+            for index, step in enumerate(steps):
+                if step.application.lower() == "agi" and any(mark in step.data for mark in marks):
+                    yield name, exten, steps[:index], step
+
+
+def agi_status(_: PbxSeen, inside: PbxInside, __: Wanted, ___: Shipped) -> Iterator[Line]:
+    """Look whether AGISTATUS decides anything on a call's way: it says SUCCESS to silence."""
+    for name, context in sorted(inside.contexts.items()):
+        for exten, steps in context.extensions.items():
+            for step in steps:
+                if "AGISTATUS" in step.data:
+                    yield fail(
+                        f"[{name}] {exten},{step.priority} goes by AGISTATUS: SUCCESS even after silence",
+                        f"in [{name}]: without that; after Gosub(siaga112-screen,s,1) go on as for any call",
+                    )
+                    return
+    yield ok("AGISTATUS decides nothing")
+
+
+def menus(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
+    """Look for the menus that the configuration names."""
+    for name in wanted.ivr_contexts:
+        line = f"in [pbx] of {wanted.config}: ivr_contexts = where your menu asks"
+        context = inside.contexts.get(name)
+        if context is None:
+            yield fail(
+                f"the dialplan has no menu context [{name}]: who gives up in the menu is unknown", line
+            )
+        elif not any(_asks_for_key(step) for steps in context.extensions.values() for step in steps):
+            yield warn(f"nothing in [{name}] asks for a key (Background, Read, WaitExten)", line)
+        else:
+            yield ok(f"the menu asks in [{name}]")
+
+
+def _asks_for_key(step: Step) -> bool:
+    application = step.application.lower()
+    return application in ASKING or (application == "execif" and _IF_ASKS.search(step.data) is not None)
+
+
+def dialled(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
+    """Look whether the numbers that are said to be ours can be dialled at all."""
+    names = [name for context in wanted.trunk_contexts for name in entries(inside.contexts, context)]
+    for number in wanted.numbers:
+        if not any(name == number or (name.startswith("_") and matches(name, number)) for name in names):
+            yield warn(
+                f"no trunk context takes calls for {number}",
+                f"in [pbx] of {wanted.config}: numbers = as your trunk delivers them",
+            )
+            return
+    if wanted.numbers:
+        yield ok(f"trunk contexts take calls for {', '.join(wanted.numbers)}")

@@ -1,0 +1,136 @@
+"""An examination of the whole installation: wires settings, our own files and what looks into each part."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.url import masked
+from siaga112.adapters.scrape import MetricsPage
+from siaga112.app import ami_address, held_off, redis_url
+from siaga112.core.model import Mode
+from siaga112.doctor.looking import (
+    ami as ami_examination,
+)
+from siaga112.doctor.looking import (
+    daemon as daemon_examination,
+)
+from siaga112.doctor.looking import (
+    host as host_examination,
+)
+from siaga112.doctor.looking import (
+    redis as redis_examination,
+)
+from siaga112.doctor.observations import (
+    Examined,
+    FollowedSeen,
+    HostSeen,
+    NotSeen,
+    PbxSeen,
+    RedisSeen,
+    Shipped,
+    Wanted,
+)
+from siaga112.doctor.walk import parse
+from siaga112.settings.schema import Settings
+from siaga112.shipped import catalogue as share
+from siaga112.top.watching import ProbeError
+
+
+async def examine(settings: Settings, config: Path) -> Examined:
+    """Look at everything, within 10 s, and change nothing."""
+    wanted, ours = _wanted(settings, config), shipped()
+    (pbx, host), redis, agi, daemon, followed = await asyncio.gather(
+        _pbx_and_host(settings, config, ours),
+        _redis(settings),
+        daemon_examination.ask_for_verdict(settings.agi.host, settings.agi.port),
+        daemon_examination.ask_readiness(f"http://{settings.metrics.host}:{settings.metrics.port}/readyz"),
+        _followed(settings),
+    )
+    return Examined(wanted, ours, pbx, redis, agi, daemon, followed, host)
+
+
+async def _followed(settings: Settings) -> FollowedSeen | NotSeen:
+    """Read the page of the half that follows calls, and of the one that is asked where it runs apart."""
+    host, site = settings.metrics.host, settings.site
+    pages = [MetricsPage(host, port, site) for port in (settings.metrics.port, settings.metrics.screen_port)]
+    tracking, screening = await asyncio.gather(*(page.followed() for page in pages), return_exceptions=True)
+    if isinstance(tracking, ProbeError):
+        return NotSeen(str(tracking))
+    if isinstance(tracking, BaseException):
+        raise tracking
+    # The counts can be compared only if whoever follows was there before the first question.
+    if isinstance(screening, FollowedSeen) and screening.started >= tracking.started:
+        return replace(tracking, asked=max(tracking.asked, screening.asked))
+    return tracking
+
+
+async def _pbx_and_host(
+    settings: Settings, config: Path, ours: Shipped
+) -> tuple[PbxSeen | NotSeen, HostSeen]:
+    pbx = await ami_examination.examine(
+        ami_address(settings),
+        ami_examination.Sought(
+            keys=tuple(ours.keys),
+            queues=tuple(settings.pbx.queues),
+            contexts=(*ours.contexts, *settings.pbx.trunk_contexts, *settings.pbx.ivr_contexts),
+        ),
+    )
+    host = host_examination.examine(
+        config=config,
+        state_dir=settings.state_dir,
+        queue_log=settings.pbx.queue_log,
+        data_dir=pbx.inside.data_dir if isinstance(pbx, PbxSeen) and pbx.inside else "",
+        prompts=share.prompts(),
+    )
+    return pbx, host
+
+
+async def _redis(settings: Settings) -> RedisSeen | NotSeen:
+    client = connect(redis_url(settings))
+    try:
+        return await redis_examination.examine(client, settings.site)
+    finally:
+        await client.aclose()
+
+
+def _wanted(settings: Settings, config: Path) -> Wanted:
+    pbx, metrics = settings.pbx, settings.metrics
+    return Wanted(
+        config=str(config),
+        ami=f"{settings.ami.host}:{settings.ami.port}",
+        ami_host=settings.ami.host,
+        username=settings.ami.username,
+        secret=settings.ami.secret.get_secret_value(),
+        trunk_contexts=tuple(pbx.trunk_contexts),
+        numbers=tuple(pbx.numbers),
+        ivr_contexts=tuple(pbx.ivr_contexts),
+        queues=tuple(pbx.queues),
+        queue_log=pbx.queue_log,
+        agi_host=settings.agi.host,
+        agi_port=settings.agi.port,
+        deadline=settings.agi.deadline_ms,
+        metrics=f"http://{metrics.host}:{metrics.port}/metrics",
+        redis=masked(settings.redis.url.get_secret_value()),
+        embedded=settings.embedded_redis,
+        state_dir=str(settings.state_dir),
+        mode=settings.mode,
+        held=Mode.OFF if held_off(settings) else None,
+    )
+
+
+def shipped() -> Shipped:
+    """Read what our own files say."""
+    return Shipped(
+        contexts=parse(share.text("asterisk/extensions_siaga112.conf")),
+        filters=_values(share.text("asterisk/manager.d/siaga112.conf"), "eventfilter = "),
+        keys={
+            line.partition("=>")[0].strip(): line.partition("=>")[2].strip()
+            for line in share.text("asterisk/features_siaga112.conf").splitlines()
+            if line.startswith("siaga112-")
+        },
+    )
+
+
+def _values(text: str, beginning: str) -> tuple[str, ...]:
+    return tuple(line.removeprefix(beginning) for line in text.splitlines() if line.startswith(beginning))

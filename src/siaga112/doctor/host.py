@@ -1,0 +1,142 @@
+"""The daemon and the files on its machine."""
+
+from collections.abc import Iterator
+
+from siaga112.core.tracking.arrivals import OTHER
+from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.doctor.observations import AgiSeen, DaemonSeen, Examined, FollowedSeen
+
+UNSEEN_CALLS = 5
+"""So many calls may be asked about and not be seen: the last ones before this moment, or a gap's."""
+
+UNSEEN_SHARE = 0.2
+"""And such a part of all: as the alert has it."""
+
+_START = "systemctl start siaga112 (or: siaga112 run)"
+
+
+def agi_round_trip(seen: Examined) -> Iterator[Line]:
+    """Ask as the dialplan asks, for a caller who withholds the number: the answer must be ALLOW, and soon."""
+    wanted, agi = seen.wanted, seen.agi
+    where = f"agi://{wanted.agi_host}:{wanted.agi_port}/screen"
+    if not isinstance(agi, AgiSeen):
+        yield fail(f"{where} gives no verdict: {agi.why}", _START)
+    elif agi.stranger:
+        yield fail(
+            f"{where} is answered by a process of the user {agi.stranger}, who then controls every call",
+            f"ss -ltnp 'sport = {wanted.agi_port}' shows it; end it, then: "
+            "systemctl enable --now siaga112-screen.socket",
+        )
+    elif agi.variables.get("SIAGA_VERDICT") != "ALLOW":
+        yield fail(
+            f"{where} does not answer as siaga112 does",
+            f"in [agi] of {wanted.config}: host and port of ours",
+        )
+    elif agi.took > wanted.deadline:
+        yield fail(
+            f"{where} took {agi.took} ms, more than [agi] deadline_ms {wanted.deadline}",
+            "on its machine: look for what takes its time (top, iostat)",
+        )
+    else:
+        reason = agi.variables.get("SIAGA_REASON", "")
+        yield ok(f"{where}: ALLOW {reason} in {max(agi.took, 1)} ms")
+
+
+def daemon(seen: Examined) -> Iterator[Line]:
+    """Ask the daemon how it is."""
+    wanted, found = seen.wanted, seen.daemon
+    if not isinstance(found, DaemonSeen):
+        if isinstance(seen.agi, AgiSeen):
+            yield fail(
+                f"{wanted.metrics} does not answer, though verdicts come: {found.why}",
+                f"in [metrics] of {wanted.config}: host and port, as in your prometheus.yml",
+            )
+        else:
+            yield fail(f"the daemon is not running: {wanted.metrics} {found.why}", _START)
+    elif waiting := [name for name, ready in found.parts.items() if not ready]:
+        yield warn(
+            f"the daemon waits for {', '.join(waiting)}", "journalctl -u siaga112: its last lines say why"
+        )
+    else:
+        yield ok(f"the daemon runs, {' and '.join(found.parts)} ready: {wanted.metrics}")
+
+
+def followed(seen: Examined) -> Iterator[Line]:
+    """Look whether calls that were asked about came to the ledger, and if not, in which context they came."""
+    wanted, found = seen.wanted, seen.followed
+    if not isinstance(found, FollowedSeen):
+        yield unchecked("the daemon's metrics do not answer")
+        return
+    for context, count in found.unfollowed.items():
+        if context == OTHER:
+            yield warn(
+                f"{count} more came in further contexts",
+                "put these right first: the next ones are then named",
+            )
+            continue
+        contexts = ", ".join(f'"{name}"' for name in (*wanted.trunk_contexts, context))
+        yield warn(
+            f"{count} screened call{'' if count == 1 else 's'} came in [{context}], which is no trunk's "
+            "context here: they are in no ledger",
+            f"in [pbx] of {wanted.config}: trunk_contexts = [{contexts}] "
+            "(not if only your own phones call from there)",
+        )
+    unseen = found.asked - found.seen
+    if unseen > UNSEEN_CALLS and unseen > found.asked * UNSEEN_SHARE:
+        yield warn(
+            f"{unseen} of {found.asked} calls that were asked about are not in the PBX's events: "
+            "they are in no ledger",
+            f"is {wanted.ami} the PBX that asks? if so, on it: "
+            f"asterisk -rx 'manager show user {wanted.username}' (read classes, eventfilter as shipped)",
+        )
+    elif not found.unfollowed:
+        yield ok("every call that was asked about since the daemon began is followed")
+
+
+def state_dir(seen: Examined) -> Iterator[Line]:
+    """Look whether the outbox and the embedded Redis can be kept."""
+    wanted, host = seen.wanted, seen.host
+    if host.state_dir:
+        yield fail(
+            f"{wanted.state_dir}: {host.state_dir}",
+            f"install -d -o siaga112 -m 700 {wanted.state_dir} (and: runuser -u siaga112 -- siaga112 doctor)",
+        )
+    elif host.state_dir_open:
+        yield warn(
+            f"{wanted.state_dir} holds callers' numbers, and every user of this machine may look in",
+            f"chmod 700 {wanted.state_dir}",
+        )
+    else:
+        yield ok(f"{wanted.state_dir} is ours to read and write")
+    if host.damaged:
+        yield warn(
+            f"what was there at a start was damaged, and set aside: {', '.join(host.damaged)}",
+            "restore Redis from a backup if blocks or calls are missing (siaga112 blocks); look at the disk "
+            "(dmesg); then remove it",
+        )
+
+
+def secrets(seen: Examined) -> Iterator[Line]:
+    """Look whether the file with our secrets is for everybody to read."""
+    config = seen.wanted.config
+    if seen.host.readable_secret:
+        yield fail(
+            f"{config} holds a secret, and everybody may read it",
+            f"chown root:siaga112 {config}; chmod 640 {config}",
+        )
+    else:
+        yield ok("no secret is for everybody to read")
+
+
+def queue_log(seen: Examined) -> Iterator[Line]:
+    """Look whether the PBX's queue_log can settle what AMI did not show."""
+    wanted = seen.wanted
+    if seen.host.queue_log:
+        yield fail(
+            f"[pbx] queue_log {wanted.queue_log}: {seen.host.queue_log}",
+            f"usermod -aG asterisk siaga112; chmod g+r {wanted.queue_log}",
+        )
+    elif wanted.queue_log:
+        yield ok(f"{wanted.queue_log} can be read")
+    else:
+        yield ok("[pbx] queue_log is not used: calls that a gap hid stay unknown")

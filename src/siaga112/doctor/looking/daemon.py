@@ -1,0 +1,90 @@
+"""The running daemon, seen from outside as Asterisk and Prometheus see it."""
+
+import asyncio
+import os
+import pwd
+import re
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from siaga112.core.agi import DOCTOR
+from siaga112.core.model import SECOND
+from siaga112.doctor.observations import AgiSeen, DaemonSeen, NotSeen
+from siaga112.reasons import plainly
+
+SECONDS: Final = 3.0
+
+_REQUEST: Final = (
+    "agi_network: yes\nagi_network_script: screen\nagi_request: agi://siaga112-doctor/screen\n"
+    f"agi_uniqueid: {DOCTOR}\nagi_callerid: unknown\nagi_callingpres: 32\n\n"
+)
+_LISTENING: Final = "0A"
+"""TCP_LISTEN in /proc/net/tcp."""
+_SET: Final = re.compile(r'SET VARIABLE (\w+) "([^"]*)"')
+
+
+async def ask_for_verdict(host: str, port: int) -> AgiSeen | NotSeen:
+    """Ask as Asterisk does, for a caller who withholds the number: one verdict is counted, nobody judged."""
+    began = time.perf_counter()
+    variables: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(SECONDS):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(_REQUEST.encode())
+                while line := (await reader.readline()).decode("utf-8", "replace").strip():
+                    if found := _SET.fullmatch(line):
+                        variables[found[1]] = found[2]
+                    writer.write(b"200 result=1\n")
+            finally:
+                writer.close()
+    except TimeoutError:
+        return NotSeen(f"no verdict within {SECONDS:g} s")
+    except OSError as error:
+        return NotSeen(plainly(error))
+    except ValueError:
+        return NotSeen("answers, but not as siaga112 does")
+    took = round((time.perf_counter() - began) * SECOND)
+    return AgiSeen(variables, took, stranger(port))
+
+
+def stranger(port: int, ours: Collection[str] = ("root", "siaga112")) -> str:
+    """Name the user who listens there on this machine, unless it is one of ours or who asks; else ''.
+
+    The kernel tells everybody whose each socket is (proc(5), net/tcp); on another machine nobody is seen.
+    """
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/net/{table}").read_text("utf-8").splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] != _LISTENING or int(fields[1].rpartition(":")[2], 16) != port:
+                continue
+            uid = int(fields[7])
+            try:
+                name = pwd.getpwuid(uid).pw_name
+            except KeyError:
+                name = str(uid)
+            if uid != os.geteuid() and name not in ours:
+                return name
+    return ""
+
+
+async def ask_readiness(url: str) -> DaemonSeen | NotSeen:
+    """Read `/readyz`."""
+    patience = aiohttp.ClientTimeout(total=SECONDS)
+    try:
+        async with aiohttp.ClientSession(timeout=patience) as session, session.get(url) as answer:
+            parts = await answer.json()
+            return DaemonSeen({str(name): bool(ready) for name, ready in parts.items()})
+    except TimeoutError:
+        return NotSeen(f"no answer within {SECONDS:g} s")
+    except aiohttp.ClientConnectorError as error:
+        return NotSeen(plainly(error.os_error))
+    except (aiohttp.ClientError, ValueError, AttributeError):
+        return NotSeen("answers, but not as siaga112 does")

@@ -1,0 +1,245 @@
+"""The AMI user and manager.conf: what we may see, and how fast."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from siaga112.core.model import SECOND
+from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.doctor.observations import Examined, ManagerUser, PbxFiles, PbxSeen, Shipped, Wanted
+
+CLASSES: Final = {
+    "system": "FullyBooted and Shutdown: whether the PBX restarted",
+    "call": "Newchannel, Hangup, bridges: no call is seen at all",
+    "agent": "QueueCallerJoin, AgentConnect: no queue is seen",
+    "user": "SiagaMark: no operator's mark is seen",
+    "dialplan": "VarSet, Newexten: no verdict and no menu is seen",
+}
+"""The read classes that the call tracker needs, and what is lost without each."""
+
+RIGHT: Final = "reporting"
+NEVER: Final = frozenset(
+    ("Originate", "Command", "Redirect", "Hangup", "GetConfig", "UpdateConfig", "ModuleLoad", "DBPut")
+)
+"""Actions that no right of ours opens; seen where the files with the user's classes are not."""
+
+REACH: Final = {
+    "func_realtime": "ends Asterisk with one question",
+    "func_sorcery": "reads the passwords of the trunks",
+    "func_config": "reads Asterisk's files, with the secrets of others",
+}
+"""Modules that let Getvar, which comes with `reporting`, go beyond the calls, and what it does then."""
+
+SECRET_LENGTH: Final = 16
+"""From which on a secret is not guessed from the answer to a challenge: `openssl rand -hex 16` makes 32."""
+
+ENOUGH_MILLIS: Final = 1_000
+"""A write timeout from which on a busy moment does not cost the connection."""
+
+CLOCK_WARN: Final = SECOND
+CLOCK_FAIL: Final = 30 * SECOND
+
+_TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
+"""What Asterisk takes for true (utils.c, `ast_true`)."""
+
+_USER_FILE: Final = "manager.d/siaga112.conf"
+
+
+def login(seen: Examined) -> Line:
+    """Say whether the PBX lets us in."""
+    wanted, pbx = seen.wanted, seen.pbx
+    if isinstance(pbx, PbxSeen):
+        if wanted.secret == "change-me":  # noqa: S105 - the one that everybody knows
+            return warn(
+                f"Asterisk {pbx.version} at {wanted.ami} lets us in with the secret that we ship",
+                f"in {_USER_FILE} and in [ami] of {wanted.config}: another secret",
+            )
+        if len(wanted.secret) < SECRET_LENGTH:
+            return warn(
+                f"Asterisk {pbx.version} at {wanted.ami} lets us in with a secret of {len(wanted.secret)} "
+                "characters, which can be guessed",
+                f"in {_USER_FILE} and in [ami] of {wanted.config}: another secret (openssl rand -hex 16)",
+            )
+        return ok(f"Asterisk {pbx.version} at {wanted.ami}, as {wanted.username}")
+    if pbx.refused:
+        return fail(
+            f"{wanted.ami} refuses {wanted.username}: {pbx.why}",
+            f"in [ami] of {wanted.config}: username and secret as in {_USER_FILE} "
+            "(then on the PBX: asterisk -rx 'manager reload')",
+        )
+    return fail(
+        f"the PBX does not answer at {wanted.ami}: {pbx.why}",
+        "in manager.conf [general]: enabled = yes, bindaddr = 127.0.0.1; "
+        f"in [ami] of {wanted.config}: host and port as there",
+    )
+
+
+def clock(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
+    """Compare the PBX's clock, which times the calls, with ours, which ends the blocks."""
+    if pbx.ahead is None:
+        yield unchecked("the PBX does not tell its time")
+    else:
+        yield compared("the PBX's", pbx.ahead)
+
+
+def compared(whose: str, ahead: int) -> Line:
+    """Judge how far another machine's clock is from ours."""
+    found = f"{whose} clock is {abs(ahead) / SECOND:.1f} s {'ahead of' if ahead > 0 else 'behind'} ours"
+    remedy = "on both machines: apt install chrony (or systemctl enable --now systemd-timesyncd)"
+    if abs(ahead) >= CLOCK_FAIL:
+        return fail(found, remedy)
+    return warn(found, remedy) if abs(ahead) >= CLOCK_WARN else ok(f"{whose} clock agrees with ours")
+
+
+def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
+    """Look for `reporting`, for CoreShowChannels; anything more is not needed."""
+    line = f"in {_USER_FILE} [siaga112]: write = {RIGHT}"
+    user = pbx.inside.files.user if pbx.inside and pbx.inside.files else None
+    if pbx.inside is None:
+        yield fail(
+            f"the user lacks the write class {RIGHT}: siaga112 cannot ask what is going on, and waits",
+            line,
+        )
+    elif not user and (may := pbx.actions & NEVER):
+        yield warn(f"the user may more than siaga112 needs: {', '.join(sorted(may))}", line)
+    elif more := (user.write if user else frozenset()) - {RIGHT}:
+        yield warn(f"the user may more than siaga112 needs: write = {', '.join(sorted(more))}", line)
+    else:
+        yield ok(f"write = {RIGHT}" + (", nothing more" if user else ""))
+
+
+def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
+    """Name each read class that is missing, and what is lost without it."""
+    line = f"in {_USER_FILE} [siaga112]: read = {','.join(CLASSES)}"
+    missing = [] if "all" in user.read else [name for name in CLASSES if name not in user.read]
+    for name in missing:
+        yield fail(f"the user lacks the read class {name} ({CLASSES[name]})", line)
+    if not missing and not pbx.booted:
+        yield warn(
+            "the user has its read classes in the file, but FullyBooted did not come",
+            "on the PBX: asterisk -rx 'manager reload'",
+        )
+    elif more := user.read - CLASSES.keys():
+        yield warn(f"the user is told more than siaga112 needs: read = {', '.join(sorted(more))}", line)
+    elif not missing:
+        yield ok(f"read = {','.join(CLASSES)}")
+
+
+def permitted(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
+    """Look from where the user is let in: it should be the daemon's machine alone."""
+    line = (
+        f"in {_USER_FILE} [siaga112]: deny = 0.0.0.0/0.0.0.0, "
+        "and permit = the daemon's address/255.255.255.255"
+    )
+    wide = [one for one in user.permit if _is_wide(one)]
+    if user.acl:
+        yield unchecked(f"acl = {user.acl} decides", f"on the PBX: asterisk -rx 'acl show {user.acl}'")
+    elif not any(_is_all(one) for one in user.deny):
+        yield warn("the user is let in from every machine: nothing denies it", line)
+    elif wide:
+        yield warn(f"the user is let in from more than one machine: permit = {wide[0]}", line)
+    else:
+        yield ok(f"permit = {', '.join(user.permit)}")
+
+
+def _is_all(lines: str) -> bool:
+    return any(one.strip() in {"0.0.0.0/0", "0.0.0.0/0.0.0.0"} for one in lines.split(","))
+
+
+def _is_wide(lines: str) -> bool:
+    try:
+        networks = [ip_network(one.strip(), strict=False) for one in lines.split(",")]
+    except ValueError:
+        return True
+    return any(one.num_addresses > 1 and not one.is_loopback for one in networks)
+
+
+def reach(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
+    """Look what whoever has our secret can do by Getvar."""
+    loaded = pbx.inside.reach if pbx.inside else frozenset()
+    if pbx.inside is None:
+        yield unchecked(f"needs an AMI user with write = {RIGHT}")
+    elif loaded is None:
+        yield unchecked(
+            "Asterisk's function IFMODULE is missing", "on the PBX: asterisk -rx 'module show like func_'"
+        )
+    elif not loaded:
+        yield ok("Getvar reads the calls' variables, and no file")
+    for name in (name for name in REACH if name in (loaded or ())):
+        first = "when nothing else is left to do here, " if name == "func_config" else ""
+        yield warn(
+            f"whoever has our AMI secret {REACH[name]}: {name}.so is loaded",
+            f"{first}in modules.conf: noload = {name}.so (at once: asterisk -rx 'module unload {name}.so')"
+            ", if your dialplan does without it",
+        )
+
+
+def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
+    """Look how long the PBX waits for us before it cuts us off."""
+    text = user.write_timeout
+    millis = int(text) if text.isdigit() else 100
+    if millis < ENOUGH_MILLIS:
+        yield warn(
+            f"writetimeout is {millis} ms{'' if text else ', the default'}: "
+            "a busy moment costs the connection, and its events",
+            f"in {_USER_FILE} [siaga112]: writetimeout = 5000",
+        )
+    else:
+        yield ok(f"writetimeout = {millis}")
+
+
+def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Line]:
+    """Compare the event filter with ours: without one all comes, with another something may not."""
+    has = user.filters
+    lacking = [one for one in shipped.filters if one not in has]
+    added = [one for one in has if one not in shipped.filters]
+    copy = (
+        f"in {_USER_FILE} [siaga112]: the eventfilter lines that we ship "
+        "(siaga112 files asterisk --to /etc/asterisk --diff)"
+    )
+    if not has:
+        yield warn("no event filter: the PBX sends 100 to 180 events a call, not 10 to 15", copy)
+    elif [one for one in lacking if not one.startswith("!")]:
+        yield fail(f"the event filter keeps events from us: it lacks {lacking[0]}", copy)
+    elif lacking or added:
+        yield warn(
+            f"the event filter is not ours: {'lacks' if lacking else 'has'} {(lacking or added)[0]}", copy
+        )
+    else:
+        yield ok(f"{len(has)} eventfilter lines, as we ship them")
+
+
+def address(files: PbxFiles, wanted: Wanted, _: Shipped) -> Iterator[Line]:
+    """Look whether the AMI, which is not encrypted, can be reached from further away than need be."""
+    bound = files.bind_address
+    if not _is_every(bound):
+        yield ok(f"bindaddr = {bound}")
+    else:
+        how = f"= {bound}" if bound else "is not set"
+        yield warn(
+            f"the AMI listens on every address of the PBX: bindaddr {how}",
+            f"in manager.conf [general]: bindaddr = {_numeric(wanted.ami_host)} "
+            "(then on the PBX: asterisk -rx 'manager reload')",
+        )
+
+
+def _is_every(bound: str) -> bool:
+    try:
+        return ip_address(bound.strip("[]") or "::").is_unspecified
+    except ValueError:  # a name
+        return False
+
+
+def _numeric(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def timestamps(files: PbxFiles, _: Wanted, __: Shipped) -> Iterator[Line]:
+    """Look whether events carry the PBX's own time."""
+    if files.timestamps.lower() in _TRUE:
+        yield ok("timestampevents = yes")
+    else:
+        yield warn(
+            "events carry no time of the PBX's: calls are timed by their arrival here",
+            "in manager.conf [general]: timestampevents = yes",
+        )

@@ -1,0 +1,96 @@
+"""Redis: whether what we keep there stays, and whether nobody else's data is within our reach."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from siaga112.core.model import Mode
+from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.doctor.manager import compared
+from siaga112.doctor.observations import Examined, RedisSeen, Wanted
+
+_ACL = "in redis-acl.conf: this user as `siaga112 acl` prints it"
+OTHERS: Final = "siaga112:{another-site}:mode"
+"""A key of ours, but of no site of this user's."""
+_GRANT = "in redis-acl.conf: add +info +time for this user"
+
+
+def reachable(seen: Examined) -> Line:
+    """Say whether Redis answers."""
+    wanted, redis = seen.wanted, seen.redis
+    if isinstance(redis, RedisSeen):
+        return ok(f"Redis answers: {wanted.redis}")
+    if wanted.embedded:
+        return fail(
+            f"the embedded Redis in {wanted.state_dir} does not answer: {redis.why}",
+            "systemctl start siaga112 (or: siaga112 run), as the same user",
+        )
+    return fail(f"{wanted.redis}: {redis.why}", f"in [redis] of {wanted.config}: url")
+
+
+def persistence(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
+    """Look whether blocks and strikes outlive a restart of Redis."""
+    if redis.servers is None:
+        yield unchecked("the user may not ask INFO", _GRANT)
+    elif any(server.last_write_failed for server in redis.servers):
+        yield fail("Redis could not write its data to disk", "on its machine: df -h; then redis.conf: dir")
+    elif not all(server.append_only for server in redis.servers):
+        yield warn(
+            "Redis keeps no append-only file: a restart loses what came after its last snapshot, or all",
+            "in redis.conf: appendonly yes (at once: redis-cli CONFIG SET appendonly yes)",
+        )
+    else:
+        yield ok("append-only file, written without error")
+
+
+def eviction(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
+    """Look whether Redis throws blocks away when its memory is full."""
+    if redis.servers is None:
+        yield unchecked("the user may not ask INFO", _GRANT)
+        return
+    line = "in redis.conf: maxmemory-policy noeviction"
+    for server in redis.servers:
+        if server.eviction != "noeviction" and server.memory_limit:
+            yield fail(f"Redis throws blocks away when its memory is full: {server.eviction}", line)
+            return
+        if server.eviction != "noeviction":
+            yield warn(f"maxmemory-policy is {server.eviction}: a maxmemory would throw blocks away", line)
+            return
+    yield ok("nothing is evicted")
+
+
+def rights(redis: RedisSeen, wanted: Wanted) -> Iterator[Line]:
+    """Compare what the user may with what siaga112 does."""
+    if wanted.embedded:
+        yield ok("the embedded Redis is ours alone")
+        return
+    if redis.lacking:
+        yield fail(f"the user may not do what siaga112 does: {', '.join(redis.lacking)}", _ACL)
+    others = [words for words in redis.excessive or () if OTHERS in words]
+    if others:
+        yield warn("the user opens the keys of other sites too, and their callers' numbers", _ACL)
+    if more := [words for words in redis.excessive or () if words not in others]:
+        yield warn(f"the user may do what siaga112 never does: {', '.join(more)}", _ACL)
+    if redis.lacking is None:
+        yield unchecked("Redis before 7 does not tell what a user may", "compare redis-acl.conf by eye")
+    elif not (redis.lacking or redis.excessive):
+        yield ok("the user may do what siaga112 does, and nothing else")
+
+
+def clock(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
+    """Compare Redis's clock, which expires records, with ours."""
+    yield (
+        compared("Redis's", redis.ahead)
+        if redis.ahead is not None
+        else unchecked("the user may not ask TIME", _GRANT)
+    )
+
+
+def mode(redis: RedisSeen, wanted: Wanted) -> Iterator[Line]:
+    """Tell the mode."""
+    match Mode.OFF if Mode.OFF in {wanted.mode, wanted.held} else redis.mode or wanted.mode:
+        case Mode.OBSERVE:
+            yield ok("observe: nobody is rejected yet (siaga112 mode enforce begins to)")
+        case Mode.ENFORCE:
+            yield ok("enforce: blocked callers are rejected")
+        case Mode.OFF:
+            yield warn("off: every call goes through, no strikes are given", "siaga112 mode observe")

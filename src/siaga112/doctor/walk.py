@@ -1,0 +1,162 @@
+"""Dialplans as data: reading our own file, and following a call through somebody else's."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from siaga112.doctor.observations import Context, Contexts, Step
+
+GUARD: Final = "siaga112-screen"
+
+ANSWERING: Final = frozenset({"answer", "background", "read", "queue", "dial", "record", "voicemail"})
+"""Applications that answer a call, or ask a caller something: the guard must stand before them."""
+
+SPECIAL: Final = frozenset({"h", "i", "t", "T", "o", "a", "e", "fax", "failed", "hangup"})
+"""Extensions at which no call begins."""
+
+_DEPTH: Final = 100
+_EXTEN: Final = re.compile(r"(exten|same)\s*=>\s*(.*)")
+_PRIORITY: Final = re.compile(r"(\w+)(?:\(([\w-]+)\))?")
+
+
+def parse(text: str) -> Contexts:
+    """Read an extensions.conf of the plain form that we ship: exten, same, n and labels."""
+    contexts: dict[str, dict[str, list[Step]]] = {}
+    context = exten = ""
+    for raw in text.splitlines():
+        line = re.sub(r"(?<!\\);.*", "", raw).replace(r"\;", ";").strip()
+        if line.startswith("["):
+            context = line.strip("[]")
+            contexts[context] = {}
+        elif match := _EXTEN.fullmatch(line):
+            words, rest = match.groups()
+            if words == "exten":
+                exten, _, rest = rest.partition(",")
+            priority, _, call = rest.partition(",")
+            _, label = _numbered(priority)
+            steps = contexts[context].setdefault(exten.strip(), [])
+            application, _, data = call.partition("(")
+            steps.append(Step(len(steps) + 1, label, application.strip(), data.removesuffix(")")))
+    return {
+        name: Context({exten: tuple(steps) for exten, steps in extensions.items()})
+        for name, extensions in contexts.items()
+    }
+
+
+def _numbered(priority: str) -> tuple[str, str]:
+    match = _PRIORITY.fullmatch(priority.strip())
+    return (match[1], match[2] or "") if match else (priority, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a call goes: whether it is asked about, and what had answered it by then ('' for nothing)."""
+
+    guarded: bool
+    answered: str = ""
+
+
+def entries(contexts: Contexts, context: str) -> list[str]:
+    """Name the extensions at which a call may begin in a context."""
+    names = dict.fromkeys(name for seen in _family(contexts, context) for name in seen.extensions)
+    return [name for name in names if name not in SPECIAL]
+
+
+def route(contexts: Contexts, context: str, exten: str) -> Route:
+    """Follow a call from a context's extension to the guard, along every branch that the dialplan has."""
+    return _follow(contexts, _Place(context, exten), Route(guarded=False), set(), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    context: str
+    exten: str
+    priority: str = "1"
+
+
+def _follow(contexts: Contexts, place: _Place, so_far: Route, seen: set[_Place], depth: int) -> Route:
+    if place in seen or depth > _DEPTH:
+        return so_far
+    seen.add(place)
+    for step in _steps(contexts, place):
+        if _asks(step):
+            return replace(so_far, guarded=True)
+        if _answers(step) and not so_far.answered:
+            so_far = replace(so_far, answered=str(step))
+        for target in _targets(step, place):
+            so_far = _follow(contexts, target, so_far, seen, depth + 1)
+            if so_far.guarded:
+                return so_far
+        if step.application.lower() in {"goto", "hangup", "return"}:
+            break
+    return so_far
+
+
+def _asks(step: Step) -> bool:
+    return step.application.lower() in {"gosub", "gosubif", "execif"} and GUARD in step.data
+
+
+def _answers(step: Step) -> bool:
+    name = step.application.lower()
+    return name in ANSWERING or (name == "playback" and "noanswer" not in step.data)
+
+
+def _targets(step: Step, place: _Place) -> Iterator[_Place]:
+    match step.application.lower():
+        case "goto" | "gosub":
+            named = [step.data]
+        case "gotoif" | "gosubif":
+            named = step.data.rpartition("?")[2].split(":")
+        case "macro":
+            named = [f"macro-{step.data.partition(',')[0]},s,1"]
+        case _:
+            named = []
+    for name in named:
+        parts = [part.strip() for part in name.partition("(")[0].split(",")]
+        parts = [part.replace("${EXTEN}", place.exten) for part in parts]
+        if name.strip() and "$" not in "".join(parts):
+            yield _Place(*[place.context, place.exten][: 3 - len(parts)], *parts[-3:])
+
+
+def leads_to(name: str, context: Context) -> set[str]:
+    """Name the contexts into which a call may go from this one."""
+    targets = {
+        target.context
+        for exten, steps in context.extensions.items()
+        for step in steps
+        for target in _targets(step, _Place(name, exten))
+    }
+    return targets | set(context.includes)
+
+
+def _steps(contexts: Contexts, place: _Place) -> tuple[Step, ...]:
+    for context in _family(contexts, place.context):
+        for name, steps in context.extensions.items():
+            if name == place.exten or (name.startswith("_") and matches(name, place.exten)):
+                for index, step in enumerate(steps):
+                    if place.priority in {str(step.priority), step.label}:
+                        return steps[index:]
+    return ()
+
+
+def _family(contexts: Contexts, name: str) -> Iterator[Context]:
+    """Give a context and all that it includes, each once."""
+    names = [name]
+    for one in names:  # grows while we go
+        if one in contexts:
+            yield contexts[one]
+            names += [included for included in contexts[one].includes if included not in names]
+
+
+_CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", ".": ".+", "!": ".*"}
+
+
+def matches(pattern: str, exten: str) -> bool:
+    """Say whether an extension's name with `_` (extensions.conf's patterns) matches a dialled number."""
+    regex = "".join(
+        part if part.endswith("]") and part != "]" else _CLASSES.get(part.upper(), re.escape(part))
+        for part in re.findall(r"\[[^\]\[]+\]|.", pattern.removeprefix("_"))
+        if part != "-"
+    )
+    return re.fullmatch(regex, exten) is not None

@@ -1,0 +1,67 @@
+"""Retention: what nobody touches must age all the same.
+
+A record whose end is known expires by itself; one that lasts (a block for good, the allow list, an open
+proposal, a call-back) is looked at from time to time, and what is too old in it goes.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from siaga112.core.changes import Change, replacement
+from siaga112.core.model import Caller, Millis
+from siaga112.core.policy import PolicyRules, prune
+from siaga112.service.ports import Store, StoreBrokenError, StoreDownError, Written
+from siaga112.service.recording import write
+
+EVERY_SECONDS: Final = 6 * 3_600.0
+PAUSE_SECONDS: Final = 0.001
+"""Between two callers: with a million on the lists, no verdict may feel it."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Prunes the records that do not expire by themselves."""
+
+    store: Store
+    rules: PolicyRules
+    clock: Callable[[], Millis]
+
+    async def run(self) -> None:
+        """Look through them, for ever."""
+        while True:
+            try:
+                changed = await self.prune()
+            except (StoreDownError, StoreBrokenError) as error:
+                _log.warning("pruning_put_off", detail=str(error))
+            else:
+                _log.info("pruned", records=changed)
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def prune(self) -> int:
+        """Look through them once; say how many had something too old."""
+        now = self.clock()
+        changed = 0
+        await self.store.tidy(now)
+        async for caller in self.store.listed():
+            try:
+                changed += await self._prune(caller, now)
+            except StoreDownError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one record that cannot be read must not keep the others
+                _log.error("not_pruned", detail=str(error))
+            await asyncio.sleep(PAUSE_SECONDS)
+        return changed
+
+    async def _prune(self, caller: Caller, now: Millis) -> bool:
+        record, version = await self.store.load(caller)
+        kept = prune(record, now, self.rules)
+        if kept == record and version:
+            return False
+        # Without a version it has expired by itself: the lists do not know yet.
+        return await write(self.store, Change(replacement(kept, version, now, self.rules))) is Written.DONE

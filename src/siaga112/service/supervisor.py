@@ -1,0 +1,383 @@
+"""What people decide, and what they ask: the supervisor's desk. Each method is one command.
+
+Whatever changes something leaves a line in the audit trail: who, when, what and why.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from siaga112.core import changes as books
+from siaga112.core import decisions, durations, policy
+from siaga112.core.changes import Change
+from siaga112.core.mode import Switch, in_force, later
+from siaga112.core.model import (
+    Allow,
+    Block,
+    Caller,
+    CallerRecord,
+    CallId,
+    Deed,
+    Entry,
+    Level,
+    Lift,
+    Mark,
+    Millis,
+    Mode,
+    Origin,
+    Outcome,
+    Report,
+    Screening,
+)
+from siaga112.core.policy import PolicyRules
+from siaga112.service.ports import Store
+from siaga112.service.recording import update, write
+
+SITE = "site"
+"""The subject of a deed that concerns everybody."""
+
+
+OFF_NEEDS_A_REASON = (
+    "mode off needs a reason, for whoever finds the line without screening: "
+    'siaga112 mode off --reason "what happened"'
+)
+
+OFF_IS_CONFIGURED = (
+    'the configuration says mode = "off", which comes before every switch: '
+    "set another mode there and reload the daemon (SIGHUP) first"
+)
+
+
+class RefusedError(Exception):
+    """What was asked cannot be done; one line that says why and what can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that is held on a caller: the record, the ledger's rows, the audit trail's lines."""
+
+    record: CallerRecord
+    entries: Sequence[Entry]
+    deeds: Sequence[Deed]
+    switch: Deed | None = None
+    """Who switched the site to the mode that is in force, if anybody did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Acts on the store in the name of `by`, at the time that `clock` gives."""
+
+    store: Store
+    rules: PolicyRules
+    configured_mode: Mode
+    clock: Callable[[], Millis]
+    by: str
+    held_off: Callable[[], bool] = lambda: False
+    """Says whether the switch that needs nobody is there, on this machine."""
+
+    # ── the site ─────────────────────────────────────────────────────────────────────────────────
+
+    async def mode(self) -> Mode:
+        """Give the mode in force at the site."""
+        stored = await self.store.switched()
+        return in_force(self.configured_mode, stored, held_off=self.held_off())
+
+    async def set_mode(self, mode: Mode, reason: str = "", at: Millis = 0) -> None:
+        """Switch the whole site; daemons follow within a second. Off needs a reason.
+
+        `at`: not earlier than then, if somebody knows of a switch that the store may have lost.
+        """
+        if mode is Mode.OFF and not reason.strip():
+            raise RefusedError(OFF_NEEDS_A_REASON)
+        if mode is not Mode.OFF and self.configured_mode is Mode.OFF:
+            raise RefusedError(OFF_IS_CONFIGURED)
+        at = at or self.clock()
+        while True:
+            stored = await self.store.switched()
+            if stored and (stored.mode, stored.at, stored.by, stored.reason) == (mode, at, self.by, reason):
+                return  # a daemon of this machine has told the store already
+            switch = Switch(mode, later(at, stored), self.by, reason)
+            if await self.store.switch(switch):
+                break
+        was = in_force(self.configured_mode, stored)
+        deed = Deed(switch.at, self.by, "mode", SITE, f"{was} → {mode}", reason)
+        await write(self.store, Change(deed=deed))
+
+    async def audit(self, since: Millis, until: Millis) -> Sequence[Deed]:
+        """Give what people did in that time, oldest first."""
+        return await self.store.deeds(since, until)
+
+    # ── the lists ────────────────────────────────────────────────────────────────────────────────
+
+    async def block(
+        self, caller: Caller, span: Millis | None, reason: str, *, shorten: bool = False
+    ) -> Block:
+        """Block a caller for a span, or permanently (None); give the block that this added.
+
+        It settles what is proposed. Of two blocks the later end holds, unless this one is to `shorten` it.
+        """
+        if span is not None and not 0 < span <= durations.LONGEST:
+            raise RefusedError("a block lasts 100 years at most (or is permanent)")
+        now = self.clock()
+        block = Block(
+            level=Level.PERMANENT if span is None else Level.TEMPORARY,
+            since=now,
+            until=None if span is None else now + span,
+            origin=Origin.MANUAL,
+            reason=reason,
+            by=self.by,
+        )
+
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            self._require_not_allowed(before)
+            new, held = after.blocks[-1] if after.blocks else None, before.block_at(now)
+            if new is None or not decisions.same(new, block):  # only `shorten` may add nothing
+                why = "ends no later than that" if held else "is not there"
+                raise RefusedError(f"the block on {caller} {why}: nothing to shorten (leave out --shorten)")
+            details = [str(block.level)]
+            details += ["shortened"] if shorten else []
+            details += ["a longer one stays in force"] if _outlasted(after, new) else []
+            details += ["what was proposed is settled"] if self._settled(after, now) else []
+            deed = self._deed("block", caller, ", ".join(details), reason)
+            return Change(deed=deed, tallies=(books.imposed(new),))
+
+        change = decisions.shorten if shorten else decisions.impose
+        _, after = await self._change(caller, lambda held: change(held, block), told)
+        return after.blocks[-1]
+
+    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> Block | None:
+        """Lift all blocks in force, as a mistake if they were one, and dismiss what is proposed.
+
+        Strikes before this are forgiven. Give the block that held; None if one was only proposed.
+        """
+        lifting = Lift(self.clock(), self.by, reason, mistake=mistake)
+
+        def told(_: CallerRecord, after: CallerRecord) -> Change:
+            lifted, dismissed = _lifted(after, lifting), self._settled(after, lifting.at)
+            if lifted is None and not dismissed:
+                raise RefusedError(f"{caller} is not blocked")
+            details = [str(lifted.level)] if lifted else []
+            details += ["a mistake"] if lifted and mistake else []
+            details += ["what was proposed is dismissed"] if dismissed else []
+            return Change(deed=self._deed("unblock", caller, ", ".join(details), reason))
+
+        try:
+            _, after = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
+        except RefusedError:
+            await self._strike_off(caller)
+            raise
+        return _lifted(after, lifting)
+
+    def _settled(self, record: CallerRecord, at: Millis) -> bool:
+        """Say whether a proposal was decided by us then. Asked of what is written: the same each time."""
+        return any(
+            held.decided and (held.decided.at, held.decided.by) == (at, self.by) for held in record.proposals
+        )
+
+    async def _strike_off(self, caller: Caller) -> None:
+        """End what lists and replicas still say of a caller whose record somebody has deleted by hand."""
+        record, version = await self.store.load(caller)
+        if not version:
+            await write(self.store, Change(books.replacement(record, version, self.clock(), self.rules)))
+
+    async def allow(self, caller: Caller, reason: str) -> Allow | None:
+        """Put a caller on the allow list; give the place there that this one replaces, if any."""
+        entry = Allow(self.clock(), self.by, reason)
+
+        def told(_: CallerRecord, after: CallerRecord) -> Change:
+            detail = "what was proposed is dismissed" if self._settled(after, entry.at) else ""
+            return Change(deed=self._deed("allow", caller, detail, reason))
+
+        before, _ = await self._change(caller, lambda held: decisions.allow(held, entry), told)
+        return before.allow
+
+    async def disallow(self, caller: Caller) -> None:
+        """Take a caller off the allow list."""
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            if before.allow is None:
+                raise RefusedError(f"{caller} is not on the allow list")
+            return Change(deed=self._deed("disallow", caller))
+
+        await self._change(caller, decisions.disallow, told)
+
+    async def confirm(self, caller: Caller, reason: str) -> Block:
+        """Impose the block that was proposed."""
+        decision = Lift(self.clock(), self.by, reason)
+
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            self._require_proposal(before, decision)
+            self._require_not_allowed(before)
+            block = after.blocks[-1]
+            return Change(
+                deed=self._deed("confirm", caller, block.level, reason), tallies=(books.imposed(block),)
+            )
+
+        _, after = await self._change(caller, lambda held: decisions.confirm(held, decision), told)
+        return after.blocks[-1]
+
+    async def dismiss(self, caller: Caller, reason: str) -> None:
+        """Say no to the block that was proposed; misuses before this are forgiven."""
+        decision = Lift(self.clock(), self.by, reason)
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            self._require_proposal(before, decision)
+            return Change(deed=self._deed("dismiss", caller, "", reason))
+
+        await self._change(caller, lambda held: decisions.dismiss(held, decision), told)
+
+    @staticmethod
+    def _require_proposal(record: CallerRecord, decision: Lift) -> None:
+        if record.proposed is None and all(held.decided != decision for held in record.proposals):
+            raise RefusedError(f"no block is proposed for {record.caller} (see: siaga112 blocks --proposed)")
+
+    @staticmethod
+    def _require_not_allowed(record: CallerRecord) -> None:
+        if record.allow:
+            raise RefusedError(
+                f"{record.caller} is on the allow list, which comes before every block; "
+                f"first: siaga112 disallow {record.caller}"
+            )
+
+    async def called_back(self, caller: Caller, reason: str) -> int:
+        """Take a caller off the call-back list; say how many calls that were."""
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            if not before.missed:
+                raise RefusedError(f"{caller} does not wait for a call-back")
+            return Change(deed=self._deed("called back", caller, f"{_times(before)} calls", reason))
+
+        before, _ = await self._change(caller, lambda held: decisions.reach(held, self.clock()), told)
+        return _times(before)
+
+    # ── marks ────────────────────────────────────────────────────────────────────────────────────
+
+    async def last_answered(self, caller: Caller) -> CallId:
+        """Give the last call of a caller that an operator answered."""
+        for call in reversed(await self.store.calls_of(caller)):
+            entry = await self.store.entry(call)
+            if entry and entry.finding.outcome is Outcome.ANSWERED:
+                return call
+        raise RefusedError(f"no answered call of {caller} in the ledger")
+
+    async def mark(self, call: CallId, mark: Mark, note: str = "") -> Entry:
+        """Set the operator's mark afterwards; a correction takes the strike and its blocks back."""
+        entry = await self.store.entry(call)
+        if entry is None:
+            raise RefusedError(f'no call "{call}" in the ledger (list them with: siaga112 calls)')
+        if entry.finding.outcome is not Outcome.ANSWERED:
+            raise RefusedError(
+                f"call {call} was {entry.finding.outcome}; only an answered call can be marked"
+            )
+        finding = replace(entry.finding, mark=mark)
+        strike = policy.strike_for(finding, self.rules) if await self.mode() is not Mode.OFF else None
+        now = self.clock()
+        was = entry.finding.mark
+        deed = self._deed("mark", call, f"{was} → {mark}" if was else mark, note)
+        change = Change(entry=Entry(finding, strike=False), deed=deed, tallies=(f"marks:{mark}",))
+        caller = finding.call.caller
+        if caller is None:
+            await write(self.store, change)
+            return Entry(finding, strike=False)
+        taken = Lift(self.clock(), self.by, f"call {call} was marked {mark}", forgives=False, mistake=True)
+
+        def marked(record: CallerRecord) -> CallerRecord:
+            _require_remembered(record, entry)
+            if mark is Mark.GENUINE:
+                record = decisions.add_report(record, Report(call, finding.call.ended))
+            else:
+                record = decisions.withdraw_report(record, call)
+            if strike:
+                return decisions.restore_strike(record, strike, self.rules, now=now)
+            if any(held.call == call for held in record.strikes):
+                record = decisions.take_back_strike(record, call, taken)
+            return record
+
+        def row(after: CallerRecord) -> Entry:
+            return Entry(finding, strike=any(held.call == call for held in after.strikes))
+
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            counted = (*change.tallies, *books.tallies(before, after, finding))
+            return replace(change, entry=row(after), tallies=counted)
+
+        _, after = await self._change(caller, marked, told)
+        return row(after)
+
+    # ── what is held ─────────────────────────────────────────────────────────────────────────────
+
+    async def record(self, caller: Caller) -> CallerRecord:
+        """Give the caller's record."""
+        return (await self.store.load(caller))[0]
+
+    async def verdict(self, caller: Caller) -> Screening:
+        """Give the verdict that the caller would get now."""
+        return policy.verdict(await self.store.standing(caller), await self.mode(), self.clock(), self.rules)
+
+    async def held(self, caller: Caller) -> Held:
+        """Give all that is held on a caller."""
+        calls = await self.store.calls_of(caller)
+        entries = [entry for call in calls if (entry := await self.store.entry(call))]
+        deeds = await self.store.deeds(0, self.clock() + 1)
+        mine = [deed for deed in deeds if deed.subject == caller or deed.subject in calls]
+        switches = [deed for deed in deeds if deed.action == "mode" and deed.subject == SITE]
+        return Held(await self.record(caller), entries, mine, switches[-1] if switches else None)
+
+    async def subject(self, caller: Caller) -> Held:
+        """Give all that is held on a caller, and note that somebody has looked."""
+        held = await self.held(caller)
+        await self._write("subject", caller)
+        return held
+
+    async def forget(self, caller: Caller, reason: str, spelled: re.Pattern[str]) -> Held:
+        """Erase all that is held on a caller, and calls of nobody with a number so spelled; give what it was.
+
+        The ledger's rows stay without the caller, so that the figures of the past still add up; the
+        audit trail keeps only that somebody was forgotten.
+        """
+        held = await self.held(caller)
+        rows = 0
+        while not await self.store.erase(caller, self.clock(), rows):
+            calls = await self.store.calls_of(caller)
+            for call in calls:
+                if entry := await self.store.entry(call):
+                    await write(self.store, Change(entry=books.without_caller(entry)))
+            rows = len(calls)
+        for entry in await self.store.nobodys(spelled, self.clock()):
+            await write(self.store, Change(entry=books.without_caller(entry)))
+        await self.store.erase_deeds(caller)
+        await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
+        return held
+
+    async def _change(
+        self,
+        caller: Caller,
+        change: Callable[[CallerRecord], CallerRecord],
+        also: Callable[[CallerRecord, CallerRecord], Change],
+    ) -> tuple[CallerRecord, CallerRecord]:
+        return await update(self.store, caller, change, self.clock(), self.rules, also=also)
+
+    def _deed(self, action: str, subject: str, detail: str = "", reason: str = "") -> Deed:
+        return Deed(self.clock(), self.by, action, subject, detail, reason)
+
+    async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
+        await write(self.store, Change(deed=self._deed(action, subject, detail, reason)))
+
+
+def _require_remembered(record: CallerRecord, entry: Entry) -> None:
+    if entry.finding.call.started <= record.forgotten:
+        call = entry.finding.call.id
+        raise RefusedError(f"the caller of call {call} has been forgotten meanwhile; mark it again")
+
+
+def _times(record: CallerRecord) -> int:
+    return len(record.missed) + record.dropped.missed
+
+
+def _outlasted(record: CallerRecord, block: Block) -> bool:
+    return any(decisions.outlasts(held, block) for held in record.blocks)
+
+
+def _lifted(record: CallerRecord, lifting: Lift) -> Block | None:
+    """Give the block that a lift ended; of several the one that would have ended last."""
+    lifted = [block for block in record.blocks if block.lifted == lifting]
+    return max(lifted, key=lambda block: (block.until is None, block.until or 0), default=None)

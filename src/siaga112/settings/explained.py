@@ -1,0 +1,78 @@
+"""The configuration as the daemon understands it, and what in it does not fit together."""
+
+import json
+
+from siaga112.adapters.redis.url import masked
+from siaga112.core import durations
+from siaga112.core.model import Level
+from siaga112.core.policy import PolicyRules
+from siaga112.settings.schema import Settings
+
+
+def explain(config: Settings) -> tuple[str, list[str]]:
+    """Write the configuration as TOML with secrets masked; list what looks like a mistake."""
+    lines = []
+    sections = []
+    dumped = config.model_dump(mode="json", exclude_none=True)
+    dumped["redis"]["url"] = masked(config.redis.url.get_secret_value())
+    for section, name in (("ami", "secret"), ("privacy", "caller_key")):
+        dumped[section][name] = "***" if dumped[section][name] else ""
+    for key, value in dumped.items():
+        if isinstance(value, dict):
+            sections += ["", f"[{key}]", *(f"{name} = {_toml(inner)}" for name, inner in value.items())]
+        else:
+            lines.append(f"{key} = {_toml(value)}")
+    return "\n".join([*lines, *sections, "", *_policy(config.policy_rules())]), _doubts(config)
+
+
+def _policy(rules: PolicyRules) -> list[str]:
+    last = {"automatic": ["for good"], "proposed": ["for good, once a supervisor confirms"], "never": []}
+    ladder = " → ".join([*(durations.spell(span) for span in rules.temporary), *last[rules.permanent]])
+    counted = ", ".join(
+        name if weight == 1 else f"{name} counts {weight:g}"
+        for name, weight in rules.weights.items()
+        if weight
+    )
+    if (rules.unattested, rules.several_trunks) != (1, 1):
+        counted += (
+            f"; unattested times {rules.unattested:g}, over several trunks times {rules.several_trunks:g}"
+        )
+    thresholds = ", ".join(map(str, rules.thresholds))
+    window = durations.spell(rules.window)
+    further = (
+        f"{rules.repeat} more within {durations.spell(rules.memory)} of a block: the next step"
+        if len(rules.thresholds) == 1
+        else "each threshold its step"
+    )
+    return [
+        f"# policy in force: more than {thresholds} misuses within {window} ({counted})",
+        f"# blocks: {ladder}; {further}",
+        f"# treatment: {', '.join(f'{level} {rules.treatment[level]}' for level in Level)}",
+    ]
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(inner)}" for name, inner in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _doubts(config: Settings) -> list[str]:
+    doubts = []
+    if not config.ami.secret.get_secret_value():
+        doubts.append("[ami] secret is empty: siaga112 run needs it (SIAGA112_AMI__SECRET)")
+    both = set(config.pbx.trunk_contexts) & set(config.pbx.ivr_contexts)
+    if both:
+        doubts.append(f"[pbx] {', '.join(sorted(both))} is both a trunk and an IVR context")
+    if (config.agi.host, config.agi.port) == (config.metrics.host, config.metrics.port):
+        doubts.append("[agi] and [metrics] have the same host and port")
+    rules = config.policy_rules()
+    if max(rules.window, rules.memory) > rules.keep:
+        doubts.append(
+            "[policy] window or memory is longer than [privacy] keep_strikes: strikes go before they count"
+        )
+    if rules.window > config.privacy.keep_calls:
+        doubts.append(
+            "[policy] window is longer than [privacy] keep_calls: a block could outlive its evidence"
+        )
+    return doubts

@@ -1,0 +1,86 @@
+"""Printing: JSON for scripts, tables for people, colours only on a terminal."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from siaga112.terminal.rows import Row
+
+
+class _Console(Console):
+    """rich's console, which leaves it to the commands what a reader that has enough means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def console(width: int, file: TextIO | None = None) -> Console:
+    """Make what to print on: as wide as the terminal, and in colour; else of that width, and plain."""
+    made = _Console(file=file, highlight=False)
+    return made if made.is_terminal else _Console(file=file, highlight=False, width=width, no_color=True)
+
+
+def as_json(value: object) -> None:
+    """Print one JSON value."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def as_json_list(values: Iterable[object]) -> None:
+    """Print a JSON list as its values come, which `as_json` would hold all at once."""
+    typer.echo("[", nl=False)
+    between = "\n"
+    for value in values:
+        text = json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")
+        typer.echo(f"{between}  {text}", nl=False)
+        between = ",\n"
+    typer.echo("]" if between == "\n" else "\n]")
+
+
+def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bool) -> None:
+    """Print rows as a list of objects for scripts, or as a table."""
+    if json:
+        as_json(rows)
+    else:
+        table(rows, columns, empty)
+
+
+def table(rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
+    """Print rows as a table; without a terminal as wide as its content, for `grep` and `less`."""
+    if not rows:
+        typer.echo(empty)
+        return
+    shown = Table(
+        *(column.replace("_", " ") for column in columns), box=None, header_style="bold", pad_edge=False
+    )
+    for row in rows:
+        shown.add_row(*(Text(_cell(row[column])) for column in columns))
+    console(200).print(shown)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.1f}"
+        case list():
+            return str(len(value))
+        case _:
+            return printable(str(value))
+
+
+def plain(text: str) -> None:
+    """Print a line that quotes what somebody else wrote."""
+    typer.echo(printable(text))
+
+
+def printable(text: str) -> str:
+    """Replace control characters, as caller-supplied text may carry: a terminal must not obey them."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

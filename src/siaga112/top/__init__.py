@@ -1,0 +1,1 @@
+"""The live screen: what it looks at, and how it is drawn."""

@@ -1,0 +1,238 @@
+"""The two lists of `siaga112 top`, the calls in progress and the last ones, in what room there is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from siaga112.core.caller_id import masked
+from siaga112.core.model import (
+    SECOND,
+    Caller,
+    Entry,
+    FactKind,
+    InProgress,
+    Millis,
+    Outcome,
+    Stage,
+    Verdict,
+)
+from siaga112.terminal.tables import printable
+from siaga112.top.watching import Frame
+
+MEDIUM: Final = 64
+"""From this width on the small tables stand side by side."""
+
+LAST_ON_PAPER: Final = 15
+"""How many calls are listed where there is no height."""
+
+STAGES: Final = {Stage.QUEUE: "yellow", Stage.TALKING: "green", Stage.IVR: "cyan", Stage.SCREENING: ""}
+
+OUTCOMES: Final = {
+    Outcome.ANSWERED: "answered",
+    Outcome.ABANDONED: "abandoned",
+    Outcome.UNSERVED: "unserved",
+    Outcome.IVR_PRANK: "IVR-prank",
+    Outcome.BLOCKED: "blocked",
+    Outcome.UNKNOWN: "unknown",
+}
+
+BAD: Final = "bold red"
+DIM: Final = "dim"
+
+
+def clock(at: Millis, frame: Frame) -> str:
+    """Spell when, in the site's zone."""
+    return f"{datetime.fromtimestamp(at / SECOND, UTC).astimezone(frame.zone):%H:%M:%S}"
+
+
+def age(span: Millis) -> str:
+    """Spell how long: `0:07`, `12:30`, `1:02:03`, `3 d`."""
+    seconds = max(0, span) // SECOND
+    minutes, hours = seconds // 60, seconds // 3_600
+    if hours >= 48:  # noqa: PLR2004 - two days
+        return f"{hours // 24} d"
+    return f"{hours}:{minutes % 60:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A titled part: its lines, and how many they are."""
+
+    title: str
+    lines: Sequence[RenderableType]
+    height: int
+
+    def drawn(self, width: int) -> Group:
+        """Draw it under its title."""
+        title = Text(f"{self.title} ", "bold", no_wrap=True, overflow="ellipsis")
+        title.append("─" * max(0, width - title.cell_len), DIM)
+        title.truncate(width)
+        return Group(title, *self.lines)
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """A column. Where there is no room, that of the highest rank is cut, down to `least`, then left out."""
+
+    title: str
+    rank: int
+    cells: Sequence[Text]
+    right: bool = False
+    least: int = 1_000
+
+    @property
+    def width(self) -> int:
+        return max(len(self.title), *(cell.cell_len for cell in self.cells))
+
+
+def _table(columns: Sequence[_Column], width: int) -> Table:
+    gap = 2 if width >= MEDIUM else 1
+    shown = {column: column.width for column in columns}
+    while (excess := sum(shown.values()) + gap * (len(shown) - 1) - width) > 0 and len(shown) > 1:
+        last = max(shown, key=lambda column: column.rank)
+        if shown[last] - excess >= last.least:
+            shown[last] -= excess
+        else:
+            del shown[last]
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style=DIM, show_edge=False)
+    for column, room in shown.items():
+        table.add_column(
+            column.title,
+            width=room,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if column.right else "left",
+        )
+    for cells in zip(*(column.cells for column in shown), strict=True):
+        table.add_row(*cells)
+    return table
+
+
+class Lists:
+    """The calls in progress, and the last ones with their verdicts, in what height there is."""
+
+    def __init__(self, frame: Frame, *, reveal: bool) -> None:
+        self._frame = frame
+        self._reveal = reveal
+        self._going = frame.snapshot.calls if frame.snapshot else ()
+        settled = {entry.finding.call.id for entry in frame.settled}
+        screened = [call for call in self._going if call.screened and call.call not in settled]
+        rows = [*map(self._going_row, screened), *map(self._settled_row, frame.settled)]
+        self._last = sorted(rows, key=lambda row: row[0], reverse=True)
+
+    def blocks(self, width: int, room: int | None) -> tuple[Block, Block]:
+        """Share the room, titles included: two thirds, or what the other does not need."""
+        need, also = len(self._going), len(self._last)
+        if room is None:
+            first, second = need, LAST_ON_PAPER
+        else:
+            rows = max(2, room - 4)
+            first = min(max(need, 1), max(rows * 2 // 3, rows - max(also, 1)))
+            second = rows - first
+        return self._progress(width, first), self._verdicts(width, second)
+
+    def _progress(self, width: int, rows: int) -> Block:
+        snapshot = self._frame.snapshot
+        if snapshot is None:
+            return Block("calls in progress", [Text("not known")], 1)
+        total = sum(snapshot.stages.values())
+        counts = ", ".join(
+            f"{snapshot.stages[stage]} {stage}" for stage in STAGES if snapshot.stages.get(stage)
+        )
+        title = f"calls in progress: {total}"
+        if counts and width >= MEDIUM:
+            title += f" ({counts})"
+        if not self._going:
+            return Block(title, [Text("none", DIM)], 1)
+        cut = len(self._going) > rows
+        shown = self._going[: max(0, rows - 1) if cut else rows]
+        lines: list[RenderableType] = [self._progress_table(shown, snapshot.at, width)] if shown else []
+        if total > len(shown):
+            lines.append(Text(f"and {total - len(shown)} more", DIM))
+        return Block(title, lines, len(shown) + bool(shown) + (total > len(shown)))
+
+    def _progress_table(self, calls: Sequence[InProgress], now: Millis, width: int) -> Table:
+        def column(
+            title: str, rank: int, cell: Callable[[InProgress], Text], *, right: bool = False
+        ) -> _Column:
+            return _Column(title, rank, [cell(call) for call in calls], right)
+
+        def waited(call: InProgress) -> Text:
+            late = call.stage is Stage.QUEUE and now - call.since > self._frame.answer_within
+            return Text(age(now - call.since), BAD if late else "")
+
+        return _table(
+            [
+                column("stage", 0, lambda call: Text(call.stage, STAGES[call.stage])),
+                column("for", 1, waited, right=True),
+                column("caller", 2, lambda call: self._caller(call.caller)),
+                column("verdict", 3, lambda call: _verdict(call.screened)[0]),
+                column("", 5, lambda call: _verdict(call.screened)[1]),
+                column("queue", 6, lambda call: Text(printable(call.queue or "-"))),
+                column("age", 4, lambda call: Text(age(now - call.started)), right=True),
+                column("call", 7, lambda call: Text(printable(call.call), DIM)),
+            ],
+            width,
+        )
+
+    def _verdicts(self, width: int, rows: int) -> Block:
+        title = "last verdicts"
+        if not self._frame.store_up:
+            return Block(title, [Text("not known")], 1)
+        shown = self._last[:rows]
+        if not shown:
+            return Block(title, [Text("no call today", DIM)], 1)
+        at, caller, verdict, why, outcome, notes, call = zip(*(row for _, row in shown), strict=True)
+        if width < MEDIUM:
+            at = tuple(moment[:-3] for moment in at)
+        columns = [
+            _Column("at", 0, at),
+            _Column("caller", 1, caller),
+            _Column("verdict", 3, verdict),
+            _Column("", 4, why),
+            _Column("outcome", 2, outcome),
+            _Column("", 5, notes, least=8),
+            _Column("call", 6, call),
+        ]
+        return Block(title, [_table(columns, width)], len(shown) + 1)
+
+    def _going_row(self, call: InProgress) -> tuple[Millis, tuple[Text, ...]]:
+        return call.started, (
+            Text(clock(call.started, self._frame)),
+            self._caller(call.caller),
+            *_verdict(call.screened),
+            Text(f"in {call.stage}", STAGES[call.stage]),
+            Text(""),
+            Text(printable(call.call), DIM),
+        )
+
+    def _settled_row(self, entry: Entry) -> tuple[Millis, tuple[Text, ...]]:
+        finding, call = entry.finding, entry.finding.call
+        screened = call.last(FactKind.SCREENED)
+        notes = [finding.reason.value, f"marked {finding.mark}" if finding.mark else ""]
+        notes.append("strike" if entry.strike else "")
+        return call.started, (
+            Text(clock(call.started, self._frame)),
+            self._caller(call.caller),
+            *_verdict(screened.detail if screened else ""),
+            Text(OUTCOMES[finding.outcome], "red" if finding.outcome is Outcome.UNSERVED else ""),
+            Text(", ".join(filter(None, notes))),
+            Text(printable(call.id), DIM),
+        )
+
+    def _caller(self, caller: Caller | None) -> Text:
+        if caller is None:
+            return Text("withheld", DIM)
+        return Text(printable(caller if self._reveal else masked(caller)))
+
+
+def _verdict(screened: str) -> tuple[Text, Text]:
+    """Spell a verdict and its reason; a call without one met no daemon."""
+    verdict, _, reason = printable(screened).partition(" ")
+    style = "red" if verdict == Verdict.BLOCK else "" if verdict else DIM
+    return Text(verdict or "none", style), Text(reason, style)
