@@ -9,6 +9,7 @@ from dataclasses import replace
 from siaga112.core.changes import Change, Held, Replacement, of_nobody
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.figures import Row
+from siaga112.core.fold import HourlyCaps
 from siaga112.core.mode import Switch
 from siaga112.core.model import Block, Caller, CallerRecord, CallId, Deed, Entry, Level, Millis
 from siaga112.core.policy import NOBODY, Standing
@@ -30,8 +31,7 @@ class MemoryStore:
         self._ledger: dict[CallId, Entry] = {}
         self._proposed: set[Caller] = set()
         self._missed: set[Caller] = set()
-        self._imposed: dict[CallId, Millis] = {}
-        self._lasting: dict[CallId, Millis] = {}
+        self._caps = HourlyCaps()
         self._away: set[Caller] = set()
         self._deeds: dict[Deed, None] = {}
         self._tallies: Counter[str] = Counter()
@@ -91,16 +91,8 @@ class MemoryStore:
             at, _ = self._forgotten[entry.finding.call.caller]
             if entry.finding.call.started <= at:
                 return Written.MOVED
-        if imposes:
-            caps = ((self._imposed, imposes.cap), (self._lasting, imposes.cap_permanent))
-            for held, cap in caps:
-                for old in [old for old, at in held.items() if at <= imposes.at - 3_600_000]:
-                    del held[old]
-                if cap and imposes.call not in held and len(held) >= cap:
-                    return Written.CAPPED
-            for held, cap in caps:
-                if cap:
-                    held.setdefault(imposes.call, imposes.at)
+        if imposes and not self._caps.reserve(imposes):
+            return Written.CAPPED
         if new:
             self._replace(new)
         if entry:

@@ -23,7 +23,8 @@ from siaga112.core.outcome import ClassifierRules
 from siaga112.core.tracking import menus
 from siaga112.core.tracking.arrivals import trunk_of
 from siaga112.core.tracking.bridges import Bridges, machine, stem
-from siaga112.core.tracking.tracker import DIAL_GAVE_UP, Dialplan
+from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.unserved import DIAL_STATUS
 
 SETTLE: Final[Millis] = 10 * SECOND
 """How far out of order rows may be, in time; and how long after its end a call is judged."""
@@ -258,7 +259,7 @@ def _facts(
         return facts, Unproven.TOO_CLOSE
     if left_by:
         facts.append(left_by)
-    elif status in DIAL_GAVE_UP and FactKind.QUEUED not in kinds and _ran(own, "dial"):
+    elif status in DIAL_STATUS and FactKind.QUEUED not in kinds and _ran(own, "dial"):
         facts.append(Fact(ended.at, FactKind.GAVE_UP, status))
     return facts, unproven
 

@@ -6,7 +6,19 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
-from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Finding, Millis, Outcome, Reason, Stages
+from siaga112.core.model import (
+    SECOND,
+    Call,
+    CallId,
+    Fact,
+    FactKind,
+    Finding,
+    Millis,
+    Outcome,
+    Reached,
+    Reason,
+    Stages,
+)
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.tracking.menus import ASKING
 
@@ -121,12 +133,12 @@ def slim(finding: Finding) -> Finding:
     call = finding.call
     torn = call.first(FactKind.ADOPTED, FactKind.GAP)
     facts = (call.facts[0], *((torn,) if torn else ()), call.facts[-1])
-    talk = finding.stages.talk
+    wait, talk = finding.stages.wait, finding.stages.talk
     return replace(
         finding,
         call=replace(call, raw_caller="", facts=facts),
         deciding=(),
-        stages=_NOWHERE if talk is None else Stages(talk=talk),
+        stages=_NOWHERE if wait is talk is None else Stages(wait=wait, talk=talk),
     )
 
 
@@ -140,6 +152,8 @@ class History:
 
     calls: dict[CallId, Past] = field(default_factory=dict)
     led: dict[CallId, CallId] = field(default_factory=dict)
+    reached: list[Reached] = field(default_factory=list)
+    """Whom operators called back: only captures tell."""
 
     def add(self, past: Past) -> None:
         """Take a call, or what a further file says of it."""
@@ -150,6 +164,7 @@ class History:
     def join(self, other: "History") -> None:
         """Take the calls of a further file."""
         self.led.update(other.led)
+        self.reached += other.reached
         for past in other.in_order():
             self.add(past)
         for past in self._take(self.led):

@@ -5,7 +5,6 @@ The lines of a call are read by `core/queue_log`, which also settles for the liv
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from siaga112.backtest.history import Past, Source, Unproven, judge
@@ -14,8 +13,6 @@ from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.queue_log import QueueRecord, settle
 from siaga112.core.tracking.tracker import Dialplan
-
-_STATUS: Final = {"EXITWITHTIMEOUT": "TIMEOUT", "EXITEMPTY": "LEAVEEMPTY"}
 
 _OPERATORS: Final = frozenset({
     "ADDMEMBER", "REMOVEMEMBER", "AGENTLOGIN", "AGENTCALLBACKLOGIN", "AGENTLOGOFF", "AGENTCALLBACKLOGOFF",
@@ -68,7 +65,7 @@ class QueueReader:
         settled = settle(lines)
         number = settled.number if settled else next((_number(line) for line in lines if _number(line)), "")
         caller = canonical(number, self._dialplan.numbers)
-        facts = map(_as_the_tracker_says, settled.facts) if settled else ()
+        facts = settled.facts if settled else ()
         told = Call(
             call, kept_raw(number, self._dialplan.numbers), caller, identified=caller is not None,
             facts=(
@@ -85,11 +82,6 @@ class QueueReader:
         extensions = {_number(line) for line in lines if _EXTENSION.fullmatch(_number(line))}
         moved = any(line.event == "ATTENDEDTRANSFER" for line in lines)
         return bool(extensions) and (moved or not extensions.isdisjoint(self._members))
-
-
-def _as_the_tracker_says(fact: Fact) -> Fact:
-    """Spell why a queue gave up as QUEUESTATUS does, which the classifier reads."""
-    return replace(fact, detail=_STATUS.get(fact.detail, fact.detail))
 
 
 def _number(line: QueueRecord) -> str:

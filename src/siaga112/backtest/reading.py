@@ -338,6 +338,7 @@ def read_capture(
         surge = entry.spared is Spared.SURGE
         history.add(Past(slim(finding), Source.CAPTURE, unproven, surge, lines, report.name))
         report.calls += 1
+    history.reached += replay.reached
     return history
 
 

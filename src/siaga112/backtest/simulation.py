@@ -5,41 +5,28 @@ end its strike is held against the caller. A call that would have been turned aw
 so costs no further strike: what the caller did in it, he would not have done.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from typing import Final
+from heapq import heapify, heappop, heappush
 from zoneinfo import ZoneInfo
 
 from siaga112.backtest.columns import day
 from siaga112.backtest.history import Past
-from siaga112.core.decisions import add_report
+from siaga112.core.fold import Fold
 from siaga112.core.model import (
-    SECOND,
     Caller,
     CallerRecord,
-    CallId,
+    Entry,
     Level,
     Mark,
     Millis,
     Mode,
     Outcome,
-    Report,
+    Reached,
     Verdict,
 )
-from siaga112.core.policy import (
-    NOBODY,
-    PolicyRules,
-    Standing,
-    add_strike,
-    standing,
-    strike_for,
-    turned_away,
-    verdict,
-)
-
-HOUR: Final[Millis] = 3_600 * SECOND
+from siaga112.core.policy import NOBODY, PolicyRules, Standing, strike_for, turned_away, verdict
 
 
 @dataclass(slots=True)
@@ -108,18 +95,22 @@ class Backtest:
 
     def __init__(self, policy: str, rules: PolicyRules, zone: ZoneInfo, handling: Millis = 0) -> None:
         self.result = Result(policy, rules)
-        self.records: dict[Caller, CallerRecord] = {}
+        self._fold = Fold(rules)
         self._rules = rules
         self._zone = zone
         self._handling = handling
         self._standing: dict[Caller, Standing] = {}
-        self._ended: list[tuple[Millis, CallId, Past]] = []
-        self._away: dict[Caller, Millis] = {}
-        self._imposed: deque[Millis] = deque()
-        self._lasting: deque[Millis] = deque()
+        self._ended: list[tuple[Millis, str, int, Past | Reached]] = []
 
-    def run(self, calls: Iterable[Past]) -> Result:
-        """Take the calls in the order in which they began."""
+    @property
+    def records(self) -> dict[Caller, CallerRecord]:
+        """What would have been held on the callers."""
+        return self._fold.records
+
+    def run(self, calls: Iterable[Past], reached: Iterable[Reached] = ()) -> Result:
+        """Take the calls in the order in which they began, and whom operators called back."""
+        self._ended = [(one.at, one.caller, n, one) for n, one in enumerate(reached)]
+        heapify(self._ended)
         for past in calls:
             self._until(past.finding.call.started)
             self._begin(past)
@@ -134,15 +125,13 @@ class Backtest:
         if call.caller and self._turns_away(call.caller, call.started):
             self._reject(past, call.caller, today)
         else:
-            heappush(self._ended, (call.ended, call.id, past))
+            heappush(self._ended, (call.ended, call.id, 0, past))
 
     def _turns_away(self, caller: Caller, now: Millis) -> bool:
         held, rules = self._standing.get(caller, NOBODY), self._rules
         answer = verdict(held, Mode.ENFORCE, now, rules)
         if turned_away(answer.treatment) and rules.let_through:
-            again = now < self._away.get(caller, 0)
-            if not again:
-                self._away[caller] = now + rules.let_through
+            again = self._fold.turned_away(caller, now)
             answer = verdict(held, Mode.ENFORCE, now, rules, again=again)
         away = turned_away(answer.treatment)
         self.result.served_otherwise += answer.verdict is Verdict.BLOCK and not away
@@ -167,47 +156,28 @@ class Backtest:
     def _until(self, now: Millis | None) -> None:
         """Hold against the callers what ended by now; all that is left if None."""
         while self._ended and (now is None or self._ended[0][0] <= now):
-            self._end(heappop(self._ended)[2])
+            self._end(heappop(self._ended)[-1])
 
-    def _end(self, past: Past) -> None:
-        finding, rules = past.finding, self._rules
-        caller, at = finding.call.caller, finding.call.ended
+    def _end(self, settled: Past | Reached) -> None:
+        if isinstance(settled, Reached):
+            self._fold.take(settled)
+            return
+        finding, rules = settled.finding, self._rules
+        caller = finding.call.caller
         if caller is None:
             return
-        strike = None if past.surge and rules.surge else strike_for(finding, rules)
         before = self.records.get(caller) or CallerRecord(caller)
-        after = before
-        if strike:
-            after = add_strike(before, strike, rules)
-            if len(after.blocks) > len(before.blocks) and not self._reserve(at, after.blocks[-1].level):
-                after = add_strike(before, strike, rules, capped=True)
-        if finding.mark is Mark.GENUINE:
-            after = add_report(after, Report(finding.call.id, at))
-        if after is before:
-            return
-        self.records[caller] = after
-        self._standing[caller] = standing(after, at, rules)
-        self._count(before, after, at)
-
-    def _reserve(self, at: Millis, level: Level) -> bool:
-        """Say whether the hour has room for one more automatic block of that level."""
-        caps = [(self._imposed, self._rules.cap)]
-        if level is Level.PERMANENT:
-            caps.append((self._lasting, self._rules.cap_permanent))
-        for imposed, _ in caps:
-            while imposed and imposed[0] <= at - HOUR:
-                imposed.popleft()
-        if any(cap and len(imposed) >= cap for imposed, cap in caps):
-            return False
-        for imposed, _ in caps:
-            imposed.append(at)
-        return True
+        spared = settled.surge and bool(rules.surge)
+        entry = Entry(finding, strike=not spared and strike_for(finding, rules) is not None)
+        if new := self._fold.take(entry).change.replacement:
+            self._standing[caller] = new.held
+            self._count(before, new.record, finding.call.ended)
 
     def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
         result, caller = self.result, after.caller
-        struck = len(after.strikes) > len(before.strikes)
-        result.strikes += struck
-        blocks = after.blocks[len(before.blocks) :]
+        known = {strike.call for strike in before.strikes}
+        result.strikes += sum(strike.call not in known for strike in after.strikes)
+        blocks = [block for block in after.blocks if block not in before.blocks]
         proposed = after.proposed if after.proposed is not before.proposed else None
         if not (blocks or proposed) and caller not in result.callers:
             return

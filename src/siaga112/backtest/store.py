@@ -38,8 +38,8 @@ _UNPROVEN: Final = (None, *Unproven)
 _TORN: Final = (None, FactKind.ADOPTED, FactKind.GAP)
 
 _COLUMNS: Final = (
-    "id, started, ended, caller, identified, outcome, reason, talk, mark, surge, source, unproven, torn, "
-    "file, lines, trunk, attested"
+    "id, started, ended, caller, identified, outcome, reason, wait, talk, mark, surge, source, unproven, "
+    "torn, file, lines, trunk, attested"
 )
 
 
@@ -184,14 +184,15 @@ class PastStore(History):
             self._files.append(past.file)
         return (
             *(call.id, call.started, call.ended, call.caller, call.identified),
-            *(_OUTCOMES.index(finding.outcome), _REASONS.index(finding.reason), finding.stages.talk),
+            *(_OUTCOMES.index(finding.outcome), _REASONS.index(finding.reason)),
+            *(finding.stages.wait, finding.stages.talk),
             *(_MARKS.index(finding.mark), past.surge, _SOURCES.index(past.source)),
             *(_UNPROVEN.index(past.unproven), _TORN.index(torn.kind if torn else None)),
             *(len(self._files) - 1, ",".join(map(str, past.lines)), call.trunk, call.attested),
         )
 
     def _past(self, row: tuple[Any, ...]) -> Past:
-        call, started, ended, caller, identified, outcome, reason, talk, mark, surge, *rest = row
+        call, started, ended, caller, identified, outcome, reason, wait, talk, mark, surge, *rest = row
         source, unproven, torn, file, lines, trunk, attested = rest
         kind = _TORN[torn]
         facts = (
@@ -213,7 +214,7 @@ class PastStore(History):
                 _OUTCOMES[outcome],
                 _REASONS[reason],
                 (),
-                Stages(talk=talk),
+                Stages(wait=wait, talk=talk),
                 mark=_MARKS[mark],
             ),
             _SOURCES[source],

@@ -89,7 +89,8 @@ def backtest(  # noqa: PLR0917 - one parameter an option
         backtest_show.calls(history, config.zone, outcome, reveal=reveal, json=json)
         return
     results: list[Result] = [
-        Backtest(tried.name, tried.rules, config.zone, extra).run(history.in_order()) for tried in candidates
+        Backtest(tried.name, tried.rules, config.zone, extra).run(history.in_order(), history.reached)
+        for tried in candidates
     ]
     if json:
         show.as_json(backtest_show.objects(reports, history, results, config.zone, reveal=reveal))

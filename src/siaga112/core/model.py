@@ -13,7 +13,8 @@ Millis = int
 """Milliseconds: since the epoch for an instant, plain for a span."""
 
 SECOND: Final[Millis] = 1_000
-DAY: Final[Millis] = 86_400 * SECOND
+HOUR: Final[Millis] = 3_600 * SECOND
+DAY: Final[Millis] = 24 * HOUR
 
 FIRST_INSTANT: Final[Millis] = 946_684_800_000
 """2000-01-01 UTC: the PBX tells of nothing before it."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from siaga112.core import unserved
 from siaga112.core.model import (
     SECOND,
     Call,
@@ -43,20 +44,6 @@ _LEAVING: Final = (
     FactKind.LEFT,
 )
 
-_UNSERVED: Final = {
-    "TIMEOUT": Reason.QUEUE_TIMEOUT,
-    "FULL": Reason.QUEUE_FULL,
-    "JOINEMPTY": Reason.QUEUE_EMPTY,
-    "LEAVEEMPTY": Reason.QUEUE_EMPTY,
-    "JOINUNAVAIL": Reason.QUEUE_UNAVAILABLE,
-    "LEAVEUNAVAIL": Reason.QUEUE_UNAVAILABLE,
-    "WITHDRAW": Reason.QUEUE_WITHDRAWN,
-    "NOANSWER": Reason.NO_ANSWER,
-    "BUSY": Reason.OPERATORS_BUSY,
-    "CHANUNAVAIL": Reason.CONGESTION,
-    "CONGESTION": Reason.CONGESTION,
-}
-
 
 def _blocked(call: Call, _: ClassifierRules) -> Evidence | None:
     rejected = call.last(FactKind.REJECTED)
@@ -75,12 +62,15 @@ def _incomplete(call: Call, _: ClassifierRules) -> Evidence | None:
         return Reason.SEEN_IN_PART, (adopted,)
     if gap := call.first(FactKind.GAP):
         return Reason.EVENTS_LOST, (gap,)
+    gave_up = call.last(FactKind.GAVE_UP)
+    if gave_up and gave_up.detail not in unserved.REASONS:  # a word of a PBX that we do not know
+        return Reason.NO_EVIDENCE, (gave_up,)
     return None
 
 
 def _unserved(call: Call, _: ClassifierRules) -> Evidence | None:
     gave_up = call.last(FactKind.GAVE_UP)
-    return (_UNSERVED[gave_up.detail], (gave_up,)) if gave_up else None
+    return (unserved.REASONS[gave_up.detail], (gave_up,)) if gave_up else None
 
 
 def _abandoned(call: Call, rules: ClassifierRules) -> Evidence | None:

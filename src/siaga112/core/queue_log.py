@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siaga112.core.model import SECOND, CallId, Fact, FactKind, Millis, Outcome, Reason, credible
+from siaga112.core.unserved import QUEUE_LOG, REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,6 @@ class BadLine:
 
     number: int
 
-
-_GAVE_UP: Final = {
-    "EXITWITHTIMEOUT": Reason.QUEUE_TIMEOUT,
-    "EXITEMPTY": Reason.QUEUE_EMPTY,
-    "FULL": Reason.QUEUE_FULL,
-    "JOINEMPTY": Reason.QUEUE_EMPTY,
-    "JOINUNAVAIL": Reason.QUEUE_UNAVAILABLE,
-    "LEAVEUNAVAIL": Reason.QUEUE_UNAVAILABLE,
-    "WITHDRAW": Reason.QUEUE_WITHDRAWN,
-}
 
 CALL_FIELDS: Final = 5
 _TIME: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]*))?")
@@ -109,13 +100,12 @@ def settle(records: Iterable[QueueRecord]) -> Settled | None:
     facts = [fact for line in lines for fact in _facts(line)]
     ours = any(line.event == "SYSCOMPAT" for line in lines)
     connected = next((fact for fact in facts if fact.kind is FactKind.CONNECTED), None)
-    gave_up = next(((line, _GAVE_UP[line.event]) for line in lines if line.event in _GAVE_UP), None)
+    gave_up = next((fact for fact in facts if fact.kind is FactKind.GAVE_UP), None)
     left = next((fact for fact in facts if fact.kind is FactKind.LEFT_QUEUE), None)
     if connected:
         outcome, reason, deciding = Outcome.ANSWERED, Reason.OPERATOR, connected
     elif gave_up:
-        outcome, reason = Outcome.UNSERVED, gave_up[1]
-        deciding = next(fact for fact in facts if fact.kind is FactKind.GAVE_UP)
+        outcome, reason, deciding = Outcome.UNSERVED, REASONS[gave_up.detail], gave_up
     elif left and not ours:
         outcome, reason, deciding = Outcome.ABANDONED, Reason.LEFT_QUEUE, left
     else:
@@ -136,7 +126,7 @@ def _facts(line: QueueRecord) -> Iterator[Fact]:
             yield Fact(line.at, FactKind.LEFT_QUEUE, line.queue)
         case "COMPLETECALLER" | "COMPLETEAGENT" | "BLINDTRANSFER" | "ATTENDEDTRANSFER" | "TRANSFER":
             yield Fact(line.at, FactKind.PARTED)
-        case event if event in _GAVE_UP:
-            yield Fact(line.at, FactKind.GAVE_UP, event)
+        case event if event in QUEUE_LOG:
+            yield Fact(line.at, FactKind.GAVE_UP, QUEUE_LOG[event])
         case _:
             return

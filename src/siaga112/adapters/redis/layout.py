@@ -41,7 +41,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from siaga112.adapters.redis.words import told
 from siaga112.core.changes import Change
 from siaga112.core.codec import dump_deed, dump_entry, dump_record, dump_standing
-from siaga112.core.model import DAY, SECOND, Caller, Millis
+from siaga112.core.model import DAY, HOUR, SECOND, Caller, Millis
 from siaga112.core.policy import NOBODY
 from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
 
@@ -114,8 +114,6 @@ def nonce() -> str:
 REMEMBERED: Final = 8 * DAY
 """How long it is known that somebody was erased: queue_log may tell of a call a week later."""
 
-_HOUR: Final = 3_600 * SECOND
-
 _LISTS: Final = ("blocks", "warned", "missed", "changed", "allowed", "proposed")
 _PLACES: Final = ("changes", "tallies", "audit", "imposed", "imposed_permanent")
 
@@ -135,7 +133,7 @@ if caller ~= '' then
 end
 if imposing ~= '' then
   for key, cap in pairs(caps) do
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', imposed_at - {_HOUR})
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', imposed_at - {HOUR})
     local known = redis.call('ZSCORE', key, imposing)
     if cap > 0 and not known and redis.call('ZCARD', key) >= cap then return 2 end
   end

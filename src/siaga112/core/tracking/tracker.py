@@ -48,22 +48,15 @@ from siaga112.core.tracking.bridges import Bridges, stem
 from siaga112.core.tracking.queue_state import Waiting
 from siaga112.core.tracking.stages import Progress
 from siaga112.core.tracking.tracked_call import WRONG_CHOICE, Live
+from siaga112.core.unserved import BY_VARIABLE, DIAL_STATUS, QUEUE_STATUS
 
 __all__ = ("Dialplan", "Tracker")
-
-QUEUE_GAVE_UP: Final = frozenset({
-    "TIMEOUT", "FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "WITHDRAW",
-})  # fmt: skip
-"""Values of QUEUESTATUS after which nobody of ours has served the caller (app_queue.c)."""
 
 ASKED_ABOUT: Final = frozenset({"SIAGA_CALLER", "SIAGA_VERDICT"})
 """Variables that say that the dialplan asks for a verdict: by our file, or by one that only calls AGI()."""
 
 TOLD_OF: Final = frozenset({"SIAGA_HIDDEN", "SIAGA_ATTESTED"})
 """Variables in which our dialplan says more of the number; they too are set only on a call that arrives."""
-
-DIAL_GAVE_UP: Final = frozenset({"NOANSWER", "BUSY", "CHANUNAVAIL", "CONGESTION"})
-"""Values of DIALSTATUS after which nobody of ours has served the caller (app_dial.c)."""
 
 LED_KEPT: Final = 10_000
 """How many Local channels are remembered, with who dialled them: their ends are not told."""
@@ -254,11 +247,11 @@ class Tracker:
                 call.note(event.at, FactKind.SCREENED, call.screened)
             case "SIAGA_REJECTED":
                 call.note(event.at, FactKind.REJECTED, event.value)
-            case "QUEUESTATUS" if event.value in QUEUE_GAVE_UP:
+            case "QUEUESTATUS" if event.value in QUEUE_STATUS:
                 call.note(event.at, FactKind.GAVE_UP, event.value)
                 call.queue = None
                 self._progress.put(call.id, call.spot)
-            case "DIALSTATUS" if event.value in DIAL_GAVE_UP:
+            case "DIALSTATUS" if event.value in DIAL_STATUS:
                 call.note(event.at, FactKind.GAVE_UP, event.value)
                 call.dialling = None
             case _:
@@ -358,7 +351,7 @@ class Tracker:
             return
         if not self._bridges.joined(call.id, event.channel):
             return
-        if event.value in {"QUEUESTATUS": QUEUE_GAVE_UP, "DIALSTATUS": DIAL_GAVE_UP}.get(event.name, ()):
+        if event.value in BY_VARIABLE.get(event.name, ()):
             call.note(event.at, FactKind.GAVE_UP, event.value)
             if call.led_on:
                 call.queue, call.led_on = None, False

@@ -1,0 +1,60 @@
+"""The one fold of ended calls into callers' records, in memory: replay and back-test stand on it.
+
+What a call changes is said by `changes.recording`, for the live line too; here is what a store adds to that.
+The live line has Redis for it, since several daemons and a restart share it.
+"""
+
+from dataclasses import dataclass, field
+
+from siaga112.core.changes import Held, Imposition, Recording, recording
+from siaga112.core.model import HOUR, Caller, CallerRecord, CallId, Entry, Millis, Reached
+from siaga112.core.policy import PolicyRules
+
+
+@dataclass(slots=True)
+class HourlyCaps:
+    """The automatic blocks of the last hour, and the permanent ones among them."""
+
+    _imposed: dict[CallId, Millis] = field(default_factory=dict)
+    _permanent: dict[CallId, Millis] = field(default_factory=dict)
+
+    def reserve(self, asked: Imposition) -> bool:
+        """Take room for one more; say whether there is. The same call has its room already."""
+        lists = ((self._imposed, asked.cap), (self._permanent, asked.cap_permanent))
+        for held, cap in lists:
+            for call in [call for call, at in held.items() if at <= asked.at - HOUR]:
+                del held[call]
+            if cap and asked.call not in held and len(held) >= cap:
+                return False
+        for held, cap in lists:
+            if cap:
+                held.setdefault(asked.call, asked.at)
+        return True
+
+
+@dataclass(slots=True)
+class Fold:
+    """Callers' records in memory. Take what ended in the order in which it ended."""
+
+    rules: PolicyRules
+    records: dict[Caller, CallerRecord] = field(default_factory=dict)
+    _caps: HourlyCaps = field(default_factory=HourlyCaps)
+    _away: dict[Caller, Millis] = field(default_factory=dict)
+
+    def take(self, settled: Entry | Reached) -> Recording:
+        """Fold one in; give what it changed."""
+        caller = settled.caller if isinstance(settled, Reached) else settled.finding.call.caller
+        held = Held(self.records.get(caller) or CallerRecord(caller) if caller else None, 0, None)
+        taken = recording(settled, held, self.rules)
+        if taken.change.imposes and not self._caps.reserve(taken.change.imposes):
+            taken = recording(settled, held, self.rules, capped=True)
+        if new := taken.change.replacement:
+            self.records[new.record.caller] = new.record
+        return taken
+
+    def turned_away(self, caller: Caller, now: Millis) -> bool:
+        """Note that a caller is being turned away; say whether that happened within `let_through` already."""
+        if now < self._away.get(caller, 0):
+            return True
+        self._away[caller] = now + self.rules.let_through
+        return False
