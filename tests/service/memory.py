@@ -40,6 +40,11 @@ class MemoryStore:
         self.held_switch: Switch | None = None
         self._snapshot: Snapshot | None = None
 
+    @property
+    def records(self) -> dict[Caller, CallerRecord]:
+        """All that is held on callers."""
+        return {caller: record for caller, (record, _, _) in self._records.items()}
+
     async def ping(self) -> None:
         """Answer, unless down."""
         if self.down:

@@ -10,6 +10,7 @@ from siaga112.core.model import (
     SECOND,
     Call,
     CallId,
+    Entry,
     Fact,
     FactKind,
     Finding,
@@ -17,6 +18,7 @@ from siaga112.core.model import (
     Outcome,
     Reached,
     Reason,
+    Spared,
     Stages,
 )
 from siaga112.core.outcome import ClassifierRules, classify
@@ -123,6 +125,12 @@ def deciding(finding: Finding, rows: Iterable[tuple[Millis, int]]) -> tuple[int,
     """Give the lines of those rows that are of the moments which decided."""
     moments = {fact.at for fact in finding.deciding}
     return tuple(sorted({line for at, line in rows if any(abs(at - moment) <= MOMENT for moment in moments)}))
+
+
+def of_live(entry: Entry, lines: tuple[int, ...] = (), file: str = "") -> Past:
+    """Give what the live line said of a call; it was asked for all that any policy may count."""
+    unproven = Unproven.LIVE if entry.finding.outcome is Outcome.UNKNOWN else None
+    return Past(slim(entry.finding), Source.CAPTURE, unproven, entry.spared is Spared.SURGE, lines, file)
 
 
 _NOWHERE: Final = Stages()

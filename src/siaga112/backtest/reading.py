@@ -9,7 +9,7 @@ from typing import Final
 from siaga112.backtest import cdr, cel
 from siaga112.backtest.columns import Clock, Layout, shown, why_no_time
 from siaga112.backtest.forms import FOOT, RULE, splitter
-from siaga112.backtest.history import History, Past, Source, Unproven, deciding, slim
+from siaga112.backtest.history import History, Past, Source, deciding, of_live
 from siaga112.backtest.orders import ANSWERED, CEL_EVENTS, DISPOSITIONS, OLD_EVENTS, UNIQUEID
 from siaga112.backtest.queue_log import QueueReader
 from siaga112.backtest.skew import Skew
@@ -18,7 +18,7 @@ from siaga112.backtest.where import Where
 from siaga112.captures import capture
 from siaga112.captures.replay import Replay
 from siaga112.core.ami.events import Event, Malformed
-from siaga112.core.model import SECOND, CallId, Outcome, Spared
+from siaga112.core.model import SECOND, CallId
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules
 from siaga112.core.queue_log import CALL_FIELDS, QueueRecord, is_banner, of_a_call
@@ -332,11 +332,8 @@ def read_capture(
     history = History() if history is None else history
     where = Where()
     for entry in replay.run(_events(stream, report, where, head.count(b"\n") + 3)):
-        finding = entry.finding
-        unproven = Unproven.LIVE if finding.outcome is Outcome.UNKNOWN else None
-        lines = deciding(finding, where.of(finding.call.id))
-        surge = entry.spared is Spared.SURGE
-        history.add(Past(slim(finding), Source.CAPTURE, unproven, surge, lines, report.name))
+        lines = deciding(entry.finding, where.of(entry.finding.call.id))
+        history.add(of_live(entry, lines, report.name))
         report.calls += 1
     history.reached += replay.reached
     return history

@@ -1,0 +1,208 @@
+"""One fold of calls into records: of any stream the live line, a replay and a back-test hold the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from siaga112.backtest.history import of_live
+from siaga112.backtest.simulation import Backtest
+from siaga112.captures.replay import Replay
+from siaga112.core.ami.events import Event
+from siaga112.core.changes import Imposition
+from siaga112.core.fold import HourlyCaps
+from siaga112.core.model import (
+    HOUR,
+    Caller,
+    CallerRecord,
+    CallId,
+    Level,
+    Mark,
+    Mode,
+    ProposalCause,
+    Treatment,
+)
+from siaga112.core.outcome import ClassifierRules
+from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.tracking.outgoing import OutgoingCalls
+from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.tracker import Dialplan, Tracker
+from siaga112.service.pipeline import Pipeline
+from siaga112.service.recording import Recorder
+from siaga112.settings.schema import COUNTABLE
+from tests.core.streams import CAPTURES, read
+from tests.core.table import DIALPLAN, events
+from tests.service.memory import MemoryStore
+from tests.service.meter import KeptMeter
+from tests.service.test_pipeline import MemoryOutbox
+
+CLASSIFIER: Final = ClassifierRules()
+GOES_ON: Final = dict.fromkeys(Level, Treatment.DEPRIORITISE)
+"""So that the back-test turns nobody away who was on the line."""
+
+RULES: Final = (
+    replace(PolicyRules(), treatment=GOES_ON),
+    replace(PRESETS["serang-2019"], treatment=GOES_ON),
+    PolicyRules("strict", (1,), cap=2, cap_permanent=1, protect=0, treatment=GOES_ON),
+    PolicyRules("all", (2,), weights=dict.fromkeys(COUNTABLE, 1.0), burst=HOUR, treatment=GOES_ON),
+)
+
+
+class Told:
+    """An event source that tells all at once."""
+
+    def __init__(self, told: Sequence[Event]) -> None:
+        self._told = told
+
+    async def slices(self) -> AsyncIterator[Sequence[Event]]:
+        """Give the events."""
+        yield self._told
+
+
+Records = dict[Caller, CallerRecord]
+
+
+async def _live(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
+    store, outbox, meter = MemoryStore(), MemoryOutbox(), KeptMeter()
+    pipeline = Pipeline(
+        tracker=Tracker(dialplan),
+        lines=Lines(dialplan.queues, rules.surge),
+        outgoing=OutgoingCalls(dialplan),
+        classifier=CLASSIFIER,
+        policy=rules,
+        outbox=outbox,
+        meter=meter,
+        mode=lambda: Mode.ENFORCE,
+    )
+    await pipeline.run(Told(told))
+    recorder = Recorder(outbox, store, rules, meter)
+    for _, settled in await outbox.oldest(1_000_000):
+        assert await recorder.record([settled]) == [None]
+    return store.records
+
+
+def live(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
+    """Give what the live line holds, its machinery around a store in memory."""
+    return asyncio.run(_live(told, dialplan, rules))
+
+
+def replayed(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
+    """Give what a replay holds."""
+    replay = Replay(dialplan, CLASSIFIER, rules)
+    list(replay.run(told))
+    return replay.records
+
+
+def backtested(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
+    """Give what a back-test holds, which reads the calls first, asking for all that may count."""
+    everything = replace(rules, weights=dict.fromkeys(COUNTABLE, 1.0))
+    replay = Replay(dialplan, CLASSIFIER, everything)
+    calls = [of_live(entry) for entry in replay.run(told)]
+    calls.sort(key=lambda past: (past.finding.call.started, past.finding.call.id))
+    backtest = Backtest(rules.name, rules, ZoneInfo("UTC"))
+    backtest.run(calls, replay.reached)
+    return backtest.records
+
+
+def all_three(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
+    """Give what they hold, which is the same."""
+    one = live(told, dialplan, rules)
+    assert replayed(told, dialplan, rules) == one
+    assert backtested(told, dialplan, rules) == one
+    return one
+
+
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
+def test_of_recorded_calls_all_three_hold_the_same(rules: PolicyRules) -> None:
+    """Every recorded call, of both PBXs, each alone."""
+    held = 0
+    for path in CAPTURES:
+        header, stream = read(path)
+        held += len(all_three(stream, header.dialplan, rules))
+    assert held > len(CAPTURES) / 3
+
+
+KINDS: Final = {
+    "menu": """
+        {h}:{m}:01  Newexten       {uid}  app=BackGround at=siaga112-ivr,s,5
+        {h}:{m}:20  HangupRequest  {uid}
+        {h}:{m}:20  Hangup         {uid}
+    """,
+    "left": """
+        {h}:{m}:06  QueueCallerJoin  {uid}  queue=siaga112 at=siaga112-queue,s,1
+        {h}:{m}:12  HangupRequest    {uid}
+        {h}:{m}:12  Hangup           {uid}
+    """,
+    **{
+        mark: f"""
+        {{h}}:{{m}}:06  QueueCallerJoin  {{uid}}  queue=siaga112 at=siaga112-queue,s,1
+        {{h}}:{{m}}:08  AgentConnect     {{uid}}  leg={{uid}}9 queue=siaga112
+        {{h}}:{{m}}:09  BridgeEnter      {{uid}}9  bridge=b{{uid}}
+        {{h}}:{{m}}:09  BridgeEnter      {{uid}}  bridge=b{{uid}}
+        {{h}}:{{m}}:10  SiagaMark        {{uid}}  mark={mark}
+        {{h}}:{{m}}:30  HangupRequest    {{uid}}
+        {{h}}:{{m}}:30  Hangup           {{uid}}
+    """
+        for mark in Mark
+    },
+}
+
+
+def call(kind: str, nth: int, number: str = "081211111111") -> str:
+    """Write the nth call of a day, three minutes after the one before."""
+    h, m = divmod(nth * 3, 60)
+    uid = f"{100 + nth}.1"
+    time = {"h": f"{h:02}", "m": f"{m:02}", "uid": uid}
+    return (
+        f"{h:02}:{m:02}:00  Newchannel     {uid}  num={number}\n"
+        f"{h:02}:{m:02}:00  VarSet         {uid}  SIAGA_CALLER={number}\n"
+        f"{h:02}:{m:02}:00  VarSet         {uid}  SIAGA_VERDICT=ALLOW\n" + KINDS[kind].format(**time)
+    )
+
+
+def day(kinds: Sequence[tuple[str, str]]) -> list[Event]:
+    """Give the events of these calls, one after the other."""
+    return [event for nth, (kind, number) in enumerate(kinds) for event in events(call(kind, nth, number))]
+
+
+def test_a_genuine_report_protects_in_all_three() -> None:
+    """One genuine call and then seven pranks: a proposal. It was a block in a replay."""
+    kinds = ["genuine", *["menu"] * 7]
+    rules = replace(PolicyRules(), treatment=GOES_ON)
+    (record,) = all_three(day([(kind, "081211111111") for kind in kinds]), DIALPLAN, rules).values()
+    assert not record.blocks
+    assert record.proposed
+    assert record.proposed.cause is ProposalCause.PROTECTED
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(KINDS)), st.sampled_from(["081211111111", "081222222222"])),
+        max_size=30,
+    ),
+    st.sampled_from(RULES),
+)
+@settings(max_examples=60)
+def test_of_any_day_all_three_hold_the_same(kinds: list[tuple[str, str]], rules: PolicyRules) -> None:
+    """Whoever calls, however often, and however it ends."""
+    all_three(day(kinds), DIALPLAN, rules)
+
+
+def test_the_caps_of_an_hour() -> None:
+    """So many an hour, of permanent ones fewer; the same call takes no more room; an hour frees it."""
+    caps = HourlyCaps()
+
+    def asks(call: str, at: int, permanent: int = 0) -> bool:
+        return caps.reserve(Imposition(CallId(call), at, 2, permanent))
+
+    assert asks("1", 0, permanent=1)
+    assert not asks("2", 1, permanent=1)
+    assert asks("2", 2)
+    assert asks("2", 3)
+    assert not asks("3", HOUR - 1)
+    assert asks("3", HOUR)
