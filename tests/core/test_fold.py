@@ -127,7 +127,7 @@ def test_of_recorded_calls_all_three_hold_the_same(rules: PolicyRules) -> None:
     assert held > len(CAPTURES) / 3
 
 
-KINDS: Final = {
+KINDS: Final[dict[str, str]] = {
     "menu": """
         {h}:{m}:01  Newexten       {uid}  app=BackGround at=siaga112-ivr,s,5
         {h}:{m}:20  HangupRequest  {uid}
@@ -139,7 +139,7 @@ KINDS: Final = {
         {h}:{m}:12  Hangup           {uid}
     """,
     **{
-        mark: f"""
+        mark.value: f"""
         {{h}}:{{m}}:06  QueueCallerJoin  {{uid}}  queue=siaga112 at=siaga112-queue,s,1
         {{h}}:{{m}}:08  AgentConnect     {{uid}}  leg={{uid}}9 queue=siaga112
         {{h}}:{{m}}:09  BridgeEnter      {{uid}}9  bridge=b{{uid}}
