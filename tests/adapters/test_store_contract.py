@@ -102,7 +102,10 @@ async def store(request: pytest.FixtureRequest, site: str) -> AsyncIterator[Stor
 
 
 @pytest.fixture(
-    params=[pytest.param(one, marks=[pytest.mark.night] if n else []) for n, one in enumerate(TOPOLOGIES)]
+    params=[
+        TOPOLOGIES[0],
+        *(pytest.param(*one.values, marks=[*one.marks, pytest.mark.night]) for one in TOPOLOGIES[1:]),
+    ]
 )
 async def daemons(request: pytest.FixtureRequest, site: str) -> AsyncIterator[list[Recorder]]:
     """Give a hundred recorders as of so many daemons: each with its own client, all with one meter."""

@@ -656,7 +656,7 @@ FAULTS: Final = (
         "the guard's alarm clock is gone",
         "fail",
         "dialplan AGI bounded",
-        "[siaga112-screen] s,… AGI(${{SIAGA_URL}},${{SIAGA_CALLER}}) "
+        "[siaga112-screen] s,… AGI(${{SIAGA_URL}},${{SIAGA_ASKED}}) "
         "waits for ever for a daemon that does not answer",
         "in [siaga112-screen], in place of it: same => n,Gosub(siaga112-screen,s,1)",
         edits=(Edit("extensions.conf", " same => n,Set(TIMEOUT(absolute)=2)\n"),),

@@ -135,6 +135,7 @@ async def phone_ends(stage: Stage) -> None:
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
+    await stage.operator_bridged()
     await call.until("BridgeEnter")
     await leg.hang_up()
     await call.call.ended()
@@ -145,8 +146,7 @@ async def caller_ends(stage: Stage) -> None:
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
-    # Behind a Local channel the caller is in a bridge before any phone rings.
-    await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/101-"))
+    await stage.operator_bridged()
     await call.until("BridgeEnter")
     await call.call.hang_up()
     await leg.ended()
@@ -156,6 +156,7 @@ async def caller_leaves_phone(stage: Stage) -> None:
     """A SIP phone rings; the caller hangs up."""
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
+    await stage.event(lambda e: e.name == "DialBegin" and e["DestChannel"].startswith("PJSIP/101-"))
     await call.call.hang_up()
     await leg.ended()
 

@@ -64,6 +64,10 @@ class Stage:
             since=call.since,
         )
 
+    async def operator_bridged(self) -> None:
+        """Wait until phone 101 is in a bridge: behind a Local channel the caller is in one before that."""
+        await self.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/101-"))
+
     async def never(self, call: Witnessed, name: str, *, within: float, **headers: str) -> None:
         """Let time pass: wait for an event that cannot come that early, and insist that it does not."""
         try:

@@ -17,6 +17,7 @@ async def talking(stage: Stage) -> tuple[Witnessed, Leg]:
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
+    await stage.operator_bridged()
     await call.until("BridgeEnter")
     return call, leg
 
