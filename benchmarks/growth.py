@@ -22,6 +22,7 @@ from siaga112.captures.replay import Replay
 from siaga112.core.ami import events
 from siaga112.core.codec import dump_entry
 from siaga112.core.model import DAY, Call, Caller, CallId, Entry, Mode, Reached
+from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
@@ -101,15 +102,14 @@ class _Source:
 async def _in_progress(calls: int) -> float:
     """Give µs of processor time for an event while so many callers wait in the queue."""
     settings = Settings()
-    dialplan, rules = settings.dialplan(), settings.policy_rules()
+    rules = InForce(settings.rules())
     pipeline = Pipeline(
-        tracker=Tracker(dialplan),
-        lines=Lines(dialplan.queues, rules.surge),
-        outgoing=OutgoingCalls(dialplan),
-        classifier=settings.classifier_rules(),
-        policy=rules,
+        tracker=Tracker(rules),
+        lines=Lines(rules),
+        outgoing=OutgoingCalls(rules),
+        rules=rules,
         outbox=_Kept(),  # type: ignore[arg-type] # no more of one is asked for
-        meter=open_metrics(settings),
+        meter=open_metrics(settings, rules),
         mode=lambda: Mode.ENFORCE,
     )
     made = mix.Mix(mix.FILTERED)
@@ -147,7 +147,8 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
             held = size
             say(f"{size:,} rows of the ledger, {redis_.memory():,.0f} MB in Redis")
             book.add(f"growth.ledger.{size}.redis_mb", redis_.memory())
-            recorder = Recorder(None, store, settings.policy_rules(), open_metrics(settings))  # type: ignore[arg-type] # it is handed its calls
+            rules = InForce(settings.rules())
+            recorder = Recorder(None, store, rules, open_metrics(settings, rules))  # type: ignore[arg-type] # it is handed its calls
             for number in range(200):
                 one = _renamed(entry, now() - 60_000, f"9{number}", Caller(f"+62811{number:08d}"))
                 began = time.perf_counter()
@@ -174,7 +175,7 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
 
 
 def _entry(settings: Settings) -> Entry:
-    replay = Replay(settings.dialplan(), settings.classifier_rules(), settings.policy_rules())
+    replay = Replay(settings.rules())
     return next(replay.run(_parsed(mix.Mix(mix.FILTERED).call(0))))
 
 

@@ -21,9 +21,10 @@ from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.app import now, open_metrics
 from siaga112.core.ami.events import DialplanStep, Event
 from siaga112.core.model import Call, Mode
+from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
-from siaga112.core.tracking.tracker import Dialplan, Tracker
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.settings.schema import Settings
 from tests.waiting import within
@@ -34,8 +35,8 @@ PATIENCE = 60.0
 class Watched(Tracker):
     """Notes how old a stamped event is when it arrives here."""
 
-    def __init__(self, dialplan: Dialplan, stamps: int) -> None:
-        super().__init__(dialplan)
+    def __init__(self, rules: InForce, stamps: int) -> None:
+        super().__init__(rules)
         self.lags: list[float] = []
         self.stamps = stamps
         self.done = asyncio.Event()
@@ -52,17 +53,16 @@ class Watched(Tracker):
 async def main(port: int, stamps: int) -> None:
     """Follow until that many stamps have come."""
     settings = Settings()
-    dialplan, rules, metrics = settings.dialplan(), settings.policy_rules(), open_metrics(settings)
-    tracker = Watched(dialplan, stamps)
+    rules = InForce(settings.rules())
+    metrics, tracker = open_metrics(settings, rules), Watched(rules, stamps)
     with tempfile.TemporaryDirectory() as folder:
         outbox = SqliteOutbox(Path(folder) / "outbox.db")
         await outbox.open()
         pipeline = Pipeline(
             tracker=tracker,
-            lines=Lines(dialplan.queues, rules.surge),
-            outgoing=OutgoingCalls(dialplan),
-            classifier=settings.classifier_rules(),
-            policy=rules,
+            lines=Lines(rules),
+            outgoing=OutgoingCalls(rules),
+            rules=rules,
             outbox=outbox,
             meter=metrics,
             mode=lambda: Mode.ENFORCE,

@@ -15,6 +15,7 @@ from siaga112.core.agi import Conversation, Request, commands
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import Mode
 from siaga112.core.policy import NOBODY, verdict
+from siaga112.core.rules import InForce
 from siaga112.settings.schema import Settings
 from tests.lab.agi_client import request
 
@@ -44,7 +45,11 @@ async def _deadline() -> None:
 async def main() -> None:
     """Measure and print."""
     settings = Settings()
-    metrics, rules, plan = open_metrics(settings), settings.policy_rules(), settings.number_plan()
+    metrics, rules, plan = (
+        open_metrics(settings, InForce(settings.rules())),
+        settings.policy_rules(),
+        settings.number_plan(),
+    )
     answer = verdict(NOBODY, Mode.ENFORCE, now(), rules)
     [request] = [m for m in Conversation().receive(REQUEST) if isinstance(m, Request)]
     loop = asyncio.get_running_loop()

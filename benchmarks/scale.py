@@ -30,10 +30,10 @@ from siaga112.captures.replay import Replay
 from siaga112.core import codec
 from siaga112.core.ami.events import parse
 from siaga112.core.model import DAY, Caller, CallerRecord, CallId, Entry, Outcome, Strike
-from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules, add_strike, forget_after, standing
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import InForce
 from siaga112.service.recording import Recorder
+from siaga112.settings.schema import Settings
 from tests.lab import ports
 from tests.lab.daemon import CONFIG, Daemon
 from tests.lab.redis_servers import RedisServer, home
@@ -156,9 +156,7 @@ def track(count: int, costs: Costs) -> list[Entry]:
         played = Played.begun(now, order, f"0812{chance.randrange(count // CALLS_EACH):08d}")
         data += b"".join(call.played(message, now + later, played) for later, message in call.messages)
     stream = b"Asterisk Call Manager/11.0.0\r\n" + bytes(data)
-    replay = Replay(
-        Dialplan(frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"})), ClassifierRules(), _RULES
-    )
+    replay = Replay(Settings().rules())
     framer, entries, events = Framer(), list[Entry](), 0
     began = time.process_time()
     for begin in range(0, len(stream), 4_096):
@@ -198,7 +196,7 @@ class _Site:
 
     async def __aenter__(self) -> tuple[SqliteOutbox, Recorder]:
         await self._outbox.open()
-        return self._outbox, Recorder(self._outbox, self._store, _RULES, KeptMeter())
+        return self._outbox, Recorder(self._outbox, self._store, InForce(Settings().rules()), KeptMeter())
 
     async def __aexit__(self, *_: object) -> None:
         await self._outbox.close()

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final, cast
 
 import hiredis
@@ -34,6 +35,7 @@ from siaga112.core.agi import commands
 from siaga112.core.codec import load_standing
 from siaga112.core.model import DAY, Caller, Millis, Mode, Screening
 from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.rules import InForce
 from siaga112.service.ports import StandingReader
 from siaga112.service.screening import Screener
 from siaga112.settings.schema import Settings
@@ -120,7 +122,8 @@ async def serve(name: str, port: int, redis_port: int) -> None:
     if name == "bare":
         await (await loop.create_server(_Bare, "127.0.0.1", port, backlog=1_024)).serve_forever()
     settings = Settings()
-    metrics = open_metrics(settings)
+    rules = InForce(replace(settings.rules(), deadline=1.5))
+    metrics = open_metrics(settings, rules)
     store: StandingReader = _Nobody()
     if name == "look_up":
         store = RedisStore(connect(f"redis://127.0.0.1:{redis_port}/0"), "bench", 400 * DAY)
@@ -133,12 +136,10 @@ async def serve(name: str, port: int, redis_port: int) -> None:
         store=store,
         known=lambda _: None if name in {"look_up", "one_trip"} else NOBODY,
         mode=lambda: Mode.ENFORCE,
-        rules=settings.policy_rules(),
-        numbers=settings.number_plan(),
+        rules=rules,
         meter=metrics,
         clock=now,
         stopwatch=time.perf_counter,
-        deadline=1.5,
     )
     await FastAgiServer(screener.answer, metrics.agi_refused).start("127.0.0.1", port)
     await asyncio.Event().wait()  # ends: whoever started this ends it

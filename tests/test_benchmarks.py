@@ -15,6 +15,7 @@ from benchmarks.feeder import Feeder, GoneError
 from benchmarks.servers import client, said, started
 from siaga112.core.ami.events import Malformed, parse, wanted
 from siaga112.core.model import Call
+from siaga112.core.rules import InForce
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.settings.schema import Settings
 from tests.lab import ports
@@ -46,7 +47,7 @@ def test_a_server_that_closes_without_a_verdict_fails_every_session() -> None:
 def test_every_made_call_is_a_call_of_its_own(path: Path) -> None:
     """Each call made from a recorded one is well formed, ends, and has its own id and caller."""
     stream = mix.Mix(path).calls(CALLS)
-    tracker = Tracker(Settings().dialplan())
+    tracker = Tracker(InForce(Settings().rules()))
     ended: list[Call] = []
     for message in filter(wanted, stream.split(b"\r\n\r\n")[:-1]):
         event = parse(message, 0)

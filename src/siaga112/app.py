@@ -31,6 +31,7 @@ from siaga112.adapters.state_dir import keep_private
 from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, Supervisor
 from siaga112.core.caller_id import spelling
 from siaga112.core.model import SECOND, Caller, Millis
+from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
@@ -150,17 +151,10 @@ def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
     )
 
 
-def open_metrics(settings: Settings) -> Metrics:
+def open_metrics(settings: Settings, rules: InForce) -> Metrics:
     """Make what is counted, with the centre's promise."""
-    promise = settings.service_level
-    return Metrics(
-        settings.site,
-        settings.pbx.queues,
-        settings.shift_plan(),
-        settings.zone,
-        answer_within=promise.answer_within,
-        target=promise.target,
-    )
+    shifts, target = settings.shift_plan(), settings.service_level.target
+    return Metrics(settings.site, settings.pbx.queues, shifts, settings.zone, rules=rules, target=target)
 
 
 def require_secret(settings: Settings) -> None:
@@ -206,7 +200,7 @@ async def record_source(settings: Settings, tape: Tape) -> None:
 
     """
     require_secret(settings)
-    metrics = open_metrics(settings)
+    metrics = open_metrics(settings, InForce(settings.rules()))
     async for _ in AmiSource(ami_address(settings), metrics, now, tape, must_begin=True).slices():
         pass
 
@@ -230,10 +224,14 @@ class Daemon:
     only: Half | None = None
     read: Callable[[], Settings] | None = None
     _parts: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
-    _appliers: list[Callable[[Settings], None]] = field(default_factory=list)
+    _rules: InForce = field(init=False)
+    _watch: ModeWatch | None = None
     _manager: ServiceManager = field(default_factory=ServiceManager)
     _descriptors: Descriptors = field(default_factory=Descriptors)
     _supervisor: Supervisor = field(default_factory=Supervisor)
+
+    def __post_init__(self) -> None:
+        self._rules = InForce(self.settings.rules())
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; while it starts they are heeded too, at once."""
@@ -273,7 +271,7 @@ class Daemon:
 
         settings = self.settings
         handed = self._manager.handed_socket()  # before anything else is started, which shall not have it
-        metrics = open_metrics(settings)
+        metrics = open_metrics(settings, self._rules)
         keep_private(settings.state_dir)
         if settings.embedded_redis:
             embedded = EmbeddedRedis(settings.state_dir, lambda: metrics.lost(1))
@@ -282,9 +280,8 @@ class Daemon:
             self._parts.append(embedded.run)
         store = open_store(settings)
         stack.push_async_callback(store.close)
-        watch = ModeWatch(store, settings.mode, metrics, mode_files(settings))
+        watch = self._watch = ModeWatch(store, self.settings.mode, metrics, mode_files(settings))
         await watch.begin()
-        self._appliers.append(watch.configure)
         self._parts.append(watch.run)
         ready: dict[str, Callable[[], bool]] = {}
         outbox: SqliteOutbox | None = None
@@ -338,21 +335,12 @@ class Daemon:
             store=store,
             known=replica.of,
             mode=watch.current,
-            rules=self.settings.policy_rules(),
-            numbers=self.settings.number_plan(),
+            rules=self._rules,
             meter=metrics,
             clock=now,
             stopwatch=time.perf_counter,
-            deadline=self.settings.agi.deadline_ms / SECOND,
             latest=clock.latest,
         )
-
-        def apply(new: Settings) -> None:
-            screener.rules = new.policy_rules()
-            screener.numbers = new.number_plan()
-            screener.deadline = new.agi.deadline_ms / SECOND
-
-        self._appliers.append(apply)
         return FastAgiServer(screener.answer, metrics.agi_refused)
 
     def _reload(self) -> None:
@@ -373,16 +361,11 @@ class Daemon:
             self._manager.tell("READY=1")
 
     def _take_over(self, new: Settings) -> None:
-        changed, before = self.settings.differences(new), self.settings
-        self.settings = before.with_reloadable(new)
-        try:
-            for apply in self._appliers:
-                apply(self.settings)
-        except Exception:
-            self.settings = before
-            for apply in self._appliers:
-                apply(before)
-            raise
+        changed, taken = self.settings.differences(new), self.settings.with_reloadable(new)
+        rules = taken.rules()  # before anything is taken over: it may not fail half-way
+        self.settings, self._rules.now = taken, rules
+        if self._watch:
+            self._watch.configure(taken)
         _log.info("reloaded", changed=[key for key in changed if new.reloadable(key)])
         if later := [key for key in changed if not new.reloadable(key)]:
             _log.warning("reload_needs_restart", keys=later, kept="their old values until then")
@@ -391,16 +374,14 @@ class Daemon:
         self, store: RedisStore, watch: ModeWatch, metrics: Metrics, outbox: SqliteOutbox, source: AmiSource
     ) -> None:
         settings = self.settings
-        rules = settings.policy_rules()
-        dialplan = settings.dialplan()
-        tracker = Tracker(dialplan)
-        lines = Lines(dialplan.queues, rules.surge)
+        rules = self._rules
+        tracker = Tracker(rules)
+        lines = Lines(rules)
         pipeline = Pipeline(
             tracker=tracker,
             lines=lines,
-            outgoing=OutgoingCalls(dialplan),
-            classifier=settings.classifier_rules(),
-            policy=rules,
+            outgoing=OutgoingCalls(rules),
+            rules=rules,
             outbox=outbox,
             meter=metrics,
             mode=watch.current,
@@ -410,8 +391,7 @@ class Daemon:
                 queue_log=QueueLogFile(Path(settings.pbx.queue_log)),
                 store=store,
                 outbox=outbox,
-                queues=frozenset(settings.pbx.queues),
-                numbers=settings.number_plan(),
+                rules=rules,
                 in_progress=tracker.follows,
                 clock=now,
             )
@@ -424,14 +404,6 @@ class Daemon:
             store, tracker, lines, lambda: source.connected, now, screens=self.only is not Half.TRACK
         )
 
-        def apply(new: Settings) -> None:
-            rules = new.policy_rules()
-            pipeline.policy = recorder.policy = keeper.rules = rules
-            pipeline.classifier = new.classifier_rules()
-            lines.patience = rules.surge
-            tracker.renumber(new.number_plan())
-
-        self._appliers.append(apply)
         self._parts += [partial(pipeline.run, source), recorder.run, keeper.run, publisher.run]
 
     @staticmethod

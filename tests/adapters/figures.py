@@ -9,6 +9,7 @@ from prometheus_client.samples import Sample
 from siaga112.adapters.metrics import Metrics
 from siaga112.core.model import SECOND, Level, Mode, OperatorState
 from siaga112.core.shifts import Shift
+from tests.core.table import in_force
 from tests.samples import NOW
 
 SITE: Final = "serang"
@@ -19,7 +20,7 @@ SHIFTS: Final = (Shift("morning", time(7)), Shift("afternoon", time(14)), Shift(
 def make(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS) -> Metrics:
     """Make what a daemon shows before anything has happened."""
     zone = ZoneInfo("Asia/Jakarta")
-    return Metrics(SITE, queues, shifts, zone, answer_within=12 * SECOND, target=0.9)
+    return Metrics(SITE, queues, shifts, zone, rules=in_force(answer_within=12 * SECOND), target=0.9)
 
 
 def full(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS) -> Metrics:

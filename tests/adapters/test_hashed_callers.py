@@ -15,17 +15,17 @@ from siaga112.core.agi import Request
 from siaga112.core.ami.events import Event
 from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical, typed
 from siaga112.core.model import SECOND, Caller, Level, Mode, Outcome, Verdict
-from siaga112.core.outcome import ClassifierRules
+from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
-from siaga112.core.tracking.tracker import Dialplan, Tracker
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import Store
 from siaga112.service.reconciling import Settler
 from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
 from siaga112.service.supervisor import Desk
-from tests.core.table import DIALPLAN, events
+from tests.core.table import DIALPLAN, events, in_force
 from tests.samples import NOW, RULES
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
@@ -76,11 +76,10 @@ async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folde
     dialplan: Dialplan = replace(DIALPLAN, numbers=plan)
     meter = KeptMeter()
     pipeline = Pipeline(
-        tracker=Tracker(dialplan),
-        lines=Lines(dialplan.queues, RULES.surge),
-        outgoing=OutgoingCalls(dialplan),
-        classifier=ClassifierRules(),
-        policy=RULES,
+        tracker=Tracker(in_force(dialplan)),
+        lines=Lines(in_force(dialplan, RULES)),
+        outgoing=OutgoingCalls(in_force(dialplan)),
+        rules=in_force(dialplan, RULES),
         outbox=outbox,
         meter=meter,
         mode=lambda: Mode.OBSERVE,
@@ -96,15 +95,14 @@ async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folde
         queue_log=QueueLogFile(queue_log),
         store=store,
         outbox=outbox,
-        queues=frozenset({"siaga112"}),
-        numbers=plan,
+        rules=in_force(replace(dialplan, queues=frozenset({"siaga112"})), RULES),
         in_progress=lambda _: False,
         clock=lambda: NOW,
     )
     await settler._settle_since(NOW - 60 * SECOND)
 
     waiting = on_disk(folder)
-    recorder = Recorder(outbox, store, RULES, meter)
+    recorder = Recorder(outbox, store, in_force(policy=RULES), meter)
     for key, settled in await outbox.oldest(100):
         await recorder.record([settled])
         await outbox.drop([key])
@@ -165,12 +163,10 @@ async def test_a_hashed_caller_is_blocked_by_any_spelling_of_the_number(
         store=store,
         known=lambda _: None,
         mode=lambda: Mode.ENFORCE,
-        rules=RULES,
-        numbers=KEYED,
+        rules=in_force(replace(DIALPLAN, numbers=KEYED), RULES, deadline=5.0),
         meter=KeptMeter(),
         clock=lambda: NOW + SECOND,
         stopwatch=lambda: 0.0,
-        deadline=5.0,
     )
 
     async def verdict(number: str) -> Verdict:

@@ -21,6 +21,7 @@ from siaga112.service.retention import Keeper
 from siaga112.service.supervisor import Desk, RefusedError
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import IMPATIENCE, KEEP
+from tests.core.table import in_force
 from tests.lab.redis_servers import RedisServer
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, block, entry, prank, strike
 from tests.service.meter import KeptMeter
@@ -67,7 +68,7 @@ async def test_lists_and_feed_forget_what_is_over(redis_store: RedisStore) -> No
     assert await redis_store.changes(place) is not None
     await raw(redis_store).delete(redis_store._keys.caller(CALLER))  # as if it had expired
     later = time.time_ns() // 1_000_000 + 2 * DAY
-    await Keeper(redis_store, RULES, lambda: later).prune()
+    await Keeper(redis_store, in_force(policy=RULES), lambda: later).prune()
     assert [caller async for caller in redis_store.listed()] == []
     assert await redis_store.load(CALLER) == (CallerRecord(CALLER), 0)
     assert await redis_store.changes(place) is None

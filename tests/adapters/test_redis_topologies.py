@@ -22,6 +22,7 @@ from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, struck
 from tests.adapters.conftest import IMPATIENCE, opened
+from tests.core.table import in_force
 from tests.lab.agi_client import no_processor
 from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, cluster, sentinels
 from tests.samples import CALLER, NOW, OTHER, RULES, entry, prank, strike, turn
@@ -72,7 +73,7 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
     await outbox.open()
     async with opened(watched.url, site) as store:
         await store.switch(Switch(Mode.ENFORCE))
-        recording = asyncio.create_task(Recorder(outbox, store, RULES, meter).run())
+        recording = asyncio.create_task(Recorder(outbox, store, in_force(policy=RULES), meter).run())
         await outbox.append(rows[:BATCH])
         await until(lambda: outbox.pending <= BATCH // 2, GENEROUS)
         old, began_noise = watched.master, no_processor(*pids_of(watched))

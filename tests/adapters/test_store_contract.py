@@ -38,6 +38,7 @@ from siaga112.service.recording import Recorder
 from siaga112.service.supervisor import Desk
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
 from tests.adapters.conftest import KEEP
+from tests.core.table import in_force
 from tests.lab.redis_servers import Cluster, Sentinels, Tls, cluster, home, sentinels, tls
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, answered, block, entry, prank, strike, turn
 from tests.service.memory import MemoryStore
@@ -112,7 +113,7 @@ async def daemons(request: pytest.FixtureRequest, site: str) -> AsyncIterator[li
     meter = KeptMeter()
     async with address(request.param, request) as url:
         stores = [RedisStore(connect(url, PATIENCE), site, KEEP) for _ in range(DAEMONS)]
-        yield [Recorder(MemoryOutbox(), one, RULES, meter) for one in stores]
+        yield [Recorder(MemoryOutbox(), one, in_force(policy=RULES), meter) for one in stores]
         await asyncio.gather(*(one.close() for one in stores))
 
 
@@ -462,7 +463,7 @@ async def test_nothing_is_erased_while_a_row_would_be_left_behind(store: Store) 
 
 async def test_who_is_forgotten_while_calls_are_recorded_is_in_no_row(store: Store) -> None:
     """Two hundred calls of before come while the desk erases: each has a row, none has the number."""
-    recorder = Recorder(MemoryOutbox(), store, RULES, KeptMeter())
+    recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
     desk = Desk(store, RULES, Mode.ENFORCE, lambda: NOW + 1_000, "ratna")
 
     async def record() -> None:

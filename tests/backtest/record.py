@@ -15,7 +15,7 @@ from typing import Final
 
 from siaga112.captures import capture
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 from tests.lab import Version
 from tests.pbx.scenarios.every import SCENARIOS
 from tests.pbx.scenarios.golden import GOLDEN

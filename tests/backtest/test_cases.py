@@ -8,7 +8,7 @@ import pytest
 from siaga112.backtest.history import History, Unproven
 from siaga112.core.model import Outcome
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 from tests.backtest.recorded import site, told
 from tests.pbx.scenarios.golden import replayed
 

@@ -9,7 +9,7 @@ from siaga112.backtest.cdr import CdrReader, Row
 from siaga112.backtest.history import History, Past, Source, Unproven
 from siaga112.core.model import Caller, Outcome
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 from tests.backtest.test_cel import ANSWERED, LEFT_MENU, rows
 from tests.backtest.test_cel import read as read_cel
 

@@ -10,7 +10,7 @@ from siaga112.backtest.cel import CelReader, OutOfOrderError, Row
 from siaga112.backtest.history import Past, Unproven
 from siaga112.core.model import SECOND
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 
 DIALPLAN: Final = Dialplan(frozenset({"trunk"}), frozenset({"ivr"}), queues=frozenset({"112"}))
 RULES: Final = ClassifierRules()

@@ -24,7 +24,7 @@ from siaga112.backtest.store import PastStore
 from siaga112.cli.root import app
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 from siaga112.errors import SiagaError
 from tests.backtest.recorded import FOLDER
 

@@ -26,6 +26,7 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.rules import Rules
 from tests.backtest.recorded import FOLDER, VERSIONS, live
 
 ZONE: Final = ZoneInfo("Asia/Jakarta")
@@ -165,7 +166,7 @@ def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) 
     rules = replace(rules, surge=0, treatment=dict.fromkeys(Level, Treatment.DEPRIORITISE))
     first, *rest = capture.messages((FOLDER / version / "calls.ami").read_bytes())
     header = capture.read_header(first)
-    replay = Replay(header.dialplan, header.rules, rules)
+    replay = Replay(Rules(header.dialplan, header.rules, rules))
     struck = sum(entry.strike for entry in replay.run(map(capture.read, rest)))
     tested = Backtest(rules.name, rules, ZONE)
     result = tested.run(live(version).in_order())

@@ -8,7 +8,7 @@ from typing import Any, Final
 from siaga112.captures import capture
 from siaga112.core.ami.events import ChannelSeen, Event, Malformed, QueuesSeen, Resumed
 from siaga112.core.model import Millis
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 from tests.core.table import events
 from tests.core.test_calls import CALLS
 

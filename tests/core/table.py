@@ -8,6 +8,8 @@
 A channel stands where its last `at=` put it. Times may carry milliseconds.
 """
 
+from typing import Any
+
 from siaga112.core import outcome
 from siaga112.core.ami.events import (
     BridgeEntered,
@@ -31,10 +33,18 @@ from siaga112.core.ami.events import (
     WaitingSeen,
 )
 from siaga112.core.model import Finding, Mark, Millis
-from siaga112.core.tracking.tracker import Dialplan, Tracker
+from siaga112.core.policy import PolicyRules
+from siaga112.core.rules import Dialplan, InForce, Rules
+from siaga112.core.tracking.tracker import Tracker
 
 DIALPLAN = Dialplan(frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"}))
 RULES = outcome.ClassifierRules()
+
+
+def in_force(dialplan: Dialplan = DIALPLAN, policy: PolicyRules | None = None, **more: Any) -> InForce:
+    """Give rules in force; `more` of `core.rules.Rules`."""
+    return InForce(Rules(dialplan, RULES, policy or PolicyRules(), **more))
+
 
 _START = {"Newchannel": "siaga112-incoming,112,1"}
 
@@ -111,7 +121,7 @@ def findings(table: str, dialplan: Dialplan = DIALPLAN) -> list[Finding]:
 
 def settle(stream: list[Event], dialplan: Dialplan = DIALPLAN) -> list[Finding]:
     """Run events through the tracker and the classifier."""
-    tracker = Tracker(dialplan)
+    tracker = Tracker(in_force(dialplan))
     return [outcome.classify(call, RULES) for event in stream for call in tracker.feed(event)]
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from siaga112.core.ami.events import ChannelCreated, Place
 from siaga112.core.model import Call, FactKind
+from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.arrivals import CANDIDATES_KEPT, CONTEXTS_KEPT, OTHER
 from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.tracker import Dialplan, Tracker
-from tests.core.table import DIALPLAN, events, findings, settle, spelled
+from siaga112.core.tracking.tracker import Tracker
+from tests.core.table import DIALPLAN, events, findings, in_force, settle, spelled
 from tests.pbx.scenarios.golden import replayed
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -28,7 +29,7 @@ DEEDS = {
 
 def fed(table: str, dialplan: Dialplan = DIALPLAN) -> tuple[Tracker, list[Call]]:
     """Give a tracker that was fed a table, and the calls that ended."""
-    tracker = Tracker(dialplan)
+    tracker = Tracker(in_force(dialplan))
     return tracker, [call for event in events(table) for call in tracker.feed(event)]
 
 
@@ -132,7 +133,7 @@ def test_contexts_are_named_up_to_a_number() -> None:
 
 def test_candidates_are_bounded() -> None:
     """Channels whose end is never told leave no more behind than so many."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     for n in range(CANDIDATES_KEPT + 100):
         place = Place("siaga112-incoming", "112", "1")
         tracker.feed(ChannelCreated(n, f"{n}.1", f"SIP/trunk-{n}", place, "", rings=False))
@@ -141,7 +142,7 @@ def test_candidates_are_bounded() -> None:
 
 def test_an_arriving_channel_that_begins_down_reaches_no_citizen() -> None:
     """Only a leg that was dialled is a call-back: a citizen who calls over chan_sip was not reached."""
-    outgoing = OutgoingCalls(DIALPLAN)
+    outgoing = OutgoingCalls(in_force(DIALPLAN))
     talk = "10:00:05 BridgeEnter 100.1 bridge=b\n10:00:05 BridgeEnter 200.1 bridge=b\n"
     stream = events(f"{DOWN}{DEEDS['it dials']}\n{talk}{LEAVES}")
     assert [seen for event in stream for seen in outgoing.feed(event)] == []

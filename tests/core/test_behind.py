@@ -10,6 +10,7 @@ from siaga112.core.model import Finding, Outcome
 from siaga112.core.outcome import classify
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import CAPTURES, read
+from tests.core.table import in_force
 
 RECORDED: Final = [
     path for path in CAPTURES if path.stem.startswith(("behind_", "followme_", "local_", "dial_local"))
@@ -20,7 +21,7 @@ EACH = pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent
 def found(path: Path, change: list[Event] | None = None) -> Finding:
     """Give what comes of a recorded call, with its events as recorded or changed."""
     header, stream = read(path)
-    tracker = Tracker(header.dialplan)
+    tracker = Tracker(in_force(header.dialplan))
     (call,) = [call for event in (stream if change is None else change) for call in tracker.feed(event)]
     return classify(call, header.rules)
 

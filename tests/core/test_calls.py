@@ -7,8 +7,9 @@ import pytest
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import Mark, Verdict
 from siaga112.core.policy import PolicyRules, strike_for
-from siaga112.core.tracking.tracker import Dialplan, Tracker
-from tests.core.table import DIALPLAN, events, findings, settle, spelled
+from siaga112.core.rules import Dialplan
+from siaga112.core.tracking.tracker import Tracker
+from tests.core.table import DIALPLAN, events, findings, in_force, settle, spelled
 
 ARRIVES = """
 10:00:00  Newchannel  100.1  num=081211111111
@@ -379,7 +380,7 @@ def test_after_an_interruption() -> None:
 
 def test_tracker_is_empty_when_all_is_over() -> None:
     """When every leg has ended the tracker holds nothing."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     for event in events(TALKS + "10:01:00 Hangup 100.2\n10:01:00 Hangup 100.1"):
         tracker.feed(event)
     assert tracker.idle
@@ -423,7 +424,7 @@ def test_a_menu_that_speaks_by_execif_and_ends_in_a_context_that_only_hangs_up()
 def test_the_queues_tell_of_a_caller_whose_joining_was_lost() -> None:
     """After a gap the queue's own list says who waits; such a call stays unknown, and is in the queue."""
     table = MENU + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.1=1\n10:00:09 Queues - 100.1=siaga112\n"
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     for event in events(table):
         assert not tracker.feed(event)
     assert list(tracker.waiting()) == ["siaga112"]

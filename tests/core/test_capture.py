@@ -22,7 +22,7 @@ from siaga112.core.ami.events import (
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import Entry, OperatorState
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan, Rules
 from tests.core.streams import GOLDEN
 from tests.core.test_events import message
 from tests.samples import RULES
@@ -158,7 +158,7 @@ def test_a_hidden_capture_means_the_same(file: Path) -> None:
 
 def _ended(head: bytes, messages: list[bytes]) -> list[Entry]:
     header = capture.read_header(head)
-    return list(Replay(header.dialplan, header.rules, RULES).run(map(capture.read, messages)))
+    return list(Replay(Rules(header.dialplan, header.rules, RULES)).run(map(capture.read, messages)))
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,11 @@ from siaga112.core.model import (
     Spared,
     Verdict,
 )
-from siaga112.core.outcome import ClassifierRules
 from siaga112.core.period import of_days
 from siaga112.core.settle import settle
 from siaga112.core.shifts import Shift, shift_at
 from siaga112.core.tracking.tracker import Tracker
-from tests.core.table import DIALPLAN, events
+from tests.core.table import DIALPLAN, events, in_force
 from tests.samples import CALLER, NOW, RULES, call_id, entry, prank, strike
 
 CENTURY = 36_525 * DAY
@@ -52,7 +51,7 @@ def off(call_at: Millis, number: int = 1) -> Entry:
     """Settle a misuse that was up while the PBX's clock was off."""
     call = prank(number, call_at)
     seen = (call.facts[0], Fact(call_at, FactKind.CLOCK_OFF, "3600000"), *call.facts[1:])
-    return settle(replace(call, facts=seen), ClassifierRules(), RULES, Mode.ENFORCE, str)
+    return settle(replace(call, facts=seen), in_force(policy=RULES).now, Mode.ENFORCE, str)
 
 
 @given(st.lists(st.tuples(OFF, st.integers(0, 600 * SECOND)), max_size=12), st.booleans())
@@ -96,7 +95,7 @@ CALL = """
 def test_a_call_that_was_up_while_the_clock_was_off_costs_no_strike(when: int, lasts: int) -> None:
     """Wherever in the call it began and ended; the call before and the one after are not touched."""
     told = [*events(CALL)]
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     before = [call for event in told for call in tracker.feed(event)]
     marks = {when: 3_600_000, min(when + lasts, len(told)): 0}
     ended: list[Call] = []
@@ -107,7 +106,7 @@ def test_a_call_that_was_up_while_the_clock_was_off_costs_no_strike(when: int, l
             ended += tracker.feed(told[nth])
     after = [call for event in told for call in tracker.feed(event)]
     for call, timed in zip((*before, *ended, *after), (True, when == len(told), True), strict=True):
-        settled = settle(call, ClassifierRules(), RULES, Mode.ENFORCE, str)
+        settled = settle(call, in_force(policy=RULES).now, Mode.ENFORCE, str)
         assert (settled.strike, settled.spared) == ((True, None) if timed else (False, Spared.CLOCK))
         assert (policy.strike_for(settled.finding, RULES) is not None) is timed
 
@@ -221,10 +220,10 @@ def test_a_leap_second_is_read(text: str, seconds_after: int) -> None:
 def test_a_second_that_comes_twice_makes_nothing_negative(back: int) -> None:
     """A leap second, or a step of less than is tolerated: no span is negative, no call is lost."""
     told = [*events(CALL)]
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     turned = [replace(event, at=event.at - back * SECOND) for event in told[3:]]
     (call,) = [call for event in (*told[:3], *turned) for call in tracker.feed(event)]
-    settled = settle(call, ClassifierRules(), RULES, Mode.ENFORCE, str)
+    settled = settle(call, in_force(policy=RULES).now, Mode.ENFORCE, str)
     stages = settled.finding.stages
     assert all((span or 0) >= 0 for span in (stages.ivr, stages.wait, stages.ring, stages.talk))
     assert settled.finding.outcome != "unknown"

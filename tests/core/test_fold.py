@@ -29,14 +29,15 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
-from siaga112.core.tracking.tracker import Dialplan, Tracker
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.recording import Recorder
 from siaga112.settings.schema import COUNTABLE
 from tests.core.streams import CAPTURES, read
-from tests.core.table import DIALPLAN, events
+from tests.core.table import DIALPLAN, events, in_force
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
 from tests.service.test_pipeline import MemoryOutbox
@@ -70,17 +71,16 @@ Records = dict[Caller, CallerRecord]
 async def _live(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
     store, outbox, meter = MemoryStore(), MemoryOutbox(), KeptMeter()
     pipeline = Pipeline(
-        tracker=Tracker(dialplan),
-        lines=Lines(dialplan.queues, rules.surge),
-        outgoing=OutgoingCalls(dialplan),
-        classifier=CLASSIFIER,
-        policy=rules,
+        tracker=Tracker(in_force(dialplan)),
+        lines=Lines(in_force(dialplan, rules)),
+        outgoing=OutgoingCalls(in_force(dialplan)),
+        rules=in_force(dialplan, rules),
         outbox=outbox,
         meter=meter,
         mode=lambda: Mode.ENFORCE,
     )
     await pipeline.run(Told(told))
-    recorder = Recorder(outbox, store, rules, meter)
+    recorder = Recorder(outbox, store, in_force(policy=rules), meter)
     for _, settled in await outbox.oldest(1_000_000):
         assert await recorder.record([settled]) == [None]
     return store.records
@@ -93,7 +93,7 @@ def live(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Recor
 
 def replayed(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
     """Give what a replay holds."""
-    replay = Replay(dialplan, CLASSIFIER, rules)
+    replay = Replay(in_force(dialplan, rules).now)
     list(replay.run(told))
     return replay.records
 
@@ -101,7 +101,7 @@ def replayed(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> R
 def backtested(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
     """Give what a back-test holds, which reads the calls first, asking for all that may count."""
     everything = replace(rules, weights=dict.fromkeys(COUNTABLE, 1.0))
-    replay = Replay(dialplan, CLASSIFIER, everything)
+    replay = Replay(in_force(dialplan, everything).now)
     calls = [of_live(entry) for entry in replay.run(told)]
     calls.sort(key=lambda past: (past.finding.call.started, past.finding.call.id))
     backtest = Backtest(rules.name, rules, ZoneInfo("UTC"))

@@ -12,7 +12,7 @@ from siaga112.core.model import CallId, Finding, Outcome
 from siaga112.core.policy import PolicyRules, strike_for
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import ONE_WAY
-from tests.core.table import DIALPLAN, events, settle, spelled
+from tests.core.table import DIALPLAN, events, in_force, settle, spelled
 from tests.core.test_calls import CALLS
 
 STREAMS = [events(table) for table, _ in CALLS.values()]
@@ -80,7 +80,7 @@ def test_any_order_of_any_events_raises_nothing(stream: list[Event]) -> None:
 @given(st.lists(st.sampled_from(STREAMS), max_size=5))
 def test_the_tracker_is_empty_after_every_legs_end(chosen: list[list[Event]]) -> None:
     """However many calls went by, nothing is kept of them."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     for n, stream in enumerate(chosen):
         for event in renamed(stream, n) if not _has_interruption(stream) else stream:
             tracker.feed(event)

@@ -15,7 +15,7 @@ from siaga112.core.model import Finding
 from siaga112.core.outcome import classify
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import CAPTURES
-from tests.core.table import DIALPLAN, RULES
+from tests.core.table import DIALPLAN, RULES, in_force
 from tests.core.test_events import CHANNEL, message
 
 REAL = sorted({
@@ -143,7 +143,7 @@ def test_what_is_dropped_unread_changes_no_outcome(path: object) -> None:
     dialplan = capture.read_header(header).dialplan
 
     def outcomes(messages: Sequence[bytes]) -> list[Finding]:
-        tracker, found = Tracker(dialplan), list[Finding]()
+        tracker, found = Tracker(in_force(dialplan)), list[Finding]()
         for one in messages:
             event = capture.read(one)
             if event is not None and not isinstance(event, Malformed):
@@ -173,7 +173,7 @@ def test_a_forged_variable_is_never_believed(text: str) -> None:
 
 def test_the_tracker_knows_no_other_variable() -> None:
     """A variable that the reader drops changes nothing in a call, also if it came through."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     created = parse(message("Newchannel"), 0)
     assert created is not None
     assert not isinstance(created, Malformed)

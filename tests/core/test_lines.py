@@ -5,19 +5,23 @@ from dataclasses import replace
 from siaga112.captures.replay import Replay
 from siaga112.core.ami.events import MemberSeen, QueuesSeen
 from siaga112.core.model import SECOND, CallId, Millis, OperatorState, Spared, Stage
-from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules
 from siaga112.core.tracking.queue_state import Lines, Overdue
 from siaga112.core.tracking.stages import LOOKED_AT, Progress, Spot
-from tests.core.table import DIALPLAN, events
+from tests.core.table import DIALPLAN, events, in_force
 
 NOW = 1_795_000_000_000
 OURS = frozenset({"siaga112"})
 
 
+def line(patience: Millis, queues: frozenset[str] = OURS) -> Lines:
+    """Give a line whose queues were not seen yet."""
+    return Lines(in_force(replace(DIALPLAN, queues=queues), PolicyRules(surge=patience)))
+
+
 def lines(*states: OperatorState | None, queue: str = "siaga112", patience: int = 10 * SECOND) -> Lines:
     """Give the line with operators in these states."""
-    seen = Lines(OURS, patience)
+    seen = line(patience)
     members = tuple(MemberSeen(queue, f"PJSIP/{number}", state) for number, state in enumerate(states))
     seen.feed(QueuesSeen(NOW, ("siaga112", "office"), members, ()))
     return seen
@@ -63,7 +67,7 @@ def test_many_operators_take_more_callers() -> None:
 
 def test_where_nothing_is_known_of_operators_one_caller_is_enough() -> None:
     """Before the first look at the queues: unsure favours the caller."""
-    unknown = Lines(OURS, 10 * SECOND)
+    unknown = line(10 * SECOND)
     assert unknown.surge(waiting(("siaga112", NOW - 11 * SECOND, "0812")), NOW) == "a caller waited over 10s"
 
 
@@ -78,8 +82,8 @@ def test_nobody_logged_in_makes_a_surge() -> None:
 
 def test_only_what_was_seen_makes_a_surge() -> None:
     """Before the queues have told anything, and on a PBX without our queue, there is none."""
-    assert Lines(OURS, 10 * SECOND).surge(waiting(), NOW) == ""
-    elsewhere = Lines(OURS, 10 * SECOND)
+    assert line(10 * SECOND).surge(waiting(), NOW) == ""
+    elsewhere = line(10 * SECOND)
     elsewhere.feed(QueuesSeen(NOW, ("office",), (), ()))
     assert elsewhere.surge(waiting(), NOW) == ""
 
@@ -91,7 +95,7 @@ def test_a_centre_may_switch_it_off() -> None:
 
 def test_operators_are_counted_once() -> None:
     """An operator in two queues is one; who is not logged in is none."""
-    seen = Lines(frozenset({"siaga112", "fire"}), 0)
+    seen = line(0, frozenset({"siaga112", "fire"}))
     members = (
         MemberSeen("siaga112", "PJSIP/1", OperatorState.BUSY),
         MemberSeen("fire", "PJSIP/1", OperatorState.BUSY),
@@ -119,6 +123,6 @@ def test_beside_one_accomplice_a_misuse_costs_a_strike() -> None:
             """
             for n in range(waiting_callers)
         )
-        replay = Replay(replace(DIALPLAN, queues=OURS), ClassifierRules(), PolicyRules())
+        replay = Replay(in_force(replace(DIALPLAN, queues=OURS)).now)
         (entry,) = replay.run([operator, *events(table), *events(misuse)])
         assert (entry.strike, entry.spared) == (spared is None, spared)

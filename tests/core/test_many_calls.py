@@ -12,7 +12,7 @@ from siaga112.core.outcome import classify
 from siaga112.core.policy import PolicyRules, strike_for
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import everything, renamed
-from tests.core.table import RULES
+from tests.core.table import RULES, in_force
 
 CALLS = 60_000
 HOUR = 3_600_000
@@ -39,7 +39,7 @@ def day(seed: int) -> list[Event]:
 def settle(events: list[Event]) -> tuple[list[Finding], Tracker]:
     """Run the events through tracker and classifier."""
     dialplan, _ = everything()
-    tracker = Tracker(dialplan)
+    tracker = Tracker(in_force(dialplan))
     return [classify(call, RULES) for event in events for call in tracker.feed(event)], tracker
 
 

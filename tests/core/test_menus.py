@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from siaga112.core.ami.events import DialplanStep, parse
 from siaga112.core.model import Outcome
+from siaga112.core.rules import Dialplan
 from siaga112.core.tracking import menus
-from siaga112.core.tracking.tracker import Dialplan
 from tests.core.table import findings, spelled
 from tests.core.test_calls import MENU
 from tests.core.test_events import message

@@ -10,7 +10,7 @@ import pytest
 from siaga112.core import outcome
 from siaga112.core.model import Call
 from siaga112.core.tracking.tracker import Tracker
-from tests.core.table import DIALPLAN, RULES, events
+from tests.core.table import DIALPLAN, RULES, events, in_force
 from tests.core.test_calls import CALLS
 
 SOURCE = inspect.getsource(outcome)
@@ -18,7 +18,7 @@ SOURCE = inspect.getsource(outcome)
 
 def ended(table: str) -> list[Call]:
     """Give the calls of a table, tracked but not yet classified."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     return [call for event in events(table) for call in tracker.feed(event)]
 
 

@@ -5,6 +5,7 @@ import pytest
 from siaga112.core.model import Caller
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from tests.core.streams import CAPTURES, GOLDEN, read
+from tests.core.table import in_force
 
 CITIZEN = Caller("+6281234567890")
 
@@ -28,7 +29,7 @@ CITIZEN = Caller("+6281234567890")
 def test_who_is_reached(version: str, name: str, reached: list[Caller]) -> None:
     """Whom an operator called, and who answered, was reached: once, and nobody else."""
     header, stream = read(GOLDEN / version / f"{name}.ami")
-    outgoing = OutgoingCalls(header.dialplan)
+    outgoing = OutgoingCalls(in_force(header.dialplan))
     found = [seen for event in stream for seen in outgoing.feed(event)]
     assert [seen.caller for seen in found] == reached
     assert all(stream[0].at < seen.at <= stream[-1].at for seen in found)
@@ -38,7 +39,7 @@ def test_a_call_that_comes_in_reaches_nobody() -> None:
     """No recorded call but a call-back says that a citizen was reached; nothing is followed at the end."""
     for path in CAPTURES:
         header, stream = read(path)
-        outgoing = OutgoingCalls(header.dialplan)
+        outgoing = OutgoingCalls(in_force(header.dialplan))
         found = [seen.caller for event in stream for seen in outgoing.feed(event)]
         assert path.stem.startswith("call_back") or CITIZEN not in found, path
         assert "Interrupted" in str(stream) or "0 legs" in repr(outgoing), path

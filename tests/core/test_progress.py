@@ -11,7 +11,7 @@ from siaga112.core.tracking.stages import SHOWN, Progress, Spot
 from siaga112.core.tracking.tracked_call import Live
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import ONE_WAY, renamed
-from tests.core.table import DIALPLAN
+from tests.core.table import DIALPLAN, in_force
 
 STREAMS = [renamed(stream, str(n), n) for n, stream in enumerate(ONE_WAY.values())]
 LATER = [renamed(stream, str(n), 10_000 + n) for n, stream in enumerate(ONE_WAY.values())]
@@ -45,7 +45,7 @@ def agrees(tracker: Tracker) -> set[Stage]:
 @given(st.lists(st.sampled_from(EVENTS), max_size=80))
 def test_whatever_happens_the_kept_order_is_that_of_a_walk(stream: list[Event]) -> None:
     """Any events in any order, doubled, torn and late: counts, queues and order are those of a walk."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     for event in stream:
         tracker.feed(event)
         agrees(tracker)
@@ -54,7 +54,7 @@ def test_whatever_happens_the_kept_order_is_that_of_a_walk(stream: list[Event]) 
 @given(st.data(), st.lists(st.sampled_from(STREAMS), min_size=2, max_size=6))
 def test_calls_that_run_side_by_side(data: st.DataObject, chosen: list[list[Event]]) -> None:
     """Whole calls, however their events mix: after each event the kept order is that of a walk."""
-    tracker, left = Tracker(DIALPLAN), [list(stream) for stream in chosen]
+    tracker, left = Tracker(in_force(DIALPLAN)), [list(stream) for stream in chosen]
     while left:
         stream = left[data.draw(st.integers(0, len(left) - 1))]
         tracker.feed(stream.pop(0))
@@ -64,7 +64,7 @@ def test_calls_that_run_side_by_side(data: st.DataObject, chosen: list[list[Even
 
 def test_the_streams_lead_through_every_stage() -> None:
     """The calls that the laws above are made of are in every stage at some time."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     assert {stage for stream in STREAMS for event in stream for stage in _fed(tracker, event)} == set(Stage)
 
 

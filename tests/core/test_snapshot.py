@@ -11,7 +11,7 @@ from siaga112.core.model import Caller, CallId, InProgress, OperatorState, Stage
 from siaga112.core.snapshot import MAX_CALLS, Snapshot, take
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
-from tests.core.table import DIALPLAN, _millis, events
+from tests.core.table import DIALPLAN, _millis, events, in_force
 from tests.samples import NOW, SNAPSHOT
 
 NUMBER = "081211111111"
@@ -44,11 +44,11 @@ def seen(
     *tables: str, at: str = "10:03:00", numbers: NumberPlan = DIALPLAN.numbers, lines: Lines | None = None
 ) -> Snapshot:
     """Take a snapshot after these events."""
-    tracker = Tracker(replace(DIALPLAN, numbers=numbers))
+    tracker = Tracker(in_force(replace(DIALPLAN, numbers=numbers)))
     for table in tables:
         for event in events(table):
             tracker.feed(event)
-    lines = lines or Lines(frozenset({"siaga112"}), 10_000)
+    lines = lines or Lines(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
     return take(tracker, lines, _millis(at), connected=True, screens=True)
 
 
@@ -103,7 +103,7 @@ def test_with_a_key_no_number_is_in_a_snapshot() -> None:
 
 def test_operators_are_unknown_until_the_queues_were_seen() -> None:
     """No news of the queues is not "no operators"."""
-    lines = Lines(frozenset({"siaga112"}), 10_000)
+    lines = Lines(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
     assert seen(lines=lines).operators is None
     members = (MemberSeen("siaga112", "PJSIP/101", OperatorState.BUSY),)
     lines.feed(QueuesSeen(_millis("10:00:00"), ("siaga112",), members, ()))

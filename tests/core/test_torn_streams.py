@@ -12,7 +12,7 @@ from siaga112.core.outcome import classify
 from siaga112.core.policy import PolicyRules, strike_for
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import everything
-from tests.core.table import RULES
+from tests.core.table import RULES, in_force
 
 DIALPLAN, STREAMS = everything()
 EACH = pytest.mark.parametrize("stream", STREAMS.values(), ids=list(STREAMS))
@@ -20,7 +20,7 @@ EACH = pytest.mark.parametrize("stream", STREAMS.values(), ids=list(STREAMS))
 
 def settle(stream: list[Event]) -> list[Finding]:
     """Run events through tracker and classifier."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     return [classify(call, RULES) for event in stream for call in tracker.feed(event)]
 
 
@@ -70,7 +70,7 @@ def test_any_order(stream: list[Event], data: st.DataObject) -> None:
 @pytest.mark.fault("ami_flood")
 def test_100000_events_that_nobody_knows_leave_nothing_behind() -> None:
     """Steps and ends of channels that we never saw begin are passed over, and nothing grows."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     place = Place("siaga112-ivr", "s", "1")
     for n in range(100_000):
         tracker.feed(DialplanStep(n, f"{n}.1", place, "BackGround"))

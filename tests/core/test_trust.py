@@ -13,7 +13,7 @@ from siaga112.core.policy import PolicyRules
 from siaga112.core.tracking.arrivals import trunk_of
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.settings.schema import Policy
-from tests.core.table import DIALPLAN, events
+from tests.core.table import DIALPLAN, events, in_force
 
 CALLER = Caller("+6281211111111")
 NOW = 1_795_000_000_000
@@ -38,7 +38,7 @@ def held_against(strikes: list[Strike], rules: PolicyRules) -> CallerRecord:
 
 def seen(*table: str) -> Call:
     """Give the call that these events tell of."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     (call,) = [call for event in events("\n".join(table)) for call in tracker.feed(event)]
     return call
 

@@ -9,11 +9,12 @@ from siaga112.core.ami.events import Event, Interrupted, Malformed, Resumed, par
 from siaga112.core.model import Finding
 from siaga112.core.outcome import classify
 from siaga112.core.policy import PolicyRules, strike_for
-from siaga112.core.tracking.tracker import Dialplan, Tracker
+from siaga112.core.rules import Dialplan
+from siaga112.core.tracking.tracker import Tracker
 from siaga112.settings.schema import Agi, Ami, Metrics
 from tests.adapters.manager import BANNER
 from tests.core.streams import GOLDEN
-from tests.core.table import DIALPLAN, RULES, events
+from tests.core.table import DIALPLAN, RULES, events, in_force
 from tests.faults.figures import Measured
 
 CALLS = ("menu_left_during_prompt", "queue_timeout", "answered_ended_by_caller", "queue_left_at_once")
@@ -21,7 +22,7 @@ CALLS = ("menu_left_during_prompt", "queue_timeout", "answered_ended_by_caller",
 
 def settle(told: list[Event], dialplan: Dialplan) -> list[Finding]:
     """Follow a PBX that breaks off after these events, and then has no call any more."""
-    tracker, found, at = Tracker(dialplan), [], told[-1].at if told else 0
+    tracker, found, at = Tracker(in_force(dialplan)), [], told[-1].at if told else 0
     for event in (*told, Interrupted(at, "lost"), Resumed(at, ())):
         found += [classify(call, RULES) for call in tracker.feed(event)]
     assert tracker.idle
@@ -63,7 +64,7 @@ def test_a_recorded_call_cut_at_every_byte(pbx: str, name: str, measured: Measur
 @pytest.mark.fault("ami_no_start", "ami_leave")
 def test_an_end_without_a_beginning_is_nothing() -> None:
     """`Hangup` of a channel that nobody saw, `QueueCallerLeave` and no more: no call, no outcome."""
-    tracker = Tracker(DIALPLAN)
+    tracker = Tracker(in_force(DIALPLAN))
     assert [call for event in events("10:00:00 Hangup 1.1") for call in tracker.feed(event)] == []
     leave = (
         b"Event: QueueCallerLeave\r\nPrivilege: agent,all\r\nUniqueid: 1.1\r\nQueue: siaga112\r\nPosition: 1"

@@ -10,7 +10,7 @@ block list, first observed, then enforced.
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from heapq import heappop, heappush
 from typing import Final, cast
@@ -37,13 +37,13 @@ from siaga112.core.model import (
     Stage,
     Verdict,
 )
-from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules
 from siaga112.core.settle import settle
 from siaga112.core.shifts import Shift
 from siaga112.service.ports import Outbox
 from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
+from tests.core.table import DIALPLAN, in_force
 from tests.grafana.drawn import QUEUES, Drawn
 from tests.service.memory import MemoryStore
 
@@ -94,7 +94,7 @@ class Month:
     """Plays the month once; `readings` gives what Prometheus would have read."""
 
     metrics: Metrics = field(
-        default_factory=lambda: Metrics(SITE, QUEUES, SHIFTS, ZONE, answer_within=10 * SECOND, target=0.9)
+        default_factory=lambda: Metrics(SITE, QUEUES, SHIFTS, ZONE, rules=in_force(policy=RULES), target=0.9)
     )
     store: MemoryStore = field(default_factory=MemoryStore)
     drawn: Drawn = field(default_factory=lambda: Drawn(random.Random(112)))
@@ -110,17 +110,15 @@ class Month:
 
     def __post_init__(self) -> None:
         # The recorder gets each entry from here, not from an outbox that it would look into.
-        self._recorder = Recorder(cast("Outbox", None), self.store, RULES, self.metrics)
+        self._recorder = Recorder(cast("Outbox", None), self.store, in_force(policy=RULES), self.metrics)
         self._screener = Screener(
             store=self.store,
             known=lambda _: None,
             mode=self._mode,
-            rules=RULES,
-            numbers=PLAN,
+            rules=in_force(replace(DIALPLAN, numbers=PLAN), RULES),
             meter=self.metrics,
             clock=lambda: self.now,
             stopwatch=self._stopwatch().__next__,
-            deadline=0.3,
         )
 
     def _mode(self) -> Mode:
@@ -180,7 +178,7 @@ class Month:
         self._active = [call for call in self._active if call.ended > self.now]
         for call in ended:
             self._count_events(call)
-            entry = settle(call, ClassifierRules(), RULES, self._mode(), lambda: "")
+            entry = settle(call, in_force(policy=RULES).now, self._mode(), lambda: "")
             self.metrics.call_ended(entry)
             self._outbox.append(entry)
         self.store.down = self._within(DOWN)

@@ -24,6 +24,7 @@ from siaga112.core.model import DAY
 from siaga112.service.recording import Recorder
 from siaga112.settings.schema import Settings, load
 from tests.adapters.manager import Manager
+from tests.core.table import in_force
 from tests.lab.redis_servers import RedisServer, home
 from tests.printed import without_secrets
 from tests.samples import CALLER, NOW, RULES, answered, entry, prank
@@ -154,7 +155,7 @@ async def site() -> AsyncIterator[Site]:
             (folder / f"{name}.toml").write_text(text)
         made = Site(folder, manager)
         store = open_store(made.settings())
-        recorder = Recorder(MemoryOutbox(), store, RULES, KeptMeter())
+        recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
         for call in (prank(1, NOW - 3_600_000), answered(2, NOW - 1_800_000), prank(3, NOW - 2 * DAY, None)):
             await recorder.record([entry(call)])
         await store.close()

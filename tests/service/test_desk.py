@@ -32,6 +32,7 @@ from siaga112.core.policy import PRESETS, PolicyRules, strike_for
 from siaga112.service.recording import Recorder, update
 from siaga112.service.retention import Keeper
 from siaga112.service.supervisor import Desk, RefusedError
+from tests.core.table import in_force
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.memory import MemoryStore
 from tests.service.meter import KeptMeter
@@ -50,7 +51,7 @@ class Office:
     def __post_init__(self) -> None:
         self.store = MemoryStore()
         self.meter = KeptMeter()
-        self.recorder = Recorder(MemoryOutbox(), self.store, self.rules, self.meter)
+        self.recorder = Recorder(MemoryOutbox(), self.store, in_force(policy=self.rules), self.meter)
         self.desk = Desk(self.store, self.rules, Mode.ENFORCE, lambda: self.now, "ratna")
 
     async def record(self, *entries: Entry | Reached) -> None:
@@ -428,7 +429,7 @@ async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -
 async def test_what_lasts_is_pruned_too(office: Office) -> None:
     """A block for good stays; the strikes behind it go with their age, though nobody calls."""
     await office.desk.block(CALLER, None, "threats")
-    keeper = Keeper(office.store, RULES, lambda: NOW + RULES.keep + DAY)
+    keeper = Keeper(office.store, in_force(policy=RULES), lambda: NOW + RULES.keep + DAY)
     assert await keeper.prune() == 1
     record = await office.desk.record(CALLER)
     assert record.strikes == ()

@@ -27,7 +27,6 @@ from siaga112.core.model import (
     Reached,
     Stage,
 )
-from siaga112.core.outcome import ClassifierRules
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
@@ -36,7 +35,7 @@ from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
 from siaga112.service.recording import Recorder, update
-from tests.core.table import DIALPLAN, events
+from tests.core.table import DIALPLAN, events, in_force
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.memory import MemoryModes, MemoryStore
 from tests.service.meter import KeptMeter
@@ -146,16 +145,15 @@ class Site:
         self.outbox = MemoryOutbox()
         self.meter = KeptMeter()
         self.pipeline = Pipeline(
-            tracker=Tracker(DIALPLAN),
-            lines=Lines(DIALPLAN.queues, RULES.surge),
-            outgoing=OutgoingCalls(DIALPLAN),
-            classifier=ClassifierRules(),
-            policy=RULES,
+            tracker=Tracker(in_force(DIALPLAN)),
+            lines=Lines(in_force(DIALPLAN, RULES)),
+            outgoing=OutgoingCalls(in_force(DIALPLAN)),
+            rules=in_force(DIALPLAN, RULES),
             outbox=self.outbox,
             meter=self.meter,
             mode=lambda: mode,
         )
-        self.recorder = Recorder(self.outbox, self.store, RULES, self.meter)
+        self.recorder = Recorder(self.outbox, self.store, in_force(policy=RULES), self.meter)
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[None]:

@@ -11,7 +11,7 @@ from siaga112.core.tracking.tracker import Tracker
 from siaga112.service import publishing
 from siaga112.service.ports import StoreBrokenError
 from siaga112.service.publishing import Publisher
-from tests.core.table import DIALPLAN, events
+from tests.core.table import DIALPLAN, events, in_force
 from tests.samples import NOW
 from tests.service.memory import MemoryStore
 
@@ -21,10 +21,10 @@ class Publishing:
 
     def __init__(self) -> None:
         self.store = MemoryStore()
-        tracker = Tracker(DIALPLAN)
+        tracker = Tracker(in_force(DIALPLAN))
         tracker.feed(events("10:00:00  Newchannel  100.1  num=081211111111")[0])
         self.publisher = Publisher(
-            self.store, tracker, Lines(frozenset(), 0), lambda: True, lambda: NOW, screens=False
+            self.store, tracker, Lines(in_force()), lambda: True, lambda: NOW, screens=False
         )
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from siaga112.core.agi import Request
-from siaga112.core.caller_id import INDONESIA, NumberPlan
+from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import (
     Caller,
     Level,
@@ -23,6 +24,7 @@ from siaga112.core.model import (
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.screening import Screener
+from tests.core.table import DIALPLAN, in_force
 from tests.samples import CALLER, NOW, RULES
 from tests.service.meter import KeptMeter
 
@@ -89,12 +91,10 @@ class Desk:
             store=self.store,
             known=lambda _: None,
             mode=lambda: mode,
-            rules=RULES,
-            numbers=INDONESIA,
+            rules=in_force(policy=RULES, deadline=DEADLINE),
             meter=self.meter,
             clock=lambda: NOW,
             stopwatch=lambda: next(self._ticks),
-            deadline=DEADLINE,
         )
 
     async def ask(self, number: str = "081211111111", script: str = "screen") -> Screening:
@@ -216,7 +216,9 @@ async def test_a_withheld_call_is_counted_by_its_cause(
 async def test_a_hidden_number_is_judged_only_by_who_may(why: Withheld, *, may: bool) -> None:
     """`[pbx] hidden = "judge"` looks a hidden number up, and no other that is withheld."""
     desk = Desk(holding(BLOCKED))
-    desk.screener.numbers = NumberPlan(judge_hidden=may)
+    desk.screener.rules = in_force(
+        replace(DIALPLAN, numbers=NumberPlan(judge_hidden=may)), RULES, deadline=DEADLINE
+    )
     screening = await desk.screener.screen(Request("screen", "1.0", "081211111111", why))
     judged = may and why is Withheld.HIDDEN
     assert (screening.verdict is Verdict.BLOCK) is judged

@@ -23,6 +23,7 @@ from siaga112.core.model import (
     Stage,
     Withheld,
 )
+from siaga112.core.rules import InForce
 from siaga112.core.service_level import served
 from siaga112.core.shifts import Shift, shift_at
 
@@ -30,7 +31,7 @@ from siaga112.core.shifts import Shift, shift_at
 class Metrics:
     """Everything that is counted; implements the meters of the flows and of the AMI adapter.
 
-    `answer_within` and `target` are the centre's promise to the public ([service_level]).
+    `target`: the share of calls for which the centre promises what `rules` say of answering.
     """
 
     def __init__(
@@ -40,16 +41,16 @@ class Metrics:
         shifts: Sequence[Shift],
         zone: ZoneInfo,
         *,
-        answer_within: Millis,
+        rules: InForce,
         target: float,
     ) -> None:
         names = [shift.name for shift in shifts] or [shift_at(0, (), zone)]
-        self._series = series = Series(site, queues, names, answer_within, target)
+        self._series = series = Series(site, queues, names, rules, target)
         self.registry: Final = series.registry
         self._site = site
         self._shifts = shifts
         self._zone = zone
-        self._answer_within = answer_within
+        self._rules = rules
         # Children are kept where the hot path needs them: `labels()` costs five times the increment.
         self._duration = series.duration.labels(site)
         self._verdicts = {pair: series.verdicts.labels(site, *pair) for pair in VERDICTS}
@@ -89,7 +90,7 @@ class Metrics:
         stages, series, site = finding.stages, self._series, self._site
         waited = stages.waited
         queue = self._named(finding.queue)
-        result = served(finding.outcome, finding.reason, waited, self._answer_within)
+        result = served(finding.outcome, finding.reason, waited, self._rules.now.answer_within)
         if result is None:
             return
         if waited is not None and finding.outcome is Outcome.ANSWERED:

@@ -20,7 +20,6 @@ from siaga112.core.model import (
     SECOND,
     Level,
     Mark,
-    Millis,
     Mode,
     OperatorState,
     Origin,
@@ -33,6 +32,7 @@ from siaga112.core.model import (
     Verdict,
     Withheld,
 )
+from siaga112.core.rules import InForce
 from siaga112.core.tracking.arrivals import CONTEXTS_KEPT
 
 MAX_SERIES: Final = 299
@@ -138,7 +138,7 @@ class Series:
     """All metrics of one process."""
 
     def __init__(
-        self, site: str, queues: Sequence[str], shifts: Sequence[str], answer_within: Millis, target: float
+        self, site: str, queues: Sequence[str], shifts: Sequence[str], rules: InForce, target: float
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
         self.registry: Final = CollectorRegistry()
@@ -149,8 +149,8 @@ class Series:
         self._declare_misuse()
         self._declare_screening()
         self._declare_pbx()
-        self._declare_process(answer_within, target)
-        self._declare_queues(queues, answer_within / SECOND)
+        self._declare_process(rules, target)
+        self._declare_queues(queues, rules.now.answer_within / SECOND)
 
     def _declare_calls(self) -> None:
         pairs = [(outcome, reason) for outcome, reasons in REASONS.items() for reason in reasons]
@@ -232,7 +232,7 @@ class Series:
             "ami_reconnects", "New attempts to connect.", ("cause",), _rows(RECONNECT_CAUSES)
         )
 
-    def _declare_process(self, answer_within: Millis, target: float) -> None:
+    def _declare_process(self, rules: InForce, target: float) -> None:
         self.mode = self._gauge("mode", "1 for the mode in force, 0 for the others.", ("mode",), _rows(Mode))
         self.redis_up = self._gauge("redis_up", "1 while Redis answers.")
         self.replica_callers = self._gauge("replica_callers", "Callers whose standing verdicts have at hand.")
@@ -249,10 +249,10 @@ class Series:
             (self.outbox_pending, (), 0),
             (started, (), time.time()),
             (promised, (), target),
-            (within, (), answer_within / SECOND),
             (build, (siaga112.__version__,), 1),
         ):
             gauge.labels(self._site, *labels).set(value)
+        within.labels(self._site).set_function(lambda: rules.now.answer_within / SECOND)
 
     def _declare_queues(self, queues: Sequence[str], answer_within: float) -> None:
         """Declare what is counted per queue: by name for as many queues as there is room for."""

@@ -23,10 +23,10 @@ from siaga112.backtest.spool import MemorySpool, Spool
 from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
+from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.arrivals import trunk_of
 from siaga112.core.tracking.bridges import stem
 from siaga112.core.tracking.menus import ASKING
-from siaga112.core.tracking.tracker import Dialplan
 
 _CALLING: Final = frozenset({"queue", "dial", "followme", "retrydial"})
 

@@ -20,10 +20,10 @@ from siaga112.backtest.history import MOMENT, SHOWN_ASKING, Past, Source, Unprov
 from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
+from siaga112.core.rules import Dialplan
 from siaga112.core.tracking import menus
 from siaga112.core.tracking.arrivals import trunk_of
 from siaga112.core.tracking.bridges import Bridges, machine, stem
-from siaga112.core.tracking.tracker import Dialplan
 from siaga112.core.unserved import DIAL_STATUS
 
 SETTLE: Final[Millis] = 10 * SECOND

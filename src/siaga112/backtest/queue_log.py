@@ -12,7 +12,7 @@ from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.queue_log import QueueRecord, settle
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 
 _OPERATORS: Final = frozenset({
     "ADDMEMBER", "REMOVEMEMBER", "AGENTLOGIN", "AGENTCALLBACKLOGIN", "AGENTLOGOFF", "AGENTCALLBACKLOGOFF",

@@ -22,7 +22,7 @@ from siaga112.core.model import SECOND, CallId
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules
 from siaga112.core.queue_log import CALL_FIELDS, QueueRecord, is_banner, of_a_call
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan, Rules
 
 SHOWN: Final = 10
 """How many bad rows are shown with their numbers."""
@@ -328,7 +328,7 @@ def read_capture(
     there = header.dialplan.numbers
     numbers = replace(site.dialplan.numbers, region=there.region, area_code=there.area_code)
     everything = replace(site.policy, weights=dict.fromkeys(countable, 1.0))
-    replay = Replay(replace(header.dialplan, numbers=numbers), header.rules, everything)
+    replay = Replay(Rules(replace(header.dialplan, numbers=numbers), header.rules, everything))
     history = History() if history is None else history
     where = Where()
     for entry in replay.run(_events(stream, report, where, head.count(b"\n") + 3)):

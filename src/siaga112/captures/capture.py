@@ -38,7 +38,7 @@ from siaga112.core.ami.events import (
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import SECOND, Millis, OperatorState
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 
 FORM: Final = "siaga112/1"
 LINE_END: Final = "\r\n"

@@ -10,21 +10,18 @@ from dataclasses import dataclass, field
 from siaga112.core.ami.events import Event, Malformed
 from siaga112.core.fold import Fold
 from siaga112.core.model import Call, Caller, CallerRecord, Entry, Mode, Reached
-from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import PolicyRules
+from siaga112.core.rules import InForce, Rules
 from siaga112.core.settle import settle
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
-from siaga112.core.tracking.tracker import Dialplan, Tracker
+from siaga112.core.tracking.tracker import Tracker
 
 
 @dataclass(slots=True)
 class Replay:
     """Runs events through the line. `malformed`: what was refused; `reached`: whom operators called back."""
 
-    dialplan: Dialplan
-    classifier: ClassifierRules
-    policy: PolicyRules
+    rules: Rules
     tracker: Tracker = field(init=False)
     malformed: Counter[str] = field(default_factory=Counter)
     reached: list[Reached] = field(default_factory=list)
@@ -33,10 +30,11 @@ class Replay:
     _fold: Fold = field(init=False)
 
     def __post_init__(self) -> None:
-        self.tracker = Tracker(self.dialplan)
-        self._lines = Lines(self.dialplan.queues, self.policy.surge)
-        self._outgoing = OutgoingCalls(self.dialplan)
-        self._fold = Fold(self.policy)
+        rules = InForce(self.rules)
+        self.tracker = Tracker(rules)
+        self._lines = Lines(rules)
+        self._outgoing = OutgoingCalls(rules)
+        self._fold = Fold(self.rules.policy)
 
     @property
     def records(self) -> dict[Caller, CallerRecord]:
@@ -60,5 +58,5 @@ class Replay:
         def surge() -> str:
             return self._lines.surge(self.tracker.overdue, call.ended)
 
-        entry = settle(call, self.classifier, self.policy, Mode.ENFORCE, surge)
+        entry = settle(call, self.rules, Mode.ENFORCE, surge)
         return self._fold.take(entry).entry or entry

@@ -193,6 +193,7 @@ def replay(
 def _replay(file: Path, config: "Settings") -> "tuple[Header, Replay, list[Entry]]":
     from siaga112.captures import capture  # noqa: PLC0415
     from siaga112.captures.replay import Replay  # noqa: PLC0415
+    from siaga112.core.rules import Rules  # noqa: PLC0415
 
     try:
         first, *rest = capture.messages(file.read_bytes())
@@ -204,5 +205,5 @@ def _replay(file: Path, config: "Settings") -> "tuple[Header, Replay, list[Entry
         raise SiagaError(f"{file}: {error}") from error
     there, here = header.dialplan.numbers, config.number_plan()
     numbers = replace(here, region=there.region, area_code=there.area_code)
-    replayed = Replay(replace(header.dialplan, numbers=numbers), header.rules, config.policy_rules())
+    replayed = Replay(Rules(replace(header.dialplan, numbers=numbers), header.rules, config.policy_rules()))
     return header, replayed, list(replayed.run(events))

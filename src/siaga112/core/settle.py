@@ -4,19 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from siaga112.core.model import Call, Entry, Mode, Spared
-from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.policy import PolicyRules, misuse_of
+from siaga112.core.outcome import classify
+from siaga112.core.policy import misuse_of
+from siaga112.core.rules import Rules
 
 
-def settle(
-    call: Call, classifier: ClassifierRules, rules: PolicyRules, mode: Mode | None, surge: Callable[[], str]
-) -> Entry:
+def settle(call: Call, rules: Rules, mode: Mode | None, surge: Callable[[], str]) -> Entry:
     """Classify a call and say whether it costs a strike. `surge` says why there is one, if there is.
 
     `mode` None: not known yet. It may be off, so there is no strike.
     """
-    finding = classify(call, classifier)
-    entry = Entry(finding, strike=misuse_of(finding, rules) is not None)
+    finding = classify(call, rules.classifier)
+    entry = Entry(finding, strike=misuse_of(finding, rules.policy) is not None)
     if entry.strike and (mode is None or mode is Mode.OFF):
         return replace(entry, strike=False, spared=Spared.MODE_OFF if mode else Spared.STARTING)
     if entry.strike and not call.timed:

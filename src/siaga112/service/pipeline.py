@@ -13,8 +13,7 @@ import structlog
 
 from siaga112.core.ami.events import Event, Interrupted, QueuesSeen, Resumed
 from siaga112.core.model import SECOND, Call, Entry, Millis, Mode, Reached
-from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import PolicyRules
+from siaga112.core.rules import InForce
 from siaga112.core.settle import settle
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
@@ -32,8 +31,7 @@ class Pipeline:
     tracker: Tracker
     lines: Lines
     outgoing: OutgoingCalls
-    classifier: ClassifierRules
-    policy: PolicyRules
+    rules: InForce
     outbox: Outbox
     meter: Meter
     mode: Callable[[], Mode | None]
@@ -95,7 +93,7 @@ class Pipeline:
         def surge() -> str:
             return self.lines.surge(self.tracker.overdue, call.ended)
 
-        return settle(call, self.classifier, self.policy, self.mode(), surge)
+        return settle(call, self.rules.now, self.mode(), surge)
 
     def _tell(self, entry: Entry) -> None:
         self.meter.call_ended(entry)

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
+from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.model import (
     SECOND,
     TOLERANCE,
@@ -26,6 +26,7 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import stages
 from siaga112.core.queue_log import BadLine, QueueRecord, Settled, parse, settle
+from siaga112.core.rules import InForce
 from siaga112.service.ports import Outbox, QueueLog, Store, StoreBrokenError, StoreDownError
 
 LOOK_BACK: Final[Millis] = 7 * 86_400 * SECOND
@@ -39,13 +40,12 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Settler:
-    """Looks into queue_log when there is something to settle. `queues`: those that are ours."""
+    """Looks into queue_log when there is something to settle."""
 
     queue_log: QueueLog
     store: Store
     outbox: Outbox
-    queues: frozenset[str]
-    numbers: NumberPlan
+    rules: InForce
     in_progress: Callable[[CallId], bool]
     clock: Callable[[], Millis]
     _since: Millis | None = None
@@ -86,7 +86,7 @@ class Settler:
             calls = {call: lines for call, lines in calls.items() if call not in ahead}
         for lines in calls.values():
             try:
-                if lines[0].queue in self.queues and (settled := settle(lines)):
+                if lines[0].queue in self.rules.now.dialplan.queues and (settled := settle(lines)):
                     entry = await self._entry(settled)
                     entries += [entry] if entry else []
             except StoreDownError:
@@ -119,8 +119,8 @@ class Settler:
             *settled.facts,
             Fact(last.at, FactKind.ENDED, "queue_log"),
         )
-        caller = canonical(settled.number, self.numbers)
-        raw = kept_raw(settled.number, self.numbers)
+        caller = canonical(settled.number, self.rules.now.dialplan.numbers)
+        raw = kept_raw(settled.number, self.rules.now.dialplan.numbers)
         call = Call(settled.call, raw, caller, identified=False, facts=facts)
         return _finding(call, facts, settled)
 

@@ -29,6 +29,7 @@ from siaga112.core.model import (
     Reached,
 )
 from siaga112.core.policy import PolicyRules, prune
+from siaga112.core.rules import InForce
 from siaga112.service.patience import Patience
 from siaga112.service.ports import (
     Meter,
@@ -65,7 +66,7 @@ class Recorder:
 
     outbox: Outbox
     store: Store
-    policy: PolicyRules
+    rules: InForce
     meter: Meter
     clock: Callable[[], Millis] | None = None
     """Our own, where there is one: a replay has none."""
@@ -153,7 +154,7 @@ class Recorder:
         if isinstance(held, Exception):
             raise held
         now = self.clock() if self.clock else None
-        return recording(settled, held, self.policy, capped=capped, now=now)
+        return recording(settled, held, self.rules.now.policy, capped=capped, now=now)
 
     def _tell(self, plan: Recording) -> None:
         if plan.entry is None:

@@ -13,7 +13,8 @@ import structlog
 
 from siaga112.core.changes import Change, replacement
 from siaga112.core.model import Caller, Millis
-from siaga112.core.policy import PolicyRules, prune
+from siaga112.core.policy import prune
+from siaga112.core.rules import InForce
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError, Written
 from siaga112.service.recording import write
 
@@ -29,7 +30,7 @@ class Keeper:
     """Prunes the records that do not expire by themselves."""
 
     store: Store
-    rules: PolicyRules
+    rules: InForce
     clock: Callable[[], Millis]
 
     async def run(self) -> None:
@@ -60,8 +61,11 @@ class Keeper:
 
     async def _prune(self, caller: Caller, now: Millis) -> bool:
         record, version = await self.store.load(caller)
-        kept = prune(record, now, self.rules)
+        kept = prune(record, now, self.rules.now.policy)
         if kept == record and version:
             return False
         # Without a version it has expired by itself: the lists do not know yet.
-        return await write(self.store, Change(replacement(kept, version, now, self.rules))) is Written.DONE
+        return (
+            await write(self.store, Change(replacement(kept, version, now, self.rules.now.policy)))
+            is Written.DONE
+        )

@@ -12,10 +12,11 @@ from typing import Final
 import structlog
 
 from siaga112.core.agi import DOCTOR, Request
-from siaga112.core.caller_id import NumberPlan, canonical
+from siaga112.core.caller_id import canonical
 from siaga112.core.clocks import made
 from siaga112.core.model import Caller, Millis, Mode, Screening, ScreenReason, Verdict, Withheld
-from siaga112.core.policy import PolicyRules, Standing, turned_away, verdict
+from siaga112.core.policy import Standing, turned_away, verdict
+from siaga112.core.rules import InForce
 from siaga112.service.ports import Meter, StandingReader, StoreBrokenError, StoreDownError
 
 SCRIPT: Final = "screen"
@@ -34,7 +35,7 @@ def fail_open(cause: ScreenReason) -> Screening:
 
 @dataclass(slots=True)
 class Screener:
-    """Answers one request. `deadline` in seconds; `clock` is our own; `stopwatch` gives seconds.
+    """Answers one request. `clock` is our own; `stopwatch` gives seconds.
 
     `known` gives a caller's standing where it is at hand, None where the store must be asked. `mode` gives
     None until the site's mode is known: it may be off. `latest` gives the latest instant that our own clock
@@ -44,12 +45,10 @@ class Screener:
     store: StandingReader
     known: Callable[[Caller], Standing | None]
     mode: Callable[[], Mode | None]
-    rules: PolicyRules
-    numbers: NumberPlan
+    rules: InForce
     meter: Meter
     clock: Callable[[], Millis]
     stopwatch: Callable[[], float]
-    deadline: float
     latest: Callable[[], Millis] = lambda: 0
 
     def answer(self, request: Request) -> Screening | Awaitable[Screening]:
@@ -73,7 +72,7 @@ class Screener:
 
     async def _within_deadline(self, request: Request, began: float) -> Screening:
         try:
-            async with asyncio.timeout(self.deadline * MARGIN):
+            async with asyncio.timeout(self.rules.now.deadline * MARGIN):
                 answer = await self._ask(request)
         except Exception as error:  # noqa: BLE001 - as above
             answer = _failed(error, request)
@@ -96,10 +95,11 @@ class Screener:
         if held is None:
             return None
         answer = self._verdict(held, mode, request)
-        return None if self.rules.let_through and turned_away(answer.treatment) else answer
+        return None if self.rules.now.policy.let_through and turned_away(answer.treatment) else answer
 
     def _caller(self, request: Request) -> Caller | None:
-        return canonical(request.judged(hidden=self.numbers.judge_hidden), self.numbers)
+        numbers = self.rules.now.dialplan.numbers
+        return canonical(request.judged(hidden=numbers.judge_hidden), numbers)
 
     async def _ask(self, request: Request) -> Screening:
         """Give the verdict on a caller whose standing, or whose last call, only the store knows."""
@@ -109,8 +109,8 @@ class Screener:
         if held is None:
             held = await self.store.standing(caller)
         answer = self._decided(held, request)
-        if turned_away(answer.treatment) and self.rules.let_through:
-            again = await self.store.turned_away(caller, self.rules.let_through)
+        if turned_away(answer.treatment) and self.rules.now.policy.let_through:
+            again = await self.store.turned_away(caller, self.rules.now.policy.let_through)
             answer = self._decided(held, request, again=again)
         return answer
 
@@ -124,7 +124,7 @@ class Screener:
     def _verdict(self, held: Standing, mode: Mode, request: Request, *, again: bool = False) -> Screening:
         """Decide by our own clock; that a block has ended, also by the PBX's, which is in the call's id."""
         latest = max(self.latest(), made(request.uniqueid) or 0) if held.until else 0
-        return verdict(held, mode, self.clock(), self.rules, again=again, latest=latest)
+        return verdict(held, mode, self.clock(), self.rules.now.policy, again=again, latest=latest)
 
 
 def _failed(error: Exception, request: Request) -> Screening:

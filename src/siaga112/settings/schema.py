@@ -35,8 +35,8 @@ from siaga112.core.caller_id import NumberPlan, check_never_block
 from siaga112.core.model import DAY, SECOND, TOLERANCE, Level, Mark, Millis, Mode, Outcome, Reason, Treatment
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.rules import Dialplan, Rules
 from siaga112.core.shifts import Shift
-from siaga112.core.tracking.tracker import Dialplan
 from siaga112.errors import ConfigurationError
 from siaga112.settings import regions
 
@@ -404,6 +404,16 @@ class Settings(_Section):
     def classifier_rules(self) -> ClassifierRules:
         """Give the classifier's limits."""
         return ClassifierRules(early_drop=self.classifier.early_drop)
+
+    def rules(self) -> Rules:
+        """Give all that the centre has decided."""
+        return Rules(
+            self.dialplan(),
+            self.classifier_rules(),
+            self.policy_rules(),
+            self.service_level.answer_within,
+            self.agi.deadline_ms / SECOND,
+        )
 
     def shift_plan(self) -> tuple[Shift, ...]:
         """Give the shifts of a day."""

@@ -7,6 +7,7 @@ from siaga112.captures import capture
 from siaga112.captures.replay import Replay
 from siaga112.core.model import Entry
 from siaga112.core.policy import PolicyRules
+from siaga112.core.rules import Rules
 
 GOLDEN: Final = Path(__file__).resolve().parents[2] / "golden"
 
@@ -20,5 +21,5 @@ def replayed(data: bytes) -> tuple[Replay, list[Entry]]:
     """Run a capture through the line."""
     first, *rest = capture.messages(data)
     header = capture.read_header(first)
-    replay = Replay(header.dialplan, header.rules, PolicyRules())
+    replay = Replay(Rules(header.dialplan, header.rules, PolicyRules()))
     return replay, list(replay.run(capture.read(message) for message in rest))

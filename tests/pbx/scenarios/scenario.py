@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from siaga112.core.model import SECOND, Millis
-from siaga112.core.tracking.tracker import Dialplan
+from siaga112.core.rules import Dialplan
 from tests.lab import Version
 from tests.pbx.scenarios.stage import Stage
 

@@ -11,12 +11,11 @@ docs/decisions/arriving-by-deed.md has what each channel driver does.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Final
 
 from siaga112.core.ami.events import ChannelCreated, Place
-from siaga112.core.caller_id import INDONESIA, NumberPlan
 from siaga112.core.model import CallId, Fact, FactKind
+from siaga112.core.rules import InForce
 from siaga112.core.tracking.tracked_call import Live
 
 DONE_KEPT: Final = 4_096
@@ -46,23 +45,6 @@ def trunk_of(channel: str) -> str:
     return f"{driver}/{name}" if name and driver != "Local" else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialplan:
-    """What the tracker must know of the PBX; any dialplan's names will do.
-
-    `dialled`: the numbers whose calls are ours, where the trunk carries others too; empty for all.
-    `hangup_contexts`: contexts that do nothing but end a call, like FreePBX's `app-blackhole`.
-    `queues`: the queues that are ours.
-    """
-
-    trunk_contexts: frozenset[str]
-    ivr_contexts: frozenset[str]
-    dialled: frozenset[str] = frozenset()
-    numbers: NumberPlan = INDONESIA
-    hangup_contexts: frozenset[str] = frozenset()
-    queues: frozenset[str] = frozenset()
-
-
 class Screened:
     """How many channels the dialplan was seen to screen, followed as a call or not.
 
@@ -83,8 +65,8 @@ class Screened:
 class Arrivals:
     """Tells arriving channels from all others, until each is followed as a call or known to be none."""
 
-    def __init__(self, dialplan: Dialplan) -> None:
-        self._dialplan = dialplan
+    def __init__(self, rules: InForce) -> None:
+        self._rules = rules
         self._candidates: dict[str, Live] = {}
         self._done: dict[str, str | None] = {}
         self.screened: Final = Screened()
@@ -96,16 +78,12 @@ class Arrivals:
         """Say whether a channel may yet turn out to be a call."""
         return uid in self._candidates
 
-    def renumber(self, numbers: NumberPlan) -> None:
-        """Spell callers by another plan from now on."""
-        self._dialplan = replace(self._dialplan, numbers=numbers)
-
     def created(self, event: ChannelCreated) -> Live | None:
         """Take a new channel; give the call if it is one already."""
         self.forget(event.uid)
         context = event.place.context
         if not self._comes_in(event.channel, event.place):
-            named = context in self._dialplan.trunk_contexts or event.channel.startswith("Local/")
+            named = context in self._rules.now.dialplan.trunk_contexts or event.channel.startswith("Local/")
             self._remember(event.uid, "" if named else context)
             return None
         arrived = Fact(event.at, FactKind.ARRIVED, context)
@@ -164,9 +142,9 @@ class Arrivals:
             self.screened.follow_not(context)
 
     def _comes_in(self, channel: str, place: Place) -> bool:
-        dialled = self._dialplan.dialled
+        dialled = self._rules.now.dialplan.dialled
         return (
-            place.context in self._dialplan.trunk_contexts
+            place.context in self._rules.now.dialplan.trunk_contexts
             # A leg that the PBX itself makes may have no extension to run.
             and place.exten != ""
             and not channel.startswith("Local/")

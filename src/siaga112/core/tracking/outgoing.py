@@ -10,8 +10,8 @@ from typing import Final
 from siaga112.core.ami.events import BridgeEntered, BridgeLeft, ChannelCreated, ChannelGone, Dialled, Event
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import Caller, Reached
+from siaga112.core.rules import InForce
 from siaga112.core.tracking.bridges import Bridges
-from siaga112.core.tracking.tracker import Dialplan
 
 MAX_LEGS: Final = 10_000
 """How many outgoing legs are followed; beyond that the oldest is forgotten (its end was never told)."""
@@ -20,8 +20,8 @@ MAX_LEGS: Final = 10_000
 class OutgoingCalls:
     """Follows the legs that go out through the trunk. Feed it what the tracker is fed."""
 
-    def __init__(self, dialplan: Dialplan) -> None:
-        self._dialplan = dialplan
+    def __init__(self, rules: InForce) -> None:
+        self._rules = rules
         self._legs: dict[str, Caller | None] = {}
         self._bridges = Bridges(self._legs.__contains__)
 
@@ -30,13 +30,16 @@ class OutgoingCalls:
 
     def feed(self, event: Event) -> Iterator[Reached]:
         """Take one event; give whom it shows to have been reached."""
+        dialplan = self._rules.now.dialplan
         match event:
-            case ChannelCreated(rings=False) if event.place.context in self._dialplan.trunk_contexts:
+            case ChannelCreated(rings=False) if (
+                event.place.context in self._rules.now.dialplan.trunk_contexts
+            ):
                 self._legs[event.uid] = None
                 if len(self._legs) > MAX_LEGS:
                     del self._legs[next(iter(self._legs))]
             case Dialled() if event.leg in self._legs:
-                spelled = (canonical(number, self._dialplan.numbers) for number in event.numbers)
+                spelled = (canonical(number, dialplan.numbers) for number in event.numbers)
                 self._legs[event.leg] = next(filter(None, spelled), None)
             case BridgeEntered(two_way=True):
                 if not self._bridges.holds(event.uid, event.bridge):

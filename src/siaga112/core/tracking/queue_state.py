@@ -13,6 +13,7 @@ from typing import Final
 from siaga112.core import durations
 from siaga112.core.ami.events import Event, QueuesSeen
 from siaga112.core.model import Millis, OperatorState
+from siaga112.core.rules import InForce
 
 Waiting = Mapping[str, tuple[int, Millis]]
 """For each queue in which somebody waits how many do, and since when the first of them."""
@@ -28,11 +29,10 @@ OPERATORS_EACH: Final = 4
 
 
 class Lines:
-    """The queues as last seen. `queues`: those that are ours. `patience`: 0 for no surge, ever."""
+    """Our queues as last seen."""
 
-    def __init__(self, queues: frozenset[str], patience: Millis) -> None:
-        self._queues = queues
-        self.patience = patience
+    def __init__(self, rules: InForce) -> None:
+        self._rules = rules
         self._there: frozenset[str] = frozenset()
         self._states: dict[str, OperatorState] = {}
 
@@ -48,6 +48,10 @@ class Lines:
         }
 
     @property
+    def _queues(self) -> frozenset[str]:
+        return self._rules.now.dialplan.queues
+
+    @property
     def known(self) -> bool:
         """Whether any of our queues was seen: without, nothing is known of operators."""
         return bool(self._there)
@@ -58,14 +62,15 @@ class Lines:
 
     def surge(self, overdue: Overdue, now: Millis) -> str:
         """Say why this is a surge; '' if it is none."""
-        if not self.patience:
+        patience = self._rules.now.policy.surge
+        if not patience:
             return ""
         on_duty = sum(count for state, count in self.operators().items() if state is not OperatorState.PAUSED)
         if self._there and not on_duty:
             return "no operator logged in"
         # Where nothing is known of operators one who waits is enough: unsure favours the caller.
         enough = max(LEAST, -(-on_duty // OPERATORS_EACH)) if self._there else 1
-        if overdue(self._queues, now - self.patience, enough) < enough:
+        if overdue(self._queues, now - patience, enough) < enough:
             return ""
         who = "a caller" if enough == 1 else f"{enough} callers"
-        return f"{who} waited over {durations.spell(self.patience)}"
+        return f"{who} waited over {durations.spell(patience)}"

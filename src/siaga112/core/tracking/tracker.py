@@ -40,17 +40,16 @@ from siaga112.core.ami.events import (
     ShuttingDown,
     VariableSet,
 )
-from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
+from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, InProgress, Millis, Stage
+from siaga112.core.rules import Dialplan, InForce
 from siaga112.core.tracking import menus
-from siaga112.core.tracking.arrivals import Arrivals, Dialplan, trunk_of
+from siaga112.core.tracking.arrivals import Arrivals, trunk_of
 from siaga112.core.tracking.bridges import Bridges, stem
 from siaga112.core.tracking.queue_state import Waiting
 from siaga112.core.tracking.stages import Progress
 from siaga112.core.tracking.tracked_call import WRONG_CHOICE, Live
 from siaga112.core.unserved import BY_VARIABLE, DIAL_STATUS, QUEUE_STATUS
-
-__all__ = ("Dialplan", "Tracker")
 
 ASKED_ABOUT: Final = frozenset({"SIAGA_CALLER", "SIAGA_VERDICT"})
 """Variables that say that the dialplan asks for a verdict: by our file, or by one that only calls AGI()."""
@@ -75,13 +74,13 @@ class Tracker:
     observation, so an odd event is counted in `anomalies` and changes nothing else.
     """
 
-    def __init__(self, dialplan: Dialplan) -> None:
-        self._dialplan = dialplan
+    def __init__(self, rules: InForce) -> None:
+        self._rules = rules
         self._calls: dict[str, Live] = {}
         self._begun: dict[str, Live] = {}
         self._progress = Progress()
         self._bridges = Bridges(self._calls.__contains__)
-        self._arrivals = Arrivals(dialplan)
+        self._arrivals = Arrivals(rules)
         self.screened: Final = self._arrivals.screened
         self._dialled_by: dict[str, str] = {}
         self._joined: dict[str, QueueJoined] = {}
@@ -108,13 +107,12 @@ class Tracker:
             QueuesSeen: self._queues_seen,
         }
 
+    @property
+    def _dialplan(self) -> Dialplan:
+        return self._rules.now.dialplan
+
     def __repr__(self) -> str:
         return f"<Tracker: {len(self._calls)} calls, {len(self._bridges)} bridges>"
-
-    def renumber(self, numbers: NumberPlan) -> None:
-        """Spell callers by another plan from now on."""
-        self._dialplan = replace(self._dialplan, numbers=numbers)
-        self._arrivals.renumber(numbers)
 
     def feed(self, event: Event) -> tuple[Call, ...]:
         """Take one event; give the calls that it ended (nearly always none or one)."""
