@@ -24,6 +24,7 @@ from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.rules import Dialplan
+from siaga112.core.text import whole
 from siaga112.core.tracking.arrivals import trunk_of
 from siaga112.core.tracking.bridges import stem
 from siaga112.core.tracking.menus import ASKING
@@ -254,4 +255,4 @@ def _endpoint(channel: str) -> str:
 def _whole(uid: str, start: Millis) -> bool:
     """Say whether a row begins when its channel did: `1795552526.7`, or `pbx1-1795552526.7`."""
     epoch = uid.rpartition("-")[2].partition(".")[0]
-    return epoch.isdigit() and int(epoch) == start // SECOND
+    return whole(epoch) == start // SECOND

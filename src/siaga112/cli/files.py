@@ -11,6 +11,7 @@ import typer
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.errors import SiagaError
 from siaga112.shipped import catalogue as share
+from siaga112.terminal import tables as show
 from siaga112.terminal.rows import Row
 
 SetName = StrEnum("SetName", list(share.SETS))  # type: ignore[misc]  # its members are the table's
@@ -75,7 +76,7 @@ def files(  # noqa: PLR0917 - one parameter an option
     if not copies:
         raise SiagaError(f'this siaga112 has no files of the set "{chosen}"')
     if diff:
-        typer.echo("".join(one.diff() for one in copies), nl=False)
+        show.exactly("".join(one.diff() for one in copies))
         return
     rows: list[Row] = []
     for one in copies:
@@ -121,9 +122,9 @@ def acl(
     here = (f"user {name} ", f"#{digest}", f"{{{config.site}}}")
     for theirs, ours in zip(_SHIPPED, here, strict=True):
         text = text.replace(theirs, ours)
-    typer.echo(text, nl=False)
+    show.exactly(text)
     if not (url and url.password):
-        typer.echo(
+        show.plain(
             "siaga112: made a password, which is told only here; in [redis]: "
             f'url = "redis://{name}:{password}@127.0.0.1:6379"',
             err=True,

@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from siaga112.core.model import SECOND
+from siaga112.core.text import whole
 from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.doctor.observations import Examined, ManagerUser, PbxFiles, PbxSeen, Shipped, Wanted
 
@@ -177,7 +178,8 @@ def reach(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
 def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
     """Look how long the PBX waits for us before it cuts us off."""
     text = user.write_timeout
-    millis = int(text) if text.isdigit() else 100
+    given = whole(text)
+    millis = 100 if given is None else given
     if millis < ENOUGH_MILLIS:
         yield warn(
             f"writetimeout is {millis} ms{'' if text else ', the default'}: "

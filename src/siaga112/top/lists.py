@@ -21,7 +21,7 @@ from siaga112.core.model import (
     Stage,
     Verdict,
 )
-from siaga112.terminal.tables import printable
+from siaga112.core.text import printable
 from siaga112.top.watching import Frame
 
 MEDIUM: Final = 64

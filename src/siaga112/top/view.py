@@ -18,7 +18,7 @@ from siaga112.core.model import (
     Millis,
     OperatorState,
 )
-from siaga112.terminal.tables import printable
+from siaga112.core.text import printable
 from siaga112.top.lists import BAD, DIM, MEDIUM, OUTCOMES, Block, Lists, age, clock
 from siaga112.top.watching import Day, Endpoint, Frame
 
