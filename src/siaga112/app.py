@@ -49,7 +49,6 @@ from siaga112.service.retention import Keeper
 from siaga112.service.screening import Screener
 from siaga112.service.supervisor import Desk
 from siaga112.settings.schema import Settings
-from siaga112.top.watching import Watcher
 
 COUNT_SECONDS: Final = 2.0
 """How often gauges are read from the store."""
@@ -128,27 +127,6 @@ async def forget_in_files(settings: Settings, caller: Caller) -> Swept:
     forgetting.remove(old)
     aside = forgetting.forget_aside(state, spelling(caller, settings.number_plan()))
     return Swept(aside, len(old), rewritten)
-
-
-def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
-    """Make what `siaga112 top` looks with."""
-    from siaga112.adapters.scrape import MetricsPage  # noqa: PLC0415 - slow to import; no other command needs it
-
-    host, site = settings.metrics.host, settings.site
-    return Watcher(
-        store=store,
-        tracking=MetricsPage(host, settings.metrics.port, site),
-        screening=MetricsPage(host, settings.metrics.screen_port, site),
-        site=site,
-        zone=settings.zone,
-        configured=settings.mode,
-        answer_within=settings.service_level.answer_within,
-        held_off=lambda: held_off(settings),
-        clock=now,
-        require_store=lambda: (
-            redis_embedded.require_running(settings.state_dir) if settings.embedded_redis else None
-        ),
-    )
 
 
 def open_metrics(settings: Settings, rules: InForce) -> Metrics:

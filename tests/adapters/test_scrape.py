@@ -8,9 +8,9 @@ import pytest
 from siaga112.adapters import scrape
 from siaga112.adapters.http import HttpEndpoint
 from siaga112.adapters.metrics import Metrics
-from siaga112.adapters.scrape import MetricsPage
+from siaga112.adapters.scrape import MetricsPage, ProbeError
 from siaga112.core.model import SECOND, Screening, ScreenReason, Verdict
-from siaga112.top.watching import ProbeError
+from siaga112.top.probe import DaemonProbe
 from tests.adapters.figures import SITE, full
 from tests.lab import ports
 from tests.samples import NOW
@@ -35,7 +35,7 @@ async def port(metrics: Metrics) -> AsyncIterator[int]:
 async def problem(page: MetricsPage) -> str:
     """Give why a page cannot be read."""
     with pytest.raises(ProbeError) as raised:
-        await page.vitals()
+        await DaemonProbe(page).vitals()
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -46,7 +46,7 @@ async def test_what_is_shown_is_read(metrics: Metrics, port: int) -> None:
     metrics.ami_connected(up=True)
     metrics.screened(Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), 0.0015)
     metrics.screened(Screening(Verdict.ALLOW, ScreenReason.DEADLINE), 0.3)
-    vitals = await MetricsPage(HOST, port, SITE).vitals()
+    vitals = await DaemonProbe(MetricsPage(HOST, port, SITE)).vitals()
     assert (vitals.redis_up, vitals.ami_connected, vitals.outbox) == (True, True, 4)
     assert vitals.last_event == NOW
     assert abs(vitals.started - NOW) < 3_600 * SECOND

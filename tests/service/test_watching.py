@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from siaga112.adapters.scrape import ProbeError
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, SECOND, CallId, Entry, Mark, Millis, Mode, Outcome
 from siaga112.errors import UnreachableError
-from siaga112.top.watching import LAST, NEW_AT_ONCE, ProbeError, Today, Vitals, Watcher, midnight
+from siaga112.top.watching import LAST, NEW_AT_ONCE, Today, Vitals, Watcher, midnight
 from tests.samples import NOW, SNAPSHOT, answered, entry, prank
 from tests.service.memory import MemoryStore
 

@@ -67,7 +67,8 @@ def top(
 
 @contextlib.asynccontextmanager
 async def _watching(config: "Settings") -> AsyncIterator["Watcher"]:
-    from siaga112.app import open_store, open_watcher  # noqa: PLC0415
+    from siaga112.app import open_store  # noqa: PLC0415
+    from siaga112.top.wiring import open_watcher  # noqa: PLC0415
 
     store = open_store(config)
     try:

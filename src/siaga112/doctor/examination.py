@@ -6,21 +6,10 @@ from pathlib import Path
 
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.url import masked
-from siaga112.adapters.scrape import MetricsPage
+from siaga112.adapters.scrape import MetricsPage, ProbeError
 from siaga112.app import ami_address, held_off, redis_url
 from siaga112.core.model import Mode
-from siaga112.doctor.looking import (
-    ami as ami_examination,
-)
-from siaga112.doctor.looking import (
-    daemon as daemon_examination,
-)
-from siaga112.doctor.looking import (
-    host as host_examination,
-)
-from siaga112.doctor.looking import (
-    redis as redis_examination,
-)
+from siaga112.doctor.looking import ami, daemon, host, redis
 from siaga112.doctor.observations import (
     Examined,
     FollowedSeen,
@@ -34,27 +23,26 @@ from siaga112.doctor.observations import (
 from siaga112.doctor.walk import parse
 from siaga112.settings.schema import Settings
 from siaga112.shipped import catalogue as share
-from siaga112.top.watching import ProbeError
 
 
 async def examine(settings: Settings, config: Path) -> Examined:
     """Look at everything, within 10 s, and change nothing."""
     wanted, ours = _wanted(settings, config), shipped()
-    (pbx, host), redis, agi, daemon, followed = await asyncio.gather(
+    (pbx, machine), store, agi, readiness, followed = await asyncio.gather(
         _pbx_and_host(settings, config, ours),
         _redis(settings),
-        daemon_examination.ask_for_verdict(settings.agi.host, settings.agi.port),
-        daemon_examination.ask_readiness(f"http://{settings.metrics.host}:{settings.metrics.port}/readyz"),
+        daemon.ask_for_verdict(settings.agi.host, settings.agi.port),
+        daemon.ask_readiness(f"http://{settings.metrics.host}:{settings.metrics.port}/readyz"),
         _followed(settings),
     )
-    return Examined(wanted, ours, pbx, redis, agi, daemon, followed, host)
+    return Examined(wanted, ours, pbx, store, agi, readiness, followed, machine)
 
 
 async def _followed(settings: Settings) -> FollowedSeen | NotSeen:
     """Read the page of the half that follows calls, and of the one that is asked where it runs apart."""
-    host, site = settings.metrics.host, settings.site
-    pages = [MetricsPage(host, port, site) for port in (settings.metrics.port, settings.metrics.screen_port)]
-    tracking, screening = await asyncio.gather(*(page.followed() for page in pages), return_exceptions=True)
+    at, site = settings.metrics.host, settings.site
+    pages = [MetricsPage(at, port, site) for port in (settings.metrics.port, settings.metrics.screen_port)]
+    tracking, screening = await asyncio.gather(*map(daemon.ask_for_counts, pages), return_exceptions=True)
     if isinstance(tracking, ProbeError):
         return NotSeen(str(tracking))
     if isinstance(tracking, BaseException):
@@ -68,28 +56,28 @@ async def _followed(settings: Settings) -> FollowedSeen | NotSeen:
 async def _pbx_and_host(
     settings: Settings, config: Path, ours: Shipped
 ) -> tuple[PbxSeen | NotSeen, HostSeen]:
-    pbx = await ami_examination.examine(
+    pbx = await ami.examine(
         ami_address(settings),
-        ami_examination.Sought(
+        ami.Sought(
             keys=tuple(ours.keys),
             queues=tuple(settings.pbx.queues),
             contexts=(*ours.contexts, *settings.pbx.trunk_contexts, *settings.pbx.ivr_contexts),
         ),
     )
-    host = host_examination.examine(
+    machine = host.examine(
         config=config,
         state_dir=settings.state_dir,
         queue_log=settings.pbx.queue_log,
         data_dir=pbx.inside.data_dir if isinstance(pbx, PbxSeen) and pbx.inside else "",
         prompts=share.prompts(),
     )
-    return pbx, host
+    return pbx, machine
 
 
 async def _redis(settings: Settings) -> RedisSeen | NotSeen:
     client = connect(redis_url(settings))
     try:
-        return await redis_examination.examine(client, settings.site)
+        return await redis.examine(client, settings.site)
     finally:
         await client.aclose()
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from siaga112.adapters.scrape import ProbeError
 from siaga112.core.mode import in_force
 from siaga112.core.model import SECOND, CallId, Entry, Mark, Millis, Mode, Outcome
 from siaga112.core.snapshot import Snapshot
@@ -32,10 +33,6 @@ LAST: Final = 50
 """How many of the day's calls are listed."""
 
 WINDOW: Final[Millis] = 60 * SECOND
-
-
-class ProbeError(Exception):
-    """A daemon's metrics cannot be read; says why in a few words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+from prometheus_client.samples import Sample
 
+from siaga112.adapters.scrape import MetricsPage
 from siaga112.core.agi import DOCTOR
 from siaga112.core.model import SECOND
-from siaga112.doctor.observations import AgiSeen, DaemonSeen, NotSeen
+from siaga112.doctor.observations import AgiSeen, DaemonSeen, FollowedSeen, NotSeen
 from siaga112.reasons import plainly
 
 SECONDS: Final = 3.0
@@ -88,3 +90,23 @@ async def ask_readiness(url: str) -> DaemonSeen | NotSeen:
         return NotSeen(plainly(error.os_error))
     except (aiohttp.ClientError, ValueError, AttributeError):
         return NotSeen("answers, but not as siaga112 does")
+
+
+async def ask_for_counts(page: MetricsPage) -> FollowedSeen:
+    """Read what became of the calls that were screened. Raises ProbeError."""
+    return await page.read(_followed)
+
+
+def _followed(samples: list[Sample]) -> FollowedSeen:
+    """Read what is wanted; KeyError if it is not there."""
+    values = {sample.name.removeprefix("siaga112_"): sample.value for sample in samples}
+    return FollowedSeen(
+        started=values["start_time_seconds"],
+        asked=int(values["agi_calls_total"]),
+        seen=int(values["calls_screened_total"]),
+        unfollowed={
+            sample.labels["context"]: int(sample.value)
+            for sample in samples
+            if sample.name == "siaga112_calls_unfollowed_total"
+        },
+    )
