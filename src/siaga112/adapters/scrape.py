@@ -10,6 +10,8 @@ from prometheus_client.samples import Sample
 from siaga112.reasons import plainly
 
 PATIENCE_SECONDS: Final = 2.0
+LONGEST: Final = 1 << 22
+"""Bytes of a page; ours has some 50,000."""
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to dial for it
 """What listens on all addresses is reached at loopback."""
 
@@ -48,7 +50,12 @@ class MetricsPage:
         try:
             timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self.url) as answer:
-                return await answer.text()
+                page = b""
+                async for part in answer.content.iter_any():
+                    page += part
+                    if len(page) > LONGEST:
+                        raise ProbeError("no page of metrics: it has no end")
+                return page.decode()
         except TimeoutError:
             raise ProbeError(f"no answer within {PATIENCE_SECONDS:g} s") from None
         except aiohttp.ClientConnectorError as error:
