@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
 import pytest
 
 from tests.lab import ports
@@ -207,6 +208,19 @@ async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running
     assert (await running.logs("reloaded"))["changed"] == ["policy.treatment"]
     assert (await running.logs("reload_needs_restart"))["keys"] == ["metrics.host"]
     assert 'SIAGA_TREATMENT "announce"' in await running.ask()
+
+
+async def test_a_reload_reaches_the_promise_in_the_metrics(running: Running) -> None:
+    """Who counts the calls in time reads the promise that was taken over; it went on with the old one."""
+    await running.start()
+    running.write('[service_level]\nanswer_within = "7s"\n')
+    running.process.send_signal(signal.SIGHUP)
+    await running.hears("RELOADING=1")
+    await running.hears("READY=1")
+    url = f"http://127.0.0.1:{running.metrics}/metrics"
+    async with within(PATIENCE, "the metrics"), aiohttp.ClientSession() as client, client.get(url) as page:
+        shown = await page.text()
+    assert 'siaga112_service_level_answer_within_seconds{site="lab"} 7.0' in shown
 
 
 @pytest.mark.fault("sighup")
