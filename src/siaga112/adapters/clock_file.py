@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.core.model import Millis, credible
+from siaga112.core.text import whole
 
 NAME: Final = "clock"
 _LONGEST: Final = 64
@@ -24,7 +25,7 @@ class ClockFile:
                 text = file.read(_LONGEST).strip()
         except FileNotFoundError:
             return 0
-        at = int(text) if text.isdigit() else 0
+        at = whole(text) or 0
         return at if credible(at) else 0
 
     def write(self, at: Millis) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 from siaga112.core.ami.events import ChannelCreated, Place
 from siaga112.core.model import CallId, Fact, FactKind
 from siaga112.core.rules import InForce
+from siaga112.core.text import whole
 from siaga112.core.tracking.tracked_call import Live
 
 DONE_KEPT: Final = 4_096
@@ -40,7 +41,7 @@ def trunk_of(channel: str) -> str:
     driver, _, rest = channel.partition("/")
     if driver == "DAHDI":
         span = rest.partition("/")[0]
-        return f"{driver}/{span}" if span[:1] == "i" and span[1:].isdigit() else driver
+        return f"{driver}/{span}" if span[:1] == "i" and whole(span[1:]) is not None else driver
     name = rest.rpartition("-")[0]
     return f"{driver}/{name}" if name and driver != "Local" else ""
 
