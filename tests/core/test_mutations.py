@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from siaga112.core import outcome
-from siaga112.core.model import Call
+from siaga112.core.model import Call, CallId, Fact, FactKind, Outcome
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import DIALPLAN, RULES, events, in_force
 from tests.core.test_calls import CALLS
@@ -22,7 +22,16 @@ def ended(table: str) -> list[Call]:
     return [call for event in events(table) for call in tracker.feed(event)]
 
 
-TRACKED = [call for table, _ in CALLS.values() for call in ended(table)]
+UNHEARD_OF = Call(
+    CallId("112.1"),
+    "",
+    None,
+    identified=False,
+    facts=(Fact(0, FactKind.ARRIVED), Fact(1, FactKind.GAVE_UP, "UNHEARD_OF"), Fact(2, FactKind.ENDED)),
+)
+"""A queue gave up with a word that no table knows: no AMI event leads to it, a file may."""
+
+TRACKED = [UNHEARD_OF, *(call for table, _ in CALLS.values() for call in ended(table))]
 
 
 def results(classifier: ModuleType) -> list[object]:
@@ -112,6 +121,11 @@ def mutants() -> Iterator[tuple[str, ModuleType]]:
             continue
         yield mutator.changed, module
         n += 1
+
+
+def test_a_word_that_no_table_knows_proves_nothing() -> None:
+    """Whatever a reader puts into a fact, the classifier gives an outcome, and none that costs anybody."""
+    assert outcome.classify(UNHEARD_OF, RULES).outcome is Outcome.UNKNOWN
 
 
 def test_removing_or_inverting_anything_in_the_classifier_is_noticed() -> None:

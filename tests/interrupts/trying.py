@@ -25,6 +25,7 @@ from siaga112.service.recording import Recorder
 from siaga112.settings.schema import Settings, load
 from tests.adapters.manager import Manager
 from tests.core.table import in_force
+from tests.lab import ports
 from tests.lab.redis_servers import RedisServer, home
 from tests.printed import without_secrets
 from tests.samples import CALLER, NOW, RULES, answered, entry, prank
@@ -150,8 +151,9 @@ async def site() -> AsyncIterator[Site]:
     manager = Manager()
     await manager.start()
     with home() as folder, RedisServer(folder / "redis") as redis:
-        for name, url, port in (("siaga112", redis.url, 9), ("daemon", "embedded", 0)):
-            text = CONFIG.format(folder=folder, redis=url, ami=manager.port, agi=port, metrics=port and 7)
+        for name, url in (("siaga112", redis.url), ("daemon", "embedded")):
+            agi, metrics = ports.free(), ports.free()
+            text = CONFIG.format(folder=folder, redis=url, ami=manager.port, agi=agi, metrics=metrics)
             (folder / f"{name}.toml").write_text(text)
         made = Site(folder, manager)
         store = open_store(made.settings())

@@ -59,7 +59,7 @@ match = {FORGOTTEN}
 
 AS_NOBODY: Final = """
 import encodings.idna, os, sys
-import siaga112.app, siaga112.cli.root, siaga112.cli.doctor, siaga112.examination
+import siaga112.app, siaga112.cli.root, siaga112.cli.doctor, siaga112.doctor.examination
 from siaga112.cli import main
 os.setgid(65534)
 os.setuid(65534)
