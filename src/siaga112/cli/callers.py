@@ -47,7 +47,7 @@ def why(caller: NumberArgument, json: JsonOption = False) -> None:
         show.as_json([as_row(story, zone)])
         return
     for line in tell(story, zone):
-        typer.echo(line)
+        show.plain(line)
 
 
 @app.command()
@@ -56,7 +56,7 @@ def callbacks(
     done: Annotated[
         str | None, typer.Option("--done", help="This caller needs no call-back any more.", metavar="NUMBER")
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
+    reason: ReasonOption = "",
     json: JsonOption = False,
 ) -> None:
     """List the callers who gave up waiting and whom nobody has reached yet, oldest first.
@@ -68,7 +68,7 @@ def callbacks(
     if done:
         who = number(done)
         count = at_desk(lambda desk: desk.called_back(who, reason), by)
-        typer.echo(f"{who} is off the list ({_many(count, 'call')})")
+        show.plain(f"{who} is off the list ({_many(count, 'call')})")
         return
     zone = settings().zone
     waiting = [rows.missed(record, zone) for record in at_desk(lambda desk: desk.store.missed())]
@@ -128,12 +128,12 @@ def forget(
         *(["the place on the allow list"] if record.allow else []),
         _many(lines, "line", " of the audit trail"),
     ]
-    typer.echo(f"erased: {', '.join(erased)}")
-    typer.echo(
+    show.plain(f"erased: {', '.join(erased)}")
+    show.plain(
         f"kept without the caller: {_many(len(held.entries), 'call')} in the ledger, "
         f"{_many(len(held.deeds) - lines, 'line', ' of the audit trail')} on their marks"
     )
-    typer.echo("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
+    show.plain("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
 
 
 def _many(count: int, what: str, of: str = "") -> str:
