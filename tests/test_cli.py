@@ -22,6 +22,7 @@ from siaga112.adapters.redis_store import RedisStore
 from siaga112.core.model import DAY
 from siaga112.core.policy import PRESETS
 from siaga112.service.recording import Recorder
+from tests.lab import ports
 from tests.printed import without_secrets
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.meter import KeptMeter
@@ -540,7 +541,7 @@ async def test_run_on_a_port_that_is_taken_ends_with_1(shell: Shell, taken: int,
     """A second daemon, or another program on the port, is named with the key to change."""
     other = "metrics" if part == "agi" else "agi"
     shell.environ["SIAGA112_AMI__SECRET"] = "s3cret"
-    shell.write(**{part: f"port = {taken}", other: "port = 0", "ami": "port = 1"})
+    shell.write(**{part: f"port = {taken}", other: f"port = {ports.free()}", "ami": "port = 1"})
     line = last_line(await shell("run"), 1)
     assert f"cannot listen on 127.0.0.1:{taken}" in line
     assert f"[{part}] host or port" in line

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from siaga112 import outfile, share
+from siaga112 import infile, outfile, share
 from siaga112.errors import SiagaError
 from siaga112.settings import RUNBOOK_URL
 
@@ -15,6 +15,7 @@ BESIDE: Final = ".new"
 """Ours is written under this ending beside a file that is not ours any more."""
 
 
+MOST: Final = 16 * infile.MIB
 READABLE: Final = 0o644
 """Nothing in these files is of a caller, and those who read them are Asterisk, Prometheus and others."""
 
@@ -59,7 +60,7 @@ class Copy:
         try:
             theirs, ours = (
                 content.decode("utf-8").splitlines(keepends=True)
-                for content in (self.target.read_bytes(), self.ours)
+                for content in (infile.read(self.target, MOST), self.ours)
             )
         except UnicodeDecodeError:
             return f"Binary files {self.target} and our {self.target.name} differ\n"
@@ -101,7 +102,7 @@ def plan(chosen: str | None, to: Path | None, runbook_url: str) -> Iterator[Copy
 
 def _compare(ours: bytes, target: Path) -> Standing:
     try:
-        return Standing.SAME if target.read_bytes() == ours else Standing.DIFFERENT
+        return Standing.SAME if infile.read(target, MOST) == ours else Standing.DIFFERENT
     except FileNotFoundError:
         return Standing.ABSENT
     except OSError:

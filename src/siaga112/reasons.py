@@ -49,6 +49,6 @@ def _of_system(error: OSError) -> str:
         return f"its certificate is not accepted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return "no TLS with us"
-    if error.errno is None:  # asyncio's, for several addresses at once
-        return ""
+    if not error.errno:  # our own words; or asyncio's, for several addresses at once
+        return error.strerror or ""
     return _WORDS.get(error.errno) or os.strerror(error.errno).lower()

@@ -106,8 +106,11 @@ def parse(url: str) -> RedisUrl:
 
 def masked(url: str) -> str:
     """Give an address that `parse` takes, with stars in place of its passwords."""
-    url = re.sub(r"://([^:/?#]*):[^/?#]*@", r"://\1:***@", url)
-    return re.sub(r"([?&]sentinel_password=)[^&]*", r"\1***", url)
+    url = re.sub(r"://([^:/?#]*?)(?::|%3A)[^/?#]*@", r"://\1:***@", url, flags=re.IGNORECASE)
+    address, mark, query = url.partition("?")
+    names = ((unquote(name), value) for name, _, value in (one.partition("=") for one in query.split("&")))
+    told = (f"{name}={'***' if name == 'sentinel_password' else value}" for name, value in names if name)
+    return f"{address}{mark}{'&'.join(told)}"
 
 
 def _options(query: str, kind: Kind) -> dict[str, str]:

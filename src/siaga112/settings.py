@@ -26,10 +26,12 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
-from siaga112 import redis_url, regions
+from siaga112 import infile, redis_url, regions
 from siaga112.core import durations
 from siaga112.core.caller_id import NumberPlan, check_never_block
 from siaga112.core.calls import Dialplan
@@ -38,6 +40,7 @@ from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PRESETS, PolicyRules
 from siaga112.core.shifts import Shift
 from siaga112.errors import ConfigurationError
+from siaga112.reasons import plainly
 
 DEFAULT_PATH: Final = Path("/etc/siaga112/siaga112.toml")
 ENV_PREFIX: Final = "SIAGA112_"
@@ -73,6 +76,12 @@ def _duration(value: object) -> Millis:
     if not isinstance(value, str):
         raise ValueError('durations are written like "24h"')  # noqa: TRY004 - pydantic wants ValueError
     return durations.parse(value)
+
+
+def _some_time(value: Millis) -> Millis:
+    if not value:
+        raise ValueError("no time at all means nothing here")
+    return value
 
 
 def _one_or_more(value: object) -> object:
@@ -113,11 +122,19 @@ def _clock(value: object) -> object:
     return clock
 
 
+def _folder(value: object) -> object:
+    if value == "":
+        raise ValueError("no folder")
+    return value
+
+
 def _host(value: str) -> str:
     try:
         value.encode("idna")
     except UnicodeError as error:
         raise ValueError(f'not a host: "{value}"') from error
+    if not value:
+        raise ValueError("no host")
     return value
 
 
@@ -164,12 +181,32 @@ Duration = Annotated[Millis, BeforeValidator(_duration), PlainSerializer(duratio
 Host = Annotated[str, AfterValidator(_host)]
 Thresholds = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), BeforeValidator(_one_or_more)]
 Weights = Annotated[dict[str, Annotated[float, Field(ge=0, le=100)]], BeforeValidator(_weights)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Names = Annotated[list[str], Field(min_length=1)]
+Span = Annotated[Duration, AfterValidator(_some_time)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Name], Field(min_length=1)]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _meant(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what pydantic would take and nobody means: true for 1, letters that cannot be seen."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        parts = [] if isinstance(kind, type) and issubclass(kind, BaseModel) else [value]
+        while parts:
+            part = parts.pop()
+            if isinstance(part, bool) and kind is not bool:
+                raise ValueError("true and false mean nothing here")
+            if isinstance(part, str) and (hidden := [letter for letter in part if not letter.isprintable()]):
+                raise ValueError(f"has a letter in it that cannot be seen (U+{ord(hidden[0]):04X})")
+            if isinstance(part, dict):
+                parts += [*part, *part.values()]
+            elif isinstance(part, list):
+                parts += part
+        return value
 
 
 class Ami(_Section):
@@ -177,7 +214,7 @@ class Ami(_Section):
 
     host: Host = "127.0.0.1"
     port: Port = 5038
-    username: str = "siaga112"
+    username: Name = "siaga112"
     secret: SecretStr = SecretStr("")
     clock_tolerance: Annotated[Duration, AfterValidator(_clocks_apart)] = TOLERANCE
     tls: bool = False
@@ -195,11 +232,11 @@ class Pbx(_Section):
     """What the dialplan calls its parts."""
 
     trunk_contexts: Names = ["siaga112-incoming"]
-    numbers: list[str] = []
+    numbers: list[Name] = []
     region: Annotated[str, AfterValidator(regions.known)] = "ID"
     area_code: str = ""
     ivr_contexts: Names = ["siaga112-ivr"]
-    hangup_contexts: list[str] = ["app-blackhole"]
+    hangup_contexts: list[Name] = ["app-blackhole"]
     queues: Names = ["siaga112"]
     queue_log: str = ""
     hidden: Literal["nobody", "judge"] = "nobody"
@@ -246,12 +283,12 @@ class Policy(_Section):
 
     preset: str = "permenkominfo-2016"
     threshold: Thresholds | None = None
-    window: Duration | None = None
+    window: Span | None = None
     counted: Weights | None = None
-    temporary: Annotated[list[Duration], BeforeValidator(_one_or_more)] | None = None
+    temporary: Annotated[list[Span], BeforeValidator(_one_or_more)] | None = None
     repeat: Annotated[int, Field(ge=1)] | None = None
     permanent: Literal["automatic", "proposed", "never"] | None = None
-    memory: Duration | None = None
+    memory: Span | None = None
     burst: Duration | None = None
     warn_from: Annotated[int, Field(ge=0)] | None = None
     treatment: Annotated[dict[Level, Treatment], BeforeValidator(_both_levels)] | None = None
@@ -314,7 +351,7 @@ class Policy(_Section):
 class ServiceLevel(_Section):
     """The promise to the public."""
 
-    answer_within: Duration = 10_000
+    answer_within: Span = 10_000
     target: Annotated[float, Field(gt=0, le=1)] = 0.9
 
 
@@ -330,10 +367,10 @@ class Metrics(_Section):
 class Privacy(_Section):
     """How long personal data is kept, and in what form (UU 27/2022)."""
 
-    keep_calls: Duration = durations.parse("400d")
-    keep_strikes: Duration = durations.parse("400d")
+    keep_calls: Span = durations.parse("400d")
+    keep_strikes: Span = durations.parse("400d")
     keep_callbacks: Duration = durations.parse("7d")
-    keep_audit: Duration = durations.parse("1000d")
+    keep_audit: Span = durations.parse("1000d")
     caller_key: Annotated[SecretStr, AfterValidator(_caller_key)] = SecretStr("")
 
 
@@ -343,7 +380,7 @@ class Settings(_Section):
     site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "siaga112"
     timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Jakarta"
     mode: Mode = Mode.OBSERVE
-    state_dir: Path = Path("/var/lib/siaga112")
+    state_dir: Annotated[Path, BeforeValidator(_folder)] = Path("/var/lib/siaga112")
     ami: Ami = Ami()
     pbx: Pbx = Pbx()
     agi: Agi = Agi()
@@ -473,7 +510,7 @@ def source_of(path: Path | None = None, environ: Mapping[str, str] | None = None
 
 def _read(path: Path, *, optional: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(infile.read(path).decode("utf-8"))
     except OSError as error:
         if optional and isinstance(error, FileNotFoundError):
             return {}
@@ -491,11 +528,14 @@ def _credentials(env: Mapping[str, str]) -> dict[str, str]:
     folder = env.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return {}
-    try:
-        files = sorted(Path(folder).glob(f"{ENV_PREFIX}*"))
-        return {file.name: file.read_text(encoding="utf-8").rstrip("\n") for file in files}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{folder}: a credential cannot be read ({error})") from error
+    given = {}
+    for file in sorted(Path(folder).glob(f"{ENV_PREFIX}*")):
+        try:
+            given[file.name] = infile.read(file).decode("utf-8").rstrip("\n")
+        except (OSError, ValueError) as error:
+            why = plainly(error) or "not UTF-8 text"
+            raise ConfigurationError(f"{file}: a credential cannot be read ({why})") from error
+    return given
 
 
 def _overlay(values: dict[str, Any], env: Mapping[str, str]) -> None:

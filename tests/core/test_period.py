@@ -50,8 +50,9 @@ def test_a_time_is_not_included_as_an_end() -> None:
         ("2019-02-30", "", "2019-02-30"),
         ("2019-03-11", "2019-02-11", "begins (2019-03-11) after it ends (2019-02-11)"),
         ("2020-01-01", "", "begins (2020-01-01) after it ends (today)"),
-        ("0001-01-01", "9999-12-31", "no calendar has it"),
-        ("0001-01-01", "2019-03-11", "no calendar has it"),
+        ("0001-01-01", "9999-12-31", 'outside 2000 to 2099: "9999-12-31"'),
+        ("0001-01-01", "2019-03-11", 'outside 2000 to 2099: "0001-01-01"'),
+        ("2000-01-01", "2019-03-11", "longer than 10 years"),
     ],
 )
 def test_what_is_no_period_is_refused(since: str, until: str, said: str) -> None:

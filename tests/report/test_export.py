@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from siaga112.cli import rows
-from siaga112.cli.export import COLUMNS, _plain
+from siaga112.cli.export import COLUMNS
 from siaga112.core.model import Entry
 from tests.month import ZONE
 from tests.test_cli import Shell
@@ -160,4 +160,4 @@ async def test_a_day_without_calls_is_a_file_without_rows(centre: Shell, tmp_pat
 )
 def test_no_caller_id_is_a_formula_for_a_spreadsheet(value: object, written: object) -> None:
     """Whoever calls chooses the text; a number stays as it is."""
-    assert _plain(value) == written
+    assert rows.cell(value) == written

@@ -27,6 +27,7 @@ from siaga112.core.doctor.found import (
 from siaga112.core.doctor.manager import REACH
 from siaga112.core.doctor.walk import leads_to
 from siaga112.core.model import SECOND, Millis
+from siaga112.core.text import whole
 from siaga112.reasons import plainly
 
 SECONDS: Final = 5.0
@@ -209,9 +210,9 @@ def _context(rows: Iterable[Row]) -> Context | None:
         text = {name: str(value) for name, value in row.items()}
         if "IncludeContext" in text:
             includes.append(text["IncludeContext"])
-        elif text.get("Priority", "").isdigit():  # not a hint
+        elif (priority := whole(text.get("Priority", ""))) is not None:  # not a hint
             step = Step(
-                int(text["Priority"]),
+                priority,
                 text.get("ExtensionLabel", ""),
                 text.get("Application", ""),
                 text.get("AppData", ""),

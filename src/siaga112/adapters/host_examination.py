@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from siaga112 import infile
 from siaga112.adapters.state_dir import DAMAGED
 from siaga112.core.doctor.found import HostSeen
 from siaga112.reasons import plainly
@@ -52,7 +53,7 @@ def _folder_trouble(folder: Path) -> str:
 
 def _file_trouble(file: Path) -> str:
     try:
-        with file.open("rb"):
+        with infile.opened(file):
             return ""
     except OSError as error:
         return plainly(error)
@@ -62,7 +63,7 @@ def _tells_a_secret(config: Path) -> bool:
     try:
         if not config.stat().st_mode & _OTHERS_READ:
             return False
-        values = tomllib.loads(config.read_text("utf-8"))
+        values = tomllib.loads(infile.read(config).decode("utf-8"))
     except (OSError, ValueError):
         return False
     url = str(values.get("redis", {}).get("url", ""))

@@ -8,14 +8,14 @@ from typing import Final
 
 from siaga112.adapters import past_text
 from siaga112.adapters.past_store import TableSpool
-from siaga112.core.capture import MESSAGE_END
+from siaga112.core.capture import FORM
 from siaga112.core.past.cel import OutOfOrderError
 from siaga112.core.past.columns import SAMPLE_LINES, Clock, recognise, unrecognised
 from siaga112.core.past.history import History, Source
 from siaga112.core.past.reading import FileReport, Site, read_capture, read_lines
 from siaga112.errors import SiagaError
 
-CHUNK: Final = 1 << 16
+_CAPTURE: Final = f"Capture: {FORM}".encode()
 STEP: Final = 2_000
 """How many lines lie between two reports of progress."""
 
@@ -40,18 +40,18 @@ def read(
     """
     try:
         with past_text.opened(path) as (data, encoding):
+            if data.peek(len(_CAPTURE)).startswith(_CAPTURE):
+                report = FileReport(str(path), Source.CAPTURE)
+                told = past_text.messages(path, data, progress)
+                return report, read_capture(told, site, countable, report, history=history)
             text = past_text.lines(path, data, encoding)
             sample = list(islice(text, SAMPLE_LINES))
             layout = recognise(sample)
             if layout is None:
                 raise SiagaError(f"{path}: {unrecognised(sample)}")
             report = FileReport(str(path), layout.source)
-            if layout.source is not Source.CAPTURE:
-                told = _paced(chain(sample, text), progress)
-                return report, read_lines(
-                    told, layout, site, clock, report, history=history, spool=TableSpool
-                )
-        return report, read_capture(_messages(path, progress), site, countable, report, history=history)
+            rows = _paced(chain(sample, text), progress)
+            return report, read_lines(rows, layout, site, clock, report, history=history, spool=TableSpool)
     except OutOfOrderError as error:
         raise SiagaError(f"{path}: the rows are not in order of time; sort them by eventtime") from error
     except sqlite3.Error as error:
@@ -68,17 +68,3 @@ def _paced(lines: Iterator[str], progress: Progress) -> Iterator[str]:
     while block := list(islice(lines, STEP)):
         yield from block
         progress(len(block), sum(map(len, block)))
-
-
-def _messages(path: Path, progress: Progress) -> Iterator[bytes]:
-    rest = b""
-    with past_text.opened(path) as (file, _):
-        try:
-            while chunk := file.read(CHUNK):
-                *whole, rest = (rest + chunk).split(MESSAGE_END)
-                yield from filter(None, whole)
-                progress(len(whole), len(chunk))
-        except past_text.DAMAGED as error:
-            raise SiagaError(f"{path}: the packed file is cut off or damaged; copy it again") from error
-    if rest.strip():
-        yield rest

@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import lzma
-import stat
 import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, register_error
 from collections.abc import Callable, Iterator
@@ -12,12 +11,18 @@ from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
 
+from siaga112 import infile
+from siaga112.core.capture import MESSAGE_END
 from siaga112.errors import SiagaError
 
 LONGEST_LINE: Final = 1 << 17
 """A longer line is of no file of Asterisk's (and must not fill the memory)."""
 
+LONGEST_MESSAGE: Final = 1 << 20
+"""Nor is a longer message."""
+
 _HEAD: Final = 4_096
+_CHUNK: Final = 1 << 16
 
 _PACKED: Final[dict[bytes, Callable[[Any], Any]]] = {
     b"\x1f\x8b": gzip.open,
@@ -56,9 +61,7 @@ def opened(path: Path) -> Iterator[tuple[BufferedReader, str]]:
         OSError: if it cannot be opened.
 
     """
-    with path.open("rb") as raw:
-        if stat.S_ISCHR(path.stat().st_mode) and not raw.isatty():
-            raise SiagaError(f"{path}: is a device, not a file of calls")
+    with infile.opened(path) as raw:
         head = raw.peek(_HEAD)[:_HEAD]
         for magic, kind in _NAMED.items():
             if head.startswith(magic):
@@ -113,3 +116,24 @@ def lines(path: Path, data: BufferedReader, encoding: str) -> Iterator[str]:
     finally:
         if not data.closed:  # a reader that had enough of it leaves this to the garbage collection
             text.detach()
+
+
+def messages(path: Path, data: BufferedReader, told: Callable[[int, int], None]) -> Iterator[bytes]:
+    """Give the messages of a capture; `told` takes how many, and of how many bytes, were read since last.
+
+    Raises:
+        SiagaError: in one line, if a packed file is damaged or a message has no end.
+
+    """
+    rest = b""
+    try:
+        while chunk := data.read(_CHUNK):
+            *whole, rest = (rest + chunk).split(MESSAGE_END)
+            yield from filter(None, whole)
+            told(len(whole), len(chunk))
+            if len(rest) > LONGEST_MESSAGE:
+                raise SiagaError(f"{path}: a message is longer than any of Asterisk's")
+    except DAMAGED as error:
+        raise SiagaError(f"{path}: the packed file is cut off or damaged; copy it again") from error
+    if rest.strip():
+        yield rest

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from siaga112 import infile
 from siaga112.core.model import SECOND, Millis, credible
 
 BLOCK: Final = 1 << 20
+MOST: Final = 32 * BLOCK
+"""More is not looked back for: with its lines it would be some 200 MB."""
 _SECONDS: Final = re.compile(r"([0-9]{1,12})[.|]")
 
 
@@ -20,16 +23,13 @@ class QueueLogFile:
 
     async def lines(self, since: Millis) -> Sequence[str]:
         """Give the lines written since then, oldest first. Raises OSError if there is no such file."""
-        try:
-            return await asyncio.to_thread(self._lines, since)
-        except ValueError as error:  # a NUL in the path
-            raise OSError(f"{str(self._path)!r} names no file") from error
+        return await asyncio.to_thread(self._lines, since)
 
     def _lines(self, since: Millis) -> Sequence[str]:
-        with self._path.open("rb") as file:
+        with infile.opened(self._path) as file:
             position = file.seek(0, 2)
             data = b""
-            while position > 0 and not _begins_before(data, since):
+            while position > 0 and len(data) < MOST and not _begins_before(data, since):
                 step = min(BLOCK, position)
                 position -= step
                 file.seek(position)

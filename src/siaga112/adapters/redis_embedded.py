@@ -141,6 +141,9 @@ class EmbeddedRedis:
         except TimeoutError as error:
             raise SiagaError(
                 f"the embedded Redis did not come up in {START_SECONDS:g} s; see {self._home / 'redis.log'}"
+                if self._lock is not None
+                else f"another siaga112 ({self._holder()}) keeps the embedded Redis in {self._home}, "
+                "and it does not answer; end that one, or set another state_dir"
             ) from error
         except OSError as error:
             raise SiagaError(
@@ -287,6 +290,15 @@ class EmbeddedRedis:
             stderr=asyncio.subprocess.DEVNULL,
         )
         await checking.communicate(b"y\n")
+
+    def _holder(self) -> str:
+        """Name the process that has the lock, where the kernel tells."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            number = str((self._home / "redis.lock").stat().st_ino)
+            for line in Path("/proc/locks").read_text("ascii").splitlines():
+                if "FLOCK" in line and line.split()[5].rpartition(":")[2] == number:
+                    return f"process {line.split()[4]}"
+        return "a process"
 
     def _take_lock(self) -> bool:
         """Become the one who starts and ends it, unless another half is."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 
+from siaga112.core.text import whole
 from siaga112.reasons import plainly
 from siaga112.sparing import Sparing
 
@@ -53,7 +54,7 @@ class ServiceManager:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         microseconds = environ.get("WATCHDOG_USEC", "")
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self.watchdog_seconds = int(microseconds) / 1e6 if microseconds.isdigit() and mine else 0.0
+        self.watchdog_seconds = (whole(microseconds) or 0) / 1e6 if mine else 0.0
         """How often the service manager wants to hear of us; 0 if it does not."""
 
     @staticmethod
@@ -65,7 +66,7 @@ class ServiceManager:
         mine = environ.pop("LISTEN_PID", "") == str(os.getpid())
         count = environ.pop("LISTEN_FDS", "")
         environ.pop("LISTEN_FDNAMES", None)
-        if not mine or not count.isdigit() or int(count) < 1:
+        if not mine or not whole(count):
             return None
         try:
             handed = socket.socket(fileno=_FIRST_HANDED)

@@ -1,11 +1,15 @@
 """The command line. One module per subject; heavy imports wait until a command needs them."""
 
+import contextlib
+import io
 import os
 import sys
 import traceback
 from typing import NoReturn
 
+import siaga112
 from siaga112 import interrupts
+from siaga112.core.text import printable
 from siaga112.errors import SiagaError
 from siaga112.reasons import plainly
 
@@ -13,16 +17,18 @@ from siaga112.reasons import plainly
 def main() -> NoReturn:
     """Run a command and end with its exit code; an error is one line on stderr, never a traceback."""
     interrupts.end_at_once()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has not every letter
     code = _run()
-    code = _emptied() or code
+    code = _emptied(code) or code
     interrupts.finished()
     sys.exit(code)
 
 
 def _run() -> int:
-    from siaga112.cli.root import app  # noqa: PLC0415 - keeps `import siaga112.cli` cheap
-
     try:
+        from siaga112.cli.root import app  # noqa: PLC0415 - keeps `import siaga112.cli` cheap
+
         code = app(prog_name="siaga112", standalone_mode=False)
     except SystemExit as ended:  # a shell asked for completions
         return ended.code if isinstance(ended.code, int) else 0
@@ -44,7 +50,7 @@ def _foreseen(error: Exception) -> int:
     line, code = "", 1
     match error:
         case _ if usage.asks_for_help(error):
-            line, code = usage.all_help(error), 2
+            return _fail(usage.all_help(error), 2, head="")
         case _ if usage.is_one(error):
             line, code = usage.told(error), 2
         case typer.Abort():
@@ -66,18 +72,23 @@ def _foreseen(error: Exception) -> int:
 
 
 def _unforeseen(error: Exception) -> str:
-    """Tell of a mistake of ours; the whole of it to those who ask for it, as developers do."""
+    """Tell of a mistake of ours, and where the details are: in a file for this user alone."""
     if sys.flags.dev_mode:
         raise error
+    import tempfile  # noqa: PLC0415 - slow to import
+
     last = traceback.extract_tb(error.__traceback__)[-1]
     what = f"{type(error).__name__} in {os.path.basename(last.filename)}, line {last.lineno}"  # noqa: PTH119
-    return (
-        f"a mistake in siaga112 ({what}: {' '.join(str(error).split())}); "
-        "please report it with what `python -X dev -m siaga112 …` prints"
-    )
+    details = "what `python -X dev -m siaga112 …` prints"
+    with contextlib.suppress(OSError):  # no room, or no right
+        descriptor, details = tempfile.mkstemp(".txt", "siaga112-mistake-")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"siaga112 {siaga112.__version__}, Python {sys.version}\n{sys.argv[1:]}\n")
+            file.writelines(traceback.format_exception(error))
+    return f"a mistake in siaga112 ({what}: {str(error)[:300]}); please report it with {details}"
 
 
-def _emptied() -> int:
+def _emptied(code: int) -> int:
     """Write out what is left of the output; give an exit code if that fails.
 
     A reader that has enough (`siaga112 calls | head`) is no failure.
@@ -87,14 +98,14 @@ def _emptied() -> int:
             sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would try again, and complain
-        if not isinstance(error, BrokenPipeError):
+        if not isinstance(error, BrokenPipeError) and not code:  # else told already
             return _fail(f"the output cannot be written: {plainly(error)}", 1)
     return 0
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(message: str, code: int, head: str = "siaga112: ") -> int:
     try:
-        sys.stderr.write(message if message.endswith("\n") else f"siaga112: {message}\n")
+        sys.stderr.write(f"{head}{printable(message)}\n" if head else message)
         sys.stderr.flush()
     except (OSError, AttributeError):  # nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

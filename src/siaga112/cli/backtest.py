@@ -11,6 +11,7 @@ import typer
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.core import durations
 from siaga112.core.model import Outcome
+from siaga112.core.text import whole
 from siaga112.errors import SiagaError
 
 if TYPE_CHECKING:
@@ -203,9 +204,10 @@ def _values(text: str) -> Iterable[str]:
     else:
         unit = last.lstrip("0123456789")
         low, high = first.removesuffix(unit) if unit else first, last.removesuffix(unit)
-        if not (low.isdigit() and high.isdigit() and len(low + high) < 12):  # noqa: PLR2004
+        begin, end = whole(low), whole(high)
+        if begin is None or end is None:
             raise typer.BadParameter('a range is written "3..10" or "1d..7d"', param_hint="--sweep")
-        values = [f"{number}{unit}" for number in range(int(low), min(int(high), int(low) + MAX_SWEEP) + 1)]
+        values = [f"{value}{unit}" for value in range(begin, min(end, begin + MAX_SWEEP) + 1)]
     if not 1 <= len(values) <= MAX_SWEEP:
         raise typer.BadParameter(f"1 to {MAX_SWEEP} values, the lower one first", param_hint="--sweep")
     return values

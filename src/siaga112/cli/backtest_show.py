@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import typer
-
 from siaga112.cli import rows, show
 from siaga112.cli.rows import Row
 from siaga112.core.caller_id import masked
@@ -76,11 +74,11 @@ def calls(history: History, zone: ZoneInfo, outcome: Outcome | None, *, reveal: 
     empty = True
     for row in found:
         if empty:
-            typer.echo(_LINE.format(*_CALL).rstrip())
+            show.plain(_LINE.format(*_CALL).rstrip())
             empty = False
         show.plain(_LINE.format(*(_cell(row[key]) for key in _CALL)).rstrip())
     if empty:
-        typer.echo("no calls")
+        show.plain("no calls")
 
 
 _CALL: Final = ("call", "started", "caller", "outcome", "reason", "file", "lines", "because")
@@ -204,13 +202,13 @@ def _sources(reports: Sequence[FileReport]) -> None:
     for report in reports:
         others = f", {report.others:,} others" if report.others else ""
         bad = f", {report.bad:,} bad" if report.bad else ""
-        typer.echo(
+        show.plain(
             f"{report.name}: {report.source}, {report.rows:,} rows{bad}, {report.calls:,} calls{others}"
         )
         for row in report.shown:
             show.plain(f"  line {row.line}: {row.why}")
         if report.bad > len(report.shown):
-            typer.echo(f"  and {report.bad - len(report.shown):,} more")
+            show.plain(f"  and {report.bad - len(report.shown):,} more")
         for note in report.notes:
             show.plain(f"  {note}")
 
@@ -218,12 +216,12 @@ def _sources(reports: Sequence[FileReport]) -> None:
 def _calls(history: History) -> None:
     outcomes, unproven = history.outcomes(), history.unproven()
     told = ", ".join(f"{outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcomes[outcome])
-    typer.echo(f"\n{outcomes.total():,} calls: {told}")
+    show.plain("", f"{outcomes.total():,} calls: {told}")
     for why, count in unproven.most_common():
-        typer.echo(f"  {count:,} unknown: {why}")
+        show.plain(f"  {count:,} unknown: {why}")
     nobody = history.nobody()
     if nobody:
-        typer.echo(f"  {nobody:,} from nobody who could be blocked (hidden, service, not valid)")
+        show.plain(f"  {nobody:,} from nobody who could be blocked (hidden, service, not valid)")
 
 
 def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
@@ -235,18 +233,18 @@ def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
             continue
         shown = [_hours(value) if key == "operator_seconds_saved" else f"{value:,}" for value in values]
         table.append({"": said, **{result.policy: text for result, text in zip(results, shown, strict=True)}})
-    typer.echo()
+    show.plain("")
     show.table(table, ("", *(result.policy for result in results)), "")
     for result in results:
         if result.policy != result.rules.title:
-            typer.echo(_titled(result))
+            show.plain(_titled(result))
     if not marks:
-        typer.echo(
+        show.plain(
             "No call in these files has an operator's mark: which of the price were genuine is not told."
         )
     untimed = max(result.untimed for result in results)
     if untimed:
-        typer.echo(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")
+        show.plain(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")
 
 
 def _titled(result: Result) -> str:
@@ -262,33 +260,33 @@ def _hours(seconds: object) -> str:
 
 
 def _one(result: Result, zone: ZoneInfo, *, reveal: bool) -> None:
-    typer.echo(f"\n{result.policy}: the numbers most affected")
+    show.plain("", f"{result.policy}: the numbers most affected")
     columns = ("caller", "strikes", "temporary_blocks", "permanent", "proposed", "rejected", "price")
     affected = [_affected(caller, reveal=reveal) for caller in result.most_affected(TOP)]
     show.table(affected, columns, "nobody would have been blocked")
     if result.price:
         first = result.price[:TOP]
-        typer.echo(f"\n{result.policy}: the price, {len(first)} of {len(result.price):,} calls")
+        show.plain("", f"{result.policy}: the price, {len(first)} of {len(result.price):,} calls")
         priced = [_priced(past, zone, reveal=reveal) for past in first]
         show.table(priced, ("call", "started", "caller", "talk_seconds", "mark"), "")
-    typer.echo(f"\n{result.policy}: day by day")
+    show.plain("", f"{result.policy}: day by day")
     days = [_day(date, result) for date in sorted(result.days)]
     show.table(days, ("date", "calls", "rejected", "temporary", "permanent", "proposed", "price"), "no days")
 
 
 def _sweep(results: Sequence[Result]) -> None:
-    typer.echo()
+    show.plain("")
     keys = ("blocked_temporarily", "blocked_permanently", "proposed", "rejected", "price")
     table: list[Row] = [{"policy": result.policy, **_figures(result)} for result in results]
     show.table(table, ("policy", *keys), "")
     for key, said in (("rejected", "calls rejected"), ("price", "price: answered calls rejected")):
-        typer.echo(f"\n{said}")
+        show.plain("", f"{said}")
         values = [(result.policy, _count(_figures(result)[key])) for result in results]
         most = max((value for _, value in values), default=0) or 1
         width = max(len(name) for name, _ in values)
         for name, value in values:
             bar = "█" * round(BAR * value / most) or ("▏" if value else "")
-            typer.echo(f"{name:<{width}}  {bar} {value:,}")
+            show.plain(f"{name:<{width}}  {bar} {value:,}")
 
 
 def _count(value: object) -> int:

@@ -56,9 +56,9 @@ def blocks(
     show.listing(listed, columns, "nobody is blocked", json=json)
     if listed and not json:
         if any(row["allowed"] for row in listed):
-            typer.echo("allowed: on the allow list, which comes before the block (siaga112 disallow NUMBER)")
+            show.plain("allowed: on the allow list, which comes before the block (siaga112 disallow NUMBER)")
         if mode is not Mode.ENFORCE:
-            typer.echo(f"mode {mode}: calls of all of these still get through")
+            show.plain(f"mode {mode}: calls of all of these still get through")
 
 
 async def _now(desk: "Desk", caller: Caller) -> "Now":
@@ -103,7 +103,7 @@ def block(  # noqa: PLR0917 - one parameter an option
         added = await desk.block(who, length, reason, shorten=shorten)
         return decided.imposed(await _now(desk, who), added)
 
-    typer.echo(at_desk(act, by))
+    show.plain(at_desk(act, by))
 
 
 @app.command()
@@ -127,7 +127,7 @@ def unblock(
         held = await desk.unblock(who, reason, mistake=mistake)
         return decided.lifted(await _now(desk, who), held)
 
-    typer.echo(at_desk(act, by))
+    show.plain(at_desk(act, by))
 
 
 @app.command()
@@ -144,7 +144,7 @@ def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
         added = await desk.confirm(who, reason)
         return decided.imposed(await _now(desk, who), added)
 
-    typer.echo(at_desk(act, by))
+    show.plain(at_desk(act, by))
 
 
 @app.command()
@@ -163,7 +163,7 @@ def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
         await desk.dismiss(who, reason)
         return decided.dismissed(await _now(desk, who))
 
-    typer.echo(at_desk(act, by))
+    show.plain(at_desk(act, by))
 
 
 @app.command()
@@ -193,7 +193,7 @@ def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
         earlier = await desk.allow(who, reason)
         return decided.allowed(await _now(desk, who), earlier)
 
-    typer.echo(at_desk(act, by))
+    show.plain(at_desk(act, by))
 
 
 @app.command()
@@ -210,4 +210,4 @@ def disallow(caller: NumberArgument, by: ByOption) -> None:
         await desk.disallow(who)
         return decided.disallowed(await _now(desk, who))
 
-    typer.echo(at_desk(act, by))
+    show.plain(at_desk(act, by))

@@ -50,7 +50,7 @@ def why(caller: NumberArgument, json: JsonOption = False) -> None:
         show.as_json([as_row(story, zone)])
         return
     for line in tell(story, zone):
-        typer.echo(line)
+        show.plain(line)
 
 
 @app.command()
@@ -59,7 +59,7 @@ def callbacks(
     done: Annotated[
         str | None, typer.Option("--done", help="This caller needs no call-back any more.", metavar="NUMBER")
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
+    reason: ReasonOption = "",
     json: JsonOption = False,
 ) -> None:
     """List the callers who gave up waiting and whom nobody has reached yet, oldest first.
@@ -71,7 +71,7 @@ def callbacks(
     if done:
         who = number(done)
         count = at_desk(lambda desk: desk.called_back(who, reason), by)
-        typer.echo(f"{who} is off the list ({_many(count, 'call')})")
+        show.plain(f"{who} is off the list ({_many(count, 'call')})")
         return
     zone = settings().zone
     waiting = [rows.missed(record, zone) for record in at_desk(lambda desk: desk.store.missed())]
@@ -135,13 +135,13 @@ def forget(
         *(["the place on the allow list"] if record.allow else []),
         _many(lines, "line", " of the audit trail"),
     ]
-    typer.echo(f"erased: {', '.join(erased)}")
-    typer.echo(
+    show.plain(f"erased: {', '.join(erased)}")
+    show.plain(
         f"kept without the caller: {_many(len(held.entries), 'call')} in the ledger, "
         f"{_many(len(held.deeds) - lines, 'line', ' of the audit trail')} on their marks"
     )
     _forget_in_files(who)
-    typer.echo("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
+    show.plain("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
 
 
 def _forget_in_files(who: "Caller") -> None:
@@ -155,13 +155,13 @@ def _forget_in_files(who: "Caller") -> None:
         raise SiagaError(f"erased, but not in the files of {config.state_dir} ({error}); {again}") from error
     if swept.aside or swept.copies:
         aside = _many(swept.aside, "entr", one="y", more="ies")
-        typer.echo(f"erased in {config.state_dir}: {aside} set aside, {_many(swept.copies, 'damaged file')}")
+        show.plain(f"erased in {config.state_dir}: {aside} set aside, {_many(swept.copies, 'damaged file')}")
     if swept.rewritten:
-        typer.echo("Redis has written its file anew: nothing of the number is in it")
+        show.plain("Redis has written its file anew: nothing of the number is in it")
     elif config.embedded_redis:
         raise SiagaError("erased, but Redis has not written its file anew: the number is in it; " + again)
     else:
-        typer.echo("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")
+        show.plain("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")
 
 
 def _many(count: int, what: str, of: str = "", one: str = "", more: str = "s") -> str:

@@ -66,7 +66,7 @@ def record(
     logs.silence()
     hide = Pseudonyms(secrets.token_bytes(32)).hide if pseudonyms else None
     written = asyncio.run(_record(config, file, seconds, hide))
-    typer.echo(f"{file}: {written} {'message' if written == 1 else 'messages'}")
+    show.plain(f"{file}: {written} {'message' if written == 1 else 'messages'}")
 
 
 async def _record(
@@ -86,7 +86,7 @@ async def _record(
 
 def tell(line: str) -> None:
     """Tell how far it is; on stderr, for stdout is the result's."""
-    typer.echo(line, err=True)
+    show.plain(line, err=True)
 
 
 class _Tape:
@@ -176,7 +176,7 @@ def replay(
             for entry in entries:
                 explain_entry(entry, config.zone)
         for kind, count in replayed.malformed.items():
-            typer.echo(f"{file}: {count} malformed messages ({kind})", err=True)
+            show.plain(f"{file}: {count} malformed messages ({kind})", err=True)
         found = {(e.finding.call.id, e.finding.outcome.value, e.finding.reason.value) for e in entries}
         wanted = {(e.call, e.outcome, e.reason) for e in header.expected}
         if check and found != wanted:
@@ -190,18 +190,19 @@ def replay(
 
 
 def _replay(file: Path, config: "Settings") -> "tuple[Header, Replay, list[Entry]]":
+    from siaga112.adapters import past_text  # noqa: PLC0415
     from siaga112.core import capture  # noqa: PLC0415
     from siaga112.core.replay import Replay  # noqa: PLC0415
 
     try:
-        first, *rest = capture.messages(file.read_bytes())
-        header = capture.read_header(first)
-        events = [capture.read(message) for message in rest]
+        with past_text.opened(file) as (data, _):
+            stream = past_text.messages(file, data, lambda _, __: None)
+            header = capture.read_header(next(stream, b""))
+            there, here = header.dialplan.numbers, config.number_plan()
+            numbers = replace(here, region=there.region, area_code=there.area_code)
+            replayed = Replay(replace(header.dialplan, numbers=numbers), header.rules, config.policy_rules())
+            return header, replayed, list(replayed.run(map(capture.read, stream)))
     except OSError as error:
-        raise SiagaError(f"{file}: cannot be read ({error.strerror})") from error
+        raise SiagaError(f"{file}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:
         raise SiagaError(f"{file}: {error}") from error
-    there, here = header.dialplan.numbers, config.number_plan()
-    numbers = replace(here, region=there.region, area_code=there.area_code)
-    replayed = Replay(replace(header.dialplan, numbers=numbers), header.rules, config.policy_rules())
-    return header, replayed, list(replayed.run(events))

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from siaga112.cli.root import ByOption, app, settings
+from siaga112.cli import show
+from siaga112.cli.root import ByOption, app, put_down, settings
 from siaga112.core.model import Mode
 
 
@@ -45,9 +46,9 @@ def check_config() -> None:
 
     config = settings()
     text, warnings = explain(config)
-    typer.echo(text)
+    show.plain(*text.splitlines())
     for warning in warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        show.plain(f"warning: {warning}", err=True)
 
 
 @app.command()
@@ -57,7 +58,10 @@ def mode(
         Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.", metavar="MODE")
     ] = None,
     reason: Annotated[
-        str, typer.Option("--reason", help="Why, for the record; off needs it.", metavar="TEXT")
+        str,
+        typer.Option(
+            "--reason", help="Why, for the record; off needs it.", metavar="TEXT", callback=put_down
+        ),
     ] = "",
 ) -> None:
     """Show or switch the enforcement of the whole site, at once: the kill switch.
@@ -75,15 +79,15 @@ def mode(
     from siaga112.cli import switching  # noqa: PLC0415
 
     if to is None:
-        typer.echo(switching.shown().value)
+        show.plain(switching.shown().value)
         return
     if to is Mode.OFF and not reason.strip():
         from siaga112.service.desk import OFF_NEEDS_A_REASON  # noqa: PLC0415
 
-        typer.echo(f"siaga112: {OFF_NEEDS_A_REASON}", err=True)
+        show.plain(f"siaga112: {OFF_NEEDS_A_REASON}", err=True)
         raise typer.Exit(2)
     reached = switching.off(reason, by) if to is Mode.OFF else switching.on(to, reason, by)
-    typer.echo(f"mode is now {to.value}: {_MEANING[to]}{reached}")
+    show.plain(f"mode is now {to.value}: {_MEANING[to]}{reached}")
 
 
 _MEANING = {

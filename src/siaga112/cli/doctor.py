@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from siaga112.cli import root
+from siaga112.cli import root, show
 from siaga112.cli.root import JsonOption, app, settings
 
 if TYPE_CHECKING:
@@ -45,21 +45,16 @@ def doctor(json: JsonOption = False) -> None:
         )
     else:
         _print(lines)
-        typer.echo(_sum(lines))
+        show.plain(_sum(lines))
     raise typer.Exit(exit_code(seen, lines))
 
 
 def _print(lines: "Sequence[Line]") -> None:
     for line in lines:
-        mark = typer.style(f"{line.health.value:4}", fg=_COLOURS[line.health.value])
-        typer.echo(f"{mark}  {line.check:20}  {_printable(line.found)}")
+        typer.secho(f"{line.health.value:4}", fg=_COLOURS[line.health.value], nl=False)
+        show.plain(f"  {line.check:20}  {line.found}")
         if line.remedy:
-            typer.echo(f"{'':28}→ {_printable(line.remedy)}")
-
-
-def _printable(text: str) -> str:
-    """Leave out what a terminal might obey: some of it comes from files on the PBX."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+            show.plain(f"{'':28}→ {line.remedy}")
 
 
 def _sum(lines: "Sequence[Line]") -> str:

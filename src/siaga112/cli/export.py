@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 import typer
 
 from siaga112 import outfile
-from siaga112.cli import rows
+from siaga112.cli import rows, show
 from siaga112.cli.report import FromOption, OutputOption, ToOption, opened, period
 from siaga112.cli.root import app, at_desk, settings
 from siaga112.core.pseudonym import Pseudonyms
@@ -35,8 +35,6 @@ COLUMNS: Final = (
     "call", "started", "ended", "caller", "raw_caller", "outcome", "reason", "queue",
     "ivr_seconds", "wait_seconds", "ring_seconds", "talk_seconds", "mark", "verdict", "strike", "spared",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""With these a spreadsheet begins a formula; and anybody can call with such a caller ID."""
 _TOGETHER: Final = 5_000
 
 
@@ -98,7 +96,7 @@ def export(
 
     count = at_desk(act)
     if output:
-        typer.echo(f"{output}: {count} calls")
+        show.plain(f"{output}: {count} calls")
 
 
 class _Sink(Protocol):
@@ -130,14 +128,7 @@ class _Csv:
 
     def write(self, batch: Sequence[rows.Row]) -> None:
         """Write some rows."""
-        self._writer.writerows({name: _plain(value) for name, value in row.items()} for row in batch)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, bool):
-        return str(value).lower()  # as JSON has it
-    formula = isinstance(value, str) and value.startswith(_FORMULA) and not value[1:].isdigit()
-    return f"'{value}" if formula else value
+        self._writer.writerows({name: rows.cell(value) for name, value in row.items()} for row in batch)
 
 
 class _Parquet:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from siaga112 import share
+from siaga112.cli import show
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.cli.rows import Row
 from siaga112.errors import SiagaError
@@ -75,7 +76,7 @@ def files(  # noqa: PLR0917 - one parameter an option
     if not copies:
         raise SiagaError(f'this siaga112 has no files of the set "{chosen}"')
     if diff:
-        typer.echo("".join(one.diff() for one in copies), nl=False)
+        show.exactly("".join(one.diff() for one in copies))
         return
     rows: list[Row] = []
     for one in copies:

@@ -1,15 +1,15 @@
 """`calls`, `mark`, `audit`."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from siaga112.cli import rows, show
-from siaga112.cli.root import ByOption, JsonOption, app, at_desk, number, settings
+from siaga112.cli.root import ByOption, JsonOption, app, at_desk, number, put_down, settings
 from siaga112.core import durations
-from siaga112.core.model import SECOND, CallId, Entry, Mark, Outcome
+from siaga112.core.model import FIRST_INSTANT, SECOND, CallId, Entry, Mark, Outcome
+from siaga112.core.period import instant
 from siaga112.errors import SiagaError
 
 if TYPE_CHECKING:
@@ -70,28 +70,23 @@ def calls(  # noqa: PLR0917 - one parameter an option
 def start(text: str, now: int) -> int:
     """Read how far back, or from when."""
     try:
-        return now - durations.parse(text)
+        return max(FIRST_INSTANT, now - durations.parse(text))
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            'write a duration ("24h") or a date ("2026-02-11")', param_hint="--since"
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=settings().zone)
-    return int(moment.timestamp() * SECOND)
+        return int(instant(text, settings().zone).timestamp() * SECOND)
+    except ValueError as error:
+        raise typer.BadParameter(f'{error}; or write a duration ("24h")', param_hint="--since") from None
 
 
 def explain_entry(entry: Entry, zone: ZoneInfo) -> None:
     """Print what was seen of a call, and what of it decided."""
     finding = entry.finding
-    typer.echo(f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}")
+    show.plain(f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}")
     for seen in finding.call.facts:
         decided = "  ← decided" if seen in finding.deciding else ""
         at = (rows.instant(seen.at, zone) or "")[11:23]
-        typer.echo(f"  {at}  {seen.kind:<15} {seen.detail}{decided}")
+        show.plain(f"  {at}  {seen.kind:<15} {seen.detail}{decided}")
 
 
 @app.command()
@@ -101,7 +96,9 @@ def mark(
     ],
     as_: Annotated[Mark, typer.Argument(help="What the call was.", metavar="MARK")],
     by: ByOption,
-    note: Annotated[str, typer.Option("--note", help="Why, for the record.", metavar="TEXT")] = "",
+    note: Annotated[
+        str, typer.Option("--note", help="Why, for the record.", metavar="TEXT", callback=put_down)
+    ] = "",
 ) -> None:
     """Set the operator's mark afterwards. A correction takes the strike and its blocks back.
 
@@ -120,7 +117,7 @@ def mark(
         now = Now(await desk.record(caller), mode, desk.clock(), settings().zone) if caller else None
         return marked(entry, before, now, mode, desk.rules)
 
-    typer.echo(at_desk(act, by))
+    show.plain(at_desk(act, by))
 
 
 @app.command()

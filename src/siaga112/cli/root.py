@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
 import siaga112
-from siaga112.cli import usage
+from siaga112.cli import show, usage
+from siaga112.core.text import one_line
 from siaga112.errors import SiagaError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -96,6 +97,17 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
+LONGEST: Final = 500
+"""More than a reason needs, and what is kept of it is read with each of the caller's calls."""
+
+
+def put_down(text: str) -> str:
+    """Take what a person gives for the record: one line, of a length that can be read."""
+    if len(text) > LONGEST:
+        raise typer.BadParameter(f"longer than {LONGEST} characters")
+    return one_line(text)
+
+
 ByOption = Annotated[
     str,
     typer.Option(
@@ -104,6 +116,7 @@ ByOption = Annotated[
         metavar="NAME",
         default_factory=_user,
         show_default="you",
+        callback=put_down,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]
@@ -111,7 +124,9 @@ NumberArgument = Annotated[
     str,
     typer.Argument(help="A number in any spelling, or a hash as `blocks` shows it.", metavar="NUMBER"),
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT", callback=put_down)
+]
 
 
 @dataclass
@@ -124,7 +139,7 @@ _chosen = _Chosen()
 
 def _tell_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"siaga112 {siaga112.__version__}")
+        show.plain(f"siaga112 {siaga112.__version__}")
         raise typer.Exit
 
 
@@ -192,7 +207,7 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
             return await act(open_desk(config, store, by))
         finally:
             for name, why in store.unreadable.items():
-                typer.echo(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)
+                show.plain(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)
             await store.close()
 
     try:

@@ -1,11 +1,30 @@
 """What the commands print of a call, a block, a caller: rows with stable names (docs/reference.md)."""
 
+import re
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from siaga112.core.model import SECOND, Block, Caller, CallerRecord, Deed, Entry, Fact, Level, Millis
+from siaga112.core.text import printable
 
 Row = dict[str, object]
+
+_FORMULA: Final = re.compile(r"(^|[;,\t|])(\s*)(?=[-=+@\uff0b\uff0d\uff1d\uff20])(?!\+[0-9*]+$)")
+"""Where a spreadsheet may begin a formula: at a cell's start, or behind what it takes for a cell's end.
+
+A number, whole or masked, is none.
+"""
+
+
+def cell(value: object) -> object:
+    """Give a value for a CSV file: no text is a formula, a second line or an order to a terminal.
+
+    Anybody can call with a formula for a caller ID.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()  # as JSON has it
+    return _FORMULA.sub(r"\1\2'", printable(value.replace("\t", " "))) if isinstance(value, str) else value
 
 
 def instant(at: Millis | None, zone: ZoneInfo) -> str | None:

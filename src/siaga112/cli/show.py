@@ -1,8 +1,10 @@
 """Printing: JSON for scripts, tables for people, colours only on a terminal."""
 
 import json
+import re
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import Final, TextIO
 
 import typer
 from rich.console import Console
@@ -10,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from siaga112.cli.rows import Row
+from siaga112.core.text import printable
 
 
 class _Console(Console):
@@ -27,7 +30,18 @@ def console(width: int, file: TextIO | None = None) -> Console:
 
 def as_json(value: object) -> None:
     """Print one JSON value."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(_dumped(value))
+
+
+def _dumped(value: object) -> str:
+    """Write JSON; what a terminal might obey is escaped in it, and so it still means the same."""
+    return _HIDDEN.sub(
+        lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1],
+        json.dumps(value, indent=2, ensure_ascii=False),
+    )
+
+
+_HIDDEN: Final = re.compile(r"[^\n -~]")
 
 
 def as_json_list(values: Iterable[object]) -> None:
@@ -35,7 +49,7 @@ def as_json_list(values: Iterable[object]) -> None:
     typer.echo("[", nl=False)
     between = "\n"
     for value in values:
-        text = json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  ")
+        text = _dumped(value).replace("\n", "\n  ")
         typer.echo(f"{between}  {text}", nl=False)
         between = ",\n"
     typer.echo("]" if between == "\n" else "\n]")
@@ -52,7 +66,7 @@ def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bo
 def table(rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
     """Print rows as a table; without a terminal as wide as its content, for `grep` and `less`."""
     if not rows:
-        typer.echo(empty)
+        plain(empty)
         return
     shown = Table(
         *(column.replace("_", " ") for column in columns), box=None, header_style="bold", pad_edge=False
@@ -76,11 +90,15 @@ def _cell(value: object) -> str:
             return printable(str(value))
 
 
-def plain(text: str) -> None:
-    """Print a line that quotes what somebody else wrote."""
-    typer.echo(printable(text))
+def plain(*lines: str, err: bool = False) -> None:
+    """Print lines, whoever wrote what they quote: none becomes two, and a terminal obeys none of them."""
+    for line in lines:
+        typer.echo(printable(line), err=err)
 
 
-def printable(text: str) -> str:
-    """Replace control characters, as caller-supplied text may carry: a terminal must not obey them."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def exactly(text: str) -> None:
+    """Print what a program is to read as it is; to a person's terminal as `plain` does."""
+    if sys.stdout.isatty():
+        plain(*text.expandtabs().splitlines())
+    else:
+        typer.echo(text, nl=False)

@@ -1,9 +1,8 @@
 """What `mode` does: the whole site by the store, and this machine by a file that needs nobody."""
 
-import typer
-
 from siaga112.adapters.mode_files import ModeFiles
 from siaga112.app import held_off, mode_files, now
+from siaga112.cli import show
 from siaga112.cli.root import at_desk, settings
 from siaga112.core.model import Millis, Mode
 from siaga112.core.switching import Switch, later
@@ -39,7 +38,7 @@ def off(reason: str, by: str) -> str:
             "the daemon here tells them when Redis is back"
         )
     if trouble:
-        typer.echo(f"siaga112: {files.off}: {trouble}; so off holds by what Redis says alone", err=True)
+        show.plain(f"siaga112: {files.off}: {trouble}; so off holds by what Redis says alone", err=True)
     return ""
 
 
@@ -71,7 +70,7 @@ def on(to: Mode, reason: str, by: str) -> str:
                 f"the site is switched to {to.value}, but this machine stays off: {files.off} is there and "
                 f"cannot be removed ({plainly(error)}; run as the daemon's user)"
             ) from error
-        typer.echo(
+        show.plain(
             f"siaga112: {files.off}: cannot be looked at ({plainly(error)}); if it is there, off holds on "
             "this machine",
             err=True,

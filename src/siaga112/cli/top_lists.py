@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from siaga112.cli.show import printable
 from siaga112.core.caller_id import masked
 from siaga112.core.model import (
     SECOND,
@@ -22,6 +21,7 @@ from siaga112.core.model import (
     Stage,
     Verdict,
 )
+from siaga112.core.text import printable
 from siaga112.service.watching import Frame
 
 MEDIUM: Final = 64

@@ -12,7 +12,6 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from siaga112.cli.show import printable
 from siaga112.cli.top_lists import BAD, DIM, MEDIUM, OUTCOMES, Block, Lists, age, clock
 from siaga112.core.model import (
     SECOND,
@@ -20,6 +19,7 @@ from siaga112.core.model import (
     Millis,
     OperatorState,
 )
+from siaga112.core.text import printable
 from siaga112.service.watching import Day, Endpoint, Frame
 
 WIDE: Final = 110

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from siaga112.core.model import SECOND, Screening, Withheld
+from siaga112.core.text import whole
 
 DOCTOR: Final = "siaga112-doctor"
 """The call that `siaga112 doctor` says it is when it asks: none of the PBX's."""
@@ -195,20 +196,20 @@ def _request(  # noqa: PLR0917 - as many headers
 
 
 def _presentation(octet: str) -> int:
-    return int(octet) & _PRESENTATION if octet.isascii() and octet.isdigit() and len(octet) < 4 else 0  # noqa: PLR2004
+    return (whole(octet, 3) or 0) & _PRESENTATION
 
 
 def _read_reply(line: bytes) -> Message | None:
     if line == b"HANGUP":
         return Hangup()
     code = line[:3]
-    if not code.isdigit():
+    if (read := whole(code)) is None:
         raise AgiError("a reply without a code")
     if line[3:4] == b"-" or line.startswith(b"520 End"):
         # 520 is followed by the command's usage and closed by "520 End of proper usage.": the
         # opening line alone says that it was refused, and after it we only close.
-        return Reply(int(code)) if line[3:4] == b"-" else None
-    return Reply(int(code))
+        return Reply(read) if line[3:4] == b"-" else None
+    return Reply(read)
 
 
 def set_variable(name: str, value: str) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from siaga112.core.model import Block, CallerRecord, CallId, Dropped, Lift, Millis, Proposal, Strike
+from siaga112.core.text import whole
 
 STRIKES: Final = 200
 """Or as many as the highest threshold asks for, if that is more."""
@@ -120,4 +121,4 @@ def _last(decided: tuple[_Decided, ...], staying: list[_Decided], most: int) -> 
 def _second(call: CallId) -> tuple[int, str]:
     """Order calls by the second that a uniqueid carries (at most ten digits); what carries none is old."""
     second = call.rpartition("-")[2].partition(".")[0][:11]
-    return int(second) if second.isascii() and second.isdigit() else 0, call
+    return whole(second) or 0, call

@@ -11,6 +11,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from siaga112.core.model import Caller
+from siaga112.core.text import whole
 
 _DIALLABLE: Final = re.compile(r"\+?[0-9]{5,19}")
 """Longer than any service number, no longer than a prefix such as 0011 and 15 digits (ITU-T E.164)."""
@@ -67,7 +68,7 @@ class NumberPlan:
 
     def _check_area_code(self) -> None:
         area, trunk = self.area_code, self.trunk_prefix
-        if not area.isascii() or not area.isdigit() or (trunk and area.startswith(trunk)):
+        if whole(area) is None or (trunk and area.startswith(trunk)):
             raise ValueError(f'not an area code: "{area}" (digits, without the leading {trunk or "0"})')
         if not trunk:
             raise ValueError(f'numbers in {self.region} have no area codes, so it must stay ""')

@@ -10,7 +10,7 @@ UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 LONGEST: Final[Millis] = 36_525 * UNITS["d"]
 """A century: a longer span is a slip of the finger, and its end a date that no calendar has."""
 
-_FORM: Final = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)")
+_FORM: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w)")
 
 
 def parse(text: str) -> Millis:

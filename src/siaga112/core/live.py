@@ -7,6 +7,7 @@ from siaga112.core import menus
 from siaga112.core.events import DialplanStep, Place, QueueJoined
 from siaga112.core.model import CallId, Fact, FactKind, Millis, Stage
 from siaga112.core.progress import Spot
+from siaga112.core.text import whole
 
 WRONG_CHOICE: Final = frozenset({"i", "t"})
 """The extensions to which a wrong key leads, or none in time."""
@@ -110,7 +111,9 @@ class Live:
             return False
         if place in self.asked_at:
             return True
-        if place.exten not in WRONG_CHOICE or not place.priority.isdigit():
+        if place.exten not in WRONG_CHOICE or (step := whole(place.priority)) is None:
             return False
-        steps = {Place(place.context, place.exten, str(n)) for n in range(1, int(place.priority) + 1)}
-        return steps <= (self.stayed_at | self.asked_at) - self.served_at
+        before = (self.stayed_at | self.asked_at) - self.served_at
+        return step <= len(before) and all(
+            Place(place.context, place.exten, str(n)) in before for n in range(1, step + 1)
+        )

@@ -1,5 +1,6 @@
 """A period of time in the site's zone, as people name it."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -7,6 +8,11 @@ from zoneinfo import ZoneInfo
 from siaga112.core.model import SECOND, Millis
 
 _ONE_DAY = timedelta(days=1)
+_LONGEST = timedelta(days=3_653)
+_FIRST_YEAR = 2000
+_LAST_YEAR = 2099
+YEARS = f"{_FIRST_YEAR} to {_LAST_YEAR}"
+"""The PBX tells of nothing before or after them (`model.credible`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +72,34 @@ def read(since: str, until: str, now: Millis, zone: ZoneInfo) -> Period:
     if not since and not until:
         return of_days(today - _ONE_DAY, today - _ONE_DAY, zone)
     try:
-        end = _instant(until, zone, last=True) if until else of_days(today, today, zone).until
-        start = _instant(since, zone) if since else _start_of(end - timedelta(microseconds=1))
+        end = instant(until, zone, last=True) if until else of_days(today, today, zone).until
+        start = instant(since, zone) if since else _start_of(end - timedelta(microseconds=1))
         period = Period(start, end, zone)
         period.before()
-    except OverflowError:
-        raise ValueError("so long ago, or so far off, that no calendar has it") from None
+    except OverflowError:  # at the edge of what there is, by the zone's offset
+        raise ValueError(f"outside {YEARS}: {since or until}") from None
+    if end - start > _LONGEST:
+        raise ValueError(f"the period is longer than 10 years ({since} to {until or 'today'})")
     if period.first >= period.end:
         raise ValueError(f"the period begins ({since}) after it ends ({until or 'today'})")
     return period
 
 
-def _instant(text: str, zone: ZoneInfo, *, last: bool = False) -> datetime:
-    """Read a day, as its beginning or its end; or an instant."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        pass
-    else:
-        return datetime.combine(day + _ONE_DAY if last else day, time(), zone)
+def instant(text: str, zone: ZoneInfo, *, last: bool = False) -> datetime:
+    """Read a day, as its beginning or its end; or an instant.
+
+    Raises:
+        ValueError: if it is neither, or of a time of which there are no calls.
+
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f'not a day ("2026-02-11") nor a time ("2026-02-11T08:00"): "{text}"') from None
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f'outside {YEARS}: "{text}"')
+    with contextlib.suppress(ValueError):
+        return datetime.combine(date.fromisoformat(text) + (_ONE_DAY if last else timedelta()), time(), zone)
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
 
 

@@ -101,7 +101,8 @@ def write_csv(report: Report, file: TextIO, top: int, *, reveal: bool) -> None:
     names = [*_SLICE, *figures(Tally()), *block_figures(BlockFigures()), "misuses", "turned_away"]
     writer = csv.DictWriter(file, names)
     writer.writeheader()
-    writer.writerows(_slices(report, top, reveal=reveal))
+    for row in _slices(report, top, reveal=reveal):
+        writer.writerow({name: rows.cell(value) for name, value in row.items()})
 
 
 def _slices(report: Report, top: int, *, reveal: bool) -> Iterator[Row]:

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Final, TextIO
 from zoneinfo import ZoneInfo
 
+from siaga112 import infile
 from siaga112.cli import rows
 from siaga112.cli import show as show_
 from siaga112.cli.reporting import table
 from siaga112.cli.reporting.words import NONE, Words
 from siaga112.core.figures import Category, Tally
 from siaga112.core.model import Outcome
-from siaga112.core.period import Period, of_days
+from siaga112.core.period import Period, instant, of_days
 from siaga112.errors import SiagaError
 
 OUTCOMES: Final = ("answered", "abandoned", "unserved", "ivr_prank", "blocked", "unknown")
+MOST: Final = 16 * infile.MIB
 _COUNT: Final = re.compile(r"[0-9]+|[0-9]{1,3}(?:[., ][0-9]{3})+")
 
 
@@ -71,7 +73,7 @@ def read(file: Path, zone: ZoneInfo) -> list[Claim]:
 
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = infile.read(file, MOST).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise SiagaError(f"{file}: cannot be read ({why})") from error
@@ -99,7 +101,10 @@ def read(file: Path, zone: ZoneInfo) -> list[Claim]:
 def _claim(row: Mapping[str, str], zone: ZoneInfo) -> Claim:
     if None in row or None in row.values():
         raise ValueError("not as many fields as the header line has")
-    first, last = date.fromisoformat(row["from"].strip()), date.fromisoformat(row["to"].strip())
+    days = [row[name].strip() for name in ("from", "to")]
+    first, last = map(date.fromisoformat, days)
+    for day in days:
+        instant(day, zone)  # refuses what no ledger has
     if last < first:
         raise ValueError(f"the period ends ({last}) before it begins ({first})")
     counts = {name: _count(row[name]) for name in OUTCOMES if row.get(name, "").strip()}

@@ -20,7 +20,7 @@ _INCLUDE: Final = (
 )
 _GUARD_LINE: Final = "same => n,Gosub(siaga112-screen,s,1)"
 _IF_ASKS: Final = re.compile(rf"[?:]\s*({'|'.join(sorted(ASKING))})\(", re.IGNORECASE)
-_BOUND: Final = re.compile(r"TIMEOUT\(absolute\)=(\d+)")
+_BOUND: Final = re.compile(r"TIMEOUT\(absolute\)=([0-9]{1,9})")
 
 
 def guard_file(_: PbxSeen, inside: PbxInside, __: Wanted, shipped: Shipped) -> Iterator[Line]:

@@ -7,6 +7,7 @@ from typing import Final
 from siaga112.core.doctor.found import Examined, ManagerUser, PbxFiles, PbxSeen, Shipped, Wanted
 from siaga112.core.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.core.model import SECOND
+from siaga112.core.text import whole
 
 CLASSES: Final = {
     "system": "FullyBooted and Shutdown: whether the PBX restarted",
@@ -177,7 +178,8 @@ def reach(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
 def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
     """Look how long the PBX waits for us before it cuts us off."""
     text = user.write_timeout
-    millis = int(text) if text.isdigit() else 100
+    given = whole(text)
+    millis = 100 if given is None else given
     if millis < ENOUGH_MILLIS:
         yield warn(
             f"writetimeout is {millis} ms{'' if text else ', the default'}: "

@@ -27,6 +27,7 @@ from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.past.history import SHOWN_ASKING, Past, Source, Unproven, judge, too_close
 from siaga112.core.past.spool import MemorySpool, Spool
+from siaga112.core.text import whole
 
 _CALLING: Final = frozenset({"queue", "dial", "followme", "retrydial"})
 
@@ -254,4 +255,4 @@ def _endpoint(channel: str) -> str:
 def _whole(uid: str, start: Millis) -> bool:
     """Say whether a row begins when its channel did: `1795552526.7`, or `pbx1-1795552526.7`."""
     epoch = uid.rpartition("-")[2].partition(".")[0]
-    return epoch.isdigit() and int(epoch) == start // SECOND
+    return whole(epoch) == start // SECOND

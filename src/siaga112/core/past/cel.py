@@ -434,6 +434,6 @@ def _extra(text: str) -> dict[str, str]:
     """Read the JSON object that Asterisk writes: flat, its values texts and numbers."""
     try:
         value = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {key: str(inner) for key, inner in value.items()} if isinstance(value, dict) else {}

@@ -19,6 +19,7 @@ from siaga112.core.model import SECOND, Millis
 from siaga112.core.past.forms import RULE, Form, cuts, splitter
 from siaga112.core.past.history import Source
 from siaga112.core.past.orders import CEL_EVENTS, DISPOSITIONS, NEEDED, ORDERS, UNIQUEID, column
+from siaga112.core.text import printable, whole
 
 _TIME: Final = r"(?:[0-9]{9,11}(?:\.[0-9]+)?|[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[ T][0-9:.]{8,}[^|]*)"
 _QUEUE_LOG: Final = re.compile(_TIME + r"\|[^|]*\|[^|]*\|[^|]*\|[A-Z]+(\||$)")
@@ -164,7 +165,7 @@ def _by_order(lines: Sequence[str], rule: str) -> Layout | None:
 def _fit(source: Source, row: Mapping[str, str]) -> int:
     """Say how well a row fits an order: 0 not at all, more with an id where one should be."""
     ids = [row[name] for name in ("uniqueid", "linkedid") if name in row]
-    if any(given and not UNIQUEID.fullmatch(given) for given in ids) or not row.get("id", "0").isdigit():
+    if any(given and not UNIQUEID.fullmatch(given) for given in ids) or whole(row.get("id", "0")) is None:
         return 0
     match source:
         case Source.CEL:
@@ -229,7 +230,7 @@ _FRACTION: Final = re.compile(r"\.[0-9]+")
 
 def why_no_time(text: str) -> str:
     """Say why a text is no time, and what would be one."""
-    if _DATE.fullmatch(text) and not text[:4].isdigit():
+    if _DATE.fullmatch(text) and whole(text[:4]) is None:
         return (
             f'no time that can be read without guessing: "{shown(text)}" (day or month first?); '
             "export times as YYYY-MM-DD HH:MM:SS"
@@ -239,7 +240,7 @@ def why_no_time(text: str) -> str:
 
 def shown(text: str) -> str:
     """Quote the beginning of a field, on one line, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:30])
+    return printable(text[:30])
 
 
 @lru_cache(maxsize=4_096)

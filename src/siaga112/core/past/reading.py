@@ -23,6 +23,7 @@ from siaga112.core.past.where import Where
 from siaga112.core.policy import PolicyRules
 from siaga112.core.queue_log import CALL_FIELDS, QueueRecord, is_banner, of_a_call
 from siaga112.core.replay import Replay
+from siaga112.core.text import whole
 
 SHOWN: Final = 10
 """How many bad rows are shown with their numbers."""
@@ -268,10 +269,10 @@ def _cdr_row(fields: Sequence[str], clock: Clock, number: int) -> cdr.Row | str:
         return f'no uniqueid: "{shown(uid)}"'
     end = clock.read(ended)
     if end is None:
-        whole = duration.partition(".")[0]
-        if not (whole.isascii() and whole.isdigit()) or len(whole) > 9:  # noqa: PLR2004 - no call lasts that long
+        lasted = whole(duration.partition(".")[0], 9)  # no call lasts longer
+        if lasted is None:
             return f'neither an end nor a duration: "{shown(duration)}"'
-        end = start + int(whole) * SECOND
+        end = start + lasted * SECOND
     return cdr.Row(
         start, max(start, end), uid, channel, other, source, context, app, data,
         answered=disposition == ANSWERED, line=number, exten=exten,

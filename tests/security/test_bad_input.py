@@ -1,0 +1,555 @@
+"""Bad input gets one clear line: the running program, its exit code, what it says, its time and memory.
+
+Each row was a traceback, a hang, all the memory, or a word that meant something else, once.
+"""
+
+import ast
+import fcntl
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+import pytest
+
+import siaga112
+from siaga112 import cli
+from siaga112.adapters.redis_connect import connect
+from siaga112.adapters.redis_embedded import EmbeddedRedis, url
+from siaga112.adapters.redis_store import RedisStore
+from siaga112.cli import rows
+from siaga112.core import books, durations
+from siaga112.core.books import Change
+from siaga112.core.codec import load_standing
+from siaga112.core.model import DAY
+from siaga112.core.text import whole
+from siaga112.errors import SiagaError
+from siaga112.redis_url import masked
+from tests.samples import CALLER, NOW, RULES, block, entry, prank
+from tests.test_cli import NOBODY_UID, NUMBER, Shell, live, shell
+
+__all__ = ["live", "shell"]
+
+SECONDS: Final = 20.0
+"""Ten, as it is promised, and as many for a machine that is busy."""
+MOST_MIB: Final = 200
+GOLDEN: Final = Path(__file__).parents[1] / "golden" / "22" / "answered_goes_on.ami"
+HEADER: Final = GOLDEN.read_bytes().partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+SOURCE: Final = Path(siaga112.__file__).parent
+DEEP: Final = "[" * 60_000
+DIGITS: Final = "1" * 5_000
+CEL: Final = (
+    "eventtype,eventtime,cidnum,exten,context,channame,appname,appdata,uniqueid,linkedid,peer,extra\n"
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it took."""
+
+    code: int
+    out: str
+    err: str
+    mib: float
+
+
+def run(home: Path, *words: str, config: str = "", **environ: str) -> Ended:
+    """Run a command to its end, within bounds of time and memory."""
+    began, own = time.monotonic(), Path(tempfile.mkdtemp(dir=home))
+    ours, theirs, path = own / "out", own / "err", own / "siaga112.toml"
+    path.write_text(config)
+    with ours.open("wb") as out, theirs.open("wb") as err:
+        process = subprocess.Popen(  # ends: at its bound of time, below
+            [sys.executable, "-m", "siaga112", *words],
+            env={"PATH": os.environ["PATH"], "USER": "ratna", "SIAGA112_CONFIG": str(path), **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=home,
+        )
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        found, status, used = 0, 0, None
+        while not found:
+            found, status, used = os.wait4(process.pid, os.WNOHANG)
+            if not found and time.monotonic() - began > SECONDS:
+                process.kill()
+                os.wait4(process.pid, 0)
+                raise TimeoutError(f"not ended in {SECONDS:g} s: siaga112 {words}")
+            time.sleep(0.01)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert used is not None
+    text = [file.read_text("utf-8", "replace") for file in (ours, theirs)]
+    return Ended(process.returncode, text[0], text[1], used.ru_maxrss / 1024)
+
+
+class Here(Protocol):
+    """Runs a command in this process."""
+
+    def __call__(self, *words: str, config: str = "", **environ: str) -> Ended: ...
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """Run commands in this process, where what is at stake is no memory and no time."""
+
+    def ran(*words: str, config: str = "", **environ: str) -> Ended:
+        path = tmp_path / "here.toml"
+        path.write_text(config)
+        for name, value in {"SIAGA112_CONFIG": str(path), **environ}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["siaga112", *words])
+        code = cli._run()
+        return Ended(code, *capsys.readouterr(), mib=0)
+
+    return ran
+
+
+def refused(ended: Ended, code: int, says: str) -> None:
+    """Check that a command ended so, with one line on stderr that nobody needs a developer for."""
+    assert ended.code == code, ended
+    line = ended.err.removeprefix("connecting to the PBX at 127.0.0.1:5038\n")
+    assert line.startswith("siaga112: "), ended
+    assert line.count("\n") == 1, ended
+    assert line.rstrip("\n").isprintable(), ended
+    assert says in line, ended
+    assert "a mistake in siaga112" not in line
+    assert ended.out == ""
+    assert ended.mib < MOST_MIB, ended
+
+
+@asynccontextmanager
+async def stored(shell: Shell) -> AsyncIterator[RedisStore]:
+    """Open the store of a shell's site."""
+    store = RedisStore(connect(url(shell.home / "state")), "lab", 400 * DAY)
+    yield store
+    await store.close()
+
+
+# ── configuration files and the environment ──────────────────────────────────────────────────────
+
+CONFIGS: Final = {
+    "a zone that is a folder": ('timezone = "Asia"', 'no such time zone: "Asia"'),
+    "a zone of 300 letters": (f'timezone = "{"a" * 300}"', "no such time zone"),
+    "deep TOML": (f"x = {DEEP}", "not valid TOML: nested too deep"),
+    "a number of 5,000 digits": (f"[agi]\nport = {DIGITS}", "not valid TOML"),
+    "NUL in a path": (
+        'state_dir = "a\\u0000b"',
+        "state_dir: has a letter in it that cannot be seen (U+0000)",
+    ),
+    "NUL in another": ('[pbx]\nqueue_log = "\\u0000"', "pbx.queue_log: has a letter"),
+    "an escape in a host": ('[ami]\nhost = "\\u001b[2J"', "ami.host: has a letter"),
+    "a line end in a secret": ('[ami]\nsecret = "x\\r\\nAction: Logoff"', "ami.secret: has a letter"),
+    "a bidi mark in a shift": ('[shifts]\n"a\\u202eb" = "07:00"', "shifts: has a letter"),
+    "port 0": ("[ami]\nport = 0", "ami.port: "),
+    "port 0 of ours": ("[agi]\nport = 0", "agi.port: "),
+    "no window": ('[policy]\nwindow = "0s"', "policy.window: no time at all"),
+    "no block": ('[policy]\ntemporary = ["1d", "0h"]', "policy.temporary.1: no time at all"),
+    "no memory": ('[policy]\nmemory = "0d"', "policy.memory: no time at all"),
+    "no promise": ('[service_level]\nanswer_within = "0s"', "answer_within: no time at all"),
+    "nothing kept": ('[privacy]\nkeep_calls = "0d"', "keep_calls: no time at all"),
+    "a threshold that is true": (
+        "[policy]\nthreshold = true",
+        "policy.threshold: true and false mean nothing",
+    ),
+    "thresholds that are": ("[policy]\nthreshold = [true]", "policy.threshold: true and false mean nothing"),
+    "a weight that is": ("[policy]\ncounted = { prank = true }", "policy.counted: true and false mean"),
+    "a share that is": ("[service_level]\ntarget = true", "service_level.target: true and false mean"),
+    "a queue without a name": ('[pbx]\nqueues = [""]', "pbx.queues.0: "),
+    "nobody": ('[ami]\nusername = ""', "ami.username: "),
+    "nowhere": ('state_dir = ""', "state_dir: no folder"),
+    "no host": ('[ami]\nhost = ""', "ami.host: no host"),
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_configuration_that_means_nothing_is_one_line(here: Here, config: str) -> None:
+    """Each names the key and what is wrong with it, and ends with 3."""
+    text, says = CONFIGS[config]
+    refused(here("check-config", config=text), 3, says)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POLICY__THRESHOLD", DEEP),
+        ("POLICY__THRESHOLD", "[" * 900 + "]" * 900),
+        ("POLICY__THRESHOLD", f"[{DIGITS}]"),
+        ("AGI__PORT", DIGITS),
+        ("AGI__PORT", "²"),
+        ("AMI__SECRET", "\x1b]0;x\x07"),
+        ("__".join("A" * 900), "1"),
+    ],
+    ids=["deep", "deep and closed", "digits in a list", "digits", "not a digit", "escapes", "deep name"],
+)
+def test_an_environment_that_means_nothing_is_one_line(here: Here, name: str, value: str) -> None:
+    """The variable is named, and what is in it never reaches the terminal."""
+    refused(here("check-config", **{f"SIAGA112_{name}": value}), 3, "in the environment: ")
+
+
+# ── what is no file ──────────────────────────────────────────────────────────────────────────────
+
+READERS: Final = {
+    "configuration": ("--config", "{}", "check-config"),
+    "compared": ("backtest", str(GOLDEN), "--compare", "{}", "{}"),
+    "replayed": ("replay", "{}"),
+    "calls": ("backtest", "{}"),
+    "published": ("report", "--check", "{}"),
+}
+
+
+def no_file(kind: str, folder: Path) -> str:
+    """Make what is no file to be read; give its name."""
+    path = folder / kind
+    match kind:
+        case "fifo":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "long":
+            return "n" * 256
+        case "huge":
+            with path.open("wb") as file:
+                file.truncate(1 << 40)
+        case _:
+            return f"/dev/{kind}"
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["zero", "full", "fifo", "folder", "long", "huge"])
+def test_what_is_no_file_is_one_line(kind: str, tmp_path: Path) -> None:
+    """A device, a pipe that nobody writes to, a folder, a name too long, a file of a terabyte."""
+    name = no_file(kind, tmp_path)
+    with ThreadPoolExecutor(2) as processors:
+        words = [[word.format(name) for word in READERS[reader]] for reader in READERS]
+        for reader, ended in zip(
+            READERS, processors.map(lambda one: run(tmp_path, *one), words), strict=True
+        ):
+            refused(ended, 3 if reader in {"configuration", "compared"} else 1, f"{name}: ")
+
+
+@pytest.mark.parametrize("reader", ["configuration", "replayed", "calls"])
+def test_a_pipe_that_somebody_writes_to_is_read(reader: str, tmp_path: Path) -> None:
+    """`siaga112 replay <(ssh pbx cat capture.ami)`: also one that speaks late."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content = 'site = "piped"\n' if reader == "configuration" else GOLDEN.read_bytes().decode()
+    (tmp_path / "content").write_bytes(content.encode())
+    with subprocess.Popen(
+        ["sh", "-c", f"cat {tmp_path}/content > {pipe}"]
+    ) as writing:  # ends: once it is read
+        ended = run(tmp_path, *(word.format(pipe) for word in READERS[reader]))
+        assert writing.wait(10) == 0
+    assert ended.code == 0, ended
+    assert {"configuration": "piped", "replayed": "answered", "calls": "1 answered"}[reader] in ended.out
+
+
+@pytest.mark.parametrize("what", ["credential", "file of ours"])
+def test_a_pipe_in_place_of_a_file_holds_nobody_up(what: str, tmp_path: Path) -> None:
+    """A credential that is a pipe is refused; what stands where a file of ours goes is left alone."""
+    if what == "credential":
+        os.mkfifo(tmp_path / "SIAGA112_AMI__SECRET")
+        ended = run(tmp_path, "check-config", CREDENTIALS_DIRECTORY=str(tmp_path))
+        refused(ended, 3, "a credential cannot be read (is a pipe that nobody writes to)")
+        return
+    os.mkfifo(tmp_path / "extensions_siaga112.conf")
+    ended = run(tmp_path, "files", "asterisk", "--to", str(tmp_path))
+    assert (ended.code, ended.err) == (0, ""), ended
+    assert (tmp_path / "extensions_siaga112.conf.new").is_file()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+async def test_a_file_without_right_is_one_line(shell: Shell) -> None:
+    """Whoever may not read it is told so, and which file it is."""
+    closed, read = shell.home / "closed", shell.home / "read.ami"
+    for file in (closed, read):
+        file.write_bytes(GOLDEN.read_bytes())
+    closed.chmod(0o600)
+    shell.home.chmod(0o755)
+    shell.user = NOBODY_UID
+    for reader in READERS:
+        words = [word.format(closed).replace(str(GOLDEN), str(read)) for word in READERS[reader]]
+        ended = await shell(*words)
+        line = ended.failed(ended.code)
+        assert str(closed) in line
+        assert "cannot be read" in line or "is not readable" in line
+
+
+# ── what files say ───────────────────────────────────────────────────────────────────────────────
+
+
+def cel(extra: str) -> str:
+    """Give a CEL file whose rows carry that."""
+    event = '{},2026-11-27 08:00:0{},0812,s,siaga112-incoming,PJSIP/t-1,,,1795741200.1,1795741200.1,,"{}"\n'
+    names = ("CHAN_START", "ANSWER", "BRIDGE_ENTER", "HANGUP", "CHAN_END", "LINKEDID_END")
+    return CEL + "".join(event.format(name, nth, extra) for nth, name in enumerate(names))
+
+
+def test_deep_json_in_a_row_of_cel_is_no_extra(tmp_path: Path) -> None:
+    """`extra` that nobody can read is read as nothing; the calls of the file are there."""
+    (tmp_path / "cel.csv").write_text(cel(DEEP[:16_000]))
+    ended = run(tmp_path, "backtest", "cel.csv", "--calls")
+    assert (ended.code, ended.err) == (0, ""), ended
+    assert "1795741200.1" in ended.out
+
+
+@pytest.mark.parametrize("reader", ["replayed", "calls"])
+@pytest.mark.parametrize("message", ["Event: Newchannel\r\n", "Siaga112: Resumed\r\nTimestamp: 1.000\r\n"])
+def test_a_message_of_50_mb_is_one_line(reader: str, message: str, tmp_path: Path) -> None:
+    """It is not put together over and over, nor kept whole."""
+    big = tmp_path / "big.ami"
+    big.write_bytes(HEADER + message.encode() + b"Channel-Seen: y\r\n" * 3_000_000)
+    ended = run(tmp_path, *(word.format(big) for word in READERS[reader]))
+    refused(ended, 1, "a message is longer than any of Asterisk's")
+
+
+@pytest.mark.redis
+async def test_a_day_at_an_end_of_time_is_one_line(live: Shell) -> None:
+    """The PBX tells of nothing before 2000 or after 2099, and nobody asks for it, nor for a century."""
+    published = live.home / "published.csv"
+    for day in ("0001-01-01", "9999-12-31", "1999-12-31", "2100-01-01"):
+        published.write_text(f"from,to,total\n2019-01-01,{day},5\n")
+        for ended in await live.each(
+            f"report --to {day}",
+            f"calls --since {day}T23:59:59-14:00",
+            f"audit --since {day}",
+            f"export --from {day}",
+            f"report --check {published}",
+        ):
+            assert "outside 2000 to 2099" in ended.failed(1 if str(published) in ended.err else 2)
+    assert "longer than 10 years" in (await live("report", "--from", "2000-01-01")).failed(2)
+    assert (await live("calls", "--since", "36525d")).done()
+
+
+@pytest.mark.parametrize("text", ["²", "٣", "１", "1_0", "+1", "", DIGITS])
+def test_a_digit_is_one_of_ten(text: str, tmp_path: Path) -> None:
+    """What Python takes for a digit, or for a number, is none: in one place, which all others use."""
+    assert whole(text) is None
+    with pytest.raises(ValueError, match=r".*"):
+        int(text) if text == DIGITS else durations.parse(f"{text}h")
+    refused(run(tmp_path, "backtest", str(GOLDEN), "--sweep", f"threshold={text}..9"), 2, "--sweep: ")
+
+
+def test_no_digit_is_read_elsewhere() -> None:
+    """`isdigit` says yes to `²`, and `int` then fails: nobody asks it, but the one place for it."""
+    asking = re.compile(r"\.is(digit|decimal|numeric)\(|\\d")
+    found = {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.rglob("*.py")
+        if asking.search(path.read_text("utf-8"))
+    }
+    assert found == {"core/text.py", "core/pseudonym.py"}  # the latter asks bytes, which are ASCII
+
+
+# ── what a terminal or a spreadsheet gets to see ─────────────────────────────────────────────────
+
+HOSTILE: Final = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u2066\r\ntrue\x00\u2028\ud800"
+TELLING: Final = (
+    *("why", "why --json", "unblock", "subject", "blocks", "allowed", "audit", "audit --json"),
+    *("calls --since 24h", "calls --since 24h --explain", "calls --since 24h --json"),
+)
+
+
+@pytest.mark.redis
+async def test_no_terminal_is_told_what_to_do(live: Shell) -> None:
+    """Whatever stands in a reason, a name or a call: no escape, bidi mark or further line is printed."""
+    async with stored(live) as store:
+        record, version = await store.load(CALLER)
+        held = block(NOW, None)
+        spoilt = replace(held, reason=HOSTILE[:-1], by=HOSTILE[:-1])
+        change = Change(books.replacement(replace(record, blocks=(spoilt,)), version, NOW, RULES))
+        await store.write([change])
+        odd = entry(prank(5))
+        call = replace(
+            odd.finding.call,
+            raw_caller=HOSTILE[:-1],
+            facts=tuple(replace(fact, detail=HOSTILE[:-1]) for fact in odd.finding.call.facts),
+        )
+        await store.write([Change(entry=replace(odd, finding=replace(odd.finding, call=call, deciding=())))])
+    for words in TELLING:
+        name, *options = words.split()
+        if name in {"why", "subject", "unblock"}:
+            options = [NUMBER, *options]
+        if name == "unblock":
+            options += ["--reason", HOSTILE[:5] + "\n now", "--by", "x\ny"]
+        ended = await live(name, *options)
+        assert (ended.code, ended.err) == (0, ""), (words, ended)
+        assert all(line.isprintable() for line in ended.out.split("\n")), (words, ended)
+        assert "\ntrue" not in ended.out
+    assert "]0;o now" in (await live("audit")).done()
+
+
+@pytest.mark.redis
+async def test_a_reason_is_one_line_of_a_sensible_length(live: Shell) -> None:
+    """What somebody pastes is put on one line; a book is refused."""
+    said = await live(
+        "block", NUMBER, "--permanent", "--reason", "first\r\n  second\tthird\x1b[2J", "--by", "a\nb"
+    )
+    assert "first" not in said.done()
+    (row,) = (await live("blocks", "--json")).json
+    assert (row["reason"], row["by"]) == ("first second third\N{REPLACEMENT CHARACTER}[2J", "a b")
+    for option in ("--reason", "--by"):
+        words = {"--reason": "x", option: "y" * 501}
+        told = await live("allow", NUMBER, *(word for pair in words.items() for word in pair))
+        assert f"{option}: longer than 500 characters" in told.failed(2)
+
+
+def test_no_command_prints_but_by_the_one_place() -> None:
+    """Only `show` prints, which cleans what it prints; `top` draws, with fields that it cleans itself."""
+    found = set()
+    for path in (SOURCE / "cli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if called in {"print", "typer.echo", "sys.stdout.write", "click.echo"}:
+                found.add(path.name)
+    assert found == {"show.py", "top.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("  =1+1", "  '=1+1"),
+        ("x;=1+1", "x;'=1+1"),
+        ("x; @SUM(1)", "x; '@SUM(1)"),
+        ("x\t-1+1", "x -1+1"),
+        ("＝1+1", "'＝1+1"),
+        ("a\r\n=1+1", "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}=1+1"),
+        ("+6281234567890", "+6281234567890"),
+        ("+62812****890", "+62812****890"),
+        ("+²", "'+²"),
+        ("0812-3456", "0812-3456"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_no_cell_is_a_formula(text: str, cell: str) -> None:
+    """Neither where it begins, nor behind what a spreadsheet of another country takes for its end."""
+    assert rows.cell(text) == cell
+    assert rows.cell(rows.cell(text)) == rows.cell(text)
+
+
+def test_every_csv_goes_through_the_guard() -> None:
+    """Wherever a CSV file is written, `rows.cell` is asked for each value."""
+    writing = [path for path in SOURCE.rglob("*.py") if "csv.DictWriter(" in path.read_text("utf-8")]
+    assert {path.name for path in writing} == {"export.py", "data.py"}
+    for path in writing:
+        assert "rows.cell(" in path.read_text("utf-8")
+        assert path.read_text("utf-8").count(".writerow") == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://u:p%40%3Ahunter2@h",
+        "redis://u%3Ahunter2@h",
+        "redis://%3ahunter2@h",
+        "redis+sentinel://h/m?sentinel%5Fpassword=hunter2&ssl=true",
+        "redis+sentinel://h/m?ssl=true&%73entinel_password=hunter2",
+        "unix://u%3Ahunter2@/run/r.sock?db=1",
+    ],
+)
+def test_a_password_in_percents_is_not_shown(here: Here, url: str) -> None:
+    """However an address spells its password, `check-config` shows stars."""
+    shown = here("check-config", config=f'[redis]\nurl = "{url}"\n')
+    assert shown.code == 0
+    assert "hunter2" not in shown.out
+    assert "***" in shown.out
+    assert masked(masked(url)) == masked(url)
+
+
+@pytest.mark.parametrize(
+    "text", ['[false,"temporary",-1,0]', '[false,"temporary",5,-5]', '[0,"temporary",5,0]']
+)
+def test_a_standing_that_ends_before_time_began_is_none(text: str) -> None:
+    """A negative end is no block until the year 10889 but no record at all: the call goes through."""
+    with pytest.raises(ValueError, match="not a"):
+        load_standing(text)
+
+
+@pytest.mark.redis
+async def test_one_bad_line_of_the_audit_trail_breaks_nobodys_story(live: Shell) -> None:
+    """It is left out, and named; `why` tells the rest to everybody."""
+    async with stored(live) as store:
+        key = store._keys.site_wide("audit")
+        for line in (
+            "no line",
+            DEEP,
+            "[1]",
+            '[17,"a","b","c","d","\\ud800"]',
+            f"[{DIGITS}]",
+            "[null,1,2,3,4,5]",
+        ):
+            await store._redis.zadd(key, {line: NOW})
+    for words in (("why", NUMBER), ("subject", NUMBER), ("audit",)):
+        ended = await live(*words)
+        assert ended.code == 0, ended
+        assert all(line.isprintable() for line in (ended.out + ended.err).split("\n"))
+        assert "a line of the audit trail" in ended.err
+
+
+# ── what nobody foresaw ──────────────────────────────────────────────────────────────────────────
+
+
+def test_what_nobody_foresaw_is_one_line_with_the_details_in_a_file(
+    here: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The file is this user's alone and has the traceback; without room, the line says how to get it."""
+
+    def fails(_: Path | None) -> None:
+        raise RuntimeError("\x1b[2J first\nsecond")
+
+    monkeypatch.setattr("siaga112.settings.load", fails)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = here("check-config")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert ended.err.rstrip("\n").isprintable()
+    said = re.search(r"a mistake in siaga112 \(RuntimeError in .*\); please report it with (\S+)$", ended.err)
+    assert said
+    details = Path(said[1])
+    assert details.stat().st_mode & 0o777 == 0o600
+    assert "Traceback" in details.read_text("utf-8")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    ended = here("check-config")
+    assert ended.err.endswith("please report it with what `python -X dev -m siaga112 …` prints\n")
+
+
+@pytest.mark.parametrize("words", [("check-config",), ("-h",), ("block", "-h")])
+def test_an_output_that_takes_nothing_is_one_line(words: tuple[str, ...]) -> None:
+    """`siaga112 … > /dev/full` says so once."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "siaga112", *words],
+            env={"PATH": os.environ["PATH"], "SIAGA112_CONFIG": "/dev/null", "SIAGA112_AMI__SECRET": "x"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended
+    assert "the disk is full" in ended.stderr
+
+
+@pytest.mark.redis
+async def test_a_redis_that_another_daemon_keeps_is_named(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who starts a second daemon while the first one's Redis hangs is told which process has it."""
+    monkeypatch.setattr("siaga112.adapters.redis_embedded.START_SECONDS", 0.2)
+    home = shell.home / "state" / "redis"
+    home.mkdir(parents=True)
+    with (home / "redis.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SiagaError) as raised:
+            await EmbeddedRedis(shell.home / "state").start()
+    said = str(raised.value)
+    assert said.startswith(f"another siaga112 (process {os.getpid()}) keeps the embedded Redis in {home}, ")
+    assert "did not come up" not in said
