@@ -122,9 +122,9 @@ def acl(
     here = (f"user {name} ", f"#{digest}", f"{{{config.site}}}")
     for theirs, ours in zip(_SHIPPED, here, strict=True):
         text = text.replace(theirs, ours)
-    typer.echo(text, nl=False)
+    show.exactly(text)
     if not (url and url.password):
-        typer.echo(
+        show.plain(
             "siaga112: made a password, which is told only here; in [redis]: "
             f'url = "redis://{name}:{password}@127.0.0.1:6379"',
             err=True,
