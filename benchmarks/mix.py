@@ -1,10 +1,11 @@
 """The streams that are fed to AMI clients: one recorded call, again and again under other names.
 
 `FULL` is a queue call as a manager user without a filter reads it (`record`), `FILTERED` one as the
-shipped event filter lets it through (tests/golden).
+shipped event filter lets it through (tests/golden). Both as if they were now: a PBX's clock is right.
 """
 
 import re
+import time
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ FILTERED: Final = Path(__file__).parents[1] / "tests" / "golden" / "22" / "answe
 _END: Final = b"\r\n\r\n"
 _UID: Final = re.compile(rb"(?:Uniqueid|Linkedid): (\d+\.\d+)")
 _BRIDGE: Final = re.compile(rb"BridgeUniqueid: (\S+)")
+_TIME: Final = re.compile(rb"(?<=\r\nTimestamp: )\d+")
 _NUMBER: Final = re.compile(rb"CallerIDNum: (08\d{6,})")
 
 
@@ -25,6 +27,8 @@ class Mix:
     def __init__(self, path: Path) -> None:
         messages = [m for m in path.read_bytes().split(_END) if m.startswith(b"Event: ")]
         template = b"".join(message + _END for message in messages)
+        since = int(time.time()) - int(_TIME.findall(template)[0])
+        template = _TIME.sub(lambda found: b"%d" % (int(found[0]) + since), template)
         self.events: Final = len(messages)
         self.size: Final = len(template)
         self.wanted: Final = sum(m.partition(b"\r\n")[0][7:] in WANTED for m in messages)
@@ -32,7 +36,7 @@ class Mix:
         self.typed: Final = sum(map(wanted, messages))
         """How many of them become typed events of ours: of the variables a call sets, ours alone."""
         names = {*_UID.findall(template), *_BRIDGE.findall(template), *_NUMBER.findall(template)}
-        self._forms = {name: _form(name, place) for place, name in enumerate(sorted(names))}
+        self._forms = {name: _form(name, place, since) for place, name in enumerate(sorted(names))}
         changing = b"|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
         # As a whole: a timestamp may begin as an id does.
         self._pieces = re.split(rb"((?<![\d.])(?:" + changing + rb")(?!\d))", template)
@@ -47,9 +51,9 @@ class Mix:
         return b"".join(self.call(first + number) for number in range(count))
 
 
-def _form(name: bytes, place: int) -> bytes:
+def _form(name: bytes, place: int, since: int) -> bytes:
     if name.startswith(b"08"):
         return b"0812%08d"
     if re.fullmatch(rb"\d+\.\d+", name):  # the uniqueid's second is the call's day in the ledger
-        return name.partition(b".")[0] + b".%%d%02d" % place
+        return b"%d.%%d%02d" % (int(name.partition(b".")[0]) + since, place)
     return b"bridge-%%d-%d" % place

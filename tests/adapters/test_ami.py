@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from siaga112.adapters import ami
-from siaga112.adapters.ami import GIVEN_UP, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox
+from siaga112.adapters.ami import GIVEN_UP, MAX_MESSAGE, SLICE, AmiAddress, AmiSource, Framer, Inbox, Slice
 from siaga112.core.events import (
     Booted,
     ChannelCreated,
@@ -25,7 +25,7 @@ from siaga112.core.events import (
     parse,
 )
 from siaga112.core.layouts import Reader
-from siaga112.core.model import Millis, OperatorState
+from siaga112.core.model import SECOND, Millis, OperatorState
 from tests.adapters.manager import BANNER, SOON, Manager, channel, event, gone, new
 from tests.waiting import until, within
 
@@ -186,6 +186,19 @@ async def test_a_slice_is_bounded() -> None:
     assert await inbox.take() == some
     assert inbox.dropped == 5
     assert not inbox.slices
+
+
+async def test_messages_carry_when_they_came_however_late_they_are_taken() -> None:
+    """A consumer that is held up for an hour makes no wrong clock of it: what came later is apart."""
+    times = iter([NOW, NOW + 500, NOW + 3_600 * SECOND])
+    inbox = Inbox(lambda: next(times))
+    for number in range(3):
+        inbox.put([new(f"{number}.0")])
+    taken = [await inbox.take() for _ in range(2)]
+    assert [(len(one), one.received) for one in taken if isinstance(one, Slice)] == [
+        (2, NOW),
+        (1, NOW + 3_600 * SECOND),
+    ]
 
 
 # ── a connection ─────────────────────────────────────────────────────────────────────────────────

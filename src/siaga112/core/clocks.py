@@ -36,8 +36,12 @@ class ClockWatch:
         `ClockSeen` stands before the first event that is off, and before the first that is right again.
         """
         first, last = received - self._tolerance, received + self._tolerance
-        if not self.ahead and all(first <= event.at <= last for event in events):
-            return events
+        if not self.ahead:
+            for event in events:
+                if not first <= event.at <= last:
+                    break
+            else:
+                return events
         return [*self._timed(events, received)]
 
     def _timed(self, events: Sequence[Event], received: Millis) -> Iterator[Event]:
