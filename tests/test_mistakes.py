@@ -28,7 +28,7 @@ __all__ = ["shell"]
 
 PROGRAM: Any = typer.main.get_command(app)
 NAMES = list(PROGRAM.commands)
-OFFLINE = {"run", "check-config", "backtest", "replay", "record", "files", "doctor", "top"}
+OFFLINE = {"acl", "run", "check-config", "backtest", "replay", "record", "files", "doctor", "top"}
 """What asks no Redis, or tells of it in lines of its own."""
 LIBRARIES = ("Errno", "Error", "Exception", "redis.", "Connect call", "Connection closed", "0x", "Traceback")
 

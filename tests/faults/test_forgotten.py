@@ -61,7 +61,7 @@ async def done(daemon: Daemon, *words: str) -> str:
 
 async def recorded(daemon: Daemon, calls: int) -> None:
     """Wait until the ledger has so many calls."""
-    async with within(40, f"{calls} calls in the ledger"):
+    async with within(120, f"{calls} calls in the ledger"):
         while (await daemon.command("calls", "--since", "3d", "--json")).out.count('"call":') < calls:
             pass  # each look is a command
 
