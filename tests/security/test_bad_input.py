@@ -24,18 +24,20 @@ from unittest import mock
 import pytest
 
 import siaga112
-from siaga112 import cli
+from siaga112 import cli, outfile
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis, url
 from siaga112.adapters.redis_store import RedisStore
+from siaga112.app import ami_address
 from siaga112.cli import rows
 from siaga112.core import books, durations
 from siaga112.core.books import Change
 from siaga112.core.codec import load_standing
 from siaga112.core.model import DAY, CallerRecord, Deed
 from siaga112.core.text import whole
-from siaga112.errors import SiagaError
+from siaga112.errors import ConfigurationError, SiagaError
 from siaga112.redis_url import masked
+from siaga112.settings import Ami, Settings
 from tests.fuzz.whole import Store, harmless, program
 from tests.samples import CALLER, NOW, RULES, block, entry, prank
 from tests.service.memory import MemoryStore
@@ -253,6 +255,12 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(what: str, tmp_path: Path) ->
         ended = run(tmp_path, "check-config", CREDENTIALS_DIRECTORY=str(tmp_path))
         refused(ended, 3, "a credential cannot be read (is a pipe that nobody writes to)")
         return
+    os.mkfifo(tmp_path / "report.csv")
+    with pytest.raises(OSError, match="No such device"), outfile.replacing(tmp_path / "report.csv"):
+        pass
+    os.mkfifo(tmp_path / "ca.pem")
+    with pytest.raises(ConfigurationError, match=r"tls_ca: .* is a pipe that nobody writes to"):
+        ami_address(Settings(ami=Ami(tls=True, tls_ca=str(tmp_path / "ca.pem"))))
     os.mkfifo(tmp_path / "extensions_siaga112.conf")
     ended = run(tmp_path, "files", "asterisk", "--to", str(tmp_path))
     assert (ended.code, ended.err) == (0, ""), ended
