@@ -85,7 +85,8 @@ dashboards-images: $(READY)
 report-picture: $(READY)
 	$(PYTHON) -m tests.report.picture
 
-# A million odd inputs for each codec, led by coverage; what reaches something new is kept in tests/fuzz/corpus.
+# A million odd inputs for each codec, command lines, configurations and files, led by coverage (hours); what reaches
+# something new is kept in tests/fuzz/corpus.
 fuzz: $(READY)
 	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-tools.lock
 	$(PYTHON) -m tests.fuzz $(if $(RUNS),--runs $(RUNS))

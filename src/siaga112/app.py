@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 
-from siaga112 import interrupts
+from siaga112 import infile, interrupts
 from siaga112.adapters import forgetting, redis_embedded
 from siaga112.adapters.ami import AmiAddress, AmiSource, Tape
 from siaga112.adapters.clock_file import ClockFile
@@ -187,7 +187,8 @@ def ami_address(settings: Settings) -> AmiAddress:
     tls = None
     if ami.tls:
         try:
-            tls = ssl.create_default_context(cafile=ami.tls_ca or None)
+            pem = infile.read(Path(ami.tls_ca)).decode("ascii", "ignore") if ami.tls_ca else None
+            tls = ssl.create_default_context(cadata=pem if pem is None or "-----BEGIN" in pem else "none")
         except OSError as error:
             why = "no certificate in it" if isinstance(error, ssl.SSLError) else plainly(error)
             raise ConfigurationError(f"[ami] tls_ca: {ami.tls_ca}: {why}") from error

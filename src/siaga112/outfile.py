@@ -51,8 +51,9 @@ def replacing(path: Path, mode: int = PRIVATE, root: Path | None = None) -> Iter
         if found and stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(21, "is a folder", str(path))
         if found and not stat.S_ISREG(found.st_mode):
-            flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that nobody reads
             with os.fdopen(os.open(path.name, flags, dir_fd=folder), "wb") as device:
+                os.set_blocking(device.fileno(), True)
                 yield device
             return
         beside = f".{path.name[:200]}.{secrets.token_hex(4)}.part"

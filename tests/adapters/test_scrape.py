@@ -110,3 +110,17 @@ async def test_somebody_else_there(answer: bytes, told: str) -> None:
 def test_all_addresses_are_reached_at_loopback(host: str, url: str) -> None:
     """A daemon that listens everywhere listens here."""
     assert MetricsPage(host, 9112, SITE).url == url
+
+
+async def test_a_page_without_end() -> None:
+    """Whoever listens at that port cannot fill the memory of who asks."""
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")  # ends: with the client's question
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"#" * (2 * scrape.LONGEST))
+        await writer.drain()  # ends: when the client has enough
+        writer.close()
+
+    async with await asyncio.start_server(flood, HOST, 0) as server:
+        page = MetricsPage(HOST, server.sockets[0].getsockname()[1], SITE)
+        assert await problem(page) == "no page of metrics: it has no end"

@@ -1,8 +1,8 @@
-"""`make fuzz`: a million inputs for each codec, led by coverage; what reached something new is kept.
+"""`make fuzz`: a million inputs for each codec, command lines, configurations and files, led by coverage.
 
-Each codec is fuzzed in a process of its own, as many at once as there are processors. What it prints: how
-many inputs, how many a second, and how many lines of the codec they reached. An input that breaks a promise
-is written down and ends it.
+What reached something new is kept. Each is fuzzed in a process of its own, as many at once as there are
+processors. What it prints: how many inputs, how many a second, and how many lines of the code they reached.
+An input that breaks a promise, or takes more time or memory than is promised, is written down and ends it.
 """
 
 import argparse
@@ -20,13 +20,15 @@ from functools import partial
 from pathlib import Path
 
 from tests.fuzz.contracts import CONTRACTS, Contract, small_limits
+from tests.fuzz.one import MOST_SECONDS
 from tests.fuzz.reach import all_lines, lines
 from tests.fuzz.seeds import CORPUS, seeds, words
 
 LONGEST = 4_096
 """Bytes of one input."""
 
-NAMES = ("agi", "ami", "captures", "queue_logs", "stored")
+CODECS = ("agi", "ami", "captures", "queue_logs", "stored")
+NAMES = (*CODECS, *(name for name in CONTRACTS if name not in {*CODECS, "wire"}))
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="CODEC", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--runs", type=int, default=1_000_000)
     given = parser.parse_args()
     names = given.names or NAMES
@@ -72,6 +74,8 @@ def _fuzz(runs: int, name: str) -> _Fuzzed:
             "-len_control=0",
             f"-dict={known}",
             "-seed=112",
+            f"-timeout={MOST_SECONDS}",
+            "-rss_limit_mb=0",  # what an input takes is looked at there, without what atheris takes
             found,
             begun,
         )
@@ -90,7 +94,7 @@ def _atheris(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[
         [sys.executable, "-m", "tests.fuzz.one", name, *map(str, arguments)],
         capture_output=True,
         check=False,
-        timeout=3_600,
+        timeout=6 * 3_600,
     )
 
 

@@ -1,4 +1,6 @@
-"""What each codec promises of any bytes at all; a broken promise is an AssertionError, or what it raised.
+"""What each codec, and the program (`whole`), promises of any bytes at all.
+
+A broken promise is an AssertionError, or what it raised.
 
 The oracles are written anew from Asterisk's source, and share no code with the codecs.
 """
@@ -17,6 +19,7 @@ from unittest import mock
 from panoramisk.actions import Action
 
 from siaga112.adapters import ami as ami_adapter
+from siaga112.adapters import past_text
 from siaga112.adapters.ami import Framer, Inbox, _Protocol
 from siaga112.core import agi as agi_codec
 from siaga112.core import capture, codec, queue_log
@@ -24,6 +27,7 @@ from siaga112.core.agi import AgiError, Conversation, Hangup, Reply, Request
 from siaga112.core.events import Malformed, channel_seen, member_seen, parse, read_headers, waiting_seen
 from siaga112.core.layouts import Reader
 from tests.core.streams import GOLDEN
+from tests.fuzz import whole
 
 # ── FastAGI ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -250,17 +254,25 @@ CONTRACTS: Final = {
     ),
     "queue_logs": Contract(queue_logs, "siaga112.core.queue_log"),
     "stored": Contract(stored, "siaga112.core.codec"),
+    "words": Contract(whole.words, "siaga112.cli.usage"),
+    "configured": Contract(whole.configured, "siaga112.settings"),
+    "calls": Contract(whole.read_calls, "siaga112.core.past.reading"),
+    "replayed": Contract(whole.replayed, "siaga112.adapters.past_text"),
+    "published": Contract(whole.published, "siaga112.cli.reporting.published"),
 }
 
 
 @contextmanager
 def small_limits() -> Iterator[None]:
-    """Bring the limits of size within reach of small inputs."""
+    """Bring the limits of size within reach of small inputs; and let nothing leave this process."""
     with ExitStack() as stack:
+        stack.enter_context(whole.harmless())
         for module, name, value in (
             (agi_codec, "MAX_REQUEST", 1_024),
             (agi_codec, "MAX_REPLY", 64),
             (ami_adapter, "MAX_MESSAGE", 1_024),
+            (past_text, "LONGEST_MESSAGE", 2_048),
+            (past_text, "LONGEST_LINE", 2_048),
         ):
             stack.enter_context(mock.patch.object(module, name, value))
         yield

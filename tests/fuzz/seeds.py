@@ -1,6 +1,8 @@
 """What the inputs are made from: the corpus, and real messages of each kind; and how they are made."""
 
+import gzip
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,7 @@ from siaga112.core import codec
 from siaga112.core.model import Reached
 from siaga112.core.policy import NOBODY
 from tests.core.streams import GOLDEN
+from tests.interrupts.trying import COMMANDS
 from tests.lab.agi_client import request
 from tests.samples import CALLER, NOW, SNAPSHOT, answered, entry, prank
 
@@ -28,6 +31,36 @@ WORDS: Final = {
     b"Interrupted|Queues|Capture: siaga112/1|Early-Drop: |Expect: |Region: |\r\n|\r\n\r\n| |-|0|\xc2\xb2",
     "queue_logs": b"1795463311|NONE|MANAGER|ENTERQUEUE|CONNECT|ABANDON|"
     b"SYSCOMPAT|EXITEMPTY|\n|.|\xc2\xb2|\xd9\xa3|-|\r",
+    "words": b"--config|--json|--reason|--by|--for|--permanent|--since|--until|--from|--to|--number|"
+    b"--call|--explain|"
+    b"--format|--lang|--output|--check|--policy|--sweep|--compare|--handling|--top|--reveal|"
+    b"--yes|--done|--numbers|"
+    b"--outcome|--note|--diff|--dry-run|--only|--once|--interval|--help|/dev/zero|/dev/null|/|"
+    b"..|24h|36525d|99999999d|"
+    b"0001-01-01|9999-12-31T23:59:59-14:00|2000-01-01|2099-12-31|threshold=3..9|081211111111|"
+    b"+6281211111111|1.0|"
+    b"-1|1e999|\xc2\xb2|\xd9\xa3|\x1b[2J|\xe2\x80\xae|\xed\xa0\x80|\xff|\r\n|\t|=|=1+1|[|"
+    b"1111111111111111111111",
+    "configured": b"[ami]|[pbx]|[agi]|[redis]|[classifier]|[policy]|[service_level]|[shifts]|[metrics]|"
+    b"[privacy]|\n|"
+    b' = | = true|= 0| = ""|"0s"|"24h"|"36525d"|[[|]]|[[[[[[[[[[[[[[[[|{|}|"""|\\u0000|'
+    b"\\U0010ffff|\\ud800|nan|1e999|"
+    b"0x|1_0|1979-05-27T07:32:00Z|07:32:00|\xc2\xb2|\xe2\x80\xae|\x1b|\x00AMI__PORT=|"
+    b"\x00POLICY__THRESHOLD=|\x00SITE=|\x00A__B=|"
+    b"timezone|state_dir|site|mode|host|port|threshold|window|temporary|counted|never_block|"
+    b"redis://|redis+sentinel://|"
+    b"unix://|embedded|%3A|%00|sentinel_password=|Asia|../../etc/passwd|08*|+62254200000-+62254200099",
+    "calls": b',|;|\t|"|""|\n|\r\n|2026-11-27 08:00:00|1795741200.1|1795741200|9999-12-31 23:59:59|'
+    b"0001-01-01 00:00:00|-1|"
+    b"CHAN_START|BRIDGE_ENTER|ANSWER|HANGUP|CHAN_END|LINKEDID_END|ENTERQUEUE|CONNECT|ABANDON|"
+    b"COMPLETECALLER|Queue|"
+    b'siaga112-incoming|siaga112-ivr|siaga112|PJSIP/t-1|Local/1@q-1;2|{"bridge_id":"x"}|'
+    b"[[[[[[[[|NULL|\\N|+---+|\xff\xfe|"
+    b"\x1f\x8b|BZh|\xfd7zXZ\x00|\x00|\xc2\xb2|\xd9\xa3|1111111111111111111111|1e9|ANSWERED|NO ANSWER",
+    "published": b',|;|\n|"|from|to|total|answered|abandoned|unserved|ivr_prank|blocked|unknown|2019-02-11|'
+    b"0001-01-01|"
+    b"9999-12-31|2099-12-31|35,486|1.000.000|111111111111111111111111|-1|\xc2\xb2|"
+    b"\xef\xbb\xbf|\xff|\x00|\x1b",
     "stored": b'{|}|[|]|,|:|"|null|true|1|1e999|NaN|-1|"at"|"facts"|"caller"|"strikes"|"blocks"|'
     b'"withdrawn"|\\ud800|0.5',
 }
@@ -36,7 +69,11 @@ WORDS: Final = {
 
 def words(name: str) -> list[bytes]:
     """Give the words of the language that a contract is about."""
-    return [word for word in WORDS["ami" if name == "wire" else name].split(b"|") if word] + [b"|"]
+    return [word for word in WORDS[_ALIKE.get(name, name)].split(b"|") if word] + [b"|"]
+
+
+_ALIKE: Final = {"wire": "ami", "replayed": "captures"}
+"""What has no words of its own has those of another."""
 
 
 @cache
@@ -71,7 +108,28 @@ def _real(language: str) -> Iterator[bytes]:
                 b"Event: QueueEntry\r\nActionID: 2\r\nQueue: q\r\nUniqueid: 1.1\r\nWait: 3\r\n\r\n"
                 b"Event: QueueStatusComplete\r\nActionID: 2\r\nEventList: Complete\r\n\r\n"
             )
-        case "captures":
+        case "words":
+            for command in COMMANDS.values():
+                given = shlex.split(command.format(golden="tests/golden", new="new", call="1.0"))
+                yield "\0".join(given).encode()
+            yield from (b"\0".join(line.split()) for line in _LINES.splitlines())
+        case "configured":
+            text = (GOLDEN.parents[1] / "config" / "siaga112.toml").read_bytes()
+            yield from (b"[" + part for part in re.sub(rb"(?m)^# (?=\w+ = )|#.*", b"", text).split(b"\n["))
+            yield b'timezone = "Asia/Jakarta"\nmode = "off"\0AMI__PORT=5039\0POLICY__THRESHOLD=[5, 10]'
+        case "calls":
+            for name, size in (
+                ("cel.csv", 3_000),
+                ("cdr.csv", 2_000),
+                ("queue_log", 1_000),
+                ("calls.ami", 2_000),
+            ):
+                yield (GOLDEN / "backtest" / "22" / name).read_bytes()[:size]
+            yield gzip.compress((GOLDEN / "backtest" / "22" / "queue_log").read_bytes()[:1_000], mtime=0)
+        case "published":
+            yield b"from,to,total,answered,ivr_prank\n2019-02-11,2019-02-28,35486,4840,29484\n"
+            yield b"from; to; total\n2019-03-01; 2019-03-11; 18.308\n"
+        case "captures" | "replayed":
             yield (GOLDEN / "22/queue_left_ringing.ami").read_bytes()[:900]
             yield (
                 b"Siaga112: Queues\r\nTimestamp: 17.000\r\nQueue-Seen: q\r\nMember-Seen: q busy Local/1\r\n"
@@ -99,11 +157,28 @@ def _real(language: str) -> Iterator[bytes]:
             yield _RECORD
 
 
+_LINES: Final = b"""calls --since 3d --outcome ivr_prank --json
+calls --call 1.0 --explain
+report --from 2019-02-11 --to 2019-03-11 --format csv --top 3
+report --format json --lang id
+export --from 2026-11-01 --numbers full
+block 081222222222 --for 24h --reason threats --by ratna
+why 081211111111 --json
+mark 081211111111 genuine --note fire
+callbacks --done 081211111111
+files asterisk --diff
+backtest /dev/null --sweep threshold=3..9 --policy serang-2019
+--config /dev/null check-config
+top --once --json"""
+
 _REST: Final = re.compile(rb"Application: .*", re.DOTALL)
 
 _RECORD: Final = (
+    b""
     b'{"caller":"+628","strikes":[["1.0",17,"ivr_prank","left_menu"]],"blocks":[{"level":"temporary","since":17,'
+    b""
     b'"until":18,"origin":"automatic","reason":"r","by":"b","calls":["1.0"],"lifted":[17,"s","r",true],"step":1}],'
+    b""
     b'"proposals":[{"at":17,"cause":"policy","span":1,"step":1,"reason":"r","calls":["1.0"],"confirmed":false,'
     b'"decided":null}],"reports":[["1.0",17]],"missed":[["1.0",17,5]],"reached":17,"allow":[17,"s","r"],'
     b'"withdrawn":["2.0"]}'

@@ -146,7 +146,9 @@ async def test_an_impostor_with_another_certificate_hears_nothing(tmp_path: Path
     assert server.heard == []
 
 
-@pytest.mark.parametrize(("text", "says"), [(None, "no such file"), ("junk", "no certificate in it")])
+@pytest.mark.parametrize(
+    ("text", "says"), [(None, "no such file"), ("junk", "no certificate in it"), ("", "no certificate in it")]
+)
 def test_an_authority_that_cannot_be_read_is_said_in_one_line(
     tmp_path: Path, text: str | None, says: str
 ) -> None:

@@ -5,6 +5,7 @@ Each row was a traceback, a hang, all the memory, or a word that meant something
 
 import ast
 import fcntl
+import json
 import os
 import re
 import resource
@@ -17,24 +18,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
+from unittest import mock
 
 import pytest
 
 import siaga112
-from siaga112 import cli
+from siaga112 import cli, outfile
 from siaga112.adapters.redis_connect import connect
 from siaga112.adapters.redis_embedded import EmbeddedRedis, url
 from siaga112.adapters.redis_store import RedisStore
+from siaga112.app import ami_address
 from siaga112.cli import rows
 from siaga112.core import books, durations
 from siaga112.core.books import Change
 from siaga112.core.codec import load_standing
-from siaga112.core.model import DAY
+from siaga112.core.model import DAY, CallerRecord, Deed
 from siaga112.core.text import whole
-from siaga112.errors import SiagaError
+from siaga112.errors import ConfigurationError, SiagaError
 from siaga112.redis_url import masked
+from siaga112.settings import Ami, Settings
+from tests.fuzz.whole import Store, harmless, program
 from tests.samples import CALLER, NOW, RULES, block, entry, prank
+from tests.service.memory import MemoryStore
 from tests.test_cli import NOBODY_UID, NUMBER, Shell, live, shell
 
 __all__ = ["live", "shell"]
@@ -91,26 +97,15 @@ def run(home: Path, *words: str, config: str = "", **environ: str) -> Ended:
     return Ended(process.returncode, text[0], text[1], used.ru_maxrss / 1024)
 
 
-class Here(Protocol):
-    """Runs a command in this process."""
-
-    def __call__(self, *words: str, config: str = "", **environ: str) -> Ended: ...
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    """Run commands in this process, where what is at stake is no memory and no time."""
-
-    def ran(*words: str, config: str = "", **environ: str) -> Ended:
-        path = tmp_path / "here.toml"
-        path.write_text(config)
-        for name, value in {"SIAGA112_CONFIG": str(path), **environ}.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["siaga112", *words])
-        code = cli._run()
-        return Ended(code, *capsys.readouterr(), mib=0)
-
-    return ran
+def here(*words: str, config: str = "", **environ: str) -> Ended:
+    """Run a command in this process, where what is at stake is neither memory nor time."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file, harmless():
+        file.write(config)
+        file.flush()
+        with mock.patch.dict(os.environ, {"SIAGA112_CONFIG": file.name, **environ}):
+            del os.environ["SIAGA112_STATE_DIR"]
+            ended = program(*words)
+    return Ended(ended.code, ended.out, ended.err, mib=0)
 
 
 def refused(ended: Ended, code: int, says: str) -> None:
@@ -171,7 +166,7 @@ CONFIGS: Final = {
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_configuration_that_means_nothing_is_one_line(here: Here, config: str) -> None:
+def test_a_configuration_that_means_nothing_is_one_line(config: str) -> None:
     """Each names the key and what is wrong with it, and ends with 3."""
     text, says = CONFIGS[config]
     refused(here("check-config", config=text), 3, says)
@@ -190,7 +185,7 @@ def test_a_configuration_that_means_nothing_is_one_line(here: Here, config: str)
     ],
     ids=["deep", "deep and closed", "digits in a list", "digits", "not a digit", "escapes", "deep name"],
 )
-def test_an_environment_that_means_nothing_is_one_line(here: Here, name: str, value: str) -> None:
+def test_an_environment_that_means_nothing_is_one_line(name: str, value: str) -> None:
     """The variable is named, and what is in it never reaches the terminal."""
     refused(here("check-config", **{f"SIAGA112_{name}": value}), 3, "in the environment: ")
 
@@ -260,6 +255,12 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(what: str, tmp_path: Path) ->
         ended = run(tmp_path, "check-config", CREDENTIALS_DIRECTORY=str(tmp_path))
         refused(ended, 3, "a credential cannot be read (is a pipe that nobody writes to)")
         return
+    os.mkfifo(tmp_path / "report.csv")
+    with pytest.raises(OSError, match="No such device"), outfile.replacing(tmp_path / "report.csv"):
+        pass
+    os.mkfifo(tmp_path / "ca.pem")
+    with pytest.raises(ConfigurationError, match=r"tls_ca: .* is a pipe that nobody writes to"):
+        ami_address(Settings(ami=Ami(tls=True, tls_ca=str(tmp_path / "ca.pem"))))
     os.mkfifo(tmp_path / "extensions_siaga112.conf")
     ended = run(tmp_path, "files", "asterisk", "--to", str(tmp_path))
     assert (ended.code, ended.err) == (0, ""), ended
@@ -311,22 +312,27 @@ def test_a_message_of_50_mb_is_one_line(reader: str, message: str, tmp_path: Pat
     refused(ended, 1, "a message is longer than any of Asterisk's")
 
 
-@pytest.mark.redis
-async def test_a_day_at_an_end_of_time_is_one_line(live: Shell) -> None:
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1999-12-31", "2100-01-01"])
+def test_a_day_at_an_end_of_time_is_one_line(day: str, tmp_path: Path) -> None:
     """The PBX tells of nothing before 2000 or after 2099, and nobody asks for it, nor for a century."""
-    published = live.home / "published.csv"
-    for day in ("0001-01-01", "9999-12-31", "1999-12-31", "2100-01-01"):
-        published.write_text(f"from,to,total\n2019-01-01,{day},5\n")
-        for ended in await live.each(
-            f"report --to {day}",
-            f"calls --since {day}T23:59:59-14:00",
-            f"audit --since {day}",
-            f"export --from {day}",
-            f"report --check {published}",
-        ):
-            assert "outside 2000 to 2099" in ended.failed(1 if str(published) in ended.err else 2)
-    assert "longer than 10 years" in (await live("report", "--from", "2000-01-01")).failed(2)
-    assert (await live("calls", "--since", "36525d")).done()
+    figures = tmp_path / "published.csv"
+    figures.write_text(f"from,to,total\n2019-01-01,{day},5\n")
+    refused(here("report", "--check", str(figures)), 1, "outside 2000 to 2099")
+    for words in (
+        ("report", "--to", day),
+        ("report", "--from", f"{day}T23:59:59-14:00"),
+        ("calls", "--since", f"{day}T23:59:59-14:00"),
+        ("audit", "--since", f"{day}T00:00+14:00"),
+        ("export", "--from", day),
+    ):
+        refused(here(*words), 2, "outside 2000 to 2099")
+    refused(here("report", "--from", "2000-01-01"), 2, "longer than 10 years")
+
+
+@pytest.mark.redis
+async def test_a_century_of_calls_is_read_from_2000_on(live: Shell) -> None:
+    """`--since` may go further back than there can be calls; nobody waits for the empty days."""
+    assert CALLER in (await live("calls", "--since", "36525d")).done()
 
 
 @pytest.mark.parametrize("text", ["²", "٣", "１", "1_0", "+1", "", DIGITS])
@@ -351,55 +357,57 @@ def test_no_digit_is_read_elsewhere() -> None:
 
 # ── what a terminal or a spreadsheet gets to see ─────────────────────────────────────────────────
 
-HOSTILE: Final = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u2066\r\ntrue\x00\u2028\ud800"
+HOSTILE: Final = "owned\x1b]0;x\x07\x1b[2J\x9b31m\u202e\u2066\r\ntrue\x00\u2028\ud800"
 TELLING: Final = (
-    *("why", "why --json", "unblock", "subject", "blocks", "allowed", "audit", "audit --json"),
-    *("calls --since 24h", "calls --since 24h --explain", "calls --since 24h --json"),
+    *("why", "why --json", "unblock", "subject", "blocks", "blocks --json", "audit", "audit --json"),
+    *("calls --since 24h --explain", "calls --since 24h --json"),
 )
 
 
-@pytest.mark.redis
-async def test_no_terminal_is_told_what_to_do(live: Shell) -> None:
-    """Whatever stands in a reason, a name or a call: no escape, bidi mark or further line is printed."""
-    async with stored(live) as store:
-        record, version = await store.load(CALLER)
-        held = block(NOW, None)
-        spoilt = replace(held, reason=HOSTILE[:-1], by=HOSTILE[:-1])
-        change = Change(books.replacement(replace(record, blocks=(spoilt,)), version, NOW, RULES))
-        await store.write([change])
-        odd = entry(prank(5))
-        call = replace(
-            odd.finding.call,
-            raw_caller=HOSTILE[:-1],
-            facts=tuple(replace(fact, detail=HOSTILE[:-1]) for fact in odd.finding.call.facts),
+def spoilt() -> MemoryStore:
+    """Give a store whose records say what somebody wants a terminal to do."""
+    store = Store()
+    held = replace(block(NOW, None), reason=HOSTILE, by=HOSTILE)
+    store._write(Change(books.replacement(CallerRecord(CALLER, blocks=(held,)), 1, NOW, RULES)))
+    odd = entry(prank(5))
+    facts = tuple(replace(fact, detail=HOSTILE) for fact in odd.finding.call.facts)
+    call = replace(odd.finding.call, raw_caller=HOSTILE, facts=facts)
+    deed = Deed(NOW, HOSTILE, "mark", CALLER, HOSTILE, HOSTILE)
+    store._write(
+        Change(
+            entry=replace(odd, finding=replace(odd.finding, call=call, deciding=(), queue=HOSTILE)), deed=deed
         )
-        await store.write([Change(entry=replace(odd, finding=replace(odd.finding, call=call, deciding=())))])
-    for words in TELLING:
-        name, *options = words.split()
-        if name in {"why", "subject", "unblock"}:
-            options = [NUMBER, *options]
-        if name == "unblock":
-            options += ["--reason", HOSTILE[:5] + "\n now", "--by", "x\ny"]
-        ended = await live(name, *options)
-        assert (ended.code, ended.err) == (0, ""), (words, ended)
-        assert all(line.isprintable() for line in ended.out.split("\n")), (words, ended)
-        assert "\ntrue" not in ended.out
-    assert "]0;o now" in (await live("audit")).done()
-
-
-@pytest.mark.redis
-async def test_a_reason_is_one_line_of_a_sensible_length(live: Shell) -> None:
-    """What somebody pastes is put on one line; a book is refused."""
-    said = await live(
-        "block", NUMBER, "--permanent", "--reason", "first\r\n  second\tthird\x1b[2J", "--by", "a\nb"
     )
-    assert "first" not in said.done()
-    (row,) = (await live("blocks", "--json")).json
+    return store
+
+
+@pytest.mark.parametrize("words", TELLING)
+def test_no_terminal_is_told_what_to_do(words: str) -> None:
+    """Whatever stands in a reason, a name or a call: no escape, bidi mark or further line is printed."""
+    name, *options = words.split()
+    if name in {"why", "subject", "unblock"}:
+        options = [NUMBER, *options]
+    if name == "unblock":
+        options += ["--reason", f"{HOSTILE}\n now", "--by", "x\ny"]
+    with harmless():
+        ended = program(name, *options, store=spoilt())  # each line that it prints is looked at there
+    assert (ended.code, ended.err) == (0, "")
+    assert "owned" in ended.out
+    assert not [line for line in ended.out.split("\n") if line.startswith("true")]
+
+
+def test_a_reason_is_one_line_of_a_sensible_length() -> None:
+    """What somebody pastes is put on one line; a book is refused."""
+    store = Store()
+    with harmless():
+        given = ("--reason", "first\r\n  second\tthird\x1b[2J", "--by", "a\nb")
+        assert program("allow", NUMBER, *given, store=store).code == 0
+        (row,) = json.loads(program("allowed", "--json", store=store).out)
     assert (row["reason"], row["by"]) == ("first second third\N{REPLACEMENT CHARACTER}[2J", "a b")
     for option in ("--reason", "--by"):
         words = {"--reason": "x", option: "y" * 501}
-        told = await live("allow", NUMBER, *(word for pair in words.items() for word in pair))
-        assert f"{option}: longer than 500 characters" in told.failed(2)
+        told = here("allow", NUMBER, *(word for pair in words.items() for word in pair))
+        refused(told, 2, f"{option}: longer than 500 characters")
 
 
 def test_no_command_prints_but_by_the_one_place() -> None:
@@ -456,7 +464,7 @@ def test_every_csv_goes_through_the_guard() -> None:
         "unix://u%3Ahunter2@/run/r.sock?db=1",
     ],
 )
-def test_a_password_in_percents_is_not_shown(here: Here, url: str) -> None:
+def test_a_password_in_percents_is_not_shown(url: str) -> None:
     """However an address spells its password, `check-config` shows stars."""
     shown = here("check-config", config=f'[redis]\nurl = "{url}"\n')
     assert shown.code == 0
@@ -499,7 +507,7 @@ async def test_one_bad_line_of_the_audit_trail_breaks_nobodys_story(live: Shell)
 
 
 def test_what_nobody_foresaw_is_one_line_with_the_details_in_a_file(
-    here: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """The file is this user's alone and has the traceback; without room, the line says how to get it."""
 
@@ -508,17 +516,18 @@ def test_what_nobody_foresaw_is_one_line_with_the_details_in_a_file(
 
     monkeypatch.setattr("siaga112.settings.load", fails)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    ended = here("check-config")
-    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
-    assert ended.err.rstrip("\n").isprintable()
-    said = re.search(r"a mistake in siaga112 \(RuntimeError in .*\); please report it with (\S+)$", ended.err)
+    monkeypatch.setattr(sys, "argv", ["siaga112", "check-config"])
+    assert cli._run() == 1
+    line = capsys.readouterr().err.removesuffix("\n")
+    assert line.isprintable()
+    said = re.search(r"a mistake in siaga112 \(RuntimeError in .*\); please report it with (\S+)$", line)
     assert said
     details = Path(said[1])
     assert details.stat().st_mode & 0o777 == 0o600
     assert "Traceback" in details.read_text("utf-8")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    ended = here("check-config")
-    assert ended.err.endswith("please report it with what `python -X dev -m siaga112 …` prints\n")
+    assert cli._run() == 1
+    assert capsys.readouterr().err.endswith("with what `python -X dev -m siaga112 …` prints\n")
 
 
 @pytest.mark.parametrize("words", [("check-config",), ("-h",), ("block", "-h")])

@@ -273,7 +273,9 @@ class EmbeddedRedis:
 
     def _refused_its_files(self) -> bool:
         try:
-            told = (self._home / "redis.log").read_bytes()[-_TOLD_LAST:]
+            with (self._home / "redis.log").open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - _TOLD_LAST))
+                told = log.read()
         except OSError:
             return False
         return any(words in told for words in _DAMAGED)

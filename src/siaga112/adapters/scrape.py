@@ -14,6 +14,8 @@ from siaga112.reasons import plainly
 from siaga112.service.watching import ProbeError, Vitals
 
 PATIENCE_SECONDS: Final = 2.0
+LONGEST: Final = 1 << 22
+"""Bytes of a page; ours has some 50,000."""
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to dial for it
 """What listens on all addresses is reached at loopback."""
 
@@ -53,7 +55,12 @@ class MetricsPage:
         try:
             timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self.url) as answer:
-                return await answer.text()
+                page = b""
+                async for part in answer.content.iter_any():
+                    page += part
+                    if len(page) > LONGEST:
+                        raise ProbeError("no page of metrics: it has no end")
+                return page.decode()
         except TimeoutError:
             raise ProbeError(f"no answer within {PATIENCE_SECONDS:g} s") from None
         except aiohttp.ClientConnectorError as error:

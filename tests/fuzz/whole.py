@@ -1,0 +1,194 @@
+"""What the program promises of any command line, environment and file: its work, or one clear line.
+
+It runs in this process, with a store in memory; what it would write to a file goes nowhere.
+"""
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+from unittest import mock
+
+import typer
+
+from siaga112 import cli, settings
+from siaga112.cli.explain_config import explain
+from siaga112.cli.root import app
+from siaga112.cli.usage import Typed
+from siaga112.core.books import Change, replacement
+from siaga112.core.model import CallerRecord
+from siaga112.errors import ConfigurationError, SiagaError
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank
+from tests.service.memory import MemoryStore
+
+CODES: Final = frozenset({0, 1, 2, 3, 4})
+BETWEEN: Final = b"\0"
+"""Parts words, or a file and the variables of an environment: none of them can have it."""
+
+
+class Store(MemoryStore):
+    """A store with something of each kind in it."""
+
+    unreadable: Final[dict[str, str]] = {}
+
+    def __init__(self) -> None:
+        super().__init__()
+        record = CallerRecord(CALLER, blocks=(block(NOW, None),))
+        for call in (prank(1), answered(2), prank(3, NOW, OTHER)):
+            self._write(Change(entry=entry(call)))
+        self._write(Change(replacement(record, 0, NOW, RULES)))
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class _Now:
+    store: MemoryStore
+
+
+async def _nothing(*_: Any, **__: Any) -> Any:
+    return 0
+
+
+@contextmanager
+def _nowhere(*_: Any, **__: Any) -> Iterator[BinaryIO]:
+    yield io.BytesIO()
+
+
+def _not_here(*_: Any, **__: Any) -> Any:
+    raise SiagaError("not here")
+
+
+@cache
+def _home() -> Path:
+    return Path(tempfile.mkdtemp(prefix="s112-fuzz-"))
+
+
+@contextmanager
+def harmless() -> Iterator[None]:
+    """Let commands neither write a file, nor connect, nor wait; and put the command line together once."""
+    with ExitStack() as stack:
+        for name, what in {
+            "siaga112.cli.root.app": partial(typer.main.get_command(app).main, windows_expand_args=False),
+            "siaga112.app.open_store": lambda _: _Now.store,
+            "siaga112.adapters.redis_embedded.require_running": lambda _: None,
+            "siaga112.outfile.replacing": _nowhere,
+            "siaga112.copying.Copy.write": lambda _: None,
+            "siaga112.cli.captures._record": _nothing,
+            "siaga112.app.Daemon.run": _nothing,
+            "siaga112.logs.configure": lambda: None,
+            "siaga112.logs.silence": lambda: None,
+            "resource.setrlimit": lambda *_: None,
+            "siaga112.cli.top._once": _not_here,
+            "siaga112.cli.top._live": _nothing,
+            "siaga112.examination.examine": _not_here,
+            "siaga112.adapters.mode_files.ModeFiles.hold_off": lambda *_: False,
+            "siaga112.adapters.mode_files.ModeFiles.release": lambda *_: False,
+            "siaga112.infile.PATIENCE_SECONDS": 0.01,
+        }.items():
+            stack.enter_context(mock.patch(name, what))
+        home = {"SIAGA112_CONFIG": os.devnull, "SIAGA112_STATE_DIR": str(_home())}
+        stack.enter_context(mock.patch.dict(os.environ, home))
+        yield
+
+
+def program(*words: str, store: MemoryStore | None = None) -> Ended:
+    """Run a command in this process, where it is `harmless`.
+
+    Raises:
+        AssertionError: if it ends in another way than it promises.
+
+    """
+    out, err = io.StringIO(), io.StringIO()
+    _Now.store, Typed.command = store or Store(), ""
+    with (
+        mock.patch.object(sys, "argv", ["siaga112", *words]),
+        mock.patch.object(sys, "stdin", io.StringIO()),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        ended = Ended(cli._run(), out.getvalue(), err.getvalue())
+    assert ended.code in CODES, ended
+    assert "a mistake in siaga112" not in ended.err, ended.err
+    assert "Traceback" not in ended.err, ended.err
+    assert ended.err or not ended.code, "it fails without a word"
+    for text in (ended.err, ended.out.replace("\r\n", "\n")):
+        assert all(line.isprintable() for line in text.split("\n")), text
+    return ended
+
+
+class _File:
+    """A file in memory that can be opened by its name."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.memfd_create("fuzz")
+        self.path = Path(f"/proc/self/fd/{self._descriptor}")
+
+    def holds(self, data: bytes) -> Path:
+        """Put that into it; give its name."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, data, 0)
+        return self.path
+
+
+@cache
+def _file() -> _File:
+    return _File()
+
+
+def words(data: bytes) -> None:
+    """Any words are a command that does its work, or one line."""
+    program(*(os.fsdecode(word) for word in data.split(BETWEEN)))
+
+
+def configured(data: bytes) -> None:
+    """Any file and any environment are settings, which can be told and used, or one error that names them."""
+    text, *variables = data.split(BETWEEN)
+    environ = dict(_variable(one) for one in variables)
+    try:
+        config = settings.load(_file().holds(text), environ)
+    except ConfigurationError:
+        return
+    told, doubts = explain(config)
+    assert all(line.isprintable() for line in [*told.split("\n"), *doubts])
+    config.dialplan()
+    config.policy_rules()
+    config.shift_plan()
+
+
+def _variable(text: bytes) -> tuple[str, str]:
+    name, _, value = os.fsdecode(text).partition("=")
+    return f"{settings.ENV_PREFIX}{name}", value
+
+
+def read_calls(data: bytes) -> None:
+    """Any file is one of past calls, which are told, or one line that says why not."""
+    ended = program("backtest", str(_file().holds(data)), "--calls", "--json")
+    assert not ended.code or ended.err.count("\n") == 1, ended
+
+
+def replayed(data: bytes) -> None:
+    """Any file is a capture, which is run and explained, or one line that says why not."""
+    ended = program("replay", str(_file().holds(data)), "--explain")
+    assert not ended.code or ended.err.startswith("siaga112: "), ended
+
+
+def published(data: bytes) -> None:
+    """Any file is one of published figures, which are checked, or one line that says why not."""
+    ended = program("report", "--check", str(_file().holds(data)), "--format", "json")
+    assert not ended.code or ended.err.count("\n") == 1, ended
