@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.fuzz.contracts import CONTRACTS, Contract, small_limits
-from tests.fuzz.one import MOST_SECONDS
+from tests.fuzz.one import HANGS_SECONDS
 from tests.fuzz.reach import all_lines, lines
 from tests.fuzz.seeds import CORPUS, seeds, words
 
@@ -74,7 +74,9 @@ def _fuzz(runs: int, name: str) -> _Fuzzed:
             "-len_control=0",
             f"-dict={known}",
             "-seed=112",
-            f"-timeout={MOST_SECONDS}",
+            f"-timeout={HANGS_SECONDS}",
+            f"-report_slow_units={HANGS_SECONDS}",
+            f"-artifact_prefix={folder}/broken-",
             "-rss_limit_mb=0",  # what an input takes is looked at there, without what atheris takes
             found,
             begun,
@@ -82,8 +84,8 @@ def _fuzz(runs: int, name: str) -> _Fuzzed:
         seconds = time.monotonic() - started
         done = re.search(rb"Done (\d+) runs", ran.stderr)
         if ran.returncode or not done:
-            for crash in Path.cwd().glob("crash-*"):
-                shutil.move(crash, CORPUS.parent)
+            for broken in Path(folder).glob("broken-*"):
+                shutil.move(broken, CORPUS.parent)
             sys.stderr.buffer.write(ran.stderr[-4_000:])
             raise SystemExit(f"{name}: a promise is broken; the input is in {CORPUS.parent}")
         return _Fuzzed(int(done[1]), seconds, [path.read_bytes() for path in found.iterdir()])

@@ -2,23 +2,28 @@
 
 import resource
 import sys
+import time
 from collections.abc import Callable
 from typing import Final
 
 MOST_SECONDS: Final = 10
-"""Of one input."""
+"""Of the processor's time, for one input."""
+
+HANGS_SECONDS: Final = 300
+"""What takes so long, on a machine however busy, waits for something that does not come."""
 
 MOST_MIB: Final = 140
 """By so much an input may make the memory grow: with the program's own 60 MiB that is 200."""
 
 
 def bounded(check: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Give a check that looks at the memory too."""
+    """Give a check that looks at the memory and the time too."""
 
     def checked(data: bytes) -> None:
-        before = _peak()
+        before, began = _peak(), time.process_time()
         check(data)
         assert _peak() - before < MOST_MIB, f"an input takes {_peak() - before:.0f} MiB"
+        assert time.process_time() - began < MOST_SECONDS, "an input takes too long"
 
     return checked
 
