@@ -98,6 +98,7 @@ def harmless() -> Iterator[None]:
             "siaga112.cli.top._once": _not_here,
             "siaga112.cli.top._live": _nothing,
             "siaga112.doctor.examination.examine": _not_here,
+            "typer.completion.install": _not_here,
             "siaga112.adapters.mode_files.ModeFiles.hold_off": lambda *_: False,
             "siaga112.adapters.mode_files.ModeFiles.release": lambda *_: False,
             "siaga112.infile.PATIENCE_SECONDS": 0.01,
