@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from siaga112.shipped import catalogue as share
+from siaga112.shipped import catalogue
 from tests.waiting import ENDS_SECONDS
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +89,9 @@ def test_the_wheel_carries_every_file_of_a_set_and_nothing_else(wheel: Path) -> 
 
 def test_every_file_is_in_one_set() -> None:
     """No file is forgotten, and none is copied twice."""
-    listed = [path.relative_to(ROOT).as_posix() for name in share.SETS for _, path in share.files(name)]
+    listed = [
+        path.relative_to(ROOT).as_posix() for name in catalogue.SETS for _, path in catalogue.files(name)
+    ]
     assert sorted(listed) == shipped()
 
 
@@ -97,7 +99,7 @@ def test_a_checkout_and_the_wheel_copy_the_same(siaga112: Run, tmp_path: Path) -
     """What lies about in a checkout (sources, caches, an editor's leavings) is copied from neither."""
     litter = [
         ROOT / folder / name
-        for folder in sorted({one.folder for one in share.SETS.values()} - {"docs"})
+        for folder in sorted({one.folder for one in catalogue.SETS.values()} - {"docs"})
         for name in ("litter.conf~", ".litter.conf.swp", "__pycache__/litter.cpython-311.pyc", "litter.new")
     ]
     made = [path for path in litter if not path.parent.exists()]
@@ -105,7 +107,7 @@ def test_a_checkout_and_the_wheel_copy_the_same(siaga112: Run, tmp_path: Path) -
         for path in litter:
             path.parent.mkdir(exist_ok=True)
             path.write_text("")
-        checkout = {(name, str(there)) for name in share.SETS for there, _ in share.files(name)}
+        checkout = {(name, str(there)) for name in catalogue.SETS for there, _ in catalogue.files(name)}
     finally:
         for path in litter:
             path.unlink()
@@ -118,7 +120,7 @@ def test_a_checkout_and_the_wheel_copy_the_same(siaga112: Run, tmp_path: Path) -
 
 def test_grafana_finds_the_dashboards_where_its_provisioning_looks(siaga112: Run, tmp_path: Path) -> None:
     """Copied to /etc/grafana, each provider's path is a folder of nothing but dashboards: all three."""
-    usual = Path(share.SETS["grafana"].place)
+    usual = Path(catalogue.SETS["grafana"].place)
     assert siaga112("files", "grafana", "--to", tmp_path / usual.relative_to("/")).returncode == 0
     etc = tmp_path / usual.relative_to("/")
     (provisioning,) = (etc / "provisioning/dashboards").iterdir()
@@ -173,7 +175,7 @@ def addresses(folder: Path) -> list[str]:
 def test_the_alerts_name_the_runbook_by_its_whole_address(siaga112: Run, tmp_path: Path) -> None:
     """Where `files doc` puts it; else where [metrics] runbook_url says; --runbook-url comes first."""
     assert siaga112("files", "prometheus", "--to", tmp_path / "plain").returncode == 0
-    here = f"file://{share.SETS['doc'].place}/runbook.md"
+    here = f"file://{catalogue.SETS['doc'].place}/runbook.md"
     assert {url.partition("#")[0] for url in addresses(tmp_path / "plain")} == {here}
     (tmp_path / "our.toml").write_text('[metrics]\nrunbook_url = "https://wiki.example/siaga112/runbook"\n')
     ours = ("--config", tmp_path / "our.toml", "files", "prometheus", "--to")

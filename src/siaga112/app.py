@@ -341,10 +341,10 @@ class Daemon:
 
     def _take_over(self, new: Settings) -> None:
         changed, taken = self.settings.differences(new), self.settings.with_reloadable(new)
-        rules = taken.rules()  # before anything is taken over: it may not fail half-way
-        self.settings, self._rules.now = taken, rules
+        rules = taken.rules()  # all that may fail comes before anything is taken over
         if self._watch:
             self._watch.configure(taken)
+        self.settings, self._rules.now = taken, rules
         _log.info("reloaded", changed=[key for key in changed if new.reloadable(key)])
         if later := [key for key in changed if not new.reloadable(key)]:
             _log.warning("reload_needs_restart", keys=later, kept="their old values until then")

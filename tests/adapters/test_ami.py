@@ -439,7 +439,7 @@ async def test_a_peer_that_does_not_answer_pings_is_given_up(
     manager.mute = {"Ping"}
     began = loop.time()
     assert await follower.next() == ["interrupted lost"]
-    assert loop.time() - began < 2 * PING + 0.3
+    assert loop.time() - began < 2 * PING + 5.0  # no timeout of the system's own, which takes minutes
     assert not follower.source.connected
     manager.mute = set()
     assert await follower.next() == ["resumed"]

@@ -21,7 +21,7 @@ from siaga112.doctor.observations import (
     Wanted,
 )
 from siaga112.doctor.walk import Route, entries, leads_to, matches, parse, route
-from siaga112.shipped import catalogue as share
+from siaga112.shipped import catalogue
 
 GUARDED = Route(guarded=True)
 OPEN = Route(guarded=False)
@@ -29,7 +29,7 @@ OPEN = Route(guarded=False)
 
 def test_our_own_dialplan_is_read_as_asterisk_loads_it() -> None:
     """Contexts, extensions, labels and data; comments left out, parentheses in the data kept."""
-    contexts = parse(share.text("asterisk/extensions_siaga112.conf"))
+    contexts = parse(catalogue.text("asterisk/extensions_siaga112.conf"))
     screen = contexts["siaga112-screen"].extensions
     assert list(screen) == ["s", "T"]
     assert str(screen["s"][0]) == "Set(SIAGA_VERDICT=ALLOW)"

@@ -21,6 +21,7 @@ from typing import Final
 
 from siaga112.app import open_desk, open_store
 from siaga112.core.model import DAY
+from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
 from siaga112.settings.schema import Settings, load
 from tests.adapters.manager import Manager
@@ -31,7 +32,7 @@ from tests.printed import without_secrets
 from tests.samples import CALLER, NOW, RULES, answered, entry, prank
 from tests.service.meter import KeptMeter
 from tests.service.test_pipeline import MemoryOutbox
-from tests.waiting import until
+from tests.waiting import until, within
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden"
 NUMBER: Final = "081211111111"
@@ -109,6 +110,11 @@ class Site:
         """Bring about what the command takes back."""
         if command not in {"unblock", "disallow"}:
             return
+        async with within(PATIENCE_SECONDS, f"what {command} takes back"):
+            while not await self._prepared(command):
+                pass  # each try waits for Redis as long as a command does
+
+    async def _prepared(self, command: str) -> bool:
         settings = self.settings()
         store = open_store(settings)
         desk = open_desk(settings, store, "test")
@@ -117,8 +123,11 @@ class Site:
                 await desk.block(CALLER, DAY, "test")
             else:
                 await desk.allow(CALLER, "test")
+        except StoreDownError:  # a busy machine: nothing that is tried here
+            return False
         finally:
             await store.close()
+        return True
 
     def left_behind(self) -> list[str]:
         """Name the processes that still run for the daemon's folder."""

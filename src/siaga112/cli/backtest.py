@@ -71,7 +71,7 @@ def backtest(  # noqa: PLR0917 - one parameter an option
     """
     from siaga112.backtest import show as backtest_show  # noqa: PLC0415
     from siaga112.backtest.simulation import Backtest  # noqa: PLC0415
-    from siaga112.terminal import tables as show  # noqa: PLC0415
+    from siaga112.terminal import tables  # noqa: PLC0415
 
     config = settings()
     candidates = _candidates(config, policy or [], compare, sweep)
@@ -94,7 +94,7 @@ def backtest(  # noqa: PLR0917 - one parameter an option
         for tried in candidates
     ]
     if json:
-        show.as_json(backtest_show.objects(reports, history, results, config.zone, reveal=reveal))
+        tables.as_json(backtest_show.objects(reports, history, results, config.zone, reveal=reveal))
     else:
         backtest_show.page(reports, history, results, config.zone, reveal=reveal, chart=sweep is not None)
 

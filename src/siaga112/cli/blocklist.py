@@ -16,8 +16,7 @@ from siaga112.cli.root import (
 )
 from siaga112.core import durations
 from siaga112.core.model import Block, Caller, CallerRecord, Mode
-from siaga112.terminal import rows
-from siaga112.terminal import tables as show
+from siaga112.terminal import rows, tables
 
 if TYPE_CHECKING:
     from siaga112.cli.decided import Now
@@ -38,7 +37,7 @@ def blocks(
     zone = settings().zone
     if proposed:
         waiting = [rows.proposal(record, zone) for record in at_desk(lambda desk: desk.store.proposed())]
-        show.listing(
+        tables.listing(
             waiting,
             ("caller", "level", "since", "cause", "calls", "reason"),
             "no block is proposed",
@@ -54,12 +53,14 @@ def blocks(
     found, mode = at_desk(act)
     listed = [rows.blocked(record, block, zone) for record, block in found if block]
     columns = ("caller", "level", "since", "until", "allowed", "origin", "by", "calls", "reason")
-    show.listing(listed, columns, "nobody is blocked", json=json)
+    tables.listing(listed, columns, "nobody is blocked", json=json)
     if listed and not json:
         if any(row["allowed"] for row in listed):
-            show.plain("allowed: on the allow list, which comes before the block (siaga112 disallow NUMBER)")
+            tables.plain(
+                "allowed: on the allow list, which comes before the block (siaga112 disallow NUMBER)"
+            )
         if mode is not Mode.ENFORCE:
-            show.plain(f"mode {mode}: calls of all of these still get through")
+            tables.plain(f"mode {mode}: calls of all of these still get through")
 
 
 async def _now(desk: "Desk", caller: Caller) -> "Now":
@@ -104,7 +105,7 @@ def block(  # noqa: PLR0917 - one parameter an option
         added = await desk.block(who, length, reason, shorten=shorten)
         return decided.imposed(await _now(desk, who), added)
 
-    show.plain(at_desk(act, by))
+    tables.plain(at_desk(act, by))
 
 
 @app.command()
@@ -128,7 +129,7 @@ def unblock(
         held = await desk.unblock(who, reason, mistake=mistake)
         return decided.lifted(await _now(desk, who), held)
 
-    show.plain(at_desk(act, by))
+    tables.plain(at_desk(act, by))
 
 
 @app.command()
@@ -145,7 +146,7 @@ def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
         added = await desk.confirm(who, reason)
         return decided.imposed(await _now(desk, who), added)
 
-    show.plain(at_desk(act, by))
+    tables.plain(at_desk(act, by))
 
 
 @app.command()
@@ -164,7 +165,7 @@ def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
         await desk.dismiss(who, reason)
         return decided.dismissed(await _now(desk, who))
 
-    show.plain(at_desk(act, by))
+    tables.plain(at_desk(act, by))
 
 
 @app.command()
@@ -175,7 +176,7 @@ def allowed(json: JsonOption = False) -> None:
     """
     zone = settings().zone
     listed = [rows.allowed(record, zone) for record in at_desk(lambda desk: desk.store.allowed())]
-    show.listing(listed, ("caller", "since", "by", "reason"), "the allow list is empty", json=json)
+    tables.listing(listed, ("caller", "since", "by", "reason"), "the allow list is empty", json=json)
 
 
 @app.command()
@@ -194,7 +195,7 @@ def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
         earlier = await desk.allow(who, reason)
         return decided.allowed(await _now(desk, who), earlier)
 
-    show.plain(at_desk(act, by))
+    tables.plain(at_desk(act, by))
 
 
 @app.command()
@@ -211,4 +212,4 @@ def disallow(caller: NumberArgument, by: ByOption) -> None:
         await desk.disallow(who)
         return decided.disallowed(await _now(desk, who))
 
-    show.plain(at_desk(act, by))
+    tables.plain(at_desk(act, by))

@@ -16,8 +16,7 @@ from siaga112.cli.root import (
     settings,
 )
 from siaga112.errors import SiagaError
-from siaga112.terminal import rows
-from siaga112.terminal import tables as show
+from siaga112.terminal import rows, tables
 
 if TYPE_CHECKING:
     from siaga112.cli.story import Story
@@ -48,10 +47,10 @@ def why(caller: NumberArgument, json: JsonOption = False) -> None:
 
     story = at_desk(act)
     if json:
-        show.as_json([as_row(story, zone)])
+        tables.as_json([as_row(story, zone)])
         return
     for line in tell(story, zone):
-        show.plain(line)
+        tables.plain(line)
 
 
 @app.command()
@@ -72,12 +71,12 @@ def callbacks(
     if done:
         who = number(done)
         count = at_desk(lambda desk: desk.called_back(who, reason), by)
-        show.plain(f"{who} is off the list ({_many(count, 'call')})")
+        tables.plain(f"{who} is off the list ({_many(count, 'call')})")
         return
     zone = settings().zone
     waiting = [rows.missed(record, zone) for record in at_desk(lambda desk: desk.store.missed())]
     columns = ("caller", "since", "last", "times", "longest_wait_seconds")
-    show.listing(waiting, columns, "nobody waits for a call-back", json=json)
+    tables.listing(waiting, columns, "nobody waits for a call-back", json=json)
 
 
 @app.command()
@@ -102,7 +101,7 @@ def subject(caller: NumberArgument, by: ByOption) -> None:
         for entry in held.entries
     ]
     row["audit"] = [rows.deed(deed, zone) for deed in held.deeds]
-    show.as_json(row)
+    tables.as_json(row)
 
 
 @app.command()
@@ -123,7 +122,8 @@ def forget(
 
     who = number(caller)
     if not yes:
-        typer.confirm(f"Erase all that is held on {who}, also a block in force?", abort=True)
+        also = "a block in force, and files in the state directory that were set aside as damaged, whole"
+        typer.confirm(f"Erase all that is held on {who}, also {also}?", abort=True)
     spelled = spelling(who, settings().number_plan())
     held = at_desk(lambda desk: desk.forget(who, reason, spelled), by)
     record = held.record
@@ -136,13 +136,13 @@ def forget(
         *(["the place on the allow list"] if record.allow else []),
         _many(lines, "line", " of the audit trail"),
     ]
-    show.plain(f"erased: {', '.join(erased)}")
-    show.plain(
+    tables.plain(f"erased: {', '.join(erased)}")
+    tables.plain(
         f"kept without the caller: {_many(len(held.entries), 'call')} in the ledger, "
         f"{_many(len(held.deeds) - lines, 'line', ' of the audit trail')} on their marks"
     )
     _forget_in_files(who)
-    show.plain("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
+    tables.plain("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
 
 
 def _forget_in_files(who: "Caller") -> None:
@@ -156,13 +156,15 @@ def _forget_in_files(who: "Caller") -> None:
         raise SiagaError(f"erased, but not in the files of {config.state_dir} ({error}); {again}") from error
     if swept.aside or swept.copies:
         aside = _many(swept.aside, "entr", one="y", more="ies")
-        show.plain(f"erased in {config.state_dir}: {aside} set aside, {_many(swept.copies, 'damaged file')}")
+        tables.plain(
+            f"erased in {config.state_dir}: {aside} set aside, {_many(swept.copies, 'damaged file')}"
+        )
     if swept.rewritten:
-        show.plain("Redis has written its file anew: nothing of the number is in it")
+        tables.plain("Redis has written its file anew: nothing of the number is in it")
     elif config.embedded_redis:
         raise SiagaError("erased, but Redis has not written its file anew: the number is in it; " + again)
     else:
-        show.plain("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")
+        tables.plain("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")
 
 
 def _many(count: int, what: str, of: str = "", one: str = "", more: str = "s") -> str:

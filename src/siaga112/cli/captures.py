@@ -16,8 +16,7 @@ from siaga112.cli.root import JsonOption, app, settings
 from siaga112.core import durations
 from siaga112.errors import SiagaError
 from siaga112.reasons import plainly
-from siaga112.terminal import outfile, rows
-from siaga112.terminal import tables as show
+from siaga112.terminal import outfile, rows, tables
 
 if TYPE_CHECKING:
     from siaga112.captures.capture import Header
@@ -67,7 +66,7 @@ def record(
     logs.silence()
     hide = Pseudonyms(secrets.token_bytes(32)).hide if pseudonyms else None
     written = asyncio.run(_record(config, file, seconds, hide))
-    show.plain(f"{file}: {written} {'message' if written == 1 else 'messages'}")
+    tables.plain(f"{file}: {written} {'message' if written == 1 else 'messages'}")
 
 
 async def _record(
@@ -87,7 +86,7 @@ async def _record(
 
 def tell(line: str) -> None:
     """Tell how far it is; on stderr, for stdout is the result's."""
-    show.plain(line, err=True)
+    tables.plain(line, err=True)
 
 
 class _Tape:
@@ -177,15 +176,15 @@ def replay(
             for entry in entries:
                 explain_entry(entry, config.zone)
         for kind, count in replayed.malformed.items():
-            show.plain(f"{file}: {count} malformed messages ({kind})", err=True)
+            tables.plain(f"{file}: {count} malformed messages ({kind})", err=True)
         found = {(e.finding.call.id, e.finding.outcome.value, e.finding.reason.value) for e in entries}
         wanted = {(e.call, e.outcome, e.reason) for e in header.expected}
         if check and found != wanted:
             failed.append(f"{file}: expected {sorted(wanted)}, got {sorted(found)}")
     if json:
-        show.as_json(listed)
+        tables.as_json(listed)
     elif not explain:
-        show.table(listed, _COLUMNS, "no calls")
+        tables.table(listed, _COLUMNS, "no calls")
     if failed:
         raise SiagaError("; ".join(failed))
 

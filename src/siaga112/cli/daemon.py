@@ -7,7 +7,7 @@ import typer
 
 from siaga112.cli.root import ByOption, app, put_down, settings
 from siaga112.core.model import Mode
-from siaga112.terminal import tables as show
+from siaga112.terminal import tables
 
 
 @app.command()
@@ -46,9 +46,9 @@ def check_config() -> None:
 
     config = settings()
     text, warnings = explain(config)
-    show.plain(*text.splitlines())
+    tables.plain(*text.splitlines())
     for warning in warnings:
-        show.plain(f"warning: {warning}", err=True)
+        tables.plain(f"warning: {warning}", err=True)
 
 
 @app.command()
@@ -79,15 +79,15 @@ def mode(
     from siaga112.cli import switching  # noqa: PLC0415
 
     if to is None:
-        show.plain(switching.shown().value)
+        tables.plain(switching.shown().value)
         return
     if to is Mode.OFF and not reason.strip():
         from siaga112.service.supervisor import OFF_NEEDS_A_REASON  # noqa: PLC0415
 
-        show.plain(f"siaga112: {OFF_NEEDS_A_REASON}", err=True)
+        tables.plain(f"siaga112: {OFF_NEEDS_A_REASON}", err=True)
         raise typer.Exit(2)
     reached = switching.off(reason, by) if to is Mode.OFF else switching.on(to, reason, by)
-    show.plain(f"mode is now {to.value}: {_MEANING[to]}{reached}")
+    tables.plain(f"mode is now {to.value}: {_MEANING[to]}{reached}")
 
 
 _MEANING = {

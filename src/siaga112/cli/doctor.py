@@ -7,7 +7,7 @@ import typer
 
 from siaga112.cli import root
 from siaga112.cli.root import JsonOption, app, settings
-from siaga112.terminal import tables as show
+from siaga112.terminal import tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,16 +46,16 @@ def doctor(json: JsonOption = False) -> None:
         )
     else:
         _print(lines)
-        show.plain(_sum(lines))
+        tables.plain(_sum(lines))
     raise typer.Exit(exit_code(seen, lines))
 
 
 def _print(lines: "Sequence[Line]") -> None:
     for line in lines:
         typer.secho(f"{line.health.value:4}", fg=_COLOURS[line.health.value], nl=False)
-        show.plain(f"  {line.check:20}  {line.found}")
+        tables.plain(f"  {line.check:20}  {line.found}")
         if line.remedy:
-            show.plain(f"{'':28}→ {line.remedy}")
+            tables.plain(f"{'':28}→ {line.remedy}")
 
 
 def _sum(lines: "Sequence[Line]") -> str:

@@ -15,8 +15,7 @@ from siaga112.captures.pseudonym import Pseudonyms
 from siaga112.cli.report import FromOption, OutputOption, ToOption, opened, period
 from siaga112.cli.root import app, at_desk, settings
 from siaga112.errors import SiagaError
-from siaga112.terminal import outfile, rows
-from siaga112.terminal import tables as show
+from siaga112.terminal import outfile, rows, tables
 
 if TYPE_CHECKING:
     from siaga112.service.supervisor import Desk
@@ -96,7 +95,7 @@ def export(
 
     count = at_desk(act)
     if output:
-        show.plain(f"{output}: {count} calls")
+        tables.plain(f"{output}: {count} calls")
 
 
 class _Sink(Protocol):

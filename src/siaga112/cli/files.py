@@ -10,11 +10,11 @@ import typer
 
 from siaga112.cli.root import JsonOption, app, settings
 from siaga112.errors import SiagaError
-from siaga112.shipped import catalogue as share
-from siaga112.terminal import tables as show
+from siaga112.shipped import catalogue
+from siaga112.terminal import tables
 from siaga112.terminal.rows import Row
 
-SetName = StrEnum("SetName", list(share.SETS))  # type: ignore[misc]  # its members are the table's
+SetName = StrEnum("SetName", list(catalogue.SETS))  # type: ignore[misc]  # its members are the table's
 
 _ALERTS = "prometheus"
 
@@ -76,7 +76,7 @@ def files(  # noqa: PLR0917 - one parameter an option
     if not copies:
         raise SiagaError(f'this siaga112 has no files of the set "{chosen}"')
     if diff:
-        show.exactly("".join(one.diff() for one in copies))
+        tables.exactly("".join(one.diff() for one in copies))
         return
     rows: list[Row] = []
     for one in copies:
@@ -118,13 +118,13 @@ def acl(
         raise SiagaError(f"{name!r} is no name of a Redis user")
     password = (url and url.password) or secrets.token_hex(16)
     digest = hashlib.sha256(password.encode()).hexdigest()
-    text = share.text("config/redis-acl.conf")
+    text = catalogue.text("config/redis-acl.conf")
     here = (f"user {name} ", f"#{digest}", f"{{{config.site}}}")
     for theirs, ours in zip(_SHIPPED, here, strict=True):
         text = text.replace(theirs, ours)
-    show.exactly(text)
+    tables.exactly(text)
     if not (url and url.password):
-        show.plain(
+        tables.plain(
             "siaga112: made a password, which is told only here; in [redis]: "
             f'url = "redis://{name}:{password}@127.0.0.1:6379"',
             err=True,

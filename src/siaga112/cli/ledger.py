@@ -10,8 +10,7 @@ from siaga112.core import durations
 from siaga112.core.model import FIRST_INSTANT, SECOND, CallId, Entry, Mark, Outcome
 from siaga112.core.period import instant
 from siaga112.errors import SiagaError
-from siaga112.terminal import rows
-from siaga112.terminal import tables as show
+from siaga112.terminal import rows, tables
 
 if TYPE_CHECKING:
     from siaga112.service.supervisor import Desk
@@ -65,7 +64,7 @@ def calls(  # noqa: PLR0917 - one parameter an option
             explain_entry(entry, zone)
         return
     row = rows.explained if explain else rows.call
-    show.listing([row(entry, zone) for entry in found], _COLUMNS, "no calls", json=json)
+    tables.listing([row(entry, zone) for entry in found], _COLUMNS, "no calls", json=json)
 
 
 def start(text: str, now: int) -> int:
@@ -83,11 +82,13 @@ def start(text: str, now: int) -> int:
 def explain_entry(entry: Entry, zone: ZoneInfo) -> None:
     """Print what was seen of a call, and what of it decided."""
     finding = entry.finding
-    show.plain(f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}")
+    tables.plain(
+        f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}"
+    )
     for seen in finding.call.facts:
         decided = "  ← decided" if seen in finding.deciding else ""
         at = (rows.instant(seen.at, zone) or "")[11:23]
-        show.plain(f"  {at}  {seen.kind:<15} {seen.detail}{decided}")
+        tables.plain(f"  {at}  {seen.kind:<15} {seen.detail}{decided}")
 
 
 @app.command()
@@ -118,7 +119,7 @@ def mark(
         now = Now(await desk.record(caller), mode, desk.clock(), settings().zone) if caller else None
         return marked(entry, before, now, mode, desk.rules)
 
-    show.plain(at_desk(act, by))
+    tables.plain(at_desk(act, by))
 
 
 @app.command()
@@ -134,4 +135,4 @@ def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
         return [rows.deed(deed, zone) for deed in await desk.audit(start(since, now), now + 1)]
 
     columns = ("at", "by", "action", "subject", "detail", "reason")
-    show.listing(at_desk(act), columns, "nobody did anything", json=json)
+    tables.listing(at_desk(act), columns, "nobody did anything", json=json)

@@ -13,8 +13,7 @@ import typer
 from siaga112.cli.root import app, at_desk, settings
 from siaga112.errors import SiagaError
 from siaga112.report.words import Language, Words
-from siaga112.terminal import outfile
-from siaga112.terminal import tables as show
+from siaga112.terminal import outfile, tables
 
 if TYPE_CHECKING:
     from siaga112.core.period import Period
@@ -89,7 +88,7 @@ def _write(made: "Report", format_: Format, lang: Language, top: int, file: Text
     words = Words(lang)
     match format_:
         case Format.TABLE:
-            table.show(made, words, top, show.console(table.WIDTH, file), reveal=reveal)
+            table.show(made, words, top, tables.console(table.WIDTH, file), reveal=reveal)
         case Format.CSV:
             data.write_csv(made, file, top, reveal=reveal)
         case Format.JSON:

@@ -17,7 +17,7 @@ import siaga112
 from siaga112.cli import usage
 from siaga112.core.text import one_line
 from siaga112.errors import SiagaError, UnreachableError, UsageError
-from siaga112.terminal import tables as show
+from siaga112.terminal import tables
 
 if TYPE_CHECKING:
     from siaga112.core.model import Caller
@@ -140,7 +140,7 @@ _chosen = _Chosen()
 
 def _tell_version(wanted: bool) -> None:
     if wanted:
-        show.plain(f"siaga112 {siaga112.__version__}")
+        tables.plain(f"siaga112 {siaga112.__version__}")
         raise typer.Exit
 
 
@@ -208,7 +208,7 @@ def at_desk(act: "Callable[[Desk], Awaitable[_T]]", by: str = "") -> _T:
             return await act(open_desk(config, store, by))
         finally:
             for name, why in store.unreadable.items():
-                show.plain(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)
+                tables.plain(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)
             await store.close()
 
     try:

@@ -8,7 +8,7 @@ from siaga112.core.model import Millis, Mode
 from siaga112.errors import SiagaError, UnreachableError
 from siaga112.reasons import plainly
 from siaga112.service.ports import StoreBrokenError
-from siaga112.terminal import tables as show
+from siaga112.terminal import tables
 
 
 def shown() -> Mode:
@@ -38,7 +38,7 @@ def off(reason: str, by: str) -> str:
             "the daemon here tells them when Redis is back"
         )
     if trouble:
-        show.plain(f"siaga112: {files.off}: {trouble}; so off holds by what Redis says alone", err=True)
+        tables.plain(f"siaga112: {files.off}: {trouble}; so off holds by what Redis says alone", err=True)
     return ""
 
 
@@ -70,7 +70,7 @@ def on(to: Mode, reason: str, by: str) -> str:
                 f"the site is switched to {to.value}, but this machine stays off: {files.off} is there and "
                 f"cannot be removed ({plainly(error)}; run as the daemon's user)"
             ) from error
-        show.plain(
+        tables.plain(
             f"siaga112: {files.off}: cannot be looked at ({plainly(error)}); if it is there, off holds on "
             "this machine",
             err=True,

@@ -83,12 +83,12 @@ async def _once(config: "Settings") -> "Frame":
 
 
 def _print(frame: "Frame", console: "Console", *, json: bool, reveal: bool) -> None:
-    from siaga112.terminal import tables as show  # noqa: PLC0415
+    from siaga112.terminal import tables  # noqa: PLC0415
     from siaga112.top.rows import as_row  # noqa: PLC0415
     from siaga112.top.view import Board  # noqa: PLC0415
 
     if json:
-        show.as_json(as_row(frame, reveal=reveal))
+        tables.as_json(as_row(frame, reveal=reveal))
     else:
         with console.capture() as printed:
             console.print(Board(frame, reveal, paper=True))

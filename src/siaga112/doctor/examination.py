@@ -22,7 +22,7 @@ from siaga112.doctor.observations import (
 )
 from siaga112.doctor.walk import parse
 from siaga112.settings.schema import Settings
-from siaga112.shipped import catalogue as share
+from siaga112.shipped import catalogue
 
 
 async def examine(settings: Settings, config: Path) -> Examined:
@@ -69,7 +69,7 @@ async def _pbx_and_host(
         state_dir=settings.state_dir,
         queue_log=settings.pbx.queue_log,
         data_dir=pbx.inside.data_dir if isinstance(pbx, PbxSeen) and pbx.inside else "",
-        prompts=share.prompts(),
+        prompts=catalogue.prompts(),
     )
     return pbx, machine
 
@@ -110,11 +110,11 @@ def _wanted(settings: Settings, config: Path) -> Wanted:
 def shipped() -> Shipped:
     """Read what our own files say."""
     return Shipped(
-        contexts=parse(share.text("asterisk/extensions_siaga112.conf")),
-        filters=_values(share.text("asterisk/manager.d/siaga112.conf"), "eventfilter = "),
+        contexts=parse(catalogue.text("asterisk/extensions_siaga112.conf")),
+        filters=_values(catalogue.text("asterisk/manager.d/siaga112.conf"), "eventfilter = "),
         keys={
             line.partition("=>")[0].strip(): line.partition("=>")[2].strip()
-            for line in share.text("asterisk/features_siaga112.conf").splitlines()
+            for line in catalogue.text("asterisk/features_siaga112.conf").splitlines()
             if line.startswith("siaga112-")
         },
     )

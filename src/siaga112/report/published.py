@@ -21,8 +21,7 @@ from siaga112.core.period import Period, instant, of_days
 from siaga112.errors import SiagaError
 from siaga112.report import table
 from siaga112.report.words import NONE, Words
-from siaga112.terminal import rows
-from siaga112.terminal import tables as show_
+from siaga112.terminal import rows, tables
 
 OUTCOMES: Final = ("answered", "abandoned", "unserved", "ivr_prank", "blocked", "unknown")
 MOST: Final = 16 * infile.MIB
@@ -139,7 +138,7 @@ def as_json(checked: list[Checked], file: TextIO) -> None:
 
 def show(checked: list[Checked], words: Words, file: TextIO) -> None:
     """Print each period: what was published, what the ledger has, and the difference."""
-    console = show_.console(table.WIDTH, file)
+    console = tables.console(table.WIDTH, file)
     for one in checked:
         claim = one.claim
         shown = table.columns("", words("published"), words("ledger"), words("difference"))

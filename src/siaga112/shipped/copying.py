@@ -10,7 +10,7 @@ from typing import Final
 from siaga112 import infile
 from siaga112.errors import SiagaError
 from siaga112.settings.schema import RUNBOOK_URL
-from siaga112.shipped import catalogue as share
+from siaga112.shipped import catalogue
 from siaga112.terminal import outfile
 
 BESIDE: Final = ".new"
@@ -92,9 +92,9 @@ def plan(chosen: str | None, to: Path | None, runbook_url: str) -> Iterator[Copy
     One set goes right into `to`; all go each into a folder of `to` with the set's name. Without `to`
     each is compared with its usual place. The alerts say that the runbook is at `runbook_url`.
     """
-    for name in [chosen] if chosen else share.SETS:
-        place = Path(share.SETS[name].place) if to is None else to if chosen else to / name
-        for relative, source in share.files(name):
+    for name in [chosen] if chosen else catalogue.SETS:
+        place = Path(catalogue.SETS[name].place) if to is None else to if chosen else to / name
+        for relative, source in catalogue.files(name):
             target = place / relative
             ours = source.read_bytes()
             if name == "prometheus":

@@ -1,4 +1,4 @@
-"""The store in Redis. What is where: `redis_layout`."""
+"""The store in Redis. What is where: `adapters.redis.layout`."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
