@@ -24,6 +24,7 @@ from siaga112.core.policy import PRESETS
 from siaga112.service.recording import Recorder
 from tests.core.table import in_force
 from tests.lab import ports
+from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.printed import without_secrets
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.meter import KeptMeter
@@ -129,7 +130,7 @@ async def live(shell: Shell) -> AsyncIterator[Shell]:
     """Give a shell at a site whose private Redis runs and whose ledger has some calls."""
     embedded = EmbeddedRedis(shell.home / "state")
     await embedded.start()
-    store = RedisStore(connect(url(shell.home / "state")), "lab", 400 * DAY)
+    store = RedisStore(connect(url(shell.home / "state"), ANSWER_SECONDS), "lab", 400 * DAY)
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
     for call in (prank(1, NOW - 3_600_000), answered(2, NOW - 1_800_000), prank(3, NOW - 2 * DAY, None)):
         await recorder.record([entry(call)])
@@ -331,7 +332,7 @@ async def test_an_operator_who_knows_only_the_number_marks_the_last_call(live: S
 async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
     """Listed with its cause; confirmed it holds, dismissed it is gone, and there is none to decide twice."""
     live.write(policy='preset = "serang-2019"\nthreshold = [1, 2]')
-    store = RedisStore(connect(url(live.home / "state")), "lab", 400 * DAY)
+    store = RedisStore(connect(url(live.home / "state"), ANSWER_SECONDS), "lab", 400 * DAY)
     rules = replace(PRESETS["serang-2019"], thresholds=(1, 2))
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=rules), KeptMeter())
     for number, caller in enumerate([CALLER, OTHER] * 3, 10):
@@ -354,7 +355,7 @@ async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
 
 async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
     """Who gave up waiting, how often and how long; --done takes a caller off, with a reason."""
-    store = RedisStore(connect(url(live.home / "state")), "lab", 400 * DAY)
+    store = RedisStore(connect(url(live.home / "state"), ANSWER_SECONDS), "lab", 400 * DAY)
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
     await recorder.record([abandoned(20, NOW, 30)])
     await store.close()

@@ -24,6 +24,7 @@ from siaga112.core.changes import Change
 from siaga112.core.model import DAY, SECOND, Allow, Block, Caller, CallerRecord, Entry, Lift, Missed, Mode
 from siaga112.core.policy import PRESETS, PolicyRules, add_strike
 from siaga112.service.recording import update
+from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.samples import NOW, RULES, answered, block, call_id, entry, prank, strike
 
 pytestmark = pytest.mark.redis
@@ -134,7 +135,7 @@ class Site:
         """Bring a caller into a state, with an answered call and one that nobody has called back."""
 
         async def write() -> None:
-            store = RedisStore(connect(url(self.home / "state")), SITE, 400 * DAY)
+            store = RedisStore(connect(url(self.home / "state"), ANSWER_SECONDS), SITE, 400 * DAY)
             calls = (answered(9_000 + number, NOW - HOUR, caller), prank(8_000 + number, NOW - HOUR, caller))
             await store.write([Change(entry=Entry(entry(call).finding, strike=False)) for call in calls])
             missed = Missed(call_id(7_000 + number), NOW - HOUR, 12 * SECOND)

@@ -11,7 +11,7 @@ import uvloop
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import DAY
-from tests.lab.redis_servers import RedisServer, plain
+from tests.lab.redis_servers import ANSWER_SECONDS, RedisServer, plain
 
 KEEP = 30 * DAY
 IMPATIENCE = 0.5
@@ -46,7 +46,7 @@ def site() -> str:
 @pytest.fixture
 async def redis_store(redis_server: RedisServer, site: str) -> AsyncIterator[RedisStore]:
     """Open the store of that site on the common server."""
-    store = RedisStore(connect(redis_server.url), site, KEEP)
+    store = RedisStore(connect(redis_server.url, ANSWER_SECONDS), site, KEEP)
     yield store
     await store.close()
 

@@ -22,7 +22,7 @@ from siaga112.service.supervisor import Desk, RefusedError
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import IMPATIENCE, KEEP
 from tests.core.table import in_force
-from tests.lab.redis_servers import RedisServer
+from tests.lab.redis_servers import ANSWER_SECONDS, RedisServer
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, block, entry, prank, strike
 from tests.service.meter import KeptMeter
 from tests.waiting import within
@@ -140,7 +140,7 @@ async def test_sites_share_nothing(redis_server: RedisServer, redis_store: Redis
     await change(redis_store, blocked_for_good)
     await redis_store.write([Change(entry=entry(prank(1)))])
     await redis_store.switch(Switch(Mode.OFF))
-    other = RedisStore(connect(redis_server.url), "another", KEEP)
+    other = RedisStore(connect(redis_server.url, ANSWER_SECONDS), "another", KEEP)
     assert await other.standing(CALLER) == NOBODY
     assert await listed(other) == ([], [])
     assert [row async for row in other.entries(NOW, NOW + 1)] == []

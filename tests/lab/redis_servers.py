@@ -31,6 +31,8 @@ LOGIN: Final = "siaga112:change-me"
 MASTER: Final = "siaga"
 SLOTS: Final = 16_384
 STARTED_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 60.0
+"""How long a test's own client waits; the program's 2 s are for calls, not for busy machines."""
 DOWN_MILLIS: Final = 3_000
 """Longer than a busy machine keeps a replica waiting for a processor: one that the sentinels hold for lost
 is no longer waited for when a write is acknowledged, and may be the next master all the same."""

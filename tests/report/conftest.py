@@ -11,7 +11,7 @@ from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import Entry
 from tests import month
-from tests.lab.redis_servers import plain
+from tests.lab.redis_servers import ANSWER_SECONDS, plain
 from tests.test_cli import Shell
 
 SITE = "serang"
@@ -20,7 +20,7 @@ SHIFTS = 'pagi = "07:00"\nsiang = "14:00"\nmalam = "21:00"'
 
 async def fill(url: str, rows: list[Entry]) -> None:
     """Put the month, and the records of who was blocked in it, into a Redis."""
-    store = RedisStore(connect(url), SITE, month.FOREVER)
+    store = RedisStore(connect(url, ANSWER_SECONDS), SITE, month.FOREVER)
     await month.write(store, rows)
     await month.write_records(store, month.records(rows), rows[-1].finding.call.ended)
     await store.close()

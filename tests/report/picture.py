@@ -20,7 +20,7 @@ from siaga112.report.words import Language, Words
 from siaga112.settings.schema import Settings
 from tests import month
 from tests.lab.chromium import tab
-from tests.lab.redis_servers import plain
+from tests.lab.redis_servers import ANSWER_SECONDS, plain
 from tests.report.conftest import SITE, fill
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
@@ -34,7 +34,7 @@ async def _written(url: str) -> str:
         Shift(name, shift.begins)
         for name, shift in zip(("pagi", "siang", "malam"), Settings().shift_plan(), strict=True)
     ]
-    store = RedisStore(connect(url), SITE, month.FOREVER)
+    store = RedisStore(connect(url, ANSWER_SECONDS), SITE, month.FOREVER)
     report = await Reporter(store, SITE, shifts, 10 * SECOND, 0.9).report(asked, asked.end)
     await store.close()
     return page(report, Words(Language.ID), 10, reveal=False)

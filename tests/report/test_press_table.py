@@ -11,6 +11,7 @@ from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.figures import Category
 from siaga112.core.model import Entry
 from tests import month
+from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.month import FEBRUARY, MARCH, SHARES, Share
 from tests.report.conftest import SITE
 from tests.test_cli import Shell
@@ -203,6 +204,6 @@ async def test_the_ledger_is_what_the_store_itself_would_have_written(
 ) -> None:
     """A row reads back as the entry that was made."""
     first = month_rows[0]
-    store = RedisStore(connect(redis_with_month), SITE, month.FOREVER)
+    store = RedisStore(connect(redis_with_month, ANSWER_SECONDS), SITE, month.FOREVER)
     assert await store.entry(first.finding.call.id) == first
     await store.close()

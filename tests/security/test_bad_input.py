@@ -40,6 +40,7 @@ from siaga112.errors import ConfigurationError, SiagaError
 from siaga112.settings.schema import Ami, Settings
 from siaga112.terminal import outfile, rows
 from tests.fuzz.whole import Store, harmless, program
+from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.samples import CALLER, NOW, RULES, block, entry, prank
 from tests.service.memory import MemoryStore
 from tests.test_cli import NOBODY_UID, NUMBER, Shell, live, shell
@@ -139,7 +140,7 @@ def refused(ended: Ended, code: int, says: str) -> None:
 @asynccontextmanager
 async def stored(shell: Shell) -> AsyncIterator[RedisStore]:
     """Open the store of a shell's site."""
-    store = RedisStore(connect(url(shell.home / "state")), "lab", 400 * DAY)
+    store = RedisStore(connect(url(shell.home / "state"), ANSWER_SECONDS), "lab", 400 * DAY)
     yield store
     await store.close()
 
