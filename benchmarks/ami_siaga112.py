@@ -13,7 +13,7 @@ import uvloop
 
 from siaga112 import logs
 from siaga112.adapters.ami import source as ami
-from siaga112.app import now
+from siaga112.app.records import now
 from siaga112.core.ami import events
 
 

@@ -17,7 +17,8 @@ from benchmarks.servers import command, redis, siaga112
 from siaga112 import logs
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
-from siaga112.app import now, open_metrics
+from siaga112.app.pbx import open_metrics
+from siaga112.app.records import now
 from siaga112.captures.replay import Replay
 from siaga112.core.ami import events
 from siaga112.core.codec import dump_entry

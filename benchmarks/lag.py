@@ -18,7 +18,8 @@ from benchmarks.load import quantile
 from siaga112 import logs
 from siaga112.adapters.ami.source import AmiAddress, AmiSource
 from siaga112.adapters.outbox import SqliteOutbox
-from siaga112.app import now, open_metrics
+from siaga112.app.pbx import open_metrics
+from siaga112.app.records import now
 from siaga112.core.ami.events import DialplanStep, Event
 from siaga112.core.model import Call, Mode
 from siaga112.core.rules import InForce

@@ -10,7 +10,8 @@ from typing import Final
 
 import uvloop
 
-from siaga112.app import now, open_metrics
+from siaga112.app.pbx import open_metrics
+from siaga112.app.records import now
 from siaga112.core.agi import Conversation, Request, commands
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import Mode

@@ -6,7 +6,7 @@ from typing import Final
 
 from benchmarks.load import BLOCKED
 from benchmarks.servers import command
-from siaga112.app import now
+from siaga112.app.records import now
 from siaga112.core.codec import dump_record, dump_standing
 from siaga112.core.model import DAY, Caller, CallerRecord, CallId, Outcome, Strike
 from siaga112.core.policy import PRESETS, add_strike, standing

@@ -1,11 +1,11 @@
 """Write docs/commands.md: what every command says of itself (`python -m tests.commands`)."""
 
-import re
 from typing import Final
 
 from typer.testing import CliRunner
 
-from siaga112.cli.root import app
+from siaga112.cli.commands import COMMANDS
+from siaga112.cli.program import app
 
 WIDTH: Final = 100
 HEAD: Final = """\
@@ -26,7 +26,7 @@ def said(*arguments: str) -> str:
 
 def names() -> list[str]:
     """Name the commands, in the order in which the program lists them."""
-    return re.findall(r"^  ([a-z-]+)\b", said().partition("Commands:\n")[2], re.MULTILINE)
+    return list(COMMANDS)
 
 
 def page() -> str:

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from siaga112.adapters import supervision
-from siaga112.app import Daemon
+from siaga112.app.daemon import Daemon
 from siaga112.settings.schema import Settings
 
 

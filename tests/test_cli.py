@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import EmbeddedRedis, url
+from siaga112.adapters.redis.embedded import url
+from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import DAY
 from siaga112.core.policy import PRESETS
@@ -39,9 +40,10 @@ NOBODY_UID = 65_534
 PATIENCE = 60.0
 
 AS_USER = """
-import os, sys
-import siaga112.app, siaga112.cli.root, siaga112.cli.story
-from siaga112.cli import main
+import importlib, os, sys
+from siaga112.cli import commands, main
+for command in commands.COMMANDS.values():
+    importlib.import_module(f"siaga112.cli.{command.module}")
 from siaga112.core.caller_id import canonical
 canonical("081211111111")
 os.setgid(int(sys.argv[1]))
@@ -484,7 +486,7 @@ async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> Non
         ("agi", "prot = 4573", 'unknown key "agi.prot", did you mean "port"?'),
         ("redis", 'url = "localhost"', 'write "embedded", or redis://'),
         ("agi", "port =", "not valid TOML"),
-        ("pbx", 'region = "Indonesia"', 'no such region: "Indonesia", did you mean "ID"?'),
+        ("pbx", 'region = "Indonesia"', 'no such region: "Indonesia" (a code of ISO 3166, like "ID")'),
         ("policy", 'never_block = ["0812-0811"]', "policy.never_block.0: not a range"),
     ],
 )

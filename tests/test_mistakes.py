@@ -16,8 +16,8 @@ import pytest
 import typer
 
 from siaga112 import cli
-from siaga112.cli import usage
-from siaga112.cli.root import app
+from siaga112.cli import commands, usage
+from siaga112.cli.program import app
 from siaga112.reasons import plainly
 from tests.adapters.manager import Manager
 from tests.interrupts.trying import COMMANDS, GOLDEN
@@ -27,7 +27,7 @@ from tests.test_cli import Shell, shell
 __all__ = ["shell"]
 
 PROGRAM: Any = typer.main.get_command(app)
-NAMES = list(PROGRAM.commands)
+NAMES = list(commands.COMMANDS)
 OFFLINE = {"acl", "run", "check-config", "backtest", "replay", "record", "files", "doctor", "top"}
 """What asks no Redis, or tells of it in lines of its own."""
 LIBRARIES = ("Errno", "Error", "Exception", "redis.", "Connect call", "Connection closed", "0x", "Traceback")
@@ -66,9 +66,14 @@ def given(param: Any) -> list[str]:
     return [param.opts[0], value] if param.param_type_name == "option" else [value]
 
 
+def params_of(name: str) -> list[Any]:
+    """Give a command's arguments and options."""
+    return list(PROGRAM.get_command(None, name).params)
+
+
 def needed(name: str) -> list[str]:
     """Give the words that a command cannot do without."""
-    return [word for param in PROGRAM.commands[name].params if param.required for word in given(param)]
+    return [word for param in params_of(name) if param.required for word in given(param)]
 
 
 # ── wrong use ────────────────────────────────────────────────────────────────────────────────────
@@ -88,13 +93,13 @@ def test_an_unknown_option_is_one_line_with_those_that_there_are(say: Said, name
     [
         (name, position)
         for name in NAMES
-        for position, param in enumerate(PROGRAM.commands[name].params)
+        for position, param in enumerate(params_of(name))
         if usage._choices(param)
     ],
 )
 def test_a_wrong_choice_is_one_line_with_the_choices(say: Said, name: str, position: int) -> None:
     """Wherever only some words will do, the line has all of them, and the nearest."""
-    params = PROGRAM.commands[name].params
+    params = params_of(name)
     wrong = params[position]
     choices = usage._choices(wrong)
     words = [
@@ -116,11 +121,11 @@ def test_what_is_missing_is_one_line_with_an_example(say: Said, name: str) -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_a_word_too_many_is_one_line(say: Said, name: str) -> None:
     """What a command has no place for is named, with where its help is."""
-    if any(param.nargs == -1 for param in PROGRAM.commands[name].params):
+    if any(param.nargs == -1 for param in params_of(name)):
         pytest.skip("takes as many words as one likes")
     places = [
         word
-        for param in PROGRAM.commands[name].params
+        for param in params_of(name)
         if param.param_type_name == "argument" or param.required
         for word in given(param)
     ]
@@ -131,7 +136,7 @@ def test_a_word_too_many_is_one_line(say: Said, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_option_without_its_value_is_one_line(say: Said, name: str) -> None:
     """An option at the end that wants a value says so."""
-    for param in PROGRAM.commands[name].params:
+    for param in params_of(name):
         if param.param_type_name == "option" and not getattr(param, "is_flag", False):
             line = one_line(say(name, param.opts[0]), 2)
             assert line.startswith(f"siaga112: {name}: option '{param.opts[0]}' requires ")

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from siaga112.cli import story
 from siaga112.core.model import (
     SECOND,
     Allow,
@@ -26,7 +25,7 @@ from siaga112.core.model import (
     Verdict,
 )
 from siaga112.service.supervisor import Held
-from siaga112.terminal import rows
+from siaga112.terminal import rows, story
 from tests import commands
 from tests.samples import CALLER, NOW, RULES, block, call_id, entry, prank, strike
 

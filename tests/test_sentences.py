@@ -16,14 +16,15 @@ from typing import Any, Final
 import pytest
 
 from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import EmbeddedRedis, url
+from siaga112.adapters.redis.embedded import url
+from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.cli import main
 from siaga112.core import decisions
 from siaga112.core.changes import Change
 from siaga112.core.model import DAY, SECOND, Allow, Block, Caller, CallerRecord, Entry, Lift, Missed, Mode
 from siaga112.core.policy import PRESETS, PolicyRules, add_strike
-from siaga112.service.recording import update
+from siaga112.service.updating import update
 from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.samples import NOW, RULES, answered, block, call_id, entry, prank, strike
 

@@ -11,7 +11,8 @@ from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import Level, Mode, Treatment
 from siaga112.core.policy import PRESETS
 from siaga112.errors import ConfigurationError
-from siaga112.settings.schema import Policy, Settings, load
+from siaga112.settings.loading import load
+from siaga112.settings.schema import Policy, Settings
 
 EXAMPLE = Path(__file__).parents[1] / "config" / "siaga112.toml"
 TREATMENTS = "Input should be 'reject', 'announce', 'challenge' or 'deprioritise'"
@@ -78,13 +79,13 @@ def test_no_file_at_the_usual_place_means_the_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a file that somebody named must exist."""
-    monkeypatch.setattr("siaga112.settings.schema.DEFAULT_PATH", tmp_path / "siaga112.toml")
+    monkeypatch.setattr("siaga112.settings.loading.DEFAULT_PATH", tmp_path / "siaga112.toml")
     assert load(None, {}) == Settings()
 
 
 def test_the_usual_place_is_read_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a name, the file at the usual place holds."""
-    monkeypatch.setattr("siaga112.settings.schema.DEFAULT_PATH", written(tmp_path, 'mode = "enforce"'))
+    monkeypatch.setattr("siaga112.settings.loading.DEFAULT_PATH", written(tmp_path, 'mode = "enforce"'))
     assert load(None, {}).mode is Mode.ENFORCE
 
 
@@ -125,16 +126,6 @@ def test_the_number_plan_is_made_from_three_sections(tmp_path: Path) -> None:
     config = load(written(tmp_path, text), {})
     assert config.number_plan() == NumberPlan("MY", "3", ("1300*",), b"sixteen letters!")
     assert config.dialplan().numbers == config.number_plan()
-
-
-@pytest.mark.parametrize(
-    ("written_as", "nearest"),
-    [("UK", "GB"), ("Indonesia", "ID"), ("Jerman", "DE"), ("singapore", "SG"), ("USA", "US")],
-)
-def test_an_unknown_region_names_the_nearest(tmp_path: Path, written_as: str, nearest: str) -> None:
-    """Who writes a country's name, or an everyday abbreviation, is told its code."""
-    line = refused(written(tmp_path, f'[pbx]\nregion = "{written_as}"'))
-    assert line.endswith(f'pbx.region: no such region: "{written_as}", did you mean "{nearest}"?')
 
 
 # ── the environment ──────────────────────────────────────────────────────────────────────────────

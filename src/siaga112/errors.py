@@ -7,6 +7,8 @@ class SiagaError(Exception):
     """One line that says what, where and the remedy. The command line prints it without a traceback."""
 
     exit_code: ClassVar[int] = 1
+    remedy: ClassVar[str] = ""
+    """What to look at, where every error of the kind has the same remedy."""
 
 
 class UsageError(SiagaError):

@@ -10,7 +10,7 @@ from siaga112.core.mode import Switch
 from siaga112.core.model import Caller, CallerRecord, Deed, Mode, Strike
 from siaga112.core.policy import add_strike
 from siaga112.service.ports import Place, Store
-from siaga112.service.recording import update
+from siaga112.service.updating import update
 from tests.samples import CALLER, NOW, RULES, SNAPSHOT, block, entry, prank
 
 

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from siaga112.adapters.redis import embedded as redis_embedded
 from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import EmbeddedRedis, require_running, socket_path, url
+from siaga112.adapters.redis.embedded import require_running, socket_path, url
+from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.errors import SiagaError, UnreachableError
 from tests.waiting import ended, until
 

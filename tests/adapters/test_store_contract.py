@@ -9,7 +9,7 @@ import pytest
 
 from siaga112.adapters.redis import embedded as redis_embedded
 from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import EmbeddedRedis
+from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling

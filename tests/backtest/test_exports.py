@@ -21,7 +21,7 @@ from siaga112.backtest.columns import Clock
 from siaga112.backtest.history import History
 from siaga112.backtest.reading import FileReport, Site
 from siaga112.backtest.store import PastStore
-from siaga112.cli.root import app
+from siaga112.cli.program import app
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import PolicyRules
 from siaga112.core.rules import Dialplan

@@ -28,14 +28,13 @@ from siaga112.core.model import (
     Treatment,
 )
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.policy import COUNTABLE, PRESETS, PolicyRules
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.recording import Recorder
-from siaga112.settings.schema import COUNTABLE
 from tests.core.streams import CAPTURES, read
 from tests.core.table import DIALPLAN, events, in_force
 from tests.service.memory import MemoryStore

@@ -256,7 +256,7 @@ CONTRACTS: Final = {
     "queue_logs": Contract(queue_logs, "siaga112.core.queue_log"),
     "stored": Contract(stored, "siaga112.core.codec"),
     "words": Contract(whole.words, "siaga112.cli.usage"),
-    "configured": Contract(whole.configured, "siaga112.settings.schema"),
+    "configured": Contract(whole.configured, "siaga112.settings.loading"),
     "calls": Contract(whole.read_calls, "siaga112.backtest.reading"),
     "replayed": Contract(whole.replayed, "siaga112.backtest.text"),
     "published": Contract(whole.published, "siaga112.report.published"),

@@ -18,12 +18,11 @@ from unittest import mock
 import typer
 
 from siaga112 import cli
-from siaga112.cli.root import app
-from siaga112.cli.usage import Typed
+from siaga112.cli.program import app
 from siaga112.core.changes import Change, replacement
 from siaga112.core.model import CallerRecord
 from siaga112.errors import ConfigurationError, SiagaError
-from siaga112.settings import schema as settings
+from siaga112.settings import loading
 from siaga112.settings.explained import explain
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank
 from tests.service.memory import MemoryStore
@@ -85,19 +84,19 @@ def harmless() -> Iterator[None]:
     """Let commands neither write a file, nor connect, nor wait; and put the command line together once."""
     with ExitStack() as stack:
         for name, what in {
-            "siaga112.cli.root.app": partial(typer.main.get_command(app).main, windows_expand_args=False),
-            "siaga112.app.open_store": lambda _: _Now.store,
-            "siaga112.adapters.redis.embedded.require_running": lambda _: None,
+            "siaga112.cli.app": partial(typer.main.get_command(app).main, windows_expand_args=False),
+            "siaga112.cli.site.open_store": lambda _: _Now.store,
+            "siaga112.cli.site.require_running": lambda _: None,
             "siaga112.terminal.outfile.replacing": _nowhere,
             "siaga112.shipped.copying.Copy.write": lambda _: None,
             "siaga112.cli.captures._record": _nothing,
-            "siaga112.app.Daemon.run": _nothing,
+            "siaga112.app.daemon.Daemon.run": _nothing,
             "siaga112.logs.configure": lambda: None,
             "siaga112.logs.silence": lambda: None,
             "resource.setrlimit": lambda *_: None,
-            "siaga112.cli.top._once": _not_here,
-            "siaga112.cli.top._live": _nothing,
-            "siaga112.doctor.examination.examine": _not_here,
+            "siaga112.top.live.once": _not_here,
+            "siaga112.top.live.watch": _nothing,
+            "siaga112.cli.doctor.examine": _not_here,
             "typer.completion.install": _not_here,
             "siaga112.adapters.mode_files.ModeFiles.hold_off": lambda *_: False,
             "siaga112.adapters.mode_files.ModeFiles.release": lambda *_: False,
@@ -117,7 +116,7 @@ def program(*words: str, store: MemoryStore | None = None) -> Ended:
 
     """
     out, err = io.StringIO(), io.StringIO()
-    _Now.store, Typed.command = store or Store(), ""
+    _Now.store = store or Store()
     with (
         mock.patch.object(sys, "argv", ["siaga112", *words]),
         mock.patch.object(sys, "stdin", io.StringIO()),
@@ -163,7 +162,7 @@ def configured(data: bytes) -> None:
     text, *variables = data.split(BETWEEN)
     environ = dict(_variable(one) for one in variables)
     try:
-        config = settings.load(_file().holds(text), environ)
+        config = loading.load(_file().holds(text), environ)
     except ConfigurationError:
         return
     told, doubts = explain(config)
@@ -175,7 +174,7 @@ def configured(data: bytes) -> None:
 
 def _variable(text: bytes) -> tuple[str, str]:
     name, _, value = os.fsdecode(text).partition("=")
-    return f"{settings.ENV_PREFIX}{name}", value
+    return f"{loading.ENV_PREFIX}{name}", value
 
 
 def read_calls(data: bytes) -> None:

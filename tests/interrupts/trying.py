@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from siaga112.app import open_desk, open_store
+from siaga112.app.records import open_desk, open_store
 from siaga112.core.model import DAY
 from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
-from siaga112.settings.schema import Settings, load
+from siaga112.settings.loading import load
+from siaga112.settings.schema import Settings
 from tests.adapters.manager import Manager
 from tests.core.table import in_force
 from tests.lab import ports

@@ -26,10 +26,11 @@ import pytest
 import siaga112
 from siaga112 import cli
 from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import EmbeddedRedis, url
+from siaga112.adapters.redis.embedded import url
+from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.redis.url import masked
-from siaga112.app import ami_address
+from siaga112.app.pbx import ami_address
 from siaga112.core import changes as books
 from siaga112.core import durations
 from siaga112.core.changes import Change
@@ -427,14 +428,14 @@ def test_a_reason_is_one_line_of_a_sensible_length() -> None:
 
 
 def test_no_command_prints_but_by_the_one_place() -> None:
-    """Only tables print, which clean what they print; `top` draws, with fields that it cleans itself."""
+    """One module prints, and cleans it; the version needs none, `top` cleans the fields that it draws."""
     found = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if called in {"print", "typer.echo", "sys.stdout.write", "click.echo"}:
                 found.add(str(path.relative_to(SOURCE)))
-    assert found == {"terminal/tables.py", "cli/top.py"}
+    assert found == {"terminal/printing.py", "cli/program.py", "cli/top.py"}
 
 
 @pytest.mark.parametrize(
@@ -463,7 +464,7 @@ def test_no_cell_is_a_formula(text: str, cell: str) -> None:
 def test_every_csv_goes_through_the_guard() -> None:
     """Wherever a CSV file is written, `rows.cell` is asked for each value."""
     writing = [path for path in SOURCE.rglob("*.py") if "csv.DictWriter(" in path.read_text("utf-8")]
-    assert {path.name for path in writing} == {"export.py", "data.py"}
+    assert {path.name for path in writing} == {"sheets.py", "data.py"}
     for path in writing:
         assert "rows.cell(" in path.read_text("utf-8")
         assert path.read_text("utf-8").count(".writerow") == 1
@@ -530,7 +531,7 @@ def test_what_nobody_foresaw_is_one_line_with_the_details_in_a_file(
     def fails(_: Path | None) -> None:
         raise RuntimeError("\x1b[2J first\nsecond")
 
-    monkeypatch.setattr("siaga112.settings.schema.load", fails)
+    monkeypatch.setattr("siaga112.cli.configuration.load", fails)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["siaga112", "check-config"])
     assert cli._run() == 1
@@ -568,7 +569,7 @@ async def test_a_redis_that_another_daemon_keeps_is_named(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who starts a second daemon while the first one's Redis hangs is told which process has it."""
-    monkeypatch.setattr("siaga112.adapters.redis.embedded.START_SECONDS", 0.2)
+    monkeypatch.setattr("siaga112.adapters.redis.server.START_SECONDS", 0.2)
     home = shell.home / "state" / "redis"
     home.mkdir(parents=True)
     with (home / "redis.lock").open("wb") as lock:

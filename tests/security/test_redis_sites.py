@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from typer.testing import CliRunner, Result
 
 from siaga112.adapters.redis.connect import connect
-from siaga112.cli.root import app
+from siaga112.cli.program import app
 from siaga112.doctor.looking.redis import examine
 from siaga112.doctor.observations import RedisSeen
 from tests.adapters.changes import blocked_for_good, change, every_answer

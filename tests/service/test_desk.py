@@ -29,9 +29,10 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import PRESETS, PolicyRules, strike_for
-from siaga112.service.recording import Recorder, update
+from siaga112.service.recording import Recorder
 from siaga112.service.retention import Keeper
 from siaga112.service.supervisor import Desk, RefusedError
+from siaga112.service.updating import update
 from tests.core.table import in_force
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.memory import MemoryStore

@@ -34,7 +34,8 @@ from siaga112.service import recording
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
-from siaga112.service.recording import Recorder, update
+from siaga112.service.recording import Recorder
+from siaga112.service.updating import update
 from tests.core.table import DIALPLAN, events, in_force
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.memory import MemoryModes, MemoryStore

@@ -9,7 +9,7 @@ from siaga112.backtest.reading import FileReport
 from siaga112.backtest.simulation import Affected, Result
 from siaga112.core.caller_id import masked
 from siaga112.core.model import SECOND, Caller, Level, Outcome
-from siaga112.terminal import rows, tables
+from siaga112.terminal import printing, rows, tables
 from siaga112.terminal.rows import Row
 
 TOP: Final = 10
@@ -68,17 +68,17 @@ def calls(history: History, zone: ZoneInfo, outcome: Outcome | None, *, reveal: 
         if outcome is None or past.finding.outcome is outcome
     )
     if json:
-        tables.as_json_list(found)
+        printing.as_json_list(found)
         return
     # A line each as it comes: a table that fits its columns would hold them all.
     empty = True
     for row in found:
         if empty:
-            tables.plain(_LINE.format(*_CALL).rstrip())
+            printing.plain(_LINE.format(*_CALL).rstrip())
             empty = False
-        tables.plain(_LINE.format(*(_cell(row[key]) for key in _CALL)).rstrip())
+        printing.plain(_LINE.format(*(_cell(row[key]) for key in _CALL)).rstrip())
     if empty:
-        tables.plain("no calls")
+        printing.plain("no calls")
 
 
 _CALL: Final = ("call", "started", "caller", "outcome", "reason", "file", "lines", "because")
@@ -202,26 +202,26 @@ def _sources(reports: Sequence[FileReport]) -> None:
     for report in reports:
         others = f", {report.others:,} others" if report.others else ""
         bad = f", {report.bad:,} bad" if report.bad else ""
-        tables.plain(
+        printing.plain(
             f"{report.name}: {report.source}, {report.rows:,} rows{bad}, {report.calls:,} calls{others}"
         )
         for row in report.shown:
-            tables.plain(f"  line {row.line}: {row.why}")
+            printing.plain(f"  line {row.line}: {row.why}")
         if report.bad > len(report.shown):
-            tables.plain(f"  and {report.bad - len(report.shown):,} more")
+            printing.plain(f"  and {report.bad - len(report.shown):,} more")
         for note in report.notes:
-            tables.plain(f"  {note}")
+            printing.plain(f"  {note}")
 
 
 def _calls(history: History) -> None:
     outcomes, unproven = history.outcomes(), history.unproven()
     told = ", ".join(f"{outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcomes[outcome])
-    tables.plain("", f"{outcomes.total():,} calls: {told}")
+    printing.plain("", f"{outcomes.total():,} calls: {told}")
     for why, count in unproven.most_common():
-        tables.plain(f"  {count:,} unknown: {why}")
+        printing.plain(f"  {count:,} unknown: {why}")
     nobody = history.nobody()
     if nobody:
-        tables.plain(f"  {nobody:,} from nobody who could be blocked (hidden, service, not valid)")
+        printing.plain(f"  {nobody:,} from nobody who could be blocked (hidden, service, not valid)")
 
 
 def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
@@ -233,18 +233,18 @@ def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
             continue
         shown = [_hours(value) if key == "operator_seconds_saved" else f"{value:,}" for value in values]
         table.append({"": said, **{result.policy: text for result, text in zip(results, shown, strict=True)}})
-    tables.plain("")
+    printing.plain("")
     tables.table(table, ("", *(result.policy for result in results)), "")
     for result in results:
         if result.policy != result.rules.title:
-            tables.plain(_titled(result))
+            printing.plain(_titled(result))
     if not marks:
-        tables.plain(
+        printing.plain(
             "No call in these files has an operator's mark: which of the price were genuine is not told."
         )
     untimed = max(result.untimed for result in results)
     if untimed:
-        tables.plain(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")
+        printing.plain(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")
 
 
 def _titled(result: Result) -> str:
@@ -260,16 +260,16 @@ def _hours(seconds: object) -> str:
 
 
 def _one(result: Result, zone: ZoneInfo, *, reveal: bool) -> None:
-    tables.plain("", f"{result.policy}: the numbers most affected")
+    printing.plain("", f"{result.policy}: the numbers most affected")
     columns = ("caller", "strikes", "temporary_blocks", "permanent", "proposed", "rejected", "price")
     affected = [_affected(caller, reveal=reveal) for caller in result.most_affected(TOP)]
     tables.table(affected, columns, "nobody would have been blocked")
     if result.price:
         first = result.price[:TOP]
-        tables.plain("", f"{result.policy}: the price, {len(first)} of {len(result.price):,} calls")
+        printing.plain("", f"{result.policy}: the price, {len(first)} of {len(result.price):,} calls")
         priced = [_priced(past, zone, reveal=reveal) for past in first]
         tables.table(priced, ("call", "started", "caller", "talk_seconds", "mark"), "")
-    tables.plain("", f"{result.policy}: day by day")
+    printing.plain("", f"{result.policy}: day by day")
     days = [_day(date, result) for date in sorted(result.days)]
     tables.table(
         days, ("date", "calls", "rejected", "temporary", "permanent", "proposed", "price"), "no days"
@@ -277,18 +277,18 @@ def _one(result: Result, zone: ZoneInfo, *, reveal: bool) -> None:
 
 
 def _sweep(results: Sequence[Result]) -> None:
-    tables.plain("")
+    printing.plain("")
     keys = ("blocked_temporarily", "blocked_permanently", "proposed", "rejected", "price")
     table: list[Row] = [{"policy": result.policy, **_figures(result)} for result in results]
     tables.table(table, ("policy", *keys), "")
     for key, said in (("rejected", "calls rejected"), ("price", "price: answered calls rejected")):
-        tables.plain("", f"{said}")
+        printing.plain("", f"{said}")
         values = [(result.policy, _count(_figures(result)[key])) for result in results]
         most = max((value for _, value in values), default=0) or 1
         width = max(len(name) for name, _ in values)
         for name, value in values:
             bar = "█" * round(BAR * value / most) or ("▏" if value else "")
-            tables.plain(f"{name:<{width}}  {bar} {value:,}")
+            printing.plain(f"{name:<{width}}  {bar} {value:,}")
 
 
 def _count(value: object) -> int:

@@ -1,14 +1,19 @@
-"""The command line. One module per subject; heavy imports wait until a command needs them."""
+"""The command line: a module per subject, loaded when a command of it is used (`commands`)."""
 
 import contextlib
 import io
 import os
 import sys
+import tempfile
 import traceback
 from typing import NoReturn
 
+import typer
+
 import siaga112
 from siaga112 import interrupts
+from siaga112.cli import usage
+from siaga112.cli.program import app
 from siaga112.core.text import printable
 from siaga112.errors import SiagaError
 from siaga112.reasons import plainly
@@ -27,56 +32,36 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        from siaga112.cli.root import app  # noqa: PLC0415 - keeps `import siaga112.cli` cheap
-
         code = app(prog_name="siaga112", standalone_mode=False)
     except SystemExit as ended:  # a shell asked for completions
         return ended.code if isinstance(ended.code, int) else 0
     except SiagaError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail("; ".join(filter(None, (str(error), error.remedy))), error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last place where it can be told in one line
         return _foreseen(error)
     return code if isinstance(code, int) else 0
 
 
 def _foreseen(error: Exception) -> int:
-    """Tell what the service, the system and the reading of the command line foresee to go wrong."""
-    import typer  # noqa: PLC0415 - loaded by now
-
-    from siaga112.cli import usage  # noqa: PLC0415
-    from siaga112.service.ports import StoreBrokenError, StoreDownError  # noqa: PLC0415
-    from siaga112.service.supervisor import RefusedError  # noqa: PLC0415
-
-    line, code = "", 1
+    """Tell what the system and the reading of the command line foresee to go wrong."""
     match error:
         case _ if usage.asks_for_help(error):
             return _fail(usage.all_help(error), 2, head="")
         case _ if usage.is_one(error):
-            line, code = usage.told(error), 2
+            return _fail(usage.told(error), 2)
         case typer.Abort():
-            line = "nothing was done"
-        case RefusedError():
-            line = str(error)
-        case StoreDownError():
-            line, code = f"{error}; is it running, and [redis] url right?", 4
-        case StoreBrokenError():
-            line = (
-                f"{error}; is [redis] url the one that siaga112 uses, and may its user read and write there?"
-            )
+            return _fail("nothing was done", 1)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            line = f"{where}{plainly(error) or error}"
+            return _fail(f"{where}{plainly(error) or error}", 1)
         case _:
-            line = _unforeseen(error)
-    return _fail(line, code)
+            return _fail(_unforeseen(error), 1)
 
 
 def _unforeseen(error: Exception) -> str:
     """Tell of a mistake of ours, and where the details are: in a file for this user alone."""
     if sys.flags.dev_mode:
         raise error
-    import tempfile  # noqa: PLC0415 - slow to import
-
     last = traceback.extract_tb(error.__traceback__)[-1]
     what = f"{type(error).__name__} in {os.path.basename(last.filename)}, line {last.lineno}"  # noqa: PTH119
     details = "what `python -X dev -m siaga112 …` prints"

@@ -1,29 +1,17 @@
 """`blocks`, `block`, `unblock`, `confirm`, `dismiss`, `allowed`, `allow`, `disallow`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from siaga112.cli.root import (
-    ByOption,
-    JsonOption,
-    NumberArgument,
-    ReasonOption,
-    app,
-    at_desk,
-    number,
-    settings,
-)
-from siaga112.core import durations
+from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, span
+from siaga112.cli.site import at_desk, number, settings
 from siaga112.core.model import Block, Caller, CallerRecord, Mode
-from siaga112.terminal import rows, tables
-
-if TYPE_CHECKING:
-    from siaga112.cli.decided import Now
-    from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Desk
+from siaga112.terminal import decided, printing, rows, tables
+from siaga112.terminal.decided import Now
 
 
-@app.command()
 def blocks(
     proposed: Annotated[
         bool, typer.Option("--proposed", help="Those that wait for a supervisor: confirm or dismiss.")
@@ -45,7 +33,7 @@ def blocks(
         )
         return
 
-    async def act(desk: "Desk") -> tuple[list[tuple[CallerRecord, Block | None]], Mode]:
+    async def act(desk: Desk) -> tuple[list[tuple[CallerRecord, Block | None]], Mode]:
         now = desk.clock()
         listed = [(record, record.block_at(now)) for record in await desk.store.blocked(now)]
         return listed, await desk.mode()
@@ -56,26 +44,23 @@ def blocks(
     tables.listing(listed, columns, "nobody is blocked", json=json)
     if listed and not json:
         if any(row["allowed"] for row in listed):
-            tables.plain(
+            printing.plain(
                 "allowed: on the allow list, which comes before the block (siaga112 disallow NUMBER)"
             )
         if mode is not Mode.ENFORCE:
-            tables.plain(f"mode {mode}: calls of all of these still get through")
+            printing.plain(f"mode {mode}: calls of all of these still get through")
 
 
-async def _now(desk: "Desk", caller: Caller) -> "Now":
+async def _now(desk: Desk, caller: Caller) -> Now:
     """Read what is in force after a decision: what a command says of it is what is so, not what was asked."""
-    from siaga112.cli.decided import Now  # noqa: PLC0415
-
     return Now(await desk.record(caller), await desk.mode(), desk.clock(), settings().zone)
 
 
-@app.command()
 def block(  # noqa: PLR0917 - one parameter an option
     caller: NumberArgument,
     reason: ReasonOption,
     by: ByOption,
-    span: Annotated[
+    for_: Annotated[
         str | None, typer.Option("--for", help='How long, like "24h".', metavar="DURATION")
     ] = None,
     permanent: Annotated[bool, typer.Option("--permanent", help="Until further notice.")] = False,
@@ -89,26 +74,20 @@ def block(  # noqa: PLR0917 - one parameter an option
 
     Example: siaga112 block 081234567890 --for 24h --reason "threats, report 17/2026"
     """
-    from siaga112.cli import decided  # noqa: PLC0415
-
-    if (span is None) is not permanent:
+    if (for_ is None) is not permanent:
         raise typer.BadParameter("say how long: either --for DURATION or --permanent")
     if shorten and permanent:
         raise typer.BadParameter("--shorten needs --for DURATION: a permanent block shortens nothing")
     who = number(caller)
-    try:
-        length = None if span is None else durations.parse(span)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--for") from error
+    length = None if for_ is None else span(for_, "--for")
 
-    async def act(desk: "Desk") -> str:
+    async def act(desk: Desk) -> str:
         added = await desk.block(who, length, reason, shorten=shorten)
         return decided.imposed(await _now(desk, who), added)
 
-    tables.plain(at_desk(act, by))
+    printing.plain(at_desk(act, by))
 
 
-@app.command()
 def unblock(
     caller: NumberArgument,
     reason: ReasonOption,
@@ -121,35 +100,29 @@ def unblock(
 
     Example: siaga112 unblock 081234567890 --reason "phone was stolen"
     """
-    from siaga112.cli import decided  # noqa: PLC0415
-
     who = number(caller)
 
-    async def act(desk: "Desk") -> str:
+    async def act(desk: Desk) -> str:
         held = await desk.unblock(who, reason, mistake=mistake)
         return decided.lifted(await _now(desk, who), held)
 
-    tables.plain(at_desk(act, by))
+    printing.plain(at_desk(act, by))
 
 
-@app.command()
 def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     """Impose the block that is proposed for a caller.
 
     Example: siaga112 confirm 081234567890 --reason "agreed with the ministry, letter 12/2026"
     """
-    from siaga112.cli import decided  # noqa: PLC0415
-
     who = number(caller)
 
-    async def act(desk: "Desk") -> str:
+    async def act(desk: Desk) -> str:
         added = await desk.confirm(who, reason)
         return decided.imposed(await _now(desk, who), added)
 
-    tables.plain(at_desk(act, by))
+    printing.plain(at_desk(act, by))
 
 
-@app.command()
 def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     """Say no to the block that is proposed for a caller; strikes so far are forgiven.
 
@@ -157,18 +130,15 @@ def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
 
     Example: siaga112 dismiss 081234567890 --reason "a child, the school was told"
     """
-    from siaga112.cli import decided  # noqa: PLC0415
-
     who = number(caller)
 
-    async def act(desk: "Desk") -> str:
+    async def act(desk: Desk) -> str:
         await desk.dismiss(who, reason)
         return decided.dismissed(await _now(desk, who))
 
-    tables.plain(at_desk(act, by))
+    printing.plain(at_desk(act, by))
 
 
-@app.command()
 def allowed(json: JsonOption = False) -> None:
     """List the callers who are never blocked.
 
@@ -179,7 +149,6 @@ def allowed(json: JsonOption = False) -> None:
     tables.listing(listed, ("caller", "since", "by", "reason"), "the allow list is empty", json=json)
 
 
-@app.command()
 def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     """Put a caller on the allow list, which comes before everything; what is proposed is dismissed.
 
@@ -187,29 +156,24 @@ def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
 
     Example: siaga112 allow 0254201234 --reason "clinic"
     """
-    from siaga112.cli import decided  # noqa: PLC0415
-
     who = number(caller)
 
-    async def act(desk: "Desk") -> str:
+    async def act(desk: Desk) -> str:
         earlier = await desk.allow(who, reason)
         return decided.allowed(await _now(desk, who), earlier)
 
-    tables.plain(at_desk(act, by))
+    printing.plain(at_desk(act, by))
 
 
-@app.command()
 def disallow(caller: NumberArgument, by: ByOption) -> None:
     """Take a caller off the allow list; a block that gave way to it holds again.
 
     Example: siaga112 disallow 0254201234
     """
-    from siaga112.cli import decided  # noqa: PLC0415
-
     who = number(caller)
 
-    async def act(desk: "Desk") -> str:
+    async def act(desk: Desk) -> str:
         await desk.disallow(who)
         return decided.disallowed(await _now(desk, who))
 
-    tables.plain(at_desk(act, by))
+    printing.plain(at_desk(act, by))

@@ -1,59 +1,45 @@
 """`why`, `callbacks`, `subject`, `forget`: one caller, or all who wait."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from siaga112.cli.root import (
-    ByOption,
-    JsonOption,
-    NumberArgument,
-    ReasonOption,
-    app,
-    at_desk,
-    number,
-    settings,
-)
+from siaga112.app.records import forget_in_files
+from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
+from siaga112.cli.site import at_desk, number, settings
+from siaga112.core.caller_id import spelling
+from siaga112.core.model import Caller
 from siaga112.errors import SiagaError
-from siaga112.terminal import rows, tables
-
-if TYPE_CHECKING:
-    from siaga112.cli.story import Story
-    from siaga112.core.model import Caller
-    from siaga112.service.supervisor import Desk, Held
+from siaga112.service.supervisor import Desk, Held
+from siaga112.terminal import printing, rows, tables
+from siaga112.terminal.story import Story, as_row, tell
 
 
-async def _story(desk: "Desk", held: "Held") -> "Story":
-    from siaga112.cli.story import Story  # noqa: PLC0415
-
+async def _story(desk: Desk, held: Held) -> Story:
     verdict = await desk.verdict(held.record.caller)
     return Story(held, verdict, await desk.mode(), desk.rules, desk.clock())
 
 
-@app.command()
 def why(caller: NumberArgument, json: JsonOption = False) -> None:
     """Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now.
 
     Example: siaga112 why 081234567890
     """
-    from siaga112.cli.story import as_row, tell  # noqa: PLC0415
-
     zone = settings().zone
     who = number(caller)
 
-    async def act(desk: "Desk") -> "Story":
+    async def act(desk: Desk) -> Story:
         return await _story(desk, await desk.held(who))
 
     story = at_desk(act)
     if json:
-        tables.as_json([as_row(story, zone)])
+        printing.as_json([as_row(story, zone)])
         return
     for line in tell(story, zone):
-        tables.plain(line)
+        printing.plain(line)
 
 
-@app.command()
 def callbacks(
     by: ByOption,
     done: Annotated[
@@ -71,7 +57,7 @@ def callbacks(
     if done:
         who = number(done)
         count = at_desk(lambda desk: desk.called_back(who, reason), by)
-        tables.plain(f"{who} is off the list ({_many(count, 'call')})")
+        printing.plain(f"{who} is off the list ({_many(count, 'call')})")
         return
     zone = settings().zone
     waiting = [rows.missed(record, zone) for record in at_desk(lambda desk: desk.store.missed())]
@@ -79,18 +65,15 @@ def callbacks(
     tables.listing(waiting, columns, "nobody waits for a call-back", json=json)
 
 
-@app.command()
 def subject(caller: NumberArgument, by: ByOption) -> None:
     """Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail.
 
     Example: siaga112 subject 081234567890
     """
-    from siaga112.cli.story import as_row  # noqa: PLC0415
-
     zone = settings().zone
     who = number(caller)
 
-    async def act(desk: "Desk") -> tuple["Held", "Story"]:
+    async def act(desk: Desk) -> tuple[Held, Story]:
         held = await desk.subject(who)
         return held, await _story(desk, held)
 
@@ -101,10 +84,9 @@ def subject(caller: NumberArgument, by: ByOption) -> None:
         for entry in held.entries
     ]
     row["audit"] = [rows.deed(deed, zone) for deed in held.deeds]
-    tables.as_json(row)
+    printing.as_json(row)
 
 
-@app.command()
 def forget(
     caller: NumberArgument,
     reason: ReasonOption,
@@ -118,8 +100,6 @@ def forget(
 
     Example: siaga112 forget 081234567890 --reason "letter of 3 March"
     """
-    from siaga112.core.caller_id import spelling  # noqa: PLC0415
-
     who = number(caller)
     if not yes:
         also = "a block in force, and files in the state directory that were set aside as damaged, whole"
@@ -136,18 +116,16 @@ def forget(
         *(["the place on the allow list"] if record.allow else []),
         _many(lines, "line", " of the audit trail"),
     ]
-    tables.plain(f"erased: {', '.join(erased)}")
-    tables.plain(
+    printing.plain(f"erased: {', '.join(erased)}")
+    printing.plain(
         f"kept without the caller: {_many(len(held.entries), 'call')} in the ledger, "
         f"{_many(len(held.deeds) - lines, 'line', ' of the audit trail')} on their marks"
     )
     _forget_in_files(who)
-    tables.plain("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
+    printing.plain("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
 
 
-def _forget_in_files(who: "Caller") -> None:
-    from siaga112.app import forget_in_files  # noqa: PLC0415
-
+def _forget_in_files(who: Caller) -> None:
     config = settings()
     again = "run it again, as the user of the daemon"
     try:
@@ -156,15 +134,17 @@ def _forget_in_files(who: "Caller") -> None:
         raise SiagaError(f"erased, but not in the files of {config.state_dir} ({error}); {again}") from error
     if swept.aside or swept.copies:
         aside = _many(swept.aside, "entr", one="y", more="ies")
-        tables.plain(
+        printing.plain(
             f"erased in {config.state_dir}: {aside} set aside, {_many(swept.copies, 'damaged file')}"
         )
     if swept.rewritten:
-        tables.plain("Redis has written its file anew: nothing of the number is in it")
+        printing.plain("Redis has written its file anew: nothing of the number is in it")
     elif config.embedded_redis:
         raise SiagaError("erased, but Redis has not written its file anew: the number is in it; " + again)
     else:
-        tables.plain("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")
+        printing.plain(
+            "until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF"
+        )
 
 
 def _many(count: int, what: str, of: str = "", one: str = "", more: str = "s") -> str:

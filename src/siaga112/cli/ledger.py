@@ -1,19 +1,18 @@
 """`calls`, `mark`, `audit`."""
 
-from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import typer
 
-from siaga112.cli.root import ByOption, JsonOption, app, at_desk, number, put_down, settings
+from siaga112.cli.options import ByOption, JsonOption, put_down
+from siaga112.cli.site import at_desk, number, settings
 from siaga112.core import durations
 from siaga112.core.model import FIRST_INSTANT, SECOND, CallId, Entry, Mark, Outcome
 from siaga112.core.period import instant
 from siaga112.errors import SiagaError
-from siaga112.terminal import rows, tables
-
-if TYPE_CHECKING:
-    from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Desk
+from siaga112.terminal import printing, rows, tables
+from siaga112.terminal.decided import Now, marked
 
 _COLUMNS = (
     "call", "started", "caller", "outcome", "reason",
@@ -26,7 +25,6 @@ SinceOption = Annotated[
 ]
 
 
-@app.command()
 def calls(  # noqa: PLR0917 - one parameter an option
     since: SinceOption = "24h",
     outcome: Annotated[Outcome | None, typer.Option("--outcome", help="Only calls that ended so.")] = None,
@@ -44,7 +42,7 @@ def calls(  # noqa: PLR0917 - one parameter an option
     zone = settings().zone
     who = number(caller) if caller else None
 
-    async def act(desk: "Desk") -> list[Entry]:
+    async def act(desk: Desk) -> list[Entry]:
         if call:
             entry = await desk.store.entry(CallId(call))
             return [entry] if entry else []
@@ -61,7 +59,7 @@ def calls(  # noqa: PLR0917 - one parameter an option
         raise SiagaError(f'no call "{call}" in the ledger')
     if explain and not json:
         for entry in found:
-            explain_entry(entry, zone)
+            printing.plain(*rows.explanation(entry, zone))
         return
     row = rows.explained if explain else rows.call
     tables.listing([row(entry, zone) for entry in found], _COLUMNS, "no calls", json=json)
@@ -79,19 +77,6 @@ def start(text: str, now: int) -> int:
         raise typer.BadParameter(f'{error}; or write a duration ("24h")', param_hint="--since") from None
 
 
-def explain_entry(entry: Entry, zone: ZoneInfo) -> None:
-    """Print what was seen of a call, and what of it decided."""
-    finding = entry.finding
-    tables.plain(
-        f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}"
-    )
-    for seen in finding.call.facts:
-        decided = "  ← decided" if seen in finding.deciding else ""
-        at = (rows.instant(seen.at, zone) or "")[11:23]
-        tables.plain(f"  {at}  {seen.kind:<15} {seen.detail}{decided}")
-
-
-@app.command()
 def mark(
     call: Annotated[
         str, typer.Argument(help="The call's id; or a number: its last answered call.", metavar="CALL")
@@ -106,11 +91,9 @@ def mark(
 
     Example: siaga112 mark 081234567890 genuine --note "the fire was real"
     """
-    from siaga112.cli.decided import Now, marked  # noqa: PLC0415
-
     who = None if "." in call else number(call)
 
-    async def act(desk: "Desk") -> str:
+    async def act(desk: Desk) -> str:
         id_ = await desk.last_answered(who) if who else CallId(call)
         held = await desk.store.entry(id_)
         caller = held.finding.call.caller if held else None
@@ -119,10 +102,9 @@ def mark(
         now = Now(await desk.record(caller), mode, desk.clock(), settings().zone) if caller else None
         return marked(entry, before, now, mode, desk.rules)
 
-    tables.plain(at_desk(act, by))
+    printing.plain(at_desk(act, by))
 
 
-@app.command()
 def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
     """List what people did: who, when, what and why.
 
@@ -130,7 +112,7 @@ def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
     """
     zone = settings().zone
 
-    async def act(desk: "Desk") -> list[rows.Row]:
+    async def act(desk: Desk) -> list[rows.Row]:
         now = desk.clock()
         return [rows.deed(deed, zone) for deed in await desk.audit(start(since, now), now + 1)]
 

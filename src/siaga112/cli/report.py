@@ -1,25 +1,22 @@
 """`report`."""
 
-import contextlib
-import sys
-from collections.abc import Iterator
 from enum import StrEnum
-from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
-from siaga112.cli.root import app, at_desk, settings
+from siaga112.cli.options import FromOption, OutputOption, ToOption
+from siaga112.cli.site import at_desk, period, settings
+from siaga112.core.period import Period
 from siaga112.errors import SiagaError
+from siaga112.report import data, page, published, table
+from siaga112.report.figures import Report, Reporter
 from siaga112.report.words import Language, Words
+from siaga112.service.supervisor import Desk
+from siaga112.settings.schema import Settings
 from siaga112.terminal import outfile, tables
-
-if TYPE_CHECKING:
-    from siaga112.core.period import Period
-    from siaga112.report.figures import Report, Reporter
-    from siaga112.service.supervisor import Desk
-    from siaga112.settings.schema import Settings
+from siaga112.terminal.progress import Bar
 
 
 class Format(StrEnum):
@@ -31,18 +28,6 @@ class Format(StrEnum):
     HTML = "html"
 
 
-FromOption = Annotated[
-    str, typer.Option("--from", help='The first day ("2019-02-11"), or a time.', metavar="WHEN")
-]
-ToOption = Annotated[
-    str, typer.Option("--to", help="The last day, included; or a time, not included.", metavar="WHEN")
-]
-OutputOption = Annotated[
-    Path | None, typer.Option("--output", help="Write to this file, not to the screen.", metavar="FILE")
-]
-
-
-@app.command()
 def report(  # noqa: PLR0917 - one parameter an option
     since: FromOption = "",
     until: ToOption = "",
@@ -70,21 +55,17 @@ def report(  # noqa: PLR0917 - one parameter an option
     if check:
         _check(check, config, format_, lang, output)
         return
-    made = at_desk(lambda desk: _make(desk, config, period(since, until, desk.clock(), config)))
-    with opened(output) as file:
+    made = at_desk(lambda desk: _make(desk, config, period(since, until, desk.clock())))
+    with outfile.text(output) as file:
         _write(made, format_, lang, top, file, reveal=reveal)
 
 
-async def _make(desk: "Desk", config: "Settings", asked: "Period") -> "Report":
-    from siaga112.terminal.progress import Bar  # noqa: PLC0415
-
+async def _make(desk: Desk, config: Settings, asked: Period) -> Report:
     with Bar("reading the ledger") as bar:
-        return await reporter(desk, config).report(asked, desk.clock(), bar)
+        return await _reporter(desk, config).report(asked, desk.clock(), bar)
 
 
-def _write(made: "Report", format_: Format, lang: Language, top: int, file: TextIO, *, reveal: bool) -> None:
-    from siaga112.report import data, page, table  # noqa: PLC0415
-
+def _write(made: Report, format_: Format, lang: Language, top: int, file: TextIO, *, reveal: bool) -> None:
     words = Words(lang)
     match format_:
         case Format.TABLE:
@@ -97,56 +78,27 @@ def _write(made: "Report", format_: Format, lang: Language, top: int, file: Text
             file.write(page.page(made, words, top, reveal=reveal))
 
 
-def _check(published: Path, config: "Settings", format_: Format, lang: Language, output: Path | None) -> None:
-    from siaga112.report import published as sheet  # noqa: PLC0415
-
+def _check(file: Path, config: Settings, format_: Format, lang: Language, output: Path | None) -> None:
     if format_ not in {Format.TABLE, Format.JSON}:
         raise typer.BadParameter("--check writes a table or json", param_hint="--format")
-    claims = sheet.read(published, config.zone)
+    claims = published.read(file, config.zone)
 
-    async def act(desk: "Desk") -> list[sheet.Checked]:
-        counting = reporter(desk, config)
-        return [sheet.Checked(claim, (await counting.figures(claim.period)).total) for claim in claims]
+    async def act(desk: Desk) -> list[published.Checked]:
+        counting = _reporter(desk, config)
+        return [published.Checked(claim, (await counting.figures(claim.period)).total) for claim in claims]
 
     checked = at_desk(act)
-    with opened(output) as file:
+    with outfile.text(output) as out:
         if format_ is Format.JSON:
-            sheet.as_json(checked, file)
+            published.as_json(checked, out)
         else:
-            sheet.show(checked, Words(lang), file)
+            published.show(checked, Words(lang), out)
     wrong = sum(not one.adds_up for one in checked)
     if wrong:
-        raise SiagaError(f"{published}: {wrong} of {len(checked)} rows do not add up")
+        raise SiagaError(f"{file}: {wrong} of {len(checked)} rows do not add up")
 
 
-def reporter(desk: "Desk", config: "Settings") -> "Reporter":
+def _reporter(desk: Desk, config: Settings) -> Reporter:
     """Make what counts, with the site's shifts and promise."""
-    from siaga112.report.figures import Reporter  # noqa: PLC0415
-
     promise = config.service_level
     return Reporter(desk.store, config.site, config.shift_plan(), promise.answer_within, promise.target)
-
-
-def period(since: str, until: str, now: int, config: "Settings") -> "Period":
-    """Read the period that the user named."""
-    from siaga112.core.period import read  # noqa: PLC0415
-
-    try:
-        return read(since, until, now, config.zone)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--from, --to") from error
-
-
-@contextlib.contextmanager
-def opened(output: Path | None) -> Iterator[TextIO]:
-    """Open the file to write to, or give the screen; the file has its place once all is written."""
-    if output is None:
-        yield sys.stdout
-        return
-    try:
-        with outfile.replacing(output) as raw:
-            file = TextIOWrapper(raw, encoding="utf-8", newline="")
-            yield file
-            file.detach()
-    except OSError as error:
-        raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error

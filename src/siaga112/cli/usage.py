@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import typer
 
+from siaga112.cli import invocation
+
 _USAGE: Final = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 _CLICK: Final = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """typer hands on no name for these, and has them from elsewhere since 0.20."""
@@ -15,12 +17,6 @@ _CLICK: Final = next(kind for kind in typer.BadParameter.__mro__ if kind.__name_
 _CHATTER: Final = re.compile(r"^(Value error, |Invalid value(?: for [^:]*)?: )+|, unable to .*$")
 _INPUT: Final = "Input should be "
 _SURPLUS: Final = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
-
-
-class Typed:
-    """What was typed, as far as it is known: some errors come without their context."""
-
-    command = ""
 
 
 def is_one(error: Exception) -> bool:
@@ -41,7 +37,10 @@ def all_help(error: Any) -> str:
 def told(error: Any) -> str:
     """Say what is wrong and what to write instead."""
     context = getattr(error, "ctx", None)
-    name = Typed.command if context is None else context.command.name if context.parent is not None else ""
+    if context is None:
+        name = invocation.current().command
+    else:
+        name = "" if context.parent is None else context.command.name
     what = _what(error, context)
     return f"{name}: {what}" if name else what
 
@@ -104,7 +103,7 @@ def _example(context: Any) -> str:
 
 
 def _help(context: Any) -> str:
-    path = context.command_path if context is not None else f"siaga112 {Typed.command}".strip()
+    path = context.command_path if context is not None else f"siaga112 {invocation.current().command}".strip()
     return f"; see: {path} -h"
 
 

@@ -35,6 +35,7 @@ from siaga112.core.model import (
     Outcome,
     Proposal,
     ProposalCause,
+    Reason,
     Screening,
     ScreenReason,
     Spared,
@@ -49,6 +50,15 @@ AUTOMATIC: Final = "siaga112"
 
 OWN_RULE: Final = "own rule"
 """What a centre's own values are called, where a preset's name would stand."""
+
+COUNTABLE: Final = frozenset(
+    {
+        *(Outcome.IVR_PRANK, Reason.LEFT_MENU, Reason.INVALID_CHOICE, Reason.NO_CHOICE, Mark.PRANK),
+        *(Outcome.ABANDONED, Reason.LEFT_QUEUE, Reason.LEFT_RINGING),
+        *(Reason.DROPPED_EARLY, Reason.BEFORE_MENU),
+    }
+)
+"""What a regulation may count as a misuse: never what we failed to serve, nor what we did not see."""
 
 _LADDER: Final = (
     "thresholds", "window", "weights", "temporary", "repeat", "permanent", "memory", "burst",

@@ -7,7 +7,8 @@ from pathlib import Path
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.url import masked
 from siaga112.adapters.scrape import MetricsPage, ProbeError
-from siaga112.app import ami_address, held_off, redis_url
+from siaga112.app.pbx import ami_address
+from siaga112.app.records import held_off, redis_url
 from siaga112.core.model import Mode
 from siaga112.doctor.looking import ami, daemon, host, redis
 from siaga112.doctor.observations import (

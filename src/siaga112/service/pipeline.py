@@ -6,8 +6,9 @@ store. A call in progress is noted there too: should we be killed before its end
 settles it as unknown.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -18,10 +19,17 @@ from siaga112.core.settle import settle
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
-from siaga112.service.ports import EventSource, Meter, Outbox
+from siaga112.service.ports import Meter, Outbox
 from siaga112.service.writing import Writer
 
 _log = structlog.get_logger()
+
+
+class EventSource(Protocol):
+    """The PBX's events, in slices."""
+
+    def slices(self) -> AsyncIterator[Sequence[Event]]:
+        """Give events for ever, reconnecting as needed."""
 
 
 @dataclass(slots=True)

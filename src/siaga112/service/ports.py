@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
-from siaga112.core.ami.events import Event
 from siaga112.core.changes import Change, Held
 from siaga112.core.figures import Row
 from siaga112.core.mode import Switch
@@ -28,14 +27,19 @@ from siaga112.core.model import (
 )
 from siaga112.core.policy import Standing
 from siaga112.core.snapshot import Snapshot
+from siaga112.errors import SiagaError, UnreachableError
 
 
-class StoreDownError(Exception):
+class StoreDownError(UnreachableError):
     """The store cannot be reached, or did not answer in time. Worth trying again."""
 
+    remedy = "is it running, and [redis] url right?"
 
-class StoreBrokenError(Exception):
+
+class StoreBrokenError(SiagaError):
     """The store answered, but not with what we keep there. A person must look."""
+
+    remedy = "is [redis] url the one that siaga112 uses, and may its user read and write there?"
 
 
 class UnrecordableError(StoreBrokenError):
@@ -235,13 +239,6 @@ class QueueLog(Protocol):
 
     async def lines(self, since: Millis) -> Sequence[str]:
         """Give the lines written since then, oldest first. Raises OSError if it cannot be read."""
-
-
-class EventSource(Protocol):
-    """The PBX's events, in slices."""
-
-    def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Give events for ever, reconnecting as needed."""
 
 
 class Meter(Protocol):

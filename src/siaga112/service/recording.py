@@ -10,17 +10,16 @@ the outbox or in the store ends the recording of everything else.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import structlog
 
 from siaga112.core.caller_id import masked
-from siaga112.core.changes import Change, Held, Recording, recording, replacement
+from siaga112.core.changes import Held, Recording, recording
 from siaga112.core.model import (
     Block,
     Caller,
-    CallerRecord,
     CallId,
     Entry,
     FactKind,
@@ -28,7 +27,6 @@ from siaga112.core.model import (
     Proposal,
     Reached,
 )
-from siaga112.core.policy import PolicyRules, prune
 from siaga112.core.rules import InForce
 from siaga112.service.patience import Patience
 from siaga112.service.ports import (
@@ -233,40 +231,3 @@ def _tell(entry: Entry, imposed: Block | Proposal | None) -> None:
         block=imposed.level if isinstance(imposed, Block) else None,
         proposed=imposed.cause if isinstance(imposed, Proposal) else None,
     )
-
-
-async def write(store: Store, change: Change) -> Written:
-    """Write one change.
-
-    Raises:
-        StoreBrokenError: if the store will not take it.
-
-    """
-    (answer,) = await store.write([change])
-    if isinstance(answer, StoreBrokenError):
-        raise answer
-    return answer
-
-
-async def update(
-    store: Store,
-    caller: Caller,
-    change: Callable[[CallerRecord], CallerRecord],
-    now: Millis,
-    rules: PolicyRules,
-    *,
-    also: Callable[[CallerRecord, CallerRecord], Change] = lambda _before, _after: Change(),
-) -> tuple[CallerRecord, CallerRecord]:
-    """Change a caller's record, whoever else is changing it too; give it before and after.
-
-    Optimistic: read, decide in pure code, replace if nobody came between, else again. `also` gives what
-    else is written with it. What is older than may be kept goes on the way.
-    """
-    while True:
-        before, version = await store.load(caller)
-        after = prune(change(before), now, rules)
-        whole = also(before, after)
-        if after != before:
-            whole = replace(whole, replacement=replacement(after, version, now, rules))
-        if whole == Change() or await write(store, whole) is Written.DONE:
-            return before, after

@@ -16,7 +16,7 @@ from siaga112.core.model import Caller, Millis
 from siaga112.core.policy import prune
 from siaga112.core.rules import InForce
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError, Written
-from siaga112.service.recording import write
+from siaga112.service.updating import write
 
 EVERY_SECONDS: Final = 6 * 3_600.0
 PAUSE_SECONDS: Final = 0.001

@@ -30,8 +30,9 @@ from siaga112.core.model import (
     Screening,
 )
 from siaga112.core.policy import PolicyRules
+from siaga112.errors import SiagaError
 from siaga112.service.ports import Store
-from siaga112.service.recording import update, write
+from siaga112.service.updating import update, write
 
 SITE = "site"
 """The subject of a deed that concerns everybody."""
@@ -48,7 +49,7 @@ OFF_IS_CONFIGURED = (
 )
 
 
-class RefusedError(Exception):
+class RefusedError(SiagaError):
     """What was asked cannot be done; one line that says why and what can."""
 
 

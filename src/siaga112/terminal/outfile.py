@@ -4,9 +4,13 @@ import contextlib
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path, PurePath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TextIO
+
+from siaga112.errors import SiagaError
 
 PRIVATE: Final = 0o600
 """What tells of callers is for the user who asked for it alone."""
@@ -73,6 +77,26 @@ def replacing(path: Path, mode: int = PRIVATE, root: Path | None = None) -> Iter
                 with contextlib.suppress(OSError):
                     os.unlink(beside, dir_fd=folder)
             raise
+
+
+@contextlib.contextmanager
+def text(output: Path | None) -> Iterator[TextIO]:
+    """Give the file to write text to, or the screen; the file has its place once all is written.
+
+    Raises:
+        SiagaError: if it cannot be written.
+
+    """
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        with replacing(output) as raw:
+            file = TextIOWrapper(raw, encoding="utf-8", newline="")
+            yield file
+            file.detach()
+    except OSError as error:
+        raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error
 
 
 def _unnamed(beside: str, folder: int) -> tuple[int, bool]:

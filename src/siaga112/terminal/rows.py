@@ -70,6 +70,17 @@ def explained(entry: Entry, zone: ZoneInfo) -> Row:
     }
 
 
+def explanation(entry: Entry, zone: ZoneInfo) -> list[str]:
+    """Tell in lines what was seen of a call, and what of it decided."""
+    finding = entry.finding
+    told = [f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}"]
+    for seen in finding.call.facts:
+        decided = "  ← decided" if seen in finding.deciding else ""
+        at = (instant(seen.at, zone) or "")[11:23]
+        told.append(f"  {at}  {seen.kind:<15} {seen.detail}{decided}")
+    return told
+
+
 def fact(seen: Fact, zone: ZoneInfo) -> Row:
     """Spell one thing seen on a call."""
     return {"at": instant(seen.at, zone), "fact": seen.kind, "detail": seen.detail}

@@ -1,17 +1,14 @@
-"""Printing: JSON for scripts, tables for people, colours only on a terminal."""
+"""Printing tables for people; colours only on a terminal."""
 
-import json
-import re
-import sys
-from collections.abc import Iterable, Sequence
-from typing import Final, TextIO
+from collections.abc import Sequence
+from typing import TextIO
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from siaga112.core.text import printable
+from siaga112.terminal.printing import as_json, plain
 from siaga112.terminal.rows import Row
 
 
@@ -26,33 +23,6 @@ def console(width: int, file: TextIO | None = None) -> Console:
     """Make what to print on: as wide as the terminal, and in colour; else of that width, and plain."""
     made = _Console(file=file, highlight=False)
     return made if made.is_terminal else _Console(file=file, highlight=False, width=width, no_color=True)
-
-
-def as_json(value: object) -> None:
-    """Print one JSON value."""
-    typer.echo(_dumped(value))
-
-
-def _dumped(value: object) -> str:
-    """Write JSON; what a terminal might obey is escaped in it, and so it still means the same."""
-    return _HIDDEN.sub(
-        lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1],
-        json.dumps(value, indent=2, ensure_ascii=False),
-    )
-
-
-_HIDDEN: Final = re.compile(r"[^\n -~]")
-
-
-def as_json_list(values: Iterable[object]) -> None:
-    """Print a JSON list as its values come, which `as_json` would hold all at once."""
-    typer.echo("[", nl=False)
-    between = "\n"
-    for value in values:
-        text = _dumped(value).replace("\n", "\n  ")
-        typer.echo(f"{between}  {text}", nl=False)
-        between = ",\n"
-    typer.echo("]" if between == "\n" else "\n]")
 
 
 def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bool) -> None:
@@ -88,17 +58,3 @@ def _cell(value: object) -> str:
             return str(len(value))
         case _:
             return printable(str(value))
-
-
-def plain(*lines: str, err: bool = False) -> None:
-    """Print lines, whoever wrote what they quote: none becomes two, and a terminal obeys none of them."""
-    for line in lines:
-        typer.echo(printable(line), err=err)
-
-
-def exactly(text: str) -> None:
-    """Print what a program is to read as it is; to a person's terminal as `plain` does."""
-    if sys.stdout.isatty():
-        plain(*text.expandtabs().splitlines())
-    else:
-        typer.echo(text, nl=False)

@@ -3,7 +3,7 @@
 from siaga112.adapters.redis import embedded as redis_embedded
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.scrape import MetricsPage
-from siaga112.app import held_off, now
+from siaga112.app.records import held_off, now
 from siaga112.settings.schema import Settings
 from siaga112.top.probe import DaemonProbe
 from siaga112.top.watching import Watcher

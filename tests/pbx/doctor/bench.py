@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from siaga112.doctor import diagnose
 from siaga112.doctor.examination import examine
 from siaga112.doctor.lines import Line
-from siaga112.settings.schema import load
+from siaga112.settings.loading import load
 from tests.lab import Asterisk, Observer, Version, find, ports
 from tests.lab.asterisk import SHIPPED
 from tests.lab.daemon import Daemon, running
@@ -59,7 +59,7 @@ match = {FORGOTTEN}
 
 AS_NOBODY: Final = """
 import encodings.idna, os, sys
-import siaga112.app, siaga112.cli.root, siaga112.cli.doctor, siaga112.doctor.examination
+import siaga112.cli.doctor
 from siaga112.cli import main
 os.setgid(65534)
 os.setuid(65534)

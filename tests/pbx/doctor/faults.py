@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from siaga112.app import open_desk, open_store
+from siaga112.app.records import open_desk, open_store
 from siaga112.core.model import Mode
 from siaga112.doctor.manager import CLASSES, REACH
-from siaga112.settings.schema import load
+from siaga112.settings.loading import load
 from tests.lab.agi_stub import agi_stub
 from tests.lab.asterisk import SHIPPED
 from tests.lab.sipp import place_call

@@ -1,17 +1,62 @@
-"""What `mode` does: the whole site by the store, and this machine by a file that needs nobody."""
+"""`mode`: the whole site by the store, and this machine by a file that needs nobody."""
+
+from typing import Annotated, Final
+
+import typer
 
 from siaga112.adapters.mode_files import ModeFiles
-from siaga112.app import held_off, mode_files, now
-from siaga112.cli.root import at_desk, settings
+from siaga112.app.records import held_off, mode_files, now
+from siaga112.cli.options import ByOption, put_down
+from siaga112.cli.site import at_desk, settings
 from siaga112.core.mode import Switch, later
 from siaga112.core.model import Millis, Mode
-from siaga112.errors import SiagaError, UnreachableError
+from siaga112.errors import SiagaError, UnreachableError, UsageError
 from siaga112.reasons import plainly
 from siaga112.service.ports import StoreBrokenError
-from siaga112.terminal import tables
+from siaga112.service.supervisor import OFF_NEEDS_A_REASON
+from siaga112.terminal import printing
+
+_MEANING: Final = {
+    Mode.OFF: "every call goes through, no strikes are given",
+    Mode.OBSERVE: "strikes and blocks are kept, nobody is rejected",
+    Mode.ENFORCE: "blocked callers are rejected",
+}
 
 
-def shown() -> Mode:
+def mode(
+    by: ByOption,
+    to: Annotated[
+        Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.", metavar="MODE")
+    ] = None,
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason", help="Why, for the record; off needs it.", metavar="TEXT", callback=put_down
+        ),
+    ] = "",
+) -> None:
+    """Show or switch the enforcement of the whole site, at once: the kill switch.
+
+    \b
+    off: every verdict is ALLOW and no strikes are given. It needs a reason.
+    observe: strikes and blocks are kept, nobody is rejected.
+    enforce: blocked callers are rejected.
+
+    off works on this machine also while Redis is away: it makes the file `off` in the state directory,
+    which can be made by hand too. observe and enforce take it away. An off in the configuration comes first.
+
+    Example: siaga112 mode off --reason "flood in the harbour"
+    """  # noqa: D301 - \\b keeps the lines as they are
+    if to is None:
+        printing.plain(_shown().value)
+        return
+    if to is Mode.OFF and not reason.strip():
+        raise UsageError(OFF_NEEDS_A_REASON)
+    reached = _off(reason, by) if to is Mode.OFF else _on(to, reason, by)
+    printing.plain(f"mode is now {to.value}: {_MEANING[to]}{reached}")
+
+
+def _shown() -> Mode:
     """Give the mode in force, as far as it is seen from here."""
     config = settings()
     if config.mode is Mode.OFF or held_off(config):
@@ -19,7 +64,7 @@ def shown() -> Mode:
     return at_desk(lambda desk: desk.mode())
 
 
-def off(reason: str, by: str) -> str:
+def _off(reason: str, by: str) -> str:
     """Switch off: this machine first, which waits for nobody. Say what could not be reached, '' for nothing.
 
     Raises:
@@ -38,7 +83,7 @@ def off(reason: str, by: str) -> str:
             "the daemon here tells them when Redis is back"
         )
     if trouble:
-        tables.plain(f"siaga112: {files.off}: {trouble}; so off holds by what Redis says alone", err=True)
+        printing.plain(f"siaga112: {files.off}: {trouble}; so off holds by what Redis says alone", err=True)
     return ""
 
 
@@ -52,7 +97,7 @@ def _hold_off(files: ModeFiles, reason: str, by: str) -> tuple[Millis, bool, str
         return at, False, f"cannot be made ({plainly(error)}; run as the daemon's user)"
 
 
-def on(to: Mode, reason: str, by: str) -> str:
+def _on(to: Mode, reason: str, by: str) -> str:
     """Switch to another mode: the site first, and then what holds this machine off is taken away.
 
     Raises:
@@ -70,7 +115,7 @@ def on(to: Mode, reason: str, by: str) -> str:
                 f"the site is switched to {to.value}, but this machine stays off: {files.off} is there and "
                 f"cannot be removed ({plainly(error)}; run as the daemon's user)"
             ) from error
-        tables.plain(
+        printing.plain(
             f"siaga112: {files.off}: cannot be looked at ({plainly(error)}); if it is there, off holds on "
             "this machine",
             err=True,

@@ -1,9 +1,8 @@
-"""The one place that wires: settings → adapters → flows → a running daemon."""
+"""`siaga112 run`: settings → adapters → flows → a running daemon."""
 
 import asyncio
 import contextlib
 import signal
-import ssl
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -14,29 +13,26 @@ from typing import Any, Final
 
 import structlog
 
-from siaga112 import infile, interrupts
-from siaga112.adapters import forgetting
-from siaga112.adapters.ami.source import AmiAddress, AmiSource, Tape
+from siaga112 import interrupts
+from siaga112.adapters.ami.source import AmiSource
 from siaga112.adapters.clock_file import ClockFile
 from siaga112.adapters.fastagi import FastAgiServer
+from siaga112.adapters.http import HttpEndpoint
 from siaga112.adapters.metrics import Metrics
-from siaga112.adapters.mode_files import ModeFiles
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
-from siaga112.adapters.redis import embedded as redis_embedded
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import EmbeddedRedis
+from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.state_dir import keep_private
 from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, Supervisor
-from siaga112.core.caller_id import spelling
-from siaga112.core.model import SECOND, Caller, Millis
+from siaga112.app.pbx import ami_address, open_metrics, require_secret
+from siaga112.app.records import mode_files, now, open_store
+from siaga112.core.model import SECOND
 from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.errors import ConfigurationError
-from siaga112.reasons import plainly
 from siaga112.service.mode import ModeWatch
 from siaga112.service.own_clock import OwnClock
 from siaga112.service.pipeline import Pipeline
@@ -47,7 +43,6 @@ from siaga112.service.recording import Recorder
 from siaga112.service.replica import Replica
 from siaga112.service.retention import Keeper
 from siaga112.service.screening import Screener
-from siaga112.service.supervisor import Desk
 from siaga112.settings.schema import Settings
 
 COUNT_SECONDS: Final = 2.0
@@ -64,124 +59,6 @@ class Half(StrEnum):
 
     TRACK = "track"
     SCREEN = "screen"
-
-
-def now() -> Millis:
-    """Give this machine's clock; the only place that reads it for decisions."""
-    return time.time_ns() // 1_000_000
-
-
-def redis_url(settings: Settings) -> str:
-    """Give the address of the Redis in use."""
-    if settings.embedded_redis:
-        return redis_embedded.url(settings.state_dir)
-    return settings.redis.url.get_secret_value()
-
-
-def open_store(settings: Settings) -> RedisStore:
-    """Make the store; nothing is sent yet."""
-    privacy = settings.privacy
-    return RedisStore(connect(redis_url(settings)), settings.site, privacy.keep_calls, privacy.keep_audit)
-
-
-def open_desk(settings: Settings, store: RedisStore, by: str) -> Desk:
-    """Make the supervisor's desk."""
-    return Desk(store, settings.policy_rules(), settings.mode, now, by, lambda: held_off(settings))
-
-
-def mode_files(settings: Settings) -> ModeFiles:
-    """Make what this machine keeps of the mode."""
-    return ModeFiles(settings.state_dir, settings.site)
-
-
-def held_off(settings: Settings) -> bool:
-    """Say whether the switch that needs nobody is there; False where this user may not look."""
-    try:
-        return mode_files(settings).held_off() is not None
-    except OSError:
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What `forget` did in the state directory."""
-
-    aside: int
-    """Entries of the outbox that had been set aside."""
-    copies: int
-    """Damaged or half-written files."""
-    rewritten: bool
-    """Whether the private Redis has written its file anew."""
-
-
-async def forget_in_files(settings: Settings, caller: Caller) -> Swept:
-    """Bring it about that no file of ours has the caller, who is erased from the store already.
-
-    Raises:
-        OSError: if a file cannot be changed.
-
-    """
-    state, began = settings.state_dir, time.time()
-    rewritten = settings.embedded_redis and await redis_embedded.rewrite(state)
-    old = forgetting.copies(state, began)
-    forgetting.remove(old)
-    aside = forgetting.forget_aside(state, spelling(caller, settings.number_plan()))
-    return Swept(aside, len(old), rewritten)
-
-
-def open_metrics(settings: Settings, rules: InForce) -> Metrics:
-    """Make what is counted, with the centre's promise."""
-    shifts, target = settings.shift_plan(), settings.service_level.target
-    return Metrics(settings.site, settings.pbx.queues, shifts, settings.zone, rules=rules, target=target)
-
-
-def require_secret(settings: Settings) -> None:
-    """Check that there is a secret to log in with.
-
-    Raises:
-        ConfigurationError: saying where to set it.
-
-    """
-    if not settings.ami.secret.get_secret_value():
-        raise ConfigurationError(
-            "[ami] secret is missing: set it in the configuration file, or SIAGA112_AMI__SECRET in the "
-            "environment, to the secret in manager.d/siaga112.conf"
-        )
-
-
-def ami_address(settings: Settings) -> AmiAddress:
-    """Give where the manager interface is, and as whom to log in.
-
-    Raises:
-        ConfigurationError: naming the file of certificates that cannot be read.
-
-    """
-    ami = settings.ami
-    tls = None
-    if ami.tls:
-        try:
-            pem = infile.read(Path(ami.tls_ca)).decode("ascii", "ignore") if ami.tls_ca else None
-            tls = ssl.create_default_context(cadata=pem if pem is None or "-----BEGIN" in pem else "none")
-        except OSError as error:
-            why = "no certificate in it" if isinstance(error, ssl.SSLError) else plainly(error)
-            raise ConfigurationError(f"[ami] tls_ca: {ami.tls_ca}: {why}") from error
-    return AmiAddress(
-        ami.host, ami.port, ami.username, ami.secret.get_secret_value(), tls=tls, tls_name=ami.tls_name
-    )
-
-
-async def record_source(settings: Settings, tape: Tape) -> None:
-    """Follow the PBX for ever, for its tape alone.
-
-    Raises:
-        UnreachableError: if nobody answers at first. What is lost later is sought again.
-        SiagaError: if the login is rejected.
-
-    """
-    require_secret(settings)
-    metrics = open_metrics(settings, InForce(settings.rules()))
-    async for _ in AmiSource(ami_address(settings), metrics, now, tape, must_begin=True).slices():
-        pass
 
 
 def _tell_of_exception(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -246,8 +123,6 @@ class Daemon:
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         """Start part after part; the stack ends them in the opposite order."""
-        from siaga112.adapters.http import HttpEndpoint  # noqa: PLC0415 - slow to import; commands need none
-
         settings = self.settings
         handed = self._manager.handed_socket()  # before anything else is started, which shall not have it
         metrics = open_metrics(settings, self._rules)

@@ -1,0 +1,68 @@
+"""What follows the PBX: its address and login, what is counted on the way, and a recording of its events."""
+
+import ssl
+from pathlib import Path
+
+from siaga112 import infile
+from siaga112.adapters.ami.source import AmiAddress, AmiSource, Tape
+from siaga112.adapters.metrics import Metrics
+from siaga112.app.records import now
+from siaga112.core.rules import InForce
+from siaga112.errors import ConfigurationError
+from siaga112.reasons import plainly
+from siaga112.settings.schema import Settings
+
+
+def open_metrics(settings: Settings, rules: InForce) -> Metrics:
+    """Make what is counted, with the centre's promise."""
+    shifts, target = settings.shift_plan(), settings.service_level.target
+    return Metrics(settings.site, settings.pbx.queues, shifts, settings.zone, rules=rules, target=target)
+
+
+def require_secret(settings: Settings) -> None:
+    """Check that there is a secret to log in with.
+
+    Raises:
+        ConfigurationError: saying where to set it.
+
+    """
+    if not settings.ami.secret.get_secret_value():
+        raise ConfigurationError(
+            "[ami] secret is missing: set it in the configuration file, or SIAGA112_AMI__SECRET in the "
+            "environment, to the secret in manager.d/siaga112.conf"
+        )
+
+
+def ami_address(settings: Settings) -> AmiAddress:
+    """Give where the manager interface is, and as whom to log in.
+
+    Raises:
+        ConfigurationError: naming the file of certificates that cannot be read.
+
+    """
+    ami = settings.ami
+    tls = None
+    if ami.tls:
+        try:
+            pem = infile.read(Path(ami.tls_ca)).decode("ascii", "ignore") if ami.tls_ca else None
+            tls = ssl.create_default_context(cadata=pem if pem is None or "-----BEGIN" in pem else "none")
+        except OSError as error:
+            why = "no certificate in it" if isinstance(error, ssl.SSLError) else plainly(error)
+            raise ConfigurationError(f"[ami] tls_ca: {ami.tls_ca}: {why}") from error
+    return AmiAddress(
+        ami.host, ami.port, ami.username, ami.secret.get_secret_value(), tls=tls, tls_name=ami.tls_name
+    )
+
+
+async def record_source(settings: Settings, tape: Tape) -> None:
+    """Follow the PBX for ever, for its tape alone.
+
+    Raises:
+        UnreachableError: if nobody answers at first. What is lost later is sought again.
+        SiagaError: if the login is rejected.
+
+    """
+    require_secret(settings)
+    metrics = open_metrics(settings, InForce(settings.rules()))
+    async for _ in AmiSource(ami_address(settings), metrics, now, tape, must_begin=True).slices():
+        pass

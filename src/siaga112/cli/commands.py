@@ -1,0 +1,64 @@
+"""The commands: where `--help` lists each, which module has it, and what it does in one line.
+
+A command's module is imported when the command is used or its own help is asked for, and no other's: what
+one needs (Redis, tables, Parquet) costs the others nothing. A test holds the lines to the docstrings.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: the function of its name in a module of `siaga112.cli`."""
+
+    name: str
+    module: str
+    summary: str
+
+    @property
+    def function(self) -> str:
+        """The name of the function."""
+        return self.name.replace("-", "_")
+
+
+GROUPS: Final[dict[str, tuple[Command, ...]]] = {
+    "The line": (
+        Command("run", "run", "Run the daemon: follow the PBX (track) and answer the dialplan (screen)."),
+        Command("top", "top", "Show the line live: calls in progress, queue, operators, today, last verdicts, health; q leaves."),
+        Command("mode", "mode", "Show or switch the enforcement of the whole site, at once: the kill switch."),
+    ),
+    "Who is blocked, and who never is": (
+        Command("blocks", "blocklist", "List the callers that are blocked now, or whose block is proposed."),
+        Command("block", "blocklist", "Block a caller; what is proposed for the caller is settled by it."),
+        Command("unblock", "blocklist", "Lift all blocks on a caller, and dismiss what is proposed; strikes so far are forgiven."),
+        Command("confirm", "blocklist", "Impose the block that is proposed for a caller."),
+        Command("dismiss", "blocklist", "Say no to the block that is proposed for a caller; strikes so far are forgiven."),
+        Command("allowed", "blocklist", "List the callers who are never blocked."),
+        Command("allow", "blocklist", "Put a caller on the allow list, which comes before everything; what is proposed is dismissed."),
+        Command("disallow", "blocklist", "Take a caller off the allow list; a block that gave way to it holds again."),
+    ),
+    "Calls and callers": (
+        Command("calls", "ledger", "List the ledger: each call with its one outcome."),
+        Command("why", "callers", "Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now."),
+        Command("mark", "ledger", "Set the operator's mark afterwards. A correction takes the strike and its blocks back."),
+        Command("callbacks", "callers", "List the callers who gave up waiting and whom nobody has reached yet, oldest first."),
+        Command("audit", "ledger", "List what people did: who, when, what and why."),
+        Command("subject", "callers", "Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail."),
+        Command("forget", "callers", "Erase all that is held on a caller: strikes, blocks, the place on any list, the audit trail's lines."),
+    ),
+    "Figures": (
+        Command("report", "report", "Give a period's figures: outcomes, service level, waits, misuse, blocks, and the period before."),
+        Command("export", "export", "Write the ledger's rows: one call a row, oldest first."),
+    ),
+    "The past, tried again": (
+        Command("backtest", "backtest", "Say what a policy would have done to past calls."),
+        Command("record", "captures", "Capture the PBX's AMI stream: what siaga112 itself reads of it."),
+        Command("replay", "captures", "Run captures through the real pipeline, offline; a capture always gives the same."),
+    ),
+    "The installation": (
+        Command("doctor", "doctor", "Check the installation against the live PBX and Redis; each line with its remedy."),
+        Command("check-config", "configuration", "Load and cross-check the configuration; print it with secrets masked."),
+        Command("files", "files", "List the files that come with siaga112, or copy them to where they belong."),
+        Command("acl", "files", "Print redis-acl.conf for this site: a Redis user with this site's keys alone."),
+    ),
+}  # fmt: skip
+COMMANDS: Final = {command.name: command for group in GROUPS.values() for command in group}

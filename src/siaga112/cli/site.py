@@ -1,0 +1,89 @@
+"""The site that a command is about: its configuration, and its records with the store open around them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import TypeVar
+
+import typer
+
+from siaga112.adapters.redis.embedded import require_running
+from siaga112.adapters.redis.url import masked
+from siaga112.app.records import open_desk, open_store, redis_url
+from siaga112.cli import invocation
+from siaga112.cli.invocation import Invocation
+from siaga112.core.caller_id import typed
+from siaga112.core.model import Caller
+from siaga112.core.period import Period, read
+from siaga112.errors import SiagaError, UnreachableError
+from siaga112.service.ports import StoreDownError
+from siaga112.service.supervisor import Desk
+from siaga112.settings.loading import load
+from siaga112.settings.schema import Settings
+from siaga112.terminal import printing
+
+_T = TypeVar("_T")
+
+
+def settings() -> Settings:
+    """Give the configuration that the user named; read once a command."""
+    return _loaded(invocation.current())
+
+
+@lru_cache(maxsize=1)
+def _loaded(run: Invocation) -> Settings:
+    return load(run.config)
+
+
+def number(text: str) -> Caller:
+    """Read a number that the user typed.
+
+    Raises:
+        SiagaError: if it is none that could ever be blocked.
+
+    """
+    caller = typed(text, settings().number_plan())
+    if caller is None:
+        why = "hidden, service, too short, not valid or in never_block"
+        raise SiagaError(f'"{text}" is not the number of a caller ({why})')
+    return caller
+
+
+def period(since: str, until: str, now: int) -> Period:
+    """Read the period that the user named."""
+    try:
+        return read(since, until, now, settings().zone)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--from, --to") from error
+
+
+def at_desk(act: Callable[[Desk], Awaitable[_T]], by: str = "") -> _T:
+    """Run one act at the supervisor's desk, with the store open around it.
+
+    Raises:
+        UnreachableError: if Redis does not answer; with where it was sought, and what to look at.
+
+    """
+    config = settings()
+    if config.embedded_redis:
+        require_running(config.state_dir)
+
+    async def work() -> _T:
+        store = open_store(config)
+        try:
+            return await act(open_desk(config, store, by))
+        finally:
+            for name, why in store.unreadable.items():
+                printing.plain(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)
+            await store.close()
+
+    try:
+        return asyncio.run(work())
+    except StoreDownError as error:
+        remedy = (
+            "is the daemon running? systemctl status siaga112 (or: siaga112 run)"
+            if config.embedded_redis
+            else error.remedy
+        )
+        what = str(error).removeprefix("Redis: ")
+        raise UnreachableError(f"Redis at {masked(redis_url(config))}: {what}; {remedy}") from error

@@ -1,0 +1,159 @@
+"""What a value of the configuration may be, and the words with which another is refused."""
+
+import json
+import re
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr
+
+from siaga112.adapters.redis import url as redis_url
+from siaga112.core import durations
+from siaga112.core.caller_id import NumberPlan, check_never_block
+from siaga112.core.model import DAY, SECOND, Level, Millis, Treatment
+from siaga112.core.policy import COUNTABLE
+
+EMBEDDED: Final = "embedded"
+"""The `[redis] url` that means a private Redis of our own."""
+
+LEAST_SHARE: Final = 0.1
+"""The least of a misuse that a call can count as, if it counts at all: a record holds what a block needs."""
+
+CALLER_KEY_LENGTH: Final = 16
+
+
+def _duration(value: object) -> Millis:
+    if not isinstance(value, str):
+        raise ValueError('durations are written like "24h"')  # noqa: TRY004 - pydantic wants ValueError
+    return durations.parse(value)
+
+
+def _some_time(value: Millis) -> Millis:
+    if not value:
+        raise ValueError("no time at all means nothing here")
+    return value
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str | int) else value
+
+
+def _weights(value: object) -> object:
+    """Read a list as a weight of 1 each; the operator's mark counts unless its weight says otherwise."""
+    if isinstance(value, list):
+        value = dict.fromkeys(value, 1)
+    if not isinstance(value, dict):
+        return value
+    for name in value:
+        if name not in COUNTABLE:
+            raise ValueError(f'"{name}" can never be a misuse (what can: {", ".join(sorted(COUNTABLE))})')
+    return {"prank": 1, **value}
+
+
+def _both_levels(value: object) -> object:
+    return dict.fromkeys(Level, value) if isinstance(value, str) else value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of zones, a name too long
+        raise ValueError(f'no such time zone: "{value[:80]}" (like "Asia/Jakarta")') from error
+    return value
+
+
+def _clock(value: object) -> object:
+    try:
+        clock = time.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        clock = None
+    if not isinstance(clock, time) or clock.tzinfo:
+        raise ValueError(f'not a time of day: {json.dumps(value, default=str)} (like "21:00")')
+    return clock
+
+
+def _folder(value: object) -> object:
+    if value == "":
+        raise ValueError("no folder")
+    return value
+
+
+def _host(value: str) -> str:
+    try:
+        value.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f'not a host: "{value}"') from error
+    if not value:
+        raise ValueError("no host")
+    return value
+
+
+def _page(value: str) -> str:
+    if not re.fullmatch(r"(https?|file)://[^\s#\"'{}]+", value):
+        raise ValueError(
+            f'"{value}" is not the address of a page; write it from its start, without a #, like '
+            '"https://wiki.example/siaga112/runbook"'
+        )
+    return value
+
+
+def _caller_key(value: SecretStr) -> SecretStr:
+    if 0 < len(value) < CALLER_KEY_LENGTH:
+        raise ValueError(f"a key has at least {CALLER_KEY_LENGTH} characters; openssl rand -hex 32 makes one")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() != EMBEDDED:
+        redis_url.parse(value.get_secret_value())
+    return value
+
+
+def _staleness(value: Millis) -> Millis:
+    if 0 < value < SECOND or value > DAY:
+        raise ValueError('either "0s" (every verdict asks Redis), or from "1s" to "1d"')
+    return value
+
+
+def _share(value: float) -> float:
+    if value and not LEAST_SHARE <= value <= 1:
+        raise ValueError(f"either 0, or from {LEAST_SHARE} to 1")
+    return value
+
+
+def _clocks_apart(value: Millis) -> Millis:
+    if not 60 * SECOND <= value <= DAY:
+        raise ValueError('from "1m" to "1d"')
+    return value
+
+
+def _region(value: str) -> str:
+    try:
+        return NumberPlan(value.upper()).region
+    except ValueError:
+        raise ValueError(f'no such region: "{value[:80]}" (a code of ISO 3166, like "ID")') from None
+
+
+Duration = Annotated[Millis, BeforeValidator(_duration), PlainSerializer(durations.spell)]
+Span = Annotated[Duration, AfterValidator(_some_time)]
+ClockTolerance = Annotated[Duration, AfterValidator(_clocks_apart)]
+Staleness = Annotated[Duration, AfterValidator(_staleness)]
+Clock = Annotated[time, BeforeValidator(_clock), PlainSerializer(lambda at: f"{at:%H:%M}")]
+Zone = Annotated[str, AfterValidator(_zone)]
+Region = Annotated[str, AfterValidator(_region)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Name], Field(min_length=1)]
+Host = Annotated[str, AfterValidator(_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Folder = Annotated[Path, BeforeValidator(_folder)]
+PageUrl = Annotated[str, AfterValidator(_page)]
+RedisAddress = Annotated[SecretStr, AfterValidator(_redis_url)]
+CallerKey = Annotated[SecretStr, AfterValidator(_caller_key)]
+Share = Annotated[float, AfterValidator(_share)]
+Thresholds = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), BeforeValidator(_one_or_more)]
+Spans = Annotated[list[Span], BeforeValidator(_one_or_more)]
+Weights = Annotated[dict[str, Annotated[float, Field(ge=0, le=100)]], BeforeValidator(_weights)]
+Treatments = Annotated[dict[Level, Treatment], BeforeValidator(_both_levels)]
+NeverBlock = Annotated[str, AfterValidator(check_never_block)]

@@ -1,0 +1,75 @@
+"""Rows as CSV or Parquet, to a file or the screen."""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from siaga112.errors import SiagaError, UsageError
+from siaga112.terminal import outfile, rows
+
+_TIMES: Final = frozenset({"started", "ended"})
+_SECONDS: Final = frozenset({"ivr_seconds", "wait_seconds", "ring_seconds", "talk_seconds"})
+_BOOLS: Final = frozenset({"strike"})
+"""The columns that are no text, by their type in Parquet."""
+
+Write = Callable[[Sequence[rows.Row]], None]
+"""Takes some rows."""
+
+
+class Format(StrEnum):
+    """How the rows are written."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@contextmanager
+def written(format_: Format, output: Path | None, columns: Sequence[str]) -> Iterator[Write]:
+    """Give what takes rows; the file has its place once all are written.
+
+    Raises:
+        SiagaError: if the file cannot be written, or there is no pyarrow for Parquet.
+
+    """
+    if format_ is Format.CSV:
+        with outfile.text(output) as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            # No text is a formula to a spreadsheet.
+            yield lambda batch: writer.writerows(
+                {name: rows.cell(value) for name, value in row.items()} for row in batch
+            )
+    elif output is None:
+        raise UsageError("--output: name the file; Parquet is nothing for a screen")
+    else:
+        with _parquet(output, columns) as write:
+            yield write
+
+
+@contextmanager
+def _parquet(output: Path, columns: Sequence[str]) -> Iterator[Write]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - need not be installed, and takes long to load
+        from pyarrow import parquet  # noqa: PLC0415 - as above
+    except ImportError:
+        raise SiagaError('Parquet needs pyarrow: pip install "siaga112[parquet]"') from None
+    types = {
+        **dict.fromkeys(_TIMES, pa.timestamp("ms", tz="UTC")),
+        **dict.fromkeys(_SECONDS, pa.float64()),
+        **dict.fromkeys(_BOOLS, pa.bool_()),
+    }
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
+
+    def write(batch: Sequence[rows.Row]) -> None:
+        timed = [row | {name: datetime.fromisoformat(str(row[name])) for name in _TIMES} for row in batch]
+        writer.write_table(pa.Table.from_pylist(timed, schema=schema))
+
+    try:
+        with outfile.replacing(output) as file, parquet.ParquetWriter(file, schema) as writer:
+            yield write
+    except OSError as error:
+        raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error
