@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from siaga112.adapters.redis import embedded as redis_embedded
+from siaga112.adapters.redis import server as redis_server_
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.embedded import require_running, socket_path, url
 from siaga112.adapters.redis.server import EmbeddedRedis
@@ -260,7 +260,7 @@ async def test_a_flipped_byte_in_its_files_is_set_aside_and_it_starts(
 
 async def test_one_that_does_not_answer_is_one_line(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that runs and never answers is given up after a while, and ended."""
-    monkeypatch.setattr(redis_embedded, "START_SECONDS", 0.3)
+    monkeypatch.setattr(redis_server_, "START_SECONDS", 0.3)
     program = state_dir / "redis-server"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
@@ -276,7 +276,7 @@ async def test_the_watch_goes_on_when_a_start_fails(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     """A start that fails is logged and tried again: verdicts go on without the store meanwhile."""
-    monkeypatch.setattr(redis_embedded, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(redis_server_, "WATCH_SECONDS", 0.01)
     obstacle = state_dir / "redis" / file
     obstacle.mkdir(parents=True)
     embedded = EmbeddedRedis(state_dir)

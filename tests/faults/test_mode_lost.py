@@ -12,6 +12,7 @@ from typing import Final, get_args
 
 import pytest
 
+from siaga112.adapters.mode_files import ModeFiles
 from siaga112.core.model import Mode
 from tests.faults.conftest import NUMBER, Rig, rig
 from tests.faults.figures import Measured
@@ -80,6 +81,14 @@ async def block(found: Rig) -> None:
     await found.told("blocked")
 
 
+async def switch_off(found: Rig) -> None:
+    """Switch off, and see that the daemon has heard of it from this machine's file and from Redis."""
+    await found.done("mode", "off", *REASON)
+    await found.told("mode_off")
+    kept = ModeFiles(found.daemon.folder / "state", "lab")
+    await until(lambda: (known := kept.kept()) is not None and known.mode is Mode.OFF, 60)
+
+
 async def rejected_of(found: Rig, times: int = AFTER) -> int:
     """Say how many of so many calls are rejected."""
     return [(await found.ask()).verdict for _ in range(times)].count("BLOCK")
@@ -99,7 +108,7 @@ async def test_a_start_rejects_nobody_while_the_mode_is_not_known(
     """Switched off before: no start lets the configured enforce reject one of 500 callers a second."""
     async with rig(redis, "screen") as found:
         await block(found)
-        await found.done("mode", "off", *REASON)
+        await switch_off(found)
         state = found.daemon.folder / "state"
         callers = Callers(found.pbx.agi_port)
         async with callers.calling():
@@ -126,7 +135,7 @@ async def test_a_redis_that_comes_after_the_daemon_is_waited_for(
     """The mode is off in Redis alone: until that is read, `starting`; then off."""
     async with rig(redis, "screen") as found:
         await block(found)
-        await found.done("mode", "off", *REASON)
+        await switch_off(found)
         await found.daemon.stop()
         for name in ("off", "mode"):
             (found.daemon.folder / "state" / name).unlink()
@@ -200,7 +209,7 @@ async def test_what_redis_lost_is_brought_back(measured: Measured, how: str) -> 
         with master:
             url = f"redis://127.0.0.1:{port}/0"
             async with rig(master, "screen", url=url) as found:
-                await found.done("mode", "off", *REASON)
+                await switch_off(found)
                 await found.told("mode_off")
                 off = found.daemon.folder / "state" / "off"
                 off.unlink()  # as on every machine but the one where the command was given
@@ -232,7 +241,7 @@ async def test_a_failover_to_an_empty_replica_rejects_nobody(measured: Measured)
         old = lab.master
         async with rig(lab.servers[old], "screen", url=lab.url) as found:
             await block(found)
-            await found.done("mode", "off", *REASON)
+            await switch_off(found)
             await found.told("mode_off")
             (found.daemon.folder / "state" / "off").unlink()  # as on every machine but one
             for port, replica in lab.servers.items():
