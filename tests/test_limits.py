@@ -170,6 +170,7 @@ def test_what_hangs_fails_at_its_limit_and_the_run_goes_on(tmp_path: Path, loop:
 STACKS: Final = "stacks at the limit"
 
 
+@pytest.mark.night
 @pytest.mark.timeout(RUN_SECONDS + 60)
 def test_with_xdist_stacks_are_told_and_what_nothing_ends_ends_its_process_alone(tmp_path: Path) -> None:
     """A process without a terminal tells its stacks; one that is ended is replaced, and the run goes on."""

@@ -8,14 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from siaga112.core.model import SECOND, InProgress, Millis, OperatorState, Stage
-from siaga112.core.tracking.queue_state import Lines
-from siaga112.core.tracking.tracker import Tracker
 
 LIFE: Final[Millis] = 5 * SECOND
 """How long the store keeps it: a dead daemon's must vanish instead of lying."""
-
-MAX_CALLS: Final = 100
-"""How many calls are listed, however many there are; `stages` counts all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +30,3 @@ class Snapshot:
     surge: str
     connected: bool
     screens: bool
-
-
-def take(tracker: Tracker, lines: Lines, now: Millis, *, connected: bool, screens: bool) -> Snapshot:
-    """Take a snapshot of what is followed."""
-    waiting = tracker.waiting()
-    return Snapshot(
-        at=now,
-        calls=tuple(tracker.in_progress(MAX_CALLS)),
-        stages=dict(tracker.stages()),
-        queues=waiting,
-        operators=dict(lines.operators()) if lines.known else None,
-        surge=lines.surge(tracker.overdue, now),
-        connected=connected,
-        screens=screens,
-    )

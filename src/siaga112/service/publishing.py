@@ -8,12 +8,14 @@ from typing import Final
 import structlog
 
 from siaga112.core.model import Millis
-from siaga112.core.snapshot import take
+from siaga112.core.snapshot import Snapshot
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
 
 EVERY_SECONDS: Final = 1.0
+MAX_CALLS: Final = 100
+"""How many calls are listed, however many there are; `stages` counts all."""
 
 _log = structlog.get_logger()
 
@@ -42,7 +44,18 @@ class Publisher:
 
     async def publish(self) -> None:
         """Publish once."""
-        snapshot = take(
-            self.tracker, self.lines, self.clock(), connected=self.connected(), screens=self.screens
+        await self.store.put_snapshot(self.take())
+
+    def take(self) -> Snapshot:
+        """Give what is followed at this moment."""
+        now = self.clock()
+        return Snapshot(
+            at=now,
+            calls=tuple(self.tracker.in_progress(MAX_CALLS)),
+            stages=dict(self.tracker.stages()),
+            queues=self.tracker.waiting(),
+            operators=dict(self.lines.operators()) if self.lines.known else None,
+            surge=self.lines.surge(self.tracker.overdue, now),
+            connected=self.connected(),
+            screens=self.screens,
         )
-        await self.store.put_snapshot(snapshot)

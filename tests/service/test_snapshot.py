@@ -8,11 +8,13 @@ from siaga112.core.ami.events import MemberSeen, QueuesSeen
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.codec import dump_snapshot, load_snapshot
 from siaga112.core.model import Caller, CallId, InProgress, OperatorState, Stage
-from siaga112.core.snapshot import MAX_CALLS, Snapshot, take
+from siaga112.core.snapshot import Snapshot
 from siaga112.core.tracking.queue_state import Lines
 from siaga112.core.tracking.tracker import Tracker
+from siaga112.service.publishing import MAX_CALLS, Publisher
 from tests.core.table import DIALPLAN, _millis, events, in_force
 from tests.samples import NOW, SNAPSHOT
+from tests.service.memory import MemoryStore
 
 NUMBER = "081211111111"
 CALLER = Caller("+6281211111111")
@@ -49,7 +51,7 @@ def seen(
         for event in events(table):
             tracker.feed(event)
     lines = lines or Lines(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
-    return take(tracker, lines, _millis(at), connected=True, screens=True)
+    return Publisher(MemoryStore(), tracker, lines, lambda: True, lambda: _millis(at), screens=True).take()
 
 
 @pytest.mark.parametrize(
