@@ -53,7 +53,9 @@ async def main(port: int, expected: int) -> None:
     seen, began = 0, 0.0
     async for slice_ in source.slices():
         began = began or time.process_time()
-        seen += sum(not isinstance(e, events.Resumed | events.QueuesSeen | events.Booted) for e in slice_)
+        seen += sum(
+            not isinstance(e, events.Resumed | events.QueueStatus | events.FullyBooted) for e in slice_
+        )
         if seen >= expected:
             break
     print(time.process_time() - began, flush=True)

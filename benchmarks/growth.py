@@ -25,7 +25,7 @@ from siaga112.core.codec import dump_entry
 from siaga112.core.model import DAY, Call, Caller, CallId, Entry, Mode, Reached
 from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.recording import Recorder
@@ -106,7 +106,7 @@ async def _in_progress(calls: int) -> float:
     rules = InForce(settings.rules())
     pipeline = Pipeline(
         tracker=Tracker(rules),
-        lines=Lines(rules),
+        queues=QueueState(rules),
         outgoing=OutgoingCalls(rules),
         rules=rules,
         outbox=_Kept(),  # type: ignore[arg-type] # no more of one is asked for

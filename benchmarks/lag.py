@@ -20,11 +20,11 @@ from siaga112.adapters.ami.source import AmiAddress, AmiSource
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.app.pbx import open_metrics
 from siaga112.app.records import now
-from siaga112.core.ami.events import DialplanStep, Event
+from siaga112.core.ami.events import Event, Newexten
 from siaga112.core.model import Call, Mode
 from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.settings.schema import Settings
@@ -44,7 +44,7 @@ class Watched(Tracker):
 
     def feed(self, event: Event) -> tuple[Call, ...]:
         """Look at the clock, then do as always."""
-        if isinstance(event, DialplanStep) and event.place.context == STAMP:
+        if isinstance(event, Newexten) and event.place.context == STAMP:
             self.lags.append((time.monotonic_ns() - int(event.application)) / 1e6)
             if len(self.lags) == self.stamps:
                 self.done.set()
@@ -61,7 +61,7 @@ async def main(port: int, stamps: int) -> None:
         await outbox.open()
         pipeline = Pipeline(
             tracker=tracker,
-            lines=Lines(rules),
+            queues=QueueState(rules),
             outgoing=OutgoingCalls(rules),
             rules=rules,
             outbox=outbox,

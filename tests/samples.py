@@ -9,10 +9,10 @@ from siaga112.core.model import (
     Call,
     Caller,
     CallId,
+    CallInProgress,
     Entry,
     Fact,
     FactKind,
-    InProgress,
     Level,
     Millis,
     OperatorState,
@@ -93,11 +93,11 @@ def entry(call: Call) -> Entry:
 SNAPSHOT: Final = Snapshot(
     at=NOW,
     calls=(
-        InProgress(
+        CallInProgress(
             call_id(7), CALLER, NOW - 50_000, Stage.QUEUE, NOW - 42_000, "siaga112", "ALLOW not_blocked"
         ),
-        InProgress(call_id(8), OTHER, NOW - 135_000, Stage.TALKING, NOW - 130_000, "siaga112"),
-        InProgress(call_id(9), None, NOW - 3_000, Stage.IVR, NOW - 2_000, "", "ALLOW withheld"),
+        CallInProgress(call_id(8), OTHER, NOW - 135_000, Stage.TALKING, NOW - 130_000, "siaga112"),
+        CallInProgress(call_id(9), None, NOW - 3_000, Stage.IVR, NOW - 2_000, "", "ALLOW withheld"),
     ),
     stages={Stage.QUEUE: 1, Stage.TALKING: 1, Stage.IVR: 1},
     queues={"siaga112": (1, NOW - 42_000)},

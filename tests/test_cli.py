@@ -29,8 +29,8 @@ from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.printed import without_secrets
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.meter import KeptMeter
-from tests.service.test_desk import abandoned
 from tests.service.test_pipeline import MemoryOutbox
+from tests.service.test_supervisor import abandoned
 from tests.waiting import output
 
 pytestmark = pytest.mark.redis
@@ -254,10 +254,10 @@ async def test_the_mode_is_switched_for_the_whole_site(live: Shell) -> None:
     assert said.done() == "mode is now off: every call goes through, no strikes are given\n"
     live.environ["SIAGA112_MODE"] = "enforce"
     assert (await live("mode")).done() == "off\n"
-    (deed,) = (await live("audit", "--json")).json
-    assert (deed["by"], deed["action"], deed["reason"]) == ("ratna", "mode", "flood")
+    (audit_entry,) = (await live("audit", "--json")).json
+    assert (audit_entry["by"], audit_entry["action"], audit_entry["reason"]) == ("ratna", "mode", "flood")
     (story,) = (await live("why", "081298765432", "--json")).json
-    assert (story["mode"], story["verdict"], story["switched"]) == ("off", "ALLOW", deed)
+    assert (story["mode"], story["verdict"], story["switched"]) == ("off", "ALLOW", audit_entry)
     told = (await live("why", "081298765432")).done().splitlines()
     assert re.fullmatch(r"  mode off since \S+ \S+ by ratna: flood", told[-2])
     assert told[-1] == "  now: ALLOW, because the mode is off"

@@ -11,11 +11,11 @@ import pytest
 
 from siaga112.core.model import (
     SECOND,
-    Allow,
+    AllowEntry,
+    AuditEntry,
     CallerRecord,
-    Deed,
     Level,
-    Missed,
+    MissedCall,
     Mode,
     Proposal,
     ProposalCause,
@@ -24,7 +24,7 @@ from siaga112.core.model import (
     Treatment,
     Verdict,
 )
-from siaga112.service.supervisor import Held
+from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import rows, story
 from tests import commands
 from tests.samples import CALLER, NOW, RULES, block, call_id, entry, prank, strike
@@ -36,12 +36,12 @@ RECORD: Final = CallerRecord(
     CALLER,
     strikes=(strike(1),),
     blocks=(block(NOW, None),),
-    allow=Allow(NOW, "supervisor", "clinic"),
+    allow=AllowEntry(NOW, "supervisor", "clinic"),
     proposals=(Proposal(NOW, ProposalCause.POLICY, None, 1, "misused"),),
-    missed=(Missed(call_id(1), NOW, SECOND),),
+    missed=(MissedCall(call_id(1), NOW, SECOND),),
 )
 STORY: Final = story.Story(
-    Held(RECORD, (), ()), Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), Mode.OBSERVE, RULES, NOW
+    CallerFile(RECORD, (), ()), Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), Mode.OBSERVE, RULES, NOW
 )
 
 
@@ -92,7 +92,7 @@ def test_every_value_of_a_channel_variable_is_there(value: str) -> None:
         ("`blocks --proposed`", rows.proposal(RECORD, ZONE)),
         ("`allowed`", rows.allowed(RECORD, ZONE)),
         ("`callbacks`", rows.missed(RECORD, ZONE)),
-        ("`audit`", rows.deed(Deed(NOW, "supervisor", "mode", "site"), ZONE)),
+        ("`audit`", rows.audit_entry(AuditEntry(NOW, "supervisor", "mode", "site"), ZONE)),
         ("`why`", story.as_row(STORY, ZONE)),
     ],
 )

@@ -22,7 +22,18 @@ from siaga112.adapters.redis.store import RedisStore
 from siaga112.cli import main
 from siaga112.core import decisions
 from siaga112.core.changes import Change
-from siaga112.core.model import DAY, SECOND, Allow, Block, Caller, CallerRecord, Entry, Lift, Missed, Mode
+from siaga112.core.model import (
+    DAY,
+    SECOND,
+    AllowEntry,
+    Block,
+    Caller,
+    CallerRecord,
+    Entry,
+    Lift,
+    MissedCall,
+    Mode,
+)
 from siaga112.core.policy import PRESETS, PolicyRules, add_strike
 from siaga112.service.updating import update
 from tests.lab.redis_servers import ANSWER_SECONDS
@@ -47,7 +58,7 @@ def held(*blocks: Block) -> State:
 
 def allowed(record: CallerRecord) -> CallerRecord:
     """Put on the allow list."""
-    return decisions.allow(record, Allow(NOW, "supervisor", "clinic"))
+    return decisions.allow(record, AllowEntry(NOW, "supervisor", "clinic"))
 
 
 def struck(times: int, rules: PolicyRules, *, capped: bool = False) -> State:
@@ -139,7 +150,7 @@ class Site:
             store = RedisStore(connect(url(self.home / "state"), ANSWER_SECONDS), SITE, 400 * DAY)
             calls = (answered(9_000 + number, NOW - HOUR, caller), prank(8_000 + number, NOW - HOUR, caller))
             await store.write([Change(entry=Entry(entry(call).finding, strike=False)) for call in calls])
-            missed = Missed(call_id(7_000 + number), NOW - HOUR, 12 * SECOND)
+            missed = MissedCall(call_id(7_000 + number), NOW - HOUR, 12 * SECOND)
             waiting = decisions.miss(CallerRecord(caller), missed)
             await update(store, caller, lambda _: state(waiting), NOW, RULES)
             await store.close()

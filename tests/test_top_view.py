@@ -12,10 +12,10 @@ from siaga112.core.model import (
     DAY,
     SECOND,
     Caller,
+    CallInProgress,
     Entry,
     Fact,
     FactKind,
-    InProgress,
     Mark,
     Mode,
     Outcome,
@@ -61,7 +61,7 @@ FRAME = Frame(
     mode=Mode.ENFORCE,
     snapshot=SNAPSHOT,
     day=Day(NOW - DAY // 2, {Outcome.ANSWERED: 12, Outcome.IVR_PRANK: 345}, {Mark.GENUINE: 4, None: 8}),
-    settled=ROWS,
+    ended=ROWS,
     tracking=Endpoint(URL, VITALS),
     screening=None,
     verdicts=Verdicts(0.0018, 34, 60 * SECOND),
@@ -83,7 +83,7 @@ AWAY = replace(
     mode=None,
     snapshot=None,
     day=None,
-    settled=(),
+    ended=(),
     tracking=Endpoint(URL, None, "connection refused"),
 )
 BUSY = replace(
@@ -91,12 +91,12 @@ BUSY = replace(
     snapshot=replace(
         SNAPSHOT,
         calls=tuple(
-            InProgress(call_id(n), CALLER, NOW - n * SECOND, Stage.QUEUE, NOW - n * SECOND, "siaga112")
+            CallInProgress(call_id(n), CALLER, NOW - n * SECOND, Stage.QUEUE, NOW - n * SECOND, "siaga112")
             for n in range(100)
         ),
         stages={Stage.QUEUE: 120},
     ),
-    settled=[entry(prank(n, NOW - n * SECOND)) for n in range(50)],
+    ended=[entry(prank(n, NOW - n * SECOND)) for n in range(50)],
 )
 
 
@@ -174,7 +174,7 @@ def test_a_hash_is_revealed_in_full() -> None:
     """Where callers are kept as hashes, the whole hash is what `why` takes."""
     hashed = Caller("h:0123456789abcdef0123456789abcdef")
     snapshot = replace(SNAPSHOT, calls=(replace(SNAPSHOT.calls[0], caller=hashed),))
-    frame = replace(FRAME, snapshot=snapshot, settled=())
+    frame = replace(FRAME, snapshot=snapshot, ended=())
     assert hashed not in "\n".join(drawn(frame))
     assert hashed in "\n".join(drawn(frame, reveal=True))
 
@@ -195,7 +195,7 @@ def test_the_newest_call_comes_first() -> None:
     last = lines[next(n for n, line in enumerate(lines) if line.startswith("last verdicts")) :]
     order = [word for line in last for word in line.split() if word in {*going, *over}]
     assert order == [going[1], going[0], over[0], over[1]]
-    ended = replace(FRAME, settled=[*ROWS, entry(replace(prank(7), id=going[0]))])
+    ended = replace(FRAME, ended=[*ROWS, entry(replace(prank(7), id=going[0]))])
     assert Counter(" ".join(drawn(ended, 140)).split())[going[0]] == 2, "once in each list"
 
 

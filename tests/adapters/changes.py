@@ -7,9 +7,9 @@ from typing import Any
 from siaga112.core import decisions
 from siaga112.core.changes import Change, Imposition, replacement
 from siaga112.core.mode import Switch
-from siaga112.core.model import Caller, CallerRecord, Deed, Mode, Strike
+from siaga112.core.model import AuditEntry, Caller, CallerRecord, Mode, Strike
 from siaga112.core.policy import add_strike
-from siaga112.service.ports import Place, Store
+from siaga112.service.ports import FeedPosition, Store
 from siaga112.service.updating import update
 from tests.samples import CALLER, NOW, RULES, SNAPSHOT, block, entry, prank
 
@@ -48,7 +48,7 @@ def whole() -> Change:
     return Change(
         replacement(blocked_for_good(CallerRecord(CALLER)), 0, NOW, RULES),
         entry(prank(1)),
-        Deed(NOW, "ratna", "block", CALLER),
+        AuditEntry(NOW, "ratna", "block", CALLER),
         ("strikes:ivr_prank",),
         Imposition(prank(1).id, NOW, 1),
     )
@@ -80,10 +80,10 @@ async def every_answer(store: Store) -> list[Any]:
         store.missed_count(),
         store.last_change(),
         anext(aiter(store.standings()), None),
-        store.changes(Place("1-1", "")),
-        store.wait(Place("1-1", ""), 0.001),
-        store.deeds(0, NOW + 1),
-        store.erase_deeds(CALLER),
+        store.changes(FeedPosition("1-1", "")),
+        store.wait(FeedPosition("1-1", ""), 0.001),
+        store.audit_entries(0, NOW + 1),
+        store.erase_audit_entries(CALLER),
         store.tallies(),
         store.tidy(NOW),
         store.erase(CALLER, 0, 0),

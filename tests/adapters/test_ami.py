@@ -21,16 +21,16 @@ from siaga112.adapters.ami.source import (
     Slice,
 )
 from siaga112.core.ami.events import (
-    Booted,
-    ChannelCreated,
-    ChannelGone,
     Event,
+    FullyBooted,
+    Hangup,
     Interrupted,
     Malformed,
-    MemberSeen,
-    QueuesSeen,
+    Newchannel,
+    QueueEntry,
+    QueueMember,
+    QueueStatus,
     Resumed,
-    WaitingSeen,
     parse,
 )
 from siaga112.core.ami.fast_parser import Reader
@@ -289,15 +289,15 @@ def spelled(events: Sequence[Event]) -> list[str]:
 
 def _spell(one: Event) -> str:
     match one:
-        case ChannelCreated():
+        case Newchannel():
             return f"new {one.uid}"
-        case ChannelGone():
+        case Hangup():
             return f"gone {one.uid}"
         case Interrupted():
             return f"interrupted {one.cause}"
         case Resumed():
             return f"resumed {','.join(seen.uid for seen in one.channels)}".strip()
-        case Booted():
+        case FullyBooted():
             return "booted"
         case _:
             return type(one).__name__
@@ -676,19 +676,19 @@ async def test_the_queues_are_asked_at_the_beginning_and_again(
     follower = follow()
     assert await follower.next() == ["resumed"]
     first = await follower.one()
-    assert first == QueuesSeen(
+    assert first == QueueStatus(
         NOW,
         ("siaga112",),
         (
-            MemberSeen("siaga112", "PJSIP/101", OperatorState.AVAILABLE),
-            MemberSeen("siaga112", "PJSIP/102", OperatorState.BUSY),
-            MemberSeen("siaga112", "PJSIP/103", OperatorState.PAUSED),
-            MemberSeen("siaga112", "PJSIP/104", None),
+            QueueMember("siaga112", "PJSIP/101", OperatorState.AVAILABLE),
+            QueueMember("siaga112", "PJSIP/102", OperatorState.BUSY),
+            QueueMember("siaga112", "PJSIP/103", OperatorState.PAUSED),
+            QueueMember("siaga112", "PJSIP/104", None),
         ),
-        (WaitingSeen("siaga112", "7.0", NOW - 12_000),),
+        (QueueEntry("siaga112", "7.0", NOW - 12_000),),
     )
     assert await follower.next() == ["booted"]
     manager.queues = []
     async with within(SOON, "the queues as they are now"):
-        while await follower.one() != QueuesSeen(NOW, (), (), ()):
+        while await follower.one() != QueueStatus(NOW, (), (), ()):
             pass  # one that was asked before is on its way

@@ -17,14 +17,14 @@ from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical, typed
 from siaga112.core.model import SECOND, Caller, Level, Mode, Outcome, Verdict
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import Store
-from siaga112.service.reconciling import Settler
+from siaga112.service.reconciling import Reconciler
 from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
-from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Supervisor
 from tests.core.table import DIALPLAN, events, in_force
 from tests.samples import NOW, RULES
 from tests.service.memory import MemoryStore
@@ -77,7 +77,7 @@ async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folde
     meter = KeptMeter()
     pipeline = Pipeline(
         tracker=Tracker(in_force(dialplan)),
-        lines=Lines(in_force(dialplan, RULES)),
+        queues=QueueState(in_force(dialplan, RULES)),
         outgoing=OutgoingCalls(in_force(dialplan)),
         rules=in_force(dialplan, RULES),
         outbox=outbox,
@@ -91,7 +91,7 @@ async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folde
     queue_log.write_text(
         f"{second}|{second}.7|siaga112|NONE|ENTERQUEUE||{NUMBER}|1\n{second}|{second}.7|siaga112|NONE|ABANDON|1|1|0\n"
     )
-    settler = Settler(
+    settler = Reconciler(
         queue_log=QueueLogFile(queue_log),
         store=store,
         outbox=outbox,
@@ -99,7 +99,7 @@ async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folde
         in_progress=lambda _: False,
         clock=lambda: NOW,
     )
-    await settler._settle_since(NOW - 60 * SECOND)
+    await settler._reconcile_since(NOW - 60 * SECOND)
 
     waiting = on_disk(folder)
     recorder = Recorder(outbox, store, in_force(policy=RULES), meter)
@@ -126,9 +126,9 @@ async def everything(store: Store) -> str:
     return repr([(key, await read[await redis.type(key)](key)) for key in keys])
 
 
-def desk_at(store: Store) -> Desk:
+def desk_at(store: Store) -> Supervisor:
     """Sit at the desk."""
-    return Desk(store, RULES, Mode.ENFORCE, lambda: NOW + SECOND, "ratna")
+    return Supervisor(store, RULES, Mode.ENFORCE, lambda: NOW + SECOND, "ratna")
 
 
 @pytest.mark.parametrize("plan", [KEYED, INDONESIA], ids=["keyed", "by number"])
@@ -138,13 +138,13 @@ async def test_no_digit_of_the_caller_is_kept_with_a_key(
     """Outbox, store and log hold the number only without a key; the calls are the same either way."""
     with capture_logs() as logs:
         waiting = await take_calls(plan, store, outbox, tmp_path)
-        desk = desk_at(store)
+        supervisor = desk_at(store)
         caller = typed(NUMBER, plan)
         assert caller
-        await desk.unblock(caller, "by number")
-        await desk.block(caller, None, "again")
-        await desk.allow(caller, "a clinic")
-        await desk.subject(caller)
+        await supervisor.unblock(caller, "by number")
+        await supervisor.block(caller, None, "again")
+        await supervisor.allow(caller, "a clinic")
+        await supervisor.subject(caller)
     kept = [SUBSCRIBER in text for text in (waiting, await everything(store))]
     assert kept == [plan is INDONESIA] * 2
     assert SUBSCRIBER not in repr(logs)
@@ -179,12 +179,12 @@ async def test_a_hashed_caller_is_blocked_by_any_spelling_of_the_number(
     assert await verdict("081398765433") is Verdict.ALLOW
     assert await verdict(listed.caller) is Verdict.ALLOW
 
-    desk = desk_at(store)
+    supervisor = desk_at(store)
     for text in ("0813-9876-5432", "62 813 9876 5432", listed.caller):
         caller = typed(text, KEYED)
         assert caller == listed.caller
-        assert (await desk.verdict(caller)).level is Level.TEMPORARY
-    assert len((await desk.record(Caller(listed.caller))).strikes) == 6
+        assert (await supervisor.verdict(caller)).level is Level.TEMPORARY
+    assert len((await supervisor.record(Caller(listed.caller))).strikes) == 6
     other = canonical(NUMBER, NumberPlan(key=b"another key, later"))
     assert other
-    assert (await desk.verdict(other)).verdict is Verdict.ALLOW
+    assert (await supervisor.verdict(other)).verdict is Verdict.ALLOW

@@ -100,8 +100,8 @@ async def test_calls_in_progress_survive_the_process_until_they_end(
     again = SqliteOutbox(tmp_path / "state" / "outbox.db")
     await again.open()
     up = ENTRIES[1].finding.call.id
-    assert await again.settle_unfollowed(lambda call: call == up) == ENTRIES[2:3]
-    assert await again.settle_unfollowed(lambda call: call == up) == []
+    assert await again.close_unfollowed(lambda call: call == up) == ENTRIES[2:3]
+    assert await again.close_unfollowed(lambda call: call == up) == []
     assert await kept(again) == [ENTRIES[0], ENTRIES[2]]
     await again.close()
 
@@ -111,8 +111,8 @@ async def test_a_damaged_note_ends_nothing(outbox: SqliteOutbox) -> None:
     await outbox.note(ENTRIES[:2])
     outbox._db.execute("UPDATE in_progress SET entry = 'x' WHERE call = ?", (ENTRIES[0].finding.call.id,))
     with capture_logs() as logs:
-        assert await outbox.settle_unfollowed(lambda _: False) == ENTRIES[1:2]
-        assert await outbox.settle_unfollowed(lambda _: False) == []
+        assert await outbox.close_unfollowed(lambda _: False) == ENTRIES[1:2]
+        assert await outbox.close_unfollowed(lambda _: False) == []
     assert [line["event"] for line in logs] == ["outbox_unreadable"]
 
 

@@ -17,8 +17,8 @@ from siaga112.core.policy import NOBODY, Standing, forget_after
 from siaga112.core.snapshot import LIFE
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica
-from siaga112.service.retention import Keeper
-from siaga112.service.supervisor import Desk, RefusedError
+from siaga112.service.retention import Retention
+from siaga112.service.supervisor import RefusedError, Supervisor
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import IMPATIENCE, KEEP
 from tests.core.table import in_force
@@ -68,7 +68,7 @@ async def test_lists_and_feed_forget_what_is_over(redis_store: RedisStore) -> No
     assert await redis_store.changes(place) is not None
     await raw(redis_store).delete(redis_store._keys.caller(CALLER))  # as if it had expired
     later = time.time_ns() // 1_000_000 + 2 * DAY
-    await Keeper(redis_store, in_force(policy=RULES), lambda: later).prune()
+    await Retention(redis_store, in_force(policy=RULES), lambda: later).prune()
     assert [caller async for caller in redis_store.listed()] == []
     assert await redis_store.load(CALLER) == (CallerRecord(CALLER), 0)
     assert await redis_store.changes(place) is None
@@ -106,9 +106,9 @@ async def test_a_block_whose_record_was_deleted_by_hand_can_be_undone(redis_stor
     await raw(redis_store).delete(redis_store._keys.caller(CALLER))
     await replica._look()
     assert replica.of(CALLER) == Standing(level=Level.PERMANENT, since=NOW)
-    desk = Desk(redis_store, RULES, Mode.ENFORCE, lambda: NOW, "ratna")
+    supervisor = Supervisor(redis_store, RULES, Mode.ENFORCE, lambda: NOW, "ratna")
     with pytest.raises(RefusedError, match="is not blocked"):
-        await desk.unblock(CALLER, "the phone was stolen")
+        await supervisor.unblock(CALLER, "the phone was stolen")
     await replica._look()
     assert replica.of(CALLER) == NOBODY
     assert [caller async for caller in redis_store.listed()] == []

@@ -13,19 +13,19 @@ from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling
-from siaga112.core.changes import Change, Held, Imposition, replacement
+from siaga112.core.changes import Change, Imposition, Stored, replacement
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     DAY,
-    Allow,
+    AllowEntry,
+    AuditEntry,
     CallerRecord,
     CallId,
-    Deed,
     Level,
     Lift,
     Mark,
-    Missed,
+    MissedCall,
     Mode,
     Proposal,
     ProposalCause,
@@ -33,9 +33,9 @@ from siaga112.core.model import (
 )
 from siaga112.core.policy import NOBODY, Standing, standing
 from siaga112.core.standings import Standings
-from siaga112.service.ports import News, Place, Store, Written
+from siaga112.service.ports import FeedChanges, FeedPosition, Store, Written
 from siaga112.service.recording import Recorder
-from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Supervisor
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
 from tests.adapters.conftest import KEEP
 from tests.core.table import in_force
@@ -128,7 +128,7 @@ async def test_a_record_comes_back_as_it_was_saved(store: Store) -> None:
     record = struck(*(strike(n, NOW - 100 + n) for n in range(6)))(CallerRecord(CALLER))
     record = decisions.lift(record, Lift(NOW - 50, "supervisor", 'said "sorry"\n'))
     record = decisions.impose(record, block(NOW - 40, NOW + DAY))
-    record = decisions.allow(record, Allow(NOW - 10, "supervisor", "rumah sakit"))
+    record = decisions.allow(record, AllowEntry(NOW - 10, "supervisor", "rumah sakit"))
     record = decisions.take_back_strike(
         record, strike(1).call, Lift(NOW, "operator", "genuine", forgives=False)
     )
@@ -146,7 +146,7 @@ async def test_a_stale_version_is_refused(store: Store, version: int) -> None:
     assert await store.write([late]) == [Written.MOVED]
     assert await store.load(CALLER) == (first, 1)
     assert [row async for row in store.entries(NOW - KEEP, NOW + 1)] == []
-    assert (list(await store.deeds(0, NOW + 1)), dict(await store.tallies())) == ([], {})
+    assert (list(await store.audit_entries(0, NOW + 1)), dict(await store.tallies())) == ([], {})
 
 
 async def test_the_same_strike_a_hundred_times_at_once_is_one(store: Store) -> None:
@@ -171,7 +171,9 @@ async def test_a_hundred_strikes_at_once_all_count_and_block_once(store: Store) 
 async def test_the_lists_follow_the_records(store: Store) -> None:
     """Who is blocked or allowed is listed; who is so no longer is not."""
     await change(store, blocked_for_good)
-    await change(store, lambda record: decisions.allow(record, Allow(NOW, "supervisor", "clinic")), OTHER)
+    await change(
+        store, lambda record: decisions.allow(record, AllowEntry(NOW, "supervisor", "clinic")), OTHER
+    )
     assert await listed(store) == ([CALLER], [OTHER])
     await change(store, lambda record: decisions.lift(record, Lift(NOW, "supervisor", "stolen")))
     await change(store, decisions.disallow, OTHER)
@@ -184,11 +186,11 @@ async def test_all_of_a_change_is_written_at_once(store: Store) -> None:
     record, version = await store.load(CALLER)
     assert await listed(store) == ([CALLER], [])
     assert [row.finding.call async for row in store.entries(NOW - KEEP, NOW + 1)] == [prank(1)]
-    assert [deed.action for deed in await store.deeds(0, NOW + 1)] == ["block"]
+    assert [audit_entry.action for audit_entry in await store.audit_entries(0, NOW + 1)] == ["block"]
     assert await store.tallies() == {"strikes:ivr_prank": 1}
     assert await store.held([(CALLER, prank(1).id), (None, prank(2).id)]) == [
-        Held(record, version, entry(prank(1))),
-        Held(None, 0, None),
+        Stored(record, version, entry(prank(1))),
+        Stored(None, 0, None),
     ]
     assert await store.write([replace(whole(), replacement=None)]) == [Written.DONE]
     assert await store.tallies() == {"strikes:ivr_prank": 1}
@@ -279,7 +281,7 @@ async def test_a_later_switch_is_never_replaced_by_an_earlier_one(store: Store) 
 async def test_proposals_and_call_backs_are_listed_while_they_wait(store: Store) -> None:
     """What waits for a person is listed, counted, and gone when a person has decided."""
     proposal = Proposal(NOW, ProposalCause.POLICY, None, 2, "over ten", (prank(1).id,))
-    missed = Missed(prank(2).id, NOW - 5_000, 3_000)
+    missed = MissedCall(prank(2).id, NOW - 5_000, 3_000)
     await change(store, lambda record: replace(record, proposals=(proposal,), missed=(missed,)))
     assert [record.proposed for record in await store.proposed()] == [proposal]
     assert await store.proposed_count() == 1
@@ -328,7 +330,7 @@ async def read(store: Store) -> Standings:
 async def test_all_standings_can_be_read_and_followed(store: Store) -> None:
     """Blocked, warned and allowed callers are read whole; each later change is told, in order."""
     await change(store, blocked_for_good)
-    await change(store, lambda record: decisions.allow(record, Allow(NOW, "supervisor", "clinic")))
+    await change(store, lambda record: decisions.allow(record, AllowEntry(NOW, "supervisor", "clinic")))
     await change(store, struck(*(strike(n) for n in range(RULES.warn_from))), OTHER)
     place = await store.last_change()
     standings = await read(store)
@@ -338,23 +340,23 @@ async def test_all_standings_can_be_read_and_followed(store: Store) -> None:
     assert standings.of(OTHER).warn_until > NOW
     assert len(standings) == 2
     await change(store, decisions.disallow)
-    await change(store, lambda record: decisions.miss(record, Missed(prank(2).id, NOW, 1)))
+    await change(store, lambda record: decisions.miss(record, MissedCall(prank(2).id, NOW, 1)))
     await change(store, lambda record: decisions.lift(record, Lift(NOW, "supervisor", "stolen")))
     news = await store.changes(place)
     assert news is not None
     assert news.changes == [(CALLER, Standing(level=Level.PERMANENT, since=NOW)), (CALLER, NOBODY)]
-    assert await store.changes(news.place) == News(news.place, [])
+    assert await store.changes(news.place) == FeedChanges(news.place, [])
     assert len(await read(store)) == 1
 
 
 async def test_a_feed_that_lost_our_place_says_so(store: Store) -> None:
     """Where our last change is not to be found, some may be missed; an erased caller is in no feed."""
     empty = await store.last_change()
-    assert await store.changes(empty) == News(empty, [])
+    assert await store.changes(empty) == FeedChanges(empty, [])
     await change(store, blocked_for_good)
     news = await store.changes(empty)
     assert news is not None
-    assert await store.changes(Place(news.place.id, "another's")) is None
+    assert await store.changes(FeedPosition(news.place.id, "another's")) is None
     await store.erase(CALLER, 0, 0)
     assert await store.changes(news.place) is None
     assert len(await read(store)) == 0
@@ -378,12 +380,16 @@ async def test_a_callers_calls_are_known_in_order(store: Store) -> None:
 
 async def test_the_audit_trail_is_in_order_and_each_line_once(store: Store) -> None:
     """Lines come back oldest first, within their time; the same line twice is one; a subject's can go."""
-    lines = [Deed(NOW + n, "ratna", "block", CALLER, "permanent", f"reason {n}") for n in range(3)]
-    for line in (*reversed(lines), lines[0], Deed(NOW, "ratna", "mode", "site")):
-        await store.write([Change(deed=line)])
-    assert [deed for deed in await store.deeds(NOW, NOW + 2) if deed.subject == CALLER] == lines[:2]
-    assert await store.erase_deeds(CALLER) == 3
-    assert [deed.action for deed in await store.deeds(0, NOW + 10)] == ["mode"]
+    lines = [AuditEntry(NOW + n, "ratna", "block", CALLER, "permanent", f"reason {n}") for n in range(3)]
+    for line in (*reversed(lines), lines[0], AuditEntry(NOW, "ratna", "mode", "site")):
+        await store.write([Change(audit_entry=line)])
+    assert [
+        audit_entry
+        for audit_entry in await store.audit_entries(NOW, NOW + 2)
+        if audit_entry.subject == CALLER
+    ] == lines[:2]
+    assert await store.erase_audit_entries(CALLER) == 3
+    assert [audit_entry.action for audit_entry in await store.audit_entries(0, NOW + 10)] == ["mode"]
 
 
 async def test_a_snapshot_comes_back_until_the_next(store: Store) -> None:
@@ -415,7 +421,7 @@ async def test_tallies_add_up_over_all_processes(store: Store) -> None:
 async def test_an_erased_caller_is_nowhere(store: Store) -> None:
     """Record, lists and calls are gone; the ledger's rows are the desk's to change."""
     await change(store, blocked_for_good)
-    await change(store, lambda record: decisions.allow(record, Allow(NOW, "supervisor", "clinic")))
+    await change(store, lambda record: decisions.allow(record, AllowEntry(NOW, "supervisor", "clinic")))
     await store.write([Change(entry=entry(prank(1)))])
     await store.turned_away(CALLER, 60_000)
     assert await store.erase(CALLER, NOW + 1, 1)
@@ -441,7 +447,7 @@ async def test_what_was_erased_does_not_come_back(store: Store) -> None:
     assert await store.erase(CALLER, NOW + 10, 0)
     late = Change(replacement(blocked, 1, NOW, RULES))
     assert await store.write([late, Change(entry=entry(prank(1)))]) == [Written.MOVED] * 2
-    await change(store, lambda record: decisions.allow(record, Allow(NOW + 20, "supervisor", "clinic")))
+    await change(store, lambda record: decisions.allow(record, AllowEntry(NOW + 20, "supervisor", "clinic")))
     assert await store.write([late]) == [Written.MOVED]
     assert (await store.load(CALLER))[0].allow, "whoever was allowed since then stays so"
     assert await store.write([Change(entry=entry(prank(2, NOW + 11)))]) == [Written.DONE]
@@ -464,13 +470,13 @@ async def test_nothing_is_erased_while_a_row_would_be_left_behind(store: Store) 
 async def test_who_is_forgotten_while_calls_are_recorded_is_in_no_row(store: Store) -> None:
     """Two hundred calls of before come while the desk erases: each has a row, none has the number."""
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
-    desk = Desk(store, RULES, Mode.ENFORCE, lambda: NOW + 1_000, "ratna")
+    supervisor = Supervisor(store, RULES, Mode.ENFORCE, lambda: NOW + 1_000, "ratna")
 
     async def record() -> None:
         for n in range(200):
             assert await recorder.record([entry(prank(n, NOW + n))]) == [None]
 
-    await asyncio.gather(record(), desk.forget(CALLER, "asked by letter", spelling(CALLER, INDONESIA)))
+    await asyncio.gather(record(), supervisor.forget(CALLER, "asked by letter", spelling(CALLER, INDONESIA)))
     rows = [row async for row in store.entries(NOW - DAY, NOW + DAY)]
     assert len(rows) == 200
     assert CALLER not in repr(rows)

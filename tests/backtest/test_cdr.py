@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from siaga112.backtest.cdr import CdrReader, Row
+from siaga112.backtest.cdr import CdrReader, CdrRow
 from siaga112.backtest.history import History, Past, Source, Unproven
 from siaga112.core.model import Caller, Outcome
 from siaga112.core.outcome import ClassifierRules
@@ -15,7 +15,7 @@ from tests.backtest.test_cel import read as read_cel
 
 DIALPLAN: Final = Dialplan(frozenset({"trunk"}), frozenset({"ivr"}), queues=frozenset({"112"}))
 UID: Final = "1795552527.1"
-MENU: Final = Row(
+MENU: Final = CdrRow(
     start=1_795_552_527_000,
     end=1_795_552_537_000,
     uid=UID,
@@ -70,7 +70,7 @@ ROWS: Final = {
 }
 
 
-def read(table: list[Row]) -> list[Past]:
+def read(table: list[CdrRow]) -> list[Past]:
     """Run rows through a reader."""
     reader = CdrReader(DIALPLAN, ClassifierRules())
     for row in table:
@@ -79,7 +79,7 @@ def read(table: list[Row]) -> list[Past]:
 
 
 @pytest.mark.parametrize(("table", "outcome", "unproven"), ROWS.values(), ids=list(ROWS))
-def test_one_call(table: list[Row], outcome: str, unproven: Unproven | None) -> None:
+def test_one_call(table: list[CdrRow], outcome: str, unproven: Unproven | None) -> None:
     """The call has the outcome that stands beside it, in whatever order its rows come."""
     for order in (table, table[::-1]):
         (past,) = read(order)
@@ -100,7 +100,7 @@ def one(table: str) -> Past:
     return past
 
 
-def cdr(row: Row) -> Past:
+def cdr(row: CdrRow) -> Past:
     """Give the call of a CDR row, under the id of the CEL tables."""
     (past,) = read([row])
     call = replace(past.finding.call, id=one(LEFT_MENU).finding.call.id)

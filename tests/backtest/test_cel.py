@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from siaga112.backtest import cel
-from siaga112.backtest.cel import CelReader, OutOfOrderError, Row
+from siaga112.backtest.cel import CelReader, CelRow, OutOfOrderError
 from siaga112.backtest.history import Past, Unproven
 from siaga112.core.model import SECOND
 from siaga112.core.outcome import ClassifierRules
@@ -115,7 +115,7 @@ TABLES: Final = {
 }  # fmt: skip
 
 
-def rows(table: str) -> list[Row]:
+def rows(table: str) -> list[CelRow]:
     """Read a table: seconds, event, uniqueid, extension@context, perhaps an application, and more."""
     found = []
     for line in filter(str.strip, table.splitlines()):
@@ -130,7 +130,7 @@ def rows(table: str) -> list[Row]:
             source, status = more.get("by", ""), more.get("dial", "")
             extra = f'{{"hangupcause":16,"hangupsource":"{source}","dialstatus":"{status}"}}'
         found.append(
-            Row(
+            CelRow(
                 100_000 + round(float(at) * 1000) + 7, event, uid, more.get("linkedid", uid), f"PJSIP/{uid}",
                 context, exten, app, "112" if app == "Queue" else "", "081234567890", more.get("peer", ""),
                 extra,
@@ -139,7 +139,7 @@ def rows(table: str) -> list[Row]:
     return found
 
 
-def read(table: Iterable[Row]) -> tuple[list[Past], CelReader]:
+def read(table: Iterable[CelRow]) -> tuple[list[Past], CelReader]:
     """Run rows through a reader."""
     reader = CelReader(DIALPLAN, RULES)
     found = [past for row in table for past in reader.feed(row)]

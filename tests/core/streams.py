@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from siaga112.captures import capture
-from siaga112.core.ami.events import ChannelSeen, Event, Malformed, QueuesSeen, Resumed
+from siaga112.core.ami.events import CoreShowChannel, Event, Malformed, QueueStatus, Resumed
 from siaga112.core.model import Millis
 from siaga112.core.rules import Dialplan
 from tests.core.table import events
@@ -55,10 +55,10 @@ def _renamed(event: Event, name: str, later: Millis) -> Event:
     }
     if isinstance(event, Resumed):
         changes["channels"] = tuple(_seen(channel, name) for channel in event.channels)
-    if isinstance(event, QueuesSeen):
+    if isinstance(event, QueueStatus):
         changes["waiting"] = tuple(replace(seen, uid=f"{name}-{seen.uid}") for seen in event.waiting)
     return replace(event, at=event.at + later, **changes)
 
 
-def _seen(channel: ChannelSeen, name: str) -> ChannelSeen:
+def _seen(channel: CoreShowChannel, name: str) -> CoreShowChannel:
     return replace(channel, uid=f"{name}-{channel.uid}", linkedid=f"{name}-{channel.linkedid}")

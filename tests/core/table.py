@@ -12,25 +12,25 @@ from typing import Any
 
 from siaga112.core import outcome
 from siaga112.core.ami.events import (
-    BridgeEntered,
-    BridgeLeft,
-    ChannelCreated,
-    ChannelGone,
-    ChannelRings,
-    ChannelSeen,
-    Dialled,
-    DialplanStep,
+    AgentConnect,
+    BridgeEnter,
+    BridgeLeave,
+    CoreShowChannel,
+    DialBegin,
+    DialplanPosition,
     Event,
-    FarEndHungUp,
+    Hangup,
+    HangupRequest,
     Interrupted,
-    OperatorConnected,
-    OperatorMarked,
-    Place,
-    QueueJoined,
-    QueuesSeen,
+    Newchannel,
+    Newexten,
+    Newstate,
+    QueueCallerJoin,
+    QueueEntry,
+    QueueStatus,
     Resumed,
-    VariableSet,
-    WaitingSeen,
+    SiagaMark,
+    VarSet,
 )
 from siaga112.core.model import Finding, Mark, Millis
 from siaga112.core.policy import PolicyRules
@@ -51,60 +51,62 @@ _START = {"Newchannel": "siaga112-incoming,112,1"}
 
 def events(table: str) -> list[Event]:
     """Read a table of events."""
-    places: dict[str, Place] = {}
+    places: dict[str, DialplanPosition] = {}
     read: list[Event] = []
     for line in filter(str.strip, table.splitlines()):
         time, name, uid, *rest = line.split()
         given = dict(word.split("=", 1) for word in rest)
         at = _millis(time)
         text = given.get("at", _START.get(name, ""))
-        place = Place(*text.split(",")) if text else places.get(uid, Place("", "", ""))
+        place = DialplanPosition(*text.split(",")) if text else places.get(uid, DialplanPosition("", "", ""))
         places[uid] = place
         read.append(_event(name, at, uid, place, given))
     return read
 
 
-def _event(name: str, at: Millis, uid: str, place: Place, given: dict[str, str]) -> Event:
+def _event(name: str, at: Millis, uid: str, place: DialplanPosition, given: dict[str, str]) -> Event:
     match name:
         case "Newchannel":
             channel = given.get("chan", "PJSIP/trunk-1")
             rings = given.get("state", "4") == "4"
-            return ChannelCreated(at, uid, channel, place, given.get("num", ""), rings)
+            return Newchannel(at, uid, channel, place, given.get("num", ""), rings)
         case "Newstate":
-            return ChannelRings(at, uid)
+            return Newstate(at, uid)
         case "Newexten":
-            return DialplanStep(at, uid, place, given["app"], given.get("to", ""))
+            return Newexten(at, uid, place, given["app"], given.get("to", ""))
         case "VarSet":
             (variable, value) = next(iter(given.items()))
-            return VariableSet(at, uid, variable, value)
+            return VarSet(at, uid, variable, value)
         case "QueueCallerJoin":
-            return QueueJoined(at, uid, place, given["queue"])
+            return QueueCallerJoin(at, uid, place, given["queue"])
         case "DialBegin":
-            return Dialled(at, "" if uid == "-" else uid, place, given["leg"])
+            return DialBegin(at, "" if uid == "-" else uid, place, given["leg"])
         case "AgentConnect":
-            return OperatorConnected(at, uid, given["leg"], given["queue"])
+            return AgentConnect(at, uid, given["leg"], given["queue"])
         case "BridgeEnter":
             two_way = given.get("type", "basic") == "basic"
-            return BridgeEntered(at, uid, given["bridge"], two_way, "machine" in given)
+            return BridgeEnter(at, uid, given["bridge"], two_way, "machine" in given)
         case "BridgeLeave":
-            return BridgeLeft(at, uid, given["bridge"])
+            return BridgeLeave(at, uid, given["bridge"])
         case "HangupRequest":
-            return FarEndHungUp(at, uid, place)
+            return HangupRequest(at, uid, place)
         case "Hangup":
-            return ChannelGone(at, uid, place, given.get("cause", "16"))
+            return Hangup(at, uid, place, given.get("cause", "16"))
         case "SiagaMark":
-            return OperatorMarked(at, uid, Mark(given["mark"]))
+            return SiagaMark(at, uid, Mark(given["mark"]))
         case "Interrupted":
             return Interrupted(at, uid)
         case "Resumed":
             seen = [
-                ChannelSeen(u, u, "PJSIP/trunk-1", Place("siaga112-incoming", "112", "1"), "", "")
+                CoreShowChannel(
+                    u, u, "PJSIP/trunk-1", DialplanPosition("siaga112-incoming", "112", "1"), "", ""
+                )
                 for u in given
             ]
             return Resumed(at, tuple(seen))
         case "Queues":
-            waiting = [WaitingSeen(queue, uid, at - 1_000) for uid, queue in given.items()]
-            return QueuesSeen(at, ("siaga112",), (), tuple(waiting))
+            waiting = [QueueEntry(queue, uid, at - 1_000) for uid, queue in given.items()]
+            return QueueStatus(at, ("siaga112",), (), tuple(waiting))
         case _:
             raise ValueError(name)
 

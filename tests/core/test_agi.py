@@ -11,7 +11,7 @@ from siaga112.core.agi import (
     MAX_REQUEST,
     AgiError,
     Conversation,
-    Hangup,
+    HungUp,
     Message,
     Reply,
     Request,
@@ -130,7 +130,7 @@ def test_no_name_is_a_way_past_a_block(name: str) -> None:
 def test_replies_and_hangup() -> None:
     """Asterisk's answers are read by their code, and a hang-up in the middle is seen."""
     assert received(REAL + b"200 result=1\n")[1:] == [Reply(200)]
-    assert received(REAL, b"510 Invalid or unknown command\n", b"HANGUP\n")[1:] == [Reply(510), Hangup()]
+    assert received(REAL, b"510 Invalid or unknown command\n", b"HANGUP\n")[1:] == [Reply(510), HungUp()]
     usage = b"520-Invalid command syntax.  Proper usage follows:\n"
     assert received(REAL, usage)[1:] == [Reply(520)]
 

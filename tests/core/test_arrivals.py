@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.core.ami.events import ChannelCreated, Place
+from siaga112.core.ami.events import DialplanPosition, Newchannel
 from siaga112.core.model import Call, FactKind
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.arrivals import CANDIDATES_KEPT, CONTEXTS_KEPT, OTHER
@@ -33,10 +33,10 @@ def fed(table: str, dialplan: Dialplan = DIALPLAN) -> tuple[Tracker, list[Call]]
     return tracker, [call for event in events(table) for call in tracker.feed(event)]
 
 
-@pytest.mark.parametrize("deed", DEEDS.values(), ids=list(DEEDS))
-def test_a_channel_that_begins_down_is_a_call_by_what_it_does(deed: str) -> None:
+@pytest.mark.parametrize("audit_entry", DEEDS.values(), ids=list(DEEDS))
+def test_a_channel_that_begins_down_is_a_call_by_what_it_does(audit_entry: str) -> None:
     """Each thing that only an arriving channel does makes it a call, whole, from its first moment on."""
-    tracker, (call,) = fed(f"{DOWN}{deed}\n{LEAVES}")
+    tracker, (call,) = fed(f"{DOWN}{audit_entry}\n{LEAVES}")
     assert (call.facts[0].kind, call.raw_caller) == (FactKind.ARRIVED, "081211111111")
     assert call.started == events(DOWN)[0].at
     assert call.complete
@@ -68,8 +68,8 @@ def test_a_channel_that_is_dialled_is_no_call_whatever_it_runs(source: str, stat
     """
     begins = DOWN.replace("state=0", f"state={state}")
     dialled = f"10:00:00 DialBegin {source} leg=100.1\n"
-    for deed in DEEDS.values():
-        tracker, calls = fed(f"{begins}{dialled}{deed}\n{LEAVES}")
+    for audit_entry in DEEDS.values():
+        tracker, calls = fed(f"{begins}{dialled}{audit_entry}\n{LEAVES}")
         assert (calls, tracker.screened.unfollowed) == ([], {})
         assert tracker.idle
 
@@ -135,8 +135,8 @@ def test_candidates_are_bounded() -> None:
     """Channels whose end is never told leave no more behind than so many."""
     tracker = Tracker(in_force(DIALPLAN))
     for n in range(CANDIDATES_KEPT + 100):
-        place = Place("siaga112-incoming", "112", "1")
-        tracker.feed(ChannelCreated(n, f"{n}.1", f"SIP/trunk-{n}", place, "", rings=False))
+        place = DialplanPosition("siaga112-incoming", "112", "1")
+        tracker.feed(Newchannel(n, f"{n}.1", f"SIP/trunk-{n}", place, "", rings=False))
     assert len(tracker._arrivals) == CANDIDATES_KEPT
 
 

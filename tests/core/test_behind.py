@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from siaga112.core.ami.events import Dialled, Event, QueueJoined
+from siaga112.core.ami.events import DialBegin, Event, QueueCallerJoin
 from siaga112.core.model import Finding, Outcome
 from siaga112.core.outcome import classify
 from siaga112.core.tracking.tracker import Tracker
@@ -38,7 +38,7 @@ def test_a_lost_event_makes_no_prank_and_no_answer(path: Path) -> None:
             continue  # its beginning, or its end: no call, or none that ended
         assert outcome is not Outcome.IVR_PRANK
         # A queue's word for its member stands until that member is seen to wait in a further queue.
-        vouched = path.stem == "behind_member_left" and isinstance(stream[lost], QueueJoined)
+        vouched = path.stem == "behind_member_left" and isinstance(stream[lost], QueueCallerJoin)
         assert outcome is not Outcome.ANSWERED or whole is Outcome.ANSWERED or vouched
 
 
@@ -48,8 +48,8 @@ def test_who_dialled_may_be_told_after_who_joined(name: str, version: str) -> No
     """Events of several channels come in no order: the call is in the queue all the same."""
     (path,) = [path for path in RECORDED if (path.parent.name, path.stem) == (version, name)]
     _, stream = read(path)
-    joined = next(event for event in stream if isinstance(event, QueueJoined))
-    first = next(n for n, event in enumerate(stream) if isinstance(event, Dialled))
+    joined = next(event for event in stream if isinstance(event, QueueCallerJoin))
+    first = next(n for n, event in enumerate(stream) if isinstance(event, DialBegin))
     rest = [event for event in stream if event is not joined]
     late = found(path, [*rest[:first], joined, *rest[first:]])
     assert (late.outcome, late.reason) == (Outcome.ABANDONED, "left_queue")

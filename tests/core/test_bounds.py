@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core import bounds, decisions, policy
-from siaga112.core.changes import Held, recording
+from siaga112.core.changes import Stored, change_of_call
 from siaga112.core.codec import dump_record, load_record
 from siaga112.core.model import (
     DAY,
@@ -15,16 +15,16 @@ from siaga112.core.model import (
     Block,
     CallerRecord,
     CallId,
-    Dropped,
+    DroppedCounts,
+    GenuineReport,
     Level,
     Lift,
     Millis,
-    Missed,
+    MissedCall,
     Origin,
     Outcome,
     Proposal,
     ProposalCause,
-    Report,
     Strike,
 )
 from siaga112.core.policy import PolicyRules, add_strike, prune
@@ -57,22 +57,22 @@ def test_a_caller_who_hangs_up_at_once_for_an_hour_is_held_as_a_hundred_calls_an
     record = EMPTY
     for nth in range(2_000):
         at = NOW + nth * 50
-        record = prune(decisions.miss(record, Missed(call(nth), at, SECOND)), at, RULES)
+        record = prune(decisions.miss(record, MissedCall(call(nth), at, SECOND)), at, RULES)
     assert len(record.missed) == bounds.MISSED
     assert record.missed[0].call == call(0)
     assert [missed.call for missed in record.missed[1:]] == [call(nth) for nth in range(1_901, 2_000)]
-    assert record.dropped == Dropped(missed=1_900)
+    assert record.dropped == DroppedCounts(missed=1_900)
     for nth in (0, 17, 1_900, 1_999):
-        assert decisions.miss(record, Missed(call(nth), NOW + nth * 50, SECOND)) == record
+        assert decisions.miss(record, MissedCall(call(nth), NOW + nth * 50, SECOND)) == record
     assert len(dump_record(record)) < 8_000
     assert load_record(dump_record(record)) == record
     reached = prune(decisions.reach(record, NOW + DAY), NOW + DAY, RULES)
-    assert (reached.missed, reached.dropped) == ((), Dropped())
+    assert (reached.missed, reached.dropped) == ((), DroppedCounts())
 
 
 def test_a_record_of_forty_thousand_calls_from_before_shrinks_with_the_next_one() -> None:
     """What an earlier version has let grow is small after one more call, and still tells how much it was."""
-    missed = tuple(Missed(call(nth), NOW + nth, 0) for nth in range(40_000))
+    missed = tuple(MissedCall(call(nth), NOW + nth, 0) for nth in range(40_000))
     after = prune(replace(EMPTY, missed=missed), NOW + 50_000, RULES)
     assert (len(after.missed), after.dropped.missed) == (bounds.MISSED, 40_000 - bounds.MISSED)
 
@@ -155,24 +155,24 @@ def test_a_block_in_force_and_a_proposal_that_waits_are_never_dropped() -> None:
 
 def test_the_rest_is_bounded_too() -> None:
     """Reports and corrected marks: the newest stay, with the number of the others."""
-    reports = tuple(Report(call(nth), NOW + nth) for nth in range(500))
+    reports = tuple(GenuineReport(call(nth), NOW + nth) for nth in range(500))
     withdrawn = frozenset(call(nth) for nth in range(500))
     after = prune(replace(EMPTY, reports=reports, withdrawn=withdrawn), NOW + DAY, RULES)
     assert after.reports == reports[-bounds.REPORTS :]
     assert after.withdrawn == {call(nth) for nth in range(300, 500)}
-    assert after.dropped == Dropped(reports=400, withdrawn=300)
+    assert after.dropped == DroppedCounts(reports=400, withdrawn=300)
 
 
 def test_a_strike_more_on_a_full_record_is_counted_as_one() -> None:
     """Metrics and tallies count what is new, not how long the list is."""
     full = struck(bounds.STRIKES)
     one = entry(prank(1, NOW + DAY))
-    plan = recording(one, Held(full, 1, None), RULES)
+    plan = change_of_call(one, Stored(full, 1, None), RULES)
     assert plan.misused
     assert "strikes:ivr_prank" in plan.change.tallies
     assert plan.change.replacement
     assert plan.change.replacement.record.dropped.strikes == 1
-    again = recording(one, Held(plan.change.replacement.record, 2, one), RULES)
+    again = change_of_call(one, Stored(plan.change.replacement.record, 2, one), RULES)
     assert not again.misused
     assert again.change.replacement is None
 
@@ -184,6 +184,6 @@ def test_a_strike_more_on_a_full_record_is_counted_as_one() -> None:
 def test_bounding_twice_changes_nothing_more(some: list[tuple[int, bool]], now: int) -> None:
     """What is bounded is bounded: retention that looks again writes nothing."""
     strikes = tuple(strike(nth) for nth, _ in sorted(some))
-    missed = tuple(Missed(call(nth), NOW + nth, 0) for nth, waits in sorted(some) if waits)
+    missed = tuple(MissedCall(call(nth), NOW + nth, 0) for nth, waits in sorted(some) if waits)
     once = prune(replace(EMPTY, strikes=strikes, missed=missed), NOW + now, RULES)
     assert prune(once, NOW + now, RULES) == once

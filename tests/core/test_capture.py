@@ -11,13 +11,13 @@ from siaga112.captures import capture
 from siaga112.captures.pseudonym import Pseudonyms
 from siaga112.captures.replay import Replay
 from siaga112.core.ami.events import (
-    ChannelSeen,
+    CoreShowChannel,
+    DialplanPosition,
     Interrupted,
-    MemberSeen,
-    Place,
-    QueuesSeen,
+    QueueEntry,
+    QueueMember,
+    QueueStatus,
     Resumed,
-    WaitingSeen,
 )
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import Entry, OperatorState
@@ -45,7 +45,9 @@ def test_a_header_is_read_as_written() -> None:
 @given(st.integers(0, 2**41), st.sampled_from(["", "112"]), st.sampled_from(["", "Queue"]))
 def test_interruptions_are_read_as_written(at: int, exten: str, application: str) -> None:
     """A capture says where events were lost, and what was going on when the PBX was found again."""
-    seen = ChannelSeen("1.0", "1.0", "PJSIP/t-1", Place("from-pstn", exten, "1"), application, "0812 3")
+    seen = CoreShowChannel(
+        "1.0", "1.0", "PJSIP/t-1", DialplanPosition("from-pstn", exten, "1"), application, "0812 3"
+    )
     (lost,) = capture.messages(capture.write_interrupted(at, "unreachable"))
     (found,) = capture.messages(capture.write_resumed(at, (seen,)))
     assert capture.read(lost) == Interrupted(at, "unreachable")
@@ -55,8 +57,8 @@ def test_interruptions_are_read_as_written(at: int, exten: str, application: str
 @given(st.integers(0, 2**41), st.sampled_from([None, *OperatorState]))
 def test_queues_are_read_as_written(at: int, state: OperatorState | None) -> None:
     """A capture says how the queues were: who waited, and what the operators did."""
-    member = MemberSeen("siaga112", "Local/answer all@operators/n", state)
-    seen = QueuesSeen(at, ("siaga112", "other"), (member,), (WaitingSeen("siaga112", "1.0", at - 5),))
+    member = QueueMember("siaga112", "Local/answer all@operators/n", state)
+    seen = QueueStatus(at, ("siaga112", "other"), (member,), (QueueEntry("siaga112", "1.0", at - 5),))
     (found,) = capture.messages(capture.write_queues(seen))
     assert capture.read(found) == seen
 
@@ -83,8 +85,10 @@ def test_a_pseudonym_is_another_valid_caller_in_the_same_spelling(
 
 def test_pseudonyms_reach_the_channels_that_were_there_before() -> None:
     """The channels listed at the beginning of a capture are hidden too, but for their names."""
-    place = Place("siaga112-queue", "s", "1")
-    seen = ChannelSeen("1795463311.0", "1795463311.0", "PJSIP/trunk-00000000", place, "Queue", "081210000000")
+    place = DialplanPosition("siaga112-queue", "s", "1")
+    seen = CoreShowChannel(
+        "1795463311.0", "1795463311.0", "PJSIP/trunk-00000000", place, "Queue", "081210000000"
+    )
     hidden = Pseudonyms(b"k").hide(capture.write_resumed(0, (seen,)))
     assert b"081210000000" not in hidden
     assert b"PJSIP/trunk-00000000 siaga112-queue s 1 Queue 0812" in hidden

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from siaga112.backtest.columns import Clock
 from siaga112.core import changes as books
 from siaga112.core import policy
-from siaga112.core.ami.events import ChannelRings, ClockSeen
-from siaga112.core.changes import Held
+from siaga112.core.ami.events import ClockOffset, Newstate
+from siaga112.core.changes import Stored
 from siaga112.core.clocks import ClockWatch, made
+from siaga112.core.ledger import entry_of
 from siaga112.core.model import (
     DAY,
     SECOND,
     TOLERANCE,
-    Allow,
+    AllowEntry,
     Block,
     Call,
     CallerRecord,
@@ -27,14 +28,13 @@ from siaga112.core.model import (
     FactKind,
     Level,
     Millis,
-    Missed,
+    MissedCall,
     Mode,
     Origin,
     Spared,
     Verdict,
 )
 from siaga112.core.period import of_days
-from siaga112.core.settle import settle
 from siaga112.core.shifts import Shift, shift_at
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import DIALPLAN, events, in_force
@@ -51,33 +51,33 @@ def off(call_at: Millis, number: int = 1) -> Entry:
     """Settle a misuse that was up while the PBX's clock was off."""
     call = prank(number, call_at)
     seen = (call.facts[0], Fact(call_at, FactKind.CLOCK_OFF, "3600000"), *call.facts[1:])
-    return settle(replace(call, facts=seen), in_force(policy=RULES).now, Mode.ENFORCE, str)
+    return entry_of(replace(call, facts=seen), in_force(policy=RULES).now, Mode.ENFORCE, str)
 
 
 @given(st.lists(st.tuples(OFF, st.integers(0, 600 * SECOND)), max_size=12), st.booleans())
 def test_what_is_off_is_timed_by_our_own_clock(steps: list[tuple[Millis, Millis]], begun: bool) -> None:  # noqa: FBT001 - hypothesis gives it
     """However both clocks are set, no event is further from when it came than is tolerated."""
     watch, now = ClockWatch(), NOW
-    told = [ChannelRings(NOW - 2 * TOLERANCE, "1.1")] if begun else []
+    told = [Newstate(NOW - 2 * TOLERANCE, "1.1")] if begun else []
     watch.timed(told, now)
     for ahead, pause in steps:
         now += pause
-        event = ChannelRings(now + ahead, "1.1")
+        event = Newstate(now + ahead, "1.1")
         *seen, timed = watch.timed([event], now)
         assert abs(timed.at - now) <= TOLERANCE
         assert (timed.at == event.at) is (watch.ahead == 0)
-        assert all(isinstance(one, ClockSeen) and one.ahead == watch.ahead for one in seen)
+        assert all(isinstance(one, ClockOffset) and one.ahead == watch.ahead for one in seen)
         assert watch.ahead or abs(ahead) <= TOLERANCE
 
 
 def test_the_times_within_a_call_stay_what_the_pbx_measured() -> None:
     """A PBX that is ten years ahead, and is told of late, still measures seconds as they are."""
     watch, ahead = ClockWatch(), 10 * 365 * DAY
-    first, *more = watch.timed([ChannelRings(NOW + ahead + n * 1_500, "1.1") for n in range(4)], NOW)
-    assert first == ClockSeen(NOW, ahead)
+    first, *more = watch.timed([Newstate(NOW + ahead + n * 1_500, "1.1") for n in range(4)], NOW)
+    assert first == ClockOffset(NOW, ahead)
     assert [event.at - NOW for event in more] == [0, 1_500, 3_000, 4_500]
-    right = [ChannelRings(NOW + 5_000, "1.1")]
-    assert watch.timed(right, NOW + 5_000) == [ClockSeen(NOW + 5_000, 0), *right]
+    right = [Newstate(NOW + 5_000, "1.1")]
+    assert watch.timed(right, NOW + 5_000) == [ClockOffset(NOW + 5_000, 0), *right]
     assert watch.timed(right, NOW + 5_000) is right
 
 
@@ -101,12 +101,12 @@ def test_a_call_that_was_up_while_the_clock_was_off_costs_no_strike(when: int, l
     ended: list[Call] = []
     for nth in range(len(told) + 1):
         if nth in marks:
-            ended += tracker.feed(ClockSeen(told[0].at, marks[nth]))
+            ended += tracker.feed(ClockOffset(told[0].at, marks[nth]))
         if nth < len(told):
             ended += tracker.feed(told[nth])
     after = [call for event in told for call in tracker.feed(event)]
     for call, timed in zip((*before, *ended, *after), (True, when == len(told), True), strict=True):
-        settled = settle(call, in_force(policy=RULES).now, Mode.ENFORCE, str)
+        settled = entry_of(call, in_force(policy=RULES).now, Mode.ENFORCE, str)
         assert (settled.strike, settled.spared) == ((True, None) if timed else (False, Spared.CLOCK))
         assert (policy.strike_for(settled.finding, RULES) is not None) is timed
 
@@ -120,7 +120,7 @@ def test_no_block_begins_or_ends_later_than_by_our_own_clock(
     for number, (pbx, ours, right) in enumerate(calls):
         at, now = NOW + number * 20 * SECOND + pbx, NOW + number * 20 * SECOND + ours
         settled = entry(prank(number, at)) if right else off(at, number)
-        told = books.recording(settled, Held(record, number, None), RULES, now=now)
+        told = books.change_of_call(settled, Stored(record, number, None), RULES, now=now)
         if told.change.replacement is None:
             continue
         known, record = record.blocks, told.change.replacement.record
@@ -150,9 +150,9 @@ def test_a_verdict_blocks_only_between_a_beginning_and_an_end(
 
 def test_a_time_that_is_not_yet_throws_nothing_away() -> None:
     """A row of 2036, told from anywhere: what waits for a call-back, and who is allowed, stays."""
-    missed = Missed(call_id(3), NOW, 9_000)
-    record = CallerRecord(CALLER, missed=(missed,), strikes=(), allow=Allow(NOW, "x", "y"))
-    told = books.recording(entry(prank(4, NOW + CENTURY // 10)), Held(record, 1, None), RULES, now=NOW)
+    missed = MissedCall(call_id(3), NOW, 9_000)
+    record = CallerRecord(CALLER, missed=(missed,), strikes=(), allow=AllowEntry(NOW, "x", "y"))
+    told = books.change_of_call(entry(prank(4, NOW + CENTURY // 10)), Stored(record, 1, None), RULES, now=NOW)
     kept = told.change.replacement.record if told.change.replacement else record
     assert (kept.missed, kept.allow) == (record.missed, record.allow)
 
@@ -161,7 +161,9 @@ def test_what_waited_for_hours_still_counts() -> None:
     """Redis was away: recorded five hours late, six misuses block, from the time of the last of them."""
     record, late = CallerRecord(CALLER), NOW + 5 * 3_600 * SECOND
     for n in range(6):
-        told = books.recording(entry(prank(n, NOW + n * 20_000)), Held(record, n, None), RULES, now=late)
+        told = books.change_of_call(
+            entry(prank(n, NOW + n * 20_000)), Stored(record, n, None), RULES, now=late
+        )
         assert told.change.replacement
         record = told.change.replacement.record
     (block,) = record.blocks
@@ -223,7 +225,7 @@ def test_a_second_that_comes_twice_makes_nothing_negative(back: int) -> None:
     tracker = Tracker(in_force(DIALPLAN))
     turned = [replace(event, at=event.at - back * SECOND) for event in told[3:]]
     (call,) = [call for event in (*told[:3], *turned) for call in tracker.feed(event)]
-    settled = settle(call, in_force(policy=RULES).now, Mode.ENFORCE, str)
+    settled = entry_of(call, in_force(policy=RULES).now, Mode.ENFORCE, str)
     stages = settled.finding.stages
     assert all((span or 0) >= 0 for span in (stages.ivr, stages.wait, stages.ring, stages.talk))
     assert settled.finding.outcome != "unknown"

@@ -8,7 +8,8 @@ from siaga112.core import codec
 
 
 @pytest.mark.parametrize(
-    "load", [codec.load_settled, codec.load_entry, codec.load_record, codec.load_standing, codec.load_deed]
+    "load",
+    [codec.load_item, codec.load_entry, codec.load_record, codec.load_standing, codec.load_audit_entry],
 )
 @pytest.mark.parametrize("text", [b"", b"null", b"[", b"[" * 100_000, b"\xff", b"1" * 5_000, b'{"at":[]}'])
 def test_what_is_no_record_is_a_value_error(load: Callable[[bytes], object], text: bytes) -> None:

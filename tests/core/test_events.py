@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core.ami.events import (
-    ChannelCreated,
-    ChannelGone,
     Defect,
-    FarEndHungUp,
+    DialplanPosition,
+    Hangup,
+    HangupRequest,
     Malformed,
-    OperatorMarked,
-    Place,
-    VariableSet,
+    Newchannel,
+    SiagaMark,
+    VarSet,
     parse,
 )
 from siaga112.core.model import Mark
@@ -34,26 +34,26 @@ def message(name: str, *more: str, channel: str = CHANNEL) -> bytes:
 
 def test_real_events_are_read() -> None:
     """Each kind gives its typed event, timed by its own timestamp to the millisecond."""
-    place = Place("siaga112-incoming", "112", "1")
+    place = DialplanPosition("siaga112-incoming", "112", "1")
     uid = "1795463311.0"
-    assert parse(message("Newchannel"), 0) == ChannelCreated(
+    assert parse(message("Newchannel"), 0) == Newchannel(
         AT, uid, "PJSIP/trunk-00000000", place, "081200000001", rings=True
     )
-    assert parse(message("HangupRequest"), 0) == FarEndHungUp(AT, uid, place)
-    assert parse(message("Hangup", "Cause: 16", "Cause-txt: Normal Clearing"), 0) == ChannelGone(
+    assert parse(message("HangupRequest"), 0) == HangupRequest(AT, uid, place)
+    assert parse(message("Hangup", "Cause: 16", "Cause-txt: Normal Clearing"), 0) == Hangup(
         AT, uid, place, "16"
     )
-    assert parse(message("VarSet", "Variable: SIAGA_VERDICT", "Value: ALLOW"), 0) == VariableSet(
+    assert parse(message("VarSet", "Variable: SIAGA_VERDICT", "Value: ALLOW"), 0) == VarSet(
         AT, uid, "SIAGA_VERDICT", "ALLOW", "PJSIP/trunk-00000000"
     )
     marked = message("UserEvent", "UserEvent: SiagaMark", "Mark: prank")
-    assert parse(marked, 0) == OperatorMarked(AT, uid, Mark.PRANK)
+    assert parse(marked, 0) == SiagaMark(AT, uid, Mark.PRANK)
 
 
 def test_without_a_timestamp_the_time_of_arrival_stands_in() -> None:
     """A PBX without timestampevents is followed all the same."""
     event = parse(message("HangupRequest").replace(b"Timestamp: 1795463311.123456\r\n", b""), 77)
-    assert isinstance(event, FarEndHungUp)
+    assert isinstance(event, HangupRequest)
     assert event.at == 77
 
 
@@ -114,15 +114,15 @@ def test_a_mark_belongs_to_the_call_that_it_names() -> None:
     """Its last header Call, or the event's own channel where there is none."""
     own = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank"), 0)
     named = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank", "Call: 9.9"), 0)
-    assert isinstance(own, OperatorMarked)
-    assert isinstance(named, OperatorMarked)
+    assert isinstance(own, SiagaMark)
+    assert isinstance(named, SiagaMark)
     assert (own.uid, named.uid) == ("1795463311.0", "9.9")
 
 
 def test_a_caller_cannot_name_another_call() -> None:
     """A forged Call stands with the caller's text, before UserEvent: beside a true one it is refused."""
     alone = parse(message("UserEvent", "Call: 9.9", "UserEvent: SiagaMark", "Mark: prank"), 0)
-    assert isinstance(alone, OperatorMarked)
+    assert isinstance(alone, SiagaMark)
     assert alone.uid == "1795463311.0"
     beside = message("UserEvent", "Call: 9.9", "UserEvent: SiagaMark", "Mark: prank", "Call: 1.1")
     assert parse(beside, 0) == Malformed(Defect.DUPLICATE)
@@ -148,7 +148,7 @@ def test_a_message_cut_anywhere_is_whole_or_malformed(cut: int) -> None:
     event = parse(whole[:cut], 0)
     assert isinstance(event, Malformed) or event == parse(whole[:cut], 0)
     if cut <= len(whole) - len("\r\nCause: 16"):
-        assert not isinstance(event, ChannelGone)
+        assert not isinstance(event, Hangup)
 
 
 @pytest.mark.parametrize("name", ["FullyBooted", "Shutdown"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.decisions import lift
-from siaga112.core.figures import Category, Figures, Misuser, Row, Tally, Waits, category
+from siaga112.core.figures import Category, Figures, LedgerRow, Misuser, Tally, Waits, category
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -59,9 +59,9 @@ def row(
     waited: Millis | None = None,
     caller: Caller | None = CALLER,
     strike: bool = False,
-) -> Row:
+) -> LedgerRow:
     """Make a row."""
-    return Row(started, outcome, reason, mark, waited, caller, strike)
+    return LedgerRow(started, outcome, reason, mark, waited, caller, strike)
 
 
 MARCH: Final = of_days(date(2019, 3, 30), date(2019, 4, 1), BERLIN)
@@ -69,7 +69,7 @@ MARCH: Final = of_days(date(2019, 3, 30), date(2019, 4, 1), BERLIN)
 
 
 @st.composite
-def rows(draw: st.DrawFn) -> Row:
+def rows(draw: st.DrawFn) -> LedgerRow:
     """Draw any call of about that time."""
     outcome = draw(st.sampled_from(Outcome))
     return row(
@@ -94,7 +94,7 @@ def summed(tallies: list[Tally]) -> Tally:
 @NO_HURRY
 @given(st.lists(rows(), max_size=80), st.sampled_from([SHIFTS, SHIFTS[:1], ()]))
 def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
-    given_rows: list[Row], shifts: tuple[Shift, ...]
+    given_rows: list[LedgerRow], shifts: tuple[Shift, ...]
 ) -> None:
     """The categories add up to the calls; the days, hours and shifts each to the whole period."""
     figures = Figures(MARCH, shifts, WITHIN)
@@ -112,7 +112,7 @@ def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
 
 @NO_HURRY
 @given(st.lists(rows(), max_size=80))
-def test_the_formulas_divide_what_was_counted(given_rows: list[Row]) -> None:
+def test_the_formulas_divide_what_was_counted(given_rows: list[LedgerRow]) -> None:
     """In time is a part of the answered, these of the presented, these of all; shares are 0 to 1."""
     tally = Tally()
     for one in given_rows:
@@ -128,7 +128,7 @@ def test_the_formulas_divide_what_was_counted(given_rows: list[Row]) -> None:
 
 @NO_HURRY
 @given(st.lists(rows(), max_size=60), st.randoms())
-def test_the_order_of_rows_changes_nothing(given_rows: list[Row], random: object) -> None:
+def test_the_order_of_rows_changes_nothing(given_rows: list[LedgerRow], random: object) -> None:
     """A day's rows come as Redis gives them."""
     shuffled = list(given_rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -245,7 +245,7 @@ def test_a_row_says_what_the_whole_entry_says() -> None:
         if finding.outcome not in {Outcome.ANSWERED, Outcome.ABANDONED}:
             waited = None
         waiting += waited is not None
-        assert read == Row(
+        assert read == LedgerRow(
             finding.call.started,
             finding.outcome,
             finding.reason,

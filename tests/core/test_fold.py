@@ -31,7 +31,7 @@ from siaga112.core.outcome import ClassifierRules
 from siaga112.core.policy import COUNTABLE, PRESETS, PolicyRules
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.recording import Recorder
@@ -71,7 +71,7 @@ async def _live(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -
     store, outbox, meter = MemoryStore(), MemoryOutbox(), KeptMeter()
     pipeline = Pipeline(
         tracker=Tracker(in_force(dialplan)),
-        lines=Lines(in_force(dialplan, rules)),
+        queues=QueueState(in_force(dialplan, rules)),
         outgoing=OutgoingCalls(in_force(dialplan)),
         rules=in_force(dialplan, rules),
         outbox=outbox,

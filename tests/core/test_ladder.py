@@ -11,16 +11,16 @@ from siaga112.core.model import (
     DAY,
     CallerRecord,
     CallId,
+    GenuineReport,
     Level,
     Lift,
     Millis,
-    Missed,
+    MissedCall,
     Mode,
     Origin,
     Outcome,
     ProposalCause,
     Reason,
-    Report,
     ScreenReason,
     Strike,
     Treatment,
@@ -152,7 +152,7 @@ def test_the_hours_cap_turns_a_block_into_a_proposal() -> None:
 @pytest.mark.fault("policy_genuine")
 def test_who_reported_something_genuine_is_blocked_by_a_person_only() -> None:
     """For 30 days after a genuine report the ladder only proposes."""
-    held = decisions.add_report(CallerRecord(CALLER), Report(CallId("99.0"), START - DAY))
+    held = decisions.add_report(CallerRecord(CALLER), GenuineReport(CallId("99.0"), START - DAY))
     protected = after(every_two_days(6), PERMENKOMINFO, held)
     assert protected.blocks == ()
     assert protected.proposed is not None
@@ -235,15 +235,15 @@ def test_a_call_back_waits_until_somebody_spoke_with_the_caller() -> None:
     """Abandoned calls add up, once each; whoever was spoken with later needs no call-back for them."""
     record = CallerRecord(CALLER)
     for number in (1, 2, 2, 1):
-        record = decisions.miss(record, Missed(CallId(f"{number}.0"), START + number * HOUR, 12_000))
+        record = decisions.miss(record, MissedCall(CallId(f"{number}.0"), START + number * HOUR, 12_000))
     assert [missed.call for missed in record.missed] == ["1.0", "2.0"]
     between = decisions.reach(record, START + HOUR)
     assert [missed.call for missed in between.missed] == ["2.0"]
     reached = decisions.reach(record, START + 3 * HOUR)
     assert reached.missed == ()
-    late = decisions.miss(reached, Missed(CallId("1.0"), START + HOUR, 12_000))
+    late = decisions.miss(reached, MissedCall(CallId("1.0"), START + HOUR, 12_000))
     assert late.missed == (), "what is told late was before we spoke"
-    assert decisions.miss(reached, Missed(CallId("4.0"), START + 4 * HOUR, 0)).missed != ()
+    assert decisions.miss(reached, MissedCall(CallId("4.0"), START + 4 * HOUR, 0)).missed != ()
 
 
 def test_what_is_too_old_goes_and_what_holds_stays() -> None:
@@ -257,7 +257,7 @@ def test_what_is_too_old_goes_and_what_holds_stays() -> None:
     open_ = policy.prune(after(every_two_days(11), SERANG), START + 1000 * DAY, SERANG)
     assert open_.strikes == ()
     assert open_.proposed is not None
-    waiting = decisions.miss(CallerRecord(CALLER), Missed(CallId("1.0"), START, 0))
+    waiting = decisions.miss(CallerRecord(CALLER), MissedCall(CallId("1.0"), START, 0))
     assert policy.prune(waiting, START + 7 * DAY - 1, SERANG).missed
     assert not policy.prune(waiting, START + 7 * DAY, SERANG).missed
 

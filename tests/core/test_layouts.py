@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from siaga112.captures import capture
 from siaga112.core.ami import fast_parser as layouts
-from siaga112.core.ami.events import KINDS, VARIABLES, Defect, Malformed, VariableSet, parse, wanted
+from siaga112.core.ami.events import KINDS, VARIABLES, Defect, Malformed, VarSet, parse, wanted
 from siaga112.core.ami.fast_parser import LAYOUTS, Reader
 from siaga112.core.model import Finding
 from siaga112.core.outcome import classify
@@ -180,5 +180,5 @@ def test_the_tracker_knows_no_other_variable() -> None:
     tracker.feed(created)
     before = repr(tracker._calls)
     for name in ("SIAGA_AGI", "MACRO_DEPTH", "DIALEDPEERNUMBER"):
-        tracker.feed(VariableSet(9, "1795463311.0", name, "TIMEOUT"))
+        tracker.feed(VarSet(9, "1795463311.0", name, "TIMEOUT"))
     assert repr(tracker._calls) == before

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.ami.events import DialplanStep, parse
+from siaga112.core.ami.events import Newexten, parse
 from siaga112.core.model import Outcome
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking import menus
@@ -145,10 +145,10 @@ def test_any_text_is_read(wrapper: str, data: str) -> None:
 def test_a_step_is_what_it_runs() -> None:
     """An event of a wrapped application is a step of what is inside."""
     event = parse(message("Newexten", "Extension: s", "Application: ExecIf", "AppData: 0?a():Goto(b,c,1)"), 0)
-    assert isinstance(event, DialplanStep)
+    assert isinstance(event, Newexten)
     assert (event.application, event.leads_to) == ("a", "")
     event = parse(message("Newexten", "Extension: s", "Application: Exec", "AppData: Goto(b,c,1)"), 0)
-    assert isinstance(event, DialplanStep)
+    assert isinstance(event, Newexten)
     assert (event.application, event.leads_to) == ("Goto", "b")
 
 

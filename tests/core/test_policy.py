@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from siaga112.core import decisions, policy
 from siaga112.core.model import (
     DAY,
-    Allow,
+    AllowEntry,
     Block,
     Caller,
     CallerRecord,
@@ -104,7 +104,7 @@ def test_a_burst_counts_once_if_the_centre_wants_it() -> None:
 @pytest.mark.fault("policy_allowed")
 def test_allow_listed_never_gets_a_strike() -> None:
     """The allow list comes before everything."""
-    record = decisions.allow(CallerRecord(CALLER), Allow(NOW, "supervisor", "hospital"))
+    record = decisions.allow(CallerRecord(CALLER), AllowEntry(NOW, "supervisor", "hospital"))
     for n in range(1_000):
         record = policy.add_strike(record, strike(n, NOW + n), RULES)
     assert record.strikes == ()

@@ -5,10 +5,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.ami.events import Event, QueueJoined
+from siaga112.core.ami.events import Event, QueueCallerJoin
 from siaga112.core.model import CallId, Stage
 from siaga112.core.tracking.stages import SHOWN, Progress, Spot
-from siaga112.core.tracking.tracked_call import Live
+from siaga112.core.tracking.tracked_call import TrackedCall
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import ONE_WAY, renamed
 from tests.core.table import DIALPLAN, in_force
@@ -18,7 +18,7 @@ LATER = [renamed(stream, str(n), 10_000 + n) for n, stream in enumerate(ONE_WAY.
 EVENTS = [event for stream in STREAMS + LATER for event in stream]
 
 
-def queued(call: Live) -> QueueJoined | None:
+def queued(call: TrackedCall) -> QueueCallerJoin | None:
     """Say where a caller waits, if he does."""
     return call.queue if call.stage is Stage.QUEUE and not call.hung_up else None
 

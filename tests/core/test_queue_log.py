@@ -3,7 +3,7 @@
 import pytest
 
 from siaga112.core.model import FactKind
-from siaga112.core.queue_log import BadLine, QueueRecord, parse, settle
+from siaga112.core.queue_log import BadLine, QueueRecord, evidence_of, parse
 
 ENTER = "1795463311|1795463310.0|siaga112|NONE|ENTERQUEUE||081200000001|1"
 CONNECT = "1795463315|1795463310.0|siaga112|Local/101@operators|CONNECT|4|1795463311.1|3"
@@ -36,7 +36,7 @@ CALLS = {
 @pytest.mark.parametrize(("lines", "expected"), CALLS.values(), ids=list(CALLS))
 def test_what_a_calls_lines_prove(lines: list[str], expected: str | None) -> None:
     """Only what is written proves an outcome; never a prank."""
-    settled = settle(record for record in parse(lines) if isinstance(record, QueueRecord))
+    settled = evidence_of(record for record in parse(lines) if isinstance(record, QueueRecord))
     assert (f"{settled.outcome} {settled.reason}" if settled else None) == expected
     if settled:
         assert settled.number == "081200000001"

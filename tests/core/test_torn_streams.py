@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.ami.events import ChannelGone, DialplanStep, Event, Interrupted, Place, Resumed
+from siaga112.core.ami.events import DialplanPosition, Event, Hangup, Interrupted, Newexten, Resumed
 from siaga112.core.model import Finding, Outcome
 from siaga112.core.outcome import classify
 from siaga112.core.policy import PolicyRules, strike_for
@@ -71,9 +71,9 @@ def test_any_order(stream: list[Event], data: st.DataObject) -> None:
 def test_100000_events_that_nobody_knows_leave_nothing_behind() -> None:
     """Steps and ends of channels that we never saw begin are passed over, and nothing grows."""
     tracker = Tracker(in_force(DIALPLAN))
-    place = Place("siaga112-ivr", "s", "1")
+    place = DialplanPosition("siaga112-ivr", "s", "1")
     for n in range(100_000):
-        tracker.feed(DialplanStep(n, f"{n}.1", place, "BackGround"))
-        tracker.feed(ChannelGone(n, f"{n}.1", place, "16"))
+        tracker.feed(Newexten(n, f"{n}.1", place, "BackGround"))
+        tracker.feed(Hangup(n, f"{n}.1", place, "16"))
     assert tracker.idle
     assert len(tracker._arrivals._done) <= 4_096

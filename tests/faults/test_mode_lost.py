@@ -189,10 +189,10 @@ async def test_off_is_heeded_while_redis_hangs(redis: RedisServer, measured: Mea
             async with within(20, "the switch in Redis"), found.store() as store:
                 while (stored := await store.switched()) is None or stored.mode is not Mode.OFF:
                     pass  # each look is a question to the store
-            (deed,) = [
+            (audit_entry,) = [
                 one for one in json.loads(await found.done("audit", "--json")) if one["action"] == "mode"
             ]
-            assert (deed["detail"], deed["reason"]) == ("enforce → off", "a flood")
+            assert (audit_entry["detail"], audit_entry["reason"]) == ("enforce → off", "a flood")
             await found.done("mode", "enforce")
             await found.told("blocked")
             assert not off.exists()

@@ -10,7 +10,7 @@ import pytest
 
 from siaga112.core import bounds
 from siaga112.core.codec import dump_record, dump_standing
-from siaga112.core.model import SECOND, CallerRecord, CallId, Missed
+from siaga112.core.model import SECOND, CallerRecord, CallId, MissedCall
 from siaga112.core.policy import NOBODY
 from tests.faults.calls import arrives, begins, hangs_up, leaves, uid
 from tests.faults.conftest import CALLER, NUMBER, Rig, rig
@@ -54,7 +54,7 @@ async def calling(found: Rig, first: int, seconds: float, *, stuck: bool) -> int
 
 def an_hour_of_it(found: Rig, calls: int) -> None:
     """Put a record there as it was before it had bounds."""
-    missed = tuple(Missed(CallId(f"{nth}.1"), NOW - 3_600_000 + nth, SECOND) for nth in range(calls))
+    missed = tuple(MissedCall(CallId(f"{nth}.1"), NOW - 3_600_000 + nth, SECOND) for nth in range(calls))
     doc = dump_record(CallerRecord(CALLER, missed=missed))
     held = ("v", "1", "doc", doc, "standing", dump_standing(NOBODY))
     found.redis.ask("HSET", f"siaga112:{{lab}}:caller:{CALLER}", *held)

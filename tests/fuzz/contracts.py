@@ -24,7 +24,7 @@ from siaga112.backtest import text as past_text
 from siaga112.captures import capture
 from siaga112.core import agi as agi_codec
 from siaga112.core import codec, queue_log
-from siaga112.core.agi import AgiError, Conversation, Hangup, Reply, Request
+from siaga112.core.agi import AgiError, Conversation, HungUp, Reply, Request
 from siaga112.core.ami.events import Malformed, channel_seen, member_seen, parse, read_headers, waiting_seen
 from siaga112.core.ami.fast_parser import Reader
 from tests.core.streams import GOLDEN
@@ -43,7 +43,7 @@ def agi(data: bytes) -> None:
         match message:
             case Request(number=number) if number:
                 _number_is_sound(data, number)
-            case Request() | Hangup():
+            case Request() | HungUp():
                 pass
             case Reply(code):
                 assert 0 <= code <= 999
@@ -200,17 +200,17 @@ def captures(data: bytes) -> None:
 def queue_logs(data: bytes) -> None:
     """Any lines give records or bad lines, and what they prove, if anything."""
     lines = list(queue_log.parse(data.decode("utf-8", "replace").splitlines()))
-    queue_log.settle(line for line in lines if isinstance(line, queue_log.QueueRecord))
+    queue_log.evidence_of(line for line in lines if isinstance(line, queue_log.QueueRecord))
 
 
 def stored(data: bytes) -> None:
     """A stored record is read, or it is a ValueError; what was read is written and read again as it was."""
     for load, dump in (
-        (codec.load_settled, codec.dump_settled),
+        (codec.load_item, codec.dump_item),
         (codec.load_entry, codec.dump_entry),
         (codec.load_record, codec.dump_record),
         (codec.load_standing, codec.dump_standing),
-        (codec.load_deed, codec.dump_deed),
+        (codec.load_audit_entry, codec.dump_audit_entry),
         (codec.load_switch, codec.dump_switch),
         (codec.load_snapshot, codec.dump_snapshot),
     ):

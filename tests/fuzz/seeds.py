@@ -149,7 +149,7 @@ def _real(language: str) -> Iterator[bytes]:
         case _:
             yield codec.dump_entry(entry(prank(1))).encode()
             yield codec.dump_entry(entry(answered(2, caller=None))).encode()
-            yield codec.dump_settled(Reached(NOW, CALLER)).encode()
+            yield codec.dump_item(Reached(NOW, CALLER)).encode()
             yield codec.dump_standing(NOBODY).encode()
             yield codec.dump_snapshot(SNAPSHOT).encode()
             yield b'[17,"supervisor","block","+628","1d","threats"]'

@@ -21,6 +21,7 @@ from prometheus_client.samples import Sample
 from siaga112.adapters.metrics import Metrics
 from siaga112.core.agi import Request
 from siaga112.core.caller_id import NumberPlan, canonical
+from siaga112.core.ledger import entry_of
 from siaga112.core.model import (
     DAY,
     SECOND,
@@ -38,7 +39,6 @@ from siaga112.core.model import (
     Verdict,
 )
 from siaga112.core.policy import PolicyRules
-from siaga112.core.settle import settle
 from siaga112.core.shifts import Shift
 from siaga112.service.ports import Outbox
 from siaga112.service.recording import Recorder
@@ -178,7 +178,7 @@ class Month:
         self._active = [call for call in self._active if call.ended > self.now]
         for call in ended:
             self._count_events(call)
-            entry = settle(call, in_force(policy=RULES).now, self._mode(), lambda: "")
+            entry = entry_of(call, in_force(policy=RULES).now, self._mode(), lambda: "")
             self.metrics.call_ended(entry)
             self._outbox.append(entry)
         self.store.down = self._within(DOWN)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from siaga112.app.records import open_desk, open_store
+from siaga112.app.records import open_store, open_supervisor
 from siaga112.core.model import DAY
 from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
@@ -118,12 +118,12 @@ class Site:
     async def _prepared(self, command: str) -> bool:
         settings = self.settings()
         store = open_store(settings)
-        desk = open_desk(settings, store, "test")
+        supervisor = open_supervisor(settings, store, "test")
         try:
             if command == "unblock":
-                await desk.block(CALLER, DAY, "test")
+                await supervisor.block(CALLER, DAY, "test")
             else:
-                await desk.allow(CALLER, "test")
+                await supervisor.allow(CALLER, "test")
         except StoreDownError:  # a busy machine: nothing that is tried here
             return False
         finally:

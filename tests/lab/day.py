@@ -254,14 +254,14 @@ class Day:
     # ── one call ─────────────────────────────────────────────────────────────────────────────────
 
     async def _call(
-        self, what: str, expected: str, deed: Deed, shown: str, presses: str = "", **caller: Any
+        self, what: str, expected: str, audit_entry: Deed, shown: str, presses: str = "", **caller: Any
     ) -> None:
         since = self.seen.mark()
         self.calls += 1
         call = await place_call(self.pbx, presses=presses, **{"number": shown, **caller})
         channel = await self.seen.caller_channel(shown, since=since)
         witnessed = Witnessed(call, channel["Uniqueid"], self.seen, since)
-        await deed(witnessed)
+        await audit_entry(witnessed)
         ending = await call.ended()
         line = await self.daemon.settled(witnessed.uid)
         warned = " (warned)" if witnessed.variable("SIAGA_NOTICE") == "WARN" else ""

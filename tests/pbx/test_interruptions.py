@@ -115,7 +115,7 @@ async def test_calls_that_the_daemon_missed_are_settled_from_queue_log(version: 
         await seen.wait_for(lambda e: e.name == "Hangup" and e["Uniqueid"] == second)
         since = len(daemon.lines)
         await daemon.start()
-        await daemon.event("settled", since=since)
+        await daemon.event("reconciled", since=since)
         for uid in (first, second):
             await daemon.wait_for(lambda line, uid=uid: line.get("call") == uid, since=since)  # type: ignore[misc]
         once = await ledger(daemon)

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from siaga112.core.figures import Figures, Row, Tally
+from siaga112.core.figures import Figures, LedgerRow, Tally
 from siaga112.core.model import SECOND, Caller, Mark, Outcome, Reason
 from siaga112.core.period import Period, of_days
 from siaga112.core.shifts import Shift
@@ -44,9 +44,9 @@ def some_report(days: int, calls: int, shifts: tuple[Shift, ...] = SHIFTS) -> Re
     return Report("serang", period.end, 10 * SECOND, 0.9, figures, BlockFigures(), before, BlockFigures())
 
 
-def _row(random: Random, period: Period) -> Row:
+def _row(random: Random, period: Period) -> LedgerRow:
     outcome = random.choice(list(Outcome))
-    return Row(
+    return LedgerRow(
         started=random.randrange(period.first, period.end),
         outcome=outcome,
         reason=Reason.LEFT_QUEUE,
@@ -109,7 +109,9 @@ def test_the_page_says_why_there_are_more_pranks_than_misuses(language: Language
     """32 prank calls beside 9 misuses: the other 23 have their reasons, and add up, in both languages."""
     period = of_days(FIRST, FIRST, ZONE)
     figures = Figures(period, (), 10 * SECOND)
-    menu = Row(period.first, Outcome.IVR_PRANK, Reason.LEFT_MENU, None, None, Caller("+62812"), strike=True)
+    menu = LedgerRow(
+        period.first, Outcome.IVR_PRANK, Reason.LEFT_MENU, None, None, Caller("+62812"), strike=True
+    )
     marked = menu._replace(outcome=Outcome.ANSWERED, mark=Mark.PRANK, strike=False)
     figures.add([menu] * 8 + [marked._replace(strike=True)] + [marked] * 6)
     figures.add(

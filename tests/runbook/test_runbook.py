@@ -126,11 +126,11 @@ async def benched(section: str) -> AsyncIterator[Bench]:
     """Set a bench up for a section. Its Redis is where the embedded one would be, and has a port besides."""
     port = ports.free()
     with home() as folder:
-        (folder / "desk").mkdir()
+        (folder / "supervisor").mkdir()
         with RedisServer(folder / "redis", f"port {port}", "appendonly yes", "appendfsync always") as redis:
             program = ("-c", SLOW) if section == "Verdicts slow" else PROGRAM
             async with rig(redis, more=MORE.get(section, ""), program=program) as found:
-                trying = Trying(section, found.daemon, folder / "desk")
+                trying = Trying(section, found.daemon, folder / "supervisor")
                 trying.places |= {
                     "URL": f"redis://127.0.0.1:{port}",
                     "STATE_DIR": str(folder),

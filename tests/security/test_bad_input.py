@@ -35,7 +35,7 @@ from siaga112.core import changes as books
 from siaga112.core import durations
 from siaga112.core.changes import Change
 from siaga112.core.codec import load_standing
-from siaga112.core.model import DAY, CallerRecord, Deed
+from siaga112.core.model import DAY, AuditEntry, CallerRecord
 from siaga112.core.text import whole
 from siaga112.errors import ConfigurationError, SiagaError
 from siaga112.settings.schema import Ami, Settings
@@ -389,10 +389,11 @@ def spoilt() -> MemoryStore:
     odd = entry(prank(5))
     facts = tuple(replace(fact, detail=HOSTILE) for fact in odd.finding.call.facts)
     call = replace(odd.finding.call, raw_caller=HOSTILE, facts=facts)
-    deed = Deed(NOW, HOSTILE, "mark", CALLER, HOSTILE, HOSTILE)
+    audit_entry = AuditEntry(NOW, HOSTILE, "mark", CALLER, HOSTILE, HOSTILE)
     store._write(
         Change(
-            entry=replace(odd, finding=replace(odd.finding, call=call, deciding=(), queue=HOSTILE)), deed=deed
+            entry=replace(odd, finding=replace(odd.finding, call=call, deciding=(), queue=HOSTILE)),
+            audit_entry=audit_entry,
         )
     )
     return store

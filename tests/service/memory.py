@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from siaga112.core.changes import Change, Held, Replacement, of_nobody
+from siaga112.core.changes import Change, Replacement, Stored, of_nobody
 from siaga112.core.codec import dump_entry, load_row
-from siaga112.core.figures import Row
+from siaga112.core.figures import LedgerRow
 from siaga112.core.fold import HourlyCaps
 from siaga112.core.mode import Switch
-from siaga112.core.model import Block, Caller, CallerRecord, CallId, Deed, Entry, Level, Millis
+from siaga112.core.model import AuditEntry, Block, Caller, CallerRecord, CallId, Entry, Level, Millis
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import Snapshot
-from siaga112.service.ports import News, Place, StoreBrokenError, StoreDownError, Written
+from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError, Written
 
 
 class MemoryStore:
@@ -33,7 +33,7 @@ class MemoryStore:
         self._missed: set[Caller] = set()
         self._caps = HourlyCaps()
         self._away: set[Caller] = set()
-        self._deeds: dict[Deed, None] = {}
+        self._audit_entries: dict[AuditEntry, None] = {}
         self._tallies: Counter[str] = Counter()
         self._forgotten: dict[Caller, tuple[Millis, int]] = {}
         self._calls: dict[Caller, set[CallId]] = {}
@@ -67,17 +67,17 @@ class MemoryStore:
 
     async def held(
         self, wanted: Sequence[tuple[Caller | None, CallId | None]]
-    ) -> Sequence[Held | StoreBrokenError]:
+    ) -> Sequence[Stored | StoreBrokenError]:
         """Give what is held."""
         await self.ping()
-        found: list[Held | StoreBrokenError] = []
+        found: list[Stored | StoreBrokenError] = []
         for caller, call in wanted:
             try:
                 record, version = await self.load(caller) if caller else (None, 0)
             except StoreBrokenError as error:
                 found.append(error)
             else:
-                found.append(Held(record, version, await self.entry(call) if call else None))
+                found.append(Stored(record, version, await self.entry(call) if call else None))
         return found
 
     async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
@@ -86,7 +86,12 @@ class MemoryStore:
         return [self._write(change) for change in changes]
 
     def _write(self, change: Change) -> Written:
-        new, entry, deed, imposes = change.replacement, change.entry, change.deed, change.imposes
+        new, entry, audit_entry, imposes = (
+            change.replacement,
+            change.entry,
+            change.audit_entry,
+            change.imposes,
+        )
         if new:
             caller = new.record.caller
             floor = self._forgotten.get(caller, (0, 0))[1]
@@ -106,10 +111,10 @@ class MemoryStore:
             self._ledger[call.id] = entry
             if call.caller:
                 self._calls.setdefault(call.caller, set()).add(call.id)
-        if deed and deed in self._deeds:
+        if audit_entry and audit_entry in self._audit_entries:
             return Written.DONE
-        if deed:
-            self._deeds[deed] = None
+        if audit_entry:
+            self._audit_entries[audit_entry] = None
         self._tallies.update(change.tallies)
         return Written.DONE
 
@@ -127,13 +132,13 @@ class MemoryStore:
         ):
             (listed.add if present else listed.discard)(caller)
 
-    async def last_change(self) -> Place:
+    async def last_change(self) -> FeedPosition:
         """Give the place of the last change."""
         await self.ping()
         return self._place()
 
-    def _place(self) -> Place:
-        return Place(str(len(self._feed)), self.nonce)
+    def _place(self) -> FeedPosition:
+        return FeedPosition(str(len(self._feed)), self.nonce)
 
     def cut_feed(self) -> None:
         """Lose the feed: whoever follows it must read all anew."""
@@ -150,18 +155,18 @@ class MemoryStore:
         await self.ping()
         yield [(caller, held) for caller, (_, _, held) in self._records.items()]
 
-    async def wait(self, place: Place, seconds: float) -> None:
+    async def wait(self, place: FeedPosition, seconds: float) -> None:
         """Let others have their turn."""
         del place, seconds
         await self.ping()
         await asyncio.sleep(0)
 
-    async def changes(self, place: Place) -> News | None:
+    async def changes(self, place: FeedPosition) -> FeedChanges | None:
         """Give what has changed since."""
         await self.ping()
         if place.nonce != self.nonce:
             return None
-        return News(self._place(), self._feed[int(place.id) :])
+        return FeedChanges(self._place(), self._feed[int(place.id) :])
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
@@ -230,15 +235,20 @@ class MemoryStore:
         mine = self._calls.get(caller, set())
         return sorted(mine, key=lambda call: self._ledger[call].finding.call.started)
 
-    async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
+    async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give the lines of that time, oldest first."""
         await self.ping()
-        return sorted((deed for deed in self._deeds if since <= deed.at < until), key=lambda deed: deed.at)
+        return sorted(
+            (audit_entry for audit_entry in self._audit_entries if since <= audit_entry.at < until),
+            key=lambda audit_entry: audit_entry.at,
+        )
 
-    async def erase_deeds(self, subject: str) -> int:
+    async def erase_audit_entries(self, subject: str) -> int:
         """Delete the lines about a subject."""
-        gone = [deed for deed in self._deeds if deed.subject == subject]
-        self._deeds = {deed: None for deed in self._deeds if deed not in gone}
+        gone = [audit_entry for audit_entry in self._audit_entries if audit_entry.subject == subject]
+        self._audit_entries = {
+            audit_entry: None for audit_entry in self._audit_entries if audit_entry not in gone
+        }
         return len(gone)
 
     async def tallies(self) -> Mapping[str, int]:
@@ -276,7 +286,7 @@ class MemoryStore:
         await self.ping()
         return self._snapshot
 
-    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[LedgerRow]]:
         """Give what figures need of the same rows, one by one."""
         async for entry in self.entries(since, until):
             yield [load_row(dump_entry(entry))]

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from siaga112.core.mode import Switch
-from siaga112.core.model import Deed, Mode
+from siaga112.core.model import AuditEntry, Mode
 from siaga112.service import mode as watched
 from siaga112.service.mode import ModeWatch
 from tests.samples import NOW
@@ -111,8 +111,8 @@ async def test_the_file_holds_while_the_store_is_away_and_is_told_to_it_later() 
         await machine.becomes(Mode.OFF)
         machine.store.down = False
         await until(lambda: machine.store.held_switch == OFF)
-        assert await machine.store.deeds(0, NOW * 2) == [
-            Deed(OFF.at, "budi", "mode", "site", "enforce → off", "flood")
+        assert await machine.store.audit_entries(0, NOW * 2) == [
+            AuditEntry(OFF.at, "budi", "mode", "site", "enforce → off", "flood")
         ]
         await until(lambda: machine.local.last == OFF)
 
@@ -177,9 +177,10 @@ async def test_a_switch_outlives_a_restart_with_a_new_store() -> None:
     async with machine.running():
         await machine.becomes(Mode.ENFORCE)
         assert machine.store.held_switch == ENFORCED
-        assert [(deed.by, deed.detail) for deed in await machine.store.deeds(0, NOW * 2)] == [
-            ("ratna", "observe → enforce")
-        ]
+        assert [
+            (audit_entry.by, audit_entry.detail)
+            for audit_entry in await machine.store.audit_entries(0, NOW * 2)
+        ] == [("ratna", "observe → enforce")]
 
 
 @pytest.mark.parametrize("first", [0, 1])

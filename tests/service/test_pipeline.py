@@ -13,7 +13,7 @@ from siaga112.core.ami.events import Event, Resumed
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
-    Allow,
+    AllowEntry,
     Caller,
     CallerRecord,
     CallId,
@@ -28,7 +28,7 @@ from siaga112.core.model import (
     Stage,
 )
 from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service import recording
 from siaga112.service.mode import ModeWatch
@@ -65,7 +65,7 @@ class MemoryOutbox:
         """Keep it."""
         self.noted |= {one.finding.call.id: one for one in begun}
 
-    async def settle_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
+    async def close_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
         """Settle as noted."""
         left = [one for call, one in self.noted.items() if not followed(call)]
         await self.append(left)
@@ -147,7 +147,7 @@ class Site:
         self.meter = KeptMeter()
         self.pipeline = Pipeline(
             tracker=Tracker(in_force(DIALPLAN)),
-            lines=Lines(in_force(DIALPLAN, RULES)),
+            queues=QueueState(in_force(DIALPLAN, RULES)),
             outgoing=OutgoingCalls(in_force(DIALPLAN)),
             rules=in_force(DIALPLAN, RULES),
             outbox=self.outbox,
@@ -360,7 +360,9 @@ async def test_off_gives_no_strikes() -> None:
 async def test_who_is_on_the_allow_list_gets_no_strike() -> None:
     """The ledger says so too: the call is kept, its strike is not."""
     site = Site()
-    await update(site.store, CALLER, lambda held: decisions.allow(held, Allow(NOW, "x", "y")), NOW, RULES)
+    await update(
+        site.store, CALLER, lambda held: decisions.allow(held, AllowEntry(NOW, "x", "y")), NOW, RULES
+    )
     await site.recorder.record([entry(prank(1))])
     assert [row.strike for row in await site.ledger()] == [False]
     assert (await site.record()).strikes == ()

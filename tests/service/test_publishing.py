@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from structlog.testing import capture_logs
 
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service import publishing
 from siaga112.service.ports import StoreBrokenError
@@ -24,7 +24,7 @@ class Publishing:
         tracker = Tracker(in_force(DIALPLAN))
         tracker.feed(events("10:00:00  Newchannel  100.1  num=081211111111")[0])
         self.publisher = Publisher(
-            self.store, tracker, Lines(in_force()), lambda: True, lambda: NOW, screens=False
+            self.store, tracker, QueueState(in_force()), lambda: True, lambda: NOW, screens=False
         )
 
 

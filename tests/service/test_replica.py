@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from siaga112.core.model import Caller, Level
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.service import replica as module
-from siaga112.service.ports import News, Place, StoreBrokenError, StoreDownError
+from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica
 from tests.adapters.changes import blocked_for_good, change
 from tests.samples import CALLER, NOW, OTHER
@@ -104,7 +104,7 @@ async def test_it_counts_from_when_it_asked_not_from_when_it_was_answered() -> N
         await until(lambda: bench.knows(CALLER) == NOBODY)
         changes = bench.store.changes
 
-        async def slow(place: Place) -> News | None:
+        async def slow(place: FeedPosition) -> FeedChanges | None:
             bench.time += LIMIT + 0.001
             return await changes(place)
 
@@ -165,7 +165,7 @@ async def test_whatever_goes_wrong_verdicts_ask_and_it_is_told_once(error: Excep
     await change(bench.store, blocked_for_good)
     changes, failures = bench.store.changes, 0
 
-    async def failing(place: Place) -> News | None:
+    async def failing(place: FeedPosition) -> FeedChanges | None:
         nonlocal failures
         del place
         failures += 1

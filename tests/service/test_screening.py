@@ -132,21 +132,21 @@ async def test_whatever_the_store_does_the_call_goes_through(
     answer: Answer, reason: ScreenReason, mode: Mode
 ) -> None:
     """A store that is down, slow or broken, and our own mistakes: ALLOW, with the cause, in time."""
-    desk = Desk(answer, mode)
-    assert await desk.ask() == allow(reason)
+    supervisor = Desk(answer, mode)
+    assert await supervisor.ask() == allow(reason)
     assert reason.fails_open
     ours = reason in {ScreenReason.STORE_ERROR, ScreenReason.INTERNAL_ERROR}
-    assert [line["log_level"] for line in desk.logs] == ["error"] * ours
+    assert [line["log_level"] for line in supervisor.logs] == ["error"] * ours
 
 
 async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
     """A hung store costs all who call at once the same one deadline, not one after another."""
-    desk = Desk(hanging)
-    desk._ticks = iter(range(1_000))
+    supervisor = Desk(hanging)
+    supervisor._ticks = iter(range(1_000))
     loop = asyncio.get_running_loop()
     began = loop.time()
     answers = await asyncio.gather(
-        *(desk.screener.screen(Request("screen", "1.0", "081211111111")) for _ in range(100))
+        *(supervisor.screener.screen(Request("screen", "1.0", "081211111111")) for _ in range(100))
     )
     assert loop.time() - began < GUARD
     assert set(answers) == {allow(ScreenReason.DEADLINE)}
@@ -180,9 +180,9 @@ async def test_the_allow_list_comes_first() -> None:
 
 async def test_off_does_not_even_ask() -> None:
     """With the kill switch thrown, the store cannot delay or refuse anybody."""
-    desk = Desk(hanging, Mode.OFF)
-    assert await desk.ask() == allow(ScreenReason.MODE_OFF)
-    assert desk.store.asked == []
+    supervisor = Desk(hanging, Mode.OFF)
+    assert await supervisor.ask() == allow(ScreenReason.MODE_OFF)
+    assert supervisor.store.asked == []
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,9 @@ async def test_off_does_not_even_ask() -> None:
 )
 async def test_a_withheld_number_is_not_looked_up(number: str) -> None:
     """Hidden, service, local and impossible numbers never reach the store, let alone a block."""
-    desk = Desk(holding(BLOCKED))
-    assert await desk.ask(number) == allow(ScreenReason.WITHHELD)
-    assert desk.store.asked == []
+    supervisor = Desk(holding(BLOCKED))
+    assert await supervisor.ask(number) == allow(ScreenReason.WITHHELD)
+    assert supervisor.store.asked == []
 
 
 @pytest.mark.parametrize(
@@ -207,39 +207,39 @@ async def test_a_withheld_call_is_counted_by_its_cause(
     number: str, known: Withheld | None, cause: Withheld
 ) -> None:
     """Hidden, doubtful and unblockable are told apart: a way round the blocks would show as one of them."""
-    desk = Desk(holding(BLOCKED))
-    screening = await desk.screener.screen(Request("screen", "1.0", number, known))
+    supervisor = Desk(holding(BLOCKED))
+    screening = await supervisor.screener.screen(Request("screen", "1.0", number, known))
     assert screening == allow(ScreenReason.WITHHELD)
-    assert desk.meter.withheld_causes == [cause]
+    assert supervisor.meter.withheld_causes == [cause]
 
 
 @pytest.mark.parametrize("may", [False, True])
 @pytest.mark.parametrize("why", Withheld)
 async def test_a_hidden_number_is_judged_only_by_who_may(why: Withheld, *, may: bool) -> None:
     """`[pbx] hidden = "judge"` looks a hidden number up, and no other that is withheld."""
-    desk = Desk(holding(BLOCKED))
-    desk.screener.rules = in_force(
+    supervisor = Desk(holding(BLOCKED))
+    supervisor.screener.rules = in_force(
         replace(DIALPLAN, numbers=NumberPlan(judge_hidden=may)), RULES, deadline=DEADLINE
     )
-    screening = await desk.screener.screen(Request("screen", "1.0", "081211111111", why))
+    screening = await supervisor.screener.screen(Request("screen", "1.0", "081211111111", why))
     judged = may and why is Withheld.HIDDEN
     assert (screening.verdict is Verdict.BLOCK) is judged
-    assert desk.store.asked == ([CALLER] if judged else [])
+    assert supervisor.store.asked == ([CALLER] if judged else [])
 
 
 @pytest.mark.parametrize("script", ["", "screening", "Screen", "screen/../x"])
 @pytest.mark.fault("agi_path")
 async def test_an_unknown_script_is_let_through(script: str) -> None:
     """A dialplan that asks for something else gets ALLOW, and its admin the reason."""
-    desk = Desk(holding(BLOCKED))
-    assert await desk.ask(script=script) == allow(ScreenReason.BAD_REQUEST)
-    assert desk.store.asked == []
+    supervisor = Desk(holding(BLOCKED))
+    assert await supervisor.ask(script=script) == allow(ScreenReason.BAD_REQUEST)
+    assert supervisor.store.asked == []
 
 
 @pytest.mark.parametrize("number", ["081211111111", "+6281211111111", "6281211111111", "006281211111111"])
 @pytest.mark.fault("policy_spellings")
 async def test_every_spelling_is_one_caller(number: str) -> None:
     """However the trunk spells a number, it is the same caller who is looked up."""
-    desk = Desk(holding(NOBODY))
-    assert await desk.ask(number) == allow(ScreenReason.NOT_BLOCKED)
-    assert desk.store.asked == [CALLER]
+    supervisor = Desk(holding(NOBODY))
+    assert await supervisor.ask(number) == allow(ScreenReason.NOT_BLOCKED)
+    assert supervisor.store.asked == [CALLER]

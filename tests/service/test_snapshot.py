@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from siaga112.core.ami.events import MemberSeen, QueuesSeen
+from siaga112.core.ami.events import QueueMember, QueueStatus
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.codec import dump_snapshot, load_snapshot
-from siaga112.core.model import Caller, CallId, InProgress, OperatorState, Stage
+from siaga112.core.model import Caller, CallId, CallInProgress, OperatorState, Stage
 from siaga112.core.snapshot import Snapshot
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.publishing import MAX_CALLS, Publisher
 from tests.core.table import DIALPLAN, _millis, events, in_force
@@ -43,15 +43,18 @@ ENDS = "10:02:00  Hangup  100.1"
 
 
 def seen(
-    *tables: str, at: str = "10:03:00", numbers: NumberPlan = DIALPLAN.numbers, lines: Lines | None = None
+    *tables: str,
+    at: str = "10:03:00",
+    numbers: NumberPlan = DIALPLAN.numbers,
+    queues: QueueState | None = None,
 ) -> Snapshot:
     """Take a snapshot after these events."""
     tracker = Tracker(in_force(replace(DIALPLAN, numbers=numbers)))
     for table in tables:
         for event in events(table):
             tracker.feed(event)
-    lines = lines or Lines(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
-    return Publisher(MemoryStore(), tracker, lines, lambda: True, lambda: _millis(at), screens=True).take()
+    queues = queues or QueueState(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
+    return Publisher(MemoryStore(), tracker, queues, lambda: True, lambda: _millis(at), screens=True).take()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_a_call_is_shown_where_it_is_and_since_when(
     tables: list[str], stage: Stage, since: str, queue: str, screened: str
 ) -> None:
     """A call in progress tells its caller, its stage since when, its queue and its verdict."""
-    expected = InProgress(
+    expected = CallInProgress(
         CallId("100.1"), CALLER, _millis("10:00:00"), stage, _millis(since), queue, screened
     )
     snapshot = seen(*tables)
@@ -105,11 +108,11 @@ def test_with_a_key_no_number_is_in_a_snapshot() -> None:
 
 def test_operators_are_unknown_until_the_queues_were_seen() -> None:
     """No news of the queues is not "no operators"."""
-    lines = Lines(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
-    assert seen(lines=lines).operators is None
-    members = (MemberSeen("siaga112", "PJSIP/101", OperatorState.BUSY),)
-    lines.feed(QueuesSeen(_millis("10:00:00"), ("siaga112",), members, ()))
-    assert seen(lines=lines).operators == {OperatorState.BUSY: 1}
+    queues = QueueState(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
+    assert seen(queues=queues).operators is None
+    members = (QueueMember("siaga112", "PJSIP/101", OperatorState.BUSY),)
+    queues.feed(QueueStatus(_millis("10:00:00"), ("siaga112",), members, ()))
+    assert seen(queues=queues).operators == {OperatorState.BUSY: 1}
 
 
 def test_in_a_flood_the_snapshot_stays_small() -> None:

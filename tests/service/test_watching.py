@@ -181,7 +181,7 @@ async def test_a_store_that_goes_is_told_and_comes_back() -> None:
     site.store.down = True
     frame = await site.watcher.look()
     assert frame.store_problem == "memory: switched off by the test"
-    assert (frame.snapshot, frame.day, list(frame.settled), frame.mode) == (None, None, [], None)
+    assert (frame.snapshot, frame.day, list(frame.ended), frame.mode) == (None, None, [], None)
     assert frame.tracking.vitals, "the rest is looked at all the same"
     site.store.down = False
     assert (await site.watcher.look()).snapshot == SNAPSHOT

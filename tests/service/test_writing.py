@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from siaga112.core.ami.events import ChannelSeen, Event, Place, Resumed
+from siaga112.core.ami.events import CoreShowChannel, DialplanPosition, Event, Resumed
 from siaga112.core.model import CallId, Entry, Reached
 from siaga112.service import writing
 from siaga112.service.writing import BATCH, Writer
@@ -219,7 +219,9 @@ async def test_the_flow_waits_for_a_disk_that_does_not_follow(
 async def test_a_call_that_ended_before_we_resume_is_settled_once(disk: Disk) -> None:
     """While its end is on its way to the disk and its note is there, it is not settled by that note."""
     whole = events(leaves_menu("100.1"))
-    up = ChannelSeen("200.1", "200.1", "PJSIP/trunk-1", Place("siaga112-ivr", "s", "5"), "", "")
+    up = CoreShowChannel(
+        "200.1", "200.1", "PJSIP/trunk-1", DialplanPosition("siaga112-ivr", "s", "5"), "", ""
+    )
     source = Slices(whole[:-1], whole[-1:], [Resumed(NOW, (up,))])
     _, running = await following(disk, source)
     await until(lambda: source.taken == 2)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, cast
 
-from siaga112.core.agi import AgiError, Conversation, Hangup, Reply, Request, commands
+from siaga112.core.agi import AgiError, Conversation, HungUp, Reply, Request, commands
 from siaga112.core.model import Screening, ScreenReason
 from siaga112.errors import SiagaError
 from siaga112.service.screening import fail_open
@@ -51,7 +51,7 @@ class _Connection(asyncio.Protocol):
                         self._ask(message)
                     case Reply(200):
                         pass
-                    case Reply() | Hangup():
+                    case Reply() | HungUp():
                         self._close()
         except AgiError as error:
             _refused(detail=str(error))

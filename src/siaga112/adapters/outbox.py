@@ -1,4 +1,4 @@
-"""The outbox: settled calls on local disk until the store has them. SQLite, in its own thread.
+"""The outbox: ended calls on local disk until the store has them. SQLite, in its own thread.
 
 Beside them, what is known of each call in progress: AMI tells nothing twice, so a daemon that is killed
 between a hang-up and its `append` would else never know that there was a call.
@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from siaga112.core.codec import dump_entry, dump_settled, load_entry, load_settled
+from siaga112.core.codec import dump_entry, dump_item, load_entry, load_item
 from siaga112.core.model import CallId, Entry, Reached
 from siaga112.errors import SiagaError
 
@@ -149,7 +149,7 @@ class SqliteOutbox:
         rows = [(one.finding.call.id, dump_entry(one)) for one in begun]
         await self._run(lambda: self._write((_NOTE, rows), durable=False))
 
-    async def settle_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
+    async def close_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
         """Settle what was noted and is followed no more, as it was noted; give it."""
         noted = await self._run(
             lambda: self._db.execute("SELECT rowid, call, entry FROM in_progress").fetchall()
@@ -172,10 +172,10 @@ class SqliteOutbox:
             await self._run(lambda: self._write((_NOTE_OVER, over)))  # also one that stands under another id
         return left
 
-    async def append(self, settled: Sequence[Entry | Reached]) -> None:
+    async def append(self, items: Sequence[Entry | Reached]) -> None:
         """Keep it; it is on disk when this returns. What was noted of these calls is forgotten."""
-        rows = [(dump_settled(one),) for one in settled]
-        over = [(one.finding.call.id,) for one in settled if isinstance(one, Entry)]
+        rows = [(dump_item(one),) for one in items]
+        over = [(one.finding.call.id,) for one in items if isinstance(one, Entry)]
         await self._run(lambda: self._write((_INSERT, rows), (_OVER, over)))
         self.pending += len(rows)
         self._filled.set()
@@ -192,7 +192,7 @@ class SqliteOutbox:
         entries: list[tuple[int, Entry | Reached]] = []
         for key, text in rows:
             try:
-                entries.append((int(key), load_settled(text)))
+                entries.append((int(key), load_item(text)))
             except ValueError as error:
                 await self.set_aside({key: f"not to be read: {error}"})
         return entries

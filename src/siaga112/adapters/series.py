@@ -71,11 +71,11 @@ REASONS: Final[Mapping[Outcome, tuple[Reason, ...]]] = {
 }
 """The pairs that a call can have."""
 
-Row = tuple[str, ...]
-ONE: Final[tuple[Row, ...]] = ((),)
+LabelValues = tuple[str, ...]
+ONE: Final[tuple[LabelValues, ...]] = ((),)
 
 
-def _rows(*values: Iterable[str]) -> tuple[Row, ...]:
+def _rows(*values: Iterable[str]) -> tuple[LabelValues, ...]:
     return tuple(product(*values))
 
 
@@ -85,7 +85,7 @@ VERDICTS: Final = tuple(
     (Verdict.BLOCK if reason in BLOCKING else Verdict.ALLOW, reason) for reason in ScreenReason
 )
 
-TALLIES: Final[tuple[tuple[str, str, str, Row, tuple[Row, ...]], ...]] = (
+TALLIES: Final[tuple[tuple[str, str, str, LabelValues, tuple[LabelValues, ...]], ...]] = (
     ("strikes", "strikes", "Strikes given.", ("outcome",), _rows(Outcome)),
     ("blocks", "blocks_imposed", "Blocks imposed.", ("level", "origin"), _rows(Level, Origin)),
     ("marks", "marks", "Operators' marks.", ("mark",), _rows(Mark)),
@@ -281,19 +281,28 @@ class Series:
 
     # `rows`: the values that the labels can have, beside the site.
 
-    def _counter(self, name: str, text: str, labels: Row = (), rows: Sequence[Row] = ONE) -> Counter:
+    def _counter(
+        self, name: str, text: str, labels: LabelValues = (), rows: Sequence[LabelValues] = ONE
+    ) -> Counter:
         counter = Counter(f"siaga112_{name}", text, ("site", *labels), registry=self.registry)
         for row in rows:
             counter.labels(self._site, *row)
         self._count += len(rows)
         return counter
 
-    def _gauge(self, name: str, text: str, labels: Row = (), rows: Sequence[Row] = ONE) -> Gauge:
+    def _gauge(
+        self, name: str, text: str, labels: LabelValues = (), rows: Sequence[LabelValues] = ONE
+    ) -> Gauge:
         self._count += len(rows)
         return Gauge(f"siaga112_{name}", text, ("site", *labels), registry=self.registry)
 
     def _histogram(
-        self, name: str, text: str, buckets: Sequence[float], labels: Row = (), rows: Sequence[Row] = ONE
+        self,
+        name: str,
+        text: str,
+        buckets: Sequence[float],
+        labels: LabelValues = (),
+        rows: Sequence[LabelValues] = ONE,
     ) -> Histogram:
         histogram = Histogram(
             f"siaga112_{name}", text, ("site", *labels), buckets=buckets, registry=self.registry

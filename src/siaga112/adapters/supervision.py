@@ -170,7 +170,7 @@ class LoopWatch:
                 os._exit(FROZEN_EXIT)
 
 
-class Supervisor:
+class TaskSupervisor:
     """Keeps the parts of the daemon going: none that ends takes another with it, least of all screening."""
 
     def __init__(self) -> None:

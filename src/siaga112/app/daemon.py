@@ -24,13 +24,13 @@ from siaga112.adapters.queue_log import QueueLogFile
 from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.state_dir import keep_private
-from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, Supervisor
+from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, TaskSupervisor
 from siaga112.app.pbx import ami_address, open_metrics, require_secret
 from siaga112.app.records import mode_files, now, open_store
 from siaga112.core.model import SECOND
 from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.errors import ConfigurationError
 from siaga112.service.mode import ModeWatch
@@ -38,10 +38,10 @@ from siaga112.service.own_clock import OwnClock
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.publishing import Publisher
-from siaga112.service.reconciling import LOOK_BACK, Settler
+from siaga112.service.reconciling import LOOK_BACK, Reconciler
 from siaga112.service.recording import Recorder
 from siaga112.service.replica import Replica
-from siaga112.service.retention import Keeper
+from siaga112.service.retention import Retention
 from siaga112.service.screening import Screener
 from siaga112.settings.schema import Settings
 
@@ -84,7 +84,7 @@ class Daemon:
     _watch: ModeWatch | None = None
     _manager: ServiceManager = field(default_factory=ServiceManager)
     _descriptors: Descriptors = field(default_factory=Descriptors)
-    _supervisor: Supervisor = field(default_factory=Supervisor)
+    _supervisor: TaskSupervisor = field(default_factory=TaskSupervisor)
 
     def __post_init__(self) -> None:
         self._rules = InForce(self.settings.rules())
@@ -230,10 +230,10 @@ class Daemon:
         settings = self.settings
         rules = self._rules
         tracker = Tracker(rules)
-        lines = Lines(rules)
+        queues = QueueState(rules)
         pipeline = Pipeline(
             tracker=tracker,
-            lines=lines,
+            queues=queues,
             outgoing=OutgoingCalls(rules),
             rules=rules,
             outbox=outbox,
@@ -241,7 +241,7 @@ class Daemon:
             mode=watch.current,
         )
         if settings.pbx.queue_log:
-            settler = Settler(
+            reconciler = Reconciler(
                 queue_log=QueueLogFile(Path(settings.pbx.queue_log)),
                 store=store,
                 outbox=outbox,
@@ -249,16 +249,16 @@ class Daemon:
                 in_progress=tracker.follows,
                 clock=now,
             )
-            settler.look_back(now() - LOOK_BACK)
-            pipeline.look_back = settler.look_back
-            self._parts.append(settler.run)
+            reconciler.look_back(now() - LOOK_BACK)
+            pipeline.look_back = reconciler.look_back
+            self._parts.append(reconciler.run)
         recorder = Recorder(outbox, store, rules, metrics, now)
-        keeper = Keeper(store, rules, now)
+        retention = Retention(store, rules, now)
         publisher = Publisher(
-            store, tracker, lines, lambda: source.connected, now, screens=self.only is not Half.TRACK
+            store, tracker, queues, lambda: source.connected, now, screens=self.only is not Half.TRACK
         )
 
-        self._parts += [partial(pipeline.run, source), recorder.run, keeper.run, publisher.run]
+        self._parts += [partial(pipeline.run, source), recorder.run, retention.run, publisher.run]
 
     @staticmethod
     async def _show_store(store: RedisStore, metrics: Metrics) -> None:

@@ -10,7 +10,7 @@ from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.caller_id import spelling
 from siaga112.core.model import Caller, Millis
-from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 
 
@@ -32,9 +32,9 @@ def open_store(settings: Settings) -> RedisStore:
     return RedisStore(connect(redis_url(settings)), settings.site, privacy.keep_calls, privacy.keep_audit)
 
 
-def open_desk(settings: Settings, store: RedisStore, by: str) -> Desk:
+def open_supervisor(settings: Settings, store: RedisStore, by: str) -> Supervisor:
     """Make the supervisor's desk."""
-    return Desk(store, settings.policy_rules(), settings.mode, now, by, lambda: held_off(settings))
+    return Supervisor(store, settings.policy_rules(), settings.mode, now, by, lambda: held_off(settings))
 
 
 def mode_files(settings: Settings) -> ModeFiles:

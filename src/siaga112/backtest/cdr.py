@@ -40,7 +40,7 @@ _DEEP: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CdrRow:
     """One record: a stretch of a call, alone or with one other."""
 
     start: Millis
@@ -76,7 +76,7 @@ class _Seen:
     last: tuple[Millis, str, str]
 
 
-_VALUES: Final = attrgetter(*Row.__slots__)
+_VALUES: Final = attrgetter(*CdrRow.__slots__)
 
 
 class CdrReader:
@@ -97,7 +97,7 @@ class CdrReader:
         self.led: dict[CallId, CallId] = {}
         self.others = 0
 
-    def feed(self, row: Row) -> None:
+    def feed(self, row: CdrRow) -> None:
         """Take one row."""
         app = row.app.lower()
         if app == "queue" and row.other:
@@ -106,7 +106,7 @@ class CdrReader:
             self._behind.setdefault(half, []).append((row.uid, app, row.other, row.answered))
         self._rows.add(row.uid or f"{row.channel} {row.start}", _VALUES(row))
 
-    def _seen(self, row: Row) -> _Seen:
+    def _seen(self, row: CdrRow) -> _Seen:
         with_other = bool(row.other)
         led = stem(row.other)
         app = row.app.lower()
@@ -127,7 +127,7 @@ class CdrReader:
             last=(row.end, row.context, row.data.partition(",")[0] if app == "queue" else ""),
         )
 
-    def _is_key(self, row: Row) -> bool:
+    def _is_key(self, row: CdrRow) -> bool:
         """Say whether the extension of a row in the menu is that of a key."""
         if not _KEYS.fullmatch(row.exten) or row.exten in self._dialplan.dialled:
             return False
@@ -137,7 +137,7 @@ class CdrReader:
         """Give the calls: those that a trunk of ours brought in, or that ended in our menu or queue."""
         ours: set[str] = set()
         for key, group in self._rows.groups():
-            rows = [Row(*values) for values in group]
+            rows = [CdrRow(*values) for values in group]
             seen = reduce(_together, map(self._seen, rows))
             endpoint = _endpoint(seen.channel)
             if self._known(seen):
@@ -150,7 +150,7 @@ class CdrReader:
                     self._aside.add(endpoint, (key, *values))
         for endpoint, group in self._aside.groups():
             for key, call in groupby(group, itemgetter(0)):
-                rows = [Row(*values[1:]) for values in call]
+                rows = [CdrRow(*values[1:]) for values in call]
                 if endpoint in ours:
                     yield self._judge(key, reduce(_together, map(self._seen, rows)), rows)
                 else:
@@ -191,7 +191,7 @@ class CdrReader:
                 if stem(other) and stem(other) not in stems:
                     stems.append(stem(other))
 
-    def _judge(self, uid: str, seen: _Seen, rows: list[Row]) -> Past:
+    def _judge(self, uid: str, seen: _Seen, rows: list[CdrRow]) -> Past:
         self._leads(uid, seen)
         numbers = self._dialplan.numbers
         caller = canonical(seen.source, numbers)

@@ -57,7 +57,7 @@ class OutOfOrderError(Exception):
     """The file is not in order of time."""
 
 
-class Row(NamedTuple):
+class CelRow(NamedTuple):
     """One event of one channel; a tuple, since there are millions of them."""
 
     at: Millis
@@ -79,7 +79,7 @@ class Row(NamedTuple):
 class _Open:
     """The rows of a call, or of whatever else has one linkedid, that may not be over."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[CelRow] = field(default_factory=list)
     ended: Millis | None = None
     newest: Millis = 0
     cut: bool = False
@@ -103,7 +103,7 @@ class CelReader:
         self.late = 0
         self.others = 0
 
-    def feed(self, row: Row) -> Iterator[Past]:
+    def feed(self, row: CelRow) -> Iterator[Past]:
         """Take one row; give the calls that are settled by now.
 
         Raises:
@@ -129,9 +129,9 @@ class CelReader:
         if row.uid == key and row.event in {"HANGUP", "CHAN_END"}:
             held.ended = row.at
         if self._newest - self._looked >= SETTLE or len(self._open) > MAX_OPEN:
-            yield from self._settle()
+            yield from self._close_ended()
 
-    def _goes_on(self, row: Row) -> bool:
+    def _goes_on(self, row: CelRow) -> bool:
         """Say whether a row is of others, who go on after a caller whose call is over."""
         return row.uid != row.linkedid and row.at >= self._over.get(row.linkedid, row.at + 1)
 
@@ -140,7 +140,7 @@ class CelReader:
         if len(self.doubted) > MAX_DOUBTED:
             raise OutOfOrderError
 
-    def _settle(self) -> Iterator[Past]:
+    def _close_ended(self) -> Iterator[Past]:
         self._looked = self._newest
         over = [
             key
@@ -180,7 +180,7 @@ class CelReader:
 
 
 def read(
-    call: CallId, rows: list[Row], dialplan: Dialplan, rules: ClassifierRules, *, cut: bool = False
+    call: CallId, rows: list[CelRow], dialplan: Dialplan, rules: ClassifierRules, *, cut: bool = False
 ) -> Past | None:
     """Say what the rows of one call prove; None if it is none that came in over our trunk."""
     rows = sorted(rows, key=lambda row: row.at)
@@ -217,7 +217,7 @@ def read(
     return judge(told, rules, Source.CEL, unproven, [(row.at, row.line) for row in rows])
 
 
-def _comes_in(row: Row, dialplan: Dialplan) -> bool:
+def _comes_in(row: CelRow, dialplan: Dialplan) -> bool:
     return (
         row.context in dialplan.trunk_contexts
         and row.uid == row.linkedid
@@ -227,13 +227,13 @@ def _comes_in(row: Row, dialplan: Dialplan) -> bool:
     )
 
 
-def _adopted(own: list[Row], dialplan: Dialplan) -> bool:
+def _adopted(own: list[CelRow], dialplan: Dialplan) -> bool:
     known = dialplan.trunk_contexts | dialplan.ivr_contexts
     return any(row.context in known and not row.channel.startswith("Local/") for row in own)
 
 
 def _facts(
-    own: list[Row], rows: list[Row], ended: Row | None, dialplan: Dialplan, early_drop: Millis
+    own: list[CelRow], rows: list[CelRow], ended: CelRow | None, dialplan: Dialplan, early_drop: Millis
 ) -> tuple[list[Fact], Unproven]:
     facts = list(_on_the_way(own, rows, dialplan))
     stay, led = _stay(own, rows)
@@ -264,7 +264,7 @@ def _facts(
     return facts, unproven
 
 
-def _on_the_way(own: list[Row], rows: list[Row], dialplan: Dialplan) -> Iterator[Fact]:
+def _on_the_way(own: list[CelRow], rows: list[CelRow], dialplan: Dialplan) -> Iterator[Fact]:
     menu = next((row for row in own if _asking(row, dialplan)), None)
     if menu:
         yield Fact(menu.at, FactKind.MENU, menu.context)
@@ -286,20 +286,20 @@ def _on_the_way(own: list[Row], rows: list[Row], dialplan: Dialplan) -> Iterator
         yield Fact(tried.at, FactKind.RINGING)
 
 
-def _asking(row: Row, dialplan: Dialplan) -> bool:
+def _asking(row: CelRow, dialplan: Dialplan) -> bool:
     return row.context in dialplan.ivr_contexts and menus.asks(row.app)
 
 
-def _ran(own: list[Row], application: str) -> bool:
+def _ran(own: list[CelRow], application: str) -> bool:
     return any(row.app.lower() == application for row in own)
 
 
-def _far_end(ended: Row, extra: Mapping[str, str]) -> bool:
+def _far_end(ended: CelRow, extra: Mapping[str, str]) -> bool:
     return extra.get("hangupsource") == ended.channel
 
 
 def _leaving(
-    own: list[Row], rows: list[Row], ended: Row, extra: Mapping[str, str], dialplan: Dialplan
+    own: list[CelRow], rows: list[CelRow], ended: CelRow, extra: Mapping[str, str], dialplan: Dialplan
 ) -> tuple[Fact | None, Unproven]:
     """Say where the caller was when the far end hung up, as far as a row of that moment shows it."""
     if not _far_end(ended, extra):
@@ -328,7 +328,7 @@ def _leaving(
     return Fact(at, kind, ended.context), Unproven.MENU_NOT_SHOWN if in_menu else Unproven.ELSEWHERE
 
 
-def _tried_before(own: list[Row], rows: list[Row], at: Millis) -> bool:
+def _tried_before(own: list[CelRow], rows: list[CelRow], at: Millis) -> bool:
     """Say whether a queue, or a dialling, had ended before: then the PBX may have given the caller up."""
     tries = [row for row in own if row.event in {"APP_START", "APP_END"} and row.app.lower() in _TRIES]
     if tries:
@@ -337,11 +337,11 @@ def _tried_before(own: list[Row], rows: list[Row], at: Millis) -> bool:
     return any(row.uid != own[0].uid and row.event == "HANGUP" and at - row.at > MOMENT for row in rows)
 
 
-def _same_place(running: Row, ended: Row) -> bool:
+def _same_place(running: CelRow, ended: CelRow) -> bool:
     return running.context == ended.context and ended.exten in {running.exten, "h"}
 
 
-def _by_agi(own: list[Row], running: Row) -> bool:
+def _by_agi(own: list[CelRow], running: CelRow) -> bool:
     """Say whether an AGI ran at this extension: it may be what executed the application, and go on itself."""
     return any(
         row.app.lower() in _AGI and (row.context, row.exten) == (running.context, running.exten)
@@ -349,12 +349,12 @@ def _by_agi(own: list[Row], running: Row) -> bool:
     )
 
 
-def _in_queue(row: Row) -> bool:
+def _in_queue(row: CelRow) -> bool:
     return row.app.lower() == "queue"
 
 
 def _leaving_behind(
-    rows: list[Row], led: set[str], ended: Row, extra: Mapping[str, str]
+    rows: list[CelRow], led: set[str], ended: CelRow, extra: Mapping[str, str]
 ) -> tuple[Fact | None, Unproven]:
     """Say where a caller was whom a Local channel had led on, when the far end hung up."""
     if not _far_end(ended, extra):
@@ -366,7 +366,7 @@ def _leaving_behind(
     return Fact(ended.at, FactKind.LEFT_QUEUE, waits[0].data.partition(",")[0]), Unproven.LED_ON
 
 
-def _stay(own: list[Row], rows: list[Row]) -> tuple[tuple[Millis, Millis] | None, set[str]]:
+def _stay(own: list[CelRow], rows: list[CelRow]) -> tuple[tuple[Millis, Millis] | None, set[str]]:
     """Give when the caller was first together with somebody in a bridge, and until when.
 
     And the Local channels that led the caller on. A bridge is followed through them, as on the line
@@ -395,7 +395,7 @@ def _stay(own: list[Row], rows: list[Row]) -> tuple[tuple[Millis, Millis] | None
     return None, led
 
 
-def _enter(bridges: Bridges, row: Row, bridge: str) -> set[str]:
+def _enter(bridges: Bridges, row: CelRow, bridge: str) -> set[str]:
     """Take a row that says who enters a bridge, and in `peer` who else is there."""
     bridges.leave(row.channel)
     connected = bridges.enter(row.channel, bridge, row.channel)
@@ -409,12 +409,12 @@ def _enter(bridges: Bridges, row: Row, bridge: str) -> set[str]:
     return connected
 
 
-def _entered(own: list[Row], bridge: str) -> Millis:
+def _entered(own: list[CelRow], bridge: str) -> Millis:
     entered = (row.at for row in own if row.event == "BRIDGE_ENTER" and _bridge(row) == bridge)
     return next(entered)
 
 
-def _in_vain(row: Row) -> bool:
+def _in_vain(row: CelRow) -> bool:
     """Say whether a channel ended that had rung somebody in vain."""
     return row.event == "HANGUP" and _extra(row.extra).get("dialstatus", "") not in {"", "ANSWER"}
 
@@ -423,7 +423,7 @@ def _is_real(channel: str) -> bool:
     return _person(channel) and not stem(channel)
 
 
-def _bridge(row: Row) -> str:
+def _bridge(row: CelRow) -> str:
     return _extra(row.extra).get("bridge_id", "")
 
 

@@ -11,7 +11,7 @@ from siaga112.backtest.history import Past, Source, Unproven, judge
 from siaga112.core.caller_id import canonical, kept_raw
 from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.queue_log import QueueRecord, settle
+from siaga112.core.queue_log import QueueRecord, evidence_of
 from siaga112.core.rules import Dialplan
 
 _OPERATORS: Final = frozenset({
@@ -62,10 +62,10 @@ class QueueReader:
         if self._consultation(lines) or (queues and not any(line.queue in queues for line in lines)):
             self.others += 1
             return
-        settled = settle(lines)
-        number = settled.number if settled else next((_number(line) for line in lines if _number(line)), "")
+        evidence = evidence_of(lines)
+        number = evidence.number if evidence else next((_number(line) for line in lines if _number(line)), "")
         caller = canonical(number, self._dialplan.numbers)
-        facts = settled.facts if settled else ()
+        facts = evidence.facts if evidence else ()
         told = Call(
             call, kept_raw(number, self._dialplan.numbers), caller, identified=caller is not None,
             facts=(

@@ -219,7 +219,7 @@ LONGEST_NAME: Final = 80
 """No event has a longer name (channel.h)."""
 
 
-def _cel_row(fields: Sequence[str], clock: Clock, number: int) -> cel.Row | str:
+def _cel_row(fields: Sequence[str], clock: Clock, number: int) -> cel.CelRow | str:
     event, time, uid, linkedid, channel, context, exten, app, data, caller, peer, extra = fields
     if event not in CEL_EVENTS:
         if not event or len(event) > LONGEST_NAME:
@@ -230,7 +230,7 @@ def _cel_row(fields: Sequence[str], clock: Clock, number: int) -> cel.Row | str:
         return why_no_time(time)
     if "." not in uid or "." not in linkedid:
         return f'no uniqueid or linkedid: "{shown(uid)}", "{shown(linkedid)}"'
-    return cel.Row(
+    return cel.CelRow(
         at, event, uid, linkedid, channel, context, exten, app, data, caller, peer, extra, number
     )  # fmt: skip
 
@@ -255,7 +255,7 @@ _CDR_COLUMNS: Final = (
 )
 
 
-def _cdr_row(fields: Sequence[str], clock: Clock, number: int) -> cdr.Row | str:
+def _cdr_row(fields: Sequence[str], clock: Clock, number: int) -> cdr.CdrRow | str:
     began, ended, duration, given, uid, channel, other, source, context, app, data, exten = fields
     start = clock.read(began)
     if start is None:
@@ -273,7 +273,7 @@ def _cdr_row(fields: Sequence[str], clock: Clock, number: int) -> cdr.Row | str:
         if lasted is None:
             return f'neither an end nor a duration: "{shown(duration)}"'
         end = start + lasted * SECOND
-    return cdr.Row(
+    return cdr.CdrRow(
         start, max(start, end), uid, channel, other, source, context, app, data,
         answered=disposition == ANSWERED, line=number, exten=exten,
     )  # fmt: skip

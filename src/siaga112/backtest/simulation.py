@@ -158,16 +158,16 @@ class Backtest:
         while self._ended and (now is None or self._ended[0][0] <= now):
             self._end(heappop(self._ended)[-1])
 
-    def _end(self, settled: Past | Reached) -> None:
-        if isinstance(settled, Reached):
-            self._fold.take(settled)
+    def _end(self, ended: Past | Reached) -> None:
+        if isinstance(ended, Reached):
+            self._fold.take(ended)
             return
-        finding, rules = settled.finding, self._rules
+        finding, rules = ended.finding, self._rules
         caller = finding.call.caller
         if caller is None:
             return
         before = self.records.get(caller) or CallerRecord(caller)
-        spared = settled.surge and bool(rules.surge)
+        spared = ended.surge and bool(rules.surge)
         entry = Entry(finding, strike=not spared and strike_for(finding, rules) is not None)
         if new := self._fold.take(entry).change.replacement:
             self._standing[caller] = new.held

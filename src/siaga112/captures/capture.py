@@ -24,15 +24,15 @@ from typing import Final
 
 from siaga112.core import durations
 from siaga112.core.ami.events import (
-    ChannelSeen,
+    CoreShowChannel,
+    DialplanPosition,
     Event,
     Interrupted,
     Malformed,
-    MemberSeen,
-    Place,
-    QueuesSeen,
+    QueueEntry,
+    QueueMember,
+    QueueStatus,
     Resumed,
-    WaitingSeen,
     parse,
 )
 from siaga112.core.caller_id import NumberPlan
@@ -132,7 +132,7 @@ def write_interrupted(at: Millis, cause: str) -> bytes:
     return _ours(at, _INTERRUPTED, f"Cause: {cause}")
 
 
-def write_resumed(at: Millis, channels: tuple[ChannelSeen, ...]) -> bytes:
+def write_resumed(at: Millis, channels: tuple[CoreShowChannel, ...]) -> bytes:
     """Write that the PBX is being followed from here, and which channels there were."""
     rows = (
         f"Channel-Seen: {c.uid} {c.linkedid} {c.channel} {c.place.context} {c.place.exten or '-'} "
@@ -142,7 +142,7 @@ def write_resumed(at: Millis, channels: tuple[ChannelSeen, ...]) -> bytes:
     return _ours(at, _RESUMED, *rows)
 
 
-def write_queues(seen: QueuesSeen) -> bytes:
+def write_queues(seen: QueueStatus) -> bytes:
     """Write how the queues were here."""
     queues = (f"Queue-Seen: {name}" for name in seen.queues)
     members = (f"Member-Seen: {m.queue} {m.state or '-'} {m.interface}" for m in seen.members)
@@ -181,24 +181,24 @@ def _read_ours(message: bytes) -> Event:
         members = tuple(_member(value) for name, value in pairs if name == "Member-Seen")
         waiting = tuple(_waiting(value) for name, value in pairs if name == "Waiting-Seen")
         queues = tuple(value for name, value in pairs if name == "Queue-Seen")
-        return QueuesSeen(at, queues, members, waiting)
+        return QueueStatus(at, queues, members, waiting)
     return Resumed(at, tuple(_seen(value) for name, value in pairs if name == "Channel-Seen"))
 
 
-def _member(row: str) -> MemberSeen:
+def _member(row: str) -> QueueMember:
     queue, state, interface = row.split(" ", 2)
-    return MemberSeen(queue, interface, None if state == "-" else OperatorState(state))
+    return QueueMember(queue, interface, None if state == "-" else OperatorState(state))
 
 
-def _waiting(row: str) -> WaitingSeen:
+def _waiting(row: str) -> QueueEntry:
     queue, uid, since = row.split(" ", 2)
-    return WaitingSeen(queue, uid, int(since))
+    return QueueEntry(queue, uid, int(since))
 
 
-def _seen(row: str) -> ChannelSeen:
+def _seen(row: str) -> CoreShowChannel:
     uid, linkedid, channel, context, exten, priority, application, number = row.split(" ", 7)
-    place = Place(context, exten if exten != "-" else "", priority)
-    return ChannelSeen(uid, linkedid, channel, place, application if application != "-" else "", number)
+    place = DialplanPosition(context, exten if exten != "-" else "", priority)
+    return CoreShowChannel(uid, linkedid, channel, place, application if application != "-" else "", number)
 
 
 def messages(data: bytes) -> Iterator[bytes]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from siaga112.core.ami.events import Event, Malformed
 from siaga112.core.fold import Fold
+from siaga112.core.ledger import entry_of
 from siaga112.core.model import Call, Caller, CallerRecord, Entry, Mode, Reached
 from siaga112.core.rules import InForce, Rules
-from siaga112.core.settle import settle
 from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 
 
@@ -25,14 +25,14 @@ class Replay:
     tracker: Tracker = field(init=False)
     malformed: Counter[str] = field(default_factory=Counter)
     reached: list[Reached] = field(default_factory=list)
-    _lines: Lines = field(init=False)
+    _queues: QueueState = field(init=False)
     _outgoing: OutgoingCalls = field(init=False)
     _fold: Fold = field(init=False)
 
     def __post_init__(self) -> None:
         rules = InForce(self.rules)
         self.tracker = Tracker(rules)
-        self._lines = Lines(rules)
+        self._queues = QueueState(rules)
         self._outgoing = OutgoingCalls(rules)
         self._fold = Fold(self.rules.policy)
 
@@ -47,16 +47,16 @@ class Replay:
             if isinstance(event, Malformed):
                 self.malformed[event.defect] += 1
             elif event is not None:
-                self._lines.feed(event)
+                self._queues.feed(event)
                 for call in self.tracker.feed(event):
-                    yield self._settle(call)
+                    yield self._entry_of(call)
                 for reached in self._outgoing.feed(event):
                     self.reached.append(reached)
                     self._fold.take(reached)
 
-    def _settle(self, call: Call) -> Entry:
+    def _entry_of(self, call: Call) -> Entry:
         def surge() -> str:
-            return self._lines.surge(self.tracker.overdue, call.ended)
+            return self._queues.surge(self.tracker.overdue, call.ended)
 
-        entry = settle(call, self.rules, Mode.ENFORCE, surge)
+        entry = entry_of(call, self.rules, Mode.ENFORCE, surge)
         return self._fold.take(entry).entry or entry

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from siaga112.captures import capture
-from siaga112.core.ami.events import Event, Interrupted, Malformed, QueuesSeen, Resumed
+from siaga112.core.ami.events import Event, Interrupted, Malformed, QueueStatus, Resumed
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.rules import Dialplan
 from siaga112.errors import SiagaError
@@ -66,7 +66,7 @@ class CaptureFile:
             case Resumed():
                 message = capture.write_resumed(event.at, event.channels)
                 self._tell(f"recording to {self._file}; Ctrl-C ends it")
-            case QueuesSeen():
+            case QueueStatus():
                 message = capture.write_queues(event)
             case _:
                 message += capture.MESSAGE_END

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, span
-from siaga112.cli.site import at_desk, number, settings
+from siaga112.cli.site import number, settings, with_supervisor
 from siaga112.core.model import Block, Caller, CallerRecord, Mode
-from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Supervisor
 from siaga112.terminal import decided, printing, rows, tables
 from siaga112.terminal.decided import Now
 
@@ -24,7 +24,10 @@ def blocks(
     """
     zone = settings().zone
     if proposed:
-        waiting = [rows.proposal(record, zone) for record in at_desk(lambda desk: desk.store.proposed())]
+        waiting = [
+            rows.proposal(record, zone)
+            for record in with_supervisor(lambda supervisor: supervisor.store.proposed())
+        ]
         tables.listing(
             waiting,
             ("caller", "level", "since", "cause", "calls", "reason"),
@@ -33,12 +36,12 @@ def blocks(
         )
         return
 
-    async def act(desk: Desk) -> tuple[list[tuple[CallerRecord, Block | None]], Mode]:
-        now = desk.clock()
-        listed = [(record, record.block_at(now)) for record in await desk.store.blocked(now)]
-        return listed, await desk.mode()
+    async def act(supervisor: Supervisor) -> tuple[list[tuple[CallerRecord, Block | None]], Mode]:
+        now = supervisor.clock()
+        listed = [(record, record.block_at(now)) for record in await supervisor.store.blocked(now)]
+        return listed, await supervisor.mode()
 
-    found, mode = at_desk(act)
+    found, mode = with_supervisor(act)
     listed = [rows.blocked(record, block, zone) for record, block in found if block]
     columns = ("caller", "level", "since", "until", "allowed", "origin", "by", "calls", "reason")
     tables.listing(listed, columns, "nobody is blocked", json=json)
@@ -51,9 +54,9 @@ def blocks(
             printing.plain(f"mode {mode}: calls of all of these still get through")
 
 
-async def _now(desk: Desk, caller: Caller) -> Now:
+async def _now(supervisor: Supervisor, caller: Caller) -> Now:
     """Read what is in force after a decision: what a command says of it is what is so, not what was asked."""
-    return Now(await desk.record(caller), await desk.mode(), desk.clock(), settings().zone)
+    return Now(await supervisor.record(caller), await supervisor.mode(), supervisor.clock(), settings().zone)
 
 
 def block(  # noqa: PLR0917 - one parameter an option
@@ -81,11 +84,11 @@ def block(  # noqa: PLR0917 - one parameter an option
     who = number(caller)
     length = None if for_ is None else span(for_, "--for")
 
-    async def act(desk: Desk) -> str:
-        added = await desk.block(who, length, reason, shorten=shorten)
-        return decided.imposed(await _now(desk, who), added)
+    async def act(supervisor: Supervisor) -> str:
+        added = await supervisor.block(who, length, reason, shorten=shorten)
+        return decided.imposed(await _now(supervisor, who), added)
 
-    printing.plain(at_desk(act, by))
+    printing.plain(with_supervisor(act, by))
 
 
 def unblock(
@@ -102,11 +105,11 @@ def unblock(
     """
     who = number(caller)
 
-    async def act(desk: Desk) -> str:
-        held = await desk.unblock(who, reason, mistake=mistake)
-        return decided.lifted(await _now(desk, who), held)
+    async def act(supervisor: Supervisor) -> str:
+        held = await supervisor.unblock(who, reason, mistake=mistake)
+        return decided.lifted(await _now(supervisor, who), held)
 
-    printing.plain(at_desk(act, by))
+    printing.plain(with_supervisor(act, by))
 
 
 def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
@@ -116,11 +119,11 @@ def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     """
     who = number(caller)
 
-    async def act(desk: Desk) -> str:
-        added = await desk.confirm(who, reason)
-        return decided.imposed(await _now(desk, who), added)
+    async def act(supervisor: Supervisor) -> str:
+        added = await supervisor.confirm(who, reason)
+        return decided.imposed(await _now(supervisor, who), added)
 
-    printing.plain(at_desk(act, by))
+    printing.plain(with_supervisor(act, by))
 
 
 def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
@@ -132,11 +135,11 @@ def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     """
     who = number(caller)
 
-    async def act(desk: Desk) -> str:
-        await desk.dismiss(who, reason)
-        return decided.dismissed(await _now(desk, who))
+    async def act(supervisor: Supervisor) -> str:
+        await supervisor.dismiss(who, reason)
+        return decided.dismissed(await _now(supervisor, who))
 
-    printing.plain(at_desk(act, by))
+    printing.plain(with_supervisor(act, by))
 
 
 def allowed(json: JsonOption = False) -> None:
@@ -145,7 +148,10 @@ def allowed(json: JsonOption = False) -> None:
     Example: siaga112 allowed --json
     """
     zone = settings().zone
-    listed = [rows.allowed(record, zone) for record in at_desk(lambda desk: desk.store.allowed())]
+    listed = [
+        rows.allowed(record, zone)
+        for record in with_supervisor(lambda supervisor: supervisor.store.allowed())
+    ]
     tables.listing(listed, ("caller", "since", "by", "reason"), "the allow list is empty", json=json)
 
 
@@ -158,11 +164,11 @@ def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     """
     who = number(caller)
 
-    async def act(desk: Desk) -> str:
-        earlier = await desk.allow(who, reason)
-        return decided.allowed(await _now(desk, who), earlier)
+    async def act(supervisor: Supervisor) -> str:
+        earlier = await supervisor.allow(who, reason)
+        return decided.allowed(await _now(supervisor, who), earlier)
 
-    printing.plain(at_desk(act, by))
+    printing.plain(with_supervisor(act, by))
 
 
 def disallow(caller: NumberArgument, by: ByOption) -> None:
@@ -172,8 +178,8 @@ def disallow(caller: NumberArgument, by: ByOption) -> None:
     """
     who = number(caller)
 
-    async def act(desk: Desk) -> str:
-        await desk.disallow(who)
-        return decided.disallowed(await _now(desk, who))
+    async def act(supervisor: Supervisor) -> str:
+        await supervisor.disallow(who)
+        return decided.disallowed(await _now(supervisor, who))
 
-    printing.plain(at_desk(act, by))
+    printing.plain(with_supervisor(act, by))

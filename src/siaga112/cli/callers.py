@@ -7,18 +7,18 @@ import typer
 
 from siaga112.app.records import forget_in_files
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
-from siaga112.cli.site import at_desk, number, settings
+from siaga112.cli.site import number, settings, with_supervisor
 from siaga112.core.caller_id import spelling
 from siaga112.core.model import Caller
 from siaga112.errors import SiagaError
-from siaga112.service.supervisor import Desk, Held
+from siaga112.service.supervisor import CallerFile, Supervisor
 from siaga112.terminal import printing, rows, tables
 from siaga112.terminal.story import Story, as_row, tell
 
 
-async def _story(desk: Desk, held: Held) -> Story:
-    verdict = await desk.verdict(held.record.caller)
-    return Story(held, verdict, await desk.mode(), desk.rules, desk.clock())
+async def _story(supervisor: Supervisor, held: CallerFile) -> Story:
+    verdict = await supervisor.verdict(held.record.caller)
+    return Story(held, verdict, await supervisor.mode(), supervisor.rules, supervisor.clock())
 
 
 def why(caller: NumberArgument, json: JsonOption = False) -> None:
@@ -29,10 +29,10 @@ def why(caller: NumberArgument, json: JsonOption = False) -> None:
     zone = settings().zone
     who = number(caller)
 
-    async def act(desk: Desk) -> Story:
-        return await _story(desk, await desk.held(who))
+    async def act(supervisor: Supervisor) -> Story:
+        return await _story(supervisor, await supervisor.held(who))
 
-    story = at_desk(act)
+    story = with_supervisor(act)
     if json:
         printing.as_json([as_row(story, zone)])
         return
@@ -56,11 +56,13 @@ def callbacks(
     """
     if done:
         who = number(done)
-        count = at_desk(lambda desk: desk.called_back(who, reason), by)
+        count = with_supervisor(lambda supervisor: supervisor.called_back(who, reason), by)
         printing.plain(f"{who} is off the list ({_many(count, 'call')})")
         return
     zone = settings().zone
-    waiting = [rows.missed(record, zone) for record in at_desk(lambda desk: desk.store.missed())]
+    waiting = [
+        rows.missed(record, zone) for record in with_supervisor(lambda supervisor: supervisor.store.missed())
+    ]
     columns = ("caller", "since", "last", "times", "longest_wait_seconds")
     tables.listing(waiting, columns, "nobody waits for a call-back", json=json)
 
@@ -73,17 +75,17 @@ def subject(caller: NumberArgument, by: ByOption) -> None:
     zone = settings().zone
     who = number(caller)
 
-    async def act(desk: Desk) -> tuple[Held, Story]:
-        held = await desk.subject(who)
-        return held, await _story(desk, held)
+    async def act(supervisor: Supervisor) -> tuple[CallerFile, Story]:
+        held = await supervisor.subject(who)
+        return held, await _story(supervisor, held)
 
-    held, story = at_desk(act, by)
+    held, story = with_supervisor(act, by)
     row = as_row(story, zone)
     row["calls"] = [
         rows.call(entry, zone) | {"facts": [rows.fact(seen, zone) for seen in entry.finding.call.facts]}
         for entry in held.entries
     ]
-    row["audit"] = [rows.deed(deed, zone) for deed in held.deeds]
+    row["audit"] = [rows.audit_entry(audit_entry, zone) for audit_entry in held.audit_entries]
     printing.as_json(row)
 
 
@@ -105,9 +107,9 @@ def forget(
         also = "a block in force, and files in the state directory that were set aside as damaged, whole"
         typer.confirm(f"Erase all that is held on {who}, also {also}?", abort=True)
     spelled = spelling(who, settings().number_plan())
-    held = at_desk(lambda desk: desk.forget(who, reason, spelled), by)
+    held = with_supervisor(lambda supervisor: supervisor.forget(who, reason, spelled), by)
     record = held.record
-    lines = sum(deed.subject == who for deed in held.deeds)
+    lines = sum(audit_entry.subject == who for audit_entry in held.audit_entries)
     erased = [
         _many(len(record.strikes) + record.dropped.strikes, "strike"),
         _many(len(record.blocks) + record.dropped.blocks, "block"),
@@ -119,7 +121,7 @@ def forget(
     printing.plain(f"erased: {', '.join(erased)}")
     printing.plain(
         f"kept without the caller: {_many(len(held.entries), 'call')} in the ledger, "
-        f"{_many(len(held.deeds) - lines, 'line', ' of the audit trail')} on their marks"
+        f"{_many(len(held.audit_entries) - lines, 'line', ' of the audit trail')} on their marks"
     )
     _forget_in_files(who)
     printing.plain("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")

@@ -8,8 +8,8 @@ import typer
 
 from siaga112.captures.pseudonym import Pseudonyms
 from siaga112.cli.options import FromOption, OutputOption, ToOption
-from siaga112.cli.site import at_desk, period
-from siaga112.service.supervisor import Desk
+from siaga112.cli.site import period, with_supervisor
+from siaga112.service.supervisor import Supervisor
 from siaga112.terminal import printing, rows, sheets
 from siaga112.terminal.progress import Bar
 from siaga112.terminal.sheets import Format
@@ -49,11 +49,11 @@ def export(
     columns = [name for name in COLUMNS if name not in hidden[numbers]]
     pseudonyms = Pseudonyms(secrets.token_bytes(32)) if numbers is Numbers.PSEUDONYMS else None
 
-    async def act(desk: Desk) -> int:
-        asked, count = period(since, until, desk.clock()), 0
+    async def act(supervisor: Supervisor) -> int:
+        asked, count = period(since, until, supervisor.clock()), 0
         batch: list[rows.Row] = []
         with sheets.written(format_, output, columns) as write, Bar("writing the ledger") as bar:
-            async for entry in desk.store.entries(asked.first, asked.end):
+            async for entry in supervisor.store.entries(asked.first, asked.end):
                 row = rows.call(entry, asked.zone)
                 if pseudonyms and row["caller"]:
                     row["caller"] = pseudonyms.of(str(row["caller"]))
@@ -66,6 +66,6 @@ def export(
             write(batch)
         return count
 
-    count = at_desk(act)
+    count = with_supervisor(act)
     if output:
         printing.plain(f"{output}: {count} calls")

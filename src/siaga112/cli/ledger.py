@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from siaga112.cli.options import ByOption, JsonOption, put_down
-from siaga112.cli.site import at_desk, number, settings
+from siaga112.cli.site import number, settings, with_supervisor
 from siaga112.core import durations
 from siaga112.core.model import FIRST_INSTANT, SECOND, CallId, Entry, Mark, Outcome
 from siaga112.core.period import instant
 from siaga112.errors import SiagaError
-from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Supervisor
 from siaga112.terminal import printing, rows, tables
 from siaga112.terminal.decided import Now, marked
 
@@ -42,19 +42,19 @@ def calls(  # noqa: PLR0917 - one parameter an option
     zone = settings().zone
     who = number(caller) if caller else None
 
-    async def act(desk: Desk) -> list[Entry]:
+    async def act(supervisor: Supervisor) -> list[Entry]:
         if call:
-            entry = await desk.store.entry(CallId(call))
+            entry = await supervisor.store.entry(CallId(call))
             return [entry] if entry else []
-        now = desk.clock()
+        now = supervisor.clock()
         return [
             entry
-            async for entry in desk.store.entries(start(since, now), now + 1)
+            async for entry in supervisor.store.entries(start(since, now), now + 1)
             if (outcome is None or entry.finding.outcome is outcome)
             and (who is None or entry.finding.call.caller == who)
         ]
 
-    found = at_desk(act)
+    found = with_supervisor(act)
     if call and not found:
         raise SiagaError(f'no call "{call}" in the ledger')
     if explain and not json:
@@ -93,16 +93,20 @@ def mark(
     """
     who = None if "." in call else number(call)
 
-    async def act(desk: Desk) -> str:
-        id_ = await desk.last_answered(who) if who else CallId(call)
-        held = await desk.store.entry(id_)
+    async def act(supervisor: Supervisor) -> str:
+        id_ = await supervisor.last_answered(who) if who else CallId(call)
+        held = await supervisor.store.entry(id_)
         caller = held.finding.call.caller if held else None
-        before = await desk.record(caller) if caller else None
-        entry, mode = await desk.mark(id_, as_, note), await desk.mode()
-        now = Now(await desk.record(caller), mode, desk.clock(), settings().zone) if caller else None
-        return marked(entry, before, now, mode, desk.rules)
+        before = await supervisor.record(caller) if caller else None
+        entry, mode = await supervisor.mark(id_, as_, note), await supervisor.mode()
+        now = (
+            Now(await supervisor.record(caller), mode, supervisor.clock(), settings().zone)
+            if caller
+            else None
+        )
+        return marked(entry, before, now, mode, supervisor.rules)
 
-    printing.plain(at_desk(act, by))
+    printing.plain(with_supervisor(act, by))
 
 
 def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
@@ -112,9 +116,12 @@ def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
     """
     zone = settings().zone
 
-    async def act(desk: Desk) -> list[rows.Row]:
-        now = desk.clock()
-        return [rows.deed(deed, zone) for deed in await desk.audit(start(since, now), now + 1)]
+    async def act(supervisor: Supervisor) -> list[rows.Row]:
+        now = supervisor.clock()
+        return [
+            rows.audit_entry(audit_entry, zone)
+            for audit_entry in await supervisor.audit(start(since, now), now + 1)
+        ]
 
     columns = ("at", "by", "action", "subject", "detail", "reason")
-    tables.listing(at_desk(act), columns, "nobody did anything", json=json)
+    tables.listing(with_supervisor(act), columns, "nobody did anything", json=json)

@@ -7,7 +7,7 @@ import typer
 from siaga112.adapters.mode_files import ModeFiles
 from siaga112.app.records import held_off, mode_files, now
 from siaga112.cli.options import ByOption, put_down
-from siaga112.cli.site import at_desk, settings
+from siaga112.cli.site import settings, with_supervisor
 from siaga112.core.mode import Switch, later
 from siaga112.core.model import Millis, Mode
 from siaga112.errors import SiagaError, UnreachableError, UsageError
@@ -61,7 +61,7 @@ def _shown() -> Mode:
     config = settings()
     if config.mode is Mode.OFF or held_off(config):
         return Mode.OFF  # whatever the store says, and whether it answers
-    return at_desk(lambda desk: desk.mode())
+    return with_supervisor(lambda supervisor: supervisor.mode())
 
 
 def _off(reason: str, by: str) -> str:
@@ -74,7 +74,7 @@ def _off(reason: str, by: str) -> str:
     files = mode_files(settings())
     at, here, trouble = _hold_off(files, reason, by)
     try:
-        at_desk(lambda desk: desk.set_mode(Mode.OFF, reason, at), by)
+        with_supervisor(lambda supervisor: supervisor.set_mode(Mode.OFF, reason, at), by)
     except (UnreachableError, StoreBrokenError) as error:
         if not here:
             raise
@@ -106,7 +106,7 @@ def _on(to: Mode, reason: str, by: str) -> str:
     """
     files = mode_files(settings())
     at = later(now(), files.kept())
-    at_desk(lambda desk: desk.set_mode(to, reason, at), by)
+    with_supervisor(lambda supervisor: supervisor.set_mode(to, reason, at), by)
     try:
         files.release()
     except OSError as error:

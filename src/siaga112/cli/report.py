@@ -7,13 +7,13 @@ from typing import Annotated, TextIO
 import typer
 
 from siaga112.cli.options import FromOption, OutputOption, ToOption
-from siaga112.cli.site import at_desk, period, settings
+from siaga112.cli.site import period, settings, with_supervisor
 from siaga112.core.period import Period
 from siaga112.errors import SiagaError
 from siaga112.report import data, page, published, table
 from siaga112.report.figures import Report, Reporter
 from siaga112.report.words import Language, Words
-from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.terminal import outfile, tables
 from siaga112.terminal.progress import Bar
@@ -55,14 +55,16 @@ def report(  # noqa: PLR0917 - one parameter an option
     if check:
         _check(check, config, format_, lang, output)
         return
-    made = at_desk(lambda desk: _make(desk, config, period(since, until, desk.clock())))
+    made = with_supervisor(
+        lambda supervisor: _make(supervisor, config, period(since, until, supervisor.clock()))
+    )
     with outfile.text(output) as file:
         _write(made, format_, lang, top, file, reveal=reveal)
 
 
-async def _make(desk: Desk, config: Settings, asked: Period) -> Report:
+async def _make(supervisor: Supervisor, config: Settings, asked: Period) -> Report:
     with Bar("reading the ledger") as bar:
-        return await _reporter(desk, config).report(asked, desk.clock(), bar)
+        return await _reporter(supervisor, config).report(asked, supervisor.clock(), bar)
 
 
 def _write(made: Report, format_: Format, lang: Language, top: int, file: TextIO, *, reveal: bool) -> None:
@@ -83,11 +85,11 @@ def _check(file: Path, config: Settings, format_: Format, lang: Language, output
         raise typer.BadParameter("--check writes a table or json", param_hint="--format")
     claims = published.read(file, config.zone)
 
-    async def act(desk: Desk) -> list[published.Checked]:
-        counting = _reporter(desk, config)
+    async def act(supervisor: Supervisor) -> list[published.Checked]:
+        counting = _reporter(supervisor, config)
         return [published.Checked(claim, (await counting.figures(claim.period)).total) for claim in claims]
 
-    checked = at_desk(act)
+    checked = with_supervisor(act)
     with outfile.text(output) as out:
         if format_ is Format.JSON:
             published.as_json(checked, out)
@@ -98,7 +100,7 @@ def _check(file: Path, config: Settings, format_: Format, lang: Language, output
         raise SiagaError(f"{file}: {wrong} of {len(checked)} rows do not add up")
 
 
-def _reporter(desk: Desk, config: Settings) -> Reporter:
+def _reporter(supervisor: Supervisor, config: Settings) -> Reporter:
     """Make what counts, with the site's shifts and promise."""
     promise = config.service_level
-    return Reporter(desk.store, config.site, config.shift_plan(), promise.answer_within, promise.target)
+    return Reporter(supervisor.store, config.site, config.shift_plan(), promise.answer_within, promise.target)

@@ -9,7 +9,7 @@ import typer
 
 from siaga112.adapters.redis.embedded import require_running
 from siaga112.adapters.redis.url import masked
-from siaga112.app.records import open_desk, open_store, redis_url
+from siaga112.app.records import open_store, open_supervisor, redis_url
 from siaga112.cli import invocation
 from siaga112.cli.invocation import Invocation
 from siaga112.core.caller_id import typed
@@ -17,7 +17,7 @@ from siaga112.core.model import Caller
 from siaga112.core.period import Period, read
 from siaga112.errors import SiagaError, UnreachableError
 from siaga112.service.ports import StoreDownError
-from siaga112.service.supervisor import Desk
+from siaga112.service.supervisor import Supervisor
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Settings
 from siaga112.terminal import printing
@@ -57,7 +57,7 @@ def period(since: str, until: str, now: int) -> Period:
         raise typer.BadParameter(str(error), param_hint="--from, --to") from error
 
 
-def at_desk(act: Callable[[Desk], Awaitable[_T]], by: str = "") -> _T:
+def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") -> _T:
     """Run one act at the supervisor's desk, with the store open around it.
 
     Raises:
@@ -71,7 +71,7 @@ def at_desk(act: Callable[[Desk], Awaitable[_T]], by: str = "") -> _T:
     async def work() -> _T:
         store = open_store(config)
         try:
-            return await act(open_desk(config, store, by))
+            return await act(open_supervisor(config, store, by))
         finally:
             for name, why in store.unreadable.items():
                 printing.plain(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)

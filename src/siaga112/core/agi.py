@@ -65,11 +65,11 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Hangup:
+class HungUp:
     """The caller went while we were talking (`HANGUP` on a line of its own)."""
 
 
-Message = Request | Reply | Hangup
+Message = Request | Reply | HungUp
 
 
 class Conversation:
@@ -201,7 +201,7 @@ def _presentation(octet: str) -> int:
 
 def _read_reply(line: bytes) -> Message | None:
     if line == b"HANGUP":
-        return Hangup()
+        return HungUp()
     code = line[:3]
     if (read := whole(code)) is None:
         raise AgiError("a reply without a code")

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from siaga112.core.model import Block, CallerRecord, CallId, Dropped, Lift, Millis, Proposal, Strike
+from siaga112.core.model import Block, CallerRecord, CallId, DroppedCounts, Lift, Millis, Proposal, Strike
 from siaga112.core.text import whole
 
 STRIKES: Final = 200
@@ -52,7 +52,7 @@ def bounded(
         else frozenset(sorted(record.withdrawn, key=_second)[-WITHDRAWN:]),
     )
     was = record.dropped
-    dropped = Dropped(
+    dropped = DroppedCounts(
         strikes=_count(was.strikes, record.strikes, kept.strikes),
         missed=_count(was.missed, record.missed, kept.missed),
         blocks=_count(was.blocks, record.blocks, kept.blocks),

@@ -1,4 +1,4 @@
-"""The books: what a settled call, or a person's decision, changes in them, together or not at all.
+"""What an ended call, or a person's decision, changes in what is stored: together or not at all.
 
 A caller's record, the ledger's row, the audit trail's line and the counts of one event agree, whatever
 dies in between. Pure: what is held comes in, the `Change` to write goes out.
@@ -12,21 +12,21 @@ from siaga112.core.decisions import add_report, miss, reach
 from siaga112.core.model import (
     END_OF_TIME,
     TOLERANCE,
+    AuditEntry,
     Block,
     CallerRecord,
     CallId,
-    Deed,
     Entry,
     FactKind,
     Finding,
+    GenuineReport,
     Level,
     Mark,
     Millis,
-    Missed,
+    MissedCall,
     Outcome,
     Proposal,
     Reached,
-    Report,
     Strike,
 )
 from siaga112.core.policy import (
@@ -40,7 +40,7 @@ from siaga112.core.policy import (
     strike_for,
 )
 
-_Held = TypeVar("_Held", Strike, Report)
+_Held = TypeVar("_Held", Strike, GenuineReport)
 
 OPERATOR: Final = "operator"
 """Who pressed a key during the call, for the audit trail: the PBX does not say which one."""
@@ -75,12 +75,12 @@ class Change:
 
     replacement: Replacement | None = None
     entry: Entry | None = None
-    deed: Deed | None = None
+    audit_entry: AuditEntry | None = None
     tallies: tuple[str, ...] = ()
     imposes: Imposition | None = None
 
 
-class Held(NamedTuple):
+class Stored(NamedTuple):
     """What is held on a caller, with its version, and the ledger's row of a call."""
 
     record: CallerRecord | None
@@ -89,8 +89,8 @@ class Held(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """How a settled call is written, and what of it is to be told."""
+class CallChange:
+    """How an ended call is written, and what of it is to be told."""
 
     change: Change
     entry: Entry | None = None
@@ -103,15 +103,15 @@ def replacement(after: CallerRecord, version: int, now: Millis, rules: PolicyRul
     return Replacement(after, version, standing(after, now, rules), now, forget_after(after, rules))
 
 
-def recording(
-    settled: Entry | Reached,
-    held: Held,
+def change_of_call(
+    item: Entry | Reached,
+    held: Stored,
     rules: PolicyRules,
     *,
     capped: bool = False,
     now: Millis | None = None,
-) -> Recording:
-    """Say what a settled call changes. The same call again changes nothing more.
+) -> CallChange:
+    """Say what an ended call changes. The same call again changes nothing more.
 
     `capped`: the hour's automatic blocks are used up. `now`: our own clock, where there is one. What lies
     further ahead of it than clocks may differ is taken for as late as may be: by a time that is not yet
@@ -119,24 +119,24 @@ def recording(
     """
     before = held.record
     latest = END_OF_TIME if now is None else now + TOLERANCE
-    if isinstance(settled, Reached):
-        settled = replace(settled, at=min(settled.at, latest))
+    if isinstance(item, Reached):
+        item = replace(item, at=min(item.at, latest))
         assert before is not None, "an operator reached somebody"  # noqa: S101 - our own mistake otherwise
-        if settled.at <= before.forgotten:
-            return Recording(Change())
-        after = prune(reach(before, settled.at), settled.at, rules)
-        return Recording(Change(_replaced(before, after, held.version, now or settled.at, rules)))
-    if before is not None and settled.finding.call.started <= before.forgotten:
-        settled, before = replace(without_caller(settled), strike=False), None
-    entry, finding, at = settled, settled.finding, min(settled.finding.call.ended, latest)
-    new: Recording = Recording(Change(), entry)
+        if item.at <= before.forgotten:
+            return CallChange(Change())
+        after = prune(reach(before, item.at), item.at, rules)
+        return CallChange(Change(_replaced(before, after, held.version, now or item.at, rules)))
+    if before is not None and item.finding.call.started <= before.forgotten:
+        item, before = replace(without_caller(item), strike=False), None
+    entry, finding, at = item, item.finding, min(item.finding.call.ended, latest)
+    new: CallChange = CallChange(Change(), entry)
     if before is not None:
         new = _caller(entry, before, held.version, rules, capped=capped, at=at, now=now)
         entry = new.entry or entry
     change, row = new.change, held.entry
     if finding.mark and (row is None or row.finding.mark is None):
         pressed = finding.call.last(FactKind.MARKED)
-        deed = Deed(
+        audit_entry = AuditEntry(
             min(pressed.at, latest) if pressed else at,
             OPERATOR,
             "mark",
@@ -144,7 +144,7 @@ def recording(
             finding.mark,
             "key during the call",
         )
-        change = replace(change, deed=deed, tallies=(*change.tallies, f"marks:{finding.mark}"))
+        change = replace(change, audit_entry=audit_entry, tallies=(*change.tallies, f"marks:{finding.mark}"))
     if row is None or _gives_way(row.finding, finding):
         change = replace(change, entry=entry)
     return replace(new, change=change, entry=entry)
@@ -174,7 +174,7 @@ def _caller(
     capped: bool,
     at: Millis,
     now: Millis | None,
-) -> Recording:
+) -> CallChange:
     """Change the caller's record by what the call, which ended `at`, means for it."""
     finding = entry.finding
     strike = strike_for(finding, rules) if entry.strike else None
@@ -188,7 +188,7 @@ def _caller(
         tallies=tallies(before, after, finding),
         imposes=_imposes(block, strike, rules) if block and strike else None,
     )
-    return Recording(change, entry, block or proposal, misused=_new_strike(before, after, finding.call.id))
+    return CallChange(change, entry, block or proposal, misused=_new_strike(before, after, finding.call.id))
 
 
 def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | None:
@@ -247,12 +247,12 @@ def _remember(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecor
         case Outcome.ABANDONED:
             span = max(0, call.ended - call.started)  # somebody may have set a clock meanwhile
             wait = span if finding.stages.wait is None else finding.stages.wait
-            record = miss(record, Missed(call.id, at, wait))
+            record = miss(record, MissedCall(call.id, at, wait))
         case Outcome.ANSWERED:
             record = reach(record, at)
         case _:
             pass
-    return add_report(record, Report(call.id, at)) if finding.mark is Mark.GENUINE else record
+    return add_report(record, GenuineReport(call.id, at)) if finding.mark is Mark.GENUINE else record
 
 
 def _blocked_before(record: CallerRecord, at: Millis) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from siaga112.core.ami.events import ClockSeen, Event
+from siaga112.core.ami.events import ClockOffset, Event
 from siaga112.core.model import SECOND, TOLERANCE, Millis
 
 _UNIQUEID: Final = re.compile(r"(?:.*-)?([0-9]{1,11})\.[0-9]+")
@@ -49,5 +49,5 @@ class ClockWatch:
             if abs(event.at - self.ahead - received) > self._tolerance:  # somebody has set a clock
                 ahead = event.at - received
                 self.ahead = ahead if abs(ahead) > self._tolerance else 0
-                yield ClockSeen(received, self.ahead)
+                yield ClockOffset(received, self.ahead)
             yield replace(event, at=event.at - self.ahead) if self.ahead else event

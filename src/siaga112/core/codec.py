@@ -9,28 +9,29 @@ from dataclasses import astuple, replace
 from typing import Any, Final, TypeVar
 
 from siaga112.core.bounds import MISSED
-from siaga112.core.figures import Row
+from siaga112.core.figures import LedgerRow
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     END_OF_TIME,
-    Allow,
+    AllowEntry,
+    AuditEntry,
     Block,
     Call,
     Caller,
     CallerRecord,
     CallId,
-    Deed,
-    Dropped,
+    CallInProgress,
+    DroppedCounts,
     Entry,
     Fact,
     FactKind,
     Finding,
-    InProgress,
+    GenuineReport,
     Level,
     Lift,
     Mark,
     Millis,
-    Missed,
+    MissedCall,
     Mode,
     OperatorState,
     Origin,
@@ -39,7 +40,6 @@ from siaga112.core.model import (
     ProposalCause,
     Reached,
     Reason,
-    Report,
     Spared,
     Stage,
     Strike,
@@ -121,14 +121,14 @@ def dump_entry(entry: Entry) -> str:
     )
 
 
-def dump_settled(settled: Entry | Reached) -> str:
+def dump_item(item: Entry | Reached) -> str:
     """Write what waits in the outbox."""
-    if isinstance(settled, Reached):
-        return _dump({"reached": settled.caller, "at": settled.at})
-    return dump_entry(settled)
+    if isinstance(item, Reached):
+        return _dump({"reached": item.caller, "at": item.at})
+    return dump_entry(item)
 
 
-def load_settled(text: str | bytes) -> Entry | Reached:
+def load_item(text: str | bytes) -> Entry | Reached:
     """Read what waits in the outbox."""
     return _load(
         text,
@@ -138,9 +138,18 @@ def load_settled(text: str | bytes) -> Entry | Reached:
     )
 
 
-def dump_deed(deed: Deed) -> str:
+def dump_audit_entry(audit_entry: AuditEntry) -> str:
     """Write a line of the audit trail."""
-    return _dump([deed.at, deed.by, deed.action, deed.subject, deed.detail, deed.reason])
+    return _dump(
+        [
+            audit_entry.at,
+            audit_entry.by,
+            audit_entry.action,
+            audit_entry.subject,
+            audit_entry.detail,
+            audit_entry.reason,
+        ]
+    )
 
 
 def dump_switch(switch: Switch) -> str:
@@ -161,9 +170,9 @@ def _switch(row: dict[str, Any]) -> Switch:
     return Switch(Mode(row["mode"]), at, by, reason)
 
 
-def load_deed(text: str | bytes) -> Deed:
+def load_audit_entry(text: str | bytes) -> AuditEntry:
     """Read a line of the audit trail."""
-    return _load(text, lambda row: Deed(_instant(row[0]), *map(_text, row[1:])))
+    return _load(text, lambda row: AuditEntry(_instant(row[0]), *map(_text, row[1:])))
 
 
 def load_entry(text: str | bytes) -> Entry:
@@ -171,15 +180,15 @@ def load_entry(text: str | bytes) -> Entry:
     return _load(text, _entry)
 
 
-def load_row(text: str | bytes) -> Row:
+def load_row(text: str | bytes) -> LedgerRow:
     """Read as much of a row of the ledger as the figures need, in a third of the time."""
     return _load(text, _row)
 
 
-def _row(row: dict[str, Any]) -> Row:
+def _row(row: dict[str, Any]) -> LedgerRow:
     outcome = _OUTCOMES[row["outcome"]]
     waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
-    return Row(
+    return LedgerRow(
         _instant(row["facts"][0][0]),
         outcome,
         _REASONS[row["reason"]],
@@ -317,7 +326,7 @@ def _blocks(row: dict[str, Any]) -> tuple[Block, ...]:
 
 def _record(row: dict[str, Any]) -> CallerRecord:
     # Cut before it is built: one that an earlier version has let grow holds everybody up each time.
-    missed, dropped = row["missed"], Dropped(*row.get("dropped", ()))
+    missed, dropped = row["missed"], DroppedCounts(*row.get("dropped", ()))
     if (over := len(missed) - MISSED) > 0:
         missed = [missed[0], *missed[1 - MISSED :]]
         dropped = replace(dropped, missed=dropped.missed + over)
@@ -338,10 +347,10 @@ def _record(row: dict[str, Any]) -> CallerRecord:
             )
             for p in row["proposals"]
         ),
-        reports=tuple(Report(CallId(call), _instant(at)) for call, at in row["reports"]),
-        missed=tuple(Missed(CallId(call), _instant(at), wait) for call, at, wait in missed),
+        reports=tuple(GenuineReport(CallId(call), _instant(at)) for call, at in row["reports"]),
+        missed=tuple(MissedCall(CallId(call), _instant(at), wait) for call, at, wait in missed),
         reached=_instant(row["reached"]),
-        allow=Allow(_instant(row["allow"][0]), *row["allow"][1:]) if row["allow"] else None,
+        allow=AllowEntry(_instant(row["allow"][0]), *row["allow"][1:]) if row["allow"] else None,
         withdrawn=frozenset(CallId(call) for call in row["withdrawn"]),
         dropped=dropped,
     )
@@ -394,7 +403,7 @@ def _snapshot(row: dict[str, Any]) -> Snapshot:
     return Snapshot(
         at=int(row["at"]),
         calls=tuple(
-            InProgress(
+            CallInProgress(
                 CallId(call),
                 Caller(caller) if caller else None,
                 int(started),

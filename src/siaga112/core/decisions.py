@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from siaga112.core.bounds import MISSED
 from siaga112.core.model import (
-    Allow,
+    AllowEntry,
     Block,
     CallerRecord,
     CallId,
+    GenuineReport,
     Level,
     Lift,
     Millis,
-    Missed,
+    MissedCall,
     Origin,
-    Report,
     Strike,
 )
 from siaga112.core.policy import PolicyRules, add_strike
@@ -85,7 +85,7 @@ def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
     return _decide(replace(record, blocks=blocks), lifted, confirmed=False)
 
 
-def allow(record: CallerRecord, entry: Allow) -> CallerRecord:
+def allow(record: CallerRecord, entry: AllowEntry) -> CallerRecord:
     """Put the caller on the allow list; what was proposed is dismissed by it.
 
     Blocks stay on record but give way to the list, and no misuse is forgiven: `disallow` brings them back.
@@ -175,7 +175,7 @@ def restore_strike(
     return add_strike(record, strike, rules, capped=capped, now=now)
 
 
-def add_report(record: CallerRecord, report: Report) -> CallerRecord:
+def add_report(record: CallerRecord, report: GenuineReport) -> CallerRecord:
     """Keep that the caller reported something genuine; once a call."""
     others = tuple(held for held in record.reports if held.call != report.call)
     return replace(record, reports=tuple(sorted((*others, report), key=lambda r: (r.at, r.call))))
@@ -189,7 +189,7 @@ def withdraw_report(record: CallerRecord, call: CallId) -> CallerRecord:
 # ── call-backs ───────────────────────────────────────────────────────────────────────────────────
 
 
-def miss(record: CallerRecord, missed: Missed) -> CallerRecord:
+def miss(record: CallerRecord, missed: MissedCall) -> CallerRecord:
     """Put an abandoned call on the call-back list, unless the caller has been spoken with since."""
     if missed.at <= record.reached or any(held.call == missed.call for held in record.missed):
         return record

@@ -22,7 +22,7 @@ _WAITED: Final = (Outcome.ANSWERED, Outcome.ABANDONED)
 _Key = TypeVar("_Key", date, str, int, tuple[date, str])
 
 
-class Row(NamedTuple):
+class LedgerRow(NamedTuple):
     """As much of a row of the ledger as the figures need."""
 
     started: Millis
@@ -134,7 +134,7 @@ class Tally:
         """The service level by each formula."""
         return levels(self.service, self.answered, self.total)
 
-    def add(self, row: Row, answer_within: Millis) -> None:
+    def add(self, row: LedgerRow, answer_within: Millis) -> None:
         """Count a call."""
         self.calls[category(row.outcome, row.mark)] += 1
         if how := served(row.outcome, row.reason, row.waited, answer_within):
@@ -167,7 +167,7 @@ class _Cell(NamedTuple):
     duty: tuple[date, str]
 
 
-def _uncounted(row: Row) -> Uncounted:
+def _uncounted(row: LedgerRow) -> Uncounted:
     if row.spared:
         return Uncounted.SPARED
     return Uncounted.NOT_COUNTED if row.caller else Uncounted.NO_NUMBER
@@ -186,7 +186,7 @@ class Figures:
         self.uncounted: Counter[Uncounted] = Counter()
         """The prank calls that are nobody's misuse."""
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[LedgerRow]) -> None:
         """Count calls, each by the time at which it started."""
         first, end, zone = self.period.first, self.period.end, self.period.zone
         for row in rows:

@@ -6,7 +6,7 @@ The live line has Redis for it, since several daemons and a restart share it.
 
 from dataclasses import dataclass, field
 
-from siaga112.core.changes import Held, Imposition, Recording, recording
+from siaga112.core.changes import CallChange, Imposition, Stored, change_of_call
 from siaga112.core.model import HOUR, Caller, CallerRecord, CallId, Entry, Millis, Reached
 from siaga112.core.policy import PolicyRules
 
@@ -41,13 +41,13 @@ class Fold:
     _caps: HourlyCaps = field(default_factory=HourlyCaps)
     _away: dict[Caller, Millis] = field(default_factory=dict)
 
-    def take(self, settled: Entry | Reached) -> Recording:
+    def take(self, item: Entry | Reached) -> CallChange:
         """Fold one in; give what it changed."""
-        caller = settled.caller if isinstance(settled, Reached) else settled.finding.call.caller
-        held = Held(self.records.get(caller) or CallerRecord(caller) if caller else None, 0, None)
-        taken = recording(settled, held, self.rules)
+        caller = item.caller if isinstance(item, Reached) else item.finding.call.caller
+        held = Stored(self.records.get(caller) or CallerRecord(caller) if caller else None, 0, None)
+        taken = change_of_call(item, held, self.rules)
         if taken.change.imposes and not self._caps.reserve(taken.change.imposes):
-            taken = recording(settled, held, self.rules, capped=True)
+            taken = change_of_call(item, held, self.rules, capped=True)
         if new := taken.change.replacement:
             self.records[new.record.caller] = new.record
         return taken

@@ -242,7 +242,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class InProgress:
+class CallInProgress:
     """A call that is not over, as it is now. `since`: in this stage.
 
     `queue` and `screened` (the verdict and its reason) are '' while there is none.
@@ -387,7 +387,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class GenuineReport:
     """A call that an operator marked genuine."""
 
     call: CallId
@@ -395,7 +395,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class MissedCall:
     """An abandoned call that nobody has answered since, and how long the caller had waited."""
 
     call: CallId
@@ -404,7 +404,7 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True)
-class Allow:
+class AllowEntry:
     """A place on the allow list, which comes before everything."""
 
     at: Millis
@@ -413,7 +413,7 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DroppedCounts:
     """How much was once held on a caller beside what is (`core.bounds`): counts, with no more to tell."""
 
     strikes: int = 0
@@ -434,16 +434,16 @@ class CallerRecord:
     caller: Caller
     strikes: tuple[Strike, ...] = ()
     blocks: tuple[Block, ...] = ()
-    allow: Allow | None = None
+    allow: AllowEntry | None = None
     withdrawn: frozenset[CallId] = field(default_factory=frozenset)
     """Calls whose strike was taken back: a late duplicate must not bring it back."""
     proposals: tuple[Proposal, ...] = ()
-    reports: tuple[Report, ...] = ()
-    missed: tuple[Missed, ...] = ()
+    reports: tuple[GenuineReport, ...] = ()
+    missed: tuple[MissedCall, ...] = ()
     """What `siaga112 callbacks` lists, oldest first."""
     reached: Millis = 0
     """When an operator last spoke with the caller: no abandoned call before it is missed."""
-    dropped: Dropped = Dropped()
+    dropped: DroppedCounts = DroppedCounts()
     forgotten: Millis = 0
     """When the caller was last erased: of what began before it nothing may be written with the number."""
 
@@ -467,7 +467,7 @@ class CallerRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditEntry:
     """What a person did: a line of the audit trail. `subject` is a caller, a call or the site."""
 
     at: Millis

@@ -1,7 +1,7 @@
 """Asterisk's own `queue_log`: what a queue did with a call, also while nobody listened.
 
 A line is `epoch|call id|queue|member|event|data1|…` (app_queue.c, logger.c `ast_queue_log`). It can
-settle a call that AMI showed only in part, since it is written whether we are connected or not. It
+tell how a call ended that AMI showed only in part, since it is written whether we are connected or not. It
 says nothing of calls that never reached a queue, and so it never makes a prank of one.
 """
 
@@ -75,7 +75,7 @@ def _millis(text: str) -> Millis | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class QueueEvidence:
     """What queue_log proves of one call."""
 
     call: CallId
@@ -87,7 +87,7 @@ class Settled:
     deciding: tuple[Fact, ...]
 
 
-def settle(records: Iterable[QueueRecord]) -> Settled | None:
+def evidence_of(records: Iterable[QueueRecord]) -> QueueEvidence | None:
     """Say what the lines of one call prove; None if they do not tell how it ended.
 
     The precedence is the classifier's: an operator's answer stands; lost by us before left by them.
@@ -113,7 +113,7 @@ def settle(records: Iterable[QueueRecord]) -> Settled | None:
     entered = next((line for line in lines if line.event == "ENTERQUEUE"), None)
     number = entered.data[1] if entered and len(entered.data) > 1 else ""
     queue = (entered or lines[0]).queue
-    return Settled(lines[0].call, queue, number, outcome, reason, tuple(facts), (deciding,))
+    return QueueEvidence(lines[0].call, queue, number, outcome, reason, tuple(facts), (deciding,))
 
 
 def _facts(line: QueueRecord) -> Iterator[Fact]:

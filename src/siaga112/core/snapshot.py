@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from siaga112.core.model import SECOND, InProgress, Millis, OperatorState, Stage
+from siaga112.core.model import SECOND, CallInProgress, Millis, OperatorState, Stage
 
 LIFE: Final[Millis] = 5 * SECOND
 """How long the store keeps it: a dead daemon's must vanish instead of lying."""
@@ -23,7 +23,7 @@ class Snapshot:
     """
 
     at: Millis
-    calls: tuple[InProgress, ...]
+    calls: tuple[CallInProgress, ...]
     stages: Mapping[Stage, int]
     queues: Mapping[str, tuple[int, Millis]]
     operators: Mapping[OperatorState, int] | None

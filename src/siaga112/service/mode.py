@@ -13,7 +13,7 @@ import structlog
 
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch, in_force, prevailing
-from siaga112.core.model import Deed, Mode
+from siaga112.core.model import AuditEntry, Mode
 from siaga112.service.ports import LocalModes, Meter, Store, StoreBrokenError, StoreDownError
 from siaga112.service.supervisor import SITE
 
@@ -154,8 +154,8 @@ class ModeWatch:
             spread or stored is None
         ):  # the trail first, so that it has it whatever happens; twice the same is once
             detail = f"{had or self._configured} → {switched.mode}"
-            deed = Deed(switched.at, switched.by, "mode", SITE, detail, switched.reason)
-            await self._store.write([Change(deed=deed)])
+            audit_entry = AuditEntry(switched.at, switched.by, "mode", SITE, detail, switched.reason)
+            await self._store.write([Change(audit_entry=audit_entry)])
         if not await self._store.switch(switched):
             return prevailing(switched, await self._store.switched())  # somebody has switched this moment
         if spread:

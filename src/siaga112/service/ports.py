@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
-from siaga112.core.changes import Change, Held
-from siaga112.core.figures import Row
+from siaga112.core.changes import Change, Stored
+from siaga112.core.figures import LedgerRow
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
+    AuditEntry,
     Block,
     Caller,
     CallerRecord,
     CallId,
-    Deed,
     Entry,
     Level,
     Millis,
@@ -56,33 +56,33 @@ class StandingReader(Protocol):
         """Note that a caller is being turned away; say whether that happened within this time already."""
 
 
-class Place(NamedTuple):
+class FeedPosition(NamedTuple):
     """The last change of a standing that one has seen, as the feed knows it again."""
 
     id: str
     nonce: str
 
 
-class News(NamedTuple):
+class FeedChanges(NamedTuple):
     """Changes of standings, in order, and the place after them."""
 
-    place: Place
+    place: FeedPosition
     changes: Sequence[tuple[Caller, Standing]]
 
 
 class StandingFeed(Protocol):
     """The standings of all callers on whom one is held, and their changes from then on."""
 
-    async def last_change(self) -> Place:
+    async def last_change(self) -> FeedPosition:
         """Give the place of the last change, before `standings` are read: from there on none is missed."""
 
     def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
         """Give them in pages; a caller may come more than once."""
 
-    async def wait(self, place: Place, seconds: float) -> None:
+    async def wait(self, place: FeedPosition, seconds: float) -> None:
         """Return when something has changed since, at the latest after that time."""
 
-    async def changes(self, place: Place) -> News | None:
+    async def changes(self, place: FeedPosition) -> FeedChanges | None:
         """Give what has changed since; None if the place is not in the feed, so that some may be missed."""
 
 
@@ -102,7 +102,7 @@ class Store(StandingReader, StandingFeed, Protocol):
 
     async def held(
         self, wanted: Sequence[tuple[Caller | None, CallId | None]]
-    ) -> Sequence[Held | StoreBrokenError]:
+    ) -> Sequence[Stored | StoreBrokenError]:
         """Give what is held on callers and of calls, many at once; what cannot be read as its error."""
 
     async def load(self, caller: Caller) -> tuple[CallerRecord, int]:
@@ -159,16 +159,16 @@ class Store(StandingReader, StandingFeed, Protocol):
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of that time, and maybe some of the same days, without reading their rows."""
 
-    def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+    def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[LedgerRow]]:
         """Give what figures need of the same rows, in slices of a day or less, in any order."""
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""
 
-    async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
+    async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give the lines of that time, oldest first."""
 
-    async def erase_deeds(self, subject: str) -> int:
+    async def erase_audit_entries(self, subject: str) -> int:
         """Delete the lines about a subject; say how many there were."""
 
     async def tallies(self) -> Mapping[str, int]:
@@ -207,18 +207,18 @@ class LocalModes(Protocol):
 
 
 class Outbox(Protocol):
-    """What was settled, safe on local disk and not yet in the store; and the calls in progress.
+    """What ended, safe on local disk and not yet in the store; and the calls in progress.
 
     What local disk cannot do is an OSError.
     """
 
     async def note(self, begun: Sequence[Entry]) -> None:
-        """Note calls in progress, each as it is to be settled if we end before it does."""
+        """Note calls in progress, each as it is to be recorded if we end before it does."""
 
-    async def settle_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
+    async def close_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
         """Settle what was noted and is followed no more, as it was noted; give it."""
 
-    async def append(self, settled: Sequence[Entry | Reached]) -> None:
+    async def append(self, items: Sequence[Entry | Reached]) -> None:
         """Keep it durably; returns when it is on disk. What was noted of these calls is forgotten."""
 
     async def oldest(self, limit: int, after: int = 0) -> Sequence[tuple[int, Entry | Reached]]:
@@ -281,7 +281,7 @@ class Meter(Protocol):
         """Show whether strikes are suspended."""
 
     def lost(self, count: int) -> None:
-        """Count settled calls that could not be kept."""
+        """Count ended calls that could not be kept."""
 
     def replica(self, callers: int) -> None:
         """Show on how many callers the replica holds a standing."""

@@ -9,7 +9,7 @@ import structlog
 
 from siaga112.core.model import Millis
 from siaga112.core.snapshot import Snapshot
-from siaga112.core.tracking.queue_state import Lines
+from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
 
@@ -26,7 +26,7 @@ class Publisher:
 
     store: Store
     tracker: Tracker
-    lines: Lines
+    queues: QueueState
     connected: Callable[[], bool]
     clock: Callable[[], Millis]
     screens: bool
@@ -54,8 +54,8 @@ class Publisher:
             calls=tuple(self.tracker.in_progress(MAX_CALLS)),
             stages=dict(self.tracker.stages()),
             queues=self.tracker.waiting(),
-            operators=dict(self.lines.operators()) if self.lines.known else None,
-            surge=self.lines.surge(self.tracker.overdue, now),
+            operators=dict(self.queues.operators()) if self.queues.known else None,
+            surge=self.queues.surge(self.tracker.overdue, now),
             connected=self.connected(),
             screens=self.screens,
         )

@@ -1,4 +1,4 @@
-"""Second sight: calls that AMI showed only in part, or not at all, settled from the PBX's queue_log.
+"""Reconciling with the PBX's queue_log: calls that AMI showed only in part, or not at all.
 
 Only an outcome that is `unknown`, or a call that the ledger does not have, is ever changed; such a
 call never costs a strike. Looking twice changes nothing more.
@@ -25,12 +25,12 @@ from siaga112.core.model import (
     Outcome,
 )
 from siaga112.core.outcome import stages
-from siaga112.core.queue_log import BadLine, QueueRecord, Settled, parse, settle
+from siaga112.core.queue_log import BadLine, QueueEvidence, QueueRecord, evidence_of, parse
 from siaga112.core.rules import InForce
 from siaga112.service.ports import Outbox, QueueLog, Store, StoreBrokenError, StoreDownError
 
 LOOK_BACK: Final[Millis] = 7 * 86_400 * SECOND
-"""How far back the daemon looks when it starts: a week without it is a week to settle."""
+"""How far back the daemon looks when it starts: a week without it is a week to reconcile."""
 
 DELAY_SECONDS: Final = 2.0
 """So that the PBX has written the last line of a call that just ended."""
@@ -39,8 +39,8 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Settler:
-    """Looks into queue_log when there is something to settle."""
+class Reconciler:
+    """Looks into queue_log when calls were not seen whole."""
 
     queue_log: QueueLog
     store: Store
@@ -52,12 +52,12 @@ class Settler:
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def look_back(self, since: Millis) -> None:
-        """Ask for calls that began since then to be settled; returns at once."""
+        """Ask for calls that began since then to be reconciled; returns at once."""
         self._since = since if self._since is None else min(self._since, since)
         self._asked.set()
 
     async def run(self) -> None:
-        """Settle whenever asked, for ever."""
+        """Reconcile whenever asked, for ever."""
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -66,15 +66,15 @@ class Settler:
             if since is None:
                 continue
             try:
-                await self._settle_since(since)
+                await self._reconcile_since(since)
             except OSError as error:
                 _log.warning("queue_log_unreadable", detail=str(error), remedy="see [pbx] queue_log")
             except (StoreDownError, StoreBrokenError):
                 self.look_back(since)
             except Exception as error:  # noqa: BLE001 - what stands in the file must not end the looking
-                _log.error("settling_failed", detail=str(error), exc_info=error)
+                _log.error("reconciling_failed", detail=str(error), exc_info=error)
 
-    async def _settle_since(self, since: Millis) -> None:
+    async def _reconcile_since(self, since: Millis) -> None:
         calls, bad = _by_call(parse(await self.queue_log.lines(since)))
         if bad:
             _log.warning("queue_log_lines", not_understood=len(bad))
@@ -86,8 +86,8 @@ class Settler:
             calls = {call: lines for call, lines in calls.items() if call not in ahead}
         for lines in calls.values():
             try:
-                if lines[0].queue in self.rules.now.dialplan.queues and (settled := settle(lines)):
-                    entry = await self._entry(settled)
+                if lines[0].queue in self.rules.now.dialplan.queues and (evidence := evidence_of(lines)):
+                    entry = await self._entry(evidence)
                     entries += [entry] if entry else []
             except StoreDownError:
                 raise
@@ -95,45 +95,45 @@ class Settler:
                 failed.append(error)
         if failed:
             await self.store.ping()  # where the store takes nothing at all, we look again
-            _log.error("not_settled", calls=len(failed), detail=str(failed[0]))
+            _log.error("not_reconciled", calls=len(failed), detail=str(failed[0]))
         if entries:
             await self.outbox.append(entries)
-            _log.info("settled", calls=len(entries))
+            _log.info("reconciled", calls=len(entries))
 
-    async def _entry(self, settled: Settled) -> Entry | None:
-        if self.in_progress(settled.call):
+    async def _entry(self, evidence: QueueEvidence) -> Entry | None:
+        if self.in_progress(evidence.call):
             return None
-        held = await self.store.entry(settled.call)
+        held = await self.store.entry(evidence.call)
         if held is None:
-            return Entry(self._unseen(settled), strike=False)
+            return Entry(self._unseen(evidence), strike=False)
         if held.finding.outcome is not Outcome.UNKNOWN or not held.finding.call.timed:
             return None  # of one that we timed by our own clock the PBX's file tells by another
         call = held.finding.call
-        facts = tuple(sorted((*call.facts, *settled.facts), key=lambda fact: fact.at))
-        return Entry(_finding(held.finding.call, facts, settled), strike=False)
+        facts = tuple(sorted((*call.facts, *evidence.facts), key=lambda fact: fact.at))
+        return Entry(_finding(held.finding.call, facts, evidence), strike=False)
 
-    def _unseen(self, settled: Settled) -> Finding:
-        first, last = settled.facts[0], settled.facts[-1]
+    def _unseen(self, evidence: QueueEvidence) -> Finding:
+        first, last = evidence.facts[0], evidence.facts[-1]
         facts = (
             Fact(first.at, FactKind.ADOPTED, "queue_log"),
-            *settled.facts,
+            *evidence.facts,
             Fact(last.at, FactKind.ENDED, "queue_log"),
         )
-        caller = canonical(settled.number, self.rules.now.dialplan.numbers)
-        raw = kept_raw(settled.number, self.rules.now.dialplan.numbers)
-        call = Call(settled.call, raw, caller, identified=False, facts=facts)
-        return _finding(call, facts, settled)
+        caller = canonical(evidence.number, self.rules.now.dialplan.numbers)
+        raw = kept_raw(evidence.number, self.rules.now.dialplan.numbers)
+        call = Call(evidence.call, raw, caller, identified=False, facts=facts)
+        return _finding(call, facts, evidence)
 
 
-def _finding(call: Call, facts: tuple[Fact, ...], settled: Settled) -> Finding:
+def _finding(call: Call, facts: tuple[Fact, ...], evidence: QueueEvidence) -> Finding:
     call = replace(call, facts=facts)
     return Finding(
         call=call,
-        outcome=settled.outcome,
-        reason=settled.reason,
-        deciding=settled.deciding,
+        outcome=evidence.outcome,
+        reason=evidence.reason,
+        deciding=evidence.deciding,
         stages=stages(call),
-        queue=settled.queue,
+        queue=evidence.queue,
     )
 
 

@@ -1,4 +1,4 @@
-"""From the outbox to the store: every settled call once, however often it takes.
+"""From the outbox to the store: every ended call once, however often it takes.
 
 What a call changes is written together or not at all (`core.changes`), and the same call again changes
 nothing more: a crash between the store and the outbox is healed by doing it again. Many callers are
@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import structlog
 
 from siaga112.core.caller_id import masked
-from siaga112.core.changes import Held, Recording, recording
+from siaga112.core.changes import CallChange, Stored, change_of_call
 from siaga112.core.model import (
     Block,
     Caller,
@@ -50,7 +50,7 @@ TOGETHER: Final = 16
 HELD_UP: Final = 100
 """After so many callers whose records cannot be written, in one go, we begin again: it may be the store."""
 
-Settled = Entry | Reached
+OutboxItem = Entry | Reached
 
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
@@ -60,7 +60,7 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Recorder:
-    """Brings what was settled from the outbox to the store."""
+    """Brings what ended from the outbox to the store."""
 
     outbox: Outbox
     store: Store
@@ -96,11 +96,11 @@ class Recorder:
         after = failures = 0
         while failures < HELD_UP and (batch := await self.outbox.oldest(BATCH, after)):
             after = batch[-1][0]
-            held_up |= {whose(settled) for key, settled in batch if not self.patience.due(key)}
-            waiting = [(key, settled) for key, settled in batch if whose(settled) not in held_up]
+            held_up |= {whose(item) for key, item in batch if not self.patience.due(key)}
+            waiting = [(key, item) for key, item in batch if whose(item) not in held_up]
             while waiting:
                 now, waiting = _one_each(waiting)
-                errors = await self.record([settled for _, settled in now])
+                errors = await self.record([item for _, item in now])
                 tried = {key: error for (key, _), error in zip(now, errors, strict=True)}
                 if done := [key for key, error in tried.items() if not error]:
                     self.meter.store_up(up=True)
@@ -108,31 +108,31 @@ class Recorder:
                     self.patience.written(done)
                 failed = {key: error for key, error in tried.items() if error}
                 failures += len(failed)
-                held_up |= {whose(settled) for key, settled in now if key in failed}
+                held_up |= {whose(item) for key, item in now if key in failed}
                 aside = {key: str(error) for key, error in failed.items() if self.patience.failed(key, error)}
                 if aside:
                     await self.outbox.set_aside(aside)
-                waiting = [(key, settled) for key, settled in waiting if whose(settled) not in held_up]
+                waiting = [(key, item) for key, item in waiting if whose(item) not in held_up]
         return not held_up
 
-    async def record(self, settled: Sequence[Settled]) -> Sequence[Exception | None]:
-        """Write settled calls, of one caller one at most; give for each why it could not be, or None.
+    async def record(self, items: Sequence[OutboxItem]) -> Sequence[Exception | None]:
+        """Write what ended, of one caller one at most; give for each why it could not be, or None.
 
         Raises:
             StoreDownError: if the store went meanwhile; what was written is written.
 
         """
-        errors: list[Exception | None] = [None] * len(settled)
+        errors: list[Exception | None] = [None] * len(items)
         capped: set[int] = set()
-        left = list(range(len(settled)))
+        left = list(range(len(items)))
         while left:
-            planned: dict[int, Recording] = {}
-            found = await _each(self.store.held, [_subject(settled[n]) for n in left])
+            planned: dict[int, CallChange] = {}
+            found = await _each(self.store.held, [_subject(items[n]) for n in left])
             for n, held in zip(left, found, strict=True):
                 try:
-                    planned[n] = self._plan(settled[n], held, capped=n in capped)
+                    planned[n] = self._plan(items[n], held, capped=n in capped)
                 except Exception as error:  # noqa: BLE001 - nothing that ended well may be lost
-                    errors[n] = _refused(settled[n], error)
+                    errors[n] = _refused(items[n], error)
             answers = await _each(self.store.write, [plan.change for plan in planned.values()])
             left = []
             for (n, plan), answer in zip(planned.items(), answers, strict=True):
@@ -145,16 +145,16 @@ class Recorder:
                         capped.add(n)
                         left.append(n)
                     case _:
-                        errors[n] = _refused(settled[n], answer)
+                        errors[n] = _refused(items[n], answer)
         return errors
 
-    def _plan(self, settled: Settled, held: Held | Exception, *, capped: bool) -> Recording:
+    def _plan(self, item: OutboxItem, held: Stored | Exception, *, capped: bool) -> CallChange:
         if isinstance(held, Exception):
             raise held
         now = self.clock() if self.clock else None
-        return recording(settled, held, self.rules.now.policy, capped=capped, now=now)
+        return change_of_call(item, held, self.rules.now.policy, capped=capped, now=now)
 
-    def _tell(self, plan: Recording) -> None:
+    def _tell(self, plan: CallChange) -> None:
         if plan.entry is None:
             return
         if plan.misused:
@@ -179,29 +179,29 @@ async def _each(
         return [answer for one in asked for answer in await _each(do, [one])]
 
 
-def _refused(settled: Settled, error: Exception) -> Exception:
+def _refused(item: OutboxItem, error: Exception) -> Exception:
     if isinstance(error, StoreBrokenError):
         _log.error("record_refused", detail=str(error), kept="in the outbox")
     else:
-        name = type(settled).__name__
-        _log.error("record_failed", settled=name, detail=str(error), kept="in the outbox", exc_info=error)
+        name = type(item).__name__
+        _log.error("record_failed", item=name, detail=str(error), kept="in the outbox", exc_info=error)
     return error
 
 
-def _subject(settled: Settled) -> tuple[Caller | None, CallId | None]:
-    if isinstance(settled, Reached):
-        return settled.caller, None
-    call = settled.finding.call
+def _subject(item: OutboxItem) -> tuple[Caller | None, CallId | None]:
+    if isinstance(item, Reached):
+        return item.caller, None
+    call = item.finding.call
     return call.caller, call.id
 
 
-def whose(settled: Settled) -> str:
+def whose(item: OutboxItem) -> str:
     """Say within what the order holds: the caller, or where there is none the call itself."""
-    caller, call = _subject(settled)
+    caller, call = _subject(item)
     return caller or call or ""
 
 
-_Keyed = tuple[int, Settled]
+_Keyed = tuple[int, OutboxItem]
 
 
 def _one_each(waiting: Iterable[_Keyed]) -> tuple[list[_Keyed], list[_Keyed]]:

@@ -18,7 +18,7 @@ import structlog
 from siaga112.core.model import Caller
 from siaga112.core.policy import Standing
 from siaga112.core.standings import Standings
-from siaga112.service.ports import Meter, Place, StandingFeed, StoreBrokenError, StoreDownError
+from siaga112.service.ports import FeedPosition, Meter, StandingFeed, StoreBrokenError, StoreDownError
 
 LOOK_SECONDS: Final = 0.2
 """How often the replica looks for changes, if nothing is heard of one before."""
@@ -35,7 +35,7 @@ class Replica:
     stopwatch: Callable[[], float]
     stale_after: float
     _standings: Standings = field(default_factory=Standings)
-    _place: Place | None = None
+    _place: FeedPosition | None = None
     _confirmed: float = 0.0
 
     def of(self, caller: Caller) -> Standing | None:

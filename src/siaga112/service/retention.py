@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Keeper:
+class Retention:
     """Prunes the records that do not expire by themselves."""
 
     store: Store

@@ -1,4 +1,4 @@
-"""What people decide, and what they ask: the supervisor's desk. Each method is one command.
+"""What supervisors decide, and what they ask. Each method is one command.
 
 Whatever changes something leaves a line in the audit trail: who, when, what and why.
 """
@@ -7,18 +7,18 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from siaga112.core import changes as books
-from siaga112.core import decisions, durations, policy
+from siaga112.core import changes, decisions, durations, policy
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch, in_force, later
 from siaga112.core.model import (
-    Allow,
+    AllowEntry,
+    AuditEntry,
     Block,
     Caller,
     CallerRecord,
     CallId,
-    Deed,
     Entry,
+    GenuineReport,
     Level,
     Lift,
     Mark,
@@ -26,7 +26,6 @@ from siaga112.core.model import (
     Mode,
     Origin,
     Outcome,
-    Report,
     Screening,
 )
 from siaga112.core.policy import PolicyRules
@@ -54,18 +53,18 @@ class RefusedError(SiagaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CallerFile:
     """All that is held on a caller: the record, the ledger's rows, the audit trail's lines."""
 
     record: CallerRecord
     entries: Sequence[Entry]
-    deeds: Sequence[Deed]
-    switch: Deed | None = None
+    audit_entries: Sequence[AuditEntry]
+    switch: AuditEntry | None = None
     """Who switched the site to the mode that is in force, if anybody did."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Supervisor:
     """Acts on the store in the name of `by`, at the time that `clock` gives."""
 
     store: Store
@@ -101,12 +100,12 @@ class Desk:
             if await self.store.switch(switch):
                 break
         was = in_force(self.configured_mode, stored)
-        deed = Deed(switch.at, self.by, "mode", SITE, f"{was} → {mode}", reason)
-        await write(self.store, Change(deed=deed))
+        audit_entry = AuditEntry(switch.at, self.by, "mode", SITE, f"{was} → {mode}", reason)
+        await write(self.store, Change(audit_entry=audit_entry))
 
-    async def audit(self, since: Millis, until: Millis) -> Sequence[Deed]:
+    async def audit(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give what people did in that time, oldest first."""
-        return await self.store.deeds(since, until)
+        return await self.store.audit_entries(since, until)
 
     # ── the lists ────────────────────────────────────────────────────────────────────────────────
 
@@ -138,9 +137,9 @@ class Desk:
             details = [str(block.level)]
             details += ["shortened"] if shorten else []
             details += ["a longer one stays in force"] if _outlasted(after, new) else []
-            details += ["what was proposed is settled"] if self._settled(after, now) else []
-            deed = self._deed("block", caller, ", ".join(details), reason)
-            return Change(deed=deed, tallies=(books.imposed(new),))
+            details += ["what was proposed is settled"] if self._proposal_decided(after, now) else []
+            audit_entry = self._audit_entry("block", caller, ", ".join(details), reason)
+            return Change(audit_entry=audit_entry, tallies=(changes.imposed(new),))
 
         change = decisions.shorten if shorten else decisions.impose
         _, after = await self._change(caller, lambda held: change(held, block), told)
@@ -154,13 +153,13 @@ class Desk:
         lifting = Lift(self.clock(), self.by, reason, mistake=mistake)
 
         def told(_: CallerRecord, after: CallerRecord) -> Change:
-            lifted, dismissed = _lifted(after, lifting), self._settled(after, lifting.at)
+            lifted, dismissed = _lifted(after, lifting), self._proposal_decided(after, lifting.at)
             if lifted is None and not dismissed:
                 raise RefusedError(f"{caller} is not blocked")
             details = [str(lifted.level)] if lifted else []
             details += ["a mistake"] if lifted and mistake else []
             details += ["what was proposed is dismissed"] if dismissed else []
-            return Change(deed=self._deed("unblock", caller, ", ".join(details), reason))
+            return Change(audit_entry=self._audit_entry("unblock", caller, ", ".join(details), reason))
 
         try:
             _, after = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
@@ -169,7 +168,7 @@ class Desk:
             raise
         return _lifted(after, lifting)
 
-    def _settled(self, record: CallerRecord, at: Millis) -> bool:
+    def _proposal_decided(self, record: CallerRecord, at: Millis) -> bool:
         """Say whether a proposal was decided by us then. Asked of what is written: the same each time."""
         return any(
             held.decided and (held.decided.at, held.decided.by) == (at, self.by) for held in record.proposals
@@ -179,15 +178,15 @@ class Desk:
         """End what lists and replicas still say of a caller whose record somebody has deleted by hand."""
         record, version = await self.store.load(caller)
         if not version:
-            await write(self.store, Change(books.replacement(record, version, self.clock(), self.rules)))
+            await write(self.store, Change(changes.replacement(record, version, self.clock(), self.rules)))
 
-    async def allow(self, caller: Caller, reason: str) -> Allow | None:
+    async def allow(self, caller: Caller, reason: str) -> AllowEntry | None:
         """Put a caller on the allow list; give the place there that this one replaces, if any."""
-        entry = Allow(self.clock(), self.by, reason)
+        entry = AllowEntry(self.clock(), self.by, reason)
 
         def told(_: CallerRecord, after: CallerRecord) -> Change:
-            detail = "what was proposed is dismissed" if self._settled(after, entry.at) else ""
-            return Change(deed=self._deed("allow", caller, detail, reason))
+            detail = "what was proposed is dismissed" if self._proposal_decided(after, entry.at) else ""
+            return Change(audit_entry=self._audit_entry("allow", caller, detail, reason))
 
         before, _ = await self._change(caller, lambda held: decisions.allow(held, entry), told)
         return before.allow
@@ -198,7 +197,7 @@ class Desk:
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             if before.allow is None:
                 raise RefusedError(f"{caller} is not on the allow list")
-            return Change(deed=self._deed("disallow", caller))
+            return Change(audit_entry=self._audit_entry("disallow", caller))
 
         await self._change(caller, decisions.disallow, told)
 
@@ -211,7 +210,8 @@ class Desk:
             self._require_not_allowed(before)
             block = after.blocks[-1]
             return Change(
-                deed=self._deed("confirm", caller, block.level, reason), tallies=(books.imposed(block),)
+                audit_entry=self._audit_entry("confirm", caller, block.level, reason),
+                tallies=(changes.imposed(block),),
             )
 
         _, after = await self._change(caller, lambda held: decisions.confirm(held, decision), told)
@@ -223,7 +223,7 @@ class Desk:
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             self._require_proposal(before, decision)
-            return Change(deed=self._deed("dismiss", caller, "", reason))
+            return Change(audit_entry=self._audit_entry("dismiss", caller, "", reason))
 
         await self._change(caller, lambda held: decisions.dismiss(held, decision), told)
 
@@ -246,7 +246,9 @@ class Desk:
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             if not before.missed:
                 raise RefusedError(f"{caller} does not wait for a call-back")
-            return Change(deed=self._deed("called back", caller, f"{_times(before)} calls", reason))
+            return Change(
+                audit_entry=self._audit_entry("called back", caller, f"{_times(before)} calls", reason)
+            )
 
         before, _ = await self._change(caller, lambda held: decisions.reach(held, self.clock()), told)
         return _times(before)
@@ -274,8 +276,10 @@ class Desk:
         strike = policy.strike_for(finding, self.rules) if await self.mode() is not Mode.OFF else None
         now = self.clock()
         was = entry.finding.mark
-        deed = self._deed("mark", call, f"{was} → {mark}" if was else mark, note)
-        change = Change(entry=Entry(finding, strike=False), deed=deed, tallies=(f"marks:{mark}",))
+        audit_entry = self._audit_entry("mark", call, f"{was} → {mark}" if was else mark, note)
+        change = Change(
+            entry=Entry(finding, strike=False), audit_entry=audit_entry, tallies=(f"marks:{mark}",)
+        )
         caller = finding.call.caller
         if caller is None:
             await write(self.store, change)
@@ -285,7 +289,7 @@ class Desk:
         def marked(record: CallerRecord) -> CallerRecord:
             _require_remembered(record, entry)
             if mark is Mark.GENUINE:
-                record = decisions.add_report(record, Report(call, finding.call.ended))
+                record = decisions.add_report(record, GenuineReport(call, finding.call.ended))
             else:
                 record = decisions.withdraw_report(record, call)
             if strike:
@@ -298,7 +302,7 @@ class Desk:
             return Entry(finding, strike=any(held.call == call for held in after.strikes))
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
-            counted = (*change.tallies, *books.tallies(before, after, finding))
+            counted = (*change.tallies, *changes.tallies(before, after, finding))
             return replace(change, entry=row(after), tallies=counted)
 
         _, after = await self._change(caller, marked, told)
@@ -314,22 +318,30 @@ class Desk:
         """Give the verdict that the caller would get now."""
         return policy.verdict(await self.store.standing(caller), await self.mode(), self.clock(), self.rules)
 
-    async def held(self, caller: Caller) -> Held:
+    async def held(self, caller: Caller) -> CallerFile:
         """Give all that is held on a caller."""
         calls = await self.store.calls_of(caller)
         entries = [entry for call in calls if (entry := await self.store.entry(call))]
-        deeds = await self.store.deeds(0, self.clock() + 1)
-        mine = [deed for deed in deeds if deed.subject == caller or deed.subject in calls]
-        switches = [deed for deed in deeds if deed.action == "mode" and deed.subject == SITE]
-        return Held(await self.record(caller), entries, mine, switches[-1] if switches else None)
+        audit_entries = await self.store.audit_entries(0, self.clock() + 1)
+        mine = [
+            audit_entry
+            for audit_entry in audit_entries
+            if audit_entry.subject == caller or audit_entry.subject in calls
+        ]
+        switches = [
+            audit_entry
+            for audit_entry in audit_entries
+            if audit_entry.action == "mode" and audit_entry.subject == SITE
+        ]
+        return CallerFile(await self.record(caller), entries, mine, switches[-1] if switches else None)
 
-    async def subject(self, caller: Caller) -> Held:
+    async def subject(self, caller: Caller) -> CallerFile:
         """Give all that is held on a caller, and note that somebody has looked."""
         held = await self.held(caller)
         await self._write("subject", caller)
         return held
 
-    async def forget(self, caller: Caller, reason: str, spelled: re.Pattern[str]) -> Held:
+    async def forget(self, caller: Caller, reason: str, spelled: re.Pattern[str]) -> CallerFile:
         """Erase all that is held on a caller, and calls of nobody with a number so spelled; give what it was.
 
         The ledger's rows stay without the caller, so that the figures of the past still add up; the
@@ -341,11 +353,11 @@ class Desk:
             calls = await self.store.calls_of(caller)
             for call in calls:
                 if entry := await self.store.entry(call):
-                    await write(self.store, Change(entry=books.without_caller(entry)))
+                    await write(self.store, Change(entry=changes.without_caller(entry)))
             rows = len(calls)
         for entry in await self.store.nobodys(spelled, self.clock()):
-            await write(self.store, Change(entry=books.without_caller(entry)))
-        await self.store.erase_deeds(caller)
+            await write(self.store, Change(entry=changes.without_caller(entry)))
+        await self.store.erase_audit_entries(caller)
         await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
         return held
 
@@ -357,11 +369,11 @@ class Desk:
     ) -> tuple[CallerRecord, CallerRecord]:
         return await update(self.store, caller, change, self.clock(), self.rules, also=also)
 
-    def _deed(self, action: str, subject: str, detail: str = "", reason: str = "") -> Deed:
-        return Deed(self.clock(), self.by, action, subject, detail, reason)
+    def _audit_entry(self, action: str, subject: str, detail: str = "", reason: str = "") -> AuditEntry:
+        return AuditEntry(self.clock(), self.by, action, subject, detail, reason)
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
-        await write(self.store, Change(deed=self._deed(action, subject, detail, reason)))
+        await write(self.store, Change(audit_entry=self._audit_entry(action, subject, detail, reason)))
 
 
 def _require_remembered(record: CallerRecord, entry: Entry) -> None:

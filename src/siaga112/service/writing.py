@@ -29,25 +29,25 @@ class Writer:
     def __init__(self, outbox: Outbox, meter: Meter) -> None:
         self._outbox = outbox
         self._meter = meter
-        self._settled: list[Entry | Reached] = []
+        self._items: list[Entry | Reached] = []
         self._begun: dict[CallId, Entry] = {}
         self._writing: asyncio.Task[None] | None = None
 
     def full(self) -> bool:
         """Say whether so much waits that whoever puts more must wait for `written` first."""
-        return len(self._settled) + len(self._begun) >= FULL
+        return len(self._items) + len(self._begun) >= FULL
 
-    def put(self, settled: Sequence[Entry | Reached], begun: Sequence[Entry]) -> None:
+    def put(self, items: Sequence[Entry | Reached], begun: Sequence[Entry]) -> None:
         """Have it written soon. A call that ends before it was noted as begun need not be noted."""
-        for one in settled:
+        for one in items:
             if isinstance(one, Entry):
                 self._begun.pop(one.finding.call.id, None)
-        self._settled += settled
+        self._items += items
         self._begun |= {one.finding.call.id: one for one in begun}
         if self._writing and self._writing.done():
             self._writing.result()  # a mistake of ours ends the flow, as any other would
             self._writing = None
-        if self._writing is None and (self._settled or self._begun):
+        if self._writing is None and (self._items or self._begun):
             self._writing = asyncio.create_task(self._write())
 
     async def written(self) -> None:
@@ -62,26 +62,24 @@ class Writer:
                 await asyncio.wait([self._writing])
 
     async def _write(self) -> None:
-        while self._settled or self._begun:
-            settled, self._settled = self._settled, []
+        while self._items or self._begun:
+            items, self._items = self._items, []
             begun, self._begun = self._begun, {}
-            for at in range(0, len(settled), BATCH):
-                await self._keep(settled[at : at + BATCH])
+            for at in range(0, len(items), BATCH):
+                await self._keep(items[at : at + BATCH])
             noted = [*begun.values()]
             for at in range(0, len(noted), BATCH):
                 await self._note(noted[at : at + BATCH])
 
-    async def _keep(self, settled: Sequence[Entry | Reached]) -> None:
+    async def _keep(self, items: Sequence[Entry | Reached]) -> None:
         try:
-            await self._outbox.append(settled)
+            await self._outbox.append(items)
         except OSError as error:
-            self._meter.lost(len(settled))
-            _log.error(
-                "outbox_failed", lost=len(settled), detail=str(error), remedy="free space in state_dir"
-            )
+            self._meter.lost(len(items))
+            _log.error("outbox_failed", lost=len(items), detail=str(error), remedy="free space in state_dir")
         except Exception as error:  # noqa: BLE001 - one that cannot be spelled must not take others with it
-            if len(settled) > 1:
-                for one in settled:
+            if len(items) > 1:
+                for one in items:
                     await self._keep([one])
                 return
             self._meter.lost(1)

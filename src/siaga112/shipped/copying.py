@@ -22,7 +22,7 @@ READABLE: Final = 0o644
 """Nothing in these files is of a caller, and those who read them are Asterisk, Prometheus and others."""
 
 
-class Standing(StrEnum):
+class CopyState(StrEnum):
     """How a file at its place compares with ours."""
 
     ABSENT = "absent"
@@ -40,24 +40,24 @@ class Copy:
     set: str
     ours: bytes
     target: Path
-    standing: Standing
+    standing: CopyState
     root: Path
     """The folder that the user named, or the set's usual one: below it we follow no link."""
 
     def writes(self) -> Path | None:
         """Give the file that copying would write; None if there is nothing to write."""
         match self.standing:
-            case Standing.ABSENT:
+            case CopyState.ABSENT:
                 return self.target
-            case Standing.DIFFERENT | Standing.UNREADABLE:
+            case CopyState.DIFFERENT | CopyState.UNREADABLE:
                 beside = self.target.with_name(self.target.name + BESIDE)
-                return None if _compare(self.ours, beside) is Standing.SAME else beside
-            case Standing.SAME:
+                return None if _compare(self.ours, beside) is CopyState.SAME else beside
+            case CopyState.SAME:
                 return None
 
     def diff(self) -> str:
         """Give what ours would change at its place, as `diff -u` writes it."""
-        if self.standing is not Standing.DIFFERENT:
+        if self.standing is not CopyState.DIFFERENT:
             return ""
         try:
             theirs, ours = (
@@ -102,10 +102,10 @@ def plan(chosen: str | None, to: Path | None, runbook_url: str) -> Iterator[Copy
             yield Copy(name, ours, target, _compare(ours, target), to or place)
 
 
-def _compare(ours: bytes, target: Path) -> Standing:
+def _compare(ours: bytes, target: Path) -> CopyState:
     try:
-        return Standing.SAME if infile.read(target, MOST) == ours else Standing.DIFFERENT
+        return CopyState.SAME if infile.read(target, MOST) == ours else CopyState.DIFFERENT
     except FileNotFoundError:
-        return Standing.ABSENT
+        return CopyState.ABSENT
     except OSError:
-        return Standing.UNREADABLE
+        return CopyState.UNREADABLE

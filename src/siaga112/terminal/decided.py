@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from siaga112.core.decisions import outlasts
 from siaga112.core.model import (
-    Allow,
+    AllowEntry,
     Block,
     CallerRecord,
     Entry,
@@ -53,7 +53,7 @@ class Now:
             return f"{who} is on the allow list, which its block {self.named(self.block)} gives way to"
         return f"{who} stays blocked {self.named(self.block)}{self.mode}"
 
-    def settled(self, at: Millis) -> list[Proposal]:
+    def decided(self, at: Millis) -> list[Proposal]:
         """Give the proposals that were decided then."""
         return [held for held in self.record.proposals if held.decided and held.decided.at == at]
 
@@ -62,7 +62,7 @@ def imposed(now: Now, added: Block) -> str:
     """Say what `block` and `confirm` came to."""
     who, held = now.record.caller, now.block
     shortened = any(block.lifted and block.lifted.at == added.since for block in now.record.blocks)
-    settled = "; what was proposed is settled by it" if now.settled(added.since) else ""
+    settled = "; what was proposed is settled by it" if now.decided(added.since) else ""
     if held is None or now.record.allow:  # somebody came between, or the block is over already
         return f"{now.stays}{settled}"
     if held == added:
@@ -95,14 +95,14 @@ def dismissed(now: Now) -> str:
     return f"{now.stays}; the misuses so far are forgiven"
 
 
-def allowed(now: Now, earlier: Allow | None) -> str:
+def allowed(now: Now, earlier: AllowEntry | None) -> str:
     """Say what `allow` came to; `earlier` is the place on the list that it replaced."""
     said = f"{now.record.caller} is on the allow list"
     said += f" (in place of the entry by {earlier.by}: {earlier.reason})" if earlier else ""
     if now.block:
         said += f"; its block {now.named(now.block)} gives way to the list"
     entry = now.record.allow
-    return said + ("; what was proposed is dismissed" if entry and now.settled(entry.at) else "")
+    return said + ("; what was proposed is dismissed" if entry and now.decided(entry.at) else "")
 
 
 def disallowed(now: Now) -> str:

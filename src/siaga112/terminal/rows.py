@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from siaga112.core.model import SECOND, Block, Caller, CallerRecord, Deed, Entry, Fact, Level, Millis
+from siaga112.core.model import SECOND, AuditEntry, Block, Caller, CallerRecord, Entry, Fact, Level, Millis
 from siaga112.core.text import printable
 
 Row = dict[str, object]
@@ -134,7 +134,7 @@ def missed(record: CallerRecord, zone: ZoneInfo) -> Row:
     }
 
 
-def deed(done: Deed, zone: ZoneInfo) -> Row:
+def audit_entry(done: AuditEntry, zone: ZoneInfo) -> Row:
     """Spell a line of the audit trail."""
     return {
         "at": instant(done.at, zone),

@@ -23,7 +23,7 @@ from siaga112.core.model import (
     Verdict,
 )
 from siaga112.core.policy import PolicyRules, counted_strikes, total
-from siaga112.service.supervisor import Held
+from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import rows
 from siaga112.terminal.rows import Row
 
@@ -32,7 +32,7 @@ from siaga112.terminal.rows import Row
 class Story:
     """What there is to tell of a caller at an instant."""
 
-    held: Held
+    held: CallerFile
     verdict: Screening
     mode: Mode
     rules: PolicyRules
@@ -49,7 +49,7 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
     return {
         "caller": record.caller,
         "mode": story.mode,
-        "switched": rows.deed(story.held.switch, zone) if story.held.switch else None,
+        "switched": rows.audit_entry(story.held.switch, zone) if story.held.switch else None,
         "verdict": verdict.verdict,
         "reason": verdict.reason,
         "treatment": verdict.treatment,
@@ -139,20 +139,24 @@ def _proposals(record: CallerRecord) -> Iterator[Chapter]:
             yield decided.at, 2, f"proposal dismissed by {decided.by}: {decided.reason}"
 
 
-def _people(held: Held) -> Iterator[Chapter]:
+def _people(held: CallerFile) -> Iterator[Chapter]:
     for report in held.record.reports:
         yield report.at, 0, f"call {report.call} was genuine"
-    for deed in held.deeds:
-        note = f": {deed.reason}" if deed.reason else ""
-        match deed.action:
+    for audit_entry in held.audit_entries:
+        note = f": {audit_entry.reason}" if audit_entry.reason else ""
+        match audit_entry.action:
             case "mark":
-                yield deed.at, 1, f"call {deed.subject} marked {deed.detail} by {deed.by}{note}"
+                yield (
+                    audit_entry.at,
+                    1,
+                    f"call {audit_entry.subject} marked {audit_entry.detail} by {audit_entry.by}{note}",
+                )
             case "allow":
-                yield deed.at, 3, f"put on the allow list by {deed.by}{note}"
+                yield audit_entry.at, 3, f"put on the allow list by {audit_entry.by}{note}"
             case "disallow":
-                yield deed.at, 3, f"taken off the allow list by {deed.by}"
+                yield audit_entry.at, 3, f"taken off the allow list by {audit_entry.by}"
             case "called back":
-                yield deed.at, 3, f"taken off the call-back list by {deed.by}{note}"
+                yield audit_entry.at, 3, f"taken off the call-back list by {audit_entry.by}{note}"
             case _:
                 pass
 

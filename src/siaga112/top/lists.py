@@ -13,9 +13,9 @@ from siaga112.core.caller_id import masked
 from siaga112.core.model import (
     SECOND,
     Caller,
+    CallInProgress,
     Entry,
     FactKind,
-    InProgress,
     Millis,
     Outcome,
     Stage,
@@ -120,9 +120,9 @@ class Lists:
         self._frame = frame
         self._reveal = reveal
         self._going = frame.snapshot.calls if frame.snapshot else ()
-        settled = {entry.finding.call.id for entry in frame.settled}
-        screened = [call for call in self._going if call.screened and call.call not in settled]
-        rows = [*map(self._going_row, screened), *map(self._settled_row, frame.settled)]
+        ended = {entry.finding.call.id for entry in frame.ended}
+        screened = [call for call in self._going if call.screened and call.call not in ended]
+        rows = [*map(self._going_row, screened), *map(self._ended_row, frame.ended)]
         self._last = sorted(rows, key=lambda row: row[0], reverse=True)
 
     def blocks(self, width: int, room: int | None) -> tuple[Block, Block]:
@@ -156,13 +156,13 @@ class Lists:
             lines.append(Text(f"and {total - len(shown)} more", DIM))
         return Block(title, lines, len(shown) + bool(shown) + (total > len(shown)))
 
-    def _progress_table(self, calls: Sequence[InProgress], now: Millis, width: int) -> Table:
+    def _progress_table(self, calls: Sequence[CallInProgress], now: Millis, width: int) -> Table:
         def column(
-            title: str, rank: int, cell: Callable[[InProgress], Text], *, right: bool = False
+            title: str, rank: int, cell: Callable[[CallInProgress], Text], *, right: bool = False
         ) -> _Column:
             return _Column(title, rank, [cell(call) for call in calls], right)
 
-        def waited(call: InProgress) -> Text:
+        def waited(call: CallInProgress) -> Text:
             late = call.stage is Stage.QUEUE and now - call.since > self._frame.answer_within
             return Text(age(now - call.since), BAD if late else "")
 
@@ -201,7 +201,7 @@ class Lists:
         ]
         return Block(title, [_table(columns, width)], len(shown) + 1)
 
-    def _going_row(self, call: InProgress) -> tuple[Millis, tuple[Text, ...]]:
+    def _going_row(self, call: CallInProgress) -> tuple[Millis, tuple[Text, ...]]:
         return call.started, (
             Text(clock(call.started, self._frame)),
             self._caller(call.caller),
@@ -211,7 +211,7 @@ class Lists:
             Text(printable(call.call), DIM),
         )
 
-    def _settled_row(self, entry: Entry) -> tuple[Millis, tuple[Text, ...]]:
+    def _ended_row(self, entry: Entry) -> tuple[Millis, tuple[Text, ...]]:
         finding, call = entry.finding, entry.finding.call
         screened = call.last(FactKind.SCREENED)
         notes = [finding.reason.value, f"marked {finding.mark}" if finding.mark else ""]

@@ -6,9 +6,9 @@ from siaga112.core.caller_id import masked
 from siaga112.core.model import (
     SECOND,
     Caller,
+    CallInProgress,
     Entry,
     FactKind,
-    InProgress,
     Mark,
     Millis,
     OperatorState,
@@ -43,7 +43,7 @@ def as_row(frame: Frame, *, reveal: bool) -> Row:
         else None,
         "surge": snapshot.surge or None if snapshot else None,
         "today": _today(frame.day, frame.zone) if frame.day else None,
-        "last": [_settled(entry, caller(entry.finding.call.caller), frame.zone) for entry in frame.settled],
+        "last": [_ended(entry, caller(entry.finding.call.caller), frame.zone) for entry in frame.ended],
         "metrics": [
             _endpoint(one, frame.zone) for one in (frame.tracking, frame.screening) if one is not None
         ],
@@ -54,7 +54,7 @@ def as_row(frame: Frame, *, reveal: bool) -> Row:
     }
 
 
-def _going(call: InProgress, caller: str | None, snapshot: Snapshot, zone: ZoneInfo) -> Row:
+def _going(call: CallInProgress, caller: str | None, snapshot: Snapshot, zone: ZoneInfo) -> Row:
     return {
         "call": call.call,
         "started": instant(call.started, zone),
@@ -85,7 +85,7 @@ def _today(day: Day, zone: ZoneInfo) -> Row:
     }
 
 
-def _settled(entry: Entry, caller: str | None, zone: ZoneInfo) -> Row:
+def _ended(entry: Entry, caller: str | None, zone: ZoneInfo) -> Row:
     finding, call = entry.finding, entry.finding.call
     screened = call.last(FactKind.SCREENED)
     return {

@@ -47,7 +47,7 @@ MARKS: Final = {
 GOOD: Final = "green"
 NOT_KNOWN: Final = ("not known", "")
 
-_Row = tuple[str, str, str]
+_NamedValue = tuple[str, str, str]
 """A name, its value, the value's style."""
 
 
@@ -149,7 +149,7 @@ def _endpoints(frame: Frame) -> list[tuple[str, Endpoint]]:
 # ── the small tables ─────────────────────────────────────────────────────────────────────────────
 
 
-def _pairs(rows: Sequence[_Row]) -> tuple[Table, int]:
+def _pairs(rows: Sequence[_NamedValue]) -> tuple[Table, int]:
     """Draw what has a name and a value with its style, in a line each."""
     table = Table.grid(padding=(0, 2, 0, 0))
     room = min(NAME, max(len(name) for name, *_ in rows))
@@ -162,7 +162,7 @@ def _pairs(rows: Sequence[_Row]) -> tuple[Table, int]:
 
 def _line(frame: Frame) -> Block:
     snapshot = frame.snapshot
-    rows: list[_Row] = []
+    rows: list[_NamedValue] = []
     if snapshot is None:
         rows = [("queue", *NOT_KNOWN), ("operators", *NOT_KNOWN)]
     else:
@@ -216,7 +216,7 @@ def _health(frame: Frame) -> Block:
     return Block("health", [table], height)
 
 
-def _pbx(frame: Frame) -> _Row:
+def _pbx(frame: Frame) -> _NamedValue:
     snapshot, vitals = frame.snapshot, frame.tracking.vitals
     up = snapshot.connected if snapshot else vitals.ami_connected if vitals else None
     if up is None:
@@ -225,7 +225,7 @@ def _pbx(frame: Frame) -> _Row:
     return ("PBX", f"ok{last}", GOOD) if up else ("PBX", f"not followed{last}", BAD)
 
 
-def _screened(frame: Frame) -> list[_Row]:
+def _screened(frame: Frame) -> list[_NamedValue]:
     verdicts = frame.verdicts
     if not any(endpoint.vitals for _, endpoint in _endpoints(frame)):
         return [("verdict p99", *NOT_KNOWN), ("fail-open", *NOT_KNOWN)]

@@ -98,7 +98,7 @@ class Day:
 class Frame:
     """One look at the site. What is None is not known; `store_problem` is '' while the store answers.
 
-    `settled`: the day's last calls, newest first. `screening` is None where one daemon does it all.
+    `ended`: the day's last calls, newest first. `screening` is None where one daemon does it all.
     """
 
     at: Millis
@@ -109,7 +109,7 @@ class Frame:
     mode: Mode | None
     snapshot: Snapshot | None
     day: Day | None
-    settled: Sequence[Entry]
+    ended: Sequence[Entry]
     tracking: Endpoint
     screening: Endpoint | None
     verdicts: Verdicts
@@ -218,7 +218,7 @@ class Watcher:
             mode=mode,
             snapshot=snapshot,
             day=None if problem else self._today.day,
-            settled=() if problem else self._today.last,
+            ended=() if problem else self._today.last,
             tracking=tracking,
             screening=screening if apart else None,
             verdicts=self._verdicts(now, read),

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from siaga112.app.records import open_desk, open_store
+from siaga112.app.records import open_store, open_supervisor
 from siaga112.core.model import Mode
 from siaga112.doctor.manager import CLASSES, REACH
 from siaga112.settings.loading import load
@@ -235,12 +235,12 @@ async def mode_off(bench: Bench) -> AsyncIterator[Settings]:
     """Use the kill switch."""
     settings = load(bench.daemon.config)
     store = open_store(settings)
-    desk = open_desk(settings, store, "bench")
-    await desk.set_mode(Mode.OFF, "flood")
+    supervisor = open_supervisor(settings, store, "bench")
+    await supervisor.set_mode(Mode.OFF, "flood")
     try:
         yield {}
     finally:
-        await desk.set_mode(Mode.ENFORCE, "")
+        await supervisor.set_mode(Mode.ENFORCE, "")
         await store.close()
 
 

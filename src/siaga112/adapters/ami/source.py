@@ -24,11 +24,11 @@ from panoramisk.ami_protocol import AMIProtocol
 from panoramisk.message import Message
 
 from siaga112.core.ami.events import (
-    ClockSeen,
+    ClockOffset,
     Event,
     Interrupted,
     Malformed,
-    QueuesSeen,
+    QueueStatus,
     Resumed,
     channel_seen,
     member_seen,
@@ -248,7 +248,7 @@ class Inbox:
     def __init__(self, clock: Callable[[], Millis] = lambda: 0) -> None:
         self._clock = clock
         self.framer: Final = Framer()
-        self.slices: Final[deque[Slice | QueuesSeen]] = deque()
+        self.slices: Final[deque[Slice | QueueStatus]] = deque()
         """Oldest first; no longer than SLICE each."""
         self.dropped = 0
         self.reads = 0
@@ -272,7 +272,7 @@ class Inbox:
         self._size += sum(map(len, kept))
         self._filled.set()
 
-    def tell(self, seen: QueuesSeen) -> None:
+    def tell(self, seen: QueueStatus) -> None:
         """Put what we have asked for where it belongs in time."""
         self.slices.append(seen)
         self._filled.set()
@@ -281,7 +281,7 @@ class Inbox:
         """Let the consumer look around."""
         self._filled.set()
 
-    async def take(self) -> Slice | QueuesSeen:
+    async def take(self) -> Slice | QueueStatus:
         """Give the next slice; waits until there is one, or until woken."""
         if not self.slices:
             self._filled.clear()
@@ -521,7 +521,7 @@ class AmiSource:
         seen = [channel_seen(dict(row.items())) for row in rows if row.event == "CoreShowChannel"]
         return Resumed(self._clock(), tuple(channel for channel in seen if channel))
 
-    async def _queues(self, session: Session) -> QueuesSeen | None:
+    async def _queues(self, session: Session) -> QueueStatus | None:
         """Ask how the queues are; None from a PBX that has none."""
         async with asyncio.timeout(CONNECT_SECONDS):
             rows = await session.send_action({"Action": "QueueStatus"})
@@ -531,7 +531,7 @@ class AmiSource:
         members = [member_seen(dict(row.items())) for row in rows if row.event == "QueueMember"]
         waiting = [waiting_seen(dict(row.items()), now) for row in rows if row.event == "QueueEntry"]
         queues = tuple(row.queue for row in rows if row.event == "QueueParams" and isinstance(row.queue, str))
-        return QueuesSeen(now, queues, tuple(filter(None, members)), tuple(filter(None, waiting)))
+        return QueueStatus(now, queues, tuple(filter(None, members)), tuple(filter(None, waiting)))
 
     async def _watch_queues(self, session: Session) -> None:
         while not session.lost:
@@ -545,7 +545,7 @@ class AmiSource:
         try:
             while inbox.slices or not session.lost:
                 taken = await inbox.take()
-                told = self._taped([taken]) if isinstance(taken, QueuesSeen) else self._read(taken, inbox)
+                told = self._taped([taken]) if isinstance(taken, QueueStatus) else self._read(taken, inbox)
                 if told:
                     yield told
                 if inbox.slices:  # give the verdicts their turn between two slices of a burst
@@ -572,10 +572,10 @@ class AmiSource:
 
     def _tell_of_clock(self, told: Sequence[Event], timed: Sequence[Event]) -> None:
         """Count what the PBX timed otherwise than we do, and say when that begins and ends."""
-        kept = [event for event in timed if not isinstance(event, ClockSeen)]
+        kept = [event for event in timed if not isinstance(event, ClockOffset)]
         self._meter.ami_clock_off(sum(one.at != other.at for one, other in zip(told, kept, strict=True)))
         for event in timed:
-            if isinstance(event, ClockSeen):
+            if isinstance(event, ClockOffset):
                 _clock_off(
                     pbx_ahead_seconds=round(event.ahead / SECOND),
                     strikes="none from calls that are up meanwhile" if event.ahead else "again",

@@ -40,7 +40,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from siaga112.adapters.redis.words import told
 from siaga112.core.changes import Change
-from siaga112.core.codec import dump_deed, dump_entry, dump_record, dump_standing
+from siaga112.core.codec import dump_audit_entry, dump_entry, dump_record, dump_standing
 from siaga112.core.model import DAY, HOUR, SECOND, Caller, Millis
 from siaga112.core.policy import NOBODY
 from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
@@ -215,7 +215,7 @@ return 1
 
 def write_script(keys: Keys, change: Change, keep_calls: Millis, keep_audit: Millis) -> Command:
     """Spell a change as one command. EVAL, not EVALSHA: a server that has just become master knows it too."""
-    new, entry, deed, imposes = change.replacement, change.entry, change.deed, change.imposes
+    new, entry, audit_entry, imposes = change.replacement, change.entry, change.audit_entry, change.imposes
     caller = new.record.caller if new else entry.finding.call.caller if entry else None
     args: list[object] = [caller or ""]
     if new:
@@ -238,7 +238,11 @@ def write_script(keys: Keys, change: Change, keep_calls: Millis, keep_audit: Mil
         args += [call.id, started, dump_entry(entry), started + keep_calls + DAY, keep_calls]
     else:
         args += ["", "", "", "", keep_calls]
-    args += [dump_deed(deed), deed.at, deed.at - keep_audit] if deed else [""] * 3
+    args += (
+        [dump_audit_entry(audit_entry), audit_entry.at, audit_entry.at - keep_audit]
+        if audit_entry
+        else [""] * 3
+    )
     args += imposes or [""] * 4
     args.append(new.at if new else "")
     args += change.tallies

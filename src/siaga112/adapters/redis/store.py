@@ -20,13 +20,13 @@ from siaga112.adapters.redis.layout import (
     write_script,
 )
 from siaga112.core.caller_id import kept
-from siaga112.core.changes import Change, Held, of_nobody
+from siaga112.core.changes import Change, Stored, of_nobody
 from siaga112.core.clocks import made
 from siaga112.core.codec import (
     dump_snapshot,
     dump_switch,
+    load_audit_entry,
     load_blocks,
-    load_deed,
     load_entry,
     load_record,
     load_row,
@@ -34,23 +34,23 @@ from siaga112.core.codec import (
     load_standing,
     load_switch,
 )
-from siaga112.core.figures import Row
+from siaga112.core.figures import LedgerRow
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     DAY,
     SECOND,
+    AuditEntry,
     Block,
     Caller,
     CallerRecord,
     CallId,
-    Deed,
     Entry,
     Level,
     Millis,
 )
 from siaga112.core.policy import NOBODY, Standing
 from siaga112.core.snapshot import LIFE, Snapshot
-from siaga112.service.ports import News, Place, StoreBrokenError, UnrecordableError, Written
+from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, UnrecordableError, Written
 
 _T = TypeVar("_T")
 
@@ -110,13 +110,13 @@ class RedisStore:
 
     async def held(
         self, wanted: Sequence[tuple[Caller | None, CallId | None]]
-    ) -> Sequence[Held | StoreBrokenError]:
+    ) -> Sequence[Stored | StoreBrokenError]:
         """Give what is held on callers and of calls, in one trip."""
         asked = [_alone(lambda one=one: self._questions(*one)) for one in wanted]  # type: ignore[misc]
         sound = [questions for questions in asked if not isinstance(questions, StoreBrokenError)]
         with mapped():
             answers = iter(await together(self._redis, [one for questions in sound for one in questions]))
-        found: list[Held | StoreBrokenError] = []
+        found: list[Stored | StoreBrokenError] = []
         for (caller, call), questions in zip(wanted, asked, strict=True):
             if isinstance(questions, StoreBrokenError):
                 found.append(questions)
@@ -335,7 +335,7 @@ class RedisStore:
                 if since <= entry.finding.call.started < until:
                     yield entry
 
-    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row]]:
+    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[LedgerRow]]:
         """Give what figures need of the same rows, a day at a time, in any order."""
         async for rows in self._days(since, until, load_row):
             yield [row for row in rows if since <= row.started < until]
@@ -369,13 +369,13 @@ class RedisStore:
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 
-    async def deeds(self, since: Millis, until: Millis) -> Sequence[Deed]:
+    async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give the lines of that time, oldest first."""
         with mapped():
             lines = await self._redis.zrange(self._keys.site_wide("audit"), since, f"({until}", byscore=True)
-        return self._all_readable(b"a line of the audit trail", lines, load_deed)
+        return self._all_readable(b"a line of the audit trail", lines, load_audit_entry)
 
-    async def erase_deeds(self, subject: str) -> int:
+    async def erase_audit_entries(self, subject: str) -> int:
         """Delete the lines about a subject; say how many there were."""
         with mapped():
             lines = await self._redis.zrange(self._keys.site_wide("audit"), 0, -1)
@@ -413,7 +413,7 @@ class RedisStore:
 
     # ── the feed of standings ────────────────────────────────────────────────────────────────────
 
-    async def last_change(self) -> Place:
+    async def last_change(self) -> FeedPosition:
         """Give the place of the last change; a feed that has none yet begins with an empty one."""
         with mapped():
             last = await self._redis.xrevrange(self._keys.site_wide("changes"), count=1)
@@ -446,14 +446,14 @@ class RedisStore:
             texts = await self._redis.eval(STANDINGS, len(keys), *keys)
         return [(caller, _readable(text)) for caller, text in zip(callers, texts, strict=True)]
 
-    async def wait(self, place: Place, seconds: float) -> None:
+    async def wait(self, place: FeedPosition, seconds: float) -> None:
         """Let Redis answer when there is something after that place."""
         with mapped():
             await self._redis.xread(
                 {self._keys.site_wide("changes"): place.id}, count=1, block=int(seconds * SECOND)
             )
 
-    async def changes(self, place: Place) -> News | None:
+    async def changes(self, place: FeedPosition) -> FeedChanges | None:
         """Give what came after our own last one, which must still be there: else some may be missed."""
         with mapped():
             key = self._keys.site_wide("changes")
@@ -468,7 +468,7 @@ class RedisStore:
             ]
         except (KeyError, ValueError):  # not an entry of ours: what it stands for may be missed
             return None
-        return News(_place(*found[-1]), changes)
+        return FeedChanges(_place(*found[-1]), changes)
 
 
 def _alone(spell: Callable[[], _T]) -> _T | UnrecordableError:
@@ -482,13 +482,13 @@ def _alone(spell: Callable[[], _T]) -> _T | UnrecordableError:
 def _subject(line: bytes) -> str | None:
     """Give whom a line of the audit trail is about; None where it cannot be read."""
     try:
-        return load_deed(line).subject
+        return load_audit_entry(line).subject
     except ValueError:
         return None
 
 
-def _place(id_: bytes, fields: Mapping[bytes, bytes]) -> Place:
-    return Place(id_.decode(), fields.get(b"n", b"").decode("ascii", "replace"))
+def _place(id_: bytes, fields: Mapping[bytes, bytes]) -> FeedPosition:
+    return FeedPosition(id_.decode(), fields.get(b"n", b"").decode("ascii", "replace"))
 
 
 def _readable(text: bytes) -> Standing:
@@ -499,7 +499,7 @@ def _readable(text: bytes) -> Standing:
         return NOBODY
 
 
-def _held(caller: Caller | None, answers: list[Any]) -> Held:
+def _held(caller: Caller | None, answers: list[Any]) -> Stored:
     with mapped():
         for answer in answers:
             if isinstance(answer, Exception):
@@ -511,4 +511,4 @@ def _held(caller: Caller | None, answers: list[Any]) -> Held:
             record, version = (load_record(doc), int(v)) if doc else (CallerRecord(caller), int(floor or 0))
             record = replace(record, forgotten=int(gone)) if gone else record
         row = next((text for text in answers if text), None)
-        return Held(record, version, load_entry(row) if row else None)
+        return Stored(record, version, load_entry(row) if row else None)

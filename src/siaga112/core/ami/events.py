@@ -44,7 +44,7 @@ class Malformed:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DialplanPosition:
     """Where in the dialplan a channel stands."""
 
     context: str
@@ -52,23 +52,23 @@ class Place:
     priority: str
 
 
-NOWHERE: Final = Place("", "", "")
+NOWHERE: Final = DialplanPosition("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelCreated:
+class Newchannel:
     """A channel appears (Newchannel). One that begins ringing arrives; any other may be made by the PBX."""
 
     at: Millis
     uid: str
     channel: str
-    place: Place
+    place: DialplanPosition
     number: str
     rings: bool
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelRings:
+class Newstate:
     """A channel that began otherwise rings now (Newstate): it arrives. One that is called never does."""
 
     at: Millis
@@ -76,7 +76,7 @@ class ChannelRings:
 
 
 @dataclass(frozen=True, slots=True)
-class DialplanStep:
+class Newexten:
     """A channel executes one dialplan application (Newexten).
 
     `leads_to` is the context that a `Goto` names; what an `ExecIf` executes stands for the `ExecIf`
@@ -85,13 +85,13 @@ class DialplanStep:
 
     at: Millis
     uid: str
-    place: Place
+    place: DialplanPosition
     application: str
     leads_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class VariableSet:
+class VarSet:
     """A channel variable gets a value (VarSet)."""
 
     at: Millis
@@ -102,18 +102,18 @@ class VariableSet:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueJoined:
+class QueueCallerJoin:
     """A caller enters a queue (QueueCallerJoin)."""
 
     at: Millis
     uid: str
-    place: Place
+    place: DialplanPosition
     queue: str
     channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Dialled:
+class DialBegin:
     """A leg is being rung for a channel that stands at `place` (DialBegin); for none, by a click.
 
     `numbers` is what may be the number that was dialled, the likeliest first; `channel` and
@@ -122,7 +122,7 @@ class Dialled:
 
     at: Millis
     uid: str
-    place: Place
+    place: DialplanPosition
     leg: str
     numbers: tuple[str, ...] = ()
     channel: str = ""
@@ -130,7 +130,7 @@ class Dialled:
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorConnected:
+class AgentConnect:
     """A queue member took the call (AgentConnect)."""
 
     at: Millis
@@ -140,7 +140,7 @@ class OperatorConnected:
 
 
 @dataclass(frozen=True, slots=True)
-class BridgeEntered:
+class BridgeEnter:
     """A channel enters a bridge; `two_way` is False for holding, parking and the like.
 
     `machine`: by its name the channel is an announcer, a recorder, or a stream to a program.
@@ -155,7 +155,7 @@ class BridgeEntered:
 
 
 @dataclass(frozen=True, slots=True)
-class BridgeLeft:
+class BridgeLeave:
     """A channel leaves a bridge."""
 
     at: Millis
@@ -164,26 +164,26 @@ class BridgeLeft:
 
 
 @dataclass(frozen=True, slots=True)
-class FarEndHungUp:
+class HangupRequest:
     """The far end of a channel hung up (HangupRequest); a dialplan `Hangup()` produces none."""
 
     at: Millis
     uid: str
-    place: Place
+    place: DialplanPosition
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelGone:
+class Hangup:
     """A channel ends (Hangup), with its Q.850 cause."""
 
     at: Millis
     uid: str
-    place: Place
+    place: DialplanPosition
     cause: str
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorMarked:
+class SiagaMark:
     """An operator's key during a call (UserEvent SiagaMark).
 
     `uid` is the caller's channel: the header Call, or the event's own channel where there is none.
@@ -195,7 +195,7 @@ class OperatorMarked:
 
 
 @dataclass(frozen=True, slots=True)
-class Booted:
+class FullyBooted:
     """Asterisk is ready for this session (FullyBooted); `uptime` in seconds tells of a restart."""
 
     at: Millis
@@ -203,20 +203,20 @@ class Booted:
 
 
 @dataclass(frozen=True, slots=True)
-class ShuttingDown:
+class Shutdown:
     """Asterisk is about to go (Shutdown)."""
 
     at: Millis
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelSeen:
+class CoreShowChannel:
     """A channel that exists now (CoreShowChannel), as asked for after a reconnect."""
 
     uid: str
     linkedid: str
     channel: str
-    place: Place
+    place: DialplanPosition
     application: str
     number: str
 
@@ -230,7 +230,7 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
-class ClockSeen:
+class ClockOffset:
     """The PBX's clock is off from here on (ours), so far `ahead` of our own; 0: it is right again."""
 
     at: Millis
@@ -242,11 +242,11 @@ class Resumed:
     """Following again: these channels exist now."""
 
     at: Millis
-    channels: tuple[ChannelSeen, ...]
+    channels: tuple[CoreShowChannel, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class MemberSeen:
+class QueueMember:
     """A queue's member as it is now (QueueMember); None: not logged in, or its phone is away."""
 
     queue: str
@@ -255,7 +255,7 @@ class MemberSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingSeen:
+class QueueEntry:
     """A caller who waits in a queue now (QueueEntry), and since when."""
 
     queue: str
@@ -264,7 +264,7 @@ class WaitingSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class QueuesSeen:
+class QueueStatus:
     """The queues as they are now (QueueStatus), as asked for at the beginning and every few seconds.
 
     `queues` are those that the PBX has, also without a member.
@@ -272,29 +272,29 @@ class QueuesSeen:
 
     at: Millis
     queues: tuple[str, ...]
-    members: tuple[MemberSeen, ...]
-    waiting: tuple[WaitingSeen, ...]
+    members: tuple[QueueMember, ...]
+    waiting: tuple[QueueEntry, ...]
 
 
 Event = (
-    ChannelCreated
-    | ChannelRings
-    | DialplanStep
-    | VariableSet
-    | QueueJoined
-    | Dialled
-    | OperatorConnected
-    | BridgeEntered
-    | BridgeLeft
-    | FarEndHungUp
-    | ChannelGone
-    | OperatorMarked
-    | Booted
-    | ShuttingDown
+    Newchannel
+    | Newstate
+    | Newexten
+    | VarSet
+    | QueueCallerJoin
+    | DialBegin
+    | AgentConnect
+    | BridgeEnter
+    | BridgeLeave
+    | HangupRequest
+    | Hangup
+    | SiagaMark
+    | FullyBooted
+    | Shutdown
     | Interrupted
-    | ClockSeen
+    | ClockOffset
     | Resumed
-    | QueuesSeen
+    | QueueStatus
 )
 
 Headers = Mapping[str, str]
@@ -316,7 +316,7 @@ _RING: Final = "4"
 _DEST: Final = ("Privilege", "DestChannel", "DestUniqueid", "DestLinkedid")
 
 
-_place: Final = lru_cache(1_024)(Place)
+_place: Final = lru_cache(1_024)(DialplanPosition)
 """A dialplan has few places; each is made once."""
 
 
@@ -324,9 +324,9 @@ _TALKING: Final = frozenset({"basic", "base", "stasis"})
 """Types of bridges in which people talk: a call of two, a conference, a bridge that a program made (ARI)."""
 
 
-def _entered(at: Millis, uid: str, bridge: str, channel: str, kind: str, technology: str) -> BridgeEntered:  # noqa: PLR0917 - as many headers
+def _entered(at: Millis, uid: str, bridge: str, channel: str, kind: str, technology: str) -> BridgeEnter:  # noqa: PLR0917 - as many headers
     two_way = kind in _TALKING and "holding" not in technology
-    return BridgeEntered(at, uid, bridge, two_way, machine(channel), channel)
+    return BridgeEnter(at, uid, bridge, two_way, machine(channel), channel)
 
 
 def _dialled(  # noqa: PLR0917 - as many headers
@@ -340,34 +340,34 @@ def _dialled(  # noqa: PLR0917 - as many headers
     number: str | None,
     channel: str | None,
     leg_channel: str,
-) -> Dialled:
+) -> DialBegin:
     """Read DialBegin; `numbers` begins with the number in `Dial(PJSIP/0812…@trunk)`."""
     numbers = ((address or "").partition("@")[0].rpartition("/")[2], number or "")
     if uid is None:
-        return Dialled(at, "", NOWHERE, leg, numbers, leg_channel=leg_channel)
+        return DialBegin(at, "", NOWHERE, leg, numbers, leg_channel=leg_channel)
     if context is None or exten is None or priority is None:
         raise ValueError("a channel that is nowhere")
-    return Dialled(at, uid, _place(context, exten, priority), leg, numbers, channel or "", leg_channel)
+    return DialBegin(at, uid, _place(context, exten, priority), leg, numbers, channel or "", leg_channel)
 
 
 def _step(  # noqa: PLR0917 - as many headers
     at: Millis, uid: str, context: str, exten: str, priority: str, application: str, data: str | None
-) -> DialplanStep:
+) -> Newexten:
     """Read Newexten: the application that is executed, and the context that a Goto leads to."""
     leads_to = ""
     application, data = menus.runs(application, data or "")
     if application.lower() == "goto" and data.count(",") == 2:  # noqa: PLR2004 - context, extension, priority
         leads_to = data.partition(",")[0]
-    return DialplanStep(at, uid, _place(context, exten, priority), application, leads_to)
+    return Newexten(at, uid, _place(context, exten, priority), application, leads_to)
 
 
-def _mark(at: Millis, h: Headers) -> OperatorMarked | None:
+def _mark(at: Millis, h: Headers) -> SiagaMark | None:
     if h["UserEvent"] != "SiagaMark":
         return None
     # Our dialplan raises it on the operator's leg and names the caller's channel in the last header.
     # Only there: text that a caller sends stands before UserEvent.
     name, value = list(h.items())[-1]
-    return OperatorMarked(at, value if name == "Call" else h["Uniqueid"], Mark(h["Mark"]))
+    return SiagaMark(at, value if name == "Call" else h["Uniqueid"], Mark(h["Mark"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,29 +389,25 @@ KINDS: Final[dict[str, Kind]] = {
     "Newchannel": Kind(
         (*_CHANNEL, "ChannelState"),
         ("Uniqueid", "Channel", "CallerIDNum", "ChannelState", *_PLACE),
-        lambda at, uid, channel, number, state, *place: ChannelCreated(
+        lambda at, uid, channel, number, state, *place: Newchannel(
             at, uid, channel, _place(*place), number, state == _RING
         ),
     ),
     "Newstate": Kind(
         (*_CHANNEL, "ChannelState"),
         ("Uniqueid", "ChannelState"),
-        lambda at, uid, state: ChannelRings(at, uid) if state == _RING else None,
+        lambda at, uid, state: Newstate(at, uid) if state == _RING else None,
     ),
     "Newexten": Kind(
         (*_CHANNEL, "Extension", "Application"), ("Uniqueid", *_PLACE, "Application", "AppData"), _step
     ),
-    "VarSet": Kind(
-        (*_CHANNEL, "Variable", "Value"), ("Uniqueid", "Variable", "Value", "Channel"), VariableSet
-    ),
+    "VarSet": Kind((*_CHANNEL, "Variable", "Value"), ("Uniqueid", "Variable", "Value", "Channel"), VarSet),
     "QueueCallerJoin": Kind(
         (*_CHANNEL, "Queue", "Position"),
         ("Uniqueid", "Queue", "Channel", *_PLACE),
-        lambda at, uid, queue, channel, *place: QueueJoined(at, uid, _place(*place), queue, channel),
+        lambda at, uid, queue, channel, *place: QueueCallerJoin(at, uid, _place(*place), queue, channel),
     ),
-    "AgentConnect": Kind(
-        (*_CHANNEL, *_DEST, "Queue"), ("Uniqueid", "DestUniqueid", "Queue"), OperatorConnected
-    ),
+    "AgentConnect": Kind((*_CHANNEL, *_DEST, "Queue"), ("Uniqueid", "DestUniqueid", "Queue"), AgentConnect),
     "DialBegin": Kind(
         _DEST,
         ("Uniqueid", *_PLACE, "DestUniqueid", "DialString", "DestCallerIDNum", "Channel", "DestChannel"),
@@ -422,19 +418,19 @@ KINDS: Final[dict[str, Kind]] = {
         ("Uniqueid", "BridgeUniqueid", "Channel", "BridgeType", "BridgeTechnology"),
         _entered,
     ),
-    "BridgeLeave": Kind((*_CHANNEL, "BridgeUniqueid"), ("Uniqueid", "BridgeUniqueid"), BridgeLeft),
+    "BridgeLeave": Kind((*_CHANNEL, "BridgeUniqueid"), ("Uniqueid", "BridgeUniqueid"), BridgeLeave),
     "HangupRequest": Kind(
         _CHANNEL,
         ("Uniqueid", *_PLACE),
-        lambda at, uid, *place: FarEndHungUp(at, uid, _place(*place)),
+        lambda at, uid, *place: HangupRequest(at, uid, _place(*place)),
     ),
     "Hangup": Kind(
         (*_CHANNEL, "Cause"),
         ("Uniqueid", "Cause", *_PLACE),
-        lambda at, uid, cause, *place: ChannelGone(at, uid, _place(*place), cause),
+        lambda at, uid, cause, *place: Hangup(at, uid, _place(*place), cause),
     ),
-    "FullyBooted": Kind(("Privilege",), ("Uptime",), lambda at, uptime: Booted(at, int(uptime or "0"))),
-    "Shutdown": Kind(("Privilege",), (), ShuttingDown),
+    "FullyBooted": Kind(("Privilege",), ("Uptime",), lambda at, uptime: FullyBooted(at, int(uptime or "0"))),
+    "Shutdown": Kind(("Privilege",), (), Shutdown),
 }
 """All kinds that are used, but for UserEvent: of that the order of the headers counts too."""
 
@@ -521,12 +517,12 @@ def read_headers(message: bytes) -> dict[str, str] | Malformed:
     return headers
 
 
-def channel_seen(headers: Headers) -> ChannelSeen | None:
+def channel_seen(headers: Headers) -> CoreShowChannel | None:
     """Read one row of CoreShowChannels; None if it lacks what identifies a channel."""
     h = {name.lower(): value for name, value in headers.items()}
     try:
-        place = Place(h["context"], h.get("exten", h.get("extension", "")), h["priority"])
-        return ChannelSeen(
+        place = DialplanPosition(h["context"], h.get("exten", h.get("extension", "")), h["priority"])
+        return CoreShowChannel(
             h["uniqueid"],
             h["linkedid"],
             h["channel"],
@@ -550,21 +546,21 @@ _MEMBER_STATES: Final = {
 """Device states of a member (devicestate.h, `ast_device_state`); 4, invalid, and 5, unavailable, are none."""
 
 
-def member_seen(headers: Headers) -> MemberSeen | None:
+def member_seen(headers: Headers) -> QueueMember | None:
     """Read one QueueMember row of QueueStatus; None if it lacks what identifies a member."""
     try:
         state = _MEMBER_STATES.get(headers["Status"])
         if state and headers["Paused"] == "1":
             state = OperatorState.PAUSED
-        return MemberSeen(headers["Queue"], headers["Location"], state)
+        return QueueMember(headers["Queue"], headers["Location"], state)
     except KeyError:
         return None
 
 
-def waiting_seen(headers: Headers, now: Millis) -> WaitingSeen | None:
+def waiting_seen(headers: Headers, now: Millis) -> QueueEntry | None:
     """Read one QueueEntry row of QueueStatus; None if it lacks what identifies a caller."""
     try:
-        return WaitingSeen(headers["Queue"], headers["Uniqueid"], now - int(headers["Wait"]) * SECOND)
+        return QueueEntry(headers["Queue"], headers["Uniqueid"], now - int(headers["Wait"]) * SECOND)
     except (KeyError, ValueError):
         return None
 

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from siaga112.core.ami.events import ChannelCreated, Place
+from siaga112.core.ami.events import DialplanPosition, Newchannel
 from siaga112.core.model import CallId, Fact, FactKind
 from siaga112.core.rules import InForce
 from siaga112.core.text import whole
-from siaga112.core.tracking.tracked_call import Live
+from siaga112.core.tracking.tracked_call import TrackedCall
 
 DONE_KEPT: Final = 4_096
 """How many channels that ended, or are no calls of ours, are remembered: no late event begins one anew."""
@@ -68,7 +68,7 @@ class Arrivals:
 
     def __init__(self, rules: InForce) -> None:
         self._rules = rules
-        self._candidates: dict[str, Live] = {}
+        self._candidates: dict[str, TrackedCall] = {}
         self._done: dict[str, str | None] = {}
         self.screened: Final = Screened()
 
@@ -79,7 +79,7 @@ class Arrivals:
         """Say whether a channel may yet turn out to be a call."""
         return uid in self._candidates
 
-    def created(self, event: ChannelCreated) -> Live | None:
+    def created(self, event: Newchannel) -> TrackedCall | None:
         """Take a new channel; give the call if it is one already."""
         self.forget(event.uid)
         context = event.place.context
@@ -88,7 +88,9 @@ class Arrivals:
             self._remember(event.uid, "" if named else context)
             return None
         arrived = Fact(event.at, FactKind.ARRIVED, context)
-        call = Live(CallId(event.uid), event.channel, event.number, [arrived], called=event.place.exten)
+        call = TrackedCall(
+            CallId(event.uid), event.channel, event.number, [arrived], called=event.place.exten
+        )
         if event.rings:
             return call
         self._candidates[event.uid] = call
@@ -96,7 +98,7 @@ class Arrivals:
             del self._candidates[next(iter(self._candidates))]
         return None
 
-    def proven(self, uid: str) -> Live | None:
+    def proven(self, uid: str) -> TrackedCall | None:
         """Give the call that a channel is, now that it did what only an arriving one does."""
         return self._candidates.pop(uid, None)
 
@@ -120,7 +122,7 @@ class Arrivals:
         self._candidates.pop(uid, None)
         self._done.pop(uid, None)
 
-    def candidates(self) -> Iterable[Live]:
+    def candidates(self) -> Iterable[TrackedCall]:
         """Give the channels that may yet prove to be calls."""
         return self._candidates.values()
 
@@ -142,7 +144,7 @@ class Arrivals:
         if context:
             self.screened.follow_not(context)
 
-    def _comes_in(self, channel: str, place: Place) -> bool:
+    def _comes_in(self, channel: str, place: DialplanPosition) -> bool:
         dialled = self._rules.now.dialplan.dialled
         return (
             place.context in self._rules.now.dialplan.trunk_contexts

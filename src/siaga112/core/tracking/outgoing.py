@@ -7,7 +7,7 @@ counts, and only once it is in a bridge with somebody.
 from collections.abc import Iterator
 from typing import Final
 
-from siaga112.core.ami.events import BridgeEntered, BridgeLeft, ChannelCreated, ChannelGone, Dialled, Event
+from siaga112.core.ami.events import BridgeEnter, BridgeLeave, DialBegin, Event, Hangup, Newchannel
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import Caller, Reached
 from siaga112.core.rules import InForce
@@ -32,25 +32,23 @@ class OutgoingCalls:
         """Take one event; give whom it shows to have been reached."""
         dialplan = self._rules.now.dialplan
         match event:
-            case ChannelCreated(rings=False) if (
-                event.place.context in self._rules.now.dialplan.trunk_contexts
-            ):
+            case Newchannel(rings=False) if event.place.context in self._rules.now.dialplan.trunk_contexts:
                 self._legs[event.uid] = None
                 if len(self._legs) > MAX_LEGS:
                     del self._legs[next(iter(self._legs))]
-            case Dialled() if event.leg in self._legs:
+            case DialBegin() if event.leg in self._legs:
                 spelled = (canonical(number, dialplan.numbers) for number in event.numbers)
                 self._legs[event.leg] = next(filter(None, spelled), None)
-            case BridgeEntered(two_way=True):
+            case BridgeEnter(two_way=True):
                 if not self._bridges.holds(event.uid, event.bridge):
                     self._bridges.leave(event.uid)
                 for leg in self._bridges.enter(event.uid, event.bridge, event.channel):
                     if caller := self._legs[leg]:
                         self._legs[leg] = None  # once is enough
                         yield Reached(event.at, caller)
-            case BridgeLeft():
+            case BridgeLeave():
                 self._bridges.leave(event.uid, event.bridge)
-            case ChannelGone():
+            case Hangup():
                 self._bridges.leave(event.uid)
                 self._legs.pop(event.uid, None)
             case _:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from siaga112.core import durations
-from siaga112.core.ami.events import Event, QueuesSeen
+from siaga112.core.ami.events import Event, QueueStatus
 from siaga112.core.model import Millis, OperatorState
 from siaga112.core.rules import InForce
 
@@ -28,7 +28,7 @@ OPERATORS_EACH: Final = 4
 """Of many operators it takes one caller who waits too long for each so many."""
 
 
-class Lines:
+class QueueState:
     """Our queues as last seen."""
 
     def __init__(self, rules: InForce) -> None:
@@ -38,7 +38,7 @@ class Lines:
 
     def feed(self, event: Event) -> None:
         """Take one event; only what the queues themselves say matters here."""
-        if not isinstance(event, QueuesSeen):
+        if not isinstance(event, QueueStatus):
             return
         self._there = self._queues & set(event.queues)
         self._states = {

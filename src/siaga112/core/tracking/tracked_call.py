@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from siaga112.core.ami.events import DialplanStep, Place, QueueJoined
+from siaga112.core.ami.events import DialplanPosition, Newexten, QueueCallerJoin
 from siaga112.core.model import CallId, Fact, FactKind, Millis, Stage
 from siaga112.core.text import whole
 from siaga112.core.tracking import menus
@@ -17,7 +17,7 @@ MAX_FACTS: Final = 200
 
 
 @dataclass(slots=True)
-class Live:
+class TrackedCall:
     """A call in progress: facts so far, and where the caller has been seen standing.
 
     `called` is the number that it came in by. The places are those of the menu's contexts at which
@@ -40,15 +40,15 @@ class Live:
     attested: bool = False
     screen_reason: str = ""
     screened: str = ""
-    asked_at: set[Place] = field(default_factory=set)
-    stayed_at: set[Place] = field(default_factory=set)
-    served_at: set[Place] = field(default_factory=set)
-    queue: QueueJoined | None = None
-    dialling: Place | None = None
+    asked_at: set[DialplanPosition] = field(default_factory=set)
+    stayed_at: set[DialplanPosition] = field(default_factory=set)
+    served_at: set[DialplanPosition] = field(default_factory=set)
+    queue: QueueCallerJoin | None = None
+    dialling: DialplanPosition | None = None
     ringing: bool = False
     connected: bool = False
     hung_up: bool = False
-    ended_at: Place | None = None
+    ended_at: DialplanPosition | None = None
     led_on: bool = False
     on_word: bool = False
 
@@ -91,7 +91,7 @@ class Live:
         """Say whether something of the call was not seen."""
         return any(fact.kind in {FactKind.ADOPTED, FactKind.GAP} for fact in self.facts)
 
-    def take_step(self, step: DialplanStep) -> None:
+    def take_step(self, step: Newexten) -> None:
         """Note what a step in one of the menu's contexts says of its place."""
         if not menus.stays(step.application):
             self.served_at.add(step.place)
@@ -100,7 +100,7 @@ class Live:
         elif step.place.exten in WRONG_CHOICE:
             self.stayed_at.add(step.place)
 
-    def in_menu(self, place: Place) -> bool:
+    def in_menu(self, place: DialplanPosition) -> bool:
         """Say whether it is proven that a caller at this place is in the menu.
 
         Either the menu was seen asking there, and nothing else ever at that place; or the place is in
@@ -115,5 +115,5 @@ class Live:
             return False
         before = (self.stayed_at | self.asked_at) - self.served_at
         return step <= len(before) and all(
-            Place(place.context, place.exten, str(n)) in before for n in range(1, step + 1)
+            DialplanPosition(place.context, place.exten, str(n)) in before for n in range(1, step + 1)
         )

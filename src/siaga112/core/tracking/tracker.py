@@ -19,36 +19,36 @@ from typing import Final
 
 from siaga112.core.ami.events import (
     NOWHERE,
-    Booted,
-    BridgeEntered,
-    BridgeLeft,
-    ChannelCreated,
-    ChannelGone,
-    ChannelRings,
-    ChannelSeen,
-    ClockSeen,
-    Dialled,
-    DialplanStep,
+    AgentConnect,
+    BridgeEnter,
+    BridgeLeave,
+    ClockOffset,
+    CoreShowChannel,
+    DialBegin,
     Event,
-    FarEndHungUp,
+    FullyBooted,
+    Hangup,
+    HangupRequest,
     Interrupted,
-    OperatorConnected,
-    OperatorMarked,
-    QueueJoined,
-    QueuesSeen,
+    Newchannel,
+    Newexten,
+    Newstate,
+    QueueCallerJoin,
+    QueueStatus,
     Resumed,
-    ShuttingDown,
-    VariableSet,
+    Shutdown,
+    SiagaMark,
+    VarSet,
 )
 from siaga112.core.caller_id import canonical, kept_raw
-from siaga112.core.model import Call, Caller, CallId, Fact, FactKind, InProgress, Millis, Stage
+from siaga112.core.model import Call, Caller, CallId, CallInProgress, Fact, FactKind, Millis, Stage
 from siaga112.core.rules import Dialplan, InForce
 from siaga112.core.tracking import menus
 from siaga112.core.tracking.arrivals import Arrivals, trunk_of
 from siaga112.core.tracking.bridges import Bridges, stem
 from siaga112.core.tracking.queue_state import Waiting
 from siaga112.core.tracking.stages import Progress
-from siaga112.core.tracking.tracked_call import WRONG_CHOICE, Live
+from siaga112.core.tracking.tracked_call import WRONG_CHOICE, TrackedCall
 from siaga112.core.unserved import BY_VARIABLE, DIAL_STATUS, QUEUE_STATUS
 
 ASKED_ABOUT: Final = frozenset({"SIAGA_CALLER", "SIAGA_VERDICT"})
@@ -76,35 +76,35 @@ class Tracker:
 
     def __init__(self, rules: InForce) -> None:
         self._rules = rules
-        self._calls: dict[str, Live] = {}
-        self._begun: dict[str, Live] = {}
+        self._calls: dict[str, TrackedCall] = {}
+        self._begun: dict[str, TrackedCall] = {}
         self._progress = Progress()
         self._bridges = Bridges(self._calls.__contains__)
         self._arrivals = Arrivals(rules)
         self.screened: Final = self._arrivals.screened
         self._dialled_by: dict[str, str] = {}
-        self._joined: dict[str, QueueJoined] = {}
+        self._joined: dict[str, QueueCallerJoin] = {}
         self.anomalies: Counter[str] = Counter()
         self._ahead: Millis = 0
         self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
-            ChannelCreated: self._created,
-            ChannelRings: self._rings,
-            DialplanStep: self._step,
-            VariableSet: self._variable,
-            QueueJoined: self._queue_joined,
-            Dialled: self._dialled,
-            OperatorConnected: self._operator_connected,
-            BridgeEntered: self._bridge_entered,
-            BridgeLeft: self._bridge_left,
-            FarEndHungUp: self._far_end_hung_up,
-            ChannelGone: self._gone,
-            OperatorMarked: self._marked,
-            Booted: self._nothing,
-            ShuttingDown: self._nothing,
+            Newchannel: self._created,
+            Newstate: self._rings,
+            Newexten: self._step,
+            VarSet: self._variable,
+            QueueCallerJoin: self._queue_joined,
+            DialBegin: self._dialled,
+            AgentConnect: self._operator_connected,
+            BridgeEnter: self._bridge_entered,
+            BridgeLeave: self._bridge_left,
+            HangupRequest: self._far_end_hung_up,
+            Hangup: self._gone,
+            SiagaMark: self._marked,
+            FullyBooted: self._nothing,
+            Shutdown: self._nothing,
             Interrupted: self._interrupted,
-            ClockSeen: self._clock_seen,
+            ClockOffset: self._clock_seen,
             Resumed: self._resumed,
-            QueuesSeen: self._queues_seen,
+            QueueStatus: self._queues_seen,
         }
 
     @property
@@ -128,14 +128,14 @@ class Tracker:
         """Count the calls in progress by where they are."""
         return self._progress.stages()
 
-    def in_progress(self, most: int) -> list[InProgress]:
+    def in_progress(self, most: int) -> list[CallInProgress]:
         """Give the calls in progress, with no more of the caller than a call that is over would keep.
 
         Who waits comes first, in each stage who is there longest; not more than so many.
         """
         first = (self._calls[call] for call in islice(self._progress.in_order(), most))
         return [
-            InProgress(
+            CallInProgress(
                 call=call.id,
                 caller=self._caller(call),
                 started=call.facts[0].at,
@@ -166,7 +166,7 @@ class Tracker:
 
     # ── the beginning ────────────────────────────────────────────────────────────────────────────
 
-    def _created(self, event: ChannelCreated) -> Iterator[Call]:
+    def _created(self, event: Newchannel) -> Iterator[Call]:
         if held := self._calls.get(event.uid):
             first = held.facts[0]
             if (held.channel, first.at) == (event.channel, event.at):
@@ -181,23 +181,23 @@ class Tracker:
         if call := self._arrivals.created(event):
             self._follow(call)
 
-    def _rings(self, event: ChannelRings) -> None:
+    def _rings(self, event: Newstate) -> None:
         self._call(event.uid)
 
-    def _call(self, uid: str) -> Live | None:
+    def _call(self, uid: str) -> TrackedCall | None:
         """Give the call that this channel is; what it does proves that it arrived."""
         call = self._calls.get(uid)
         if call is None and (call := self._arrivals.proven(uid)):
             self._follow(call)
         return call
 
-    def _follow(self, call: Live) -> None:
+    def _follow(self, call: TrackedCall) -> None:
         if self._ahead:
             call.note(call.facts[-1].at, FactKind.CLOCK_OFF, str(self._ahead))
         self._calls[call.id] = self._begun[call.id] = call
         self._progress.put(call.id, call.spot)
 
-    def _let_go(self, uid: str) -> Live | None:
+    def _let_go(self, uid: str) -> TrackedCall | None:
         self._progress.drop(CallId(uid))
         return self._calls.pop(uid, None)
 
@@ -207,7 +207,7 @@ class Tracker:
 
     # ── on the way ───────────────────────────────────────────────────────────────────────────────
 
-    def _step(self, event: DialplanStep) -> None:
+    def _step(self, event: Newexten) -> None:
         # Of a leg too the PBX says what it executes (AppDial, before the leg is dialled): only a
         # question proves that the channel runs a dialplan of its own.
         call = self._call(event.uid) if menus.asks(event.application) else self._calls.get(event.uid)
@@ -224,7 +224,7 @@ class Tracker:
             call.note(event.at, FactKind.MENU, place.context)
             self._progress.put(call.id, call.spot)
 
-    def _variable(self, event: VariableSet) -> None:
+    def _variable(self, event: VarSet) -> None:
         if event.channel.startswith("Local/"):
             self._gave_up_behind(event)
             return
@@ -255,14 +255,14 @@ class Tracker:
             case _:
                 pass
 
-    def _told_of(self, event: VariableSet) -> None:
+    def _told_of(self, event: VarSet) -> None:
         call = self._call(event.uid)
         if call and event.name == "SIAGA_HIDDEN":
             call.hidden = event.value
         elif call:
             call.attested = event.value == "yes"
 
-    def _asked_about(self, event: VariableSet) -> Live | None:
+    def _asked_about(self, event: VarSet) -> TrackedCall | None:
         """Give the call that the dialplan asks about, as it was before; each is counted once."""
         call = self._call(event.uid)
         if call:
@@ -272,10 +272,10 @@ class Tracker:
         elif event.name == "SIAGA_CALLER":
             # Our dialplan screens this call, but its beginning was lost, or was not Asterisk's.
             seen = [Fact(event.at, FactKind.ADOPTED, "screened")]
-            self._follow(Live(CallId(event.uid), "", event.value, seen))
+            self._follow(TrackedCall(CallId(event.uid), "", event.value, seen))
         return call
 
-    def _queue_joined(self, event: QueueJoined) -> None:
+    def _queue_joined(self, event: QueueCallerJoin) -> None:
         call = self._call(event.uid)
         if call is None:
             self._led_into_queue(event)
@@ -283,14 +283,14 @@ class Tracker:
         self._put_into_queue(call, event)
         call.led_on = False
 
-    def _put_into_queue(self, call: Live, event: QueueJoined) -> None:
+    def _put_into_queue(self, call: TrackedCall, event: QueueCallerJoin) -> None:
         call.queue = event
         call.stage, call.since = Stage.QUEUE, event.at
         call.ringing = False
         call.note(event.at, FactKind.QUEUED, event.queue)
         self._progress.put(call.id, call.spot)
 
-    def _dialled(self, event: Dialled) -> None:
+    def _dialled(self, event: DialBegin) -> None:
         self._arrivals.dialled(event.leg)
         call = self._call(event.uid)
         if call:
@@ -312,7 +312,7 @@ class Tracker:
 
     # ── behind Local channels: `…;1` is dialled for the caller, the dialplan goes on with `…;2` ──
 
-    def _led_by(self, channel: str) -> Live | None:
+    def _led_by(self, channel: str) -> TrackedCall | None:
         """Give the call that is led on by this half of a Local channel."""
         by = stem(channel) if channel.endswith(";2") else ""
         for _ in range(CHAIN):
@@ -321,7 +321,7 @@ class Tracker:
                 return call
         return None
 
-    def _led_into_queue(self, event: QueueJoined) -> None:
+    def _led_into_queue(self, event: QueueCallerJoin) -> None:
         """Put a caller into the queue into which a Local channel leads him."""
         call = self._led_by(event.channel)
         alone = self._bridges.lead_on(event.channel)
@@ -342,7 +342,7 @@ class Tracker:
             self._put_into_queue(call, replace(event, uid=call.id, place=place))
             call.led_on = True
 
-    def _gave_up_behind(self, event: VariableSet) -> None:
+    def _gave_up_behind(self, event: VarSet) -> None:
         """Note that a queue or a phone was in vain behind the caller's Local channel."""
         call = self._led_by(event.channel)
         if call is None or call.hung_up or call.connected:
@@ -355,10 +355,10 @@ class Tracker:
                 call.queue, call.led_on = None, False
             self._progress.put(call.id, call.spot)
 
-    def _operator_connected(self, event: OperatorConnected) -> None:
+    def _operator_connected(self, event: AgentConnect) -> None:
         self._connect(self._bridges.vouch(event.leg), event.at)
 
-    def _bridge_entered(self, event: BridgeEntered) -> None:
+    def _bridge_entered(self, event: BridgeEnter) -> None:
         if not event.two_way or (event.machine and event.uid not in self._calls):
             return
         if not self._bridges.holds(event.uid, event.bridge):
@@ -377,7 +377,7 @@ class Tracker:
                 call.note(at, FactKind.CONNECTED)
                 self._progress.put(call.id, call.spot)
 
-    def _bridge_left(self, event: BridgeLeft) -> None:
+    def _bridge_left(self, event: BridgeLeave) -> None:
         self._part(self._bridges.leave(event.uid, event.bridge), event.at)
 
     def _part(self, alone: Iterable[str], at: Millis) -> None:
@@ -387,7 +387,7 @@ class Tracker:
                 call.connected = call.on_word = False
                 call.note(at, FactKind.PARTED)
 
-    def _marked(self, event: OperatorMarked) -> None:
+    def _marked(self, event: SiagaMark) -> None:
         if call := self._calls.get(event.uid):
             call.note(event.at, FactKind.MARKED, event.mark)
         else:
@@ -395,7 +395,7 @@ class Tracker:
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────
 
-    def _far_end_hung_up(self, event: FarEndHungUp) -> None:
+    def _far_end_hung_up(self, event: HangupRequest) -> None:
         call = self._calls.get(event.uid)
         if call is None or call.hung_up:
             return
@@ -417,7 +417,7 @@ class Tracker:
         else:
             call.note(event.at, FactKind.LEFT, place.context)
 
-    def _gone(self, event: ChannelGone) -> Iterator[Call]:
+    def _gone(self, event: Hangup) -> Iterator[Call]:
         self._part(self._bridges.leave(event.uid), event.at)
         call = self._let_go(event.uid)
         if call is None:
@@ -428,11 +428,11 @@ class Tracker:
         call.note(event.at, FactKind.ENDED, event.cause)
         yield self._ended(call)
 
-    def _ended(self, call: Live) -> Call:
+    def _ended(self, call: TrackedCall) -> Call:
         self._remember(call.id)
         return self._as_seen(call)
 
-    def _as_seen(self, call: Live) -> Call:
+    def _as_seen(self, call: TrackedCall) -> Call:
         return Call(
             id=call.id,
             raw_caller=kept_raw(call.raw, self._dialplan.numbers),
@@ -443,7 +443,7 @@ class Tracker:
             attested=call.attested,
         )
 
-    def _caller(self, call: Live) -> Caller | None:
+    def _caller(self, call: TrackedCall) -> Caller | None:
         """Two witnesses: the number at arrival, and what the dialplan's own cleaning left of it.
 
         Where they ever differ the caller is withheld: a hidden presentation, or text that was made
@@ -462,7 +462,7 @@ class Tracker:
         for call in self._calls.values():
             call.note(event.at, FactKind.GAP, event.cause)
 
-    def _clock_seen(self, event: ClockSeen) -> None:
+    def _clock_seen(self, event: ClockOffset) -> None:
         self._ahead = event.ahead
         for call in chain(self._calls.values(), self._arrivals.candidates()) if event.ahead else ():
             call.note(event.at, FactKind.CLOCK_OFF, str(event.ahead))
@@ -484,18 +484,18 @@ class Tracker:
             if uid not in self._calls and uid not in self._arrivals and self._is_caller(channel):
                 facts = [Fact(event.at, FactKind.ADOPTED, channel.place.context)]
                 stage = Stage.QUEUE if channel.application.lower() == "queue" else Stage.IVR
-                self._follow(Live(CallId(uid), channel.channel, channel.number, facts, stage))
+                self._follow(TrackedCall(CallId(uid), channel.channel, channel.number, facts, stage))
 
-    def _queues_seen(self, event: QueuesSeen) -> None:
+    def _queues_seen(self, event: QueueStatus) -> None:
         """Put into the queue whom we did not see joining it. Where he stands there is not known."""
         for seen in event.waiting:
             call = self._calls.get(seen.uid)
             if call and not call.queue and not call.hung_up and call.seen_in_part():
                 self._queue_joined(
-                    QueueJoined(max(seen.since, call.facts[-1].at), seen.uid, NOWHERE, seen.queue)
+                    QueueCallerJoin(max(seen.since, call.facts[-1].at), seen.uid, NOWHERE, seen.queue)
                 )
 
-    def _is_caller(self, channel: ChannelSeen) -> bool:
+    def _is_caller(self, channel: CoreShowChannel) -> bool:
         if channel.uid != channel.linkedid or channel.channel.startswith("Local/"):
             return False
         known = self._dialplan.trunk_contexts | self._dialplan.ivr_contexts
@@ -507,7 +507,7 @@ class Tracker:
         self._remember(uid)
         return self._unseen(call, at, why)
 
-    def _unseen(self, call: Live, at: Millis, why: str) -> Call:
+    def _unseen(self, call: TrackedCall, at: Millis, why: str) -> Call:
         call.note(at, FactKind.GAP, why)
         call.note(at, FactKind.ENDED, why)
         return self._as_seen(call)

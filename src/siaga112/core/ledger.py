@@ -9,7 +9,7 @@ from siaga112.core.policy import misuse_of
 from siaga112.core.rules import Rules
 
 
-def settle(call: Call, rules: Rules, mode: Mode | None, surge: Callable[[], str]) -> Entry:
+def entry_of(call: Call, rules: Rules, mode: Mode | None, surge: Callable[[], str]) -> Entry:
     """Classify a call and say whether it costs a strike. `surge` says why there is one, if there is.
 
     `mode` None: not known yet. It may be off, so there is no strike.

@@ -30,8 +30,8 @@ from siaga112.core.model import (
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import PRESETS, PolicyRules, strike_for
 from siaga112.service.recording import Recorder
-from siaga112.service.retention import Keeper
-from siaga112.service.supervisor import Desk, RefusedError
+from siaga112.service.retention import Retention
+from siaga112.service.supervisor import RefusedError, Supervisor
 from siaga112.service.updating import update
 from tests.core.table import in_force
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
@@ -53,7 +53,7 @@ class Office:
         self.store = MemoryStore()
         self.meter = KeptMeter()
         self.recorder = Recorder(MemoryOutbox(), self.store, in_force(policy=self.rules), self.meter)
-        self.desk = Desk(self.store, self.rules, Mode.ENFORCE, lambda: self.now, "ratna")
+        self.supervisor = Supervisor(self.store, self.rules, Mode.ENFORCE, lambda: self.now, "ratna")
 
     async def record(self, *entries: Entry | Reached) -> None:
         """Record calls as the daemon does."""
@@ -62,7 +62,7 @@ class Office:
 
     async def trail(self) -> list[tuple[str, str, str, str]]:
         """Give the audit trail: who, what, about whom, details."""
-        return [(d.by, d.action, d.subject, d.detail) for d in await self.desk.audit(0, self.now + 1)]
+        return [(d.by, d.action, d.subject, d.detail) for d in await self.supervisor.audit(0, self.now + 1)]
 
 
 def abandoned(number: int, started: Millis = NOW, waited: int = 12) -> Entry:
@@ -101,28 +101,28 @@ async def office() -> Office:
 @pytest.mark.fault("policy_corrected")
 async def test_a_mark_gives_a_strike_and_its_correction_takes_it_back(office: Office) -> None:
     """A prank marked afterwards counts; marked genuine again it does not, and the ledger follows."""
-    call, desk = answered(1, turn(1)).id, office.desk
-    assert (await desk.mark(call, Mark.PRANK)).strike
-    assert {held.call for held in (await desk.record(CALLER)).strikes} == {call, prank(2).id}
-    assert not (await desk.mark(call, Mark.GENUINE, "a real fire")).strike
-    record = await desk.record(CALLER)
+    call, supervisor = answered(1, turn(1)).id, office.supervisor
+    assert (await supervisor.mark(call, Mark.PRANK)).strike
+    assert {held.call for held in (await supervisor.record(CALLER)).strikes} == {call, prank(2).id}
+    assert not (await supervisor.mark(call, Mark.GENUINE, "a real fire")).strike
+    record = await supervisor.record(CALLER)
     assert {held.call for held in record.strikes} == {prank(2).id}
     assert [report.call for report in record.reports] == [call]
-    row = await desk.store.entry(call)
+    row = await supervisor.store.entry(call)
     assert row
     assert (row.finding.mark, row.strike) == (Mark.GENUINE, False)
     assert await office.trail() == [
         ("ratna", "mark", call, "prank"), ("ratna", "mark", call, "prank → genuine"),
     ]  # fmt: skip
-    assert (await desk.store.tallies())["marks:prank"] == 1
+    assert (await supervisor.store.tallies())["marks:prank"] == 1
 
 
 async def test_the_last_answered_call_of_a_number_can_be_marked(office: Office) -> None:
     """An operator who knows only the number marks the last call that somebody answered."""
     await office.record(entry(answered(5, NOW + 10_000)), entry(prank(6, NOW + 20_000)))
-    assert await office.desk.last_answered(CALLER) == answered(5, NOW + 10_000).id
+    assert await office.supervisor.last_answered(CALLER) == answered(5, NOW + 10_000).id
     with pytest.raises(RefusedError, match="no answered call"):
-        await office.desk.last_answered(OTHER)
+        await office.supervisor.last_answered(OTHER)
 
 
 @pytest.mark.fault("policy_corrected")
@@ -130,10 +130,10 @@ async def test_a_corrected_mark_lifts_the_block_that_rested_on_it() -> None:
     """The sixth misuse was a mark; corrected, the block is lifted and the figure says so."""
     office = Office()
     await office.record(*(entry(prank(n, turn(n))) for n in range(5)), marked(5, Mark.PRANK, NOW + 5))
-    assert (await office.desk.verdict(CALLER)).verdict is Verdict.BLOCK
-    await office.desk.mark(answered(5, NOW + 5).id, Mark.GENUINE)
-    assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
-    lifted = (await office.desk.record(CALLER)).blocks[0].lifted
+    assert (await office.supervisor.verdict(CALLER)).verdict is Verdict.BLOCK
+    await office.supervisor.mark(answered(5, NOW + 5).id, Mark.GENUINE)
+    assert (await office.supervisor.verdict(CALLER)).verdict is Verdict.ALLOW
+    lifted = (await office.supervisor.record(CALLER)).blocks[0].lifted
     assert lifted
     assert lifted.by == "ratna"
 
@@ -164,13 +164,13 @@ async def test_who_was_blocked_and_then_reported_something_genuine_is_counted() 
 @pytest.mark.fault("policy_unblock")
 async def test_a_lift_by_a_person_frees_at_once() -> None:
     """Unblocked is unblocked: the verdict and the list say so with the next question."""
-    desk = Office().desk
-    await desk.block(CALLER, None, "threats")
-    assert (await desk.verdict(CALLER)).verdict is Verdict.BLOCK
-    assert [record.caller for record in await desk.store.blocked(desk.clock())] == [CALLER]
-    await desk.unblock(CALLER, "another phone")
-    assert (await desk.verdict(CALLER)).verdict is Verdict.ALLOW
-    assert await desk.store.blocked(desk.clock()) == []
+    supervisor = Office().supervisor
+    await supervisor.block(CALLER, None, "threats")
+    assert (await supervisor.verdict(CALLER)).verdict is Verdict.BLOCK
+    assert [record.caller for record in await supervisor.store.blocked(supervisor.clock())] == [CALLER]
+    await supervisor.unblock(CALLER, "another phone")
+    assert (await supervisor.verdict(CALLER)).verdict is Verdict.ALLOW
+    assert await supervisor.store.blocked(supervisor.clock()) == []
 
 
 @pytest.mark.parametrize(("mistake", "detail"), [(False, "permanent"), (True, "permanent, a mistake")])
@@ -180,9 +180,9 @@ async def test_a_block_that_should_never_have_been_is_on_record_as_a_mistake(
 ) -> None:
     """Only if the supervisor says so: a stolen phone was blocked rightly."""
     office = Office()
-    await office.desk.block(CALLER, None, "threats")
-    await office.desk.unblock(CALLER, "a clinic", mistake=mistake)
-    (block,) = (await office.desk.record(CALLER)).blocks
+    await office.supervisor.block(CALLER, None, "threats")
+    await office.supervisor.unblock(CALLER, "a clinic", mistake=mistake)
+    (block,) = (await office.supervisor.record(CALLER)).blocks
     assert block.lifted
     assert block.lifted.mistake is mistake
     assert ("ratna", "unblock", CALLER, detail) in await office.trail()
@@ -191,25 +191,25 @@ async def test_a_block_that_should_never_have_been_is_on_record_as_a_mistake(
 async def test_who_is_on_the_allow_list_is_not_blocked_by_anybody() -> None:
     """The list comes first: a block is refused with the remedy, nothing is written, and the remedy works."""
     office = Office()
-    await office.desk.allow(CALLER, "clinic")
+    await office.supervisor.allow(CALLER, "clinic")
     for shorten in (False, True):
         with pytest.raises(RefusedError, match=r"on the allow list.*siaga112 disallow \+6281211111111"):
-            await office.desk.block(CALLER, DAY, "threats", shorten=shorten)
-    assert (await office.desk.record(CALLER)).blocks == ()
+            await office.supervisor.block(CALLER, DAY, "threats", shorten=shorten)
+    assert (await office.supervisor.record(CALLER)).blocks == ()
     assert await office.trail() == [("ratna", "allow", CALLER, "")]
-    await office.desk.disallow(CALLER)
-    await office.desk.block(CALLER, None, "threats")
-    assert (await office.desk.verdict(CALLER)).verdict is Verdict.BLOCK
+    await office.supervisor.disallow(CALLER)
+    await office.supervisor.block(CALLER, None, "threats")
+    assert (await office.supervisor.verdict(CALLER)).verdict is Verdict.BLOCK
 
 
 async def test_only_a_person_who_says_so_shortens_a_block() -> None:
     """Shortened, the new end holds; nothing is forgiven, and evidence and step of the ladder are kept."""
     office = Office(replace(RULES, thresholds=(1,)))
     await office.record(*(entry(prank(n, turn(n))) for n in range(2)))
-    (ladder,) = (await office.desk.record(CALLER)).blocks
-    await office.desk.block(CALLER, 7 * DAY, "threats")
-    added = await office.desk.block(CALLER, SECOND, "a child", shorten=True)
-    record = await office.desk.record(CALLER)
+    (ladder,) = (await office.supervisor.record(CALLER)).blocks
+    await office.supervisor.block(CALLER, 7 * DAY, "threats")
+    added = await office.supervisor.block(CALLER, SECOND, "a child", shorten=True)
+    record = await office.supervisor.record(CALLER)
     assert record.block_at(office.now) == added
     assert (added.until, added.step, added.calls) == (office.now + SECOND, ladder.step, ladder.calls)
     assert [block.lifted.reason for block in record.blocks if block.lifted] == ["shortened: a child"] * 2
@@ -218,7 +218,7 @@ async def test_only_a_person_who_says_so_shortens_a_block() -> None:
         ("ratna", "block", CALLER, "temporary"), ("ratna", "block", CALLER, "temporary, shortened"),
     ]  # fmt: skip
     await office.record(entry(prank(3, office.now + 2 * SECOND)))
-    assert (await office.desk.record(CALLER)).blocks[-1].level is Level.PERMANENT, "the second step"
+    assert (await office.supervisor.record(CALLER)).blocks[-1].level is Level.PERMANENT, "the second step"
 
 
 @pytest.mark.parametrize(("held", "why"), [(None, "is not there"), (SECOND, "ends no later")])
@@ -226,33 +226,51 @@ async def test_there_must_be_something_to_shorten(held: Millis | None, why: str)
     """`--shorten` never lengthens a block, and never makes one."""
     office = Office()
     if held:
-        await office.desk.block(CALLER, held, "threats")
+        await office.supervisor.block(CALLER, held, "threats")
     before = await office.trail()
     with pytest.raises(RefusedError, match=why):
-        await office.desk.block(CALLER, DAY, "?", shorten=True)
+        await office.supervisor.block(CALLER, DAY, "?", shorten=True)
     assert await office.trail() == before
 
 
 async def test_a_shorter_block_beside_a_longer_one_says_so_on_the_trail() -> None:
     """Both are on record; the audit trail tells which holds."""
     office = Office()
-    await office.desk.block(CALLER, DAY, "threats")
-    await office.desk.block(CALLER, SECOND, "again")
+    await office.supervisor.block(CALLER, DAY, "threats")
+    await office.supervisor.block(CALLER, SECOND, "again")
     assert (await office.trail())[-1][3] == "temporary, a longer one stays in force"
 
 
-Decide = Callable[[Desk], Awaitable[object]]
+Decide = Callable[[Supervisor], Awaitable[object]]
 DECISIONS: dict[str, tuple[Decide, str, bool]] = {
-    "block": (lambda desk: desk.block(CALLER, DAY, "as the city says"), "what was proposed is settled", True),
-    "block permanent": (lambda desk: desk.block(CALLER, None, "letter 12"), "proposed is settled", True),
-    "confirm": (lambda desk: desk.confirm(CALLER, "letter 12"), "", True),
-    "dismiss": (lambda desk: desk.dismiss(CALLER, "a clinic"), "", False),
-    "unblock": (lambda desk: desk.unblock(CALLER, "a clinic"), "what was proposed is dismissed", False),
-    "unblock, a mistake": (
-        lambda desk: desk.unblock(CALLER, "a clinic", mistake=True), "what was proposed is dismissed", False,
+    "block": (
+        lambda supervisor: supervisor.block(CALLER, DAY, "as the city says"),
+        "what was proposed is settled",
+        True,
     ),
-    "allow": (lambda desk: desk.allow(CALLER, "a clinic"), "what was proposed is dismissed", False),
-}  # fmt: skip
+    "block permanent": (
+        lambda supervisor: supervisor.block(CALLER, None, "letter 12"),
+        "proposed is settled",
+        True,
+    ),
+    "confirm": (lambda supervisor: supervisor.confirm(CALLER, "letter 12"), "", True),
+    "dismiss": (lambda supervisor: supervisor.dismiss(CALLER, "a clinic"), "", False),
+    "unblock": (
+        lambda supervisor: supervisor.unblock(CALLER, "a clinic"),
+        "what was proposed is dismissed",
+        False,
+    ),
+    "unblock, a mistake": (
+        lambda supervisor: supervisor.unblock(CALLER, "a clinic", mistake=True),
+        "what was proposed is dismissed",
+        False,
+    ),
+    "allow": (
+        lambda supervisor: supervisor.allow(CALLER, "a clinic"),
+        "what was proposed is dismissed",
+        False,
+    ),
+}
 PROPOSALS: dict[ProposalCause, tuple[PolicyRules, Sequence[Entry]]] = {
     ProposalCause.POLICY: (SERANG, [entry(prank(n, turn(n))) for n in range(11)]),
     ProposalCause.HOURLY_CAP: (
@@ -272,12 +290,12 @@ async def test_whatever_a_person_decides_settles_what_was_proposed(name: str, ca
     (rules, calls), (decide, says, blocks) = PROPOSALS[cause], DECISIONS[name]
     office = Office(rules)
     await office.record(*calls)
-    proposal = (await office.desk.record(CALLER)).proposed
+    proposal = (await office.supervisor.record(CALLER)).proposed
     assert proposal
     assert proposal.cause is cause
     trail, counted = await office.trail(), (await office.store.tallies()).get("blocks:temporary:manual", 0)
-    await decide(office.desk)
-    record = await office.desk.record(CALLER)
+    await decide(office.supervisor)
+    record = await office.supervisor.record(CALLER)
     assert record.proposed is None
     assert await office.store.proposed() == []
     settled = next(held for held in record.proposals if held.at == proposal.at)
@@ -289,26 +307,26 @@ async def test_whatever_a_person_decides_settles_what_was_proposed(name: str, ca
     tallies = await office.store.tallies()
     manual = tallies.get("blocks:temporary:manual", 0) + tallies.get("blocks:permanent:manual", 0) - counted
     assert manual == blocks
-    assert (await office.desk.verdict(CALLER)).verdict is (Verdict.BLOCK if blocks else Verdict.ALLOW)
+    assert (await office.supervisor.verdict(CALLER)).verdict is (Verdict.BLOCK if blocks else Verdict.ALLOW)
     if blocks:
         assert record.blocks[-1].calls == proposal.calls
         assert record.blocks[-1].reason.startswith(f"{proposal.reason}; confirmed: ")
     with pytest.raises(RefusedError, match="no block is proposed"):
-        await office.desk.dismiss(CALLER, "twice")
+        await office.supervisor.dismiss(CALLER, "twice")
 
 
 async def test_an_allowed_caller_is_not_forgiven_and_a_hand_block_outlives_a_dismissal() -> None:
     """`allow` only lets through; `dismiss` ends what the policy imposed, not what a person did."""
     office = Office(SERANG)
     await office.record(*(entry(prank(n, turn(n))) for n in range(10)))
-    await office.desk.block(CALLER, 2 * DAY, "threats")
+    await office.supervisor.block(CALLER, 2 * DAY, "threats")
     await office.record(entry(prank(10, NOW + 10)))
-    await office.desk.dismiss(CALLER, "not for good")
-    assert (await office.desk.verdict(CALLER)).verdict is Verdict.BLOCK
+    await office.supervisor.dismiss(CALLER, "not for good")
+    assert (await office.supervisor.verdict(CALLER)).verdict is Verdict.BLOCK
     other = Office(SERANG)
     await other.record(*(entry(prank(n, turn(n))) for n in range(11)))
-    await other.desk.allow(CALLER, "clinic")
-    assert len(policy.counted_strikes(await other.desk.record(CALLER), other.now, SERANG)) == 11
+    await other.supervisor.allow(CALLER, "clinic")
+    assert len(policy.counted_strikes(await other.supervisor.record(CALLER), other.now, SERANG)) == 11
 
 
 async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:
@@ -318,19 +336,19 @@ async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:
     assert office.meter.proposals == [ProposalCause.POLICY]
     assert [record.caller for record in await office.store.proposed()] == [CALLER]
     assert await office.store.proposed_count() == 1
-    block = await office.desk.confirm(CALLER, "letter 12")
+    block = await office.supervisor.confirm(CALLER, "letter 12")
     assert (block.level, block.origin, block.by) == (Level.PERMANENT, Origin.MANUAL, "ratna")
     assert await office.store.proposed() == []
     with pytest.raises(RefusedError, match="no block is proposed"):
-        await office.desk.dismiss(CALLER, "too late")
+        await office.supervisor.dismiss(CALLER, "too late")
 
 
 async def test_dismissed_means_forgiven() -> None:
     """A supervisor says no: the caller is free at once."""
     office = Office(SERANG)
     await office.record(*(entry(prank(n, turn(n))) for n in range(11)))
-    await office.desk.dismiss(CALLER, "a clinic's phone")
-    assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
+    await office.supervisor.dismiss(CALLER, "a clinic's phone")
+    assert (await office.supervisor.verdict(CALLER)).verdict is Verdict.ALLOW
     assert ("ratna", "dismiss", CALLER, "") in await office.trail()
 
 
@@ -347,7 +365,7 @@ async def test_beyond_two_an_hour_a_permanent_block_is_only_proposed() -> None:
     assert blocked == set(callers[:2])
     waiting = [record.proposed for record in await office.store.proposed()]
     assert [held and (held.cause, held.span) for held in waiting] == [(ProposalCause.HOURLY_CAP, None)] * 3
-    assert (await office.desk.confirm(Caller(callers[2]), "letter 12")).level is Level.PERMANENT
+    assert (await office.supervisor.confirm(Caller(callers[2]), "letter 12")).level is Level.PERMANENT
 
 
 @pytest.mark.fault("policy_cap")
@@ -395,10 +413,10 @@ async def test_a_person_can_take_a_caller_off_the_call_back_list() -> None:
     office = Office()
     await office.record(abandoned(1))
     office.now = NOW + 3_600 * SECOND
-    assert await office.desk.called_back(CALLER, "came to the counter") == 1
+    assert await office.supervisor.called_back(CALLER, "came to the counter") == 1
     assert await office.trail() == [("ratna", "called back", CALLER, "1 calls")]
     with pytest.raises(RefusedError, match="does not wait"):
-        await office.desk.called_back(CALLER, "?")
+        await office.supervisor.called_back(CALLER, "?")
 
 
 # ── privacy ──────────────────────────────────────────────────────────────────────────────────────
@@ -406,17 +424,17 @@ async def test_a_person_can_take_a_caller_off_the_call_back_list() -> None:
 
 async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -> None:
     """Told with the audit trail's lines; erased everywhere, while the figures still add up."""
-    await office.desk.block(CALLER, None, "threats")
+    await office.supervisor.block(CALLER, None, "threats")
     await office.record(entry(prank(3, NOW + 3, OTHER)))
     withheld = replace(prank(4, NOW + 4, None), raw_caller="+62 812-1111-1111")
     await office.record(entry(withheld))
-    held = await office.desk.subject(CALLER)
+    held = await office.supervisor.subject(CALLER)
     assert (len(held.entries), len(held.record.blocks)) == (2, 1)
-    assert [deed.action for deed in held.deeds] == ["block"]
-    await office.desk.forget(CALLER, "asked by letter", spelling(CALLER, INDONESIA))
-    after = await office.desk.held(CALLER)
-    assert (after.entries, after.record.strikes, after.record.blocks, after.deeds) == ([], (), (), [])
-    assert (await office.desk.verdict(CALLER)).verdict is Verdict.ALLOW
+    assert [audit_entry.action for audit_entry in held.audit_entries] == ["block"]
+    await office.supervisor.forget(CALLER, "asked by letter", spelling(CALLER, INDONESIA))
+    after = await office.supervisor.held(CALLER)
+    assert (after.entries, after.record.strikes, after.record.blocks, after.audit_entries) == ([], (), (), [])
+    assert (await office.supervisor.verdict(CALLER)).verdict is Verdict.ALLOW
     rows = [row async for row in office.store.entries(0, NOW * 2)]
     assert len(rows) == 4
     assert {row.finding.call.caller for row in rows} == {None, OTHER}
@@ -429,10 +447,10 @@ async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -
 
 async def test_what_lasts_is_pruned_too(office: Office) -> None:
     """A block for good stays; the strikes behind it go with their age, though nobody calls."""
-    await office.desk.block(CALLER, None, "threats")
-    keeper = Keeper(office.store, in_force(policy=RULES), lambda: NOW + RULES.keep + DAY)
+    await office.supervisor.block(CALLER, None, "threats")
+    keeper = Retention(office.store, in_force(policy=RULES), lambda: NOW + RULES.keep + DAY)
     assert await keeper.prune() == 1
-    record = await office.desk.record(CALLER)
+    record = await office.supervisor.record(CALLER)
     assert record.strikes == ()
     assert len(record.blocks) == 1
     assert await keeper.prune() == 0
@@ -440,7 +458,7 @@ async def test_what_lasts_is_pruned_too(office: Office) -> None:
 
 async def test_a_misuse_of_an_allow_listed_caller_says_why_it_cost_nothing(office: Office) -> None:
     """The ledger's row tells what spared the caller."""
-    await office.desk.allow(CALLER, "clinic")
+    await office.supervisor.allow(CALLER, "clinic")
     spared = prank(4, NOW + 4)
     await office.record(entry(spared))
     row = await office.store.entry(spared.id)
@@ -450,23 +468,26 @@ async def test_a_misuse_of_an_allow_listed_caller_says_why_it_cost_nothing(offic
 
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────────
 
-Act = Callable[[Desk], Awaitable[Any]]
+Act = Callable[[Supervisor], Awaitable[Any]]
 
 
 @pytest.mark.parametrize(
     ("act", "says"),
     [
-        (lambda desk: desk.unblock(CALLER, "?"), "is not blocked"),
-        (lambda desk: desk.disallow(CALLER), "is not on the allow list"),
-        (lambda desk: desk.confirm(CALLER, "?"), "no block is proposed"),
-        (lambda desk: desk.mark(CallId("0.0"), Mark.PRANK), 'no call "0.0"'),
-        (lambda desk: desk.mark(prank(2).id, Mark.GENUINE), "only an answered call can be marked"),
+        (lambda supervisor: supervisor.unblock(CALLER, "?"), "is not blocked"),
+        (lambda supervisor: supervisor.disallow(CALLER), "is not on the allow list"),
+        (lambda supervisor: supervisor.confirm(CALLER, "?"), "no block is proposed"),
+        (lambda supervisor: supervisor.mark(CallId("0.0"), Mark.PRANK), 'no call "0.0"'),
+        (
+            lambda supervisor: supervisor.mark(prank(2).id, Mark.GENUINE),
+            "only an answered call can be marked",
+        ),
     ],
 )
 async def test_what_cannot_be_done_is_said(office: Office, act: Act, says: str) -> None:
     """An act that has nothing to act on is refused in one line, and leaves no line on the trail."""
     with pytest.raises(RefusedError, match=says) as raised:
-        await act(office.desk)
+        await act(office.supervisor)
     assert "\n" not in str(raised.value)
     assert await office.trail() == []
 
@@ -475,24 +496,29 @@ async def test_off_without_a_reason_is_refused(office: Office) -> None:
     """Whoever switches, by whatever way; on needs none."""
     for reason in ("", " "):
         with pytest.raises(RefusedError, match="mode off needs a reason"):
-            await office.desk.set_mode(Mode.OFF, reason)
-    assert await office.desk.mode() is Mode.ENFORCE
-    await office.desk.set_mode(Mode.OBSERVE)
+            await office.supervisor.set_mode(Mode.OFF, reason)
+    assert await office.supervisor.mode() is Mode.ENFORCE
+    await office.supervisor.set_mode(Mode.OBSERVE)
 
 
 async def test_a_switch_of_the_mode_is_on_the_trail(office: Office) -> None:
     """Who switched the site, from what to what, and why."""
-    await office.desk.set_mode(Mode.OFF, "flood")
-    (deed,) = await office.desk.audit(0, office.now + 1)
-    assert (deed.action, deed.subject, deed.detail, deed.reason) == ("mode", "site", "enforce → off", "flood")
+    await office.supervisor.set_mode(Mode.OFF, "flood")
+    (audit_entry,) = await office.supervisor.audit(0, office.now + 1)
+    assert (audit_entry.action, audit_entry.subject, audit_entry.detail, audit_entry.reason) == (
+        "mode",
+        "site",
+        "enforce → off",
+        "flood",
+    )
 
 
 async def test_a_manual_block_is_never_shortened_by_another() -> None:
     """Of two blocks the later end holds."""
     office = Office()
-    long = await office.desk.block(CALLER, 7 * DAY, "threats")
-    await office.desk.block(CALLER, DAY, "again")
-    held = (await office.desk.record(CALLER)).block_at(office.now)
+    long = await office.supervisor.block(CALLER, 7 * DAY, "threats")
+    await office.supervisor.block(CALLER, DAY, "again")
+    held = (await office.supervisor.record(CALLER)).block_at(office.now)
     assert isinstance(held, Block)
     assert held.until == long.until
 
@@ -501,4 +527,4 @@ async def test_update_keeps_a_missed_call_that_comes_late(office: Office) -> Non
     """Whoever was spoken with before stays off the list when an older call is settled late."""
     await update(office.store, CALLER, lambda record: replace(record, reached=NOW + DAY), NOW, RULES)
     await office.record(abandoned(1))
-    assert (await office.desk.record(CALLER)).missed == ()
+    assert (await office.supervisor.record(CALLER)).missed == ()
