@@ -13,8 +13,9 @@ import uvloop
 
 from siaga112 import logs
 from siaga112.adapters.ami import source as ami
+from siaga112.adapters.ami.session import AmiAddress
 from siaga112.app.records import now
-from siaga112.core.ami import events
+from siaga112.core.ami import events, parser
 
 
 class _Meter:
@@ -43,13 +44,13 @@ class _Meter:
 def know_more(kinds: int) -> None:
     """Make that many more kinds known."""
     for number in range(kinds):
-        events.KINDS[f"Kind{number}"] = events.KINDS["VarSet"]
-    events.__dict__["WANTED"] = frozenset(name.encode() for name in (*events.KINDS, "UserEvent"))
+        parser.KINDS[f"Kind{number}"] = parser.KINDS["VarSet"]
+    parser.__dict__["WANTED"] = frozenset(name.encode() for name in (*parser.KINDS, "UserEvent"))
 
 
 async def main(port: int, expected: int) -> None:
     """Follow the stream until that many events have come."""
-    source = ami.AmiSource(ami.AmiAddress("127.0.0.1", port, "bench", "bench"), _Meter(), now)
+    source = ami.AmiSource(AmiAddress("127.0.0.1", port, "bench", "bench"), _Meter(), now)
     seen, began = 0, 0.0
     async for slice_ in source.slices():
         began = began or time.process_time()

@@ -9,7 +9,7 @@ from benchmarks import build, mix
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder
 from benchmarks.servers import client, said
-from siaga112.core.ami.events import WANTED
+from siaga112.core.ami.parser import WANTED
 
 KINDS: Final = 187
 """So many more than ours make 200."""

@@ -21,6 +21,7 @@ from siaga112.app.pbx import open_metrics
 from siaga112.app.records import now
 from siaga112.captures.replay import Replay
 from siaga112.core.ami import events
+from siaga112.core.ami.parser import parse
 from siaga112.core.codec import dump_entry
 from siaga112.core.model import DAY, Call, Caller, CallId, Entry, Mode, Reached
 from siaga112.core.rules import InForce
@@ -129,7 +130,7 @@ def _up_to_the_queue(call: bytes) -> bytes:
 
 
 def _parsed(stream: bytes) -> list[events.Event]:
-    parsed = (events.parse(message, 0) for message in stream.split(b"\r\n\r\n") if message)
+    parsed = (parse(message, 0) for message in stream.split(b"\r\n\r\n") if message)
     return [event for event in parsed if event is not None and not isinstance(event, events.Malformed)]
 
 

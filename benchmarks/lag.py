@@ -16,7 +16,8 @@ import uvloop
 from benchmarks.feeder import STAMP
 from benchmarks.load import quantile
 from siaga112 import logs
-from siaga112.adapters.ami.source import AmiAddress, AmiSource
+from siaga112.adapters.ami.session import AmiAddress
+from siaga112.adapters.ami.source import AmiSource
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.app.pbx import open_metrics
 from siaga112.app.records import now

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from siaga112.core.ami.events import WANTED, wanted
+from siaga112.core.ami.parser import WANTED, wanted
 
 FULL: Final = Path(__file__).parent / "data" / "queue_call.ami"
 FILTERED: Final = Path(__file__).parents[1] / "tests" / "golden" / "22" / "answered_ended_by_operator.ami"

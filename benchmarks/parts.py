@@ -15,8 +15,8 @@ from siaga112.app.records import now
 from siaga112.core.agi import Conversation, Request, commands
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import Mode
-from siaga112.core.policy import NOBODY, verdict
 from siaga112.core.rules import InForce
+from siaga112.core.standing import NOBODY, verdict
 from siaga112.settings.schema import Settings
 from tests.lab.agi_client import request
 

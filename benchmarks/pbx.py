@@ -12,7 +12,7 @@ from benchmarks import build, load, people
 from benchmarks.book import Book
 from benchmarks.servers import Running, redis, said, siaga112, started
 from benchmarks.sip import Callers
-from siaga112.core.ami.events import WANTED
+from siaga112.core.ami.parser import WANTED
 from tests.lab import ports
 from tests.lab.ami import Observer
 from tests.lab.asterisk import Asterisk

@@ -8,8 +8,11 @@ from benchmarks.load import BLOCKED
 from benchmarks.servers import command
 from siaga112.app.records import now
 from siaga112.core.codec import dump_record, dump_standing
-from siaga112.core.model import DAY, Caller, CallerRecord, CallId, Outcome, Strike
-from siaga112.core.policy import PRESETS, add_strike, standing
+from siaga112.core.model import DAY, Caller, CallId, Outcome
+from siaga112.core.policy import add_strike
+from siaga112.core.record import CallerRecord, Strike
+from siaga112.core.regulation import PRESETS
+from siaga112.core.standing import standing
 
 CHUNK: Final = 1_000
 

@@ -22,16 +22,20 @@ from typing import Final
 
 import structlog
 
-from siaga112.adapters.ami.source import Framer
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.captures.replay import Replay
 from siaga112.core import codec
-from siaga112.core.ami.events import parse
-from siaga112.core.model import DAY, Caller, CallerRecord, CallId, Entry, Outcome, Strike
-from siaga112.core.policy import PolicyRules, add_strike, forget_after, standing
+from siaga112.core.ami.framer import Framer
+from siaga112.core.ami.parser import parse
+from siaga112.core.model import DAY, Caller, CallId, Entry, Outcome
+from siaga112.core.policy import add_strike
+from siaga112.core.record import CallerRecord, Strike
+from siaga112.core.regulation import PolicyRules
+from siaga112.core.retention import forget_after
 from siaga112.core.rules import InForce
+from siaga112.core.standing import standing
 from siaga112.service.recording import Recorder
 from siaga112.settings.schema import Settings
 from tests.lab import ports

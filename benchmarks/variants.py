@@ -34,9 +34,10 @@ from siaga112.app.pbx import open_metrics
 from siaga112.app.records import now
 from siaga112.core.agi import commands
 from siaga112.core.codec import load_standing
-from siaga112.core.model import DAY, Caller, Millis, Mode, Screening
-from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.model import DAY, Caller, Millis, Mode
 from siaga112.core.rules import InForce
+from siaga112.core.screening import Screening
+from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StandingReader
 from siaga112.service.screening import Screener
 from siaga112.settings.schema import Settings

@@ -22,22 +22,11 @@ from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.changes import Change, replacement
 from siaga112.core.codec import dump_entry
 from siaga112.core.decisions import lift
-from siaga112.core.model import (
-    DAY,
-    SECOND,
-    Call,
-    Caller,
-    CallerRecord,
-    CallId,
-    Entry,
-    Fact,
-    FactKind,
-    Lift,
-    Mark,
-    Millis,
-)
+from siaga112.core.model import DAY, SECOND, Call, Caller, CallId, Entry, Fact, FactKind, Mark, Millis
 from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.policy import PolicyRules, add_strike, strike_for
+from siaga112.core.policy import add_strike, strike_for
+from siaga112.core.record import CallerRecord, Lift
+from siaga112.core.regulation import PolicyRules
 
 ZONE: Final = ZoneInfo("Asia/Jakarta")
 FOREVER: Final = 40_000 * DAY

@@ -5,7 +5,6 @@ from typing import Final
 
 from siaga112.core.model import (
     SECOND,
-    Block,
     Call,
     Caller,
     CallId,
@@ -19,10 +18,11 @@ from siaga112.core.model import (
     Origin,
     Outcome,
     Stage,
-    Strike,
 )
 from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.policy import strike_for
+from siaga112.core.record import Block, Strike
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.snapshot import Snapshot
 
 RULES: Final = PolicyRules()

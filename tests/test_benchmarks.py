@@ -13,7 +13,8 @@ from benchmarks import build, load, mix, targets, whole, writing
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder, GoneError
 from benchmarks.servers import client, said, started
-from siaga112.core.ami.events import Malformed, parse, wanted
+from siaga112.core.ami.events import Malformed
+from siaga112.core.ami.parser import parse, wanted
 from siaga112.core.model import Call
 from siaga112.core.rules import InForce
 from siaga112.core.tracking.tracker import Tracker

@@ -21,7 +21,7 @@ from siaga112.adapters.redis.embedded import url
 from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import DAY
-from siaga112.core.policy import PRESETS
+from siaga112.core.regulation import PRESETS
 from siaga112.service.recording import Recorder
 from tests.core.table import in_force
 from tests.lab import ports

@@ -9,21 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from siaga112.core.model import (
-    SECOND,
-    AllowEntry,
-    AuditEntry,
-    CallerRecord,
-    Level,
-    MissedCall,
-    Mode,
-    Proposal,
-    ProposalCause,
-    Screening,
-    ScreenReason,
-    Treatment,
-    Verdict,
-)
+from siaga112.core.model import SECOND, AuditEntry, Level, Mode, ProposalCause, Treatment, Verdict
+from siaga112.core.record import AllowEntry, CallerRecord, MissedCall, Proposal
+from siaga112.core.screening import Screening, ScreenReason
 from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import rows, story
 from tests import commands

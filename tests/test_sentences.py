@@ -22,19 +22,10 @@ from siaga112.adapters.redis.store import RedisStore
 from siaga112.cli import main
 from siaga112.core import decisions
 from siaga112.core.changes import Change
-from siaga112.core.model import (
-    DAY,
-    SECOND,
-    AllowEntry,
-    Block,
-    Caller,
-    CallerRecord,
-    Entry,
-    Lift,
-    MissedCall,
-    Mode,
-)
-from siaga112.core.policy import PRESETS, PolicyRules, add_strike
+from siaga112.core.model import DAY, SECOND, Caller, Entry, Mode
+from siaga112.core.policy import add_strike
+from siaga112.core.record import AllowEntry, Block, CallerRecord, Lift, MissedCall
+from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.service.updating import update
 from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.samples import NOW, RULES, answered, block, call_id, entry, prank, strike

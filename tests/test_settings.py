@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import Level, Mode, Treatment
-from siaga112.core.policy import PRESETS
+from siaga112.core.regulation import PRESETS
 from siaga112.errors import ConfigurationError
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Policy, Settings

@@ -7,8 +7,9 @@ from typing import Any
 from siaga112.core import decisions
 from siaga112.core.changes import Change, Imposition, replacement
 from siaga112.core.mode import Switch
-from siaga112.core.model import AuditEntry, Caller, CallerRecord, Mode, Strike
+from siaga112.core.model import AuditEntry, Caller, Mode
 from siaga112.core.policy import add_strike
+from siaga112.core.record import CallerRecord, Strike
 from siaga112.service.ports import FeedPosition, Store
 from siaga112.service.updating import update
 from tests.samples import CALLER, NOW, RULES, SNAPSHOT, block, entry, prank

@@ -9,17 +9,12 @@ from typing import Any, SupportsIndex
 import pytest
 from structlog.testing import capture_logs
 
+from siaga112.adapters.ami import inbox as ami_inbox
+from siaga112.adapters.ami import session
 from siaga112.adapters.ami import source as ami
-from siaga112.adapters.ami.source import (
-    GIVEN_UP,
-    MAX_MESSAGE,
-    SLICE,
-    AmiAddress,
-    AmiSource,
-    Framer,
-    Inbox,
-    Slice,
-)
+from siaga112.adapters.ami.inbox import SLICE, Inbox, Slice
+from siaga112.adapters.ami.session import AmiAddress
+from siaga112.adapters.ami.source import AmiSource
 from siaga112.core.ami.events import (
     Event,
     FullyBooted,
@@ -31,9 +26,10 @@ from siaga112.core.ami.events import (
     QueueMember,
     QueueStatus,
     Resumed,
-    parse,
 )
 from siaga112.core.ami.fast_parser import Reader
+from siaga112.core.ami.framer import GIVEN_UP, MAX_MESSAGE, Framer
+from siaga112.core.ami.parser import parse
 from siaga112.core.model import SECOND, Millis, OperatorState
 from tests.adapters.manager import BANNER, SOON, Manager, channel, event, gone, new
 from tests.waiting import until, within
@@ -153,9 +149,10 @@ class Wire:
 async def test_no_more_is_read_than_the_consumer_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the high water mark we stop reading; we go on when little is left. Nothing is lost by it."""
     size = len(new("1.0")) - 4
-    monkeypatch.setattr(ami, "HIGH_WATER", 10 * size)
-    monkeypatch.setattr(ami, "LOW_WATER", 2 * size)
-    monkeypatch.setattr(ami, "SLICE", 1)
+    monkeypatch.setattr(ami_inbox, "HIGH_WATER", 10 * size)
+    monkeypatch.setattr(ami_inbox, "LOW_WATER", 2 * size)
+    monkeypatch.setattr(ami_inbox, "SLICE", 1)
+    monkeypatch.setattr(session, "SLICE", 1)
     inbox, wire = Inbox(), Wire()
     inbox.transport = wire  # type: ignore[assignment]  # as much of one as is used
     messages = [new(f"{n % 10}.0").removesuffix(b"\r\n\r\n") for n in range(11)]
@@ -173,8 +170,8 @@ async def test_no_more_is_read_than_the_consumer_follows(monkeypatch: pytest.Mon
 
 async def test_a_connection_that_ends_is_not_told_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read before it ended is taken, however much that is."""
-    monkeypatch.setattr(ami, "HIGH_WATER", 1)
-    monkeypatch.setattr(ami, "LOW_WATER", 0)
+    monkeypatch.setattr(ami_inbox, "HIGH_WATER", 1)
+    monkeypatch.setattr(ami_inbox, "LOW_WATER", 0)
     inbox, wire = Inbox(), Wire()
     inbox.transport = wire  # type: ignore[assignment]  # as much of one as is used
     inbox.put([new("1.0")])
@@ -493,8 +490,8 @@ async def test_a_disk_that_hangs_stops_the_reading_and_loses_nothing(
     manager: Manager, meter: Meter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While nobody takes slices no more is read, the peer is not taken for silent, and all is told then."""
-    monkeypatch.setattr(ami, "HIGH_WATER", 1 << 14)
-    monkeypatch.setattr(ami, "LOW_WATER", 1 << 12)
+    monkeypatch.setattr(ami_inbox, "HIGH_WATER", 1 << 14)
+    monkeypatch.setattr(ami_inbox, "LOW_WATER", 1 << 12)
     source = AmiSource(AmiAddress("127.0.0.1", manager.port, "siaga112", "s3cret"), meter, lambda: NOW)
     count = 40_000  # more than the buffers of the two sockets hold
     async with aclosing(source.slices()) as slices:  # type: ignore[type-var] # an async generator, in a protocol

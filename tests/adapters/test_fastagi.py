@@ -11,7 +11,8 @@ import pytest
 from siaga112.adapters import fastagi
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.core.agi import MAX_REQUEST, Request
-from siaga112.core.model import Level, Screening, ScreenReason, Treatment, Verdict
+from siaga112.core.model import Level, Treatment, Verdict
+from siaga112.core.screening import Screening, ScreenReason
 from siaga112.errors import SiagaError
 from tests.lab.agi_client import OK, request
 from tests.waiting import until, within

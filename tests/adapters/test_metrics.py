@@ -21,13 +21,12 @@ from siaga112.core.model import (
     Outcome,
     ProposalCause,
     Reason,
-    Screening,
-    ScreenReason,
     Stage,
     Stages,
     Treatment,
     Verdict,
 )
+from siaga112.core.screening import Screening, ScreenReason
 from siaga112.core.shifts import Shift
 from tests.adapters.figures import QUEUE, full, make, samples, value
 from tests.samples import answered, call_id, entry, prank

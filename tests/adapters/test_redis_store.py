@@ -12,9 +12,11 @@ from siaga112.adapters.redis.store import RedisStore
 from siaga112.core import decisions
 from siaga112.core.changes import Change, replacement
 from siaga112.core.mode import Switch
-from siaga112.core.model import DAY, Caller, CallerRecord, Level, Lift, Mode
-from siaga112.core.policy import NOBODY, Standing, forget_after
+from siaga112.core.model import DAY, Caller, Level, Mode
+from siaga112.core.record import CallerRecord, Lift
+from siaga112.core.retention import forget_after
 from siaga112.core.snapshot import LIFE
+from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica
 from siaga112.service.retention import Retention

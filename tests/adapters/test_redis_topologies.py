@@ -17,7 +17,7 @@ from siaga112.core.changes import Change
 from siaga112.core.codec import dump_switch
 from siaga112.core.mode import Switch
 from siaga112.core.model import Caller, Mode
-from siaga112.core.policy import NOBODY
+from siaga112.core.standing import NOBODY
 from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, struck

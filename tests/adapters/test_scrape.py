@@ -9,7 +9,8 @@ from siaga112.adapters import scrape
 from siaga112.adapters.http import HttpEndpoint
 from siaga112.adapters.metrics import Metrics
 from siaga112.adapters.scrape import MetricsPage, ProbeError
-from siaga112.core.model import SECOND, Screening, ScreenReason, Verdict
+from siaga112.core.model import SECOND, Verdict
+from siaga112.core.screening import Screening, ScreenReason
 from siaga112.top.probe import DaemonProbe
 from tests.adapters.figures import SITE, full
 from tests.lab import ports

@@ -16,23 +16,10 @@ from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import Change, Imposition, Stored, replacement
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.mode import Switch
-from siaga112.core.model import (
-    DAY,
-    AllowEntry,
-    AuditEntry,
-    CallerRecord,
-    CallId,
-    Level,
-    Lift,
-    Mark,
-    MissedCall,
-    Mode,
-    Proposal,
-    ProposalCause,
-    Reached,
-)
-from siaga112.core.policy import NOBODY, Standing, standing
-from siaga112.core.standings import Standings
+from siaga112.core.model import DAY, AuditEntry, CallId, Level, Mark, Mode, ProposalCause, Reached
+from siaga112.core.record import AllowEntry, CallerRecord, Lift, MissedCall, Proposal
+from siaga112.core.standing import NOBODY, Standing, standing
+from siaga112.core.standing_table import Standings
 from siaga112.service.ports import FeedChanges, FeedPosition, Store, Written
 from siaga112.service.recording import Recorder
 from siaga112.service.supervisor import Supervisor

@@ -10,7 +10,7 @@ from siaga112.backtest.history import History
 from siaga112.backtest.reading import FileReport, Site, read_capture, read_lines
 from siaga112.captures import capture
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import COUNTABLE, PolicyRules
+from siaga112.core.regulation import COUNTABLE, PolicyRules
 from siaga112.core.rules import Dialplan
 from tests.pbx.scenarios.golden import GOLDEN
 

@@ -23,7 +23,7 @@ from siaga112.backtest.reading import FileReport, Site
 from siaga112.backtest.store import PastStore
 from siaga112.cli.program import app
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import PolicyRules
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Dialplan
 from siaga112.errors import SiagaError
 from tests.backtest.recorded import FOLDER

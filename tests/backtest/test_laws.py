@@ -14,7 +14,7 @@ from siaga112.backtest.cel import OutOfOrderError
 from siaga112.backtest.columns import Clock, recognise
 from siaga112.backtest.history import History
 from siaga112.core.model import Outcome
-from siaga112.core.policy import COUNTABLE
+from siaga112.core.regulation import COUNTABLE
 from siaga112.errors import SiagaError
 from tests.backtest.recorded import VERSIONS, ZONE, lines, site_of, told
 

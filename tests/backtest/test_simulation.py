@@ -25,7 +25,7 @@ from siaga112.core.model import (
     Treatment,
 )
 from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.core.rules import Rules
 from tests.backtest.recorded import FOLDER, VERSIONS, live
 

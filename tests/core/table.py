@@ -33,7 +33,7 @@ from siaga112.core.ami.events import (
     VarSet,
 )
 from siaga112.core.model import Finding, Mark, Millis
-from siaga112.core.policy import PolicyRules
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Dialplan, InForce, Rules
 from siaga112.core.tracking.tracker import Tracker
 

@@ -20,7 +20,8 @@ from siaga112.core.agi import (
     commands,
     set_variable,
 )
-from siaga112.core.model import Level, Screening, ScreenReason, Treatment, Verdict, Withheld
+from siaga112.core.model import Level, Treatment, Verdict
+from siaga112.core.screening import Screening, ScreenReason, Withheld
 from tests.lab.agi_client import request
 from tests.samples import ODD_NAMES
 

@@ -9,25 +9,20 @@ from hypothesis import strategies as st
 from siaga112.core import bounds, decisions, policy
 from siaga112.core.changes import Stored, change_of_call
 from siaga112.core.codec import dump_record, load_record
-from siaga112.core.model import (
-    DAY,
-    SECOND,
+from siaga112.core.model import DAY, SECOND, CallId, Level, Millis, Origin, Outcome, ProposalCause
+from siaga112.core.policy import add_strike
+from siaga112.core.record import (
     Block,
     CallerRecord,
-    CallId,
     DroppedCounts,
     GenuineReport,
-    Level,
     Lift,
-    Millis,
     MissedCall,
-    Origin,
-    Outcome,
     Proposal,
-    ProposalCause,
     Strike,
 )
-from siaga112.core.policy import PolicyRules, add_strike, prune
+from siaga112.core.regulation import PolicyRules
+from siaga112.core.retention import prune
 from tests.samples import CALLER, NOW, RULES, entry, prank
 
 EMPTY = CallerRecord(CALLER)

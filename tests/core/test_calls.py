@@ -6,7 +6,8 @@ import pytest
 
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import Mark, Verdict
-from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.policy import strike_for
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import DIALPLAN, events, findings, in_force, settle, spelled

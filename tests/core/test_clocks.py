@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from siaga112.backtest.columns import Clock
 from siaga112.core import changes as books
 from siaga112.core import policy
+from siaga112.core import standing as verdicts
 from siaga112.core.ami.events import ClockOffset, Newstate
 from siaga112.core.changes import Stored
 from siaga112.core.clocks import ClockWatch, made
@@ -19,22 +20,19 @@ from siaga112.core.model import (
     DAY,
     SECOND,
     TOLERANCE,
-    AllowEntry,
-    Block,
     Call,
-    CallerRecord,
     Entry,
     Fact,
     FactKind,
     Level,
     Millis,
-    MissedCall,
     Mode,
     Origin,
     Spared,
     Verdict,
 )
 from siaga112.core.period import of_days
+from siaga112.core.record import AllowEntry, Block, CallerRecord, MissedCall
 from siaga112.core.shifts import Shift, shift_at
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import DIALPLAN, events, in_force
@@ -128,7 +126,7 @@ def test_no_block_begins_or_ends_later_than_by_our_own_clock(
             assert block.since <= now
             assert block.until is None or block.until <= now + max(RULES.temporary)
         assert right or told.entry is None or not told.entry.strike
-    answer = policy.verdict(policy.standing(record, looked, RULES), Mode.ENFORCE, looked, RULES)
+    answer = verdicts.verdict(verdicts.standing(record, looked, RULES), Mode.ENFORCE, looked, RULES)
     if answer.verdict is Verdict.BLOCK and answer.until is not None:
         assert looked < answer.until <= looked + max(RULES.temporary)
 
@@ -139,8 +137,8 @@ def test_a_verdict_blocks_only_between_a_beginning_and_an_end(
 ) -> None:
     """A clock that shows an instant before a block, or any clock that shows one after it, lets through."""
     held = tuple(Block(Level.TEMPORARY, since, since + span, Origin.MANUAL, "", "") for since, span in blocks)
-    standing = policy.standing(CallerRecord(CALLER, blocks=held), written, RULES)
-    answer = policy.verdict(standing, Mode.ENFORCE, now, RULES, latest=now + ahead)
+    standing = verdicts.standing(CallerRecord(CALLER, blocks=held), written, RULES)
+    answer = verdicts.verdict(standing, Mode.ENFORCE, now, RULES, latest=now + ahead)
     covers = any(block.since <= now and (block.until or 0) > max(now, now + ahead) for block in held)
     assert answer.verdict is Verdict.ALLOW or covers or len(held) > 1
     if answer.verdict is Verdict.BLOCK:

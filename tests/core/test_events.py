@@ -13,8 +13,8 @@ from siaga112.core.ami.events import (
     Newchannel,
     SiagaMark,
     VarSet,
-    parse,
 )
+from siaga112.core.ami.parser import parse
 from siaga112.core.model import Mark
 
 CHANNEL = (

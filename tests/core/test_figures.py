@@ -13,21 +13,9 @@ from hypothesis import strategies as st
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.decisions import lift
 from siaga112.core.figures import Category, Figures, LedgerRow, Misuser, Tally, Waits, category
-from siaga112.core.model import (
-    DAY,
-    SECOND,
-    Caller,
-    CallerRecord,
-    Entry,
-    Level,
-    Lift,
-    Mark,
-    Millis,
-    Origin,
-    Outcome,
-    Reason,
-)
+from siaga112.core.model import DAY, SECOND, Caller, Entry, Level, Mark, Millis, Origin, Outcome, Reason
 from siaga112.core.period import Period, of_days
+from siaga112.core.record import CallerRecord, Lift
 from siaga112.core.service_level import Served
 from siaga112.core.shifts import Shift, duty
 from siaga112.report.block_figures import count_blocks

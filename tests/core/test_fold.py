@@ -16,19 +16,10 @@ from siaga112.captures.replay import Replay
 from siaga112.core.ami.events import Event
 from siaga112.core.changes import Imposition
 from siaga112.core.fold import HourlyCaps
-from siaga112.core.model import (
-    HOUR,
-    Caller,
-    CallerRecord,
-    CallId,
-    Level,
-    Mark,
-    Mode,
-    ProposalCause,
-    Treatment,
-)
+from siaga112.core.model import HOUR, Caller, CallId, Level, Mark, Mode, ProposalCause, Treatment
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import COUNTABLE, PRESETS, PolicyRules
+from siaga112.core.record import CallerRecord
+from siaga112.core.regulation import COUNTABLE, PRESETS, PolicyRules
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import QueueState

@@ -6,27 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core import decisions, policy
+from siaga112.core import decisions, policy, retention
+from siaga112.core import standing as verdicts
 from siaga112.core.model import (
     DAY,
-    CallerRecord,
     CallId,
-    GenuineReport,
     Level,
-    Lift,
     Millis,
-    MissedCall,
     Mode,
     Origin,
     Outcome,
     ProposalCause,
     Reason,
-    ScreenReason,
-    Strike,
     Treatment,
     Verdict,
 )
-from siaga112.core.policy import PRESETS, PolicyRules, add_strike
+from siaga112.core.policy import add_strike
+from siaga112.core.record import CallerRecord, GenuineReport, Lift, MissedCall, Strike
+from siaga112.core.regulation import PRESETS, PolicyRules
+from siaga112.core.screening import ScreenReason
 from tests.samples import CALLER
 
 START = 1_795_000_000_000
@@ -221,9 +219,9 @@ def test_who_calls_again_at_once_reaches_the_end_of_the_queue(
     rules = replace(PERMENKOMINFO, treatment={Level.TEMPORARY: treatment, Level.PERMANENT: treatment})
     record = after(every_two_days(6), rules)
     now = record.blocks[-1].since
-    held = policy.standing(record, now, rules)
-    first = policy.verdict(held, Mode.ENFORCE, now, rules)
-    again = policy.verdict(held, Mode.ENFORCE, now, rules, again=True)
+    held = verdicts.standing(record, now, rules)
+    first = verdicts.verdict(held, Mode.ENFORCE, now, rules)
+    again = verdicts.verdict(held, Mode.ENFORCE, now, rules, again=True)
     assert (first.verdict, first.reason, first.treatment) == (Verdict.BLOCK, ScreenReason.BLOCKED, treatment)
     assert (again.verdict, again.reason, again.treatment) == (Verdict.BLOCK, reason, given_treatment)
 
@@ -251,15 +249,15 @@ def test_what_is_too_old_goes_and_what_holds_stays() -> None:
     for_good = after([*every_two_days(6), START + 12 * DAY], PERMENKOMINFO)
     assert for_good.blocks[-1].level is Level.PERMANENT
     later = START + PERMENKOMINFO.keep + 13 * DAY
-    kept = policy.prune(for_good, later, PERMENKOMINFO)
+    kept = retention.prune(for_good, later, PERMENKOMINFO)
     assert kept.strikes == ()
     assert [block.level for block in kept.blocks] == [Level.PERMANENT]
-    open_ = policy.prune(after(every_two_days(11), SERANG), START + 1000 * DAY, SERANG)
+    open_ = retention.prune(after(every_two_days(11), SERANG), START + 1000 * DAY, SERANG)
     assert open_.strikes == ()
     assert open_.proposed is not None
     waiting = decisions.miss(CallerRecord(CALLER), MissedCall(CallId("1.0"), START, 0))
-    assert policy.prune(waiting, START + 7 * DAY - 1, SERANG).missed
-    assert not policy.prune(waiting, START + 7 * DAY, SERANG).missed
+    assert retention.prune(waiting, START + 7 * DAY - 1, SERANG).missed
+    assert not retention.prune(waiting, START + 7 * DAY, SERANG).missed
 
 
 # ── laws ─────────────────────────────────────────────────────────────────────────────────────────

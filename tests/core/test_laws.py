@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from siaga112.core.ami.events import Event, Newchannel
 from siaga112.core.model import CallId, Finding, Outcome
-from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.policy import strike_for
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import ONE_WAY
 from tests.core.table import DIALPLAN, events, in_force, settle, spelled

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from siaga112.captures import capture
 from siaga112.core.ami import fast_parser as layouts
-from siaga112.core.ami.events import KINDS, VARIABLES, Defect, Malformed, VarSet, parse, wanted
+from siaga112.core.ami.events import Defect, Malformed, VarSet
 from siaga112.core.ami.fast_parser import LAYOUTS, Reader
+from siaga112.core.ami.parser import KINDS, VARIABLES, parse, wanted
 from siaga112.core.model import Finding
 from siaga112.core.outcome import classify
 from siaga112.core.tracking.tracker import Tracker

@@ -9,7 +9,8 @@ import pytest
 from siaga112.core.ami.events import Event, Interrupted, Resumed
 from siaga112.core.model import CallId, Finding, Outcome
 from siaga112.core.outcome import classify
-from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.policy import strike_for
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import everything, renamed
 from tests.core.table import RULES, in_force

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.ami.events import Newexten, parse
+from siaga112.core.ami.events import Newexten
+from siaga112.core.ami.parser import parse
 from siaga112.core.model import Outcome
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking import menus

@@ -9,26 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core import decisions, policy
+from siaga112.core import standing as verdicts
 from siaga112.core.model import (
     DAY,
-    AllowEntry,
-    Block,
     Caller,
-    CallerRecord,
     CallId,
     Level,
-    Lift,
     Millis,
     Mode,
     Origin,
     Outcome,
-    ScreenReason,
     Spared,
-    Strike,
     Treatment,
     Verdict,
 )
-from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.record import AllowEntry, Block, CallerRecord, Lift, Strike
+from siaga112.core.regulation import PRESETS, PolicyRules
+from siaga112.core.screening import ScreenReason
 
 CALLER = Caller("+6281211111111")
 RULES = PolicyRules()
@@ -143,14 +140,14 @@ def test_verdict_by_mode_and_treatment() -> None:
     """Only enforce ever says BLOCK; observe tells what it would have said."""
     record = struck(minutes(1, 2, 3, 4, 5, 6))
     now = record.blocks[0].since
-    held = policy.standing(record, now, RULES)
-    enforce = policy.verdict(held, Mode.ENFORCE, now, RULES)
+    held = verdicts.standing(record, now, RULES)
+    enforce = verdicts.verdict(held, Mode.ENFORCE, now, RULES)
     assert (enforce.verdict, enforce.reason, enforce.treatment) == (
         Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT,
     )  # fmt: skip
-    observe = policy.verdict(held, Mode.OBSERVE, now, RULES)
+    observe = verdicts.verdict(held, Mode.OBSERVE, now, RULES)
     assert (observe.verdict, observe.reason) == (Verdict.ALLOW, ScreenReason.WOULD_BLOCK)
-    assert policy.verdict(held, Mode.OFF, now, RULES).reason is ScreenReason.MODE_OFF
+    assert verdicts.verdict(held, Mode.OFF, now, RULES).reason is ScreenReason.MODE_OFF
 
 
 @pytest.mark.fault("policy_expiry")
@@ -159,20 +156,20 @@ def test_a_block_ends_on_the_millisecond() -> None:
     record = struck(minutes(1, 2, 3, 4, 5, 6))
     block = record.blocks[0]
     end = block.until or 0
-    held = policy.standing(record, block.since, RULES)
-    assert policy.verdict(held, Mode.ENFORCE, end - 1, RULES).verdict is Verdict.BLOCK
-    assert policy.verdict(held, Mode.ENFORCE, end, RULES).verdict is Verdict.ALLOW
+    held = verdicts.standing(record, block.since, RULES)
+    assert verdicts.verdict(held, Mode.ENFORCE, end - 1, RULES).verdict is Verdict.BLOCK
+    assert verdicts.verdict(held, Mode.ENFORCE, end, RULES).verdict is Verdict.ALLOW
 
 
 def test_warning_near_the_limit() -> None:
     """From the fourth misuse a caller is told; not one window later."""
     three, four = struck(minutes(1, 2, 3)), struck(minutes(1, 2, 3, 4))
     soon = NOW + 300_000
-    assert not policy.verdict(policy.standing(three, soon, RULES), Mode.ENFORCE, soon, RULES).warn
-    held = policy.standing(four, soon, RULES)
-    assert policy.verdict(held, Mode.ENFORCE, soon, RULES).warn
+    assert not verdicts.verdict(verdicts.standing(three, soon, RULES), Mode.ENFORCE, soon, RULES).warn
+    held = verdicts.standing(four, soon, RULES)
+    assert verdicts.verdict(held, Mode.ENFORCE, soon, RULES).warn
     later = four.strikes[0].at + RULES.window
-    assert not policy.verdict(held, Mode.ENFORCE, later, RULES).warn
+    assert not verdicts.verdict(held, Mode.ENFORCE, later, RULES).warn
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -246,8 +243,8 @@ def test_the_ready_made_standing_says_what_the_record_says(
     record = struck(sorted(times))
     written = max((s.at for s in record.strikes), default=NOW)
     now = max(now, written)
-    early = policy.verdict(policy.standing(record, written, RULES), mode, now, RULES)
-    fresh = policy.verdict(policy.standing(record, now, RULES), mode, now, RULES)
+    early = verdicts.verdict(verdicts.standing(record, written, RULES), mode, now, RULES)
+    fresh = verdicts.verdict(verdicts.standing(record, now, RULES), mode, now, RULES)
     assert early.verdict is fresh.verdict
     assert early.reason is fresh.reason
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from siaga112.captures.replay import Replay
 from siaga112.core.ami.events import QueueMember, QueueStatus
 from siaga112.core.model import SECOND, CallId, Millis, OperatorState, Spared, Stage
-from siaga112.core.policy import PolicyRules
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.tracking.queue_state import Overdue, QueueState
 from siaga112.core.tracking.stages import LOOKED_AT, Progress, Spot
 from tests.core.table import DIALPLAN, events, in_force

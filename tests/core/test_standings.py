@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core.model import Caller, Level
-from siaga112.core.policy import NOBODY, Standing
-from siaga112.core.standings import Standings
+from siaga112.core.standing import NOBODY, Standing
+from siaga112.core.standing_table import Standings
 
 INSTANT = st.integers(1, 2**48 - 1)
 SOME = st.just(0) | INSTANT

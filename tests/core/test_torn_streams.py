@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from siaga112.core.ami.events import DialplanPosition, Event, Hangup, Interrupted, Newexten, Resumed
 from siaga112.core.model import Finding, Outcome
 from siaga112.core.outcome import classify
-from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.policy import strike_for
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.streams import everything
 from tests.core.table import RULES, in_force

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core import codec, policy
-from siaga112.core.model import DAY, Call, Caller, CallerRecord, CallId, Level, Outcome, Strike
+from siaga112.core import codec, policy, retention
+from siaga112.core import standing as verdicts
+from siaga112.core.model import DAY, Call, Caller, CallId, Level, Outcome
 from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.policy import PolicyRules
+from siaga112.core.record import CallerRecord, Strike
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.tracking.arrivals import trunk_of
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.settings.schema import Policy
@@ -118,7 +120,7 @@ def test_by_default_neither_trunk_nor_attestation_matters(strikes: list[Strike])
     with_, without = held_against(strikes, FULL), held_against(plain, FULL)
     assert with_.blocks == without.blocks
     now = NOW + 2 * DAY
-    assert policy.standing(with_, now, FULL) == policy.standing(without, now, FULL)
+    assert verdicts.standing(with_, now, FULL) == verdicts.standing(without, now, FULL)
 
 
 @given(STRIKES, SHARES)
@@ -127,7 +129,7 @@ def test_the_record_keeps_as_many_strikes_as_a_block_needs(strikes: list[Strike]
     rules = replace(FULL, unattested=share or 0.1, several_trunks=share or 0.1)
     record = held_against(strikes, rules)
     now = NOW + DAY
-    pruned = policy.prune(record, now, rules)
+    pruned = retention.prune(record, now, rules)
     counts = [policy.total(policy.counted_strikes(one, now, rules), rules) for one in (record, pruned)]
     assert counts[0] == counts[1]
 

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.core import policy
+from siaga112.core import standing as verdicts
 from siaga112.core.durations import spell
-from siaga112.core.model import Block, Caller, CallerRecord, CallId, Millis, Mode, Outcome, Strike, Verdict
-from siaga112.core.policy import PRESETS, PolicyRules, add_strike
+from siaga112.core.model import Caller, CallId, Millis, Mode, Outcome, Verdict
+from siaga112.core.policy import add_strike
+from siaga112.core.record import Block, CallerRecord, Strike
+from siaga112.core.regulation import PRESETS, PolicyRules
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs/policy.md"
 HOUR: Final[Millis] = 3_600_000
@@ -42,8 +45,8 @@ def _rows(rules: PolicyRules) -> Iterator[str]:
     record = CallerRecord(Caller("+6281200000000"))
     for number, hour in enumerate(ATTEMPTS):
         at = START + hour * HOUR
-        held = policy.standing(record, at, rules)
-        screening = policy.verdict(held, Mode.ENFORCE, at, rules)
+        held = verdicts.standing(record, at, rules)
+        screening = verdicts.verdict(held, Mode.ENFORCE, at, rules)
         verdict = f"{screening.verdict}{', told (WARN)' if screening.warn else ''}"
         leads = "turned away"
         if screening.verdict is Verdict.ALLOW:

@@ -11,7 +11,8 @@ import pytest
 
 from siaga112.core.caller_id import canonical
 from siaga112.core.changes import Change, replacement
-from siaga112.core.model import DAY, SECOND, CallerRecord, Millis, Spared
+from siaga112.core.model import DAY, SECOND, Millis, Spared
+from siaga112.core.record import CallerRecord
 from siaga112.service import own_clock
 from tests.faults.calls import LASTS, arrives, hangs_up, misuse, uid
 from tests.faults.conftest import NUMBER, Rig, rig

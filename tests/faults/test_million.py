@@ -9,8 +9,9 @@ from typing import Final
 import pytest
 
 from siaga112.core.codec import dump_record, dump_standing
-from siaga112.core.model import Caller, CallerRecord, Level
-from siaga112.core.policy import Standing
+from siaga112.core.model import Caller, Level
+from siaga112.core.record import CallerRecord
+from siaga112.core.standing import Standing
 from tests.faults.conftest import Rig, rig
 from tests.faults.figures import Measured
 from tests.lab.agi_client import percentile

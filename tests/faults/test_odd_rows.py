@@ -11,7 +11,8 @@ from typing import Final
 import pytest
 
 from siaga112.core.codec import dump_entry, dump_record
-from siaga112.core.model import SECOND, Caller, CallerRecord
+from siaga112.core.model import SECOND, Caller
+from siaga112.core.record import CallerRecord
 from tests.faults.calls import event, misuse, uid
 from tests.faults.conftest import NUMBER, Rig, rig
 from tests.faults.figures import Measured

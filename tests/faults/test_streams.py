@@ -3,12 +3,14 @@
 import pytest
 
 from siaga112.adapters.ami import source as ami
-from siaga112.adapters.ami.source import Framer
 from siaga112.captures import capture
-from siaga112.core.ami.events import Event, Interrupted, Malformed, Resumed, parse
+from siaga112.core.ami.events import Event, Interrupted, Malformed, Resumed
+from siaga112.core.ami.framer import Framer
+from siaga112.core.ami.parser import parse
 from siaga112.core.model import Finding
 from siaga112.core.outcome import classify
-from siaga112.core.policy import PolicyRules, strike_for
+from siaga112.core.policy import strike_for
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.settings.schema import Agi, Ami, Metrics

@@ -10,8 +10,9 @@ import pytest
 
 from siaga112.core import bounds
 from siaga112.core.codec import dump_record, dump_standing
-from siaga112.core.model import SECOND, CallerRecord, CallId, MissedCall
-from siaga112.core.policy import NOBODY
+from siaga112.core.model import SECOND, CallId
+from siaga112.core.record import CallerRecord, MissedCall
+from siaga112.core.standing import NOBODY
 from tests.faults.calls import arrives, begins, hangs_up, leaves, uid
 from tests.faults.conftest import CALLER, NUMBER, Rig, rig
 from tests.faults.figures import Measured

@@ -19,14 +19,17 @@ from unittest import mock
 from panoramisk.actions import Action
 
 from siaga112.adapters.ami import source as ami_adapter
-from siaga112.adapters.ami.source import Framer, Inbox, _Protocol
+from siaga112.adapters.ami.inbox import Inbox
+from siaga112.adapters.ami.session import _Protocol
 from siaga112.backtest import text as past_text
 from siaga112.captures import capture
 from siaga112.core import agi as agi_codec
 from siaga112.core import codec, queue_log
 from siaga112.core.agi import AgiError, Conversation, HungUp, Reply, Request
-from siaga112.core.ami.events import Malformed, channel_seen, member_seen, parse, read_headers, waiting_seen
+from siaga112.core.ami.events import Malformed
 from siaga112.core.ami.fast_parser import Reader
+from siaga112.core.ami.framer import Framer
+from siaga112.core.ami.parser import channel_seen, member_seen, parse, read_headers, waiting_seen
 from tests.core.streams import GOLDEN
 from tests.fuzz import whole
 
@@ -248,8 +251,8 @@ class Contract:
 
 CONTRACTS: Final = {
     "agi": Contract(agi, "siaga112.core.agi", "Conversation|_read|_presentation"),
-    "ami": Contract(ami, "siaga112.core.ami.events"),
-    "wire": Contract(ami, "siaga112.adapters.ami.source", "Framer|_Protocol|_is_sound"),
+    "ami": Contract(ami, "siaga112.core.ami.parser"),
+    "wire": Contract(ami, "siaga112.core.ami.framer"),
     "captures": Contract(
         captures, "siaga112.captures.capture", "read|_read|_names|_member|_waiting|_seen|messages"
     ),

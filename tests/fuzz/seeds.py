@@ -11,7 +11,7 @@ from typing import Final
 
 from siaga112.core import codec
 from siaga112.core.model import Reached
-from siaga112.core.policy import NOBODY
+from siaga112.core.standing import NOBODY
 from tests.core.streams import GOLDEN
 from tests.interrupts.trying import COMMANDS
 from tests.lab.agi_client import request

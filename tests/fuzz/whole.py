@@ -20,7 +20,7 @@ import typer
 from siaga112 import cli
 from siaga112.cli.program import app
 from siaga112.core.changes import Change, replacement
-from siaga112.core.model import CallerRecord
+from siaga112.core.record import CallerRecord
 from siaga112.errors import ConfigurationError, SiagaError
 from siaga112.settings import loading
 from siaga112.settings.explained import explain

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from siaga112.core.model import SECOND, Fact, FactKind, Mark, Millis, Screening
+from siaga112.core.model import SECOND, Fact, FactKind, Mark, Millis
+from siaga112.core.screening import Screening
 
 CALLS_A_DAY: Final = 1_862
 BY_HOUR: Final = (3, 2, 1, 1, 1, 2, 3, 4, 5, 6, 6, 7, 7, 7, 8, 9, 10, 10, 10, 10, 9, 8, 6, 4)

@@ -38,7 +38,7 @@ from siaga112.core.model import (
     Stage,
     Verdict,
 )
-from siaga112.core.policy import PolicyRules
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.shifts import Shift
 from siaga112.service.ports import Outbox
 from siaga112.service.recording import Recorder

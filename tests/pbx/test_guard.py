@@ -8,7 +8,7 @@ from typing import Final, get_args
 
 import pytest
 
-from siaga112.core.model import Withheld
+from siaga112.core.screening import Withheld
 from tests.faults.figures import Measured
 from tests.lab import Asterisk, Event, Observer, Version, agi_stub, find, place_call
 from tests.lab.agi_stub import BLOCK_AND_REJECT

@@ -10,7 +10,8 @@ from typing import Final, get_args
 
 import pytest
 
-from siaga112.adapters.ami.source import AmiAddress, AmiSource, challenge_key
+from siaga112.adapters.ami.session import AmiAddress, challenge_key
+from siaga112.adapters.ami.source import AmiSource
 from siaga112.app.pbx import ami_address
 from siaga112.core.ami.events import Event, Resumed
 from siaga112.errors import ConfigurationError, SiagaError, UnreachableError

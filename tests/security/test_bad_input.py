@@ -35,7 +35,8 @@ from siaga112.core import changes as books
 from siaga112.core import durations
 from siaga112.core.changes import Change
 from siaga112.core.codec import load_standing
-from siaga112.core.model import DAY, AuditEntry, CallerRecord
+from siaga112.core.model import DAY, AuditEntry
+from siaga112.core.record import CallerRecord
 from siaga112.core.text import whole
 from siaga112.errors import ConfigurationError, SiagaError
 from siaga112.settings.schema import Ami, Settings

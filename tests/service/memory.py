@@ -11,9 +11,10 @@ from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.figures import LedgerRow
 from siaga112.core.fold import HourlyCaps
 from siaga112.core.mode import Switch
-from siaga112.core.model import AuditEntry, Block, Caller, CallerRecord, CallId, Entry, Level, Millis
-from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.model import AuditEntry, Caller, CallId, Entry, Level, Millis
+from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import Snapshot
+from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError, Written
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from siaga112.core.model import Entry, Mode, OperatorState, ProposalCause, Screening, Stage, Withheld
+from siaga112.core.model import Entry, Mode, OperatorState, ProposalCause, Stage
+from siaga112.core.screening import Screening, Withheld
 
 
 class KeptMeter:

@@ -13,9 +13,7 @@ from siaga112.core.ami.events import Event, Resumed
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
-    AllowEntry,
     Caller,
-    CallerRecord,
     CallId,
     Entry,
     Fact,
@@ -27,6 +25,7 @@ from siaga112.core.model import (
     Reached,
     Stage,
 )
+from siaga112.core.record import AllowEntry, CallerRecord
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker

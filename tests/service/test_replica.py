@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from siaga112.core.model import Caller, Level
-from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.standing import NOBODY, Standing
 from siaga112.service import replica as module
 from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica

@@ -10,18 +10,9 @@ from structlog.typing import EventDict
 
 from siaga112.core.agi import Request
 from siaga112.core.caller_id import NumberPlan
-from siaga112.core.model import (
-    Caller,
-    Level,
-    Millis,
-    Mode,
-    Screening,
-    ScreenReason,
-    Treatment,
-    Verdict,
-    Withheld,
-)
-from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.model import Caller, Level, Millis, Mode, Treatment, Verdict
+from siaga112.core.screening import Screening, ScreenReason, Withheld
+from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.screening import Screener
 from tests.core.table import DIALPLAN, in_force

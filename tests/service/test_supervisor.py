@@ -11,7 +11,6 @@ from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.model import (
     DAY,
     SECOND,
-    Block,
     Caller,
     CallId,
     Entry,
@@ -28,7 +27,9 @@ from siaga112.core.model import (
     Verdict,
 )
 from siaga112.core.outcome import ClassifierRules, classify
-from siaga112.core.policy import PRESETS, PolicyRules, strike_for
+from siaga112.core.policy import strike_for
+from siaga112.core.record import Block
+from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.service.recording import Recorder
 from siaga112.service.retention import Retention
 from siaga112.service.supervisor import RefusedError, Supervisor

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Final, cast
 
 from siaga112.core.agi import AgiError, Conversation, HungUp, Reply, Request, commands
-from siaga112.core.model import Screening, ScreenReason
+from siaga112.core.screening import Screening, ScreenReason
 from siaga112.errors import SiagaError
 from siaga112.service.screening import fail_open
 from siaga112.sparing import Sparing

@@ -18,12 +18,10 @@ from siaga112.core.model import (
     OperatorState,
     Outcome,
     ProposalCause,
-    Screening,
-    ScreenReason,
     Stage,
-    Withheld,
 )
 from siaga112.core.rules import InForce
+from siaga112.core.screening import Screening, ScreenReason, Withheld
 from siaga112.core.service_level import served
 from siaga112.core.shifts import Shift, shift_at
 

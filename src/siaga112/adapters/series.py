@@ -15,7 +15,8 @@ from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 import siaga112
-from siaga112.core.ami.events import WANTED, Defect
+from siaga112.core.ami.events import Defect
+from siaga112.core.ami.parser import WANTED
 from siaga112.core.model import (
     SECOND,
     Level,
@@ -26,13 +27,12 @@ from siaga112.core.model import (
     Outcome,
     ProposalCause,
     Reason,
-    ScreenReason,
     Stage,
     Treatment,
     Verdict,
-    Withheld,
 )
 from siaga112.core.rules import InForce
+from siaga112.core.screening import ScreenReason, Withheld
 from siaga112.core.tracking.arrivals import CONTEXTS_KEPT
 
 MAX_SERIES: Final = 299

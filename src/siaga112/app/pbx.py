@@ -4,7 +4,8 @@ import ssl
 from pathlib import Path
 
 from siaga112 import infile
-from siaga112.adapters.ami.source import AmiAddress, AmiSource, Tape
+from siaga112.adapters.ami.session import AmiAddress
+from siaga112.adapters.ami.source import AmiSource, Tape
 from siaga112.adapters.metrics import Metrics
 from siaga112.app.records import now
 from siaga112.core.rules import InForce

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from siaga112.core.policy import OWN_RULE, PRESETS, PolicyRules
+from siaga112.core.regulation import OWN_RULE, PRESETS, PolicyRules
 from siaga112.core.text import whole
 from siaga112.errors import UsageError
 from siaga112.settings.loading import load

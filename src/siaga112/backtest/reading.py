@@ -20,8 +20,8 @@ from siaga112.captures.replay import Replay
 from siaga112.core.ami.events import Event, Malformed
 from siaga112.core.model import SECOND, CallId
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import PolicyRules
 from siaga112.core.queue_log import CALL_FIELDS, QueueRecord, is_banner, of_a_call
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Dialplan, Rules
 from siaga112.core.text import whole
 

@@ -14,19 +14,11 @@ from zoneinfo import ZoneInfo
 from siaga112.backtest.columns import day
 from siaga112.backtest.history import Past
 from siaga112.core.fold import Fold
-from siaga112.core.model import (
-    Caller,
-    CallerRecord,
-    Entry,
-    Level,
-    Mark,
-    Millis,
-    Mode,
-    Outcome,
-    Reached,
-    Verdict,
-)
-from siaga112.core.policy import NOBODY, PolicyRules, Standing, strike_for, turned_away, verdict
+from siaga112.core.model import Caller, Entry, Level, Mark, Millis, Mode, Outcome, Reached, Verdict
+from siaga112.core.policy import strike_for
+from siaga112.core.record import CallerRecord
+from siaga112.core.regulation import PolicyRules
+from siaga112.core.standing import NOBODY, Standing, turned_away, verdict
 
 
 @dataclass(slots=True)

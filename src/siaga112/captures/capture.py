@@ -33,8 +33,8 @@ from siaga112.core.ami.events import (
     QueueMember,
     QueueStatus,
     Resumed,
-    parse,
 )
+from siaga112.core.ami.parser import parse
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import SECOND, Millis, OperatorState
 from siaga112.core.outcome import ClassifierRules

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from siaga112.core.ami.events import Event, Malformed
 from siaga112.core.fold import Fold
 from siaga112.core.ledger import entry_of
-from siaga112.core.model import Call, Caller, CallerRecord, Entry, Mode, Reached
+from siaga112.core.model import Call, Caller, Entry, Mode, Reached
+from siaga112.core.record import CallerRecord
 from siaga112.core.rules import InForce, Rules
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import QueueState

@@ -18,7 +18,7 @@ from siaga112.backtest.store import PastStore
 from siaga112.cli.options import JsonOption, span
 from siaga112.cli.site import settings
 from siaga112.core.model import Outcome
-from siaga112.core.policy import COUNTABLE
+from siaga112.core.regulation import COUNTABLE
 from siaga112.errors import SiagaError
 from siaga112.settings.schema import Settings
 from siaga112.terminal import printing

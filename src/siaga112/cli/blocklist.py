@@ -6,7 +6,8 @@ import typer
 
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, span
 from siaga112.cli.site import number, settings, with_supervisor
-from siaga112.core.model import Block, Caller, CallerRecord, Mode
+from siaga112.core.model import Caller, Mode
+from siaga112.core.record import Block, CallerRecord
 from siaga112.service.supervisor import Supervisor
 from siaga112.terminal import decided, printing, rows, tables
 from siaga112.terminal.decided import Now

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from siaga112.core.model import SECOND, Screening, Withheld
+from siaga112.core.model import SECOND
+from siaga112.core.screening import Screening, Withheld
 from siaga112.core.text import whole
 
 DOCTOR: Final = "siaga112-doctor"

@@ -9,7 +9,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from siaga112.core.model import Block, CallerRecord, CallId, DroppedCounts, Lift, Millis, Proposal, Strike
+from siaga112.core.model import CallId, Millis
+from siaga112.core.record import Block, CallerRecord, DroppedCounts, Lift, Proposal, Strike
 from siaga112.core.text import whole
 
 STRIKES: Final = 200

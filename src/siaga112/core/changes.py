@@ -13,32 +13,21 @@ from siaga112.core.model import (
     END_OF_TIME,
     TOLERANCE,
     AuditEntry,
-    Block,
-    CallerRecord,
     CallId,
     Entry,
     FactKind,
     Finding,
-    GenuineReport,
     Level,
     Mark,
     Millis,
-    MissedCall,
     Outcome,
-    Proposal,
     Reached,
-    Strike,
 )
-from siaga112.core.policy import (
-    PolicyRules,
-    Standing,
-    add_strike,
-    forget_after,
-    prune,
-    spared_by,
-    standing,
-    strike_for,
-)
+from siaga112.core.policy import add_strike, spared_by, strike_for
+from siaga112.core.record import Block, CallerRecord, GenuineReport, MissedCall, Proposal, Strike
+from siaga112.core.regulation import PolicyRules
+from siaga112.core.retention import forget_after, prune
+from siaga112.core.standing import Standing, standing
 
 _Held = TypeVar("_Held", Strike, GenuineReport)
 

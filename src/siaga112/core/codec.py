@@ -13,41 +13,43 @@ from siaga112.core.figures import LedgerRow
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     END_OF_TIME,
-    AllowEntry,
     AuditEntry,
-    Block,
     Call,
     Caller,
-    CallerRecord,
     CallId,
     CallInProgress,
-    DroppedCounts,
     Entry,
     Fact,
     FactKind,
     Finding,
-    GenuineReport,
     Level,
-    Lift,
     Mark,
     Millis,
-    MissedCall,
     Mode,
     OperatorState,
     Origin,
     Outcome,
-    Proposal,
     ProposalCause,
     Reached,
     Reason,
     Spared,
     Stage,
-    Strike,
     Verdict,
 )
 from siaga112.core.outcome import stages
-from siaga112.core.policy import Standing
+from siaga112.core.record import (
+    AllowEntry,
+    Block,
+    CallerRecord,
+    DroppedCounts,
+    GenuineReport,
+    Lift,
+    MissedCall,
+    Proposal,
+    Strike,
+)
 from siaga112.core.snapshot import Snapshot
+from siaga112.core.standing import Standing
 
 _T = TypeVar("_T")
 

@@ -6,20 +6,10 @@ Each function takes the caller's record and the decision, and gives the new reco
 from dataclasses import replace
 
 from siaga112.core.bounds import MISSED
-from siaga112.core.model import (
-    AllowEntry,
-    Block,
-    CallerRecord,
-    CallId,
-    GenuineReport,
-    Level,
-    Lift,
-    Millis,
-    MissedCall,
-    Origin,
-    Strike,
-)
-from siaga112.core.policy import PolicyRules, add_strike
+from siaga112.core.model import CallId, Level, Millis, Origin
+from siaga112.core.policy import add_strike
+from siaga112.core.record import AllowEntry, Block, CallerRecord, GenuineReport, Lift, MissedCall, Strike
+from siaga112.core.regulation import PolicyRules
 
 
 def impose(record: CallerRecord, block: Block) -> CallerRecord:

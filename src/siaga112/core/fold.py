@@ -7,8 +7,9 @@ The live line has Redis for it, since several daemons and a restart share it.
 from dataclasses import dataclass, field
 
 from siaga112.core.changes import CallChange, Imposition, Stored, change_of_call
-from siaga112.core.model import HOUR, Caller, CallerRecord, CallId, Entry, Millis, Reached
-from siaga112.core.policy import PolicyRules
+from siaga112.core.model import HOUR, Caller, CallId, Entry, Millis, Reached
+from siaga112.core.record import CallerRecord
+from siaga112.core.regulation import PolicyRules
 
 
 @dataclass(slots=True)

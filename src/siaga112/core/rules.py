@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from siaga112.core.caller_id import INDONESIA, NumberPlan
 from siaga112.core.model import SECOND, Millis
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import PolicyRules
+from siaga112.core.regulation import PolicyRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from siaga112.core.model import Block, Level, Origin
+from siaga112.core.model import Level, Origin
 from siaga112.core.period import Period
+from siaga112.core.record import Block
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,7 @@ from siaga112.core.figures import LedgerRow
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     AuditEntry,
-    Block,
     Caller,
-    CallerRecord,
     CallId,
     Entry,
     Level,
@@ -21,12 +19,12 @@ from siaga112.core.model import (
     OperatorState,
     ProposalCause,
     Reached,
-    Screening,
     Stage,
-    Withheld,
 )
-from siaga112.core.policy import Standing
+from siaga112.core.record import Block, CallerRecord
+from siaga112.core.screening import Screening, Withheld
 from siaga112.core.snapshot import Snapshot
+from siaga112.core.standing import Standing
 from siaga112.errors import SiagaError, UnreachableError
 
 

@@ -17,16 +17,8 @@ import structlog
 
 from siaga112.core.caller_id import masked
 from siaga112.core.changes import CallChange, Stored, change_of_call
-from siaga112.core.model import (
-    Block,
-    Caller,
-    CallId,
-    Entry,
-    FactKind,
-    Millis,
-    Proposal,
-    Reached,
-)
+from siaga112.core.model import Caller, CallId, Entry, FactKind, Millis, Reached
+from siaga112.core.record import Block, Proposal
 from siaga112.core.rules import InForce
 from siaga112.service.patience import Patience
 from siaga112.service.ports import (

@@ -16,8 +16,8 @@ from typing import Final
 import structlog
 
 from siaga112.core.model import Caller
-from siaga112.core.policy import Standing
-from siaga112.core.standings import Standings
+from siaga112.core.standing import Standing
+from siaga112.core.standing_table import Standings
 from siaga112.service.ports import FeedPosition, Meter, StandingFeed, StoreBrokenError, StoreDownError
 
 LOOK_SECONDS: Final = 0.2

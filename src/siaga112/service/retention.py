@@ -13,7 +13,7 @@ import structlog
 
 from siaga112.core.changes import Change, replacement
 from siaga112.core.model import Caller, Millis
-from siaga112.core.policy import prune
+from siaga112.core.retention import prune
 from siaga112.core.rules import InForce
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError, Written
 from siaga112.service.updating import write

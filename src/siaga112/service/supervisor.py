@@ -8,27 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from siaga112.core import changes, decisions, durations, policy
+from siaga112.core import standing as verdicts
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch, in_force, later
-from siaga112.core.model import (
-    AllowEntry,
-    AuditEntry,
-    Block,
-    Caller,
-    CallerRecord,
-    CallId,
-    Entry,
-    GenuineReport,
-    Level,
-    Lift,
-    Mark,
-    Millis,
-    Mode,
-    Origin,
-    Outcome,
-    Screening,
-)
-from siaga112.core.policy import PolicyRules
+from siaga112.core.model import AuditEntry, Caller, CallId, Entry, Level, Mark, Millis, Mode, Origin, Outcome
+from siaga112.core.record import AllowEntry, Block, CallerRecord, GenuineReport, Lift
+from siaga112.core.regulation import PolicyRules
+from siaga112.core.screening import Screening
 from siaga112.errors import SiagaError
 from siaga112.service.ports import Store
 from siaga112.service.updating import update, write
@@ -316,7 +302,9 @@ class Supervisor:
 
     async def verdict(self, caller: Caller) -> Screening:
         """Give the verdict that the caller would get now."""
-        return policy.verdict(await self.store.standing(caller), await self.mode(), self.clock(), self.rules)
+        return verdicts.verdict(
+            await self.store.standing(caller), await self.mode(), self.clock(), self.rules
+        )
 
     async def held(self, caller: Caller) -> CallerFile:
         """Give all that is held on a caller."""

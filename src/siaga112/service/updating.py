@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from siaga112.core.changes import Change, replacement
-from siaga112.core.model import Caller, CallerRecord, Millis
-from siaga112.core.policy import PolicyRules, prune
+from siaga112.core.model import Caller, Millis
+from siaga112.core.record import CallerRecord
+from siaga112.core.regulation import PolicyRules
+from siaga112.core.retention import prune
 from siaga112.service.ports import Store, StoreBrokenError, Written
 
 

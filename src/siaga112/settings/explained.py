@@ -5,7 +5,7 @@ import json
 from siaga112.adapters.redis.url import masked
 from siaga112.core import durations
 from siaga112.core.model import Level
-from siaga112.core.policy import PolicyRules
+from siaga112.core.regulation import PolicyRules
 from siaga112.settings.schema import Settings
 
 

@@ -15,7 +15,7 @@ from siaga112.core import durations
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import SECOND, TOLERANCE, Mode
 from siaga112.core.outcome import ClassifierRules
-from siaga112.core.policy import PRESETS, PolicyRules
+from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.core.rules import Dialplan, Rules
 from siaga112.core.shifts import Shift
 from siaga112.settings.values import (

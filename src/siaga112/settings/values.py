@@ -13,7 +13,7 @@ from siaga112.adapters.redis import url as redis_url
 from siaga112.core import durations
 from siaga112.core.caller_id import NumberPlan, check_never_block
 from siaga112.core.model import DAY, SECOND, Level, Millis, Treatment
-from siaga112.core.policy import COUNTABLE
+from siaga112.core.regulation import COUNTABLE
 
 EMBEDDED: Final = "embedded"
 """The `[redis] url` that means a private Redis of our own."""

@@ -3,20 +3,10 @@
 from zoneinfo import ZoneInfo
 
 from siaga112.core.decisions import outlasts
-from siaga112.core.model import (
-    AllowEntry,
-    Block,
-    CallerRecord,
-    Entry,
-    Finding,
-    Level,
-    Mark,
-    Millis,
-    Mode,
-    Proposal,
-    Spared,
-)
-from siaga112.core.policy import PolicyRules, counted_strikes, spared_by, strike_for
+from siaga112.core.model import Entry, Finding, Level, Mark, Millis, Mode, Spared
+from siaga112.core.policy import counted_strikes, spared_by, strike_for
+from siaga112.core.record import AllowEntry, Block, CallerRecord, Proposal
+from siaga112.core.regulation import PolicyRules
 from siaga112.terminal import rows
 
 

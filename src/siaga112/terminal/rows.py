@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from siaga112.core.model import SECOND, AuditEntry, Block, Caller, CallerRecord, Entry, Fact, Level, Millis
+from siaga112.core.model import SECOND, AuditEntry, Caller, Entry, Fact, Level, Millis
+from siaga112.core.record import Block, CallerRecord
 from siaga112.core.text import printable
 
 Row = dict[str, object]

@@ -5,24 +5,11 @@ from dataclasses import asdict, dataclass
 from zoneinfo import ZoneInfo
 
 from siaga112.core import durations
-from siaga112.core.model import (
-    SECOND,
-    Block,
-    CallerRecord,
-    Entry,
-    Level,
-    Millis,
-    Mode,
-    Outcome,
-    Proposal,
-    ProposalCause,
-    Screening,
-    ScreenReason,
-    Spared,
-    Strike,
-    Verdict,
-)
-from siaga112.core.policy import PolicyRules, counted_strikes, total
+from siaga112.core.model import SECOND, Entry, Level, Millis, Mode, Outcome, ProposalCause, Spared, Verdict
+from siaga112.core.policy import counted_strikes, total
+from siaga112.core.record import Block, CallerRecord, Proposal, Strike
+from siaga112.core.regulation import PolicyRules
+from siaga112.core.screening import Screening, ScreenReason
 from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import rows
 from siaga112.terminal.rows import Row

@@ -6,7 +6,7 @@ from typing import Final
 from siaga112.captures import capture
 from siaga112.captures.replay import Replay
 from siaga112.core.model import Entry
-from siaga112.core.policy import PolicyRules
+from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Rules
 
 GOLDEN: Final = Path(__file__).resolve().parents[2] / "golden"

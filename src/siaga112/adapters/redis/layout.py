@@ -42,7 +42,7 @@ from siaga112.adapters.redis.words import told
 from siaga112.core.changes import Change
 from siaga112.core.codec import dump_audit_entry, dump_entry, dump_record, dump_standing
 from siaga112.core.model import DAY, HOUR, SECOND, Caller, Millis
-from siaga112.core.policy import NOBODY
+from siaga112.core.standing import NOBODY
 from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
 
 CHANGES: Final = 10_000

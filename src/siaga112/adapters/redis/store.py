@@ -36,20 +36,10 @@ from siaga112.core.codec import (
 )
 from siaga112.core.figures import LedgerRow
 from siaga112.core.mode import Switch
-from siaga112.core.model import (
-    DAY,
-    SECOND,
-    AuditEntry,
-    Block,
-    Caller,
-    CallerRecord,
-    CallId,
-    Entry,
-    Level,
-    Millis,
-)
-from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.model import DAY, SECOND, AuditEntry, Caller, CallId, Entry, Level, Millis
+from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import LIFE, Snapshot
+from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, UnrecordableError, Written
 
 _T = TypeVar("_T")

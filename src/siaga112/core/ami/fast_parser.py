@@ -1,7 +1,7 @@
 """The quick way from an AMI message to its event: by the layout of one that was read before.
 
 Asterisk writes all events of a kind with the same headers in the same order. A message that passed every
-check of `events.parse` teaches its layout: the names of its headers as one pattern, in which a value is
+check of `parser.parse` teaches its layout: the names of its headers as one pattern, in which a value is
 anything within one line. What that pattern matches as a whole has no header twice, none missing and none
 out of place, since the first had not; so only its values are left to be checked, and its fields are where
 the pattern says. Whatever matches no layout is read by `parse`: the answer is the same, only later.
@@ -10,7 +10,8 @@ the pattern says. Whatever matches no layout is read by `parse`: the answer is t
 import re
 from typing import Final
 
-from siaga112.core.ami.events import KINDS, MAX_LINE, Event, Kind, Malformed, parse
+from siaga112.core.ami.events import Event, Malformed
+from siaga112.core.ami.parser import KINDS, MAX_LINE, Kind, parse
 from siaga112.core.model import Millis, credible
 
 LAYOUTS: Final = 4
@@ -45,7 +46,7 @@ class _Layout:
 
 
 class Reader:
-    """Reads messages as `events.parse` does, and remembers their layouts."""
+    """Reads messages as `parser.parse` does, and remembers their layouts."""
 
     def __init__(self) -> None:
         self._layouts: dict[bytes, list[_Layout]] = {}
@@ -53,7 +54,7 @@ class Reader:
         """How many events of each name were read; for whoever counts them to empty."""
 
     def read(self, message: bytes, received: Millis) -> Event | Malformed | None:
-        """Read one AMI event, as `events.parse`."""
+        """Read one AMI event, as `parser.parse`."""
         name = message[7 : message.find(b"\r\n")]
         for layout in self._layouts.get(name, ()):
             text = message.decode("utf-8", "replace")

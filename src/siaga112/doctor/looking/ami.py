@@ -13,7 +13,8 @@ from typing import Final
 
 from panoramisk.message import Message
 
-from siaga112.adapters.ami.source import AmiAddress, AmiRefusedError, Inbox, Session
+from siaga112.adapters.ami.inbox import Inbox
+from siaga112.adapters.ami.session import AmiAddress, AmiRefusedError, Session
 from siaga112.core.model import SECOND, Millis
 from siaga112.core.text import whole
 from siaga112.doctor.manager import REACH

@@ -8,7 +8,7 @@ from typing import Final
 
 from siaga112.core.caller_id import HASH
 from siaga112.core.model import Caller, Level
-from siaga112.core.policy import NOBODY, Standing
+from siaga112.core.standing import NOBODY, Standing
 
 _BITS: Final = 48
 """Of an instant in milliseconds: until the year 10889."""

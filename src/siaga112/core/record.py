@@ -1,0 +1,169 @@
+"""All that is held on one caller, as values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from siaga112.core.model import Caller, CallId, Level, Millis, Origin, Outcome, ProposalCause
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One misuse held against a caller: the call it rests on, and why (a `Reason`, or the mark `prank`).
+
+    `at`: when the call ended; `begun`: when it began, None where that was not kept. `trunk` and `attested`
+    are the call's: how far its number is to be believed.
+    """
+
+    call: CallId
+    at: Millis
+    outcome: Outcome
+    reason: str
+    begun: Millis | None = None
+    trunk: str = ""
+    attested: bool = False
+
+    def overlaps(self, other: "Strike") -> bool:
+        """Say whether both calls were up at one moment. A call may begin where the other ends."""
+        mine = self.at if self.begun is None else self.begun
+        theirs = other.at if other.begun is None else other.begun
+        return mine < other.at and theirs < self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """The end that a person, or a corrected mark, put to a block before its time.
+
+    A person's decision forgives all misuse before it; a corrected mark only takes itself back.
+    `mistake`: the block should never have been.
+    """
+
+    at: Millis
+    by: str
+    reason: str
+    forgives: bool = True
+    mistake: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A decision to keep a caller out: since when, until when, by whom and on what grounds.
+
+    `step` is the step of the ladder that it is; 0 for a person's own decision.
+    """
+
+    level: Level
+    since: Millis
+    until: Millis | None
+    origin: Origin
+    reason: str
+    by: str
+    calls: tuple[CallId, ...] = ()
+    lifted: Lift | None = None
+    step: int = 0
+
+    def holds_at(self, now: Millis) -> bool:
+        """Say whether the block is in force at that instant; its end is exclusive."""
+        return self.since <= now and not self.over_at(now)
+
+    def over_at(self, now: Millis) -> bool:
+        """Say whether it has ended by then. One that has not may still have to begin: clocks differ."""
+        return self.lifted is not None or (self.until is not None and now >= self.until)
+
+
+def longest(blocks: Iterable[Block]) -> Block | None:
+    """Give the block that ends last."""
+    return max(blocks, key=lambda block: (block.until is None, block.until or 0), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A block that the policy left to a supervisor. `span` None is for good; `decided` ends it."""
+
+    at: Millis
+    cause: ProposalCause
+    span: Millis | None
+    step: int
+    reason: str
+    calls: tuple[CallId, ...] = ()
+    confirmed: bool = False
+    decided: Lift | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenuineReport:
+    """A call that an operator marked genuine."""
+
+    call: CallId
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class MissedCall:
+    """An abandoned call that nobody has answered since, and how long the caller had waited."""
+
+    call: CallId
+    at: Millis
+    wait: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class AllowEntry:
+    """A place on the allow list, which comes before everything."""
+
+    at: Millis
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedCounts:
+    """How much was once held on a caller beside what is (`core.bounds`): counts, with no more to tell."""
+
+    strikes: int = 0
+    missed: int = 0
+    blocks: int = 0
+    proposals: int = 0
+    reports: int = 0
+    withdrawn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRecord:
+    """All that is held on one caller; the unit that the store reads and writes as a whole.
+
+    However often somebody calls, it stays small: `core.bounds`.
+    """
+
+    caller: Caller
+    strikes: tuple[Strike, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    allow: AllowEntry | None = None
+    withdrawn: frozenset[CallId] = field(default_factory=frozenset)
+    """Calls whose strike was taken back: a late duplicate must not bring it back."""
+    proposals: tuple[Proposal, ...] = ()
+    reports: tuple[GenuineReport, ...] = ()
+    missed: tuple[MissedCall, ...] = ()
+    """What `siaga112 callbacks` lists, oldest first."""
+    reached: Millis = 0
+    """When an operator last spoke with the caller: no abandoned call before it is missed."""
+    dropped: DroppedCounts = DroppedCounts()
+    forgotten: Millis = 0
+    """When the caller was last erased: of what began before it nothing may be written with the number."""
+
+    @property
+    def blocks_changed(self) -> Millis | None:
+        """When a block of the caller last began, or was lifted."""
+        return max((b.lifted.at if b.lifted else b.since for b in self.blocks), default=None)
+
+    @property
+    def proposed(self) -> Proposal | None:
+        """The proposal that waits for a supervisor's decision."""
+        return next((proposal for proposal in self.proposals if proposal.decided is None), None)
+
+    def block_at(self, now: Millis) -> Block | None:
+        """Give the block in force at that instant that ends last."""
+        return longest(block for block in self.blocks if block.holds_at(now))
+
+    def block_after(self, now: Millis) -> Block | None:
+        """Give the block that is not over at that instant, begun or not, that ends last."""
+        return longest(block for block in self.blocks if not block.over_at(now))

@@ -1,0 +1,52 @@
+"""How long and how much of a caller's record may be kept."""
+
+from dataclasses import replace
+
+from siaga112.core import bounds
+from siaga112.core.model import Millis
+from siaga112.core.policy import counted_strikes
+from siaga112.core.record import Block, CallerRecord, Strike
+from siaga112.core.regulation import PolicyRules
+
+
+def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
+    """Drop what is older than may be kept, or more; a block in force and an open proposal stay."""
+    since = now - rules.keep
+    record = replace(
+        record,
+        strikes=tuple(strike for strike in record.strikes if strike.at > since),
+        blocks=tuple(b for b in record.blocks if not b.over_at(now) or _end(b) > since),
+        proposals=tuple(p for p in record.proposals if p.decided is None or p.decided.at > since),
+        reports=tuple(report for report in record.reports if report.at > since),
+        missed=tuple(missed for missed in record.missed if missed.at > now - rules.keep_missed),
+    )
+    most = max(bounds.STRIKES, _strikes_to_exceed(rules))
+    counted: tuple[Strike, ...] = ()
+    if len(record.strikes) > most:  # as of the last one: a call that is told late makes no other count less
+        counted = counted_strikes(record, max(now, record.strikes[-1].at), rules)
+    return bounds.bounded(record, now, counted, most)
+
+
+def _strikes_to_exceed(rules: PolicyRules) -> int:
+    """Say how many of the lightest strikes it takes to the highest step."""
+    weights = [weight for weight in rules.weights.values() if weight > 0]
+    lightest = min(weights, default=1.0) * (rules.unattested or 1.0) * (rules.several_trunks or 1.0)
+    return int(max(*rules.thresholds, rules.repeat) / lightest) + 1
+
+
+def _end(block: Block) -> Millis:
+    return block.lifted.at if block.lifted else block.until or block.since
+
+
+def forget_after(record: CallerRecord, rules: PolicyRules) -> Millis | None:
+    """Give the instant from which nothing in the record may be kept any more; None for never."""
+    lasting = any(block.until is None and block.lifted is None for block in record.blocks)
+    if record.allow or lasting or record.proposed:
+        return None
+    ends = [strike.at for strike in record.strikes]
+    ends += [max(_end(block), block.until or 0) for block in record.blocks]
+    ends += [proposal.decided.at for proposal in record.proposals if proposal.decided]
+    ends += [report.at for report in record.reports]
+    ends += [missed.at for missed in record.missed]
+    ends.append(record.reached)
+    return max(ends) + rules.keep
