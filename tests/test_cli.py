@@ -465,7 +465,7 @@ async def test_a_redis_that_does_not_answer_ends_with_4(shell: Shell) -> None:
     stale.parent.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as gone:
         gone.bind(str(stale))
-    assert "connection refused; is the daemon running? systemctl status siaga112" in (
+    assert "connection refused; is the daemon running? systemctl status 'siaga112-*'" in (
         await shell("blocks")
     ).failed(4)
 

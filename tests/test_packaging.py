@@ -123,3 +123,25 @@ def test_compose_shuts_our_services_in(service: str) -> None:
     assert said["read_only"] is True
     assert said["cap_drop"] == ["ALL"]
     assert said["security_opt"] == ["no-new-privileges:true"]
+
+
+_ONE_UNIT = r"(?: -u)? '?siaga112[^\s`\"']*'?"
+UNIT = re.compile(rf"(?:systemctl [a-z-]+(?: --now)?|journalctl)({_ONE_UNIT}(?:{_ONE_UNIT})*)")
+
+
+def test_every_unit_that_we_name_exists() -> None:
+    """Whoever is told to restart, reload or look at something finds it; there is no siaga112.service."""
+    names = {unit.name for unit in UNITS.iterdir()}
+    told = [*(ROOT / "src").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    named = {
+        (path.name, unit.strip("',;.:)"))
+        for path in told
+        for said in UNIT.findall(path.read_text("utf-8"))
+        for unit in said.split()
+        if unit != "-u"
+    }
+    assert len(named) > 10
+    missing = [
+        (file, unit) for file, unit in named if not {unit, f"{unit}.service"} & names and "*" not in unit
+    ]
+    assert missing == []

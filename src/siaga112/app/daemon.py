@@ -23,6 +23,7 @@ from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
 from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
+from siaga112.adapters.running_file import RunningFile
 from siaga112.adapters.state_dir import keep_private
 from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, TaskSupervisor
 from siaga112.app.pbx import ami_address, open_metrics, require_secret
@@ -43,6 +44,7 @@ from siaga112.service.recording import Recorder
 from siaga112.service.replica import Replica
 from siaga112.service.retention import Retention
 from siaga112.service.screening import Screener
+from siaga112.settings.running import digests
 from siaga112.settings.schema import Settings
 
 COUNT_SECONDS: Final = 2.0
@@ -82,6 +84,7 @@ class Daemon:
     _parts: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     _rules: InForce = field(init=False)
     _watch: ModeWatch | None = None
+    _running: RunningFile | None = None
     _manager: ServiceManager = field(default_factory=ServiceManager)
     _descriptors: Descriptors = field(default_factory=Descriptors)
     _supervisor: TaskSupervisor = field(default_factory=TaskSupervisor)
@@ -127,6 +130,9 @@ class Daemon:
         handed = self._manager.handed_socket()  # before anything else is started, which shall not have it
         metrics = open_metrics(settings, self._rules)
         keep_private(settings.state_dir)
+        self._running = RunningFile(settings.state_dir, self.only or "all")
+        stack.callback(self._running.remove)
+        self._tell_what_runs()
         if settings.embedded_redis:
             embedded = EmbeddedRedis(settings.state_dir, lambda: metrics.lost(1))
             stack.push_async_callback(embedded.stop)
@@ -220,9 +226,18 @@ class Daemon:
         if self._watch:
             self._watch.configure(taken)
         self.settings, self._rules.now = taken, rules
+        self._tell_what_runs()
         _log.info("reloaded", changed=[key for key in changed if new.reloadable(key)])
         if later := [key for key in changed if not new.reloadable(key)]:
             _log.warning("reload_needs_restart", keys=later, kept="their old values until then")
+
+    def _tell_what_runs(self) -> None:
+        if self._running is None:
+            return
+        try:
+            self._running.write(digests(self.settings))
+        except OSError as error:  # the doctor then cannot say whether the file is in force
+            _log.warning("running_not_told", detail=str(error))
 
     def _follow(
         self, store: RedisStore, watch: ModeWatch, metrics: Metrics, outbox: SqliteOutbox, source: AmiSource

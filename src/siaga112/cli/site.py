@@ -81,7 +81,7 @@ def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") ->
         return asyncio.run(work())
     except StoreDownError as error:
         remedy = (
-            "is the daemon running? systemctl status siaga112 (or: siaga112 run)"
+            "is the daemon running? systemctl status 'siaga112-*' (or: siaga112 run)"
             if config.embedded_redis
             else error.remedy
         )

@@ -69,6 +69,7 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
     "prompts": centre.prompts,
     "AGI round trip": host.agi_round_trip,
     "daemon": host.daemon,
+    "configuration": host.configuration,
     "calls followed": host.followed,
     "state directory": host.state_dir,
     "secrets": host.secrets,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.url import masked
+from siaga112.adapters.running_file import running
 from siaga112.adapters.scrape import MetricsPage, ProbeError
 from siaga112.app.pbx import ami_address
 from siaga112.app.records import held_off, redis_url
@@ -22,6 +23,7 @@ from siaga112.doctor.observations import (
     Wanted,
 )
 from siaga112.doctor.walk import parse
+from siaga112.settings.running import changed
 from siaga112.settings.schema import Settings
 from siaga112.shipped import catalogue
 
@@ -69,6 +71,7 @@ async def _pbx_and_host(
         config=config,
         state_dir=settings.state_dir,
         queue_log=settings.pbx.queue_log,
+        running={half: changed(told, settings) for half, told in running(settings.state_dir).items()},
         data_dir=pbx.inside.data_dir if isinstance(pbx, PbxSeen) and pbx.inside else "",
         prompts=catalogue.prompts(),
     )

@@ -12,7 +12,9 @@ UNSEEN_CALLS = 5
 UNSEEN_SHARE = 0.2
 """And such a part of all: as the alert has it."""
 
-_START = "systemctl start siaga112 (or: siaga112 run)"
+_START = "systemctl start siaga112.target (or: siaga112 run)"
+_RESTART = "systemctl restart siaga112-track siaga112-screen (calls go through meanwhile)"
+_RELOAD = "systemctl reload siaga112-track siaga112-screen (or SIGHUP to the process)"
 
 
 def agi_round_trip(seen: Examined) -> Iterator[Line]:
@@ -55,10 +57,24 @@ def daemon(seen: Examined) -> Iterator[Line]:
             yield fail(f"the daemon is not running: {wanted.metrics} {found.why}", _START)
     elif waiting := [name for name, ready in found.parts.items() if not ready]:
         yield warn(
-            f"the daemon waits for {', '.join(waiting)}", "journalctl -u siaga112: its last lines say why"
+            f"the daemon waits for {', '.join(waiting)}", "journalctl -u 'siaga112-*': its last lines say why"
         )
     else:
         yield ok(f"the daemon runs, {' and '.join(found.parts)} ready: {wanted.metrics}")
+
+
+def configuration(seen: Examined) -> Iterator[Line]:
+    """Look whether the daemon runs with what the configuration says by now."""
+    if not seen.host.running:
+        yield unchecked("no daemon here tells what it runs with")
+    for half, found in seen.host.running.items():
+        who = "the daemon" if half == "all" else f"siaga112 run --only {half}"
+        if found.restart:
+            yield warn(f"{who} still runs with other values of: {', '.join(found.restart)}", _RESTART)
+        if found.reload:
+            yield warn(f"{who} has not taken over yet: {', '.join(found.reload)}", _RELOAD)
+        if not (found.restart or found.reload):
+            yield ok(f"{who} runs with what {seen.wanted.config} says")
 
 
 def followed(seen: Examined) -> Iterator[Line]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from siaga112.core.model import Millis, Mode
+from siaga112.settings.running import Changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,8 @@ class HostSeen:
     """Language → the prompts that Asterisk would not find; None if its sounds are not on this machine."""
     damaged: tuple[str, ...] = ()
     """Files of the state directory that could not be read at a start, and were set aside."""
+    running: Mapping[str, Changed] = field(default_factory=dict)
+    """Of each daemon that runs here, by its half: what the configuration says otherwise by now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def reachable(seen: Examined) -> Line:
     if wanted.embedded:
         return fail(
             f"the embedded Redis in {wanted.state_dir} does not answer: {redis.why}",
-            "systemctl start siaga112 (or: siaga112 run), as the same user",
+            "systemctl start siaga112.target (or: siaga112 run), as the same user",
         )
     return fail(f"{wanted.redis}: {redis.why}", f"in [redis] of {wanted.config}: url")
 

@@ -1,10 +1,9 @@
-"""Charts as SVG, drawn for the width of an A4 page; sizes are in units of which 720 fill it."""
+"""Charts for the page: where each bar, line and text is, in units of which 720 fill the width of A4."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
-from siaga112.report.html import Html, join, tag
 from siaga112.report.words import Words
 
 WIDTH: Final = 720.0
@@ -22,6 +21,48 @@ _ROOM: Final = 26.0
 """How wide a label below a bar is."""
 
 
+class Rect(NamedTuple):
+    """A part of a bar, with what it says when pointed at."""
+
+    class_: str
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str = ""
+
+
+class Line(NamedTuple):
+    """A line of the axis, or a target."""
+
+    class_: str
+    x1: float
+    x2: float
+    y1: float
+    y2: float
+
+
+class Label(NamedTuple):
+    """A text beside an axis."""
+
+    class_: str
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(slots=True)
+class Chart:
+    """A drawing and its name."""
+
+    name: str
+    width: float
+    height: float
+    rects: list[Rect] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    texts: list[Label] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A bar: what is written below it, and its parts from the bottom up, as (class, name, count)."""
@@ -35,8 +76,9 @@ class Column:
         return sum(count for *_, count in self.parts)
 
 
-def stacked(columns: Sequence[Column], height: float, words: Words, name: str) -> Html:
+def stacked(columns: Sequence[Column], height: float, words: Words, name: str) -> Chart:
     """Draw stacked bars over a common axis; each part says its figure when pointed at."""
+    chart = Chart(name, WIDTH, height)
     highest = max((column.total for column in columns), default=0)
     step = _step(highest)
     lines = max(1, -(-highest // step))
@@ -44,28 +86,21 @@ def stacked(columns: Sequence[Column], height: float, words: Words, name: str) -
     scale = (bottom - _TOP) / (step * lines)
     pitch = (_RIGHT - _LEFT) / max(1, len(columns))
     every = -(-_ROOM // pitch)
-    drawn = [_axis(step, lines, scale, bottom, words)]
+    for n in range(lines + 1):
+        y = bottom - n * step * scale
+        chart.lines.append(Line("base" if n == 0 else "grid", _LEFT, WIDTH, y, y))
+        chart.texts.append(Label("end", _LEFT - 6, y + 3, words.number(n * step)))
     for n, column in enumerate(columns):
         x, y = _LEFT + n * pitch, bottom
         for class_, part, count in column.parts:
             if count:
                 y -= count * scale
-                title = tag("title", f"{column.label.replace('|', ' ')} · {part}: {words.number(count)}")
-                size = {"x": x + pitch * 0.13, "y": y, "width": pitch * 0.74, "height": count * scale}
-                drawn.append(tag("rect", title, class_=class_, **size))
+                title = f"{column.label.replace('|', ' ')} · {part}: {words.number(count)}"
+                chart.rects.append(Rect(class_, x + pitch * 0.13, y, pitch * 0.74, count * scale, title))
         if n % every == 0:
             for line, text in enumerate(column.label.split("|")):
-                drawn.append(tag("text", text, class_="mid", x=x + pitch / 2, y=bottom + 12 + 11 * line))
-    return _svg(drawn, WIDTH, height, name)
-
-
-def _axis(step: int, count: int, scale: float, bottom: float, words: Words) -> Html:
-    lines = []
-    for n in range(count + 1):
-        y = bottom - n * step * scale
-        lines.append(tag("line", class_="base" if n == 0 else "grid", x1=_LEFT, x2=WIDTH, y1=y, y2=y))
-        lines.append(tag("text", words.number(n * step), class_="end", x=_LEFT - 6, y=y + 3))
-    return join(*lines)
+                chart.texts.append(Label("mid", x + pitch / 2, bottom + 12 + 11 * line, text))
+    return chart
 
 
 def _step(highest: int) -> int:
@@ -75,16 +110,12 @@ def _step(highest: int) -> int:
     return next(s for s in (power, 2 * power, 5 * power // 2, 5 * power, 10 * power) if s >= needed)
 
 
-def level(share: float | None, target: float | None, name: str) -> Html:
+def level(share: float | None, target: float | None, name: str) -> Chart:
     """Draw a share as a bar from 0 to 100 %, and the target as a line across it."""
-    drawn = [tag("rect", class_="track", x=0, y=4, width=_GAUGE, height=12)]
+    chart = Chart(name, _GAUGE, 20, [Rect("track", 0, 4, _GAUGE, 12)])
     if share is not None:
         class_ = "plain" if target is None else "met" if share >= target else "missed"
-        drawn.append(tag("rect", class_=class_, x=0, y=4, width=_GAUGE * share, height=12))
+        chart.rects.append(Rect(class_, 0, 4, _GAUGE * share, 12))
     if target is not None:
-        drawn.append(tag("line", class_="target", x1=_GAUGE * target, x2=_GAUGE * target, y1=0, y2=20))
-    return _svg(drawn, _GAUGE, 20, name)
-
-
-def _svg(drawn: Sequence[Html], width: float, height: float, name: str) -> Html:
-    return tag("svg", *drawn, viewBox=f"0 0 {width:g} {height:g}", role="img", aria_label=name)
+        chart.lines.append(Line("target", _GAUGE * target, _GAUGE * target, 0, 20))
+    return chart

@@ -1,18 +1,19 @@
 """The report as one HTML page: all in one file, printable on A4, fit to be handed on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import siaga112
 from siaga112.core.caller_id import masked
 from siaga112.core.figures import Category, Tally
 from siaga112.core.model import SECOND
 from siaga112.report import lines
-from siaga112.report.charts import Column, level, stacked
+from siaga112.report.charts import Chart, Column, level, stacked
 from siaga112.report.figures import Report
-from siaga112.report.html import Html, join, tag
 from siaga112.report.words import NONE, Words
 
 DAYS_SHOWN: Final = 62
@@ -23,123 +24,98 @@ _STACK: Final = ("answered", "abandoned", "unserved", "ivr_prank", "blocked", "u
 _NOTES: Final = (
     "once", "answered", "abandoned", "unserved", "ivr_prank", "prank", "unknown", "level", "misuse", "wrong",
 )  # fmt: skip
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""For the reader's browser: nothing is ever fetched."""
+_FOLDER: Final = Path(__file__).parent
+
+_templates: Final = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+_templates.filters["size"] = "{:.6g}".format
+
+
+class _Outcome(NamedTuple):
+    key: str
+    class_: str
+    now: int
+    before: int
+    share: float | None
+
+
+class _Formula(NamedTuple):
+    text: str
+    counts: str
+    gauge: Chart
+    share: str
 
 
 def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
     """Write the page."""
-    title = f"{words('title')} · {report.site} · {words.span(report.period)}"
-    head = join(
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
-        tag("title", title),
-        tag("style", Html(Path(__file__).with_suffix(".css").read_text(encoding="utf-8"))),
-    )
-    first = tag(
-        "section",
-        _header(report, words),
-        _tiles(report, words),
-        _outcomes(report, words),
-        _charts(report, words),
-    )
-    second = tag(
-        "section",
-        tag("p", tag("span", title), tag("span", "2 / 2"), class_="running"),
-        _service_level(report, words),
-        tag(
-            "div",
-            tag("div", _waits(report, words), _misusers(report, words, top, reveal=reveal)),
-            tag("div", _shifts(report, words), _blocks(report, words)),
-            class_="pair",
-        ),
-        _notes(report, words),
-        _footer(report, words),
-    )
-    body = tag("body", tag("main", first, second))
-    return Html("<!DOCTYPE html>\n") + tag("html", tag("head", head), body, lang=words.language) + "\n"
-
-
-# ── the first page ───────────────────────────────────────────────────────────────────────────────
-
-
-def _header(report: Report, words: Words) -> Html:
-    return tag(
-        "header",
-        tag("div", tag("p", report.site, class_="site"), tag("h1", words("title"))),
-        tag("p", words.span(report.period), class_="span"),
+    span = words.span(report.period)
+    made = datetime.fromtimestamp(report.made / SECOND, report.period.zone)
+    note, *_ = lines.misuse(report, words)
+    return _templates.get_template("page.html.j2").render(
+        words=words,
+        report=report,
+        version=siaga112.__version__,
+        style=(_FOLDER / "page.css").read_text(encoding="utf-8"),
+        title=f"{words('title')} · {report.site} · {span}",
+        span=span,
+        span_before=words.span(report.period.before()),
+        compared=report.before.total,
+        within=words.limit(report.answer_within),
+        made=f"{words.moment(made)} {made:%Z}",
+        stack=_STACK,
+        tiles=_tiles(report, words),
+        outcomes=list(_outcomes(report)),
+        charts=list(_charts(report, words)),
+        formulas=list(_formulas(report, words)),
+        waits=_waits(report, words),
+        shifts=_shifts(report, words),
+        misusers=_misusers(report, words, top, reveal=reveal),
+        misusers_note=note if reveal else f"{note}; {words('masked')}",
+        blocks=[
+            (words(key), words.number(now), words.number(before)) for key, now, before in lines.blocks(report)
+        ],
+        notes=[text.partition(": ")[::2] for text in _notes(report, words)],
     )
 
 
-def _tiles(report: Report, words: Words) -> Html:
+def _tiles(report: Report, words: Words) -> list[tuple[str, str, str]]:
     tally, within = report.figures.total, words.limit(report.answer_within)
-    of_answered = tally.levels.of_answered
+    change = words.change(tally.total, report.before.total)
     share = words.percent(tally.pranks / tally.total if tally.total else None)
-    genuine = tally.calls[Category.GENUINE]
-    tiles = (
-        (words("total"), words.number(tally.total), _compared(report, words)),
-        (words("answered"), words.number(tally.answered), f"{words.number(genuine)} {words('genuine')}"),
-        (words("misuse"), words.number(tally.pranks), f"{share} {words('of_calls')}"),
-        (words("within_short", within=within), words.percent(of_answered.share), words("of_those")),
-        (words("blocks"), words.number(sum(report.blocks.imposed.values())), words("blocks_note")),
-    )
-    return tag(
-        "div",
-        *(
-            tag("div", tag("p", name), tag("p", figure, class_="figure"), tag("p", note), class_="tile")
-            for name, figure, note in tiles
+    genuine = words.number(tally.calls[Category.GENUINE])
+    return [
+        (
+            words("total"),
+            words.number(tally.total),
+            words("no_before") if change == NONE else f"{change} {words('than_before')}",
         ),
-        class_="tiles",
-    )
+        (words("answered"), words.number(tally.answered), f"{genuine} {words('genuine')}"),
+        (words("misuse"), words.number(tally.pranks), f"{share} {words('of_calls')}"),
+        (
+            words("within_short", within=within),
+            words.percent(tally.levels.of_answered.share),
+            words("of_those"),
+        ),
+        (words("blocks"), words.number(sum(report.blocks.imposed.values())), words("blocks_note")),
+    ]
 
 
-def _compared(report: Report, words: Words) -> str:
-    change = words.change(report.figures.total.total, report.before.total)
-    return words("no_before") if change == NONE else f"{change} {words('than_before')}"
-
-
-def _outcomes(report: Report, words: Words) -> Html:
-    total, compared = report.figures.total.total, report.before.total
-    rows = []
+def _outcomes(report: Report) -> Iterator[_Outcome]:
+    total = report.figures.total.total
     for key, now, before in lines.outcomes(report):
-        share = now / total if total else None
-        class_ = "marked" if key in lines.MARKS else key
-        bar = tag("span", class_=f"bar {class_}", style=f"width:{100 * (share or 0):.2f}%")
-        earlier = [words.number(before), words.change(now, before)] if compared else []
-        rows.append(
-            tag(
-                "tr",
-                tag("td", words(key)),
-                tag("td", words.number(now), class_="n"),
-                tag("td", words.percent(share), class_="n"),
-                tag("td", bar, class_="bars"),
-                *(tag("td", cell, class_="n") for cell in earlier),
-                class_=class_,
-            )
+        yield _Outcome(
+            key, "marked" if key in lines.MARKS else key, now, before, now / total if total else None
         )
-    heads = [words("outcome"), words("calls"), words("share"), ""]
-    title: str = words("outcome")
-    if compared:
-        heads += [words("before"), words("change")]
-        with_what = f"{words('compared')} {words.span(report.period.before())}"
-        title = join(title, tag("small", with_what))
-    return _block(title, _table(heads, rows))
 
 
-def _charts(report: Report, words: Words) -> Html:
-    legend = tag(
-        "p",
-        *(tag("span", tag("i", class_=kind), words(kind)) for kind in _STACK),
-        class_="legend",
-    )
+def _charts(report: Report, words: Words) -> Iterator[Chart]:
     by_month = len(report.period.days) > DAYS_SHOWN
     days = _months(report, words) if by_month else _days(report, words)
+    if len(days) > 1:
+        yield stacked(days, 222, words, words("by_month" if by_month else "by_day"))
     hours = [Column(f"{hour:02}", _parts(tally, words)) for hour, tally in report.figures.by_hour.items()]
-    name = words("by_month" if by_month else "by_day")
-    shown = [] if len(days) == 1 else [_block(name, stacked(days, 222, words, name))]
-    shown.append(_block(words("by_hour"), stacked(hours, 176, words, words("by_hour"))))
-    return join(legend, *shown)
+    yield stacked(hours, 176, words, words("by_hour"))
 
 
 def _parts(tally: Tally, words: Words) -> list[tuple[str, str, int]]:
@@ -166,107 +142,45 @@ def _months(report: Report, words: Words) -> list[Column]:
     ]
 
 
-# ── the second page ──────────────────────────────────────────────────────────────────────────────
-
-
-def _service_level(report: Report, words: Words) -> Html:
-    within = words.limit(report.answer_within)
-    rows = []
+def _formulas(report: Report, words: Words) -> Iterator[_Formula]:
     for key, ratio, target in lines.levels(report):
-        formula = words(key, within=within)
+        text = words(key, within=words.limit(report.answer_within))
         counts = f"{words.number(ratio.part)} ÷ {words.number(ratio.whole)}"
-        rows.append(
-            tag(
-                "div",
-                tag("p", tag("span", formula), tag("span", counts, class_="n")),
-                tag("div", level(ratio.share, target, formula), class_="gauge"),
-                tag("p", words.percent(ratio.share), class_="figure"),
-                class_="formula",
-            )
-        )
-    heading = join(words("service_level"), tag("small", f"{words('target')} {words.percent(report.target)}"))
-    return _block(heading, *rows)
+        yield _Formula(text, counts, level(ratio.share, target, text), words.percent(ratio.share))
 
 
-def _waits(report: Report, words: Words) -> Html:
+def _waits(report: Report, words: Words) -> list[tuple[str, ...]]:
     tally = report.figures.total
     columns = [lines.times(tally.answered_after), lines.times(tally.abandoned_after)]
-    rows = [
-        _row(words(name), *(words.seconds(column[n]) for column in columns))
-        for n, name in enumerate(lines.TIMES)
+    return [
+        (words(name), *(words.seconds(column[n]) for column in columns)) for n, name in enumerate(lines.TIMES)
     ]
-    return _block(words("waits"), _table(["", words("answered_after"), words("abandoned_after")], rows))
 
 
-def _shifts(report: Report, words: Words) -> Html:
-    rows = [
-        _row(
+def _shifts(report: Report, words: Words) -> list[tuple[str, ...]]:
+    return [
+        (
             shift,
             words.number(tally.total),
             words.number(tally.answered),
             words.percent(tally.levels.of_answered.share),
         )
         for shift, tally in list(report.figures.by_shift.items())[:SHIFTS_SHOWN]
-    ]
-    within = words("within", within=words.limit(report.answer_within))
-    heads = [words("shift"), words("calls"), words("answered"), within]
-    return _block(words("by_shift"), _table(heads, rows or [_row(words("nobody"), NONE, NONE, NONE)]))
+    ] or [(words("nobody"), NONE, NONE, NONE)]
 
 
-def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> Html:
-    rows = [
-        _row(
+def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> list[tuple[Any, ...]]:
+    return [
+        (
             found.caller if reveal else masked(found.caller),
             words.number(found.misuses),
             words.number(found.turned_away),
         )
         for found in report.figures.top_misusers(top)
-    ]
-    heads = [words("number"), words("misuses"), words("turned_away")]
-    note, *_ = lines.misuse(report, words)
-    note += "" if reveal else f"; {words('masked')}"
-    table = _table(heads, rows or [_row(words("nobody"), NONE, NONE)])
-    return _block(words("misusers"), table, tag("p", note, class_="small"))
+    ] or [(words("nobody"), NONE, NONE)]
 
 
-def _blocks(report: Report, words: Words) -> Html:
-    rows = [
-        _row(words(key), words.number(now), words.number(before)) for key, now, before in lines.blocks(report)
-    ]
-    return _block(words("blocks"), _table(["", words("this_period"), words("before")], rows))
-
-
-def _notes(report: Report, words: Words) -> Html:
-    texts = {name: words(f"note_{name}") for name in _NOTES}
-    _, *why = lines.misuse(report, words)
-    texts["misuse"] = " ".join([texts["misuse"], *why])
-    return _block(words("notes"), tag("ul", *(_note(text) for text in texts.values())))
-
-
-def _note(text: str) -> Html:
-    term, colon, rest = text.partition(": ")
-    return tag("li", tag("b", term), colon, rest) if colon else tag("li", text)
-
-
-def _footer(report: Report, words: Words) -> Html:
-    made = datetime.fromtimestamp(report.made / SECOND, report.period.zone)
-    zone = f"{made:%Z}"
-    text = f"{words('made')} {words.moment(made)} {zone} · siaga112 {siaga112.__version__}"
-    return tag("footer", tag("p", text))
-
-
-# ── parts ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _block(title: str, *inside: str) -> Html:
-    return tag("article", tag("h2", title), *inside)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Html]) -> Html:
-    first, *others = heads
-    head = tag("tr", tag("th", first), *(tag("th", one, class_="n") for one in others))
-    return tag("table", tag("thead", head), tag("tbody", *rows))
-
-
-def _row(first: str, *others: str) -> Html:
-    return tag("tr", tag("td", first, class_="name"), *(tag("td", cell, class_="n") for cell in others))
+def _notes(report: Report, words: Words) -> Iterator[str]:
+    for name in _NOTES:
+        text = words(f"note_{name}")
+        yield " ".join([text, *lines.misuse(report, words)[1:]]) if name == "misuse" else text

@@ -117,7 +117,7 @@ class Agi(_Section):
 
     host: Host = "127.0.0.1"
     port: Port = 4573
-    deadline_ms: Annotated[int, Field(ge=10, le=1500)] = 300
+    deadline_ms: Annotated[int, Field(ge=10, le=900)] = 300
 
 
 class Redis(_Section):
@@ -317,9 +317,13 @@ class Settings(_Section):
         """Give the shifts of a day."""
         return tuple(Shift(name, begins) for name, begins in self.shifts.items())
 
+    def by_key(self) -> dict[str, object]:
+        """Give each value by its name, as `section.key`."""
+        return _flat(self)
+
     def differences(self, other: "Settings") -> list[str]:
         """Name the keys that have another value there, as `section.key`."""
-        mine, theirs = _flat(self), _flat(other)
+        mine, theirs = self.by_key(), other.by_key()
         return sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
 
     @staticmethod

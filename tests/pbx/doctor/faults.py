@@ -27,7 +27,7 @@ GUARD: Final = " same => n,Gosub(siaga112-screen,s,1)\n"
 GUARD_REMEDY: Final = (
     "in [siaga112-incoming], before Answer() and the menu: same => n,Gosub(siaga112-screen,s,1)"
 )
-START: Final = "systemctl start siaga112 (or: siaga112 run)"
+START: Final = "systemctl start siaga112.target (or: siaga112 run)"
 COPY: Final = "siaga112 files asterisk --to /etc/asterisk"
 FILTER_REMEDY: Final = f"in {USER} [siaga112]: the eventfilter lines that we ship ({COPY} --diff)"
 DIFFERENT_REMEDY: Final = f"{COPY} --diff; then on the PBX: asterisk -rx 'dialplan reload'"
@@ -914,6 +914,23 @@ FAULTS: Final = (
         arrange=nobody_at_metrics,
     ),
     Fault(
+        "a key that needs a restart was changed",
+        "warn",
+        "configuration",
+        "the daemon still runs with other values of: ami.clock_tolerance, metrics.runbook_url",
+        "systemctl restart siaga112-track siaga112-screen (calls go through meanwhile)",
+        settings={"ami.clock_tolerance": "5m", "metrics.runbook_url": "https://wiki.example/runbook"},
+        versions=("22", "16"),
+    ),
+    Fault(
+        "a key that a reload takes over was changed, and nobody has reloaded",
+        "warn",
+        "configuration",
+        "the daemon has not taken over yet: policy.threshold, service_level.answer_within",
+        "systemctl reload siaga112-track siaga112-screen (or SIGHUP to the process)",
+        settings={"policy.threshold": [3], "service_level.answer_within": "15s"},
+    ),
+    Fault(
         "a trunk's context is left out of the configuration, and a call comes in there",
         "warn",
         "calls followed",
@@ -980,7 +997,7 @@ PBX_LOST: Final = Fault(
     "warn",
     "daemon",
     "the daemon waits for ami",
-    "journalctl -u siaga112: its last lines say why",
+    "journalctl -u 'siaga112-*': its last lines say why",
     arrange=pbx_lost,
 )
 CLOCK: Final = Fault(

@@ -12,6 +12,7 @@ from siaga112.adapters.redis.url import masked
 from siaga112.adapters.state_dir import DAMAGED
 from siaga112.doctor.observations import HostSeen
 from siaga112.reasons import plainly
+from siaga112.settings.running import Changed
 
 _OTHERS_READ: Final = stat.S_IROTH
 
@@ -23,6 +24,7 @@ def examine(
     queue_log: str,
     data_dir: str,
     prompts: Mapping[str, tuple[str, ...]],
+    running: Mapping[str, Changed],
 ) -> HostSeen:
     """Look at the configuration file, the state directory, the queue_log, and the prompts in `data_dir`."""
     trouble = _folder_trouble(state_dir)
@@ -32,6 +34,7 @@ def examine(
         readable_secret=_tells_a_secret(config),
         queue_log=_file_trouble(Path(queue_log)) if queue_log else "",
         missing_prompts=_missing(Path(data_dir) / "sounds", prompts) if data_dir else None,
+        running=running,
         damaged=()
         if trouble
         else tuple(str(one) for name in DAMAGED for one in sorted(state_dir.glob(name))),

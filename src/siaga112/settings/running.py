@@ -1,0 +1,40 @@
+"""What of the configuration a running daemon has in force, told by a digest of each key."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from siaga112.settings.schema import Settings
+
+
+class Changed(NamedTuple):
+    """Keys whose values in the file are not those that a daemon runs with."""
+
+    reload: tuple[str, ...]
+    """What SIGHUP takes over."""
+    restart: tuple[str, ...]
+
+
+def digests(settings: Settings) -> dict[str, str]:
+    """Give a digest of each key's value, as `section.key`: values can be compared, and not read."""
+    return {
+        key: hashlib.sha256(json.dumps(value, default=_spelled, sort_keys=True).encode()).hexdigest()[:32]
+        for key, value in settings.by_key().items()
+    }
+
+
+def _spelled(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def changed(running: Mapping[str, str], settings: Settings) -> Changed:
+    """Compare what a daemon runs with to what the configuration says now."""
+    now = digests(settings)
+    keys = sorted(key for key in now.keys() & running.keys() if now[key] != running[key])
+    return Changed(
+        tuple(key for key in keys if Settings.reloadable(key)),
+        tuple(key for key in keys if not Settings.reloadable(key)),
+    )
