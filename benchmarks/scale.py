@@ -38,10 +38,10 @@ from siaga112.core.rules import InForce
 from siaga112.core.standing import standing
 from siaga112.service.recording import Recorder
 from siaga112.settings.schema import Settings
+from tests.fakes.meter import KeptMeter
 from tests.lab import ports
 from tests.lab.daemon import CONFIG, Daemon
 from tests.lab.redis_servers import RedisServer, home
-from tests.service.meter import KeptMeter
 from tests.soak import calls
 from tests.soak.calls import Played
 from tests.waiting import output, until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.manager import Manager
+from tests.fakes.manager import Manager
 from tests.lab import ports
 from tests.lab.daemon import CONFIG, Daemon
 from tests.printed import SECRETS, without_secrets

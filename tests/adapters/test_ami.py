@@ -31,7 +31,7 @@ from siaga112.core.ami.fast_parser import Reader
 from siaga112.core.ami.framer import GIVEN_UP, MAX_MESSAGE, Framer
 from siaga112.core.ami.parser import parse
 from siaga112.core.model import SECOND, Millis, OperatorState
-from tests.adapters.manager import BANNER, SOON, Manager, channel, event, gone, new
+from tests.fakes.manager import BANNER, SOON, Manager, channel, event, gone, new
 from tests.waiting import until, within
 
 NOW = 1_795_000_000_000

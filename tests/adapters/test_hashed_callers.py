@@ -26,9 +26,9 @@ from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
 from siaga112.service.supervisor import Supervisor
 from tests.core.table import DIALPLAN, events, in_force
+from tests.fakes.memory import MemoryStore
+from tests.fakes.meter import KeptMeter
 from tests.samples import NOW, RULES
-from tests.service.memory import MemoryStore
-from tests.service.meter import KeptMeter
 from tests.service.test_pipeline import LEAVES_QUEUE, leaves_menu
 
 NUMBER = "081398765432"

@@ -24,9 +24,9 @@ from siaga112.service.supervisor import RefusedError, Supervisor
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck
 from tests.adapters.conftest import IMPATIENCE, KEEP
 from tests.core.table import in_force
+from tests.fakes.meter import KeptMeter
 from tests.lab.redis_servers import ANSWER_SECONDS, RedisServer
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, block, entry, prank, strike
-from tests.service.meter import KeptMeter
 from tests.waiting import within
 
 pytestmark = pytest.mark.redis

@@ -23,10 +23,10 @@ from siaga112.service.recording import Recorder
 from tests.adapters.changes import blocked_for_good, change, every_answer, struck
 from tests.adapters.conftest import IMPATIENCE, opened
 from tests.core.table import in_force
+from tests.fakes.meter import KeptMeter
 from tests.lab.agi_client import no_processor
 from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, cluster, sentinels
 from tests.samples import CALLER, NOW, OTHER, RULES, entry, prank, strike, turn
-from tests.service.meter import KeptMeter
 from tests.waiting import block_until, until, within
 
 pytestmark = pytest.mark.redis

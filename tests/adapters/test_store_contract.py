@@ -26,11 +26,11 @@ from siaga112.service.supervisor import Supervisor
 from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
 from tests.adapters.conftest import KEEP
 from tests.core.table import in_force
+from tests.fakes.memory import MemoryStore
+from tests.fakes.meter import KeptMeter
+from tests.fakes.outbox import MemoryOutbox
 from tests.lab.redis_servers import Cluster, Sentinels, Tls, cluster, home, sentinels, tls
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, answered, block, entry, prank, strike, turn
-from tests.service.memory import MemoryStore
-from tests.service.meter import KeptMeter
-from tests.service.test_pipeline import MemoryOutbox
 
 TOPOLOGIES = [
     pytest.param(name, marks=pytest.mark.redis) for name in ("embedded", "tls", "sentinel", "cluster")

@@ -28,9 +28,9 @@ from siaga112.service.pipeline import Pipeline
 from siaga112.service.recording import Recorder
 from tests.core.streams import CAPTURES, read
 from tests.core.table import DIALPLAN, events, in_force
-from tests.service.memory import MemoryStore
-from tests.service.meter import KeptMeter
-from tests.service.test_pipeline import MemoryOutbox
+from tests.fakes.memory import MemoryStore
+from tests.fakes.meter import KeptMeter
+from tests.fakes.outbox import MemoryOutbox
 
 CLASSIFIER: Final = ClassifierRules()
 GOES_ON: Final = dict.fromkeys(Level, Treatment.DEPRIORITISE)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from siaga112.core.model import SECOND, CallId, Millis
-from tests.adapters.manager import channel
+from tests.fakes.manager import channel
 
 LASTS: Final[Millis] = 10 * SECOND
 MENU: Final = {"Context": "siaga112-ivr", "Exten": "s", "Priority": "5"}

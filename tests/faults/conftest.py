@@ -16,7 +16,7 @@ from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import DAY, Caller, CallId, Entry, Millis
-from tests.adapters.manager import Manager, Session
+from tests.fakes.manager import Manager, Session
 from tests.faults.calls import LASTS, answered, misuse, uid
 from tests.lab import ports
 from tests.lab.agi_client import Answer, ask, no_processor

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from siaga112.core.model import CallId, Millis, Outcome
-from tests.adapters.manager import Session
+from tests.fakes.manager import Session
 from tests.faults.calls import arrives, leaves, uid
 from tests.faults.conftest import Rig, rig
 from tests.faults.figures import Measured

@@ -14,9 +14,9 @@ from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Dialplan
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.settings.schema import Agi, Ami, Metrics
-from tests.adapters.manager import BANNER
 from tests.core.streams import GOLDEN
 from tests.core.table import DIALPLAN, RULES, events, in_force
+from tests.fakes.manager import BANNER
 from tests.faults.figures import Measured
 
 CALLS = ("menu_left_during_prompt", "queue_timeout", "answered_ended_by_caller", "queue_left_at_once")

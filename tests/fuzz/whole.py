@@ -24,8 +24,8 @@ from siaga112.core.record import CallerRecord
 from siaga112.errors import ConfigurationError, SiagaError
 from siaga112.settings import loading
 from siaga112.settings.explained import explain
+from tests.fakes.memory import MemoryStore
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank
-from tests.service.memory import MemoryStore
 
 CODES: Final = frozenset({0, 1, 2, 3, 4})
 BETWEEN: Final = b"\0"

@@ -44,8 +44,8 @@ from siaga112.service.ports import Outbox
 from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
 from tests.core.table import DIALPLAN, in_force
+from tests.fakes.memory import MemoryStore
 from tests.grafana.drawn import QUEUES, Drawn
-from tests.service.memory import MemoryStore
 
 SITE: Final = "serang"
 ZONE: Final = ZoneInfo("Asia/Jakarta")

@@ -25,14 +25,14 @@ from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Settings
-from tests.adapters.manager import Manager
 from tests.core.table import in_force
+from tests.fakes.manager import Manager
+from tests.fakes.meter import KeptMeter
+from tests.fakes.outbox import MemoryOutbox
 from tests.lab import ports
 from tests.lab.redis_servers import RedisServer, home
 from tests.printed import without_secrets
 from tests.samples import CALLER, NOW, RULES, answered, entry, prank
-from tests.service.meter import KeptMeter
-from tests.service.test_pipeline import MemoryOutbox
 from tests.waiting import until, within
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden"

@@ -11,8 +11,8 @@ from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import Entry
 from tests import month
+from tests.cli.shell import Shell
 from tests.lab.redis_servers import ANSWER_SECONDS, plain
-from tests.test_cli import Shell
 
 SITE = "serang"
 SHIFTS = 'pagi = "07:00"\nsiang = "14:00"\nmalam = "21:00"'

@@ -11,8 +11,8 @@ from pyarrow import parquet
 from siaga112.cli.export import COLUMNS
 from siaga112.core.model import Entry
 from siaga112.terminal import rows
+from tests.cli.shell import Shell
 from tests.month import ZONE
-from tests.test_cli import Shell
 
 pytestmark = pytest.mark.redis
 

@@ -18,9 +18,9 @@ from siaga112.report.block_figures import BlockFigures
 from siaga112.report.figures import Report
 from siaga112.report.page import page
 from siaga112.report.words import Language, Words
+from tests.cli.shell import Shell
 from tests.lab.chromium import Tab, tab
 from tests.month import ZONE
-from tests.test_cli import Shell
 
 FIRST = date(2019, 2, 11)
 SHIFTS = tuple(Shift(f"a shift with a long name, number {n}", time(4 * n)) for n in range(6))

@@ -11,10 +11,10 @@ from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.figures import Category
 from siaga112.core.model import Entry
 from tests import month
+from tests.cli.shell import Shell
 from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.month import FEBRUARY, MARCH, SHARES, Share
 from tests.report.conftest import SITE
-from tests.test_cli import Shell
 
 pytestmark = [pytest.mark.redis, pytest.mark.night]
 

@@ -17,7 +17,7 @@ from siaga112.core.ami.events import Event, Resumed
 from siaga112.errors import ConfigurationError, SiagaError, UnreachableError
 from siaga112.settings.schema import Ami, Settings
 from tests.adapters import figures
-from tests.adapters.manager import Manager
+from tests.fakes.manager import Manager
 from tests.faults.figures import Measured
 from tests.lab import Asterisk, Version, find, ports
 from tests.lab.certificates import Certificates

@@ -41,11 +41,11 @@ from siaga112.core.text import whole
 from siaga112.errors import ConfigurationError, SiagaError
 from siaga112.settings.schema import Ami, Settings
 from siaga112.terminal import outfile, rows
+from tests.cli.shell import NOBODY_UID, NUMBER, Shell, live, shell
+from tests.fakes.memory import MemoryStore
 from tests.fuzz.whole import Store, harmless, program
 from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.samples import CALLER, NOW, RULES, block, entry, prank
-from tests.service.memory import MemoryStore
-from tests.test_cli import NOBODY_UID, NUMBER, Shell, live, shell
 
 __all__ = ["live", "shell"]
 

@@ -13,9 +13,9 @@ from siaga112.errors import SiagaError
 from siaga112.settings.schema import RUNBOOK_URL
 from siaga112.shipped.copying import plan
 from siaga112.terminal import outfile
+from tests.cli.test_manners import run
 from tests.faults.conftest import redis, rig
 from tests.lab.redis_servers import RedisServer
-from tests.test_manners import run
 
 __all__ = ["redis"]
 

@@ -12,9 +12,9 @@ from siaga112.core.mode import Switch
 from siaga112.core.model import AuditEntry, Mode
 from siaga112.service import mode as watched
 from siaga112.service.mode import ModeWatch
+from tests.fakes.memory import MemoryModes, MemoryStore
+from tests.fakes.meter import KeptMeter
 from tests.samples import NOW
-from tests.service.memory import MemoryModes, MemoryStore
-from tests.service.meter import KeptMeter
 from tests.waiting import until
 
 ENFORCED = Switch(Mode.ENFORCE, NOW, "ratna", "figures read")

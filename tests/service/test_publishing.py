@@ -12,8 +12,8 @@ from siaga112.service import publishing
 from siaga112.service.ports import StoreBrokenError
 from siaga112.service.publishing import Publisher
 from tests.core.table import DIALPLAN, events, in_force
+from tests.fakes.memory import MemoryStore
 from tests.samples import NOW
-from tests.service.memory import MemoryStore
 
 
 class Publishing:

@@ -15,9 +15,9 @@ from siaga112.service import replica as module
 from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica
 from tests.adapters.changes import blocked_for_good, change
+from tests.fakes.memory import MemoryStore
+from tests.fakes.meter import KeptMeter
 from tests.samples import CALLER, NOW, OTHER
-from tests.service.memory import MemoryStore
-from tests.service.meter import KeptMeter
 from tests.waiting import until, within
 
 LIMIT = 1.0

@@ -16,8 +16,8 @@ from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.screening import Screener
 from tests.core.table import DIALPLAN, in_force
+from tests.fakes.meter import KeptMeter
 from tests.samples import CALLER, NOW, RULES
-from tests.service.meter import KeptMeter
 
 DEADLINE = 0.05
 GUARD = 2.0

@@ -13,8 +13,8 @@ from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.publishing import MAX_CALLS, Publisher
 from tests.core.table import DIALPLAN, _millis, events, in_force
+from tests.fakes.memory import MemoryStore
 from tests.samples import NOW, SNAPSHOT
-from tests.service.memory import MemoryStore
 
 NUMBER = "081211111111"
 CALLER = Caller("+6281211111111")

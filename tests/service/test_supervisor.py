@@ -35,10 +35,10 @@ from siaga112.service.retention import Retention
 from siaga112.service.supervisor import RefusedError, Supervisor
 from siaga112.service.updating import update
 from tests.core.table import in_force
+from tests.fakes.memory import MemoryStore
+from tests.fakes.meter import KeptMeter
+from tests.fakes.outbox import MemoryOutbox
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
-from tests.service.memory import MemoryStore
-from tests.service.meter import KeptMeter
-from tests.service.test_pipeline import MemoryOutbox
 
 SERANG = PRESETS["serang-2019"]
 

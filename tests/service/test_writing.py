@@ -11,9 +11,10 @@ from siaga112.core.model import CallId, Entry, Reached
 from siaga112.service import writing
 from siaga112.service.writing import BATCH, Writer
 from tests.core.table import events
+from tests.fakes.meter import KeptMeter
+from tests.fakes.outbox import MemoryOutbox
 from tests.samples import CALLER, NOW, entry, prank
-from tests.service.meter import KeptMeter
-from tests.service.test_pipeline import MemoryOutbox, Site, leaves_menu
+from tests.service.test_pipeline import Site, leaves_menu
 from tests.waiting import until, within
 
 ENTRIES = [entry(prank(n)) for n in range(2 * BATCH + 1)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Final
 
-from tests.adapters.manager import Manager, Session
+from tests.fakes.manager import Manager, Session
 from tests.lab import ports
 from tests.lab.agi_client import ask
 from tests.lab.daemon import CONFIG, Daemon

@@ -17,7 +17,7 @@ from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.changes import Change
 from siaga112.core.model import DAY
-from tests.adapters.manager import Manager, Session, channel, event, new
+from tests.fakes.manager import Manager, Session, channel, event, new
 from tests.lab import ports
 from tests.lab.daemon import CONFIG, Daemon, Output
 from tests.lab.redis_servers import ANSWER_SECONDS, home, plain

@@ -12,8 +12,8 @@ from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, SECOND, CallId, Entry, Mark, Millis, Mode, Outcome
 from siaga112.errors import UnreachableError
 from siaga112.top.watching import LAST, NEW_AT_ONCE, Today, Vitals, Watcher, midnight
+from tests.fakes.memory import MemoryStore
 from tests.samples import NOW, SNAPSHOT, answered, entry, prank
-from tests.service.memory import MemoryStore
 
 ZONE = ZoneInfo("Asia/Jakarta")
 NOON = midnight(NOW, ZONE) + DAY // 2

@@ -16,7 +16,7 @@ import yaml
 from siaga112.shipped import catalogue
 from tests.waiting import ENDS_SECONDS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 USER_FILE = "manager.d/siaga112.conf"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -14,9 +14,9 @@ from siaga112.errors import ConfigurationError
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Policy, Settings
 
-EXAMPLE = Path(__file__).parents[1] / "config" / "siaga112.toml"
+EXAMPLE = Path(__file__).parents[2] / "config" / "siaga112.toml"
 TREATMENTS = "Input should be 'reject', 'announce', 'challenge' or 'deprioritise'"
-INVALID = sorted((Path(__file__).parent / "invalid_config").glob("*.toml"))
+INVALID = sorted((Path(__file__).parent / "invalid").glob("*.toml"))
 
 
 def written(tmp_path: Path, text: str) -> Path:

@@ -19,10 +19,10 @@ from siaga112 import cli
 from siaga112.cli import commands, usage
 from siaga112.cli.program import app
 from siaga112.reasons import plainly
-from tests.adapters.manager import Manager
+from tests.cli.shell import Shell, shell
+from tests.fakes.manager import Manager
 from tests.interrupts.trying import COMMANDS, GOLDEN
 from tests.lab.test_daemon import running_now as runs
-from tests.test_cli import Shell, shell
 
 __all__ = ["shell"]
 

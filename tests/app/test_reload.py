@@ -14,7 +14,7 @@ from siaga112.core.caller_id import canonical
 from siaga112.core.model import SECOND, Level, Outcome
 from siaga112.core.record import CallerRecord
 from siaga112.settings.schema import Settings
-from tests.adapters.manager import event
+from tests.fakes.manager import event
 from tests.faults.conftest import Rig, redis, rig
 from tests.lab.redis_servers import RedisServer
 from tests.waiting import within

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SHIPPED = Path(__file__).resolve().parents[1] / "asterisk"
+SHIPPED = Path(__file__).resolve().parents[2] / "asterisk"
 LANGUAGES = ("id", "en")
 FILES = sorted(SHIPPED.glob("sounds/*/siaga112/*"))
 

@@ -19,7 +19,7 @@ from siaga112.cli.commands import COMMANDS
 from siaga112.cli.program import app
 
 PROGRAM = str(Path(sys.executable).with_name("siaga112"))
-GOLDEN = str(Path(__file__).parent / "golden" / "22" / "answered_goes_on.ami")
+GOLDEN = str(Path(__file__).parents[1] / "golden" / "22" / "answered_goes_on.ami")
 runner = CliRunner()
 ESCAPE = "\x1b["
 

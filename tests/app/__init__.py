@@ -1,0 +1,1 @@
+"""The daemon as a whole: its start, its end, a reload."""

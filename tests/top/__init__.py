@@ -1,0 +1,1 @@
+"""What top sees and draws."""
