@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siaga112.core.ami.events import DialplanPosition, Event, Hangup, Interrupted, Newexten, Resumed
@@ -60,6 +60,7 @@ def test_everything_twice(stream: list[Event]) -> None:
 
 
 @EACH
+@settings(max_examples=10)  # of each of the hundreds of recordings
 @given(data=st.data())
 @pytest.mark.fault("ami_torn")
 def test_any_order(stream: list[Event], data: st.DataObject) -> None:
