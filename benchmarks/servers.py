@@ -30,7 +30,7 @@ port = {ami}
 secret = "bench"
 [agi]
 port = {agi}
-deadline_ms = 1500
+deadline_ms = 900
 [metrics]
 port = {metrics}
 screen_port = {metrics}

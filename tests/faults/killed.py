@@ -20,7 +20,7 @@ from siaga112.service.recording import Recorder
 
 STEPS: Final[dict[str, tuple[type, str, bool]]] = {
     "the hang-up is read": (Tracker, "_gone", False),
-    "the call is settled": (Pipeline, "_settle", True),
+    "the call is settled": (Pipeline, "_entry_of", True),
     "before it is on disk": (SqliteOutbox, "append", False),
     "it is on disk": (SqliteOutbox, "append", True),
     "before it is recorded": (Recorder, "record", False),

@@ -18,7 +18,6 @@ from unittest import mock
 
 from panoramisk.actions import Action
 
-from siaga112.adapters.ami import source as ami_adapter
 from siaga112.adapters.ami.inbox import Inbox
 from siaga112.adapters.ami.session import _Protocol
 from siaga112.backtest import text as past_text
@@ -26,6 +25,7 @@ from siaga112.captures import capture
 from siaga112.core import agi as agi_codec
 from siaga112.core import codec, queue_log
 from siaga112.core.agi import AgiError, Conversation, HungUp, Reply, Request
+from siaga112.core.ami import framer
 from siaga112.core.ami.events import Malformed
 from siaga112.core.ami.fast_parser import Reader
 from siaga112.core.ami.framer import Framer
@@ -274,7 +274,7 @@ def small_limits() -> Iterator[None]:
         for module, name, value in (
             (agi_codec, "MAX_REQUEST", 1_024),
             (agi_codec, "MAX_REPLY", 64),
-            (ami_adapter, "MAX_MESSAGE", 1_024),
+            (framer, "MAX_MESSAGE", 1_024),
             (past_text, "LONGEST_MESSAGE", 2_048),
             (past_text, "LONGEST_LINE", 2_048),
         ):

@@ -34,7 +34,9 @@ def test_each_text_is_there_in_both_languages_with_the_same_values() -> None:
 
 def test_no_text_is_unused() -> None:
     """Each key is named by the code, or made of a category or a note."""
-    code = "\n".join(file.read_text("utf-8") for file in SOURCES.glob("*.py"))
+    code = "\n".join(
+        file.read_text("utf-8") for pattern in ("*.py", "*.j2") for file in SOURCES.glob(pattern)
+    )
     made = {kind.value for kind in Category} | {f"short_{kind}" for kind in Category}
     made |= {f"note_{name}" for name in re.findall(r'"(\w+)"', code)}
     named = set(re.findall(r"""["'](\w+)["']""", code))

@@ -29,7 +29,7 @@ from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.embedded import url
 from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
-from siaga112.adapters.redis.url import masked
+from siaga112.adapters.redis.url import TLS_FILES, masked
 from siaga112.app.pbx import ami_address
 from siaga112.core import changes as books
 from siaga112.core import durations
@@ -279,6 +279,9 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(what: str, tmp_path: Path) ->
     os.mkfifo(tmp_path / "ca.pem")
     with pytest.raises(ConfigurationError, match=r"tls_ca: .* is a pipe that nobody writes to"):
         ami_address(Settings(ami=Ami(tls=True, tls_ca=str(tmp_path / "ca.pem"))))
+    for option in TLS_FILES:
+        with pytest.raises(ConfigurationError, match=rf"\[redis\] url: {option}: .* is no regular file"):
+            connect(f"rediss://127.0.0.1:1/0?{option}={tmp_path}/ca.pem")
     os.mkfifo(tmp_path / "extensions_siaga112.conf")
     ended = run(tmp_path, "files", "asterisk", "--to", str(tmp_path))
     assert (ended.code, ended.err) == (0, ""), ended

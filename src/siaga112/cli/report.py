@@ -87,7 +87,7 @@ def _check(file: Path, config: Settings, format_: Format, lang: Language, output
 
     async def act(supervisor: Supervisor) -> list[published.Checked]:
         counting = _reporter(supervisor, config)
-        return [published.Checked(claim, (await counting.figures(claim.period)).total) for claim in claims]
+        return [(claim, (await counting.figures(claim.period)).total) for claim in claims]
 
     checked = with_supervisor(act)
     with outfile.text(output) as out:
@@ -95,7 +95,7 @@ def _check(file: Path, config: Settings, format_: Format, lang: Language, output
             published.as_json(checked, out)
         else:
             published.show(checked, Words(lang), out)
-    wrong = sum(not one.adds_up for one in checked)
+    wrong = sum(claim.excess != 0 for claim, _ in checked)
     if wrong:
         raise SiagaError(f"{file}: {wrong} of {len(checked)} rows do not add up")
 

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from siaga112 import infile
 from siaga112.core.figures import Category, Tally
-from siaga112.core.model import Outcome
 from siaga112.core.period import Period, instant, of_days
 from siaga112.errors import SiagaError
 from siaga112.report import table
@@ -37,31 +36,13 @@ class Claim:
     outcomes: Mapping[str, int]
 
     @property
-    def sum(self) -> int:
-        """What the published outcomes add up to."""
-        return sum(self.outcomes.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A claim beside what the ledger has of the same period."""
-
-    claim: Claim
-    ledger: Tally
-
-    @property
     def excess(self) -> int:
         """By how much the published outcomes exceed the published total."""
-        return self.claim.sum - self.claim.total
+        return sum(self.outcomes.values()) - self.total
 
-    @property
-    def adds_up(self) -> bool:
-        """Say whether they are the total."""
-        return self.excess == 0
 
-    def counted(self, outcome: str) -> int:
-        """Give the ledger's count."""
-        return self.ledger.answered if outcome == Outcome.ANSWERED else self.ledger.calls[Category(outcome)]
+Checked = tuple[Claim, Tally]
+"""A claim, and what the ledger has of the same period."""
 
 
 def read(file: Path, zone: ZoneInfo) -> list[Claim]:
@@ -72,20 +53,16 @@ def read(file: Path, zone: ZoneInfo) -> list[Claim]:
 
     """
     try:
-        text = infile.read(file, MOST).decode("utf-8-sig")
+        lines = infile.read(file, MOST).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise SiagaError(f"{file}: cannot be read ({why})") from error
-    lines = text.splitlines()
-    delimiter = ";" if lines and ";" in lines[0] else ","
-    reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
-    named = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = named
-    unknown = [name for name in named if name not in {"from", "to", "total", *OUTCOMES}]
-    missing = [name for name in ("from", "to", "total") if name not in named]
-    if unknown or missing:
-        wrong = f'no column "{missing[0]}"' if missing else f'no such column: "{unknown[0]}"'
-        raise SiagaError(f"{file}: {wrong} (the columns: from, to, total, and of {', '.join(OUTCOMES)})")
+    reader = csv.DictReader(lines, delimiter=";" if lines and ";" in lines[0] else ",", skipinitialspace=True)
+    reader.fieldnames = named = [name.strip() for name in reader.fieldnames or ()]
+    wrong = [f'no column "{name}"' for name in ("from", "to", "total") if name not in named]
+    wrong += [f'no such column: "{one}"' for one in named if one not in {"from", "to", "total", *OUTCOMES}]
+    if wrong:
+        raise SiagaError(f"{file}: {wrong[0]} (the columns: from, to, total, and of {', '.join(OUTCOMES)})")
     claims = []
     for row in reader:
         try:
@@ -116,46 +93,40 @@ def _count(text: str) -> int:
     return int(re.sub(r"\D", "", text))
 
 
+def _ledger(tally: Tally) -> dict[str, int]:
+    return {name: tally.answered if name == "answered" else tally.calls[Category(name)] for name in OUTCOMES}
+
+
 def as_json(checked: list[Checked], file: TextIO) -> None:
     """Write the rows as a list of objects."""
-    listed = []
-    for one in checked:
-        claim, period = one.claim, one.claim.period
-        listed.append(
-            {
-                "from": rows.instant(period.first, period.zone),
-                "to": rows.instant(period.end, period.zone),
-                "total": claim.total,
-                "sum": claim.sum,
-                "excess": one.excess,
-                "published": dict(claim.outcomes),
-                "ledger": {name: one.counted(name) for name in OUTCOMES},
-                "ledger_total": one.ledger.total,
-            }
-        )
+    listed = [
+        {
+            "from": rows.instant(claim.period.first, claim.period.zone),
+            "to": rows.instant(claim.period.end, claim.period.zone),
+            "total": claim.total,
+            "sum": claim.total + claim.excess,
+            "excess": claim.excess,
+            "published": dict(claim.outcomes),
+            "ledger": _ledger(tally),
+            "ledger_total": tally.total,
+        }
+        for claim, tally in checked
+    ]
     file.write(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
 
 
 def show(checked: list[Checked], words: Words, file: TextIO) -> None:
     """Print each period: what was published, what the ledger has, and the difference."""
     console = tables.console(table.WIDTH, file)
-    for one in checked:
-        claim = one.claim
+    for claim, tally in checked:
         shown = table.columns("", words("published"), words("ledger"), words("difference"))
-        for name in OUTCOMES:
-            if name in claim.outcomes or one.counted(name):
-                table.add(
-                    shown, [words(name), *_compared(claim.outcomes.get(name), one.counted(name), words)]
-                )
-        table.add(shown, [words("sum"), *_compared(claim.sum, one.ledger.total, words)])
-        table.add(shown, [words("total"), *_compared(claim.total, one.ledger.total, words)], "bold")
+        counted = [(name, claim.outcomes.get(name), count) for name, count in _ledger(tally).items()]
+        counted += [("sum", claim.total + claim.excess, tally.total), ("total", claim.total, tally.total)]
+        for name, told, ours in counted:
+            if told is not None or ours:
+                cells = [NONE if told is None else words.number(told), words.number(ours)]
+                cells.append(NONE if told is None else words.difference(told - ours))
+                table.add(shown, [words(name), *cells], "bold" if name == "total" else "")
         table.titled(words.span(claim.period), shown, console)
-        by = words.number(abs(one.excess))
-        verdict = "adds_up" if one.adds_up else "too_many" if one.excess > 0 else "too_few"
-        console.print(words(verdict, by=by))
-
-
-def _compared(published: int | None, ledger: int, words: Words) -> list[str]:
-    if published is None:
-        return [NONE, words.number(ledger), NONE]
-    return [words.number(published), words.number(ledger), words.difference(published - ledger)]
+        verdict = "too_many" if claim.excess > 0 else "too_few" if claim.excess else "adds_up"
+        console.print(words(verdict, by=words.number(abs(claim.excess))))

@@ -6,6 +6,7 @@ an error that the store calls "down": worth trying again.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
@@ -57,6 +58,7 @@ def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster
         "driver_info": None,
     }
     if address.tls is not None:
+        _require_files(address.tls)
         reach |= {"ssl": True, **address.tls}
     login: dict[str, Any] = {"username": address.username, "password": address.password}
     if address.kind is Kind.CLUSTER:
@@ -87,6 +89,15 @@ def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster
     if address.tls is not None:
         _one_context(client.connection_pool)
     return client
+
+
+def _require_files(tls: Mapping[str, str | bool]) -> None:
+    """Refuse what OpenSSL would read for ever: a pipe, a device. What is missing is told when connecting."""
+    for name in tls.keys() & set(redis_url.TLS_FILES):
+        path = Path(str(tls[name]))
+        with suppress(OSError, ValueError):
+            if path.exists() and not path.is_file():
+                raise ConfigurationError(f"[redis] url: {name}: {path}: is no regular file")
 
 
 async def together(client: "Redis | RedisCluster", commands: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -60,7 +60,8 @@ _FORM: Final = re.compile(
 )
 _HOST: Final = re.compile(r"(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _PORT_MAX: Final = 65_535
-_TLS_TEXTS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+"""Options that name a file."""
 _CHECKS: Final = ("required", "optional", "none")
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SENTINEL_LOGIN: Final = {"sentinel_username": "username", "sentinel_password": "password"}
@@ -121,7 +122,7 @@ def _options(query: str, kind: Kind) -> dict[str, str]:
         Kind.CLUSTER: (),
     }[kind]
     if kind is not Kind.SOCKET:
-        known = (*known, "ssl", "ssl_cert_reqs", "ssl_check_hostname", *_TLS_TEXTS)
+        known = (*known, "ssl", "ssl_cert_reqs", "ssl_check_hostname", *TLS_FILES)
     pairs = parse_qsl(query, keep_blank_values=True)
     if any(name not in known for name, _ in pairs):
         raise ValueError(f"an option after ? that is not known (known: {', '.join(known)}; {_REMEDY})")
@@ -163,7 +164,7 @@ def _master_and_db(kind: Kind, path: str, option: str) -> tuple[str, int]:
 def _tls(options: dict[str, str], *, encrypted: bool) -> Mapping[str, str | bool] | None:
     """Take the options of TLS out of the others."""
     encrypted = _boolean("ssl", options.pop("ssl", str(encrypted))) or encrypted
-    tls: dict[str, str | bool] = {name: options.pop(name) for name in _TLS_TEXTS if name in options}
+    tls: dict[str, str | bool] = {name: options.pop(name) for name in TLS_FILES if name in options}
     if "ssl_cert_reqs" in options:
         tls["ssl_cert_reqs"] = options.pop("ssl_cert_reqs")
         if tls["ssl_cert_reqs"] not in _CHECKS:
