@@ -31,7 +31,7 @@ night: $(READY)
 	$(PYTEST) --night -m night
 
 check: lint
-	$(PYTEST) -m "not pbx"
+	$(PYTEST) -m "not pbx and not slow"
 
 lint: $(READY)
 	$(VENV)/bin/ruff check
@@ -40,7 +40,7 @@ lint: $(READY)
 	$(VENV)/bin/lint-imports
 
 fast: $(READY)
-	$(PYTEST) -m "not pbx and not redis"
+	$(PYTEST) -m "not pbx and not redis and not slow"
 
 format: $(READY)
 	$(VENV)/bin/ruff check --fix

@@ -148,6 +148,7 @@ def run(folder: Path, *options: str, **files: str) -> tuple[int, str]:
     return ran.returncode, ran.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(RUN_SECONDS + 60)
 @pytest.mark.parametrize("loop", ["asyncio", pytest.param("uvloop", marks=pytest.mark.night)])
 def test_what_hangs_fails_at_its_limit_and_the_run_goes_on(tmp_path: Path, loop: str) -> None:

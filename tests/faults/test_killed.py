@@ -63,6 +63,7 @@ async def up(running: Rig, following: Session, first: int) -> list[tuple[CallId,
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.fault("kill")
 async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
     redis: RedisServer, measured: Measured, *, full: bool

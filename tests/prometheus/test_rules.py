@@ -62,6 +62,7 @@ def test_promtool_finds_no_fault() -> None:
     [pytest.param(path, marks=[pytest.mark.night] if path == LONGEST else []) for path in CASES],
     ids=lambda path: path.name,
 )
+@pytest.mark.slow
 @pytest.mark.fault("alerts")
 def test_rules_give_what_is_expected(path: Path) -> None:
     """Known series in, known figures and alerts out, texts included."""

@@ -38,6 +38,7 @@ def mode(path: Path) -> str:
     return f"{stat.S_IMODE(path.lstat().st_mode):o}"
 
 
+@pytest.mark.slow
 @pytest.mark.redis
 async def test_what_tells_of_callers_is_for_its_owner_alone(redis: RedisServer, tmp_path: Path) -> None:
     """Exports, reports and captures are 0600 whatever the umask, also where an open file was before."""
