@@ -4,12 +4,12 @@ Whoever makes the file `off` there, with whatever in it or nothing, stops all bl
 daemons on this machine; Redis is not asked. `siaga112 mode off` writes who, when and why into it.
 """
 
-import contextlib
 import json
 import os
 from pathlib import Path
 from typing import Any, Final
 
+from siaga112.adapters import state_dir
 from siaga112.core.codec import dump_switch, load_switch
 from siaga112.core.mode import Switch
 from siaga112.core.model import Mode
@@ -17,15 +17,12 @@ from siaga112.core.model import Mode
 OFF: Final = "off"
 KEPT: Final = "mode"
 
-_LONGEST: Final = 64 * 1024
-"""More than this is not what we wrote."""
-
 
 class ModeFiles:
     """`service.ports.LocalModes` in one state directory, for one site."""
 
-    def __init__(self, state_dir: Path, site: str) -> None:
-        self._folder: Final = state_dir
+    def __init__(self, folder: Path, site: str) -> None:
+        self._folder: Final = folder
         self._site: Final = site
 
     @property
@@ -72,32 +69,11 @@ class ModeFiles:
 
     def _read(self, path: Path) -> Switch | None:
         try:
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            with os.fdopen(os.open(path, flags), "rb") as file:
-                row: Any = json.loads(file.read(_LONGEST))
+            row: Any = json.loads(state_dir.read(path))
             return load_switch(json.dumps(row["switch"])) if row["site"] == self._site else None
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
 
     def _write(self, path: Path, switch: Switch) -> None:
-        """Write it beside and rename it: whoever reads has the old one or the new one, never a part."""
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
         text = json.dumps({"site": self._site, "switch": json.loads(dump_switch(switch))}, ensure_ascii=False)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
-                self._hand_over(file.fileno())
-                file.write(f"{text}\n".encode("utf-8", "replace"))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise
-
-    def _hand_over(self, file: int) -> None:
-        """Give what root writes to the daemon's user, who must read it."""
-        if os.geteuid() == 0:
-            owner = self._folder.stat()
-            os.fchown(file, owner.st_uid, owner.st_gid)
+        state_dir.write(path, f"{text}\n".encode("utf-8", "replace"))

@@ -7,28 +7,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from siaga112.adapters import state_dir
+
 _NAME: Final = "running."
-_LONGEST: Final = 64 * 1024
 
 
 class RunningFile:
     """The file of one half, or of the whole daemon."""
 
-    def __init__(self, state_dir: Path, half: str) -> None:
-        self._path: Final = state_dir / f"{_NAME}{half}"
+    def __init__(self, folder: Path, half: str) -> None:
+        self._path: Final = folder / f"{_NAME}{half}"
 
     def write(self, digests: Mapping[str, str]) -> None:
-        """Put it there, whole, for this user alone.
+        """Put it there.
 
         Raises:
             OSError: as the system says.
 
         """
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(beside, flags, 0o600), "w", encoding="utf-8") as file:
-            json.dump({"process": os.getpid(), "digests": dict(digests)}, file)
-        beside.replace(self._path)
+        state_dir.write(self._path, json.dumps({"process": os.getpid(), "digests": dict(digests)}).encode())
 
     def remove(self) -> None:
         """Take it away."""
@@ -36,18 +33,13 @@ class RunningFile:
             self._path.unlink()
 
 
-def running(state_dir: Path) -> dict[str, Mapping[str, str]]:
+def running(folder: Path) -> dict[str, Mapping[str, str]]:
     """Give the digests of each daemon that runs here, by its half; nothing where this user may not look."""
     found: dict[str, Mapping[str, str]] = {}
-    for path in sorted(state_dir.glob(f"{_NAME}*")):
-        try:
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            with os.fdopen(os.open(path, flags), "rb") as file:
-                told = json.loads(file.read(_LONGEST))
+    for path in sorted(folder.glob(f"{_NAME}*")):
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            told = json.loads(state_dir.read(path))
             if Path(f"/proc/{int(told['process'])}").exists():  # else it was killed
-                found[path.name.removeprefix(_NAME)] = {
-                    str(key): str(value) for key, value in told["digests"].items()
-                }
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            continue
+                digests = {str(key): str(value) for key, value in told["digests"].items()}
+                found[path.name.removeprefix(_NAME)] = digests
     return found

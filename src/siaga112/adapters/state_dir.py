@@ -34,3 +34,40 @@ def _shut(path: Path) -> None:
         found = path.lstat()
         if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o077:
             path.chmod(found.st_mode & 0o700)
+
+
+def read(path: Path, longest: int = 64 * 1024) -> bytes:
+    """Read a small file of ours, no more than so many bytes of it.
+
+    Raises:
+        OSError: as the system says; also of a link.
+
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        return file.read(longest)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put a small file of ours in its place: whoever reads has the old one or the new one, never a part.
+
+    What root writes is given to the daemon's user, who must read it.
+
+    Raises:
+        OSError: as the system says.
+
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
+            if os.geteuid() == 0:
+                owner = path.parent.stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
