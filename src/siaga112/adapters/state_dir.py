@@ -47,10 +47,10 @@ def read(path: Path, longest: int = 64 * 1024) -> bytes:
         return file.read(longest)
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Put a small file of ours in its place: whoever reads has the old one or the new one, never a part.
 
-    What root writes is given to the daemon's user, who must read it.
+    What root writes is given to the daemon's user, who must read it. `durable`: it outlives a power cut.
 
     Raises:
         OSError: as the system says.
@@ -64,8 +64,9 @@ def write(path: Path, data: bytes) -> None:
                 owner = path.parent.stat()
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
