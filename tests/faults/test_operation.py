@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 from collections.abc import AsyncIterator
@@ -287,9 +288,10 @@ async def test_no_descriptor_left_is_told(redis: RedisServer) -> None:
         limits = set()
 
         def squeezed() -> bool:
-            """Leave it as many as it has: again, for one that it had for a moment only."""
-            limits.add(count := descriptors(pid))
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, hard))
+            """Leave it none above the lowest that is free; again, for one that it had for a moment only."""
+            used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}  # noqa: PTH208 - names alone
+            limits.add(free := min(set(range(len(used) + 1)) - used))
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, hard))
             return bool(told(found, "out_of_descriptors"))
 
         await until(squeezed, 60)
