@@ -39,6 +39,16 @@ main()
 """The daemon, whose every question stops the event loop, as no code of ours should."""
 
 
+HANGING = """
+import time
+from siaga112.adapters.running_file import RunningFile
+RunningFile.write = lambda *_: time.sleep(60)
+from siaga112.cli import main
+main()
+"""
+"""The daemon on a disk that hangs when it says what it runs with."""
+
+
 class Running:
     """`siaga112 run --only screen` with a service manager of ours."""
 
@@ -208,6 +218,19 @@ async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running
     assert (await running.logs("reloaded"))["changed"] == ["policy.treatment"]
     assert (await running.logs("reload_needs_restart"))["keys"] == ["metrics.host"]
     assert 'SIAGA_TREATMENT "announce"' in await running.ask()
+
+
+async def test_a_disk_that_hangs_holds_up_neither_a_verdict_nor_a_reload(running: Running) -> None:
+    """What is written for the doctor alone is written beside the loop: verdicts and the watchdog go on."""
+    await running.start(("-c", HANGING))
+    assert "SIAGA_VERDICT" in await running.ask()
+    running.write('[policy]\ntreatment = "announce"\n')
+    running.process.send_signal(signal.SIGHUP)
+    await running.hears("RELOADING=1")
+    await running.hears("READY=1")
+    assert "SIAGA_VERDICT" in await running.ask()
+    await running.hears("WATCHDOG=1")
+    await running.hears("WATCHDOG=1")
 
 
 async def test_a_reload_reaches_the_promise_in_the_metrics(running: Running) -> None:

@@ -85,6 +85,7 @@ class Daemon:
     _rules: InForce = field(init=False)
     _watch: ModeWatch | None = None
     _running: RunningFile | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _manager: ServiceManager = field(default_factory=ServiceManager)
     _descriptors: Descriptors = field(default_factory=Descriptors)
     _supervisor: TaskSupervisor = field(default_factory=TaskSupervisor)
@@ -132,7 +133,7 @@ class Daemon:
         keep_private(settings.state_dir)
         self._running = RunningFile(settings.state_dir, self.only or "all")
         stack.callback(self._running.remove)
-        self._tell_what_runs()
+        self._parts.append(self._tell_what_runs)
         if settings.embedded_redis:
             embedded = EmbeddedRedis(settings.state_dir, lambda: metrics.lost(1))
             stack.push_async_callback(embedded.stop)
@@ -226,18 +227,20 @@ class Daemon:
         if self._watch:
             self._watch.configure(taken)
         self.settings, self._rules.now = taken, rules
-        self._tell_what_runs()
+        self._changed.set()
         _log.info("reloaded", changed=[key for key in changed if new.reloadable(key)])
         if later := [key for key in changed if not new.reloadable(key)]:
             _log.warning("reload_needs_restart", keys=later, kept="their old values until then")
 
-    def _tell_what_runs(self) -> None:
-        if self._running is None:
-            return
-        try:
-            self._running.write(digests(self.settings))
-        except OSError as error:  # the doctor then cannot say whether the file is in force
-            _log.warning("running_not_told", detail=str(error))
+    async def _tell_what_runs(self) -> None:
+        """Keep the doctor's file true; in a thread, for a disk may hang, and no verdict waits for it."""
+        while self._running is not None:
+            self._changed.clear()
+            try:
+                await asyncio.to_thread(self._running.write, digests(self.settings))
+            except OSError as error:  # the doctor then cannot say whether the file is in force
+                _log.warning("running_not_told", detail=str(error))
+            await self._changed.wait()
 
     def _follow(
         self, store: RedisStore, watch: ModeWatch, metrics: Metrics, outbox: SqliteOutbox, source: AmiSource

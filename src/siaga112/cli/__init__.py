@@ -63,7 +63,7 @@ def _unforeseen(error: Exception) -> str:
     if sys.flags.dev_mode:
         raise error
     last = traceback.extract_tb(error.__traceback__)[-1]
-    what = f"{type(error).__name__} in {os.path.basename(last.filename)}, line {last.lineno}"  # noqa: PTH119
+    what = f"{type(error).__name__} in {os.path.basename(last.filename)}, line {last.lineno}"  # noqa: PTH119 - text
     details = "what `python -X dev -m siaga112 …` prints"
     with contextlib.suppress(OSError):  # no room, or no right
         descriptor, details = tempfile.mkstemp(".txt", "siaga112-mistake-")

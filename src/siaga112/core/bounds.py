@@ -30,6 +30,8 @@ EVIDENCE: Final = 20
 WHOLE: Final = 10
 """So many of the last blocks and proposals name all the calls that they rest on."""
 
+NOTHING: Final = DroppedCounts()
+
 _Decided = TypeVar("_Decided", Block, Proposal)
 
 
@@ -41,6 +43,8 @@ def bounded(
     `counted` are the strikes that count at that instant: the others go first. A block in force, a proposal
     that waits and the last decision that forgave something always stay.
     """
+    if _fits(record, max(STRIKES, strikes)):
+        return record
     kept = replace(
         record,
         strikes=_strikes(record.strikes, counted, max(STRIKES, strikes)),
@@ -62,6 +66,19 @@ def bounded(
         withdrawn=_count(was.withdrawn, record.withdrawn, kept.withdrawn),
     )
     return replace(kept, dropped=dropped)
+
+
+def _fits(record: CallerRecord, strikes: int) -> bool:
+    """Say whether there is nothing to drop, to shorten or to count: so it is with nearly every record."""
+    return (
+        len(record.strikes) <= strikes
+        and len(record.missed) <= MISSED
+        and len(record.blocks) <= WHOLE
+        and len(record.proposals) <= WHOLE
+        and len(record.reports) <= REPORTS
+        and len(record.withdrawn) <= WITHDRAWN
+        and record.dropped == NOTHING
+    )
 
 
 def _count(was: int, before: Collection[object], after: Collection[object]) -> int:

@@ -73,7 +73,7 @@ def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster
             cluster.connection_kwargs["connection_class"] = sharing  # for the nodes that these name
         return cluster
     if address.kind is Kind.SENTINEL:
-        sentinels = _Sentinels(  # type: ignore[no-untyped-call]
+        sentinels = _Sentinels(  # type: ignore[no-untyped-call]  # redis-py's
             address.hosts, sentinel_kwargs={**address.sentinel_login, **reach}
         )
         client: Redis = sentinels.master_for(
@@ -132,7 +132,7 @@ def _one_context(*owners: Any) -> type:
     """
     base: Any = owners[0].connection_class
 
-    class Sharing(base):  # type: ignore[misc]
+    class Sharing(base):  # type: ignore[misc]  # base is known at run time
         ssl_context: Any
         made: Any = None
 
@@ -172,7 +172,7 @@ class _Watched(Redis):
         if args[0] == "GET":
             await self._look()
         if args[0] not in _COPIED or "PX" in args:  # what is set for a moment only, is set by a verdict
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
         (answer,) = await self.together([args], **options)
         if isinstance(answer, Exception):
             raise answer
