@@ -26,7 +26,7 @@ SOON = 5.0
 
 
 @dataclass
-class Desk:
+class StandIn:
     """Stands in for the screener: keeps what was asked, and answers when `open` is set."""
 
     answer: Screening = ALLOWED
@@ -40,7 +40,7 @@ class Desk:
         async with self.changed:
             self.asked.append(request)
             self.changed.notify_all()
-        async with within(SOON, "the desk to be opened"):
+        async with within(SOON, "the stand-in to be opened"):
             await self.open.wait()
         return self.answer
 
@@ -86,11 +86,11 @@ class Line:
 
 
 class Exchange:
-    """A server with its desk, and lines to it."""
+    """A server with its stand-in for the screener, and lines to it."""
 
     def __init__(self) -> None:
-        self.supervisor = Desk()
-        self.server = FastAgiServer(self.supervisor.screen, self.supervisor.refuse)
+        self.screener = StandIn()
+        self.server = FastAgiServer(self.screener.screen, self.screener.refuse)
         self.port = 0
 
     @asynccontextmanager
@@ -113,7 +113,7 @@ class Exchange:
 async def exchange() -> AsyncIterator[Exchange]:
     """Start a server on a free port; its desk is open."""
     made = Exchange()
-    made.supervisor.open.set()
+    made.screener.open.set()
     made.port = await made.server.start("127.0.0.1", 0)
     yield made
     await made.server.stop(0.1)
@@ -121,7 +121,7 @@ async def exchange() -> AsyncIterator[Exchange]:
 
 async def test_a_verdict_goes_out_whole_and_ends_the_stream(exchange: Exchange) -> None:
     """All variables come at once, the verdict last, and then the end; the line stays until the peer goes."""
-    exchange.supervisor.answer = BLOCKED
+    exchange.screener.answer = BLOCKED
     async with exchange.line(REQUEST) as line:
         assert [await line.command() for _ in range(6)] == [
             'SET VARIABLE SIAGA_REASON "blocked"',
@@ -134,7 +134,7 @@ async def test_a_verdict_goes_out_whole_and_ends_the_stream(exchange: Exchange) 
         line.send(OK * 5)
         assert exchange.server.connections
     await exchange.empty()
-    assert exchange.supervisor.asked == [Request("screen", "1795463311.0", "081200000001")]
+    assert exchange.screener.asked == [Request("screen", "1795463311.0", "081200000001")]
 
 
 async def test_one_byte_at_a_time(exchange: Exchange) -> None:
@@ -159,7 +159,7 @@ async def test_a_hundred_at_once_are_all_answered(exchange: Exchange) -> None:
 
     answers = await asyncio.gather(*(call() for _ in range(100)))
     assert {answer[-1] for answer in answers} == {'SET VARIABLE SIAGA_VERDICT "ALLOW"'}
-    assert len(exchange.supervisor.asked) == 100
+    assert len(exchange.screener.asked) == 100
     await exchange.empty()
 
 
@@ -171,7 +171,7 @@ async def test_connect_and_close_leaves_nothing(exchange: Exchange) -> None:
     async with exchange.line(REQUEST) as line:
         assert len(await line.run()) == 2
     await exchange.empty()
-    assert exchange.supervisor.refused == 0
+    assert exchange.screener.refused == 0
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ async def test_what_is_not_agi_is_closed_at_once_and_counted(exchange: Exchange,
     """Who does not speak AGI is not waited for."""
     async with exchange.line(junk) as line:
         await line.closed()
-    assert exchange.supervisor.refused == 1
-    assert exchange.supervisor.asked == []
+    assert exchange.screener.refused == 1
+    assert exchange.screener.asked == []
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n\n"], ids=["without an end", "with an end"])
@@ -193,7 +193,7 @@ async def test_one_byte_too_much_of_a_request_is_closed(exchange: Exchange, endi
     header = b"agi_uniqueid: "
     async with exchange.line(header + b"x" * (MAX_REQUEST + 1 - len(header)) + ending) as line:
         await line.closed()
-    assert exchange.supervisor.refused == 1
+    assert exchange.screener.refused == 1
 
 
 async def test_ten_megabytes_of_headers_are_not_kept(exchange: Exchange) -> None:
@@ -202,7 +202,7 @@ async def test_ten_megabytes_of_headers_are_not_kept(exchange: Exchange) -> None
         line.send(b"agi_x: " + b"y" * 10_000_000)
         await line.closed()
     await exchange.empty()
-    assert exchange.supervisor.refused == 1
+    assert exchange.screener.refused == 1
 
 
 @pytest.mark.parametrize("said", [b"", REQUEST[:-1]], ids=["nothing", "all but the blank line"])
@@ -231,7 +231,7 @@ async def test_an_answer_that_never_comes_is_closed_within_our_patience(
 ) -> None:
     """Even if the screening hung, against its promise, the dialplan would go on."""
     monkeypatch.setattr(fastagi, "PATIENCE", 0.1)
-    exchange.supervisor.open.clear()
+    exchange.screener.open.clear()
     async with exchange.line(REQUEST) as line:
         await line.closed()
 
@@ -248,10 +248,10 @@ async def test_a_hang_up_in_the_middle_closes(exchange: Exchange) -> None:
 @pytest.mark.fault("agi_hang_up")
 async def test_a_hang_up_right_after_the_request_closes(exchange: Exchange) -> None:
     """A caller who goes before the answer ends the conversation; the answer then hurts nobody."""
-    exchange.supervisor.open.clear()
+    exchange.screener.open.clear()
     async with exchange.line(REQUEST + b"HANGUP\n") as line:
         await line.closed()
-    exchange.supervisor.open.set()
+    exchange.screener.open.set()
     await exchange.empty()
 
 
@@ -285,29 +285,29 @@ async def test_a_reply_that_is_none_closes(exchange: Exchange) -> None:
         await line.command()
         line.send(b"what?\n")
         await exchange.empty()
-    assert exchange.supervisor.refused == 1
+    assert exchange.screener.refused == 1
 
 
 async def test_a_reset_leaves_nothing(exchange: Exchange) -> None:
     """A connection that is reset while its answer is being looked up is forgotten."""
-    exchange.supervisor.open.clear()
+    exchange.screener.open.clear()
     async with exchange.line(REQUEST) as line:
-        await exchange.supervisor.until_asked(1)
+        await exchange.screener.until_asked(1)
         line.writer.transport.abort()
         await exchange.empty()
-    exchange.supervisor.open.set()
+    exchange.screener.open.set()
 
 
 async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
     """At the end every call in flight is told ALLOW with the cause, also one that has yet to ask."""
-    exchange.supervisor.open.clear()
+    exchange.screener.open.clear()
 
     async def call() -> list[str]:
         async with exchange.line(REQUEST) as line:
             return await line.run()
 
     calls = [asyncio.create_task(call()) for _ in range(50)]
-    await exchange.supervisor.until_asked(50)
+    await exchange.screener.until_asked(50)
     async with exchange.line() as late, exchange.line() as mute:
         await until(lambda: len(exchange.server.connections) == 52)
         stopping = asyncio.create_task(exchange.server.stop())
@@ -325,9 +325,9 @@ async def test_stopping_lets_all_that_wait_through(exchange: Exchange) -> None:
 
 async def test_stopping_does_not_wait_for_a_peer_that_says_nothing(exchange: Exchange) -> None:
     """A peer that never acknowledges cannot hold up the end."""
-    exchange.supervisor.open.clear()
+    exchange.screener.open.clear()
     async with exchange.line(REQUEST) as line:
-        await exchange.supervisor.until_asked(1)
+        await exchange.screener.until_asked(1)
         await exchange.server.stop(0.1)
         assert await line.command() == 'SET VARIABLE SIAGA_REASON "stopping"'
     await exchange.empty()
@@ -335,7 +335,7 @@ async def test_stopping_does_not_wait_for_a_peer_that_says_nothing(exchange: Exc
 
 async def test_a_port_that_is_taken_is_one_line(exchange: Exchange) -> None:
     """Another program on the port ends the start with one line that names it."""
-    other = FastAgiServer(exchange.supervisor.screen, exchange.supervisor.refuse)
+    other = FastAgiServer(exchange.screener.screen, exchange.screener.refuse)
     with pytest.raises(
         SiagaError, match=f"cannot listen on 127.0.0.1:{exchange.port} .*address already in use"
     ):
@@ -345,7 +345,7 @@ async def test_a_port_that_is_taken_is_one_line(exchange: Exchange) -> None:
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 async def test_an_address_that_is_not_ours_is_one_line(host: str) -> None:
     """An address that this machine does not have is named."""
-    server = FastAgiServer(Desk().screen, lambda: None)
+    server = FastAgiServer(StandIn().screen, lambda: None)
     with pytest.raises(SiagaError, match="cannot listen on") as raised:
         await server.start(host, 0)
     assert "\n" not in str(raised.value)
@@ -359,7 +359,7 @@ async def test_a_rush_is_not_turned_away_by_the_listen_queue(exchange: Exchange)
             one.settimeout(SOON)
             one.connect(("127.0.0.1", exchange.port))
             one.sendall(REQUEST)
-        await exchange.supervisor.until_asked(200)
+        await exchange.screener.until_asked(200)
     finally:
         for one in sockets:
             one.close()

@@ -127,7 +127,7 @@ async def everything(store: Store) -> str:
 
 
 def desk_at(store: Store) -> Supervisor:
-    """Sit at the desk."""
+    """Decide as a supervisor."""
     return Supervisor(store, RULES, Mode.ENFORCE, lambda: NOW + SECOND, "ratna")
 
 
@@ -157,7 +157,7 @@ async def test_no_digit_of_the_caller_is_kept_with_a_key(
 async def test_a_hashed_caller_is_blocked_by_any_spelling_of_the_number(
     store: Store, outbox: SqliteOutbox, tmp_path: Path
 ) -> None:
-    """The phone that earned the block meets it, the desk finds it by number and by hash, and nobody else."""
+    """The phone that earned the block meets it; a supervisor finds it by number and by hash, nobody else."""
     await take_calls(KEYED, store, outbox, tmp_path)
     screener = Screener(
         store=store,

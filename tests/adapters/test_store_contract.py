@@ -406,7 +406,7 @@ async def test_tallies_add_up_over_all_processes(store: Store) -> None:
 
 
 async def test_an_erased_caller_is_nowhere(store: Store) -> None:
-    """Record, lists and calls are gone; the ledger's rows are the desk's to change."""
+    """Record, lists and calls are gone; the ledger's rows are the supervisor's to change."""
     await change(store, blocked_for_good)
     await change(store, lambda record: decisions.allow(record, AllowEntry(NOW, "supervisor", "clinic")))
     await store.write([Change(entry=entry(prank(1)))])
@@ -455,7 +455,7 @@ async def test_nothing_is_erased_while_a_row_would_be_left_behind(store: Store) 
 
 
 async def test_who_is_forgotten_while_calls_are_recorded_is_in_no_row(store: Store) -> None:
-    """Two hundred calls of before come while the desk erases: each has a row, none has the number."""
+    """Two hundred calls of before come while the supervisor erases: each has a row, none has the number."""
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
     supervisor = Supervisor(store, RULES, Mode.ENFORCE, lambda: NOW + 1_000, "ratna")
 

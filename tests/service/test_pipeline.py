@@ -356,7 +356,7 @@ async def test_an_odd_event_does_not_end_the_following(monkeypatch: pytest.Monke
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["event_failed"]
 
 
-# ── the mode, and the desk ───────────────────────────────────────────────────────────────────────
+# ── the mode, and the supervisor ─────────────────────────────────────────────────────────────────
 
 
 async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ async def hanging() -> Standing:
     raise AssertionError
 
 
-class Desk:
+class Screened:
     """A screener with what surrounds it."""
 
     def __init__(self, answer: Answer, mode: Mode = Mode.ENFORCE) -> None:
@@ -123,21 +123,21 @@ async def test_whatever_the_store_does_the_call_goes_through(
     answer: Answer, reason: ScreenReason, mode: Mode
 ) -> None:
     """A store that is down, slow or broken, and our own mistakes: ALLOW, with the cause, in time."""
-    supervisor = Desk(answer, mode)
-    assert await supervisor.ask() == allow(reason)
+    screened = Screened(answer, mode)
+    assert await screened.ask() == allow(reason)
     assert reason.fails_open
     ours = reason in {ScreenReason.STORE_ERROR, ScreenReason.INTERNAL_ERROR}
-    assert [line["log_level"] for line in supervisor.logs] == ["error"] * ours
+    assert [line["log_level"] for line in screened.logs] == ["error"] * ours
 
 
 async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
     """A hung store costs all who call at once the same one deadline, not one after another."""
-    supervisor = Desk(hanging)
-    supervisor._ticks = iter(range(1_000))
+    screened = Screened(hanging)
+    screened._ticks = iter(range(1_000))
     loop = asyncio.get_running_loop()
     began = loop.time()
     answers = await asyncio.gather(
-        *(supervisor.screener.screen(Request("screen", "1.0", "081211111111")) for _ in range(100))
+        *(screened.screener.screen(Request("screen", "1.0", "081211111111")) for _ in range(100))
     )
     assert loop.time() - began < GUARD
     assert set(answers) == {allow(ScreenReason.DEADLINE)}
@@ -146,34 +146,34 @@ async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
 async def test_enforce_blocks_with_the_treatment() -> None:
     """A blocked caller is told everything that the dialplan needs to treat him."""
     expected = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, BLOCKED.level, BLOCKED.until)
-    assert await Desk(holding(BLOCKED)).ask() == expected
+    assert await Screened(holding(BLOCKED)).ask() == expected
 
 
 @pytest.mark.fault("policy_observe")
 async def test_observe_says_what_enforce_would() -> None:
     """In observe mode nobody is rejected, and the reason says who would have been."""
     expected = Screening(Verdict.ALLOW, ScreenReason.WOULD_BLOCK, level=BLOCKED.level, until=BLOCKED.until)
-    assert await Desk(holding(BLOCKED), Mode.OBSERVE).ask() == expected
+    assert await Screened(holding(BLOCKED), Mode.OBSERVE).ask() == expected
 
 
 @pytest.mark.fault("policy_expiry")
 async def test_a_block_ends_by_the_clock_alone() -> None:
     """A stored block that has run out blocks nobody, though nothing was written since."""
     ended = Standing(level=Level.TEMPORARY, until=NOW)
-    assert await Desk(holding(ended)).ask() == allow(ScreenReason.NOT_BLOCKED)
+    assert await Screened(holding(ended)).ask() == allow(ScreenReason.NOT_BLOCKED)
 
 
 async def test_the_allow_list_comes_first() -> None:
     """Whoever is on it goes through, also with a block on record."""
     both = Standing(allowed=True, level=Level.PERMANENT)
-    assert await Desk(holding(both)).ask() == allow(ScreenReason.ALLOW_LISTED)
+    assert await Screened(holding(both)).ask() == allow(ScreenReason.ALLOW_LISTED)
 
 
 async def test_off_does_not_even_ask() -> None:
     """With the kill switch thrown, the store cannot delay or refuse anybody."""
-    supervisor = Desk(hanging, Mode.OFF)
-    assert await supervisor.ask() == allow(ScreenReason.MODE_OFF)
-    assert supervisor.store.asked == []
+    screened = Screened(hanging, Mode.OFF)
+    assert await screened.ask() == allow(ScreenReason.MODE_OFF)
+    assert screened.store.asked == []
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ async def test_off_does_not_even_ask() -> None:
 )
 async def test_a_withheld_number_is_not_looked_up(number: str) -> None:
     """Hidden, service, local and impossible numbers never reach the store, let alone a block."""
-    supervisor = Desk(holding(BLOCKED))
-    assert await supervisor.ask(number) == allow(ScreenReason.WITHHELD)
-    assert supervisor.store.asked == []
+    screened = Screened(holding(BLOCKED))
+    assert await screened.ask(number) == allow(ScreenReason.WITHHELD)
+    assert screened.store.asked == []
 
 
 @pytest.mark.parametrize(
@@ -198,39 +198,39 @@ async def test_a_withheld_call_is_counted_by_its_cause(
     number: str, known: Withheld | None, cause: Withheld
 ) -> None:
     """Hidden, doubtful and unblockable are told apart: a way round the blocks would show as one of them."""
-    supervisor = Desk(holding(BLOCKED))
-    screening = await supervisor.screener.screen(Request("screen", "1.0", number, known))
+    screened = Screened(holding(BLOCKED))
+    screening = await screened.screener.screen(Request("screen", "1.0", number, known))
     assert screening == allow(ScreenReason.WITHHELD)
-    assert supervisor.meter.withheld_causes == [cause]
+    assert screened.meter.withheld_causes == [cause]
 
 
 @pytest.mark.parametrize("may", [False, True])
 @pytest.mark.parametrize("why", Withheld)
 async def test_a_hidden_number_is_judged_only_by_who_may(why: Withheld, *, may: bool) -> None:
     """`[pbx] hidden = "judge"` looks a hidden number up, and no other that is withheld."""
-    supervisor = Desk(holding(BLOCKED))
-    supervisor.screener.rules = in_force(
+    screened = Screened(holding(BLOCKED))
+    screened.screener.rules = in_force(
         replace(DIALPLAN, numbers=NumberPlan(judge_hidden=may)), RULES, deadline=DEADLINE
     )
-    screening = await supervisor.screener.screen(Request("screen", "1.0", "081211111111", why))
+    screening = await screened.screener.screen(Request("screen", "1.0", "081211111111", why))
     judged = may and why is Withheld.HIDDEN
     assert (screening.verdict is Verdict.BLOCK) is judged
-    assert supervisor.store.asked == ([CALLER] if judged else [])
+    assert screened.store.asked == ([CALLER] if judged else [])
 
 
 @pytest.mark.parametrize("script", ["", "screening", "Screen", "screen/../x"])
 @pytest.mark.fault("agi_path")
 async def test_an_unknown_script_is_let_through(script: str) -> None:
     """A dialplan that asks for something else gets ALLOW, and its admin the reason."""
-    supervisor = Desk(holding(BLOCKED))
-    assert await supervisor.ask(script=script) == allow(ScreenReason.BAD_REQUEST)
-    assert supervisor.store.asked == []
+    screened = Screened(holding(BLOCKED))
+    assert await screened.ask(script=script) == allow(ScreenReason.BAD_REQUEST)
+    assert screened.store.asked == []
 
 
 @pytest.mark.parametrize("number", ["081211111111", "+6281211111111", "6281211111111", "006281211111111"])
 @pytest.mark.fault("policy_spellings")
 async def test_every_spelling_is_one_caller(number: str) -> None:
     """However the trunk spells a number, it is the same caller who is looked up."""
-    supervisor = Desk(holding(NOBODY))
-    assert await supervisor.ask(number) == allow(ScreenReason.NOT_BLOCKED)
-    assert supervisor.store.asked == [CALLER]
+    screened = Screened(holding(NOBODY))
+    assert await screened.ask(number) == allow(ScreenReason.NOT_BLOCKED)
+    assert screened.store.asked == [CALLER]

@@ -1,6 +1,6 @@
 """The one fold of ended calls into callers' records, in memory: replay and back-test stand on it.
 
-What a call changes is said by `changes.recording`, for the live line too; here is what a store adds to that.
+`changes.change_of_call` says what a call changes, for the live line too; here is what a store adds to that.
 The live line has Redis for it, since several daemons and a restart share it.
 """
 
