@@ -12,7 +12,7 @@ Whom a call was connected with may be a Local channel; then the rows of its othe
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -222,10 +222,8 @@ class CdrReader:
             facts=(*facts, Fact(seen.end, FactKind.ENDED)), trunk=trunk_of(seen.channel),
         )  # fmt: skip
         moments = [(at, row.line) for row in rows for at in (row.start, row.end)]
-        past = judge(call, self._rules, Source.CDR, unproven, moments)
         # How long they talked is not told: a row begins when the phone is rung.
-        stages = replace(past.finding.stages, talk=None)
-        return replace(past, finding=replace(past.finding, stages=stages))
+        return judge(call, self._rules, Source.CDR, unproven, moments, timed=False)
 
 
 def _together(one: _Seen, other: _Seen) -> _Seen:

@@ -110,11 +110,17 @@ def judge(
     source: Source,
     unproven: Unproven,
     rows: Iterable[tuple[Millis, int]] = (),
+    *,
+    timed: bool = True,
 ) -> Past:
-    """Classify a past call; `unproven` says why if the rules find nothing; `rows`: times and lines."""
+    """Classify a past call; `unproven` says why if the rules find nothing; `rows`: times and lines.
+
+    `timed`: the file tells how long the caller talked.
+    """
     finding = classify(call, rules)
     unknown = finding.outcome is Outcome.UNKNOWN
-    return Past(slim(finding), source, unproven if unknown else None, lines=deciding(finding, rows))
+    lines = deciding(finding, rows)
+    return Past(slim(finding, timed=timed), source, unproven if unknown else None, lines=lines)
 
 
 MOMENT: Final[Millis] = 100
@@ -136,12 +142,12 @@ def of_live(entry: Entry, lines: tuple[int, ...] = (), file: str = "") -> Past:
 _NOWHERE: Final = Stages()
 
 
-def slim(finding: Finding) -> Finding:
+def slim(finding: Finding, *, timed: bool = True) -> Finding:
     """Leave out of a finding what a back-test does not read: a month of them is held at once."""
     call = finding.call
     torn = call.first(FactKind.ADOPTED, FactKind.GAP)
     facts = (call.facts[0], *((torn,) if torn else ()), call.facts[-1])
-    wait, talk = finding.stages.wait, finding.stages.talk
+    wait, talk = finding.stages.wait, finding.stages.talk if timed else None
     return replace(
         finding,
         call=replace(call, raw_caller="", facts=facts),

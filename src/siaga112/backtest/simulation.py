@@ -167,8 +167,9 @@ class Backtest:
 
     def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
         result, caller = self.result, after.caller
-        known = {strike.call for strike in before.strikes}
-        result.strikes += sum(strike.call not in known for strike in after.strikes)
+        if after.strikes is not before.strikes:
+            known = {strike.call for strike in before.strikes}
+            result.strikes += sum(strike.call not in known for strike in after.strikes)
         blocks = [block for block in after.blocks if block not in before.blocks]
         proposed = after.proposed if after.proposed is not before.proposed else None
         if not (blocks or proposed) and caller not in result.callers:

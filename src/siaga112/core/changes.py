@@ -117,12 +117,11 @@ def change_of_call(
         return CallChange(Change(_replaced(before, after, held.version, now or item.at, rules)))
     if before is not None and item.finding.call.started <= before.forgotten:
         item, before = replace(without_caller(item), strike=False), None
-    entry, finding, at = item, item.finding, min(item.finding.call.ended, latest)
-    new: CallChange = CallChange(Change(), entry)
+    finding, at = item.finding, min(item.finding.call.ended, latest)
+    new = _OfCaller(item)
     if before is not None:
-        new = _caller(entry, before, held.version, rules, capped=capped, at=at, now=now)
-        entry = new.entry or entry
-    change, row = new.change, held.entry
+        new = _caller(item, before, held.version, rules, capped=capped, at=at, now=now)
+    row, audit_entry, counted = held.entry, None, new.tallies
     if finding.mark and (row is None or row.finding.mark is None):
         pressed = finding.call.last(FactKind.MARKED)
         audit_entry = AuditEntry(
@@ -133,10 +132,10 @@ def change_of_call(
             finding.mark,
             "key during the call",
         )
-        change = replace(change, audit_entry=audit_entry, tallies=(*change.tallies, f"marks:{finding.mark}"))
-    if row is None or _gives_way(row.finding, finding):
-        change = replace(change, entry=entry)
-    return replace(new, change=change, entry=entry)
+        counted = (*counted, f"marks:{finding.mark}")
+    written = new.entry if row is None or _gives_way(row.finding, finding) else None
+    change = Change(new.replacement, written, audit_entry, counted, new.imposes)
+    return CallChange(change, new.entry, new.imposed, new.misused)
 
 
 def without_caller(entry: Entry) -> Entry:
@@ -154,6 +153,17 @@ def of_nobody(entry: Entry, spelled: re.Pattern[str]) -> bool:
     return call.caller is None and bool(spelled.search(call.raw_caller))
 
 
+class _OfCaller(NamedTuple):
+    """What a call means for its caller, and its row of the ledger with that."""
+
+    entry: Entry
+    replacement: Replacement | None = None
+    tallies: tuple[str, ...] = ()
+    imposes: Imposition | None = None
+    imposed: Block | Proposal | None = None
+    misused: bool = False
+
+
 def _caller(
     entry: Entry,
     before: CallerRecord,
@@ -163,7 +173,7 @@ def _caller(
     capped: bool,
     at: Millis,
     now: Millis | None,
-) -> CallChange:
+) -> _OfCaller:
     """Change the caller's record by what the call, which ended `at`, means for it."""
     finding = entry.finding
     strike = strike_for(finding, rules) if entry.strike else None
@@ -172,12 +182,14 @@ def _caller(
     block, proposal = _new(before.blocks, after.blocks), _new(before.proposals, after.proposals)
     if strike and all(held.call != strike.call for held in after.strikes):
         entry = replace(entry, strike=False, spared=spared_by(before, strike))
-    change = Change(
+    return _OfCaller(
+        entry,
         _replaced(before, after, version, now or at, rules),
-        tallies=tallies(before, after, finding),
-        imposes=_imposes(block, strike, rules) if block and strike else None,
+        tallies(before, after, finding),
+        _imposes(block, strike, rules) if block and strike else None,
+        block or proposal,
+        _new_strike(before, after, finding.call.id),
     )
-    return CallChange(change, entry, block or proposal, misused=_new_strike(before, after, finding.call.id))
 
 
 def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | None:
@@ -209,6 +221,8 @@ def _new_strike(before: CallerRecord, after: CallerRecord, call: CallId) -> bool
 
 
 def _added(before: tuple[_Held, ...], after: tuple[_Held, ...]) -> list[_Held]:
+    if after is before:
+        return []
     known = {held.call for held in before}
     return [held for held in after if held.call not in known]
 

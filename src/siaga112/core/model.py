@@ -233,11 +233,17 @@ class Call:
 
     def first(self, *kinds: FactKind) -> Fact | None:
         """Give the earliest fact of one of these kinds."""
-        return next((fact for fact in self.facts if fact.kind in kinds), None)
+        for fact in self.facts:  # no generator: a dozen times a call
+            if fact.kind in kinds:
+                return fact
+        return None
 
     def last(self, *kinds: FactKind) -> Fact | None:
         """Give the latest fact of one of these kinds."""
-        return next((fact for fact in reversed(self.facts) if fact.kind in kinds), None)
+        for fact in reversed(self.facts):
+            if fact.kind in kinds:
+                return fact
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ strikes before the lift are forgiven. A block that is not to be imposed without 
 a proposal. What people decide is in `decisions`.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final
 
 from siaga112.core.model import TOLERANCE, CallId, Finding, Level, Mark, Millis, Origin, ProposalCause, Spared
@@ -71,7 +73,8 @@ def add_strike(
         or any(strike.call == held.call for held in record.strikes)
     ):
         return record
-    strikes = tuple(sorted((*record.strikes, strike), key=lambda s: (s.at, s.call)))
+    place = bisect_right(record.strikes, strike.order, key=attrgetter("order"))
+    strikes = (*record.strikes[:place], strike, *record.strikes[place:])
     record = replace(record, strikes=strikes)
     at = strikes[-1].at if now is None else min(strikes[-1].at, now + TOLERANCE)
     return _escalate(record, at, at if now is None else min(at, now), rules, capped=capped)
@@ -85,7 +88,9 @@ def spared_by(record: CallerRecord, strike: Strike) -> Spared | None:
     """
     if record.allow:
         return Spared.ALLOW_LISTED
-    together = any(held.call != strike.call and held.overlaps(strike) for held in record.strikes)
+    since = strike.at if strike.begun is None else strike.begun  # who had ended by then overlaps with nobody
+    later = record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :]
+    together = any(held.call != strike.call and held.overlaps(strike) for held in later)
     return Spared.OVERLAP if together else None
 
 
@@ -95,14 +100,15 @@ def counted_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> tu
     A strike exactly one window old counts no more. Strikes before a person lifted a block are
     forgiven; within one burst only the first counts.
     """
-    forgiven = forgiven_until(record)
+    since = max(now - rules.window, forgiven_until(record))
+    first, end = (bisect_right(record.strikes, at, key=attrgetter("at")) for at in (since, now))
+    weighty = tuple(filter(rules.weight, record.strikes[first:end]))
+    if not rules.burst:
+        return weighty
     counted: list[Strike] = []
-    for strike in record.strikes:
-        if not now - rules.window < strike.at <= now or strike.at <= forgiven or not rules.weight(strike):
-            continue
-        if counted and strike.at - counted[-1].at < rules.burst:
-            continue
-        counted.append(strike)
+    for strike in weighty:
+        if not counted or strike.at - counted[-1].at >= rules.burst:
+            counted.append(strike)
     return tuple(counted)
 
 
@@ -196,11 +202,12 @@ def _impose(record: CallerRecord, due: _Due, now: Millis, rules: PolicyRules) ->
 
 def _by_count(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | None:
     counted = counted_strikes(record, now, rules)
-    exceeded = [threshold for threshold in rules.thresholds if total(counted, rules) > threshold]
+    sum_ = total(counted, rules)
+    exceeded = [threshold for threshold in rules.thresholds if sum_ > threshold]
     if not exceeded:
         return None
     calls = tuple(strike.call for strike in counted)
-    return _Due(len(exceeded), calls, _too_many(counted, exceeded[-1], rules))
+    return _Due(len(exceeded), calls, _too_many(len(counted), sum_, exceeded[-1], rules))
 
 
 def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | None:
@@ -218,8 +225,7 @@ def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | 
     return _Due(len(earlier) + 1, tuple(strike.call for strike in since), reason)
 
 
-def _too_many(counted: tuple[Strike, ...], threshold: int, rules: PolicyRules) -> str:
-    sum_, plain = total(counted, rules), len(counted)
+def _too_many(plain: int, sum_: float, threshold: int, rules: PolicyRules) -> str:
     weighed = "" if sum_ == plain else f", weighing {sum_:g}"
     return f"{plain} misuses{weighed}, more than {threshold} ({rules.title})"
 

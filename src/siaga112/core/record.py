@@ -22,6 +22,11 @@ class Strike:
     trunk: str = ""
     attested: bool = False
 
+    @property
+    def order(self) -> tuple[Millis, CallId]:
+        """When the call ended; of two in one moment, either is first, and always the same one."""
+        return self.at, self.call
+
     def overlaps(self, other: "Strike") -> bool:
         """Say whether both calls were up at one moment. A call may begin where the other ends."""
         mine = self.at if self.begun is None else self.begun
@@ -136,6 +141,7 @@ class CallerRecord:
 
     caller: Caller
     strikes: tuple[Strike, ...] = ()
+    """In the order in which the calls ended (`Strike.order`)."""
     blocks: tuple[Block, ...] = ()
     allow: AllowEntry | None = None
     withdrawn: frozenset[CallId] = field(default_factory=frozenset)

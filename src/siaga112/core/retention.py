@@ -1,6 +1,8 @@
 """How long and how much of a caller's record may be kept."""
 
+from bisect import bisect_right
 from dataclasses import replace
+from operator import attrgetter
 
 from siaga112.core import bounds
 from siaga112.core.model import Millis
@@ -12,17 +14,20 @@ from siaga112.core.regulation import PolicyRules
 def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
     """Drop what is older than may be kept, or more; a block in force and an open proposal stay."""
     since = now - rules.keep
-    record = replace(
+    kept = replace(
         record,
-        strikes=tuple(strike for strike in record.strikes if strike.at > since),
+        strikes=record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :],
         blocks=tuple(b for b in record.blocks if not b.over_at(now) or _end(b) > since),
         proposals=tuple(p for p in record.proposals if p.decided is None or p.decided.at > since),
         reports=tuple(report for report in record.reports if report.at > since),
         missed=tuple(missed for missed in record.missed if missed.at > now - rules.keep_missed),
     )
-    most = max(bounds.STRIKES, _strikes_to_exceed(rules))
+    if kept != record:
+        record = kept
+    most = bounds.STRIKES
     counted: tuple[Strike, ...] = ()
     if len(record.strikes) > most:  # as of the last one: a call that is told late makes no other count less
+        most = max(most, _strikes_to_exceed(rules))
         counted = counted_strikes(record, max(now, record.strikes[-1].at), rules)
     return bounds.bounded(record, now, counted, most)
 
@@ -43,7 +48,7 @@ def forget_after(record: CallerRecord, rules: PolicyRules) -> Millis | None:
     lasting = any(block.until is None and block.lifted is None for block in record.blocks)
     if record.allow or lasting or record.proposed:
         return None
-    ends = [strike.at for strike in record.strikes]
+    ends = [strike.at for strike in record.strikes[-1:]]
     ends += [max(_end(block), block.until or 0) for block in record.blocks]
     ends += [proposal.decided.at for proposal in record.proposals if proposal.decided]
     ends += [report.at for report in record.reports]
