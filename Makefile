@@ -40,7 +40,7 @@ lint: $(READY)
 	$(VENV)/bin/lint-imports
 
 fast: $(READY)
-	$(PYTEST) -m "not pbx and not redis and not slow"
+	$(PYTEST) -m "not pbx and not redis and not postgresql and not slow"
 
 format: $(READY)
 	$(VENV)/bin/ruff check --fix

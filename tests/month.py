@@ -181,4 +181,4 @@ async def _flush(store: RedisStore, days: dict[str, dict[str, str]]) -> None:
 async def write_records(store: RedisStore, held: Iterable[CallerRecord], now: Millis) -> None:
     """Put callers' records into a store."""
     for record in held:
-        await store.write([Change(replacement(record, 0, now, RULES))])
+        await store.write([Change(replacement(CallerRecord(record.caller), record, 0, now, RULES))])

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.core import decisions
 from siaga112.core.changes import Change, Imposition, replacement
 from siaga112.core.mode import Switch
@@ -38,16 +39,21 @@ def blocked_for_good(record: CallerRecord) -> CallerRecord:
     return decisions.impose(record, block(NOW, None))
 
 
-async def listed(store: Store) -> tuple[list[Caller], list[Caller]]:
+async def listed(store: Store | DatabaseRecords) -> tuple[list[Caller], list[Caller]]:
     """Give who is on the list of blocks, and who on the allow list."""
     blocked, allowed = await store.blocked(NOW), await store.allowed()
     return sorted(record.caller for record in blocked), sorted(record.caller for record in allowed)
 
 
+def begun(record: CallerRecord) -> Change:
+    """Give the change that writes the first record of a caller."""
+    return Change(replacement(CallerRecord(record.caller), record, 0, NOW, RULES))
+
+
 def whole() -> Change:
     """Give a change of all that can change at once."""
     return Change(
-        replacement(blocked_for_good(CallerRecord(CALLER)), 0, NOW, RULES),
+        begun(blocked_for_good(CallerRecord(CALLER))).replacement,
         entry(prank(1)),
         AuditEntry(NOW, "ratna", "block", CALLER),
         ("strikes:ivr_prank",),

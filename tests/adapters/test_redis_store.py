@@ -208,7 +208,7 @@ async def test_a_foreign_value_under_the_caller_is_broken_not_down(redis_store: 
         await redis_store.standing(CALLER)
     with pytest.raises(StoreBrokenError):
         await redis_store.load(CALLER)
-    change = Change(replacement(blocked_for_good(CallerRecord(CALLER)), 0, NOW, RULES))
+    change = Change(replacement(CallerRecord(CALLER), blocked_for_good(CallerRecord(CALLER)), 0, NOW, RULES))
     (answer,) = await redis_store.write([change])
     assert isinstance(answer, StoreBrokenError)
 

@@ -23,7 +23,7 @@ from siaga112.core.standing_table import Standings
 from siaga112.service.ports import FeedChanges, FeedPosition, Store, Written
 from siaga112.service.recording import Recorder
 from siaga112.service.supervisor import Supervisor
-from tests.adapters.changes import blocked_for_good, change, every_answer, listed, struck, whole
+from tests.adapters.changes import begun, blocked_for_good, change, every_answer, listed, struck, whole
 from tests.adapters.conftest import KEEP
 from tests.core.table import in_force
 from tests.fakes.memory import MemoryStore
@@ -119,7 +119,7 @@ async def test_a_record_comes_back_as_it_was_saved(store: Store) -> None:
     record = decisions.take_back_strike(
         record, strike(1).call, Lift(NOW, "operator", "genuine", forgives=False)
     )
-    assert await store.write([Change(replacement(record, 0, NOW, RULES))]) == [Written.DONE]
+    assert await store.write([begun(record)]) == [Written.DONE]
     assert await store.load(CALLER) == (record, 1)
     assert await store.standing(CALLER) == standing(record, NOW, RULES)
 
@@ -128,8 +128,8 @@ async def test_a_record_comes_back_as_it_was_saved(store: Store) -> None:
 async def test_a_stale_version_is_refused(store: Store, version: int) -> None:
     """Who read before somebody else wrote may not overwrite it."""
     first = blocked_for_good(CallerRecord(CALLER))
-    assert await store.write([Change(replacement(first, 0, NOW, RULES))]) == [Written.DONE]
-    late = replace(whole(), replacement=replacement(CallerRecord(CALLER), version, NOW, RULES))
+    assert await store.write([begun(first)]) == [Written.DONE]
+    late = replace(whole(), replacement=replacement(first, CallerRecord(CALLER), version, NOW, RULES))
     assert await store.write([late]) == [Written.MOVED]
     assert await store.load(CALLER) == (first, 1)
     assert [row async for row in store.entries(NOW - KEEP, NOW + 1)] == []
@@ -432,7 +432,7 @@ async def test_what_was_erased_does_not_come_back(store: Store) -> None:
     """Neither a record that was read before, nor a row of before; what begins afterwards is kept again."""
     blocked = await change(store, blocked_for_good)
     assert await store.erase(CALLER, NOW + 10, 0)
-    late = Change(replacement(blocked, 1, NOW, RULES))
+    late = Change(replacement(blocked, blocked, 1, NOW, RULES))
     assert await store.write([late, Change(entry=entry(prank(1)))]) == [Written.MOVED] * 2
     await change(store, lambda record: decisions.allow(record, AllowEntry(NOW + 20, "supervisor", "clinic")))
     assert await store.write([late]) == [Written.MOVED]

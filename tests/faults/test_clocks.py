@@ -205,7 +205,7 @@ async def ended_block(redis: RedisServer, turned: Turned) -> AsyncIterator[Rig]:
     record = CallerRecord(caller, blocks=(held,))
     async with rig(redis, "screen", environ=turned.environ) as running:
         async with running.store() as store:
-            await store.write([Change(replacement(record, 0, NOW - DAY, RULES))])
+            await store.write([Change(replacement(CallerRecord(record.caller), record, 0, NOW - DAY, RULES))])
         assert (await running.told("not_blocked")).verdict == "ALLOW"
         yield running
 

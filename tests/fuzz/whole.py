@@ -42,7 +42,7 @@ class Store(MemoryStore):
         record = CallerRecord(CALLER, blocks=(block(NOW, None),))
         for call in (prank(1), answered(2), prank(3, NOW, OTHER)):
             self._write(Change(entry=entry(call)))
-        self._write(Change(replacement(record, 0, NOW, RULES)))
+        self._write(Change(replacement(CallerRecord(record.caller), record, 0, NOW, RULES)))
 
     async def close(self) -> None:
         """Do nothing."""

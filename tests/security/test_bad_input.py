@@ -389,7 +389,9 @@ def spoilt() -> MemoryStore:
     """Give a store whose records say what somebody wants a terminal to do."""
     store = Store()
     held = replace(block(NOW, None), reason=HOSTILE, by=HOSTILE)
-    store._write(Change(books.replacement(CallerRecord(CALLER, blocks=(held,)), 1, NOW, RULES)))
+    store._write(
+        Change(books.replacement(CallerRecord(CALLER), CallerRecord(CALLER, blocks=(held,)), 1, NOW, RULES))
+    )
     odd = entry(prank(5))
     facts = tuple(replace(fact, detail=HOSTILE) for fact in odd.finding.call.facts)
     call = replace(odd.finding.call, raw_caller=HOSTILE, facts=facts)

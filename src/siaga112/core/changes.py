@@ -37,8 +37,9 @@ OPERATOR: Final = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A caller's record in place of the one with that version (0 for none), and what follows from it."""
+    """A caller's record in place of the one before, of that version (0: none), and what follows."""
 
+    before: CallerRecord
     record: CallerRecord
     version: int
     held: Standing
@@ -87,9 +88,11 @@ class CallChange:
     misused: bool = False
 
 
-def replacement(after: CallerRecord, version: int, now: Millis, rules: PolicyRules) -> Replacement:
+def replacement(
+    before: CallerRecord, after: CallerRecord, version: int, now: Millis, rules: PolicyRules
+) -> Replacement:
     """Give a record as it is to be stored."""
-    return Replacement(after, version, standing(after, now, rules), now, forget_after(after, rules))
+    return Replacement(before, after, version, standing(after, now, rules), now, forget_after(after, rules))
 
 
 def change_of_call(
@@ -200,7 +203,7 @@ def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | N
 def _replaced(
     before: CallerRecord, after: CallerRecord, version: int, at: Millis, rules: PolicyRules
 ) -> Replacement | None:
-    return None if after == before else replacement(after, version, at, rules)
+    return None if after == before else replacement(before, after, version, at, rules)
 
 
 def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tuple[str, ...]:

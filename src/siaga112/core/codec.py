@@ -76,7 +76,7 @@ def _text(value: object) -> str:
     return value
 
 
-def _instant(value: object) -> Millis:
+def instant(value: object) -> Millis:
     """Take an instant that can be written as a date, and nothing else."""
     if type(value) is not int or not 0 <= value < END_OF_TIME:
         raise ValueError(f"not an instant: {value!r:.40}")
@@ -85,18 +85,18 @@ def _instant(value: object) -> Millis:
 
 def _begun(value: object) -> Millis | None:
     """Take when the call of a strike began, where that was kept."""
-    return None if value is None else _instant(value)
+    return None if value is None else instant(value)
 
 
-def _end(value: object) -> Millis | None:
+def ending(value: object) -> Millis | None:
     """Take the end of a block; one that no calendar has is the last that there is."""
     if type(value) is int and value >= END_OF_TIME:
         return END_OF_TIME - 1
-    return None if value is None else _instant(value)
+    return None if value is None else instant(value)
 
 
 def _lift(value: Any) -> Lift | None:
-    return Lift(_instant(value[0]), *value[1:]) if value else None
+    return Lift(instant(value[0]), *value[1:]) if value else None
 
 
 def dump_entry(entry: Entry) -> str:
@@ -135,7 +135,7 @@ def load_item(text: str | bytes) -> Entry | Reached:
     return _load(
         text,
         lambda row: (
-            Reached(_instant(row["at"]), Caller(_text(row["reached"]))) if "reached" in row else _entry(row)
+            Reached(instant(row["at"]), Caller(_text(row["reached"]))) if "reached" in row else _entry(row)
         ),
     )
 
@@ -174,7 +174,7 @@ def _switch(row: dict[str, Any]) -> Switch:
 
 def load_audit_entry(text: str | bytes) -> AuditEntry:
     """Read a line of the audit trail."""
-    return _load(text, lambda row: AuditEntry(_instant(row[0]), *map(_text, row[1:])))
+    return _load(text, lambda row: AuditEntry(instant(row[0]), *map(_text, row[1:])))
 
 
 def load_entry(text: str | bytes) -> Entry:
@@ -191,7 +191,7 @@ def _row(row: dict[str, Any]) -> LedgerRow:
     outcome = _OUTCOMES[row["outcome"]]
     waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
     return LedgerRow(
-        _instant(row["facts"][0][0]),
+        instant(row["facts"][0][0]),
         outcome,
         _REASONS[row["reason"]],
         Mark(row["mark"]) if row["mark"] else None,
@@ -208,7 +208,7 @@ def _call(row: dict[str, Any]) -> Call:
         raw_caller=_text(row["raw"]),
         caller=Caller(_text(row["caller"])) if row["caller"] else None,
         identified=bool(row["identified"]),
-        facts=tuple(Fact(_instant(at), _KINDS[kind], _text(detail)) for at, kind, detail in row["facts"]),
+        facts=tuple(Fact(instant(at), _KINDS[kind], _text(detail)) for at, kind, detail in row["facts"]),
         trunk=_text(row.get("trunk", "")),
         attested=row.get("attested") is True,
     )
@@ -286,7 +286,7 @@ def _strike(row: list[Any]) -> Strike:
     trunk, attested = rest[1:] or ("", False)
     return Strike(
         CallId(call),
-        _instant(at),
+        instant(at),
         Outcome(outcome),
         _text(reason),
         begun,
@@ -313,8 +313,8 @@ def _blocks(row: dict[str, Any]) -> tuple[Block, ...]:
     return tuple(
         Block(
             level=Level(b["level"]),
-            since=_instant(b["since"]),
-            until=_end(b["until"]),
+            since=instant(b["since"]),
+            until=ending(b["until"]),
             origin=Origin(b["origin"]),
             reason=b["reason"],
             by=b["by"],
@@ -338,7 +338,7 @@ def _record(row: dict[str, Any]) -> CallerRecord:
         blocks=_blocks(row),
         proposals=tuple(
             Proposal(
-                at=_instant(p["at"]),
+                at=instant(p["at"]),
                 cause=ProposalCause(p["cause"]),
                 span=p["span"],
                 step=p["step"],
@@ -349,10 +349,10 @@ def _record(row: dict[str, Any]) -> CallerRecord:
             )
             for p in row["proposals"]
         ),
-        reports=tuple(GenuineReport(CallId(call), _instant(at)) for call, at in row["reports"]),
-        missed=tuple(MissedCall(CallId(call), _instant(at), wait) for call, at, wait in missed),
-        reached=_instant(row["reached"]),
-        allow=AllowEntry(_instant(row["allow"][0]), *row["allow"][1:]) if row["allow"] else None,
+        reports=tuple(GenuineReport(CallId(call), instant(at)) for call, at in row["reports"]),
+        missed=tuple(MissedCall(CallId(call), instant(at), wait) for call, at, wait in missed),
+        reached=instant(row["reached"]),
+        allow=AllowEntry(instant(row["allow"][0]), *row["allow"][1:]) if row["allow"] else None,
         withdrawn=frozenset(CallId(call) for call in row["withdrawn"]),
         dropped=dropped,
     )
@@ -373,8 +373,8 @@ def _standing(row: list[Any]) -> Standing:
     allowed, level, until, warn_until, *began = row
     if not isinstance(allowed, bool):
         raise TypeError("fields of the wrong type")
-    since = _instant(*began) if began else 0
-    return Standing(allowed, Level(level) if level else None, _end(until), _end(warn_until) or 0, since)
+    since = instant(*began) if began else 0
+    return Standing(allowed, Level(level) if level else None, ending(until), ending(warn_until) or 0, since)
 
 
 def dump_snapshot(snapshot: Snapshot) -> str:

@@ -66,6 +66,6 @@ class Retention:
             return False
         # Without a version it has expired by itself: the lists do not know yet.
         return (
-            await write(self.store, Change(replacement(kept, version, now, self.rules.now.policy)))
+            await write(self.store, Change(replacement(record, kept, version, now, self.rules.now.policy)))
             is Written.DONE
         )

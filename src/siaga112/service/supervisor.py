@@ -164,7 +164,9 @@ class Supervisor:
         """End what lists and replicas still say of a caller whose record somebody has deleted by hand."""
         record, version = await self.store.load(caller)
         if not version:
-            await write(self.store, Change(changes.replacement(record, version, self.clock(), self.rules)))
+            await write(
+                self.store, Change(changes.replacement(record, record, version, self.clock(), self.rules))
+            )
 
     async def allow(self, caller: Caller, reason: str) -> AllowEntry | None:
         """Put a caller on the allow list; give the place there that this one replaces, if any."""

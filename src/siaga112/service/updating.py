@@ -43,6 +43,6 @@ async def update(
         after = prune(change(before), now, rules)
         whole = also(before, after)
         if after != before:
-            whole = replace(whole, replacement=replacement(after, version, now, rules))
+            whole = replace(whole, replacement=replacement(before, after, version, now, rules))
         if whole == Change() or await write(store, whole) is Written.DONE:
             return before, after

@@ -1,0 +1,1 @@
+"""The records in a database: SQLite beside the daemon, or PostgreSQL."""

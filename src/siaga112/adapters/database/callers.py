@@ -1,0 +1,211 @@
+"""Callers' records: what is held on each, and who is on which list."""
+
+import contextlib
+import hashlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
+
+from siaga112.adapters.database import rows
+from siaga112.adapters.database.schema import (
+    AUDIT,
+    BLOCK,
+    CALL,
+    CALLER,
+    FORGOTTEN,
+    MISSED_CALL,
+    OF_A_CALLER,
+    PROPOSAL,
+    UNPUBLISHED,
+)
+from siaga112.adapters.database.transactions import PAGE, Transactions
+from siaga112.core.changes import Stored
+from siaga112.core.model import DAY, Caller, Level, Millis
+from siaga112.core.record import Block, CallerRecord
+from siaga112.core.standing import NOBODY, Standing
+from siaga112.service.ports import StoreBrokenError
+
+REMEMBERED: Final = 8 * DAY
+"""How long it is known that somebody was erased: queue_log may tell of a call a week later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is held on a caller: the record with its version, or why it cannot be read; and the standing."""
+
+    stored: Stored | StoreBrokenError
+    standing: Standing | None
+
+
+class Callers(Transactions):
+    """What is held on callers."""
+
+    async def load(self, caller: Caller) -> CallerRecord:
+        """Give a caller's record. Raises StoreBrokenError if it cannot be read."""
+        found = await self.ask(lambda connection: self.records_of(connection, [caller])[caller].stored)
+        if isinstance(found, StoreBrokenError):
+            raise found
+        return found.record or CallerRecord(caller)
+
+    def records_of(self, connection: Connection, callers: Collection[Caller]) -> dict[Caller, Found]:
+        """Give what is held on these callers, also where that is nothing."""
+        known = {row.caller: row for row in self.among(connection, CALLER, "caller", callers)}
+        parts: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+        for table in OF_A_CALLER if known else ():
+            for row in self.among(connection, table, "caller", known):
+                parts[row.caller][table.name].append(row)
+        gone = {
+            row.mark: (row.at, row.version)
+            for row in self.among(
+                connection, FORGOTTEN, "mark", {mark(self.site_name, one) for one in callers}
+            )
+        }
+        found = {}
+        for caller in callers:
+            at, floor = gone.get(mark(self.site_name, caller), (0, 0))
+            row = known.get(caller)
+            if row is None:
+                found[caller] = Found(Stored(CallerRecord(caller, forgotten=at), floor, None), NOBODY)
+            else:
+                found[caller] = _found(row, parts[caller], at)
+        return found
+
+    # ── lists ────────────────────────────────────────────────────────────────────────────────────
+
+    async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
+        """Give the records of all callers with a block in force."""
+        return [one for one in await self._listed(*_blocked(now)) if one.block_at(now)]
+
+    async def block_counts(self, now: Millis) -> Mapping[Level, int]:
+        """Count the blocks in force, without reading them."""
+        asked = select(CALLER.c.level, func.count()).where(*_blocked(now)).group_by(CALLER.c.level)
+        counted = {level: int(count) for level, count in await self.select(CALLER, asked)}
+        return {level: counted.get(level.value, 0) for level in Level}
+
+    async def allowed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers on the allow list."""
+        return await self._listed(CALLER.c.allow_at.is_not(None))
+
+    async def proposed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers whose block waits for a supervisor."""
+        waiting = select(PROPOSAL.c.caller).where(PROPOSAL.c.decided_at.is_(None))
+        return await self._listed(CALLER.c.caller.in_(waiting.where(PROPOSAL.c.site == CALLER.c.site)))
+
+    async def proposed_count(self) -> int:
+        """Count them, without reading them."""
+        asked = select(func.count(PROPOSAL.c.caller.distinct())).where(PROPOSAL.c.decided_at.is_(None))
+        ((count,),) = await self.select(PROPOSAL, asked)
+        return int(count)
+
+    async def missed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers who wait for a call-back, longest first."""
+        waiting = select(MISSED_CALL.c.caller).where(MISSED_CALL.c.site == CALLER.c.site)
+        found = await self._listed(CALLER.c.caller.in_(waiting))
+        return sorted(found, key=lambda record: (record.missed[0].at, record.caller))
+
+    async def missed_count(self) -> tuple[int, Millis | None]:
+        """Count them, and say since when the oldest waits, without reading them."""
+        asked = select(func.count(MISSED_CALL.c.caller.distinct()), func.min(MISSED_CALL.c.at))
+        ((count, oldest),) = await self.select(MISSED_CALL, asked)
+        return int(count), None if oldest is None else int(oldest)
+
+    async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
+        """Give all blocks of each caller one of whose blocks began or was lifted since then."""
+        other = BLOCK.alias()
+        changed = select(other.c.caller).where(or_(other.c.since >= since, other.c.lifted_at >= since))
+        asked = select(BLOCK).where(BLOCK.c.caller.in_(changed.where(other.c.site == BLOCK.c.site)))
+        found: dict[str, list[Block]] = defaultdict(list)
+        for row in await self.select(BLOCK, asked.order_by(BLOCK.c.caller, BLOCK.c.nth)):
+            found[row.caller] += self.readable(row.caller, rows.block_of, row)
+        return [tuple(blocks) for blocks in found.values()]
+
+    async def _listed(self, *which: Any) -> list[CallerRecord]:
+        """Give the records of the callers of whom that holds, by their numbers."""
+
+        def ask(connection: Connection) -> dict[Caller, Found]:
+            asked = select(CALLER.c.caller).where(CALLER.c.site == self.site, *which)
+            callers = [Caller(caller) for caller in connection.execute(asked).scalars()]
+            return self.records_of(connection, callers)
+
+        listed = []
+        for caller, found in sorted((await self.ask(ask)).items(), key=itemgetter(0)):
+            if isinstance(found.stored, StoreBrokenError):
+                self.unreadable[caller] = str(found.stored)
+            elif found.stored.record:
+                listed.append(found.stored.record)
+        return listed
+
+    # ── ageing and erasing ───────────────────────────────────────────────────────────────────────
+
+    async def known(self) -> AsyncIterator[Caller]:
+        """Give everybody on whom something is held, a page at a time."""
+        page, after = [Caller("")] * PAGE, ""
+        while len(page) == PAGE:
+            asked = select(CALLER.c.caller).where(CALLER.c.caller > after).order_by(CALLER.c.caller)
+            page = [Caller(caller) for (caller,) in await self.select(CALLER, asked.limit(PAGE))]
+            for caller in page:
+                yield caller
+            after = page[-1] if page else ""
+
+    async def drop_expired(self, now: Millis) -> None:
+        """Drop the records of which nothing may be kept any more, a page at a time: nobody waits for long."""
+
+        def act(connection: Connection) -> int:
+            old = select(CALLER.c.caller).where(CALLER.c.site == self.site, CALLER.c.expires <= now)
+            callers = connection.execute(old.limit(PAGE)).scalars().all()
+            self._delete(connection, callers)
+            return len(callers)
+
+        while await self.act(act) == PAGE:
+            pass
+
+    def _delete(self, connection: Connection, callers: Sequence[str]) -> None:
+        for table in (CALLER, *OF_A_CALLER) if callers else ():
+            connection.execute(delete(table).where(table.c.site == self.site, table.c.caller.in_(callers)))
+
+    async def erase(self, caller: Caller, at: Millis) -> None:
+        """Delete a caller's record, the lines about the caller, and the number from the ledger's rows.
+
+        Nothing that began up to `at` is written with this caller from then on: it is MOVED. A record that
+        begins again has a version that none before it had.
+        """
+
+        def act(connection: Connection) -> None:
+            its = mark(self.site_name, caller)
+            marked = self.among(connection, FORGOTTEN, "mark", [its])
+            held = self.among(connection, CALLER, "caller", [caller])
+            version = max((row.version for row in (*marked, *held)), default=0) + 1
+            since = max([at, *(row.at for row in marked)])
+            erased = {"mark": its, "at": since, "version": version, "ends": at + REMEMBERED}
+            self.upsert(connection, FORGOTTEN, [erased])
+            self._delete(connection, [caller])
+            nameless = update(CALL).values(caller=None, raw_caller="", identified=False)
+            connection.execute(nameless.where(CALL.c.site == self.site, CALL.c.caller == caller))
+            connection.execute(delete(AUDIT).where(AUDIT.c.site == self.site, AUDIT.c.subject == caller))
+            self.upsert(connection, UNPUBLISHED, [{"caller": caller, "version": version}])
+
+        await self.act(act)
+
+
+def _blocked(now: Millis) -> tuple[Any, ...]:
+    return CALLER.c.level.is_not(None), or_(CALLER.c.until.is_(None), and_(CALLER.c.until > now))
+
+
+def mark(site: str, caller: Caller) -> str:
+    """Give what is kept, for days, on one who was erased: 20 bits, which ten thousand numbers share."""
+    return hashlib.sha256(f"{site} {caller}".encode()).hexdigest()[:5]
+
+
+def _found(row: Any, parts: Mapping[str, Sequence[Any]], forgotten: Millis) -> Found:
+    standing = None
+    with contextlib.suppress(ValueError):  # whatever it says, it is not what verdicts should go by
+        standing = rows.standing_of(row)
+    try:
+        record = replace(rows.record_of(row, parts), forgotten=forgotten)
+        return Found(Stored(record, row.version, None), standing)
+    except ValueError as error:
+        return Found(StoreBrokenError(f"database: {row.caller}: {error}"), standing)

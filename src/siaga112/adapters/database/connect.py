@@ -1,0 +1,160 @@
+"""An engine for each kind of database, and what went wrong with it in our own words."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import StaticPool
+
+from siaga112.errors import ConfigurationError
+from siaga112.service.ports import StoreBrokenError, StoreDownError
+
+BUSY_SECONDS: Final = 5.0
+"""How long a write waits for another program's, a backup's for one."""
+
+ANSWER_SECONDS: Final = 5
+"""How long PostgreSQL may take to take a connection, or for one statement."""
+
+READING: Final[dict[str, dict[str, Any]]] = {
+    "sqlite": {},
+    "postgresql": {"isolation_level": "REPEATABLE READ"},
+}
+"""For `Connection.execution_options`: a transaction that sees one moment; SQLite's all do."""
+
+WRITING: Final = {"siaga112_begin": "BEGIN IMMEDIATE"}
+"""For `Connection.execution_options`: a transaction that will write. SQLite else finds out too late."""
+
+_SQLITE_WORDS: Final = {
+    sqlite3.SQLITE_BUSY: "another program keeps it locked",
+    sqlite3.SQLITE_LOCKED: "another program keeps it locked",
+    sqlite3.SQLITE_CANTOPEN: "this user may not open it, or the folder is none",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_PERM: "this user may not",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk failed",
+}
+"""What SQLite could not do and may do later, by its primary result code (sqlite.org/rescode.html)."""
+
+_DAMAGED: Final = {
+    sqlite3.SQLITE_NOTADB: "it is no database",
+    sqlite3.SQLITE_CORRUPT: "it is damaged",
+}
+
+
+def connect(url: str) -> Engine:
+    """Make an engine for an address; nothing is opened yet.
+
+    `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. One connection: whoever uses the engine has
+    one thread for it.
+
+    Raises:
+        ConfigurationError: saying what is wrong with the address, without repeating it.
+
+    """
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(f"[database] url: is no address; {_SHAPES}") from None
+    match address.get_backend_name():
+        case "sqlite":
+            return _sqlite(address)
+        case "postgresql":
+            return _postgresql(address)
+        case _:
+            raise ConfigurationError(f"[database] url: neither SQLite nor PostgreSQL; {_SHAPES}")
+
+
+_SHAPES: Final = "it is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+
+
+def _sqlite(address: URL) -> Engine:
+    if not address.database:
+        raise ConfigurationError(f"[database] url: names no file; {_SHAPES}")
+    path = Path(address.database)
+    engine = create_engine(
+        address.set(drivername="sqlite+pysqlite", query={}),
+        poolclass=StaticPool,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def _(*_: object) -> None:
+        # SQLite would make it for all to read; -wal and -shm get the rights that it has.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    @event.listens_for(engine, "connect")
+    def _(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("siaga112_begin", "BEGIN"))
+
+    return engine
+
+
+def _postgresql(address: URL) -> Engine:
+    try:
+        return create_engine(
+            address.set(drivername="postgresql+psycopg"),
+            pool_size=1,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": ANSWER_SECONDS,
+                "application_name": "siaga112",
+                "options": f"-c statement_timeout={ANSWER_SECONDS}s -c lock_timeout={ANSWER_SECONDS}s",
+                "keepalives_idle": 10,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 10_000,
+            },
+        )
+    except (ImportError, NoSuchModuleError) as error:
+        raise ConfigurationError(
+            '[database] url: PostgreSQL needs its driver: pip install "siaga112[postgresql]"'
+        ) from error
+
+
+@contextlib.contextmanager
+def mapped() -> Iterator[None]:
+    """Map the database's errors to ours, once."""
+    try:
+        yield
+    except (PoolTimeoutError, OSError) as error:
+        raise StoreDownError(f"database: {error}") from error
+    except DBAPIError as error:
+        down = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+        told = _told(error.orig)
+        broken = not down or told in _DAMAGED.values()
+        raise (StoreBrokenError if broken else StoreDownError)(f"database: {told}") from error
+    except (SQLAlchemyError, UnicodeError, OverflowError) as error:
+        raise StoreBrokenError(f"database: {_first_line(error)}") from error
+
+
+def _told(error: Any) -> str:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        words = {**_SQLITE_WORDS, **_DAMAGED}.get(code)
+        return words or _first_line(error)
+    return _first_line(error)
+
+
+def _first_line(error: object) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,108 @@
+"""The ledger: a row a call."""
+
+import re
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Table, and_, delete, or_, select
+
+from siaga112.adapters.database import rows
+from siaga112.adapters.database.schema import CALL
+from siaga112.adapters.database.transactions import PAGE, Transactions
+from siaga112.core.changes import Stored, of_nobody
+from siaga112.core.figures import LedgerRow
+from siaga112.core.model import Caller, CallId, Entry, Millis
+from siaga112.service.ports import StoreBrokenError
+
+_WHOLE: Final = (CALL,)
+_FIGURES: Final = tuple(
+    CALL.c[name]
+    for name in ("id", "started", "outcome", "reason", "mark", "wait", "ring", "caller", "strike", "spared")
+)
+
+
+class Ledger(Transactions):
+    """The calls that are over."""
+
+    async def entry(self, call: CallId) -> Entry | None:
+        """Find a row by its call."""
+        found = (await self.ask(lambda connection: self.entries_by_call(connection, [call])))[call]
+        if isinstance(found, StoreBrokenError):
+            raise found
+        return found.entry
+
+    def entries_by_call(
+        self, connection: Connection, calls: Collection[CallId]
+    ) -> dict[str, Stored | StoreBrokenError]:
+        """Give the rows of these calls: nothing where there is none, an error where it cannot be read."""
+        found: dict[str, Stored | StoreBrokenError] = {call: Stored(None, 0, None) for call in calls}
+        for row in self.among(connection, CALL, "id", calls):
+            try:
+                found[row.id] = Stored(None, 0, rows.entry_of(row))
+            except ValueError as error:
+                found[row.id] = StoreBrokenError(f"database: call {row.id}: {error}")
+        return found
+
+    async def calls_of(self, caller: Caller) -> Sequence[CallId]:
+        """Give a caller's calls, oldest first."""
+        asked = select(CALL.c.id).where(CALL.c.caller == caller).order_by(CALL.c.started, CALL.c.id)
+        return [CallId(call) for (call,) in await self.select(CALL, asked)]
+
+    async def entries_of(self, caller: Caller) -> Sequence[Entry]:
+        """Give the rows of a caller's calls, oldest first."""
+        asked = select(CALL).where(CALL.c.caller == caller).order_by(CALL.c.started, CALL.c.id)
+        return self._entries(await self.select(CALL, asked))
+
+    async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
+        """Give the rows of calls that started in [since, until), oldest first."""
+        async for page in self._pages(_WHOLE, since, until):
+            for entry in self._entries(page):
+                yield entry
+
+    async def ledger_rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[LedgerRow]]:
+        """Give what figures need of the same rows, a page at a time."""
+        async for page in self._pages(_FIGURES, since, until):
+            yield [row for one in page for row in self.readable(one.id, rows.ledger_row, one)]
+
+    async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
+        """Give the calls of that time, without reading their rows."""
+        asked = select(CALL.c.id).where(CALL.c.started >= since, CALL.c.started < until)
+        return [CallId(call) for (call,) in await self.select(CALL, asked)]
+
+    async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
+        """Give the rows up to then of no known caller whose number, as it came, is spelled so."""
+        asked = select(CALL).where(CALL.c.caller.is_(None), CALL.c.raw_caller != "", CALL.c.started <= until)
+
+        def ask(connection: Connection) -> list[Row[Any]]:
+            found = connection.execute(asked.where(CALL.c.site == self.site)).yield_per(PAGE)
+            return [row for row in found if spelled.search(row.raw_caller)]
+
+        return [entry for entry in self._entries(await self.ask(ask)) if of_nobody(entry, spelled)]
+
+    async def drop_calls(self, before: Millis) -> None:
+        """Drop the rows of calls that started before then, a page at a time: nobody waits for long."""
+
+        def act(connection: Connection) -> int:
+            old = select(CALL.c.id).where(CALL.c.site == self.site, CALL.c.started < before).limit(PAGE)
+            calls = connection.execute(old).scalars().all()
+            connection.execute(delete(CALL).where(CALL.c.site == self.site, CALL.c.id.in_(calls)))
+            return len(calls)
+
+        while await self.act(act) == PAGE:
+            pass
+
+    def _entries(self, found: Sequence[Row[Any]]) -> list[Entry]:
+        return [entry for row in found for entry in self.readable(row.id, rows.entry_of, row)]
+
+    async def _pages(
+        self, what: tuple[Table] | tuple[Any, ...], since: Millis, until: Millis
+    ) -> AsyncIterator[Sequence[Row[Any]]]:
+        last: tuple[Millis, str] = (since, "")
+        full = True
+        while full:
+            beyond = or_(CALL.c.started > last[0], and_(CALL.c.started == last[0], CALL.c.id > last[1]))
+            asked = select(*what).where(CALL.c.started >= last[0], CALL.c.started < until, beyond)
+            page = await self.select(CALL, asked.order_by(CALL.c.started, CALL.c.id).limit(PAGE))
+            yield page
+            full = len(page) == PAGE
+            last = (page[-1].started, page[-1].id) if page else last

@@ -1,0 +1,1 @@
+"""The versions of the tables, and the steps between them."""

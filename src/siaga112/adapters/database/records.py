@@ -1,0 +1,161 @@
+"""All records of one site: `service.ports.Records`, and the one transaction in which they change.
+
+A call, and all that follows from it, is one transaction; so is a person's decision. Whose standing changed
+is noted in it too (`unpublished`), for whoever brings it to the block list.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection, Table, delete, insert, select
+
+from siaga112.adapters.database import rows
+from siaga112.adapters.database.callers import Callers
+from siaga112.adapters.database.ledger import Ledger
+from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, IMPOSITION, TALLY, UNPUBLISHED
+from siaga112.adapters.database.site import Site
+from siaga112.core.changes import Change, Imposition, Replacement, Stored
+from siaga112.core.fold import Subject, Work
+from siaga112.core.model import HOUR, AuditEntry, Caller, CallId
+from siaga112.core.standing import NOBODY, Standing
+from siaga112.service.ports import StoreBrokenError
+
+_T = TypeVar("_T")
+
+
+class DatabaseRecords(Callers, Ledger, Site):
+    """Callers, ledger and site on one engine."""
+
+    def __repr__(self) -> str:
+        return f"<DatabaseRecords {self.site_name}>"
+
+    async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
+        """Let `act` read and write within one transaction; nothing is written if it raises.
+
+        It runs in the database's thread, and nobody else writes to the site meanwhile.
+        """
+
+        def do(connection: Connection) -> _T:
+            work = _Work(self, connection)
+            work.look(subjects)
+            done = act(work)
+            work.finish()
+            return done
+
+        return await self.act(do)
+
+
+class _Work:
+    """What is held as it is within the transaction, and what is to be written at its end."""
+
+    def __init__(self, records: DatabaseRecords, connection: Connection) -> None:
+        self._records = records
+        self._connection = connection
+        self._known: dict[str, Stored | StoreBrokenError] = {}
+        """By caller: the record and its version."""
+        self._entries: dict[str, Stored | StoreBrokenError] = {}
+        """By call: its row."""
+        self._standings: dict[str, Standing | None] = {}
+        self._new: dict[Table, dict[object, rows.Values]] = defaultdict(dict)
+        self._lines: dict[AuditEntry, tuple[str, ...]] = {}
+        """Lines of the audit trail, with what is counted if they are new."""
+        self._tallies: Counter[str] = Counter()
+
+    def look(self, subjects: Sequence[Subject]) -> None:
+        """Read what is held on these callers and of these calls, in a few questions."""
+        callers = {caller for caller, _ in subjects if caller}
+        calls = {call for _, call in subjects if call}
+        for caller, found in self._records.records_of(self._connection, callers).items():
+            self._known[caller] = found.stored
+            self._standings[caller] = found.standing
+        self._entries |= self._records.entries_by_call(self._connection, calls)
+
+    def held(self, caller: Caller | None, call: CallId | None = None) -> Stored:
+        """Give what is held on a caller and of a call. Raises StoreBrokenError if it cannot be read."""
+        if (caller and caller not in self._known) or (call and call not in self._entries):
+            self.look([(caller, call)])
+        record = _sound(self._known[caller]) if caller else Stored(None, 0, None)
+        row = _sound(self._entries[call]) if call else Stored(None, 0, None)
+        return record._replace(entry=row.entry)
+
+    def reserve(self, asked: Imposition) -> bool:
+        """Take room for one more automatic block of an hour; say whether there is.
+
+        The same call has its room already.
+        """
+        mine = IMPOSITION.c.site == self._records.site
+        self._connection.execute(delete(IMPOSITION).where(mine, IMPOSITION.c.at <= asked.at - HOUR))
+        caps = {"all": asked.cap, "permanent": asked.cap_permanent}
+        for name, cap in caps.items():
+            held = select(IMPOSITION.c.call).where(mine, IMPOSITION.c.cap == name)
+            calls = self._connection.execute(held).scalars().all()
+            if cap and asked.call not in calls and len(calls) >= cap:
+                return False
+        reserved = [{"cap": name, "call": asked.call, "at": asked.at} for name, cap in caps.items() if cap]
+        self._records.upsert(self._connection, IMPOSITION, reserved)
+        return True
+
+    def write(self, change: Change) -> None:
+        """Write a change of what is held; of the same call and caller the later one stands."""
+        if change.replacement:
+            self._replace(change.replacement)
+        if change.entry:
+            call = change.entry.finding.call.id
+            self._new[CALL][call] = rows.call_values(change.entry)
+            self._entries[call] = Stored(None, 0, change.entry)
+        if change.audit_entry is None:
+            self._tallies.update(change.tallies)
+        else:
+            self._lines.setdefault(change.audit_entry, change.tallies)
+
+    def finish(self) -> None:
+        """Write all of it."""
+        for table, values in self._new.items():
+            self._records.upsert(self._connection, table, list(values.values()))
+        self._note()
+        self._count()
+
+    def _replace(self, new: Replacement) -> None:
+        caller, version = new.record.caller, new.version + 1
+        for part in rows.PARTS:
+            gone, fresh = part.changes(new.before, new.record)
+            waiting = self._new[part.table]
+            for key in gone:
+                waiting.pop((caller, key), None)
+            if gone:
+                mine = part.table.c.site == self._records.site, part.table.c.caller == caller
+                self._connection.execute(delete(part.table).where(*mine, part.table.c[part.key].in_(gone)))
+            waiting.update({(caller, row[part.key]): row for row in fresh})
+        if self._standings.get(caller, NOBODY) != new.held:
+            self._new[UNPUBLISHED][caller] = {"caller": caller, "version": version}
+        self._standings[caller] = new.held
+        self._known[caller] = Stored(new.record, version, None)
+        self._new[CALLER][caller] = rows.caller_values(new.record, version, new.held, new.expires)
+
+    def _note(self) -> None:
+        """Write the lines of the audit trail that are not there yet: what comes with one counts with it."""
+        lines = {rows.digest(line): line for line in self._lines}
+        for row in self._records.among(self._connection, AUDIT, "digest", lines):
+            del lines[row.digest]
+        if lines:
+            new = [{"site": self._records.site, **rows.audit_values(line)} for line in lines.values()]
+            self._connection.execute(insert(AUDIT), new)
+        for line in lines.values():
+            self._tallies.update(self._lines[line])
+
+    def _count(self) -> None:
+        if not self._tallies:
+            return
+        new = self._records.insert(TALLY)
+        added = new.on_conflict_do_update(
+            index_elements=["site", "name"], set_={"count": TALLY.c["count"] + new.excluded["count"]}
+        )
+        counts = [{"site": self._records.site, "name": name, "count": n} for name, n in self._tallies.items()]
+        self._connection.execute(added, counts)
+
+
+def _sound(found: Stored | StoreBrokenError) -> Stored:
+    if isinstance(found, StoreBrokenError):
+        raise found
+    return found

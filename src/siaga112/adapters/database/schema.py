@@ -1,0 +1,256 @@
+"""The tables. One text for SQLite and PostgreSQL; what is public of it: docs/database.md.
+
+`site` is in every table, as a number, so that many centres share one database and see nothing of each other.
+Instants are milliseconds since the epoch, spans milliseconds. The words (`outcome`, `reason`, …) are those of
+docs/contract and of the commands.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import SchemaItem
+
+METADATA: Final = MetaData(
+    naming_convention={"ix": "%(table_name)s_by_%(column_0_N_name)s", "pk": "%(table_name)s_key"}
+)
+
+
+def _text(name: str, *, null: bool = False) -> Column[Any]:
+    return Column(name, Text, nullable=null)
+
+
+def _millis(name: str, *, null: bool = False) -> Column[Any]:
+    return Column(name, BigInteger, nullable=null)
+
+
+def _number(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False)
+
+
+def _flag(name: str, *, null: bool = False) -> Column[Any]:
+    return Column(name, Boolean, nullable=null)
+
+
+def _site() -> Column[Any]:
+    return Column("site", Integer, ForeignKey("site.id"), nullable=False)
+
+
+def _decision(prefix: str) -> list[Column[Any]]:
+    """Spell how a person, or a corrected mark, ended something: all empty until then."""
+    return [
+        _millis(f"{prefix}_at", null=True),
+        _text(f"{prefix}_by", null=True),
+        _text(f"{prefix}_reason", null=True),
+        _flag(f"{prefix}_forgives", null=True),
+        _flag(f"{prefix}_mistake", null=True),
+    ]
+
+
+def _table(name: str, *columns: SchemaItem, key: tuple[str, ...]) -> Table:
+    """Make a table of a site, in which rows are found by the site and the key."""
+    return Table(
+        name, METADATA, _site(), *columns, PrimaryKeyConstraint("site", *key), sqlite_with_rowid=False
+    )
+
+
+SITE: Final = Table(
+    "site",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    _text("epoch"),
+    _millis("published"),
+    _text("mode", null=True),
+    _millis("mode_at", null=True),
+    _text("mode_by", null=True),
+    _text("mode_reason", null=True),
+)
+"""`epoch` and `published`: which block list in Redis is made of this database, and how far."""
+
+CALL: Final = Table(
+    "call",
+    METADATA,
+    _site(),
+    _text("id"),
+    _millis("started"),
+    _millis("ended"),
+    _text("caller", null=True),
+    _text("raw_caller"),
+    _flag("identified"),
+    _text("trunk"),
+    _flag("attested"),
+    _text("outcome"),
+    _text("reason"),
+    _text("queue", null=True),
+    _text("verdict", null=True),
+    _text("mark", null=True),
+    _flag("strike"),
+    _text("spared", null=True),
+    _millis("ivr", null=True),
+    _millis("wait", null=True),
+    _millis("ring", null=True),
+    _millis("talk", null=True),
+    _text("facts"),
+    _text("deciding"),
+    PrimaryKeyConstraint("site", "id"),
+)
+"""The ledger: a row a call. `facts`: JSON, each `[ms after started, kind, detail]`. `deciding`: which."""
+
+Index(None, CALL.c.site, CALL.c.started)
+Index(
+    None,
+    CALL.c.site,
+    CALL.c.caller,
+    CALL.c.started,
+    sqlite_where=CALL.c.caller.is_not(None),
+    postgresql_where=CALL.c.caller.is_not(None),
+)
+
+CALLER: Final = _table(
+    "caller",
+    _text("caller"),
+    _number("version"),
+    _millis("reached"),
+    _millis("allow_at", null=True),
+    _text("allow_by", null=True),
+    _text("allow_reason", null=True),
+    _text("dropped", null=True),
+    _millis("expires", null=True),
+    _text("level", null=True),
+    _millis("since"),
+    _millis("until", null=True),
+    _millis("warn_until"),
+    key=("caller",),
+)
+"""Who is known: one row a number. The last four columns are the standing that verdicts go by."""
+
+for _column in (CALLER.c.level, CALLER.c.expires, CALLER.c.allow_at):
+    Index(
+        None,
+        CALLER.c.site,
+        _column,
+        sqlite_where=_column.is_not(None),
+        postgresql_where=_column.is_not(None),
+    )
+
+STRIKE: Final = _table(
+    "strike",
+    _text("caller"),
+    _text("call"),
+    _millis("at"),
+    _text("outcome"),
+    _text("reason"),
+    _millis("begun", null=True),
+    _text("trunk"),
+    _flag("attested"),
+    key=("caller", "call"),
+)
+
+BLOCK: Final = _table(
+    "block",
+    _text("caller"),
+    _number("nth"),
+    _text("level"),
+    _millis("since"),
+    _millis("until", null=True),
+    _text("origin"),
+    _text("reason"),
+    _text("by"),
+    _text("calls"),
+    _number("step"),
+    *_decision("lifted"),
+    key=("caller", "nth"),
+)
+
+Index(None, BLOCK.c.site, BLOCK.c.since)
+Index(
+    None,
+    BLOCK.c.site,
+    BLOCK.c.lifted_at,
+    sqlite_where=BLOCK.c.lifted_at.is_not(None),
+    postgresql_where=BLOCK.c.lifted_at.is_not(None),
+)
+
+PROPOSAL: Final = _table(
+    "proposal",
+    _text("caller"),
+    _number("nth"),
+    _millis("at"),
+    _text("cause"),
+    _millis("span", null=True),
+    _number("step"),
+    _text("reason"),
+    _text("calls"),
+    _flag("confirmed"),
+    *_decision("decided"),
+    key=("caller", "nth"),
+)
+
+Index(
+    "proposal_open",
+    PROPOSAL.c.site,
+    PROPOSAL.c.caller,
+    sqlite_where=PROPOSAL.c.decided_at.is_(None),
+    postgresql_where=PROPOSAL.c.decided_at.is_(None),
+)
+
+GENUINE_REPORT: Final = _table(
+    "genuine_report", _text("caller"), _text("call"), _millis("at"), key=("caller", "call")
+)
+
+MISSED_CALL: Final = _table(
+    "missed_call", _text("caller"), _text("call"), _millis("at"), _millis("wait"), key=("caller", "call")
+)
+
+Index(None, MISSED_CALL.c.site, MISSED_CALL.c.at)
+
+WITHDRAWN: Final = _table("withdrawn", _text("caller"), _text("call"), key=("caller", "call"))
+"""Calls whose strike was taken back: a late duplicate must not bring it back."""
+
+FORGOTTEN: Final = _table(
+    "forgotten", _text("mark"), _millis("at"), _number("version"), _millis("ends"), key=("mark",)
+)
+"""Somebody was erased whose number has that mark, which ten thousand numbers share."""
+
+AUDIT: Final = Table(
+    "audit",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _site(),
+    _millis("at"),
+    _text("by"),
+    _text("action"),
+    _text("subject"),
+    _text("detail"),
+    _text("reason"),
+    _text("digest"),
+    UniqueConstraint("site", "digest"),
+)
+"""What people did. `digest` of a whole line: the same line twice is one."""
+
+Index(None, AUDIT.c.site, AUDIT.c.at)
+Index(None, AUDIT.c.site, AUDIT.c.subject)
+
+TALLY: Final = _table("tally", _text("name"), _millis("count"), key=("name",))
+"""What is counted over all processes of a site."""
+
+IMPOSITION: Final = _table("imposition", _text("cap"), _text("call"), _millis("at"), key=("cap", "call"))
+"""The automatic blocks of the last hour, under each cap that they count for."""
+
+UNPUBLISHED: Final = _table("unpublished", _text("caller"), _number("version"), key=("caller",))
+"""Whose standing the block list in Redis does not have yet: written with what changed it."""
+
+OF_A_CALLER: Final = (STRIKE, BLOCK, PROPOSAL, GENUINE_REPORT, MISSED_CALL, WITHDRAWN)
+"""What a caller's record is made of, beside the row in `caller`."""

@@ -1,0 +1,147 @@
+"""One site in a database: a thread of its own, one connection, and transactions on it."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, Row, Select, Table, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from siaga112.adapters.database import rows
+from siaga112.adapters.database.connect import READING, WRITING, mapped
+from siaga112.adapters.database.schema import SITE
+
+_T = TypeVar("_T")
+
+PAGE: Final = 1_000
+"""How many rows are read, or dropped, at once where there may be many."""
+
+_LOCKS: Final = 112
+"""The first half of the number under which PostgreSQL keeps a site's writers apart."""
+
+_IN: Final = 500
+"""How many values one IN has: SQLite takes 32,766 parameters, and a plan for each length is kept."""
+
+
+@cache
+def _among(table: Table, column: str) -> Select[Any]:
+    """Spell the question once: to spell it takes longer than to answer it."""
+    wanted = table.c[column].in_(bindparam("wanted", expanding=True))
+    return select(table).where(table.c.site == bindparam("here"), wanted)
+
+
+class Transactions:
+    """Reads and writes of one site; no verdict waits for them."""
+
+    def __init__(self, engine: Engine, site: str) -> None:
+        self.site_name: Final = site
+        self._engine = engine
+        self._id: int | None = None
+        self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._dialect: Final[Any] = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._upserts: Final[dict[Table, Any]] = {}
+        self.unreadable: Final[dict[str, str]] = {}
+        """What a listing had to leave out, and why: it must not fail for one record."""
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+        await self.ask(lambda connection: connection.execute(select(1)).scalar())
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._run(self._engine.dispose)
+        self._thread.shutdown()
+
+    @property
+    def site(self) -> int:
+        """The site's number; known within a transaction."""
+        assert self._id is not None, "asked outside a transaction"  # noqa: S101 - our own mistake otherwise
+        return self._id
+
+    async def ask(self, ask: Callable[[Connection], _T]) -> _T:
+        """Ask in one transaction, so that all answers are of one moment."""
+
+        def work() -> _T:
+            with mapped(), self._engine.connect() as connection:
+                self._find_site(connection)
+                with connection.execution_options(**READING[self._engine.dialect.name]).begin():
+                    return ask(connection)
+
+        return await self._run(work)
+
+    async def select(self, table: Table, asked: Any) -> Sequence[Any]:
+        """Give those of the rows asked for that are the site's."""
+        return await self.ask(
+            lambda connection: connection.execute(asked.where(table.c.site == self.site)).all()
+        )
+
+    async def act(self, do: Callable[[Connection], _T]) -> _T:
+        """Write in one transaction; those of a site come one after the other."""
+        return await self._run(lambda: self.acted(do))
+
+    def acted(self, do: Callable[[Connection], _T]) -> _T:
+        """Write in one transaction, from within the thread."""
+        with mapped(), self._engine.connect() as plain:
+            connection = plain.execution_options(**WRITING)
+            self._find_site(connection)
+            with connection.begin():
+                if self._dialect is postgresql:  # SQLite has one writer by itself
+                    connection.execute(select(func.pg_advisory_xact_lock(_LOCKS, self.site)))
+                return do(connection)
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _find_site(self, connection: Connection) -> None:
+        """Learn the site's number; it gets one when it is first named, whatever comes of the rest."""
+        if self._id is not None:
+            return
+        named = select(SITE.c.id).where(SITE.c.name == self.site_name)
+        with connection.begin():
+            found = connection.execute(named).scalar()
+        if found is None:
+            new = self.insert(SITE).values(name=self.site_name, epoch="", published=0)
+            with connection.begin():
+                connection.execute(new.on_conflict_do_nothing())
+                found = connection.execute(named).scalar_one()
+        self._id = int(found)
+
+    def insert(self, table: Table) -> Any:
+        """Begin an INSERT that can say what to do about a row that is there."""
+        return self._dialect.insert(table)
+
+    def upsert(self, connection: Connection, table: Table, values: Sequence[rows.Values]) -> None:
+        """Write rows, each in place of the one with its key."""
+        if not values:
+            return
+        if table not in self._upserts:
+            insert = self.insert(table)
+            key = [column.name for column in table.primary_key]
+            others = [column.name for column in table.c if column.name not in key]
+            self._upserts[table] = (
+                insert.on_conflict_do_update(
+                    index_elements=key, set_={name: insert.excluded[name] for name in others}
+                )
+                if others
+                else insert.on_conflict_do_nothing()
+            )
+        connection.execute(self._upserts[table], [{"site": self.site, **one} for one in values])
+
+    def among(self, connection: Connection, table: Table, column: str, values: Collection[Any]) -> list[Any]:
+        """Give the site's rows in which a column has one of these values."""
+        wanted = list(values)
+        found: list[Any] = []
+        for first in range(0, len(wanted), _IN):
+            asked = {"here": self.site, "wanted": wanted[first : first + _IN]}
+            found += connection.execute(_among(table, column), asked).all()
+        return found
+
+    def readable(self, name: str, build: Callable[[Row[Any]], _T], row: Row[Any]) -> list[_T]:
+        """Read one of many, or note that it cannot be."""
+        try:
+            return [build(row)]
+        except ValueError as error:
+            self.unreadable[name] = str(error)
+            return []

@@ -1,0 +1,125 @@
+"""The versions of the tables: made, checked, brought to ours, in SQLite and PostgreSQL."""
+
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+from siaga112.adapters.database import versions
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.schema import METADATA
+from siaga112.adapters.database.versions import OURS, VersionError, held, migrate, require
+from tests.lab.postgres import Postgres, postgres
+
+NEXT = '''
+"""A version after ours."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "next"
+down_revision = "{before}"
+
+
+def upgrade() -> None:
+    """Add a column, {then}."""
+    op.add_column("call", sa.Column("kind", sa.Text()))
+    {fails}
+'''
+
+
+@pytest.fixture(scope="module", name="server")
+def server_running() -> Iterator[Postgres]:
+    """Run one for all tests here."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Give each kind of database in turn, empty."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/siaga112.db"
+    else:
+        server: Postgres = request.getfixturevalue("server")
+        url = server.database(f"test_{secrets.token_hex(4)}")
+    found = connect(url)
+    yield found
+    found.dispose()
+
+
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False) -> None:
+    """Let the program be a version further; the step there may fail at its end."""
+    scripts = tmp_path / "migrations"
+    shutil.copytree(versions._SCRIPTS, scripts)
+    step = NEXT.format(before=OURS, then="and fail" if fails else "no more", fails="1 / 0" if fails else "")
+    (scripts / "versions" / "next.py").write_text(step)
+    monkeypatch.setattr(versions, "_SCRIPTS", scripts)
+    monkeypatch.setattr(versions, "OURS", "next")
+
+
+def columns(engine: Engine) -> set[str]:
+    """Name the columns of the ledger."""
+    return {column["name"] for column in inspect(engine).get_columns("call")}
+
+
+def test_an_empty_database_gets_exactly_our_tables(engine: Engine) -> None:
+    """What the steps make is what the program reads and writes, and the second time they do nothing."""
+    assert held(engine) is None
+    with pytest.raises(VersionError, match="siaga112 migrate"):
+        require(engine)
+    assert migrate(engine) is None
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    require(engine)
+    assert migrate(engine) == OURS
+
+
+def test_a_newer_database_is_refused_in_one_line_and_left_as_it_is(engine: Engine) -> None:
+    """Whoever installs an older program again is told, and loses nothing."""
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for act in (require, migrate):
+        with pytest.raises(VersionError, match="the database has version 9999, this program knows") as told:
+            act(engine)
+        assert "\n" not in str(told.value)
+    assert held(engine) == "9999"
+
+
+def test_an_older_one_is_brought_to_ours(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After it has said so in one line; of SQLite's file the old content stays beside it, for nobody else."""
+    migrate(engine)
+    next_version(tmp_path, monkeypatch)
+    with pytest.raises(VersionError, match=f"the database has version {OURS}, this program next"):
+        require(engine)
+    assert migrate(engine) == OURS
+    assert held(engine) == "next"
+    assert "kind" in columns(engine)
+    copies = list(tmp_path.glob(f"siaga112.db.version-{OURS}-*"))
+    if engine.dialect.name == "sqlite":
+        (copy,) = copies
+        assert copy.stat().st_mode & 0o777 == 0o600
+        with closing(sqlite3.connect(copy)) as old:
+            assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [(OURS,)]
+
+
+def test_a_step_that_fails_changes_nothing(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a migration is none: the old program goes on with what there was."""
+    migrate(engine)
+    next_version(tmp_path, monkeypatch, fails=True)
+    with pytest.raises(ZeroDivisionError):
+        migrate(engine)
+    assert held(engine) == OURS
+    assert "kind" not in columns(engine)

@@ -1,0 +1,488 @@
+"""The records' contract, held by SQLite and by PostgreSQL."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.schema import BLOCK, METADATA
+from siaga112.core import decisions
+from siaga112.core.caller_id import INDONESIA, spelling
+from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
+from siaga112.core.codec import dump_entry, load_row
+from siaga112.core.fold import Fold, Work, subject, take
+from siaga112.core.mode import Switch
+from siaga112.core.model import (
+    DAY,
+    AuditEntry,
+    Caller,
+    CallId,
+    Entry,
+    Level,
+    Mark,
+    Mode,
+    ProposalCause,
+    Reached,
+    Stages,
+)
+from siaga112.core.record import AllowEntry, CallerRecord, Lift, MissedCall, Proposal
+from siaga112.service.ports import StoreBrokenError
+from tests.adapters.changes import begun, blocked_for_good, listed, struck, whole
+from tests.adapters.conftest import KEEP
+from tests.lab.postgres import Postgres, postgres
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank, strike, turn
+
+DAEMONS = 20
+KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+def with_tables(url: str) -> str:
+    """Make the tables there."""
+    engine = connect(url)
+    METADATA.create_all(engine)
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(scope="module", name="server")
+def server_running() -> Iterator[Postgres]:
+    """Run one for all tests here; each has a site of its own."""
+    with postgres() as running:
+        with_tables(running.url)
+        yield running
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the address of each kind of database in turn, with its tables."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("server")
+        return server.url
+    return with_tables(f"sqlite:///{tmp_path}/siaga112.db")
+
+
+@pytest.fixture
+async def records(url: str, site: str) -> AsyncIterator[DatabaseRecords]:
+    """Give the records of a site."""
+    found = DatabaseRecords(connect(url), site)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def daemons(url: str, site: str) -> AsyncIterator[list[DatabaseRecords]]:
+    """Give the same site's records as many daemons have them: each with its own connection."""
+    found = [DatabaseRecords(connect(url), site) for _ in range(DAEMONS)]
+    yield found
+    await asyncio.gather(*(one.close() for one in found))
+
+
+async def change(
+    records: DatabaseRecords, how: Callable[[CallerRecord], CallerRecord], caller: Caller = CALLER
+) -> CallerRecord:
+    """Change a caller's record; give it as it is then."""
+
+    def act(work: Work) -> CallerRecord:
+        held = work.held(caller)
+        assert held.record
+        after = how(held.record)
+        if after != held.record:
+            work.write(Change(replacement(held.record, after, held.version, NOW, RULES)))
+        return after
+
+    return await records.transaction([(caller, None)], act)
+
+
+async def write(records: DatabaseRecords, *changes: Change) -> None:
+    """Write changes together."""
+
+    def act(work: Work) -> None:
+        for one in changes:
+            work.write(one)
+
+    await records.transaction([], act)
+
+
+async def record(records: DatabaseRecords, *items: Entry | Reached) -> list[CallChange]:
+    """Fold in what ended, as the live line does."""
+    return await records.transaction(
+        [subject(one) for one in items], lambda work: [take(work, one, RULES) for one in items]
+    )
+
+
+async def reserve(records: DatabaseRecords, *asked: Imposition) -> list[bool]:
+    """Ask for room among the hour's blocks."""
+    return await records.transaction([], lambda work: [work.reserve(one) for one in asked])
+
+
+async def version(records: DatabaseRecords, caller: Caller = CALLER) -> int:
+    """Say how often a caller's record has been written."""
+    return await records.transaction([(caller, None)], lambda work: work.held(caller).version)
+
+
+async def test_a_stranger_has_no_standing_and_an_empty_record(records: DatabaseRecords) -> None:
+    """On a caller who never did anything, nothing is held."""
+    assert await records.load(CALLER) == CallerRecord(CALLER)
+    assert await version(records) == 0
+
+
+async def test_a_record_comes_back_as_it_was_saved(records: DatabaseRecords) -> None:
+    """All that a record can carry survives the store, and the verdict's part is ready beside it."""
+    record = struck(*(strike(n, NOW - 100 + n) for n in range(6)))(CallerRecord(CALLER))
+    record = decisions.lift(record, Lift(NOW - 50, "supervisor", 'said "sorry"\n'))
+    record = decisions.impose(record, block(NOW - 40, NOW + DAY))
+    record = decisions.allow(record, AllowEntry(NOW - 10, "supervisor", "rumah sakit"))
+    record = decisions.take_back_strike(
+        record, strike(1).call, Lift(NOW, "operator", "genuine", forgives=False)
+    )
+    await write(records, begun(record))
+    assert await records.load(CALLER) == record
+
+
+async def test_the_lists_follow_the_records(records: DatabaseRecords) -> None:
+    """Who is blocked or allowed is listed; who is so no longer is not."""
+    await change(records, blocked_for_good)
+    await change(
+        records, lambda record: decisions.allow(record, AllowEntry(NOW, "supervisor", "clinic")), OTHER
+    )
+    assert await listed(records) == ([CALLER], [OTHER])
+    await change(records, lambda record: decisions.lift(record, Lift(NOW, "supervisor", "stolen")))
+    await change(records, decisions.disallow, OTHER)
+    assert await listed(records) == ([], [])
+
+
+async def test_an_expired_block_is_listed_no_more(records: DatabaseRecords) -> None:
+    """A block ends by itself, to the millisecond."""
+    await change(records, lambda record: decisions.impose(record, block(NOW, NOW + 5_000)))
+    assert [record.caller for record in await records.blocked(NOW + 4_999)] == [CALLER]
+    assert (await records.block_counts(NOW + 4_999))[Level.TEMPORARY] == 1
+    assert (await records.block_counts(NOW + 5_000))[Level.TEMPORARY] == 0
+    assert await records.blocked(NOW + 5_000) == []
+
+
+async def test_the_ledger_spans_midnight(records: DatabaseRecords) -> None:
+    """Days are only a layout: a period across midnight UTC is complete, in order, its end exclusive."""
+    midnight = NOW - NOW % DAY
+    rows = [
+        entry(prank(n, at))
+        for n, at in enumerate([midnight - 1_000, midnight - 1, midnight, midnight + 1_000])
+    ]
+    for row in reversed(rows):
+        await write(records, Change(entry=row))
+    assert [row async for row in records.entries(midnight - 1_000, midnight + 1_000)] == rows[:3]
+    assert [row async for row in records.entries(midnight, midnight + 1_001)] == rows[2:]
+
+
+async def test_the_figures_rows_are_the_ledgers(records: DatabaseRecords) -> None:
+    """The same calls of the same time, over midnight too, in whatever order."""
+    midnight = NOW // DAY * DAY
+    calls = [prank(1, midnight - 1), answered(2, midnight), prank(3, midnight + 1), prank(4, midnight + 2)]
+    for call in calls:
+        await write(records, Change(entry=entry(call)))
+    rows = [row async for some in records.ledger_rows(midnight - 1, midnight + 2) for row in some]
+    assert sorted(rows) == [load_row(dump_entry(entry(call))) for call in calls[:3]]
+    assert [row async for some in records.ledger_rows(midnight - DAY, midnight - 1) for row in some] == []
+
+
+async def test_who_was_blocked_is_known_when_the_block_is_over(records: DatabaseRecords) -> None:
+    """Since when it began, or was lifted; until the caller is forgotten."""
+    await change(records, lambda record: decisions.impose(record, block(NOW - 50, NOW - 40)))
+    await change(records, struck(strike(1)), OTHER)
+    assert list(await records.blocks_of_changed(NOW - 50)) == [(block(NOW - 50, NOW - 40),)]
+    assert list(await records.blocks_of_changed(NOW - 49)) == []
+    held = await change(records, lambda record: decisions.impose(record, block(NOW - 30, None)))
+    assert list(await records.blocks_of_changed(NOW - 30)) == [held.blocks]
+    held = await change(records, lambda record: decisions.lift(record, Lift(NOW - 10, "supervisor", "wrong")))
+    assert list(await records.blocks_of_changed(NOW - 10)) == [held.blocks]
+    await records.erase(CALLER, 0)
+    assert list(await records.blocks_of_changed(0)) == []
+
+
+async def test_the_same_call_again_replaces_its_row(records: DatabaseRecords) -> None:
+    """Writing a call twice leaves one row, the later one."""
+    first = entry(answered(1))
+    marked = replace(first, finding=replace(first.finding, mark=Mark.GENUINE))
+    for row in (first, first, marked):
+        await write(records, Change(entry=row))
+    assert [row async for row in records.entries(NOW, NOW + 1)] == [marked]
+    assert await records.entry(first.finding.call.id) == marked
+
+
+@pytest.mark.parametrize("call", ["", "junk", "1795000000", "asterisk-1795000000.7", "9" * 40 + ".1"])
+async def test_a_call_that_is_not_in_the_ledger(records: DatabaseRecords, call: str) -> None:
+    """Whatever is asked for, a call that is not there is None."""
+    assert await records.entry(CallId(call)) is None
+
+
+async def test_the_mode_is_unset_until_somebody_sets_it(records: DatabaseRecords) -> None:
+    """Without a decision the configured mode holds; with one, that."""
+    assert await records.switched() is None
+    enforced = Switch(Mode.ENFORCE, NOW, "ratna", "would-block figures read")
+    assert await records.switch(enforced)
+    assert await records.switched() == enforced
+
+
+async def test_a_later_switch_is_never_replaced_by_an_earlier_one(records: DatabaseRecords) -> None:
+    """Who brings a lost switch back does not undo what somebody decided meanwhile."""
+    off = Switch(Mode.OFF, NOW, "ratna", "flood")
+    assert await records.switch(off)
+    assert not await records.switch(Switch(Mode.ENFORCE, NOW - 1, "budi"))
+    assert await records.switched() == off
+    assert await records.switch(Switch(Mode.OBSERVE, NOW, "budi"))
+    assert await records.switch(Switch(Mode.ENFORCE, NOW + 1, "budi"))
+    assert await records.switched() == Switch(Mode.ENFORCE, NOW + 1, "budi")
+
+
+async def test_proposals_and_call_backs_are_listed_while_they_wait(records: DatabaseRecords) -> None:
+    """What waits for a person is listed, counted, and gone when a person has decided."""
+    proposal = Proposal(NOW, ProposalCause.POLICY, None, 2, "over ten", (prank(1).id,))
+    missed = MissedCall(prank(2).id, NOW - 5_000, 3_000)
+    await change(records, lambda record: replace(record, proposals=(proposal,), missed=(missed,)))
+    assert [record.proposed for record in await records.proposed()] == [proposal]
+    assert await records.proposed_count() == 1
+    assert [record.missed for record in await records.missed()] == [(missed,)]
+    assert await records.missed_count() == (1, NOW - 5_000)
+    dismissal = Lift(NOW, "ratna", "a clinic")
+    await change(records, lambda record: decisions.dismiss(decisions.reach(record, NOW), dismissal))
+    assert (list(await records.proposed()), list(await records.missed())) == ([], [])
+    assert (await records.proposed_count(), await records.missed_count()) == (0, (0, None))
+
+
+async def test_a_callers_calls_are_known_in_order(records: DatabaseRecords) -> None:
+    """A caller's rows can be found without reading the ledger."""
+    rows = [entry(prank(number, NOW + number * 1_000)) for number in (3, 1, 2)]
+    for row in (*rows, entry(prank(9, NOW, OTHER)), entry(prank(8, NOW, None))):
+        await write(records, Change(entry=row))
+    assert list(await records.calls_of(CALLER)) == [
+        row.finding.call.id for row in sorted(rows, key=lambda row: row.finding.call.started)
+    ]
+
+
+async def test_the_audit_trail_is_in_order_and_each_line_once(records: DatabaseRecords) -> None:
+    """Lines come back oldest first, within their time; the same line twice is one; a subject's can go."""
+    lines = [AuditEntry(NOW + n, "ratna", "block", CALLER, "permanent", f"reason {n}") for n in range(3)]
+    for line in (*reversed(lines), lines[0], AuditEntry(NOW, "ratna", "mode", "site")):
+        await write(records, Change(audit_entry=line))
+    assert [
+        audit_entry
+        for audit_entry in await records.audit_entries(NOW, NOW + 2)
+        if audit_entry.subject == CALLER
+    ] == lines[:2]
+    assert list(await records.audit_of(CALLER)) == [*lines]
+    assert await records.last_of("mode") == AuditEntry(NOW, "ratna", "mode", "site")
+    assert await records.last_of("allow") is None
+    await records.erase(CALLER, 0)
+    assert [audit_entry.action for audit_entry in await records.audit_entries(0, NOW + 10)] == ["mode"]
+
+
+async def test_the_ledgers_calls_are_known_without_their_rows(records: DatabaseRecords) -> None:
+    """All calls of a time are named, also across midnight UTC; of other days none."""
+    midnight = NOW - NOW % DAY
+    starts = [midnight - 1_000, midnight - 1, midnight, midnight + 1_000]
+    rows = [entry(prank(n, at)) for n, at in enumerate(starts)]
+    for row in (*rows, entry(prank(9, midnight - DAY - 1_000))):
+        await write(records, Change(entry=row))
+    named = await records.ledger_calls(midnight - 1_000, midnight + 2_000)
+    assert sorted(named) == sorted(row.finding.call.id for row in rows)
+
+
+async def test_tallies_add_up_over_all_processes(records: DatabaseRecords) -> None:
+    """What many count at once is the sum."""
+    marks = ["prank"] * 50 + ["genuine"]
+    await asyncio.gather(*(write(records, Change(tallies=(f"marks:{mark}",))) for mark in marks))
+    assert await records.tallies() == {"marks:prank": 50, "marks:genuine": 1}
+
+
+async def test_a_withheld_number_is_found_in_every_spelling(records: DatabaseRecords) -> None:
+    """Rows of nobody are found by the number as it came; those of known callers, and of others, are not."""
+    for nth, raw in enumerate(("081211111111", "+6281211111111", "0062 812-1111-1111", "081222222222")):
+        call = replace(prank(nth, NOW, None), raw_caller=raw)
+        await write(records, Change(entry=entry(call)))
+    await write(records, Change(entry=entry(prank(9))))
+    found = await records.nobodys(spelling(CALLER, INDONESIA), NOW)
+    assert {one.finding.call.id for one in found} == {prank(nth).id for nth in range(3)}
+
+
+async def test_the_same_strike_of_many_daemons_at_once_is_one(daemons: list[DatabaseRecords]) -> None:
+    """A call costs its caller one strike, however many daemons tell of it at once."""
+    row = entry(prank(1))
+    changed = await asyncio.gather(*(record(one, row) for one in daemons))
+    assert [one.call for one in (await daemons[0].load(CALLER)).strikes] == [prank(1).id]
+    assert await version(daemons[0]) == 1
+    assert [one async for one in daemons[0].entries(NOW, NOW + 1)] == [row]
+    assert sum(one.misused for (one,) in changed) == 1
+    assert await daemons[0].tallies() == {"strikes:ivr_prank": 1}
+
+
+async def test_six_calls_of_many_daemons_are_one_block(daemons: list[DatabaseRecords]) -> None:
+    """The sixth misuse blocks once, though each of the six was told many times at once."""
+    rows = [entry(prank(number, turn(number))) for number in range(6)]
+    await asyncio.gather(*(record(one, row) for one in daemons for row in rows))
+    held = await daemons[0].load(CALLER)
+    assert [one.call for one in held.strikes] == [row.finding.call.id for row in rows]
+    assert [one.level for one in held.blocks] == [Level.TEMPORARY]
+    assert await listed(daemons[0]) == ([CALLER], [])
+    assert await daemons[0].tallies() == {"strikes:ivr_prank": 6, "blocks:temporary:automatic": 1}
+
+
+async def test_many_calls_of_one_caller_in_one_transaction_are_folded_in_turn(
+    records: DatabaseRecords,
+) -> None:
+    """Each finds what the one before has left: seven pranks told together block as seven told apart do."""
+    rows = [entry(prank(number, turn(number))) for number in range(7)]
+    await record(records, *rows)
+    fold = Fold(RULES)
+    for row in rows:
+        fold.take(row)
+    assert await records.load(CALLER) == fold.records[CALLER]
+    assert await version(records) == len(rows)
+
+
+async def test_all_of_a_change_is_there_or_nothing(records: DatabaseRecords) -> None:
+    """Record, lists, row, audit line and counts come together; the same line again counts nothing."""
+    await write(records, whole())
+    assert await listed(records) == ([CALLER], [])
+    assert [row.finding.call async for row in records.entries(NOW - KEEP, NOW + 1)] == [prank(1)]
+    assert [line.action for line in await records.audit_entries(0, NOW + 1)] == ["block"]
+    assert await records.tallies() == {"strikes:ivr_prank": 1}
+    await write(records, replace(whole(), replacement=None))
+    assert await records.tallies() == {"strikes:ivr_prank": 1}
+
+    def fails(work: Work) -> None:
+        work.write(Change(entry=entry(prank(2))))
+        work.write(Change(audit_entry=AuditEntry(NOW, "ratna", "allow", CALLER), tallies=("marks:prank",)))
+        raise ValueError("our own mistake")
+
+    with pytest.raises(ValueError, match="our own mistake"):
+        await records.transaction([], fails)
+    assert await records.entry(prank(2).id) is None
+    assert len(await records.audit_entries(0, NOW + 1)) == 1
+    assert await records.tallies() == {"strikes:ivr_prank": 1}
+
+
+async def test_the_hours_blocks_are_given_out_once_each(records: DatabaseRecords) -> None:
+    """No more than the cap; the same call again takes none; an hour frees them."""
+    calls = [CallId(f"{NOW // 1000}.{number}") for number in range(8)]
+    asked = [Imposition(call, NOW, 5) for call in calls]
+    assert await reserve(records, *asked) == [True] * 5 + [False] * 3
+    assert await reserve(records, *asked) == [True] * 5 + [False] * 3
+    assert await reserve(records, Imposition(CallId("1.1"), NOW + 3_600_001, 5)) == [True]
+
+
+async def test_permanent_blocks_have_a_cap_of_their_own(records: DatabaseRecords) -> None:
+    """Two permanent ones within an hour, whatever is left of the others; what is capped takes of neither."""
+    calls = [CallId(f"{NOW // 1000}.{number}") for number in range(7)]
+    lasting = [Imposition(call, NOW, 5, 2) for call in calls[:4]]
+    assert await reserve(records, *lasting) == [True, True, False, False]
+    assert await reserve(records, *lasting) == [True, True, False, False]
+    others = [Imposition(call, NOW, 5) for call in calls[3:]]
+    assert await reserve(records, *others) == [True, True, True, False]
+    assert await reserve(records, Imposition(calls[2], NOW, 0, 2)) == [False]
+    assert await reserve(records, Imposition(calls[2], NOW, 0)) == [True], "no limit"
+    assert await reserve(records, Imposition(calls[2], NOW + 3_600_001, 5, 2)) == [True]
+
+
+async def test_an_erased_caller_is_nowhere(records: DatabaseRecords) -> None:
+    """Record, lists, lines and the number in every row are gone; the rows stay, so that figures add up."""
+    await change(records, blocked_for_good)
+    await change(records, lambda held: decisions.allow(held, AllowEntry(NOW, "supervisor", "clinic")))
+    await write(records, Change(entry=entry(prank(1)), audit_entry=AuditEntry(NOW, "ratna", "allow", CALLER)))
+    await records.erase(CALLER, NOW + 1)
+    assert await records.load(CALLER) == CallerRecord(CALLER, forgotten=NOW + 1)
+    assert await version(records) > 2, "a record that begins again is told from all before it"
+    assert await listed(records) == ([], [])
+    assert list(await records.calls_of(CALLER)) == []
+    assert [row async for row in records.entries(0, NOW + 1)] == [without_caller(entry(prank(1)))]
+    assert await records.audit_entries(0, NOW + 1) == []
+
+
+async def test_what_was_erased_does_not_come_back(records: DatabaseRecords) -> None:
+    """A call of before is written without the caller; what begins afterwards is kept again."""
+    await change(records, blocked_for_good)
+    await write(records, Change(entry=entry(prank(3, NOW, OTHER))))
+    await records.erase(CALLER, NOW + 10)
+    await record(records, entry(prank(1)), Reached(NOW + 5, CALLER))
+    assert CALLER not in repr([row async for row in records.entries(NOW - DAY, NOW + DAY)])
+    assert await records.load(CALLER) == CallerRecord(CALLER, forgotten=NOW + 10)
+    await record(records, entry(prank(2, NOW + 11)))
+    assert list(await records.calls_of(CALLER)) == [prank(2, NOW + 11).id]
+    assert len((await records.load(CALLER)).strikes) == 1
+    assert len(await records.calls_of(OTHER)) == 1, "another caller's are kept"
+
+
+async def test_who_is_forgotten_while_calls_are_recorded_is_in_no_row(daemons: list[DatabaseRecords]) -> None:
+    """Calls of before come while the caller is erased: each has a row, none has the number."""
+    calls = [record(one, entry(prank(n, NOW + n))) for n, one in enumerate(daemons)]
+    await asyncio.gather(*calls, daemons[0].erase(CALLER, NOW + 1_000))
+    rows = [row async for row in daemons[0].entries(NOW - DAY, NOW + DAY)]
+    assert len(rows) == len(daemons)
+    assert CALLER not in repr(rows)
+    assert await daemons[0].load(CALLER) == CallerRecord(CALLER, forgotten=NOW + 1_000)
+
+
+async def test_what_cannot_be_spelled_fails_alone(records: DatabaseRecords) -> None:
+    """A number that no column takes, half a character: an error of ours, and nothing is written."""
+    odd = entry(prank(1))
+    torn = replace(odd, finding=replace(odd.finding, queue="\ud800"))
+    huge = Change(
+        tallies=("x",), entry=replace(odd, finding=replace(odd.finding, stages=Stages(ivr=1 << 70)))
+    )
+    for one in (Change(entry=torn), huge):
+        with pytest.raises(StoreBrokenError):
+            await write(records, one)
+    await write(records, Change(entry=odd))
+    assert [row async for row in records.entries(NOW, NOW + 1)] == [odd]
+
+
+async def test_a_record_that_cannot_be_read_fails_alone(records: DatabaseRecords) -> None:
+    """Whatever somebody has written there by hand, the other callers' records are read and listed."""
+    await change(records, blocked_for_good)
+    await change(records, blocked_for_good, OTHER)
+    spoil = update(BLOCK).where(BLOCK.c.caller == CALLER).values(level="for ever")
+    await records.act(lambda connection: connection.execute(spoil))
+    with pytest.raises(StoreBrokenError, match="for ever"):
+        await records.load(CALLER)
+    assert [one.caller for one in await records.blocked(NOW)] == [OTHER]
+    assert list(records.unreadable) == [CALLER]
+    with pytest.raises(StoreBrokenError):
+        await records.transaction([(CALLER, None)], lambda work: work.held(CALLER))
+    assert (await records.load(OTHER)).blocks
+
+
+async def test_sites_see_nothing_of_each_other(url: str) -> None:
+    """Two centres with one number in one database: each has its own record, calls, counts and mode."""
+    here, there = (DatabaseRecords(connect(url), f"{secrets.token_hex(4)}-{n}") for n in range(2))
+    await record(here, entry(prank(1)))
+    assert await here.switch(Switch(Mode.OFF, NOW, "ratna", "flood"))
+    await record(there, entry(prank(1)))
+    await change(there, blocked_for_good)
+    assert (await here.load(CALLER)).blocks == ()
+    assert (await listed(here), await listed(there)) == (([], []), ([CALLER], []))
+    assert await there.switched() is None
+    await there.erase(CALLER, NOW + DAY)
+    assert len(await here.calls_of(CALLER)) == 1
+    assert (await here.tallies(), await there.tallies()) == ({"strikes:ivr_prank": 1},) * 2
+    await asyncio.gather(here.close(), there.close())
+
+
+async def test_what_may_be_kept_no_longer_goes(records: DatabaseRecords) -> None:
+    """Calls, lines and records past their time go, however many they are; what is younger stays."""
+    rows = [entry(prank(n, NOW - DAY + n)) for n in range(2_100)]
+    await write(records, *(Change(entry=row) for row in rows))
+    await write(
+        records, Change(entry=entry(prank(9_000, NOW))), Change(audit_entry=AuditEntry(1, "a", "b", "c"))
+    )
+    await change(records, struck(strike(1)))
+    await change(records, blocked_for_good, OTHER)
+    await records.drop_calls(NOW)
+    await records.drop_aged(NOW, DAY)
+    await records.drop_expired(NOW + RULES.keep + DAY)
+    assert [row.finding.call.id async for row in records.entries(0, NOW + DAY)] == [prank(9_000).id]
+    assert await records.audit_entries(0, NOW) == []
+    assert [caller async for caller in records.known()] == [OTHER]

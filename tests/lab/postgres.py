@@ -1,0 +1,114 @@
+"""A real PostgreSQL of our own, on a Unix socket in a folder of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Self
+
+import psycopg
+
+from tests.lab.redis_servers import home
+from tests.waiting import block_until, reap
+
+STARTED_SECONDS: Final = 60.0
+USER: Final = "postgres"
+"""PostgreSQL refuses to run as root: Debian's package makes this user for it."""
+
+_SETTINGS: Final = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "fsync": "off",  # a test kills processes, never the machine
+    "log_destination": "stderr",
+}
+
+
+def _program(name: str) -> str:
+    """Find a program of the newest version; Debian has them on no path."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    return str(found[-1]) if found else name
+
+
+class Postgres:
+    """A server with one empty database."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+        if os.geteuid():
+            self._as_user = []
+        else:
+            shutil.chown(folder, USER, USER)
+        made = [_program("initdb"), "-D", str(folder / "data"), "-U", USER, "-A", "trust", "-N", "-E", "UTF8"]
+        subprocess.run(
+            [*self._as_user, *made],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=folder,
+            timeout=STARTED_SECONDS,
+        )
+
+    @property
+    def url(self) -> str:
+        """Its address for siaga112."""
+        return f"postgresql://{USER}@/{USER}?host={self._folder}"
+
+    def database(self, name: str) -> str:
+        """Make a further database; give its address."""
+        self.ask(f'CREATE DATABASE "{name}"')
+        return f"postgresql://{USER}@/{name}?host={self._folder}"
+
+    def ask(self, statement: str) -> list[tuple[object, ...]]:
+        """Ask it as its administrator."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def start(self) -> None:
+        """Begin it; return when it answers."""
+        settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        place = ["-D", str(self._folder / "data"), "-k", str(self._folder)]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as_user, _program("postgres"), *place, *settings], stderr=log, cwd=self._folder
+            )
+        block_until(self._answers, STARTED_SECONDS, "an answer of PostgreSQL")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its first process."""
+        assert self._process
+        os.kill(self._process.pid, number)
+
+    def stop(self) -> None:
+        """End it at once, and all its children with it."""
+        if self._process:
+            self._process.send_signal(signal.SIGQUIT)  # its immediate shutdown: SIGKILL leaves children
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STARTED_SECONDS)
+            reap(self._process)
+            self._process = None
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.stop()
+
+    def _answers(self) -> bool:
+        with suppress(psycopg.OperationalError):
+            return bool(self.ask("SELECT 1"))
+        return False
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Run one for a while."""
+    with home() as folder, Postgres(folder) as server:
+        yield server
