@@ -108,7 +108,7 @@ async def press_and_talk(stage: Stage) -> None:
     call = await press(stage, "1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
-    await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/101-"))
+    await stage.bridged()
     await leg.hang_up()
     await call.call.ended()
 
@@ -147,7 +147,7 @@ async def followed(stage: Stage) -> None:
 async def member_answers(stage: Stage) -> None:
     """The queue connects a member that is a Local channel too; the caller hangs up."""
     call = await stage.call(presses="1")
-    await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("Local/answer@"))
+    await stage.bridged("Local/answer@")
     await call.call.hang_up()
 
 
@@ -161,7 +161,7 @@ async def consulting_a_queue(stage: Stage) -> None:
     await expert.answer()
     async with within(30, "the expert's answer"):
         await consult.answered.wait()
-    await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/102-"))
+    await stage.bridged("PJSIP/102-")
     leg.join(consult)
     await stage.event(lambda e: e.name == "AttendedTransfer")
     await leg.ended()

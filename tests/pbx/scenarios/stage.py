@@ -64,9 +64,23 @@ class Stage:
             since=call.since,
         )
 
-    async def operator_bridged(self) -> None:
-        """Wait until phone 101 is in a bridge: behind a Local channel the caller is in one before that."""
-        await self.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/101-"))
+    async def bridged(self, channel: str = "PJSIP/101-", *, since: int | None = None) -> None:
+        """Wait until a channel that is called so is in a bridge with another: who comes first is alone there.
+
+        Behind a Local channel the caller is in a bridge before the operator is.
+        """
+        first = self.since if since is None else since
+        entered = await self.seen.wait_for(
+            lambda e: e.name == "BridgeEnter" and e["Channel"].startswith(channel), since=first
+        )
+        await self.seen.wait_for(
+            lambda e: (
+                e.name == "BridgeEnter"
+                and e["BridgeUniqueid"] == entered["BridgeUniqueid"]
+                and int(e["BridgeNumChannels"]) > 1
+            ),
+            since=first,
+        )
 
     async def never(self, call: Witnessed, name: str, *, within: float, **headers: str) -> None:
         """Let time pass: wait for an event that cannot come that early, and insist that it does not."""

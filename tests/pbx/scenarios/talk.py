@@ -17,7 +17,7 @@ async def talking(stage: Stage) -> tuple[Witnessed, Leg]:
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
-    await stage.operator_bridged()
+    await stage.bridged()
     await call.until("BridgeEnter")
     return call, leg
 
@@ -93,7 +93,7 @@ async def consulting(stage: Stage) -> tuple[Witnessed, Leg, Leg, Leg]:
     agency = await stage.phones["agency"].ringing()
     await agency.answer()
     await consult.taken()
-    await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/agency"))
+    await stage.bridged("PJSIP/agency")
     return call, leg, consult, agency
 
 
@@ -146,7 +146,7 @@ async def feature_consulting(stage: Stage) -> tuple[Witnessed, Leg, Leg]:
     await press(stage, "102")
     other = await stage.phones["102"].ringing()
     await other.answer()
-    await stage.event(lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/102-"))
+    await stage.bridged("PJSIP/102-")
     return call, leg, other
 
 
@@ -165,9 +165,7 @@ async def feature_refused(stage: Stage) -> None:
     call, leg, other = await feature_consulting(stage)
     since = stage.seen.mark()
     await other.hang_up()
-    await stage.seen.wait_for(
-        lambda e: e.name == "BridgeEnter" and e["Channel"].startswith("PJSIP/101-"), since=since
-    )
+    await stage.bridged(since=since)
     await call.call.hang_up()
     await leg.ended()
 
