@@ -11,7 +11,7 @@ from siaga112.core.model import Caller, CallId, CallInProgress, OperatorState, S
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
-from siaga112.service.publishing import MAX_CALLS, Publisher
+from siaga112.service.snapshots import MAX_CALLS, Snapshots
 from tests.core.table import DIALPLAN, _millis, events, in_force
 from tests.fakes.memory import MemoryStore
 from tests.samples import NOW, SNAPSHOT
@@ -54,7 +54,7 @@ def seen(
         for event in events(table):
             tracker.feed(event)
     queues = queues or QueueState(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
-    return Publisher(MemoryStore(), tracker, queues, lambda: True, lambda: _millis(at), screens=True).take()
+    return Snapshots(MemoryStore(), tracker, queues, lambda: True, lambda: _millis(at), screens=True).take()
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,12 @@ from siaga112.service.mode import ModeWatch
 from siaga112.service.own_clock import OwnClock
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
-from siaga112.service.publishing import Publisher
 from siaga112.service.reconciling import LOOK_BACK, Reconciler
 from siaga112.service.recording import Recorder
 from siaga112.service.replica import Replica
 from siaga112.service.retention import Retention
 from siaga112.service.screening import Screener
+from siaga112.service.snapshots import Snapshots
 from siaga112.settings.running import digests
 from siaga112.settings.schema import Settings
 
@@ -272,11 +272,11 @@ class Daemon:
             self._parts.append(reconciler.run)
         recorder = Recorder(outbox, store, rules, metrics, now)
         retention = Retention(store, rules, now)
-        publisher = Publisher(
+        snapshots = Snapshots(
             store, tracker, queues, lambda: source.connected, now, screens=self.only is not Half.TRACK
         )
 
-        self._parts += [partial(pipeline.run, source), recorder.run, retention.run, publisher.run]
+        self._parts += [partial(pipeline.run, source), recorder.run, retention.run, snapshots.run]
 
     @staticmethod
     async def _show_store(store: RedisStore, metrics: Metrics) -> None:

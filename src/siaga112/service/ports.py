@@ -1,7 +1,7 @@
 """What the two flows need of the outside, as protocols; adapters provide it."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
@@ -54,6 +54,13 @@ class StandingReader(Protocol):
         """Note that a caller is being turned away; say whether that happened within this time already."""
 
 
+class Edition(NamedTuple):
+    """Of which database something was made, and as of how many of its changes."""
+
+    epoch: str
+    changes: int
+
+
 class FeedPosition(NamedTuple):
     """The last change of a standing that one has seen, as the feed knows it again."""
 
@@ -82,6 +89,52 @@ class StandingFeed(Protocol):
 
     async def changes(self, place: FeedPosition) -> FeedChanges | None:
         """Give what has changed since; None if the place is not in the feed, so that some may be missed."""
+
+
+class BlockList(StandingReader, Protocol):
+    """What verdicts go by: made from the records, and made anew whenever it may not be whole."""
+
+    async def edition(self) -> Edition | None:
+        """Say of what this is the block list; None if it is not whole."""
+
+    async def publish(self, changes: Sequence[tuple[Caller, Standing]], edition: Edition) -> None:
+        """Put standings in place of those that were, tell who follows, and say as of what it is whole."""
+
+    async def begin(self) -> None:
+        """Say that the list is not whole from now on."""
+
+    async def put(self, standings: Iterable[tuple[Caller, Standing]]) -> None:
+        """Put standings in place of those that were, and tell nobody: the list is being made anew."""
+
+    async def finish(self, edition: Edition) -> None:
+        """Say that it is whole: those who follow read all anew."""
+
+    def callers(self) -> AsyncIterator[Sequence[Caller]]:
+        """Give in pages who has a standing here, some maybe twice."""
+
+
+class Unpublished(NamedTuple):
+    """A standing that the block list may not have, with the version of the record that it follows from."""
+
+    caller: Caller
+    version: int
+    standing: Standing
+
+
+class Published(Protocol):
+    """What the records know of the block list that is made of them."""
+
+    async def edition(self) -> Edition:
+        """Say which edition the block list must have to be whole, but for what is unpublished."""
+
+    async def unpublished(self, limit: int) -> Sequence[Unpublished]:
+        """Give standings that the block list may not have."""
+
+    async def published(self, done: Sequence[Unpublished], edition: Edition) -> None:
+        """Note what the block list has now; what has changed meanwhile stays unpublished."""
+
+    def standings(self) -> AsyncIterator[Sequence[Unpublished]]:
+        """Give in pages all standings that are not nobody's, in the order of the callers."""
 
 
 class Written(Enum):

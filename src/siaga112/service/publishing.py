@@ -1,61 +1,108 @@
-"""What goes on now, shown once a second for whoever watches the site. Nothing of ours waits for it."""
+"""From the records to the block list: each standing that changed, and all of them where it is not whole.
+
+What has to be published is noted in the transaction that changed it, so a crash between the two is made up
+for. That the list was emptied, or replaced by an older copy or by another site's, is seen by its edition, and
+it is made anew. At our start all of it is compared once, whatever it says.
+
+Any process may publish, also several at once: who comes too late with an older standing finds out when noting
+what is done, and the later one is published again.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from siaga112.core.model import Millis
-from siaga112.core.snapshot import Snapshot
-from siaga112.core.tracking.queue_state import QueueState
-from siaga112.core.tracking.tracker import Tracker
-from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
+from siaga112.core.model import Caller
+from siaga112.core.standing import NOBODY
+from siaga112.service.ports import (
+    BlockList,
+    Edition,
+    Published,
+    StoreBrokenError,
+    StoreDownError,
+    Unpublished,
+)
 
-EVERY_SECONDS: Final = 1.0
-MAX_CALLS: Final = 100
-"""How many calls are listed, however many there are; `stages` counts all."""
+LOOK_SECONDS: Final = 0.02
+"""How often we look for what has changed: a verdict is to know of it within 50 ms."""
+
+RETRY_SECONDS: Final = 0.5
+TOGETHER: Final = 500
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Publisher:
-    """Puts snapshots into the store. `screens`: whether this process answers the dialplan too."""
+    """Brings standings from the records to the block list."""
 
-    store: Store
-    tracker: Tracker
-    queues: QueueState
-    connected: Callable[[], bool]
-    clock: Callable[[], Millis]
-    screens: bool
+    records: Published
+    block_list: BlockList
+    _compared: bool = False
 
     async def run(self) -> None:
-        """Publish for ever; whatever goes wrong costs one snapshot and nothing else."""
+        """Publish for ever; while either cannot be reached, what is to be published waits."""
+        told = False
         while True:
             try:
-                await self.publish()
-            except (StoreDownError, StoreBrokenError):
-                pass  # the mode watch tells of it
-            except Exception:  # noqa: BLE001 - a part that ends would end the daemon
-                _log.exception("snapshot_failed")
-            await asyncio.sleep(EVERY_SECONDS)
+                if await self.publish():
+                    continue
+                told = False
+                await asyncio.sleep(LOOK_SECONDS)
+            except (StoreDownError, StoreBrokenError) as error:
+                if not told:
+                    _log.warning("publishing_put_off", detail=str(error))
+                told = True
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the line goes on, and so do we
+                if not told:
+                    _log.error("publishing_failed", detail=str(error), exc_info=error)
+                told = True
+                await asyncio.sleep(RETRY_SECONDS)
 
-    async def publish(self) -> None:
-        """Publish once."""
-        await self.store.put_snapshot(self.take())
+    async def publish(self) -> bool:
+        """Publish what has changed since; say whether there may be more."""
+        wanted, found = await self.records.edition(), await self.block_list.edition()
+        if found is None or found.epoch != wanted.epoch or found.changes < wanted.changes:
+            _log.warning("block_list_made_anew", found=found, wanted=wanted)
+            await self.rebuild()
+            return True
+        if not self._compared:
+            await self._put_all()
+            self._compared = True
+        changed = await self.records.unpublished(TOGETHER)
+        if changed:
+            edition = Edition(wanted.epoch, wanted.changes + len(changed))
+            await self.block_list.publish([(one.caller, one.standing) for one in changed], edition)
+            await self.records.published(changed, edition)
+        return len(changed) == TOGETHER
 
-    def take(self) -> Snapshot:
-        """Give what is followed at this moment."""
-        now = self.clock()
-        return Snapshot(
-            at=now,
-            calls=tuple(self.tracker.in_progress(MAX_CALLS)),
-            stages=dict(self.tracker.stages()),
-            queues=self.tracker.waiting(),
-            operators=dict(self.queues.operators()) if self.queues.known else None,
-            surge=self.queues.surge(self.tracker.overdue, now),
-            connected=self.connected(),
-            screens=self.screens,
-        )
+    async def rebuild(self) -> int:
+        """Make the block list anew; say how many callers it has. Meanwhile nobody takes it for whole."""
+        await self.block_list.begin()
+        count = await self._put_all()
+        await self.block_list.finish(await self.records.edition())
+        self._compared = True
+        _log.info("block_list_whole", callers=count)
+        return count
+
+    async def _put_all(self) -> int:
+        """Put every standing, and take away what the list has of callers who have none; count the callers."""
+        stale: set[Caller] = set()
+        async for page in self.block_list.callers():
+            stale.update(page)
+        count = 0
+        async for held in self.records.standings():
+            await self._put(held)
+            stale.difference_update(one.caller for one in held)
+            count += len(held)
+        await self._put([Unpublished(caller, 0, NOBODY) for caller in stale])
+        return count
+
+    async def _put(self, held: Sequence[Unpublished]) -> None:
+        """Put standings; of whom another was published meanwhile, it is published again."""
+        await self.block_list.put((one.caller, one.standing) for one in held)
+        await self.records.published(held, await self.records.edition())

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, delete, insert, select
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.callers import Callers
 from siaga112.adapters.database.ledger import Ledger
+from siaga112.adapters.database.publication import Publication
 from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, IMPOSITION, TALLY, UNPUBLISHED
 from siaga112.adapters.database.site import Site
 from siaga112.core.changes import Change, Imposition, Replacement, Stored
@@ -24,8 +25,8 @@ from siaga112.service.ports import StoreBrokenError
 _T = TypeVar("_T")
 
 
-class DatabaseRecords(Callers, Ledger, Site):
-    """Callers, ledger and site on one engine."""
+class DatabaseRecords(Callers, Ledger, Site, Publication):
+    """Callers, ledger, site and what is to be published, on one engine."""
 
     def __repr__(self) -> str:
         return f"<DatabaseRecords {self.site_name}>"

@@ -117,6 +117,25 @@ async def together(client: "Redis | RedisCluster", commands: Sequence[tuple[Any,
         return list(await trip.execute(raise_on_error=False))
 
 
+async def at_once(client: "Redis | RedisCluster", questions: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Ask in one trip, in any order; give the answers in ours, a refusal as its error.
+
+    Raises:
+        RedisConnectionError: if the server went meanwhile.
+
+    """
+    if not isinstance(client, RedisCluster):
+        return await together(client, questions)
+    async with client.pipeline() as trip:
+        for question in questions:
+            trip.execute_command(*question)
+        answers = list(await trip.execute(raise_on_error=False))
+    return [  # of a slot that moves, it is asked again as the driver does it
+        await _answer(client, question) if isinstance(answer, Exception) else answer
+        for question, answer in zip(questions, answers, strict=True)
+    ]
+
+
 async def _answer(client: RedisCluster, command: tuple[Any, ...]) -> Any:
     try:
         return await client.execute_command(*command)

@@ -1,4 +1,4 @@
-"""The snapshot's publisher: whatever becomes of it, the line goes on."""
+"""What shows the snapshot: whatever becomes of it, the line goes on."""
 
 import asyncio
 from contextlib import suppress
@@ -8,32 +8,32 @@ from structlog.testing import capture_logs
 
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
-from siaga112.service import publishing
+from siaga112.service import snapshots
 from siaga112.service.ports import StoreBrokenError
-from siaga112.service.publishing import Publisher
+from siaga112.service.snapshots import Snapshots
 from tests.core.table import DIALPLAN, events, in_force
 from tests.fakes.memory import MemoryStore
 from tests.samples import NOW
 
 
-class Publishing:
-    """A publisher beside a store in memory, with a call that has just arrived."""
+class Showing:
+    """Snapshots of a tracker beside a store in memory, with a call that has just arrived."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
         tracker = Tracker(in_force(DIALPLAN))
         tracker.feed(events("10:00:00  Newchannel  100.1  num=081211111111")[0])
-        self.publisher = Publisher(
+        self.snapshots = Snapshots(
             self.store, tracker, QueueState(in_force()), lambda: True, lambda: NOW, screens=False
         )
 
 
 async def test_what_goes_on_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A publisher that runs keeps the store's snapshot the present one, also after the store was away."""
-    monkeypatch.setattr(publishing, "EVERY_SECONDS", 0.001)
-    site = Publishing()
+    """While it runs it keeps the store's snapshot the present one, also after the store was away."""
+    monkeypatch.setattr(snapshots, "EVERY_SECONDS", 0.001)
+    site = Showing()
     site.store.down = True
-    running = asyncio.create_task(site.publisher.run())
+    running = asyncio.create_task(site.snapshots.run())
     with capture_logs() as logs:
         await asyncio.sleep(0.01)
         site.store.down = False
@@ -54,9 +54,9 @@ async def test_what_goes_on_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_snapshot_that_fails_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, error: Exception, told: list[str]
 ) -> None:
-    """A store that refuses, or a bug of ours, costs a snapshot: the publisher, and so the daemon, goes on."""
-    monkeypatch.setattr(publishing, "EVERY_SECONDS", 0.001)
-    site = Publishing()
+    """A store that refuses, or a bug of ours, costs a snapshot: it, and so the daemon, goes on."""
+    monkeypatch.setattr(snapshots, "EVERY_SECONDS", 0.001)
+    site = Showing()
     tries: asyncio.Queue[None] = asyncio.Queue()
 
     async def fail(_: object) -> None:
@@ -65,7 +65,7 @@ async def test_a_snapshot_that_fails_ends_nothing(
 
     monkeypatch.setattr(site.store, "put_snapshot", fail)
     with capture_logs() as logs:
-        running = asyncio.create_task(site.publisher.run())
+        running = asyncio.create_task(site.snapshots.run())
         async with asyncio.timeout(5):
             await tries.get()
             await tries.get()

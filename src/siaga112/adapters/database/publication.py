@@ -1,0 +1,83 @@
+"""What the block list is made of, and how far it is."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, or_, select, update
+
+from siaga112.adapters.database import rows
+from siaga112.adapters.database.schema import CALLER, SITE, UNPUBLISHED
+from siaga112.adapters.database.transactions import PAGE, Transactions
+from siaga112.core.model import Caller
+from siaga112.core.standing import NOBODY
+from siaga112.service.ports import Edition, Unpublished
+
+
+class Publication(Transactions):
+    """`service.ports.Published`."""
+
+    async def edition(self) -> Edition:
+        """Say which edition the block list must have to be whole, but for what is unpublished."""
+        asked = select(SITE.c.epoch, SITE.c.published)
+        found = await self.ask(
+            lambda connection: connection.execute(asked.where(SITE.c.id == self.site)).one()
+        )
+        return Edition(found.epoch, found.published) if found.epoch else await self.new_epoch()
+
+    async def new_epoch(self) -> Edition:
+        """Begin anew: no block list that was made before is of this database."""
+        epoch = secrets.token_hex(8)
+        new = update(SITE).values(epoch=epoch, published=0)
+        await self.act(lambda connection: connection.execute(new.where(SITE.c.id == self.site)))
+        return Edition(epoch, 0)
+
+    async def unpublished(self, limit: int = PAGE) -> Sequence[Unpublished]:
+        """Give standings that the block list may not have; of who was erased, nobody's."""
+        joined = UNPUBLISHED.outerjoin(
+            CALLER, (CALLER.c.site == UNPUBLISHED.c.site) & (CALLER.c.caller == UNPUBLISHED.c.caller)
+        )
+        asked = select(UNPUBLISHED.c.caller.label("whose"), UNPUBLISHED.c.version.label("noted"), CALLER)
+        asked = asked.select_from(joined).order_by(UNPUBLISHED.c.caller).limit(limit)
+        return [self._standing(row, row.whose, row.noted) for row in await self.select(UNPUBLISHED, asked)]
+
+    async def published(self, done: Sequence[Unpublished], edition: Edition) -> None:
+        """Note what the block list has now; what has changed meanwhile stays unpublished.
+
+        It becomes unpublished again, where another process has published the later one before ours came.
+        """
+        versions = {one.caller: one.version for one in done}
+
+        def do(connection: Connection) -> None:
+            now = {row.caller: row.version for row in self.among(connection, CALLER, "caller", versions)}
+            noted = {
+                row.caller: row.version for row in self.among(connection, UNPUBLISHED, "caller", versions)
+            }
+            over = [who for who, was in versions.items() if max(now.get(who, 0), noted.get(who, 0)) <= was]
+            gone = delete(UNPUBLISHED).where(UNPUBLISHED.c.site == self.site)
+            connection.execute(gone.where(UNPUBLISHED.c.caller.in_(over)))
+            late = [
+                {"caller": who, "version": now[who]} for who in versions if who in now and who not in over
+            ]
+            self.upsert(connection, UNPUBLISHED, late)
+            further = update(SITE).where(SITE.c.id == self.site, SITE.c.epoch == edition.epoch)
+            further = further.where(SITE.c.published < edition.changes).values(published=edition.changes)
+            connection.execute(further)
+
+        await self.act(do)
+
+    async def standings(self) -> AsyncIterator[Sequence[Unpublished]]:
+        """Give in pages all standings that are not nobody's, in the order of the callers."""
+        held = or_(CALLER.c.level.is_not(None), CALLER.c.allow_at.is_not(None), CALLER.c.warn_until > 0)
+        after, full = "", True
+        while full:
+            asked = select(CALLER).where(held, CALLER.c.caller > after).order_by(CALLER.c.caller).limit(PAGE)
+            page = await self.select(CALLER, asked)
+            yield [self._standing(row, row.caller, row.version) for row in page]
+            full = len(page) == PAGE
+            after = page[-1].caller if page else after
+
+    def _standing(self, row: Any, caller: str, version: int) -> Unpublished:
+        """Read one; of what cannot be read nobody is turned away."""
+        found = self.readable(caller, rows.standing_of, row) if row.caller is not None else []
+        return Unpublished(Caller(caller), version, found[0] if found else NOBODY)

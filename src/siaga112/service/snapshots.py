@@ -1,0 +1,61 @@
+"""What goes on now, shown once a second for whoever watches the site. Nothing of ours waits for it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from siaga112.core.model import Millis
+from siaga112.core.snapshot import Snapshot
+from siaga112.core.tracking.queue_state import QueueState
+from siaga112.core.tracking.tracker import Tracker
+from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
+
+EVERY_SECONDS: Final = 1.0
+MAX_CALLS: Final = 100
+"""How many calls are listed, however many there are; `stages` counts all."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Snapshots:
+    """Puts snapshots into the store. `screens`: whether this process answers the dialplan too."""
+
+    store: Store
+    tracker: Tracker
+    queues: QueueState
+    connected: Callable[[], bool]
+    clock: Callable[[], Millis]
+    screens: bool
+
+    async def run(self) -> None:
+        """Publish for ever; whatever goes wrong costs one snapshot and nothing else."""
+        while True:
+            try:
+                await self.publish()
+            except (StoreDownError, StoreBrokenError):
+                pass  # the mode watch tells of it
+            except Exception:  # noqa: BLE001 - a part that ends would end the daemon
+                _log.exception("snapshot_failed")
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def publish(self) -> None:
+        """Publish once."""
+        await self.store.put_snapshot(self.take())
+
+    def take(self) -> Snapshot:
+        """Give what is followed at this moment."""
+        now = self.clock()
+        return Snapshot(
+            at=now,
+            calls=tuple(self.tracker.in_progress(MAX_CALLS)),
+            stages=dict(self.tracker.stages()),
+            queues=self.tracker.waiting(),
+            operators=dict(self.queues.operators()) if self.queues.known else None,
+            surge=self.queues.surge(self.tracker.overdue, now),
+            connected=self.connected(),
+            screens=self.screens,
+        )

@@ -1,0 +1,315 @@
+"""The block list's contract, held by each way in which Redis is run; and the way from the records to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from siaga112.adapters.database.connect import connect as connect_database
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.schema import METADATA
+from siaga112.adapters.redis.block_list import RedisBlockList
+from siaga112.adapters.redis.connect import connect
+from siaga112.core import decisions
+from siaga112.core.changes import Change, replacement
+from siaga112.core.fold import Work
+from siaga112.core.mode import Switch
+from siaga112.core.model import Caller, Level, Mode
+from siaga112.core.record import CallerRecord, Lift
+from siaga112.core.standing import NOBODY, Standing
+from siaga112.service.ports import Edition, FeedChanges, FeedPosition, StoreBrokenError
+from siaga112.service.publishing import Publisher
+from tests.adapters.changes import blocked_for_good
+from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, Tls, cluster, sentinels, tls
+from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT
+from tests.waiting import within
+
+pytestmark = pytest.mark.redis
+
+PATIENCE = 120.0
+LASTING = Standing(level=Level.PERMANENT, since=NOW)
+FIRST = Edition("e1", 1)
+KINDS = ["plain", "tls", "sentinel", "cluster"]
+
+
+def grant(*servers: RedisServer) -> None:
+    """Give our user what config/redis-acl.conf will say when the daemon uses the block list."""
+    for server in servers:
+        server.ask("ACL", "SETUSER", "siaga112", "~siaga112:*", "+hdel")
+
+
+@pytest.fixture(scope="module", name="tls")
+def tls_running() -> Iterator[Tls]:
+    """Run one for all tests here."""
+    with tls() as running:
+        grant(running.server)
+        yield running
+
+
+@pytest.fixture(scope="module", name="sentinel")
+def sentinel_running() -> Iterator[Sentinels]:
+    """Run one for all tests here."""
+    with sentinels() as running:
+        grant(*running.servers.values())
+        yield running
+
+
+@pytest.fixture(scope="module", name="cluster")
+def cluster_running() -> Iterator[Cluster]:
+    """Run one for all tests here."""
+    with cluster() as running:
+        grant(*running.nodes.values())
+        yield running
+
+
+@pytest.fixture(scope="module", name="plain")
+def plain_running(redis_server: Any) -> Any:
+    """Take the common one."""
+    return redis_server
+
+
+@pytest.fixture(params=KINDS)
+async def block_list(request: pytest.FixtureRequest, site: str) -> AsyncIterator[RedisBlockList]:
+    """Give the block list of a site on each kind of Redis in turn."""
+    found = RedisBlockList(connect(request.getfixturevalue(request.param).url, PATIENCE), site)
+    yield found
+    await found.close()
+
+
+async def read(block_list: RedisBlockList) -> dict[Caller, Standing]:
+    """Give all standings as a replica reads them."""
+    return {caller: held async for page in block_list.standings() for caller, held in page}
+
+
+async def callers(block_list: RedisBlockList) -> set[Caller]:
+    """Give who has a standing there."""
+    return {caller async for page in block_list.callers() for caller in page}
+
+
+def of_a_site(number: int) -> Caller:
+    """Give a caller of many."""
+    return Caller(f"+62812{number:07}")
+
+
+async def test_a_stranger_has_no_standing_and_a_new_list_is_not_whole(block_list: RedisBlockList) -> None:
+    """Nobody is held for blocked on the word of a list of which nobody has said that it is whole."""
+    assert await block_list.standing(CALLER) == NOBODY
+    assert await block_list.edition() is None
+    assert await block_list.last_change() is None
+    assert await read(block_list) == {}
+
+
+async def test_what_is_published_is_there_and_told(block_list: RedisBlockList) -> None:
+    """Verdicts find it, replicas read it and are told of each change, in order, until it is NOBODY's."""
+    await block_list.finish(FIRST)
+    place = await block_list.last_change()
+    assert place is not None
+    warned = Standing(warn_until=4 * NOW)
+    await block_list.publish([(CALLER, LASTING), (OTHER, warned)], Edition("e1", 3))
+    assert await block_list.edition() == Edition("e1", 3)
+    assert (await block_list.standing(CALLER), await block_list.standing(OTHER)) == (LASTING, warned)
+    assert await read(block_list) == {CALLER: LASTING, OTHER: warned}
+    await block_list.publish([(CALLER, NOBODY)], Edition("e1", 4))
+    news = await block_list.changes(place)
+    assert news is not None
+    assert news.changes == [(CALLER, LASTING), (OTHER, warned), (CALLER, NOBODY)]
+    assert await block_list.changes(news.place) == FeedChanges(news.place, [])
+    assert await callers(block_list) == {OTHER}
+    assert await block_list.standing(CALLER) == NOBODY
+
+
+async def test_two_thousand_callers_of_one_site_are_all_found(block_list: RedisBlockList) -> None:
+    """On however many masters they lie; and what was noted beside a standing is none."""
+    many = {of_a_site(n): Standing(level=Level.PERMANENT, since=n) for n in range(2_000)}
+    await block_list.put(many.items())
+    assert not await block_list.turned_away(of_a_site(1), 60_000)
+    assert await read(block_list) == many
+    assert await callers(block_list) == set(many)
+
+
+async def test_who_follows_learns_that_all_was_made_anew(block_list: RedisBlockList) -> None:
+    """Between the beginning and the end it is not whole; after it, whoever followed must read all."""
+    await block_list.finish(FIRST)
+    place = await block_list.last_change()
+    assert place is not None
+    assert await block_list.changes(place) == FeedChanges(place, [])
+    await block_list.begin()
+    assert (await block_list.edition(), await block_list.last_change()) == (None, None)
+    await block_list.finish(Edition("e2", 0))
+    assert await block_list.changes(place) is None
+    assert await block_list.changes(FeedPosition(place.id, "another's")) is None
+    assert await block_list.last_change() not in {None, place}
+
+
+async def test_who_is_turned_away_twice_is_known(block_list: RedisBlockList) -> None:
+    """The first time is new, the second is not; another caller's is his own."""
+    assert [await block_list.turned_away(CALLER, 60_000) for _ in range(3)] == [False, True, True]
+    assert not await block_list.turned_away(OTHER, 60_000)
+
+
+async def test_the_mode_and_the_snapshot_come_back(block_list: RedisBlockList) -> None:
+    """As they were told last."""
+    assert (await block_list.switched(), await block_list.snapshot()) == (None, None)
+    for mode in (Mode.OFF, Mode.ENFORCE):
+        await block_list.switch(Switch(mode, NOW, "ratna", "flood"))
+        assert await block_list.switched() == Switch(mode, NOW, "ratna", "flood")
+    await block_list.put_snapshot(SNAPSHOT)
+    assert await block_list.snapshot() == SNAPSHOT
+
+
+async def test_five_hundred_verdicts_at_once(block_list: RedisBlockList) -> None:
+    """A rush of callers is not answered "store down" for want of connections."""
+    await block_list.put([(CALLER, LASTING)])
+    answers = await asyncio.gather(*(block_list.standing(CALLER) for _ in range(500)))
+    assert {held.level for held in answers} == {Level.PERMANENT}
+
+
+@pytest.mark.parametrize("block_list", ["plain"], indirect=True)
+@pytest.mark.parametrize("text", [b"{", b"\xff\xfe", b"null", b"[1,null,null,0]", b'[true,"often",null,0]'])
+async def test_garbage_as_a_standing_turns_nobody_away(block_list: RedisBlockList, text: bytes) -> None:
+    """No text is taken for a standing that nobody wrote: a verdict is told, a replica holds it for none."""
+    await block_list._redis.hset(block_list._of(CALLER), CALLER, text)
+    with pytest.raises(StoreBrokenError):
+        await block_list.standing(CALLER)
+    assert await read(block_list) == {CALLER: NOBODY}
+
+
+@pytest.mark.parametrize("block_list", ["plain"], indirect=True)
+@pytest.mark.parametrize("text", [b"", b"e1", b"e1 x", b"e1 -1", b"\xff 1 2"])
+async def test_garbage_as_an_edition_is_none(block_list: RedisBlockList, text: bytes) -> None:
+    """A list of which somebody else has written that it is whole is made anew."""
+    await block_list._redis.set(block_list._once("edition"), text)
+    assert await block_list.edition() is None
+
+
+# ── from the records ─────────────────────────────────────────────────────────────────────────────
+
+
+class Site:
+    """Records in SQLite, a block list in Redis, and the way from one to the other."""
+
+    def __init__(self, records: DatabaseRecords, block_list: RedisBlockList) -> None:
+        self.records = records
+        self.block_list = block_list
+        self.publisher = Publisher(records, block_list)
+
+    async def change(self, how: Any, caller: Caller = CALLER) -> None:
+        """Change a caller's record."""
+
+        def act(work: Work) -> None:
+            held = work.held(caller)
+            assert held.record
+            work.write(Change(replacement(held.record, how(held.record), held.version, NOW, RULES)))
+
+        await self.records.transaction([(caller, None)], act)
+
+    async def published(self) -> dict[Caller, Standing]:
+        """Publish until nothing is left; give what is there then."""
+        async with within(20, "the end of publishing"):
+            while await self.publisher.publish():
+                pass
+        return await read(self.block_list)
+
+
+@asynccontextmanager
+async def opened(folder: Path, block_list: RedisBlockList, name: str) -> AsyncIterator[Site]:
+    """Open the records there."""
+    engine = connect_database(f"sqlite:///{folder}/siaga112.db")
+    METADATA.create_all(engine)
+    records = DatabaseRecords(engine, name)
+    yield Site(records, block_list)
+    await records.close()
+
+
+@pytest.fixture
+async def both(tmp_path: Path, block_list: RedisBlockList, site: str) -> AsyncIterator[Site]:
+    """Give a site."""
+    async with opened(tmp_path, block_list, site) as found:
+        yield found
+
+
+def freed(record: CallerRecord) -> CallerRecord:
+    """Lift what is in force."""
+    return decisions.lift(record, Lift(NOW, "supervisor", "stolen"))
+
+
+async def test_a_change_of_the_records_is_published(both: Site) -> None:
+    """A block, its end, and that a caller was erased; what changes nothing for verdicts is not told."""
+    assert await both.published() == {}
+    await both.change(blocked_for_good)
+    await both.change(blocked_for_good, OTHER)
+    assert await both.published() == {CALLER: LASTING, OTHER: LASTING}
+    assert await both.records.unpublished() == []
+    assert await both.block_list.edition() == await both.records.edition()
+    place = await both.block_list.last_change()
+    assert place
+    await both.change(freed)
+    await both.records.erase(OTHER, NOW + 1)
+    assert await both.published() == {}
+    news = await both.block_list.changes(place)
+    assert news
+    assert sorted(news.changes) == [(CALLER, NOBODY), (OTHER, NOBODY)]
+    await both.change(lambda held: replace(held, reached=NOW))
+    assert await both.records.unpublished() == []
+
+
+async def test_a_crash_between_the_two_is_made_up_for(both: Site, tmp_path: Path) -> None:
+    """Whatever of publishing was done when the process died: another one's goes on, and the same is there."""
+    await both.published()
+    await both.change(blocked_for_good)
+    (waiting,) = await both.records.unpublished()
+    edition = Edition((await both.records.edition()).epoch, 1)
+    await both.block_list.publish([(waiting.caller, waiting.standing)], edition)  # and no note of it
+    async with opened(tmp_path, both.block_list, both.records.site_name) as again:
+        assert await again.published() == {CALLER: LASTING}
+        assert await again.records.unpublished() == []
+
+
+async def test_an_emptied_list_is_made_anew_and_what_was_lifted_stays_lifted(both: Site) -> None:
+    """FLUSHALL, an older copy, another site's list: each is noticed, and ends in what the records say."""
+    await both.change(blocked_for_good)
+    await both.change(blocked_for_good, OTHER)
+    await both.published()
+    older = await both.block_list.edition()
+    assert older
+    await both.change(freed)
+    await both.published()
+    await both.block_list.begin()
+    await both.block_list.put([(CALLER, NOBODY), (OTHER, NOBODY)])
+    assert await both.published() == {OTHER: LASTING}, "emptied"
+    await both.block_list.put([(CALLER, LASTING)])
+    await both.block_list.finish(older)
+    assert await both.published() == {OTHER: LASTING}, "an older copy"
+    await both.block_list.put([(CALLER, LASTING), (OTHER, NOBODY)])
+    await both.block_list.finish(Edition("another's", 10**6))
+    assert await both.published() == {OTHER: LASTING}, "another's"
+
+
+async def test_two_who_publish_at_once_end_in_the_later_standing(both: Site) -> None:
+    """Who comes late with what was true before finds out when noting it, and it is put right."""
+    await both.published()
+    await both.change(blocked_for_good)
+    (early,) = await both.records.unpublished()
+    await both.change(freed)
+    assert await both.published() == {}
+    edition = await both.records.edition()
+    await both.block_list.publish([(early.caller, early.standing)], edition)
+    await both.records.published([early], edition)
+    assert await both.published() == {}
+
+
+async def test_it_goes_on_by_itself(both: Site) -> None:
+    """While it runs, a change is known to verdicts without anybody's doing."""
+    running = asyncio.create_task(both.publisher.run())
+    try:
+        await both.change(blocked_for_good)
+        async with within(20, "the block in the list"):
+            while await both.block_list.standing(CALLER) != LASTING:
+                await both.block_list.wait(FeedPosition("0-0", ""), 0.1)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
