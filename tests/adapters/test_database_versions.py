@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from siaga112.adapters.database import versions
+from siaga112.adapters.database import migrating, versions
 from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.migrating import migrate
 from siaga112.adapters.database.schema import METADATA
-from siaga112.adapters.database.versions import OURS, VersionError, held, migrate, require
+from siaga112.adapters.database.versions import KNOWN, VersionError, bring, held, require
 from tests.lab.postgres import Postgres, postgres
 
+OURS = KNOWN[-1]
 NEXT = '''
 """A version after ours."""
 
@@ -58,11 +61,12 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False) -> None:
     """Let the program be a version further; the step there may fail at its end."""
     scripts = tmp_path / "migrations"
-    shutil.copytree(versions._SCRIPTS, scripts)
+    shutil.copytree(migrating._SCRIPTS, scripts)
     step = NEXT.format(before=OURS, then="and fail" if fails else "no more", fails="1 / 0" if fails else "")
     (scripts / "versions" / "next.py").write_text(step)
-    monkeypatch.setattr(versions, "_SCRIPTS", scripts)
-    monkeypatch.setattr(versions, "OURS", "next")
+    monkeypatch.setattr(migrating, "_SCRIPTS", scripts)
+    for module in (migrating, versions):
+        monkeypatch.setattr(module, "KNOWN", (*KNOWN, "next"))
 
 
 def columns(engine: Engine) -> set[str]:
@@ -80,6 +84,24 @@ def test_an_empty_database_gets_exactly_our_tables(engine: Engine) -> None:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     require(engine)
     assert migrate(engine) == OURS
+
+
+def test_who_opens_it_first_migrates_sqlite_and_no_other(engine: Engine) -> None:
+    """Other daemons may still run the older program on PostgreSQL: that is for a person to decide."""
+    if engine.dialect.name == "sqlite":
+        bring(engine)
+        assert held(engine) == OURS
+    else:
+        with pytest.raises(VersionError, match="siaga112 migrate"):
+            bring(engine)
+        migrate(engine)
+    bring(engine)
+
+
+def test_the_steps_end_at_the_version_that_the_program_uses() -> None:
+    """What is known is what there are steps to."""
+    steps = ScriptDirectory(str(migrating._SCRIPTS)).walk_revisions()
+    assert tuple(one.revision for one in steps)[::-1] == KNOWN
 
 
 def test_a_newer_database_is_refused_in_one_line_and_left_as_it_is(engine: Engine) -> None:

@@ -32,6 +32,7 @@ from siaga112.core.model import (
     Stages,
 )
 from siaga112.core.record import AllowEntry, CallerRecord, Lift, MissedCall, Proposal
+from siaga112.core.standing import NOBODY
 from siaga112.service.ports import StoreBrokenError
 from tests.adapters.changes import begun, blocked_for_good, listed, struck, whole
 from tests.adapters.conftest import KEEP
@@ -485,4 +486,24 @@ async def test_what_may_be_kept_no_longer_goes(records: DatabaseRecords) -> None
     await records.drop_expired(NOW + RULES.keep + DAY)
     assert [row.finding.call.id async for row in records.entries(0, NOW + DAY)] == [prank(9_000).id]
     assert await records.audit_entries(0, NOW) == []
-    assert [caller async for caller in records.known()] == [OTHER]
+    assert [caller async for caller in records.lasting()] == [OTHER]
+    assert await records.load(CALLER) == CallerRecord(CALLER)
+
+
+async def test_a_standing_in_which_nothing_holds_any_more_is_nobodys(records: DatabaseRecords) -> None:
+    """A block's end, and a warning's, are published as any change; what holds, and what is kept, stays."""
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 1_000)))
+    await change(records, blocked_for_good, OTHER)
+    await records.published(await records.unpublished(), await records.edition())
+    await records.end_standings(NOW + 999)
+    assert await records.unpublished() == []
+    await records.end_standings(NOW + 1_000)
+    (ended,) = await records.unpublished()
+    assert (ended.caller, ended.standing, ended.erased) == (CALLER, NOBODY, False)
+    assert (await records.load(CALLER)).blocks == (block(NOW, NOW + 1_000),)
+    await change(records, struck(*(strike(n) for n in range(RULES.warn_from))))
+    warned = NOW + RULES.window
+    await records.end_standings(warned - 1)
+    assert [one.standing.warn_until async for page in records.standings() for one in page] == [warned, 0]
+    await records.end_standings(warned)
+    assert [one.caller async for page in records.standings() for one in page] == [OTHER]

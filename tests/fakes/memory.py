@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from siaga112.core.changes import Change, Replacement, Stored, of_nobody
+from siaga112.core.changes import Change, Replacement, Stored, of_nobody, without_caller
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.figures import LedgerRow
 from siaga112.core.fold import HourlyCaps
@@ -215,21 +215,19 @@ class MemoryStore:
         self._away.add(caller)
         return before
 
-    async def erase(self, caller: Caller, at: Millis, rows: int) -> bool:
-        """Delete a caller's record, and its place on every list."""
+    async def erase(self, caller: Caller, at: Millis) -> None:
+        """Delete a caller's record, the lines about the caller, and the number from the ledger's rows."""
         await self.ping()
         before, floor = self._forgotten.get(caller, (0, 0))
-        self._forgotten[caller] = (max(before, at), floor)
-        if len(self._calls.get(caller, ())) != rows:
-            return False
         version = self._records[caller][1] if caller in self._records else 0
         self._forgotten[caller] = (max(before, at), max(floor, version) + 1)
         self.cut_feed()
         self._records.pop(caller, None)
-        self._calls.pop(caller, None)
+        for call in self._calls.pop(caller, ()):
+            self._ledger[call] = without_caller(self._ledger[call])
+        self._audit_entries = {line: None for line in self._audit_entries if line.subject != caller}
         for listed in (self._blocked, self._allowed, self._proposed, self._missed, self._away):
             listed.discard(caller)
-        return True
 
     async def calls_of(self, caller: Caller) -> Sequence[CallId]:
         """Give a caller's calls, oldest first."""
@@ -244,13 +242,15 @@ class MemoryStore:
             key=lambda audit_entry: audit_entry.at,
         )
 
-    async def erase_audit_entries(self, subject: str) -> int:
-        """Delete the lines about a subject."""
-        gone = [audit_entry for audit_entry in self._audit_entries if audit_entry.subject == subject]
-        self._audit_entries = {
-            audit_entry: None for audit_entry in self._audit_entries if audit_entry not in gone
-        }
-        return len(gone)
+    async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
+        """Give the lines about a caller and about the caller's calls."""
+        about = {caller, *await self.calls_of(caller)}
+        return [line for line in await self.audit_entries(0, 1 << 62) if line.subject in about]
+
+    async def last_of(self, action: str) -> AuditEntry | None:
+        """Give the last line of an action."""
+        lines = [line for line in await self.audit_entries(0, 1 << 62) if line.action == action]
+        return lines[-1] if lines else None
 
     async def tallies(self) -> Mapping[str, int]:
         """Give the counts."""
@@ -265,6 +265,10 @@ class MemoryStore:
         """Give the rows of no known caller whose number is spelled so."""
         del until
         return [entry for entry in self._ledger.values() if of_nobody(entry, spelled)]
+
+    async def entries_of(self, caller: Caller) -> Sequence[Entry]:
+        """Give the rows of a caller's calls, oldest first."""
+        return [self._ledger[call] for call in await self.calls_of(caller)]
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of that time, oldest first."""

@@ -35,7 +35,7 @@ class Machine:
         self.store = store or MemoryStore()
         self.local = MemoryModes()
         self.meter = KeptMeter()
-        self.watch = ModeWatch(self.store, configured, self.meter, self.local)
+        self.watch = ModeWatch(self.store, configured, self.meter, self.local, self.store)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -362,7 +362,7 @@ async def test_an_odd_event_does_not_end_the_following(monkeypatch: pytest.Monke
 async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kill switch arrives by itself; while the store is down or broken the last known mode holds."""
     store, meter = MemoryStore(), KeptMeter()
-    watch = ModeWatch(store, Mode.OBSERVE, meter, MemoryModes())
+    watch = ModeWatch(store, Mode.OBSERVE, meter, MemoryModes(), store)
     monkeypatch.setattr("siaga112.service.mode.POLL_SECONDS", 0.001)
     watching = asyncio.create_task(watch.run())
 

@@ -65,7 +65,7 @@ async def test_it_knows_who_was_blocked_before_it_began_and_who_is_since() -> No
         await change(bench.store, blocked_for_good, OTHER)
         await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT, since=NOW))
         assert bench.replica.callers == bench.meter.replica_callers == 2
-        await bench.store.erase(OTHER, 0, 0)
+        await bench.store.erase(OTHER, 0)
         await until(lambda: bench.meter.replica_callers == 1)
         assert bench.knows(OTHER) == NOBODY
     assert bench.meter.replica_gaps == 1
@@ -114,8 +114,8 @@ async def test_it_counts_from_when_it_asked_not_from_when_it_was_answered() -> N
         assert stale(bench)
 
 
-async def test_a_gap_in_the_feed_is_read_anew_and_verdicts_ask_meanwhile() -> None:
-    """Should the last known change be gone, nothing that is known counts until all has been read again."""
+async def test_a_gap_in_the_feed_is_read_anew_and_what_was_known_holds_no_longer_than_ever() -> None:
+    """Should the last known change be gone, what is known counts for `stale_after`; then verdicts ask."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
@@ -130,15 +130,44 @@ async def test_a_gap_in_the_feed_is_read_anew_and_verdicts_ask_meanwhile() -> No
                 yield page
 
         bench.store.standings = held_up  # type: ignore[method-assign] # to be there at that moment
-        await bench.store.erase(CALLER, 0, 0)  # and the feed with it
+        await bench.store.erase(CALLER, 0)  # and the feed with it
         await change(bench.store, blocked_for_good, OTHER)
         async with within(5, "the reading to begin"):
             await reading.wait()
+        bench.time += LIMIT
+        assert (bench.knows(CALLER), bench.knows(OTHER)) == (
+            Standing(level=Level.PERMANENT, since=NOW),
+            NOBODY,
+        )
+        bench.time += 0.001
         assert (bench.knows(CALLER), bench.knows(OTHER)) == (None, None)
         go_on.set()
         await until(lambda: bench.knows(OTHER) == Standing(level=Level.PERMANENT, since=NOW))
         assert bench.knows(CALLER) == NOBODY
         assert bench.meter.replica_gaps == 1
+
+
+async def test_a_list_that_is_not_whole_is_not_read() -> None:
+    """Emptied, and made anew by somebody: what was known holds meanwhile, and then what all of it says."""
+    bench = Bench()
+    await change(bench.store, blocked_for_good)
+    async with bench.running():
+        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
+        last_change, looks = bench.store.last_change, 0
+
+        async def not_whole() -> FeedPosition | None:
+            nonlocal looks
+            looks += 1
+            return None
+
+        bench.store.last_change = not_whole  # type: ignore[assignment,method-assign] # to be there at that moment
+        bench.store.cut_feed()
+        await until(lambda: looks > 3)
+        assert bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW)
+        bench.time += LIMIT + 0.001
+        assert bench.knows(CALLER) is None
+        bench.store.last_change = last_change  # type: ignore[method-assign] # and its end
+        await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
 
 
 async def test_what_changes_while_all_is_read_is_not_missed() -> None:
@@ -176,6 +205,7 @@ async def test_whatever_goes_wrong_verdicts_ask_and_it_is_told_once(error: Excep
             await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
             bench.store.changes = failing  # type: ignore[method-assign] # a fault of the store's
             await until(lambda: failures > 3)
+            bench.time += LIMIT + 0.001
             assert bench.knows(CALLER) is None
             bench.store.changes = changes  # type: ignore[method-assign] # and its end
             await until(lambda: bench.knows(CALLER) == Standing(level=Level.PERMANENT, since=NOW))
@@ -208,7 +238,7 @@ def test_after_a_look_the_replica_is_the_store(steps: list[tuple[str, Caller]]) 
                 case "free":
                     await change(bench.store, lambda record: record.__class__(record.caller), caller)
                 case "erase":
-                    await bench.store.erase(caller, 0, 0)
+                    await bench.store.erase(caller, 0)
                 case "cut":
                     bench.store.cut_feed()
                 case _:

@@ -141,7 +141,7 @@ class Daemon:
             self._parts.append(embedded.run)
         store = open_store(settings)
         stack.push_async_callback(store.close)
-        watch = self._watch = ModeWatch(store, self.settings.mode, metrics, mode_files(settings))
+        watch = self._watch = ModeWatch(store, self.settings.mode, metrics, mode_files(settings), store)
         await watch.begin()
         self._parts.append(watch.run)
         ready: dict[str, Callable[[], bool]] = {}

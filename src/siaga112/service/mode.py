@@ -38,11 +38,29 @@ class Configured(Protocol):
         """The mode of a site that nobody has switched."""
 
 
-class ModeWatch:
-    """Knows the mode. `local`: what this machine keeps of it; asked in a thread, for a disk may hang."""
+class ModeSource(Protocol):
+    """Who tells the site's mode."""
 
-    def __init__(self, store: Store, configured: Mode, meter: Meter, local: LocalModes) -> None:
+    async def switched(self) -> Switch | None:
+        """Give the site's mode, if anybody has switched it."""
+
+
+class ModeWatch:
+    """Knows the mode. `local`: what this machine keeps of it; asked in a thread, for a disk may hang.
+
+    `site`: the store that is told what it has lost; None where another part of the daemon does that.
+    """
+
+    def __init__(
+        self,
+        store: ModeSource,
+        configured: Mode,
+        meter: Meter,
+        local: LocalModes,
+        site: Store | None = None,
+    ) -> None:
         self._store = store
+        self._site = site
         self._configured = configured
         self._meter = meter
         self._local = local
@@ -147,7 +165,7 @@ class ModeWatch:
         held, switched = self._held, prevailing(self._switched, stored)
         spread = held if held and held.at > (switched.at if switched else 0) else None
         switched = spread or switched
-        if switched is None or switched == stored:
+        if switched is None or switched == stored or self._site is None:
             return switched
         had = stored.mode if stored else None
         if (
@@ -155,9 +173,9 @@ class ModeWatch:
         ):  # the trail first, so that it has it whatever happens; twice the same is once
             detail = f"{had or self._configured} → {switched.mode}"
             audit_entry = AuditEntry(switched.at, switched.by, "mode", SITE, detail, switched.reason)
-            await self._store.write([Change(audit_entry=audit_entry)])
-        if not await self._store.switch(switched):
-            return prevailing(switched, await self._store.switched())  # somebody has switched this moment
+            await self._site.write([Change(audit_entry=audit_entry)])
+        if not await self._site.switch(switched):
+            return prevailing(switched, await self._site.switched())  # somebody has switched this moment
         if spread:
             _log.warning("off_told", by=spread.by, store_had=had)
         else:

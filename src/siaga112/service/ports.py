@@ -29,7 +29,7 @@ from siaga112.errors import SiagaError, UnreachableError
 
 
 class StoreDownError(UnreachableError):
-    """The store cannot be reached, or did not answer in time. Worth trying again."""
+    """Redis or the database cannot be reached, or did not answer in time. Worth trying again."""
 
     remedy = "is it running, and [redis] url right?"
 
@@ -78,8 +78,11 @@ class FeedChanges(NamedTuple):
 class StandingFeed(Protocol):
     """The standings of all callers on whom one is held, and their changes from then on."""
 
-    async def last_change(self) -> FeedPosition:
-        """Give the place of the last change, before `standings` are read: from there on none is missed."""
+    async def last_change(self) -> FeedPosition | None:
+        """Give the place of the last change, before `standings` are read: from there on none is missed.
+
+        None while nobody can say that all standings are there.
+        """
 
     def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
         """Give them in pages; a caller may come more than once."""
@@ -114,11 +117,15 @@ class BlockList(StandingReader, Protocol):
 
 
 class Unpublished(NamedTuple):
-    """A standing that the block list may not have, with the version of the record that it follows from."""
+    """A standing that the block list may not have, with the version of the record that it follows from.
+
+    `erased`: there is no record any more, and nobody who follows the list may learn the number.
+    """
 
     caller: Caller
     version: int
     standing: Standing
+    erased: bool = False
 
 
 class Published(Protocol):
@@ -184,15 +191,15 @@ class Store(StandingReader, StandingFeed, Protocol):
         """Count them, and say since when the oldest waits, without reading them."""
 
     def listed(self) -> AsyncIterator[Caller]:
-        """Give who is on any of these lists, some maybe twice, never all at once in memory."""
+        """Give whose record lasts though nobody touches it, never all at once in memory."""
 
     async def tidy(self, now: Millis) -> None:
-        """Drop what has ended from the lists, and from the feed what is a day old."""
+        """Drop what may be kept no longer, and end standings in which nothing holds any more."""
 
-    async def erase(self, caller: Caller, at: Millis, rows: int) -> bool:
-        """Delete a caller's record, its place on every list, and the list of its calls, if it has `rows`.
+    async def erase(self, caller: Caller, at: Millis) -> None:
+        """Delete a caller's record, the lines about the caller, and the number from the ledger's rows.
 
-        In any case nothing that began up to `at` is written with this caller from then on: it is MOVED.
+        Nothing that began up to `at` is written with this caller from then on: it is MOVED.
         """
 
     async def entry(self, call: CallId) -> Entry | None:
@@ -200,6 +207,9 @@ class Store(StandingReader, StandingFeed, Protocol):
 
     async def calls_of(self, caller: Caller) -> Sequence[CallId]:
         """Give a caller's calls that the ledger holds, oldest first."""
+
+    async def entries_of(self, caller: Caller) -> Sequence[Entry]:
+        """Give the rows of a caller's calls, oldest first."""
 
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""
@@ -219,8 +229,11 @@ class Store(StandingReader, StandingFeed, Protocol):
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give the lines of that time, oldest first."""
 
-    async def erase_audit_entries(self, subject: str) -> int:
-        """Delete the lines about a subject; say how many there were."""
+    async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
+        """Give the lines about a caller and about the caller's calls, oldest first."""
+
+    async def last_of(self, action: str) -> AuditEntry | None:
+        """Give the last line of an action."""
 
     async def tallies(self) -> Mapping[str, int]:
         """Give what was counted in all processes of the site."""

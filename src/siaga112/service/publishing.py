@@ -76,7 +76,12 @@ class Publisher:
         changed = await self.records.unpublished(TOGETHER)
         if changed:
             edition = Edition(wanted.epoch, wanted.changes + len(changed))
-            await self.block_list.publish([(one.caller, one.standing) for one in changed], edition)
+            standings = [(one.caller, one.standing) for one in changed]
+            if any(one.erased for one in changed):  # the feed names whom it told of: it goes, as a whole
+                await self.block_list.put(standings)
+                await self.block_list.finish(edition)
+            else:
+                await self.block_list.publish(standings, edition)
             await self.records.published(changed, edition)
         return len(changed) == TOGETHER
 

@@ -2,7 +2,8 @@
 
 It reads all of them once and follows their changes, as they come. Each look begins at the last change
 that it knows, which must still be there: a restarted store that lost something, a feed cut short
-or a new master shows by its absence, and all is read anew, while verdicts ask the store itself.
+or a new master shows by its absence, and all is read anew, as soon as all is there. Meanwhile what was known
+holds for `stale_after`; then verdicts ask the store itself.
 
 No verdict rests on what was last confirmed longer ago than `stale_after`: so long, and no longer, a
 block that somebody lifts meanwhile can go on anywhere, whatever is broken. After that callers go through.
@@ -35,6 +36,7 @@ class Replica:
     stopwatch: Callable[[], float]
     stale_after: float
     _standings: Standings = field(default_factory=Standings)
+    _known: bool = False
     _place: FeedPosition | None = None
     _confirmed: float = 0.0
 
@@ -45,9 +47,10 @@ class Replica:
             StoreDownError: if the store has not been heard of for too long.
 
         """
-        if self._place is None:
+        fresh = self._known and self.stopwatch() - self._confirmed <= self.stale_after
+        if self._place is None and not fresh:
             return None
-        if self.stopwatch() - self._confirmed > self.stale_after:
+        if not fresh:
             raise StoreDownError(f"not heard of for {self.stale_after:g} s")
         return self._standings.of(caller)
 
@@ -66,13 +69,20 @@ class Replica:
                 told = False
                 if self._place:
                     await self.feed.wait(self._place, LOOK_SECONDS)
+                else:
+                    await asyncio.sleep(LOOK_SECONDS)
             except StoreDownError:  # the mode watch tells of it
                 await asyncio.sleep(LOOK_SECONDS)
             except Exception as error:  # noqa: BLE001 - whatever it is, no verdict may end with it
                 self._place = None
                 if not told:
                     odd = None if isinstance(error, StoreBrokenError) else error
-                    _log.error("replica_failed", detail=str(error), verdicts="from Redis", exc_info=odd)
+                    _log.error(
+                        "replica_failed",
+                        detail=str(error),
+                        verdicts="as last known, then from Redis",
+                        exc_info=odd,
+                    )
                 told = True
                 await asyncio.sleep(LOOK_SECONDS)
         await asyncio.Event().wait()
@@ -81,11 +91,10 @@ class Replica:
         """Take over what has changed; say whether there may be more."""
         asked = self.stopwatch()
         if self._place is None:
-            await self._read_all()
-            return True
+            return await self._read_all()
         news = await self.feed.changes(self._place)
         if news is None:
-            _log.warning("replica_gap", callers=self.callers, verdicts="from Redis until all is read")
+            _log.warning("replica_gap", callers=self.callers, verdicts="as last known, then from Redis")
             self.meter.replica_gap()
             self._place = None
             return True
@@ -95,23 +104,26 @@ class Replica:
         self.meter.replica(self.callers)
         return bool(news.changes)
 
-    async def _read_all(self) -> None:
-        """Read all standings, and what changed meanwhile."""
-        self._standings.clear()
+    async def _read_all(self) -> bool:
+        """Read all standings, and what changed meanwhile; say whether there were all to read."""
         place = await self.feed.last_change()
+        if place is None:
+            return False
+        standings = Standings()
         async for page in self.feed.standings():
             for caller, standing in page:
-                self._standings.put(caller, standing)
+                standings.put(caller, standing)
             await asyncio.sleep(0)  # verdicts come first
         while True:
             asked = self.stopwatch()
             news = await self.feed.changes(place)
             if news is None:
-                return
+                return True
             for caller, standing in news.changes:
-                self._standings.put(caller, standing)
+                standings.put(caller, standing)
             place = news.place
             if not news.changes:
+                self._standings, self._known = standings, True
                 self._place, self._confirmed = place, asked
                 _log.info("replica_read", callers=self.callers)
-                return
+                return True

@@ -310,20 +310,12 @@ class Supervisor:
 
     async def held(self, caller: Caller) -> CallerFile:
         """Give all that is held on a caller."""
-        calls = await self.store.calls_of(caller)
-        entries = [entry for call in calls if (entry := await self.store.entry(call))]
-        audit_entries = await self.store.audit_entries(0, self.clock() + 1)
-        mine = [
-            audit_entry
-            for audit_entry in audit_entries
-            if audit_entry.subject == caller or audit_entry.subject in calls
-        ]
-        switches = [
-            audit_entry
-            for audit_entry in audit_entries
-            if audit_entry.action == "mode" and audit_entry.subject == SITE
-        ]
-        return CallerFile(await self.record(caller), entries, mine, switches[-1] if switches else None)
+        return CallerFile(
+            await self.record(caller),
+            await self.store.entries_of(caller),
+            await self.store.audit_of(caller),
+            await self.store.last_of("mode"),
+        )
 
     async def subject(self, caller: Caller) -> CallerFile:
         """Give all that is held on a caller, and note that somebody has looked."""
@@ -338,16 +330,9 @@ class Supervisor:
         audit trail keeps only that somebody was forgotten.
         """
         held = await self.held(caller)
-        rows = 0
-        while not await self.store.erase(caller, self.clock(), rows):
-            calls = await self.store.calls_of(caller)
-            for call in calls:
-                if entry := await self.store.entry(call):
-                    await write(self.store, Change(entry=changes.without_caller(entry)))
-            rows = len(calls)
+        await self.store.erase(caller, self.clock())
         for entry in await self.store.nobodys(spelled, self.clock()):
             await write(self.store, Change(entry=changes.without_caller(entry)))
-        await self.store.erase_audit_entries(caller)
         await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
         return held
 

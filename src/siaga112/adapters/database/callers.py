@@ -141,15 +141,40 @@ class Callers(Transactions):
 
     # ── ageing and erasing ───────────────────────────────────────────────────────────────────────
 
-    async def known(self) -> AsyncIterator[Caller]:
-        """Give everybody on whom something is held, a page at a time."""
+    async def lasting(self) -> AsyncIterator[Caller]:
+        """Give whose record does not expire by itself, a page at a time."""
         page, after = [Caller("")] * PAGE, ""
         while len(page) == PAGE:
-            asked = select(CALLER.c.caller).where(CALLER.c.caller > after).order_by(CALLER.c.caller)
-            page = [Caller(caller) for (caller,) in await self.select(CALLER, asked.limit(PAGE))]
+            asked = select(CALLER.c.caller).where(CALLER.c.expires.is_(None), CALLER.c.caller > after)
+            found = await self.select(CALLER, asked.order_by(CALLER.c.caller).limit(PAGE))
+            page = [Caller(caller) for (caller,) in found]
             for caller in page:
                 yield caller
             after = page[-1] if page else ""
+
+    async def end_standings(self, now: Millis) -> None:
+        """Let nothing stand in standings that holds no more, a page at a time: nobody waits for long."""
+        ended = and_(CALLER.c.level.is_not(None), CALLER.c.until <= now)
+        over = or_(ended, and_(CALLER.c.warn_until > 0, CALLER.c.warn_until <= now))
+
+        def act(connection: Connection) -> int:
+            asked = select(CALLER).where(CALLER.c.site == self.site, over).limit(PAGE)
+            found = connection.execute(asked).all()
+            for row in found:
+                new: dict[str, Any] = {"version": row.version + 1}
+                if row.level is not None and row.until is not None and row.until <= now:
+                    new |= {"level": None, "until": None, "since": 0}
+                if row.warn_until <= now:
+                    new["warn_until"] = 0
+                mine = CALLER.c.site == self.site, CALLER.c.caller == row.caller
+                connection.execute(update(CALLER).where(*mine).values(new))
+            self.upsert(
+                connection, UNPUBLISHED, [{"caller": row.caller, "version": row.version + 1} for row in found]
+            )
+            return len(found)
+
+        while await self.act(act) == PAGE:
+            pass
 
     async def drop_expired(self, now: Millis) -> None:
         """Drop the records of which nothing may be kept any more, a page at a time: nobody waits for long."""

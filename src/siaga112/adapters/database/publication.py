@@ -79,5 +79,6 @@ class Publication(Transactions):
 
     def _standing(self, row: Any, caller: str, version: int) -> Unpublished:
         """Read one; of what cannot be read nobody is turned away."""
-        found = self.readable(caller, rows.standing_of, row) if row.caller is not None else []
-        return Unpublished(Caller(caller), version, found[0] if found else NOBODY)
+        erased = row.caller is None
+        found = [] if erased else self.readable(caller, rows.standing_of, row)
+        return Unpublished(Caller(caller), version, found[0] if found else NOBODY, erased)

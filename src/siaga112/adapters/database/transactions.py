@@ -35,8 +35,11 @@ def _among(table: Table, column: str) -> Select[Any]:
 class Transactions:
     """Reads and writes of one site; no verdict waits for them."""
 
-    def __init__(self, engine: Engine, site: str) -> None:
+    def __init__(
+        self, engine: Engine, site: str, prepare: Callable[[Engine], object] = lambda _: None
+    ) -> None:
         self.site_name: Final = site
+        self._prepare: Final = prepare  # the tables, before they are used first
         self._engine = engine
         self._id: int | None = None
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="database")
@@ -64,10 +67,10 @@ class Transactions:
         """Ask in one transaction, so that all answers are of one moment."""
 
         def work() -> _T:
-            with mapped(), self._engine.connect() as connection:
-                self._find_site(connection)
-                with connection.execution_options(**READING[self._engine.dialect.name]).begin():
-                    return ask(connection)
+            self._find_site()
+            reading = READING[self._engine.dialect.name]
+            with mapped(), self._engine.connect() as plain, plain.execution_options(**reading).begin():
+                return ask(plain)
 
         return await self._run(work)
 
@@ -83,9 +86,9 @@ class Transactions:
 
     def acted(self, do: Callable[[Connection], _T]) -> _T:
         """Write in one transaction, from within the thread."""
+        self._find_site()
         with mapped(), self._engine.connect() as plain:
             connection = plain.execution_options(**WRITING)
-            self._find_site(connection)
             with connection.begin():
                 if self._dialect is postgresql:  # SQLite has one writer by itself
                     connection.execute(select(func.pg_advisory_xact_lock(_LOCKS, self.site)))
@@ -94,18 +97,19 @@ class Transactions:
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _find_site(self, connection: Connection) -> None:
+    def _find_site(self) -> None:
         """Learn the site's number; it gets one when it is first named, whatever comes of the rest."""
         if self._id is not None:
             return
+        self._prepare(self._engine)
         named = select(SITE.c.id).where(SITE.c.name == self.site_name)
-        with connection.begin():
+        with mapped(), self._engine.begin() as connection:
             found = connection.execute(named).scalar()
         if found is None:
             new = self.insert(SITE).values(name=self.site_name, epoch="", published=0)
-            with connection.begin():
-                connection.execute(new.on_conflict_do_nothing())
-                found = connection.execute(named).scalar_one()
+            with mapped(), self._engine.connect() as plain, plain.execution_options(**WRITING).begin():
+                plain.execute(new.on_conflict_do_nothing())
+                found = plain.execute(named).scalar_one()
         self._id = int(found)
 
     def insert(self, table: Table) -> Any:

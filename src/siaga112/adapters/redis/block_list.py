@@ -67,6 +67,9 @@ class RedisBlockList:
     def _of(self, caller: Caller) -> str:
         return self._bucket(crc32(caller.encode()) % BUCKETS)
 
+    def _away(self, caller: Caller) -> str:
+        return f"siaga112:{self._site}:away:{caller}"
+
     def _once(self, name: str) -> str:
         return f"siaga112:{{{self._site}}}:{name}"
 
@@ -90,8 +93,12 @@ class RedisBlockList:
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
         """Note that a caller is being turned away; say whether that happened within this time already."""
         with mapped():
-            key = f"siaga112:{self._site}:away:{caller}"
-            return await self._redis.set(key, "1", px=within, nx=True) is None
+            return await self._redis.set(self._away(caller), "1", px=within, nx=True) is None
+
+    async def forget(self, caller: Caller) -> None:
+        """Keep nothing that was noted beside a caller's standing."""
+        with mapped():
+            await self._redis.delete(self._away(caller))
 
     # ── publishing ───────────────────────────────────────────────────────────────────────────────
 

@@ -20,7 +20,7 @@ from siaga112.adapters.redis.layout import (
     write_script,
 )
 from siaga112.core.caller_id import kept
-from siaga112.core.changes import Change, Stored, of_nobody
+from siaga112.core.changes import Change, Stored, of_nobody, without_caller
 from siaga112.core.clocks import made
 from siaga112.core.codec import (
     dump_snapshot,
@@ -36,7 +36,7 @@ from siaga112.core.codec import (
 )
 from siaga112.core.figures import LedgerRow
 from siaga112.core.mode import Switch
-from siaga112.core.model import DAY, SECOND, AuditEntry, Caller, CallId, Entry, Level, Millis
+from siaga112.core.model import DAY, END_OF_TIME, SECOND, AuditEntry, Caller, CallId, Entry, Level, Millis
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import LIFE, Snapshot
 from siaga112.core.standing import NOBODY, Standing
@@ -291,8 +291,20 @@ class RedisStore:
             key = f"{self._keys.caller(caller)}:away"
             return await self._redis.set(key, "1", px=within, nx=True) is None
 
-    async def erase(self, caller: Caller, at: Millis, rows: int) -> bool:
-        """Delete a caller's record, its place on every list, and the list of its calls."""
+    async def erase(self, caller: Caller, at: Millis) -> None:
+        """Delete a caller's record, the lines about the caller, and the number from the ledger's rows."""
+        rows = 0
+        while not await self._erase(caller, at, rows):
+            entries = await self.entries_of(caller)
+            for entry in entries:
+                await self.write([Change(entry=without_caller(entry))])
+            rows = len(entries)
+        with mapped():
+            lines = await self._redis.zrange(self._keys.site_wide("audit"), 0, -1)
+            if gone := [line for line in lines if _subject(line) == caller]:
+                await self._redis.zrem(self._keys.site_wide("audit"), *gone)
+
+    async def _erase(self, caller: Caller, at: Millis, rows: int) -> bool:
         with mapped():
             return bool(await self._redis.eval(*erase_script(self._keys, caller, at, rows)[1:]))
 
@@ -317,6 +329,10 @@ class RedisStore:
         if isinstance(found, StoreBrokenError):
             raise found
         return found.entry
+
+    async def entries_of(self, caller: Caller) -> Sequence[Entry]:
+        """Give the rows of a caller's calls, oldest first."""
+        return [entry for call in await self.calls_of(caller) if (entry := await self.entry(call))]
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in [since, until), oldest first, a day at a time."""
@@ -365,12 +381,15 @@ class RedisStore:
             lines = await self._redis.zrange(self._keys.site_wide("audit"), since, f"({until}", byscore=True)
         return self._all_readable(b"a line of the audit trail", lines, load_audit_entry)
 
-    async def erase_audit_entries(self, subject: str) -> int:
-        """Delete the lines about a subject; say how many there were."""
-        with mapped():
-            lines = await self._redis.zrange(self._keys.site_wide("audit"), 0, -1)
-            gone = [line for line in lines if _subject(line) == subject]
-            return int(await self._redis.zrem(self._keys.site_wide("audit"), *gone)) if gone else 0
+    async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
+        """Give the lines about a caller and about the caller's calls, oldest first."""
+        about = {caller, *await self.calls_of(caller)}
+        return [line for line in await self.audit_entries(0, END_OF_TIME) if line.subject in about]
+
+    async def last_of(self, action: str) -> AuditEntry | None:
+        """Give the last line of an action."""
+        lines = [line for line in await self.audit_entries(0, END_OF_TIME) if line.action == action]
+        return lines[-1] if lines else None
 
     async def tallies(self) -> Mapping[str, int]:
         """Give these counts."""

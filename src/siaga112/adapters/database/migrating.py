@@ -1,0 +1,54 @@
+"""Bringing the tables from one version to ours."""
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine
+
+from siaga112.adapters.database.connect import WRITING, mapped
+from siaga112.adapters.database.versions import KNOWN, held, require
+
+_SCRIPTS: Final = Path(__file__).parent / "migrations"
+
+
+def migrate(engine: Engine) -> str | None:
+    """Bring the tables to our version, all of it or nothing; give the version before (None for no tables).
+
+    An SQLite file that has tables is copied first, beside itself.
+
+    Raises:
+        VersionError: if they are newer than ours.
+
+    """
+    before = held(engine)
+    if before is not None and before not in KNOWN:
+        require(engine)
+    if before == KNOWN[-1]:
+        return before
+    if before is not None and engine.dialect.name == "sqlite":
+        _copy(Path(str(engine.url.database)), before)
+    with mapped(), engine.connect() as plain:
+        connection = plain.execution_options(**WRITING)
+        with connection.begin():
+            _upgrade(connection)
+    return before
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, KNOWN[-1])
+
+
+def _copy(path: Path, version: str) -> None:
+    """Copy a database while others may use it; the copy is for its user alone."""
+    kept = path.with_name(f"{path.name}.version-{version}-{time.time_ns()}")
+    kept.touch(0o600)
+    with closing(sqlite3.connect(path)) as database, closing(sqlite3.connect(kept)) as copy:
+        database.backup(copy)
