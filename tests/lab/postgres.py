@@ -79,13 +79,17 @@ class Postgres:
         block_until(self._answers, STARTED_SECONDS, "an answer of PostgreSQL")
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to its first process."""
+        """Send a signal to all its processes: each connection has one."""
         assert self._process
-        os.kill(self._process.pid, number)
+        first = self._process.pid
+        children = Path(f"/proc/{first}/task/{first}/children").read_text("ascii").split()
+        for pid in (first, *map(int, children)):
+            os.kill(pid, number)
 
     def stop(self) -> None:
         """End it at once, and all its children with it."""
         if self._process:
+            self.signal(signal.SIGCONT)
             self._process.send_signal(signal.SIGQUIT)  # its immediate shutdown: SIGKILL leaves children
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STARTED_SECONDS)

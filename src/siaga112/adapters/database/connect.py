@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -78,6 +80,9 @@ def connect(url: str) -> Engine:
             raise ConfigurationError(f"[database] url: neither SQLite nor PostgreSQL; {_SHAPES}")
 
 
+_CONNECTIONS: Final[WeakKeyDictionary[Engine, Any]] = WeakKeyDictionary()
+"""The one connection of each engine that waits for a server."""
+
 _SHAPES: Final = "it is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
@@ -111,7 +116,7 @@ def _sqlite(address: URL) -> Engine:
 
 def _postgresql(address: URL) -> Engine:
     try:
-        return create_engine(
+        engine = create_engine(
             address.set(drivername="postgresql+psycopg"),
             pool_size=1,
             max_overflow=0,
@@ -130,6 +135,24 @@ def _postgresql(address: URL) -> Engine:
         raise ConfigurationError(
             '[database] url: PostgreSQL needs its driver: pip install "siaga112[postgresql]"'
         ) from error
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, _: object) -> None:
+        _CONNECTIONS[engine] = connection
+
+    return engine
+
+
+def cut(engine: Engine) -> None:
+    """End whatever the engine's connection waits for; for another thread than the one that waits.
+
+    Neither libpq nor the server ends a wait for a server that is frozen.
+    """
+    connection = _CONNECTIONS.get(engine)
+    if connection is None or connection.closed:
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

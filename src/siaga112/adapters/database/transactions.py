@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -10,13 +11,17 @@ from sqlalchemy import Connection, Engine, Row, Select, Table, bindparam, func, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from siaga112.adapters.database import rows
-from siaga112.adapters.database.connect import READING, WRITING, mapped
+from siaga112.adapters.database.connect import READING, WRITING, cut, mapped
 from siaga112.adapters.database.schema import SITE
+from siaga112.service.ports import StoreDownError
 
 _T = TypeVar("_T")
 
 PAGE: Final = 1_000
 """How many rows are read, or dropped, at once where there may be many."""
+
+PATIENCE: Final = 30.0
+"""Seconds after which a database that does not answer is away: its own limits are shorter, while it runs."""
 
 _LOCKS: Final = 112
 """The first half of the number under which PostgreSQL keeps a site's writers apart."""
@@ -36,9 +41,14 @@ class Transactions:
     """Reads and writes of one site; no verdict waits for them."""
 
     def __init__(
-        self, engine: Engine, site: str, prepare: Callable[[Engine], object] = lambda _: None
+        self,
+        engine: Engine,
+        site: str,
+        prepare: Callable[[Engine], object] = lambda _: None,
+        patience: float = PATIENCE,
     ) -> None:
         self.site_name: Final = site
+        self._patience: Final = patience
         self._prepare: Final = prepare  # the tables, before they are used first
         self._engine = engine
         self._id: int | None = None
@@ -54,7 +64,8 @@ class Transactions:
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._run(self._engine.dispose)
+        with suppress(StoreDownError):
+            await self._run(self._engine.dispose)
         self._thread.shutdown()
 
     @property
@@ -95,7 +106,14 @@ class Transactions:
                 return do(connection)
 
     async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        done = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        done.add_done_callback(lambda one: one.cancelled() or one.exception())  # if nobody waits any more
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.shield(done)
+        except TimeoutError:
+            cut(self._engine)
+            raise StoreDownError(f"database: no answer in {self._patience:g} s") from None
 
     def _find_site(self) -> None:
         """Learn the site's number; it gets one when it is first named, whatever comes of the rest."""

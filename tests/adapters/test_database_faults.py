@@ -1,0 +1,190 @@
+"""What becomes of a database, and what we say then: away is worth another try, broken is for a person."""
+
+import asyncio
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from siaga112.adapters.database import connect as module
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.migrating import migrate
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.versions import bring
+from siaga112.core.changes import Change
+from siaga112.errors import ConfigurationError
+from siaga112.service.ports import StoreBrokenError, StoreDownError
+from tests.lab.postgres import Postgres, postgres
+from tests.samples import NOW, entry, prank
+from tests.waiting import within
+
+IMPATIENCE = 0.5
+"""Seconds that a test lets a database think."""
+
+
+def opened(url: str, patience: float = 60.0) -> DatabaseRecords:
+    """Open a site's records; in SQLite they get their tables."""
+    return DatabaseRecords(connect(url), "lab", bring, patience)
+
+
+async def write(records: DatabaseRecords, number: int = 1) -> None:
+    """Write a call."""
+    change = Change(entry=entry(prank(number)))
+    await records.transaction([], lambda work: work.write(change))
+
+
+async def at_last(records: DatabaseRecords, number: int) -> None:
+    """Write a call, as often as it takes: a busy machine may be slower than we let it."""
+    async with within(30, "a call to be written at last"):
+        while True:
+            try:
+                await write(records, number)
+            except StoreDownError:
+                await asyncio.sleep(0.01)
+            else:
+                return
+
+
+async def calls(records: DatabaseRecords) -> list[str]:
+    """Give the calls that are there."""
+    return [row.finding.call.id async for row in records.entries(NOW - 1, NOW + 1)]
+
+
+@pytest.fixture
+async def file(tmp_path: Path) -> Path:
+    """Give a database in a file with one call."""
+    path = tmp_path / "siaga112.db"
+    records = opened(f"sqlite:///{path}")
+    await write(records)
+    await records.close()
+    return path
+
+
+@pytest.fixture(scope="module", name="server")
+def server_running() -> Iterator[Postgres]:
+    """Run one for all tests here; each leaves it running."""
+    with postgres() as running:
+        engine = connect(running.url)
+        migrate(engine)
+        engine.dispose()
+        yield running
+
+
+async def test_its_file_is_for_its_user_alone(file: Path) -> None:
+    """Numbers of callers are in it, and in what SQLite keeps beside it while it is open."""
+    records = opened(f"sqlite:///{file}")
+    await write(records, 2)
+    assert {path.stat().st_mode & 0o777 for path in file.parent.glob("siaga112.db*")} == {0o600}
+    await records.close()
+
+
+async def test_while_a_backup_locks_it_writes_wait_or_are_to_be_tried_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost, nothing half written; when the lock is gone the same connection goes on."""
+    monkeypatch.setattr(module, "BUSY_SECONDS", IMPATIENCE)
+    records = opened(f"sqlite:///{file}")
+    assert await calls(records) == [prank(1).id]
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreDownError, match="another program keeps it locked"):
+            await write(records, 2)
+        assert await calls(records) == [prank(1).id], "who reads is not held up"
+    await write(records, 2)
+    assert len(await calls(records)) == 2
+    await records.close()
+
+
+async def test_a_full_disk_is_told_and_over_when_there_is_room(file: Path) -> None:
+    """SQLite's own word for it; what was there can be read meanwhile."""
+    records = opened(f"sqlite:///{file}")
+
+    async def room(pages: int) -> None:
+        await records.ask(lambda connection: connection.execute(text(f"PRAGMA max_page_count = {pages}")))
+
+    async def fill() -> None:
+        for number in range(2, 500):
+            await write(records, number)
+
+    await room(1)
+    with pytest.raises(StoreDownError, match="the disk is full"):
+        await fill()
+    found = await calls(records)
+    assert prank(1).id in found
+    await room(1_000_000)
+    await write(records, 501)
+    assert len(await calls(records)) == len(found) + 1
+    await records.close()
+
+
+async def test_a_file_that_is_no_database_is_for_a_person(tmp_path: Path) -> None:
+    """It is left as it is: whoever looks may save what is in it."""
+    path = tmp_path / "siaga112.db"
+    path.write_bytes(b"not a database, whatever it is called" * 100)
+    before = path.read_bytes()
+    records = opened(f"sqlite:///{path}")
+    with pytest.raises(StoreBrokenError, match="it is no database"):
+        await records.ping()
+    assert path.read_bytes() == before
+    await records.close()
+
+
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Somebody may not have mounted it yet."""
+    records = opened(f"sqlite:///{tmp_path}/none/siaga112.db")
+    with pytest.raises(StoreDownError, match="No such file or directory"):
+        await records.ping()
+    (tmp_path / "none").mkdir()
+    await write(records)
+    assert await calls(records) == [prank(1).id]
+    await records.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "redis://127.0.0.1", "sqlite://", "mysql://root:hunter2@db/x", "x" * 300]
+)
+def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> None:
+    """In one line, with how one looks."""
+    with pytest.raises(ConfigurationError) as told:
+        connect(url)
+    assert "postgresql://USER:PASSWORD@HOST/NAME" in str(told.value)
+    assert "hunter2" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.postgresql
+async def test_a_server_that_ends_is_away_and_comes_back(server: Postgres) -> None:
+    """Each question is "down" in one line; after its restart none of ours is needed, and nothing is twice."""
+    records = opened(server.url)
+    await write(records, 11)
+    server.stop()
+    for ask in (records.ping, lambda: write(records, 12), records.tallies):
+        with pytest.raises(StoreDownError) as told:
+            await ask()
+        assert "\n" not in str(told.value)
+    server.start()
+    await write(records, 11)
+    await write(records, 12)
+    assert len(await calls(records)) == 2
+    await records.close()
+
+
+@pytest.mark.postgresql
+async def test_a_frozen_server_holds_nobody_up_for_long(server: Postgres) -> None:
+    """Neither its own limits nor TCP's end such a wait: we do, and go on when it does."""
+    records = opened(server.url, IMPATIENCE)
+    await at_last(records, 21)
+    server.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(StoreDownError, match=f"no answer in {IMPATIENCE:g} s"):
+        await write(records, 22)
+    assert time.monotonic() - began < 10 * IMPATIENCE
+    server.signal(signal.SIGCONT)
+    await at_last(records, 23)
+    assert await records.entry(prank(23).id) == entry(prank(23))
+    await records.close()
