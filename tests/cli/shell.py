@@ -14,16 +14,13 @@ from typing import Any
 
 import pytest
 
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import url
 from siaga112.adapters.redis.server import EmbeddedRedis
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import DAY
 from siaga112.service.recording import Recorder
 from tests.core.table import in_force
 from tests.fakes.meter import KeptMeter
 from tests.fakes.outbox import MemoryOutbox
-from tests.lab.redis_servers import ANSWER_SECONDS
+from tests.lab.stores import site_store
 from tests.printed import without_secrets
 from tests.samples import NOW, RULES, answered, entry, prank
 
@@ -124,7 +121,7 @@ async def live(shell: Shell) -> AsyncIterator[Shell]:
     """Give a shell at a site whose private Redis runs and whose ledger has some calls."""
     embedded = EmbeddedRedis(shell.home / "state")
     await embedded.start()
-    store = RedisStore(connect(url(shell.home / "state"), ANSWER_SECONDS), "lab", 400 * DAY)
+    store = site_store(shell.home / "state", "lab")
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
     for call in (prank(1, NOW - 3_600_000), answered(2, NOW - 1_800_000), prank(3, NOW - 2 * DAY, None)):
         await recorder.record([entry(call)])

@@ -13,10 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import url
-from siaga112.adapters.redis.store import RedisStore
-from siaga112.core.model import DAY
 from siaga112.core.regulation import PRESETS
 from siaga112.service.recording import Recorder
 from tests.cli.shell import NOBODY_UID, NUMBER, Ended, Shell, live, shell
@@ -24,7 +20,7 @@ from tests.core.table import in_force
 from tests.fakes.meter import KeptMeter
 from tests.fakes.outbox import MemoryOutbox
 from tests.lab import ports
-from tests.lab.redis_servers import ANSWER_SECONDS
+from tests.lab.stores import site_store
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.test_supervisor import abandoned
 from tests.waiting import output
@@ -227,7 +223,7 @@ async def test_an_operator_who_knows_only_the_number_marks_the_last_call(live: S
 async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
     """Listed with its cause; confirmed it holds, dismissed it is gone, and there is none to decide twice."""
     live.write(policy='preset = "serang-2019"\nthreshold = [1, 2]')
-    store = RedisStore(connect(url(live.home / "state"), ANSWER_SECONDS), "lab", 400 * DAY)
+    store = site_store(live.home / "state", "lab")
     rules = replace(PRESETS["serang-2019"], thresholds=(1, 2))
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=rules), KeptMeter())
     for number, caller in enumerate([CALLER, OTHER] * 3, 10):
@@ -250,7 +246,7 @@ async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
 
 async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
     """Who gave up waiting, how often and how long; --done takes a caller off, with a reason."""
-    store = RedisStore(connect(url(live.home / "state"), ANSWER_SECONDS), "lab", 400 * DAY)
+    store = site_store(live.home / "state", "lab")
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
     await recorder.record([abandoned(20, NOW, 30)])
     await store.close()

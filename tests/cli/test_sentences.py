@@ -15,10 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import url
 from siaga112.adapters.redis.server import EmbeddedRedis
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.cli import main
 from siaga112.core import decisions
 from siaga112.core.changes import Change
@@ -27,7 +24,7 @@ from siaga112.core.policy import add_strike
 from siaga112.core.record import AllowEntry, Block, CallerRecord, Lift, MissedCall
 from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.service.updating import update
-from tests.lab.redis_servers import ANSWER_SECONDS
+from tests.lab.stores import site_store
 from tests.samples import NOW, RULES, answered, block, call_id, entry, prank, strike
 
 pytestmark = pytest.mark.redis
@@ -138,7 +135,7 @@ class Site:
         """Bring a caller into a state, with an answered call and one that nobody has called back."""
 
         async def write() -> None:
-            store = RedisStore(connect(url(self.home / "state"), ANSWER_SECONDS), SITE, 400 * DAY)
+            store = site_store(self.home / "state", SITE)
             calls = (answered(9_000 + number, NOW - HOUR, caller), prank(8_000 + number, NOW - HOUR, caller))
             await store.write([Change(entry=Entry(entry(call).finding, strike=False)) for call in calls])
             missed = MissedCall(call_id(7_000 + number), NOW - HOUR, 12 * SECOND)

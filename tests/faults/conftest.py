@@ -12,7 +12,6 @@ from typing import Any, Final
 import pytest
 
 from siaga112.adapters.http import FRESH_SECONDS
-from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import DAY, Caller, CallId, Entry, Millis
@@ -22,6 +21,7 @@ from tests.lab import ports
 from tests.lab.agi_client import Answer, ask, no_processor
 from tests.lab.daemon import PROGRAM, Daemon, running
 from tests.lab.redis_servers import RedisServer, home
+from tests.lab.stores import site_store
 from tests.samples import NOW
 from tests.waiting import within
 
@@ -125,7 +125,7 @@ class Rig:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[RedisStore]:
         """Open what the daemon writes to, as its administrator."""
-        store = RedisStore(connect(self.redis.url), "lab", 30 * DAY)
+        store = site_store(self.daemon.folder / "state", "lab", self.redis.url)
         try:
             yield store
         finally:

@@ -1,13 +1,17 @@
-"""A site's store: records in a database, and a block list in Redis that has each change at once."""
+"""A site's store, as tests open it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.embedded import url as private_redis
+from siaga112.adapters.redis.store import RedisStore
 from siaga112.app.store import SiteStore, open_site
 from siaga112.core.changes import Change
-from siaga112.core.model import Caller, Millis
+from siaga112.core.model import DAY, Caller, Millis
 from siaga112.service.ports import StoreBrokenError, Written
+from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.waiting import within
 
 
@@ -36,3 +40,10 @@ def published_store(url: str, redis: str, site: str, keep: Millis, patience: flo
     """Open a site's store."""
     opened = open_site(url, RedisBlockList(connect(redis, patience), site), site, keep, keep)
     return PublishedStore(opened.records, opened.block_list, keep, keep)
+
+
+def site_store(
+    state: Path, site: str, redis: str = "", keep: Millis = 400 * DAY, patience: float = ANSWER_SECONDS
+) -> RedisStore:
+    """Open what a daemon keeps whose state directory that is; `redis`: where its Redis is, if not there."""
+    return RedisStore(connect(redis or private_redis(state), patience), site, keep)

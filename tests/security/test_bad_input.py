@@ -26,7 +26,6 @@ import pytest
 import siaga112
 from siaga112 import cli
 from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.embedded import url
 from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.redis.url import TLS_FILES, masked
@@ -35,7 +34,7 @@ from siaga112.core import changes as books
 from siaga112.core import durations
 from siaga112.core.changes import Change
 from siaga112.core.codec import load_standing
-from siaga112.core.model import DAY, AuditEntry
+from siaga112.core.model import AuditEntry
 from siaga112.core.record import CallerRecord
 from siaga112.core.text import whole
 from siaga112.errors import ConfigurationError, SiagaError
@@ -44,7 +43,7 @@ from siaga112.terminal import outfile, rows
 from tests.cli.shell import NOBODY_UID, NUMBER, Shell, live, shell
 from tests.fakes.memory import MemoryStore
 from tests.fuzz.whole import Store, harmless, program
-from tests.lab.redis_servers import ANSWER_SECONDS
+from tests.lab.stores import site_store
 from tests.samples import CALLER, NOW, RULES, block, entry, prank
 
 __all__ = ["live", "shell"]
@@ -142,7 +141,7 @@ def refused(ended: Ended, code: int, says: str) -> None:
 @asynccontextmanager
 async def stored(shell: Shell) -> AsyncIterator[RedisStore]:
     """Open the store of a shell's site."""
-    store = RedisStore(connect(url(shell.home / "state"), ANSWER_SECONDS), "lab", 400 * DAY)
+    store = site_store(shell.home / "state", "lab")
     yield store
     await store.close()
 

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.changes import Change
-from siaga112.core.model import DAY
 from tests.fakes.manager import Manager, Session, channel, event, new
 from tests.lab import ports
 from tests.lab.daemon import CONFIG, Daemon, Output
-from tests.lab.redis_servers import ANSWER_SECONDS, home, plain
+from tests.lab.redis_servers import home, plain
+from tests.lab.stores import site_store
 from tests.lab.terminal import Terminal, terminal
 from tests.samples import NOW, SNAPSHOT, entry, prank
 
@@ -215,7 +213,7 @@ async def test_looking_changes_nothing() -> None:
     """A user who may do nothing but read sees all of it, live too, and nothing that was asked is refused."""
     with home() as folder, plain() as server:
         server.ask("ACL", "SETUSER", "looker", "on", ">secret", "~siaga112:*", "-@all", *READER.split())
-        store = RedisStore(connect(server.url, ANSWER_SECONDS), "lab", 400 * DAY)
+        store = site_store(folder / "state", "lab", server.url)
         await store.write([Change(entry=entry(prank(1, NOW)))])
         url = server.url.replace("unix://", "unix://looker:secret@")
         async with reading(folder, url) as commands:
