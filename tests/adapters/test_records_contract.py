@@ -40,6 +40,9 @@ from tests.lab.postgres import Postgres, postgres
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank, strike, turn
 
 DAEMONS = 20
+PATIENCE = 120
+"""Seconds: the contract says what comes of it, not how fast; writers wait for each other."""
+
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
@@ -71,7 +74,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def records(url: str, site: str) -> AsyncIterator[DatabaseRecords]:
     """Give the records of a site."""
-    found = DatabaseRecords(connect(url), site)
+    found = DatabaseRecords(connect(url, PATIENCE), site, patience=PATIENCE)
     yield found
     await found.close()
 
@@ -79,7 +82,8 @@ async def records(url: str, site: str) -> AsyncIterator[DatabaseRecords]:
 @pytest.fixture
 async def daemons(url: str, site: str) -> AsyncIterator[list[DatabaseRecords]]:
     """Give the same site's records as many daemons have them: each with its own connection."""
-    found = [DatabaseRecords(connect(url), site) for _ in range(DAEMONS)]
+    opened = [connect(url, PATIENCE) for _ in range(DAEMONS)]
+    found = [DatabaseRecords(one, site, patience=PATIENCE) for one in opened]
     yield found
     await asyncio.gather(*(one.close() for one in found))
 
@@ -458,7 +462,7 @@ async def test_a_record_that_cannot_be_read_fails_alone(records: DatabaseRecords
 
 async def test_sites_see_nothing_of_each_other(url: str) -> None:
     """Two centres with one number in one database: each has its own record, calls, counts and mode."""
-    here, there = (DatabaseRecords(connect(url), f"{secrets.token_hex(4)}-{n}") for n in range(2))
+    here, there = (DatabaseRecords(connect(url, PATIENCE), f"{secrets.token_hex(4)}-{n}") for n in range(2))
     await record(here, entry(prank(1)))
     assert await here.switch(Switch(Mode.OFF, NOW, "ratna", "flood"))
     await record(there, entry(prank(1)))

@@ -1,6 +1,7 @@
 """An engine for each kind of database, and what went wrong with it in our own words."""
 
 import contextlib
+import math
 import os
 import socket
 import sqlite3
@@ -25,11 +26,8 @@ from sqlalchemy.pool import StaticPool
 from siaga112.errors import ConfigurationError
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 
-BUSY_SECONDS: Final = 5.0
-"""How long a write waits for another program's, a backup's for one."""
-
-ANSWER_SECONDS: Final = 5
-"""How long PostgreSQL may take to take a connection, or for one statement."""
+ANSWER_SECONDS: Final = 5.0
+"""How long a connection or a statement may take, and a writer waits for another one, a backup for example."""
 
 READING: Final[dict[str, dict[str, Any]]] = {
     "sqlite": {},
@@ -57,8 +55,8 @@ _DAMAGED: Final = {
 }
 
 
-def connect(url: str) -> Engine:
-    """Make an engine for an address; nothing is opened yet.
+def connect(url: str, seconds: float = ANSWER_SECONDS) -> Engine:
+    """Make an engine for an address; nothing is opened yet. `seconds`: how long it may take to answer.
 
     `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. One connection: whoever uses the engine has
     one thread for it.
@@ -73,9 +71,9 @@ def connect(url: str) -> Engine:
         raise ConfigurationError(f"[database] url: is no address; {_SHAPES}") from None
     match address.get_backend_name():
         case "sqlite":
-            return _sqlite(address)
+            return _sqlite(address, seconds)
         case "postgresql":
-            return _postgresql(address)
+            return _postgresql(address, seconds)
         case _:
             raise ConfigurationError(f"[database] url: neither SQLite nor PostgreSQL; {_SHAPES}")
 
@@ -86,14 +84,14 @@ _CONNECTIONS: Final[WeakKeyDictionary[Engine, Any]] = WeakKeyDictionary()
 _SHAPES: Final = "it is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
-def _sqlite(address: URL) -> Engine:
+def _sqlite(address: URL, seconds: float) -> Engine:
     if not address.database:
         raise ConfigurationError(f"[database] url: names no file; {_SHAPES}")
     path = Path(address.database)
     engine = create_engine(
         address.set(drivername="sqlite+pysqlite", query={}),
         poolclass=StaticPool,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": seconds, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "do_connect")
@@ -114,7 +112,8 @@ def _sqlite(address: URL) -> Engine:
     return engine
 
 
-def _postgresql(address: URL) -> Engine:
+def _postgresql(address: URL, seconds: float) -> Engine:
+    millis = round(seconds * 1_000)
     try:
         engine = create_engine(
             address.set(drivername="postgresql+psycopg"),
@@ -122,9 +121,9 @@ def _postgresql(address: URL) -> Engine:
             max_overflow=0,
             pool_pre_ping=True,
             connect_args={
-                "connect_timeout": ANSWER_SECONDS,
+                "connect_timeout": math.ceil(seconds),
                 "application_name": "siaga112",
-                "options": f"-c statement_timeout={ANSWER_SECONDS}s -c lock_timeout={ANSWER_SECONDS}s",
+                "options": f"-c statement_timeout={millis} -c lock_timeout={millis}",
                 "keepalives_idle": 10,
                 "keepalives_interval": 2,
                 "keepalives_count": 3,
