@@ -349,6 +349,20 @@ async def test_many_calls_of_one_caller_in_one_transaction_are_folded_in_turn(
     assert await version(records) == len(rows)
 
 
+async def test_what_is_written_in_a_transaction_is_seen_in_it(records: DatabaseRecords) -> None:
+    """Whatever else is asked for meanwhile; and by nobody else before its end."""
+
+    def act(work: Work) -> None:
+        work.write(Change(begun(blocked_for_good(CallerRecord(CALLER))).replacement, entry(prank(1))))
+        for call in (prank(1).id, prank(2).id):
+            assert work.held(CALLER, call).record == blocked_for_good(CallerRecord(CALLER))
+        assert work.held(OTHER, prank(1).id).entry == entry(prank(1))
+        assert work.held(CALLER).version == 1
+
+    await records.transaction([], act)
+    assert await version(records) == 1
+
+
 async def test_all_of_a_change_is_there_or_nothing(records: DatabaseRecords) -> None:
     """Record, lists, row, audit line and counts come together; the same line again counts nothing."""
     await write(records, whole())

@@ -48,14 +48,14 @@ def take(work: Work, item: Entry | Reached, rules: PolicyRules, now: Millis | No
 
 @dataclass(slots=True)
 class HourlyCaps:
-    """The automatic blocks of the last hour, and the permanent ones among them."""
+    """The automatic blocks of the last hour, and the permanent ones among them: each one's call, and when."""
 
-    _imposed: dict[CallId, Millis] = field(default_factory=dict)
-    _permanent: dict[CallId, Millis] = field(default_factory=dict)
+    imposed: dict[CallId, Millis] = field(default_factory=dict)
+    permanent: dict[CallId, Millis] = field(default_factory=dict)
 
     def reserve(self, asked: Imposition) -> bool:
         """Take room for one more; say whether there is. The same call has its room already."""
-        lists = ((self._imposed, asked.cap), (self._permanent, asked.cap_permanent))
+        lists = ((self.imposed, asked.cap), (self.permanent, asked.cap_permanent))
         for held, cap in lists:
             for call in [call for call, at in held.items() if at <= asked.at - HOUR]:
                 del held[call]

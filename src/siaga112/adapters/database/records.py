@@ -17,12 +17,15 @@ from siaga112.adapters.database.publication import Publication
 from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, IMPOSITION, TALLY, UNPUBLISHED
 from siaga112.adapters.database.site import Site
 from siaga112.core.changes import Change, Imposition, Replacement, Stored
-from siaga112.core.fold import Subject, Work
-from siaga112.core.model import HOUR, AuditEntry, Caller, CallId
+from siaga112.core.fold import HourlyCaps, Subject, Work
+from siaga112.core.model import AuditEntry, Caller, CallId, Millis
 from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError
 
 _T = TypeVar("_T")
+
+_ALL, _PERMANENT = "all", "permanent"
+"""For which cap a row of `imposition` counts."""
 
 
 class DatabaseRecords(Callers, Ledger, Site, Publication):
@@ -62,6 +65,9 @@ class _Work:
         self._lines: dict[AuditEntry, tuple[str, ...]] = {}
         """Lines of the audit trail, with what is counted if they are new."""
         self._tallies: Counter[str] = Counter()
+        self._caps: HourlyCaps | None = None
+        self._reserved: dict[tuple[str, str], Millis] = {}
+        """What the database has of the hour's automatic blocks, once they were asked for."""
 
     def look(self, subjects: Sequence[Subject]) -> None:
         """Read what is held on these callers and of these calls, in a few questions."""
@@ -74,8 +80,9 @@ class _Work:
 
     def held(self, caller: Caller | None, call: CallId | None = None) -> Stored:
         """Give what is held on a caller and of a call. Raises StoreBrokenError if it cannot be read."""
-        if (caller and caller not in self._known) or (call and call not in self._entries):
-            self.look([(caller, call)])
+        unknown = caller if caller not in self._known else None, call if call not in self._entries else None
+        if any(unknown):  # and nothing else: what has been written here is not to be read yet
+            self.look([unknown])
         record = _sound(self._known[caller]) if caller else Stored(None, 0, None)
         row = _sound(self._entries[call]) if call else Stored(None, 0, None)
         return record._replace(entry=row.entry)
@@ -85,17 +92,29 @@ class _Work:
 
         The same call has its room already.
         """
-        mine = IMPOSITION.c.site == self._records.site
-        self._connection.execute(delete(IMPOSITION).where(mine, IMPOSITION.c.at <= asked.at - HOUR))
-        caps = {"all": asked.cap, "permanent": asked.cap_permanent}
-        for name, cap in caps.items():
-            held = select(IMPOSITION.c.call).where(mine, IMPOSITION.c.cap == name)
-            calls = self._connection.execute(held).scalars().all()
-            if cap and asked.call not in calls and len(calls) >= cap:
-                return False
-        reserved = [{"cap": name, "call": asked.call, "at": asked.at} for name, cap in caps.items() if cap]
-        self._records.upsert(self._connection, IMPOSITION, reserved)
-        return True
+        if self._caps is None:
+            self._caps, self._reserved = HourlyCaps(), self._impositions()
+            for (cap, call), at in self._reserved.items():
+                (self._caps.permanent if cap == _PERMANENT else self._caps.imposed)[CallId(call)] = at
+        return self._caps.reserve(asked)
+
+    def _impositions(self) -> dict[tuple[str, str], Millis]:
+        asked = select(IMPOSITION).where(IMPOSITION.c.site == self._records.site)
+        return {(row.cap, row.call): row.at for row in self._connection.execute(asked)}
+
+    def _keep_caps(self) -> None:
+        """Write what of the hour's automatic blocks is other than it was."""
+        if self._caps is None:
+            return
+        held = {(_ALL, call): at for call, at in self._caps.imposed.items()}
+        held |= {(_PERMANENT, call): at for call, at in self._caps.permanent.items()}
+        for cap, call in self._reserved.keys() - held.keys():
+            mine = IMPOSITION.c.site == self._records.site, IMPOSITION.c.cap == cap
+            self._connection.execute(delete(IMPOSITION).where(*mine, IMPOSITION.c.call == call))
+        new = [
+            {"cap": cap, "call": call, "at": held[cap, call]} for cap, call in held.keys() - self._reserved
+        ]
+        self._records.upsert(self._connection, IMPOSITION, new)
 
     def write(self, change: Change) -> None:
         """Write a change of what is held; of the same call and caller the later one stands."""
@@ -114,6 +133,7 @@ class _Work:
         """Write all of it."""
         for table, values in self._new.items():
             self._records.upsert(self._connection, table, list(values.values()))
+        self._keep_caps()
         self._note()
         self._count()
 
