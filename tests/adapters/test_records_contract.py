@@ -4,6 +4,8 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from datetime import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
 from siaga112.core.codec import dump_entry, load_row
+from siaga112.core.figures import Figures, grain
 from siaga112.core.fold import Fold, Work, subject, take
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
@@ -27,13 +30,19 @@ from siaga112.core.model import (
     Level,
     Mark,
     Mode,
+    Outcome,
     ProposalCause,
     Reached,
+    Reason,
+    Spared,
     Stages,
 )
+from siaga112.core.period import of_days
 from siaga112.core.record import AllowEntry, CallerRecord, Lift, MissedCall, Proposal
+from siaga112.core.shifts import Shift
 from siaga112.core.standing import NOBODY
 from siaga112.service.ports import StoreBrokenError
+from tests import month
 from tests.adapters.changes import begun, blocked_for_good, listed, struck, whole
 from tests.adapters.conftest import KEEP
 from tests.lab.postgres import Postgres, postgres
@@ -193,6 +202,32 @@ async def test_the_figures_rows_are_the_ledgers(records: DatabaseRecords) -> Non
     rows = [row async for some in records.ledger_rows(midnight - 1, midnight + 2) for row in some]
     assert sorted(rows) == [load_row(dump_entry(entry(call))) for call in calls[:3]]
     assert [row async for some in records.ledger_rows(midnight - DAY, midnight - 1) for row in some] == []
+
+
+SHIFTS = (Shift("night", time(21, 35)), Shift("morning", time(7)), Shift("afternoon", time(14)))
+
+
+async def test_figures_are_the_same_counted_where_the_rows_lie(records: DatabaseRecords) -> None:
+    """Each total, however it is cut, each wait to the tenth, who misused the line: as row by row."""
+    calls = [*islice(month.entries(), 1_500)]
+    within = sorted(call.finding.stages.waited or 0 for call in calls)[-150]  # to the millisecond of one
+    for nth, call in enumerate(calls[:60]):
+        away = replace(call.finding, outcome=Outcome.BLOCKED, reason=Reason.REJECTED)
+        calls[nth] = Entry(away, strike=False, spared=Spared.SURGE if nth % 3 else None)
+    await write(records, *(Change(entry=call) for call in calls))
+    period = of_days(month.FEBRUARY.first, month.FEBRUARY.last, month.ZONE)
+    row_by_row, counted = (Figures(period, SHIFTS, within) for _ in range(2))
+    async for page in records.ledger_rows(period.first, period.end):
+        row_by_row.add(page)
+    counted.add_counted(*await records.counted(period.first, period.end, grain(SHIFTS), within))
+    assert counted.total == row_by_row.total
+    assert counted.total.total > 1_000
+    assert counted.by_day == row_by_row.by_day
+    assert counted.by_hour == row_by_row.by_hour
+    assert counted.by_duty == row_by_row.by_duty
+    assert counted.uncounted == row_by_row.uncounted
+    assert counted.top_misusers(10_000) == row_by_row.top_misusers(10_000)
+    assert (counted.misuses, counted.misusers) == (row_by_row.misuses, row_by_row.misusers)
 
 
 async def test_who_was_blocked_is_known_when_the_block_is_over(records: DatabaseRecords) -> None:

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.decisions import lift
-from siaga112.core.figures import Category, Figures, LedgerRow, Misuser, Tally, Waits, category
+from siaga112.core.figures import (
+    Category,
+    Figures,
+    LedgerRow,
+    Misuser,
+    Tally,
+    Waits,
+    category,
+    grain,
+    tenth,
+    waited_as,
+)
 from siaga112.core.model import DAY, SECOND, Caller, Entry, Level, Mark, Millis, Origin, Outcome, Reason
 from siaga112.core.period import Period, of_days
 from siaga112.core.record import CallerRecord, Lift
@@ -315,3 +326,30 @@ def test_the_period_before_ends_where_this_one_begins(start: datetime, length: t
     assert period.before().end == period.first
     if not period.whole_days:
         assert period.before().end - period.before().first == period.end - period.first
+
+
+@given(st.integers(0, 3_600_000), st.integers(1, 60_000))
+@NO_HURRY
+def test_a_wait_of_which_the_tenth_is_known_is_counted_as_it_was(waited: Millis, within: Millis) -> None:
+    """In the same tenth, and on the same side of the promise, to whatever millisecond that is."""
+    told = waited_as(tenth(waited), within, in_time=waited <= within)
+    assert tenth(told) == tenth(waited)
+    assert (told <= within) is (waited <= within)
+
+
+@given(
+    st.lists(st.times(), max_size=4),
+    st.sampled_from([JAKARTA, BERLIN, ZoneInfo("Asia/Kathmandu")]),
+    st.data(),
+)
+@NO_HURRY
+def test_calls_of_one_grain_are_of_one_hour_and_one_shift(
+    begins: list[time], zone: ZoneInfo, data: st.DataObject
+) -> None:
+    """So that what is counted together is counted in one cell, in zones of odd quarters too."""
+    shifts = tuple(Shift(str(n), at.replace(second=0, microsecond=0)) for n, at in enumerate(begins))
+    width = grain(shifts)
+    first = data.draw(st.integers(MARCH.first, MARCH.end)) // width * width
+    one, other = (datetime.fromtimestamp(at / SECOND, zone) for at in (first, first + width - 1))
+    assert (one.date(), one.hour) == (other.date(), other.hour)
+    assert duty(one, shifts) == duty(other, shifts)

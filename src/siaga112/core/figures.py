@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from math import gcd
 from typing import Final, NamedTuple, TypeVar
 
 from siaga112.core.model import SECOND, Caller, Mark, Millis, Outcome, Reason
@@ -17,6 +18,9 @@ from siaga112.core.service_level import Levels, Served, levels, served
 from siaga112.core.shifts import Shift, duty
 
 _TENTH: Final[Millis] = SECOND // 10
+_QUARTER: Final[Millis] = 900 * SECOND
+"""Every zone is some quarters of an hour off."""
+
 _WAITED: Final = (Outcome.ANSWERED, Outcome.ABANDONED)
 
 _Key = TypeVar("_Key", date, str, int, tuple[date, str])
@@ -134,14 +138,14 @@ class Tally:
         """The service level by each formula."""
         return levels(self.service, self.answered, self.total)
 
-    def add(self, row: LedgerRow, answer_within: Millis) -> None:
-        """Count a call."""
-        self.calls[category(row.outcome, row.mark)] += 1
+    def add(self, row: LedgerRow, answer_within: Millis, count: int = 1) -> None:
+        """Count a call, or as many as are alike."""
+        self.calls[category(row.outcome, row.mark)] += count
         if how := served(row.outcome, row.reason, row.waited, answer_within):
-            self.service[how] += 1
+            self.service[how] += count
             if row.waited is not None and row.outcome in _WAITED:
                 waits = self.answered_after if row.outcome is Outcome.ANSWERED else self.abandoned_after
-                waits.tenths[(row.waited + _TENTH // 2) // _TENTH] += 1
+                waits.tenths[tenth(row.waited)] += count
 
     def update(self, other: "Tally") -> None:
         """Add what another counted."""
@@ -149,6 +153,26 @@ class Tally:
         self.service.update(other.service)
         self.answered_after.tenths.update(other.answered_after.tenths)
         self.abandoned_after.tenths.update(other.abandoned_after.tenths)
+
+
+def tenth(waited: Millis) -> int:
+    """Give a waiting time in tenths of a second."""
+    return (waited + _TENTH // 2) // _TENTH
+
+
+def waited_as(tenths: int, answer_within: Millis, *, in_time: bool) -> Millis:
+    """Give a waiting time of which only the tenth is known, and whether it kept the promise."""
+    return min(tenths * _TENTH, answer_within) if in_time else max(tenths * _TENTH, answer_within + 1)
+
+
+def grain(shifts: Iterable[Shift]) -> Millis:
+    """Give the longest time within which all calls are of one hour and one shift, in any zone."""
+    begins = (shift.begins for shift in shifts)
+    return gcd(_QUARTER, *((at.hour * 60 + at.minute) * 60 * SECOND for at in begins))
+
+
+ANYBODY: Final = Caller("+")
+"""A caller with a number, where calls are counted together."""
 
 
 class Misuser(NamedTuple):
@@ -188,23 +212,38 @@ class Figures:
 
     def add(self, rows: Iterable[LedgerRow]) -> None:
         """Count calls, each by the time at which it started."""
-        first, end, zone = self.period.first, self.period.end, self.period.zone
         for row in rows:
-            if not first <= row.started < end:
+            if not self._count(row, 1) or row.caller is None:
                 continue
-            local = datetime.fromtimestamp(row.started / SECOND, zone)
-            cell = _Cell(local.date(), local.hour, duty(local, self._shifts))
-            tally = self._cells.get(cell)
-            if tally is None:
-                tally = self._cells[cell] = Tally()
-            tally.add(row, self.answer_within)
-            if row.caller and row.strike:
+            if row.strike:
                 self._misuses[row.caller] += 1
-                continue
-            if category(row.outcome, row.mark) in PRANKS:
-                self.uncounted[_uncounted(row)] += 1
-            elif row.caller and row.outcome is Outcome.BLOCKED:
+            elif row.outcome is Outcome.BLOCKED:
                 self._turned_away[row.caller] += 1
+
+    def add_counted(self, rows: Iterable[tuple[LedgerRow, int]], misusers: Iterable[Misuser]) -> None:
+        """Take calls counted together, by what of them counts and within a `grain`; and who misused the line.
+
+        Their caller is `ANYBODY`, or nobody.
+        """
+        for row, count in rows:
+            self._count(row, count)
+        for caller, misuses, turned_away in misusers:
+            self._misuses.update({caller: misuses} if misuses else ())
+            self._turned_away.update({caller: turned_away} if turned_away else ())
+
+    def _count(self, row: LedgerRow, count: int) -> bool:
+        """Count calls in their cell; say whether they are of the period."""
+        if not self.period.first <= row.started < self.period.end:
+            return False
+        local = datetime.fromtimestamp(row.started / SECOND, self.period.zone)
+        cell = _Cell(local.date(), local.hour, duty(local, self._shifts))
+        tally = self._cells.get(cell)
+        if tally is None:
+            tally = self._cells[cell] = Tally()
+        tally.add(row, self.answer_within, count)
+        if not (row.caller and row.strike) and category(row.outcome, row.mark) in PRANKS:
+            self.uncounted[_uncounted(row)] += count
+        return True
 
     @property
     def total(self) -> Tally:

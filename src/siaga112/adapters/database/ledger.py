@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
+from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Table, and_, delete, or_, select
+from sqlalchemy import Connection, Row, Table, and_, bindparam, case, delete, func, or_, select
 
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.schema import CALL
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.changes import Stored, of_nobody
-from siaga112.core.figures import LedgerRow
-from siaga112.core.model import Caller, CallId, Entry, Millis
+from siaga112.core.figures import LedgerRow, Misuser
+from siaga112.core.model import Caller, CallId, Entry, Millis, Outcome
 from siaga112.service.ports import StoreBrokenError
 
 _WHOLE: Final = (CALL,)
@@ -63,6 +64,45 @@ class Ledger(Transactions):
         """Give what figures need of the same rows, a page at a time."""
         async for page in self._pages(_FIGURES, since, until):
             yield [row for one in page for row in self.readable(one.id, rows.ledger_row, one)]
+
+    async def counted(
+        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
+    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
+        """Count the same rows where they lie, as `Figures.add_counted` takes them."""
+        mine = CALL.c.site == bindparam("site"), CALL.c.started >= since, CALL.c.started < until
+        waited = func.coalesce(CALL.c.wait, CALL.c.ring)
+        waits = CALL.c.outcome.in_([Outcome.ANSWERED.value, Outcome.ABANDONED.value])
+        alike = [
+            (CALL.c.started // grain * grain).label("bucket"),
+            CALL.c.outcome,
+            CALL.c.reason,
+            CALL.c.mark,
+            case((waits, (waited + 50) // 100)).label("tenths"),
+            case((waits, waited <= answer_within)).label("in_time"),
+            CALL.c.caller.is_not(None).label("numbered"),
+            CALL.c.strike,
+            CALL.c.spared.is_not(None).label("was_spared"),
+        ]
+        calls = select(*alike, func.count().label("calls")).where(*mine)
+        calls = calls.group_by(*(one.name for one in alike))  # by name: each mention has other parameters
+        misused = func.sum(case((CALL.c.strike, 1), else_=0))
+        away = func.sum(case((and_(~CALL.c.strike, CALL.c.outcome == Outcome.BLOCKED.value), 1), else_=0))
+        callers = select(CALL.c.caller, misused, away).where(*mine, CALL.c.caller.is_not(None))
+        callers = callers.group_by(CALL.c.caller).having(or_(misused > 0, away > 0))
+
+        def ask(connection: Connection) -> tuple[Sequence[Any], Sequence[Any]]:
+            here = {"site": self.site}
+            return connection.execute(calls, here).all(), connection.execute(callers, here).all()
+
+        counted, misusers = await self.ask(ask)
+        return (
+            [
+                (one, row.calls)
+                for row in counted
+                for one in self.readable(str(row.bucket), partial(rows.counted_row, answer_within), row)
+            ],
+            [Misuser(Caller(caller), int(misuses), int(turned)) for caller, misuses, turned in misusers],
+        )
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of that time, without reading their rows."""

@@ -21,7 +21,7 @@ from siaga112.adapters.database.schema import (
     WITHDRAWN,
 )
 from siaga112.core.codec import ending, instant
-from siaga112.core.figures import LedgerRow
+from siaga112.core.figures import ANYBODY, LedgerRow, waited_as
 from siaga112.core.model import (
     AuditEntry,
     Call,
@@ -172,6 +172,27 @@ def _ledger_row(row: Any) -> LedgerRow:
         row.strike,
         bool(row.spared),
     )
+
+
+def counted_row(answer_within: Millis, row: Row[Any]) -> LedgerRow:
+    """Read what calls that were counted together have in common."""
+
+    def build(one: Any) -> LedgerRow:
+        waited = None
+        if one.tenths is not None:
+            waited = waited_as(int(one.tenths), answer_within, in_time=bool(one.in_time))
+        return LedgerRow(
+            instant(one.bucket),
+            _OUTCOMES[one.outcome],
+            _REASONS[one.reason],
+            Mark(one.mark) if one.mark else None,
+            waited,
+            ANYBODY if one.numbered else None,
+            bool(one.strike),
+            bool(one.was_spared),
+        )
+
+    return read(row, build)
 
 
 # ── a caller's record ────────────────────────────────────────────────────────────────────────────
