@@ -1,0 +1,167 @@
+"""All that is held of a site, out of a database into one file and back, whichever kind of database it is.
+
+A ZIP: `manifest.json`, and for each table its rows as JSON lines. It is read as of one moment while the
+daemon goes on; it comes back whole or not at all, and only if every byte is what the manifest says.
+"""
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Final
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+
+from siaga112.adapters.database.schema import METADATA, SITE, UNPUBLISHED
+from siaga112.adapters.database.versions import KNOWN
+from siaga112.errors import SiagaError
+
+FORMAT: Final = 1
+TOGETHER: Final = 1_000
+"""How many rows are read or written at once."""
+
+TABLES: Final = tuple(
+    table for table in METADATA.sorted_tables if table is not SITE and table is not UNPUBLISHED
+)
+"""What is kept: not how far the block list is, since it is made anew from what comes back."""
+
+_MANIFEST: Final = "manifest.json"
+
+_LONGEST: Final = 1_000_000
+"""Bytes of a line, and more than any of ours has."""
+
+_TORN: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    TypeError,
+    ValueError,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RecursionError,
+)
+"""What is raised by a file that is none of ours, or not all of one."""
+
+
+class BackupError(SiagaError):
+    """A file is no backup of ours, or not one that fits here."""
+
+
+def write(connection: Connection, site: int, name: str, file: IO[bytes], made: str) -> dict[str, int]:
+    """Write all that a site has; give how many rows each table had. `made`: when, for who finds the file."""
+    tables: dict[str, dict[str, Any]] = {}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for table in TABLES:
+            digest, rows = hashlib.sha256(), 0
+            with archive.open(_part(table), "w", force_zip64=True) as part:
+                for line in _lines(connection, table, site):
+                    digest.update(line)
+                    part.write(line)
+                    rows += 1
+            tables[table.name] = {"rows": rows, "sha256": digest.hexdigest()}
+        manifest = {
+            "format": FORMAT,
+            "version": KNOWN[-1],
+            "site": name,
+            "made": made,
+            "mode": _mode(connection, site),
+            "tables": tables,
+        }
+        archive.writestr(_MANIFEST, json.dumps(manifest, indent=1))
+    return {table: int(told["rows"]) for table, told in tables.items()}
+
+
+def read(
+    connection: Connection, site: int, name: str, path: Path, *, replace: bool = False
+) -> dict[str, int]:
+    """Bring back all of a site, within the transaction; give how many rows each table got.
+
+    `replace`: in place of what the site has, which else must be nothing.
+
+    Raises:
+        BackupError: in one line; the transaction must not be kept then.
+
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read(_MANIFEST))
+            _require_fitting(manifest, name)
+            held = sum(_count(connection, table, site) for table in TABLES)
+            if held and not replace:
+                raise BackupError(
+                    f"site {name} has {held:,} rows; to put the backup in their place: --replace"
+                )
+            for table in reversed((*TABLES, UNPUBLISHED)):
+                connection.execute(delete(table).where(table.c.site == site))
+            counts = {
+                table.name: _put(connection, table, site, archive, manifest["tables"][table.name])
+                for table in TABLES
+            }
+            mode = manifest["mode"] or dict.fromkeys(("mode", "mode_at", "mode_by", "mode_reason"))
+            connection.execute(update(SITE).where(SITE.c.id == site).values(epoch="", published=0, **mode))
+            return counts
+    except _TORN as error:
+        raise BackupError(f"{path}: is no whole backup of siaga112 ({error})") from error
+
+
+def _require_fitting(manifest: dict[str, Any], name: str) -> None:
+    if manifest["format"] != FORMAT or manifest["version"] not in KNOWN:
+        raise BackupError(
+            f"the backup is of a newer siaga112 (version {manifest['version']}, this program knows "
+            f"{KNOWN[-1]}): install that one first"
+        )
+    if manifest["site"] != name:
+        raise BackupError(
+            f"the backup is of site {manifest['site']!r}, the configuration says site = {name!r}"
+        )
+
+
+def _part(table: Table) -> str:
+    return f"{table.name}.jsonl"
+
+
+def _columns(table: Table) -> list[Any]:
+    """Give the columns that are kept: numbers of a site and of a line are others in another database."""
+    own = {"site"} if table.primary_key.columns.keys() != ["id"] else {"site", "id"}
+    return [column for column in table.c if column.name not in own]
+
+
+def _lines(connection: Connection, table: Table, site: int) -> Iterator[bytes]:
+    asked = select(*_columns(table)).where(table.c.site == site).order_by(*table.primary_key.columns)
+    for row in connection.execute(asked, execution_options={"yield_per": TOGETHER}):
+        yield json.dumps(list(row), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _put(
+    connection: Connection, table: Table, site: int, archive: zipfile.ZipFile, told: dict[str, Any]
+) -> int:
+    names = [column.name for column in _columns(table)]
+    digest, count = hashlib.sha256(), 0
+    waiting: list[dict[str, Any]] = []
+    with archive.open(_part(table)) as part:
+        for line in iter(partial(part.readline, _LONGEST), b""):
+            digest.update(line)
+            waiting.append({"site": site, **dict(zip(names, json.loads(line), strict=True))})
+            count += 1
+            if len(waiting) == TOGETHER:
+                connection.execute(insert(table), waiting)
+                waiting.clear()
+    if waiting:
+        connection.execute(insert(table), waiting)
+    if (count, digest.hexdigest()) != (told["rows"], told["sha256"]):
+        raise ValueError(f"{_part(table)} is not what its manifest says")
+    return count
+
+
+def _count(connection: Connection, table: Table, site: int) -> int:
+    return int(connection.execute(select(func.count()).where(table.c.site == site)).scalar_one())
+
+
+def _mode(connection: Connection, site: int) -> dict[str, Any] | None:
+    asked = select(SITE.c.mode, SITE.c.mode_at, SITE.c.mode_by, SITE.c.mode_reason).where(SITE.c.id == site)
+    found = connection.execute(asked).mappings().one()
+    return dict(found) if found["mode"] else None
