@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine
 
+from siaga112.adapters.database import views
 from siaga112.adapters.database.connect import WRITING, mapped
 from siaga112.adapters.database.versions import KNOWN, held, require
 
@@ -43,7 +44,11 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
+    for statement in views.drop():
+        connection.exec_driver_sql(statement)
     command.upgrade(config, KNOWN[-1])
+    for statement in views.create(connection.dialect.name):
+        connection.exec_driver_sql(statement)
 
 
 def _copy(path: Path, version: str) -> None:
