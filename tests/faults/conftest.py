@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -191,3 +192,12 @@ def resident(pid: int) -> float:
 def descriptors(pid: int) -> int:
     """Count a process's open files."""
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+
+
+def accepted(pid: int, port: int) -> int:
+    """Count the connections to a port that its owner has taken; one that still waits has no inode."""
+    count = 0
+    for line in Path(f"/proc/{pid}/net/tcp").read_text("ascii").splitlines()[1:]:
+        _, local, _, state, *_, inode = line.split()[:10]
+        count += state == "01" and inode != "0" and int(local.rpartition(":")[2], 16) == port
+    return count

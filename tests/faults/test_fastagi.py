@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from siaga112.core.agi import MAX_REQUEST
-from tests.faults.conftest import Rig, descriptors, resident, rig
+from tests.faults.conftest import Rig, accepted, resident, rig
 from tests.faults.figures import Measured, rows
 from tests.lab.agi_client import OK, Answer, ask, no_processor, probing, request
 from tests.lab.redis_servers import RedisServer
@@ -237,13 +237,11 @@ async def in_flight(running: Rig) -> list[asyncio.Task[Answer]]:
     Each waits for less than a second: on a busy machine the first may be through before the last has come,
     and they come again.
     """
-    pid = running.daemon.pid
+    pid, port = running.daemon.pid, running.pbx.agi_port
     for _ in range(WAVES):
         calls = [asyncio.create_task(running.ask()) for _ in range(IN_FLIGHT)]
-        # Each has its connection, and one to Redis, of which the first was there.
-        wanted = descriptors(pid) + 2 * IN_FLIGHT - 1
         # ends: a call is done within a second
-        while descriptors(pid) < wanted and not any(call.done() for call in calls):  # noqa: ASYNC110 - no event
+        while accepted(pid, port) < IN_FLIGHT and not any(call.done() for call in calls):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.001)
         if not any(call.done() for call in calls):
             return calls

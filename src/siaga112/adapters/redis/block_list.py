@@ -35,6 +35,7 @@ from siaga112.core.mode import Switch
 from siaga112.core.model import SECOND, Caller, Millis
 from siaga112.core.snapshot import LIFE, Snapshot
 from siaga112.core.standing import NOBODY, Standing
+from siaga112.core.text import whole
 from siaga112.service.ports import Edition, FeedChanges, FeedPosition
 
 PAGE: Final = 1_000
@@ -107,7 +108,8 @@ class RedisBlockList:
         with mapped():
             text = await self._redis.get(self._once("edition"))
             epoch, _, count = (text or b"").decode("ascii", "replace").partition(" ")
-            return Edition(epoch, int(count)) if count.isdecimal() else None
+            changes = whole(count)
+            return None if changes is None else Edition(epoch, changes)
 
     async def publish(self, changes: Sequence[tuple[Caller, Standing]], edition: Edition) -> None:
         """Put standings in place of those that were, tell who follows, and say as of what it is whole."""
