@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from siaga112.backtest.columns import day
 from siaga112.backtest.history import Past
+from siaga112.core.changes import fresh
 from siaga112.core.fold import Fold
 from siaga112.core.model import Caller, Entry, Level, Mark, Millis, Mode, Outcome, Reached, Verdict
 from siaga112.core.policy import strike_for
@@ -170,7 +171,7 @@ class Backtest:
         if after.strikes is not before.strikes:
             known = {strike.call for strike in before.strikes}
             result.strikes += sum(strike.call not in known for strike in after.strikes)
-        blocks = [block for block in after.blocks if block not in before.blocks]
+        blocks = fresh(before.blocks, after.blocks)
         proposed = after.proposed if after.proposed is not before.proposed else None
         if not (blocks or proposed) and caller not in result.callers:
             return

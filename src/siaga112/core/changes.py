@@ -211,7 +211,7 @@ def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tupl
     counted = []
     if _new_strike(before, after, finding.call.id):
         counted.append(f"strikes:{finding.outcome}")
-    counted += [imposed(block) for block in after.blocks if block not in before.blocks and not block.lifted]
+    counted += [imposed(block) for block in fresh(before.blocks, after.blocks) if not block.lifted]
     if any(
         held.call == finding.call.id for held in _added(before.reports, after.reports)
     ) and _blocked_before(after, finding.call.started):
@@ -269,5 +269,11 @@ def _blocked_before(record: CallerRecord, at: Millis) -> bool:
 _Imposed = TypeVar("_Imposed", Block, Proposal)
 
 
+def fresh(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> list[_Imposed]:
+    """Give what is new among blocks or proposals: told first by being the same, since few are."""
+    same = set(map(id, before))
+    return [held for held in after if id(held) not in same and held not in before]
+
+
 def _new(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> _Imposed | None:
-    return next((held for held in reversed(after) if held not in before), None)
+    return next(reversed(fresh(before, after)), None)
