@@ -62,6 +62,17 @@ async def test_a_day_of_the_ledger_expires_as_a_whole(redis_store: RedisStore) -
     assert await raw(redis_store).pexpiretime(redis_store._keys.day(NOW)) == NOW + KEEP + DAY
 
 
+async def test_a_caller_is_erased_though_a_row_of_his_is_gone(redis_store: RedisStore) -> None:
+    """A day that expired, or was deleted by hand, keeps nobody from being forgotten."""
+    await redis_store.write([Change(entry=entry(prank(n, NOW - n * DAY))) for n in range(2)])
+    await raw(redis_store).delete(redis_store._keys.day(NOW))
+    async with within(20, "the caller to be erased"):
+        await redis_store.erase(CALLER, NOW + 1)
+    assert list(await redis_store.calls_of(CALLER)) == []
+    (left,) = [row async for row in redis_store.entries(NOW - 2 * DAY, NOW + 1)]
+    assert left.finding.call.caller is None
+
+
 async def test_lists_and_feed_forget_what_is_over(redis_store: RedisStore) -> None:
     """A record that expired leaves the lists with the next look through them; the feed keeps a day."""
     await change(redis_store, blocked_for_good)

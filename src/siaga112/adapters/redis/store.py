@@ -295,10 +295,11 @@ class RedisStore:
         """Delete a caller's record, the lines about the caller, and the number from the ledger's rows."""
         rows = 0
         while not await self._erase(caller, at, rows):
-            entries = await self.entries_of(caller)
-            for entry in entries:
-                await self.write([Change(entry=without_caller(entry))])
-            rows = len(entries)
+            calls = await self.calls_of(caller)
+            for call in calls:
+                if entry := await self.entry(call):
+                    await self.write([Change(entry=without_caller(entry))])
+            rows = len(calls)  # also those whose row is gone
         with mapped():
             lines = await self._redis.zrange(self._keys.site_wide("audit"), 0, -1)
             if gone := [line for line in lines if _subject(line) == caller]:
