@@ -321,3 +321,38 @@ def test_no_two_strikes_are_ever_up_at_one_moment(spans: list[tuple[Millis, Mill
     kept = held_against(strikes).strikes
     assert all(one.at <= (two.begun or 0) for one, two in pairwise(kept))
     assert bool(kept) is bool(strikes)
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(0, 3), st.sampled_from([Outcome.IVR_PRANK, Outcome.ABANDONED])),
+    max_size=12,
+)
+
+
+@given(SPANS, st.integers(-1, 45), st.integers(0, 40), st.integers(0, 4), st.integers(-1, 40))
+def test_what_counts_is_what_one_by_one_counts(
+    spans: list[tuple[int, int, Outcome]], now: int, window: int, burst: int, lifted: int
+) -> None:
+    """Looking only where it can be found finds the same: in the window, not forgiven, one of a burst."""
+    strikes = sorted(
+        (
+            Strike(CallId(f"{n}.0"), at, outcome, "left_menu", at - span)
+            for n, (at, span, outcome) in enumerate(spans)
+        ),
+        key=lambda one: one.order,
+    )
+    block = Block(
+        Level.PERMANENT, 0, None, Origin.MANUAL, "threats", "budi", lifted=Lift(lifted, "budi", "no")
+    )
+    record = CallerRecord(CALLER, tuple(strikes), (block,))
+    rules = replace(RULES, window=window, burst=burst)
+    counted: list[Strike] = []
+    for one in strikes:
+        if not now - window < one.at <= now or one.at <= lifted or one.outcome is Outcome.ABANDONED:
+            continue
+        if not counted or one.at - counted[-1].at >= burst:
+            counted.append(one)
+    assert policy.counted_strikes(record, now, rules) == tuple(counted)
+    for one in strikes:
+        overlaps = any(other.call != one.call and other.overlaps(one) for other in strikes)
+        assert policy.spared_by(record, one) == (Spared.OVERLAP if overlaps else None)

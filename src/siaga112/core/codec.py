@@ -54,9 +54,9 @@ from siaga112.core.standing import Standing
 _T = TypeVar("_T")
 
 # A look-up costs a fifth of calling the enum, and the ledger is read by the hundred thousand.
-_OUTCOMES: Final[dict[str, Outcome]] = {outcome.value: outcome for outcome in Outcome}
-_REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
-_KINDS: Final[dict[str, FactKind]] = {kind.value: kind for kind in FactKind}
+OUTCOMES: Final[dict[str, Outcome]] = {outcome.value: outcome for outcome in Outcome}
+REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
+KINDS: Final[dict[str, FactKind]] = {kind.value: kind for kind in FactKind}
 
 
 def _dump(value: object) -> str:
@@ -188,12 +188,12 @@ def load_row(text: str | bytes) -> LedgerRow:
 
 
 def _row(row: dict[str, Any]) -> LedgerRow:
-    outcome = _OUTCOMES[row["outcome"]]
+    outcome = OUTCOMES[row["outcome"]]
     waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
     return LedgerRow(
         instant(row["facts"][0][0]),
         outcome,
-        _REASONS[row["reason"]],
+        REASONS[row["reason"]],
         Mark(row["mark"]) if row["mark"] else None,
         stages(_call(row)).waited if waits else None,
         row["caller"] or None,
@@ -208,7 +208,7 @@ def _call(row: dict[str, Any]) -> Call:
         raw_caller=_text(row["raw"]),
         caller=Caller(_text(row["caller"])) if row["caller"] else None,
         identified=bool(row["identified"]),
-        facts=tuple(Fact(instant(at), _KINDS[kind], _text(detail)) for at, kind, detail in row["facts"]),
+        facts=tuple(Fact(instant(at), KINDS[kind], _text(detail)) for at, kind, detail in row["facts"]),
         trunk=_text(row.get("trunk", "")),
         attested=row.get("attested") is True,
     )
@@ -334,7 +334,7 @@ def _record(row: dict[str, Any]) -> CallerRecord:
         dropped = replace(dropped, missed=dropped.missed + over)
     return CallerRecord(
         caller=Caller(_text(row["caller"])),
-        strikes=tuple(map(_strike, row["strikes"])),
+        strikes=tuple(sorted(map(_strike, row["strikes"]), key=lambda one: one.order)),
         blocks=_blocks(row),
         proposals=tuple(
             Proposal(

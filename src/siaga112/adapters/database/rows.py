@@ -20,7 +20,7 @@ from siaga112.adapters.database.schema import (
     STRIKE,
     WITHDRAWN,
 )
-from siaga112.core.codec import ending, instant
+from siaga112.core.codec import KINDS, OUTCOMES, REASONS, ending, instant
 from siaga112.core.figures import ANYBODY, LedgerRow, waited_as
 from siaga112.core.model import (
     AuditEntry,
@@ -29,7 +29,6 @@ from siaga112.core.model import (
     CallId,
     Entry,
     Fact,
-    FactKind,
     Finding,
     Level,
     Mark,
@@ -37,7 +36,6 @@ from siaga112.core.model import (
     Origin,
     Outcome,
     ProposalCause,
-    Reason,
     Spared,
     Verdict,
 )
@@ -58,11 +56,6 @@ from siaga112.core.standing import Standing
 Values = dict[str, Any]
 
 _T = TypeVar("_T")
-
-# A look-up costs a fifth of calling the enum, and the ledger is read by the hundred thousand.
-_KINDS: Final[dict[str, FactKind]] = {kind.value: kind for kind in FactKind}
-_OUTCOMES: Final[dict[str, Outcome]] = {outcome.value: outcome for outcome in Outcome}
-_REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
 
 
 def read(row: Row[Any] | Mapping[str, Any], build: Callable[[Any], _T]) -> _T:
@@ -120,7 +113,7 @@ def _fact_values(fact: Fact, started: Millis) -> list[object]:
 
 
 def _fact(started: Millis, after: int, kind: str, detail: str = "") -> Fact:
-    return Fact(instant(started + after), _KINDS[kind], str(detail))
+    return Fact(instant(started + after), KINDS[kind], str(detail))
 
 
 def entry_of(row: Row[Any]) -> Entry:
@@ -143,8 +136,8 @@ def _entry(row: Any) -> Entry:
     )
     finding = Finding(
         call=call,
-        outcome=_OUTCOMES[row.outcome],
-        reason=_REASONS[row.reason],
+        outcome=OUTCOMES[row.outcome],
+        reason=REASONS[row.reason],
         deciding=tuple(facts[n] for n in json.loads(row.deciding)),
         stages=stages(call),
         queue=row.queue,
@@ -160,12 +153,12 @@ def ledger_row(row: Row[Any]) -> LedgerRow:
 
 
 def _ledger_row(row: Any) -> LedgerRow:
-    outcome = _OUTCOMES[row.outcome]
+    outcome = OUTCOMES[row.outcome]
     waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
     return LedgerRow(
         instant(row.started),
         outcome,
-        _REASONS[row.reason],
+        REASONS[row.reason],
         Mark(row.mark) if row.mark else None,
         (row.ring if row.wait is None else row.wait) if waits else None,
         row.caller or None,
@@ -183,8 +176,8 @@ def counted_row(answer_within: Millis, row: Row[Any]) -> LedgerRow:
             waited = waited_as(int(one.tenths), answer_within, in_time=bool(one.in_time))
         return LedgerRow(
             instant(one.bucket),
-            _OUTCOMES[one.outcome],
-            _REASONS[one.reason],
+            OUTCOMES[one.outcome],
+            REASONS[one.reason],
             Mark(one.mark) if one.mark else None,
             waited,
             ANYBODY if one.numbered else None,
@@ -373,7 +366,7 @@ def _nth(row: Any) -> int:
 def _strike(row: Any) -> Strike:
     begun = None if row.begun is None else instant(row.begun)
     return Strike(
-        CallId(row.call), instant(row.at), _OUTCOMES[row.outcome], row.reason, begun, row.trunk, row.attested
+        CallId(row.call), instant(row.at), OUTCOMES[row.outcome], row.reason, begun, row.trunk, row.attested
     )
 
 
