@@ -249,12 +249,15 @@ class SiteStore:
 
     async def switch(self, switch: Switch) -> bool:
         """Switch the site's mode; False, and nothing done, if it was switched later than that already."""
-        done, told = await asyncio.gather(
+        both = await asyncio.gather(
             self.records.switch(switch), self.block_list.switch(switch), return_exceptions=True
         )
-        if isinstance(done, BaseException) and isinstance(told, BaseException):
-            raise StoreDownError(f"{done}; {told}")
-        return done is not False
+        if all(isinstance(one, BaseException) for one in both):
+            raise StoreDownError("; ".join(map(str, both)))
+        if False in both:  # the other one may have taken it: what is later is told to both
+            await self.switched()
+            return False
+        return True
 
 
 def _whose(change: Change) -> Caller | None:

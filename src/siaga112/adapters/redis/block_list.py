@@ -217,10 +217,14 @@ class RedisBlockList:
             text = await self._redis.get(self._once("mode"))
             return load_switch(text) if text else None
 
-    async def switch(self, switch: Switch) -> None:
-        """Tell the site's mode."""
+    async def switch(self, switch: Switch) -> bool:
+        """Tell the site's mode; False, and nothing done, if one of later than that is told already."""
+        told = await self.switched()
+        if told and told.at > switch.at:
+            return False
         with mapped():
             await self._redis.set(self._once("mode"), dump_switch(switch))
+        return True
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Show what goes on now, in place of what was."""
