@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from siaga112.adapters.database import views
 from siaga112.adapters.database.connect import connect
@@ -119,6 +120,6 @@ async def test_a_user_who_may_read_the_views_reads_nothing_else(server: Postgres
             asked = text(f"SELECT count(*) FROM {view} WHERE site = :site")  # noqa: S608 - our own names
             assert connection.execute(asked, {"site": site}).scalar() == 0
     for table in ("call", "caller", "audit", "site"):
-        with looker.connect() as connection, pytest.raises(Exception, match="permission denied"):
+        with looker.connect() as connection, pytest.raises(ProgrammingError, match="permission denied"):
             connection.execute(text(f"SELECT * FROM {table}"))  # noqa: S608 - our own names
     looker.dispose()
