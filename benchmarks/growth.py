@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stderr
@@ -13,16 +14,17 @@ from typing import Final
 
 from benchmarks import load, mix, people, replica
 from benchmarks.book import Book
-from benchmarks.servers import command, redis, siaga112
+from benchmarks.servers import redis, siaga112
 from siaga112 import logs
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.versions import bring
 from siaga112.app.pbx import open_metrics
-from siaga112.app.records import now
+from siaga112.app.records import DATABASE, now
 from siaga112.captures.replay import Replay
 from siaga112.core.ami import events
 from siaga112.core.ami.parser import parse
-from siaga112.core.codec import dump_entry
+from siaga112.core.changes import Change
 from siaga112.core.model import DAY, Call, Caller, CallId, Entry, Mode, Reached
 from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
@@ -139,41 +141,38 @@ def _parsed(stream: bytes) -> list[events.Event]:
 
 async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) -> None:
     settings = Settings()
-    with Path("/dev/null").open("w") as nowhere, redirect_stderr(nowhere), redis() as redis_:  # noqa: ASYNC230 - no disk
+    with (
+        Path("/dev/null").open("w") as nowhere,  # noqa: ASYNC230 - no disk
+        redirect_stderr(nowhere),
+        tempfile.TemporaryDirectory() as home,
+    ):
         logs.configure()  # a log line costs what it costs; nobody reads it here
-        store = RedisStore(connect(redis_.url), "bench", 400 * DAY)
+        file = Path(home) / DATABASE
+        records = DatabaseRecords(connect(f"sqlite:///{file}"), "bench", bring)
         entry = _entry(settings)
         held = 0
         for size in sizes:
-            redis_.load(_rows(entry, held, size))
+            for page in _rows(entry, held, size):
+                await records.write([Change(entry=row) for row in page])
             held = size
-            say(f"{size:,} rows of the ledger, {redis_.memory():,.0f} MB in Redis")
-            book.add(f"growth.ledger.{size}.redis_mb", redis_.memory())
+            megabytes = sum(path.stat().st_size for path in Path(home).iterdir()) / 1e6  # noqa: ASYNC240 - as above
+            say(f"{size:,} rows of the ledger, {megabytes:,.0f} MB on disk")
+            book.add(f"growth.ledger.{size}.disk_mb", megabytes)
             rules = InForce(settings.rules())
-            recorder = Recorder(None, store, rules, open_metrics(settings, rules))  # type: ignore[arg-type] # it is handed its calls
+            recorder = Recorder(None, records, rules, open_metrics(settings, rules))  # type: ignore[arg-type] # it is handed its calls
             for number in range(200):
                 one = _renamed(entry, now() - 60_000, f"9{number}", Caller(f"+62811{number:08d}"))
                 began = time.perf_counter()
                 await recorder.record([one])
                 book.add(f"growth.ledger.{size}.record_us", (time.perf_counter() - began) * 1e6)
-            config = Path(redis_.socket).with_name("calls.toml")
-            config.write_text(f'site = "bench"\n[redis]\nurl = "{redis_.url}"\n')
+            config = Path(home) / "calls.toml"
+            config.write_text(f'site = "bench"\nstate_dir = "{home}"\n')
             today = time.strftime("%Y-%m-%d", time.gmtime(now() / 1_000 - 86_400))
             began = time.monotonic()
-            ask = [
-                sys.executable,
-                "-m",
-                "siaga112",
-                "--config",
-                str(config),
-                "calls",
-                "--since",
-                today,
-                "--json",
-            ]
-            subprocess.run(ask, check=True, stdout=subprocess.DEVNULL, timeout=120)  # noqa: ASYNC221 - nothing else runs
+            ask = [sys.executable, "-m", "siaga112", "--config", str(config), "calls", "--since", today]
+            subprocess.run([*ask, "--json"], check=True, stdout=subprocess.DEVNULL, timeout=120)  # noqa: ASYNC221 - nothing else runs
             book.add(f"growth.ledger.{size}.calls_s", time.monotonic() - began)
-        await store.close()
+        await records.close()
 
 
 def _entry(settings: Settings) -> Entry:
@@ -192,15 +191,12 @@ def _renamed(entry: Entry, at: int, suffix: str, caller: Caller) -> Entry:
     return replace(entry, finding=replace(entry.finding, call=new, deciding=deciding))
 
 
-def _rows(entry: Entry, first: int, last: int) -> Iterator[bytes]:
-    """Write rows spread over all days that are kept."""
-    text = dump_entry(entry)
-    uid = entry.finding.call.id
+def _rows(entry: Entry, first: int, last: int) -> Iterator[list[Entry]]:
+    """Make rows spread over all days that are kept, a page at a time."""
     today = now()
     places = iter(range(first, last))
     while some := list(islice(places, 1_000)):
-        for place in some:
-            at = today - (place % DAYS) * DAY - 1_000
-            day = time.strftime("%Y-%m-%d", time.gmtime(at / 1_000))
-            call = f"{at // 1_000}.{place}"
-            yield command("HSET", f"siaga112:{{bench}}:calls:{day}", call, text.replace(uid, call))
+        yield [
+            _renamed(entry, today - (place % DAYS) * DAY - 1_000, str(place), Caller(f"+62812{place:08d}"))
+            for place in some
+        ]

@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Final
+
+from sqlalchemy import insert
 
 from benchmarks.load import BLOCKED
 from benchmarks.servers import command
-from siaga112.app.records import now
-from siaga112.core.codec import dump_record, dump_standing
-from siaga112.core.model import DAY, Caller, CallId, Outcome
-from siaga112.core.policy import add_strike
-from siaga112.core.record import CallerRecord, Strike
-from siaga112.core.regulation import PRESETS
-from siaga112.core.standing import standing
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.migrating import migrate
+from siaga112.adapters.database.schema import SITE
+from siaga112.adapters.redis.block_list import key
+from siaga112.app.records import DATABASE, now
+from siaga112.core.codec import dump_standing
+from siaga112.core.model import Caller, Level
+from siaga112.core.standing import Standing
 
+EPOCH: Final = "bench"
 CHUNK: Final = 1_000
 
 
@@ -22,24 +27,25 @@ def number(place: int) -> str:
     return f"0{BLOCKED + place}"
 
 
-def blocked(count: int, first: int = 0) -> Iterator[bytes]:
-    """Write callers who are blocked for good, each with the strikes that led there, and the list of them."""
-    caller = Caller("+6281200000000")
-    record = CallerRecord(caller)
-    at = now()
-    rules = PRESETS["permenkominfo-2016"]
-    for call in range(12):
-        strike = Strike(CallId(f"1795496070.{call}"), at - (12 - call) * DAY, Outcome.IVR_PRANK, "left_menu")
-        record = add_strike(record, strike, rules)
-    held = standing(record, at, rules)
-    document = dump_record(record).replace(caller, "%s")
-    told = dump_standing(held)
-    one = ("HSET", "siaga112:{bench}:caller:%s", "v", "1", "doc", document, "standing", told)
-    rows = (f"+62{BLOCKED + place}" for place in range(first, first + count))
+def blocked(count: int, first: int = 0, site: str = "bench") -> Iterator[bytes]:
+    """Write the standings of callers who are blocked for good, and that the list of them is whole."""
+    told = dump_standing(Standing(level=Level.PERMANENT, since=now()))
+    rows = (Caller(f"+62{BLOCKED + place}") for place in range(first, first + count))
     while some := list(islice(rows, CHUNK)):
-        yield b"".join(command(*one[:1], one[1] % who, *one[2:5], document % who, *one[6:]) for who in some)
-        scores = (word for who in some for word in (str(held.until or "+inf"), who))
-        yield command("ZADD", "siaga112:{bench}:blocks", *scores)
+        yield b"".join(command("HSET", key(site, who), who, told) for who in some)
+    yield command("DEL", f"siaga112:{{{site}}}:changes")
+    yield command("XADD", f"siaga112:{{{site}}}:changes", "*", "n", "bench")
+    yield command("SET", f"siaga112:{{{site}}}:edition", f"{EPOCH} 0")
+
+
+def known(state: Path, site: str = "bench") -> None:
+    """Make the records of which that list is one, so that commands take it for whole."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = connect(f"sqlite:///{state / DATABASE}")
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(SITE).values(name=site, epoch=EPOCH, published=0))
+    engine.dispose()
 
 
 def plain(count: int) -> Iterator[bytes]:

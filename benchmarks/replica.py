@@ -92,6 +92,8 @@ def _blocked(daemon: Running) -> bool:
 def _changes(book: Book, daemon: Daemon, times: int) -> None:
     """From the end of a command until the verdict is another."""
     number = people.number(0)
+    people.known(daemon.state)
+    _run(daemon, "block", number, "--permanent", "--reason", "what the list has already")
     for _ in range(times):
         for command, blocked in (
             (("unblock", number, "--reason", "a test"), False),
@@ -101,6 +103,10 @@ def _changes(book: Book, daemon: Daemon, times: int) -> None:
             (("mode", "off", "--reason", "a test"), False),
             (("mode", "enforce"), True),
         ):
-            run = [sys.executable, "-m", "siaga112", "--config", str(daemon.config), *command]
-            subprocess.run(run, check=True, stdout=subprocess.DEVNULL, timeout=120)
+            _run(daemon, *command)
             book.add(f"replica.known.{command[0]}_s", until(lambda: _blocked(daemon) is blocked))  # noqa: B023 - asked at once
+
+
+def _run(daemon: Daemon, *command: str) -> None:
+    run = [sys.executable, "-m", "siaga112", "--config", str(daemon.config), *command]
+    subprocess.run(run, check=True, stdout=subprocess.DEVNULL, timeout=120)

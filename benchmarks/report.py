@@ -18,10 +18,11 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.servers import used
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.versions import bring
+from siaga112.app.records import DATABASE
 from tests import month
-from tests.lab.redis_servers import plain
 
 RUNS = 5
 SITE = "bench"
@@ -38,7 +39,7 @@ class Case:
     megabytes: float
 
 
-CASES = (Case("month", month.SHARES, 2, 100), Case("year", (YEAR,), 15, 400))
+CASES = (Case("month", month.SHARES, 0.9, 90), Case("year", (YEAR,), 3, 90))
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Run:
 
 
 def main(names: list[str]) -> None:
-    """Fill a Redis, run the command some times, and print what it cost."""
+    """Fill a database, run the command some times, and print what it cost."""
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {RUNS} runs each")
     for case in CASES:
         if not names or case.name in names:
@@ -59,16 +60,16 @@ def main(names: list[str]) -> None:
 
 
 def _measure(case: Case) -> None:
-    with plain() as server, tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home:
         # In a process of its own: what a command takes at most is counted from what its parent has.
-        filling = multiprocessing.Process(target=_fill_now, args=(server.url, case))
+        filling = multiprocessing.Process(target=_fill_now, args=(home, case))
         filling.start()
         filling.join(600)
         if filling.exitcode != 0:
             filling.kill()
             sys.exit(f"{case.name}: the calls were not written in 600 s (exit code {filling.exitcode})")
         config = Path(home, "siaga112.toml")
-        config.write_text(f'site = "{SITE}"\n[redis]\nurl = "{server.url}"\n')
+        config.write_text(f'site = "{SITE}"\nstate_dir = "{home}"\n')
         command = [sys.executable, "-m", "siaga112", "--config", str(config), "report"]
         command += ["--from", f"{case.shares[0].first}", "--to", f"{case.shares[-1].last}"]
         runs = [_run([*command, "--format", "html"]) for _ in range(RUNS)]
@@ -83,12 +84,12 @@ def _measure(case: Case) -> None:
     )
 
 
-def _fill_now(url: str, case: Case) -> None:
-    asyncio.run(_fill(url, case))
+def _fill_now(home: str, case: Case) -> None:
+    asyncio.run(_fill(home, case))
 
 
-async def _fill(url: str, case: Case) -> None:
-    store = RedisStore(connect(url), SITE, month.FOREVER)
+async def _fill(home: str, case: Case) -> None:
+    store = DatabaseRecords(connect(f"sqlite:///{home}/{DATABASE}"), SITE, bring)
     if case.name == "month":
         rows = list(month.entries(case.shares))
         await month.write(store, rows)

@@ -1,4 +1,4 @@
-"""A tenth of a country on this machine: 50 centres on one Redis, 1,000,000 numbers, ten times the mean load.
+"""A tenth of a country on this machine: 50 centres, one Redis, 1,000,000 numbers, ten times the mean load.
 
 Prints, as the table that docs/scale.md carries, what each part costs, measured here, and what that makes of a
 centre and of a country of 500 centres. Every part is the real one: redis-server with its append-only file,
@@ -23,19 +23,17 @@ from typing import Final
 import structlog
 
 from siaga112.adapters.outbox import SqliteOutbox
+from siaga112.adapters.redis.block_list import RedisBlockList, key
 from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
+from siaga112.app.records import DATABASE
+from siaga112.app.store import open_site
 from siaga112.captures.replay import Replay
 from siaga112.core import codec
 from siaga112.core.ami.framer import Framer
 from siaga112.core.ami.parser import parse
-from siaga112.core.model import DAY, Caller, CallId, Entry, Outcome
-from siaga112.core.policy import add_strike
-from siaga112.core.record import CallerRecord, Strike
-from siaga112.core.regulation import PolicyRules
-from siaga112.core.retention import forget_after
+from siaga112.core.model import DAY, END_OF_TIME, Caller, Entry, Level
 from siaga112.core.rules import InForce
-from siaga112.core.standing import standing
+from siaga112.core.standing import Standing
 from siaga112.service.recording import Recorder
 from siaga112.settings.schema import Settings
 from tests.fakes.meter import KeptMeter
@@ -64,7 +62,6 @@ CALLS_EACH: Final = 10
 """That a caller makes, in the mean."""
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
-_RULES: Final = PolicyRules()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -82,7 +79,6 @@ class Costs:
     track: float = 0.0
     verdict: float = 0.0
     record: float = 0.0
-    redis: float = 0.0
     events: float = 0.0
     rates: dict[str, float] = field(default_factory=dict)
     together: list[str] = field(default_factory=list)
@@ -95,39 +91,24 @@ class Costs:
 def fill(server: RedisServer, path: Path, count: int) -> float:
     """Put so many blocked numbers into Redis, spread over the sites; give the bytes that each takes."""
     before = _used(server)
-    now = time.time_ns() // 1_000_000
-    record = _blocked(now)
-    held = standing(record, now, _RULES)
-    doc, short = codec.dump_record(record).encode(), codec.dump_standing(held).encode()
-    ends = b"%d" % (held.until or 0)
-    expires = b"%d" % (forget_after(record, _RULES) or 0)
+    told = codec.dump_standing(Standing(level=Level.TEMPORARY, since=0, until=END_OF_TIME - 1)).encode()
     with socket.socket(socket.AF_UNIX) as wire:
         wire.settimeout(60)
         wire.connect(str(path))
-        for begin in range(0, count, 500):
-            batch = bytearray()
-            for number in range(begin, min(count, begin + 500)):
-                caller, site = _caller(number).encode(), _site(number).encode()
-                key = b"siaga112:{%b}:caller:%b" % (site, caller)
-                own = doc.replace(record.caller.encode(), caller)
-                batch += _resp(b"HSET", key, b"v", b"7", b"doc", own, b"standing", short)
-                batch += _resp(b"PEXPIREAT", key, expires)
-                batch += _resp(b"ZADD", b"siaga112:{%b}:blocks" % site, ends, caller)
-            wire.sendall(batch)
-            answers = 3 * (min(count, begin + 500) - begin)
+
+        def send(*commands: bytes) -> None:
+            wire.sendall(b"".join(commands))
+            answers = len(commands)
             while answers:  # ends: the socket has a timeout
                 answers -= wire.recv(65_536).count(b"\n")
+
+        for begin in range(0, count, 500):
+            numbers = range(begin, min(count, begin + 500))
+            rows = [(_site(number), _caller(number)) for number in numbers]
+            send(*(_resp(b"HSET", key(site, who).encode(), who.encode(), told) for site, who in rows))
+        for number in range(SITES):
+            send(_resp(b"SET", b"siaga112:{%b}:edition" % _site(number).encode(), b"scale 0"))
     return (_used(server) - before) / count
-
-
-def _blocked(now: int) -> CallerRecord:
-    """Make what is held on a caller who misused the line until it was blocked."""
-    record = CallerRecord(Caller("+62812000000000"))
-    for number in range(6):
-        at = now - (6 - number) * 3_600_000
-        call = CallId(f"{at // 1_000}.{number + 1_000}")
-        record = add_strike(record, Strike(call, at, Outcome.IVR_PRANK, "left_menu"), _RULES)
-    return record
 
 
 def _caller(number: int) -> Caller:
@@ -175,10 +156,11 @@ def track(count: int, costs: Costs) -> list[Entry]:
 # ── recording, and asking ────────────────────────────────────────────────────────────────────────
 
 
-async def record(url: str, folder: Path, server: RedisServer, entries: Sequence[Entry], costs: Costs) -> None:
-    """Bring calls of one site through its outbox into Redis, as fast as it goes."""
+async def record(url: str, folder: Path, entries: Sequence[Entry], costs: Costs) -> None:
+    """Bring calls of one site through its outbox into the database, as fast as it goes."""
     async with _Site(url, folder, "flat-out") as (outbox, recorder):
-        before, redis, own = _used(server), _cpu(_pid(server)), time.process_time()
+        await recorder.record(entries[:1])
+        before, own = _on_disk(folder), time.process_time()
         await outbox.append(entries)
         began = time.monotonic()
         work = asyncio.create_task(recorder.run())
@@ -187,15 +169,17 @@ async def record(url: str, folder: Path, server: RedisServer, entries: Sequence[
         await _end(work)
         costs.rates["record"] = len(entries) / took
         costs.record = (time.process_time() - own) / len(entries)
-        costs.redis = (_cpu(_pid(server)) - redis) / len(entries)
-        costs.row = (_used(server) - before) / len(entries)
+        costs.row = (_on_disk(folder) - before) / len(entries)
 
 
 class _Site:
     """One site's outbox and recorder, for a while."""
 
     def __init__(self, url: str, folder: Path, site: str) -> None:
-        self._store = RedisStore(connect(url), site, KEEP_DAYS * DAY)
+        keep = KEEP_DAYS * DAY
+        self._store = open_site(
+            f"sqlite:///{folder}/{DATABASE}", RedisBlockList(connect(url), site), site, keep, keep
+        )
         self._outbox = SqliteOutbox(folder / f"{site}.db")
 
     async def __aenter__(self) -> tuple[SqliteOutbox, Recorder]:
@@ -271,8 +255,9 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _pid(server: RedisServer) -> int:
-    return int(server.ask("INFO", "server")["process_id"])
+def _on_disk(folder: Path) -> int:
+    """Give the bytes of the database, with what its log of writes holds."""
+    return sum(path.stat().st_size for path in folder.glob(f"{DATABASE}*") if path.suffix != ".db-shm")
 
 
 # ── all of it ────────────────────────────────────────────────────────────────────────────────────
@@ -301,7 +286,7 @@ async def measure() -> Costs:
             costs.number = fill(server, path, NUMBERS // TENTH)
             url = f"unix://{path}"
             _say("recording")
-            await record(url, folder, server, entries[: CALLS // 3], costs)
+            await record(url, folder, entries[: CALLS // 3], costs)
             with _screening(url) as (daemon, agi):
                 await daemon.start("--only", "screen")
                 try:
@@ -348,13 +333,16 @@ def table(costs: Costs) -> str:
             f"{costs.record * 1e6:,.0f} µs; {costs.rates['record']:,.0f}/s from one outbox",
             *load(costs.record),
         ),
-        ("recording a call, in Redis", f"{costs.redis * 1e6:,.0f} µs", *load(costs.redis)),
         (
             "numbers on the lists",
             f"{costs.number:,.0f} B each, of {NUMBERS // TENTH:,}",
             *memory(costs.number * NUMBERS),
         ),
-        ("calls in the ledger, a day of them", f"{costs.row:,.0f} B each", *memory(costs.row * CALLS_A_DAY)),
+        (
+            "calls in the ledger on disk, a day of them",
+            f"{costs.row:,.0f} B each",
+            *memory(costs.row * CALLS_A_DAY),
+        ),
         (
             f"the same, kept {KEEP_DAYS} days",
             "",
@@ -363,7 +351,7 @@ def table(costs: Costs) -> str:
     ]
     together = "\n\n".join(costs.together)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + (
-        f"\n\nAll {SITES} centres on one Redis with {NUMBERS // TENTH:,} numbers "
+        f"\n\nAll {SITES} centres on one SQLite, and on one Redis with {NUMBERS // TENTH:,} numbers "
         f"({costs.resident / GIB:.2f} GB resident):\n\n{together}"
     )
 

@@ -62,6 +62,7 @@ class Daemon(Running):
 
     metrics: int
     config: Path
+    state: Path
     started: float
     """Seconds from its beginning until it was ready."""
 
@@ -199,4 +200,4 @@ def siaga112(
         began = time.monotonic()
         run: list[str | Path] = [*pinned, sys.executable, "-m", "siaga112", "--config", config, "run"]
         with started([*run, *(["--only", only] if only else [])], port) as process:
-            yield Daemon(process.pid, port, metrics, config, time.monotonic() - began)
+            yield Daemon(process.pid, port, metrics, config, folder / "state", time.monotonic() - began)

@@ -24,17 +24,17 @@ import uvloop
 
 from benchmarks import load
 from benchmarks.book import Book
-from benchmarks.servers import Running, redis, started
+from benchmarks.servers import Running, command, redis, started
 from siaga112 import logs
 from siaga112.adapters import fastagi
 from siaga112.adapters.fastagi import FastAgiServer
+from siaga112.adapters.redis.block_list import RedisBlockList, key
 from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.app.pbx import open_metrics
 from siaga112.app.records import now
 from siaga112.core.agi import commands
 from siaga112.core.codec import load_standing
-from siaga112.core.model import DAY, Caller, Millis, Mode
+from siaga112.core.model import Caller, Millis, Mode
 from siaga112.core.rules import InForce
 from siaga112.core.screening import Screening
 from siaga112.core.standing import NOBODY, Standing
@@ -87,8 +87,7 @@ class _OneTrip(_Nobody, asyncio.Protocol):
         self._waiting.append(waiting)
         if not self._unsent:
             loop.call_soon(self._flush)
-        key = b"siaga112:{bench}:caller:%s" % caller.encode()
-        self._unsent.append(b"*3\r\n$4\r\nHGET\r\n$%d\r\n%s\r\n$8\r\nstanding\r\n" % (len(key), key))
+        self._unsent.append(command("HGET", key("bench", caller), caller))
         text = await waiting
         return load_standing(text) if text else NOBODY
 
@@ -128,7 +127,7 @@ async def serve(name: str, port: int, redis_port: int) -> None:
     metrics = open_metrics(settings, rules)
     store: StandingReader = _Nobody()
     if name == "look_up":
-        store = RedisStore(connect(f"redis://127.0.0.1:{redis_port}/0"), "bench", 400 * DAY)
+        store = RedisBlockList(connect(f"redis://127.0.0.1:{redis_port}/0"), "bench")
     elif name == "one_trip":
         store = (await loop.create_connection(_OneTrip, "127.0.0.1", redis_port))[1]
     elif name == "one_line":

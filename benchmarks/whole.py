@@ -1,17 +1,19 @@
 """The daemon as a whole: ended calls a second on one core, and both halves in one process."""
 
+import sqlite3
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from benchmarks import load, mix
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder
-from benchmarks.servers import Store, redis, siaga112
+from benchmarks.servers import Daemon, redis, siaga112
+from siaga112.app.records import DATABASE
 
 BURST: Final = 2_500
 PATIENCE: Final = 60.0
@@ -34,9 +36,11 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
             _halves(book, feeder, daemon.port, daemon.metrics, 3.0 if quick else 5.0)
 
 
-def _rows(store: Store) -> int:
-    keys = store.server.ask("KEYS", "siaga112:{bench}:calls:*")
-    return sum(int(store.server.ask("HLEN", key)) for key in keys)
+def _rows(daemon: Daemon) -> int:
+    file = daemon.state / DATABASE
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        found: tuple[int] = database.execute("SELECT count(*) FROM call").fetchone()
+    return found[0]
 
 
 def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
@@ -51,7 +55,7 @@ def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
         began, used = time.monotonic(), daemon.cpu()
         with _beside(lambda: feeder.send(stream)) as sending:
             deadline = began + PATIENCE
-            while (rows := _rows(store)) < calls and time.monotonic() < deadline and not sending.failed:
+            while (rows := _rows(daemon)) < calls and time.monotonic() < deadline and not sending.failed:
                 time.sleep(0.02)
         took = time.monotonic() - began
         if rows < calls:

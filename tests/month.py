@@ -13,20 +13,19 @@ How calls spread over days, hours and callers is invented, but always the same.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, islice
 from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.changes import Change, replacement
-from siaga112.core.codec import dump_entry
 from siaga112.core.decisions import lift
 from siaga112.core.model import DAY, SECOND, Call, Caller, CallId, Entry, Fact, FactKind, Mark, Millis
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import add_strike, strike_for
 from siaga112.core.record import CallerRecord, Lift
 from siaga112.core.regulation import PolicyRules
+from siaga112.service.ports import Recording
 
 ZONE: Final = ZoneInfo("Asia/Jakarta")
 FOREVER: Final = 40_000 * DAY
@@ -161,24 +160,20 @@ def records(rows: list[Entry]) -> list[CallerRecord]:
     return blocked
 
 
-async def write(store: RedisStore, rows: Iterable[Entry]) -> None:
-    """Put the rows into a store, many at once: but not the lists of callers' calls."""
-    days: dict[str, dict[str, str]] = {}
-    for row in rows:
-        call = row.finding.call
-        days.setdefault(store._keys.day(call.started), {})[call.id] = dump_entry(row)
-        if len(days) > 2:
-            await _flush(store, days)
-    await _flush(store, days)
+async def write(records: Recording, rows: Iterable[Entry]) -> None:
+    """Put rows into the ledger, many at once."""
+    for page in _pages(rows, 1_000):
+        await records.write([Change(entry=row) for row in page])
 
 
-async def _flush(store: RedisStore, days: dict[str, dict[str, str]]) -> None:
-    for key, texts in days.items():
-        await store._redis.hset(key, mapping=texts)
-    days.clear()
-
-
-async def write_records(store: RedisStore, held: Iterable[CallerRecord], now: Millis) -> None:
+async def write_records(records: Recording, held: Iterable[CallerRecord], now: Millis) -> None:
     """Put callers' records into a store."""
-    for record in held:
-        await store.write([Change(replacement(CallerRecord(record.caller), record, 0, now, RULES))])
+    await records.write(
+        [Change(replacement(CallerRecord(record.caller), record, 0, now, RULES)) for record in held]
+    )
+
+
+def _pages(rows: Iterable[Entry], length: int) -> Iterator[list[Entry]]:
+    waiting = iter(rows)
+    while page := list(islice(waiting, length)):
+        yield page

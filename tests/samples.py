@@ -3,6 +3,7 @@
 import time
 from typing import Final
 
+from siaga112.core.figures import LedgerRow
 from siaga112.core.model import (
     SECOND,
     Call,
@@ -82,6 +83,22 @@ def _call(number: int, caller: Caller | None, seen: list[tuple[int, FactKind]], 
     facts = [Fact(started + seconds * SECOND, kind) for seconds, kind in seen]
     facts.append(Fact(facts[-1].at + 50, FactKind.ENDED, "16"))
     return Call(call_id(number, started), caller or "", caller, identified=True, facts=tuple(facts))
+
+
+def ledger_row(entry: Entry) -> LedgerRow:
+    """Give what figures need of a row of the ledger."""
+    finding, stages = entry.finding, entry.finding.stages
+    waits = finding.outcome in {Outcome.ANSWERED, Outcome.ABANDONED}
+    return LedgerRow(
+        finding.call.started,
+        finding.outcome,
+        finding.reason,
+        finding.mark,
+        (stages.ring if stages.wait is None else stages.wait) if waits else None,
+        finding.call.caller,
+        entry.strike,
+        bool(entry.spared),
+    )
 
 
 def entry(call: Call) -> Entry:

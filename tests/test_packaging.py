@@ -15,6 +15,7 @@ from tests.faults.figures import Measured
 ROOT = Path(__file__).parents[1]
 UNITS = ROOT / "config" / "systemd"
 HALVES = ("siaga112-track.service", "siaga112-screen.service")
+BACKUP = "siaga112-backup.service"
 EXPOSURE = 1.5
 
 
@@ -39,7 +40,7 @@ def analyze(*arguments: str) -> str:
 
 
 @pytest.mark.fault("unit")
-@pytest.mark.parametrize("unit", HALVES)
+@pytest.mark.parametrize("unit", [*HALVES, BACKUP])
 def test_a_unit_exposes_little(unit: str, measured: Measured) -> None:
     """`systemd-analyze security` gives it 1.5 of 10 at most."""
     said = analyze("security", "--offline=true", f"./{unit}")
@@ -49,16 +50,16 @@ def test_a_unit_exposes_little(unit: str, measured: Measured) -> None:
 
 
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    """`systemd-analyze verify` has nothing to say of the four units, installed as the manual tells."""
+    """`systemd-analyze verify` has nothing to say of the units, installed as the manual tells."""
     units = tmp_path / "etc/systemd/system"
     shutil.copytree(UNITS, units)
-    for program in ("opt/siaga112/bin/siaga112", "bin/kill"):
+    for program in ("opt/siaga112/bin/siaga112", "bin/kill", "bin/sh"):
         (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
-    for target in ("sysinit", "basic", "shutdown", "network", "multi-user", "sockets"):
+    for target in ("sysinit", "basic", "shutdown", "network", "multi-user", "sockets", "timers"):
         shutil.copy(f"/usr/lib/systemd/system/{target}.target", units)
-    names = (*HALVES, "siaga112-screen.socket", "siaga112.target")
+    names = (*HALVES, "siaga112-screen.socket", "siaga112.target", "siaga112-backup.timer", BACKUP)
     assert (
         analyze(f"--root={tmp_path}", "verify", *(str(Path("/etc/systemd/system") / name) for name in names))
         == ""

@@ -15,6 +15,7 @@ CAUSES: Final = {
     "deadline": ("Too slow", "orange"),
     "bad_request": ("Not our question", "yellow"),
     "internal_error": ("Our own fault", "purple"),
+    "starting": ("Starting", "light-blue"),
     "stopping": ("Stopping", "blue"),
 }
 UP: Final = {"1": ("up", "semi-dark-green"), "0": ("DOWN", "semi-dark-red")}
@@ -40,15 +41,22 @@ def _lamps() -> tuple[Panel, ...]:
         ),
         lights(
             "Redis",
-            "Whether Redis answers every process. Down: everybody gets through; ended calls wait on disk.",
+            "Whether Redis answers every process. Down: everybody gets through.",
             (2, 4),
             now('min by (site) (siaga112_redis_up{site="$site"})'),
+            UP,
+        ),
+        lights(
+            "Database",
+            "Whether the database answers. Down: verdicts go on; ended calls wait on disk.",
+            (2, 4),
+            now('min by (site) (siaga112_database_up{site="$site"})'),
             UP,
         ),
         numbers(
             "Last event",
             "How long ago the PBX's last event was. Long only while nobody calls.",
-            (3, 4),
+            (2, 4),
             now('time() - max by (site) (siaga112_ami_last_event_timestamp_seconds{site="$site"})'),
             unit="s",
             decimals=None,
@@ -56,7 +64,7 @@ def _lamps() -> tuple[Panel, ...]:
         ),
         numbers(
             "Outbox",
-            "Ended calls that Redis does not have yet.",
+            "Ended calls that the database does not have yet.",
             (2, 4),
             now('sum by (site) (siaga112_outbox_pending{site="$site"})'),
             steps=((0, "green"), (10, "orange"), (100, "red")),
@@ -84,7 +92,7 @@ def _lamps() -> tuple[Panel, ...]:
         numbers(
             "Alerts",
             "Alerts of siaga112 that fire now; docs/runbook.md has a section on each.",
-            (3, 4),
+            (2, 4),
             now('count(ALERTS{alertstate="firing", alertname=~"Siaga112.*", site=~"$site|"}) or vector(0)'),
             steps=((0, "green"), (1, "red")),
         ),
@@ -134,14 +142,16 @@ def _failures() -> tuple[Panel, ...]:
             shown=CAUSES,
         ),
         lines(
-            "Redis and outbox",
-            "Whether Redis answered (1 or 0), and the ended calls that it did not have yet.",
+            "Redis, database and outbox",
+            "Whether Redis and the database answered (1 or 0), and the ended calls that waited for it.",
             (8, 8),
             over_time('min by (site) (siaga112_redis_up{site="$site"})', "redis"),
+            over_time('min by (site) (siaga112_database_up{site="$site"})', "database"),
             over_time('sum by (site) (siaga112_outbox_pending{site="$site"})', "pending"),
             over_time('sum by (site) (siaga112_outbox_lost_total{site="$site"})', "lost"),
             shown={
                 "redis": ("Redis up", "green"),
+                "database": ("Database up", "blue"),
                 "pending": ("In the outbox", "orange"),
                 "lost": ("Lost since the start", "red"),
             },

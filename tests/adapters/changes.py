@@ -5,15 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.redis.block_list import RedisBlockList
+from siaga112.app.store import SiteStore
 from siaga112.core import decisions
 from siaga112.core.changes import Change, Imposition, replacement
 from siaga112.core.mode import Switch
 from siaga112.core.model import AuditEntry, Caller, Mode
 from siaga112.core.policy import add_strike
 from siaga112.core.record import CallerRecord, Strike
-from siaga112.service.ports import FeedPosition, Store
+from siaga112.core.standing import NOBODY, Standing
+from siaga112.service.ports import Edition, FeedPosition, Store
 from siaga112.service.updating import update
-from tests.samples import CALLER, NOW, RULES, SNAPSHOT, block, entry, prank
+from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT, block, entry, prank
 
 
 async def change(
@@ -61,34 +64,25 @@ def whole() -> Change:
     )
 
 
-async def every_answer(store: Store) -> list[Any]:
+async def every_answer(store: SiteStore) -> list[Any]:
     """Ask all that a store can be asked, at once; give its answers, errors among them."""
     questions = [
         store.ping(),
-        store.standing(CALLER),
         store.load(CALLER),
-        store.held([(CALLER, prank(1).id), (None, prank(2).id)]),
         store.write([whole()]),
         store.blocked(NOW),
         store.block_counts(NOW),
         store.allowed(),
         store.entry(prank(1).id),
         anext(aiter(store.entries(NOW, NOW + 1)), None),
-        anext(aiter(store.rows(NOW, NOW + 1)), None),
+        store.counted(NOW, NOW + 1, 1_000, 1_000),
+        anext(store.lasting(), None),
         store.blocks_of_changed(NOW),
-        store.calls_of(CALLER),
         store.ledger_calls(NOW, NOW + 1),
-        store.put_snapshot(SNAPSHOT),
-        store.snapshot(),
-        store.turned_away(CALLER, 1_000),
         store.proposed(),
         store.proposed_count(),
         store.missed(),
         store.missed_count(),
-        store.last_change(),
-        anext(aiter(store.standings()), None),
-        store.changes(FeedPosition("1-1", "")),
-        store.wait(FeedPosition("1-1", ""), 0.001),
         store.audit_entries(0, NOW + 1),
         store.audit_of(CALLER),
         store.last_of("mode"),
@@ -97,7 +91,34 @@ async def every_answer(store: Store) -> list[Any]:
         store.tidy(NOW),
         store.erase(CALLER, 0),
         store.switched(),
-        store.switch(Switch(Mode.OFF)),
+        store.switch(Switch(Mode.OFF), Mode.OBSERVE),
+    ]
+    answers: list[Any] = await asyncio.gather(*questions, return_exceptions=True)
+    return [*answers, *await every_redis_answer(store.block_list)]
+
+
+async def every_redis_answer(block_list: RedisBlockList) -> list[Any]:
+    """Ask all that the block list can be asked, at once; give its answers, errors among them."""
+    edition, changes = Edition("e", 1), [(CALLER, Standing(allowed=True)), (OTHER, NOBODY)]
+    questions = [
+        block_list.ping(),
+        block_list.standing(CALLER),
+        block_list.turned_away(CALLER, 1_000),
+        block_list.forget(CALLER),
+        block_list.edition(),
+        block_list.publish(changes, edition),
+        block_list.put(changes),
+        block_list.begin(),
+        block_list.finish(edition),
+        anext(block_list.callers(), None),
+        block_list.last_change(),
+        anext(aiter(block_list.standings()), None),
+        block_list.changes(FeedPosition("1-1", "")),
+        block_list.wait(FeedPosition("1-1", ""), 0.001),
+        block_list.put_snapshot(SNAPSHOT),
+        block_list.snapshot(),
+        block_list.switched(),
+        block_list.switch(Switch(Mode.OFF), Mode.OBSERVE),
     ]
     answers: list[Any] = await asyncio.gather(*questions, return_exceptions=True)
     return answers

@@ -1,17 +1,18 @@
 """A real redis-server, and the event loop that the daemon itself uses."""
 
 import secrets
+import tempfile
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import uvloop
 
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import DAY
 from tests.lab.redis_servers import ANSWER_SECONDS, RedisServer, plain
+from tests.lab.stores import PublishedStore, site_store
 
 KEEP = 30 * DAY
 IMPATIENCE = 0.5
@@ -43,27 +44,19 @@ def site() -> str:
     return f"test-{secrets.token_hex(4)}"
 
 
-@pytest.fixture
-async def redis_store(redis_server: RedisServer, site: str) -> AsyncIterator[RedisStore]:
-    """Open the store of that site on the common server."""
-    store = RedisStore(connect(redis_server.url, ANSWER_SECONDS), site, KEEP)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def own_store(own_redis: RedisServer, site: str) -> AsyncIterator[RedisStore]:
-    """Open the store of that site on the test's own server."""
-    store = RedisStore(connect(own_redis.url, IMPATIENCE), site, KEEP)
-    yield store
-    await store.close()
-
-
 @asynccontextmanager
-async def opened(url: str, site: str, *patience: float) -> AsyncIterator[RedisStore]:
-    """Open the store there, for a while."""
-    store = RedisStore(connect(url, *patience), site, KEEP)
-    try:
+async def opened(url: str, site: str, patience: float = ANSWER_SECONDS) -> AsyncIterator[PublishedStore]:
+    """Open a store whose block list is there, for a while; its records are new."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = site_store(Path(folder), site, url, KEEP, patience)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+@pytest.fixture
+async def site_records(redis_server: RedisServer, site: str) -> AsyncIterator[PublishedStore]:
+    """Open the store of that site, its block list on the common server."""
+    async with opened(redis_server.url, site) as store:
         yield store
-    finally:
-        await store.close()

@@ -37,6 +37,9 @@ def full(queues: tuple[str, ...] = (QUEUE,), shifts: tuple[Shift, ...] = SHIFTS)
     metrics.asked()
     metrics.ami_event("Hangup", NOW)
     metrics.mode(Mode.ENFORCE)
+    metrics.answers("redis", up=True)
+    metrics.answers("database", up=True)
+    metrics.unpublished(0)
     return metrics
 
 

@@ -99,7 +99,7 @@ async def fill(records: DatabaseRecords) -> None:
 
     await change(records, other, OTHER)
     await records.erase(GONE, NOW)
-    assert await records.switch(Switch(Mode.ENFORCE, NOW, "ratna", "figures read"))
+    assert await records.switch(Switch(Mode.ENFORCE, NOW, "ratna", "figures read"), Mode.OFF)
 
 
 async def everything(records: DatabaseRecords) -> dict[str, list[str]]:

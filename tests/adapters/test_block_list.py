@@ -1,6 +1,7 @@
 """The block list's contract, held by each way in which Redis is run; and the way from the records to it."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,11 +21,15 @@ from siaga112.core.fold import Work
 from siaga112.core.mode import Switch
 from siaga112.core.model import Caller, Level, Mode
 from siaga112.core.record import CallerRecord, Lift
+from siaga112.core.snapshot import LIFE
 from siaga112.core.standing import NOBODY, Standing
-from siaga112.service.ports import Edition, FeedChanges, FeedPosition, StoreBrokenError
+from siaga112.service.ports import Edition, FeedChanges, FeedPosition, StoreBrokenError, StoreDownError
 from siaga112.service.publishing import Publisher
-from tests.adapters.changes import blocked_for_good
-from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, Tls, cluster, sentinels, tls
+from siaga112.service.replica import Replica
+from tests.adapters.changes import blocked_for_good, every_redis_answer
+from tests.adapters.conftest import IMPATIENCE
+from tests.fakes.meter import KeptMeter
+from tests.lab.redis_servers import Cluster, RedisServer, Sentinels, Tls, cluster, plain, sentinels, tls
 from tests.samples import CALLER, NOW, OTHER, RULES, SNAPSHOT
 from tests.waiting import within
 
@@ -34,19 +39,13 @@ PATIENCE = 120.0
 LASTING = Standing(level=Level.PERMANENT, since=NOW)
 FIRST = Edition("e1", 1)
 KINDS = ["plain", "tls", "sentinel", "cluster"]
-
-
-def grant(*servers: RedisServer) -> None:
-    """Give our user what config/redis-acl.conf will say when the daemon uses the block list."""
-    for server in servers:
-        server.ask("ACL", "SETUSER", "siaga112", "~siaga112:*", "+hdel")
+PLAIN = pytest.mark.parametrize("block_list", ["plain"], indirect=True)
 
 
 @pytest.fixture(scope="module", name="tls")
 def tls_running() -> Iterator[Tls]:
     """Run one for all tests here."""
     with tls() as running:
-        grant(running.server)
         yield running
 
 
@@ -54,7 +53,6 @@ def tls_running() -> Iterator[Tls]:
 def sentinel_running() -> Iterator[Sentinels]:
     """Run one for all tests here."""
     with sentinels() as running:
-        grant(*running.servers.values())
         yield running
 
 
@@ -62,7 +60,6 @@ def sentinel_running() -> Iterator[Sentinels]:
 def cluster_running() -> Iterator[Cluster]:
     """Run one for all tests here."""
     with cluster() as running:
-        grant(*running.nodes.values())
         yield running
 
 
@@ -155,7 +152,7 @@ async def test_the_mode_and_the_snapshot_come_back(block_list: RedisBlockList) -
     """As they were told last."""
     assert (await block_list.switched(), await block_list.snapshot()) == (None, None)
     for mode in (Mode.OFF, Mode.ENFORCE):
-        await block_list.switch(Switch(mode, NOW, "ratna", "flood"))
+        await block_list.switch(Switch(mode, NOW, "ratna", "flood"), Mode.OBSERVE)
         assert await block_list.switched() == Switch(mode, NOW, "ratna", "flood")
     await block_list.put_snapshot(SNAPSHOT)
     assert await block_list.snapshot() == SNAPSHOT
@@ -168,7 +165,7 @@ async def test_five_hundred_verdicts_at_once(block_list: RedisBlockList) -> None
     assert {held.level for held in answers} == {Level.PERMANENT}
 
 
-@pytest.mark.parametrize("block_list", ["plain"], indirect=True)
+@PLAIN
 @pytest.mark.parametrize("text", [b"{", b"\xff\xfe", b"null", b"[1,null,null,0]", b'[true,"often",null,0]'])
 async def test_garbage_as_a_standing_turns_nobody_away(block_list: RedisBlockList, text: bytes) -> None:
     """No text is taken for a standing that nobody wrote: a verdict is told, a replica holds it for none."""
@@ -178,12 +175,127 @@ async def test_garbage_as_a_standing_turns_nobody_away(block_list: RedisBlockLis
     assert await read(block_list) == {CALLER: NOBODY}
 
 
-@pytest.mark.parametrize("block_list", ["plain"], indirect=True)
+@PLAIN
 @pytest.mark.parametrize("text", [b"", b"e1", b"e1 x", b"e1 -1", b"\xff 1 2"])
 async def test_garbage_as_an_edition_is_none(block_list: RedisBlockList, text: bytes) -> None:
     """A list of which somebody else has written that it is whole is made anew."""
     await block_list._redis.set(block_list._once("edition"), text)
     assert await block_list.edition() is None
+
+
+@PLAIN
+@pytest.mark.parametrize("fields", [{"c": CALLER}, {"c": CALLER, "s": "{"}, {"c": "x", "s": "\\"}])
+async def test_what_is_no_change_of_ours_is_a_gap(block_list: RedisBlockList, fields: dict[str, str]) -> None:
+    """An entry that somebody else put into the feed ends nothing: all is read anew, and then followed."""
+    await block_list.finish(FIRST)
+    replica = Replica(block_list, KeptMeter(), lambda: 0.0, 1.0)
+
+    async def read_all() -> None:
+        async with within(PATIENCE, "the replica to have read all"):
+            while await replica._look():
+                pass
+
+    await read_all()
+    await block_list._redis.xadd(block_list._once("changes"), {**fields, "n": b"\xff"})
+    await block_list.publish([(CALLER, LASTING)], Edition("e1", 2))
+    await read_all()
+    assert replica.of(CALLER) == LASTING
+
+
+@PLAIN
+async def test_a_snapshot_vanishes_by_itself(block_list: RedisBlockList) -> None:
+    """What a daemon that died has said last is gone after seconds: it must not lie."""
+    await block_list.put_snapshot(SNAPSHOT)
+    assert 0 < await block_list._redis.pttl(block_list._once("now")) <= LIFE
+
+
+@PLAIN
+async def test_an_unknown_mode_is_broken(block_list: RedisBlockList) -> None:
+    """A mode that we do not know is not obeyed."""
+    await block_list._redis.set(block_list._once("mode"), "maybe")
+    with pytest.raises(StoreBrokenError):
+        await block_list.switched()
+
+
+@pytest.mark.fault("sites")
+async def test_sites_share_nothing(redis_server: RedisServer, site: str) -> None:
+    """Two sites on one Redis do not see each other's callers, changes or mode."""
+    ours, other = (RedisBlockList(connect(redis_server.url, PATIENCE), name) for name in (site, f"{site}-b"))
+    await ours.finish(FIRST)
+    await ours.publish([(CALLER, LASTING)], Edition("e1", 2))
+    await ours.switch(Switch(Mode.OFF), Mode.OBSERVE)
+    assert await other.standing(CALLER) == NOBODY
+    assert (await read(other), await callers(other)) == ({}, set())
+    assert (await other.edition(), await other.last_change(), await other.switched()) == (None, None, None)
+    await ours.close()
+    await other.close()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """Give a test a server that it may stop, pause and kill."""
+    with plain() as server:
+        yield server
+
+
+@pytest.fixture
+async def own_list(own_redis: RedisServer, site: str) -> AsyncIterator[RedisBlockList]:
+    """Give the block list there."""
+    found = RedisBlockList(connect(own_redis.url, IMPATIENCE), site)
+    yield found
+    await found.close()
+
+
+async def test_a_stopped_server_is_down_and_comes_back(
+    own_redis: RedisServer, own_list: RedisBlockList
+) -> None:
+    """Every question to a dead server is StoreDownError; after its restart, no restart of ours is needed."""
+    await own_list.ping()
+    own_redis.stop()
+    answers = await every_redis_answer(own_list)
+    assert {type(answer) for answer in answers} == {StoreDownError}
+    own_redis.start()
+    assert await own_list.standing(CALLER) == NOBODY
+
+
+async def test_a_paused_server_is_down_after_one_timeout(
+    own_redis: RedisServer, own_list: RedisBlockList
+) -> None:
+    """A server that does not answer is given up after the command timeout, and not asked again."""
+    await own_list.ping()
+    loop = asyncio.get_running_loop()
+    own_redis.signal(signal.SIGSTOP)
+    began = loop.time()
+    with pytest.raises(StoreDownError):
+        await own_list.standing(CALLER)
+    assert IMPATIENCE * 0.9 < loop.time() - began < IMPATIENCE * 1.9
+    own_redis.signal(signal.SIGCONT)
+    assert await own_list.standing(CALLER) == NOBODY
+
+
+async def test_an_answer_that_came_too_late_reaches_nobody(
+    own_redis: RedisServer, own_list: RedisBlockList
+) -> None:
+    """A question given up at its deadline never leaves its answer to the next caller's."""
+    await own_list.put([(CALLER, LASTING)])
+    own_redis.signal(signal.SIGSTOP)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(own_list.standing(CALLER), 0.02)
+    own_redis.signal(signal.SIGCONT)
+    for _ in range(10):
+        assert await own_list.standing(OTHER) == NOBODY
+
+
+async def test_out_of_memory_refuses_writes_and_still_answers(own_list: RedisBlockList) -> None:
+    """A full Redis takes no block, but verdicts go on."""
+    await own_list.put([(CALLER, LASTING)])
+    await own_list._redis.config_set("maxmemory", "1")
+    with pytest.raises(StoreBrokenError, match="its memory is full"):
+        await own_list.put([(OTHER, LASTING)])
+    assert await own_list.standing(CALLER) == LASTING
+    await own_list._redis.config_set("maxmemory", "0")
+    await own_list.put([(OTHER, LASTING)])
 
 
 # ── from the records ─────────────────────────────────────────────────────────────────────────────

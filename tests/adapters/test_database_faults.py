@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -130,10 +132,36 @@ async def test_a_file_that_is_no_database_is_for_a_person(tmp_path: Path) -> Non
     await records.close()
 
 
+ELSEWHERE = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as database:
+    print(database.execute("SELECT count(*) FROM call").fetchone()[0])
+database.close()
+"""
+"""What any other program does: open it, read, and close it as the last one, if it believes that it is."""
+
+
+async def test_a_second_connection_leaves_the_first_its_locks(file: Path) -> None:
+    """Whoever comes and goes elsewhere does not take the log of writes away under a connection of ours."""
+
+    async def count() -> int:
+        command = [sys.executable, "-c", ELSEWHERE, str(file)]
+        return int(await asyncio.to_thread(subprocess.check_output, command, timeout=60))
+
+    first, second = opened(f"sqlite:///{file}"), opened(f"sqlite:///{file}")
+    await write(first, 1)
+    assert len(await calls(second)) == 1
+    await second.close()
+    assert await count() == 1
+    await write(first, 2)
+    assert await count() == 2
+    await first.close()
+
+
 async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Somebody may not have mounted it yet."""
     records = opened(f"sqlite:///{tmp_path}/none/siaga112.db")
-    with pytest.raises(StoreDownError, match="No such file or directory"):
+    with pytest.raises(StoreDownError, match="there is no folder"):
         await records.ping()
     (tmp_path / "none").mkdir()
     await write(records)

@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.agi import Request
 from siaga112.core.ami.events import Event
 from siaga112.core.caller_id import INDONESIA, NumberPlan, canonical, typed
@@ -20,29 +19,27 @@ from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
-from siaga112.service.ports import Store
 from siaga112.service.reconciling import Reconciler
 from siaga112.service.recording import Recorder
 from siaga112.service.screening import Screener
 from siaga112.service.supervisor import Supervisor
 from tests.core.table import DIALPLAN, events, in_force
-from tests.fakes.memory import MemoryStore
 from tests.fakes.meter import KeptMeter
+from tests.lab.stores import PublishedStore
 from tests.samples import NOW, RULES
 from tests.service.test_pipeline import LEAVES_QUEUE, leaves_menu
+
+pytestmark = pytest.mark.redis
 
 NUMBER = "081398765432"
 SUBSCRIBER = "98765432"
 KEYED = NumberPlan(key=b"a key of this test alone")
 
 
-@pytest.fixture(params=[pytest.param("redis", marks=pytest.mark.redis), "memory"])
-def store(request: pytest.FixtureRequest) -> Store:
-    """Give a store of either kind."""
-    if request.param == "memory":
-        return MemoryStore()
-    found: RedisStore = request.getfixturevalue("redis_store")
-    return found
+@pytest.fixture
+def store(site_records: PublishedStore) -> PublishedStore:
+    """Give a store."""
+    return site_records
 
 
 @pytest.fixture
@@ -71,7 +68,7 @@ def on_disk(folder: Path) -> str:
     return "".join(path.read_bytes().decode("latin-1") for path in folder.glob("outbox.db*"))
 
 
-async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folder: Path) -> str:
+async def take_calls(plan: NumberPlan, store: PublishedStore, outbox: SqliteOutbox, folder: Path) -> str:
     """Take six pranks, an abandoned call, and one seen by queue_log alone; give all bytes of the outbox."""
     dialplan: Dialplan = replace(DIALPLAN, numbers=plan)
     meter = KeptMeter()
@@ -93,7 +90,7 @@ async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folde
     )
     settler = Reconciler(
         queue_log=QueueLogFile(queue_log),
-        store=store,
+        ledger=store,
         outbox=outbox,
         rules=in_force(replace(dialplan, queues=frozenset({"siaga112"})), RULES),
         in_progress=lambda _: False,
@@ -109,31 +106,24 @@ async def take_calls(plan: NumberPlan, store: Store, outbox: SqliteOutbox, folde
     return waiting
 
 
-async def everything(store: Store) -> str:
-    """Give all that a store holds, keys and values."""
-    if isinstance(store, MemoryStore):
-        return repr(vars(store))
-    assert isinstance(store, RedisStore)
-    redis: Any = store._redis
-    read = {
-        b"hash": redis.hgetall,
-        b"zset": lambda key: redis.zrange(key, 0, -1),
-        b"set": redis.smembers,
-        b"string": redis.get,
-        b"stream": redis.xrange,
-    }
-    keys = [key async for key in redis.scan_iter(f"*{store._keys.site}*")]
-    return repr([(key, await read[await redis.type(key)](key)) for key in keys])
+async def everything(store: PublishedStore) -> str:
+    """Give the database's own bytes, and each key of the site with its value."""
+    file = Path(str(store.records._engine.url.database))
+    redis: Any = store.block_list._redis
+    read = {b"hash": redis.hgetall, b"string": redis.get, b"stream": redis.xrange}
+    keys = [key async for key in redis.scan_iter(f"*{store.records.site_name}*")]
+    held = repr([(key, await read[await redis.type(key)](key)) for key in keys])
+    return held + "".join(path.read_bytes().decode("latin-1") for path in file.parent.glob(f"{file.name}*"))
 
 
-def desk_at(store: Store) -> Supervisor:
+def desk_at(store: PublishedStore) -> Supervisor:
     """Decide as a supervisor."""
     return Supervisor(store, RULES, Mode.ENFORCE, lambda: NOW + SECOND, "ratna")
 
 
 @pytest.mark.parametrize("plan", [KEYED, INDONESIA], ids=["keyed", "by number"])
 async def test_no_digit_of_the_caller_is_kept_with_a_key(
-    plan: NumberPlan, store: Store, outbox: SqliteOutbox, tmp_path: Path
+    plan: NumberPlan, store: PublishedStore, outbox: SqliteOutbox, tmp_path: Path
 ) -> None:
     """Outbox, store and log hold the number only without a key; the calls are the same either way."""
     with capture_logs() as logs:
@@ -155,7 +145,7 @@ async def test_no_digit_of_the_caller_is_kept_with_a_key(
 
 
 async def test_a_hashed_caller_is_blocked_by_any_spelling_of_the_number(
-    store: Store, outbox: SqliteOutbox, tmp_path: Path
+    store: PublishedStore, outbox: SqliteOutbox, tmp_path: Path
 ) -> None:
     """The phone that earned the block meets it; a supervisor finds it by number and by hash, nobody else."""
     await take_calls(KEYED, store, outbox, tmp_path)

@@ -58,6 +58,8 @@ PUBLISHED: Final = {
     "ami_clock_off_total": ("counter", set()),
     "ami_reconnects_total": ("counter", {"cause"}),
     "redis_up": ("gauge", set()),
+    "database_up": ("gauge", set()),
+    "publish_pending": ("gauge", set()),
     "outbox_pending": ("gauge", set()),
     "replica_callers": ("gauge", set()),
     "replica_gaps_total": ("counter", set()),

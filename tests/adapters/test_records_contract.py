@@ -17,12 +17,12 @@ from siaga112.adapters.database.schema import BLOCK, METADATA
 from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
-from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.figures import Figures, grain
 from siaga112.core.fold import Fold, Work, subject, take
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     DAY,
+    HOUR,
     AuditEntry,
     Caller,
     CallId,
@@ -46,7 +46,7 @@ from tests import month
 from tests.adapters.changes import begun, blocked_for_good, listed, struck, whole
 from tests.adapters.conftest import KEEP
 from tests.lab.postgres import Postgres, postgres
-from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, prank, strike, turn
+from tests.samples import CALLER, NOW, OTHER, RULES, answered, block, entry, ledger_row, prank, strike, turn
 
 DAEMONS = 20
 PATIENCE = 120
@@ -193,17 +193,6 @@ async def test_the_ledger_spans_midnight(records: DatabaseRecords) -> None:
     assert [row async for row in records.entries(midnight, midnight + 1_001)] == rows[2:]
 
 
-async def test_the_figures_rows_are_the_ledgers(records: DatabaseRecords) -> None:
-    """The same calls of the same time, over midnight too, in whatever order."""
-    midnight = NOW // DAY * DAY
-    calls = [prank(1, midnight - 1), answered(2, midnight), prank(3, midnight + 1), prank(4, midnight + 2)]
-    for call in calls:
-        await write(records, Change(entry=entry(call)))
-    rows = [row async for some in records.ledger_rows(midnight - 1, midnight + 2) for row in some]
-    assert sorted(rows) == [load_row(dump_entry(entry(call))) for call in calls[:3]]
-    assert [row async for some in records.ledger_rows(midnight - DAY, midnight - 1) for row in some] == []
-
-
 SHIFTS = (Shift("night", time(21, 35)), Shift("morning", time(7)), Shift("afternoon", time(14)))
 
 
@@ -217,8 +206,7 @@ async def test_figures_are_the_same_counted_where_the_rows_lie(records: Database
     await write(records, *(Change(entry=call) for call in calls))
     period = of_days(month.FEBRUARY.first, month.FEBRUARY.last, month.ZONE)
     row_by_row, counted = (Figures(period, SHIFTS, within) for _ in range(2))
-    async for page in records.ledger_rows(period.first, period.end):
-        row_by_row.add(page)
+    row_by_row.add([ledger_row(call) async for call in records.entries(period.first, period.end)])
     counted.add_counted(*await records.counted(period.first, period.end, grain(SHIFTS), within))
     assert counted.total == row_by_row.total
     assert counted.total.total > 1_000
@@ -228,6 +216,16 @@ async def test_figures_are_the_same_counted_where_the_rows_lie(records: Database
     assert counted.uncounted == row_by_row.uncounted
     assert counted.top_misusers(10_000) == row_by_row.top_misusers(10_000)
     assert (counted.misuses, counted.misusers) == (row_by_row.misuses, row_by_row.misusers)
+
+
+async def test_what_is_counted_from_amid_a_grain_begins_there(records: DatabaseRecords) -> None:
+    """A period may begin at any moment: calls of its first minutes are of it, those before are not."""
+    begin = NOW // HOUR * HOUR
+    calls = [prank(n, begin + n * 60_000) for n in range(10)]
+    await write(records, *(Change(entry=entry(call)) for call in calls))
+    (found,), _ = await records.counted(begin + 5 * 60_000, begin + HOUR, HOUR, 10_000)
+    row, count = found
+    assert (row.started, count) == (begin + 5 * 60_000, 5)
 
 
 async def test_who_was_blocked_is_known_when_the_block_is_over(records: DatabaseRecords) -> None:
@@ -264,19 +262,24 @@ async def test_the_mode_is_unset_until_somebody_sets_it(records: DatabaseRecords
     """Without a decision the configured mode holds; with one, that."""
     assert await records.switched() is None
     enforced = Switch(Mode.ENFORCE, NOW, "ratna", "would-block figures read")
-    assert await records.switch(enforced)
+    assert await records.switch(enforced, Mode.OBSERVE)
     assert await records.switched() == enforced
 
 
 async def test_a_later_switch_is_never_replaced_by_an_earlier_one(records: DatabaseRecords) -> None:
     """Who brings a lost switch back does not undo what somebody decided meanwhile."""
     off = Switch(Mode.OFF, NOW, "ratna", "flood")
-    assert await records.switch(off)
-    assert not await records.switch(Switch(Mode.ENFORCE, NOW - 1, "budi"))
+    assert await records.switch(off, Mode.ENFORCE)
+    assert not await records.switch(Switch(Mode.ENFORCE, NOW - 1, "budi"), Mode.OFF)
     assert await records.switched() == off
-    assert await records.switch(Switch(Mode.OBSERVE, NOW, "budi"))
-    assert await records.switch(Switch(Mode.ENFORCE, NOW + 1, "budi"))
+    assert await records.switch(Switch(Mode.OBSERVE, NOW, "budi"), Mode.OFF)
+    assert await records.switch(Switch(Mode.ENFORCE, NOW + 1, "budi"), Mode.OFF)
     assert await records.switched() == Switch(Mode.ENFORCE, NOW + 1, "budi")
+    assert [(line.by, line.detail) for line in await records.audit_entries(0, NOW * 2)] == [
+        ("ratna", "enforce → off"),
+        ("budi", "off → observe"),
+        ("budi", "off → enforce"),
+    ]
 
 
 async def test_proposals_and_call_backs_are_listed_while_they_wait(records: DatabaseRecords) -> None:
@@ -513,7 +516,7 @@ async def test_sites_see_nothing_of_each_other(url: str) -> None:
     """Two centres with one number in one database: each has its own record, calls, counts and mode."""
     here, there = (DatabaseRecords(connect(url, PATIENCE), f"{secrets.token_hex(4)}-{n}") for n in range(2))
     await record(here, entry(prank(1)))
-    assert await here.switch(Switch(Mode.OFF, NOW, "ratna", "flood"))
+    assert await here.switch(Switch(Mode.OFF, NOW, "ratna", "flood"), Mode.OFF)
     await record(there, entry(prank(1)))
     await change(there, blocked_for_good)
     assert (await here.load(CALLER)).blocks == ()

@@ -44,10 +44,11 @@ async def test_the_user_may_do_what_we_do_and_nothing_else(secure: Tls, site: st
             ("GET", "another:key"),
             ("SET", "another:key", "1"),
             ("EVAL", "return redis.call('GET', 'another:key')", 0),
-            ("HDEL", store._keys.caller(CALLER), "doc"),
+            ("HINCRBY", store.block_list._of(CALLER), CALLER, 1),
+            ("SCAN", 0),
         ):
             with pytest.raises(ResponseError, match=r"permission|can't access"):
-                await store._redis.execute_command(*command)
+                await store.block_list._redis.execute_command(*command)
 
 
 @pytest.mark.parametrize(
@@ -83,5 +84,5 @@ async def test_a_wrong_password_is_not_shown(secure: Tls, site: str) -> None:
     """What Redis says of a refused login does not tell the password."""
     async with opened(secure.url.replace("change-me", "hunter2"), site) as store:
         with pytest.raises(StoreDownError) as raised:
-            await store.ping()
+            await store.block_list.ping()
     assert "hunter2" not in str(raised.value)

@@ -43,7 +43,7 @@ async def problem(page: MetricsPage) -> str:
 
 async def test_what_is_shown_is_read(metrics: Metrics, port: int) -> None:
     """Verdicts with their times, causes that happened, the outbox, and who is connected."""
-    metrics.store_up(up=True)
+    metrics.answers("redis", up=True)
     metrics.ami_connected(up=True)
     metrics.screened(Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), 0.0015)
     metrics.screened(Screening(Verdict.ALLOW, ScreenReason.DEADLINE), 0.3)

@@ -19,6 +19,7 @@ import pytest
 from tests.lab import ports
 from tests.lab.agi_client import OK, request
 from tests.lab.daemon import end_private_redis
+from tests.lab.stores import site_store
 from tests.printed import without_secrets
 from tests.waiting import ended as exit_code
 from tests.waiting import killed, within
@@ -135,7 +136,10 @@ class Running:
                 pass  # each look is a caller's question
 
     async def command(self, *arguments: str) -> None:
-        """Run a command to its good end."""
+        """Run a command to its good end, where the other half has been before."""
+        store = site_store(self.home / "state", "lab")
+        await store.published()
+        await store.close()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "siaga112", *arguments),
             env={**os.environ, "SIAGA112_CONFIG": str(self.config)},
@@ -184,7 +188,8 @@ async def test_the_state_directory_is_for_the_daemons_user_alone(running: Runnin
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
     modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in (state, *state.rglob("*"))}
     assert modes.pop(state / "README") == 0o644
-    assert {state / "redis/redis.sock", state / "redis/redis.lock", state / "outbox.db"} < set(modes)
+    ours = {state / name for name in ("redis/redis.sock", "redis/redis.lock", "outbox.db", "siaga112.db")}
+    assert ours < set(modes)
     assert {str(path): oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
 
 

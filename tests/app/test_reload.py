@@ -73,7 +73,7 @@ class Line:
         caller = canonical(self.number)
         assert caller
         async with self.rig.store() as store:
-            return (await store.load(caller))[0]
+            return await store.load(caller)
 
 
 Effect = Callable[[Line], Awaitable[None]]

@@ -1,17 +1,22 @@
-"""The mode in the database and in Redis: either is enough, and the later decision holds in both."""
+"""A site's store: the mode by either of its halves, and what a command leaves behind."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from siaga112.app.store import SiteStore
+from siaga112.adapters.redis.block_list import RedisBlockList
+from siaga112.adapters.redis.connect import connect
+from siaga112.app.store import DecidingStore, SiteStore, open_desk
 from siaga112.core.mode import Switch
-from siaga112.core.model import DAY, Mode
+from siaga112.core.model import DAY, Level, Mode
+from siaga112.core.standing import NOBODY
 from siaga112.service.ports import StoreDownError
+from tests.adapters.changes import blocked_for_good, change
 from tests.lab.redis_servers import RedisServer, plain
 from tests.lab.stores import published_store
-from tests.samples import NOW
+from tests.samples import CALLER, NOW
 
 pytestmark = pytest.mark.redis
 
@@ -37,36 +42,87 @@ async def store(redis: RedisServer, tmp_path: Path) -> AsyncIterator[SiteStore]:
 async def test_off_is_heeded_while_either_is_away(
     store: SiteStore, redis: RedisServer, tmp_path: Path
 ) -> None:
-    """The kill switch needs one of them, and the other is told when it is back."""
-    assert await store.switch(OFF), "without the database"
+    """The kill switch needs one of them, and it is said which of them has not heard of it."""
+    assert await store.switch(OFF, Mode.ENFORCE), "without the database"
     assert await store.switched() == OFF
+    assert list(store.late) == ["the database has not heard of the mode"]
+    store.late.clear()
     (tmp_path / "db").mkdir()
-    assert await store.switched() == OFF
-    assert await store.records.switched() == OFF
     redis.stop()
     later = Switch(Mode.OBSERVE, NOW + 1, "ratna", "over")
-    assert await store.switch(later), "without Redis"
+    assert await store.switch(later, Mode.OFF), "without Redis"
+    assert list(store.late) == ["Redis has not heard of the mode"]
     assert await store.switched() == later
     redis.start()
     assert await store.switched() == later
-    assert await store.block_list.switched() == later
+    assert [line.detail for line in await store.audit_entries(0, NOW * 2)] == ["off → observe"]
 
 
 async def test_without_both_nothing_is_claimed(store: SiteStore, redis: RedisServer) -> None:
     """Whoever switches is told that nobody has it."""
     redis.stop()
     with pytest.raises(StoreDownError):
-        await store.switch(OFF)
+        await store.switch(OFF, Mode.ENFORCE)
     with pytest.raises(StoreDownError):
         await store.switched()
 
 
 @pytest.mark.parametrize("has_it", ["records", "block_list"])
-async def test_an_earlier_switch_replaces_off_in_neither(
+async def test_an_earlier_switch_is_refused_whichever_has_heard_of_the_later(
     store: SiteStore, has_it: str, tmp_path: Path
 ) -> None:
-    """Whichever of the two has heard of it: the earlier is refused, and the later is told to both."""
+    """Off is not undone by somebody who did not know of it."""
     (tmp_path / "db").mkdir()
-    assert await getattr(store, has_it).switch(OFF)
-    assert not await store.switch(EARLIER)
-    assert (await store.records.switched(), await store.block_list.switched()) == (OFF, OFF)
+    assert await getattr(store, has_it).switch(OFF, Mode.ENFORCE)
+    assert not await store.switch(EARLIER, Mode.OBSERVE)
+    assert await store.switched() == OFF
+
+
+# ── a command's store ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def desk(redis: RedisServer, tmp_path: Path) -> AsyncIterator[DecidingStore]:
+    """Give a store as a command opens it, where a daemon has been."""
+    url = f"sqlite:///{tmp_path}/siaga112.db"
+    made = published_store(url, redis.url, "lab", DAY, 60.0)
+    await made.published()
+    await made.close()
+    opened = open_desk(url, RedisBlockList(connect(redis.url), "lab"), "lab", DAY, DAY)
+    yield opened
+    await opened.close()
+
+
+async def test_verdicts_know_of_a_decision_when_the_command_ends(desk: DecidingStore) -> None:
+    """Without a daemon that publishes: a command does it itself."""
+    await change(desk, blocked_for_good)
+    assert (await desk.standing(CALLER)).level is Level.PERMANENT
+    assert desk.late == {}
+
+
+async def test_a_decision_stands_while_redis_is_away_and_that_is_said(
+    desk: DecidingStore, redis: RedisServer
+) -> None:
+    """It is in the records; verdicts learn it when Redis is back."""
+    redis.stop()
+    await change(desk, blocked_for_good)
+    assert (await desk.load(CALLER)).blocks
+    assert list(desk.late) == ["verdicts do not know of it yet; the daemon tells them"]
+
+
+async def test_a_command_makes_no_block_list_of_a_part(desk: DecidingStore, redis: RedisServer) -> None:
+    """An emptied Redis is made anew by the daemon, or by whoever asks for that: not by the way."""
+    redis.ask("FLUSHALL")
+    await change(desk, blocked_for_good)
+    assert await desk.standing(CALLER) == NOBODY
+    assert "block list as a whole" in "".join(desk.late.values())
+
+
+async def test_a_command_makes_no_database(redis: RedisServer, tmp_path: Path) -> None:
+    """Where there is none, the configuration is another one than the daemon's, or none has run yet."""
+    url = f"sqlite:///{tmp_path}/siaga112.db"
+    opened = open_desk(url, RedisBlockList(connect(redis.url), "lab"), "lab", DAY, DAY)
+    with pytest.raises(StoreDownError, match=r"there is no .*siaga112\.db; the daemon makes it"):
+        await opened.load(CALLER)
+    await opened.close()
+    assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -338,25 +338,26 @@ async def test_a_wrong_use_ends_with_2(live: Shell) -> None:
     assert (await live("blocks", "--json")).json == []
 
 
-async def test_without_the_daemon_a_command_ends_with_4(shell: Shell) -> None:
-    """Where the private Redis does not run, the line says how to start it."""
-    commands = ("blocks", f"why {NUMBER}", "mode off --reason x", "calls", f"allow {NUMBER} --reason x")
+async def test_before_the_daemons_first_start_a_command_ends_with_4(shell: Shell) -> None:
+    """Where there is no database yet, the line says who makes it."""
+    commands = ("blocks", f"why {NUMBER}", "mode observe", "calls", f"allow {NUMBER} --reason x")
     for ended in await shell.each(*commands):
-        assert "start it with: siaga112 run" in ended.failed(4)
+        assert "the daemon makes it at its first start (siaga112 run)" in ended.failed(4)
 
 
-async def test_a_redis_that_does_not_answer_ends_with_4(shell: Shell) -> None:
-    """A Redis that is not there is one line, and so is a crashed private one."""
-    shell.write(redis='url = "redis://127.0.0.1:1/0"')
-    assert "is it running" in (await shell("blocks")).failed(4)
-    shell.write()
-    stale = shell.home / "state" / "redis" / "redis.sock"
-    stale.parent.mkdir(parents=True)
-    with socket.socket(socket.AF_UNIX) as gone:
-        gone.bind(str(stale))
-    assert "connection refused; is the daemon running? systemctl status 'siaga112-*'" in (
-        await shell("blocks")
-    ).failed(4)
+async def test_while_redis_is_away_people_go_on_and_are_told(live: Shell) -> None:
+    """What is asked is answered; what is decided stands, and who decides reads that verdicts wait for it."""
+    live.write(redis='url = "redis://127.0.0.1:1/0"')
+    (await live("calls", "--since", "3d", "--json")).done()
+    assert (await live("why", NUMBER)).code == 0
+    decided = await live("block", NUMBER, "--permanent", "--reason", "threats")
+    assert decided.code == 0
+    assert "is blocked" in decided.out
+    assert "verdicts do not know of it yet; the daemon tells them (Redis: connection refused" in decided.err
+    switched = await live("mode", "observe", "--reason", "figures read")
+    assert switched.code == 0
+    assert "Redis has not heard of the mode" in switched.err
+    assert (await live("mode")).done() == "observe\n"
 
 
 async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> None:

@@ -135,6 +135,7 @@ WANTED = Wanted(
     metrics="http://127.0.0.1:9112/metrics",
     redis="redis://127.0.0.1",
     embedded=False,
+    database="",
     state_dir="/var/lib/siaga112",
     mode=Mode.OBSERVE,
 )
@@ -143,6 +144,7 @@ NOTHING = Examined(
     shipped=Shipped({}, (), {}),
     pbx=NotSeen("connection refused"),
     redis=NotSeen("connection refused"),
+    database=NotSeen("connection refused"),
     agi=NotSeen("connection refused"),
     daemon=NotSeen("connection refused"),
     followed=NotSeen("connection refused"),

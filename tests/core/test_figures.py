@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siaga112.core.codec import dump_entry, load_row
 from siaga112.core.decisions import lift
 from siaga112.core.figures import (
     Category,
@@ -24,15 +22,12 @@ from siaga112.core.figures import (
     tenth,
     waited_as,
 )
-from siaga112.core.model import DAY, SECOND, Caller, Entry, Level, Mark, Millis, Origin, Outcome, Reason
+from siaga112.core.model import DAY, SECOND, Caller, Level, Mark, Millis, Origin, Outcome, Reason
 from siaga112.core.period import Period, of_days
 from siaga112.core.record import CallerRecord, Lift
 from siaga112.core.service_level import Served
 from siaga112.core.shifts import Shift, duty
 from siaga112.report.block_figures import count_blocks
-from tests import month
-from tests.core.table import events, settle
-from tests.core.test_calls import CALLS
 from tests.samples import CALLER, OTHER, block
 
 JAKARTA: Final = ZoneInfo("Asia/Jakarta")
@@ -224,43 +219,6 @@ def test_who_misused_most_comes_first() -> None:
     assert figures.top_misusers(5) == found
     assert figures.top_misusers(1) == found[:1]
     assert figures.misusers == 2
-
-
-# ── what is read of a row ────────────────────────────────────────────────────────────────────────
-
-
-def _everything() -> list[Entry]:
-    made = [Entry(finding, strike=False) for table, _ in CALLS.values() for finding in settle(events(table))]
-    return made + list(islice(month.entries(), 500))
-
-
-def test_a_row_says_what_the_whole_entry_says() -> None:
-    """The quick way of reading a row of the ledger gives what the slow one does."""
-    waiting = 0
-    for entry in _everything():
-        finding, read = entry.finding, load_row(dump_entry(entry))
-        stages = finding.stages
-        waited = stages.ring if stages.wait is None else stages.wait
-        if finding.outcome not in {Outcome.ANSWERED, Outcome.ABANDONED}:
-            waited = None
-        waiting += waited is not None
-        assert read == LedgerRow(
-            finding.call.started,
-            finding.outcome,
-            finding.reason,
-            finding.mark,
-            waited,
-            finding.call.caller,
-            entry.strike,
-        )
-    assert waiting > 100
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"outcome": "none"}', "\udcff", b"\xff"])
-def test_what_is_no_row_is_refused(text: str | bytes) -> None:
-    """One kind of error, as for whole entries."""
-    with pytest.raises(ValueError, match=r".*"):
-        load_row(text)
 
 
 # ── blocks ───────────────────────────────────────────────────────────────────────────────────────

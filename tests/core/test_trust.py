@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core import codec, policy, retention
+from siaga112.core import policy, retention
 from siaga112.core import standing as verdicts
 from siaga112.core.model import DAY, Call, Caller, CallId, Level, Outcome
 from siaga112.core.outcome import ClassifierRules, classify
@@ -171,16 +171,6 @@ def test_the_dialplans_word_makes_a_call_attested() -> None:
             "10:00:09  Hangup      100.1  at=siaga112-ivr,s,4",
         )
         assert (call.trunk, call.attested) == ("PJSIP/telkom", attested)
-
-
-def test_a_strike_is_read_as_it_was_written_by_this_version_and_those_before() -> None:
-    """With its trunk and attestation; what was written without them has neither."""
-    record = replace(CallerRecord(CALLER), strikes=(strike(1, attested=True), strike(2, "")))
-    text = codec.dump_record(record)
-    assert codec.load_record(text) == record
-    old = text.replace(',"PJSIP/a",true]', "]")
-    assert old != text
-    assert codec.load_record(old).strikes[0] == replace(strike(1), trunk="")
 
 
 def test_a_share_is_none_or_at_least_a_tenth() -> None:

@@ -1,21 +1,25 @@
-"""A store in memory: the second implementation of the port, held to the same contract as Redis."""
+"""A store in memory, for tests of the service that need one which fails when it is told to."""
 
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from typing import TypeVar
 
-from siaga112.core.changes import Change, Replacement, Stored, of_nobody, without_caller
-from siaga112.core.codec import dump_entry, load_row
-from siaga112.core.figures import LedgerRow
-from siaga112.core.fold import HourlyCaps
-from siaga112.core.mode import Switch
-from siaga112.core.model import AuditEntry, Caller, CallId, Entry, Level, Millis
+from siaga112.core.changes import Change, Imposition, Replacement, Stored, of_nobody, without_caller
+from siaga112.core.figures import LedgerRow, Misuser
+from siaga112.core.fold import HourlyCaps, Subject, Work
+from siaga112.core.mode import Switch, told
+from siaga112.core.model import AuditEntry, Caller, CallId, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import NOBODY, Standing
-from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError, Written
+from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError
+from tests.samples import ledger_row
+
+_T = TypeVar("_T")
 
 
 class MemoryStore:
@@ -37,7 +41,9 @@ class MemoryStore:
         self._audit_entries: dict[AuditEntry, None] = {}
         self._tallies: Counter[str] = Counter()
         self._forgotten: dict[Caller, tuple[Millis, int]] = {}
-        self._calls: dict[Caller, set[CallId]] = {}
+        self.broken: set[Caller] = set()
+        self.refused = 0
+        self.work = MemoryWork(self)
         self.held_switch: Switch | None = None
         self._snapshot: Snapshot | None = None
 
@@ -49,6 +55,7 @@ class MemoryStore:
     async def ping(self) -> None:
         """Answer, unless down."""
         if self.down:
+            self.refused += 1
             raise StoreDownError("memory: switched off by the test")
 
     async def standing(self, caller: Caller) -> Standing:
@@ -59,65 +66,50 @@ class MemoryStore:
     def _standing(self, caller: Caller) -> Standing:
         return self._records[caller][2] if caller in self._records else NOBODY
 
-    async def load(self, caller: Caller) -> tuple[CallerRecord, int]:
-        """Give a caller's record and its version."""
+    async def load(self, caller: Caller) -> CallerRecord:
+        """Give a caller's record."""
         await self.ping()
-        at, floor = self._forgotten.get(caller, (0, 0))
-        record, version, _ = self._records.get(caller, (CallerRecord(caller), floor, NOBODY))
-        return replace(record, forgotten=at), version
+        return self.record_of(caller)
 
-    async def held(
-        self, wanted: Sequence[tuple[Caller | None, CallId | None]]
-    ) -> Sequence[Stored | StoreBrokenError]:
-        """Give what is held."""
+    def record_of(self, caller: Caller) -> CallerRecord:
+        """Give a caller's record, whatever is switched off."""
+        record = self.work.held(caller).record
+        assert record
+        return record
+
+    async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
+        """Let `act` read and write; what it wrote is taken back if it raises."""
+        del subjects
         await self.ping()
-        found: list[Stored | StoreBrokenError] = []
-        for caller, call in wanted:
-            try:
-                record, version = await self.load(caller) if caller else (None, 0)
-            except StoreBrokenError as error:
-                found.append(error)
-            else:
-                found.append(Stored(record, version, await self.entry(call) if call else None))
-        return found
+        before = {name: copy(value) for name, value in vars(self).items()}
+        try:
+            return act(self.work)
+        except Exception:
+            vars(self).update(before)
+            raise
 
-    async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
+    async def write(self, changes: Sequence[Change]) -> None:
         """Write changes."""
-        await self.ping()
-        return [self._write(change) for change in changes]
 
-    def _write(self, change: Change) -> Written:
-        new, entry, audit_entry, imposes = (
-            change.replacement,
-            change.entry,
-            change.audit_entry,
-            change.imposes,
-        )
-        if new:
-            caller = new.record.caller
-            floor = self._forgotten.get(caller, (0, 0))[1]
-            if self._records.get(caller, (None, floor))[1] != new.version:
-                return Written.MOVED
-        if entry and entry.finding.call.caller in self._forgotten:
-            at, _ = self._forgotten[entry.finding.call.caller]
-            if entry.finding.call.started <= at:
-                return Written.MOVED
-        if imposes and not self._caps.reserve(imposes):
-            return Written.CAPPED
-        if new:
-            self._replace(new)
-        if entry:
+        def act(work: Work) -> None:
+            for change in changes:
+                work.write(change)
+
+        await self.transaction([], act)
+
+    def put(self, change: Change) -> None:
+        """Write one."""
+        if change.replacement:
+            self._replace(change.replacement)
+        if change.entry:
             self.writes += 1
-            call = entry.finding.call
-            self._ledger[call.id] = entry
-            if call.caller:
-                self._calls.setdefault(call.caller, set()).add(call.id)
-        if audit_entry and audit_entry in self._audit_entries:
-            return Written.DONE
-        if audit_entry:
-            self._audit_entries[audit_entry] = None
+            call = change.entry.finding.call
+            self._ledger[call.id] = change.entry
+        if change.audit_entry and change.audit_entry in self._audit_entries:
+            return
+        if change.audit_entry:
+            self._audit_entries[change.audit_entry] = None
         self._tallies.update(change.tallies)
-        return Written.DONE
 
     def _replace(self, new: Replacement) -> None:
         """Replace a record, and bring the lists into line with it; nothing ever expires here."""
@@ -171,7 +163,7 @@ class MemoryStore:
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
-        records = [(await self.load(caller))[0] for caller in self._blocked]
+        records = [self.record_of(caller) for caller in self._blocked]
         return [record for record in records if record.block_at(now)]
 
     async def block_counts(self, now: Millis) -> Mapping[Level, int]:
@@ -181,11 +173,11 @@ class MemoryStore:
 
     async def allowed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers on the allow list."""
-        return [(await self.load(caller))[0] for caller in sorted(self._allowed)]
+        return [self.record_of(caller) for caller in sorted(self._allowed)]
 
     async def proposed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers whose block waits for a supervisor."""
-        return [(await self.load(caller))[0] for caller in sorted(self._proposed)]
+        return [self.record_of(caller) for caller in sorted(self._proposed)]
 
     async def proposed_count(self) -> int:
         """Count them."""
@@ -193,7 +185,7 @@ class MemoryStore:
 
     async def missed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers who wait for a call-back, longest first."""
-        records = [(await self.load(caller))[0] for caller in self._missed]
+        records = [self.record_of(caller) for caller in self._missed]
         return sorted(records, key=lambda record: record.missed[0].at)
 
     async def missed_count(self) -> tuple[int, Millis | None]:
@@ -201,10 +193,10 @@ class MemoryStore:
         waiting = await self.missed()
         return len(waiting), waiting[0].missed[0].at if waiting else None
 
-    async def listed(self) -> AsyncIterator[Caller]:
-        """Give who is on any list."""
+    async def lasting(self) -> AsyncIterator[Caller]:
+        """Give whose record lasts."""
         await self.ping()
-        for caller in self._blocked | self._allowed | self._proposed | self._missed:
+        for caller in sorted(self._records):
             yield caller
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
@@ -223,16 +215,11 @@ class MemoryStore:
         self._forgotten[caller] = (max(before, at), max(floor, version) + 1)
         self.cut_feed()
         self._records.pop(caller, None)
-        for call in self._calls.pop(caller, ()):
-            self._ledger[call] = without_caller(self._ledger[call])
+        for entry in await self.entries_of(caller):
+            self._ledger[entry.finding.call.id] = without_caller(entry)
         self._audit_entries = {line: None for line in self._audit_entries if line.subject != caller}
         for listed in (self._blocked, self._allowed, self._proposed, self._missed, self._away):
             listed.discard(caller)
-
-    async def calls_of(self, caller: Caller) -> Sequence[CallId]:
-        """Give a caller's calls, oldest first."""
-        mine = self._calls.get(caller, set())
-        return sorted(mine, key=lambda call: self._ledger[call].finding.call.started)
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give the lines of that time, oldest first."""
@@ -244,7 +231,7 @@ class MemoryStore:
 
     async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
         """Give the lines about a caller and about the caller's calls."""
-        about = {caller, *await self.calls_of(caller)}
+        about = {caller, *(entry.finding.call.id for entry in await self.entries_of(caller))}
         return [line for line in await self.audit_entries(0, 1 << 62) if line.subject in about]
 
     async def last_of(self, action: str) -> AuditEntry | None:
@@ -268,7 +255,8 @@ class MemoryStore:
 
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
         """Give the rows of a caller's calls, oldest first."""
-        return [self._ledger[call] for call in await self.calls_of(caller)]
+        mine = [entry for entry in self._ledger.values() if entry.finding.call.caller == caller]
+        return sorted(mine, key=lambda entry: entry.finding.call.started)
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of that time, oldest first."""
@@ -291,10 +279,12 @@ class MemoryStore:
         await self.ping()
         return self._snapshot
 
-    async def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[LedgerRow]]:
-        """Give what figures need of the same rows, one by one."""
-        async for entry in self.entries(since, until):
-            yield [load_row(dump_entry(entry))]
+    async def counted(
+        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
+    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
+        """Count the calls of that time: here one by one, and nobody's misuse."""
+        del grain, answer_within
+        return [(ledger_row(entry), 1) async for entry in self.entries(since, until)], []
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""
@@ -309,13 +299,41 @@ class MemoryStore:
         await self.ping()
         return self.held_switch
 
-    async def switch(self, switch: Switch) -> bool:
+    async def switch(self, switch: Switch, instead_of: Mode) -> bool:
         """Switch the site's mode, unless it was switched later."""
         await self.ping()
         if self.held_switch and self.held_switch.at > switch.at:
             return False
         self.held_switch = switch
+        self._audit_entries[told(switch, instead_of)] = None
         return True
+
+
+class MemoryWork:
+    """`core.fold.Work` on a store in memory."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def held(self, caller: Caller | None, call: CallId | None = None) -> Stored:
+        """Give what is held on a caller and of a call."""
+        store = self._store
+        entry = store._ledger.get(call) if call else None
+        if caller is None:
+            return Stored(None, 0, entry)
+        if caller in store.broken:
+            raise StoreBrokenError("memory: broken by the test")
+        at, floor = store._forgotten.get(caller, (0, 0))
+        record, version, _ = store._records.get(caller, (CallerRecord(caller), floor, NOBODY))
+        return Stored(replace(record, forgotten=at), version, entry)
+
+    def reserve(self, asked: Imposition) -> bool:
+        """Take room for an automatic block among those of the hour."""
+        return self._store._caps.reserve(asked)
+
+    def write(self, change: Change) -> None:
+        """Write a change."""
+        self._store.put(change)
 
 
 class MemoryModes:

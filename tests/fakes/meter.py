@@ -87,6 +87,11 @@ class KeptMeter:
         """Keep."""
         self.modes.append(mode)
 
-    def store_up(self, *, up: bool) -> None:
+    def answers(self, part: str, *, up: bool) -> None:
         """Keep."""
+        del part
         self.up.append(up)
+
+    def unpublished(self, count: int) -> None:
+        """Keep."""
+        self.waiting_to_be_published = count

@@ -13,7 +13,6 @@ from typing import Any, Final
 import pytest
 
 from siaga112.adapters.http import FRESH_SECONDS
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.caller_id import canonical
 from siaga112.core.model import DAY, Caller, CallId, Entry, Millis
 from tests.fakes.manager import Manager, Session
@@ -22,7 +21,7 @@ from tests.lab import ports
 from tests.lab.agi_client import Answer, ask, no_processor
 from tests.lab.daemon import PROGRAM, Daemon, running
 from tests.lab.redis_servers import RedisServer, home
-from tests.lab.stores import site_store
+from tests.lab.stores import PublishedStore, site_store
 from tests.samples import NOW
 from tests.waiting import within
 
@@ -52,6 +51,8 @@ class Rig:
     pbx: Switchboard
     daemon: Daemon
     session: Session | None
+    url: str = ""
+    """Where Redis is, if not at the server's own address."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def ask(self, number: str = NUMBER, uid: str = "1795463311.0") -> Answer:
@@ -124,9 +125,9 @@ class Rig:
         )
 
     @asynccontextmanager
-    async def store(self) -> AsyncIterator[RedisStore]:
+    async def store(self) -> AsyncIterator[PublishedStore]:
         """Open what the daemon writes to, as its administrator."""
-        store = site_store(self.daemon.folder / "state", "lab", self.redis.url)
+        store = site_store(self.daemon.folder / "state", "lab", self.url or self.redis.url)
         try:
             yield store
         finally:
@@ -142,7 +143,7 @@ class Rig:
         async with self.store() as store:
             caller = canonical(number)
             assert caller
-            return [strike.call for strike in (await store.load(caller))[0].strikes]
+            return [strike.call for strike in (await store.load(caller)).strikes]
 
     async def until_recorded(self, rows: int, seconds: float = 20.0) -> list[Entry]:
         """Wait until the ledger has so many rows; give them."""
@@ -171,7 +172,11 @@ async def rig(
     try:
         async with running(pbx, config, environ=environ, only=only, wait=wait, program=program) as daemon:
             session = await pbx.manager.session() if only != "screen" and wait else None
-            yield Rig(redis, pbx, daemon, session)
+            found = Rig(redis, pbx, daemon, session, url)
+            if only == "screen" and wait and "SIAGA112_DATABASE__URL" not in environ:
+                async with found.store() as store:
+                    await store.published()  # as the other half left it
+            yield found
     finally:
         await pbx.manager.stop()
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Final
 
+from siaga112.adapters.database.records import DatabaseRecords, _Work
 from siaga112.adapters.outbox import SqliteOutbox
-from siaga112.adapters.redis.store import RedisStore
+from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.cli import main
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.pipeline import Pipeline
@@ -24,14 +25,33 @@ STEPS: Final[dict[str, tuple[type, str, bool]]] = {
     "before it is on disk": (SqliteOutbox, "append", False),
     "it is on disk": (SqliteOutbox, "append", True),
     "before it is recorded": (Recorder, "record", False),
-    "what is held is read": (RedisStore, "held", True),
-    "before the strike is stored": (RedisStore, "write", False),
-    "the strike is stored": (RedisStore, "write", True),
+    "what is held is read": (_Work, "held", True),
+    "before the strike is stored": (_Work, "finish", False),
+    "it is about to be committed": (_Work, "finish", True),
+    "the strike is stored": (DatabaseRecords, "transaction", True),
+    "before it is published": (RedisBlockList, "_send", False),
+    "it is published": (RedisBlockList, "_send", True),
     "before it leaves the outbox": (SqliteOutbox, "drop", False),
     "it has left the outbox": (SqliteOutbox, "drop", True),
 }
 """What is done at each step, in order; and whether the end comes after it, or before."""
 
+
+TOGETHER: Final = frozenset(
+    {
+        "before it is on disk",
+        "it is on disk",
+        "before it is recorded",
+        "before the strike is stored",
+        "it is about to be committed",
+        "the strike is stored",
+        "before it is published",
+        "it is published",
+        "before it leaves the outbox",
+        "it has left the outbox",
+    }
+)
+"""The steps that many calls take at once: of twenty perhaps in one."""
 
 CALL_BY_CALL: Final = frozenset({"the hang-up is read", "the call is settled"})
 """The steps that are taken for each call by itself."""
@@ -65,7 +85,7 @@ def deadly(step: str, nth: int) -> None:
             end()
         return result
 
-    replacement: Callable[..., Any] = called if owner in {Tracker, Pipeline} else awaited
+    replacement: Callable[..., Any] = called if owner in {Tracker, Pipeline, _Work} else awaited
     setattr(owner, name, replacement)
 
 

@@ -1,6 +1,5 @@
 """A byte that the disk got wrong, in what the private Redis keeps: the line goes on, and it is said."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -33,28 +32,27 @@ def flip(state: Path, part: str, at: bytes) -> None:
         ("*.manifest", b"", ""),
     ],
 )
-async def test_a_flipped_byte_is_survived_said_and_counted(
+async def test_a_flipped_byte_is_survived_and_nothing_is_lost(
     part: str, at: bytes, only: str, measured: Measured
 ) -> None:
-    """The daemon starts and screens; the log, a metric and `doctor` say what was set aside, and where."""
+    """The daemon starts and screens; what Redis kept is made anew from the records, and nothing is missed."""
     pbx = Switchboard()
     await pbx.manager.start()
     try:
         async with running(pbx) as daemon:
             await done(daemon, "block", NUMBER, "--permanent", "--reason", "threats")
             assert await daemon.stop() == 0
-            state = daemon.folder / "state"
-            flip(state, part, at)
+            flip(daemon.folder / "state", part, at)
             since = len(daemon.lines)
             await daemon.start(*(("--only", only) if only else ()))
             await daemon.ready(only, since=since)
-            said = await daemon.event("redis_damaged", since=since)
+            await daemon.event("redis_damaged", since=since)
             answers = [await ask(pbx.agi_port, f"0812333{n:05}") for n in range(20)]
             measured("calls without a verdict", sum(one.verdict != "ALLOW" for one in answers), at_most=0)
-            async with within(20, "the count"):
-                while 'outbox_lost_total{site="lab"} 0.0' in await daemon.metrics():
-                    pass  # each look is a question to the daemon
-            doctor = json.loads((await daemon.command("doctor", "--json")).out)
-            assert [line["health"] for line in doctor if said["set_aside"] in line["found"]] == ["warn"]
+            if only:
+                assert "whole: 1 callers" in await done(daemon, "rebuild")
+            async with within(20, "the block in force again"):
+                while (await ask(pbx.agi_port, NUMBER)).verdict != "BLOCK":
+                    pass  # each look is a caller's question
     finally:
         await pbx.manager.stop()

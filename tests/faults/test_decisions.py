@@ -153,7 +153,7 @@ async def test_a_mark_that_is_corrected_later_takes_back_what_came_of_it(
         assert (await running.told("not_blocked")).verdict == "ALLOW"
         assert await running.strikes() == struck
         async with running.store() as store:
-            ((block,), row) = (await store.load(CALLER))[0].blocks, await store.entry(CallId(call))
+            ((block,), row) = (await store.load(CALLER)).blocks, await store.entry(CallId(call))
         assert row
         assert block.lifted
         assert (block.lifted.mistake, block.lifted.forgives) == (True, False)

@@ -1,6 +1,7 @@
 """A daemon that is stopped, frozen or dies amid an answer: the shipped dialplan goes on, on both PBXs."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import struct
@@ -15,6 +16,7 @@ from tests.faults.figures import Measured
 from tests.lab import Asterisk, Observer, Version, find, place_call
 from tests.lab.daemon import running
 from tests.lab.day import CONFIG
+from tests.lab.postgres import postgres, with_tables
 from tests.pbx.test_guard import CALLER, probe, runs, screened_in, sets
 from tests.waiting import until
 
@@ -165,20 +167,20 @@ MISUSES: Final = 6
 TAKEN_OVER_SECONDS: Final = 10.0
 
 
+@pytest.mark.postgresql
 @pytest.mark.fault("two_daemons", "takeover")
 @pytest.mark.night
 async def test_two_daemons_on_one_pbx_count_once_and_one_goes_on(
     version: Version, measured: Measured
 ) -> None:
-    """Both follow the same calls into one Redis; the one is killed amid the fourth, the other settles it."""
-    async with (
-        Asterisk.start(find(version)) as pbx,
-        await pbx.observe() as seen,
-        running(pbx, CONFIG) as one,
-        running(
-            pbx, f'{CONFIG}[redis]\nurl = "{redis_embedded.url(one.folder / "state")}"\n', only="track"
-        ) as other,
-    ):
+    """Both follow the same calls into one database; one is killed amid the fourth, the other settles it."""
+    async with contextlib.AsyncExitStack() as stack:
+        pbx = await stack.enter_async_context(Asterisk.start(find(version)))
+        seen = await stack.enter_async_context(await pbx.observe())
+        shared = f'{CONFIG}[database]\nurl = "{with_tables(stack.enter_context(postgres()).url)}"\n'
+        one = await stack.enter_async_context(running(pbx, shared))
+        same = f'{shared}[redis]\nurl = "{redis_embedded.url(one.folder / "state")}"\n'
+        other = await stack.enter_async_context(running(pbx, same, only="track"))
         calls = []
         killed = 0.0
         for nth in range(MISUSES):

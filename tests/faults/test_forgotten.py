@@ -47,7 +47,8 @@ def set_aside(state: Path) -> None:
         for text in (f'{{"broken": "{CALLER}"', f'{{"broken": "{OTHER}"', b"\xff0812-1111 1111\x00"):
             database.execute("INSERT INTO outbox (entry) VALUES (?)", (text,))
     (state / "outbox.db.damaged-1").write_bytes(b"\x00junk" + CALLER.encode() + b"\x00")
-    for name in ("damaged-1/appendonly.aof.1.incr.aof", "temp-rewriteaof-bg-1.aof", "temp-1.rdb"):
+    (state / "siaga112.db.version-0000-1").write_bytes(b"\x00junk" + CALLER.encode() + b"\x00")
+    for name in ("temp-rewriteaof-bg-1.aof", "temp-1.rdb"):
         (state / "redis" / name).parent.mkdir(exist_ok=True)
         (state / "redis" / name).write_bytes(b"$14\r\n" + CALLER.encode() + b"\r\n")
 
@@ -96,7 +97,7 @@ async def test_a_forgotten_number_is_in_no_file(measured: Measured) -> None:
                     pass  # each look is a question to the daemon
             before, others = hits(state), hits(state, OTHER)
             assert sum(before.values()) > 10
-            assert {name.partition("-")[0] for name in before} >= {"outbox.db.damaged", "redis/damaged"}
+            assert {name.partition("-")[0] for name in before} >= {"outbox.db.damaged", "siaga112.db.version"}
             told = await done(daemon, "forget", NUMBER, "--yes", "--reason", "asked")
             assert "2 entries set aside, 4 damaged files" in told
             assert "Redis has written its file anew" in told

@@ -10,15 +10,14 @@ from typing import Final
 
 import pytest
 
-from siaga112.core.codec import dump_entry, dump_record
-from siaga112.core.model import SECOND, Caller
-from siaga112.core.record import CallerRecord
+from siaga112.core.codec import dump_entry
+from siaga112.core.model import SECOND
 from tests.faults.calls import event, misuse, uid
 from tests.faults.conftest import NUMBER, Rig, rig
 from tests.faults.figures import Measured
 from tests.lab import ports
 from tests.lab.redis_servers import USER, RedisServer, home
-from tests.samples import NOW, block, entry, prank
+from tests.samples import NOW, entry, prank
 from tests.waiting import within
 
 pytestmark = pytest.mark.redis
@@ -54,12 +53,12 @@ QUEUE_LOG: Final = (
 )
 """The last two lines are sound: a call that only queue_log knows."""
 
+ONCE: Final = "siaga112:{lab}:"
 KEYS: Final = (
-    *("blocks", "warned", "missed", "changed", "allowed", "proposed", "changes", "imposed"),
-    *("audit", "tallies", "mode", "now"),
+    *(f"{ONCE}{name}" for name in ("changes", "edition", "mode", "now")),
+    *(f"siaga112:lab:standings:{number:03x}" for number in range(0, 4_096, 512)),
 )
 TOLD: Final = frozenset({"store_broken", "store_down"})
-SITE: Final = "siaga112:{lab}:"
 CYCLE_SECONDS: Final = 90.0
 """A stop, a start and a verdict take some 5 s; on a machine that is busy, ten times as long."""
 
@@ -92,6 +91,36 @@ async def restarted(running: Rig) -> None:
     assert (await running.ask()).verdict == "ALLOW"
 
 
+Spoilt = tuple[str, tuple[object, ...]]
+"""A statement, and its values."""
+
+
+def spoil_records(state: Path, *statements: Spoilt) -> None:
+    """Let a hand, or a disk, write into the database of a daemon that does not run."""
+    with closing(sqlite3.connect(state / "siaga112.db")) as database, database:
+        for statement, values in statements:
+            database.execute(statement, values)
+
+
+BROKEN_CALLER: Final = """
+INSERT INTO caller (site, caller, version, reached, level, since, warn_until)
+VALUES (1, ?, 1, 0, 'often', 'long', 0)
+"""
+BROKEN_STRIKE: Final = """
+INSERT INTO strike (site, caller, call, at, outcome, reason, trunk, attested)
+VALUES (1, ?, '1.1', -5, 'asleep', '', '', 7)
+"""
+BROKEN_LINE: Final = """
+INSERT INTO audit (site, at, by, action, subject, detail, reason, digest)
+VALUES (1, ?, '', '', '', '', '', 'x')
+"""
+
+
+def broken_caller(caller: str) -> tuple[Spoilt, ...]:
+    """Give what makes a caller's record one that nobody can read."""
+    return (BROKEN_CALLER, (caller,)), (BROKEN_STRIKE, (caller,))
+
+
 def odd_events(call: str) -> bytes:
     """Tell of a call whose beginning has an impossible time."""
     return misuse(call, "081266666666", FAR * SECOND)
@@ -104,12 +133,9 @@ async def test_what_can_never_be_recorded_goes_aside_and_holds_nobody_up(
     """An impossible entry ends neither a start nor the recording of the others: aside, counted, readable."""
     log = tmp_path / "queue_log"
     log.write_bytes("\n".join((*QUEUE_LOG, "")).encode())
-    redis.ask("SET", f"{SITE}caller:+6281255555555", "no record")
-    redis.ask("HSET", f"{SITE}caller:+6281244444444", "v", "1", "doc", "x", "standing", "x")
-    redis.ask("ZADD", f"{SITE}blocks", "+inf", "+6281244444444", "+inf", "no caller", "-inf", "x")
-    redis.ask("SADD", f"{SITE}allowed", "+6281244444444")
-    redis.ask("HSET", f"{SITE}tallies", "strikes:ivr_prank", "many")
-    redis.ask("SET", f"{SITE}mode", "asleep")
+    redis.ask("SET", KEYS[5], "no standings")
+    redis.ask("SET", f"{ONCE}mode", "asleep")
+    redis.ask("SET", f"{ONCE}changes", "none")
     more = f'[pbx]\nqueues = ["siaga112"]\nqueue_log = "{log}"\n'
     async with rig(redis, more=more, wait=False) as running:
         await running.daemon.event("ami_connected")
@@ -119,6 +145,7 @@ async def test_what_can_never_be_recorded_goes_aside_and_holds_nobody_up(
         outbox = running.daemon.folder / "state" / "outbox.db"
         sound = [dump_entry(entry(prank(n))) for n in range(60, 63)]
         fill(outbox, *sound[:1], *ODD, *sound[1:])
+        spoil_records(outbox.parent, *broken_caller("+6281255555555"), *broken_caller("+6281244444444"))
         await restarted(running)
         rows = await running.until_recorded(len(sound) + 1)
         call = running.misuse()
@@ -208,17 +235,21 @@ async def test_a_redis_that_takes_nothing_ends_nothing(
 async def test_no_span_and_no_record_makes_a_listing_fail(redis: RedisServer, measured: Measured) -> None:
     """A block of 273,973 years is refused; where one stands, or junk does, lists name it and go on."""
     far, broken = "+6281255555555", "+6281244444444"
-    held = block(NOW, 8 * 10**18)
-    record = dump_record(CallerRecord(Caller(far), blocks=(held,)))
     async with rig(redis) as running:
         refused = await running.daemon.command(
             *("block", NUMBER, "--for", "99999999d", "--reason", "a slip of the finger")
         )
         assert (refused.code, "100 years" in refused.err) == (2, True), refused
-        redis.ask("HSET", f"{SITE}caller:{far}", "v", "1", "doc", record, "standing", "[false,null,null,0]")
-        redis.ask("HSET", f"{SITE}caller:{broken}", "v", "1", "doc", "{}", "standing", "x")
-        redis.ask("ZADD", f"{SITE}blocks", 8 * 10**18, far, "+inf", broken)
-        redis.ask("ZADD", f"{SITE}audit", NOW, "no line")
+        await running.done("block", far, "--for", "1d", "--reason", "a slip of the finger")
+        await running.daemon.stop()
+        spoil_records(
+            running.daemon.folder / "state",
+            *broken_caller(broken),
+            ("UPDATE caller SET until = ? WHERE caller = ?", (8 * 10**18, far)),
+            ("UPDATE block SET until = ? WHERE caller = ?", (8 * 10**18, far)),
+            (BROKEN_LINE, (NOW + 0.5,)),
+        )
+        await restarted(running)
         listed = await running.daemon.command("blocks", "--json")
         assert [row["caller"] for row in listed.json] == [far]
         assert broken in listed.err
@@ -250,32 +281,42 @@ def junk(chance: random.Random) -> bytes:
             return json.dumps(odd).encode()
 
 
-def spoil(redis: RedisServer, chance: random.Random) -> None:
-    """Put junk under keys of ours; what is there already is replaced."""
-    day = f"{SITE}calls:2026-11-28"
+COLUMNS: Final = (
+    *(("site", name) for name in ("epoch", "published", "mode", "mode_at")),
+    *(("caller", name) for name in ("version", "level", "since", "until", "warn_until", "dropped")),
+    *(("call", name) for name in ("outcome", "started", "facts", "deciding")),
+    *(("strike", "at"), ("block", "level"), ("audit", "at"), ("tally", "count"), ("imposition", "at")),
+    ("unpublished", "version"),
+)
+
+
+def spoil(redis: RedisServer, state: Path, chance: random.Random) -> None:
+    """Put junk under keys of ours, and into columns; what is there already is replaced."""
     for key in KEYS:
         if chance.random() < 0.5:
-            redis.ask("DEL", f"{SITE}{key}")
+            redis.ask("DEL", key)
             kind = chance.randrange(4)
             name, value = junk(chance), junk(chance)
             if kind == 0:
-                redis.ask("SET", f"{SITE}{key}", value)
+                redis.ask("SET", key, value)
             elif kind == 1:
-                redis.ask("ZADD", f"{SITE}{key}", chance.choice(("+inf", "-inf", "1e300", "5")), name)
+                redis.ask("HSET", key, name, value)
             elif kind == 2:
-                redis.ask("SADD", f"{SITE}{key}", name)
+                redis.ask("HSET", key, f"+6281211111{chance.randrange(100):03}", value)
             else:
-                redis.ask("XADD", f"{SITE}{key}", "*", "c", name, "s", value)
-    for n in range(10):
-        redis.ask("HSET", f"{SITE}caller:+62812111111{n}1", "v", junk(chance), "doc", junk(chance))
-        redis.ask("HSET", day, f"{NOW // SECOND}.{n}", junk(chance))
+                redis.ask("XADD", key, "*", "c", name, "s", value)
+    with closing(sqlite3.connect(state / "siaga112.db")) as database, database:
+        for table, column in COLUMNS:
+            if chance.random() < 0.3:
+                odd = chance.choice((junk(chance), junk(chance).decode("latin-1"), -5, 1.5, 2**63 - 1))
+                database.execute(f"UPDATE {table} SET {column} = ?", (odd,))  # noqa: S608 - ours
 
 
 @pytest.mark.fault("odd_junk")
 async def test_no_junk_anywhere_keeps_the_daemon_from_starting_and_screening(
     redis: RedisServer, measured: Measured, tmp_path: Path, *, full: bool
 ) -> None:
-    """Each seed spoils the outbox, queue_log and Redis; each start ends in verdicts, and no part fails."""
+    """Each seed spoils outbox, queue_log, Redis and database; each start ends in verdicts, no part fails."""
     log, seeds = tmp_path / "queue_log", 10 if full else 2
     log.touch()
     more = f'[pbx]\nqueues = ["siaga112"]\nqueue_log = "{log}"\n'
@@ -292,7 +333,7 @@ async def test_no_junk_anywhere_keeps_the_daemon_from_starting_and_screening(
                         for _ in range(40)
                     )
                 )
-                spoil(redis, chance)
+                spoil(redis, running.daemon.folder / "state", chance)
                 await restarted(running)
                 running.play(event("Hangup", chance.randrange(10**15), Uniqueid=junk(chance).hex()))
                 silent += (await running.ask(NUMBER)).verdict != "ALLOW"

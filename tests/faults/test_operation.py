@@ -18,6 +18,7 @@ from tests.faults.conftest import NUMBER, Rig, descriptors, resident, rig
 from tests.faults.figures import Measured
 from tests.lab.agi_client import Probe, probing
 from tests.lab.daemon import running
+from tests.lab.postgres import postgres, with_tables
 from tests.lab.redis_servers import RedisServer
 from tests.waiting import until, within
 
@@ -26,11 +27,11 @@ pytestmark = pytest.mark.redis
 IN_A_ROOM: Final = """
 import os, sys
 room = sys.argv.pop(1)
-mount = 'mkdir -p "$0" && mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
+mount = 'mkdir -p "$0" && mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"'
 os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, room,
     sys.executable, "-m", "siaga112", *sys.argv[1:]])
 """
-"""The daemon with a file system of its own, of a megabyte, at its state directory."""
+"""The daemon with a file system of its own, of four megabytes, at its state directory."""
 
 MISUSES: Final = 5
 CALM_SECONDS: Final = 2.0
@@ -78,8 +79,7 @@ async def no_room(found: Rig, measured: Measured) -> None:
 async def test_a_full_disk_stops_no_verdict_and_is_counted(redis: RedisServer, measured: Measured) -> None:
     """The outbox's file system is filled to its last byte; with room again, calls are kept again."""
     async with roomed(redis) as (found, state):
-        found.misuse()
-        await found.until_recorded(1)
+        await found.daemon.settled(found.misuse())
         filler = state / "filler"
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as out:
             while out.write(b"x" * 4_096):
@@ -358,12 +358,14 @@ DAEMONS: Final = 3
 
 
 @pytest.mark.fault("everywhere")
+@pytest.mark.postgresql
 async def test_a_block_and_the_mode_hold_everywhere_within_a_second(
     redis: RedisServer, measured: Measured
 ) -> None:
-    """Three daemons on one Redis: a block, its lift and the kill switch reach all of them."""
+    """Three daemons on one Redis and one PostgreSQL: a block, its lift and the kill switch reach all."""
     async with contextlib.AsyncExitStack() as stack:
-        found = [await stack.enter_async_context(rig(redis, "screen")) for _ in range(DAEMONS)]
+        shared = {"SIAGA112_DATABASE__URL": with_tables(stack.enter_context(postgres()).url)}
+        found = [await stack.enter_async_context(rig(redis, environ=shared)) for _ in range(DAEMONS)]
         loop = asyncio.get_running_loop()
         for command, reason in (
             (("block", NUMBER, "--permanent", "--reason", "threats"), "blocked"),

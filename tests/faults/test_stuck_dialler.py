@@ -9,17 +9,16 @@ from typing import Final
 import pytest
 
 from siaga112.core import bounds
-from siaga112.core.codec import dump_record, dump_standing
+from siaga112.core.changes import Change, replacement
 from siaga112.core.model import SECOND, CallId
 from siaga112.core.record import CallerRecord, MissedCall
-from siaga112.core.standing import NOBODY
 from tests.faults.calls import arrives, begins, hangs_up, leaves, uid
 from tests.faults.conftest import CALLER, NUMBER, Rig, rig
 from tests.faults.figures import Measured
 from tests.lab.agi_client import percentile, probing
 from tests.lab.daemon import running
 from tests.lab.redis_servers import RedisServer
-from tests.samples import NOW
+from tests.samples import NOW, RULES
 from tests.waiting import within
 
 pytestmark = pytest.mark.redis
@@ -53,12 +52,12 @@ async def calling(found: Rig, first: int, seconds: float, *, stuck: bool) -> int
     return nth
 
 
-def an_hour_of_it(found: Rig, calls: int) -> None:
+async def an_hour_of_it(found: Rig, calls: int) -> None:
     """Put a record there as it was before it had bounds."""
     missed = tuple(MissedCall(CallId(f"{nth}.1"), NOW - 3_600_000 + nth, SECOND) for nth in range(calls))
-    doc = dump_record(CallerRecord(CALLER, missed=missed))
-    held = ("v", "1", "doc", doc, "standing", dump_standing(NOBODY))
-    found.redis.ask("HSET", f"siaga112:{{lab}}:caller:{CALLER}", *held)
+    record = CallerRecord(CALLER, missed=missed)
+    async with found.store() as store:
+        await store.write([Change(replacement(CallerRecord(CALLER), record, 0, NOW, RULES))])
 
 
 @asynccontextmanager
@@ -82,7 +81,7 @@ async def test_a_stuck_dialler_is_felt_by_nobody_else(
     """Verdicts of others beside 20 calls/s: of one number after an hour of it, and of a number each."""
     rounds, seconds = (ROUNDS, ROUND_SECONDS) if full else (1, 2)
     async with halves(redis, processes) as (found, pids):
-        an_hour_of_it(found, HOUR)
+        await an_hour_of_it(found, HOUR)
         found.play(call(0, NUMBER))
         await found.until_recorded(1)
         nth, waits = 1, {True: list[float](), False: list[float]()}
@@ -98,14 +97,14 @@ async def test_a_stuck_dialler_is_felt_by_nobody_else(
             while await found.metric("outbox_pending"):
                 pass  # each look is a question to the daemon
         async with found.store() as store:
-            record, _ = await store.load(CALLER)
+            record = await store.load(CALLER)
         one, each = percentile(waits[True], 99), percentile(waits[False], 99)
         name = f"{processes} process{'es' * (processes > 1)}"
         measured(f"{name}: p99, quiet", quiet.p99, "ms")
         measured(f"{name}: p99, a number each", each, "ms")
         measured(f"{name}: p99, one number", one, "ms")
         measured(f"{name}: ratio", one / each, at_most=1.2 if full else None)
-        size = len(dump_record(record)) / 1e3
-        measured(f"{name}: its record", size, "kB", at_most=32)
+        size = len(repr(record)) / 1e3
+        measured(f"{name}: its record, spelled out", size, "kB", at_most=64)
         assert len(record.missed) <= bounds.MISSED
         assert record.dropped.missed > HOUR - bounds.MISSED

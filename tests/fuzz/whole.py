@@ -36,13 +36,14 @@ class Store(MemoryStore):
     """A store with something of each kind in it."""
 
     unreadable: Final[dict[str, str]] = {}
+    late: Final[dict[str, str]] = {}
 
     def __init__(self) -> None:
         super().__init__()
         record = CallerRecord(CALLER, blocks=(block(NOW, None),))
         for call in (prank(1), answered(2), prank(3, NOW, OTHER)):
-            self._write(Change(entry=entry(call)))
-        self._write(Change(replacement(CallerRecord(record.caller), record, 0, NOW, RULES)))
+            self.put(Change(entry=entry(call)))
+        self.put(Change(replacement(CallerRecord(record.caller), record, 0, NOW, RULES)))
 
     async def close(self) -> None:
         """Do nothing."""
@@ -79,14 +80,21 @@ def _home() -> Path:
     return Path(tempfile.mkdtemp(prefix="s112-fuzz-"))
 
 
+async def _counted(*_: object, **__: object) -> dict[str, int]:
+    return dict.fromkeys(("call", "caller", "block", "audit"), 0)
+
+
 @contextmanager
 def harmless() -> Iterator[None]:
     """Let commands neither write a file, nor connect, nor wait; and put the command line together once."""
     with ExitStack() as stack:
         for name, what in {
             "siaga112.cli.app": partial(typer.main.get_command(app).main, windows_expand_args=False),
-            "siaga112.cli.site.open_store": lambda _: _Now.store,
-            "siaga112.cli.site.require_running": lambda _: None,
+            "siaga112.cli.site.open_desk": lambda _: _Now.store,
+            "siaga112.app.upkeep.migrate": lambda _: (None, "0001"),
+            "siaga112.app.upkeep.back_up": _counted,
+            "siaga112.app.upkeep.restore": _counted,
+            "siaga112.app.upkeep.rebuild": _not_here,
             "siaga112.terminal.outfile.replacing": _nowhere,
             "siaga112.shipped.copying.Copy.write": lambda _: None,
             "siaga112.cli.captures._record": _nothing,

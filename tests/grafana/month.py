@@ -182,7 +182,9 @@ class Month:
             self.metrics.call_ended(entry)
             self._outbox.append(entry)
         self.store.down = self._within(DOWN)
-        self.metrics.store_up(up=not self.store.down)
+        self.metrics.answers("redis", up=not self.store.down)
+        self.metrics.answers("database", up=True)
+        self.metrics.unpublished(0)
         if not self.store.down:
             await self._record()
         self.metrics.pending(len(self._outbox))

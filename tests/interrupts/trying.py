@@ -73,6 +73,10 @@ COMMANDS: Final = {
     "mark": "mark {call} prank",
     "audit": "audit",
     "top": "top",
+    "backup": "backup {new}.zip",
+    "restore": "restore {golden}/lab.zip --replace",
+    "migrate": "migrate",
+    "rebuild": "rebuild",
 }
 """How each command is given, so that it does what it is for."""
 
@@ -166,6 +170,7 @@ async def site() -> AsyncIterator[Site]:
             text = CONFIG.format(folder=folder, redis=url, ami=manager.port, agi=agi, metrics=metrics)
             (folder / f"{name}.toml").write_text(text)
         made = Site(folder, manager)
+        (folder / "state").mkdir(mode=0o700)
         store = open_store(made.settings())
         recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
         for call in (prank(1, NOW - 3_600_000), answered(2, NOW - 1_800_000), prank(3, NOW - 2 * DAY, None)):

@@ -152,8 +152,14 @@ class Daemon:
 
     async def ready(self, only: str = "", *, since: int = 0) -> None:
         """Wait until it follows the PBX and answers the dialplan, or does its half of that."""
-        for name in ("started", "store_up", *(() if only == "screen" else ("ami_connected",))):
+        for name in ("started", *(() if only == "screen" else ("ami_connected",))):
             await self.event(name, since=since)
+        for store in ("redis", *(() if only == "screen" else ("database",))):
+            await self.store_up(store, since=since)
+
+    async def store_up(self, store: str, *, since: int = 0) -> None:
+        """Wait until it says that `redis`, or the `database`, answers."""
+        await self.wait_for(lambda line: line["event"] == "store_up" and line["store"] == store, since=since)
 
     async def metrics(self) -> str:
         """Give what Prometheus would read."""

@@ -11,6 +11,8 @@ from typing import Final, Self
 
 import psycopg
 
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.migrating import migrate
 from tests.lab.redis_servers import home
 from tests.waiting import block_until, reap
 
@@ -68,6 +70,12 @@ class Postgres:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def follow(self) -> None:
+        """Make it a standby, of a primary that is not there: it takes no writes from now on."""
+        self.stop()
+        (self._folder / "data" / "standby.signal").touch()
+        self.start()
+
     def start(self) -> None:
         """Begin it; return when it answers."""
         settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
@@ -109,6 +117,14 @@ class Postgres:
         with suppress(psycopg.OperationalError):
             return bool(self.ask("SELECT 1"))
         return False
+
+
+def with_tables(url: str) -> str:
+    """Make our tables there."""
+    engine = connect(url)
+    migrate(engine)
+    engine.dispose()
+    return url
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from tests.waiting import block_until, reap
 
 ACL: Final = Path(__file__).parents[2] / "config" / "redis-acl.conf"
 _USER: Final = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
-USER: Final = _USER.replace("{siaga112}", "{*}")
+USER: Final = _USER.replace("{siaga112}", "{*}").replace("~siaga112:siaga112:", "~siaga112:*:")
 """The user that we ship, for any site."""
 LOGIN: Final = "siaga112:change-me"
 MASTER: Final = "siaga"

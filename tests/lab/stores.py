@@ -1,16 +1,13 @@
 """A site's store, as tests open it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.embedded import url as private_redis
-from siaga112.adapters.redis.store import RedisStore
+from siaga112.app.records import DATABASE
 from siaga112.app.store import SiteStore, open_site
-from siaga112.core.changes import Change
-from siaga112.core.model import DAY, Caller, Millis
-from siaga112.service.ports import StoreBrokenError, Written
+from siaga112.core.model import DAY, Millis
 from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.waiting import within
 
@@ -18,15 +15,7 @@ from tests.waiting import within
 class PublishedStore(SiteStore):
     """A store without a daemon: whoever writes to it brings to the block list what has changed."""
 
-    async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
-        """Write, and publish."""
-        answers = await super().write(changes)
-        await self.published()
-        return answers
-
-    async def erase(self, caller: Caller, at: Millis) -> None:
-        """Erase, and publish."""
-        await super().erase(caller, at)
+    async def _changed(self) -> None:
         await self.published()
 
     async def published(self) -> None:
@@ -44,6 +33,8 @@ def published_store(url: str, redis: str, site: str, keep: Millis, patience: flo
 
 def site_store(
     state: Path, site: str, redis: str = "", keep: Millis = 400 * DAY, patience: float = ANSWER_SECONDS
-) -> RedisStore:
+) -> PublishedStore:
     """Open what a daemon keeps whose state directory that is; `redis`: where its Redis is, if not there."""
-    return RedisStore(connect(redis or private_redis(state), patience), site, keep)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    url = f"sqlite:///{(state / DATABASE).absolute()}"
+    return published_store(url, redis or private_redis(state), site, keep, patience)

@@ -42,7 +42,7 @@ mount -t tmpfs shm dev/shm
 ip link set lo up
 rm -rf etc/systemd/system/* var/log/journal etc/machine-id
 : > etc/machine-id
-cp "$2"/config/systemd/*.service "$2"/config/systemd/*.socket "$2"/config/systemd/*.target etc/systemd/system/
+for kind in service socket target timer; do cp "$2"/config/systemd/*.$kind etc/systemd/system/; done
 ln -s siaga112.target etc/systemd/system/default.target
 mkdir -p opt/python
 mount --bind "$5" opt/python  # where it is may be nobody's to read but root's

@@ -1,4 +1,4 @@
-"""The golden month in a real Redis, and a shell that has it."""
+"""The golden month in a real database, and a shell that has it."""
 
 import asyncio
 import tempfile
@@ -7,23 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.versions import bring
+from siaga112.app.records import DATABASE
 from siaga112.core.model import Entry
 from tests import month
 from tests.cli.shell import Shell
-from tests.lab.redis_servers import ANSWER_SECONDS, plain
 
 SITE = "serang"
 SHIFTS = 'pagi = "07:00"\nsiang = "14:00"\nmalam = "21:00"'
 
 
-async def fill(url: str, rows: list[Entry]) -> None:
-    """Put the month, and the records of who was blocked in it, into a Redis."""
-    store = RedisStore(connect(url, ANSWER_SECONDS), SITE, month.FOREVER)
-    await month.write(store, rows)
-    await month.write_records(store, month.records(rows), rows[-1].finding.call.ended)
-    await store.close()
+def records_in(state: Path) -> DatabaseRecords:
+    """Open the centre's records."""
+    return DatabaseRecords(connect(f"sqlite:///{state / DATABASE}"), SITE, bring)
+
+
+async def fill(state: Path, rows: list[Entry]) -> None:
+    """Put the month, and the records of who was blocked in it, into a state directory."""
+    records = records_in(state)
+    await month.write(records, rows)
+    await month.write_records(records, month.records(rows), rows[-1].finding.call.ended)
+    await records.close()
 
 
 @pytest.fixture(scope="session")
@@ -33,19 +39,19 @@ def month_rows() -> list[Entry]:
 
 
 @pytest.fixture(scope="session")
-def redis_with_month(month_rows: list[Entry]) -> Iterator[str]:
-    """Give the address of a Redis that has the centre's first month."""
-    with plain() as server:
-        asyncio.run(fill(server.url, month_rows))
-        yield server.url
+def state_with_month(month_rows: list[Entry]) -> Iterator[Path]:
+    """Give a state directory that has the centre's first month."""
+    with tempfile.TemporaryDirectory(prefix="s112-test-") as state:
+        asyncio.run(fill(Path(state), month_rows))
+        yield Path(state)
 
 
 @pytest.fixture
-def centre(redis_with_month: str) -> Iterator[Shell]:
+def centre(state_with_month: Path) -> Iterator[Shell]:
     """Give a shell at the centre."""
     with tempfile.TemporaryDirectory(prefix="s112-test-") as home:
         shell = Shell(Path(home))
-        shell.write(redis=f'url = "{redis_with_month}"', shifts=SHIFTS)
-        shell.environ["SIAGA112_SITE"] = SITE
+        shell.write(shifts=SHIFTS)
+        shell.environ |= {"SIAGA112_SITE": SITE, "SIAGA112_STATE_DIR": str(state_with_month)}
         shell.patience = 120.0  # a month takes seconds on a machine that does much else
         yield shell

@@ -9,8 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.model import SECOND
 from siaga112.core.period import of_days
 from siaga112.core.shifts import Shift
@@ -20,23 +18,22 @@ from siaga112.report.words import Language, Words
 from siaga112.settings.schema import Settings
 from tests import month
 from tests.lab.chromium import tab
-from tests.lab.redis_servers import ANSWER_SECONDS, plain
-from tests.report.conftest import SITE, fill
+from tests.report.conftest import SITE, fill, records_in
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 DPI: Final = 84
 
 
-async def _written(url: str) -> str:
-    await fill(url, list(month.entries()))
+async def _written(state: Path) -> str:
+    await fill(state, list(month.entries()))
     asked = of_days(month.FEBRUARY.first, month.MARCH.last, month.ZONE)
     shifts = [
         Shift(name, shift.begins)
         for name, shift in zip(("pagi", "siang", "malam"), Settings().shift_plan(), strict=True)
     ]
-    store = RedisStore(connect(url, ANSWER_SECONDS), SITE, month.FOREVER)
-    report = await Reporter(store, SITE, shifts, 10 * SECOND, 0.9).report(asked, asked.end)
-    await store.close()
+    records = records_in(state)
+    report = await Reporter(records, SITE, shifts, 10 * SECOND, 0.9).report(asked, asked.end)
+    await records.close()
     return page(report, Words(Language.ID), 10, reveal=False)
 
 
@@ -51,8 +48,8 @@ async def _printed(html: str) -> bytes:
 
 def main() -> None:
     """Draw them."""
-    with plain() as server:
-        html = asyncio.run(_written(server.url))
+    with tempfile.TemporaryDirectory() as state:
+        html = asyncio.run(_written(Path(state)))
     pdf = asyncio.run(_printed(html))
     IMAGES.mkdir(exist_ok=True)
     for number, name in ((1, "report"), (2, "report-2")):

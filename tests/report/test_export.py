@@ -124,14 +124,14 @@ async def test_wrong_use_is_refused(centre: Shell, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["export", "report", "report --check published.csv"])
-async def test_without_redis_one_line_says_so(centre: Shell, tmp_path: Path, command: str) -> None:
+async def test_without_the_database_one_line_says_so(centre: Shell, tmp_path: Path, command: str) -> None:
     """With the exit code that means it."""
     (tmp_path / "published.csv").write_text("from,to,total\n2019-03-01,2019-03-11,1\n")
-    centre.write(redis='url = "unix:///nowhere/redis.sock"')
+    centre.environ["SIAGA112_STATE_DIR"] = "/nowhere"
     arguments = command.replace("published.csv", str(tmp_path / "published.csv")).split()
     ended = await centre(*arguments)
     assert ended.code == 4
-    assert "is it running" in ended.err
+    assert "there is no /nowhere/siaga112.db" in ended.err
     assert ended.err.count("\n") == 1
 
 

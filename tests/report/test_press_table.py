@@ -6,15 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from siaga112.adapters.redis.connect import connect
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.core.figures import Category
 from siaga112.core.model import Entry
 from tests import month
 from tests.cli.shell import Shell
-from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.month import FEBRUARY, MARCH, SHARES, Share
-from tests.report.conftest import SITE
+from tests.report.conftest import records_in
 
 pytestmark = [pytest.mark.redis, pytest.mark.night]
 
@@ -200,10 +197,10 @@ async def test_a_file_that_is_not_there_is_refused(centre: Shell) -> None:
 
 
 async def test_the_ledger_is_what_the_store_itself_would_have_written(
-    redis_with_month: str, month_rows: list[Entry]
+    state_with_month: Path, month_rows: list[Entry]
 ) -> None:
     """A row reads back as the entry that was made."""
     first = month_rows[0]
-    store = RedisStore(connect(redis_with_month, ANSWER_SECONDS), SITE, month.FOREVER)
-    assert await store.entry(first.finding.call.id) == first
-    await store.close()
+    records = records_in(state_with_month)
+    assert await records.entry(first.finding.call.id) == first
+    await records.close()

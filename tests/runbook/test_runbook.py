@@ -3,6 +3,7 @@
 The real PBX's own commands are in tests/pbx/test_runbook.py.
 """
 
+import contextlib
 import json
 import resource
 import signal
@@ -19,6 +20,7 @@ from tests.faults.calls import arrives, hangs_up, misuse, queues
 from tests.faults.conftest import NUMBER, Rig, rig
 from tests.lab import ports
 from tests.lab.daemon import PROGRAM
+from tests.lab.postgres import Postgres, postgres, with_tables
 from tests.lab.redis_servers import RedisServer, home
 from tests.runbook.axis import alerts
 from tests.runbook.page import sections
@@ -50,8 +52,15 @@ OTHER: Final = "081222222222"
 class Bench:
     """A rig, and somebody with the runbook beside it."""
 
-    def __init__(self, found: Rig, trying: Trying, folder: Path, port: int) -> None:
+    def __init__(self, found: Rig, trying: Trying, folder: Path, port: int, server: Postgres | None) -> None:
         self.rig, self.trying, self.folder, self.port = found, trying, folder, port
+        self._postgres = server
+
+    @property
+    def postgres(self) -> Postgres:
+        """The database of the sections in which it fails."""
+        assert self._postgres
+        return self._postgres
 
     def abandon(self, number: str) -> str:
         """Let a caller hang up while waiting for an operator."""
@@ -98,6 +107,9 @@ def situation(section: str) -> Callable[[Situation], Situation]:
     return keep
 
 
+ON_POSTGRESQL: Final = frozenset({"Database down", "Outbox growing"})
+"""The sections in which the database is away: a file of ours never is."""
+
 MORE: Final = {
     "Block surge": '[policy]\nthreshold = 1\nsurge = false\n[pbx]\nqueues = ["siaga112"]\n',
     "Hourly cap reached": "[policy]\nthreshold = 1\nblocks_per_hour = 1\nsurge = false\n",
@@ -125,11 +137,13 @@ main()
 async def benched(section: str) -> AsyncIterator[Bench]:
     """Set a bench up for a section. Its Redis is where the embedded one would be, and has a port besides."""
     port = ports.free()
-    with home() as folder:
+    with contextlib.ExitStack() as stack, home() as folder:
         (folder / "supervisor").mkdir()
+        server = stack.enter_context(postgres()) if section in ON_POSTGRESQL else None
+        environ = {"SIAGA112_DATABASE__URL": with_tables(server.url)} if server else {}
         with RedisServer(folder / "redis", f"port {port}", "appendonly yes", "appendfsync always") as redis:
             program = ("-c", SLOW) if section == "Verdicts slow" else PROGRAM
-            async with rig(redis, more=MORE.get(section, ""), program=program) as found:
+            async with rig(redis, more=MORE.get(section, ""), program=program, environ=environ) as found:
                 trying = Trying(section, found.daemon, folder / "supervisor")
                 trying.places |= {
                     "URL": f"redis://127.0.0.1:{port}",
@@ -137,7 +151,7 @@ async def benched(section: str) -> AsyncIterator[Bench]:
                     "NUMBER": NUMBER,
                     "127.0.0.1:9112": f"127.0.0.1:{found.daemon.metrics_port}",
                 }
-                yield Bench(found, trying, folder, port)
+                yield Bench(found, trying, folder, port, server)
 
 
 @situation("Absent")
@@ -223,15 +237,14 @@ async def redis_down(bench: Bench) -> None:
     await bench.shows("redis_up", 0)
     await trying.holds(3)
     assert trying.axis.fires(trying.alert)
-    assert str(redis.url.removeprefix("unix://")) in await trying.run("siaga112 mode", code=4)
+    assert "! Redis: connection refused" in await trying.run("siaga112 top --once", code=4)
     assert "refused" in await trying.run("redis-cli -u", code=1)
     assert "Could not connect" in await trying.run("redis-cli -s", code=1)
     assert "Filesystem" in await trying.run("df")
     call = bench.rig.misuse()
-    await bench.shows("outbox_pending", 1)
-    redis.start()
-    await bench.shows("outbox_pending", 0)
     assert [row.finding.call.id for row in await bench.rig.until_recorded(1)] == [call]
+    redis.start()
+    await bench.shows("redis_up", 1)
     for line in (
         f"redis-cli -u redis://127.0.0.1:{bench.port} ping",
         f"redis-cli -s {bench.folder}/redis/redis.sock ping",
@@ -241,18 +254,62 @@ async def redis_down(bench: Bench) -> None:
     assert trying.axis.silent(trying.alert)
 
 
+@situation("Database down")
+async def database_down(bench: Bench) -> None:
+    """Verdicts go on; the call of that time is recorded once it is back; a backup can be restored."""
+    trying, server = bench.trying, bench.postgres
+    await trying.holds(2)
+    backup = bench.folder / "backup.zip"
+    await bench.rig.done("backup", str(backup))
+    trying.places["FILE"] = f"{backup} --replace"
+    server.stop()
+    await bench.shows("database_up", 0)
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    assert "is it running, and [database] url right?" in await trying.run("siaga112 calls", code=4)
+    assert "Filesystem" in await trying.run("df")
+    assert (await bench.rig.ask()).reason == "not_blocked"
+    bench.rig.misuse()
+    await bench.shows("outbox_pending", 1)
+    server.start()
+    await bench.lists(1, "calls", "--since", "2d")
+    assert "brought back 0 calls" in await trying.run("siaga112 restore")
+    await trying.holds(2)
+    assert trying.axis.silent(trying.alert)
+
+
+@situation("Block list behind")
+async def block_list_behind(bench: Bench) -> None:
+    """What was decided while Redis was away waits, and is there by itself; rebuilding and off are at hand."""
+    trying, redis = bench.trying, bench.rig.redis
+    await trying.holds(2)
+    redis.stop()
+    await bench.rig.done("block", NUMBER, "--permanent", "--reason", "threats")
+    await bench.shows("publish_pending", 1)
+    await trying.holds(4)
+    assert trying.axis.fires(trying.alert)
+    redis.start()
+    await bench.rig.told("blocked")
+    await bench.shows("publish_pending", 0)
+    assert "the block list is whole: 1 callers" in await trying.run("siaga112 rebuild")
+    await trying.run("siaga112 mode off --reason")
+    await bench.rig.told("mode_off")
+    await trying.holds(4)
+    assert trying.axis.silent(trying.alert)
+
+
 @situation("Outbox growing")
 async def outbox_growing(bench: Bench) -> None:
-    """A call waits while Redis is away, and the outbox empties by itself."""
-    trying, redis = bench.trying, bench.rig.redis
-    redis.stop()
-    call = bench.rig.misuse()
+    """A call waits while the database is away, and the outbox empties by itself."""
+    trying, server = bench.trying, bench.postgres
+    server.stop()
+    bench.rig.misuse()
     await bench.shows("outbox_pending", 1)
     await trying.holds(12)
     assert trying.axis.fires(trying.alert)
-    redis.start()
+    server.start()
     await bench.shows("outbox_pending", 0)
-    assert [row.finding.call.id for row in await bench.rig.until_recorded(1)] == [call]
+    await bench.lists(1, "calls", "--since", "2d")
     await trying.holds(2)
     assert trying.axis.silent(trying.alert)
 
@@ -430,6 +487,7 @@ async def outbox_lost(bench: Bench) -> None:
     await daemon.event("outbox_failed")
     trying.places["STATE_DIR"] = str(outbox.parent)
     assert "Filesystem" in await trying.run("df")
+    await trying.run("siaga112 doctor", code=4)  # there is no PBX here
     resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, limits)
     bench.rig.redis.start()
     await daemon.settled(bench.rig.misuse())

@@ -9,13 +9,14 @@ import json
 import os
 import re
 import resource
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,6 @@ import siaga112
 from siaga112 import cli
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.server import EmbeddedRedis
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.redis.url import TLS_FILES, masked
 from siaga112.app.pbx import ami_address
 from siaga112.core import changes as books
@@ -43,7 +43,7 @@ from siaga112.terminal import outfile, rows
 from tests.cli.shell import NOBODY_UID, NUMBER, Shell, live, shell
 from tests.fakes.memory import MemoryStore
 from tests.fuzz.whole import Store, harmless, program
-from tests.lab.stores import site_store
+from tests.lab.stores import PublishedStore, site_store
 from tests.samples import CALLER, NOW, RULES, block, entry, prank
 
 __all__ = ["live", "shell"]
@@ -139,7 +139,7 @@ def refused(ended: Ended, code: int, says: str) -> None:
 
 
 @asynccontextmanager
-async def stored(shell: Shell) -> AsyncIterator[RedisStore]:
+async def stored(shell: Shell) -> AsyncIterator[PublishedStore]:
     """Open the store of a shell's site."""
     store = site_store(shell.home / "state", "lab")
     yield store
@@ -388,14 +388,14 @@ def spoilt() -> MemoryStore:
     """Give a store whose records say what somebody wants a terminal to do."""
     store = Store()
     held = replace(block(NOW, None), reason=HOSTILE, by=HOSTILE)
-    store._write(
+    store.put(
         Change(books.replacement(CallerRecord(CALLER), CallerRecord(CALLER, blocks=(held,)), 1, NOW, RULES))
     )
     odd = entry(prank(5))
     facts = tuple(replace(fact, detail=HOSTILE) for fact in odd.finding.call.facts)
     call = replace(odd.finding.call, raw_caller=HOSTILE, facts=facts)
     audit_entry = AuditEntry(NOW, HOSTILE, "mark", CALLER, HOSTILE, HOSTILE)
-    store._write(
+    store.put(
         Change(
             entry=replace(odd, finding=replace(odd.finding, call=call, deciding=(), queue=HOSTILE)),
             audit_entry=audit_entry,
@@ -509,16 +509,15 @@ def test_a_standing_that_ends_before_time_began_is_none(text: str) -> None:
 async def test_one_bad_line_of_the_audit_trail_breaks_nobodys_story(live: Shell) -> None:
     """It is left out, and named; `why` tells the rest to everybody."""
     async with stored(live) as store:
-        key = store._keys.site_wide("audit")
-        for line in (
-            "no line",
-            DEEP,
-            "[1]",
-            '[17,"a","b","c","d","\\ud800"]',
-            f"[{DIGITS}]",
-            "[null,1,2,3,4,5]",
-        ):
-            await store._redis.zadd(key, {line: NOW})
+        await store.write([Change(audit_entry=AuditEntry(NOW, "ratna", "allow", CALLER))])
+        file = str(store.records._engine.url.database)
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        for n, at in enumerate((NOW + 0.5, NOW + 0.25, NOW + 0.125)):
+            database.execute(
+                "INSERT INTO audit (site, digest, at, by, action, subject, detail, reason) "
+                "SELECT site, ?, ?, by, action, subject, detail, reason FROM audit LIMIT 1",
+                (f"odd {n}", at),
+            )
     for words in (("why", NUMBER), ("subject", NUMBER), ("audit",)):
         ended = await live(*words)
         assert ended.code == 0, ended

@@ -120,3 +120,23 @@ async def test_a_bad_configuration_at_the_start_holds_no_call_up(
     await machine.until(ACTIVE, "failed")
     assert await machine.run(TAKE) == IN_USE
     assert await machine.run(f"systemctl is-active {SCREEN}.socket") == "active"
+
+
+async def test_the_nightly_backup_is_made_and_the_last_fourteen_are_kept(machine: Machine) -> None:
+    """As the timer starts it: of eighteen nights and a file by hand, fourteen and the file are left."""
+    await machine.until("systemctl is-active siaga112-track", "active")
+    folder = "/var/lib/siaga112/backups"
+    await machine.run(
+        f"install -d -o siaga112 -m 700 {folder}; "
+        f"for day in $(seq -w 1 18); do touch {folder}/2026-11-$day.zip; done; touch {folder}/by-hand.zip"
+    )
+    told = await machine.run("systemctl start siaga112-backup; systemctl is-failed siaga112-backup")
+    assert told == "inactive", await machine.run("journalctl -u siaga112-backup -n 20 --no-pager -o cat")
+    kept = (await machine.run(f"ls {folder}")).split()
+    today = await machine.run("date +%F")
+    assert kept == [*(f"2026-11-{day:02}.zip" for day in range(6, 19)), f"{today}.zip", "by-hand.zip"]
+    assert await machine.run(f"stat -c '%U %a' {folder}/{today}.zip") == "siaga112 600"
+    timer = await machine.run(
+        "systemctl enable --now siaga112-backup.timer; systemctl list-timers --no-pager"
+    )
+    assert "siaga112-backup.timer" in timer

@@ -35,7 +35,7 @@ class Machine:
         self.store = store or MemoryStore()
         self.local = MemoryModes()
         self.meter = KeptMeter()
-        self.watch = ModeWatch(self.store, configured, self.meter, self.local, self.store)
+        self.watch = ModeWatch({"database": self.store}, configured, self.meter, self.local)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -176,11 +176,61 @@ async def test_a_switch_outlives_a_restart_with_a_new_store() -> None:
     machine.local.last = ENFORCED
     async with machine.running():
         await machine.becomes(Mode.ENFORCE)
-        assert machine.store.held_switch == ENFORCED
+        await until(lambda: machine.store.held_switch == ENFORCED)
         assert [
             (audit_entry.by, audit_entry.detail)
             for audit_entry in await machine.store.audit_entries(0, NOW * 2)
         ] == [("ratna", "observe → enforce")]
+
+
+class Frozen(MemoryStore):
+    """A store that takes every question and never answers."""
+
+    async def switched(self) -> Switch | None:
+        """Say nothing."""
+        await asyncio.Event().wait()  # ends: whoever asks gives up
+        return None
+
+
+@pytest.mark.parametrize("frozen", ["redis", "database"])
+async def test_an_off_is_heard_from_either_while_the_other_hangs(frozen: str) -> None:
+    """Each is asked by itself: one that does not answer keeps nobody waiting for the other."""
+    machine, sound = Machine(), MemoryStore()
+    names = ["redis", "database"]
+    stores = {name: Frozen() if name == frozen else sound for name in names}
+    machine.watch = ModeWatch(stores, Mode.ENFORCE, machine.meter, machine.local)
+    machine.local.last = ENFORCED
+    async with machine.running():
+        await until(lambda: any(machine.watch.up.values()))
+        sound.held_switch = OFF
+        await machine.becomes(Mode.OFF)
+        assert machine.watch.up == {name: name != frozen for name in names}
+
+
+async def test_until_both_have_told_or_failed_the_mode_is_not_known() -> None:
+    """What Redis says first may be older than what the database says a moment later."""
+    machine, late = Machine(), Frozen()
+    machine.store.held_switch = ENFORCED
+    machine.watch = ModeWatch(
+        {"redis": machine.store, "database": late}, Mode.ENFORCE, machine.meter, machine.local
+    )
+    async with machine.running():
+        await machine.looks_again()
+        assert machine.watch.current() is None
+
+
+async def test_what_one_has_lost_it_is_told_again() -> None:
+    """A flushed Redis learns the mode from the database, and a restored database from Redis."""
+    machine, redis, database = Machine(), MemoryStore(), MemoryStore()
+    machine.watch = ModeWatch(
+        {"redis": redis, "database": database}, Mode.ENFORCE, machine.meter, machine.local
+    )
+    database.held_switch = ENFORCED
+    async with machine.running():
+        await until(lambda: redis.held_switch == ENFORCED)
+        redis.held_switch = OFF
+        await until(lambda: database.held_switch == OFF)
+        assert [line.by for line in await database.audit_entries(0, NOW * 2)] == ["budi"]
 
 
 @pytest.mark.parametrize("first", [0, 1])

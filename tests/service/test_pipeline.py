@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,7 +14,6 @@ from siaga112.core.ami.events import Event, Resumed
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
-    Caller,
     Entry,
     Fact,
     FactKind,
@@ -30,7 +30,7 @@ from siaga112.core.tracking.tracker import Tracker
 from siaga112.service import recording
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
-from siaga112.service.ports import StoreBrokenError, StoreDownError, Written
+from siaga112.service.ports import StoreBrokenError
 from siaga112.service.recording import Recorder
 from siaga112.service.updating import update
 from tests.core.table import DIALPLAN, events, in_force
@@ -102,7 +102,7 @@ class Site:
 
     async def record(self) -> CallerRecord:
         """Give what is held on the caller."""
-        return (await self.store.load(CALLER))[0]
+        return await self.store.load(CALLER)
 
 
 @pytest.fixture(autouse=True)
@@ -171,33 +171,32 @@ async def test_while_the_store_is_down_nothing_is_lost_and_nothing_doubled() -> 
     site.store.down = True
     async with site.recording():
         await site.pipeline.run(Script(*(leaves_menu(f"{n}.1", n) for n in range(6))))
-        await until(lambda: site.meter.up.count(False) >= 3)
+        await until(lambda: site.store.refused >= 3)
         assert len(site.outbox.waiting) == 6
         site.store.down = False
     assert site.store.writes == 6
     assert [row.finding.call.id for row in await site.ledger()] == [f"{n}.1" for n in range(6)]
     assert len((await site.record()).strikes) == 6
     assert len(site.meter.misuses) == 6
-    assert site.meter.up[-1] is True
 
 
 async def test_a_store_that_dies_before_it_has_answered_is_told_again() -> None:
     """What was written and not acknowledged is written again, and there is one strike and one row."""
     site = Site()
     one = entry(prank(1))
-    write = site.store.write
+    transaction = site.store.transaction
 
-    async def dying(changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
-        await write(changes)
+    async def dying(subjects: Any, act: Any) -> Any:
+        await transaction(subjects, act)
         site.store.down = True
-        raise StoreDownError
+        await site.store.ping()
 
-    site.store.write = dying  # type: ignore[method-assign] # a fault of the store
+    site.store.transaction = dying  # type: ignore[method-assign] # a fault of the store
     await site.outbox.append([one])
     async with site.recording():
-        await until(lambda: False in site.meter.up)
+        await until(lambda: site.store.refused > 0)
         assert await site.outbox.oldest(9)
-        site.store.write = write  # type: ignore[method-assign] # a fault of the store
+        site.store.transaction = transaction  # type: ignore[method-assign] # a fault of the store
         site.store.down = False
     assert (await site.record()).strikes == (policy.strike_for(one.finding, RULES),)
     assert await site.ledger() == [one]
@@ -230,18 +229,12 @@ async def test_one_callers_broken_record_holds_up_nobody_else() -> None:
     site = Site()
     rows = [entry(prank(n, turn(n), caller)) for n, caller in enumerate((CALLER, OTHER) * 3)]
 
-    async def load(caller: Caller) -> tuple[CallerRecord, int]:
-        if caller == CALLER and not mended.is_set():
-            raise StoreBrokenError("WRONGTYPE")
-        return await MemoryStore.load(site.store, caller)
-
-    mended = asyncio.Event()
-    site.store.load = load  # type: ignore[method-assign]
+    site.store.broken = {CALLER}
     await site.outbox.append(rows)
     async with site.recording():
         await until(lambda: len(site.outbox.waiting) == 3)
         assert site.outbox.waiting == rows[::2]
-        mended.set()
+        site.store.broken = set()
     assert [one.call for one in (await site.record()).strikes] == [row.finding.call.id for row in rows[::2]]
 
 
@@ -362,16 +355,16 @@ async def test_an_odd_event_does_not_end_the_following(monkeypatch: pytest.Monke
 async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kill switch arrives by itself; while the store is down or broken the last known mode holds."""
     store, meter = MemoryStore(), KeptMeter()
-    watch = ModeWatch(store, Mode.OBSERVE, meter, MemoryModes(), store)
+    watch = ModeWatch({"redis": store}, Mode.OBSERVE, meter, MemoryModes())
     monkeypatch.setattr("siaga112.service.mode.POLL_SECONDS", 0.001)
     watching = asyncio.create_task(watch.run())
 
-    await until(lambda: watch.store_up)
+    await until(lambda: watch.up["redis"])
     assert watch.current() is Mode.OBSERVE
-    await store.switch(Switch(Mode.OFF))
+    await store.switch(Switch(Mode.OFF), Mode.OBSERVE)
     await until(lambda: watch.current() is Mode.OFF)
     store.down = True
-    await until(lambda: not watch.store_up)
+    await until(lambda: not watch.up["redis"])
     assert watch.current() is Mode.OFF
     store.down = False
 
@@ -382,7 +375,7 @@ async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch
     await until(lambda: meter.up.count(False) > 3)
     assert watch.current() is Mode.OFF
     store.switched = sound  # type: ignore[method-assign]
-    await store.switch(Switch(Mode.ENFORCE, NOW))
+    await store.switch(Switch(Mode.ENFORCE, NOW), Mode.OFF)
     await until(lambda: watch.current() is Mode.ENFORCE)
     shown = [mode for mode, before in zip(meter.modes, [None, *meter.modes], strict=False) if mode != before]
     assert shown == [Mode.OBSERVE, Mode.OFF, Mode.ENFORCE]

@@ -156,6 +156,7 @@ def test_systemd_makes_the_user_from_the_copied_file(siaga112: Run, tmp_path: Pa
         ".service",
         ".socket",
         ".target",
+        ".timer",
     }
     (there,) = rows(siaga112("files", "sysusers", "--json"))
     assert there == "/etc/sysusers.d/siaga112.conf"

@@ -206,7 +206,7 @@ def test_what_is_away_is_said_and_nothing_invented(width: int) -> None:
     text = " ".join(lines)
     assert lines[1].startswith("! Redis: Connection refused")
     assert "connection refused" in " ".join(lines[2:4])
-    assert "Redis        not usable" in text
+    assert "store        not usable" in text
     assert "daemon       not reachable" in text
     assert "not known" in text
     assert "0 " not in " ".join(lines[1:]).replace("127.0.0.1", "")

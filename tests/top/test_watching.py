@@ -169,7 +169,7 @@ async def test_a_frame_has_all_that_there_is() -> None:
     assert frame.day.total == 1
     assert frame.tracking.vitals
     assert frame.screening is None
-    await site.store.switch(Switch(Mode.OFF))
+    await site.store.switch(Switch(Mode.OFF), Mode.OBSERVE)
     assert (await site.watcher.look()).mode is Mode.OFF
 
 

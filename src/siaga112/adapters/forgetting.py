@@ -11,8 +11,8 @@ from typing import Final
 
 from siaga112.adapters.state_dir import DAMAGED
 
-_COPIES: Final = (*DAMAGED, "redis/temp-*", "redis/dump.rdb")
-"""What was set aside as damaged, and what a killed Redis left half-written: nobody reads it but a person.
+_COPIES: Final = (*DAMAGED, "siaga112.db.version-*", "redis/temp-*", "redis/dump.rdb")
+"""What was set aside as damaged or before a migration, and what a killed Redis left: only a person reads it.
 
 It goes as a whole. What is cut, packed or torn cannot be searched for one number.
 """
@@ -60,12 +60,30 @@ def forget_aside(state_dir: Path, spelled: re.Pattern[str]) -> int:
             database.execute("PRAGMA secure_delete=ON")
             gone = [(key,) for key, entry in _aside(database) if spelled.search(entry.decode("latin-1"))]
             database.executemany("DELETE FROM aside WHERE key = ?", gone)
-            (busy, *_) = database.execute(_CUT).fetchone()
-            if busy:
-                raise OSError("the outbox is being read")
+            _cut(database, "outbox")
     except sqlite3.Error as error:
         raise OSError(f"the outbox: {error}") from error
     return len(gone)
+
+
+def cut_log(file: Path) -> None:
+    """Cut a database's log of writes: what was dropped before is in no file any more.
+
+    Raises:
+        OSError: if that is not possible now.
+
+    """
+    try:
+        with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+            _cut(database, file.name)
+    except sqlite3.Error as error:
+        raise OSError(f"{file}: {error}") from error
+
+
+def _cut(database: sqlite3.Connection, name: str) -> None:
+    (busy, *_) = database.execute(_CUT).fetchone()
+    if busy:
+        raise OSError(f"the {name} is being read")
 
 
 def _aside(database: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:

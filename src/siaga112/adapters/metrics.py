@@ -194,9 +194,14 @@ class Metrics:
         for one in Mode:
             self._series.mode.labels(self._site, one).set(one is mode)
 
-    def store_up(self, *, up: bool) -> None:
-        """Show whether Redis answers."""
-        self._series.redis_up.labels(self._site).set(up)
+    def answers(self, part: str, *, up: bool) -> None:
+        """Show whether `redis`, or the `database`, answers."""
+        gauge = self._series.redis_up if part == "redis" else self._series.database_up
+        gauge.labels(self._site).set(up)
+
+    def unpublished(self, count: int) -> None:
+        """Show how many standings the block list may not have yet."""
+        self._series.publish_pending.labels(self._site).set(count)
 
     def replica(self, callers: int) -> None:
         """Show on how many callers the replica holds a standing."""

@@ -41,8 +41,8 @@ MAX_SERIES: Final = 299
 MAX_SHIFTS: Final = 4
 
 WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120, 300)
-ABANDON_BUCKETS: Final = (5, 10, 30, 60, 120)
-TALK_BUCKETS: Final = (5, 30, 120, 300)
+ABANDON_BUCKETS: Final = (5, 10, 30, 60)
+TALK_BUCKETS: Final = (30, 120, 300)
 IVR_BUCKETS: Final = (5, 15, 60)
 AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
 
@@ -235,9 +235,15 @@ class Series:
     def _declare_process(self, rules: InForce, target: float) -> None:
         self.mode = self._gauge("mode", "1 for the mode in force, 0 for the others.", ("mode",), _rows(Mode))
         self.redis_up = self._gauge("redis_up", "1 while Redis answers.")
+        self.database_up = self._gauge("database_up", "1 while the database answers.")
+        self.publish_pending = self._gauge(
+            "publish_pending", "Changes of the block list that Redis does not have yet."
+        )
         self.replica_callers = self._gauge("replica_callers", "Callers whose standing verdicts have at hand.")
         self.replica_gaps = self._counter("replica_gaps", "Times that all standings were read anew.")
-        self.outbox_pending = self._gauge("outbox_pending", "Ended calls that Redis does not have yet.")
+        self.outbox_pending = self._gauge(
+            "outbox_pending", "Ended calls that the database does not have yet."
+        )
         self.outbox_lost = self._counter("outbox_lost", "Ended calls that could not be kept or recorded.")
         started = self._gauge("start_time_seconds", "When this process began.")
         promised = self._gauge("service_level_target_ratio", "[service_level] target.")

@@ -6,10 +6,10 @@ import stat
 from pathlib import Path
 from typing import Final
 
-OURS: Final = ("outbox.db*", "mode", "off", "running.*", "redis", "redis/**/*")
+OURS: Final = ("siaga112.db*", "outbox.db*", "mode", "off", "running.*", "redis", "redis/**/*")
 """What we and our private Redis make in it."""
 
-DAMAGED: Final = ("outbox.db.damaged-*", "redis/damaged-*")
+DAMAGED: Final = ("outbox.db.damaged-*",)
 """What could not be read at a start, set aside for a person to look at."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -21,13 +21,13 @@ from siaga112.adapters.http import HttpEndpoint
 from siaga112.adapters.metrics import Metrics
 from siaga112.adapters.outbox import SqliteOutbox
 from siaga112.adapters.queue_log import QueueLogFile
+from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.adapters.redis.server import EmbeddedRedis
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.running_file import RunningFile
 from siaga112.adapters.state_dir import keep_private
 from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, TaskSupervisor
 from siaga112.app.pbx import ami_address, open_metrics, require_secret
-from siaga112.app.records import mode_files, now, open_store
+from siaga112.app.records import mode_files, now, open_block_list, open_store
 from siaga112.core.model import SECOND
 from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
@@ -37,7 +37,7 @@ from siaga112.errors import ConfigurationError
 from siaga112.service.mode import ModeWatch
 from siaga112.service.own_clock import OwnClock
 from siaga112.service.pipeline import Pipeline
-from siaga112.service.ports import StoreBrokenError, StoreDownError
+from siaga112.service.ports import ModeStore, StoreBrokenError, StoreDownError
 from siaga112.service.reconciling import LOOK_BACK, Reconciler
 from siaga112.service.recording import Recorder
 from siaga112.service.replica import Replica
@@ -47,8 +47,11 @@ from siaga112.service.snapshots import Snapshots
 from siaga112.settings.running import digests
 from siaga112.settings.schema import Settings
 
+if TYPE_CHECKING:
+    from siaga112.app.store import SiteStore
+
 COUNT_SECONDS: Final = 2.0
-"""How often gauges are read from the store."""
+"""How often gauges are read from the records."""
 
 CANCEL_SECONDS: Final = 0.5
 """After so long a part that goes on is told to end once more."""
@@ -135,32 +138,26 @@ class Daemon:
         stack.callback(self._running.remove)
         self._parts.append(self._tell_what_runs)
         if settings.embedded_redis:
-            embedded = EmbeddedRedis(settings.state_dir, lambda: metrics.lost(1))
+            embedded = EmbeddedRedis(settings.state_dir)
             stack.push_async_callback(embedded.stop)
             await embedded.start()
             self._parts.append(embedded.run)
-        store = open_store(settings)
-        stack.push_async_callback(store.close)
-        watch = self._watch = ModeWatch(store, self.settings.mode, metrics, mode_files(settings), store)
+        store = open_store(settings) if self.only is not Half.SCREEN else None
+        block_list = store.block_list if store else open_block_list(settings)
+        stack.push_async_callback((store or block_list).close)
+        stores: dict[str, ModeStore] = {"redis": block_list}
+        if store:
+            stores["database"] = store.records
+        watch = self._watch = ModeWatch(stores, self.settings.mode, metrics, mode_files(settings))
         await watch.begin()
         self._parts.append(watch.run)
         ready: dict[str, Callable[[], bool]] = {}
-        outbox: SqliteOutbox | None = None
-
-        if self.only is not Half.SCREEN:
-            outbox = SqliteOutbox(settings.state_dir / "outbox.db", metrics.lost)
-            await outbox.open()
-            stack.push_async_callback(outbox.close)
-            tolerance = settings.ami.clock_tolerance
-            source = AmiSource(ami_address(settings), metrics, now, tolerance=tolerance)
-            ready["ami"] = lambda: source.connected
-            self._follow(store, watch, metrics, outbox, source)
-            self._parts.append(lambda: self._show_store(store, metrics))
+        outbox = await self._tracking(store, watch, metrics, ready, stack) if store else None
 
         endpoint = HttpEndpoint(
             metrics,
             ready=lambda: {
-                "redis": watch.store_up,
+                **watch.up,
                 "parts": not self._supervisor.ended,
                 **{name: part() for name, part in ready.items()},
             },
@@ -171,12 +168,12 @@ class Daemon:
         own = settings.metrics.screen_port if self.only is Half.SCREEN else settings.metrics.port
         port = await endpoint.start(settings.metrics.host, own)
         if self.only is not Half.TRACK:
-            replica = Replica(store, metrics, time.monotonic, settings.redis.stale_after / SECOND)
+            replica = Replica(block_list, metrics, time.monotonic, settings.redis.stale_after / SECOND)
             self._parts.append(replica.run)
             clock = OwnClock(now, time.monotonic, ClockFile(settings.state_dir))
             await clock.begin()
             self._parts.append(clock.run)
-            server = self._screening(store, replica, watch, metrics, clock)
+            server = self._screening(block_list, replica, watch, metrics, clock)
             agi = await server.start(settings.agi.host, settings.agi.port, handed)
             stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
             _log.info(
@@ -189,11 +186,34 @@ class Daemon:
                 _log.warning("agi_port", listens=agi, configured=settings.agi.port, remedy=_AGI_PORT)
         _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
 
+    async def _tracking(
+        self,
+        store: "SiteStore",
+        watch: ModeWatch,
+        metrics: Metrics,
+        ready: dict[str, Callable[[], bool]],
+        stack: contextlib.AsyncExitStack,
+    ) -> SqliteOutbox:
+        settings = self.settings
+        outbox = SqliteOutbox(settings.state_dir / "outbox.db", metrics.lost)
+        await outbox.open()
+        stack.push_async_callback(outbox.close)
+        source = AmiSource(ami_address(settings), metrics, now, tolerance=settings.ami.clock_tolerance)
+        ready["ami"] = lambda: source.connected
+        self._follow(store, watch, metrics, outbox, source)
+        self._parts.append(partial(self._show_records, store, metrics))
+        return outbox
+
     def _screening(
-        self, store: RedisStore, replica: Replica, watch: ModeWatch, metrics: Metrics, clock: OwnClock
+        self,
+        block_list: RedisBlockList,
+        replica: Replica,
+        watch: ModeWatch,
+        metrics: Metrics,
+        clock: OwnClock,
     ) -> FastAgiServer:
         screener = Screener(
-            store=store,
+            store=block_list,
             known=replica.of,
             mode=watch.current,
             rules=self._rules,
@@ -243,7 +263,7 @@ class Daemon:
             await self._changed.wait()
 
     def _follow(
-        self, store: RedisStore, watch: ModeWatch, metrics: Metrics, outbox: SqliteOutbox, source: AmiSource
+        self, store: "SiteStore", watch: ModeWatch, metrics: Metrics, outbox: SqliteOutbox, source: AmiSource
     ) -> None:
         settings = self.settings
         rules = self._rules
@@ -261,7 +281,7 @@ class Daemon:
         if settings.pbx.queue_log:
             reconciler = Reconciler(
                 queue_log=QueueLogFile(Path(settings.pbx.queue_log)),
-                store=store,
+                ledger=store,
                 outbox=outbox,
                 rules=rules,
                 in_progress=tracker.follows,
@@ -276,10 +296,17 @@ class Daemon:
             store, tracker, queues, lambda: source.connected, now, screens=self.only is not Half.TRACK
         )
 
-        self._parts += [partial(pipeline.run, source), recorder.run, retention.run, snapshots.run]
+        store.publisher.meter = metrics.unpublished
+        self._parts += [
+            partial(pipeline.run, source),
+            recorder.run,
+            store.publisher.run,
+            retention.run,
+            snapshots.run,
+        ]
 
     @staticmethod
-    async def _show_store(store: RedisStore, metrics: Metrics) -> None:
+    async def _show_records(store: "SiteStore", metrics: Metrics) -> None:
         while True:
             with contextlib.suppress(StoreDownError, StoreBrokenError):  # the mode watch tells of it
                 metrics.blocks_in_force(await store.block_counts(now()))

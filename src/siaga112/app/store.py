@@ -1,33 +1,30 @@
 """A site's records and its block list as one store, for whoever needs both."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Final, TypeVar
 
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.adapters.database.versions import bring
 from siaga112.adapters.redis.block_list import RedisBlockList
-from siaga112.core.changes import Change, Stored
-from siaga112.core.figures import LedgerRow
+from siaga112.core.changes import Change
+from siaga112.core.figures import LedgerRow, Misuser
 from siaga112.core.fold import Subject, Work
 from siaga112.core.mode import Switch
-from siaga112.core.model import DAY, AuditEntry, Caller, CallId, Entry, Level, Millis
+from siaga112.core.model import DAY, AuditEntry, Caller, CallId, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
-from siaga112.service.ports import (
-    FeedChanges,
-    FeedPosition,
-    StoreBrokenError,
-    StoreDownError,
-    UnrecordableError,
-    Written,
-)
+from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError
 from siaga112.service.publishing import Publisher
 
 _T = TypeVar("_T")
+
+PUBLISHING_SECONDS: Final = 5.0
+"""How long a command waits for verdicts to know what it has changed."""
 
 
 class SiteStore:
@@ -43,6 +40,8 @@ class SiteStore:
         self.records = records
         self.block_list = block_list
         self.publisher = Publisher(records, block_list)
+        self.late: dict[str, str] = {}
+        """What was done and is not known everywhere yet, each with why."""
         self._keep_calls = keep_calls
         self._keep_audit = keep_audit
 
@@ -101,38 +100,22 @@ class SiteStore:
     # ── the records ──────────────────────────────────────────────────────────────────────────────
 
     async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
-        """Let `act` read and write within one transaction."""
-        return await self.records.transaction(subjects, act)
+        """Let `act` read and write within one transaction, and have published what follows from it."""
+        done = await self.records.transaction(subjects, act)
+        await self._changed()
+        return done
 
-    async def load(self, caller: Caller) -> tuple[CallerRecord, int]:
-        """Give a caller's record and its version."""
-        (found,) = await self.held([(caller, None)])
-        if isinstance(found, StoreBrokenError):
-            raise found
-        return found.record or CallerRecord(caller), found.version
+    async def _changed(self) -> None:
+        self.publisher.wake()
 
-    async def held(self, wanted: Sequence[Subject]) -> Sequence[Stored | StoreBrokenError]:
-        """Give what is held on callers and of calls."""
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Write changes that rest on nothing that is held; all of them, or none."""
+        await self.records.write(changes)
+        await self._changed()
 
-        def one(work: Work, caller: Caller | None, call: CallId | None) -> Stored | StoreBrokenError:
-            try:
-                return work.held(caller, call)
-            except StoreBrokenError as error:
-                return error
-
-        return await self.records.transaction(wanted, lambda work: [one(work, *each) for each in wanted])
-
-    async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
-        """Write changes, all in one transaction; where one of them cannot be, each in its own."""
-        subjects: list[Subject] = [(_whose(change), None) for change in changes]
-        try:
-            return await self.records.transaction(
-                subjects, lambda work: [_write(work, change) for change in changes]
-            )
-        except StoreBrokenError as error:
-            if len(changes) == 1:
-                return [UnrecordableError(f"not to be written: {error}")]
-            return [answer for change in changes for answer in await self.write([change])]
+    async def load(self, caller: Caller) -> CallerRecord:
+        """Give a caller's record."""
+        return await self.records.load(caller)
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
@@ -162,7 +145,7 @@ class SiteStore:
         """Count them, and say since when the oldest waits."""
         return await self.records.missed_count()
 
-    def listed(self) -> AsyncIterator[Caller]:
+    def lasting(self) -> AsyncIterator[Caller]:
         """Give whose record lasts though nobody touches it."""
         return self.records.lasting()
 
@@ -172,19 +155,18 @@ class SiteStore:
         await self.records.drop_aged(now, self._keep_audit)
         await self.records.drop_expired(now)
         await self.records.end_standings(now)
+        await self._changed()
 
     async def erase(self, caller: Caller, at: Millis) -> None:
         """Delete a caller's record, the lines about the caller, and the number from the ledger's rows."""
         await self.records.erase(caller, at)
-        await self.block_list.forget(caller)
+        with contextlib.suppress(StoreDownError):  # it goes by itself, soon
+            await self.block_list.forget(caller)
+        await self._changed()
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row of the ledger by its call."""
         return await self.records.entry(call)
-
-    async def calls_of(self, caller: Caller) -> Sequence[CallId]:
-        """Give a caller's calls, oldest first."""
-        return await self.records.calls_of(caller)
 
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
         """Give the rows of a caller's calls, oldest first."""
@@ -202,9 +184,11 @@ class SiteStore:
         """Give the calls of that time."""
         return await self.records.ledger_calls(since, until)
 
-    def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[LedgerRow]]:
-        """Give what figures need of the same rows."""
-        return self.records.ledger_rows(since, until)
+    async def counted(
+        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
+    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
+        """Count the calls that started in that time."""
+        return await self.records.counted(since, until, grain, answer_within)
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""
@@ -231,53 +215,54 @@ class SiteStore:
     async def switched(self) -> Switch | None:
         """Give the site's mode, if anybody has switched it: of what both say, the later.
 
-        While one of the two is away, what the other says; where they differ, the earlier is put right.
+        While one of the two is away, what the other says.
         """
-        recorded, told = await asyncio.gather(
+        both = await asyncio.gather(
             self.records.switched(), self.block_list.switched(), return_exceptions=True
         )
-        both = [one for one in (recorded, told) if not isinstance(one, BaseException)]
-        if not both:
-            raise StoreDownError(f"{recorded}; {told}")
-        switch = max((one for one in both if one), key=lambda one: one.at, default=None)
-        if switch and len(both) > 1:
-            if switch != told:
-                await self.block_list.switch(switch)
-            if switch != recorded:
-                await self.records.switch(switch)
-        return switch
+        told = [one for one in both if not isinstance(one, BaseException)]
+        if not told:
+            raise _worst(both)
+        return max((one for one in told if one), key=lambda one: one.at, default=None)
 
-    async def switch(self, switch: Switch) -> bool:
-        """Switch the site's mode; False, and nothing done, if it was switched later than that already."""
+    async def switch(self, switch: Switch, instead_of: Mode) -> bool:
+        """Switch the site's mode; False if either was switched later than that already.
+
+        What cannot be told to one of the two is in `late`: whoever watches the mode tells it later.
+        """
+        names = ("the database", "Redis")
         both = await asyncio.gather(
-            self.records.switch(switch), self.block_list.switch(switch), return_exceptions=True
+            *(one.switch(switch, instead_of) for one in (self.records, self.block_list)),
+            return_exceptions=True,
         )
-        if all(isinstance(one, BaseException) for one in both):
-            raise StoreDownError("; ".join(map(str, both)))
-        if False in both:  # the other one may have taken it: what is later is told to both
-            await self.switched()
-            return False
-        return True
+        failed = {name: one for name, one in zip(names, both, strict=True) if isinstance(one, BaseException)}
+        if len(failed) == len(both):
+            raise _worst(both)
+        self.late |= {f"{name} has not heard of the mode": str(error) for name, error in failed.items()}
+        return False not in both
 
 
-def _whose(change: Change) -> Caller | None:
-    if change.replacement:
-        return change.replacement.record.caller
-    return change.entry.finding.call.caller if change.entry else None
+def _worst(errors: Sequence[object]) -> Exception:
+    """Give one error for both: "down" only if each of them is."""
+    found = [one for one in errors if isinstance(one, Exception)]
+    down = all(isinstance(one, StoreDownError) for one in found)
+    return (StoreDownError if down else StoreBrokenError)("; ".join(map(str, found)))
 
 
-def _write(work: Work, change: Change) -> Written:
-    caller: Any = _whose(change)
-    held = work.held(caller)
-    if change.replacement and held.version != change.replacement.version:
-        return Written.MOVED
-    entry, record = change.entry, held.record
-    if entry and record and record.forgotten >= entry.finding.call.started:
-        return Written.MOVED
-    if change.imposes and not work.reserve(change.imposes):
-        return Written.CAPPED
-    work.write(change)
-    return Written.DONE
+class DecidingStore(SiteStore):
+    """The store of a command: verdicts know what it has changed when it ends, or it says why not."""
+
+    async def _changed(self) -> None:
+        try:
+            async with asyncio.timeout(PUBLISHING_SECONDS):
+                if await self.publisher.hand_on():
+                    return
+            why = "Redis does not have the block list as a whole: siaga112 run makes it anew (or: rebuild)"
+        except TimeoutError:
+            why = f"not done within {PUBLISHING_SECONDS:g} s"
+        except (StoreDownError, StoreBrokenError) as error:
+            why = str(error)
+        self.late["verdicts do not know of it yet; the daemon tells them"] = why
 
 
 def open_site(
@@ -285,3 +270,11 @@ def open_site(
 ) -> SiteStore:
     """Make the store of a site on that database and that block list; nothing is opened yet."""
     return SiteStore(DatabaseRecords(connect(url), site, bring), block_list, keep_calls, keep_audit)
+
+
+def open_desk(
+    url: str, block_list: RedisBlockList, site: str, keep_calls: Millis, keep_audit: Millis
+) -> DecidingStore:
+    """Make the same for a command, which makes no database where there is none."""
+    records = DatabaseRecords(connect(url, create=False), site, bring)
+    return DecidingStore(records, block_list, keep_calls, keep_audit)

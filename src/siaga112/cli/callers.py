@@ -124,7 +124,7 @@ def forget(
         f"{_many(len(held.audit_entries) - lines, 'line', ' of the audit trail')} on their marks"
     )
     _forget_in_files(who)
-    printing.plain("not erased, since they are not ours: the PBX's own CDR and logs, and backups of Redis")
+    printing.plain("not erased: the PBX's own CDR and logs, and backups (siaga112 backup) made before")
 
 
 def _forget_in_files(who: Caller) -> None:
@@ -139,6 +139,8 @@ def _forget_in_files(who: Caller) -> None:
         printing.plain(
             f"erased in {config.state_dir}: {aside} set aside, {_many(swept.copies, 'damaged file')}"
         )
+    if not config.embedded_database:
+        printing.plain("until PostgreSQL has vacuumed its tables the number is in its files: VACUUM")
     if swept.rewritten:
         printing.plain("Redis has written its file anew: nothing of the number is in it")
     elif config.embedded_redis:

@@ -54,8 +54,14 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("record", "captures", "Capture the PBX's AMI stream: what siaga112 itself reads of it."),
         Command("replay", "captures", "Run captures through the real pipeline, offline; a capture always gives the same."),
     ),
+    "The records": (
+        Command("backup", "upkeep", "Write all that is held of the site into one file, as of one moment, while the daemon goes on."),
+        Command("restore", "upkeep", "Bring back all that a backup has, or nothing; the block list in Redis is made anew of it."),
+        Command("migrate", "upkeep", "Bring the database's tables to this program's version, and make them where there are none."),
+        Command("rebuild", "upkeep", "Make the block list in Redis anew from the database: each standing, and none besides."),
+    ),
     "The installation": (
-        Command("doctor", "doctor", "Check the installation against the live PBX and Redis; each line with its remedy."),
+        Command("doctor", "doctor", "Check the installation against the live PBX, Redis and the database; each line with its remedy."),
         Command("check-config", "configuration", "Load and cross-check the configuration; print it with secrets masked."),
         Command("files", "files", "List the files that come with siaga112, or copy them to where they belong."),
         Command("acl", "files", "Print redis-acl.conf for this site: a Redis user with this site's keys alone."),

@@ -21,10 +21,11 @@ _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red", "-": "cyan"}
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Check the installation against the live PBX and Redis; each line with its remedy.
+    """Check the installation against the live PBX, Redis and the database; each line with its remedy.
 
     It changes nothing. The daemon is asked for one verdict, for a caller who withholds the number.
-    Ends with 0 if nothing failed, 1 if something did, 4 if the PBX or Redis is not reachable.
+    Ends with 0 if nothing failed, 1 if something did, 4 if the PBX, Redis or the
+    database is not reachable.
 
     Example: siaga112 doctor
     """

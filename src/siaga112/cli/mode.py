@@ -42,8 +42,9 @@ def mode(
     observe: strikes and blocks are kept, nobody is rejected.
     enforce: blocked callers are rejected.
 
-    off works on this machine also while Redis is away: it makes the file `off` in the state directory,
-    which can be made by hand too. observe and enforce take it away. An off in the configuration comes first.
+    off works on this machine also while Redis and the database are away: it makes the file `off` in the
+    state directory, which can be made by hand too. observe and enforce take it away. An off in the
+    configuration comes first.
 
     Example: siaga112 mode off --reason "flood in the harbour"
     """  # noqa: D301 - \\b keeps the lines as they are
@@ -80,10 +81,13 @@ def _off(reason: str, by: str) -> str:
             raise
         return (
             f", on this machine ({files.off}); {error}; other machines of the site do not know yet: "
-            "the daemon here tells them when Redis is back"
+            "the daemon here tells them when Redis or the database is back"
         )
     if trouble:
-        printing.plain(f"siaga112: {files.off}: {trouble}; so off holds by what Redis says alone", err=True)
+        printing.plain(
+            f"siaga112: {files.off}: {trouble}; so off holds by what Redis and the database say alone",
+            err=True,
+        )
     return ""
 
 

@@ -1,15 +1,15 @@
 """The site that a command is about: its configuration, and its records with the store open around them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import typer
 
-from siaga112.adapters.redis.embedded import require_running
 from siaga112.adapters.redis.url import masked
-from siaga112.app.records import open_store, open_supervisor, redis_url
+from siaga112.app.records import database_url, open_desk, open_supervisor, redis_url
 from siaga112.cli import invocation
 from siaga112.cli.invocation import Invocation
 from siaga112.core.caller_id import typed
@@ -20,6 +20,7 @@ from siaga112.service.ports import StoreDownError
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Settings
+from siaga112.settings.values import masked_database
 from siaga112.terminal import printing
 
 _T = TypeVar("_T")
@@ -61,29 +62,51 @@ def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") ->
     """Run one act at the supervisor's desk, with the store open around it.
 
     Raises:
-        UnreachableError: if Redis does not answer; with where it was sought, and what to look at.
+        UnreachableError: if what it needs does not answer; with where it was sought, and what to look at.
 
     """
     config = settings()
-    if config.embedded_redis:
-        require_running(config.state_dir)
 
     async def work() -> _T:
-        store = open_store(config)
+        store = open_desk(config)
         try:
             return await act(open_supervisor(config, store, by))
         finally:
             for name, why in store.unreadable.items():
                 printing.plain(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)
+            for what, why in store.late.items():
+                printing.plain(f"siaga112: {what} ({why})", err=True)
             await store.close()
 
-    try:
+    with reached(config):
         return asyncio.run(work())
+
+
+@contextlib.contextmanager
+def reached(config: Settings) -> Iterator[None]:
+    """Say where what does not answer was sought.
+
+    Raises:
+        UnreachableError: in place of what the store says.
+
+    """
+    try:
+        yield
     except StoreDownError as error:
-        remedy = (
-            "is the daemon running? systemctl status 'siaga112-*' (or: siaga112 run)"
-            if config.embedded_redis
-            else error.remedy
-        )
-        what = str(error).removeprefix("Redis: ")
-        raise UnreachableError(f"Redis at {masked(redis_url(config))}: {what}; {remedy}") from error
+        raise UnreachableError(_told(str(error), config)) from error
+
+
+def _told(error: str, config: Settings) -> str:
+    """Say where what does not answer was sought, and what to look at."""
+    if error.startswith("Redis: "):
+        remedy = _DAEMON if config.embedded_redis else "is it running, and [redis] url right?"
+        return f"Redis at {masked(redis_url(config))}: {error.removeprefix('Redis: ')}; {remedy}"
+    if config.embedded_database:
+        return error.removeprefix("database: ")
+    at = masked_database(database_url(config))
+    return (
+        f"the database at {at}: {error.removeprefix('database: ')}; is it running, and [database] url right?"
+    )
+
+
+_DAEMON: Final = "is the daemon running? systemctl status 'siaga112-*' (or: siaga112 run)"

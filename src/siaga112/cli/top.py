@@ -31,7 +31,8 @@ def top(
 ) -> None:
     """Show the line live: calls in progress, queue, operators, today, last verdicts, health; q leaves.
 
-    It only reads: Redis, and the daemon's /metrics. What is away is said, and shown again when it is back.
+    It only reads: the database, Redis, and the daemon's /metrics. What is away is said, and shown again when
+    it is back.
 
     Example: siaga112 top --interval 2s
     """

@@ -1,19 +1,15 @@
-"""Records ↔ JSON, as the store and the outbox keep them.
+"""What lies in the outbox and in Redis ↔ JSON.
 
 Raises `ValueError` on what is not such a record; never anything else.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import astuple, replace
 from typing import Any, Final, TypeVar
 
-from siaga112.core.bounds import MISSED
-from siaga112.core.figures import LedgerRow
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     END_OF_TIME,
-    AuditEntry,
     Call,
     Caller,
     CallId,
@@ -27,9 +23,7 @@ from siaga112.core.model import (
     Millis,
     Mode,
     OperatorState,
-    Origin,
     Outcome,
-    ProposalCause,
     Reached,
     Reason,
     Spared,
@@ -37,17 +31,6 @@ from siaga112.core.model import (
     Verdict,
 )
 from siaga112.core.outcome import stages
-from siaga112.core.record import (
-    AllowEntry,
-    Block,
-    CallerRecord,
-    DroppedCounts,
-    GenuineReport,
-    Lift,
-    MissedCall,
-    Proposal,
-    Strike,
-)
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
 
@@ -83,20 +66,11 @@ def instant(value: object) -> Millis:
     return value
 
 
-def _begun(value: object) -> Millis | None:
-    """Take when the call of a strike began, where that was kept."""
-    return None if value is None else instant(value)
-
-
 def ending(value: object) -> Millis | None:
     """Take the end of a block; one that no calendar has is the last that there is."""
     if type(value) is int and value >= END_OF_TIME:
         return END_OF_TIME - 1
     return None if value is None else instant(value)
-
-
-def _lift(value: Any) -> Lift | None:
-    return Lift(instant(value[0]), *value[1:]) if value else None
 
 
 def dump_entry(entry: Entry) -> str:
@@ -140,20 +114,6 @@ def load_item(text: str | bytes) -> Entry | Reached:
     )
 
 
-def dump_audit_entry(audit_entry: AuditEntry) -> str:
-    """Write a line of the audit trail."""
-    return _dump(
-        [
-            audit_entry.at,
-            audit_entry.by,
-            audit_entry.action,
-            audit_entry.subject,
-            audit_entry.detail,
-            audit_entry.reason,
-        ]
-    )
-
-
 def dump_switch(switch: Switch) -> str:
     """Write a switch of the mode; the time first, as the store compares it."""
     return _dump({"at": switch.at, "mode": switch.mode, "by": switch.by, "reason": switch.reason})
@@ -172,34 +132,9 @@ def _switch(row: dict[str, Any]) -> Switch:
     return Switch(Mode(row["mode"]), at, by, reason)
 
 
-def load_audit_entry(text: str | bytes) -> AuditEntry:
-    """Read a line of the audit trail."""
-    return _load(text, lambda row: AuditEntry(instant(row[0]), *map(_text, row[1:])))
-
-
 def load_entry(text: str | bytes) -> Entry:
     """Read a row of the ledger."""
     return _load(text, _entry)
-
-
-def load_row(text: str | bytes) -> LedgerRow:
-    """Read as much of a row of the ledger as the figures need, in a third of the time."""
-    return _load(text, _row)
-
-
-def _row(row: dict[str, Any]) -> LedgerRow:
-    outcome = OUTCOMES[row["outcome"]]
-    waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
-    return LedgerRow(
-        instant(row["facts"][0][0]),
-        outcome,
-        REASONS[row["reason"]],
-        Mark(row["mark"]) if row["mark"] else None,
-        stages(_call(row)).waited if waits else None,
-        row["caller"] or None,
-        bool(row["strike"]),
-        bool(row.get("spared")),
-    )
 
 
 def _call(row: dict[str, Any]) -> Call:
@@ -229,133 +164,6 @@ def _entry(row: dict[str, Any]) -> Entry:
         mark=Mark(row["mark"]) if row["mark"] else None,
     )
     return Entry(finding, bool(row["strike"]), Spared(row["spared"]) if row.get("spared") else None)
-
-
-def dump_record(record: CallerRecord) -> str:
-    """Write all that is held on a caller."""
-    return _dump(
-        {
-            "caller": record.caller,
-            "strikes": [_dump_strike(strike) for strike in record.strikes],
-            "blocks": [
-                {
-                    "level": b.level,
-                    "since": b.since,
-                    "until": b.until,
-                    "origin": b.origin,
-                    "reason": b.reason,
-                    "by": b.by,
-                    "calls": b.calls,
-                    "lifted": _dump_lift(b.lifted),
-                    "step": b.step,
-                }
-                for b in record.blocks
-            ],
-            "proposals": [
-                {
-                    "at": p.at,
-                    "cause": p.cause,
-                    "span": p.span,
-                    "step": p.step,
-                    "reason": p.reason,
-                    "calls": p.calls,
-                    "confirmed": p.confirmed,
-                    "decided": _dump_lift(p.decided),
-                }
-                for p in record.proposals
-            ],
-            "reports": [[r.call, r.at] for r in record.reports],
-            "missed": [[m.call, m.at, m.wait] for m in record.missed],
-            "reached": record.reached,
-            "allow": [record.allow.at, record.allow.by, record.allow.reason] if record.allow else None,
-            "withdrawn": sorted(record.withdrawn),
-            "dropped": astuple(record.dropped),
-        }
-    )
-
-
-def _dump_strike(strike: Strike) -> list[object]:
-    row: list[object] = [strike.call, strike.at, strike.outcome, strike.reason, strike.begun]
-    return [*row, strike.trunk, strike.attested] if strike.trunk or strike.attested else row
-
-
-def _strike(row: list[Any]) -> Strike:
-    """Read a strike; earlier versions kept neither the trunk nor, before that, when the call began."""
-    call, at, outcome, reason, *rest = row
-    begun = _begun(rest[0]) if rest else None
-    trunk, attested = rest[1:] or ("", False)
-    return Strike(
-        CallId(call),
-        instant(at),
-        Outcome(outcome),
-        _text(reason),
-        begun,
-        _text(trunk),
-        attested=attested is True,
-    )
-
-
-def _dump_lift(lift: Lift | None) -> list[object] | None:
-    return [lift.at, lift.by, lift.reason, lift.forgives, lift.mistake] if lift else None
-
-
-def load_record(text: str | bytes) -> CallerRecord:
-    """Read all that is held on a caller."""
-    return _load(text, _record)
-
-
-def load_blocks(text: str | bytes) -> tuple[Block, ...]:
-    """Read a caller's blocks alone."""
-    return _load(text, _blocks)
-
-
-def _blocks(row: dict[str, Any]) -> tuple[Block, ...]:
-    return tuple(
-        Block(
-            level=Level(b["level"]),
-            since=instant(b["since"]),
-            until=ending(b["until"]),
-            origin=Origin(b["origin"]),
-            reason=b["reason"],
-            by=b["by"],
-            calls=tuple(CallId(call) for call in b["calls"]),
-            lifted=_lift(b["lifted"]),
-            step=b["step"],
-        )
-        for b in row["blocks"]
-    )
-
-
-def _record(row: dict[str, Any]) -> CallerRecord:
-    # Cut before it is built: one that an earlier version has let grow holds everybody up each time.
-    missed, dropped = row["missed"], DroppedCounts(*row.get("dropped", ()))
-    if (over := len(missed) - MISSED) > 0:
-        missed = [missed[0], *missed[1 - MISSED :]]
-        dropped = replace(dropped, missed=dropped.missed + over)
-    return CallerRecord(
-        caller=Caller(_text(row["caller"])),
-        strikes=tuple(sorted(map(_strike, row["strikes"]), key=lambda one: one.order)),
-        blocks=_blocks(row),
-        proposals=tuple(
-            Proposal(
-                at=instant(p["at"]),
-                cause=ProposalCause(p["cause"]),
-                span=p["span"],
-                step=p["step"],
-                reason=p["reason"],
-                calls=tuple(CallId(call) for call in p["calls"]),
-                confirmed=p["confirmed"],
-                decided=_lift(p["decided"]),
-            )
-            for p in row["proposals"]
-        ),
-        reports=tuple(GenuineReport(CallId(call), instant(at)) for call, at in row["reports"]),
-        missed=tuple(MissedCall(CallId(call), instant(at), wait) for call, at, wait in missed),
-        reached=instant(row["reached"]),
-        allow=AllowEntry(instant(row["allow"][0]), *row["allow"][1:]) if row["allow"] else None,
-        withdrawn=frozenset(CallId(call) for call in row["withdrawn"]),
-        dropped=dropped,
-    )
 
 
 def dump_standing(standing: Standing) -> str:

@@ -7,7 +7,10 @@ the commands and `siaga112 top` cannot differ.
 from dataclasses import dataclass
 from typing import Final
 
-from siaga112.core.model import Millis, Mode
+from siaga112.core.model import AuditEntry, Millis, Mode
+
+SITE: Final = "site"
+"""The subject of a deed that concerns everybody."""
 
 MILDEST_FIRST: Final = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
 
@@ -45,3 +48,9 @@ def prevailing(kept: Switch | None, stored: Switch | None) -> Switch | None:
 def later(now: Millis, *known: Switch | None) -> Millis:
     """Give the time of a new switch: now, but after all that are known, wherever their clocks were."""
     return max([now, *(one.at + 1 for one in known if one)])
+
+
+def told(switch: Switch, instead_of: Mode) -> AuditEntry:
+    """Give the line of the audit trail on a switch: the same for whoever writes it."""
+    detail = f"{instead_of} → {switch.mode}"
+    return AuditEntry(switch.at, switch.by, "mode", SITE, detail, switch.reason)

@@ -66,6 +66,7 @@ OF_REDIS: Final[dict[str, Callable[[RedisSeen, Wanted], Iterable[Line]]]] = {
 }
 
 OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
+    "database": store.database,
     "prompts": centre.prompts,
     "AGI round trip": host.agi_round_trip,
     "daemon": host.daemon,
@@ -130,7 +131,7 @@ def _named(name: str, lines: Iterable[Line]) -> Iterator[Line]:
 
 
 def exit_code(seen: Examined, lines: Iterable[Line]) -> int:
-    """Give 4 if the PBX or Redis cannot be reached, else 1 if anything failed, else 0."""
-    if any(isinstance(part, NotSeen) and not part.refused for part in (seen.pbx, seen.redis)):
+    """Give 4 if the PBX, Redis or the database cannot be reached, else 1 if anything failed, else 0."""
+    if any(isinstance(part, NotSeen) and not part.refused for part in (seen.pbx, seen.redis, seen.database)):
         return 4
     return int(any(line.health is Health.FAIL for line in lines))

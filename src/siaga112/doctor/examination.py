@@ -9,9 +9,9 @@ from siaga112.adapters.redis.url import masked
 from siaga112.adapters.running_file import running
 from siaga112.adapters.scrape import MetricsPage, ProbeError
 from siaga112.app.pbx import ami_address
-from siaga112.app.records import held_off, redis_url
+from siaga112.app.records import database_url, held_off, redis_url
 from siaga112.core.model import Mode
-from siaga112.doctor.looking import ami, daemon, host, redis
+from siaga112.doctor.looking import ami, daemon, database, host, redis
 from siaga112.doctor.observations import (
     Examined,
     FollowedSeen,
@@ -25,20 +25,22 @@ from siaga112.doctor.observations import (
 from siaga112.doctor.walk import parse
 from siaga112.settings.running import changed
 from siaga112.settings.schema import Settings
+from siaga112.settings.values import masked_database
 from siaga112.shipped import catalogue
 
 
 async def examine(settings: Settings, config: Path) -> Examined:
     """Look at everything, within 10 s, and change nothing."""
     wanted, ours = _wanted(settings, config), shipped()
-    (pbx, machine), store, agi, readiness, followed = await asyncio.gather(
+    (pbx, machine), store, records, agi, readiness, followed = await asyncio.gather(
         _pbx_and_host(settings, config, ours),
         _redis(settings),
+        database.examine(database_url(settings)),
         daemon.ask_for_verdict(settings.agi.host, settings.agi.port),
         daemon.ask_readiness(f"http://{settings.metrics.host}:{settings.metrics.port}/readyz"),
         _followed(settings),
     )
-    return Examined(wanted, ours, pbx, store, agi, readiness, followed, machine)
+    return Examined(wanted, ours, pbx, store, records, agi, readiness, followed, machine)
 
 
 async def _followed(settings: Settings) -> FollowedSeen | NotSeen:
@@ -105,6 +107,9 @@ def _wanted(settings: Settings, config: Path) -> Wanted:
         metrics=f"http://{metrics.host}:{metrics.port}/metrics",
         redis=masked(settings.redis.url.get_secret_value()),
         embedded=settings.embedded_redis,
+        database=""
+        if settings.embedded_database
+        else masked_database(settings.database.url.get_secret_value()),
         state_dir=str(settings.state_dir),
         mode=settings.mode,
         held=Mode.OFF if held_off(settings) else None,

@@ -127,8 +127,7 @@ def state_dir(seen: Examined) -> Iterator[Line]:
     if host.damaged:
         yield warn(
             f"what was there at a start was damaged, and set aside: {', '.join(host.damaged)}",
-            "restore Redis from a backup if blocks or calls are missing (siaga112 blocks); look at the disk "
-            "(dmesg); then remove it",
+            "calls that waited in it are in no ledger; look at the disk (dmesg); then remove it",
         )
 
 

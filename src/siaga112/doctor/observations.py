@@ -126,6 +126,19 @@ class RedisSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseSeen:
+    """A database that answers."""
+
+    version: str
+    """Of the tables; '' if there are none."""
+    known: bool
+    """Whether that is this program's."""
+    read_only: bool
+    unsafe: tuple[str, ...]
+    """Settings of the server by which what it acknowledged can be lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgiSeen:
     """What the dialplan would have got for a caller who withholds the number."""
 
@@ -206,6 +219,8 @@ class Wanted:
     redis: str
     """The address, its passwords masked."""
     embedded: bool
+    database: str
+    """The address, its password masked; '' for the file in the state directory."""
     state_dir: str
     mode: Mode
     held: Mode | None = None
@@ -220,6 +235,7 @@ class Examined:
     shipped: Shipped
     pbx: PbxSeen | NotSeen
     redis: RedisSeen | NotSeen
+    database: DatabaseSeen | NotSeen
     agi: AgiSeen | NotSeen
     daemon: DaemonSeen | NotSeen
     followed: FollowedSeen | NotSeen

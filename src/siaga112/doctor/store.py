@@ -1,4 +1,4 @@
-"""Redis: whether what we keep there stays, and whether nobody else's data is within our reach."""
+"""Redis and the database: whether what we keep there stays, and is out of everybody else's reach."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,12 +6,37 @@ from typing import Final
 from siaga112.core.model import Mode
 from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.doctor.manager import compared
-from siaga112.doctor.observations import Examined, RedisSeen, Wanted
+from siaga112.doctor.observations import Examined, NotSeen, RedisSeen, Wanted
 
 _ACL = "in redis-acl.conf: this user as `siaga112 acl` prints it"
 OTHERS: Final = "siaga112:{another-site}:mode"
 """A key of ours, but of no site of this user's."""
 _GRANT = "in redis-acl.conf: add +info +time for this user"
+
+
+def database(seen: Examined) -> Iterator[Line]:
+    """Look whether the records can be written, and stay."""
+    wanted, found = seen.wanted, seen.database
+    where = wanted.database or f"SQLite in {wanted.state_dir}"
+    if isinstance(found, NotSeen):
+        remedy = f"in [database] of {wanted.config}: url" if wanted.database else "siaga112 run makes it"
+        yield fail(f"the database does not answer: {found.why}", remedy)
+        return
+    if not found.known:
+        what = f"its tables have version {found.version}" if found.version else "it has no tables yet"
+        yield fail(f"{where}: {what}, which is not this program's", "siaga112 migrate")
+    if found.read_only:
+        yield fail(
+            f"{where} is a replica, which takes no writes",
+            f"in [database] of {wanted.config}: the address of the primary",
+        )
+    if found.unsafe:
+        yield warn(
+            f"a crash of PostgreSQL can lose calls that it has acknowledged: {', '.join(found.unsafe)}",
+            "in postgresql.conf: take that out, or set it to on",
+        )
+    if found.known and not found.read_only and not found.unsafe:
+        yield ok(f"{where}: version {found.version}")
 
 
 def reachable(seen: Examined) -> Line:
@@ -28,14 +53,15 @@ def reachable(seen: Examined) -> Line:
 
 
 def persistence(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
-    """Look whether blocks and strikes outlive a restart of Redis."""
+    """Look whether the block list outlives a restart of Redis."""
     if redis.servers is None:
         yield unchecked("the user may not ask INFO", _GRANT)
     elif any(server.last_write_failed for server in redis.servers):
         yield fail("Redis could not write its data to disk", "on its machine: df -h; then redis.conf: dir")
     elif not all(server.append_only for server in redis.servers):
         yield warn(
-            "Redis keeps no append-only file: a restart loses what came after its last snapshot, or all",
+            "Redis keeps no append-only file: after its restart callers go through until the block list is "
+            "made anew",
             "in redis.conf: appendonly yes (at once: redis-cli CONFIG SET appendonly yes)",
         )
     else:
@@ -43,7 +69,7 @@ def persistence(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
 
 
 def eviction(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
-    """Look whether Redis throws blocks away when its memory is full."""
+    """Look whether Redis throws blocks away, unseen, when its memory is full."""
     if redis.servers is None:
         yield unchecked("the user may not ask INFO", _GRANT)
         return
@@ -77,7 +103,7 @@ def rights(redis: RedisSeen, wanted: Wanted) -> Iterator[Line]:
 
 
 def clock(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
-    """Compare Redis's clock, which expires records, with ours."""
+    """Compare Redis's clock with ours."""
     yield (
         compared("Redis's", redis.ahead)
         if redis.ahead is not None

@@ -1,21 +1,26 @@
 """The site's mode, kept at hand: a verdict must not need a second round trip to learn it.
 
-Three tell of it: the configuration, the store, and this machine's state directory. Whichever says `off` is
-heeded at once, whatever the others do. Until the store has told once, the mode is not known: somebody may
-have switched it off meanwhile.
+Four tell of it: the configuration, Redis, the database, and this machine's state directory. Whichever says
+`off` is heeded at once, whatever the others do; of Redis and the database each is asked by itself, and told
+what it has lost. Until both have told, or failed to, the mode is not known: somebody may have switched it off
+meanwhile.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from siaga112.core.changes import Change
 from siaga112.core.mode import Switch, in_force, prevailing
-from siaga112.core.model import AuditEntry, Mode
-from siaga112.service.ports import LocalModes, Meter, Store, StoreBrokenError, StoreDownError
-from siaga112.service.supervisor import SITE
+from siaga112.core.model import Mode
+from siaga112.service.ports import (
+    LocalModes,
+    Meter,
+    ModeStore,
+    StoreBrokenError,
+    StoreDownError,
+)
 
 POLL_SECONDS: Final = 0.25
 """So that the kill switch works everywhere well within a second."""
@@ -38,42 +43,36 @@ class Configured(Protocol):
         """The mode of a site that nobody has switched."""
 
 
-class ModeSource(Protocol):
-    """Who tells the site's mode."""
-
-    async def switched(self) -> Switch | None:
-        """Give the site's mode, if anybody has switched it."""
-
-
 class ModeWatch:
     """Knows the mode. `local`: what this machine keeps of it; asked in a thread, for a disk may hang.
 
-    `site`: the store that is told what it has lost; None where another part of the daemon does that.
+    `stores`: who has it, by name.
     """
 
     def __init__(
         self,
-        store: ModeSource,
+        stores: Mapping[str, ModeStore],
         configured: Mode,
         meter: Meter,
         local: LocalModes,
-        site: Store | None = None,
     ) -> None:
-        self._store = store
-        self._site = site
+        self._stores = stores
         self._configured = configured
         self._meter = meter
         self._local = local
         self._switched: Switch | None = None
         self._held: Switch | None = None
+        self._asked: set[str] = set()
+        self._lacking: dict[str, Switch] = {}
         self._read = False
         self._troubles: set[str] = set()
         self.mode: Mode | None = None
-        self.store_up = False
+        self.up = dict.fromkeys(stores, False)
+        """Who of them answers."""
         self._decide()
 
     def current(self) -> Mode | None:
-        """Give the mode in force, None while it is not known yet; with the store away, the last known."""
+        """Give the mode in force, None while it is not known yet; while nobody tells it, the last known."""
         return self.mode
 
     def configure(self, settings: Configured) -> None:
@@ -82,17 +81,17 @@ class ModeWatch:
         self._decide()
 
     async def begin(self) -> None:
-        """Look at what this machine keeps: before the first verdict, and without the store."""
+        """Look at what this machine keeps: before the first verdict, and without anybody else."""
         self._switched = await self._locally("mode_kept", self._local.kept)
         await self._look_here()
 
     async def run(self) -> None:
         """Keep looking, for ever."""
-        await asyncio.gather(self._follow_store(), self._follow_local())
+        await asyncio.gather(*map(self._follow, self._stores), self._follow_local())
 
     def _decide(self) -> None:
         mode: Mode | None = in_force(self._configured, self._switched, held_off=self._held is not None)
-        if mode is not Mode.OFF and not self._read:
+        if mode is not Mode.OFF and not (self._read and self._asked == self._stores.keys()):
             mode = None
         if mode is not self.mode:
             _log.info("mode", mode=mode, was=self.mode)
@@ -134,57 +133,59 @@ class ModeWatch:
             _log.warning("state_dir_failed", what=what, detail=str(error), remedy="is state_dir this user's?")
         self._troubles.add(what)
 
-    # ── the store ────────────────────────────────────────────────────────────────────────────────
+    # ── Redis and the database ───────────────────────────────────────────────────────────────────
 
-    async def _follow_store(self) -> None:
+    async def _follow(self, name: str) -> None:
         told: bool | None = None
         while True:
             try:
                 async with asyncio.timeout(STORE_SECONDS):
-                    stored = await self._store.switched()
-                    switched = await self._agreed(stored)
+                    switched = await self._agreed(name, await self._stores[name].switched())
             except (StoreDownError, TimeoutError) as error:
                 if told is not False:
-                    _log.warning("store_down", detail=str(error), verdicts="ALLOW until it is back")
+                    _log.warning("store_down", store=name, detail=str(error))
                 up = told = False
-            except StoreBrokenError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it says, the others are still heard
                 if told is not False:
-                    _log.error("store_broken", detail=str(error))
+                    odd = None if isinstance(error, StoreBrokenError) else error
+                    _log.error("store_broken", store=name, detail=str(error), exc_info=odd)
                 up = told = False
             else:
+                self._read = True
                 await self._take_over(switched)
                 if told is not True:
-                    _log.info("store_up", mode=self.mode)
+                    _log.info("store_up", store=name, mode=self.mode)
                 up = told = True
-            self.store_up = up
-            self._meter.store_up(up=up)
+            if name not in self._asked:
+                self._asked.add(name)
+                self._decide()
+            self.up[name] = up
+            self._meter.answers(name, up=up)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _agreed(self, stored: Switch | None) -> Switch | None:
+    async def _agreed(self, name: str, stored: Switch | None) -> Switch | None:
         """Say which switch holds, and tell the store if it has another: it has lost it, or never had it."""
-        held, switched = self._held, prevailing(self._switched, stored)
+        store, held = self._stores[name], self._held
+        switched = prevailing(self._switched, stored)
         spread = held if held and held.at > (switched.at if switched else 0) else None
         switched = spread or switched
-        if switched is None or switched == stored or self._site is None:
+        if switched is None or switched == stored:
+            return switched
+        if self._lacking.get(name) != switched:  # whoever switches this moment tells one after the other
+            self._lacking[name] = switched
             return switched
         had = stored.mode if stored else None
-        if (
-            spread or stored is None
-        ):  # the trail first, so that it has it whatever happens; twice the same is once
-            detail = f"{had or self._configured} → {switched.mode}"
-            audit_entry = AuditEntry(switched.at, switched.by, "mode", SITE, detail, switched.reason)
-            await self._site.write([Change(audit_entry=audit_entry)])
-        if not await self._site.switch(switched):
-            return prevailing(switched, await self._site.switched())  # somebody has switched this moment
+        if not await store.switch(switched, had or self._configured):
+            return prevailing(switched, await store.switched())  # somebody has switched this moment
         if spread:
-            _log.warning("off_told", by=spread.by, store_had=had)
+            _log.warning("off_told", store=name, by=spread.by, store_had=had)
         else:
-            _log.warning("mode_restored", mode=switched.mode, by=switched.by, store_had=had)
+            _log.warning("mode_restored", store=name, mode=switched.mode, by=switched.by, store_had=had)
         return switched
 
     async def _take_over(self, switched: Switch | None) -> None:
         known, held = self._switched, self._held
-        self._switched, self._read = switched, True
+        switched = self._switched = prevailing(known, switched)  # another may have told of a later one
         self._decide()
         if switched is None or switched == known:
             return

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from siaga112.core.changes import Change, Stored
-from siaga112.core.figures import LedgerRow
+from siaga112.core.changes import Change
+from siaga112.core.figures import LedgerRow, Misuser
+from siaga112.core.fold import Subject, Work
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     AuditEntry,
@@ -27,17 +27,19 @@ from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
 from siaga112.errors import SiagaError, UnreachableError
 
+_T = TypeVar("_T")
+
 
 class StoreDownError(UnreachableError):
     """Redis or the database cannot be reached, or did not answer in time. Worth trying again."""
 
-    remedy = "is it running, and [redis] url right?"
+    remedy = "is it running, and its url in the configuration right?"
 
 
 class StoreBrokenError(SiagaError):
     """The store answered, but not with what we keep there. A person must look."""
 
-    remedy = "is [redis] url the one that siaga112 uses, and may its user read and write there?"
+    remedy = "is its url the one that siaga112 uses, and may its user read and write there?"
 
 
 class UnrecordableError(StoreBrokenError):
@@ -144,30 +146,25 @@ class Published(Protocol):
         """Give in pages all standings that are not nobody's, in the order of the callers."""
 
 
-class Written(Enum):
-    """What became of a change."""
+class Recording(Protocol):
+    """Where what ended, or was decided, is recorded: all that belongs together in one transaction."""
 
-    DONE = auto()
-    MOVED = auto()
-    """Not written: somebody has changed the caller's record since it was read."""
+    async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
+        """Let `act` read and write within one transaction; nothing is written if it raises.
 
-    CAPPED = auto()
-    """Not written: the hour has no automatic block left."""
+        It runs in another thread, and nobody else writes to the site meanwhile. `subjects`: what will be
+        asked for, so that it can be read at once.
+        """
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Write changes that rest on nothing that is held; all of them, or none."""
 
 
-class Store(StandingReader, StandingFeed, Protocol):
-    """The block list, the ledger and the site's mode."""
+class CallerRecords(Recording, Protocol):
+    """What is held on callers, and who is on which list."""
 
-    async def held(
-        self, wanted: Sequence[tuple[Caller | None, CallId | None]]
-    ) -> Sequence[Stored | StoreBrokenError]:
-        """Give what is held on callers and of calls, many at once; what cannot be read as its error."""
-
-    async def load(self, caller: Caller) -> tuple[CallerRecord, int]:
-        """Give a caller's record and its version (0 for none)."""
-
-    async def write(self, changes: Sequence[Change]) -> Sequence[Written | StoreBrokenError]:
-        """Write changes, each whole or not at all, and all lists with it; none waits for another."""
+    async def load(self, caller: Caller) -> CallerRecord:
+        """Give a caller's record."""
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
@@ -190,7 +187,7 @@ class Store(StandingReader, StandingFeed, Protocol):
     async def missed_count(self) -> tuple[int, Millis | None]:
         """Count them, and say since when the oldest waits, without reading them."""
 
-    def listed(self) -> AsyncIterator[Caller]:
+    def lasting(self) -> AsyncIterator[Caller]:
         """Give whose record lasts though nobody touches it, never all at once in memory."""
 
     async def tidy(self, now: Millis) -> None:
@@ -199,14 +196,18 @@ class Store(StandingReader, StandingFeed, Protocol):
     async def erase(self, caller: Caller, at: Millis) -> None:
         """Delete a caller's record, the lines about the caller, and the number from the ledger's rows.
 
-        Nothing that began up to `at` is written with this caller from then on: it is MOVED.
+        Nothing that began up to `at` is written with this caller from then on.
         """
 
-    async def entry(self, call: CallId) -> Entry | None:
-        """Find a row of the ledger by its call."""
 
-    async def calls_of(self, caller: Caller) -> Sequence[CallId]:
-        """Give a caller's calls that the ledger holds, oldest first."""
+class Ledger(Protocol):
+    """The calls that are over."""
+
+    async def ping(self) -> None:
+        """Return if it answers; raises StoreDownError if not."""
+
+    async def entry(self, call: CallId) -> Entry | None:
+        """Find a row by its call."""
 
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
         """Give the rows of a caller's calls, oldest first."""
@@ -218,13 +219,36 @@ class Store(StandingReader, StandingFeed, Protocol):
         """Give the rows up to then of no known caller whose number, as it came, is spelled so."""
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
-        """Give the calls of that time, and maybe some of the same days, without reading their rows."""
+        """Give the calls of that time, without reading their rows."""
 
-    def rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[LedgerRow]]:
-        """Give what figures need of the same rows, in slices of a day or less, in any order."""
+
+class Statistics(Protocol):
+    """What reports are made of."""
+
+    async def counted(
+        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
+    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
+        """Count the calls that started in that time, as `Figures.add_counted` takes them."""
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""
+
+
+class ModeStore(Protocol):
+    """A place that has the site's mode."""
+
+    async def switched(self) -> Switch | None:
+        """Give the site's mode, if anybody has switched it."""
+
+    async def switch(self, switch: Switch, instead_of: Mode) -> bool:
+        """Switch the site's mode, with a line in the audit trail if there is one here.
+
+        False, and nothing done, if it was switched later than that already.
+        """
+
+
+class SiteRecords(ModeStore, Protocol):
+    """What there is once a site: the audit trail, the counts, the mode."""
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give the lines of that time, oldest first."""
@@ -238,11 +262,9 @@ class Store(StandingReader, StandingFeed, Protocol):
     async def tallies(self) -> Mapping[str, int]:
         """Give what was counted in all processes of the site."""
 
-    async def switched(self) -> Switch | None:
-        """Give the site's mode, if anybody has switched it."""
 
-    async def switch(self, switch: Switch) -> bool:
-        """Switch the site's mode; False, and nothing done, if it was switched later than that already."""
+class Board(Protocol):
+    """Where what goes on now is shown."""
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Show what goes on now, for `snapshot.LIFE` or until the next; of two daemons the last one holds."""
@@ -250,8 +272,12 @@ class Store(StandingReader, StandingFeed, Protocol):
     async def snapshot(self) -> Snapshot | None:
         """Give what goes on now; None if no daemon has said so lately."""
 
+
+class Store(CallerRecords, Ledger, Statistics, SiteRecords, Board, StandingReader, StandingFeed, Protocol):
+    """All of a site: its records, and its block list."""
+
     async def ping(self) -> None:
-        """Return if the store answers; raises StoreDownError if not."""
+        """Return if all of it answers; raises StoreDownError if not."""
 
 
 class LocalModes(Protocol):
@@ -353,5 +379,8 @@ class Meter(Protocol):
     def replica_gap(self) -> None:
         """Count that the replica may have missed a change and reads all anew."""
 
-    def store_up(self, *, up: bool) -> None:
-        """Show whether the store answers."""
+    def answers(self, part: str, *, up: bool) -> None:
+        """Show whether `redis`, or the `database`, answers."""
+
+    def unpublished(self, count: int) -> None:
+        """Show how many standings the block list may not have yet."""

@@ -9,8 +9,10 @@ what is done, and the later one is published again.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -26,11 +28,17 @@ from siaga112.service.ports import (
     Unpublished,
 )
 
-LOOK_SECONDS: Final = 0.02
-"""How often we look for what has changed: a verdict is to know of it within 50 ms."""
+LOOK_SECONDS: Final = 0.25
+"""How often we look for what nobody has told us of: a process that died amid it, a Redis that was emptied."""
 
 RETRY_SECONDS: Final = 0.5
+
+CONTENDED_SECONDS: Final = 60.0
+"""Who finds another's list so soon after having made ours has another daemon beside it."""
+
 TOGETHER: Final = 500
+
+_ONE_DATABASE: Final = "daemons of one site on one Redis need one database: the same [database] url"
 
 _log = structlog.get_logger()
 
@@ -41,17 +49,28 @@ class Publisher:
 
     records: Published
     block_list: BlockList
+    meter: Callable[[int], None] = lambda _: None
+    """Told how many standings are not published yet."""
     _compared: bool = False
+    _contended_until: float = 0.0
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Have published at once what has just changed."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Publish for ever; while either cannot be reached, what is to be published waits."""
         told = False
         while True:
             try:
+                self._woken.clear()
                 if await self.publish():
                     continue
                 told = False
-                await asyncio.sleep(LOOK_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._woken.wait()
             except (StoreDownError, StoreBrokenError) as error:
                 if not told:
                     _log.warning("publishing_put_off", detail=str(error))
@@ -64,16 +83,39 @@ class Publisher:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def publish(self) -> bool:
-        """Publish what has changed since; say whether there may be more."""
-        wanted, found = await self.records.edition(), await self.block_list.edition()
-        if found is None or found.epoch != wanted.epoch or found.changes < wanted.changes:
+        """Publish what has changed, or all where the list is not whole; say whether there may be more."""
+        wanted, changed = await self._waiting()
+        found = await self.block_list.edition()
+        if not _whole(found, wanted):
+            if found and found.epoch != wanted.epoch and time.monotonic() < self._contended_until:
+                _log.error("block_list_contended", remedy=_ONE_DATABASE)
+                await asyncio.sleep(RETRY_SECONDS)
             _log.warning("block_list_made_anew", found=found, wanted=wanted)
             await self.rebuild()
             return True
         if not self._compared:
             await self._put_all()
             self._compared = True
-        changed = await self.records.unpublished(TOGETHER)
+            wanted, changed = await self._waiting()
+        await self._publish(changed, wanted)
+        return len(changed) == TOGETHER
+
+    async def hand_on(self) -> bool:
+        """Publish what has changed since; False, and nothing done, where the list is not whole."""
+        while True:  # ends: with what waits
+            wanted, changed = await self._waiting()
+            if not _whole(await self.block_list.edition(), wanted):
+                return False
+            await self._publish(changed, wanted)
+            if len(changed) < TOGETHER:
+                return True
+
+    async def _waiting(self) -> tuple[Edition, Sequence[Unpublished]]:
+        wanted, changed = await self.records.edition(), await self.records.unpublished(TOGETHER)
+        self.meter(len(changed))
+        return wanted, changed
+
+    async def _publish(self, changed: Sequence[Unpublished], wanted: Edition) -> None:
         if changed:
             edition = Edition(wanted.epoch, wanted.changes + len(changed))
             standings = [(one.caller, one.standing) for one in changed]
@@ -83,14 +125,16 @@ class Publisher:
             else:
                 await self.block_list.publish(standings, edition)
             await self.records.published(changed, edition)
-        return len(changed) == TOGETHER
+            self.meter(0)
 
     async def rebuild(self) -> int:
         """Make the block list anew; say how many callers it has. Meanwhile nobody takes it for whole."""
+        await self.records.edition()  # nothing is begun that could not be finished
         await self.block_list.begin()
         count = await self._put_all()
         await self.block_list.finish(await self.records.edition())
         self._compared = True
+        self._contended_until = time.monotonic() + CONTENDED_SECONDS
         _log.info("block_list_whole", callers=count)
         return count
 
@@ -111,3 +155,7 @@ class Publisher:
         """Put standings; of whom another was published meanwhile, it is published again."""
         await self.block_list.put((one.caller, one.standing) for one in held)
         await self.records.published(held, await self.records.edition())
+
+
+def _whole(found: Edition | None, wanted: Edition) -> bool:
+    return found is not None and found.epoch == wanted.epoch and found.changes >= wanted.changes

@@ -27,7 +27,7 @@ from siaga112.core.model import (
 from siaga112.core.outcome import stages
 from siaga112.core.queue_log import BadLine, QueueEvidence, QueueRecord, evidence_of, parse
 from siaga112.core.rules import InForce
-from siaga112.service.ports import Outbox, QueueLog, Store, StoreBrokenError, StoreDownError
+from siaga112.service.ports import Ledger, Outbox, QueueLog, StoreBrokenError, StoreDownError
 
 LOOK_BACK: Final[Millis] = 7 * 86_400 * SECOND
 """How far back the daemon looks when it starts: a week without it is a week to reconcile."""
@@ -43,7 +43,7 @@ class Reconciler:
     """Looks into queue_log when calls were not seen whole."""
 
     queue_log: QueueLog
-    store: Store
+    ledger: Ledger
     outbox: Outbox
     rules: InForce
     in_progress: Callable[[CallId], bool]
@@ -94,7 +94,7 @@ class Reconciler:
             except Exception as error:  # noqa: BLE001 - one odd call must not cost the others
                 failed.append(error)
         if failed:
-            await self.store.ping()  # where the store takes nothing at all, we look again
+            await self.ledger.ping()  # where it gives nothing at all, we look again
             _log.error("not_reconciled", calls=len(failed), detail=str(failed[0]))
         if entries:
             await self.outbox.append(entries)
@@ -103,7 +103,7 @@ class Reconciler:
     async def _entry(self, evidence: QueueEvidence) -> Entry | None:
         if self.in_progress(evidence.call):
             return None
-        held = await self.store.entry(evidence.call)
+        held = await self.ledger.entry(evidence.call)
         if held is None:
             return Entry(self._unseen(evidence), strike=False)
         if held.finding.outcome is not Outcome.UNKNOWN or not held.finding.call.timed:

@@ -11,12 +11,10 @@ from typing import Final
 
 import structlog
 
-from siaga112.core.changes import Change, replacement
 from siaga112.core.model import Caller, Millis
-from siaga112.core.retention import prune
 from siaga112.core.rules import InForce
-from siaga112.service.ports import Store, StoreBrokenError, StoreDownError, Written
-from siaga112.service.updating import write
+from siaga112.service.ports import CallerRecords, StoreBrokenError, StoreDownError
+from siaga112.service.updating import update
 
 EVERY_SECONDS: Final = 6 * 3_600.0
 PAUSE_SECONDS: Final = 0.001
@@ -29,7 +27,7 @@ _log = structlog.get_logger()
 class Retention:
     """Prunes the records that do not expire by themselves."""
 
-    store: Store
+    records: CallerRecords
     rules: InForce
     clock: Callable[[], Millis]
 
@@ -48,8 +46,8 @@ class Retention:
         """Look through them once; say how many had something too old."""
         now = self.clock()
         changed = 0
-        await self.store.tidy(now)
-        async for caller in self.store.listed():
+        await self.records.tidy(now)
+        async for caller in self.records.lasting():
             try:
                 changed += await self._prune(caller, now)
             except StoreDownError:
@@ -60,12 +58,6 @@ class Retention:
         return changed
 
     async def _prune(self, caller: Caller, now: Millis) -> bool:
-        record, version = await self.store.load(caller)
-        kept = prune(record, now, self.rules.now.policy)
-        if kept == record and version:
-            return False
-        # Without a version it has expired by itself: the lists do not know yet.
-        return (
-            await write(self.store, Change(replacement(record, kept, version, now, self.rules.now.policy)))
-            is Written.DONE
-        )
+        """Let what is too old in a record go, as every change of it does."""
+        before, after = await update(self.records, caller, lambda held: held, now, self.rules.now.policy)
+        return before != after

@@ -11,7 +11,7 @@ from siaga112.core.model import Millis
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
-from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
+from siaga112.service.ports import Board, StoreBrokenError, StoreDownError
 
 EVERY_SECONDS: Final = 1.0
 MAX_CALLS: Final = 100
@@ -22,9 +22,9 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Snapshots:
-    """Puts snapshots into the store. `screens`: whether this process answers the dialplan too."""
+    """Puts snapshots on the board. `screens`: whether this process answers the dialplan too."""
 
-    store: Store
+    board: Board
     tracker: Tracker
     queues: QueueState
     connected: Callable[[], bool]
@@ -44,7 +44,7 @@ class Snapshots:
 
     async def publish(self) -> None:
         """Publish once."""
-        await self.store.put_snapshot(self.take())
+        await self.board.put_snapshot(self.take())
 
     def take(self) -> Snapshot:
         """Give what is followed at this moment."""

@@ -17,11 +17,7 @@ from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening
 from siaga112.errors import SiagaError
 from siaga112.service.ports import Store
-from siaga112.service.updating import update, write
-
-SITE = "site"
-"""The subject of a deed that concerns everybody."""
-
+from siaga112.service.updating import update
 
 OFF_NEEDS_A_REASON = (
     "mode off needs a reason, for whoever finds the line without screening: "
@@ -83,11 +79,8 @@ class Supervisor:
             if stored and (stored.mode, stored.at, stored.by, stored.reason) == (mode, at, self.by, reason):
                 return  # a daemon of this machine has told the store already
             switch = Switch(mode, later(at, stored), self.by, reason)
-            if await self.store.switch(switch):
-                break
-        was = in_force(self.configured_mode, stored)
-        audit_entry = AuditEntry(switch.at, self.by, "mode", SITE, f"{was} → {mode}", reason)
-        await write(self.store, Change(audit_entry=audit_entry))
+            if await self.store.switch(switch, in_force(self.configured_mode, stored)):
+                return
 
     async def audit(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give what people did in that time, oldest first."""
@@ -147,11 +140,7 @@ class Supervisor:
             details += ["what was proposed is dismissed"] if dismissed else []
             return Change(audit_entry=self._audit_entry("unblock", caller, ", ".join(details), reason))
 
-        try:
-            _, after = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
-        except RefusedError:
-            await self._strike_off(caller)
-            raise
+        _, after = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
         return _lifted(after, lifting)
 
     def _proposal_decided(self, record: CallerRecord, at: Millis) -> bool:
@@ -159,14 +148,6 @@ class Supervisor:
         return any(
             held.decided and (held.decided.at, held.decided.by) == (at, self.by) for held in record.proposals
         )
-
-    async def _strike_off(self, caller: Caller) -> None:
-        """End what lists and replicas still say of a caller whose record somebody has deleted by hand."""
-        record, version = await self.store.load(caller)
-        if not version:
-            await write(
-                self.store, Change(changes.replacement(record, record, version, self.clock(), self.rules))
-            )
 
     async def allow(self, caller: Caller, reason: str) -> AllowEntry | None:
         """Put a caller on the allow list; give the place there that this one replaces, if any."""
@@ -245,10 +226,9 @@ class Supervisor:
 
     async def last_answered(self, caller: Caller) -> CallId:
         """Give the last call of a caller that an operator answered."""
-        for call in reversed(await self.store.calls_of(caller)):
-            entry = await self.store.entry(call)
-            if entry and entry.finding.outcome is Outcome.ANSWERED:
-                return call
+        for entry in reversed(await self.store.entries_of(caller)):
+            if entry.finding.outcome is Outcome.ANSWERED:
+                return entry.finding.call.id
         raise RefusedError(f"no answered call of {caller} in the ledger")
 
     async def mark(self, call: CallId, mark: Mark, note: str = "") -> Entry:
@@ -270,7 +250,7 @@ class Supervisor:
         )
         caller = finding.call.caller
         if caller is None:
-            await write(self.store, change)
+            await self.store.write([change])
             return Entry(finding, strike=False)
         taken = Lift(self.clock(), self.by, f"call {call} was marked {mark}", forgives=False, mistake=True)
 
@@ -300,13 +280,13 @@ class Supervisor:
 
     async def record(self, caller: Caller) -> CallerRecord:
         """Give the caller's record."""
-        return (await self.store.load(caller))[0]
+        return await self.store.load(caller)
 
     async def verdict(self, caller: Caller) -> Screening:
-        """Give the verdict that the caller would get now."""
-        return verdicts.verdict(
-            await self.store.standing(caller), await self.mode(), self.clock(), self.rules
-        )
+        """Give the verdict that the caller would get now: by the record, which verdicts follow at once."""
+        now = self.clock()
+        standing = verdicts.standing(await self.record(caller), now, self.rules)
+        return verdicts.verdict(standing, await self.mode(), now, self.rules)
 
     async def held(self, caller: Caller) -> CallerFile:
         """Give all that is held on a caller."""
@@ -332,7 +312,7 @@ class Supervisor:
         held = await self.held(caller)
         await self.store.erase(caller, self.clock())
         for entry in await self.store.nobodys(spelled, self.clock()):
-            await write(self.store, Change(entry=changes.without_caller(entry)))
+            await self.store.write([Change(entry=changes.without_caller(entry))])
         await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
         return held
 
@@ -348,7 +328,7 @@ class Supervisor:
         return AuditEntry(self.clock(), self.by, action, subject, detail, reason)
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
-        await write(self.store, Change(audit_entry=self._audit_entry(action, subject, detail, reason)))
+        await self.store.write([Change(audit_entry=self._audit_entry(action, subject, detail, reason))])
 
 
 def _require_remembered(record: CallerRecord, entry: Entry) -> None:

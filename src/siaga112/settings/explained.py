@@ -7,6 +7,7 @@ from siaga112.core import durations
 from siaga112.core.model import Level
 from siaga112.core.regulation import PolicyRules
 from siaga112.settings.schema import Settings
+from siaga112.settings.values import masked_database
 
 
 def explain(config: Settings) -> tuple[str, list[str]]:
@@ -15,6 +16,7 @@ def explain(config: Settings) -> tuple[str, list[str]]:
     sections = []
     dumped = config.model_dump(mode="json", exclude_none=True)
     dumped["redis"]["url"] = masked(config.redis.url.get_secret_value())
+    dumped["database"]["url"] = masked_database(config.database.url.get_secret_value())
     for section, name in (("ami", "secret"), ("privacy", "caller_key")):
         dumped[section][name] = "***" if dumped[section][name] else ""
     for key, value in dumped.items():

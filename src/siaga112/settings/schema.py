@@ -23,6 +23,7 @@ from siaga112.settings.values import (
     CallerKey,
     Clock,
     ClockTolerance,
+    DatabaseAddress,
     Duration,
     Folder,
     Host,
@@ -120,8 +121,14 @@ class Agi(_Section):
     deadline_ms: Annotated[int, Field(ge=10, le=900)] = 300
 
 
+class Database(_Section):
+    """Where the records live: calls, strikes, blocks, marks, the audit trail."""
+
+    url: DatabaseAddress = SecretStr(EMBEDDED)
+
+
 class Redis(_Section):
-    """Where the block list and the ledger live."""
+    """Where the block list lives that verdicts go by; it is made of the records."""
 
     url: RedisAddress = SecretStr(EMBEDDED)
     stale_after: Staleness = 1_000
@@ -247,6 +254,7 @@ class Settings(_Section):
     pbx: Pbx = Pbx()
     agi: Agi = Agi()
     redis: Redis = Redis()
+    database: Database = Database()
     classifier: Classifier = Classifier()
     policy: Policy = Policy()
     service_level: ServiceLevel = ServiceLevel()
@@ -267,6 +275,11 @@ class Settings(_Section):
     def embedded_redis(self) -> bool:
         """Whether we run a private Redis ourselves."""
         return self.redis.url.get_secret_value() == EMBEDDED
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether the database is a file of ours in the state directory."""
+        return self.database.url.get_secret_value() == EMBEDDED
 
     def dialplan(self) -> Dialplan:
         """Give what the tracker must know of the PBX."""

@@ -16,7 +16,7 @@ from siaga112.core.model import DAY, SECOND, Level, Millis, Treatment
 from siaga112.core.regulation import COUNTABLE
 
 EMBEDDED: Final = "embedded"
-"""The `[redis] url` that means a private Redis of our own."""
+"""The `url` of [redis] and of [database] that means one of our own, in the state directory."""
 
 LEAST_SHARE: Final = 0.1
 """The least of a misuse that a call can count as, if it counts at all: a record holds what a block needs."""
@@ -111,6 +111,19 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _database_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    if url != EMBEDDED and not re.fullmatch(r"postgresql://[^\s]+/[^\s/?]+(\?\S*)?", url):
+        raise ValueError('either "embedded" or postgresql://USER:PASSWORD@HOST/NAME')
+    return value
+
+
+def masked_database(url: str) -> str:
+    """Give an address of a database with stars in place of its password, wherever it stands in it."""
+    url = re.sub(r"://([^:/?#]*):[^/?#]*@", r"://\1:***@", url)
+    return re.sub(r"([?&][^=&]*password=)[^&]*", r"\1***", url)
+
+
 def _staleness(value: Millis) -> Millis:
     if 0 < value < SECOND or value > DAY:
         raise ValueError('either "0s" (every verdict asks Redis), or from "1s" to "1d"')
@@ -149,6 +162,7 @@ Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
 PageUrl = Annotated[str, AfterValidator(_page)]
+DatabaseAddress = Annotated[SecretStr, AfterValidator(_database_url)]
 RedisAddress = Annotated[SecretStr, AfterValidator(_redis_url)]
 CallerKey = Annotated[SecretStr, AfterValidator(_caller_key)]
 Share = Annotated[float, AfterValidator(_share)]

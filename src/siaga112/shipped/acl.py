@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from siaga112.errors import SiagaError
 from siaga112.shipped import catalogue
 
-_SHIPPED: Final = ("user siaga112 ", ">change-me", "{siaga112}")
-"""What of the shipped file is another at each centre: the user, the password, the site."""
+_SHIPPED: Final = ("user siaga112 ", ">change-me", "{siaga112}", "~siaga112:siaga112:")
+"""What of the shipped file is another at each centre: the user, the password, the site twice."""
 
 
 class SiteAcl(NamedTuple):
@@ -32,6 +32,8 @@ def of_site(site: str, user: str | None, password: str | None) -> SiteAcl:
     made = "" if password else secrets.token_hex(16)
     digest = hashlib.sha256((password or made).encode()).hexdigest()
     text = catalogue.text("config/redis-acl.conf")
-    for theirs, ours in zip(_SHIPPED, (f"user {user} ", f"#{digest}", f"{{{site}}}"), strict=True):
+    for theirs, ours in zip(
+        _SHIPPED, (f"user {user} ", f"#{digest}", f"{{{site}}}", f"~siaga112:{site}:"), strict=True
+    ):
         text = text.replace(theirs, ours)
     return SiteAcl(text, user, made)

@@ -34,7 +34,9 @@ SETS: Final = {
     "grafana": FileSet(
         "config/grafana", "/etc/grafana", ("provisioning/*/*.yaml", "dashboards/siaga112/*.json")
     ),
-    "systemd": FileSet("config/systemd", "/etc/systemd/system", ("*.service", "*.socket", "*.target")),
+    "systemd": FileSet(
+        "config/systemd", "/etc/systemd/system", ("*.service", "*.socket", "*.target", "*.timer")
+    ),
     "sysusers": FileSet("config/systemd", "/etc/sysusers.d", ("*.sysusers",), ".conf"),
     "doc": FileSet("docs", "/usr/share/doc/siaga112", ("runbook.md",)),
 }

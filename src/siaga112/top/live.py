@@ -15,7 +15,7 @@ from rich.control import Control
 from rich.live import Live
 
 from siaga112 import interrupts
-from siaga112.app.records import open_store
+from siaga112.app.records import open_desk
 from siaga112.settings.schema import Settings
 from siaga112.top.view import Board
 from siaga112.top.watching import Frame, Watcher
@@ -27,7 +27,7 @@ END_SECONDS: Final = 5.0
 
 @contextlib.asynccontextmanager
 async def _watching(config: Settings) -> AsyncIterator[Watcher]:
-    store = open_store(config)
+    store = open_desk(config)
     try:
         yield open_watcher(config, store)
     finally:

@@ -30,7 +30,7 @@ def as_row(frame: Frame, *, reveal: bool) -> Row:
         "site": frame.site,
         "at": instant(frame.at, frame.zone),
         "mode": frame.mode,
-        "redis": {"up": frame.store_up, "problem": frame.store_problem or None},
+        "store": {"up": frame.store_up, "problem": frame.store_problem or None},
         "pbx_connected": snapshot.connected if snapshot else None,
         "snapshot_at": instant(snapshot.at, frame.zone) if snapshot else None,
         "calls": [_going(call, caller(call.caller), snapshot, frame.zone) for call in snapshot.calls]

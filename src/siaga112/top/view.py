@@ -200,7 +200,7 @@ def _today(day: Day | None) -> Block:
 
 def _health(frame: Frame) -> Block:
     snapshot, vitals = frame.snapshot, frame.tracking.vitals
-    rows = [("Redis", "ok", GOOD) if frame.store_up else ("Redis", "not usable", BAD), _pbx(frame)]
+    rows = [("store", "ok", GOOD) if frame.store_up else ("store", "not usable", BAD), _pbx(frame)]
     if snapshot:
         rows.append(("snapshot", f"{max(0, frame.at - snapshot.at) / SECOND:.1f} s old", ""))
     else:

@@ -229,12 +229,11 @@ class Watcher:
         try:
             self.require_store()
             async with asyncio.timeout(PATIENCE_SECONDS):
-                stored = await self.store.switched()
+                stored, snapshot = await asyncio.gather(self.store.switched(), self.store.snapshot())
                 mode = in_force(self.configured, stored, held_off=self.held_off())
-                snapshot = await self.store.snapshot()
                 await self._today.look(now)
         except TimeoutError:
-            return f"Redis: no answer within {PATIENCE_SECONDS:g} s", None, None
+            return f"no answer within {PATIENCE_SECONDS:g} s", None, None
         except (StoreDownError, StoreBrokenError, UnreachableError) as error:
             return str(error), None, None
         return "", mode, snapshot

@@ -1,15 +1,14 @@
 """What `siaga112 top` looks with: settings → the store and the daemons' pages."""
 
-from siaga112.adapters.redis import embedded as redis_embedded
-from siaga112.adapters.redis.store import RedisStore
 from siaga112.adapters.scrape import MetricsPage
-from siaga112.app.records import held_off, now
+from siaga112.app.records import held_off, now, require_running
+from siaga112.service.ports import Store
 from siaga112.settings.schema import Settings
 from siaga112.top.probe import DaemonProbe
 from siaga112.top.watching import Watcher
 
 
-def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
+def open_watcher(settings: Settings, store: Store) -> Watcher:
     """Make what `siaga112 top` looks with."""
     host, site = settings.metrics.host, settings.site
     return Watcher(
@@ -22,7 +21,5 @@ def open_watcher(settings: Settings, store: RedisStore) -> Watcher:
         answer_within=settings.service_level.answer_within,
         held_off=lambda: held_off(settings),
         clock=now,
-        require_store=lambda: (
-            redis_embedded.require_running(settings.state_dir) if settings.embedded_redis else None
-        ),
+        require_store=lambda: require_running(settings),
     )

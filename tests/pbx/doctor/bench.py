@@ -86,7 +86,7 @@ class Bench:
                 Asterisk.start(find(version), dialplan=DIALPLAN, more={"pjsip.conf": TRUNK, **NOLOAD})
             )
             daemon = await stack.enter_async_context(running(pbx))
-            acl = ACL.read_text("utf-8").replace("{siaga112}", "{lab}")
+            acl = ACL.read_text("utf-8").replace("{siaga112}", "{lab}").replace(":siaga112:*", ":lab:*")
             user = next(line for line in acl.splitlines() if line.startswith("user "))
             redis = stack.enter_context(RedisServer(stack.enter_context(home()), "appendonly yes", user))
             bench = cls(pbx, await pbx.observe(), daemon, redis)
@@ -155,8 +155,7 @@ class Bench:
         """Start the daemon again, and wait until it is as before."""
         since = len(self.daemon.lines)
         await self.daemon.start()
-        for name in ("started", "store_up", "ami_connected"):
-            await self.daemon.event(name, since=since)
+        await self.daemon.ready(since=since)
 
     async def doctor(self, *before: str, code: str = "") -> tuple[int, list[Line]]:
         """Run the command itself, after these words; give its exit code and its lines."""

@@ -2,17 +2,20 @@
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Final
 
+from siaga112.adapters.database.versions import KNOWN
 from siaga112.app.records import open_store, open_supervisor
 from siaga112.core.model import Mode
 from siaga112.doctor.manager import CLASSES, REACH
 from siaga112.settings.loading import load
 from tests.lab.agi_stub import agi_stub
 from tests.lab.asterisk import SHIPPED
+from tests.lab.postgres import postgres, with_tables
 from tests.lab.sipp import place_call
 from tests.pbx.doctor.bench import FORGOTTEN, Bench, closed_port
 from tests.pbx.doctor.fault import Arrange, Edit, Fault, Settings
@@ -258,12 +261,51 @@ async def open_state(bench: Bench) -> AsyncIterator[Settings]:
 @asynccontextmanager
 async def damaged_state(bench: Bench) -> AsyncIterator[Settings]:
     """Leave what a start with a damaged file leaves."""
-    aside = bench.daemon.folder / "state" / "redis" / "damaged-1"
-    aside.mkdir()
+    aside = bench.daemon.folder / "state" / "outbox.db.damaged-1"
+    aside.touch()
     try:
         yield {}
     finally:
-        aside.rmdir()
+        aside.unlink()
+
+
+@asynccontextmanager
+async def newer_tables(bench: Bench) -> AsyncIterator[Settings]:
+    """Let a newer siaga112 have been there; a daemon that runs looks at its start alone."""
+    file = bench.daemon.folder / "state" / "siaga112.db"
+
+    def version(number: str) -> None:
+        with closing(sqlite3.connect(file, timeout=20)) as database, database:
+            database.execute("UPDATE alembic_version SET version_num = ?", (number,))
+
+    version("9999")
+    try:
+        yield {}
+    finally:
+        version(KNOWN[-1])
+
+
+@asynccontextmanager
+async def careless_postgresql(_: Bench) -> AsyncIterator[Settings]:
+    """Have a PostgreSQL whose keeper preferred speed."""
+    with postgres() as server:
+        yield {"database.url": with_tables(server.url)}
+
+
+@asynccontextmanager
+async def empty_postgresql(_: Bench) -> AsyncIterator[Settings]:
+    """Have a PostgreSQL in which nobody has made the tables."""
+    with postgres() as server:
+        yield {"database.url": server.url}
+
+
+@asynccontextmanager
+async def standby(_: Bench) -> AsyncIterator[Settings]:
+    """Name a PostgreSQL that follows another."""
+    with postgres() as server:
+        with_tables(server.url)
+        server.follow()
+        yield {"database.url": server.url}
 
 
 @asynccontextmanager
@@ -767,7 +809,8 @@ FAULTS: Final = (
         "Redis keeps nothing",
         "warn",
         "Redis persistence",
-        "Redis keeps no append-only file: a restart loses what came after its last snapshot, or all",
+        "Redis keeps no append-only file: after its restart callers go through until the block list is "
+        "made anew",
         "in redis.conf: appendonly yes (at once: redis-cli CONFIG SET appendonly yes)",
         arrange=with_redis("CONFIG", "SET", "appendonly", "no", undo=("CONFIG", "SET", "appendonly", "yes")),
     ),
@@ -805,11 +848,11 @@ FAULTS: Final = (
         "the Redis user may too little",
         "fail",
         "Redis rights",
-        "the user may not do what siaga112 does: HSET, ZADD",
+        "the user may not do what siaga112 does: HSET, XADD",
         ACL_REMEDY,
         arrange=with_redis(
-            *("ACL", "SETUSER", "siaga112", "-hset", "-zadd"),
-            undo=("ACL", "SETUSER", "siaga112", "+hset", "+zadd"),
+            *("ACL", "SETUSER", "siaga112", "-hset", "-xadd"),
+            undo=("ACL", "SETUSER", "siaga112", "+hset", "+xadd"),
         ),
     ),
     Fault(
@@ -851,7 +894,7 @@ FAULTS: Final = (
         ACL_REMEDY,
         arrange=with_redis(
             *("ACL", "SETUSER", "siaga112", "~*"),
-            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*"),
+            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*", "~siaga112:lab:*"),
         ),
     ),
     Fault(
@@ -862,8 +905,57 @@ FAULTS: Final = (
         ACL_REMEDY,
         arrange=with_redis(
             *("ACL", "SETUSER", "siaga112", "~siaga112:*"),
-            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*"),
+            undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*", "~siaga112:lab:*"),
         ),
+    ),
+    Fault(
+        "no daemon has run here yet",
+        "fail",
+        "database",
+        "the database does not answer: there is no …/none/siaga112.db; the daemon makes it at its first "
+        "start (siaga112 run), or set state_dir, or [database] url, to the one that it uses",
+        "siaga112 run makes it",
+        arrange=no_state,
+    ),
+    Fault(
+        "PostgreSQL is not there",
+        "fail",
+        "database",
+        "the database does not answer: …",
+        "in [database] of {config}: url",
+        settings={"database.url": "postgresql://siaga112:hunter2@127.0.0.1:1/siaga112"},
+    ),
+    Fault(
+        "PostgreSQL has no tables yet",
+        "fail",
+        "database",
+        "postgresql://…: it has no tables yet, which is not this program's",
+        "siaga112 migrate",
+        arrange=empty_postgresql,
+    ),
+    Fault(
+        "the tables are of another version",
+        "fail",
+        "database",
+        "SQLite in {state}: its tables have version 9999, which is not this program's",
+        "siaga112 migrate",
+        arrange=newer_tables,
+    ),
+    Fault(
+        "PostgreSQL is a standby",
+        "fail",
+        "database",
+        "postgresql://… is a replica, which takes no writes",
+        "in [database] of {config}: the address of the primary",
+        arrange=standby,
+    ),
+    Fault(
+        "PostgreSQL may lose what it has acknowledged",
+        "warn",
+        "database",
+        "a crash of PostgreSQL can lose calls that it has acknowledged: fsync = off",
+        "in postgresql.conf: take that out, or set it to on",
+        arrange=careless_postgresql,
     ),
     Fault(
         "nobody has switched to enforce yet (a note)",
@@ -949,12 +1041,11 @@ FAULTS: Final = (
         arrange=open_state,
     ),
     Fault(
-        "a file of Redis was damaged",
+        "the outbox was damaged",
         "warn",
         "state directory",
-        "what was there at a start was damaged, and set aside: {state}/redis/damaged-1",
-        "restore Redis from a backup if blocks or calls are missing (siaga112 blocks); look at the disk "
-        "(dmesg); then remove it",
+        "what was there at a start was damaged, and set aside: {state}/outbox.db.damaged-1",
+        "calls that waited in it are in no ledger; look at the disk (dmesg); then remove it",
         arrange=damaged_state,
     ),
     Fault(

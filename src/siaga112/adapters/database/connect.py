@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DataError,
     DBAPIError,
     InterfaceError,
     NoSuchModuleError,
@@ -24,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import StaticPool
 
 from siaga112.errors import ConfigurationError
-from siaga112.service.ports import StoreBrokenError, StoreDownError
+from siaga112.service.ports import StoreBrokenError, StoreDownError, UnrecordableError
 
 ANSWER_SECONDS: Final = 5.0
 """How long a connection or a statement may take, and a writer waits for another one, a backup for example."""
@@ -55,8 +56,10 @@ _DAMAGED: Final = {
 }
 
 
-def connect(url: str, seconds: float = ANSWER_SECONDS) -> Engine:
+def connect(url: str, seconds: float = ANSWER_SECONDS, *, create: bool = True) -> Engine:
     """Make an engine for an address; nothing is opened yet. `seconds`: how long it may take to answer.
+
+    `create`: make SQLite's file where there is none.
 
     `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. One connection: whoever uses the engine has
     one thread for it.
@@ -71,7 +74,7 @@ def connect(url: str, seconds: float = ANSWER_SECONDS) -> Engine:
         raise ConfigurationError(f"[database] url: is no address; {_SHAPES}") from None
     match address.get_backend_name():
         case "sqlite":
-            return _sqlite(address, seconds)
+            return _sqlite(address, seconds, create=create)
         case "postgresql":
             return _postgresql(address, seconds)
         case _:
@@ -84,7 +87,7 @@ _CONNECTIONS: Final[WeakKeyDictionary[Engine, Any]] = WeakKeyDictionary()
 _SHAPES: Final = "it is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
-def _sqlite(address: URL, seconds: float) -> Engine:
+def _sqlite(address: URL, seconds: float, *, create: bool) -> Engine:
     if not address.database:
         raise ConfigurationError(f"[database] url: names no file; {_SHAPES}")
     path = Path(address.database)
@@ -96,8 +99,7 @@ def _sqlite(address: URL, seconds: float) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def _(*_: object) -> None:
-        # SQLite would make it for all to read; -wal and -shm get the rights that it has.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _make(path, create=create)
 
     @event.listens_for(engine, "connect")
     def _(connection: sqlite3.Connection, _: object) -> None:
@@ -110,6 +112,50 @@ def _sqlite(address: URL, seconds: float) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("siaga112_begin", "BEGIN"))
 
     return engine
+
+
+def _make(path: Path, *, create: bool) -> None:
+    """See that the file is there for us: SQLite would make it for all to read, and tell little.
+
+    Its -wal and -shm get the rights that it has, and its owner where root opens them. A file that is there is
+    not opened: to close it again would drop the locks of each connection that this process has on it.
+    """
+    try:
+        if create:
+            _create(path)
+    except FileExistsError:
+        pass
+    except FileNotFoundError as error:
+        raise StoreDownError(f"database: there is no folder {path.parent}") from error
+    except PermissionError as error:
+        raise StoreDownError(_NOT_OURS.format(path)) from error
+    if os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        return
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        raise StoreDownError(
+            f"database: there is no {path}; the daemon makes it at its first start (siaga112 run), or "
+            "set state_dir, or [database] url, to the one that it uses"
+        ) from None
+    except OSError:
+        pass
+    raise StoreDownError(_NOT_OURS.format(path))
+
+
+_NOT_OURS: Final = (
+    "database: {} is for the user of the daemon alone; run this command as that user (sudo -u siaga112 …)"
+)
+
+
+def _create(path: Path) -> None:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(file, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(file)
 
 
 def _postgresql(address: URL, seconds: float) -> Engine:
@@ -165,9 +211,12 @@ def mapped() -> Iterator[None]:
         down = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
         told = _told(error.orig)
         broken = not down or told in _DAMAGED.values()
-        raise (StoreBrokenError if broken else StoreDownError)(f"database: {told}") from error
-    except (SQLAlchemyError, UnicodeError, OverflowError) as error:
+        kind = UnrecordableError if isinstance(error, DataError) else StoreBrokenError
+        raise (kind if broken else StoreDownError)(f"database: {told}") from error
+    except SQLAlchemyError as error:
         raise StoreBrokenError(f"database: {_first_line(error)}") from error
+    except (UnicodeError, OverflowError) as error:
+        raise UnrecordableError(f"database: {_first_line(error)}") from error
 
 
 def _told(error: Any) -> str:

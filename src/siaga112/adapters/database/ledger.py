@@ -3,9 +3,9 @@
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, bindparam, case, delete, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select
 
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.schema import CALL
@@ -14,12 +14,6 @@ from siaga112.core.changes import Stored, of_nobody
 from siaga112.core.figures import LedgerRow, Misuser
 from siaga112.core.model import Caller, CallId, Entry, Millis, Outcome
 from siaga112.service.ports import StoreBrokenError
-
-_WHOLE: Final = (CALL,)
-_FIGURES: Final = tuple(
-    CALL.c[name]
-    for name in ("id", "started", "outcome", "reason", "mark", "wait", "ring", "caller", "strike", "spared")
-)
 
 
 class Ledger(Transactions):
@@ -56,19 +50,14 @@ class Ledger(Transactions):
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in [since, until), oldest first."""
-        async for page in self._pages(_WHOLE, since, until):
+        async for page in self._pages(since, until):
             for entry in self._entries(page):
                 yield entry
-
-    async def ledger_rows(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[LedgerRow]]:
-        """Give what figures need of the same rows, a page at a time."""
-        async for page in self._pages(_FIGURES, since, until):
-            yield [row for one in page for row in self.readable(one.id, rows.ledger_row, one)]
 
     async def counted(
         self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
     ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
-        """Count the same rows where they lie, as `Figures.add_counted` takes them."""
+        """Count rows where they lie, as `Figures.add_counted` takes them."""
         mine = CALL.c.site == bindparam("site"), CALL.c.started >= since, CALL.c.started < until
         waited = func.coalesce(CALL.c.wait, CALL.c.ring)
         waits = CALL.c.outcome.in_([Outcome.ANSWERED.value, Outcome.ABANDONED.value])
@@ -99,7 +88,9 @@ class Ledger(Transactions):
             [
                 (one, row.calls)
                 for row in counted
-                for one in self.readable(str(row.bucket), partial(rows.counted_row, answer_within), row)
+                for one in self.readable(
+                    str(row.bucket), partial(rows.counted_row, since, answer_within), row
+                )
             ],
             [Misuser(Caller(caller), int(misuses), int(turned)) for caller, misuses, turned in misusers],
         )
@@ -134,14 +125,12 @@ class Ledger(Transactions):
     def _entries(self, found: Sequence[Row[Any]]) -> list[Entry]:
         return [entry for row in found for entry in self.readable(row.id, rows.entry_of, row)]
 
-    async def _pages(
-        self, what: tuple[Table] | tuple[Any, ...], since: Millis, until: Millis
-    ) -> AsyncIterator[Sequence[Row[Any]]]:
+    async def _pages(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row[Any]]]:
         last: tuple[Millis, str] = (since, "")
         full = True
         while full:
             beyond = or_(CALL.c.started > last[0], and_(CALL.c.started == last[0], CALL.c.id > last[1]))
-            asked = select(*what).where(CALL.c.started >= last[0], CALL.c.started < until, beyond)
+            asked = select(CALL).where(CALL.c.started >= last[0], CALL.c.started < until, beyond)
             page = await self.select(CALL, asked.order_by(CALL.c.started, CALL.c.id).limit(PAGE))
             yield page
             full = len(page) == PAGE

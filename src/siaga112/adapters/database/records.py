@@ -49,6 +49,15 @@ class DatabaseRecords(Callers, Ledger, Site, Publication):
 
         return await self.act(do)
 
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Write changes that rest on nothing that is held; all of them, or none."""
+
+        def act(work: Work) -> None:
+            for change in changes:
+                work.write(change)
+
+        await self.transaction([], act)
+
 
 class _Work:
     """What is held as it is within the transaction, and what is to be written at its end."""

@@ -34,7 +34,6 @@ from siaga112.core.model import (
     Mark,
     Millis,
     Origin,
-    Outcome,
     ProposalCause,
     Spared,
     Verdict,
@@ -147,35 +146,15 @@ def _entry(row: Any) -> Entry:
     return Entry(finding, row.strike, Spared(row.spared) if row.spared else None)
 
 
-def ledger_row(row: Row[Any]) -> LedgerRow:
-    """Read as much of a row of the ledger as the figures need."""
-    return read(row, _ledger_row)
-
-
-def _ledger_row(row: Any) -> LedgerRow:
-    outcome = OUTCOMES[row.outcome]
-    waits = outcome is Outcome.ANSWERED or outcome is Outcome.ABANDONED
-    return LedgerRow(
-        instant(row.started),
-        outcome,
-        REASONS[row.reason],
-        Mark(row.mark) if row.mark else None,
-        (row.ring if row.wait is None else row.wait) if waits else None,
-        row.caller or None,
-        row.strike,
-        bool(row.spared),
-    )
-
-
-def counted_row(answer_within: Millis, row: Row[Any]) -> LedgerRow:
-    """Read what calls that were counted together have in common."""
+def counted_row(since: Millis, answer_within: Millis, row: Row[Any]) -> LedgerRow:
+    """Read what calls that were counted together have in common; none started before `since`."""
 
     def build(one: Any) -> LedgerRow:
         waited = None
         if one.tenths is not None:
             waited = waited_as(int(one.tenths), answer_within, in_time=bool(one.in_time))
         return LedgerRow(
-            instant(one.bucket),
+            max(instant(one.bucket), since),
             OUTCOMES[one.outcome],
             REASONS[one.reason],
             Mark(one.mark) if one.mark else None,

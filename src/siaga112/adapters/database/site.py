@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.schema import AUDIT, CALL, FORGOTTEN, SITE, TALLY
 from siaga112.adapters.database.transactions import Transactions
-from siaga112.core.mode import Switch
+from siaga112.core.mode import Switch, told
 from siaga112.core.model import AuditEntry, Caller, Millis, Mode
 
 
@@ -57,12 +57,27 @@ class Site(Transactions):
         row = await self.ask(lambda connection: connection.execute(asked.where(SITE.c.id == self.site)).one())
         return Switch(Mode(row.mode), row.mode_at, row.mode_by, row.mode_reason) if row.mode else None
 
-    async def switch(self, switch: Switch) -> bool:
-        """Switch the site's mode; False, and nothing done, if it was switched later than that already."""
+    async def switch(self, switch: Switch, instead_of: Mode) -> bool:
+        """Switch the site's mode, with its line in the audit trail.
+
+        False, and nothing done, if it was switched later than that already.
+        """
         new = update(SITE).where(or_(SITE.c.mode_at.is_(None), SITE.c.mode_at <= switch.at))
         new = new.values(
             mode=switch.mode.value, mode_at=switch.at, mode_by=switch.by, mode_reason=switch.reason
         )
-        return await self.act(
-            lambda connection: connection.execute(new.where(SITE.c.id == self.site)).rowcount == 1
-        )
+        line = told(switch, instead_of)
+
+        def act(connection: Connection) -> bool:
+            done = connection.execute(new.where(SITE.c.id == self.site)).rowcount == 1
+            if done:
+                self.note(connection, line)
+            return done
+
+        return await self.act(act)
+
+    def note(self, connection: Connection, line: AuditEntry) -> None:
+        """Write a line of the audit trail, unless it is there."""
+        new = rows.audit_values(line)
+        if not self.among(connection, AUDIT, "digest", [new["digest"]]):
+            connection.execute(insert(AUDIT).values(site=self.site, **new))

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.connect import READING, WRITING, cut, mapped
 from siaga112.adapters.database.schema import SITE
-from siaga112.service.ports import StoreDownError
+from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 _T = TypeVar("_T")
 
@@ -119,7 +119,7 @@ class Transactions:
         """Learn the site's number; it gets one when it is first named, whatever comes of the rest."""
         if self._id is not None:
             return
-        self._prepare(self._engine)
+        self._bring_tables()
         named = select(SITE.c.id).where(SITE.c.name == self.site_name)
         with mapped(), self._engine.begin() as connection:
             found = connection.execute(named).scalar()
@@ -129,6 +129,16 @@ class Transactions:
                 plain.execute(new.on_conflict_do_nothing())
                 found = plain.execute(named).scalar_one()
         self._id = int(found)
+
+    def _bring_tables(self) -> None:
+        try:
+            self._prepare(self._engine)
+        except (StoreDownError, StoreBrokenError):
+            raise
+        except Exception as error:  # whatever a migration meets, it ends nothing but our use of this database
+            raise StoreBrokenError(
+                f"database: its tables cannot be brought to our version: {error}"
+            ) from error
 
     def insert(self, table: Table) -> Any:
         """Begin an INSERT that can say what to do about a row that is there."""

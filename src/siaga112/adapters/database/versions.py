@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Engine, inspect, text
 
 from siaga112.adapters.database.connect import mapped
-from siaga112.errors import SiagaError
+from siaga112.service.ports import StoreBrokenError
 
 KNOWN: Final = ("0001",)
 """The versions that this program can bring to its own, which is the last."""
@@ -18,7 +18,7 @@ KNOWN: Final = ("0001",)
 _TABLE: Final = "alembic_version"
 
 
-class VersionError(SiagaError):
+class VersionError(StoreBrokenError):
     """The tables have a version that this program cannot use."""
 
 

@@ -13,6 +13,7 @@ A key a caller would let Redis end it with the block. But then all standings are
 shows the keys of every centre on that Redis to each of them; and in buckets a number takes half the memory.
 """
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 from zlib import crc32
@@ -21,7 +22,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ResponseError
 
 from siaga112.adapters.redis.connect import at_once, together
-from siaga112.adapters.redis.layout import CHANGES, mapped, nonce
+from siaga112.adapters.redis.words import mapped
 from siaga112.core.caller_id import kept
 from siaga112.core.codec import (
     dump_snapshot,
@@ -32,11 +33,14 @@ from siaga112.core.codec import (
     load_switch,
 )
 from siaga112.core.mode import Switch
-from siaga112.core.model import SECOND, Caller, Millis
+from siaga112.core.model import SECOND, Caller, Millis, Mode
 from siaga112.core.snapshot import LIFE, Snapshot
 from siaga112.core.standing import NOBODY, Standing
 from siaga112.core.text import whole
 from siaga112.service.ports import Edition, FeedChanges, FeedPosition
+
+CHANGES: Final = 10_000
+"""How many changes of standings the stream keeps, about: a replica that missed more reads all anew."""
 
 PAGE: Final = 1_000
 """How many changes are read at once."""
@@ -52,6 +56,16 @@ Changes = Iterable[tuple[Caller, Standing]]
 Command = tuple[object, ...]
 
 
+def bucket(site: str, number: int) -> str:
+    """Name one of the hashes in which a site's standings lie."""
+    return f"siaga112:{site}:standings:{number:03x}"
+
+
+def key(site: str, caller: Caller) -> str:
+    """Name the one in which a caller's lies."""
+    return bucket(site, crc32(caller.encode()) % BUCKETS)
+
+
 class RedisBlockList:
     """`service.ports.BlockList` on one Redis, for one site."""
 
@@ -62,11 +76,8 @@ class RedisBlockList:
     def __repr__(self) -> str:
         return f"<RedisBlockList {self._site}>"
 
-    def _bucket(self, number: int) -> str:
-        return f"siaga112:{self._site}:standings:{number:03x}"
-
     def _of(self, caller: Caller) -> str:
-        return self._bucket(crc32(caller.encode()) % BUCKETS)
+        return key(self._site, caller)
 
     def _away(self, caller: Caller) -> str:
         return f"siaga112:{self._site}:away:{caller}"
@@ -118,11 +129,14 @@ class RedisBlockList:
         told: list[Command] = [
             (
                 *("XADD", feed, "MAXLEN", "~", CHANGES, "*"),
-                *("c", caller, "s", dump_standing(standing), "n", nonce()),
+                *("c", caller, "s", dump_standing(standing), "n", _nonce()),
             )
             for caller, standing in changes
         ]
-        await self._send([*told, self._finished(edition)])
+        await self._send(told)
+        found = await self.edition()  # another process may have published more meanwhile
+        if found is None or found.epoch != edition.epoch or found.changes < edition.changes:
+            await self._send([self._finished(edition)])
 
     async def put(self, standings: Changes) -> None:
         """Put standings in place of those that were, and tell nobody: the list is being made anew."""
@@ -136,7 +150,7 @@ class RedisBlockList:
     async def finish(self, edition: Edition) -> None:
         """Say that it is whole: those who follow read all anew."""
         feed = self._once("changes")
-        await self._send([("DEL", feed), ("XADD", feed, "*", "n", nonce()), self._finished(edition)])
+        await self._send([("DEL", feed), ("XADD", feed, "*", "n", _nonce()), self._finished(edition)])
 
     async def callers(self) -> AsyncIterator[Sequence[Caller]]:
         """Give in pages who has a standing here, some maybe twice."""
@@ -183,7 +197,7 @@ class RedisBlockList:
     async def _read(self, question: str) -> AsyncIterator[Sequence[Any]]:
         """Ask all buckets, many at once; what is none of ours has nothing in it."""
         for first in range(0, BUCKETS, _TOGETHER):
-            asked = [(question, self._bucket(n)) for n in range(first, min(first + _TOGETHER, BUCKETS))]
+            asked = [(question, bucket(self._site, n)) for n in range(first, min(first + _TOGETHER, BUCKETS))]
             with mapped():
                 answers = await at_once(self._redis, asked)
             yield [answer for answer in answers if not isinstance(answer, ResponseError)]
@@ -217,8 +231,9 @@ class RedisBlockList:
             text = await self._redis.get(self._once("mode"))
             return load_switch(text) if text else None
 
-    async def switch(self, switch: Switch) -> bool:
+    async def switch(self, switch: Switch, instead_of: Mode) -> bool:
         """Tell the site's mode; False, and nothing done, if one of later than that is told already."""
+        del instead_of  # there is no trail here
         told = await self.switched()
         if told and told.at > switch.at:
             return False
@@ -236,6 +251,11 @@ class RedisBlockList:
         with mapped():
             text = await self._redis.get(self._once("now"))
             return load_snapshot(text) if text else None
+
+
+def _nonce() -> str:
+    """Make what tells a change from another that has its id, in a Redis that lost its last second."""
+    return os.urandom(4).hex()
 
 
 def _place(id_: bytes, fields: Mapping[bytes, bytes]) -> FeedPosition:

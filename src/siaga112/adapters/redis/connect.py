@@ -4,7 +4,7 @@ After a fail-over, or when a slot has moved, the same client goes on; what was a
 an error that the store calls "down": worth trying again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from siaga112.adapters.redis import url as redis_url
 from siaga112.adapters.redis.url import Kind
-from siaga112.adapters.redis.words import TooFewCopiesError
 from siaga112.errors import ConfigurationError
 
 COMMAND_SECONDS: Final = 2.0
@@ -28,12 +27,6 @@ COMMAND_SECONDS: Final = 2.0
 
 CONNECTIONS: Final = 1_024
 """As many questions at once as FastAGI takes calls; the driver's own 100 would turn a rush away."""
-
-COPY_MILLIS: Final = 100
-"""How long a write waits for the replicas to have it too. They answer at once."""
-
-_COPIED: Final = frozenset({"EVAL", "SET", "ZREM"})
-"""What must outlive the master: all that the scripts write, the mode, erasures."""
 
 
 def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster":
@@ -73,7 +66,7 @@ def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster
             cluster.connection_kwargs["connection_class"] = sharing  # for the nodes that these name
         return cluster
     if address.kind is Kind.SENTINEL:
-        sentinels = _Sentinels(  # type: ignore[no-untyped-call]  # redis-py's
+        sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
             address.hosts, sentinel_kwargs={**address.sentinel_login, **reach}
         )
         client: Redis = sentinels.master_for(
@@ -107,8 +100,6 @@ async def together(client: "Redis | RedisCluster", commands: Sequence[tuple[Any,
         RedisConnectionError: if the server went meanwhile; any part may have been done.
 
     """
-    if isinstance(client, _Watched):
-        return await client.together(commands)
     if isinstance(client, RedisCluster):  # a trip each: the driver's own way through a moving slot
         return [await _answer(client, command) for command in commands]
     async with client.pipeline(transaction=False) as trip:
@@ -165,61 +156,19 @@ def _one_context(*owners: Any) -> type:
     return Sharing
 
 
-class _Sentinels(Sentinel):
-    """Sentinels that count as replicas only what follows the master, as far as they see."""
-
-    def filter_slaves(self, slaves: Iterable[Mapping[str, Any]]) -> Any:
-        """Leave out those that are down, and those whose link to the master is."""
-        return super().filter_slaves(one for one in slaves if one["master-link-status"] == "ok")
-
-
 class _Watched(Redis):
     """A client of the master that sentinels name.
 
     A master that was replaced goes on for up to ten seconds until it is told so, and its writes of that
-    time are thrown away. So a write counts when all replicas have it: the one that is master by now has
-    left, and is missed. And whoever asks for the mode asks the sentinels first who is master.
+    time are thrown away. Whoever asks for the mode, or of what this is the block list, asks the sentinels
+    first who is master: what it lost is seen, and written again.
     """
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Ask the master; after what must outlive it, WAIT on the same connection.
-
-        Raises:
-            RedisConnectionError: if a replica that is up does not have the write. Try again.
-
-        """
+        """Ask the master, and for what there is once a site the one that is master now."""
         if args[0] == "GET":
             await self._look()
-        if args[0] not in _COPIED or "PX" in args:  # what is set for a moment only, is set by a verdict
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
-        (answer,) = await self.together([args], **options)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def together(self, commands: Sequence[tuple[Any, ...]], **options: Any) -> list[Any]:
-        """Send commands in one trip, and WAIT after them if one must outlive the master.
-
-        Raises:
-            RedisConnectionError: if a replica that is up does not have the writes. Try again.
-
-        """
-        writes = any(command[0] in _COPIED for command in commands)
-        replicas = []
-        if writes:
-            replicas = await self._pool.sentinel_manager.discover_slaves(self._pool.service_name)
-        async with self.pipeline(transaction=False) as trip:
-            for command in commands:
-                trip.execute_command(*command, **options)
-            if writes:
-                trip.execute_command("WAIT", len(replicas), COPY_MILLIS)
-            answers = list(await trip.execute(raise_on_error=False))
-        if writes and (copies := answers.pop()) < len(replicas):
-            await self._look()
-            raise TooFewCopiesError(
-                f"written, but only {copies} of {len(replicas)} replicas have it so far; try again"
-            )
-        return answers
+        return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
     @property
     def _pool(self) -> Any:

@@ -10,8 +10,6 @@ import fcntl
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -41,14 +39,12 @@ _log = structlog.get_logger()
 class EmbeddedRedis:
     """Keeps the private Redis up while we live. `run` watches it; `stop` ends it if it is ours."""
 
-    def __init__(self, state_dir: Path, damaged: Callable[[], None] = lambda: None) -> None:
-        self._told_damaged = damaged
+    def __init__(self, state_dir: Path) -> None:
         self._socket: Final = socket_path(state_dir)
         self._home: Final = self._socket.parent
         self._child: asyncio.subprocess.Process | None = None
         self._making: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._lock: int | None = None
-        self._cut = False
 
     async def start(self) -> None:
         """Return when it answers, started by us or found.
@@ -179,25 +175,12 @@ class EmbeddedRedis:
         _log.info("redis_started", pid=self._child.pid, socket=str(self._socket))
 
     async def _mend(self) -> bool:
-        """Set damaged files aside, and leave of them what can be read; say whether there were any.
-
-        The line goes on with less, or nothing, on record rather than not at all. A first try cuts off what
-        cannot be read; where Redis will not have the rest either, it begins with nothing.
-        """
+        """Remove files that it cannot read; say whether there were any. Nothing in them is the only copy."""
         files = self._home / "appendonlydir"
         if not files.is_dir() or not await asyncio.to_thread(self._refused_its_files):
             return False
-        aside = self._home / f"damaged-{time.time_ns() // 1_000_000}"
-        if self._cut:
-            await asyncio.to_thread(files.rename, aside)
-            left = "nothing: blocks, strikes and calls in Redis begin anew"
-        else:
-            await asyncio.to_thread(shutil.copytree, files, aside)
-            self._cut = True
-            await self._cut_off(files / "appendonly.aof.manifest")
-            left = "what stood before the damage, if that can be read"
-        self._told_damaged()
-        _log.error("redis_damaged", set_aside=str(aside), left=left, remedy="restore Redis from a backup")
+        await asyncio.to_thread(shutil.rmtree, files)
+        _log.warning("redis_damaged", removed=str(files), left="nothing: the block list is made anew")
         return True
 
     def _refused_its_files(self) -> bool:
@@ -208,19 +191,6 @@ class EmbeddedRedis:
         except OSError:
             return False
         return any(words in told for words in _DAMAGED)
-
-    @staticmethod
-    async def _cut_off(manifest: Path) -> None:
-        program = shutil.which("redis-check-aof")
-        if program is None:
-            return
-        checking = await asyncio.create_subprocess_exec(
-            *(program, "--fix", str(manifest)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        await checking.communicate(b"y\n")
 
     def _holder(self) -> str:
         """Name the process that has the lock, where the kernel tells."""

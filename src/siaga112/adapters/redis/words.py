@@ -1,5 +1,8 @@
 """What went wrong with Redis, in a few words of ours: the driver's and the server's are many."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from redis.asyncio.sentinel import MasterNotFoundError
@@ -15,11 +18,13 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
+    RedisError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from siaga112.reasons import plainly
+from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 _LOGIN: Final = "it refuses our user or password"
 
@@ -53,8 +58,28 @@ _CODES: Final = {
 """By how the server's answer begins, where the driver has no class for it."""
 
 
-class TooFewCopiesError(RedisConnectionError):
-    """A write that not every replica has yet: our own words."""
+_DOWN: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    OSError,
+    asyncio.IncompleteReadError,
+    # A fail-over that is not over yet: the old master is a replica now, or the cluster lacks one.
+    ReadOnlyError,
+    ClusterError,
+    RedisClusterException,
+)
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Map Redis's errors to ours, once."""
+    try:
+        yield
+    except _DOWN as error:
+        raise StoreDownError(f"Redis: {told(error)}") from error
+    except (RedisError, ValueError) as error:
+        down = str(error).startswith("NOREPLICAS")  # the driver has no class for it
+        raise (StoreDownError if down else StoreBrokenError)(f"Redis: {told(error)}") from error
 
 
 def told(error: BaseException) -> str:
@@ -68,8 +93,6 @@ def told(error: BaseException) -> str:
     match error:
         case _ if found:
             return found[0]
-        case TooFewCopiesError():
-            return text
         case _ if words := plainly(error):
             return words
         case ClusterError() | RedisClusterException():

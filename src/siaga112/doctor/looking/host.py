@@ -13,6 +13,7 @@ from siaga112.adapters.state_dir import DAMAGED
 from siaga112.doctor.observations import HostSeen
 from siaga112.reasons import plainly
 from siaga112.settings.running import Changed
+from siaga112.settings.values import masked_database
 
 _OTHERS_READ: Final = stat.S_IROTH
 
@@ -70,8 +71,9 @@ def _tells_a_secret(config: Path) -> bool:
     except (OSError, ValueError):
         return False
     url = str(values.get("redis", {}).get("url", ""))
+    database = str(values.get("database", {}).get("url", ""))
     secrets = (values.get("ami", {}).get("secret"), values.get("privacy", {}).get("caller_key"))
-    return any(secrets) or masked(url) != url
+    return any(secrets) or masked(url) != url or masked_database(database) != database
 
 
 def _missing(sounds: Path, prompts: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]] | None:

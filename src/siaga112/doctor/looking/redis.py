@@ -33,28 +33,11 @@ return refused
 """
 
 NEEDED: Final = (
-    *("PING", "GET {key}", "SET {key} 1", "DEL {key}", "PERSIST {key}", "PEXPIREAT {key} 1"),
-    *(
-        "HGET {key} f",
-        "HMGET {key} f",
-        "HSET {key} f 1",
-        "HVALS {key}",
-        "HKEYS {key}",
-        "HGETALL {key}",
-        "HINCRBY {key} f 1",
-    ),
-    *("SCARD {key}", "SADD {key} m", "SREM {key} m", "SMEMBERS {key}"),
-    *("ZCARD {key}", "ZSCORE {key} m", "ZADD {key} 1 m", "ZREM {key} m", "ZCOUNT {key} 0 1"),
-    *("ZRANGE {key} 0 1", "ZREMRANGEBYSCORE {key} 0 1", "ZSCAN {key} 0", "SSCAN {key} 0", "EVAL return 0"),
-    *(
-        "XADD {key} * n 1",
-        "XREAD STREAMS {key} 0",
-        "XRANGE {key} - +",
-        "XREVRANGE {key} + -",
-        "XTRIM {key} MAXLEN 1",
-    ),
+    *("PING", "GET {key}", "SET {key} 1", "DEL {key}", "EVAL return 0"),
+    *("HGET {bucket} f", "HSET {bucket} f 1", "HDEL {bucket} f", "HKEYS {bucket}", "HGETALL {bucket}"),
+    *("XADD {key} * n 1", "XREAD STREAMS {key} 0", "XRANGE {key} - +", "XREVRANGE {key} + -"),
 )
-"""What siaga112 does, on a key of the site."""
+"""What siaga112 does, on a key of the site, or on one of those in which standings lie."""
 
 NEVER: Final = (
     "FLUSHALL",
@@ -74,21 +57,22 @@ async def examine(client: "Redis | RedisCluster", site: str) -> RedisSeen | NotS
     """Ask. Whoever made the client closes it."""
     try:
         async with asyncio.timeout(SECONDS):
-            return await _ask(client, f"siaga112:{{{site}}}:mode")
+            return await _ask(client, site)
     except TimeoutError:
         return NotSeen(f"no answer within {SECONDS:g} s")
     except (RedisError, OSError) as error:
         return NotSeen(told(error), refused=isinstance(error, ResponseError))
 
 
-async def _ask(client: Any, key: str) -> RedisSeen:
+async def _ask(client: Any, site: str) -> RedisSeen:
+    key = f"siaga112:{{{site}}}:mode"
     try:
         await client.ping()
     except NoPermissionError as error:
         if "'select'" in str(error):  # each question would fail like it, and none is at fault
             raise
     mode = await _permitted(client, "GET", key)
-    lacking, excessive = await _rights(client, key)
+    lacking, excessive = await _rights(client, key, f"siaga112:{site}:standings:000")
     return RedisSeen(
         servers=await _servers(client),
         ahead=await _ahead(client),
@@ -112,8 +96,10 @@ async def _permitted(client: Any, *words: str, **options: Any) -> Any:
         return None
 
 
-async def _rights(client: Any, key: str) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    asked = [words.replace("{key}", key).split() for words in (*NEEDED, *NEVER)]
+async def _rights(
+    client: Any, key: str, bucket: str
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    asked = [words.replace("{key}", key).replace("{bucket}", bucket).split() for words in (*NEEDED, *NEVER)]
     asked = [["EVAL", "return 0", "0"] if words[0] == "EVAL" else words for words in asked]
     try:
         refused = await client.eval(_MAY, 1, key, *(json.dumps(words) for words in asked))

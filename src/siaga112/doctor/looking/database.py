@@ -1,0 +1,29 @@
+"""What a database tells of itself, asked once. Reads only, and makes none where there is none."""
+
+import asyncio
+from importlib import import_module
+
+from siaga112.doctor.observations import DatabaseSeen, NotSeen
+from siaga112.service.ports import StoreBrokenError, StoreDownError
+
+SECONDS = 6.0
+"""For all questions together."""
+
+
+async def examine(url: str) -> DatabaseSeen | NotSeen:
+    """Ask."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await asyncio.to_thread(_ask, url)
+    except TimeoutError:
+        return NotSeen(f"no answer within {SECONDS:g} s")
+    except StoreDownError as error:
+        return NotSeen(str(error).removeprefix("database: "))
+    except StoreBrokenError as error:
+        return NotSeen(str(error).removeprefix("database: "), refused=True)
+
+
+def _ask(url: str) -> DatabaseSeen:
+    looking = import_module("siaga112.adapters.database.looking")  # SQLAlchemy takes a fifth of a second
+    told = looking.look(url)
+    return DatabaseSeen(told.version, told.known, told.read_only, told.unsafe)
