@@ -201,7 +201,7 @@ async def no_redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 async def test_a_redis_that_takes_nothing_ends_nothing(
     kind: str, redis: RedisServer, measured: Measured
 ) -> None:
-    """The daemon follows and screens (ALLOW), keeps what ended, and says in words what is wrong."""
+    """The daemon follows and screens (ALLOW), records what ended, and says in words what is wrong."""
     with home() as folder:
         server = await asyncio.start_server(no_redis, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
@@ -215,12 +215,11 @@ async def test_a_redis_that_takes_nothing_ends_nothing(
                 await running.daemon.event("started")
                 await running.daemon.event("ami_connected")
                 running.session = await running.pbx.manager.session()
-                running.misuse()
+                call = running.misuse()
                 said = await running.daemon.wait_for(lambda line: line["event"] in TOLD)
                 assert ("no Redis" if kind == "none" else "SELECT") in said["detail"]
-                async with within(20, "the call in the outbox"):
-                    while await running.metric("outbox_pending") != 1:
-                        pass  # each look is a question to the daemon
+                (row,) = await running.until_recorded(1)
+                assert row.finding.call.id == call
                 answers = [await running.ask() for _ in range(10)]
                 measured("not ALLOW", sum(one.verdict != "ALLOW" for one in answers), at_most=0)
                 assert not [line for line in running.daemon.lines if line["event"] == "part_failed"]
