@@ -5,10 +5,8 @@ from typing import Annotated
 import typer
 
 from siaga112.cli.options import ByOption, JsonOption, put_down
-from siaga112.cli.site import number, settings, with_supervisor
-from siaga112.core import durations
-from siaga112.core.model import FIRST_INSTANT, SECOND, CallId, Entry, Mark, Outcome
-from siaga112.core.period import instant
+from siaga112.cli.site import number, settings, start, with_supervisor
+from siaga112.core.model import CallId, Entry, Mark, Outcome
 from siaga112.errors import SiagaError
 from siaga112.service.supervisor import Supervisor
 from siaga112.terminal import printing, rows, tables
@@ -47,12 +45,13 @@ def calls(  # noqa: PLR0917 - one parameter an option
             entry = await supervisor.store.entry(CallId(call))
             return [entry] if entry else []
         now = supervisor.clock()
-        return [
-            entry
-            async for entry in supervisor.store.entries(start(since, now), now + 1)
-            if (outcome is None or entry.finding.outcome is outcome)
-            and (who is None or entry.finding.call.caller == who)
-        ]
+        begin, store = start(since, now), supervisor.store
+        found = (
+            [entry for entry in await store.entries_of(who) if begin <= entry.finding.call.started <= now]
+            if who
+            else [entry async for entry in store.entries(begin, now + 1)]
+        )
+        return [entry for entry in found if outcome is None or entry.finding.outcome is outcome]
 
     found = with_supervisor(act)
     if call and not found:
@@ -63,18 +62,6 @@ def calls(  # noqa: PLR0917 - one parameter an option
         return
     row = rows.explained if explain else rows.call
     tables.listing([row(entry, zone) for entry in found], _COLUMNS, "no calls", json=json)
-
-
-def start(text: str, now: int) -> int:
-    """Read how far back, or from when."""
-    try:
-        return max(FIRST_INSTANT, now - durations.parse(text))
-    except ValueError:
-        pass
-    try:
-        return int(instant(text, settings().zone).timestamp() * SECOND)
-    except ValueError as error:
-        raise typer.BadParameter(f'{error}; or write a duration ("24h")', param_hint="--since") from None
 
 
 def mark(

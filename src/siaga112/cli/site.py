@@ -12,9 +12,10 @@ from siaga112.adapters.redis.url import masked
 from siaga112.app.records import database_url, open_desk, open_supervisor, redis_url
 from siaga112.cli import invocation
 from siaga112.cli.invocation import Invocation
+from siaga112.core import durations
 from siaga112.core.caller_id import typed
-from siaga112.core.model import Caller
-from siaga112.core.period import Period, read
+from siaga112.core.model import FIRST_INSTANT, SECOND, Caller
+from siaga112.core.period import Period, instant, read
 from siaga112.errors import SiagaError, UnreachableError
 from siaga112.service.ports import StoreDownError
 from siaga112.service.supervisor import Supervisor
@@ -56,6 +57,18 @@ def period(since: str, until: str, now: int) -> Period:
         return read(since, until, now, settings().zone)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--from, --to") from error
+
+
+def start(text: str, now: int) -> int:
+    """Read how far back, or from when."""
+    try:
+        return max(FIRST_INSTANT, now - durations.parse(text))
+    except ValueError:
+        pass
+    try:
+        return int(instant(text, settings().zone).timestamp() * SECOND)
+    except ValueError as error:
+        raise typer.BadParameter(f'{error}; or write a duration ("24h")', param_hint="--since") from None
 
 
 def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") -> _T:
