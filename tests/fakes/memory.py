@@ -248,6 +248,11 @@ class MemoryStore:
         await self.ping()
         return self._ledger.get(call)
 
+    async def fingerprint(self, since: Millis, until: Millis) -> str:
+        """Give what is another if any row has changed."""
+        rows = [entry async for entry in self.entries(since, until)]
+        return str(hash(tuple(rows))) if rows else ""
+
     async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
         """Give the rows of no known caller whose number is spelled so."""
         del until

@@ -5,14 +5,18 @@ import io
 from collections import Counter
 from pathlib import Path
 
+import duckdb
 import pytest
 from pyarrow import parquet
 
 from siaga112.cli.export import COLUMNS
 from siaga112.core.model import Entry
 from siaga112.terminal import rows
-from tests.cli.shell import Shell
+from tests.cli.shell import Shell, live, shell
 from tests.month import ZONE
+from tests.samples import NOW, answered
+
+__all__ = ["live", "shell"]
 
 pytestmark = pytest.mark.redis
 
@@ -161,3 +165,91 @@ async def test_a_day_without_calls_is_a_file_without_rows(centre: Shell, tmp_pat
 def test_no_caller_id_is_a_formula_for_a_spreadsheet(value: object, written: object) -> None:
     """Whoever calls chooses the text; a number stays as it is."""
     assert rows.cell(value) == written
+
+
+# ── a dataset ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_duckdb_reads_the_dataset_as_it_lies_with_the_reports_figures(
+    centre: Shell, tmp_path: Path
+) -> None:
+    """A folder a day, no caller in it; each outcome and mark as the report counts them."""
+    told = (await centre("export", "--dataset", str(tmp_path / "112"))).done()
+    assert "29 days written anew, 53794 calls; 29 days in all" in told
+    days = sorted(path.name for path in (tmp_path / "112").iterdir() if path.is_dir())
+    assert (days[0], days[-1], len(days)) == ("day=2019-02-11", "day=2019-03-11", 29)
+    with duckdb.connect() as database:
+        table = f"read_parquet('{tmp_path}/112/*/*.parquet', hive_partitioning = true)"
+        counted = database.execute(f"SELECT outcome, mark, count(*) FROM {table} GROUP BY ALL").fetchall()  # noqa: S608 - ours
+        by_day = database.execute(f"SELECT day, count(*) FROM {table} GROUP BY day").fetchall()  # noqa: S608 - ours
+        columns = [row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()]  # noqa: S608 - ours
+    report = (
+        await centre("report", *["--from", "2019-02-11", "--to", "2019-03-11", "--format", "json"])
+    ).json
+    outcomes = {**report["total"]["calls"]} if "calls" in report["total"] else report["total"]
+    found = {(mark or "unmarked") if outcome == "answered" else outcome: n for outcome, mark, n in counted}
+    assert {name: outcomes[name] for name in found} == found
+    assert sum(found.values()) == 53_794
+    assert len(by_day) == 29
+    assert "caller" not in columns
+
+
+async def test_the_next_time_only_days_that_changed_are_written(live: Shell, tmp_path: Path) -> None:
+    """A mark of yesterday's call writes yesterday anew; and nothing where nothing has changed."""
+    folder = str(tmp_path / "112")
+    first = (await live("export", "--dataset", folder)).done()
+    assert "3 calls" in first
+    assert "0 days written anew, 0 calls" in (await live("export", "--dataset", folder)).done()
+    (await live("mark", answered(2, NOW - 1_800_000).id, "genuine")).done()
+    again = (await live("export", "--dataset", folder)).done()
+    assert "1 days written anew" in again
+    marks = [
+        row["mark"]
+        for file in sorted((tmp_path / "112").glob("*/calls.parquet"))
+        for row in parquet.ParquetFile(file).read().to_pylist()
+    ]
+    assert sorted(filter(None, marks)) == ["genuine"]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--numbers", "full"), "has been written with other columns"),
+        (("--numbers", "pseudonyms"), "pseudonyms last for one file"),
+        (("--format", "parquet"), "leave --output and --format out"),
+    ],
+)
+async def test_a_dataset_is_of_one_form(
+    live: Shell, tmp_path: Path, more: tuple[str, ...], says: str
+) -> None:
+    """What would not fit what is there, or means nothing, is refused."""
+    folder = str(tmp_path / "112")
+    (await live("export", "--dataset", folder)).done()
+    ended = await live("export", "--dataset", folder, *more)
+    assert ended.code in {1, 2}
+    assert says in ended.err
+
+
+async def test_a_ledger_of_months_is_a_table_in_columns(centre: Shell) -> None:
+    """However many rows: a line each, in columns, with nothing cut off."""
+    told = (await centre("calls", "--since", "2019-03-01")).done().splitlines()
+    assert len(told) == 18_308 + 1
+    at = told[0].index("outcome")
+    assert {line[at:].split()[0] for line in told[1:]} == {"answered", "abandoned", "ivr_prank"}
+
+
+async def test_our_own_past_is_a_source_of_a_back_test(centre: Shell) -> None:
+    """Each call of the ledger once, with its outcome; another policy gives another number of blocks."""
+    ended = await centre(
+        "backtest", "--ledger", "--since", "2019-02-01", "--sweep", "threshold=3,5", "--json"
+    )
+    strict, mild = ended.json
+    assert strict["calls"] == mild["calls"] == 53_794
+    assert strict["read"][0]["source"] == "ledger"
+    assert strict["outcomes"]["answered"] == 4_840 + 2_855
+    assert strict["blocked_temporarily"] > mild["blocked_temporarily"] > 0
+
+
+async def test_a_back_test_of_nothing_says_what_to_name(centre: Shell) -> None:
+    """Neither files nor the ledger."""
+    assert "name files of past calls, or --ledger" in (await centre("backtest")).failed(2)

@@ -176,6 +176,10 @@ class SiteStore:
         """Give the rows of calls that started in that time, oldest first."""
         return self.records.entries(since, until)
 
+    async def fingerprint(self, since: Millis, until: Millis) -> str:
+        """Give what is another if any row of that time has changed."""
+        return await self.records.fingerprint(since, until)
+
     async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
         """Give the rows up to then of no known caller whose number, as it came, is spelled so."""
         return await self.records.nobodys(spelled, until)

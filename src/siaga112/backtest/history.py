@@ -29,6 +29,7 @@ class Source(StrEnum):
     """What a file is."""
 
     CAPTURE = "capture"
+    LEDGER = "ledger"
     CEL = "CEL"
     CDR = "CDR"
     QUEUE_LOG = "queue_log"
@@ -66,6 +67,9 @@ SILENT: Final = frozenset(
     {Unproven.MENU_NOT_SHOWN, Unproven.PBX_ENDED, Unproven.ELSEWHERE, Unproven.CDR_NOT_WHERE}
 )
 """Where one file only says nothing, and does not speak against what another one proves."""
+
+_LIVE: Final = frozenset({Source.CAPTURE, Source.LEDGER})
+"""Of whom the line itself has said what became of a call."""
 
 _PRECEDENCE: Final = (
     Outcome.BLOCKED,
@@ -222,8 +226,8 @@ class History:
 
 
 def _believed(one: Past, other: Past) -> Past:
-    if Source.CAPTURE in {one.source, other.source}:
-        return one if one.source is Source.CAPTURE else other
+    if live := next((past for past in (one, other) if past.source in _LIVE), None):
+        return live
     for silent, telling in ((one, other), (other, one)):
         if silent.unproven in SILENT:
             return _with_caller(telling, silent)

@@ -10,16 +10,18 @@ import typer
 
 from siaga112.backtest import candidates, show
 from siaga112.backtest import files as past_files
+from siaga112.backtest import ledger as past_ledger
 from siaga112.backtest.columns import Clock
 from siaga112.backtest.history import History
 from siaga112.backtest.reading import FileReport, Site
 from siaga112.backtest.simulation import Backtest
 from siaga112.backtest.store import PastStore
 from siaga112.cli.options import JsonOption, span
-from siaga112.cli.site import settings
+from siaga112.cli.site import settings, start, with_supervisor
 from siaga112.core.model import Outcome
 from siaga112.core.regulation import COUNTABLE
-from siaga112.errors import SiagaError
+from siaga112.errors import SiagaError, UsageError
+from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.terminal import printing
 from siaga112.terminal.progress import Bar
@@ -27,9 +29,18 @@ from siaga112.terminal.progress import Bar
 
 def backtest(  # noqa: PLR0917 - one parameter an option
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(help="queue_log, CEL or CDR as CSV, or captures; any number.", metavar="FILE…"),
-    ],
+    ] = None,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="The site's own ledger too: our own past.")
+    ] = False,
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since", help='With --ledger: how far back ("90d"), or from when (ISO 8601).', metavar="WHEN"
+        ),
+    ] = "30d",
     policy: Annotated[
         list[str] | None,
         typer.Option("--policy", help="A preset instead of the configuration's; repeatable.", metavar="NAME"),
@@ -58,16 +69,24 @@ def backtest(  # noqa: PLR0917 - one parameter an option
     """Say what a policy would have done to past calls.
 
     Example: siaga112 backtest cel.csv queue_log --policy permenkominfo-2016 --policy serang-2019
+
+    Example: siaga112 backtest --ledger --since 90d --sweep threshold=3..10
     """
     config = settings()
     tried = candidates.chosen(config, policy or [], compare, sweep)
     extra = span(handling, "--handling")
     if outcome and not calls:
         raise typer.BadParameter("goes with --calls", param_hint="--outcome")
-    reports, history = _read(files, config)
+    if not files and not ledger:
+        raise UsageError("name files of past calls, or --ledger for our own")
+    reports, history = _read(files or [], config)
+    if ledger:
+        reports.append(_read_ledger(history, since))
     if not len(history):
         raise SiagaError(
             "no call of ours in these files; are [pbx] trunk_contexts, ivr_contexts and queues right?"
+            if files
+            else "no call in the ledger since then (--since)"
         )
     if calls:
         show.calls(history, config.zone, outcome, reveal=reveal, json=json)
@@ -100,6 +119,14 @@ def _read(files: Sequence[Path], config: Settings) -> tuple[list[FileReport], Hi
             if alone is not history:
                 history.join(alone)
     return reports, history
+
+
+def _read_ledger(history: History, since: str) -> FileReport:
+    async def act(supervisor: Supervisor) -> FileReport:
+        now = supervisor.clock()
+        return await past_ledger.read(supervisor.store, start(since, now), now + 1, history)
+
+    return with_supervisor(act)
 
 
 def _pace(bar: Bar, size: int) -> Callable[[int, int], None]:

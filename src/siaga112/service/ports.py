@@ -215,6 +215,9 @@ class Ledger(Protocol):
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""
 
+    async def fingerprint(self, since: Millis, until: Millis) -> str:
+        """Give what is another if any row of that time has changed, come or gone; '' for no row."""
+
     async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
         """Give the rows up to then of no known caller whose number, as it came, is spelled so."""
 

@@ -1,9 +1,10 @@
 """The ledger: a row a call."""
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select
 
@@ -14,6 +15,9 @@ from siaga112.core.changes import Stored, of_nobody
 from siaga112.core.figures import LedgerRow, Misuser
 from siaga112.core.model import Caller, CallId, Entry, Millis, Outcome
 from siaga112.service.ports import StoreBrokenError
+
+_PRIME: Final = 1_000_003
+"""Whose remainders add up to no more than a database counts to."""
 
 
 class Ledger(Transactions):
@@ -99,6 +103,21 @@ class Ledger(Transactions):
         """Give the calls of that time, without reading their rows."""
         asked = select(CALL.c.id).where(CALL.c.started >= since, CALL.c.started < until)
         return [CallId(call) for (call,) in await self.select(CALL, asked)]
+
+    async def fingerprint(self, since: Millis, until: Millis) -> str:
+        """Give what is another if any row of that time has changed, come or gone; '' for no row.
+
+        Told by counts and sums of what is alike, which the database makes where the rows lie.
+        """
+        alike = [CALL.c[name] for name in ("outcome", "reason", "mark", "verdict", "strike", "spared")]
+        numbered = CALL.c.caller.is_not(None).label("numbered")
+        sums = [func.sum(CALL.c[name] % _PRIME) for name in ("started", "ended")]
+        asked = select(*alike, numbered, func.count(), *sums).where(
+            CALL.c.started >= since, CALL.c.started < until
+        )
+        found = await self.select(CALL, asked.group_by(*alike, numbered))
+        told = sorted(repr([None if one is None else str(one) for one in row]) for row in found)
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] if told else ""
 
     async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
         """Give the rows up to then of no known caller whose number, as it came, is spelled so."""

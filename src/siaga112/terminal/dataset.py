@@ -1,0 +1,100 @@
+"""The ledger as a folder of Parquet files, one a day, for DuckDB, ClickHouse or Spark to read as it lies.
+
+    DIR/day=2026-11-29/calls.parquet    the calls that started on that day of the site's zone
+    DIR/dataset.json                    what each file has: a fingerprint of the ledger's rows of that day
+
+Only days whose rows are other than they were are written: after a mark, a settled call, an erasure too.
+A day that the ledger no longer keeps stays.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from siaga112 import infile
+from siaga112.errors import SiagaError
+from siaga112.terminal import outfile, sheets
+from siaga112.terminal.sheets import Format, Write
+
+FORM: Final = 1
+_STATE: Final = "dataset.json"
+_LARGEST: Final = 16 * 1_024 * 1_024
+
+
+@dataclass
+class Dataset:
+    """A folder, and what is in it. Use `opened`."""
+
+    folder: Path
+    site: str
+    columns: Sequence[str]
+    days: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def opened(cls, folder: Path, site: str, columns: Sequence[str]) -> "Dataset":
+        """Open one that is there, or begin one.
+
+        Raises:
+            SiagaError: if what is there is another site's, or has other columns.
+
+        """
+        made = cls(folder, site, tuple(columns))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = infile.read(folder / _STATE, _LARGEST)
+        except FileNotFoundError:
+            return made
+        except OSError as error:
+            raise SiagaError(f"{folder}: cannot be used ({error.strerror})") from error
+        made.days = dict(made._checked(text))
+        return made
+
+    def _checked(self, text: bytes) -> Mapping[str, str]:
+        try:
+            told: Any = json.loads(text)
+            form, site, columns, days = told["form"], told["site"], told["columns"], dict(told["days"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise SiagaError(f"{self.folder / _STATE}: is not what siaga112 has written there") from None
+        if (form, site) != (FORM, self.site):
+            raise SiagaError(
+                f"{self.folder}: is the dataset of site {site!r}, form {form}; name another folder"
+            )
+        if columns != list(self.columns):
+            raise SiagaError(
+                f"{self.folder}: has been written with other columns (another --numbers); name another folder"
+            )
+        return days
+
+    def has(self, day: date, fingerprint: str) -> bool:
+        """Say whether a day's file is of these rows."""
+        return self.days.get(day.isoformat()) == fingerprint
+
+    @contextmanager
+    def written(self, day: date) -> Iterator[Write]:
+        """Give what takes a day's rows; the file has its place once all are written.
+
+        Raises:
+            SiagaError: if it cannot be written, or there is no pyarrow.
+
+        """
+        folder = self.folder / f"day={day.isoformat()}"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise SiagaError(f"{folder}: cannot be made ({error.strerror})") from error
+        with sheets.written(Format.PARQUET, folder / "calls.parquet", self.columns) as write:
+            yield write
+
+    def keep(self, day: date, fingerprint: str) -> None:
+        """Note that a day's file is of these rows; after it: what was cut off is written again."""
+        self.days[day.isoformat()] = fingerprint
+        state = {"form": FORM, "site": self.site, "columns": list(self.columns), "days": self.days}
+        try:
+            with outfile.replacing(self.folder / _STATE) as file:
+                file.write(json.dumps(state, indent=1, sort_keys=True).encode())
+        except OSError as error:
+            raise SiagaError(f"{self.folder / _STATE}: cannot be written ({error.strerror})") from error
