@@ -302,21 +302,8 @@ def record_of(row: Row[Any], parts: Mapping[str, Iterable[Row[Any]]]) -> CallerR
             strikes=tuple(sorted(map(_strike, parts[STRIKE.name]), key=lambda one: one.order)),
             blocks=tuple(map(_block, sorted(parts[BLOCK.name], key=_nth))),
             proposals=tuple(map(_proposal, sorted(parts[PROPOSAL.name], key=_nth))),
-            reports=tuple(
-                sorted(
-                    (GenuineReport(CallId(one.call), instant(one.at)) for one in parts[GENUINE_REPORT.name]),
-                    key=lambda one: (one.at, one.call),
-                )
-            ),
-            missed=tuple(
-                sorted(
-                    (
-                        MissedCall(CallId(one.call), instant(one.at), one.wait)
-                        for one in parts[MISSED_CALL.name]
-                    ),
-                    key=lambda one: (one.at, one.call),
-                )
-            ),
+            reports=tuple(sorted(map(_report, parts[GENUINE_REPORT.name]), key=_when)),
+            missed=tuple(sorted(map(_missed, parts[MISSED_CALL.name]), key=_when)),
             reached=instant(caller.reached),
             allow=allow,
             withdrawn=frozenset(CallId(one.call) for one in parts[WITHDRAWN.name]),
