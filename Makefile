@@ -68,6 +68,7 @@ docs: $(READY)
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 	$(PYTHON) -m tests.pbx.doctor > docs/doctor.md
 	$(PYTHON) -m tests.commands > docs/commands.md
+	$(PYTHON) -m tests.database
 
 # Grafana's JSON from the code beside it.
 dashboards: $(READY)

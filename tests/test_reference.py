@@ -14,7 +14,7 @@ from siaga112.core.record import AllowEntry, CallerRecord, MissedCall, Proposal
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import rows, story
-from tests import commands
+from tests import commands, database
 from tests.samples import CALLER, NOW, RULES, block, call_id, entry, prank, strike
 
 ROOT: Final = Path(__file__).parents[1]
@@ -49,6 +49,12 @@ def test_every_command_is_there_as_it_explains_itself() -> None:
         timeout=60,
     )
     assert (ROOT / "docs/commands.md").read_text("utf-8") == made.stdout
+
+
+@pytest.mark.parametrize("path", database.made(), ids=lambda path: path.name)
+def test_the_page_of_the_database_is_of_its_tables(path: Path) -> None:
+    """Whoever changes a table, a view or what is said of it runs `make docs`."""
+    assert path.read_text("utf-8") == database.made()[path]
 
 
 def test_every_command_is_in_the_readme() -> None:

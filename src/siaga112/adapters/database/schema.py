@@ -77,7 +77,7 @@ SITE: Final = Table(
     _text("mode_by", null=True),
     _text("mode_reason", null=True),
 )
-"""`epoch` and `published`: which block list in Redis is made of this database, and how far."""
+"""A centre, with the mode that somebody has switched to."""
 
 CALL: Final = Table(
     "call",
@@ -106,7 +106,7 @@ CALL: Final = Table(
     _text("deciding"),
     PrimaryKeyConstraint("site", "id"),
 )
-"""The ledger: a row a call. `facts`: JSON, each `[ms after started, kind, detail]`. `deciding`: which."""
+"""The ledger: a row a call. Strikes and blocks name its id, also after the row has aged away."""
 
 Index(None, CALL.c.site, CALL.c.started)
 Index(
@@ -157,6 +157,7 @@ STRIKE: Final = _table(
     _flag("attested"),
     key=("caller", "call"),
 )
+"""What counts as a misuse: a row a call."""
 
 BLOCK: Final = _table(
     "block",
@@ -173,6 +174,7 @@ BLOCK: Final = _table(
     *_decision("lifted"),
     key=("caller", "nth"),
 )
+"""What a caller was or is blocked for; also when it is over."""
 
 Index(None, BLOCK.c.site, BLOCK.c.since)
 Index(
@@ -197,6 +199,7 @@ PROPOSAL: Final = _table(
     *_decision("decided"),
     key=("caller", "nth"),
 )
+"""A block that a supervisor has to confirm."""
 
 Index(
     "proposal_open",
@@ -209,10 +212,12 @@ Index(
 GENUINE_REPORT: Final = _table(
     "genuine_report", _text("caller"), _text("call"), _millis("at"), key=("caller", "call")
 )
+"""Calls that an operator marked as genuine: they protect the caller."""
 
 MISSED_CALL: Final = _table(
     "missed_call", _text("caller"), _text("call"), _millis("at"), _millis("wait"), key=("caller", "call")
 )
+"""Calls that nobody served, of callers who wait for a call-back."""
 
 Index(None, MISSED_CALL.c.site, MISSED_CALL.c.at)
 

@@ -1,0 +1,264 @@
+"""Write docs/database.md and its picture: the tables, keys and views as the code has them.
+
+python -m tests.database
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Column, Engine, Table, create_engine, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex
+
+from siaga112.adapters.database import schema, views
+from siaga112.adapters.database.migrating import migrate
+from siaga112.adapters.database.versions import KNOWN
+
+DOCS: Final = Path(__file__).parent.parent / "docs"
+PICTURE: Final = "images/database.svg"
+
+HEAD: Final = """\
+# The database
+
+Made from the code by `make docs`. The records of all sites lie in these tables, in SQLite
+(`state_dir/siaga112.db`) or PostgreSQL; version {version} of them. Anybody with the right to may read them;
+only siaga112 writes. A version that changes them says so in the [CHANGELOG](../CHANGELOG.md), and brings them
+along ([manual](manual.md#backup-restore-move-upgrade)).
+
+![The tables and what refers to what](images/database.svg)
+
+Instants are milliseconds since the epoch in UTC, spans milliseconds. `site` is the number of a row in `site`,
+and part of every key (in bold): many centres share one database and see nothing of each other. A call's `id`
+is Asterisk's `linkedid`. Words such as `ivr_prank` are those of the commands ([reference.md](reference.md)).
+"""
+
+VIEWS: Final = """\
+## Views
+
+What people read with `sqlite3`, `psql`, Grafana or Metabase: times as times, numbers masked
+(`+62812****789`). Give a user who only reads the right to these alone; nothing in them tells a whole number.
+On PostgreSQL:
+
+    CREATE ROLE readers LOGIN PASSWORD '…';
+    GRANT SELECT ON {names} TO readers;
+
+On SQLite whoever can read the file can read the tables too: `sudo -u siaga112 sqlite3 -readonly
+/var/lib/siaga112/siaga112.db 'SELECT * FROM misuse_by_day'`.
+"""
+
+MEANINGS: Final[Mapping[str, str]] = {
+    "id": "its number",
+    "call.id": "its `linkedid`",
+    "name": "what is counted",
+    "site.name": "its `site` in the configuration",
+    "epoch": "which block list in Redis is made of this database",
+    "published": "when that list was made whole",
+    "mode": "`enforce`, `observe` or `off`, if somebody has switched",
+    "site": "whose it is",
+    "started": "when it came in",
+    "ended": "when it was over",
+    "caller": "the number as +62…; empty where nobody is known to have called",
+    "raw_caller": "the number as the trunk sent it",
+    "identified": "whether the number may be believed",
+    "trunk": "over which trunk it came, `PJSIP/telkom`",
+    "attested": "whether somebody vouches for the number (STIR/SHAKEN)",
+    "outcome": "what became of it",
+    "reason": "why, in the policy's words or a person's",
+    "call.reason": "why that",
+    "queue": "in which queue it was",
+    "verdict": "what the dialplan was told",
+    "mark": "what an operator said of it",
+    "forgotten.mark": "20 bits of a hash of the number",
+    "strike": "whether it counts as a misuse",
+    "spared": "why it does not, though it would",
+    "ivr": "how long in the menu",
+    "wait": "how long in the queue",
+    "ring": "how long it rang",
+    "talk": "how long it was talked",
+    "facts": "what was seen: JSON, each `[ms after started, kind, detail]`",
+    "deciding": "which of the facts decided: JSON, their places",
+    "version": "how often it has changed",
+    "reached": "when somebody last spoke to the caller",
+    "allow": "the allow list: when, by whom, why",
+    "dropped": "how many old rows were dropped: JSON",
+    "expires": "when nothing of it is needed any more",
+    "level": "`temporary` or `permanent`, if blocked",
+    "since": "since when",
+    "until": "until when; empty: for good",
+    "warn_until": "until when a warning is heard",
+    "call": "the call's `id`",
+    "at": "when",
+    "begun": "when the call began",
+    "nth": "which of the caller's",
+    "origin": "`policy`, or who else imposed it",
+    "by": "who did it",
+    "calls": "the calls that led to it: JSON",
+    "step": "which step of the policy",
+    "lifted": "how it was ended: when, by whom, why, whether that forgives, whether it was a mistake",
+    "cause": "what proposed it",
+    "span": "how long it would last; empty: for good",
+    "confirmed": "whether it became a block",
+    "decided": "how it was decided: as `lifted`",
+    "ends": "when even that is dropped",
+    "action": "what was done",
+    "subject": "to whom or what",
+    "detail": "the rest",
+    "digest": "tells the line from all others",
+    "count": "how many",
+    "cap": "which cap it counts for",
+}
+"""What a column is: by table and name, by name, or by what begins it (`lifted_at`: `lifted`)."""
+
+_SPOKEN: Final[Any] = postgresql.dialect()  # type: ignore[no-untyped-call]
+_LEFT: Final = ("site", "call", "audit")
+_MIDDLE: Final = ("caller", "unpublished", "forgotten", "tally", "imposition")
+_LINE, _WIDTH, _GAP, _TOP = 15, 190, 90, 20
+
+
+def tables() -> list[Table]:
+    """Give the tables in the order in which the code has them."""
+    return list(schema.METADATA.tables.values())
+
+
+def meaning(column: Column[Any]) -> str:
+    """Say what a column is. Raises StopIteration if nobody has said so."""
+    names = f"{column.table.name}.{column.name}", column.name, column.name.partition("_")[0]
+    return next(MEANINGS[name] for name in names if name in MEANINGS)
+
+
+def words() -> dict[str, str]:
+    """Give what the code says of each table below it, by the table's name."""
+    said = {}
+    lines = ast.parse(inspect.getsource(schema)).body
+    for line, after in pairwise(lines):
+        match line, after:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(told))):
+                if isinstance(table := getattr(schema, name), Table):
+                    said[table.name] = told
+    return said
+
+
+def page() -> str:
+    """Give the page."""
+    said = words()
+    parts = [HEAD.format(version=int(KNOWN[-1])), *(_of_table(table, said[table.name]) for table in tables())]
+    parts.append(VIEWS.format(names=", ".join(views.NAMES)))
+    engine = create_engine("sqlite://")
+    migrate(engine)
+    parts += [
+        f"`{name}`: {', '.join(f'`{one}`' for one in _columns(engine, name))}.\n" for name in views.NAMES
+    ]
+    return "\n".join(parts)
+
+
+def _of_table(table: Table, said: str) -> str:
+    rows = ["| column | is |", "|---|---|"]
+    groups: dict[str, list[str]] = {}
+    for column in table.c:
+        groups.setdefault(meaning(column), []).append(_named(column))
+    rows += [f"| {', '.join(names)} | {told} |" for told, names in groups.items()]
+    indexes = [_spelled(index) for index in sorted(table.indexes, key=lambda one: str(one.name))]
+    found = f"\nFound also by {'; '.join(indexes)}.\n" if indexes else ""
+    return f"## `{table.name}`\n\n{said}\n\n{chr(10).join(rows)}\n{found}"
+
+
+def _named(column: Column[Any]) -> str:
+    return f"**`{column.name}`**" if column.primary_key else f"`{column.name}`"
+
+
+def _spelled(index: Any) -> str:
+    made = str(CreateIndex(index).compile(dialect=_SPOKEN))
+    what, _, where = made.partition(" ON ")[2].partition(" (")[2].partition(") WHERE ")
+    names = what.rstrip(")").replace(" ", "")
+    return f"`{names}`" + (f" where `{where}`" if where else "")
+
+
+def _columns(engine: Engine, view: str) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text(f"SELECT * FROM {view}")).keys())  # noqa: S608 - ours
+
+
+# ── the picture ──────────────────────────────────────────────────────────────────────────────────
+
+
+def picture() -> str:
+    """Draw the tables in three rows of boxes, with a line from each to what it refers to."""
+    named = {table.name: table for table in tables()}
+    right = [name for name in named if name not in {*_LEFT, *_MIDDLE}]
+    drawn: list[str] = []
+    places: dict[str, tuple[int, int]] = {}
+    height = 0
+    for nth, names in enumerate((_LEFT, _MIDDLE, right)):
+        x, y = 20 + nth * (_WIDTH + _GAP), _TOP
+        for name in names:
+            places[name] = (x, y)
+            drawn += _box(named[name], x, y)
+            y += _height(named[name]) + 16
+        height = max(height, y)
+    lines = [_joined(places, named[name]) for name in ("call", *right)]
+    width = 40 + 3 * _WIDTH + 2 * _GAP
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'font-family="sans-serif" font-size="11">\n<rect width="{width}" height="{height}" fill="#fff"/>\n'
+        + "\n".join([*lines, *drawn])
+        + "\n</svg>\n"
+    )
+
+
+def _height(table: Table) -> int:
+    return _LINE * (len(list(_lines(table))) + 1) + 8
+
+
+def _lines(table: Table) -> Iterator[tuple[str, str]]:
+    """Give name and style of each line of a box; a decision's five columns are one."""
+    for column in table.c:
+        stem, _, part = column.name.partition("_")
+        if stem in {"lifted", "decided"}:
+            if part == "at":
+                yield f"{stem}_at, _by, _reason, …", ""
+        elif column.name != "site":
+            yield column.name, ' font-weight="bold"' if column.primary_key else ""
+
+
+def _box(table: Table, x: int, y: int) -> list[str]:
+    height = _height(table)
+    lines = [
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{height}" rx="4" fill="#fbfcfd" stroke="#41729f"/>',
+        f'<path d="M{x} {y + 18}h{_WIDTH}" stroke="#41729f"/>',
+        f'<text x="{x + 8}" y="{y + 13}" fill="#1d3f5e" font-weight="bold">{escape(table.name)}</text>',
+    ]
+    for nth, (name, style) in enumerate(_lines(table)):
+        lines.append(f'<text x="{x + 8}" y="{y + 31 + nth * _LINE}"{style}>{escape(name)}</text>')
+    return lines
+
+
+def _joined(places: Mapping[str, tuple[int, int]], table: Table) -> str:
+    """Draw the line from where a table names a caller to the caller."""
+    (x, y), (of_x, of_y) = places[table.name], places["caller"]
+    y += 27 + [name for name, _ in _lines(table)].index("caller") * _LINE
+    if x > of_x:
+        of_x += _WIDTH
+    else:
+        x += _WIDTH
+    path = f"M{x} {y}H{(x + of_x) // 2}V{of_y + 27}H{of_x}"
+    return f'<path d="{path}" fill="none" stroke="#9db4c8"/>'
+
+
+def made() -> Mapping[Path, str]:
+    """Give both, by where they lie."""
+    return {DOCS / "database.md": page(), DOCS / PICTURE: picture()}
+
+
+def main() -> None:
+    """Write both."""
+    for path, content in made().items():
+        path.write_text(content, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
