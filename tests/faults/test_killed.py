@@ -90,6 +90,9 @@ async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
         async with asyncio.timeout(60):
             while await running.metric("outbox_pending"):
                 pass  # each look is a question to the daemon
+            async with running.store() as store:
+                while await store.records.unpublished():
+                    pass  # as is each of these to the database
         rows = await running.ledger()
         assert await running.daemon.stop() == 0
         async with running.store() as store:

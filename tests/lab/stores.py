@@ -6,13 +6,13 @@ from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.embedded import url as private_redis
 from siaga112.app.records import DATABASE
-from siaga112.app.store import SiteStore, open_site
+from siaga112.app.store import DecidingStore, open_site
 from siaga112.core.model import DAY, Millis
 from tests.lab.redis_servers import ANSWER_SECONDS
 from tests.waiting import within
 
 
-class PublishedStore(SiteStore):
+class PublishedStore(DecidingStore):
     """A store without a daemon: whoever writes to it brings to the block list what has changed."""
 
     async def _changed(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -52,6 +53,11 @@ class Metrics:
         # Children are kept where the hot path needs them: `labels()` costs five times the increment.
         self._duration = series.duration.labels(site)
         self._verdicts = {pair: series.verdicts.labels(site, *pair) for pair in VERDICTS}
+        self._ivr, self._talk = series.ivr.labels(site), series.talk.labels(site)
+        self._abandon_wait = series.abandon_wait.labels(site)
+        self._calls = cache(series.calls.labels)
+        self._service_calls = cache(series.service_calls.labels)
+        self._answer_wait = cache(series.answer_wait.labels)
         self._replica_callers = series.replica_callers.labels(site)
         self._replica_gaps = series.replica_gaps.labels(site)
         self._events = {name: series.ami_events.labels(site, name) for name in EVENTS}
@@ -70,32 +76,31 @@ class Metrics:
 
     def call_ended(self, entry: Entry) -> None:
         """Count a call with its outcome and stage times."""
-        finding, series, site = entry.finding, self._series, self._site
+        finding = entry.finding
         shift = shift_at(finding.call.started, self._shifts, self._zone)
-        shift = shift if shift in series.shifts else OTHER
-        series.calls.labels(site, finding.outcome, finding.reason, shift).inc()
+        shift = shift if shift in self._series.shifts else OTHER
+        self._calls(self._site, finding.outcome, finding.reason, shift).inc()
         self._count_service(finding, shift)
         if finding.stages.talk is not None:
-            series.talk.labels(site).observe(finding.stages.talk / SECOND)
+            self._talk.observe(finding.stages.talk / SECOND)
         if finding.stages.ivr is not None:
-            series.ivr.labels(site).observe(finding.stages.ivr / SECOND)
+            self._ivr.observe(finding.stages.ivr / SECOND)
 
     def _count_service(self, finding: Finding, shift: str) -> None:
         """Count a call that was to reach an operator; an answered one only if its wait was seen.
 
         Where the dialplan has no queue, the wait is the ringing.
         """
-        stages, series, site = finding.stages, self._series, self._site
-        waited = stages.waited
+        site, waited = self._site, finding.stages.waited
         queue = self._named(finding.queue)
         result = served(finding.outcome, finding.reason, waited, self._rules.now.answer_within)
         if result is None:
             return
         if waited is not None and finding.outcome is Outcome.ANSWERED:
-            series.answer_wait.labels(site, queue).observe(waited / SECOND)
+            self._answer_wait(site, queue).observe(waited / SECOND)
         if waited is not None and finding.outcome is Outcome.ABANDONED:
-            series.abandon_wait.labels(site).observe(waited / SECOND)
-        series.service_calls.labels(site, queue, shift, result).inc()
+            self._abandon_wait.observe(waited / SECOND)
+        self._service_calls(site, queue, shift, result).inc()
 
     def _named(self, queue: str | None) -> str:
         return queue if queue in self._series.queues else OTHER

@@ -39,6 +39,8 @@ _NOTE_ASIDE: Final = (
 )
 _NOTE_OVER: Final = "DELETE FROM in_progress WHERE rowid = ?"
 _OVER: Final = "DELETE FROM in_progress WHERE call = ?"
+_LATELY: Final = 1_000
+"""So many of the items that were written last need not be read from their text."""
 
 _Statement = tuple[str, Sequence[tuple[object, ...]]]
 """What to do, and with which rows."""
@@ -82,6 +84,8 @@ class SqliteOutbox:
         self._database: sqlite3.Connection | None = None
         self.pending = 0
         self._written = True
+        self._lately: Final[dict[bytes, Entry | Reached]] = {}
+        """By its text: what we have spelled ourselves is what its text says."""
 
     async def open(self) -> None:
         """Open or make the file.
@@ -177,6 +181,8 @@ class SqliteOutbox:
         rows = [(dump_item(one),) for one in items]
         over = [(one.finding.call.id,) for one in items if isinstance(one, Entry)]
         await self._run(lambda: self._write((_INSERT, rows), (_OVER, over)))
+        if len(self._lately) < _LATELY:
+            self._lately.update((text.encode(), one) for (text,), one in zip(rows, items, strict=True))
         self.pending += len(rows)
         self._filled.set()
 
@@ -192,7 +198,8 @@ class SqliteOutbox:
         entries: list[tuple[int, Entry | Reached]] = []
         for key, text in rows:
             try:
-                entries.append((int(key), load_item(text)))
+                known = self._lately.pop(text, None)
+                entries.append((int(key), load_item(text) if known is None else known))
             except ValueError as error:
                 await self.set_aside({key: f"not to be read: {error}"})
         return entries

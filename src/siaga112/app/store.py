@@ -40,6 +40,7 @@ class SiteStore:
         self.records = records
         self.block_list = block_list
         self.publisher = Publisher(records, block_list)
+        records.changed = self.publisher.wake
         self.late: dict[str, str] = {}
         """What was done and is not known everywhere yet, each with why."""
         self._keep_calls = keep_calls
@@ -101,9 +102,7 @@ class SiteStore:
 
     async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
         """Let `act` read and write within one transaction, and have published what follows from it."""
-        done = await self.records.transaction(subjects, act)
-        await self._changed()
-        return done
+        return await self.records.transaction(subjects, act)
 
     async def _changed(self) -> None:
         self.publisher.wake()
@@ -111,7 +110,6 @@ class SiteStore:
     async def write(self, changes: Sequence[Change]) -> None:
         """Write changes that rest on nothing that is held; all of them, or none."""
         await self.records.write(changes)
-        await self._changed()
 
     async def load(self, caller: Caller) -> CallerRecord:
         """Give a caller's record."""
@@ -255,6 +253,17 @@ def _worst(errors: Sequence[object]) -> Exception:
 
 class DecidingStore(SiteStore):
     """The store of a command: verdicts know what it has changed when it ends, or it says why not."""
+
+    async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
+        """Let `act` read and write within one transaction, and publish what follows from it."""
+        done = await super().transaction(subjects, act)
+        await self._changed()
+        return done
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Write changes that rest on nothing that is held, and publish what follows from them."""
+        await super().write(changes)
+        await self._changed()
 
     async def _changed(self) -> None:
         try:

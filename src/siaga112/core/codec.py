@@ -42,8 +42,7 @@ REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
 KINDS: Final[dict[str, FactKind]] = {kind.value: kind for kind in FactKind}
 
 
-def _dump(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+_dump: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from dataclasses import replace
 from operator import attrgetter
+from typing import Any
 
 from siaga112.core import bounds
 from siaga112.core.model import Millis
@@ -14,16 +15,18 @@ from siaga112.core.regulation import PolicyRules
 def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
     """Drop what is older than may be kept, or more; a block in force and an open proposal stay."""
     since = now - rules.keep
-    kept = replace(
-        record,
-        strikes=record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :],
-        blocks=tuple(b for b in record.blocks if not b.over_at(now) or _end(b) > since),
-        proposals=tuple(p for p in record.proposals if p.decided is None or p.decided.at > since),
-        reports=tuple(report for report in record.reports if report.at > since),
-        missed=tuple(missed for missed in record.missed if missed.at > now - rules.keep_missed),
-    )
-    if kept != record:
-        record = kept
+    kept: dict[str, tuple[Any, ...]] = {
+        "strikes": record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :],
+        "blocks": tuple([b for b in record.blocks if not b.over_at(now) or _end(b) > since]),
+        "proposals": tuple([p for p in record.proposals if p.decided is None or p.decided.at > since]),
+        "reports": tuple([report for report in record.reports if report.at > since]),
+        "missed": tuple([missed for missed in record.missed if missed.at > now - rules.keep_missed]),
+    }
+    less: dict[str, Any] = {
+        name: held for name, held in kept.items() if len(held) < len(getattr(record, name))
+    }
+    if less:
+        record = replace(record, **less)
     most = bounds.STRIKES
     counted: tuple[Strike, ...] = ()
     if len(record.strikes) > most:  # as of the last one: a call that is told late makes no other count less

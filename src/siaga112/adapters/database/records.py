@@ -31,6 +31,9 @@ _ALL, _PERMANENT = "all", "permanent"
 class DatabaseRecords(Callers, Ledger, Site, Publication):
     """Callers, ledger, site and what is to be published, on one engine."""
 
+    changed: Callable[[], None] = staticmethod(lambda: None)
+    """Called after a transaction that changed a standing."""
+
     def __repr__(self) -> str:
         return f"<DatabaseRecords {self.site_name}>"
 
@@ -40,14 +43,17 @@ class DatabaseRecords(Callers, Ledger, Site, Publication):
         It runs in the database's thread, and nobody else writes to the site meanwhile.
         """
 
-        def do(connection: Connection) -> _T:
+        def do(connection: Connection) -> tuple[_T, bool]:
             work = _Work(self, connection)
             work.look(subjects)
             done = act(work)
             work.finish()
-            return done
+            return done, work.changed
 
-        return await self.act(do)
+        done, changed = await self.act(do)
+        if changed:
+            self.changed()
+        return done
 
     async def write(self, changes: Sequence[Change]) -> None:
         """Write changes that rest on nothing that is held; all of them, or none."""
@@ -137,6 +143,11 @@ class _Work:
             self._tallies.update(change.tallies)
         else:
             self._lines.setdefault(change.audit_entry, change.tallies)
+
+    @property
+    def changed(self) -> bool:
+        """Say whether a standing has changed."""
+        return UNPUBLISHED in self._new
 
     def finish(self) -> None:
         """Write all of it."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Row, Table
@@ -70,8 +71,7 @@ def read(row: Row[Any] | Mapping[str, Any], build: Callable[[Any], _T]) -> _T:
         raise ValueError(f"not a row of ours: {error!r}") from error
 
 
-def _dump(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+_dump: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 # ── the ledger ───────────────────────────────────────────────────────────────────────────────────
@@ -107,8 +107,8 @@ def call_values(entry: Entry) -> Values:
 
 
 def _fact_values(fact: Fact, started: Millis) -> list[object]:
-    told: list[object] = [fact.at - started, fact.kind.value]
-    return [*told, fact.detail] if fact.detail else told
+    told = fact.at - started, fact.kind
+    return [*told, fact.detail] if fact.detail else [*told]
 
 
 def _fact(started: Millis, after: int, kind: str, detail: str = "") -> Fact:
@@ -204,17 +204,20 @@ def _standing(row: Any) -> Standing:
 class Part:
     """A table that holds a part of callers' records, `key` telling a caller's rows apart.
 
-    `items` gives what a record has of it, by that key; `spell` the other columns.
+    `of` gives what a record has of it, `items` the same by that key; `spell` the other columns.
     """
 
     table: Table
     key: str
-    items: Callable[[CallerRecord], Mapping[Any, Any]]
+    of: Callable[[CallerRecord], Any]
+    items: Callable[[Any], Mapping[Any, Any]]
     spell: Callable[[Any], Values]
 
     def changes(self, before: CallerRecord, after: CallerRecord) -> tuple[list[Any], list[Values]]:
         """Give the keys of the rows that go, and the rows that are new or other than they were."""
-        was, now = self.items(before), self.items(after)
+        if self.of(before) is self.of(after):
+            return [], []
+        was, now = self.items(self.of(before)), self.items(self.of(after))
         new = [
             {"caller": after.caller, self.key: key, **self.spell(one)}
             for key, one in now.items()
@@ -271,22 +274,21 @@ def _proposal_values(one: Proposal) -> Values:
     }
 
 
-def _by_call(of: Callable[[CallerRecord], Iterable[Any]]) -> Callable[[CallerRecord], Mapping[Any, Any]]:
-    return lambda record: {one.call: one for one in of(record)}
+def _by_call(held: Iterable[Any]) -> Mapping[Any, Any]:
+    return {one.call: one for one in held}
+
+
+def _by_place(held: Iterable[Any]) -> Mapping[Any, Any]:
+    return dict(enumerate(held))
 
 
 PARTS: Final = (
-    Part(STRIKE, "call", _by_call(lambda record: record.strikes), _strike_values),
-    Part(BLOCK, "nth", lambda record: dict(enumerate(record.blocks)), _block_values),
-    Part(PROPOSAL, "nth", lambda record: dict(enumerate(record.proposals)), _proposal_values),
-    Part(GENUINE_REPORT, "call", _by_call(lambda record: record.reports), lambda one: {"at": one.at}),
-    Part(
-        MISSED_CALL,
-        "call",
-        _by_call(lambda record: record.missed),
-        lambda one: {"at": one.at, "wait": one.wait},
-    ),
-    Part(WITHDRAWN, "call", lambda record: dict.fromkeys(record.withdrawn, ""), lambda _: {}),
+    Part(STRIKE, "call", attrgetter("strikes"), _by_call, _strike_values),
+    Part(BLOCK, "nth", attrgetter("blocks"), _by_place, _block_values),
+    Part(PROPOSAL, "nth", attrgetter("proposals"), _by_place, _proposal_values),
+    Part(GENUINE_REPORT, "call", attrgetter("reports"), _by_call, lambda one: {"at": one.at}),
+    Part(MISSED_CALL, "call", attrgetter("missed"), _by_call, lambda one: {"at": one.at, "wait": one.wait}),
+    Part(WITHDRAWN, "call", attrgetter("withdrawn"), lambda held: dict.fromkeys(held, ""), lambda _: {}),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, Select, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -37,6 +37,14 @@ def _among(table: Table, column: str) -> Select[Any]:
     return select(table).where(table.c.site == bindparam("here"), wanted)
 
 
+class _Upsert(NamedTuple):
+    """An upsert as the driver takes it: SQLAlchemy would look at each value of each row once more."""
+
+    text: str
+    columns: Sequence[str] | None
+    """In which order the values go, where they have no names."""
+
+
 class Transactions:
     """Reads and writes of one site; no verdict waits for them."""
 
@@ -54,7 +62,7 @@ class Transactions:
         self._id: int | None = None
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._dialect: Final[Any] = postgresql if engine.dialect.name == "postgresql" else sqlite
-        self._upserts: Final[dict[Table, Any]] = {}
+        self._upserts: Final[dict[Table, _Upsert]] = {}
         self.unreadable: Final[dict[str, str]] = {}
         """What a listing had to leave out, and why: it must not fail for one record."""
 
@@ -149,17 +157,27 @@ class Transactions:
         if not values:
             return
         if table not in self._upserts:
-            insert = self.insert(table)
-            key = [column.name for column in table.primary_key]
-            others = [column.name for column in table.c if column.name not in key]
-            self._upserts[table] = (
-                insert.on_conflict_do_update(
-                    index_elements=key, set_={name: insert.excluded[name] for name in others}
-                )
-                if others
-                else insert.on_conflict_do_nothing()
+            self._upserts[table] = self._spell_upsert(table)
+        text, columns = self._upserts[table]
+        named = [{"site": self.site, **one} for one in values]
+        placed = [tuple(map(one.__getitem__, columns)) for one in named] if columns else named
+        connection.exec_driver_sql(text, placed)
+
+    def _spell_upsert(self, table: Table) -> _Upsert:
+        insert = self.insert(table)
+        key = [column.name for column in table.primary_key]
+        others = [column.name for column in table.c if column.name not in key]
+        upsert = (
+            insert.on_conflict_do_update(
+                index_elements=key, set_={name: insert.excluded[name] for name in others}
             )
-        connection.execute(self._upserts[table], [{"site": self.site, **one} for one in values])
+            if others
+            else insert.on_conflict_do_nothing()
+        )
+        spelled = upsert.compile(
+            dialect=self._engine.dialect, column_keys=[column.name for column in table.c]
+        )
+        return _Upsert(str(spelled), spelled.positiontup)
 
     def among(self, connection: Connection, table: Table, column: str, values: Collection[Any]) -> list[Any]:
         """Give the site's rows in which a column has one of these values."""
