@@ -12,7 +12,7 @@ from siaga112.core.changes import Change, Imposition, Replacement, Stored, of_no
 from siaga112.core.figures import LedgerRow, Misuser
 from siaga112.core.fold import HourlyCaps, Subject, Work
 from siaga112.core.mode import Switch, told
-from siaga112.core.model import AuditEntry, Caller, CallId, Entry, Level, Millis, Mode
+from siaga112.core.model import AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import NOBODY, Standing
@@ -269,6 +269,11 @@ class MemoryStore:
         for entry in sorted(self._ledger.values(), key=lambda e: (e.finding.call.started, e.finding.call.id)):
             if since <= entry.finding.call.started < until:
                 yield entry
+
+    async def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
+        """Give the same without what was seen of each."""
+        async for entry in self.entries(since, until):
+            yield entry.summary
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of that time."""

@@ -14,7 +14,7 @@ from siaga112.core.changes import Change
 from siaga112.core.figures import LedgerRow, Misuser
 from siaga112.core.fold import Subject, Work
 from siaga112.core.mode import Switch
-from siaga112.core.model import DAY, AuditEntry, Caller, CallId, Entry, Level, Millis, Mode
+from siaga112.core.model import DAY, AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
@@ -169,6 +169,10 @@ class SiteStore:
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
         """Give the rows of a caller's calls, oldest first."""
         return await self.records.entries_of(caller)
+
+    def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
+        """Give the same without what was seen of each call."""
+        return self.records.summaries(since, until)
 
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""

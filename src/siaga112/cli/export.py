@@ -95,15 +95,15 @@ async def _write(
     """Write the rows of a period; give how many."""
     batch: list[rows.Row] = []
     count = 0
-    async for entry in supervisor.store.entries(asked.first, asked.end):
-        row = rows.call(entry, asked.zone)
+    async for call in supervisor.store.summaries(asked.first, asked.end):
+        row = rows.summary(call, asked.zone)
         if pseudonyms and row["caller"]:
             row["caller"] = pseudonyms.of(str(row["caller"]))
         batch.append({name: row[name] for name in columns})
         if len(batch) == _TOGETHER:
             write(batch)
             batch.clear()
-            bar((entry.finding.call.started - asked.first) / (asked.end - asked.first))
+            bar((call.started - asked.first) / (asked.end - asked.first))
         count += 1
     write(batch)
     return count
@@ -116,8 +116,8 @@ async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, co
     if since or until:
         asked = period(since, until, now)
     else:
-        first = await anext(aiter(store.entries(0, now + 1)), None)
-        begins = first.finding.call.started if first else now
+        first = await anext(aiter(store.summaries(0, now + 1)), None)
+        begins = first.started if first else now
         first_day, today = (datetime.fromtimestamp(at / SECOND, zone).date() for at in (begins, now))
         asked = of_days(first_day, today, zone)
     written = calls = 0

@@ -40,28 +40,33 @@ def calls(  # noqa: PLR0917 - one parameter an option
     zone = settings().zone
     who = number(caller) if caller else None
 
-    async def act(supervisor: Supervisor) -> list[Entry]:
+    async def entries(supervisor: Supervisor) -> list[Entry]:
+        store, now = supervisor.store, supervisor.clock()
         if call:
-            entry = await supervisor.store.entry(CallId(call))
-            return [entry] if entry else []
-        now = supervisor.clock()
-        begin, store = start(since, now), supervisor.store
+            if entry := await store.entry(CallId(call)):
+                return [entry]
+            raise SiagaError(f'no call "{call}" in the ledger')
+        begin = start(since, now)
         found = (
             [entry for entry in await store.entries_of(who) if begin <= entry.finding.call.started <= now]
             if who
             else [entry async for entry in store.entries(begin, now + 1)]
         )
-        return [entry for entry in found if outcome is None or entry.finding.outcome is outcome]
+        return [entry for entry in found if outcome in {None, entry.finding.outcome}]
 
-    found = with_supervisor(act)
-    if call and not found:
-        raise SiagaError(f'no call "{call}" in the ledger')
+    async def listed(supervisor: Supervisor) -> list[rows.Row]:
+        if explain or call or who:
+            row = rows.explained if explain else rows.call
+            return [row(entry, zone) for entry in await entries(supervisor)]
+        now = supervisor.clock()
+        calls = supervisor.store.summaries(start(since, now), now + 1)
+        return [rows.summary(one, zone) async for one in calls if outcome in {None, one.outcome}]
+
     if explain and not json:
-        for entry in found:
+        for entry in with_supervisor(entries):
             printing.plain(*rows.explanation(entry, zone))
         return
-    row = rows.explained if explain else rows.call
-    tables.listing([row(entry, zone) for entry in found], _COLUMNS, "no calls", json=json)
+    tables.listing(with_supervisor(listed), _COLUMNS, "no calls", json=json)
 
 
 def mark(

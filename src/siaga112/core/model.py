@@ -6,7 +6,7 @@ from this machine's clock, so that a live call, a test and a replay are decided 
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NewType
+from typing import Final, NamedTuple, NewType
 
 Millis = int
 """Milliseconds: since the epoch for an instant, plain for a span."""
@@ -291,6 +291,24 @@ class Finding:
     mark: Mark | None = None
 
 
+class CallSummary(NamedTuple):
+    """A row of the ledger without what was seen of the call: what lists show."""
+
+    id: CallId
+    started: Millis
+    ended: Millis
+    caller: Caller | None
+    raw_caller: str
+    outcome: Outcome
+    reason: Reason
+    queue: str | None
+    stages: Stages
+    mark: Mark | None
+    verdict: Verdict | None
+    strike: bool
+    spared: Spared | None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A row of the ledger: the finding, and whether it cost the caller a strike, or why it did not."""
@@ -298,6 +316,26 @@ class Entry:
     finding: Finding
     strike: bool
     spared: Spared | None = None
+
+    @property
+    def summary(self) -> CallSummary:
+        """The same without what was seen of the call."""
+        finding, call = self.finding, self.finding.call
+        return CallSummary(
+            call.id,
+            call.started,
+            call.ended,
+            call.caller,
+            call.raw_caller,
+            finding.outcome,
+            finding.reason,
+            finding.queue,
+            finding.stages,
+            finding.mark,
+            finding.verdict,
+            self.strike,
+            self.spared,
+        )
 
 
 @dataclass(frozen=True, slots=True)

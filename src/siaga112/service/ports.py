@@ -12,6 +12,7 @@ from siaga112.core.model import (
     AuditEntry,
     Caller,
     CallId,
+    CallSummary,
     Entry,
     Level,
     Millis,
@@ -214,6 +215,9 @@ class Ledger(Protocol):
 
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""
+
+    def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
+        """Give the same without what was seen of each call, in a third of the time."""
 
     async def fingerprint(self, since: Millis, until: Millis) -> str:
         """Give what is another if any row of that time has changed, come or gone; '' for no row."""

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import typer
@@ -13,8 +14,8 @@ from siaga112.core.text import printable
 
 def plain(*lines: str, err: bool = False) -> None:
     """Print lines, whoever wrote what they quote: none becomes two, and a terminal obeys none of them."""
-    for line in lines:
-        typer.echo(printable(line), err=err)
+    if lines:
+        typer.echo("\n".join(map(printable, lines)), err=err)
 
 
 def exactly(text: str) -> None:
@@ -32,21 +33,26 @@ def as_json(value: object) -> None:
 
 def _dumped(value: object) -> str:
     """Write JSON; what a terminal might obey is escaped in it, and so it still means the same."""
-    return _HIDDEN.sub(
-        lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1],
-        json.dumps(value, indent=2, ensure_ascii=False),
-    )
+    flat = isinstance(value, dict) and value and _CONTAINERS.isdisjoint(map(type, value.values()))
+    text = f"{{\n  {_FLAT(value)[1:-1]}\n}}" if flat else json.dumps(value, indent=2, ensure_ascii=False)
+    return _HIDDEN.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text)
 
+
+_FLAT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": ")).encode
+"""As `indent` would lay out what holds nothing that holds more, in a fifth of its time."""
+
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+
+_TOGETHER: Final = 500
 
 _HIDDEN: Final = re.compile(r"[^\n -~]")
 
 
 def as_json_list(values: Iterable[object]) -> None:
     """Print a JSON list as its values come, which `as_json` would hold all at once."""
-    typer.echo("[", nl=False)
-    between = "\n"
-    for value in values:
-        text = _dumped(value).replace("\n", "\n  ")
-        typer.echo(f"{between}  {text}", nl=False)
-        between = ",\n"
-    typer.echo("]" if between == "\n" else "\n]")
+    texts = (_dumped(value).replace("\n", "\n  ") for value in values)
+    before = "[\n  "
+    while page := list(islice(texts, _TOGETHER)):
+        typer.echo(before + ",\n  ".join(page), nl=False)
+        before = ",\n  "
+    typer.echo("[]" if before[0] == "[" else "\n]")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from siaga112.core.model import SECOND, AuditEntry, Caller, Entry, Fact, Level, Millis
+from siaga112.core.model import SECOND, AuditEntry, Caller, CallSummary, Entry, Fact, Level, Millis
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.text import printable
 
@@ -41,24 +41,28 @@ def _seconds(span: Millis | None) -> float | None:
 
 def call(entry: Entry, zone: ZoneInfo) -> Row:
     """Spell a row of the ledger."""
-    finding, seen = entry.finding, entry.finding.call
+    return summary(entry.summary, zone)
+
+
+def summary(row: CallSummary, zone: ZoneInfo) -> Row:
+    """Spell a row of the ledger."""
     return {
-        "call": seen.id,
-        "started": instant(seen.started, zone),
-        "ended": instant(seen.ended, zone),
-        "caller": seen.caller,
-        "raw_caller": seen.raw_caller,
-        "outcome": finding.outcome,
-        "reason": finding.reason,
-        "queue": finding.queue,
-        "ivr_seconds": _seconds(finding.stages.ivr),
-        "wait_seconds": _seconds(finding.stages.wait),
-        "ring_seconds": _seconds(finding.stages.ring),
-        "talk_seconds": _seconds(finding.stages.talk),
-        "mark": finding.mark,
-        "verdict": finding.verdict,
-        "strike": entry.strike,
-        "spared": entry.spared,
+        "call": row.id,
+        "started": instant(row.started, zone),
+        "ended": instant(row.ended, zone),
+        "caller": row.caller,
+        "raw_caller": row.raw_caller,
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "queue": row.queue,
+        "ivr_seconds": _seconds(row.stages.ivr),
+        "wait_seconds": _seconds(row.stages.wait),
+        "ring_seconds": _seconds(row.stages.ring),
+        "talk_seconds": _seconds(row.stages.talk),
+        "mark": row.mark,
+        "verdict": row.verdict,
+        "strike": row.strike,
+        "spared": row.spared,
     }
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from siaga112.core.text import printable
-from siaga112.terminal.printing import as_json, plain
+from siaga112.terminal.printing import as_json_list, plain
 from siaga112.terminal.rows import Row
 
 MANY: Final = 200
@@ -32,7 +32,7 @@ def console(width: int, file: TextIO | None = None) -> Console:
 def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bool) -> None:
     """Print rows as a list of objects for scripts, or as a table."""
     if json:
-        as_json(rows)
+        as_json_list(rows)
     else:
         table(rows, columns, empty)
 
@@ -57,10 +57,19 @@ def _long(rows: Sequence[Row], columns: Sequence[str]) -> None:
     """Print rows below each other in columns as wide as what is in them, whatever the terminal's width."""
     lines = [[column.replace("_", " ") for column in columns]]
     lines += [[_cell(row[column]) for column in columns] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
-        plain("  ".join(padded).rstrip())
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    for first in range(0, len(lines), MANY):
+        plain(*(_padded(line, widths) for line in lines[first : first + MANY]))
+
+
+def _padded(line: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(
+        [text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True)]
+    ).rstrip()
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def _cell(value: object) -> str:

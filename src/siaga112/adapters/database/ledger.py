@@ -6,18 +6,22 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, or_, select
 
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.schema import CALL
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.changes import Stored, of_nobody
 from siaga112.core.figures import LedgerRow, Misuser
-from siaga112.core.model import Caller, CallId, Entry, Millis, Outcome
+from siaga112.core.model import Caller, CallId, CallSummary, Entry, Millis, Outcome
 from siaga112.service.ports import StoreBrokenError
 
 _PRIME: Final = 1_000_003
 """Whose remainders add up to no more than a database counts to."""
+
+
+_WHOLE: Final = select(CALL)
+_SUMMARY: Final = select(*(CALL.c[name] for name in rows.SUMMARY))
 
 
 class Ledger(Transactions):
@@ -57,6 +61,13 @@ class Ledger(Transactions):
         async for page in self._pages(since, until):
             for entry in self._entries(page):
                 yield entry
+
+    async def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
+        """Give the same without what was seen of each call."""
+        async for page in self._pages(since, until, _SUMMARY):
+            for row in page:
+                for summary in self.readable(row.id, rows.summary_of, row):
+                    yield summary
 
     async def counted(
         self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
@@ -144,12 +155,14 @@ class Ledger(Transactions):
     def _entries(self, found: Sequence[Row[Any]]) -> list[Entry]:
         return [entry for row in found for entry in self.readable(row.id, rows.entry_of, row)]
 
-    async def _pages(self, since: Millis, until: Millis) -> AsyncIterator[Sequence[Row[Any]]]:
+    async def _pages(
+        self, since: Millis, until: Millis, what: Select[Any] = _WHOLE
+    ) -> AsyncIterator[Sequence[Row[Any]]]:
         last: tuple[Millis, str] = (since, "")
         full = True
         while full:
             beyond = or_(CALL.c.started > last[0], and_(CALL.c.started == last[0], CALL.c.id > last[1]))
-            asked = select(CALL).where(CALL.c.started >= last[0], CALL.c.started < until, beyond)
+            asked = what.where(CALL.c.started >= last[0], CALL.c.started < until, beyond)
             page = await self.select(CALL, asked.order_by(CALL.c.started, CALL.c.id).limit(PAGE))
             yield page
             full = len(page) == PAGE

@@ -28,6 +28,7 @@ from siaga112.core.model import (
     Call,
     Caller,
     CallId,
+    CallSummary,
     Entry,
     Fact,
     Finding,
@@ -37,9 +38,9 @@ from siaga112.core.model import (
     Origin,
     ProposalCause,
     Spared,
+    Stages,
     Verdict,
 )
-from siaga112.core.outcome import stages
 from siaga112.core.record import (
     AllowEntry,
     Block,
@@ -138,12 +139,52 @@ def _entry(row: Any) -> Entry:
         outcome=OUTCOMES[row.outcome],
         reason=REASONS[row.reason],
         deciding=tuple(facts[n] for n in json.loads(row.deciding)),
-        stages=stages(call),
+        stages=_stages(row),
         queue=row.queue,
         verdict=Verdict(row.verdict) if row.verdict else None,
         mark=Mark(row.mark) if row.mark else None,
     )
     return Entry(finding, row.strike, Spared(row.spared) if row.spared else None)
+
+
+def summary_of(row: Row[Any]) -> CallSummary:
+    """Read a row of the ledger without what was seen of the call."""
+    return read(row, _summary)
+
+
+def _summary(row: Any) -> CallSummary:
+    return CallSummary(
+        CallId(row.id),
+        instant(row.started),
+        instant(row.ended),
+        Caller(row.caller) if row.caller else None,
+        row.raw_caller,
+        OUTCOMES[row.outcome],
+        REASONS[row.reason],
+        row.queue,
+        _stages(row),
+        Mark(row.mark) if row.mark else None,
+        Verdict(row.verdict) if row.verdict else None,
+        row.strike,
+        Spared(row.spared) if row.spared else None,
+    )
+
+
+SUMMARY: Final = (
+    "id", "started", "ended", "caller", "raw_caller", "outcome", "reason", "queue", "ivr", "wait", "ring",
+    "talk", "mark", "verdict", "strike", "spared",
+)  # fmt: skip
+"""The columns of which it is made."""
+
+
+def _stages(row: Any) -> Stages:
+    return Stages(_span(row.ivr), _span(row.wait), _span(row.ring), _span(row.talk))
+
+
+def _span(value: object) -> Millis | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError(f"not a span: {value!r:.40}")
+    return value
 
 
 def counted_row(since: Millis, answer_within: Millis, row: Row[Any]) -> LedgerRow:
