@@ -2,9 +2,9 @@
 
     python -m benchmarks [--quick] [--check] [SECTION…]
 
-Sections: verdicts, variants, replica, events, whole, costs, growth, pbx; all if none is named. A section that
-is measured anew replaces its figures in recorded.json, from which the page and its charts are made; a quick
-one replaces nothing. `--check` measures briefly and compares the ratios with the recorded ones.
+Sections: verdicts, variants, replica, events, whole, costs, commands, growth, pbx; all if none is named.
+A section that is measured anew replaces its figures in recorded.json, from which the page and its charts
+are made; a quick one replaces nothing. `--check` measures briefly and compares ratios with the recorded ones.
 """
 
 import argparse
@@ -14,7 +14,20 @@ import sys
 import time
 from typing import Final
 
-from benchmarks import build, costs, events, growth, pbx, replica, targets, variants, verdicts, whole, writing
+from benchmarks import (
+    build,
+    commands,
+    costs,
+    events,
+    growth,
+    pbx,
+    replica,
+    targets,
+    variants,
+    verdicts,
+    whole,
+    writing,
+)
 from benchmarks.book import Book
 
 SECTIONS: Final = {
@@ -24,6 +37,7 @@ SECTIONS: Final = {
     "events": events.measure,
     "whole": whole.measure,
     "costs": costs.measure,
+    "commands": commands.measure,
     "growth": growth.measure,
     "pbx": pbx.measure,
 }

@@ -45,14 +45,14 @@ def draw(book: Book, folder: Path) -> None:
     _line(axes[0], book, "blocked", ("p50", "p99"), x="blocked numbers", y="verdict, µs")
     _line(axes[1], book, "calls", ("event_us",), x="calls in progress", y="CPU an event, µs")
     _line(axes[2], book, "ledger", ("record_us",), x="rows of the ledger", y="to record a call, µs")
-    for prefix, text, colour in (
-        ("blocked", "blocked numbers", _OURS),
-        ("ledger", "rows of the ledger", _PEER),
+    for prefix, kept, text, colour in (
+        ("blocked", "redis_mb", "blocked numbers: memory of Redis", _OURS),
+        ("ledger", "disk_mb", "rows of the ledger: disk", _PEER),
     ):
         measured = sizes(book, prefix)
-        values = [book.median(f"growth.{prefix}.{size}.redis_mb") for size in measured]
+        values = [book.median(f"growth.{prefix}.{size}.{kept}") for size in measured]
         axes[3].loglog(measured, values, marker="o", color=colour, label=text)
-    axes[3].set_ylabel("memory of Redis, MB")
+    axes[3].set_ylabel("MB")
     axes[3].legend(frameon=False)
     figure.tight_layout()
     figure.savefig(folder / "growth.png", dpi=110)

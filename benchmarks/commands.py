@@ -1,113 +1,115 @@
-"""`siaga112 report` over a month of 53,794 calls and a year of 650,000: time and memory of the command.
-
-python -m benchmarks.report           both
-python -m benchmarks.report month     one
-"""
+"""What people wait for: whole commands over a month of 53,794 calls, a year of 650,000, and a million."""
 
 import asyncio
 import multiprocessing
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Final
 
+from benchmarks.book import Book
 from benchmarks.servers import used
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.adapters.database.versions import bring
 from siaga112.app.records import DATABASE
+from siaga112.core.model import Caller, CallId, Entry
 from tests import month
 
-RUNS = 5
-SITE = "bench"
-YEAR = month.Share(date(2019, 1, 1), date(2019, 12, 31), 650_000, 93_000, 35_000, 522_000, genuine=170)
+SITE: Final = "bench"
+YEAR: Final = month.Share(date(2019, 1, 1), date(2019, 12, 31), 650_000, 93_000, 35_000, 522_000, genuine=170)
+BEFORE: Final = month.Share(
+    date(2018, 6, 1), date(2018, 12, 31), 350_000, 50_000, 19_000, 281_000, genuine=90
+)
+SMALL: Final = month.Share(date(2019, 6, 1), date(2019, 6, 30), 5_000, 700, 300, 4_000, genuine=2)
+ONE: Final = Caller("+6281299990112")
+CALLS: Final = 400
+"""That one caller made."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """A ledger, and what the report of it may cost."""
-
-    name: str
-    shares: tuple[month.Share, ...]
-    seconds: float
-    megabytes: float
-
-
-CASES = (Case("month", month.SHARES, 0.9, 90), Case("year", (YEAR,), 3, 90))
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run of the command cost."""
-
-    seconds: float
-    cpu: float
-    megabytes: float
-
-
-def main(names: list[str]) -> None:
-    """Fill a database, run the command some times, and print what it cost."""
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {RUNS} runs each")
-    for case in CASES:
-        if not names or case.name in names:
-            _measure(case)
-
-
-def _measure(case: Case) -> None:
+def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
+    """Fill databases, and run each command some times over them."""
+    runs = 2 if quick else 5
+    first, last = month.SHARES[0].first, month.SHARES[-1].last
     with tempfile.TemporaryDirectory() as home:
-        # In a process of its own: what a command takes at most is counted from what its parent has.
-        filling = multiprocessing.Process(target=_fill_now, args=(home, case))
-        filling.start()
-        filling.join(600)
-        if filling.exitcode != 0:
-            filling.kill()
-            sys.exit(f"{case.name}: the calls were not written in 600 s (exit code {filling.exitcode})")
-        config = Path(home, "siaga112.toml")
-        config.write_text(f'site = "{SITE}"\nstate_dir = "{home}"\n')
-        command = [sys.executable, "-m", "siaga112", "--config", str(config), "report"]
-        command += ["--from", f"{case.shares[0].first}", "--to", f"{case.shares[-1].last}"]
-        runs = [_run([*command, "--format", "html"]) for _ in range(RUNS)]
-    calls = sum(share.total for share in case.shares)
-    times = sorted(run.seconds for run in runs)
-    cpu = statistics.median(run.cpu for run in runs)
-    print(
-        f"{case.name}, {calls:,} calls: {statistics.median(times):.2f} s "
-        f"({times[0]:.2f} to {times[-1]:.2f}; of the processor {cpu:.2f} s), "
-        f"{max(run.megabytes for run in runs):.0f} MB at most; "
-        f"may take {case.seconds:g} s and {case.megabytes:g} MB"
-    )
+        say("a month of 53,794 calls")
+        _filled(home, ())
+        _timed(book, "report_month", home, runs, "report", f"--from={first}", f"--to={last}", "--format=html")
+        _timed(book, "calls_table", home, runs, "calls", f"--since={first}")
+        _timed(book, "calls_json", home, runs, "calls", f"--since={first}", "--json")
+    with tempfile.TemporaryDirectory() as home:
+        year = SMALL if quick else YEAR
+        say(f"a year of {year.total:,} calls")
+        _filled(home, (year,))
+        _timed(
+            book,
+            "report_year",
+            home,
+            runs,
+            "report",
+            f"--from={year.first}",
+            f"--to={year.last}",
+            "--format=html",
+        )
+        if not quick:
+            say("a million calls")
+            _filled(home, (BEFORE,))
+        _filled(home, (), one=True)
+        _timed(book, "why", home, runs, "why", ONE)
+        _timed(book, "calls_number", home, runs, "calls", "--number", ONE, "--since=2018-01-01")
 
 
-def _fill_now(home: str, case: Case) -> None:
-    asyncio.run(_fill(home, case))
+def _timed(book: Book, name: str, home: str, runs: int, *words: str) -> None:
+    config = Path(home, "siaga112.toml")
+    config.write_text(f'site = "{SITE}"\nstate_dir = "{home}"\n')
+    command = [sys.executable, "-m", "siaga112", "--config", str(config), *words]
+    for _ in range(runs):
+        begun = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        status, usage = used(process, 600)
+        if status:
+            raise SystemExit(f"{command}: exit code {status}")
+        book.add(f"commands.{name}.s", time.perf_counter() - begun)
+        book.add(f"commands.{name}.mb", usage.ru_maxrss * 1024 / 1e6)
 
 
-async def _fill(home: str, case: Case) -> None:
+def _filled(home: str, shares: tuple[month.Share, ...], *, one: bool = False) -> None:
+    """Write calls in another process: what a command takes at most is counted from its parent's."""
+    filling = multiprocessing.Process(target=_fill_now, args=(home, shares), kwargs={"one": one})
+    filling.start()
+    filling.join(900)
+    if filling.exitcode != 0:
+        filling.kill()
+        raise SystemExit(f"the calls were not written in 900 s (exit code {filling.exitcode})")
+
+
+def _fill_now(home: str, shares: tuple[month.Share, ...], *, one: bool) -> None:
+    asyncio.run(_fill(home, shares, one=one))
+
+
+async def _fill(home: str, shares: tuple[month.Share, ...], *, one: bool) -> None:
     store = DatabaseRecords(connect(f"sqlite:///{home}/{DATABASE}"), SITE, bring)
-    if case.name == "month":
-        rows = list(month.entries(case.shares))
+    if one:
+        rows = list(_of_one())
+    elif shares:
+        await month.write(store, month.entries(shares))
+        rows = []
+    else:
+        rows = list(month.entries())
+    if rows:
         await month.write(store, rows)
         await month.write_records(store, month.records(rows), rows[-1].finding.call.ended)
-    else:
-        await month.write(store, month.entries(case.shares))
     await store.close()
 
 
-def _run(command: list[str]) -> Run:
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    status, usage = used(process, 600)
-    seconds = time.perf_counter() - begun
-    if status:
-        sys.exit(f"{command}: exit code {status}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _of_one() -> Iterator[Entry]:
+    """Give calls that all are one caller's, under ids that no other has."""
+    share = replace(SMALL, total=CALLS, answered=60, abandoned=20, ivr_prank=320)
+    for row in month.entries((share,), seed=113):
+        call = replace(row.finding.call, id=CallId(f"one-{row.finding.call.id}"), caller=ONE)
+        yield replace(row, finding=replace(row.finding, call=call))

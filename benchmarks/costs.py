@@ -3,13 +3,11 @@
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder
-from benchmarks.servers import redis, siaga112
+from benchmarks.servers import redis, siaga112, until_ready
 from benchmarks.whole import scraped
 
 
@@ -23,21 +21,14 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         )
         book.add("help.s", time.monotonic() - began)
         with redis() as store, Feeder() as feeder:
+            for half in ("screen", "track"):
+                with siaga112(store.url, only=half, ami=feeder.port) as daemon:
+                    until_ready(daemon.metrics)
+                    book.add(f"memory.{half}_mb", daemon.memory())
             began = time.monotonic()
             with siaga112(store.url, ami=feeder.port) as daemon:
-                _until_ready(daemon.metrics)
+                until_ready(daemon.metrics)
                 book.add("start.s", time.monotonic() - began)
                 book.add("memory.mb", daemon.memory())
                 for _ in range(10):
                     book.add("scrape_at_rest.ms", scraped(daemon.metrics) * 1e3)
-
-
-def _until_ready(port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=20):
-                return
-        except (urllib.error.HTTPError, urllib.error.URLError):
-            time.sleep(0.005)
-    raise SystemExit(f"siaga112 is not ready after 60 s (http://127.0.0.1:{port}/readyz)")

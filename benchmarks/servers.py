@@ -7,6 +7,8 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,3 +203,15 @@ def siaga112(
         run: list[str | Path] = [*pinned, sys.executable, "-m", "siaga112", "--config", config, "run"]
         with started([*run, *(["--only", only] if only else [])], port) as process:
             yield Daemon(process.pid, port, metrics, config, folder / "state", time.monotonic() - began)
+
+
+def until_ready(port: int) -> None:
+    """Wait until the daemon with its metrics on that port has its tables, and follows the PBX."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=20):
+                return
+        except (urllib.error.HTTPError, urllib.error.URLError):
+            time.sleep(0.005)
+    raise SystemExit(f"siaga112 is not ready after 60 s (http://127.0.0.1:{port}/readyz)")

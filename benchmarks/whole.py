@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks import load, mix
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder
-from benchmarks.servers import Daemon, redis, siaga112
+from benchmarks.servers import Daemon, redis, siaga112, until_ready
 from siaga112.app.records import DATABASE
 
 BURST: Final = 2_500
@@ -52,6 +52,7 @@ def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
         siaga112(store.url, only="track", ami=feeder.port, pin=0) as daemon,
     ):
         feeder.await_client()
+        until_ready(daemon.metrics)
         began, used = time.monotonic(), daemon.cpu()
         with _beside(lambda: feeder.send(stream)) as sending:
             deadline = began + PATIENCE

@@ -13,7 +13,7 @@ from typing import Final
 
 from benchmarks import build, charts
 from benchmarks.book import Book
-from benchmarks.targets import GUARDED, Target, table
+from benchmarks.targets import COMMANDS, GUARDED, Target, table
 from benchmarks.verdicts import AT_ONCE
 
 FOLDER: Final = Path(__file__).parent
@@ -149,6 +149,7 @@ def page(book: Book) -> str:
         "whole": lambda: _rows(book, *WHOLE, ",.0f"),
         "setup": lambda: _setup(book),
         "growth": lambda: _growth(book),
+        "commands": lambda: _commands(book),
     }
 
     def fill(found: re.Match[str]) -> str:
@@ -204,13 +205,18 @@ def _setup(book: Book) -> str:
     return _rows(book, head, rows, ",.2f")
 
 
+def _commands(book: Book) -> str:
+    rows = [(text, f"commands.{name}.s", f"commands.{name}.mb") for name, text, _ in COMMANDS]
+    return _rows(book, ("whole command", "s", "MB at most"), rows, ",.3g")
+
+
 def _growth(book: Book) -> str:
     parts = (
         ("blocked numbers", "blocked", ("cpu", "p50", "p99", "redis_mb", "daemon_mb"),
          ("CPU µs a verdict", "p50 µs", "p99 µs", "Redis MB", "daemon MB")),
         ("calls in progress", "calls", ("event_us",), ("CPU µs an event",)),
-        ("rows of the ledger", "ledger", ("record_us", "calls_s", "redis_mb"),
-         ("to record a call, µs", "`siaga112 calls` of the last two days, s", "Redis MB")),
+        ("rows of the ledger", "ledger", ("record_us", "calls_s", "disk_mb"),
+         ("to record a call, µs", "`siaga112 calls` of the last two days, s", "disk MB")),
     )  # fmt: skip
     tables = []
     for title, prefix, figures, heads in parts:
