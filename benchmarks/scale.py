@@ -10,11 +10,12 @@ import json
 import logging
 import os
 import socket
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -256,8 +257,10 @@ def _cpu(pid: int) -> float:
 
 
 def _on_disk(folder: Path) -> int:
-    """Give the bytes of the database, with what its log of writes holds."""
-    return sum(path.stat().st_size for path in folder.glob(f"{DATABASE}*") if path.suffix != ".db-shm")
+    """Give the bytes of the database, once what its log of writes holds is in it."""
+    with closing(sqlite3.connect(folder / DATABASE)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return (folder / DATABASE).stat().st_size
 
 
 # ── all of it ────────────────────────────────────────────────────────────────────────────────────
