@@ -394,6 +394,48 @@ async def test_a_crash_between_the_two_is_made_up_for(both: Site, tmp_path: Path
         assert await again.records.unpublished() == []
 
 
+async def test_who_follows_hears_of_what_another_process_left_unpublished(both: Site) -> None:
+    """Of a block, and of a lift: the next process publishes them as it would its own."""
+    await both.change(blocked_for_good)
+    await both.published()
+    place = await both.block_list.last_change()
+    assert place
+    await both.change(blocked_for_good, OTHER)
+    await both.change(freed)
+    both.publisher = Publisher(both.records, both.block_list)
+    assert await both.published() == {OTHER: LASTING}
+    told = await both.block_list.changes(place)
+    assert told
+    assert dict(told.changes) == {CALLER: NOBODY, OTHER: LASTING}
+
+
+async def test_who_follows_hears_of_a_standing_that_a_hand_has_taken_away(both: Site) -> None:
+    """The comparison at the start puts it back, and tells it as any change."""
+    await both.change(blocked_for_good)
+    await both.published()
+    place = await both.block_list.last_change()
+    assert place
+    await both.block_list.put([(CALLER, NOBODY)])
+    both.publisher = Publisher(both.records, both.block_list)
+    assert await both.published() == {CALLER: LASTING}
+    told = await both.block_list.changes(place)
+    assert told
+    assert told.changes == [(CALLER, LASTING)]
+
+
+async def test_who_follows_reads_anew_where_a_hand_has_blocked_somebody(both: Site) -> None:
+    """Of whom the records know nothing there is no standing; who follows is not told whose it was."""
+    await both.change(blocked_for_good)
+    await both.published()
+    place = await both.block_list.last_change()
+    assert place
+    await both.block_list.put([(OTHER, LASTING)])
+    both.publisher = Publisher(both.records, both.block_list)
+    assert await both.published() == {CALLER: LASTING}
+    assert await both.block_list.changes(place) is None
+    assert await both.block_list.edition() == await both.records.edition()
+
+
 async def test_an_emptied_list_is_made_anew_and_what_was_lifted_stays_lifted(both: Site) -> None:
     """FLUSHALL, an older copy, another site's list: each is noticed, and ends in what the records say."""
     await both.change(blocked_for_good)

@@ -115,6 +115,9 @@ class BlockList(StandingReader, Protocol):
     async def finish(self, edition: Edition) -> None:
         """Say that it is whole: those who follow read all anew."""
 
+    async def standings_of(self, callers: Sequence[Caller]) -> Sequence[Standing]:
+        """Give the standings of these callers, in one trip."""
+
     def callers(self) -> AsyncIterator[Sequence[Caller]]:
         """Give in pages who has a standing here, some maybe twice."""
 

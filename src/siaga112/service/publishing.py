@@ -93,11 +93,10 @@ class Publisher:
             _log.warning("block_list_made_anew", found=found, wanted=wanted)
             await self.rebuild()
             return True
-        if not self._compared:
-            await self._put_all()
-            self._compared = True
-            wanted, changed = await self._waiting()
         await self._publish(changed, wanted)
+        if len(changed) < TOGETHER and not self._compared:
+            await self._compare()
+            self._compared = True
         return len(changed) == TOGETHER
 
     async def hand_on(self) -> bool:
@@ -138,12 +137,29 @@ class Publisher:
         _log.info("block_list_whole", callers=count)
         return count
 
+    async def _compare(self) -> None:
+        """Publish each standing of which the list has another; who follows is told, as of any change."""
+        stale = await self._listed()
+        async for held in self.records.standings():
+            found = await self.block_list.standings_of([one.caller for one in held])
+            other = [one for one, has in zip(held, found, strict=True) if one.standing != has]
+            for first in range(0, len(other), TOGETHER):
+                await self._publish(other[first : first + TOGETHER], await self.records.edition())
+            stale.difference_update(one.caller for one in held)
+        if stale:  # whose they are nobody may learn: they may have been erased
+            nobodys = [Unpublished(caller, 0, NOBODY, erased=True) for caller in stale]
+            await self._publish(nobodys, await self.records.edition())
+
+    async def _listed(self) -> set[Caller]:
+        """Give all callers of whom the list has anything."""
+        listed: set[Caller] = set()
+        async for page in self.block_list.callers():
+            listed.update(page)
+        return listed
+
     async def _put_all(self) -> int:
         """Put every standing, and take away what the list has of callers who have none; count the callers."""
-        stale: set[Caller] = set()
-        async for page in self.block_list.callers():
-            stale.update(page)
-        count = 0
+        stale, count = await self._listed(), 0
         async for held in self.records.standings():
             await self._put(held)
             stale.difference_update(one.caller for one in held)

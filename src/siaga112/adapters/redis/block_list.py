@@ -152,6 +152,12 @@ class RedisBlockList:
         feed = self._once("changes")
         await self._send([("DEL", feed), ("XADD", feed, "*", "n", _nonce()), self._finished(edition)])
 
+    async def standings_of(self, callers: Sequence[Caller]) -> Sequence[Standing]:
+        """Give the standings of these callers; nobody's for what is none of ours."""
+        with mapped():
+            answers = await at_once(self._redis, [("HGET", self._of(one), one) for one in callers])
+        return [_readable(answer) for answer in answers]
+
     async def callers(self) -> AsyncIterator[Sequence[Caller]]:
         """Give in pages who has a standing here, some maybe twice."""
         async for pages in self._read("HKEYS"):
