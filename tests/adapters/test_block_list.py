@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from siaga112.adapters.database.connect import connect as connect_database
 from siaga112.adapters.database.records import DatabaseRecords
@@ -421,6 +423,26 @@ async def test_who_follows_hears_of_a_standing_that_a_hand_has_taken_away(both: 
     told = await both.block_list.changes(place)
     assert told
     assert told.changes == [(CALLER, LASTING)]
+
+
+async def test_however_many_the_list_has_too_many_no_question_asks_of_all(both: Site) -> None:
+    """Those of a database that was replaced, say: SQLite takes 32,766 values in one question, less here."""
+    await both.published()
+    strangers = [Caller(f"+62812{nth:08}") for nth in range(2_500)]
+
+    def few(connection: Connection) -> None:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 1_100)
+
+    await both.records.ask(few)
+    for make_anew in (False, True):
+        await both.block_list.put([(caller, LASTING) for caller in strangers])
+        if make_anew:
+            await both.publisher.rebuild()
+        both.publisher = Publisher(both.records, both.block_list)
+        assert await both.published() == {}
+        assert await both.block_list.edition() == await both.records.edition()
 
 
 async def test_who_follows_reads_anew_where_a_hand_has_blocked_somebody(both: Site) -> None:

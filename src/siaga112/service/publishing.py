@@ -2,7 +2,8 @@
 
 What has to be published is noted in the transaction that changed it, so a crash between the two is made up
 for. That the list was emptied, or replaced by an older copy or by another site's, is seen by its edition, and
-it is made anew. At our start all of it is compared once, whatever it says.
+it is made anew. At our start all of it is compared once, whatever it says; what differs is published as any
+change, so that who follows hears of it.
 
 Any process may publish, also several at once: who comes too late with an older standing finds out when noting
 what is done, and the later one is published again.
@@ -11,8 +12,9 @@ what is done, and the later one is published again.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -146,9 +148,9 @@ class Publisher:
             for first in range(0, len(other), TOGETHER):
                 await self._publish(other[first : first + TOGETHER], await self.records.edition())
             stale.difference_update(one.caller for one in held)
-        if stale:  # whose they are nobody may learn: they may have been erased
-            nobodys = [Unpublished(caller, 0, NOBODY, erased=True) for caller in stale]
-            await self._publish(nobodys, await self.records.edition())
+        if stale:  # whose they are nobody may learn, for they may have been erased: all is to be read anew
+            await self._take_away(stale)
+            await self.block_list.finish(await self.records.edition())
 
     async def _listed(self) -> set[Caller]:
         """Give all callers of whom the list has anything."""
@@ -164,8 +166,14 @@ class Publisher:
             await self._put(held)
             stale.difference_update(one.caller for one in held)
             count += len(held)
-        await self._put([Unpublished(caller, 0, NOBODY) for caller in stale])
+        await self._take_away(stale)
         return count
+
+    async def _take_away(self, stale: Iterable[Caller]) -> None:
+        """Take away what the list has of callers who have no standing, however many they are."""
+        callers = iter(stale)
+        while some := [Unpublished(caller, 0, NOBODY) for caller in islice(callers, TOGETHER)]:
+            await self._put(some)
 
     async def _put(self, held: Sequence[Unpublished]) -> None:
         """Put standings; of whom another was published meanwhile, it is published again."""
