@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -10,11 +11,13 @@ import pytest
 from pyarrow import parquet
 
 from siaga112.cli.export import COLUMNS
-from siaga112.core.model import Entry
+from siaga112.core.changes import Change
+from siaga112.core.model import HOUR, Entry
 from siaga112.terminal import rows
 from tests.cli.shell import Shell, live, shell
+from tests.lab.stores import site_store
 from tests.month import ZONE
-from tests.samples import NOW, answered
+from tests.samples import NOW, answered, entry, prank
 
 __all__ = ["live", "shell"]
 
@@ -183,10 +186,8 @@ async def test_duckdb_reads_the_dataset_as_it_lies_with_the_reports_figures(
         counted = database.execute(f"SELECT outcome, mark, count(*) FROM {table} GROUP BY ALL").fetchall()  # noqa: S608 - ours
         by_day = database.execute(f"SELECT day, count(*) FROM {table} GROUP BY day").fetchall()  # noqa: S608 - ours
         columns = [row[0] for row in database.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()]  # noqa: S608 - ours
-    report = (
-        await centre("report", *["--from", "2019-02-11", "--to", "2019-03-11", "--format", "json"])
-    ).json
-    outcomes = {**report["total"]["calls"]} if "calls" in report["total"] else report["total"]
+    period = ("--from", "2019-02-11", "--to", "2019-03-11")
+    outcomes = (await centre("report", *period, "--format", "json")).json["total"]
     found = {(mark or "unmarked") if outcome == "answered" else outcome: n for outcome, mark, n in counted}
     assert {name: outcomes[name] for name in found} == found
     assert sum(found.values()) == 53_794
@@ -209,6 +210,28 @@ async def test_the_next_time_only_days_that_changed_are_written(live: Shell, tmp
         for row in parquet.ParquetFile(file).read().to_pylist()
     ]
     assert sorted(filter(None, marks)) == ["genuine"]
+
+
+def numbers_in(folder: Path) -> set[str]:
+    """Give every number that a dataset has."""
+    found = [parquet.ParquetFile(file).read().to_pylist() for file in folder.glob("*/calls.parquet")]
+    return {row[name] for rows_ in found for row in rows_ for name in ("caller", "raw_caller")} - {None, ""}
+
+
+async def test_a_number_that_was_forgotten_goes_from_a_dataset_that_had_it(
+    live: Shell, tmp_path: Path
+) -> None:
+    """Also of a call whose caller was never known, but whose number stood as it came."""
+    made = ("export", "--dataset", str(tmp_path / "112"), "--numbers", "full")
+    withheld = replace(prank(9, NOW - 96 * HOUR, None), raw_caller="081399990000")
+    store = site_store(live.home / "state", "lab")
+    await store.write([Change(entry=entry(withheld))])
+    await store.close()
+    (await live(*made)).done()
+    assert "081399990000" in numbers_in(tmp_path / "112")
+    (await live("forget", "081399990000", "--reason", "asked for it", "--yes")).done()
+    (await live(*made)).done()
+    assert not [one for one in numbers_in(tmp_path / "112") if "99990000" in one]
 
 
 @pytest.mark.parametrize(
@@ -251,5 +274,6 @@ async def test_our_own_past_is_a_source_of_a_back_test(centre: Shell) -> None:
 
 
 async def test_a_back_test_of_nothing_says_what_to_name(centre: Shell) -> None:
-    """Neither files nor the ledger."""
+    """Neither files nor the ledger; nor is a time for the ledger taken for one of files."""
     assert "name files of past calls, or --ledger" in (await centre("backtest")).failed(2)
+    assert "--since goes with --ledger" in (await centre("backtest", "cel.csv", "--since", "90d")).failed(2)

@@ -24,9 +24,9 @@ class Screen(io.StringIO):
 )
 def test_a_bar_is_shown_from_one_second_on_and_to_people_only(
     monkeypatch: pytest.MonkeyPatch,
-    terminal: bool,  # noqa: FBT001
+    terminal: bool,  # noqa: FBT001 - pytest names it
     seconds: float,
-    shown: bool,  # noqa: FBT001
+    shown: bool,  # noqa: FBT001 - pytest names it
 ) -> None:
     """A script's stderr stays empty, and so does a quick command's."""
     screen, clock = Screen(terminal=terminal), iter([100.0, 100.0 + seconds])

@@ -170,13 +170,13 @@ class SiteStore:
         """Give the rows of a caller's calls, oldest first."""
         return await self.records.entries_of(caller)
 
-    def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
-        """Give the same without what was seen of each call."""
-        return self.records.summaries(since, until)
-
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in that time, oldest first."""
         return self.records.entries(since, until)
+
+    def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
+        """Give the same without what was seen of each call."""
+        return self.records.summaries(since, until)
 
     async def fingerprint(self, since: Millis, until: Millis) -> str:
         """Give what is another if any row of that time has changed."""

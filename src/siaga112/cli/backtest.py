@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -26,6 +26,8 @@ from siaga112.settings.schema import Settings
 from siaga112.terminal import printing
 from siaga112.terminal.progress import Bar
 
+_SINCE: Final = "30d"
+
 
 def backtest(  # noqa: PLR0917 - one parameter an option
     files: Annotated[
@@ -38,9 +40,11 @@ def backtest(  # noqa: PLR0917 - one parameter an option
     since: Annotated[
         str,
         typer.Option(
-            "--since", help='With --ledger: how far back ("90d"), or from when (ISO 8601).', metavar="WHEN"
+            "--since",
+            help='With --ledger: how far back ("90d"; else 30d), or from when (ISO 8601).',
+            metavar="WHEN",
         ),
-    ] = "30d",
+    ] = "",
     policy: Annotated[
         list[str] | None,
         typer.Option("--policy", help="A preset instead of the configuration's; repeatable.", metavar="NAME"),
@@ -79,9 +83,11 @@ def backtest(  # noqa: PLR0917 - one parameter an option
         raise typer.BadParameter("goes with --calls", param_hint="--outcome")
     if not files and not ledger:
         raise UsageError("name files of past calls, or --ledger for our own")
+    if since and not ledger:
+        raise UsageError("--since goes with --ledger: of files all calls are read")
     reports, history = _read(files or [], config)
     if ledger:
-        reports.append(_read_ledger(history, since))
+        reports.append(_read_ledger(history, since or _SINCE))
     if not len(history):
         raise SiagaError(
             "no call of ours in these files; are [pbx] trunk_contexts, ivr_contexts and queues right?"

@@ -220,7 +220,7 @@ class Ledger(Protocol):
         """Give the rows of calls that started in that time, oldest first."""
 
     def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
-        """Give the same without what was seen of each call, in a third of the time."""
+        """Give the same without what was seen of each call."""
 
     async def fingerprint(self, since: Millis, until: Millis) -> str:
         """Give what is another if any row of that time has changed, come or gone; '' for no row."""

@@ -120,13 +120,16 @@ class Ledger(Transactions):
 
         Told by counts and sums of what is alike, which the database makes where the rows lie.
         """
-        alike = [CALL.c[name] for name in ("outcome", "reason", "mark", "verdict", "strike", "spared")]
-        numbered = CALL.c.caller.is_not(None).label("numbered")
-        sums = [func.sum(CALL.c[name] % _PRIME) for name in ("started", "ended")]
-        asked = select(*alike, numbered, func.count(), *sums).where(
-            CALL.c.started >= since, CALL.c.started < until
-        )
-        found = await self.select(CALL, asked.group_by(*alike, numbered))
+        alike = [
+            *(CALL.c[name] for name in ("outcome", "reason", "queue", "mark", "verdict", "strike", "spared")),
+            CALL.c.caller.is_not(None).label("numbered"),
+            (CALL.c.raw_caller != "").label("as_it_came"),  # which goes where a caller is forgotten
+        ]
+        sums = [
+            func.sum(CALL.c[name] % _PRIME) for name in ("started", "ended", "ivr", "wait", "ring", "talk")
+        ]
+        asked = select(*alike, func.count(), *sums).where(CALL.c.started >= since, CALL.c.started < until)
+        found = await self.select(CALL, asked.group_by(*alike))
         told = sorted(repr([None if one is None else str(one) for one in row]) for row in found)
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] if told else ""
 
