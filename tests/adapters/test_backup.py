@@ -80,7 +80,7 @@ async def fill(records: DatabaseRecords) -> None:
     await record(records, *(entry(prank(number, turn(number))) for number in range(8)))
     await record(records, entry(answered(20)), entry(prank(30, NOW, GONE)), Reached(NOW, OTHER))
     await write(records, replace(whole(), replacement=None, entry=None))
-    await records.transaction([], lambda work: work.reserve(whole().imposes))  # type: ignore[arg-type]
+    await records.transaction([], lambda work: work.reserve(whole().imposes))  # type: ignore[arg-type] # it imposes
     sorry = Lift(NOW, "ratna", 'said "sorry"\n', mistake=True)
     await change(records, lambda held: decisions.lift(held, sorry))
     wrong = Lift(NOW, "budi", "wrong", forgives=False)

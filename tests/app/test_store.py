@@ -125,4 +125,4 @@ async def test_a_command_makes_no_database(redis: RedisServer, tmp_path: Path) -
     with pytest.raises(StoreDownError, match=r"there is no .*siaga112\.db; the daemon makes it"):
         await opened.load(CALLER)
     await opened.close()
-    assert os.listdir(tmp_path) == []  # noqa: PTH208
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - names alone

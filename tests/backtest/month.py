@@ -98,7 +98,7 @@ def calls(seed: int = 112) -> list[Made]:
 def _shuffle(items: list[str] | list[int], random: Random) -> None:
     for n in range(len(items) - 1, 0, -1):
         other = int(random.random() * (n + 1))
-        items[n], items[other] = items[other], items[n]  # type: ignore[assignment]
+        items[n], items[other] = items[other], items[n]  # type: ignore[assignment] # both are the same kind
 
 
 def _offender(n: int) -> str:

@@ -120,7 +120,7 @@ def _ends(path: Path) -> int:
 async def main() -> None:
     """Record on the versions asked for, side by side."""
     chosen = [version for version in ("22", "16") if version in (sys.argv[1:] or ("22", "16"))]
-    await asyncio.gather(*(record(version) for version in chosen))  # type: ignore[arg-type]
+    await asyncio.gather(*(record(version) for version in chosen))  # type: ignore[arg-type] # a version is a word
 
 
 if __name__ == "__main__":

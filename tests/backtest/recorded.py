@@ -34,7 +34,7 @@ def site(dialplan: Dialplan, rules: ClassifierRules) -> Site:
 def live(version: str) -> History:
     """Give what the live line made of the calls."""
     data = (FOLDER / version / "calls.ami").read_bytes()
-    report = FileReport("calls.ami", recognise([data[:40].decode()]).source)  # type: ignore[union-attr]
+    report = FileReport("calls.ami", recognise([data[:40].decode()]).source)  # type: ignore[union-attr] # it is a capture, which is recognised
     return read_capture(capture.messages(data), site_of(version), COUNTABLE, report)
 
 

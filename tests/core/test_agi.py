@@ -163,7 +163,7 @@ def test_too_long_a_request_is_refused() -> None:
 
 
 @given(st.lists(st.binary(max_size=200), max_size=10), st.booleans())
-def test_any_bytes_give_messages_or_the_one_error(chunks: list[bytes], real: bool) -> None:  # noqa: FBT001
+def test_any_bytes_give_messages_or_the_one_error(chunks: list[bytes], real: bool) -> None:  # noqa: FBT001 - pytest names it
     """Nothing that a peer can send raises anything but AgiError, or is kept without bound."""
     conversation = Conversation()
     try:

@@ -107,7 +107,7 @@ def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:
         ("_[", "1", False),
     ],
 )
-def test_patterns_match_as_asterisk_matches_them(pattern: str, exten: str, fits: bool) -> None:  # noqa: FBT001
+def test_patterns_match_as_asterisk_matches_them(pattern: str, exten: str, fits: bool) -> None:  # noqa: FBT001 - pytest names it
     """X, Z, N, sets, dot and bang; dashes are for the eye."""
     assert matches(pattern, exten) is fits
 

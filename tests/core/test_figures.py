@@ -123,9 +123,9 @@ def test_the_formulas_divide_what_was_counted(given_rows: list[LedgerRow]) -> No
 @NO_HURRY
 @given(st.lists(rows(), max_size=60), st.randoms())
 def test_the_order_of_rows_changes_nothing(given_rows: list[LedgerRow], random: object) -> None:
-    """A day's rows come as Redis gives them."""
+    """A day's rows come as the database gives them."""
     shuffled = list(given_rows)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)  # type: ignore[attr-defined] # hypothesis gives a random
     one, other = Figures(MARCH, SHIFTS, WITHIN), Figures(MARCH, SHIFTS, WITHIN)
     one.add(given_rows)
     other.add(shuffled)
@@ -240,7 +240,7 @@ def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
 
 
 @pytest.mark.parametrize(("mistake", "wrong"), [(False, 0), (True, 1)])
-def test_a_block_is_lifted_when_it_was_lifted(mistake: bool, wrong: int) -> None:  # noqa: FBT001
+def test_a_block_is_lifted_when_it_was_lifted(mistake: bool, wrong: int) -> None:  # noqa: FBT001 - pytest names it
     """Whenever it was imposed; and it was wrong if who lifted it said so."""
     first = DAY_OF_BLOCKS.first
     record = CallerRecord(CALLER, blocks=(block(first - 30 * DAY, None),))

@@ -191,7 +191,7 @@ def test_a_preset_is_named_where_its_ladder_stands_and_only_there(name: str) -> 
         "several_trunks": "unattested 1, over several trunks 0.25",
     }  # fmt: skip
     for key, value in own.items():
-        title = replace(preset, **{key: value}).title  # type: ignore[arg-type]
+        title = replace(preset, **{key: value}).title  # type: ignore[arg-type] # any of its keys
         assert title.startswith("own rule: threshold ")
         assert said[key] in title
         assert name not in title

@@ -190,13 +190,13 @@ def redis() -> Iterator[RedisServer]:
 
 def resident(pid: int) -> float:
     """Give the memory that a process holds, in MB."""
-    with open(f"/proc/{pid}/statm", encoding="ascii") as statm:  # noqa: PTH123
+    with open(f"/proc/{pid}/statm", encoding="ascii") as statm:  # noqa: PTH123 - no path: a kernel's file
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def descriptors(pid: int) -> int:
     """Count a process's open files."""
-    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - names alone
 
 
 def accepted(pid: int, port: int) -> int:

@@ -190,7 +190,7 @@ async def test_a_step_during_a_call_costs_no_strike(
         )
 
 
-async def ledger(running: Rig) -> list:  # type: ignore[type-arg]
+async def ledger(running: Rig) -> list:  # type: ignore[type-arg] # rows as they were printed
     """Give all rows, of whatever day."""
     async with running.store() as store:
         return [row async for row in store.entries(NOW - 8 * DAY, NOW + 8 * DAY)]

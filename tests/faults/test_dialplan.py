@@ -188,7 +188,7 @@ async def test_two_daemons_on_one_pbx_count_once_and_one_goes_on(
             call = await place_call(pbx, number=CALLER)
             uid = (await seen.caller_channel(CALLER, since=since))["Uniqueid"]
             await seen.wait_for(
-                lambda e, uid=uid: e["Uniqueid"] == uid and e["Application"] == "WaitExten",  # type: ignore[misc]
+                lambda e, uid=uid: e["Uniqueid"] == uid and e["Application"] == "WaitExten",  # type: ignore[misc] # mypy gives a lambda's default no type
                 since=since,
             )
             if nth == MISUSES // 2:

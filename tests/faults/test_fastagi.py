@@ -89,7 +89,7 @@ ODD: Final = (
 
 async def odd_headers(port: int) -> float:
     """Send each oddity fifty times."""
-    return max([await many(50, lambda odd=odd: closed(port, odd, OK, OK, pause=0.01)) for odd in ODD])  # type: ignore[misc]
+    return max([await many(50, lambda odd=odd: closed(port, odd, OK, OK, pause=0.01)) for odd in ODD])  # type: ignore[misc] # mypy gives a lambda's default no type
 
 
 ATTACKS: Final[dict[str, Callable[[int], Awaitable[float]]]] = {

@@ -273,7 +273,7 @@ async def test_while_a_slot_moves_no_verdict_waits_and_no_outcome_is_lost(measur
             in_time(measured, answers)
             await asked_until(running, RIGHT)
             lines = [
-                await running.daemon.wait_for(lambda line, call=call: line.get("call") == call)  # type: ignore[misc]
+                await running.daemon.wait_for(lambda line, call=call: line.get("call") == call)  # type: ignore[misc] # mypy gives a lambda's default no type
                 for call in calls
             ]
             measured("back after", time.perf_counter() - over, "s", at_most=BACK_SECONDS)

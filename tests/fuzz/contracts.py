@@ -197,7 +197,7 @@ def captures(data: bytes) -> None:
     """A capture is read, or it is a ValueError."""
     for message in capture.messages(data):
         for read in (capture.read_header, capture.read):
-            _or_value_error(lambda read=read, message=message: read(message))  # type: ignore[misc]
+            _or_value_error(lambda read=read, message=message: read(message))  # type: ignore[misc] # mypy gives a lambda's default no type
 
 
 def queue_logs(data: bytes) -> None:
@@ -215,7 +215,7 @@ def stored(data: bytes) -> None:
         (codec.load_switch, codec.dump_switch),
         (codec.load_snapshot, codec.dump_snapshot),
     ):
-        _or_value_error(lambda load=load, dump=dump: _read_again(load, dump, data))  # type: ignore[misc]
+        _or_value_error(lambda load=load, dump=dump: _read_again(load, dump, data))  # type: ignore[misc] # mypy gives a lambda's default no type
 
 
 def _read_again(load: Callable[[bytes | str], Any], dump: Callable[[Any], str], data: bytes) -> None:

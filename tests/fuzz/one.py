@@ -37,7 +37,7 @@ def main() -> None:
     import atheris  # noqa: PLC0415 - of the fuzz extra
 
     with atheris.instrument_imports(include=["siaga112"]):
-        from tests.fuzz.contracts import CONTRACTS, small_limits  # noqa: PLC0415
+        from tests.fuzz.contracts import CONTRACTS, small_limits  # noqa: PLC0415 - loaded only where it is needed
 
     program, name, *rest = sys.argv
     with small_limits():

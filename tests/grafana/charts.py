@@ -86,11 +86,11 @@ def _timed(canvas: Canvas, box: Box, shown: Shown) -> Axes:
     axes.set_facecolor(PANEL)
     axes.set_xlim(shown.since / DAY, shown.until / DAY)
     most = max(3, int(box.width / 90))
-    locator = AutoDateLocator(minticks=3, maxticks=most, tz=shown.zone)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=3, maxticks=most, tz=shown.zone)  # type: ignore[no-untyped-call] # matplotlib's
     axes.xaxis.set_major_locator(locator)
     days = shown.until - shown.since > 3 * DAY
     written = "%d %b" if days else "%H:%M"
-    axes.xaxis.set_major_formatter(DateFormatter(written, tz=shown.zone))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(DateFormatter(written, tz=shown.zone))  # type: ignore[no-untyped-call] # matplotlib's
     axes.tick_params(colors=FAINT, labelsize=SMALL, length=0)
     axes.grid(visible=True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)

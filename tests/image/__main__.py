@@ -192,7 +192,7 @@ async def check(work: Path, services: dict[str, Service]) -> None:
     track, screen = services["track"], services["screen"]
     for daemon in (track, screen):
         assert daemon.exec("id", "-u").stdout == "10112\n"
-        assert "Read-only file system" in daemon.exec("touch", "/var/tmp/x").stderr  # noqa: S108
+        assert "Read-only file system" in daemon.exec("touch", "/var/tmp/x").stderr  # noqa: S108 - the container's
     assert services["redis"].exec("redis-cli", "get", "x").stdout.startswith("NOAUTH"), (
         "the default user is on"
     )
@@ -223,7 +223,7 @@ def main() -> None:
     """Go into a network of our own, then check."""
     if "inside" not in sys.argv:
         inside = (sys.executable, "-m", "tests.image", "inside")
-        os.execvp(OWN_NETWORK[0], [*OWN_NETWORK, "sh", "-ec", 'ip link set lo up; exec "$@"', "sh", *inside])  # noqa: S606
+        os.execvp(OWN_NETWORK[0], [*OWN_NETWORK, "sh", "-ec", 'ip link set lo up; exec "$@"', "sh", *inside])  # noqa: S606 - its own words
     with tempfile.TemporaryDirectory(prefix="siaga112-image-") as folder:
         services: dict[str, Service] = {}
         try:

@@ -278,6 +278,6 @@ def _spell_ending(ending: Ending, call: Witnessed) -> str:
 
 
 def _epoch(iso: str) -> float:
-    from datetime import datetime  # noqa: PLC0415
+    from datetime import datetime  # noqa: PLC0415 - loaded only where it is needed
 
     return datetime.fromisoformat(iso).timestamp()

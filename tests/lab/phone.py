@@ -311,7 +311,7 @@ class Phone(asyncio.DatagramProtocol):
 
     # ── the wire ─────────────────────────────────────────────────────────────────────────────────
 
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:  # noqa: ARG002
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:  # noqa: ARG002 - asyncio's signature
         """Give a message to its call."""
         if not data.strip():
             return  # a keep-alive

@@ -54,7 +54,7 @@ async def test_a_restart_of_the_pbx_strikes_nobody(
         calls = [await place_call(pbx, number=number) for number in NUMBERS]
         for number in NUMBERS:
             uid = (await seen.caller_channel(number))["Uniqueid"]
-            await seen.wait_for(lambda e, uid=uid: e["Uniqueid"] == uid and e["Application"] == "BackGround")  # type: ignore[misc]
+            await seen.wait_for(lambda e, uid=uid: e["Uniqueid"] == uid and e["Application"] == "BackGround")  # type: ignore[misc] # mypy gives a lambda's default no type
         since = len(daemon.lines)
         if killed:
             await pbx.kill()
@@ -117,7 +117,7 @@ async def test_calls_that_the_daemon_missed_are_settled_from_queue_log(version: 
         await daemon.start()
         await daemon.event("reconciled", since=since)
         for uid in (first, second):
-            await daemon.wait_for(lambda line, uid=uid: line.get("call") == uid, since=since)  # type: ignore[misc]
+            await daemon.wait_for(lambda line, uid=uid: line.get("call") == uid, since=since)  # type: ignore[misc] # mypy gives a lambda's default no type
         once = await ledger(daemon)
         assert once == {
             first: ("answered", "operator", False),
@@ -186,7 +186,7 @@ async def test_a_reader_that_was_paused_strikes_nobody(version: Version, measure
         calls = [await place_call(pbx, number=number, presses="1") for number in callers]
         uids = [await _uid(seen, number) for number in callers]
         for uid in uids:
-            await seen.wait_for(lambda e, uid=uid: e.name == "QueueCallerJoin" and e["Uniqueid"] == uid)  # type: ignore[misc]
+            await seen.wait_for(lambda e, uid=uid: e.name == "QueueCallerJoin" and e["Uniqueid"] == uid)  # type: ignore[misc] # mypy gives a lambda's default no type
         daemon.signal(signal.SIGSTOP)
         thaw = asyncio.create_task(asyncio.sleep(FREEZE_SECONDS))
         flood = {"Action": "UserEvent", "UserEvent": "SiagaMark", "Mark": "prank", "Filler": "x" * 900}

@@ -119,7 +119,7 @@ def test_files_goes_through_no_linked_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["no name meanwhile", "a file system without O_TMPFILE"])
-def test_what_fails_leaves_nothing(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+def test_what_fails_leaves_nothing(named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - pytest names it
     """An error or a Ctrl-C in the middle leaves the old file, and no other."""
     if named:
         monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # opened so, "." refuses

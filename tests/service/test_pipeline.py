@@ -371,10 +371,10 @@ async def test_the_mode_follows_the_store_and_holds_while_it_is_away(monkeypatch
     async def broken() -> Switch | None:
         raise StoreBrokenError("no mode")
 
-    sound, store.switched = store.switched, broken  # type: ignore[method-assign]
+    sound, store.switched = store.switched, broken  # type: ignore[method-assign] # that fails
     await until(lambda: meter.up.count(False) > 3)
     assert watch.current() is Mode.OFF
-    store.switched = sound  # type: ignore[method-assign]
+    store.switched = sound  # type: ignore[method-assign] # again
     await store.switch(Switch(Mode.ENFORCE, NOW), Mode.OFF)
     await until(lambda: watch.current() is Mode.ENFORCE)
     shown = [mode for mode, before in zip(meter.modes, [None, *meter.modes], strict=False) if mode != before]

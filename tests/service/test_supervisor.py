@@ -176,7 +176,7 @@ async def test_a_lift_by_a_person_frees_at_once() -> None:
 
 @pytest.mark.parametrize(("mistake", "detail"), [(False, "permanent"), (True, "permanent, a mistake")])
 async def test_a_block_that_should_never_have_been_is_on_record_as_a_mistake(
-    mistake: bool,  # noqa: FBT001
+    mistake: bool,  # noqa: FBT001 - pytest names it
     detail: str,
 ) -> None:
     """Only if the supervisor says so: a stolen phone was blocked rightly."""
@@ -360,7 +360,7 @@ async def test_beyond_two_an_hour_a_permanent_block_is_only_proposed() -> None:
     callers = [f"+62812000000{n:02}" for n in range(5)]
     for n, caller in enumerate(callers):
         for k in range(3):
-            call = replace(prank(10 * n + k, turn(3 * n + k)), caller=caller)  # type: ignore[arg-type]
+            call = replace(prank(10 * n + k, turn(3 * n + k)), caller=caller)  # type: ignore[arg-type] # a number, whatever it is
             await office.record(entry(call), entry(call))
     blocked = {str(record.caller) for record in await office.store.blocked(NOW)}
     assert blocked == set(callers[:2])
@@ -377,7 +377,7 @@ async def test_beyond_the_hours_cap_blocks_are_only_proposed() -> None:
     for n, caller in enumerate(callers):
         at = NOW + n * SECOND if n < 3 else NOW + 2 * 3_600 * SECOND
         for k in range(2):
-            call = replace(prank(10 * n + k, at + k * 11 * SECOND), caller=caller)  # type: ignore[arg-type]
+            call = replace(prank(10 * n + k, at + k * 11 * SECOND), caller=caller)  # type: ignore[arg-type] # a number, whatever it is
             await office.record(entry(call), entry(call))
     blocked = {str(record.caller) for record in await office.store.blocked(NOW + 3 * 3_600 * SECOND)}
     assert blocked == {callers[0], callers[1], callers[3]}

@@ -43,7 +43,7 @@ def draw(soaked: Soaked, path: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - only who draws needs it
 
     mpl.use("agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - loaded only where it is needed
 
     minutes = [sample.second / 60 for sample in soaked.samples]
     figure, (memory, descriptors) = plt.subplots(2, 1, sharex=True, figsize=(9, 5.5), height_ratios=(3, 1))

@@ -227,7 +227,7 @@ def test_what_is_away_is_said_and_nothing_invented(width: int) -> None:
 )
 def test_what_is_wrong_stands_at_the_top(changed: dict[str, object], told: str) -> None:
     """Whatever is not as it should be has a line under the header, and nothing has one if all is well."""
-    frame = replace(FRAME, **changed)  # type: ignore[arg-type]
+    frame = replace(FRAME, **changed)  # type: ignore[arg-type] # any of its fields
     assert drawn(frame)[1].startswith(told)
     assert not drawn(FRAME)[1].startswith("!")
 

@@ -168,7 +168,7 @@ class SqliteOutbox:
             except ValueError as error:
                 reason, at = f"not to be read: {error}", time.time_ns() // 1_000_000
                 move = (_NOTE_ASIDE, [(at, reason, row)]), (_NOTE_OVER, [(row,)])
-                await self._run(lambda move=move: self._write(*move))  # type: ignore[misc]
+                await self._run(lambda move=move: self._write(*move))  # type: ignore[misc] # mypy gives a lambda's default no type
                 self._lost(1)
                 _log.error("outbox_unreadable", detail=str(error), kept="in the table aside")
         if left:

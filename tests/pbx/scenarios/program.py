@@ -43,7 +43,7 @@ async def handled(stage: Stage, story: Story) -> None:
     async with ari.program(stage.ari_port) as program:
         for presses in ("1", ""):
             call = await stage.call(presses=presses)
-            told = await program.event("StasisStart", lambda e, uid=call.uid: e["channel"]["id"] == uid)  # type: ignore[misc]
+            told = await program.event("StasisStart", lambda e, uid=call.uid: e["channel"]["id"] == uid)  # type: ignore[misc] # mypy gives a lambda's default no type
             try:
                 await story(stage, program, call, told["channel"]["id"])
                 await call.call.hang_up()
@@ -96,7 +96,7 @@ async def with_machines(stage: Stage, program: Program, call: Witnessed, channel
             "POST", "channels/externalMedia", app=ari.APP, external_host=host, format="ulaw"
         )
         for machine in (spy["id"], stream["id"]):
-            await program.event("StasisStart", lambda e, machine=machine: e["channel"]["id"] == machine)  # type: ignore[misc]
+            await program.event("StasisStart", lambda e, machine=machine: e["channel"]["id"] == machine)  # type: ignore[misc] # mypy gives a lambda's default no type
             await program.ask("POST", f"bridges/{bridge}/addChannel", channel=machine)
         await entered(stage, call, bridge, "Snoop/")
         await entered(stage, call, bridge, "UnicastRTP/")
