@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
-from siaga112.adapters.database import rows
+from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.schema import (
     AUDIT,
     BLOCK,
@@ -120,7 +120,7 @@ class Callers(Transactions):
         asked = select(BLOCK).where(BLOCK.c.caller.in_(changed.where(other.c.site == BLOCK.c.site)))
         found: dict[str, list[Block]] = defaultdict(list)
         for row in await self.select(BLOCK, asked.order_by(BLOCK.c.caller, BLOCK.c.nth)):
-            found[row.caller] += self.readable(row.caller, rows.block_of, row)
+            found[row.caller] += self.readable(row.caller, caller_rows.block_of, row)
         return [tuple(blocks) for blocks in found.values()]
 
     async def _listed(self, *which: Any) -> list[CallerRecord]:
@@ -228,9 +228,9 @@ def mark(site: str, caller: Caller) -> str:
 def _found(row: Any, parts: Mapping[str, Sequence[Any]], forgotten: Millis) -> Found:
     standing = None
     with contextlib.suppress(ValueError):  # whatever it says, it is not what verdicts should go by
-        standing = rows.standing_of(row)
+        standing = caller_rows.standing_of(row)
     try:
-        record = replace(rows.record_of(row, parts), forgotten=forgotten)
+        record = replace(caller_rows.record_of(row, parts), forgotten=forgotten)
         return Found(Stored(record, row.version, None), standing)
     except ValueError as error:
         return Found(StoreBrokenError(f"database: {row.caller}: {error}"), standing)

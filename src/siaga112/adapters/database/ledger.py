@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, or_, select
 
-from siaga112.adapters.database import rows
+from siaga112.adapters.database import call_rows
 from siaga112.adapters.database.schema import CALL
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.changes import Stored, of_nobody
@@ -21,7 +21,7 @@ _PRIME: Final = 1_000_003
 
 
 _WHOLE: Final = select(CALL)
-_SUMMARY: Final = select(*(CALL.c[name] for name in rows.SUMMARY))
+_SUMMARY: Final = select(*(CALL.c[name] for name in call_rows.SUMMARY))
 
 
 class Ledger(Transactions):
@@ -41,7 +41,7 @@ class Ledger(Transactions):
         found: dict[str, Stored | StoreBrokenError] = {call: Stored(None, 0, None) for call in calls}
         for row in self.among(connection, CALL, "id", calls):
             try:
-                found[row.id] = Stored(None, 0, rows.entry_of(row))
+                found[row.id] = Stored(None, 0, call_rows.entry_of(row))
             except ValueError as error:
                 found[row.id] = StoreBrokenError(f"database: call {row.id}: {error}")
         return found
@@ -66,7 +66,7 @@ class Ledger(Transactions):
         """Give the same without what was seen of each call."""
         async for page in self._pages(since, until, _SUMMARY):
             for row in page:
-                for summary in self.readable(row.id, rows.summary_of, row):
+                for summary in self.readable(row.id, call_rows.summary_of, row):
                     yield summary
 
     async def counted(
@@ -104,7 +104,7 @@ class Ledger(Transactions):
                 (one, row.calls)
                 for row in counted
                 for one in self.readable(
-                    str(row.bucket), partial(rows.counted_row, since, answer_within), row
+                    str(row.bucket), partial(call_rows.counted_row, since, answer_within), row
                 )
             ],
             [Misuser(Caller(caller), int(misuses), int(turned)) for caller, misuses, turned in misusers],
@@ -156,7 +156,7 @@ class Ledger(Transactions):
             pass
 
     def _entries(self, found: Sequence[Row[Any]]) -> list[Entry]:
-        return [entry for row in found for entry in self.readable(row.id, rows.entry_of, row)]
+        return [entry for row in found for entry in self.readable(row.id, call_rows.entry_of, row)]
 
     async def _pages(
         self, since: Millis, until: Millis, what: Select[Any] = _WHOLE

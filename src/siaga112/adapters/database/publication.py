@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select, update
 
-from siaga112.adapters.database import rows
+from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.schema import CALLER, SITE, UNPUBLISHED
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.model import Caller
@@ -80,5 +80,5 @@ class Publication(Transactions):
     def _standing(self, row: Any, caller: str, version: int) -> Unpublished:
         """Read one; of what cannot be read nobody is turned away."""
         erased = row.caller is None
-        found = [] if erased else self.readable(caller, rows.standing_of, row)
+        found = [] if erased else self.readable(caller, caller_rows.standing_of, row)
         return Unpublished(Caller(caller), version, found[0] if found else NOBODY, erased)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Table, delete, insert, select
 
-from siaga112.adapters.database import rows
+from siaga112.adapters.database import call_rows, caller_rows, rows
 from siaga112.adapters.database.callers import Callers
 from siaga112.adapters.database.ledger import Ledger
 from siaga112.adapters.database.publication import Publication
@@ -137,7 +137,7 @@ class _Work:
             self._replace(change.replacement)
         if change.entry:
             call = change.entry.finding.call.id
-            self._new[CALL][call] = rows.call_values(change.entry)
+            self._new[CALL][call] = call_rows.call_values(change.entry)
             self._entries[call] = Stored(None, 0, change.entry)
         if change.audit_entry is None:
             self._tallies.update(change.tallies)
@@ -159,7 +159,7 @@ class _Work:
 
     def _replace(self, new: Replacement) -> None:
         caller, version = new.record.caller, new.version + 1
-        for part in rows.PARTS:
+        for part in caller_rows.PARTS:
             gone, fresh = part.changes(new.before, new.record)
             waiting = self._new[part.table]
             for key in gone:
@@ -172,7 +172,7 @@ class _Work:
             self._new[UNPUBLISHED][caller] = {"caller": caller, "version": version}
         self._standings[caller] = new.held
         self._known[caller] = Stored(new.record, version, None)
-        self._new[CALLER][caller] = rows.caller_values(new.record, version, new.held, new.expires)
+        self._new[CALLER][caller] = caller_rows.caller_values(new.record, version, new.held, new.expires)
 
     def _note(self) -> None:
         """Write the lines of the audit trail that are not there yet: what comes with one counts with it."""

@@ -1,0 +1,154 @@
+"""Calls ↔ rows of the ledger; a row that is none of ours is a `ValueError`."""
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from siaga112.adapters.database.rows import Values, dump, read
+from siaga112.core.codec import KINDS, OUTCOMES, REASONS, instant
+from siaga112.core.figures import ANYBODY, LedgerRow, waited_as
+from siaga112.core.model import (
+    Call,
+    Caller,
+    CallId,
+    CallSummary,
+    Entry,
+    Fact,
+    Finding,
+    Mark,
+    Millis,
+    Spared,
+    Stages,
+    Verdict,
+)
+
+
+def call_values(entry: Entry) -> Values:
+    """Spell a row of the ledger."""
+    finding, call = entry.finding, entry.finding.call
+    started = call.started
+    return {
+        "id": call.id,
+        "started": started,
+        "ended": call.ended,
+        "caller": call.caller,
+        "raw_caller": call.raw_caller,
+        "identified": call.identified,
+        "trunk": call.trunk,
+        "attested": call.attested,
+        "outcome": finding.outcome.value,
+        "reason": finding.reason.value,
+        "queue": finding.queue,
+        "verdict": finding.verdict and finding.verdict.value,
+        "mark": finding.mark and finding.mark.value,
+        "strike": entry.strike,
+        "spared": entry.spared and entry.spared.value,
+        "ivr": finding.stages.ivr,
+        "wait": finding.stages.wait,
+        "ring": finding.stages.ring,
+        "talk": finding.stages.talk,
+        "facts": dump([_fact_values(fact, started) for fact in call.facts]),
+        "deciding": dump([call.facts.index(fact) for fact in finding.deciding]),
+    }
+
+
+def _fact_values(fact: Fact, started: Millis) -> list[object]:
+    told = fact.at - started, fact.kind
+    return [*told, fact.detail] if fact.detail else [*told]
+
+
+def _fact(started: Millis, after: int, kind: str, detail: str = "") -> Fact:
+    return Fact(instant(started + after), KINDS[kind], str(detail))
+
+
+def entry_of(row: Row[Any]) -> Entry:
+    """Read a row of the ledger."""
+    return read(row, _entry)
+
+
+def _entry(row: Any) -> Entry:
+    facts = tuple(_fact(row.started, *fact) for fact in json.loads(row.facts))
+    if not facts:
+        raise ValueError("a call of which nothing was seen")
+    call = Call(
+        id=CallId(row.id),
+        raw_caller=row.raw_caller,
+        caller=Caller(row.caller) if row.caller else None,
+        identified=row.identified,
+        facts=facts,
+        trunk=row.trunk,
+        attested=row.attested,
+    )
+    finding = Finding(
+        call=call,
+        outcome=OUTCOMES[row.outcome],
+        reason=REASONS[row.reason],
+        deciding=tuple(facts[n] for n in json.loads(row.deciding)),
+        stages=_stages(row),
+        queue=row.queue,
+        verdict=Verdict(row.verdict) if row.verdict else None,
+        mark=Mark(row.mark) if row.mark else None,
+    )
+    return Entry(finding, row.strike, Spared(row.spared) if row.spared else None)
+
+
+def summary_of(row: Row[Any]) -> CallSummary:
+    """Read a row of the ledger without what was seen of the call."""
+    return read(row, _summary)
+
+
+def _summary(row: Any) -> CallSummary:
+    return CallSummary(
+        CallId(row.id),
+        instant(row.started),
+        instant(row.ended),
+        Caller(row.caller) if row.caller else None,
+        row.raw_caller,
+        OUTCOMES[row.outcome],
+        REASONS[row.reason],
+        row.queue,
+        _stages(row),
+        Mark(row.mark) if row.mark else None,
+        Verdict(row.verdict) if row.verdict else None,
+        row.strike,
+        Spared(row.spared) if row.spared else None,
+    )
+
+
+SUMMARY: Final = (
+    "id", "started", "ended", "caller", "raw_caller", "outcome", "reason", "queue", "ivr", "wait", "ring",
+    "talk", "mark", "verdict", "strike", "spared",
+)  # fmt: skip
+"""The columns of which it is made."""
+
+
+def _stages(row: Any) -> Stages:
+    return Stages(_span(row.ivr), _span(row.wait), _span(row.ring), _span(row.talk))
+
+
+def _span(value: object) -> Millis | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError(f"not a span: {value!r:.40}")
+    return value
+
+
+def counted_row(since: Millis, answer_within: Millis, row: Row[Any]) -> LedgerRow:
+    """Read what calls that were counted together have in common; none started before `since`."""
+
+    def build(one: Any) -> LedgerRow:
+        waited = None
+        if one.tenths is not None:
+            waited = waited_as(int(one.tenths), answer_within, in_time=bool(one.in_time))
+        return LedgerRow(
+            max(instant(one.bucket), since),
+            OUTCOMES[one.outcome],
+            REASONS[one.reason],
+            Mark(one.mark) if one.mark else None,
+            waited,
+            ANYBODY if one.numbered else None,
+            bool(one.strike),
+            bool(one.was_spared),
+        )
+
+    return read(row, build)

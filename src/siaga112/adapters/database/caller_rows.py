@@ -1,0 +1,241 @@
+"""Callers' records ↔ rows of the tables that hold them; a row that is none of ours is a `ValueError`."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple, dataclass
+from operator import attrgetter
+from typing import Any, Final
+
+from sqlalchemy import Row, Table
+
+from siaga112.adapters.database.rows import Values, dump, read
+from siaga112.adapters.database.schema import (
+    BLOCK,
+    GENUINE_REPORT,
+    MISSED_CALL,
+    PROPOSAL,
+    STRIKE,
+    WITHDRAWN,
+)
+from siaga112.core.codec import OUTCOMES, ending, instant
+from siaga112.core.model import Caller, CallId, Level, Millis, Origin, ProposalCause
+from siaga112.core.record import (
+    AllowEntry,
+    Block,
+    CallerRecord,
+    DroppedCounts,
+    GenuineReport,
+    Lift,
+    MissedCall,
+    Proposal,
+    Strike,
+)
+from siaga112.core.standing import Standing
+
+
+def caller_values(record: CallerRecord, version: int, held: Standing, expires: Millis | None) -> Values:
+    """Spell the row of a caller, with the standing that follows from the record."""
+    allow, dropped = record.allow, record.dropped
+    return {
+        "caller": record.caller,
+        "version": version,
+        "reached": record.reached,
+        "allow_at": allow and allow.at,
+        "allow_by": allow and allow.by,
+        "allow_reason": allow and allow.reason,
+        "dropped": None if dropped == DroppedCounts() else dump(astuple(dropped)),
+        "expires": expires,
+        "level": held.level and held.level.value,
+        "since": held.since,
+        "until": held.until,
+        "warn_until": held.warn_until,
+    }
+
+
+def standing_of(row: Row[Any]) -> Standing:
+    """Read the standing in the row of a caller."""
+    return read(row, _standing)
+
+
+def _standing(row: Any) -> Standing:
+    level = Level(row.level) if row.level else None
+    until = ending(row.until)
+    return Standing(row.allow_at is not None, level, until, ending(row.warn_until) or 0, instant(row.since))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table that holds a part of callers' records, `key` telling a caller's rows apart.
+
+    `of` gives what a record has of it, `items` the same by that key; `spell` the other columns.
+    """
+
+    table: Table
+    key: str
+    of: Callable[[CallerRecord], Any]
+    items: Callable[[Any], Mapping[Any, Any]]
+    spell: Callable[[Any], Values]
+
+    def changes(self, before: CallerRecord, after: CallerRecord) -> tuple[list[Any], list[Values]]:
+        """Give the keys of the rows that go, and the rows that are new or other than they were."""
+        if self.of(before) is self.of(after):
+            return [], []
+        was, now = self.items(self.of(before)), self.items(self.of(after))
+        new = [
+            {"caller": after.caller, self.key: key, **self.spell(one)}
+            for key, one in now.items()
+            if was.get(key) is not one and was.get(key) != one
+        ]
+        return [key for key in was if key not in now], new
+
+
+def _lift_values(prefix: str, lift: Lift | None) -> Values:
+    return {
+        f"{prefix}_at": lift and lift.at,
+        f"{prefix}_by": lift and lift.by,
+        f"{prefix}_reason": lift and lift.reason,
+        f"{prefix}_forgives": None if lift is None else lift.forgives,
+        f"{prefix}_mistake": None if lift is None else lift.mistake,
+    }
+
+
+def _strike_values(one: Strike) -> Values:
+    return {
+        "at": one.at,
+        "outcome": one.outcome.value,
+        "reason": one.reason,
+        "begun": one.begun,
+        "trunk": one.trunk,
+        "attested": one.attested,
+    }
+
+
+def _block_values(one: Block) -> Values:
+    return {
+        "level": one.level.value,
+        "since": one.since,
+        "until": one.until,
+        "origin": one.origin.value,
+        "reason": one.reason,
+        "by": one.by,
+        "calls": dump(one.calls),
+        "step": one.step,
+        **_lift_values("lifted", one.lifted),
+    }
+
+
+def _proposal_values(one: Proposal) -> Values:
+    return {
+        "at": one.at,
+        "cause": one.cause.value,
+        "span": one.span,
+        "step": one.step,
+        "reason": one.reason,
+        "calls": dump(one.calls),
+        "confirmed": one.confirmed,
+        **_lift_values("decided", one.decided),
+    }
+
+
+def _by_call(held: Iterable[Any]) -> Mapping[Any, Any]:
+    return {one.call: one for one in held}
+
+
+def _by_place(held: Iterable[Any]) -> Mapping[Any, Any]:
+    return dict(enumerate(held))
+
+
+PARTS: Final = (
+    Part(STRIKE, "call", attrgetter("strikes"), _by_call, _strike_values),
+    Part(BLOCK, "nth", attrgetter("blocks"), _by_place, _block_values),
+    Part(PROPOSAL, "nth", attrgetter("proposals"), _by_place, _proposal_values),
+    Part(GENUINE_REPORT, "call", attrgetter("reports"), _by_call, lambda one: {"at": one.at}),
+    Part(MISSED_CALL, "call", attrgetter("missed"), _by_call, lambda one: {"at": one.at, "wait": one.wait}),
+    Part(WITHDRAWN, "call", attrgetter("withdrawn"), lambda held: dict.fromkeys(held, ""), lambda _: {}),
+)
+
+
+def record_of(row: Row[Any], parts: Mapping[str, Iterable[Row[Any]]]) -> CallerRecord:
+    """Read a caller's record: the row of the caller, and the rows of each table of `PARTS` by its name."""
+
+    def build(caller: Any) -> CallerRecord:
+        allow = None
+        if caller.allow_at is not None:
+            allow = AllowEntry(instant(caller.allow_at), caller.allow_by, caller.allow_reason)
+        return CallerRecord(
+            caller=Caller(caller.caller),
+            strikes=tuple(sorted(map(_strike, parts[STRIKE.name]), key=lambda one: one.order)),
+            blocks=tuple(map(_block, sorted(parts[BLOCK.name], key=_nth))),
+            proposals=tuple(map(_proposal, sorted(parts[PROPOSAL.name], key=_nth))),
+            reports=tuple(sorted(map(_report, parts[GENUINE_REPORT.name]), key=_when)),
+            missed=tuple(sorted(map(_missed, parts[MISSED_CALL.name]), key=_when)),
+            reached=instant(caller.reached),
+            allow=allow,
+            withdrawn=frozenset(CallId(one.call) for one in parts[WITHDRAWN.name]),
+            dropped=DroppedCounts(*json.loads(caller.dropped)) if caller.dropped else DroppedCounts(),
+        )
+
+    return read(row, build)
+
+
+def _when(one: GenuineReport | MissedCall) -> tuple[Millis, CallId]:
+    return one.at, one.call
+
+
+def _report(row: Any) -> GenuineReport:
+    return GenuineReport(CallId(row.call), instant(row.at))
+
+
+def _missed(row: Any) -> MissedCall:
+    return MissedCall(CallId(row.call), instant(row.at), row.wait)
+
+
+def _nth(row: Any) -> int:
+    return int(row.nth)
+
+
+def _strike(row: Any) -> Strike:
+    begun = None if row.begun is None else instant(row.begun)
+    return Strike(
+        CallId(row.call), instant(row.at), OUTCOMES[row.outcome], row.reason, begun, row.trunk, row.attested
+    )
+
+
+def block_of(row: Row[Any]) -> Block:
+    """Read a block."""
+    return read(row, _block)
+
+
+def _block(row: Any) -> Block:
+    return Block(
+        level=Level(row.level),
+        since=instant(row.since),
+        until=ending(row.until),
+        origin=Origin(row.origin),
+        reason=row.reason,
+        by=row.by,
+        calls=tuple(map(CallId, json.loads(row.calls))),
+        lifted=_lift(
+            row.lifted_at, row.lifted_by, row.lifted_reason, row.lifted_forgives, row.lifted_mistake
+        ),
+        step=row.step,
+    )
+
+
+def _proposal(row: Any) -> Proposal:
+    return Proposal(
+        at=instant(row.at),
+        cause=ProposalCause(row.cause),
+        span=row.span,
+        step=row.step,
+        reason=row.reason,
+        calls=tuple(map(CallId, json.loads(row.calls))),
+        confirmed=row.confirmed,
+        decided=_lift(
+            row.decided_at, row.decided_by, row.decided_reason, row.decided_forgives, row.decided_mistake
+        ),
+    )
+
+
+def _lift(at: Any, by: Any, reason: Any, forgives: Any, mistake: Any) -> Lift | None:
+    return None if at is None else Lift(instant(at), by, reason, forgives, mistake)
