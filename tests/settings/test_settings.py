@@ -13,6 +13,7 @@ from siaga112.core.regulation import PRESETS
 from siaga112.errors import ConfigurationError
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Policy, Settings
+from siaga112.settings.values import masked_database
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "siaga112.toml"
 TREATMENTS = "Input should be 'reject', 'announce', 'challenge' or 'deprioritise'"
@@ -261,3 +262,21 @@ def test_a_credential_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "SIAGA112_AMI__SECRET").mkdir()
     line = refused(written(tmp_path, ""), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert "SIAGA112_AMI__SECRET" in line
+
+
+@pytest.mark.parametrize("sign", ["", "/", "#", "?", ":", "%40"])
+@pytest.mark.parametrize("query", ["", "?sslmode=require", "?sslpassword=hun2", "?application_name=a@b"])
+def test_no_password_of_a_database_is_told(tmp_path: Path, sign: str, query: str) -> None:
+    """Whatever of a URL's own signs is in it: all of these PostgreSQL takes."""
+    url = f"postgresql://siaga112:hun{sign}ter2@db.example/siaga112{query}"
+    config = load(written(tmp_path, f'[database]\nurl = "{url}"\n'), {})
+    told = masked_database(config.database.url.get_secret_value())
+    assert not [part for part in ("hun", "ter2") if part in f"{told} {config!r}"]
+    assert told.startswith("postgresql://siaga112:***@")
+
+
+def test_a_password_whose_end_nobody_can_tell_is_refused(tmp_path: Path) -> None:
+    """An @ within it would make the rest of it the host, and be in every message."""
+    line = refused(written(tmp_path, '[database]\nurl = "postgresql://u:hun@ter2@h/siaga112"\n'))
+    assert "write @ as %40" in line
+    assert "ter2" not in line

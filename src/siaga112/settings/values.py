@@ -113,14 +113,19 @@ def _redis_url(value: SecretStr) -> SecretStr:
 
 def _database_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
-    if url != EMBEDDED and not re.fullmatch(r"postgresql://[^\s]+/[^\s/?]+(\?\S*)?", url):
-        raise ValueError('either "embedded" or postgresql://USER:PASSWORD@HOST/NAME')
+    if url != EMBEDDED and not re.fullmatch(r"postgresql://([^\s@]*@)?[^\s@/]+/[^\s@/?]+(\?\S*)?", url):
+        raise ValueError(
+            'either "embedded" or postgresql://USER:PASSWORD@HOST/NAME; in the password write @ as %40'
+        )
     return value
 
 
 def masked_database(url: str) -> str:
-    """Give an address of a database with stars in place of its password, wherever it stands in it."""
-    url = re.sub(r"://([^:/?#]*):[^/?#]*@", r"://\1:***@", url)
+    """Give an address of a database with stars in place of its password, wherever it stands in it.
+
+    A password ends at the first @, as SQLAlchemy reads it: /, # and ? may be in it.
+    """
+    url = re.sub(r"://([^:/@]*):[^@]*@", r"://\1:***@", url)
     return re.sub(r"([?&][^=&]*password=)[^&]*", r"\1***", url)
 
 
