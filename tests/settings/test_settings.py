@@ -275,6 +275,15 @@ def test_no_password_of_a_database_is_told(tmp_path: Path, sign: str, query: str
     assert told.startswith("postgresql://siaga112:***@")
 
 
+def test_a_database_behind_a_socket_of_this_machine_is_an_address(tmp_path: Path) -> None:
+    """Without a host, the folder of the socket in the query: libpq's form, with a password or none."""
+    for user in ("", "siaga112@", "siaga112:hun/ter2@"):
+        url = f"postgresql://{user}/siaga112?host=/run/postgresql"
+        config = load(written(tmp_path, f'[database]\nurl = "{url}"\n'), {})
+        assert config.database.url.get_secret_value() == url
+        assert "ter2" not in masked_database(url)
+
+
 def test_a_password_whose_end_nobody_can_tell_is_refused(tmp_path: Path) -> None:
     """An @ within it would make the rest of it the host, and be in every message."""
     line = refused(written(tmp_path, '[database]\nurl = "postgresql://u:hun@ter2@h/siaga112"\n'))

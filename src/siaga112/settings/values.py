@@ -113,7 +113,7 @@ def _redis_url(value: SecretStr) -> SecretStr:
 
 def _database_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
-    if url != EMBEDDED and not re.fullmatch(r"postgresql://([^\s@]*@)?[^\s@/]+/[^\s@/?]+(\?\S*)?", url):
+    if url != EMBEDDED and not re.fullmatch(r"postgresql://([^\s@]*@)?[^\s@/]*/[^\s@/?]+(\?\S*)?", url):
         raise ValueError(
             'either "embedded" or postgresql://USER:PASSWORD@HOST/NAME; in the password write @ as %40'
         )
