@@ -23,7 +23,7 @@ _PLACE: Final = re.compile(r"\{\{(.*?)\}\}")
 SLACK: Final = 0.25
 """A guarded ratio may be worse than the recorded one by this share."""
 
-_OURS: Final = ("uvloop", "redis", "hiredis", "panoramisk", "aiohttp", "prometheus-client")
+_OURS: Final = ("uvloop", "redis", "hiredis", "panoramisk", "h11", "prometheus-client")
 
 AMI: Final = (
     ("client", "no filter", "shipped filter", "a real Asterisk, 20 calls/s, no filter"),

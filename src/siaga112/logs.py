@@ -59,7 +59,7 @@ class _Library(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kinds: dict[tuple[str, str], Sparing] = {}
+        self._kinds: dict[str, Sparing] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell of it as one JSON object."""
@@ -67,19 +67,16 @@ class _Library(logging.Handler):
         text = record.getMessage()
         if error is not None:
             text = f"{text}: {type(error).__name__}: {error}"
-        theirs = type(error).__module__.startswith("aiohttp.http")
-        if error is not None and not theirs:
             text = f"{text}\n{''.join(traceback.format_exception(error))}"
-        event = "http_refused" if theirs else "library"
-        self._kind(event, record).__call__(logger=record.name, detail=text[:_LONGEST])
+        self._kind(record).__call__(logger=record.name, detail=text[:_LONGEST])
 
-    def _kind(self, event: str, record: logging.LogRecord) -> Sparing:
-        key = (event, f"{record.name} {record.msg}"[:_LONGEST])
+    def _kind(self, record: logging.LogRecord) -> Sparing:
+        key = f"{record.name} {record.msg}"[:_LONGEST]
         if key not in self._kinds:
             if len(self._kinds) >= _KINDS:
                 self._kinds.clear()
-            level = "error" if record.levelno >= logging.ERROR and event == "library" else "warning"
-            self._kinds[key] = Sparing(event, level)
+            level = "error" if record.levelno >= logging.ERROR else "warning"
+            self._kinds[key] = Sparing("library", level)
         return self._kinds[key]
 
 

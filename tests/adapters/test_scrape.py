@@ -11,6 +11,8 @@ from siaga112.adapters.metrics import Metrics
 from siaga112.adapters.scrape import MetricsPage, ProbeError
 from siaga112.core.model import SECOND, Verdict
 from siaga112.core.screening import Screening, ScreenReason
+from siaga112.doctor.looking.daemon import ask_readiness
+from siaga112.doctor.observations import DaemonSeen, NotSeen
 from siaga112.top.probe import DaemonProbe
 from tests.adapters.figures import SITE, full
 from tests.lab import ports
@@ -53,6 +55,16 @@ async def test_what_is_shown_is_read(metrics: Metrics, port: int) -> None:
     assert abs(vitals.started - NOW) < 3_600 * SECOND
     assert vitals.fail_open == {"deadline": 1}
     assert (vitals.verdicts[0.001], vitals.verdicts[0.005], vitals.verdicts[float("inf")]) == (0, 1, 2)
+
+
+@pytest.mark.parametrize("host", [HOST, "::1", "0.0.0.0", "::"])
+async def test_readiness_is_read_wherever_it_listens(metrics: Metrics, host: str) -> None:
+    """The doctor reads which parts are ready, and which not, on any address of this machine."""
+    endpoint = HttpEndpoint(metrics, lambda: {"redis": True, "ami": False}, lambda: None)
+    port = await endpoint.start(host, 0)
+    assert await ask_readiness(host, port) == DaemonSeen({"redis": True, "ami": False})
+    await endpoint.stop()
+    assert await ask_readiness(host, port) == NotSeen("connection refused")
 
 
 async def test_another_sites_metrics_are_not_ours(port: int) -> None:

@@ -1,15 +1,18 @@
 """The HTTP endpoint: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever watches the process.
 
 It shares its process with the screening, so whoever talks to it may cost the callers nothing: connections
-are few, short, and the first to go when descriptors get scarce. Each is for one request.
+are few, short, and the first to go when descriptors get scarce. Each is for one request. h11 reads and writes
+what is HTTP (docs/decisions/h11.md); this file has the sockets and the three pages.
 """
 
 import asyncio
-import logging
+import json
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final, NamedTuple, Protocol, cast
 
-from aiohttp import web
+import h11
 
 from siaga112.errors import SiagaError
 from siaga112.sparing import Sparing
@@ -23,14 +26,13 @@ MAX_CONNECTIONS: Final = 128
 PATIENCE: Final = 5.0
 """Seconds that a connection may last in all, from its beginning to the last byte of the answer."""
 
+LONGEST_HEAD: Final = 16_384
+"""Bytes of a request's line and headers; with more the answer is 431."""
+
 Ready = Callable[[], dict[str, bool]]
 
-
-_QUIET: Final = logging.getLogger("siaga112.http.access")
-_QUIET.disabled = True
-"""No line a request: aiohttp asks its logger first."""
-
 _dropped = Sparing("http_dropped")
+_refused = Sparing("http_refused")
 
 
 class Page(Protocol):
@@ -40,22 +42,64 @@ class Page(Protocol):
         """Write all metrics as Prometheus' text."""
 
 
-class _Connection(web.RequestHandler):
-    """aiohttp's connection, of which the endpoint knows."""
+class _Answer(NamedTuple):
+    status: int
+    kind: str
+    body: bytes
 
-    __slots__ = ("_endpoint",)
 
-    def __init__(self, endpoint: "HttpEndpoint", server: web.Server) -> None:
-        super().__init__(server, loop=asyncio.get_running_loop(), access_log=_QUIET)
+def _plain(status: int) -> _Answer:
+    return _Answer(status, "text/plain; charset=utf-8", f"{status}: {HTTPStatus(status).phrase}".encode())
+
+
+def _json(parts: dict[str, bool], status: int = HTTPStatus.OK) -> _Answer:
+    return _Answer(status, "application/json; charset=utf-8", json.dumps(parts).encode())
+
+
+class _Connection(asyncio.Protocol):
+    """One request. It is answered as soon as its head is complete; whatever follows is not read."""
+
+    def __init__(self, endpoint: "HttpEndpoint") -> None:
         self._endpoint = endpoint
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_HEAD)
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._endpoint.opened(self, cast("asyncio.Transport", transport))
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one only by its methods
+        self._endpoint.opened(self, self._transport)
 
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def data_received(self, data: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._http.receive_data(data)
+        try:
+            request = self._http.next_event()
+        except h11.RemoteProtocolError as error:
+            _refused(detail=str(error))
+            self._reply(_plain(error.error_status_hint))
+            return
+        if isinstance(request, h11.Request):
+            self._reply(self._endpoint.answer(request), whole=request.method != b"HEAD")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._endpoint.closed(self)
-        super().connection_lost(exc)
+
+    def _reply(self, answer: _Answer, *, whole: bool = True) -> None:
+        head = h11.Response(
+            status_code=answer.status,
+            reason=HTTPStatus(answer.status).phrase,
+            headers=[
+                ("Content-Type", answer.kind),
+                ("Content-Length", str(len(answer.body))),
+                *([("Allow", "GET, HEAD")] if answer.status == HTTPStatus.METHOD_NOT_ALLOWED else []),
+                ("Date", formatdate(usegmt=True)),
+                ("Connection", "close"),
+            ],
+        )
+        events = (head, *([h11.Data(answer.body)] if whole else []), h11.EndOfMessage())
+        assert self._transport is not None, "it is answered what came over it"  # noqa: S101 - for mypy
+        self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
+        self._transport.close()
 
 
 class HttpEndpoint:
@@ -75,12 +119,16 @@ class HttpEndpoint:
         self._ready = ready
         self._refresh = refresh
         self._scarce = scarce
-        self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
         self._connections: dict[_Connection, tuple[asyncio.Transport, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._page = b""
         self._made = -FRESH_SECONDS
+        self._pages: Final[dict[bytes, Callable[[], _Answer]]] = {
+            b"/metrics": self._scrape,
+            b"/healthz": lambda: _json({"ok": True}),
+            b"/readyz": self._readiness,
+        }
 
     async def start(self, host: str, port: int) -> int:
         """Listen; give the port.
@@ -89,18 +137,9 @@ class HttpEndpoint:
             SiagaError: naming the address, if it is taken or not ours.
 
         """
-        app = web.Application()
-        app.router.add_get("/metrics", self._scrape)
-        app.router.add_get("/healthz", self._healthy)
-        app.router.add_get("/readyz", self._readiness)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        server = self._runner.server
-        assert server is not None, "setup() makes it"  # noqa: S101 - aiohttp's own mistake otherwise
+        loop = asyncio.get_running_loop()
         try:
-            self._listening = await asyncio.get_running_loop().create_server(
-                lambda: _Connection(self, server), host, port
-            )
+            self._listening = await loop.create_server(lambda: _Connection(self), host, port)
         except OSError as error:
             raise SiagaError(
                 f"metrics cannot listen on {host}:{port} ({error.strerror or error}); "
@@ -109,11 +148,13 @@ class HttpEndpoint:
         return int(self._listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and leave what is not answered yet."""
         if self._listening:
             self._listening.close()
-        if self._runner:
-            await self._runner.cleanup()
+        if self._timer:
+            self._timer.cancel()
+        for connection in list(self._connections):
+            self._drop(connection)
 
     def opened(self, connection: _Connection, transport: asyncio.Transport) -> None:
         """Follow a connection; drop it, or the oldest, if there are too many. One timer for all of them."""
@@ -133,6 +174,15 @@ class HttpEndpoint:
         """Follow it no more."""
         self._connections.pop(connection, None)
 
+    def answer(self, request: h11.Request) -> _Answer:
+        """Give what is asked for."""
+        page = self._pages.get(request.target.partition(b"?")[0])
+        if page is None:
+            return _plain(HTTPStatus.NOT_FOUND)
+        if request.method not in {b"GET", b"HEAD"}:
+            return _plain(HTTPStatus.METHOD_NOT_ALLOWED)
+        return page()
+
     def _drop(self, connection: _Connection) -> None:
         transport, _ = self._connections.pop(connection)
         transport.abort()
@@ -148,23 +198,13 @@ class HttpEndpoint:
             _dropped(detail=f"not done within {PATIENCE:g} s", open=len(self._connections))
             self._drop(connection)
 
-    async def _scrape(self, _: web.Request) -> web.Response:
+    def _scrape(self) -> _Answer:
         now = asyncio.get_running_loop().time()
         if now >= self._made + FRESH_SECONDS:
             self._refresh()
             self._page, self._made = self._metrics.page(), now
-        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        return _once(web.Response(body=self._page, headers=headers))
+        return _Answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", self._page)
 
-    async def _healthy(self, _: web.Request) -> web.Response:
-        await asyncio.sleep(0)
-        return _once(web.json_response({"ok": True}))
-
-    async def _readiness(self, _: web.Request) -> web.Response:
+    def _readiness(self) -> _Answer:
         parts = self._ready()
-        return _once(web.json_response(parts, status=200 if all(parts.values()) else 503))
-
-
-def _once(response: web.Response) -> web.Response:
-    response.force_close()
-    return response
+        return _json(parts, HTTPStatus.OK if all(parts.values()) else HTTPStatus.SERVICE_UNAVAILABLE)

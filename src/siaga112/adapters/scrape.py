@@ -1,9 +1,10 @@
-"""Reading a daemon's own `/metrics`, as Prometheus does."""
+"""Reading what a daemon shows over HTTP: its own `/metrics`, as Prometheus does, and whether it is ready."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
-import aiohttp
+import h11
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -22,16 +23,62 @@ class ProbeError(Exception):
     """A daemon's metrics cannot be read; says why in a few words."""
 
 
+async def get(host: str, port: int, path: str, seconds: float) -> bytes:
+    """Ask for a page, and give it whatever its status.
+
+    Raises:
+        ProbeError: if nobody answers there within that time, or not in HTTP, or without end.
+
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            try:
+                reader, writer = await asyncio.open_connection(EVERYWHERE.get(host, host), port)
+            except OSError as error:
+                raise ProbeError(plainly(error) or "no way to that host") from error
+            try:
+                return await _get(reader, writer, path)
+            finally:
+                writer.close()
+    except TimeoutError:
+        raise ProbeError(f"no answer within {seconds:g} s") from None
+    except (h11.RemoteProtocolError, OSError) as error:
+        raise ProbeError("no HTTP answer") from error
+
+
+async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bytes:
+    http = h11.Connection(h11.CLIENT)
+    headers = [("Host", "siaga112"), ("Connection", "close")]
+    for event in (h11.Request(method="GET", target=path, headers=headers), h11.EndOfMessage()):
+        writer.write(http.send(event) or b"")
+    page = bytearray()
+    while True:
+        match http.next_event():
+            case h11.NEED_DATA:
+                http.receive_data(await reader.read(1 << 16))
+            case h11.Data() as part:
+                page += part.data
+                if len(page) > LONGEST:
+                    raise ProbeError("no page of metrics: it has no end")
+            case h11.EndOfMessage():
+                return bytes(page)
+
+
 class MetricsPage:
     """One daemon's page, of one site."""
 
     def __init__(self, host: str, port: int, site: str) -> None:
-        host = EVERYWHERE.get(host, host)
-        self.url: Final = f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
+        self._host, self._port = EVERYWHERE.get(host, host), port
         self._site = site
 
     def __repr__(self) -> str:
         return f"<MetricsPage {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}/metrics"
 
     async def read(self, read: Callable[[list[Sample]], _Read]) -> _Read:
         """Read what is wanted of this site's samples; the reader raises KeyError for what lacks.
@@ -40,28 +87,11 @@ class MetricsPage:
             ProbeError: if nobody answers there, or not with this site's metrics.
 
         """
-        text = await self._text()
+        page = await get(self._host, self._port, "/metrics", PATIENCE_SECONDS)
         try:
-            return read(list(self._samples(text)))
+            return read(list(self._samples(page.decode())))
         except (ValueError, KeyError) as error:
             raise ProbeError(f"no metrics of site {self._site}") from error
-
-    async def _text(self) -> str:
-        try:
-            timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
-            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self.url) as answer:
-                page = b""
-                async for part in answer.content.iter_any():
-                    page += part
-                    if len(page) > LONGEST:
-                        raise ProbeError("no page of metrics: it has no end")
-                return page.decode()
-        except TimeoutError:
-            raise ProbeError(f"no answer within {PATIENCE_SECONDS:g} s") from None
-        except aiohttp.ClientConnectorError as error:
-            raise ProbeError(plainly(error.os_error) or "no way to that host") from error
-        except (aiohttp.ClientError, UnicodeDecodeError) as error:
-            raise ProbeError("no HTTP answer") from error
 
     def _samples(self, text: str) -> Iterator[Sample]:
         for family in text_string_to_metric_families(text):

@@ -37,7 +37,7 @@ async def examine(settings: Settings, config: Path) -> Examined:
         _redis(settings),
         database.examine(database_url(settings)),
         daemon.ask_for_verdict(settings.agi.host, settings.agi.port),
-        daemon.ask_readiness(f"http://{settings.metrics.host}:{settings.metrics.port}/readyz"),
+        daemon.ask_readiness(settings.metrics.host, settings.metrics.port),
         _followed(settings),
     )
     return Examined(wanted, ours, pbx, store, records, agi, readiness, followed, machine)

@@ -1,6 +1,7 @@
 """The running daemon, seen from outside as Asterisk and Prometheus see it."""
 
 import asyncio
+import json
 import os
 import pwd
 import re
@@ -9,10 +10,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 from prometheus_client.samples import Sample
 
-from siaga112.adapters.scrape import MetricsPage
+from siaga112.adapters.scrape import MetricsPage, ProbeError, get
 from siaga112.core.agi import DOCTOR
 from siaga112.core.model import SECOND
 from siaga112.doctor.observations import AgiSeen, DaemonSeen, FollowedSeen, NotSeen
@@ -77,18 +77,14 @@ def stranger(port: int, ours: Collection[str] = ("root", "siaga112")) -> str:
     return ""
 
 
-async def ask_readiness(url: str) -> DaemonSeen | NotSeen:
+async def ask_readiness(host: str, port: int) -> DaemonSeen | NotSeen:
     """Read `/readyz`."""
-    patience = aiohttp.ClientTimeout(total=SECONDS)
     try:
-        async with aiohttp.ClientSession(timeout=patience) as session, session.get(url) as answer:
-            parts = await answer.json()
-            return DaemonSeen({str(name): bool(ready) for name, ready in parts.items()})
-    except TimeoutError:
-        return NotSeen(f"no answer within {SECONDS:g} s")
-    except aiohttp.ClientConnectorError as error:
-        return NotSeen(plainly(error.os_error))
-    except (aiohttp.ClientError, ValueError, AttributeError):
+        parts = json.loads(await get(host, port, "/readyz", SECONDS))
+        return DaemonSeen({str(name): bool(ready) for name, ready in parts.items()})
+    except ProbeError as error:
+        return NotSeen(str(error))
+    except (ValueError, AttributeError):
         return NotSeen("answers, but not as siaga112 does")
 
 
