@@ -19,7 +19,7 @@ from siaga112 import logs
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.adapters.database.versions import bring
-from siaga112.app.pbx import open_metrics
+from siaga112.app.metrics import open_metrics
 from siaga112.app.records import DATABASE, now
 from siaga112.captures.replay import Replay
 from siaga112.core.ami import events

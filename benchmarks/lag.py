@@ -19,7 +19,7 @@ from siaga112 import logs
 from siaga112.adapters.ami.session import AmiAddress
 from siaga112.adapters.ami.source import AmiSource
 from siaga112.adapters.outbox import SqliteOutbox
-from siaga112.app.pbx import open_metrics
+from siaga112.app.metrics import open_metrics
 from siaga112.app.records import now
 from siaga112.core.ami.events import Event, Newexten
 from siaga112.core.model import Call, Mode

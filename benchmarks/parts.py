@@ -10,7 +10,7 @@ from typing import Final
 
 import uvloop
 
-from siaga112.app.pbx import open_metrics
+from siaga112.app.metrics import open_metrics
 from siaga112.app.records import now
 from siaga112.core.agi import Conversation, Request, commands
 from siaga112.core.caller_id import canonical

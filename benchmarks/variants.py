@@ -30,7 +30,7 @@ from siaga112.adapters import fastagi
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.redis.block_list import RedisBlockList, key
 from siaga112.adapters.redis.connect import connect
-from siaga112.app.pbx import open_metrics
+from siaga112.app.metrics import open_metrics
 from siaga112.app.records import now
 from siaga112.core.agi import commands
 from siaga112.core.codec import load_standing

@@ -174,16 +174,16 @@ async def running() -> AsyncIterator[Running]:
 
 WITHOUT_A_DATABASE = """
 import sys
-for name in ("sqlalchemy", "alembic", "psycopg"):
+for name in ("sqlalchemy", "alembic", "psycopg", "sqlite3", "panoramisk"):
     sys.modules[name] = None
 from siaga112.cli import main
 main()
 """
-"""The daemon where nothing of a database can be loaded."""
+"""The daemon where nothing of a database, or of what follows a PBX, can be loaded."""
 
 
 async def test_the_screening_half_screens_where_no_database_can_be_loaded(running: Running) -> None:
-    """It has no part in a verdict, nor 25 MB and a fifth of a second of its start."""
+    """Neither has a part in a verdict, nor 28 MB and a fifth of a second of its start."""
     await running.start(("-c", WITHOUT_A_DATABASE))
     await running.tells("ALLOW")
     await running.command("block", NUMBER, "--permanent", "--reason", "asked")

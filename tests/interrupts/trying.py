@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from siaga112.app.records import open_store, open_supervisor
+from siaga112.app.desk import open_supervisor
+from siaga112.app.records import open_store
 from siaga112.core.model import DAY
 from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder

@@ -7,51 +7,37 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from siaga112 import interrupts
-from siaga112.adapters.ami.source import AmiSource
 from siaga112.adapters.clock_file import ClockFile
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.http import HttpEndpoint
 from siaga112.adapters.metrics import Metrics
-from siaga112.adapters.outbox import SqliteOutbox
-from siaga112.adapters.queue_log import QueueLogFile
 from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.adapters.running_file import RunningFile
 from siaga112.adapters.state_dir import keep_private
 from siaga112.adapters.supervision import Descriptors, LoopWatch, ServiceManager, TaskSupervisor
-from siaga112.app.pbx import ami_address, open_metrics, require_secret
+from siaga112.app.metrics import open_metrics
 from siaga112.app.records import mode_files, now, open_block_list, open_store
 from siaga112.core.model import SECOND
 from siaga112.core.rules import InForce
-from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import QueueState
-from siaga112.core.tracking.tracker import Tracker
 from siaga112.errors import ConfigurationError
 from siaga112.service.mode import ModeWatch
 from siaga112.service.own_clock import OwnClock
-from siaga112.service.pipeline import Pipeline
-from siaga112.service.ports import ModeStore, StoreBrokenError, StoreDownError
-from siaga112.service.reconciling import LOOK_BACK, Reconciler
-from siaga112.service.recording import Recorder
+from siaga112.service.ports import ModeStore
 from siaga112.service.replica import Replica
-from siaga112.service.retention import Retention
 from siaga112.service.screening import Screener
-from siaga112.service.snapshots import Snapshots
+from siaga112.settings.loading import require_secret
 from siaga112.settings.running import digests
 from siaga112.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from siaga112.app.store import SiteStore
-
-COUNT_SECONDS: Final = 2.0
-"""How often gauges are read from the records."""
+    from siaga112.app.tracking import Tracking
 
 CANCEL_SECONDS: Final = 0.5
 """After so long a part that goes on is told to end once more."""
@@ -151,17 +137,23 @@ class Daemon:
         watch = self._watch = ModeWatch(stores, self.settings.mode, metrics, mode_files(settings))
         await watch.begin()
         self._parts.append(watch.run)
-        ready: dict[str, Callable[[], bool]] = {}
-        outbox = await self._tracking(store, watch, metrics, ready, stack) if store else None
+        tracking: Tracking | None = None
+        if store:
+            screens = self.only is not Half.TRACK
+            # It takes 3 MB, of which the screening half alone has no use.
+            half = import_module("siaga112.app.tracking")
+            tracking = await half.open_tracking(settings, self._rules, store, watch, metrics, screens=screens)
+            stack.push_async_callback(tracking.outbox.close)
+            self._parts += tracking.parts
 
         endpoint = HttpEndpoint(
             metrics,
             ready=lambda: {
                 **watch.up,
                 "parts": not self._supervisor.ended,
-                **{name: part() for name, part in ready.items()},
+                **({"ami": tracking.connected()} if tracking else {}),
             },
-            refresh=lambda: metrics.pending(outbox.pending if outbox else 0),
+            refresh=lambda: metrics.pending(tracking.pending() if tracking else 0),
             scarce=self._descriptors.scarce,
         )
         stack.push_async_callback(endpoint.stop)
@@ -185,24 +177,6 @@ class Daemon:
             if handed and agi != settings.agi.port:
                 _log.warning("agi_port", listens=agi, configured=settings.agi.port, remedy=_AGI_PORT)
         _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
-
-    async def _tracking(
-        self,
-        store: "SiteStore",
-        watch: ModeWatch,
-        metrics: Metrics,
-        ready: dict[str, Callable[[], bool]],
-        stack: contextlib.AsyncExitStack,
-    ) -> SqliteOutbox:
-        settings = self.settings
-        outbox = SqliteOutbox(settings.state_dir / "outbox.db", metrics.lost)
-        await outbox.open()
-        stack.push_async_callback(outbox.close)
-        source = AmiSource(ami_address(settings), metrics, now, tolerance=settings.ami.clock_tolerance)
-        ready["ami"] = lambda: source.connected
-        self._follow(store, watch, metrics, outbox, source)
-        self._parts.append(partial(self._show_records, store, metrics))
-        return outbox
 
     def _screening(
         self,
@@ -261,59 +235,6 @@ class Daemon:
             except OSError as error:  # the doctor then cannot say whether the file is in force
                 _log.warning("running_not_told", detail=str(error))
             await self._changed.wait()
-
-    def _follow(
-        self, store: "SiteStore", watch: ModeWatch, metrics: Metrics, outbox: SqliteOutbox, source: AmiSource
-    ) -> None:
-        settings = self.settings
-        rules = self._rules
-        tracker = Tracker(rules)
-        queues = QueueState(rules)
-        pipeline = Pipeline(
-            tracker=tracker,
-            queues=queues,
-            outgoing=OutgoingCalls(rules),
-            rules=rules,
-            outbox=outbox,
-            meter=metrics,
-            mode=watch.current,
-        )
-        if settings.pbx.queue_log:
-            reconciler = Reconciler(
-                queue_log=QueueLogFile(Path(settings.pbx.queue_log)),
-                ledger=store,
-                outbox=outbox,
-                rules=rules,
-                in_progress=tracker.follows,
-                clock=now,
-            )
-            reconciler.look_back(now() - LOOK_BACK)
-            pipeline.look_back = reconciler.look_back
-            self._parts.append(reconciler.run)
-        recorder = Recorder(outbox, store, rules, metrics, now)
-        retention = Retention(store, rules, now)
-        snapshots = Snapshots(
-            store, tracker, queues, lambda: source.connected, now, screens=self.only is not Half.TRACK
-        )
-
-        store.publisher.meter = metrics.unpublished
-        self._parts += [
-            partial(pipeline.run, source),
-            recorder.run,
-            store.publisher.run,
-            retention.run,
-            snapshots.run,
-        ]
-
-    @staticmethod
-    async def _show_records(store: "SiteStore", metrics: Metrics) -> None:
-        while True:
-            with contextlib.suppress(StoreDownError, StoreBrokenError):  # the mode watch tells of it
-                metrics.blocks_in_force(await store.block_counts(now()))
-                metrics.proposed(await store.proposed_count())
-                metrics.callbacks(*await store.missed_count())
-                metrics.tallies(await store.tallies())
-            await asyncio.sleep(COUNT_SECONDS)
 
     async def _until(self, stopping: asyncio.Event) -> None:
         """Run all parts until told to stop; one that ends, which none should, ends no other."""

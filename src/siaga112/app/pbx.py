@@ -1,4 +1,4 @@
-"""What follows the PBX: its address and login, what is counted on the way, and a recording of its events."""
+"""What follows the PBX: its address and login, and a recording of its events."""
 
 import ssl
 from pathlib import Path
@@ -6,32 +6,13 @@ from pathlib import Path
 from siaga112 import infile
 from siaga112.adapters.ami.session import AmiAddress
 from siaga112.adapters.ami.source import AmiSource, Tape
-from siaga112.adapters.metrics import Metrics
+from siaga112.app.metrics import open_metrics
 from siaga112.app.records import now
 from siaga112.core.rules import InForce
 from siaga112.errors import ConfigurationError
 from siaga112.reasons import plainly
+from siaga112.settings.loading import require_secret
 from siaga112.settings.schema import Settings
-
-
-def open_metrics(settings: Settings, rules: InForce) -> Metrics:
-    """Make what is counted, with the centre's promise."""
-    shifts, target = settings.shift_plan(), settings.service_level.target
-    return Metrics(settings.site, settings.pbx.queues, shifts, settings.zone, rules=rules, target=target)
-
-
-def require_secret(settings: Settings) -> None:
-    """Check that there is a secret to log in with.
-
-    Raises:
-        ConfigurationError: saying where to set it.
-
-    """
-    if not settings.ami.secret.get_secret_value():
-        raise ConfigurationError(
-            "[ami] secret is missing: set it in the configuration file, or SIAGA112_AMI__SECRET in the "
-            "environment, to the secret in manager.d/siaga112.conf"
-        )
 
 
 def ami_address(settings: Settings) -> AmiAddress:

@@ -1,19 +1,14 @@
-"""The site's records as commands open them: the store, the supervisor, the mode, the state directory."""
+"""The site's records as commands and the daemon open them: the store, the block list, the mode."""
 
 import time
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from siaga112.adapters import forgetting
 from siaga112.adapters.mode_files import ModeFiles
 from siaga112.adapters.redis import embedded
 from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.adapters.redis.connect import connect
-from siaga112.core.caller_id import spelling
-from siaga112.core.model import Caller, Millis
-from siaga112.service.ports import Store
-from siaga112.service.supervisor import Supervisor
+from siaga112.core.model import Millis
 from siaga112.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -80,11 +75,6 @@ def require_running(settings: Settings) -> None:
         embedded.require_running(settings.state_dir)
 
 
-def open_supervisor(settings: Settings, store: Store, by: str) -> Supervisor:
-    """Make the supervisor's desk."""
-    return Supervisor(store, settings.policy_rules(), settings.mode, now, by, lambda: held_off(settings))
-
-
 def mode_files(settings: Settings) -> ModeFiles:
     """Make what this machine keeps of the mode."""
     return ModeFiles(settings.state_dir, settings.site)
@@ -96,32 +86,3 @@ def held_off(settings: Settings) -> bool:
         return mode_files(settings).held_off() is not None
     except OSError:
         return False
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What `forget` did in the state directory."""
-
-    aside: int
-    """Entries of the outbox that had been set aside."""
-    copies: int
-    """Damaged or half-written files."""
-    rewritten: bool
-    """Whether the private Redis has written its file anew."""
-
-
-async def forget_in_files(settings: Settings, caller: Caller) -> Swept:
-    """Bring it about that no file of ours has the caller, who is erased from the store already.
-
-    Raises:
-        OSError: if a file cannot be changed.
-
-    """
-    state, began = settings.state_dir, time.time()
-    rewritten = settings.embedded_redis and await embedded.rewrite(state)
-    old = forgetting.copies(state, began)
-    forgetting.remove(old)
-    if settings.embedded_database:
-        forgetting.cut_log(state / DATABASE)
-    aside = forgetting.forget_aside(state, spelling(caller, settings.number_plan()))
-    return Swept(aside, len(old), rewritten)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from siaga112.app.records import forget_in_files
+from siaga112.app.desk import forget_in_files
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
 from siaga112.cli.site import number, settings, with_supervisor
 from siaga112.core.caller_id import spelling

@@ -7,14 +7,13 @@ from typing import Final
 
 import typer
 
-from siaga112.app.pbx import require_secret
 from siaga112.cli import invocation
 from siaga112.cli.options import JsonOption
 from siaga112.cli.site import settings
 from siaga112.doctor import diagnose, exit_code
 from siaga112.doctor.examination import examine
 from siaga112.doctor.lines import Line
-from siaga112.settings.loading import source_of
+from siaga112.settings.loading import require_secret, source_of
 from siaga112.terminal import printing
 
 _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red", "-": "cyan"}

@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 import typer
 
 from siaga112.adapters.redis.url import masked
-from siaga112.app.records import database_url, open_desk, open_supervisor, redis_url
+from siaga112.app.desk import open_supervisor
+from siaga112.app.records import database_url, open_desk, redis_url
 from siaga112.cli import invocation
 from siaga112.cli.invocation import Invocation
 from siaga112.core import durations

@@ -102,6 +102,20 @@ def _scalar(text: str) -> object:
     return text
 
 
+def require_secret(settings: Settings) -> None:
+    """Check that there is a secret to log in with.
+
+    Raises:
+        ConfigurationError: saying where to set it.
+
+    """
+    if not settings.ami.secret.get_secret_value():
+        raise ConfigurationError(
+            "[ami] secret is missing: set it in the configuration file, or SIAGA112_AMI__SECRET in the "
+            "environment, to the secret in manager.d/siaga112.conf"
+        )
+
+
 def _explain(error: ValidationError, source: Path, env: Mapping[str, str]) -> str:
     """Say what is wrong, after the name of what it is wrong in."""
     lines: dict[str, list[str]] = {}

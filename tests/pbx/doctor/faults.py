@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from siaga112.adapters.database.versions import KNOWN
-from siaga112.app.records import open_store, open_supervisor
+from siaga112.app.desk import open_supervisor
+from siaga112.app.records import open_store
 from siaga112.core.model import Mode
 from siaga112.doctor.manager import CLASSES, REACH
 from siaga112.settings.loading import load

@@ -1,0 +1,47 @@
+"""What people do to the records: the supervisor's desk, and erasing what files have of a caller."""
+
+import time
+from dataclasses import dataclass
+
+from siaga112.adapters import forgetting
+from siaga112.adapters.redis import embedded
+from siaga112.app.records import DATABASE, held_off, now
+from siaga112.core.caller_id import spelling
+from siaga112.core.model import Caller
+from siaga112.service.ports import Store
+from siaga112.service.supervisor import Supervisor
+from siaga112.settings.schema import Settings
+
+
+def open_supervisor(settings: Settings, store: Store, by: str) -> Supervisor:
+    """Make the supervisor's desk."""
+    return Supervisor(store, settings.policy_rules(), settings.mode, now, by, lambda: held_off(settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What `forget` did in the state directory."""
+
+    aside: int
+    """Entries of the outbox that had been set aside."""
+    copies: int
+    """Damaged or half-written files."""
+    rewritten: bool
+    """Whether the private Redis has written its file anew."""
+
+
+async def forget_in_files(settings: Settings, caller: Caller) -> Swept:
+    """Bring it about that no file of ours has the caller, who is erased from the store already.
+
+    Raises:
+        OSError: if a file cannot be changed.
+
+    """
+    state, began = settings.state_dir, time.time()
+    rewritten = settings.embedded_redis and await embedded.rewrite(state)
+    old = forgetting.copies(state, began)
+    forgetting.remove(old)
+    if settings.embedded_database:
+        forgetting.cut_log(state / DATABASE)
+    aside = forgetting.forget_aside(state, spelling(caller, settings.number_plan()))
+    return Swept(aside, len(old), rewritten)
