@@ -207,7 +207,9 @@ async def test_figures_are_the_same_counted_where_the_rows_lie(records: Database
     period = of_days(month.FEBRUARY.first, month.FEBRUARY.last, month.ZONE)
     row_by_row, counted = (Figures(period, SHIFTS, within) for _ in range(2))
     row_by_row.add([ledger_row(call) async for call in records.entries(period.first, period.end)])
-    counted.add_counted(*await records.counted(period.first, period.end, grain(SHIFTS), within))
+    width = grain(SHIFTS, month.ZONE, period.first, period.end)
+    counted.add_counted(await records.counted(period.first, period.end, width, within))
+    counted.add_misusers(await records.misusers(period.first, period.end))
     assert counted.total == row_by_row.total
     assert counted.total.total > 1_000
     assert counted.by_day == row_by_row.by_day
@@ -223,9 +225,9 @@ async def test_what_is_counted_from_amid_a_grain_begins_there(records: DatabaseR
     begin = NOW // HOUR * HOUR
     calls = [prank(n, begin + n * 60_000) for n in range(10)]
     await write(records, *(Change(entry=entry(call)) for call in calls))
-    (found,), _ = await records.counted(begin + 5 * 60_000, begin + HOUR, HOUR, 10_000)
-    row, count = found
-    assert (row.started, count) == (begin + 5 * 60_000, 5)
+    found = await records.counted(begin + 5 * 60_000, begin + HOUR, HOUR, 10_000)
+    assert list(found.calls.values()) == [[(begin + 5 * 60_000, 5)]]
+    assert not found.waits
 
 
 async def test_who_was_blocked_is_known_when_the_block_is_over(records: DatabaseRecords) -> None:

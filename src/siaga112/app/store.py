@@ -11,7 +11,7 @@ from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.adapters.database.versions import bring
 from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.core.changes import Change
-from siaga112.core.figures import LedgerRow, Misuser
+from siaga112.core.figures import Counted, Misuser
 from siaga112.core.fold import Subject, Work
 from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
@@ -190,11 +190,13 @@ class SiteStore:
         """Give the calls of that time."""
         return await self.records.ledger_calls(since, until)
 
-    async def counted(
-        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
-    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
+    async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
         """Count the calls that started in that time."""
         return await self.records.counted(since, until, grain, answer_within)
+
+    async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
+        """Give who misused the line in that time."""
+        return await self.records.misusers(since, until)
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""

@@ -87,7 +87,7 @@ def _check(file: Path, config: Settings, format_: Format, lang: Language, output
 
     async def act(supervisor: Supervisor) -> list[published.Checked]:
         counting = _reporter(supervisor, config)
-        return [(claim, (await counting.figures(claim.period)).total) for claim in claims]
+        return [(claim, await counting.total(claim.period)) for claim in claims]
 
     checked = with_supervisor(act)
     with outfile.text(output) as out:

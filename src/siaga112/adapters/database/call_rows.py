@@ -1,13 +1,14 @@
 """Calls ↔ rows of the ledger; a row that is none of ours is a `ValueError`."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row
 
 from siaga112.adapters.database.rows import Values, dump, read
 from siaga112.core.codec import KINDS, OUTCOMES, REASONS, instant
-from siaga112.core.figures import ANYBODY, LedgerRow, waited_as
+from siaga112.core.figures import Alike
 from siaga112.core.model import (
     Call,
     Caller,
@@ -133,22 +134,19 @@ def _span(value: object) -> Millis | None:
     return value
 
 
-def counted_row(since: Millis, answer_within: Millis, row: Row[Any]) -> LedgerRow:
-    """Read what calls that were counted together have in common; none started before `since`."""
+def alike_of(words: Sequence[Any]) -> Alike:
+    """Read what calls have in common that were counted together."""
 
-    def build(one: Any) -> LedgerRow:
-        waited = None
-        if one.tenths is not None:
-            waited = waited_as(int(one.tenths), answer_within, in_time=bool(one.in_time))
-        return LedgerRow(
-            max(instant(one.bucket), since),
-            OUTCOMES[one.outcome],
-            REASONS[one.reason],
-            Mark(one.mark) if one.mark else None,
-            waited,
-            ANYBODY if one.numbered else None,
-            bool(one.strike),
-            bool(one.was_spared),
+    def build(told: Any) -> Alike:
+        outcome, reason, mark, in_time, numbered, strike, spared = told
+        return Alike(
+            OUTCOMES[outcome],
+            REASONS[reason],
+            Mark(mark) if mark else None,
+            None if in_time is None else bool(in_time),
+            bool(numbered),
+            bool(strike),
+            bool(spared),
         )
 
-    return read(row, build)
+    return read(words, build)

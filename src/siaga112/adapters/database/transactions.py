@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, bindparam, func, select
+from sqlalchemy import Connection, Engine, Select, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from siaga112.adapters.database import rows
@@ -188,7 +188,7 @@ class Transactions:
             found += connection.execute(_among(table, column), asked).all()
         return found
 
-    def readable(self, name: str, build: Callable[[Row[Any]], _T], row: Row[Any]) -> list[_T]:
+    def readable(self, name: str, build: Callable[[Any], _T], row: Sequence[Any]) -> list[_T]:
         """Read one of many, or note that it cannot be."""
         try:
             return [build(row)]
