@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from heapq import nsmallest
 from itertools import pairwise
 from math import gcd
 from typing import Final, NamedTuple, TypeVar
@@ -285,6 +286,7 @@ class Figures:
 
     def __init__(self, period: Period, shifts: Sequence[Shift], answer_within: Millis) -> None:
         self.period = period
+        self._first, self._end = period.first, period.end
         self.answer_within = answer_within
         self._shifts = tuple(shifts)
         self._cells: dict[_Cell, int] = {}
@@ -299,7 +301,7 @@ class Figures:
 
     def add(self, rows: Iterable[LedgerRow]) -> None:
         """Count calls, each by the time at which it started."""
-        mine = [row for row in rows if self.period.first <= row.started < self.period.end]
+        mine = [row for row in rows if self._first <= row.started < self._end]
         self.add_counted(one_by_one(mine, self.answer_within))
         strikes = Counter(row.caller for row in mine if row.caller and row.strike)
         away = Counter(row.caller for row in mine if row.caller and _turned_away(row))
@@ -332,12 +334,14 @@ class Figures:
     def add_misusers(self, misusers: Iterable[Misuser]) -> None:
         """Take who misused the line within the period; again in another part of it, that is added."""
         for caller, misuses, turned_away in misusers:
-            self._misuses.update({caller: misuses} if misuses else ())
-            self._turned_away.update({caller: turned_away} if turned_away else ())
+            if misuses:
+                self._misuses[caller] += misuses
+            if turned_away:
+                self._turned_away[caller] += turned_away
 
     def _number(self, began: Millis) -> int | None:
         """Give the number of the cell of that time; None if it is not of the period."""
-        if not self.period.first <= began < self.period.end:
+        if not self._first <= began < self._end:
             return None
         local = datetime.fromtimestamp(began / SECOND, self.period.zone)
         cell = _Cell(local.date(), local.hour, duty(local, self._shifts))
@@ -384,7 +388,8 @@ class Figures:
             for tally, count in zip(of_cell, sums, strict=True):
                 if count:
                     tally.calls[kind] += count
-                    tally.service.update({how: count} if how else ())
+                    if how:
+                        tally.service[how] += count
         for outcome, columns in self._waits.items():
             waits = [tally.waits_of(outcome).tenths for tally in of_cell]
             for cell, tenths, count in zip(*columns, strict=True):
@@ -407,4 +412,4 @@ class Figures:
             Misuser(caller, self._misuses[caller], self._turned_away[caller])
             for caller in self._misuses.keys() | self._turned_away.keys()
         ]
-        return sorted(found, key=lambda m: (-m.misuses, -m.turned_away, m.caller))[:count]
+        return nsmallest(count, found, key=lambda m: (-m.misuses, -m.turned_away, m.caller))

@@ -116,14 +116,13 @@ class Ledger(Transactions):
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
         """Give who got a strike, or was turned away, in that time, and how often."""
-        away = and_(~CALL.c.strike, CALL.c.outcome == Outcome.BLOCKED.value)
         theirs = CALL.c.started >= since, CALL.c.started < until, CALL.c.caller.is_not(None)
-        asked = select(CALL.c.caller, CALL.c.strike, func.count()).where(*theirs, or_(CALL.c.strike, away))
-        found: dict[str, Misuser] = {}
-        for caller, strike, count in await self.select(CALL, asked.group_by(CALL.c.caller, CALL.c.strike)):
-            held = found.get(caller, Misuser(Caller(caller), 0, 0))
-            found[caller] = held._replace(misuses=count) if strike else held._replace(turned_away=count)
-        return list(found.values())
+        counts = func.count(case((CALL.c.strike, 1))), func.count(case((~CALL.c.strike, 1)))
+        asked = select(CALL.c.caller, *counts).where(
+            *theirs, or_(CALL.c.strike, CALL.c.outcome == Outcome.BLOCKED.value)
+        )
+        found = await self.select(CALL, asked.group_by(CALL.c.caller))
+        return [Misuser(Caller(caller), misuses, turned) for caller, misuses, turned in found]
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of that time, without reading their rows."""
