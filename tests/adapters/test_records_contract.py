@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import time
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from siaga112.adapters.database.schema import BLOCK, METADATA
 from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
-from siaga112.core.figures import Figures, grain
+from siaga112.core.figures import Figures, grain, one_by_one
 from siaga112.core.fold import Fold, Work, subject, take
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
@@ -218,6 +218,36 @@ async def test_figures_are_the_same_counted_where_the_rows_lie(records: Database
     assert counted.uncounted == row_by_row.uncounted
     assert counted.top_misusers(10_000) == row_by_row.top_misusers(10_000)
     assert (counted.misuses, counted.misusers) == (row_by_row.misuses, row_by_row.misusers)
+
+
+async def test_each_kind_of_call_is_counted_together_with_its_like(records: DatabaseRecords) -> None:
+    """Every mix of what counts, with a wait or none, as one by one: none is taken for another."""
+    plain = entry(answered(1)).finding
+    within = 10_000
+    kinds = product(
+        ((Outcome.ANSWERED, Reason.OPERATOR), (Outcome.ABANDONED, Reason.LEFT_QUEUE),
+         (Outcome.ABANDONED, Reason.BEFORE_MENU), (Outcome.IVR_PRANK, Reason.LEFT_MENU),
+         (Outcome.BLOCKED, Reason.REJECTED)),
+        (None, 0, within, within + 1),
+        (None, Mark.PRANK),
+        (CALLER, None),
+        (False, True),
+        (None, Spared.SURGE),
+    )  # fmt: skip
+    rows = []
+    for nth, ((outcome, reason), wait, mark, caller, counts, spared) in enumerate(kinds):
+        call = replace(prank(nth, NOW + nth * 60_000), caller=caller)
+        stages = replace(plain.stages, wait=wait, ring=None)
+        finding = replace(
+            plain, call=call, deciding=(), outcome=outcome, reason=reason, mark=mark, stages=stages
+        )
+        rows.append(Entry(finding, strike=counts, spared=spared))
+    await write(records, *(Change(entry=row) for row in rows))
+    found = await records.counted(NOW, NOW + len(rows) * 60_000, 60_000, within)
+    begun = [row._replace(started=max(row.started // 60_000 * 60_000, NOW)) for row in map(ledger_row, rows)]
+    asked = one_by_one(begun, within)
+    assert {kind: sorted(grains) for kind, grains in found.calls.items()} == asked.calls
+    assert {kind: sorted(spans) for kind, spans in found.waits.items()} == asked.waits
 
 
 async def test_what_is_counted_from_amid_a_grain_begins_there(records: DatabaseRecords) -> None:

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any, Final
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Row, case
 
 from siaga112.adapters.database.rows import Values, dump, read
+from siaga112.adapters.database.schema import CALL
 from siaga112.core.codec import KINDS, OUTCOMES, REASONS, instant
 from siaga112.core.figures import Alike
 from siaga112.core.model import (
@@ -134,19 +137,37 @@ def _span(value: object) -> Millis | None:
     return value
 
 
+_IN_TIME: Final = {0: None, 1: True, 2: False}
+_STRIKE, _NUMBERED, _SPARED = 4, 8, 16
+FLAGS: Final = 32
+"""How many numbers `flags` may give."""
+
+
+def flags(in_time: ColumnElement[bool], late: ColumnElement[bool]) -> ColumnElement[int]:
+    """Spell as one number what can only be or not be of a call."""
+    facts = (
+        (in_time, 1),
+        (late, 2),
+        (CALL.c.strike, _STRIKE),
+        (CALL.c.caller.is_not(None), _NUMBERED),
+        (CALL.c.spared.is_not(None), _SPARED),
+    )
+    return reduce(add, (case((fact, number), else_=0) for fact, number in facts))
+
+
 def alike_of(words: Sequence[Any]) -> Alike:
-    """Read what calls have in common that were counted together."""
+    """Read what calls have in common that were counted together: their flags, outcome, reason, mark."""
 
     def build(told: Any) -> Alike:
-        outcome, reason, mark, in_time, numbered, strike, spared = told
+        flags, outcome, reason, mark = told
         return Alike(
             OUTCOMES[outcome],
             REASONS[reason],
             Mark(mark) if mark else None,
-            None if in_time is None else bool(in_time),
-            bool(numbered),
-            bool(strike),
-            bool(spared),
+            _IN_TIME[flags % _STRIKE],
+            bool(flags & _NUMBERED),
+            bool(flags & _STRIKE),
+            bool(flags & _SPARED),
         )
 
     return read(words, build)

@@ -77,26 +77,20 @@ class Ledger(Transactions):
         The waits by themselves: almost each is another, so that calls with them would hardly be alike.
         """
         mine = CALL.c.site == bindparam("site"), CALL.c.started >= since, CALL.c.started < until
-        began = (CALL.c.started // grain * grain).label("began")
+        nth = CALL.c.started // grain
         waited = func.coalesce(CALL.c.wait, CALL.c.ring)
         answered = CALL.c.outcome == Outcome.ANSWERED.value
-        alike = [
-            CALL.c.outcome,
-            CALL.c.reason,
-            CALL.c.mark,
-            case((answered, waited <= answer_within)).label("in_time"),
-            CALL.c.caller.is_not(None).label("numbered"),
-            CALL.c.strike,
-            CALL.c.spared.is_not(None).label("was_spared"),
-        ]
-        calls = select(began, *alike, func.count()).where(*mine)
-        calls = calls.group_by(*(one.name for one in (began, *alike)))  # each mention has other parameters
+        flags = call_rows.flags(answered & (waited <= answer_within), answered & (waited > answer_within))
+        key = (nth * call_rows.FLAGS + flags).label("key")  # one number: to sort by many things takes longer
+        words = CALL.c.outcome, CALL.c.reason, CALL.c.mark
+        calls = select(key, *words, func.count()).where(*mine)
+        calls = calls.group_by("key", *words)  # by name: each mention has other parameters
         tenths = ((waited + 50) // 100).label("tenths")
         queued = or_(answered, CALL.c.reason.not_in([reason.value for reason in BEFORE_THE_QUEUE]))
-        waits = select(began, CALL.c.outcome, tenths, func.count()).where(
+        waits = select(nth.label("nth"), CALL.c.outcome, tenths, func.count()).where(
             *mine, CALL.c.outcome.in_([outcome.value for outcome in WAITED]), queued, waited.is_not(None)
         )
-        waits = waits.group_by("began", CALL.c.outcome, "tenths")
+        waits = waits.group_by("nth", CALL.c.outcome, "tenths")
 
         def ask(connection: Connection) -> tuple[Sequence[Any], Sequence[Any]]:
             here = {"site": self.site}
@@ -105,13 +99,14 @@ class Ledger(Transactions):
         found, spans = await self.ask(ask)
         counted = Counted(defaultdict(list), defaultdict(list))
         kinds: dict[Any, list[Alike]] = {}
-        for at, *words, count in found:
-            if (told := tuple(words)) not in kinds:
+        for key, *spelled, count in found:
+            began, flags = divmod(key, call_rows.FLAGS)
+            if (told := (flags, *spelled)) not in kinds:
                 kinds[told] = self.readable(f"{told}", call_rows.alike_of, told)
             for kind in kinds[told]:
-                counted.calls[kind].append((max(at, since), count))
-        for at, outcome, span, count in spans:
-            counted.waits[OUTCOMES[outcome]].append((max(at, since), int(span), count))
+                counted.calls[kind].append((max(began * grain, since), count))
+        for began, outcome, span, count in spans:
+            counted.waits[OUTCOMES[outcome]].append((max(began * grain, since), int(span), count))
         return counted
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
