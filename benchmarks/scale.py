@@ -179,7 +179,7 @@ class _Site:
     def __init__(self, url: str, folder: Path, site: str) -> None:
         keep = KEEP_DAYS * DAY
         self._store = open_site(
-            f"sqlite:///{folder}/{DATABASE}", RedisBlockList(connect(url), site), site, keep, keep
+            f"sqlite:///{folder}/{DATABASE}", lambda: RedisBlockList(connect(url), site), site, keep, keep
         )
         self._outbox = SqliteOutbox(folder / f"{site}.db")
 

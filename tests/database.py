@@ -115,6 +115,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 """What a column is: by table and name, by name, or by what begins it (`lifted_at`: `lifted`)."""
 
 _SPOKEN: Final[Any] = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
+schema.spell_conditions(_SPOKEN.name)
 _LEFT: Final = ("site", "call", "audit")
 _MIDDLE: Final = ("caller", "unpublished", "forgotten", "tally", "imposition")
 _LINE, _WIDTH, _GAP, _TOP = 15, 190, 90, 20

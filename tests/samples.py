@@ -1,9 +1,12 @@
 """Calls, findings and strikes that more than one test needs."""
 
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from siaga112.core.figures import LedgerRow
+from siaga112.core.figures import Figures, LedgerRow, Tally
 from siaga112.core.model import (
     SECOND,
     Call,
@@ -21,6 +24,7 @@ from siaga112.core.model import (
     Stage,
 )
 from siaga112.core.outcome import ClassifierRules, classify
+from siaga112.core.period import Period
 from siaga112.core.policy import strike_for
 from siaga112.core.record import Block, Strike
 from siaga112.core.regulation import PolicyRules
@@ -99,6 +103,14 @@ def ledger_row(entry: Entry) -> LedgerRow:
         entry.strike,
         bool(entry.spared),
     )
+
+
+def tally(rows: Sequence[LedgerRow], answer_within: Millis) -> Tally:
+    """Count rows, whenever that was."""
+    first, after = (datetime.fromtimestamp(at, UTC) for at in (0, 2**32))
+    figures = Figures(Period(first, after, ZoneInfo("UTC")), (), answer_within)
+    figures.add(rows)
+    return figures.total
 
 
 def entry(call: Call) -> Entry:

@@ -1,10 +1,13 @@
 """`siaga112` and `python -m siaga112`: Ctrl-C is taken care of before anything is loaded."""
 
 import gc
+import os
 
 from siaga112 import interrupts
 
 interrupts.end_at_once()
+# Pydantic looks for plugins in all that is installed: as long as our settings take, and we want nobody's.
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 gc.disable()  # what loads makes thousands of things, and no rubbish: a fifth of the start (`cli.program`)
 
 

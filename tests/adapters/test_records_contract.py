@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import time
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from siaga112.adapters.database.schema import BLOCK, METADATA
 from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
-from siaga112.core.figures import Figures, grain
+from siaga112.core.figures import Figures, grain, one_by_one
 from siaga112.core.fold import Fold, Work, subject, take
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
@@ -207,7 +207,9 @@ async def test_figures_are_the_same_counted_where_the_rows_lie(records: Database
     period = of_days(month.FEBRUARY.first, month.FEBRUARY.last, month.ZONE)
     row_by_row, counted = (Figures(period, SHIFTS, within) for _ in range(2))
     row_by_row.add([ledger_row(call) async for call in records.entries(period.first, period.end)])
-    counted.add_counted(*await records.counted(period.first, period.end, grain(SHIFTS), within))
+    width = grain(SHIFTS, month.ZONE, period.first, period.end)
+    counted.add_counted(await records.counted(period.first, period.end, width, within))
+    counted.add_misusers(await records.misusers(period.first, period.end))
     assert counted.total == row_by_row.total
     assert counted.total.total > 1_000
     assert counted.by_day == row_by_row.by_day
@@ -218,14 +220,44 @@ async def test_figures_are_the_same_counted_where_the_rows_lie(records: Database
     assert (counted.misuses, counted.misusers) == (row_by_row.misuses, row_by_row.misusers)
 
 
+async def test_each_kind_of_call_is_counted_together_with_its_like(records: DatabaseRecords) -> None:
+    """Every mix of what counts, with a wait or none, as one by one: none is taken for another."""
+    plain = entry(answered(1)).finding
+    within = 10_000
+    kinds = product(
+        ((Outcome.ANSWERED, Reason.OPERATOR), (Outcome.ABANDONED, Reason.LEFT_QUEUE),
+         (Outcome.ABANDONED, Reason.BEFORE_MENU), (Outcome.IVR_PRANK, Reason.LEFT_MENU),
+         (Outcome.BLOCKED, Reason.REJECTED)),
+        (None, 0, within, within + 1),
+        (None, Mark.PRANK),
+        (CALLER, None),
+        (False, True),
+        (None, Spared.SURGE),
+    )  # fmt: skip
+    rows = []
+    for nth, ((outcome, reason), wait, mark, caller, counts, spared) in enumerate(kinds):
+        call = replace(prank(nth, NOW + nth * 60_000), caller=caller)
+        stages = replace(plain.stages, wait=wait, ring=None)
+        finding = replace(
+            plain, call=call, deciding=(), outcome=outcome, reason=reason, mark=mark, stages=stages
+        )
+        rows.append(Entry(finding, strike=counts, spared=spared))
+    await write(records, *(Change(entry=row) for row in rows))
+    found = await records.counted(NOW, NOW + len(rows) * 60_000, 60_000, within)
+    begun = [row._replace(started=max(row.started // 60_000 * 60_000, NOW)) for row in map(ledger_row, rows)]
+    asked = one_by_one(begun, within)
+    assert {kind: sorted(grains) for kind, grains in found.calls.items()} == asked.calls
+    assert {kind: sorted(spans) for kind, spans in found.waits.items()} == asked.waits
+
+
 async def test_what_is_counted_from_amid_a_grain_begins_there(records: DatabaseRecords) -> None:
     """A period may begin at any moment: calls of its first minutes are of it, those before are not."""
     begin = NOW // HOUR * HOUR
     calls = [prank(n, begin + n * 60_000) for n in range(10)]
     await write(records, *(Change(entry=entry(call)) for call in calls))
-    (found,), _ = await records.counted(begin + 5 * 60_000, begin + HOUR, HOUR, 10_000)
-    row, count = found
-    assert (row.started, count) == (begin + 5 * 60_000, 5)
+    found = await records.counted(begin + 5 * 60_000, begin + HOUR, HOUR, 10_000)
+    assert list(found.calls.values()) == [[(begin + 5 * 60_000, 5)]]
+    assert not found.waits
 
 
 async def test_who_was_blocked_is_known_when_the_block_is_over(records: DatabaseRecords) -> None:

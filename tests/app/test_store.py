@@ -88,7 +88,7 @@ async def desk(redis: RedisServer, tmp_path: Path) -> AsyncIterator[DecidingStor
     made = published_store(url, redis.url, "lab", DAY, 60.0)
     await made.published()
     await made.close()
-    opened = open_desk(url, RedisBlockList(connect(redis.url), "lab"), "lab", DAY, DAY)
+    opened = open_desk(url, lambda: RedisBlockList(connect(redis.url), "lab"), "lab", DAY, DAY)
     yield opened
     await opened.close()
 
@@ -121,7 +121,7 @@ async def test_a_command_makes_no_block_list_of_a_part(desk: DecidingStore, redi
 async def test_a_command_makes_no_database(redis: RedisServer, tmp_path: Path) -> None:
     """Where there is none, the configuration is another one than the daemon's, or none has run yet."""
     url = f"sqlite:///{tmp_path}/siaga112.db"
-    opened = open_desk(url, RedisBlockList(connect(redis.url), "lab"), "lab", DAY, DAY)
+    opened = open_desk(url, lambda: RedisBlockList(connect(redis.url), "lab"), "lab", DAY, DAY)
     with pytest.raises(StoreDownError, match=r"there is no .*siaga112\.db; the daemon makes it"):
         await opened.load(CALLER)
     await opened.close()

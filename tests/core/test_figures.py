@@ -19,8 +19,7 @@ from siaga112.core.figures import (
     Waits,
     category,
     grain,
-    tenth,
-    waited_as,
+    one_by_one,
 )
 from siaga112.core.model import DAY, SECOND, Caller, Level, Mark, Millis, Origin, Outcome, Reason
 from siaga112.core.period import Period, of_days
@@ -28,7 +27,7 @@ from siaga112.core.record import CallerRecord, Lift
 from siaga112.core.service_level import Served
 from siaga112.core.shifts import Shift, duty
 from siaga112.report.block_figures import count_blocks
-from tests.samples import CALLER, OTHER, block
+from tests.samples import CALLER, OTHER, block, tally
 
 JAKARTA: Final = ZoneInfo("Asia/Jakarta")
 BERLIN: Final = ZoneInfo("Europe/Berlin")
@@ -80,8 +79,8 @@ def rows(draw: st.DrawFn) -> LedgerRow:
 def summed(tallies: list[Tally]) -> Tally:
     """Add tallies up."""
     total = Tally()
-    for tally in tallies:
-        total.update(tally)
+    for one in tallies:
+        total.update(one)
     return total
 
 
@@ -108,14 +107,12 @@ def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
 @given(st.lists(rows(), max_size=80))
 def test_the_formulas_divide_what_was_counted(given_rows: list[LedgerRow]) -> None:
     """In time is a part of the answered, these of the presented, these of all; shares are 0 to 1."""
-    tally = Tally()
-    for one in given_rows:
-        tally.add(one, WITHIN)
-    levels = tally.levels
-    assert levels.of_answered.part == levels.of_presented.part == tally.service[Served.IN_TIME]
-    assert levels.of_answered.part <= levels.of_answered.whole <= levels.of_presented.whole <= tally.total
-    assert levels.of_offered.whole == tally.total
-    assert tally.answered == sum(one.outcome is Outcome.ANSWERED for one in given_rows)
+    counted = tally(given_rows, WITHIN)
+    levels = counted.levels
+    assert levels.of_answered.part == levels.of_presented.part == counted.service[Served.IN_TIME]
+    assert levels.of_answered.part <= levels.of_answered.whole <= levels.of_presented.whole <= counted.total
+    assert levels.of_offered.whole == counted.total
+    assert counted.answered == sum(one.outcome is Outcome.ANSWERED for one in given_rows)
     for ratio in (levels.of_answered, levels.of_presented, levels.of_offered):
         assert ratio.share is None if ratio.whole == 0 else 0 <= (ratio.share or 0) <= 1
 
@@ -138,10 +135,8 @@ def test_the_order_of_rows_changes_nothing(given_rows: list[LedgerRow], random: 
 @given(st.lists(st.integers(0, 3_000_000), min_size=1), st.integers(1, 100))
 def test_waits_are_the_nearest_rank_to_the_tenth_of_a_second(waits: list[Millis], percent: int) -> None:
     """At least so many percent waited no longer, and fewer waited less."""
-    tally = Tally()
-    for wait in waits:
-        tally.add(row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=wait), WITHIN)
-    held, rounded = tally.answered_after, [(wait + 50) // 100 * 100 for wait in waits]
+    rows = [row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=wait) for wait in waits]
+    held, rounded = tally(rows, WITHIN).answered_after, [(wait + 50) // 100 * 100 for wait in waits]
     found = held.within(percent)
     assert found in rounded
     assert found is not None
@@ -159,20 +154,20 @@ def test_of_nobody_there_is_no_wait() -> None:
 
 def test_answered_in_time_is_up_to_and_including_the_limit() -> None:
     """As in the metrics; an answered call whose wait was not seen counts as answered, but in no wait."""
-    tally = Tally()
-    for waited in (WITHIN, WITHIN + 1, None):
-        tally.add(row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=waited), WITHIN)
-    assert tally.service == Counter({Served.IN_TIME: 1, Served.LATE: 1})
-    assert (tally.answered, tally.answered_after.count) == (3, 2)
+    waits = (WITHIN, WITHIN + 1, None)
+    rows = [row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=waited) for waited in waits]
+    counted = tally(rows, WITHIN)
+    assert counted.service == Counter({Served.IN_TIME: 1, Served.LATE: 1})
+    assert (counted.answered, counted.answered_after.count) == (3, 2)
 
 
 @pytest.mark.parametrize("reason", [Reason.DROPPED_EARLY, Reason.BEFORE_MENU])
 def test_who_drops_before_the_queue_is_abandoned_but_nobodys_service(reason: Reason) -> None:
     """Nobody could have answered yet."""
-    tally = Tally()
-    tally.add(row(0, Outcome.ABANDONED, reason=reason, waited=None), WITHIN)
-    assert tally.calls[Category.ABANDONED] == 1
-    assert tally.levels.of_presented.whole == 0
+    counted = tally([row(0, Outcome.ABANDONED, reason=reason, waited=3_000)], WITHIN)
+    assert counted.calls[Category.ABANDONED] == 1
+    assert counted.abandoned_after.count == 0
+    assert counted.levels.of_presented.whole == 0
 
 
 @pytest.mark.parametrize(
@@ -286,28 +281,75 @@ def test_the_period_before_ends_where_this_one_begins(start: datetime, length: t
         assert period.before().end - period.before().first == period.end - period.first
 
 
-@given(st.integers(0, 3_600_000), st.integers(1, 60_000))
 @NO_HURRY
-def test_a_wait_of_which_the_tenth_is_known_is_counted_as_it_was(waited: Millis, within: Millis) -> None:
-    """In the same tenth, and on the same side of the promise, to whatever millisecond that is."""
-    told = waited_as(tenth(waited), within, in_time=waited <= within)
-    assert tenth(told) == tenth(waited)
-    assert (told <= within) is (waited <= within)
+@given(st.lists(rows(), max_size=80), st.sampled_from([SHIFTS, ()]), st.integers(1, 4))
+def test_calls_counted_together_are_counted_as_each_by_itself(
+    given_rows: list[LedgerRow], shifts: tuple[Shift, ...], parts: int
+) -> None:
+    """In as many parts as it may be, each with its own grain: every total, and why pranks are no misuse."""
+    each, together = Figures(MARCH, shifts, WITHIN), Figures(MARCH, shifts, WITHIN)
+    each.add(given_rows)
+    length = -(-(MARCH.end - MARCH.first) // parts)
+    for since in range(MARCH.first, MARCH.end, length):
+        until = min(since + length, MARCH.end)
+        width = grain(shifts, BERLIN, since, until)
+        mine = [
+            one._replace(started=max(one.started // width * width, since))
+            for one in given_rows
+            if since <= one.started < until
+        ]
+        together.add_counted(one_by_one(mine, WITHIN))
+    for cut in ("total", "by_day", "by_hour", "by_shift", "by_duty", "uncounted"):
+        assert getattr(each, cut) == getattr(together, cut)
+
+
+GAZA: Final = ZoneInfo("Asia/Gaza")
+"""Where the clocks were turned at a minute past midnight."""
 
 
 @given(
     st.lists(st.times(), max_size=4),
-    st.sampled_from([JAKARTA, BERLIN, ZoneInfo("Asia/Kathmandu")]),
+    st.sampled_from(
+        [
+            (JAKARTA, MARCH.first),
+            (BERLIN, MARCH.first),
+            (ZoneInfo("Asia/Kathmandu"), MARCH.first),
+            (ZoneInfo("Australia/Lord_Howe"), at("2019-04-05")),
+            (GAZA, at("2011-03-31")),
+        ]
+    ),
+    st.integers(0, DAY),
     st.data(),
 )
 @NO_HURRY
 def test_calls_of_one_grain_are_of_one_hour_and_one_shift(
-    begins: list[time], zone: ZoneInfo, data: st.DataObject
+    begins: list[time], place: tuple[ZoneInfo, Millis], later: Millis, data: st.DataObject
 ) -> None:
-    """So that what is counted together is counted in one cell, in zones of odd quarters too."""
+    """So that what is counted together is counted in one cell: in odd zones, and when clocks are turned."""
+    zone, since = place[0], place[1] + later
     shifts = tuple(Shift(str(n), at.replace(second=0, microsecond=0)) for n, at in enumerate(begins))
-    width = grain(shifts)
-    first = data.draw(st.integers(MARCH.first, MARCH.end)) // width * width
-    one, other = (datetime.fromtimestamp(at / SECOND, zone) for at in (first, first + width - 1))
+    width = grain(shifts, zone, since, since + 3 * DAY)
+    first = data.draw(st.integers(since, since + 3 * DAY - 1)) // width * width
+    one, other = (
+        datetime.fromtimestamp(at / SECOND, zone)
+        for at in (max(first, since), min(first + width, since + 3 * DAY) - 1)
+    )
     assert (one.date(), one.hour) == (other.date(), other.hour)
     assert duty(one, shifts) == duty(other, shifts)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "width"),
+    [
+        (JAKARTA, "2019-03-30", 60),
+        (BERLIN, "2019-03-30", 60),
+        (ZoneInfo("Asia/Kathmandu"), "2019-03-30", 15),
+        (ZoneInfo("Australia/Lord_Howe"), "2019-04-05", 30),
+        (GAZA, "2011-03-31", 1),
+        (GAZA, "2011-03-01", 60),
+    ],
+    ids=str,
+)
+def test_a_grain_is_an_hour_where_it_can_be(zone: ZoneInfo, day: str, width: int) -> None:
+    """So many minutes: a finer one only where the clocks are off by less, or turned at an odd time."""
+    assert grain(SHIFTS[1:], zone, at(day), at(day) + 4 * DAY) == width * 60 * SECOND

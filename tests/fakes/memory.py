@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from siaga112.core.changes import Change, Imposition, Replacement, Stored, of_nobody, without_caller
-from siaga112.core.figures import LedgerRow, Misuser
+from siaga112.core.figures import Counted, Misuser, one_by_one
 from siaga112.core.fold import HourlyCaps, Subject, Work
 from siaga112.core.mode import Switch, told
 from siaga112.core.model import AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
@@ -289,12 +289,15 @@ class MemoryStore:
         await self.ping()
         return self._snapshot
 
-    async def counted(
-        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
-    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
-        """Count the calls of that time: here one by one, and nobody's misuse."""
-        del grain, answer_within
-        return [(ledger_row(entry), 1) async for entry in self.entries(since, until)], []
+    async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
+        """Count the calls of that time: here one by one."""
+        del grain
+        return one_by_one([ledger_row(entry) async for entry in self.entries(since, until)], answer_within)
+
+    async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
+        """Give nobody."""
+        del since, until
+        return []
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""

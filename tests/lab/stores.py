@@ -27,8 +27,8 @@ class PublishedStore(DecidingStore):
 
 def published_store(url: str, redis: str, site: str, keep: Millis, patience: float) -> PublishedStore:
     """Open a site's store."""
-    opened = open_site(url, RedisBlockList(connect(redis, patience), site), site, keep, keep)
-    return PublishedStore(opened.records, opened.block_list, keep, keep)
+    opened = open_site(url, lambda: RedisBlockList(connect(redis, patience), site), site, keep, keep)
+    return PublishedStore(opened.records, lambda: opened.block_list, keep, keep)
 
 
 def site_store(

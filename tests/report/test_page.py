@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from siaga112.core.figures import Figures, LedgerRow, Tally
+from siaga112.core.figures import Figures, LedgerRow
 from siaga112.core.model import SECOND, Caller, Mark, Outcome, Reason
 from siaga112.core.period import Period, of_days
 from siaga112.core.shifts import Shift
@@ -21,6 +21,7 @@ from siaga112.report.words import Language, Words
 from tests.cli.shell import Shell
 from tests.lab.chromium import Tab, tab
 from tests.month import ZONE
+from tests.samples import tally
 
 FIRST = date(2019, 2, 11)
 SHIFTS = tuple(Shift(f"a shift with a long name, number {n}", time(4 * n)) for n in range(6))
@@ -36,11 +37,10 @@ async def chromium() -> AsyncIterator[Tab]:
 def some_report(days: int, calls: int, shifts: tuple[Shift, ...] = SHIFTS) -> Report:
     """Make a report of that many days and calls, of every kind."""
     random, period = Random(days), of_days(FIRST, FIRST + timedelta(days=days - 1), ZONE)
-    figures, before = Figures(period, shifts, 10 * SECOND), Tally()
+    figures = Figures(period, shifts, 10 * SECOND)
     rows = [_row(random, period) for _ in range(calls)]
     figures.add(rows)
-    for row in rows[: calls // 2]:
-        before.add(row, 10 * SECOND)
+    before = tally(rows[: calls // 2], 10 * SECOND)
     return Report("serang", period.end, 10 * SECOND, 0.9, figures, BlockFigures(), before, BlockFigures())
 
 

@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 from siaga112.adapters import forgetting
-from siaga112.adapters.redis import embedded
 from siaga112.app.records import DATABASE, held_off, now
 from siaga112.core.caller_id import spelling
 from siaga112.core.model import Caller
@@ -37,8 +36,10 @@ async def forget_in_files(settings: Settings, caller: Caller) -> Swept:
         OSError: if a file cannot be changed.
 
     """
+    from siaga112.adapters.redis.rewriting import rewrite  # noqa: PLC0415 - loads redis-py, which few need
+
     state, began = settings.state_dir, time.time()
-    rewritten = settings.embedded_redis and await embedded.rewrite(state)
+    rewritten = settings.embedded_redis and await rewrite(state)
     old = forgetting.copies(state, began)
     forgetting.remove(old)
     if settings.embedded_database:

@@ -1,17 +1,17 @@
 """The site's records as commands and the daemon open them: the store, the block list, the mode."""
 
 import time
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from siaga112.adapters.mode_files import ModeFiles
 from siaga112.adapters.redis import embedded
-from siaga112.adapters.redis.block_list import RedisBlockList
-from siaga112.adapters.redis.connect import connect
 from siaga112.core.model import Millis
 from siaga112.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from siaga112.adapters.redis.block_list import RedisBlockList
     from siaga112.app.store import DecidingStore, SiteStore
 
 DATABASE: Final = "siaga112.db"
@@ -37,8 +37,12 @@ def database_url(settings: Settings) -> str:
     return settings.database.url.get_secret_value()
 
 
-def open_block_list(settings: Settings) -> RedisBlockList:
+def open_block_list(settings: Settings) -> "RedisBlockList":
     """Make the block list; nothing is sent yet."""
+    # redis-py takes a tenth of a second to load: a command that asks the records alone goes without.
+    from siaga112.adapters.redis.block_list import RedisBlockList  # noqa: PLC0415 - as said above
+    from siaga112.adapters.redis.connect import connect  # noqa: PLC0415 - as above
+
     return RedisBlockList(connect(redis_url(settings)), settings.site)
 
 
@@ -54,9 +58,9 @@ def open_desk(settings: Settings) -> "DecidingStore":
     return store
 
 
-def _of_site(settings: Settings) -> tuple[str, RedisBlockList, str, Millis, Millis]:
+def _of_site(settings: Settings) -> tuple[str, Callable[[], "RedisBlockList"], str, Millis, Millis]:
     kept = settings.privacy.keep_calls, settings.privacy.keep_audit
-    return database_url(settings), open_block_list(settings), settings.site, *kept
+    return database_url(settings), lambda: open_block_list(settings), settings.site, *kept
 
 
 def _stores() -> Any:

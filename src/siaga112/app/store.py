@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from typing import Final, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.adapters.database.versions import bring
-from siaga112.adapters.redis.block_list import RedisBlockList
 from siaga112.core.changes import Change
-from siaga112.core.figures import LedgerRow, Misuser
+from siaga112.core.figures import Counted, Misuser
 from siaga112.core.fold import Subject, Work
 from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
@@ -19,7 +19,10 @@ from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
 from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError
-from siaga112.service.publishing import Publisher
+
+if TYPE_CHECKING:
+    from siaga112.adapters.redis.block_list import RedisBlockList
+    from siaga112.service.publishing import Publisher
 
 _T = TypeVar("_T")
 
@@ -33,14 +36,14 @@ class SiteStore:
     def __init__(
         self,
         records: DatabaseRecords,
-        block_list: RedisBlockList,
+        block_list: "Callable[[], RedisBlockList]",
         keep_calls: Millis,
         keep_audit: Millis = 400 * DAY,
     ) -> None:
         self.records = records
-        self.block_list = block_list
-        self.publisher = Publisher(records, block_list)
-        records.changed = self.publisher.wake
+        self._open_block_list = block_list
+        self._opened = False
+        records.changed = self._wake
         self.late: dict[str, str] = {}
         """What was done and is not known everywhere yet, each with why."""
         self._keep_calls = keep_calls
@@ -48,6 +51,20 @@ class SiteStore:
 
     def __repr__(self) -> str:
         return f"<SiteStore {self.records.site_name}>"
+
+    @cached_property
+    def block_list(self) -> "RedisBlockList":
+        """The block list, made when it is first asked for: a report needs none."""
+        self._opened = True
+        return self._open_block_list()
+
+    @cached_property
+    def publisher(self) -> "Publisher":
+        """Who brings to the block list what has changed in the records."""
+        # With structlog, and rich by it, a tenth of the time of a command that changes nothing.
+        from siaga112.service.publishing import Publisher  # noqa: PLC0415 - as said above
+
+        return Publisher(self.records, self.block_list)
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -62,7 +79,8 @@ class SiteStore:
     async def close(self) -> None:
         """Close the connections."""
         await self.records.close()
-        await self.block_list.close()
+        if self._opened:
+            await self.block_list.close()
 
     # ── the block list ───────────────────────────────────────────────────────────────────────────
 
@@ -105,6 +123,9 @@ class SiteStore:
         return await self.records.transaction(subjects, act)
 
     async def _changed(self) -> None:
+        self._wake()
+
+    def _wake(self) -> None:
         self.publisher.wake()
 
     async def write(self, changes: Sequence[Change]) -> None:
@@ -190,11 +211,13 @@ class SiteStore:
         """Give the calls of that time."""
         return await self.records.ledger_calls(since, until)
 
-    async def counted(
-        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
-    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
+    async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
         """Count the calls that started in that time."""
         return await self.records.counted(since, until, grain, answer_within)
+
+    async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
+        """Give who misused the line in that time."""
+        return await self.records.misusers(since, until)
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""
@@ -223,9 +246,8 @@ class SiteStore:
 
         While one of the two is away, what the other says.
         """
-        both = await asyncio.gather(
-            self.records.switched(), self.block_list.switched(), return_exceptions=True
-        )
+        halves = self.records, self.block_list
+        both = await asyncio.gather(*(one.switched() for one in halves), return_exceptions=True)
         told = [one for one in both if not isinstance(one, BaseException)]
         if not told:
             raise _worst(both)
@@ -283,14 +305,14 @@ class DecidingStore(SiteStore):
 
 
 def open_site(
-    url: str, block_list: RedisBlockList, site: str, keep_calls: Millis, keep_audit: Millis
+    url: str, block_list: "Callable[[], RedisBlockList]", site: str, keep_calls: Millis, keep_audit: Millis
 ) -> SiteStore:
     """Make the store of a site on that database and that block list; nothing is opened yet."""
     return SiteStore(DatabaseRecords(connect(url), site, bring), block_list, keep_calls, keep_audit)
 
 
 def open_desk(
-    url: str, block_list: RedisBlockList, site: str, keep_calls: Millis, keep_audit: Millis
+    url: str, block_list: "Callable[[], RedisBlockList]", site: str, keep_calls: Millis, keep_audit: Millis
 ) -> DecidingStore:
     """Make the same for a command, which makes no database where there is none."""
     records = DatabaseRecords(connect(url, create=False), site, bring)

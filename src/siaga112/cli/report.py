@@ -10,12 +10,11 @@ from siaga112.cli.options import FromOption, OutputOption, ToOption
 from siaga112.cli.site import period, settings, with_supervisor
 from siaga112.core.period import Period
 from siaga112.errors import SiagaError
-from siaga112.report import data, page, published, table
 from siaga112.report.figures import Report, Reporter
 from siaga112.report.words import Language, Words
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
-from siaga112.terminal import outfile, tables
+from siaga112.terminal import outfile
 from siaga112.terminal.progress import Bar
 
 
@@ -67,27 +66,41 @@ async def _make(supervisor: Supervisor, config: Settings, asked: Period) -> Repo
         return await _reporter(supervisor, config).report(asked, supervisor.clock(), bar)
 
 
+# What a format needs takes long to load (rich, Jinja), and the others do without: each has its import.
+
+
 def _write(made: Report, format_: Format, lang: Language, top: int, file: TextIO, *, reveal: bool) -> None:
     words = Words(lang)
     match format_:
         case Format.TABLE:
-            table.show(made, words, top, tables.console(table.WIDTH, file), reveal=reveal)
+            from siaga112.report import table  # noqa: PLC0415 - as said above
+            from siaga112.terminal import consoles  # noqa: PLC0415 - as above
+
+            table.show(made, words, top, consoles.console(table.WIDTH, file), reveal=reveal)
         case Format.CSV:
+            from siaga112.report import data  # noqa: PLC0415 - as above
+
             data.write_csv(made, file, top, reveal=reveal)
         case Format.JSON:
+            from siaga112.report import data  # noqa: PLC0415 - as above
+
             file.write(data.as_json(made, top, reveal=reveal))
         case Format.HTML:
+            from siaga112.report import page  # noqa: PLC0415 - as above
+
             file.write(page.page(made, words, top, reveal=reveal))
 
 
 def _check(file: Path, config: Settings, format_: Format, lang: Language, output: Path | None) -> None:
     if format_ not in {Format.TABLE, Format.JSON}:
         raise typer.BadParameter("--check writes a table or json", param_hint="--format")
+    from siaga112.report import published  # noqa: PLC0415 - as above
+
     claims = published.read(file, config.zone)
 
     async def act(supervisor: Supervisor) -> list[published.Checked]:
         counting = _reporter(supervisor, config)
-        return [(claim, (await counting.figures(claim.period)).total) for claim in claims]
+        return [(claim, await counting.total(claim.period)) for claim in claims]
 
     checked = with_supervisor(act)
     with outfile.text(output) as out:

@@ -4,25 +4,24 @@ Every call is in exactly one category, and every category is counted in one cell
 all totals, however they are cut, add up.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from heapq import nsmallest
+from itertools import pairwise
 from math import gcd
 from typing import Final, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
-from siaga112.core.model import SECOND, Caller, Mark, Millis, Outcome, Reason
+from siaga112.core.model import DAY, HOUR, SECOND, Caller, Mark, Millis, Outcome, Reason
 from siaga112.core.period import Period
 from siaga112.core.service_level import Levels, Served, levels, served
 from siaga112.core.shifts import Shift, duty
 
 _TENTH: Final[Millis] = SECOND // 10
-_QUARTER: Final[Millis] = 900 * SECOND
-"""Every zone is some quarters of an hour off."""
-
-_WAITED: Final = (Outcome.ANSWERED, Outcome.ABANDONED)
-
 _Key = TypeVar("_Key", date, str, int, tuple[date, str])
 
 
@@ -138,14 +137,9 @@ class Tally:
         """The service level by each formula."""
         return levels(self.service, self.answered, self.total)
 
-    def add(self, row: LedgerRow, answer_within: Millis, count: int = 1) -> None:
-        """Count a call, or as many as are alike."""
-        self.calls[category(row.outcome, row.mark)] += count
-        if how := served(row.outcome, row.reason, row.waited, answer_within):
-            self.service[how] += count
-            if row.waited is not None and row.outcome in _WAITED:
-                waits = self.answered_after if row.outcome is Outcome.ANSWERED else self.abandoned_after
-                waits.tenths[tenth(row.waited)] += count
+    def waits_of(self, outcome: Outcome) -> Waits:
+        """Give where the waits of an outcome are counted."""
+        return self.answered_after if outcome is Outcome.ANSWERED else self.abandoned_after
 
     def update(self, other: "Tally") -> None:
         """Add what another counted."""
@@ -160,19 +154,92 @@ def tenth(waited: Millis) -> int:
     return (waited + _TENTH // 2) // _TENTH
 
 
-def waited_as(tenths: int, answer_within: Millis, *, in_time: bool) -> Millis:
-    """Give a waiting time of which only the tenth is known, and whether it kept the promise."""
-    return min(tenths * _TENTH, answer_within) if in_time else max(tenths * _TENTH, answer_within + 1)
-
-
-def grain(shifts: Iterable[Shift]) -> Millis:
-    """Give the longest time within which all calls are of one hour and one shift, in any zone."""
+def grain(shifts: Iterable[Shift], zone: ZoneInfo, since: Millis, until: Millis) -> Millis:
+    """Give the longest time within which all calls of [since, until) are of one hour and one shift."""
     begins = (shift.begins for shift in shifts)
-    return gcd(_QUARTER, *((at.hour * 60 + at.minute) * 60 * SECOND for at in begins))
+    clock = ((at.hour * 60 + at.minute) * 60 * SECOND for at in begins)
+    seen = [(at, _offset(zone, at)) for at in (*range(since, until, DAY), until)]
+    turns = (_turn(zone, before, after) for (before, one), (after, other) in pairwise(seen) if one != other)
+    return gcd(HOUR, *clock, *(offset for _, offset in seen), *turns)
 
 
-ANYBODY: Final = Caller("+")
-"""A caller with a number, where calls are counted together."""
+def _offset(zone: ZoneInfo, at: Millis) -> Millis:
+    return (datetime.fromtimestamp(at / SECOND, zone).utcoffset() or timedelta()) // timedelta(milliseconds=1)
+
+
+def _turn(zone: ZoneInfo, before: Millis, after: Millis) -> Millis:
+    """Find the moment between these two at which the zone's clocks are turned."""
+    old = _offset(zone, before)
+    while after - before > 1:
+        amid = (before + after) // 2
+        before, after = (amid, after) if _offset(zone, amid) == old else (before, amid)
+    return after
+
+
+class Alike(NamedTuple):
+    """What calls have in common that are counted together."""
+
+    outcome: Outcome
+    reason: Reason
+    mark: Mark | None
+    in_time: bool | None
+    """Whether answered calls were so within the promised time; None of others, and if no wait was seen."""
+    numbered: bool
+    strike: bool
+    spared: bool
+
+    @property
+    def category(self) -> Category:
+        """The one category of such calls."""
+        return category(self.outcome, self.mark)
+
+    @property
+    def served(self) -> Served | None:
+        """How they were served."""
+        waited = None if self.in_time is None else int(not self.in_time)
+        return served(self.outcome, self.reason, waited, 0)
+
+    @property
+    def uncounted(self) -> Uncounted | None:
+        """Why they are nobody's misuse, if they are prank calls; None if they are not, or somebody's."""
+        if (self.numbered and self.strike) or self.category not in PRANKS:
+            return None
+        if self.spared:
+            return Uncounted.SPARED
+        return Uncounted.NOT_COUNTED if self.numbered else Uncounted.NO_NUMBER
+
+
+class Counted(NamedTuple):
+    """Calls counted together, each by the time at which its `grain` begins."""
+
+    calls: Mapping[Alike, list[tuple[Millis, int]]]
+    """How many began when."""
+    waits: Mapping[Outcome, list[tuple[Millis, int, int]]]
+    """When they began, how many tenths of a second they waited, how many: of those of `WAITED`."""
+
+
+WAITED: Final = (Outcome.ANSWERED, Outcome.ABANDONED)
+"""Whose waits are counted: of those that nobody could have answered yet (`BEFORE_THE_QUEUE`), none."""
+
+
+def one_by_one(rows: Iterable[LedgerRow], answer_within: Millis) -> Counted:
+    """Count rows as the database counts them together, each by itself: what both find has to be the same."""
+    counted = Counted(defaultdict(list), defaultdict(list))
+    for row in rows:
+        in_time = row.waited <= answer_within if row.waited is not None else None
+        alike = Alike(
+            row.outcome,
+            row.reason,
+            row.mark,
+            in_time if row.outcome is Outcome.ANSWERED else None,
+            bool(row.caller),
+            row.strike,
+            row.spared,
+        )
+        counted.calls[alike].append((row.started, 1))
+        if row.outcome in WAITED and row.waited is not None and alike.served:
+            counted.waits[row.outcome].append((row.started, tenth(row.waited), 1))
+    return counted
 
 
 class Misuser(NamedTuple):
@@ -191,10 +258,27 @@ class _Cell(NamedTuple):
     duty: tuple[date, str]
 
 
-def _uncounted(row: LedgerRow) -> Uncounted:
-    if row.spared:
-        return Uncounted.SPARED
-    return Uncounted.NOT_COUNTED if row.caller else Uncounted.NO_NUMBER
+class _Columns(NamedTuple):
+    """Counts as columns: the number of a cell, how long was waited (if that is counted), how many calls."""
+
+    cells: "array[int]"
+    tenths: "array[int]"
+    counts: "array[int]"
+
+    def add(self, cell: int, tenths: int, count: int) -> None:
+        """Add a row."""
+        self.cells.append(cell)
+        self.tenths.append(tenths)
+        self.counts.append(count)
+
+    @classmethod
+    def none(cls) -> "_Columns":
+        """Make columns of no rows."""
+        return cls(array("q"), array("q"), array("q"))
+
+
+def _turned_away(row: LedgerRow) -> bool:
+    return row.outcome is Outcome.BLOCKED and not row.strike
 
 
 class Figures:
@@ -202,9 +286,14 @@ class Figures:
 
     def __init__(self, period: Period, shifts: Sequence[Shift], answer_within: Millis) -> None:
         self.period = period
+        self._first, self._end = period.first, period.end
         self.answer_within = answer_within
         self._shifts = tuple(shifts)
-        self._cells: dict[_Cell, Tally] = {}
+        self._cells: dict[_Cell, int] = {}
+        """Each with its number."""
+        self._calls: defaultdict[tuple[Category, Served | None], _Columns] = defaultdict(_Columns.none)
+        self._waits: defaultdict[Outcome, _Columns] = defaultdict(_Columns.none)
+        self._total: Tally | None = None
         self._misuses: Counter[Caller] = Counter()
         self._turned_away: Counter[Caller] = Counter()
         self.uncounted: Counter[Uncounted] = Counter()
@@ -212,43 +301,58 @@ class Figures:
 
     def add(self, rows: Iterable[LedgerRow]) -> None:
         """Count calls, each by the time at which it started."""
-        for row in rows:
-            if not self._count(row, 1) or row.caller is None:
-                continue
-            if row.strike:
-                self._misuses[row.caller] += 1
-            elif row.outcome is Outcome.BLOCKED:
-                self._turned_away[row.caller] += 1
+        mine = [row for row in rows if self._first <= row.started < self._end]
+        self.add_counted(one_by_one(mine, self.answer_within))
+        strikes = Counter(row.caller for row in mine if row.caller and row.strike)
+        away = Counter(row.caller for row in mine if row.caller and _turned_away(row))
+        self.add_misusers(Misuser(one, strikes[one], away[one]) for one in strikes | away)
 
-    def add_counted(self, rows: Iterable[tuple[LedgerRow, int]], misusers: Iterable[Misuser]) -> None:
-        """Take calls counted together, by what of them counts and within a `grain`; and who misused the line.
+    def add_counted(self, counted: Counted) -> None:
+        """Take calls counted together, each within a `grain`."""
+        self._total = None
+        numbers: dict[Millis, int | None] = {}
 
-        Their caller is `ANYBODY`, or nobody.
-        """
-        for row, count in rows:
-            self._count(row, count)
+        def number(began: Millis) -> int | None:
+            if began not in numbers:
+                numbers[began] = self._number(began)
+            return numbers[began]
+
+        for alike, grains in counted.calls.items():
+            into, of_period = self._calls[alike.category, alike.served], 0
+            for began, count in grains:
+                if (cell := number(began)) is not None:
+                    into.add(cell, 0, count)
+                    of_period += count
+            if of_period and (why := alike.uncounted):
+                self.uncounted[why] += of_period
+        for outcome, spans in counted.waits.items():
+            waits = self._waits[outcome]
+            for began, tenths, count in spans:
+                if (cell := number(began)) is not None:
+                    waits.add(cell, tenths, count)
+
+    def add_misusers(self, misusers: Iterable[Misuser]) -> None:
+        """Take who misused the line within the period; again in another part of it, that is added."""
         for caller, misuses, turned_away in misusers:
-            self._misuses.update({caller: misuses} if misuses else ())
-            self._turned_away.update({caller: turned_away} if turned_away else ())
+            if misuses:
+                self._misuses[caller] += misuses
+            if turned_away:
+                self._turned_away[caller] += turned_away
 
-    def _count(self, row: LedgerRow, count: int) -> bool:
-        """Count calls in their cell; say whether they are of the period."""
-        if not self.period.first <= row.started < self.period.end:
-            return False
-        local = datetime.fromtimestamp(row.started / SECOND, self.period.zone)
+    def _number(self, began: Millis) -> int | None:
+        """Give the number of the cell of that time; None if it is not of the period."""
+        if not self._first <= began < self._end:
+            return None
+        local = datetime.fromtimestamp(began / SECOND, self.period.zone)
         cell = _Cell(local.date(), local.hour, duty(local, self._shifts))
-        tally = self._cells.get(cell)
-        if tally is None:
-            tally = self._cells[cell] = Tally()
-        tally.add(row, self.answer_within, count)
-        if not (row.caller and row.strike) and category(row.outcome, row.mark) in PRANKS:
-            self.uncounted[_uncounted(row)] += count
-        return True
+        return self._cells.setdefault(cell, len(self._cells))
 
     @property
     def total(self) -> Tally:
         """The whole period."""
-        return self._by(lambda _: "", [""])[""]
+        if self._total is None:
+            self._total = self._by(lambda _: "", [""])[""]
+        return self._total
 
     @property
     def by_day(self) -> dict[date, Tally]:
@@ -276,8 +380,20 @@ class Figures:
 
     def _by(self, key: Callable[[_Cell], _Key], keys: Iterable[_Key]) -> dict[_Key, Tally]:
         tallies = {one: Tally() for one in keys}
-        for cell, tally in self._cells.items():
-            tallies[key(cell)].update(tally)
+        of_cell = [tallies[key(cell)] for cell in self._cells]
+        for (kind, how), columns in self._calls.items():
+            sums = [0] * len(of_cell)
+            for cell, count in zip(columns.cells, columns.counts, strict=True):
+                sums[cell] += count
+            for tally, count in zip(of_cell, sums, strict=True):
+                if count:
+                    tally.calls[kind] += count
+                    if how:
+                        tally.service[how] += count
+        for outcome, columns in self._waits.items():
+            waits = [tally.waits_of(outcome).tenths for tally in of_cell]
+            for cell, tenths, count in zip(*columns, strict=True):
+                waits[cell][tenths] += count
         return tallies
 
     @property
@@ -296,4 +412,4 @@ class Figures:
             Misuser(caller, self._misuses[caller], self._turned_away[caller])
             for caller in self._misuses.keys() | self._turned_away.keys()
         ]
-        return sorted(found, key=lambda m: (-m.misuses, -m.turned_away, m.caller))[:count]
+        return nsmallest(count, found, key=lambda m: (-m.misuses, -m.turned_away, m.caller))

@@ -1,10 +1,10 @@
 """A report: the figures of a period, its blocks, and the same of the period before."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from siaga112.core.figures import Figures, LedgerRow, Misuser, Tally, grain
+from siaga112.core.figures import Figures, Tally, grain
 from siaga112.core.model import DAY, Millis
 from siaga112.core.period import Period
 from siaga112.core.shifts import Shift
@@ -48,11 +48,8 @@ class Reporter:
 
     async def report(self, period: Period, made: Millis, progress: Progress = lambda _: None) -> Report:
         """Count a period and the one before it."""
-        before, earlier = period.before(), Tally()
-        async for since, (rows, _) in self._counted(before):
-            for row, count in rows:
-                earlier.add(row, self.answer_within, count)
-            progress(_share(before, since) / 2)
+        before = period.before()
+        earlier = await self.total(before, lambda share: progress(share / 2))
         figures = await self.figures(period, lambda share: progress((1 + share) / 2))
         changed = await self.store.blocks_of_changed(before.first)
         return Report(
@@ -69,18 +66,26 @@ class Reporter:
     async def figures(self, period: Period, progress: Progress = lambda _: None) -> Figures:
         """Count a period alone."""
         figures = Figures(period, self.shifts, self.answer_within)
-        async for since, counted in self._counted(period):
-            figures.add_counted(*counted)
+        for since, until in _parts(period):
+            width = grain(self.shifts, period.zone, since, until)
+            figures.add_counted(await self.store.counted(since, until, width, self.answer_within))
+            figures.add_misusers(await self.store.misusers(since, until))
             progress(_share(period, since))
         return figures
 
-    async def _counted(
-        self, period: Period
-    ) -> AsyncIterator[tuple[Millis, tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]]]:
-        """Count a part of the period after the other: no question to the database takes long."""
-        for since in range(period.first, period.end, PART):
-            until = min(since + PART, period.end)
-            yield since, await self.store.counted(since, until, grain(self.shifts), self.answer_within)
+    async def total(self, period: Period, progress: Progress = lambda _: None) -> Tally:
+        """Count a period as a whole: however it is cut, and who misused the line, is not asked."""
+        figures = Figures(period, (), self.answer_within)
+        for since, until in _parts(period):
+            figures.add_counted(await self.store.counted(since, until, PART, self.answer_within))
+            progress(_share(period, since))
+        return figures.total
+
+
+def _parts(period: Period) -> Iterator[tuple[Millis, Millis]]:
+    """Give a part of the period after the other: no question to the database takes long."""
+    for since in range(period.first, period.end, PART):
+        yield since, min(since + PART, period.end)
 
 
 def _share(period: Period, at: Millis) -> float:

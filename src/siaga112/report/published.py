@@ -20,7 +20,7 @@ from siaga112.core.period import Period, instant, of_days
 from siaga112.errors import SiagaError
 from siaga112.report import table
 from siaga112.report.words import NONE, Words
-from siaga112.terminal import rows, tables
+from siaga112.terminal import consoles, rows
 
 OUTCOMES: Final = ("answered", "abandoned", "unserved", "ivr_prank", "blocked", "unknown")
 MOST: Final = 16 * infile.MIB
@@ -117,7 +117,7 @@ def as_json(checked: list[Checked], file: TextIO) -> None:
 
 def show(checked: list[Checked], words: Words, file: TextIO) -> None:
     """Print each period: what was published, what the ledger has, and the difference."""
-    console = tables.console(table.WIDTH, file)
+    console = consoles.console(table.WIDTH, file)
     for claim, tally in checked:
         shown = table.columns("", words("published"), words("ledger"), words("difference"))
         counted = [(name, claim.outcomes.get(name), count) for name, count in _ledger(tally).items()]

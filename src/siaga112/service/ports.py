@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from typing import NamedTuple, Protocol, TypeVar
 
 from siaga112.core.changes import Change
-from siaga112.core.figures import LedgerRow, Misuser
+from siaga112.core.figures import Counted, Misuser
 from siaga112.core.fold import Subject, Work
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
@@ -235,10 +235,11 @@ class Ledger(Protocol):
 class Statistics(Protocol):
     """What reports are made of."""
 
-    async def counted(
-        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
-    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
-        """Count the calls that started in that time, as `Figures.add_counted` takes them."""
+    async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
+        """Count the calls that started in that time, together those that began within one grain."""
+
+    async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
+        """Give the callers who got a strike, or were turned away, in that time."""
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
         """Give all blocks of each caller one of whose blocks began or was lifted since then."""

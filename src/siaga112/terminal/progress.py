@@ -4,12 +4,12 @@ import os
 import sys
 import time
 from types import TracebackType
-from typing import Final, Self
-
-from rich.console import Console
-from rich.progress import Progress, TextColumn
+from typing import TYPE_CHECKING, Final, Self
 
 from siaga112 import interrupts
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 PATIENCE_SECONDS: Final = 1.0
 
@@ -49,7 +49,10 @@ class Bar:
         if self._shown:
             self._shown.update(self._shown.task_ids[0], completed=share, note=note)
 
-    def _show(self) -> Progress:
+    def _show(self) -> "Progress":
+        from rich.console import Console  # noqa: PLC0415 - only who waits before a terminal needs rich for this
+        from rich.progress import Progress, TextColumn  # noqa: PLC0415 - as above
+
         columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))
         shown = Progress(*columns, console=Console(stderr=True), transient=True)
         shown.add_task(self._what, total=1.0, note="")

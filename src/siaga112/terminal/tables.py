@@ -1,12 +1,7 @@
-"""Printing tables for people; colours only on a terminal."""
+"""Printing lists for people and for scripts."""
 
 from collections.abc import Sequence
-from typing import Final, TextIO
-
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import Final
 
 from siaga112.core.text import printable
 from siaga112.terminal.printing import as_json_list, plain
@@ -14,19 +9,6 @@ from siaga112.terminal.rows import Row
 
 MANY: Final = 200
 """More rows than this are laid out by ourselves, in a hundredth of rich's time."""
-
-
-class _Console(Console):
-    """rich's console, which leaves it to the commands what a reader that has enough means."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-def console(width: int, file: TextIO | None = None) -> Console:
-    """Make what to print on: as wide as the terminal, and in colour; else of that width, and plain."""
-    made = _Console(file=file, highlight=False)
-    return made if made.is_terminal else _Console(file=file, highlight=False, width=width, no_color=True)
 
 
 def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bool) -> None:
@@ -45,12 +27,10 @@ def table(rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
     if len(rows) > MANY:
         _long(rows, columns)
         return
-    shown = Table(
-        *(column.replace("_", " ") for column in columns), box=None, header_style="bold", pad_edge=False
-    )
-    for row in rows:
-        shown.add_row(*(Text(_cell(row[column])) for column in columns))
-    console(200).print(shown)
+    from siaga112.terminal import consoles  # noqa: PLC0415 - rich, which JSON and long tables do without
+
+    heads = [column.replace("_", " ") for column in columns]
+    consoles.table(heads, [[_cell(row[column]) for column in columns] for row in rows])
 
 
 def _long(rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -69,7 +49,11 @@ def _padded(line: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _width(text: str) -> int:
-    return len(text) if text.isascii() else cell_len(text)
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - rich, as above
+
+    return cell_len(text)
 
 
 def _cell(value: object) -> str:

@@ -1,13 +1,17 @@
 """Calls ↔ rows of the ledger; a row that is none of ours is a `ValueError`."""
 
 import json
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any, Final
 
-from sqlalchemy import Row
+from sqlalchemy import ColumnElement, Row, case
 
 from siaga112.adapters.database.rows import Values, dump, read
+from siaga112.adapters.database.schema import CALL
 from siaga112.core.codec import KINDS, OUTCOMES, REASONS, instant
-from siaga112.core.figures import ANYBODY, LedgerRow, waited_as
+from siaga112.core.figures import Alike
 from siaga112.core.model import (
     Call,
     Caller,
@@ -133,22 +137,37 @@ def _span(value: object) -> Millis | None:
     return value
 
 
-def counted_row(since: Millis, answer_within: Millis, row: Row[Any]) -> LedgerRow:
-    """Read what calls that were counted together have in common; none started before `since`."""
+_IN_TIME: Final = {0: None, 1: True, 2: False}
+_STRIKE, _NUMBERED, _SPARED = 4, 8, 16
+FLAGS: Final = 32
+"""How many numbers `flags` may give."""
 
-    def build(one: Any) -> LedgerRow:
-        waited = None
-        if one.tenths is not None:
-            waited = waited_as(int(one.tenths), answer_within, in_time=bool(one.in_time))
-        return LedgerRow(
-            max(instant(one.bucket), since),
-            OUTCOMES[one.outcome],
-            REASONS[one.reason],
-            Mark(one.mark) if one.mark else None,
-            waited,
-            ANYBODY if one.numbered else None,
-            bool(one.strike),
-            bool(one.was_spared),
+
+def flags(in_time: ColumnElement[bool], late: ColumnElement[bool]) -> ColumnElement[int]:
+    """Spell as one number what can only be or not be of a call."""
+    facts = (
+        (in_time, 1),
+        (late, 2),
+        (CALL.c.strike, _STRIKE),
+        (CALL.c.caller.is_not(None), _NUMBERED),
+        (CALL.c.spared.is_not(None), _SPARED),
+    )
+    return reduce(add, (case((fact, number), else_=0) for fact, number in facts))
+
+
+def alike_of(words: Sequence[Any]) -> Alike:
+    """Read what calls have in common that were counted together: their flags, outcome, reason, mark."""
+
+    def build(told: Any) -> Alike:
+        flags, outcome, reason, mark = told
+        return Alike(
+            OUTCOMES[outcome],
+            REASONS[reason],
+            Mark(mark) if mark else None,
+            _IN_TIME[flags % _STRIKE],
+            bool(flags & _NUMBERED),
+            bool(flags & _STRIKE),
+            bool(flags & _SPARED),
         )
 
-    return read(row, build)
+    return read(words, build)

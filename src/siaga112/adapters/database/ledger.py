@@ -2,8 +2,8 @@
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
-from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, or_, select
@@ -12,8 +12,10 @@ from siaga112.adapters.database import call_rows
 from siaga112.adapters.database.schema import CALL
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.changes import Stored, of_nobody
-from siaga112.core.figures import LedgerRow, Misuser
+from siaga112.core.codec import OUTCOMES
+from siaga112.core.figures import WAITED, Alike, Counted, Misuser
 from siaga112.core.model import Caller, CallId, CallSummary, Entry, Millis, Outcome
+from siaga112.core.service_level import BEFORE_THE_QUEUE
 from siaga112.service.ports import StoreBrokenError
 
 _PRIME: Final = 1_000_003
@@ -69,46 +71,53 @@ class Ledger(Transactions):
                 for summary in self.readable(row.id, call_rows.summary_of, row):
                     yield summary
 
-    async def counted(
-        self, since: Millis, until: Millis, grain: Millis, answer_within: Millis
-    ) -> tuple[Sequence[tuple[LedgerRow, int]], Sequence[Misuser]]:
-        """Count rows where they lie, as `Figures.add_counted` takes them."""
+    async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
+        """Count rows where they lie, as `Figures.add_counted` takes them.
+
+        The waits by themselves: almost each is another, so that calls with them would hardly be alike.
+        """
         mine = CALL.c.site == bindparam("site"), CALL.c.started >= since, CALL.c.started < until
+        nth = CALL.c.started // grain
         waited = func.coalesce(CALL.c.wait, CALL.c.ring)
-        waits = CALL.c.outcome.in_([Outcome.ANSWERED.value, Outcome.ABANDONED.value])
-        alike = [
-            (CALL.c.started // grain * grain).label("bucket"),
-            CALL.c.outcome,
-            CALL.c.reason,
-            CALL.c.mark,
-            case((waits, (waited + 50) // 100)).label("tenths"),
-            case((waits, waited <= answer_within)).label("in_time"),
-            CALL.c.caller.is_not(None).label("numbered"),
-            CALL.c.strike,
-            CALL.c.spared.is_not(None).label("was_spared"),
-        ]
-        calls = select(*alike, func.count().label("calls")).where(*mine)
-        calls = calls.group_by(*(one.name for one in alike))  # by name: each mention has other parameters
-        misused = func.sum(case((CALL.c.strike, 1), else_=0))
-        away = func.sum(case((and_(~CALL.c.strike, CALL.c.outcome == Outcome.BLOCKED.value), 1), else_=0))
-        callers = select(CALL.c.caller, misused, away).where(*mine, CALL.c.caller.is_not(None))
-        callers = callers.group_by(CALL.c.caller).having(or_(misused > 0, away > 0))
+        answered = CALL.c.outcome == Outcome.ANSWERED.value
+        flags = call_rows.flags(answered & (waited <= answer_within), answered & (waited > answer_within))
+        key = (nth * call_rows.FLAGS + flags).label("key")  # one number: to sort by many things takes longer
+        words = CALL.c.outcome, CALL.c.reason, CALL.c.mark
+        calls = select(key, *words, func.count()).where(*mine)
+        calls = calls.group_by("key", *words)  # by name: each mention has other parameters
+        tenths = ((waited + 50) // 100).label("tenths")
+        queued = or_(answered, CALL.c.reason.not_in([reason.value for reason in BEFORE_THE_QUEUE]))
+        waits = select(nth.label("nth"), CALL.c.outcome, tenths, func.count()).where(
+            *mine, CALL.c.outcome.in_([outcome.value for outcome in WAITED]), queued, waited.is_not(None)
+        )
+        waits = waits.group_by("nth", CALL.c.outcome, "tenths")
 
         def ask(connection: Connection) -> tuple[Sequence[Any], Sequence[Any]]:
             here = {"site": self.site}
-            return connection.execute(calls, here).all(), connection.execute(callers, here).all()
+            return connection.execute(calls, here).all(), connection.execute(waits, here).all()
 
-        counted, misusers = await self.ask(ask)
-        return (
-            [
-                (one, row.calls)
-                for row in counted
-                for one in self.readable(
-                    str(row.bucket), partial(call_rows.counted_row, since, answer_within), row
-                )
-            ],
-            [Misuser(Caller(caller), int(misuses), int(turned)) for caller, misuses, turned in misusers],
+        found, spans = await self.ask(ask)
+        counted = Counted(defaultdict(list), defaultdict(list))
+        kinds: dict[Any, list[Alike]] = {}
+        for key, *spelled, count in found:
+            began, flags = divmod(key, call_rows.FLAGS)
+            if (told := (flags, *spelled)) not in kinds:
+                kinds[told] = self.readable(f"{told}", call_rows.alike_of, told)
+            for kind in kinds[told]:
+                counted.calls[kind].append((max(began * grain, since), count))
+        for began, outcome, span, count in spans:
+            counted.waits[OUTCOMES[outcome]].append((max(began * grain, since), int(span), count))
+        return counted
+
+    async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
+        """Give who got a strike, or was turned away, in that time, and how often."""
+        theirs = CALL.c.started >= since, CALL.c.started < until, CALL.c.caller.is_not(None)
+        counts = func.count(case((CALL.c.strike, 1))), func.count(case((~CALL.c.strike, 1)))
+        asked = select(CALL.c.caller, *counts).where(
+            *theirs, or_(CALL.c.strike, CALL.c.outcome == Outcome.BLOCKED.value)
         )
+        found = await self.select(CALL, asked.group_by(CALL.c.caller))
+        return [Misuser(Caller(caller), misuses, turned) for caller, misuses, turned in found]
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
         """Give the calls of that time, without reading their rows."""

@@ -6,7 +6,7 @@ else.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Row
@@ -19,7 +19,7 @@ Values = dict[str, Any]
 _T = TypeVar("_T")
 
 
-def read(row: Row[Any] | Mapping[str, Any], build: Callable[[Any], _T]) -> _T:
+def read(row: Row[Any] | Mapping[str, Any] | Sequence[Any], build: Callable[[Any], _T]) -> _T:
     """Build something of a row.
 
     Raises:
