@@ -16,7 +16,6 @@ from siaga112.backtest.history import Past
 from siaga112.core.changes import fresh
 from siaga112.core.fold import Fold
 from siaga112.core.model import Caller, Entry, Level, Mark, Millis, Mode, Outcome, Reached, Verdict
-from siaga112.core.policy import strike_for
 from siaga112.core.record import CallerRecord
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.standing import NOBODY, Standing, turned_away, verdict
@@ -161,16 +160,14 @@ class Backtest:
             return
         before = self.records.get(caller) or CallerRecord(caller)
         spared = ended.surge and bool(rules.surge)
-        entry = Entry(finding, strike=not spared and strike_for(finding, rules) is not None)
-        if new := self._fold.take(entry).change.replacement:
+        taken = self._fold.take(Entry(finding, strike=not spared))
+        if new := taken.change.replacement:
             self._standing[caller] = new.held
+            self.result.strikes += taken.misused
             self._count(before, new.record, finding.call.ended)
 
     def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
         result, caller = self.result, after.caller
-        if after.strikes is not before.strikes:
-            known = {strike.call for strike in before.strikes}
-            result.strikes += sum(strike.call not in known for strike in after.strikes)
         blocks = fresh(before.blocks, after.blocks)
         proposed = after.proposed if after.proposed is not before.proposed else None
         if not (blocks or proposed) and caller not in result.callers:
@@ -191,4 +188,5 @@ class Backtest:
             today.proposed += 1
 
     def _today(self, at: Millis) -> Day:
-        return self.result.days.setdefault(day(at, self._zone), Day())
+        date = day(at, self._zone)
+        return self.result.days.get(date) or self.result.days.setdefault(date, Day())
