@@ -77,8 +77,10 @@ def add_strike(
         or strike.call in map(_CALL, record.strikes)
     ):
         return record
-    place = bisect_right(record.strikes, strike.order, key=attrgetter("order"))
-    strikes = (*record.strikes[:place], strike, *record.strikes[place:])
+    strikes = (*record.strikes, strike)
+    if record.strikes and record.strikes[-1].order > strike.order:  # a call that is told late
+        place = bisect_right(record.strikes, strike.order, key=attrgetter("order"))
+        strikes = (*record.strikes[:place], strike, *record.strikes[place:])
     record = replace(record, strikes=strikes)
     at = strikes[-1].at if now is None else min(strikes[-1].at, now + TOLERANCE)
     return _escalate(record, at, at if now is None else min(at, now), rules, capped=capped)
