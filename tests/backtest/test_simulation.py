@@ -86,7 +86,7 @@ def test_the_price_is_the_answered_calls_that_would_have_been_rejected() -> None
         past(53, after + 3 * HOUR, FactKind.LEFT_QUEUE),
     ]
     result = run(calls, handling=5 * SECOND)
-    assert [str(paid.finding.call.id) for paid in result.price] == ["50.1", "51.1"]
+    assert [str(paid.call) for paid in result.price] == ["50.1", "51.1"]
     assert result.genuine == 1
     assert result.saved == 3 * (10 + 5) * SECOND
     assert result.rejected == {Outcome.ANSWERED: 3, Outcome.ABANDONED: 1}
@@ -99,7 +99,7 @@ def test_a_call_that_begins_before_the_sixth_ends_is_not_rejected() -> None:
     during = past(50, sixth.ended - SECOND, FactKind.CONNECTED)
     after = past(51, sixth.ended, FactKind.CONNECTED)
     result = run([*calls, during, after])
-    assert [str(paid.finding.call.id) for paid in result.price] == ["51.1"]
+    assert [str(paid.call) for paid in result.price] == ["51.1"]
 
 
 def test_nobody_is_never_rejected() -> None:

@@ -186,3 +186,27 @@ def test_bounding_twice_changes_nothing_more(some: list[tuple[int, bool]], now: 
     missed = tuple(MissedCall(call(nth), NOW + nth, 0) for nth, waits in sorted(some) if waits)
     once = prune(replace(EMPTY, strikes=strikes, missed=missed), NOW + now, RULES)
     assert prune(once, NOW + now, RULES) == once
+
+
+def test_a_record_with_many_blocks_that_are_short_is_left_as_it_is() -> None:
+    """Nothing is copied where nothing goes; an older block that names more calls is shortened."""
+    blocks = tuple(
+        Block(Level.TEMPORARY, NOW + n, NOW + n + 1, Origin.AUTOMATIC, "r", "b", (call(n),), step=1)
+        for n in range(bounds.BLOCKS)
+    )
+    record = replace(EMPTY, blocks=blocks)
+    assert prune(record, NOW + DAY, RULES) is record
+    long = replace(blocks[0], calls=tuple(map(call, range(bounds.EVIDENCE + 1))))
+    shortened = prune(replace(EMPTY, blocks=(long, *blocks[1:])), NOW + DAY, RULES)
+    assert shortened.blocks == (replace(long, calls=long.calls[-bounds.EVIDENCE :]), *blocks[1:])
+
+
+def test_a_strike_that_is_told_late_stands_where_it_belongs() -> None:
+    """Strikes are in the order in which the calls ended, also of one instant, however they are told."""
+    rules = PolicyRules(thresholds=(50,))
+    told = [replace(strike(n), at=NOW + n // 2 * SECOND, begun=NOW + n // 2 * SECOND) for n in range(6)]
+    for order in ((0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (3, 0, 5, 2, 1, 4)):
+        record = EMPTY
+        for n in order:
+            record = add_strike(record, told[n], rules)
+        assert record.strikes == tuple(told)

@@ -158,7 +158,7 @@ class CdrReader:
 
     def _known(self, seen: _Seen) -> bool:
         context, queue = seen.last[1:]
-        inside = context in self._dialplan.trunk_contexts | self._dialplan.ivr_contexts
+        inside = context in self._dialplan.trunk_contexts or context in self._dialplan.ivr_contexts
         if context not in self._dialplan.trunk_contexts and _endpoint(seen.channel) in self._phones:
             return False  # an operator, who asks in another queue, or tries out the menu
         return not seen.channel.startswith("Local/") and (inside or queue in self._dialplan.queues)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from siaga112.backtest.history import History, Past
 from siaga112.backtest.reading import FileReport
-from siaga112.backtest.simulation import Affected, Result
+from siaga112.backtest.simulation import Affected, Paid, Result
 from siaga112.core.caller_id import masked
 from siaga112.core.model import SECOND, Caller, Level, Outcome
 from siaga112.terminal import printing, rows, tables
@@ -27,7 +27,7 @@ def objects(
     *,
     reveal: bool,
 ) -> list[Row]:
-    """Spell the whole as one object a policy."""
+    """Spell the whole as one object a policy; the calls of the price as they come, since they may be many."""
     read = [
         {
             "file": report.name,
@@ -52,7 +52,7 @@ def objects(
             "unknown_because": {why.value: count for why, count in unproven.most_common()},
             **_figures(result),
             "rejected_outcomes": {outcome.value: result.rejected[outcome] for outcome in Outcome},
-            "price_calls": [_priced(past, zone, reveal=reveal) for past in result.price],
+            "price_calls": (_priced(paid, zone, reveal=reveal) for paid in result.price),
             "callers": [_affected(caller, reveal=reveal) for caller in result.most_affected(TOP)],
             "days": [_day(date, result) for date in sorted(result.days)],
         }
@@ -135,14 +135,13 @@ _SAID: Final = {
 }
 
 
-def _priced(past: Past, zone: ZoneInfo, *, reveal: bool) -> Row:
-    finding = past.finding
+def _priced(paid: Paid, zone: ZoneInfo, *, reveal: bool) -> Row:
     return {
-        "call": finding.call.id,
-        "started": rows.instant(finding.call.started, zone),
-        "caller": _shown(finding.call.caller, reveal=reveal),
-        "talk_seconds": None if finding.stages.talk is None else finding.stages.talk / SECOND,
-        "mark": finding.mark,
+        "call": paid.call,
+        "started": rows.instant(paid.started, zone),
+        "caller": _shown(paid.caller, reveal=reveal),
+        "talk_seconds": None if paid.talk is None else paid.talk / SECOND,
+        "mark": paid.mark,
     }
 
 
@@ -267,7 +266,7 @@ def _one(result: Result, zone: ZoneInfo, *, reveal: bool) -> None:
     if result.price:
         first = result.price[:TOP]
         printing.plain("", f"{result.policy}: the price, {len(first)} of {len(result.price):,} calls")
-        priced = [_priced(past, zone, reveal=reveal) for past in first]
+        priced = [_priced(paid, zone, reveal=reveal) for paid in first]
         tables.table(priced, ("call", "started", "caller", "talk_seconds", "mark"), "")
     printing.plain("", f"{result.policy}: day by day")
     days = [_day(date, result) for date in sorted(result.days)]

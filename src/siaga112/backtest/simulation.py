@@ -9,17 +9,17 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from siaga112.backtest.columns import day
 from siaga112.backtest.history import Past
 from siaga112.core.changes import fresh
 from siaga112.core.fold import Fold
-from siaga112.core.model import Caller, Entry, Level, Mark, Millis, Mode, Outcome, Reached, Verdict
-from siaga112.core.policy import strike_for
+from siaga112.core.model import Caller, CallId, Entry, Level, Mark, Millis, Mode, Outcome, Reached, Verdict
 from siaga112.core.record import CallerRecord
 from siaga112.core.regulation import PolicyRules
-from siaga112.core.standing import NOBODY, Standing, turned_away, verdict
+from siaga112.core.standing import Standing, turned_away, verdict
 
 
 @dataclass(slots=True)
@@ -47,6 +47,16 @@ class Affected:
     price: int = 0
 
 
+class Paid(NamedTuple):
+    """A call of the price: as little as is shown, since there may be a hundred thousand."""
+
+    call: CallId
+    started: Millis
+    caller: Caller
+    talk: Millis | None
+    mark: Mark | None
+
+
 @dataclass(slots=True)
 class Result:
     """What one policy would have done.
@@ -64,7 +74,7 @@ class Result:
     rejected: Counter[Outcome] = field(default_factory=Counter)
     served_otherwise: int = 0
     """Blocked, but let through: a challenge, or a place at the end of the queue."""
-    price: list[Past] = field(default_factory=list)
+    price: list[Paid] = field(default_factory=list)
     genuine: int = 0
     saved: Millis = 0
     untimed: int = 0
@@ -92,7 +102,7 @@ class Backtest:
         self._rules = rules
         self._zone = zone
         self._handling = handling
-        self._standing: dict[Caller, Standing] = {}
+        self._standing: dict[Caller, Standing] = {}  # of those who have blocks: nobody else is turned away
         self._ended: list[tuple[Millis, str, int, Past | Reached]] = []
 
     @property
@@ -121,7 +131,9 @@ class Backtest:
             heappush(self._ended, (call.ended, call.id, 0, past))
 
     def _turns_away(self, caller: Caller, now: Millis) -> bool:
-        held, rules = self._standing.get(caller, NOBODY), self._rules
+        held, rules = self._standing.get(caller), self._rules
+        if held is None:
+            return False
         answer = verdict(held, Mode.ENFORCE, now, rules)
         if turned_away(answer.treatment) and rules.let_through:
             again = self._fold.turned_away(caller, now)
@@ -139,7 +151,9 @@ class Backtest:
         if finding.outcome is not Outcome.ANSWERED:
             return
         if finding.mark is not Mark.PRANK:
-            self.result.price.append(past)
+            call = finding.call
+            paid = Paid(call.id, call.started, affected.caller, finding.stages.talk, finding.mark)
+            self.result.price.append(paid)
             self.result.genuine += finding.mark is Mark.GENUINE
             affected.price += 1
             today.price += 1
@@ -159,18 +173,18 @@ class Backtest:
         caller = finding.call.caller
         if caller is None:
             return
-        before = self.records.get(caller) or CallerRecord(caller)
         spared = ended.surge and bool(rules.surge)
-        entry = Entry(finding, strike=not spared and strike_for(finding, rules) is not None)
-        if new := self._fold.take(entry).change.replacement:
-            self._standing[caller] = new.held
-            self._count(before, new.record, finding.call.ended)
+        taken = self._fold.take(Entry(finding, strike=not spared))
+        if new := taken.change.replacement:
+            if new.record.blocks:
+                self._standing[caller] = new.held
+            else:
+                self._standing.pop(caller, None)
+            self.result.strikes += taken.misused
+            self._count(new.before, new.record, finding.call.ended)
 
     def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
         result, caller = self.result, after.caller
-        if after.strikes is not before.strikes:
-            known = {strike.call for strike in before.strikes}
-            result.strikes += sum(strike.call not in known for strike in after.strikes)
         blocks = fresh(before.blocks, after.blocks)
         proposed = after.proposed if after.proposed is not before.proposed else None
         if not (blocks or proposed) and caller not in result.callers:
@@ -191,4 +205,5 @@ class Backtest:
             today.proposed += 1
 
     def _today(self, at: Millis) -> Day:
-        return self.result.days.setdefault(day(at, self._zone), Day())
+        date = day(at, self._zone)
+        return self.result.days.get(date) or self.result.days.setdefault(date, Day())

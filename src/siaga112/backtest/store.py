@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
+from sys import intern
 from typing import Any, Final
 
-from siaga112.backtest.history import History, Past, Source, Unproven
+from siaga112.backtest.history import NOWHERE, History, Past, Source, Unproven
 from siaga112.backtest.spool import Values
 from siaga112.core.model import (
     Call,
@@ -195,26 +196,23 @@ class PastStore(History):
         call, started, ended, caller, identified, outcome, reason, wait, talk, mark, surge, *rest = row
         source, unproven, torn, file, lines, trunk, attested = rest
         kind = _TORN[torn]
-        facts = (
-            Fact(started, FactKind.ARRIVED),
-            *((Fact(started, kind),) if kind else ()),
-            Fact(ended, FactKind.ENDED),
-        )
+        began, gone = Fact(started, FactKind.ARRIVED), Fact(ended, FactKind.ENDED)
+        facts = (began, Fact(started, kind), gone) if kind else (began, gone)
         return Past(
             Finding(
                 Call(
                     CallId(call),
                     "",
-                    None if caller is None else Caller(caller),
+                    None if caller is None else Caller(intern(caller)),
                     bool(identified),
                     facts,
-                    trunk,
+                    intern(trunk),  # a strike keeps it: one text for all, not one a call
                     bool(attested),
                 ),
                 _OUTCOMES[outcome],
                 _REASONS[reason],
                 (),
-                Stages(wait=wait, talk=talk),
+                NOWHERE if wait is talk is None else Stages(wait=wait, talk=talk),
                 mark=_MARKS[mark],
             ),
             _SOURCES[source],

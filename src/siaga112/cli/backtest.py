@@ -102,7 +102,7 @@ def backtest(  # noqa: PLR0917 - one parameter an option
         for one in tried
     ]
     if json:
-        printing.as_json(show.objects(reports, history, results, config.zone, reveal=reveal))
+        printing.as_json_pieces(show.objects(reports, history, results, config.zone, reveal=reveal))
     else:
         show.page(reports, history, results, config.zone, reveal=reveal, chart=sweep is not None)
 

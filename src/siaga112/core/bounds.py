@@ -73,12 +73,18 @@ def _fits(record: CallerRecord, strikes: int) -> bool:
     return (
         len(record.strikes) <= strikes
         and len(record.missed) <= MISSED
-        and len(record.blocks) <= WHOLE
-        and len(record.proposals) <= WHOLE
+        and _short(record.blocks, BLOCKS)
+        and _short(record.proposals, PROPOSALS)
         and len(record.reports) <= REPORTS
         and len(record.withdrawn) <= WITHDRAWN
         and record.dropped == NOTHING
     )
+
+
+def _short(decided: tuple[_Decided, ...], most: int) -> bool:
+    if len(decided) <= WHOLE:
+        return True
+    return len(decided) <= most and all(len(one.calls) <= EVIDENCE for one in decided[:-WHOLE])
 
 
 def _count(was: int, before: Collection[object], after: Collection[object]) -> int:
@@ -131,7 +137,7 @@ def _last(decided: tuple[_Decided, ...], staying: list[_Decided], most: int) -> 
     for nth, one in enumerate(decided):
         if nth < over and one not in staying:
             continue
-        whole = nth >= len(decided) - WHOLE or one in staying or len(one.calls) <= EVIDENCE
+        whole = nth >= len(decided) - WHOLE or len(one.calls) <= EVIDENCE or one in staying
         kept.append(one if whole else replace(one, calls=one.calls[-EVIDENCE:]))
     return tuple(kept)
 

@@ -6,6 +6,7 @@ dies in between. Pure: what is held comes in, the `Change` to write goes out.
 
 import re
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeVar
 
 from siaga112.core.decisions import add_report, miss, reach
@@ -30,6 +31,7 @@ from siaga112.core.retention import forget_after, prune
 from siaga112.core.standing import Standing, standing
 
 _Held = TypeVar("_Held", Strike, GenuineReport)
+_CALL: Final = attrgetter("call")
 
 OPERATOR: Final = "operator"
 """Who pressed a key during the call, for the audit trail: the PBX does not say which one."""
@@ -42,9 +44,18 @@ class Replacement:
     before: CallerRecord
     record: CallerRecord
     version: int
-    held: Standing
     at: Millis
-    expires: Millis | None
+    rules: PolicyRules
+
+    @property
+    def held(self) -> Standing:
+        """What verdicts need of the record."""
+        return standing(self.record, self.at, self.rules)
+
+    @property
+    def expires(self) -> Millis | None:
+        """From when on nothing of the record may be kept; None for never."""
+        return forget_after(self.record, self.rules)
 
 
 class Imposition(NamedTuple):
@@ -92,7 +103,7 @@ def replacement(
     before: CallerRecord, after: CallerRecord, version: int, now: Millis, rules: PolicyRules
 ) -> Replacement:
     """Give a record as it is to be stored."""
-    return Replacement(before, after, version, standing(after, now, rules), now, forget_after(after, rules))
+    return Replacement(before, after, version, now, rules)
 
 
 def change_of_call(
@@ -183,7 +194,7 @@ def _caller(
     after = add_strike(before, strike, rules, capped=capped, now=now) if strike else before
     after = prune(_remember(after, finding, at), at, rules)
     block, proposal = _new(before.blocks, after.blocks), _new(before.proposals, after.proposals)
-    if strike and all(held.call != strike.call for held in after.strikes):
+    if strike and strike.call not in map(_CALL, after.strikes):
         entry = replace(entry, strike=False, spared=spared_by(before, strike))
     return _OfCaller(
         entry,
@@ -212,22 +223,18 @@ def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tupl
     if _new_strike(before, after, finding.call.id):
         counted.append(f"strikes:{finding.outcome}")
     counted += [imposed(block) for block in fresh(before.blocks, after.blocks) if not block.lifted]
-    if any(
-        held.call == finding.call.id for held in _added(before.reports, after.reports)
-    ) and _blocked_before(after, finding.call.started):
+    new_report = _is_new(before.reports, after.reports, finding.call.id)
+    if new_report and _blocked_before(after, finding.call.started):
         counted.append("blocked_then_genuine")
     return tuple(counted)
 
 
 def _new_strike(before: CallerRecord, after: CallerRecord, call: CallId) -> bool:
-    return any(strike.call == call for strike in _added(before.strikes, after.strikes))
+    return _is_new(before.strikes, after.strikes, call)
 
 
-def _added(before: tuple[_Held, ...], after: tuple[_Held, ...]) -> list[_Held]:
-    if after is before:
-        return []
-    known = {held.call for held in before}
-    return [held for held in after if held.call not in known]
+def _is_new(before: tuple[_Held, ...], after: tuple[_Held, ...], call: CallId) -> bool:
+    return after is not before and call in map(_CALL, after) and call not in map(_CALL, before)
 
 
 def imposed(block: Block) -> str:
@@ -271,6 +278,8 @@ _Imposed = TypeVar("_Imposed", Block, Proposal)
 
 def fresh(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> list[_Imposed]:
     """Give what is new among blocks or proposals: told first by being the same, since few are."""
+    if after is before:
+        return []
     same = set(map(id, before))
     return [held for held in after if id(held) not in same and held not in before]
 

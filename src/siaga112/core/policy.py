@@ -26,6 +26,8 @@ from siaga112.core.regulation import PolicyRules
 AUTOMATIC: Final = "siaga112"
 """Who imposed an automatic block, where a person's name would stand."""
 
+_CALL: Final = attrgetter("call")
+
 # ── strikes ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -46,6 +48,8 @@ def misuse_of(finding: Finding, rules: PolicyRules) -> Strike | None:
     if finding.mark not in {None, Mark.PRANK}:
         return None
     reason = finding.mark.value if finding.mark else finding.reason.value
+    if reason not in rules.weights and finding.outcome not in rules.weights:
+        return None
     strike = Strike(
         call.id, call.ended, finding.outcome, reason, call.started, call.trunk, attested=call.attested
     )
@@ -70,11 +74,13 @@ def add_strike(
     if (
         spared_by(record, strike)
         or strike.call in record.withdrawn
-        or any(strike.call == held.call for held in record.strikes)
+        or strike.call in map(_CALL, record.strikes)
     ):
         return record
-    place = bisect_right(record.strikes, strike.order, key=attrgetter("order"))
-    strikes = (*record.strikes[:place], strike, *record.strikes[place:])
+    strikes = (*record.strikes, strike)
+    if record.strikes and record.strikes[-1].order > strike.order:  # a call that is told late
+        place = bisect_right(record.strikes, strike.order, key=attrgetter("order"))
+        strikes = (*record.strikes[:place], strike, *record.strikes[place:])
     record = replace(record, strikes=strikes)
     at = strikes[-1].at if now is None else min(strikes[-1].at, now + TOLERANCE)
     return _escalate(record, at, at if now is None else min(at, now), rules, capped=capped)
@@ -123,9 +129,9 @@ def total(strikes: tuple[Strike, ...], rules: PolicyRules, among: tuple[Strike, 
 
 def forgiven_until(record: CallerRecord) -> Millis:
     """Give the instant of the last decision of a person that forgave what was before."""
-    decisions = [block.lifted for block in record.blocks]
-    decisions += [proposal.decided for proposal in record.proposals if not proposal.confirmed]
-    return max((lift.at for lift in decisions if lift and lift.forgives), default=-1)
+    decisions = [block.lifted for block in record.blocks if block.lifted]
+    decisions += [p.decided for p in record.proposals if p.decided and not p.confirmed]
+    return max([lift.at for lift in decisions if lift.forgives], default=-1)
 
 
 # ── escalation ───────────────────────────────────────────────────────────────────────────────────
@@ -236,11 +242,14 @@ def earlier_blocks(record: CallerRecord, now: Millis, rules: PolicyRules) -> tup
     Those that nobody lifted, that ended within the memory, and that no later decision forgave.
     """
     forgiven = forgiven_until(record)
+    since = now - rules.memory
     return tuple(
-        block
-        for block in record.blocks
-        if block.step
-        and block.lifted is None
-        and block.since > forgiven
-        and (block.until is None or block.until > now - rules.memory)
+        [
+            block
+            for block in record.blocks
+            if block.step
+            and block.lifted is None
+            and block.since > forgiven
+            and (block.until is None or block.until > since)
+        ]
     )

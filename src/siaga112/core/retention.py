@@ -15,13 +15,17 @@ from siaga112.core.regulation import PolicyRules
 def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
     """Drop what is older than may be kept, or more; a block in force and an open proposal stay."""
     since = now - rules.keep
-    kept: dict[str, tuple[Any, ...]] = {
-        "strikes": record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :],
-        "blocks": tuple([b for b in record.blocks if not b.over_at(now) or _end(b) > since]),
-        "proposals": tuple([p for p in record.proposals if p.decided is None or p.decided.at > since]),
-        "reports": tuple([report for report in record.reports if report.at > since]),
-        "missed": tuple([missed for missed in record.missed if missed.at > now - rules.keep_missed]),
-    }
+    kept: dict[str, tuple[Any, ...]] = {}  # of each kind of which anything is held
+    if record.strikes:
+        kept["strikes"] = record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :]
+    if record.blocks:
+        kept["blocks"] = tuple([b for b in record.blocks if not b.over_at(now) or _end(b) > since])
+    if record.proposals:
+        kept["proposals"] = tuple([p for p in record.proposals if p.decided is None or p.decided.at > since])
+    if record.reports:
+        kept["reports"] = tuple([report for report in record.reports if report.at > since])
+    if record.missed:
+        kept["missed"] = tuple([m for m in record.missed if m.at > now - rules.keep_missed])
     less: dict[str, Any] = {
         name: held for name, held in kept.items() if len(held) < len(getattr(record, name))
     }

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -46,6 +46,34 @@ _CONTAINERS: Final = frozenset({dict, list, tuple})
 _TOGETHER: Final = 500
 
 _HIDDEN: Final = re.compile(r"[^\n -~]")
+
+
+def as_json_pieces(value: object) -> None:
+    """Print one JSON value; an iterator in it is a list whose values `as_json` would hold all at once."""
+    pieces = _pieces(value, "\n")
+    while page := list(islice(pieces, _TOGETHER)):
+        typer.echo("".join(page), nl=False)
+    typer.echo("")
+
+
+def _pieces(value: object, margin: str) -> Iterator[str]:
+    within = margin + "  "
+    if isinstance(value, Iterator | list):
+        before = "[" + within
+        for held in value:
+            yield before
+            yield from _pieces(held, within)
+            before = "," + within
+        yield "[]" if before[0] == "[" else margin + "]"
+    elif isinstance(value, dict) and any(isinstance(held, Iterator | list) for held in value.values()):
+        before = "{" + within
+        for key, held in value.items():
+            yield f"{before}{_dumped(key)}: "
+            yield from _pieces(held, within)
+            before = "," + within
+        yield margin + "}"
+    else:
+        yield _dumped(value).replace("\n", margin)
 
 
 def as_json_list(values: Iterable[object]) -> None:

@@ -168,11 +168,12 @@ class _Work:
                 mine = part.table.c.site == self._records.site, part.table.c.caller == caller
                 self._connection.execute(delete(part.table).where(*mine, part.table.c[part.key].in_(gone)))
             waiting.update({(caller, row[part.key]): row for row in fresh})
-        if self._standings.get(caller, NOBODY) != new.held:
+        held = new.held
+        if self._standings.get(caller, NOBODY) != held:
             self._new[UNPUBLISHED][caller] = {"caller": caller, "version": version}
-        self._standings[caller] = new.held
+        self._standings[caller] = held
         self._known[caller] = Stored(new.record, version, None)
-        self._new[CALLER][caller] = caller_rows.caller_values(new.record, version, new.held, new.expires)
+        self._new[CALLER][caller] = caller_rows.caller_values(new.record, version, held, new.expires)
 
     def _note(self) -> None:
         """Write the lines of the audit trail that are not there yet: what comes with one counts with it."""
