@@ -106,8 +106,13 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "redis_failover": Row("fail-over (Sentinel)", "as above"),
         "redis_slot": Row("slot move (Cluster)", "as above"),
         "kill": Row(
-            "kill -9 at every step between hang-up and stored strike, 1,000 calls", "0 lost, 0 twice"
+            "kill -9 at every step between hang-up and stored strike, 1,000 calls",
+            "0 lost, 0 twice, no block missing or risen",
         ),
+        "kill_redis": Row(
+            "the same of Redis, which comes back as it was, with nothing, or with an old copy", "as above"
+        ),
+        "kill_database": Row("the same of PostgreSQL", "as above"),
         "two_daemons": Row("two daemons on one PBX", "one strike per call", pbx=True),
         "takeover": Row("one of two daemons killed", "the other goes on ≤ 10 s", pbx=True),
         "stuck_dialler": Row(
