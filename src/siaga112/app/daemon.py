@@ -296,7 +296,7 @@ class Daemon:
             store, tracker, queues, lambda: source.connected, now, screens=self.only is not Half.TRACK
         )
 
-        store.publisher.meter = metrics.unpublished
+        store.publisher.meter, store.publisher.lost = metrics.unpublished, metrics.block_list_lost
         self._parts += [
             partial(pipeline.run, source),
             recorder.run,

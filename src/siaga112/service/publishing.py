@@ -53,6 +53,8 @@ class Publisher:
     block_list: BlockList
     meter: Callable[[int], None] = lambda _: None
     """Told how many standings are not published yet."""
+    lost: Callable[[], None] = lambda: None
+    """Told each time that the list is not whole, and must be made anew."""
     _compared: bool = False
     _contended_until: float = 0.0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,6 +95,7 @@ class Publisher:
                 _log.error("block_list_contended", remedy=_ONE_DATABASE)
                 await asyncio.sleep(RETRY_SECONDS)
             _log.warning("block_list_made_anew", found=found, wanted=wanted)
+            self.lost()
             await self.rebuild()
             return True
         await self._publish(changed, wanted)
