@@ -124,6 +124,17 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "FLUSHALL under 100 verdicts a second, 1,000,000 blocked numbers",
             "known blocks hold for stale_after; all back ≤ 15 s, counted, an alert",
         ),
+        "writers": Row(
+            "a hundred writers on one PostgreSQL tell the same calls", "one row, one strike, one block"
+        ),
+        "sites_database": Row(
+            "two sites on one PostgreSQL, with the same callers and calls",
+            "neither sees anything of the other",
+        ),
+        "database_away": Row(
+            "the database locked, out of room, read-only, while calls end",
+            "verdicts go on, calls wait and arrive once, commands say so in one line",
+        ),
         "sites": Row("several sites in one Redis", "nothing shared"),
         "everywhere": Row("mode and block list, several daemons", "everywhere ≤ 1 s"),
         "split": Row(
