@@ -63,6 +63,7 @@ PUBLISHED: Final = {
     "outbox_pending": ("gauge", set()),
     "replica_callers": ("gauge", set()),
     "replica_gaps_total": ("counter", set()),
+    "block_list_rebuilds_total": ("counter", set()),
     "build_info": ("gauge", {"version"}),
     "service_calls_total": ("counter", {"queue", "shift", "result"}),
     "service_level_target_ratio": ("gauge", set()),
@@ -295,6 +296,7 @@ def test_gauges_show_what_they_are_told() -> None:
     metrics.pending(5)
     metrics.replica(7)
     metrics.replica_gap()
+    metrics.block_list_lost()
     shown = {
         "operators": value(metrics, "operators", state="available"),
         "busy": value(metrics, "operators", state="busy"),
@@ -308,6 +310,7 @@ def test_gauges_show_what_they_are_told() -> None:
         "pending": value(metrics, "outbox_pending"),
         "replica": value(metrics, "replica_callers"),
         "gaps": value(metrics, "replica_gaps_total"),
+        "rebuilds": value(metrics, "block_list_rebuilds_total"),
         "target": value(metrics, "service_level_target_ratio"),
     }
     assert shown == {
@@ -323,6 +326,7 @@ def test_gauges_show_what_they_are_told() -> None:
         "pending": 5,
         "replica": 7,
         "gaps": 1,
+        "rebuilds": 1,
         "target": 0.9,
     }
 

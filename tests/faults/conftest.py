@@ -20,8 +20,8 @@ from tests.faults.calls import LASTS, answered, misuse, uid
 from tests.lab import ports
 from tests.lab.agi_client import Answer, ask, no_processor
 from tests.lab.daemon import PROGRAM, Daemon, running
-from tests.lab.redis_servers import RedisServer, home
-from tests.lab.stores import PublishedStore, site_store
+from tests.lab.redis_servers import ANSWER_SECONDS, RedisServer, home
+from tests.lab.stores import PublishedStore, published_store, site_store
 from tests.samples import NOW
 from tests.waiting import within
 
@@ -127,7 +127,11 @@ class Rig:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[PublishedStore]:
         """Open what the daemon writes to, as its administrator."""
-        store = site_store(self.daemon.folder / "state", "lab", self.url or self.redis.url)
+        redis, database = self.url or self.redis.url, self.daemon.given.get("SIAGA112_DATABASE__URL")
+        if database:
+            store = published_store(database, redis, "lab", 400 * DAY, ANSWER_SECONDS)
+        else:
+            store = site_store(self.daemon.folder / "state", "lab", redis)
         try:
             yield store
         finally:

@@ -1,14 +1,17 @@
-"""`siaga112 run` that kills itself at a step of recording: `python -m tests.faults.killed STEP NTH run …`.
+"""`siaga112 run` in which a step is somebody's last: `python -m tests.faults.killed ORDER run …`.
 
-STEP is a key of `STEPS`; the process is gone, by SIGKILL, the NTH time that it gets there after SIGUSR1.
+At SIGUSR1 it reads the file ORDER and takes it away: a key of `STEPS`, how often, and whose pids. The NTH
+time from then on that it gets to that step these processes are gone by SIGKILL, with their children, and it
+goes on; without any pid the process itself is.
 """
 
 import os
+import select
 import signal
 import sys
-import threading
 from collections.abc import Callable
-from itertools import count
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from siaga112.adapters.database.records import DatabaseRecords, _Work
@@ -57,32 +60,73 @@ CALL_BY_CALL: Final = frozenset({"the hang-up is read", "the call is settled"})
 """The steps that are taken for each call by itself."""
 
 
-def deadly(step: str, nth: int) -> None:
-    """Make that step the last, the nth time."""
+GONE_SECONDS: Final = 20
+
+
+def order(path: Path, step: str, nth: int, *pids: int) -> None:
+    """Write what the next SIGUSR1 is to mean."""
+    path.write_text(f"{step}\n{nth} {' '.join(map(str, pids))}", "ascii")
+
+
+class _Doom:
+    """Which step is the last, and of whom."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._step = ""
+        self._left = 0
+        self._whose: list[int] = []
+
+    def obey(self, *_: object) -> None:
+        """Read the order."""
+        self._step, numbers = self._path.read_text("ascii").split("\n")
+        self._left, *self._whose = map(int, numbers.split())
+        self._path.unlink()
+
+    def at(self, step: str) -> None:
+        """Pass a step, maybe for the last time."""
+        if step == self._step:
+            self._left -= 1
+            if self._left == 0:
+                _end(self._whose)
+
+
+def _end(pids: list[int]) -> None:
+    """Kill all of these and wait until they are gone; without any, ourselves."""
+    if not pids:
+        os.kill(os.getpid(), signal.SIGKILL)
+    children = [
+        int(child)
+        for pid in pids
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    ]
+    for pid in (*pids, *children):
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(pid)
+            os.kill(pid, signal.SIGKILL)
+            select.select([handle], [], [], GONE_SECONDS)
+            os.close(handle)
+
+
+def watch(doom: _Doom, step: str) -> None:
+    """Let what is done at that step pass by `doom`."""
     owner, name, after = STEPS[step]
     done = getattr(owner, name)
-    times = count(1)
-    armed = threading.Event()
-    signal.signal(signal.SIGUSR1, lambda *_: armed.set())
-
-    def end() -> None:
-        if armed.is_set() and next(times) == nth:
-            os.kill(os.getpid(), signal.SIGKILL)
 
     async def awaited(*args: Any) -> Any:
         if not after:
-            end()
+            doom.at(step)
         result = await done(*args)
         if after:
-            end()
+            doom.at(step)
         return result
 
     def called(*args: Any) -> Any:
         if not after:
-            end()
+            doom.at(step)
         result = done(*args)
         if after:
-            end()
+            doom.at(step)
         return result
 
     replacement: Callable[..., Any] = called if owner in {Tracker, Pipeline, _Work} else awaited
@@ -90,6 +134,8 @@ def deadly(step: str, nth: int) -> None:
 
 
 if __name__ == "__main__":
-    deadly(sys.argv[1], int(sys.argv[2]))
-    del sys.argv[1:3]
+    doomed = _Doom(Path(sys.argv.pop(1)))
+    signal.signal(signal.SIGUSR1, doomed.obey)
+    for each in STEPS:
+        watch(doomed, each)
     main()

@@ -106,8 +106,13 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "redis_failover": Row("fail-over (Sentinel)", "as above"),
         "redis_slot": Row("slot move (Cluster)", "as above"),
         "kill": Row(
-            "kill -9 at every step between hang-up and stored strike, 1,000 calls", "0 lost, 0 twice"
+            "kill -9 at every step between hang-up and stored strike, 1,000 calls",
+            "0 lost, 0 twice, no block missing or risen",
         ),
+        "kill_redis": Row(
+            "the same of Redis, which comes back as it was, with nothing, or with an old copy", "as above"
+        ),
+        "kill_database": Row("the same of PostgreSQL", "as above"),
         "two_daemons": Row("two daemons on one PBX", "one strike per call", pbx=True),
         "takeover": Row("one of two daemons killed", "the other goes on ≤ 10 s", pbx=True),
         "stuck_dialler": Row(
@@ -115,6 +120,21 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
             "nobody else's p99 × 1.2, its record no larger",
         ),
         "million": Row("1,000,000 blocked numbers", "p99 of a verdict < 5 ms"),
+        "emptied": Row(
+            "FLUSHALL under 100 verdicts a second, 1,000,000 blocked numbers",
+            "known blocks hold for stale_after; all back ≤ 15 s, counted, an alert",
+        ),
+        "writers": Row(
+            "a hundred writers on one PostgreSQL tell the same calls", "one row, one strike, one block"
+        ),
+        "sites_database": Row(
+            "two sites on one PostgreSQL, with the same callers and calls",
+            "neither sees anything of the other",
+        ),
+        "database_away": Row(
+            "the database locked, out of room, read-only, while calls end",
+            "verdicts go on, calls wait and arrive once, commands say so in one line",
+        ),
         "sites": Row("several sites in one Redis", "nothing shared"),
         "everywhere": Row("mode and block list, several daemons", "everywhere ≤ 1 s"),
         "split": Row(

@@ -1,116 +1,316 @@
-"""kill -9 at every step between a hang-up and the stored strike: nothing lost, nothing counted twice."""
+"""kill -9 at every step between a hang-up and the stored strike: nothing lost, nothing counted twice.
+
+Of the daemon, of Redis and of PostgreSQL, in turn; and who must be blocked then is, everywhere.
+"""
 
 import asyncio
 import signal
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Final
 
 import pytest
 
-from siaga112.core.model import CallId, Millis, Outcome
+from siaga112.core.caller_id import canonical
+from siaga112.core.model import Caller, CallId, Entry, Millis, Outcome
+from siaga112.core.standing import Standing
 from tests.fakes.manager import Session
 from tests.faults.calls import arrives, leaves, uid
 from tests.faults.conftest import Rig, rig
 from tests.faults.figures import Measured
-from tests.faults.killed import CALL_BY_CALL, STEPS, TOGETHER
-from tests.lab.daemon import PROGRAM
+from tests.faults.killed import CALL_BY_CALL, STEPS, TOGETHER, order
+from tests.lab.agi_client import ask
+from tests.lab.daemon import PROGRAM, Daemon, running
+from tests.lab.postgres import Postgres, postgres, with_tables
 from tests.lab.redis_servers import RedisServer
 from tests.samples import NOW
-from tests.waiting import until
+from tests.waiting import until, within
 
 pytestmark = pytest.mark.redis
 
 AT_ONCE: Final = 20
-"""Calls that are up together, and end together."""
+"""Calls that are up together, and end together; each of another caller."""
 
-CALLERS: Final = 250
-"""Each misuses the line four times in a thousand calls: none is blocked."""
+ROUNDS: Final = 3
+"""So many times each caller misuses the line, one after the other: by the last time a block is due."""
+
+RULES: Final = "[policy]\nwarn_from = 1\nthreshold = 2\nblocks_per_hour = 0\n"
+BY_HAND: Final = "081299999999"
+"""Whom somebody blocks for good before all of it."""
+
+LIFTED_BEFORE: Final = "081288888888"
+"""Whom somebody blocks for good, and lets in again, before all of it."""
+
+BOUND: Final = 60
 
 
-def noted(running: Rig) -> set[str]:
+def noted(found: Rig) -> set[str]:
     """Give the calls in progress that are noted on disk."""
-    with closing(
-        sqlite3.connect(f"file:{running.daemon.folder}/state/outbox.db?mode=ro", uri=True)
-    ) as outbox:
+    with closing(sqlite3.connect(f"file:{found.daemon.folder}/state/outbox.db?mode=ro", uri=True)) as outbox:
         return {call for (call,) in outbox.execute("SELECT call FROM in_progress")}
 
 
 def number(nth: int) -> str:
     """Give the caller of the nth call."""
-    return f"0812{nth % CALLERS:08}"
+    group, place = divmod(nth, AT_ONCE)
+    return f"0812{group // ROUNDS * AT_ONCE + place:08}"
 
 
-async def session(running: Rig, *program: str) -> Session:
+def known(raw: str) -> Caller:
+    """Give whose number it is."""
+    caller = canonical(raw)
+    assert caller
+    return caller
+
+
+async def session(found: Rig, *program: str) -> Session:
     """Start the daemon; give its connection once it follows."""
-    since = len(running.daemon.lines)
-    running.daemon.program = program
-    await running.daemon.start("--only", "track")
-    await running.daemon.ready("track", since=since)
-    return await running.pbx.manager.session()
+    since = len(found.daemon.lines)
+    found.daemon.program = program
+    await found.daemon.start("--only", "track")
+    await found.daemon.ready("track", since=since)
+    return await found.pbx.manager.session()
 
 
-async def up(running: Rig, following: Session, first: int) -> list[tuple[CallId, str, Millis]]:
+async def up(found: Rig, following: Session, first: int) -> list[tuple[CallId, str, Millis]]:
     """Let calls arrive, until the daemon has noted them."""
     calls = []
     for nth in range(first, first + AT_ONCE):
         at = NOW - 3_600_000 + nth * 1_000
         calls.append((uid(nth, at), number(nth), at))
     following.send(*(arrives(*call) for call in calls))
-    await until(lambda: noted(running) >= {call for call, _, _ in calls}, 20)
+    await until(lambda: noted(found) >= {call for call, _, _ in calls}, 20)
     return calls
 
 
-@pytest.mark.slow
-@pytest.mark.fault("kill")
-async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
-    redis: RedisServer, measured: Measured, *, full: bool
-) -> None:
-    """Twenty calls end at once and the daemon is killed amid them, at each step in turn; the next goes on."""
-    total = 1_000 if full else AT_ONCE * len(STEPS)
-    steps = cycle((step, nth) for nth in (1, 9, 17) for step in STEPS)
-    placed: list[CallId] = []
-    async with rig(redis, "track", "[policy]\nwarn_from = 1\n", wait=False) as running:
-        await running.daemon.stop()
-        for first in range(0, total, AT_ONCE):
-            step, nth = next(steps)
-            if step not in CALL_BY_CALL:  # several at once: of twenty twice, or once
-                nth = 1 if step in TOGETHER else min(nth, 2)
-            following = await session(running, "-m", "tests.faults.killed", step, str(nth))
-            calls = await up(running, following, first)
-            placed += [call for call, _, _ in calls]
-            running.daemon.signal(signal.SIGUSR1)
-            following.send(*(leaves(*call) for call in calls))
-            async with asyncio.timeout(20):
-                assert await running.daemon.ended() == -signal.SIGKILL, step
-        await session(running, *PROGRAM)
-        await until(lambda: not noted(running), 20)
-        async with asyncio.timeout(60):
-            while await running.metric("outbox_pending"):
+# ── who is killed ────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Scene:
+    """A tracking half at work, a screening half beside it, and who of them all is to be killed."""
+
+    found: Rig
+    screening: Daemon
+    following: Session
+    doomed: tuple[str, ...]
+    """The program whose steps may be the last of something."""
+    ended: Callable[[], Awaitable[None]]
+    """Wait for the end of who is killed."""
+    again: Callable[[int], Awaitable[None]]
+    """Start it anew, after that round."""
+    pids: Callable[[], Sequence[int]] = tuple
+    """Its processes; none if the program is to kill itself."""
+    decide: bool = True
+    """Whether a person can decide anything while it is gone."""
+    placed: list[tuple[CallId, str]] = field(default_factory=list)
+    lifted: set[Caller] = field(default_factory=lambda: {known(LIFTED_BEFORE)})
+
+    async def round(self, nth: int, step: str, times: int) -> None:
+        """Let twenty calls end, and somebody amid them."""
+        path = self.found.daemon.folder / "order"
+        calls = await up(self.found, self.following, nth * AT_ONCE)
+        self.placed += [(call, raw) for call, raw, _ in calls]
+        order(path, step, times, *self.pids())
+        self.found.daemon.signal(signal.SIGUSR1)
+        await until(lambda: not path.exists(), 20, "the daemon to have read its order")
+        self.following.send(*(leaves(*call) for call in calls))
+        async with within(BOUND, f"the end at: {step}"):
+            await self.ended()
+        if self.decide:
+            await self.lift(raw for _, raw, _ in calls)
+        await self.again(nth)
+
+    async def lift(self, numbers: Iterable[str]) -> None:
+        """Let somebody of these in again whose block is decided, and perhaps not told to anybody yet."""
+        async with self.found.store() as store:
+            records = {raw: await store.records.load(known(raw)) for raw in numbers}
+        blocked = [raw for raw, one in records.items() if any(block.lifted is None for block in one.blocks)]
+        for raw in blocked[:1]:
+            await self.found.done("unblock", raw, "--reason", "the phone was stolen")
+            self.lifted.add(known(raw))
+
+    async def settled(self) -> None:
+        """Wait until all of it is recorded and published."""
+        await until(lambda: not noted(self.found), 20)
+        async with within(BOUND, "an empty outbox and nothing to publish"):
+            while await self.found.metric("outbox_pending"):
                 pass  # each look is a question to the daemon
-            async with running.store() as store:
+            async with self.found.store() as store:
                 while await store.records.unpublished():
                     pass  # as is each of these to the database
-        rows = await running.ledger()
-        assert await running.daemon.stop() == 0
-        async with running.store() as store:
-            callers = {entry.finding.call.caller for entry in rows}
-            records = [await store.load(caller) for caller in callers if caller]
-            strikes = [strike.call for record in records for strike in record.strikes]
-            tallied = (await store.tallies())["strikes:ivr_prank"]
-            wanted = {one.caller: one.standing async for page in store.records.standings() for one in page}
-            held = {caller: one async for page in store.block_list.standings() for caller, one in page}
-    found = Counter(entry.finding.call.id for entry in rows)
-    pranks = {e.finding.call.id for e in rows if e.finding.outcome is Outcome.IVR_PRANK}
-    assert {entry.finding.outcome for entry in rows} <= {Outcome.IVR_PRANK, Outcome.UNKNOWN}
-    assert sorted(strikes) == sorted(pranks)
-    assert held == wanted, "what verdicts go by is what the records say"
-    measured("standings published", len(held))
+
+    async def turned_away(self) -> set[Caller]:
+        """Ask the screening half about all; give whom it turns away."""
+        numbers = {raw for _, raw in self.placed} | {BY_HAND, LIFTED_BEFORE}
+        return {known(raw) for raw in numbers if (await self.asked(raw)) == "blocked"}
+
+    async def asked(self, raw: str) -> str:
+        """Ask the screening half about a caller; give why the answer is as it is."""
+        return (await ask(self.found.pbx.agi_port, raw)).reason
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Iterator[Postgres | None]:
+    """Run a PostgreSQL where the test is about one."""
+    if request.node.get_closest_marker("postgresql"):
+        with postgres() as one:
+            with_tables(one.url)
+            yield one
+    else:
+        yield None
+
+
+@asynccontextmanager
+async def scene(victim: str, redis: RedisServer, server: Postgres | None) -> AsyncIterator[Scene]:
+    """Start all of them."""
+    environ = {"SIAGA112_DATABASE__URL": server.url} if server else {}
+    half = f'[redis]\nurl = "{redis.url}"\n{RULES}'
+    async with (
+        rig(redis, "track", RULES, wait=False, environ=environ) as found,
+        running(found.pbx, half, only="screen", wait=False) as screening,
+    ):
+        await found.daemon.stop()
+        await session(found, *PROGRAM)
+        await found.done("block", BY_HAND, "--permanent", "--reason", "threats")
+        await found.done("block", LIFTED_BEFORE, "--permanent", "--reason", "threats")
+        await found.done("unblock", LIFTED_BEFORE, "--reason", "another's phone")
+        await screening.ready("screen")
+        await found.daemon.stop()
+        doomed = ("-m", "tests.faults.killed", str(found.daemon.folder / "order"))
+        here = Scene(found, screening, await session(found, *doomed), doomed, _never, _not_again)
+        _choose(here, victim, redis, server)
+        yield here
+
+
+async def _never() -> None:
+    raise AssertionError("nobody is to be killed")
+
+
+async def _not_again(_: int) -> None:
+    raise AssertionError("nobody was killed")
+
+
+def _choose(here: Scene, victim: str, redis: RedisServer, server: Postgres | None) -> None:
+    """Say who is killed, and how it begins anew."""
+
+    async def daemon_ended() -> None:
+        assert await here.found.daemon.ended() == -signal.SIGKILL
+
+    async def daemon_again(_: int) -> None:
+        here.following = await session(here.found, *here.doomed)
+
+    async def redis_ended() -> None:
+        await asyncio.to_thread(redis.ended)
+
+    async def redis_again(nth: int) -> None:
+        """Let it come back as it was, with nothing, or with what it knew two rounds ago."""
+        empty = ("--appendonly", "no") if nth % 3 == 1 else ()
+        await asyncio.to_thread(redis.start, *empty)
+
+    async def server_ended() -> None:
+        assert server
+        await asyncio.to_thread(server.ended)
+
+    async def server_again(_: int) -> None:
+        assert server
+        await asyncio.to_thread(server.start)
+
+    if victim == "daemon":
+        here.ended, here.again = daemon_ended, daemon_again
+    elif victim == "redis":
+        here.pids, here.ended, here.again = lambda: (redis.pid,), redis_ended, redis_again
+    else:
+        assert server
+        here.pids, here.ended, here.again = lambda: (server.pid,), server_ended, server_again
+        here.decide = False
+
+
+# ── the test ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is held after all of it."""
+
+    rows: list[Entry]
+    strikes: list[CallId]
+    tallied: int
+    wanted: dict[Caller, Standing]
+    """What the records say of each caller."""
+    listed: dict[Caller, Standing]
+    """What Redis says."""
+
+
+async def at_the_end(found: Rig) -> End:
+    """Read all that is held."""
+    rows = await found.ledger()
+    async with found.store() as store:
+        callers = {entry.finding.call.caller for entry in rows}
+        records = [await store.load(caller) for caller in callers if caller]
+        return End(
+            rows,
+            [strike.call for record in records for strike in record.strikes],
+            (await store.tallies())["strikes:ivr_prank"],
+            {one.caller: one.standing async for page in store.records.standings() for one in page},
+            {caller: one async for page in store.block_list.standings() for caller, one in page},
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "victim",
+    [
+        pytest.param("daemon", marks=pytest.mark.fault("kill")),
+        pytest.param("redis", marks=pytest.mark.fault("kill_redis")),
+        pytest.param("postgresql", marks=[pytest.mark.fault("kill_database"), pytest.mark.postgresql]),
+    ],
+)
+async def test_killed_at_any_step_no_call_is_lost_and_none_counts_twice(
+    victim: str, redis: RedisServer, server: Postgres | None, measured: Measured, *, full: bool
+) -> None:
+    """Twenty calls end and something is killed amid them, at each step in turn: all hold the same then."""
+    rounds = 1_000 // AT_ONCE if full else len(STEPS)
+    steps = cycle((step, nth) for nth in (1, 9, 17) for step in STEPS)
+    async with scene(victim, redis, server) as here:
+        for nth in range(rounds):
+            step, times = next(steps)
+            if step not in CALL_BY_CALL:  # several at once: of twenty twice, or once
+                times = 1 if step in TOGETHER else min(times, 2)
+            await here.round(nth, step, times)
+            group = [raw for _, raw in here.placed[-AT_ONCE:]]
+            if nth % ROUNDS == ROUNDS - 1 and here.lifted.isdisjoint(map(known, group)):
+                await here.settled()
+                await here.lift(group)
+        await here.settled()
+        end = await at_the_end(here.found)
+        pranks = {e.finding.call.id for e in end.rows if e.finding.outcome is Outcome.IVR_PRANK}
+        misused = Counter(known(raw) for call, raw in here.placed if call in pranks)
+        due = {caller for caller, times in misused.items() if times == ROUNDS} | {known(BY_HAND)}
+        due -= here.lifted
+        blocked = {caller for caller, one in end.wanted.items() if one.level}
+        async with within(20, "the screening half to turn away who is blocked, and nobody else"):
+            while (turned_away := await here.turned_away()) != blocked:
+                pass  # each look is many questions
+        assert await here.screening.stop() == 0
+        assert await here.found.daemon.stop() == 0
+    placed, found = [call for call, _ in here.placed], Counter(entry.finding.call.id for entry in end.rows)
+    assert {entry.finding.outcome for entry in end.rows} <= {Outcome.IVR_PRANK, Outcome.UNKNOWN}
+    assert sorted(end.strikes) == sorted(pranks)
+    assert end.listed == end.wanted, "what verdicts go by is what the records say"
+    measured("standings published", len(end.listed))
     measured("calls", len(placed))
-    measured("kills", total // AT_ONCE)
+    measured("kills", rounds)
     measured("lost", len(set(placed) - set(found)), at_most=0)
     measured("twice", max(found.values()) - 1, at_most=0)
-    measured("settled as unknown", len(found) - len(pranks))
-    measured("strikes not counted in the metric", len(strikes) - tallied)
+    measured("blocks due", len(due))
+    measured("missing", len(due - turned_away), at_most=0)
+    measured("lifted by hand", len(here.lifted))
+    measured("risen", len(turned_away - due), at_most=0)
+    survives = None if victim == "daemon" else 0  # a daemon that is killed takes what it has seen with it
+    measured("settled as unknown", len(found) - len(pranks), at_most=survives)
+    measured("strikes not counted in the metric", len(end.strikes) - end.tallied, at_most=survives)

@@ -94,6 +94,17 @@ class Postgres:
         for pid in (first, *map(int, children)):
             os.kill(pid, number)
 
+    @property
+    def pid(self) -> int:
+        """Its first process, 0 if there is none."""
+        return self._process.pid if self._process else 0
+
+    def ended(self) -> None:
+        """Wait for its end, which somebody else has seen to."""
+        assert self._process
+        self._process.wait(STARTED_SECONDS)
+        self._process = None
+
     def stop(self) -> None:
         """End it at once, and all its children with it."""
         if self._process:

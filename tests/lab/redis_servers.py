@@ -92,6 +92,12 @@ class RedisServer:
         assert self._process
         os.kill(self._process.pid, number)
 
+    def ended(self) -> None:
+        """Wait for its end, which somebody else has seen to."""
+        assert self._process
+        self._process.wait(STARTED_SECONDS)
+        self._process = None
+
     def stop(self) -> None:
         """Kill it, also a paused one."""
         if self._process:

@@ -298,6 +298,24 @@ async def block_list_behind(bench: Bench) -> None:
     assert trying.axis.silent(trying.alert)
 
 
+@situation("Block list lost")
+async def block_list_lost(bench: Bench) -> None:
+    """Redis is emptied: it is counted, all blocks are back by themselves, and the records tell of whom."""
+    trying, redis = bench.trying, bench.rig.redis
+    await bench.rig.done("block", NUMBER, "--permanent", "--reason", "threats")
+    await bench.rig.told("blocked")
+    before = await bench.rig.metric("block_list_rebuilds_total")
+    await trying.holds(4)
+    redis.ask("FLUSHALL")
+    await bench.shows("block_list_rebuilds_total", before + 1)
+    await bench.rig.told("blocked")
+    await trying.holds(4)
+    assert trying.axis.fires(trying.alert)
+    assert "+6281211111111" in await trying.run("siaga112 blocks")
+    await trying.holds(20)
+    assert trying.axis.silent(trying.alert)
+
+
 @situation("Outbox growing")
 async def outbox_growing(bench: Bench) -> None:
     """A call waits while the database is away, and the outbox empties by itself."""

@@ -208,6 +208,10 @@ class Metrics:
         """Show how many standings the block list may not have yet."""
         self._series.publish_pending.labels(self._site).set(count)
 
+    def block_list_lost(self) -> None:
+        """Count that Redis did not have the block list as a whole."""
+        self._series.block_list_rebuilds.labels(self._site).inc()
+
     def replica(self, callers: int) -> None:
         """Show on how many callers the replica holds a standing."""
         self._replica_callers.set(callers)

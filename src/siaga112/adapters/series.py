@@ -43,7 +43,7 @@ MAX_SHIFTS: Final = 4
 WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120, 300)
 ABANDON_BUCKETS: Final = (5, 10, 30, 60)
 TALK_BUCKETS: Final = (30, 120, 300)
-IVR_BUCKETS: Final = (5, 15, 60)
+IVR_BUCKETS: Final = (5, 15)
 AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
 
 OTHER: Final = "other"
@@ -238,6 +238,9 @@ class Series:
         self.database_up = self._gauge("database_up", "1 while the database answers.")
         self.publish_pending = self._gauge(
             "publish_pending", "Changes of the block list that Redis does not have yet."
+        )
+        self.block_list_rebuilds = self._counter(
+            "block_list_rebuilds", "Times that Redis had no whole block list, and it was made anew."
         )
         self.replica_callers = self._gauge("replica_callers", "Callers whose standing verdicts have at hand.")
         self.replica_gaps = self._counter("replica_gaps", "Times that all standings were read anew.")

@@ -94,7 +94,7 @@ async def open_tracking(
     retention = Retention(store, rules, now)
     snapshots = Snapshots(store, tracker, queues, tracking.connected, now, screens=screens)
 
-    store.publisher.meter = metrics.unpublished
+    store.publisher.meter, store.publisher.lost = metrics.unpublished, metrics.block_list_lost
     tracking.parts.extend(
         [
             partial(pipeline.run, source),

@@ -167,8 +167,10 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 def dump_standing(standing: Standing) -> str:
     """Write what a verdict needs."""
-    began = [standing.since] if standing.since else []
-    return _dump([standing.allowed, standing.level, standing.until, standing.warn_until, *began])
+    level = f'"{standing.level.value}"' if standing.level else "null"
+    until = "null" if standing.until is None else standing.until
+    began = f",{standing.since}" if standing.since else ""
+    return f"[{'true' if standing.allowed else 'false'},{level},{until},{standing.warn_until}{began}]"
 
 
 def load_standing(text: str | bytes) -> Standing:

@@ -121,6 +121,9 @@ class BlockList(StandingReader, Protocol):
     def callers(self) -> AsyncIterator[Sequence[Caller]]:
         """Give in pages who has a standing here, some maybe twice."""
 
+    async def count(self) -> int:
+        """Say on how many callers there is a standing here."""
+
 
 class Unpublished(NamedTuple):
     """A standing that the block list may not have, with the version of the record that it follows from.
@@ -148,6 +151,12 @@ class Published(Protocol):
 
     def standings(self) -> AsyncIterator[Sequence[Unpublished]]:
         """Give in pages all standings that are not nobody's, in the order of the callers."""
+
+    async def moved_on(self, page: Sequence[Unpublished]) -> Sequence[Unpublished]:
+        """Give of a page of `standings` what has another version since, or is noted as unpublished."""
+
+    async def without_standing(self, callers: Sequence[Caller]) -> Sequence[Caller]:
+        """Give of these callers who have none."""
 
 
 class Recording(Protocol):

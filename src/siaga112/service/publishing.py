@@ -12,14 +12,12 @@ what is done, and the later one is published again.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
 import structlog
 
-from siaga112.core.model import Caller
 from siaga112.core.standing import NOBODY
 from siaga112.service.ports import (
     BlockList,
@@ -40,6 +38,9 @@ CONTENDED_SECONDS: Final = 60.0
 
 TOGETHER: Final = 500
 
+AT_ONCE: Final = 40_000
+"""How many standings are put, or compared, before the records are asked for more: no more are in memory."""
+
 _ONE_DATABASE: Final = "daemons of one site on one Redis need one database: the same [database] url"
 
 _log = structlog.get_logger()
@@ -53,6 +54,8 @@ class Publisher:
     block_list: BlockList
     meter: Callable[[int], None] = lambda _: None
     """Told how many standings are not published yet."""
+    lost: Callable[[], None] = lambda: None
+    """Told each time that the list is not whole, and must be made anew."""
     _compared: bool = False
     _contended_until: float = 0.0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,6 +96,7 @@ class Publisher:
                 _log.error("block_list_contended", remedy=_ONE_DATABASE)
                 await asyncio.sleep(RETRY_SECONDS)
             _log.warning("block_list_made_anew", found=found, wanted=wanted)
+            self.lost()
             await self.rebuild()
             return True
         await self._publish(changed, wanted)
@@ -141,39 +145,55 @@ class Publisher:
 
     async def _compare(self) -> None:
         """Publish each standing of which the list has another; who follows is told, as of any change."""
-        stale = await self._listed()
-        async for held in self.records.standings():
+        before, count = await self.records.edition(), 0
+        async for held in self._all():
             found = await self.block_list.standings_of([one.caller for one in held])
             other = [one for one, has in zip(held, found, strict=True) if one.standing != has]
             for first in range(0, len(other), TOGETHER):
                 await self._publish(other[first : first + TOGETHER], await self.records.edition())
-            stale.difference_update(one.caller for one in held)
-        if stale:  # whose they are nobody may learn, for they may have been erased: all is to be read anew
-            await self._take_away(stale)
+            count += len(held)
+        if await self._take_away(count, before):
+            # Whose they were nobody may learn, for they may have been erased: all is to be read anew.
             await self.block_list.finish(await self.records.edition())
 
-    async def _listed(self) -> set[Caller]:
-        """Give all callers of whom the list has anything."""
-        listed: set[Caller] = set()
-        async for page in self.block_list.callers():
-            listed.update(page)
-        return listed
+    async def _all(self) -> AsyncIterator[Sequence[Unpublished]]:
+        """Give all standings, so many at once that each bucket of the list gets several in one go."""
+        some: list[Unpublished] = []
+        async for page in self.records.standings():
+            some += page
+            if len(some) >= AT_ONCE:
+                yield some
+                some = []
+        yield some
 
     async def _put_all(self) -> int:
         """Put every standing, and take away what the list has of callers who have none; count the callers."""
-        stale, count = await self._listed(), 0
-        async for held in self.records.standings():
-            await self._put(held)
-            stale.difference_update(one.caller for one in held)
+        before, count = await self.records.edition(), 0
+        async for held in self._all():
+            await self.block_list.put((one.caller, one.standing) for one in held)
+            moved = await self.records.moved_on(held)  # who came too late with an older one notes it here
+            for first in range(0, len(moved), TOGETHER):
+                await self.records.published(moved[first : first + TOGETHER], await self.records.edition())
             count += len(held)
-        await self._take_away(stale)
+        await self._take_away(count, before)
         return count
 
-    async def _take_away(self, stale: Iterable[Caller]) -> None:
-        """Take away what the list has of callers who have no standing, however many they are."""
-        callers = iter(stale)
-        while some := [Unpublished(caller, 0, NOBODY) for caller in islice(callers, TOGETHER)]:
-            await self._put(some)
+    async def _take_away(self, count: int, before: Edition) -> bool:
+        """Take away what the list has of callers who have no standing; say whether there was any.
+
+        `count`: how many have one, all of whom are on it. It has no others if it has no more, unless somebody
+        has published since that edition: who then left it would hide one.
+        """
+        if await self.block_list.count() == count and await self.records.edition() == before:
+            return False
+        found = False
+        async for page in self.block_list.callers():
+            for first in range(0, len(page), TOGETHER):
+                stale = await self.records.without_standing(page[first : first + TOGETHER])
+                if stale:
+                    await self._put([Unpublished(caller, 0, NOBODY) for caller in stale])
+                    found = True
+        return found
 
     async def _put(self, held: Sequence[Unpublished]) -> None:
         """Put standings; of whom another was published meanwhile, it is published again."""

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Table
 from siaga112.adapters.database.rows import Values, dump, read
 from siaga112.adapters.database.schema import (
     BLOCK,
+    CALLER,
     GENUINE_REPORT,
     MISSED_CALL,
     PROPOSAL,
@@ -52,15 +53,25 @@ def caller_values(record: CallerRecord, version: int, held: Standing, expires: M
     }
 
 
+STANDING: Final = tuple(
+    CALLER.c[name] for name in ("caller", "version", "allow_at", "level", "since", "until", "warn_until")
+)
+"""What is read of each caller where all are, in this order."""
+
+_of: Final = attrgetter(*(column.name for column in STANDING))
+_LEVELS: Final[dict[str | None, Level | None]] = {None: None, "": None, **{one.value: one for one in Level}}
+
+
 def standing_of(row: Row[Any]) -> Standing:
     """Read the standing in the row of a caller."""
     return read(row, _standing)
 
 
 def _standing(row: Any) -> Standing:
-    level = Level(row.level) if row.level else None
-    until = ending(row.until)
-    return Standing(row.allow_at is not None, level, until, ending(row.warn_until) or 0, instant(row.since))
+    _, _, allow_at, level, since, until, warn_until = row if len(row) == len(STANDING) else _of(row)
+    return Standing(
+        allow_at is not None, _LEVELS[level], ending(until), ending(warn_until) or 0, instant(since)
+    )
 
 
 @dataclass(frozen=True, slots=True)

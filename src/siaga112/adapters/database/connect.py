@@ -39,11 +39,15 @@ READING: Final[dict[str, dict[str, Any]]] = {
 WRITING: Final = {"siaga112_begin": "BEGIN IMMEDIATE"}
 """For `Connection.execution_options`: a transaction that will write. SQLite else finds out too late."""
 
+_READ_ONLY: Final = "it is read-only"
+_READ_ONLY_STATE: Final = "25006"
+"""What PostgreSQL says as a standby, and with `default_transaction_read_only`, of whatever is written."""
+
 _SQLITE_WORDS: Final = {
     sqlite3.SQLITE_BUSY: "another program keeps it locked",
     sqlite3.SQLITE_LOCKED: "another program keeps it locked",
     sqlite3.SQLITE_CANTOPEN: "this user may not open it, or the folder is none",
-    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_PERM: "this user may not",
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk failed",
@@ -208,8 +212,9 @@ def mapped() -> Iterator[None]:
     except (PoolTimeoutError, OSError) as error:
         raise StoreDownError(f"database: {error}") from error
     except DBAPIError as error:
-        down = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
         told = _told(error.orig)
+        away = isinstance(error, OperationalError | InterfaceError) or told == _READ_ONLY
+        down = error.connection_invalidated or away
         broken = not down or told in _DAMAGED.values()
         kind = UnrecordableError if isinstance(error, DataError) else StoreBrokenError
         raise (kind if broken else StoreDownError)(f"database: {told}") from error
@@ -224,7 +229,7 @@ def _told(error: Any) -> str:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         words = {**_SQLITE_WORDS, **_DAMAGED}.get(code)
         return words or _first_line(error)
-    return _first_line(error)
+    return _READ_ONLY if getattr(error, "sqlstate", "") == _READ_ONLY_STATE else _first_line(error)
 
 
 def _first_line(error: object) -> str:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, Table, delete, or_, select, update
 
 from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.schema import CALLER, SITE, UNPUBLISHED
@@ -53,9 +53,9 @@ class Publication(Transactions):
             noted = {
                 row.caller: row.version for row in self.among(connection, UNPUBLISHED, "caller", versions)
             }
-            over = [who for who, was in versions.items() if max(now.get(who, 0), noted.get(who, 0)) <= was]
+            over = {who for who, was in versions.items() if max(now.get(who, 0), noted.get(who, 0)) <= was}
             gone = delete(UNPUBLISHED).where(UNPUBLISHED.c.site == self.site)
-            connection.execute(gone.where(UNPUBLISHED.c.caller.in_(over)))
+            connection.execute(gone.where(UNPUBLISHED.c.caller.in_(over & noted.keys())))
             late = [
                 {"caller": who, "version": now[who]} for who in versions if who in now and who not in over
             ]
@@ -71,11 +71,34 @@ class Publication(Transactions):
         held = or_(CALLER.c.level.is_not(None), CALLER.c.allow_at.is_not(None), CALLER.c.warn_until > 0)
         after, full = "", True
         while full:
-            asked = select(CALLER).where(held, CALLER.c.caller > after).order_by(CALLER.c.caller).limit(PAGE)
+            asked = select(*caller_rows.STANDING).where(held, CALLER.c.caller > after)
+            asked = asked.order_by(CALLER.c.caller).limit(PAGE)
             page = await self.select(CALLER, asked)
             yield [self._standing(row, row.caller, row.version) for row in page]
             full = len(page) == PAGE
             after = page[-1].caller if page else after
+
+    async def moved_on(self, page: Sequence[Unpublished]) -> Sequence[Unpublished]:
+        """Give of a page of `standings` what has another version since, or is noted as unpublished."""
+        if not page:
+            return []
+        first, last = page[0].caller, page[-1].caller
+
+        def within(connection: Connection, table: Table) -> dict[str, int]:
+            asked = select(table.c.caller, table.c.version).where(table.c.site == self.site)
+            asked = asked.where(table.c.caller.between(first, last))
+            return {row.caller: row.version for row in connection.execute(asked)}
+
+        now, noted = await self.ask(
+            lambda connection: (within(connection, CALLER), within(connection, UNPUBLISHED))
+        )
+        return [one for one in page if now.get(one.caller) != one.version or one.caller in noted]
+
+    async def without_standing(self, callers: Sequence[Caller]) -> Sequence[Caller]:
+        """Give of these callers who have none."""
+        rows = await self.ask(lambda connection: self.among(connection, CALLER, "caller", callers))
+        having = {row.caller for row in rows if self._standing(row, row.caller, 0).standing != NOBODY}
+        return [caller for caller in callers if caller not in having]
 
     def _standing(self, row: Any, caller: str, version: int) -> Unpublished:
         """Read one; of what cannot be read nobody is turned away."""

@@ -13,13 +13,14 @@ A key a caller would let Redis end it with the block. But then all standings are
 shows the keys of every centre on that Redis to each of them; and in buckets a number takes half the memory.
 """
 
+import asyncio
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 from zlib import crc32
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import ResponseError
 
 from siaga112.adapters.redis.connect import at_once, together
 from siaga112.adapters.redis.words import mapped
@@ -51,6 +52,12 @@ second, however few there are."""
 
 _TOGETHER: Final = 500
 """How many standings are written, or buckets read, in one trip."""
+
+_FEW: Final = 16
+"""How many are read first, when it is not known yet how much is in them."""
+
+_CALLERS: Final = 4_000
+"""About how many callers are read in one trip."""
 
 Changes = Iterable[tuple[Caller, Standing]]
 Command = tuple[object, ...]
@@ -140,7 +147,17 @@ class RedisBlockList:
 
     async def put(self, standings: Changes) -> None:
         """Put standings in place of those that were, and tell nobody: the list is being made anew."""
-        await self._send(self._put(*one) for one in standings)
+        held: dict[str, list[str]] = defaultdict(list)
+        gone: dict[str, list[str]] = defaultdict(list)
+        for nth, (caller, standing) in enumerate(standings):
+            if standing == NOBODY:
+                gone[self._of(caller)].append(caller)
+            else:
+                held[self._of(caller)] += caller, dump_standing(standing)
+            if nth % PAGE == 0:
+                await asyncio.sleep(0)  # verdicts come first
+        await self._send(("HDEL", name, *callers) for name, callers in gone.items())
+        await self._send(("HSET", name, *fields) for name, fields in held.items())
 
     async def begin(self) -> None:
         """Say that the list is not whole from now on."""
@@ -154,14 +171,28 @@ class RedisBlockList:
 
     async def standings_of(self, callers: Sequence[Caller]) -> Sequence[Standing]:
         """Give the standings of these callers; nobody's for what is none of ours."""
-        with mapped():
-            answers = await at_once(self._redis, [("HGET", self._of(one), one) for one in callers])
-        return [_readable(answer) for answer in answers]
+        buckets: dict[str, list[Caller]] = defaultdict(list)
+        for caller in callers:
+            buckets[self._of(caller)].append(caller)
+        found: dict[Caller, Standing] = {}
+        asked = list(buckets.items())
+        for first in range(0, len(asked), _TOGETHER):
+            some = asked[first : first + _TOGETHER]
+            answers = await self._ask([("HMGET", name, *whose) for name, whose in some])
+            for (_, whose), answer in zip(some, answers, strict=True):
+                if answer is not None:
+                    found.update(zip(whose, map(_readable, answer), strict=True))
+        return [found.get(caller, NOBODY) for caller in callers]
 
     async def callers(self) -> AsyncIterator[Sequence[Caller]]:
         """Give in pages who has a standing here, some maybe twice."""
         async for pages in self._read("HKEYS"):
             yield [caller for page in pages for caller in map(kept, page) if caller]
+
+    async def count(self) -> int:
+        """Say on how many callers there is a standing here."""
+        asked = [("HLEN", bucket(self._site, number)) for number in range(BUCKETS)]
+        return sum(n or 0 for n in await self._ask(asked))
 
     def _finished(self, edition: Edition) -> Command:
         return ("SET", self._once("edition"), f"{edition.epoch} {edition.changes}")
@@ -201,12 +232,26 @@ class RedisBlockList:
             ]
 
     async def _read(self, question: str) -> AsyncIterator[Sequence[Any]]:
-        """Ask all buckets, many at once; what is none of ours has nothing in it."""
-        for first in range(0, BUCKETS, _TOGETHER):
-            asked = [(question, bucket(self._site, n)) for n in range(first, min(first + _TOGETHER, BUCKETS))]
-            with mapped():
-                answers = await at_once(self._redis, asked)
-            yield [answer for answer in answers if not isinstance(answer, ResponseError)]
+        """Ask all buckets, many at once; what is none of ours has nothing in it.
+
+        As many as have some thousands of callers: whoever reads them gives verdicts too.
+        """
+        first, some = 0, _FEW
+        while first < BUCKETS:
+            asked = [(question, bucket(self._site, n)) for n in range(first, min(first + some, BUCKETS))]
+            found = [answer for answer in await self._ask(asked) if answer is not None]
+            yield found
+            first += some
+            some = max(1, min(_TOGETHER, some * _CALLERS // max(1, sum(map(len, found)))))
+
+    async def _ask(self, questions: Sequence[Command]) -> list[Any]:
+        """Ask about buckets; None for one that is none of ours. What may not be asked is an error."""
+        with mapped():
+            answers = await at_once(self._redis, questions)
+            for answer in answers:
+                if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
+                    raise answer
+        return [None if isinstance(answer, Exception) else answer for answer in answers]
 
     async def wait(self, place: FeedPosition, seconds: float) -> None:
         """Let Redis answer when there is something after that place."""

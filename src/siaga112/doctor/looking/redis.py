@@ -34,7 +34,15 @@ return refused
 
 NEEDED: Final = (
     *("PING", "GET {key}", "SET {key} 1", "DEL {key}", "EVAL return 0"),
-    *("HGET {bucket} f", "HSET {bucket} f 1", "HDEL {bucket} f", "HKEYS {bucket}", "HGETALL {bucket}"),
+    *(
+        "HGET {bucket} f",
+        "HMGET {bucket} f",
+        "HLEN {bucket}",
+        "HSET {bucket} f 1",
+        "HDEL {bucket} f",
+        "HKEYS {bucket}",
+        "HGETALL {bucket}",
+    ),
     *("XADD {key} * n 1", "XREAD STREAMS {key} 0", "XRANGE {key} - +", "XREVRANGE {key} + -"),
 )
 """What siaga112 does, on a key of the site, or on one of those in which standings lie."""
