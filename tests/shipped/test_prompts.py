@@ -8,20 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from siaga112.core.model import Mark
+
 SHIPPED = Path(__file__).resolve().parents[2] / "asterisk"
 LANGUAGES = ("id", "en")
 FILES = sorted(SHIPPED.glob("sounds/*/siaga112/*"))
 
 
 def played() -> set[str]:
-    """Give every prompt that a shipped configuration file names; a variable at its end is a digit."""
+    """Give every prompt that a shipped file names; a variable at its end is a digit or a mark."""
     text = "\n".join(
         re.sub(r"(^|\s);.*", "", line)
         for file in SHIPPED.rglob("*.conf")
         for line in file.read_text("utf-8").splitlines()
     )
     names = re.findall(r"siaga112/([a-z0-9-]+)(\$\{)?", text)
-    return {name + last for name, is_open in names for last in ("0123456789" if is_open else [""])}
+    ends = {"digit-": [*"0123456789"], "marked-": [*Mark]}
+    return {name + last for name, is_open in names for last in (ends[name] if is_open else [""])}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
