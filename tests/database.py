@@ -74,6 +74,18 @@ MEANINGS: Final[Mapping[str, str]] = {
     "verdict": "what the dialplan was told",
     "mark": "what an operator said of it",
     "forgotten.mark": "20 bits of a hash of the number",
+    "operator": "who answered, by name where one is known",
+    "handed_to": "to whom the caller was handed over last",
+    "kind": "what a genuine report was, from `kinds` in the configuration",
+    "district": "where, from `districts`",
+    "recording": "the file into which the PBX recorded it",
+    "how": "`blind`, `attended`, or `told` by radio or telephone",
+    "target": "what was dialled",
+    "agency": "its name in `[agencies]`; empty for what is none",
+    "handover.reached": "after what time somebody answered there; empty: nobody did",
+    "handover.nth": "which of the call's",
+    "attempt": "who calls back, as far as it went: who, when, how often in vain, a note",
+    "missed_call.reason": "why the caller waits: the call's reason, or `silent`",
     "strike": "whether it counts as a misuse",
     "spared": "why it does not, though it would",
     "ivr": "how long in the menu",
@@ -116,7 +128,7 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 _SPOKEN: Final[Any] = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
 schema.spell_conditions(_SPOKEN.name)
-_LEFT: Final = ("site", "call", "audit")
+_LEFT: Final = ("site", "call", "handover", "audit")
 _MIDDLE: Final = ("caller", "unpublished", "forgotten", "tally", "imposition")
 _LINE, _WIDTH, _GAP, _TOP = 15, 190, 90, 20
 

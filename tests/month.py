@@ -11,7 +11,7 @@ How calls spread over days, hours and callers is invented, but always the same.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import accumulate, islice
 from random import Random
@@ -20,7 +20,21 @@ from zoneinfo import ZoneInfo
 
 from siaga112.core.changes import Change, replacement
 from siaga112.core.decisions import lift
-from siaga112.core.model import DAY, SECOND, Call, Caller, CallId, Entry, Fact, FactKind, Mark, Millis
+from siaga112.core.model import (
+    DAY,
+    SECOND,
+    Call,
+    Caller,
+    CallId,
+    Entry,
+    Fact,
+    FactKind,
+    HandedOver,
+    Handover,
+    Mark,
+    Millis,
+    Outcome,
+)
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import add_strike, strike_for
 from siaga112.core.record import CallerRecord, Lift
@@ -139,6 +153,40 @@ def _facts(kind: str, random: Random) -> _Seen:
 def _entry(call: Call) -> Entry:
     finding = classify(call, ClassifierRules())
     return Entry(finding, strike_for(finding, RULES) is not None)
+
+
+def handled(rows: Iterable[Entry], seed: int = 119) -> Iterator[Entry]:
+    """Give the same rows, and of the answered calls what their operators did: nobody published that.
+
+    Who answered, which mark they gave, and of genuine reports the kind, the district and the hand-overs.
+    """
+    random = Random(seed)
+    for row in rows:
+        finding, started = row.finding, row.finding.call.started
+        if finding.outcome is not Outcome.ANSWERED:
+            yield row
+            continue
+        mark = random.choice((None, Mark.GENUINE, Mark.INFORMATION, Mark.SILENT, Mark.PRANK))
+        finding = replace(finding, operator=random.choice((None, "Ani", "Budi", "Budi", "Citra")), mark=mark)
+        if mark is Mark.GENUINE:
+            handovers = tuple(
+                Handover(
+                    started + random.randrange(20, 400) * 100 + random.randrange(100),
+                    random.choice(list(HandedOver)),
+                    *random.choice(
+                        (("113", "Damkar"), ("119", "PSC"), ("119", "PSC"), ("0811", ""), ("0812", ""))
+                    ),
+                    random.choice((None, 0, 4_250)),
+                )
+                for _ in range(random.choice((0, 1, 1, 2)))
+            )
+            finding = replace(
+                finding,
+                kind=random.choice((None, "fire", "medical", "medical")),
+                district=random.choice((None, "Serang", "Kasemen")),
+                handovers=handovers,
+            )
+        yield replace(row, finding=finding)
 
 
 def records(rows: list[Entry]) -> list[CallerRecord]:

@@ -18,6 +18,7 @@ from siaga112.core.model import (
     FactKind,
     Level,
     Millis,
+    OperatorNow,
     OperatorState,
     Origin,
     Outcome,
@@ -125,14 +126,21 @@ SNAPSHOT: Final = Snapshot(
         CallInProgress(
             call_id(7), CALLER, NOW - 50_000, Stage.QUEUE, NOW - 42_000, "siaga112", "ALLOW not_blocked"
         ),
-        CallInProgress(call_id(8), OTHER, NOW - 135_000, Stage.TALKING, NOW - 130_000, "siaga112"),
+        CallInProgress(
+            call_id(8), OTHER, NOW - 135_000, Stage.TALKING, NOW - 130_000, "siaga112", "", "Siti Rahma"
+        ),
         CallInProgress(call_id(9), None, NOW - 3_000, Stage.IVR, NOW - 2_000, "", "ALLOW withheld"),
     ),
     stages={Stage.QUEUE: 1, Stage.TALKING: 1, Stage.IVR: 1},
     queues={"siaga112": (1, NOW - 42_000)},
-    operators={OperatorState.AVAILABLE: 1, OperatorState.BUSY: 2},
+    operators={OperatorState.AVAILABLE: 1, OperatorState.BUSY: 1, OperatorState.PAUSED: 1},
     surge="a caller waited 42 s",
     connected=True,
     screens=True,
+    logged_in=(
+        OperatorNow("Budi Santoso", OperatorState.PAUSED, "sholat", NOW - 750_000),
+        OperatorNow("Siti Rahma", OperatorState.BUSY, "", NOW - 130_000),
+        OperatorNow("PJSIP/103", OperatorState.AVAILABLE),
+    ),
 )
 """One waits, one talks, one whose number is hidden listens to the menu."""

@@ -20,7 +20,7 @@ from siaga112.adapters.database.migrating import migrate
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.core import decisions
 from siaga112.core.mode import Switch
-from siaga112.core.model import Caller, Mode, ProposalCause, Reached
+from siaga112.core.model import Caller, HandedOver, Handover, Mode, ProposalCause, Reached
 from siaga112.core.record import AllowEntry, CallerRecord, GenuineReport, Lift, MissedCall, Proposal
 from tests.adapters.changes import whole
 from tests.adapters.test_records_contract import change, record, write
@@ -78,7 +78,10 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
 async def fill(records: DatabaseRecords) -> None:
     """Let something be in every table."""
     await record(records, *(entry(prank(number, turn(number))) for number in range(8)))
-    await record(records, entry(answered(20)), entry(prank(30, NOW, GONE)), Reached(NOW, OTHER))
+    handed = entry(answered(20))
+    to = Handover(NOW, HandedOver.BLIND, "113", "Damkar", 1_000)
+    handed = replace(handed, finding=replace(handed.finding, handovers=(to,)))
+    await record(records, handed, entry(prank(30, NOW, GONE)), Reached(NOW, OTHER))
     await write(records, replace(whole(), replacement=None, entry=None))
     await records.transaction([], lambda work: work.reserve(whole().imposes))  # type: ignore[arg-type] # it imposes
     sorry = Lift(NOW, "ratna", 'said "sorry"\n', mistake=True)

@@ -33,7 +33,7 @@ down_revision = "{before}"
 
 def upgrade() -> None:
     """Add a column, {then}."""
-    op.add_column("call", sa.Column("kind", sa.Text()))
+    op.add_column("call", sa.Column("colour", sa.Text()))
     {fails}
 '''
 
@@ -126,7 +126,7 @@ def test_an_older_one_is_brought_to_ours(
         require(engine)
     assert migrate(engine) == OURS
     assert held(engine) == "next"
-    assert "kind" in columns(engine)
+    assert "colour" in columns(engine)
     copies = list(tmp_path.glob(f"siaga112.db.version-{OURS}-*"))
     if engine.dialect.name == "sqlite":
         (copy,) = copies
@@ -144,4 +144,4 @@ def test_a_step_that_fails_changes_nothing(
     with pytest.raises(ZeroDivisionError):
         migrate(engine)
     assert held(engine) == OURS
-    assert "kind" not in columns(engine)
+    assert "colour" not in columns(engine)

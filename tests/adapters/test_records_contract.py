@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from datetime import time
+from datetime import datetime, time
 from itertools import islice, product
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
 from siaga112.core.figures import Figures, grain, one_by_one
 from siaga112.core.fold import Fold, Work, subject, take
+from siaga112.core.handling import Handling, answered_one_by_one, passed_one_by_one
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     DAY,
@@ -27,6 +28,8 @@ from siaga112.core.model import (
     Caller,
     CallId,
     Entry,
+    HandedOver,
+    Handover,
     Level,
     Mark,
     Mode,
@@ -37,8 +40,8 @@ from siaga112.core.model import (
     Spared,
     Stages,
 )
-from siaga112.core.period import of_days
-from siaga112.core.record import AllowEntry, CallerRecord, Lift, MissedCall, Proposal
+from siaga112.core.period import Period, of_days
+from siaga112.core.record import AllowEntry, Attempt, CallerRecord, Lift, MissedCall, Proposal
 from siaga112.core.shifts import Shift
 from siaga112.core.standing import NOBODY
 from siaga112.service.ports import StoreBrokenError
@@ -220,6 +223,35 @@ async def test_figures_are_the_same_counted_where_the_rows_lie(records: Database
     assert (counted.misuses, counted.misusers) == (row_by_row.misuses, row_by_row.misusers)
 
 
+async def test_how_calls_were_handled_is_the_same_counted_where_the_rows_lie(
+    records: DatabaseRecords,
+) -> None:
+    """By operator and shift, agency, kind and district, each time to talk or to hand over: as row by row."""
+    calls = [*month.handled(islice(month.entries(), 1_500))]
+    odd = next(nth for nth, call in enumerate(calls) if call.finding.handovers)
+    finding = calls[odd].finding
+    behind = replace(finding.handovers[0], at=finding.call.started - 5_000)  # by a desk's clock
+    untold = replace(finding.stages, talk=None)
+    calls[odd] = replace(calls[odd], finding=replace(finding, handovers=(behind,), stages=untold))
+    await write(records, *(Change(entry=call) for call in calls))
+    started = sorted(call.finding.call.started for call in calls)
+    first, last = (datetime.fromtimestamp(started[n] / 1_000, month.ZONE) for n in (50, -50))
+    period = Period(first, last, month.ZONE)
+    row_by_row, counted = (Handling(period, SHIFTS) for _ in range(2))
+    mine = [call async for call in records.entries(period.first, period.end)]
+    row_by_row.add_answered(answered_one_by_one(mine))
+    row_by_row.add_passed(passed_one_by_one(mine))
+    width = grain(SHIFTS, month.ZONE, period.first, period.end)
+    counted.add_answered(await records.answered(period.first, period.end, width))
+    counted.add_passed(await records.passed(period.first, period.end))
+    assert len(counted.by_operator) == 4
+    assert len(counted.by_agency) == 3
+    for cut in ("by_operator", "by_operator_and_shift", "by_agency"):
+        assert [*getattr(counted, cut).items()] == [*getattr(row_by_row, cut).items()], cut
+    assert counted.by_kind == row_by_row.by_kind
+    assert counted.by_district == row_by_row.by_district
+
+
 async def test_each_kind_of_call_is_counted_together_with_its_like(records: DatabaseRecords) -> None:
     """Every mix of what counts, with a wait or none, as one by one: none is taken for another."""
     plain = entry(answered(1)).finding
@@ -282,6 +314,68 @@ async def test_the_same_call_again_replaces_its_row(records: DatabaseRecords) ->
         await write(records, Change(entry=row))
     assert [row async for row in records.entries(NOW, NOW + 1)] == [marked]
     assert await records.entry(first.finding.call.id) == marked
+
+
+HANDOVERS = (
+    Handover(NOW + 20_000, HandedOver.BLIND, "113", "Damkar", None),
+    Handover(NOW + 40_000, HandedOver.TOLD, "PMI", "PMI", 0),
+)
+
+
+async def test_who_answered_and_to_whom_it_went_come_back(records: DatabaseRecords) -> None:
+    """With each reading of the row; and a row that is written anew has no hand-over of the one before."""
+    call = replace(answered(1), recording="/spool/2026/11/a.wav")
+    row = entry(call)
+    finding = replace(
+        row.finding, operator="Siti", handovers=HANDOVERS, kind="fire", district="Cipocok", mark=Mark.GENUINE
+    )
+    whole_row = replace(row, finding=finding)
+    await write(records, Change(entry=whole_row), Change(entry=entry(answered(2, NOW + 1))))
+    assert await records.entry(call.id) == whole_row
+    assert (await records.entries_of(CALLER))[0] == whole_row
+    assert [one async for one in records.entries(NOW, NOW + 1)] == [whole_row]
+    (summary,) = [one async for one in records.summaries(NOW, NOW + 1)]
+    assert summary == whole_row.summary
+    assert (summary.operator, summary.handed_to, summary.kind) == ("Siti", "PMI", "fire")
+    fewer = replace(whole_row, finding=replace(finding, handovers=HANDOVERS[:1]))
+    await records.transaction([(CALLER, call.id)], lambda work: rewritten(work, fewer))
+    assert await records.entry(call.id) == fewer
+    await records.drop_calls(NOW + 60_000)
+    assert await records.entry(call.id) is None
+    await write(records, Change(entry=row))
+    assert (await records.entries_of(CALLER))[0].finding.handovers == ()
+
+
+def rewritten(work: Work, row: Entry) -> None:
+    """Write a row in place of the one that is there."""
+    call = row.finding.call
+    assert work.held(call.caller, call.id).entry
+    work.write(Change(entry=row))
+
+
+async def test_who_is_forgotten_has_no_recording(records: DatabaseRecords) -> None:
+    """The PBX names recordings by the caller's number."""
+    call = replace(answered(1), recording="/spool/081211111111.wav")
+    await write(records, Change(entry=entry(call)))
+    await records.erase(CALLER, NOW + 60_000)
+    found = await records.entry(call.id)
+    assert found is not None
+    assert found.finding.call.recording == ""
+
+
+async def test_an_attempt_to_call_back_stays_until_the_caller_is_reached(records: DatabaseRecords) -> None:
+    """Who has taken it, how often it was tried, and what is to be known of it."""
+    missed = MissedCall(prank(2).id, NOW - 5_000, 3_000, "queue_timeout")
+    await change(records, lambda record: replace(record, missed=(missed,)))
+    await change(records, lambda record: decisions.attempt(record, Attempt("ratna", NOW, 0, "")))
+    held = await change(
+        records, lambda record: decisions.attempt(record, Attempt("budi", NOW + 1, 1, "busy"))
+    )
+    assert held.attempt == Attempt("budi", NOW + 1, 1, "busy")
+    (found,) = await records.missed()
+    assert (found.attempt, found.missed) == (held.attempt, (missed,))
+    held = await change(records, lambda record: decisions.reach(record, NOW + 2))
+    assert held.attempt is None
 
 
 @pytest.mark.parametrize("call", ["", "junk", "1795000000", "asterisk-1795000000.7", "9" * 40 + ".1"])

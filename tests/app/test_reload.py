@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from siaga112.core.caller_id import canonical
-from siaga112.core.model import SECOND, Level, Outcome
+from siaga112.core.model import SECOND, Finding, Level, Outcome
 from siaga112.core.record import CallerRecord
 from siaga112.settings.schema import Settings
 from tests.fakes.manager import event
@@ -244,6 +244,42 @@ async def _a_verdict_may_take_as_long(line: Line) -> None:
 @key("service_level.answer_within", '"15s"')
 async def _the_promise_is_another(line: Line) -> None:
     assert await line.rig.metric("service_level_answer_within_seconds") == 15
+
+
+async def _answered(line: Line) -> Finding:
+    call = line.rig.answer("genuine", number=line.number)
+    await line.recorded(1)
+    (row,) = [row for row in await line.rig.ledger() if row.finding.call.id == call]
+    return row.finding
+
+
+@key("operators", '{ "101" = "Siti" }')
+async def _who_answered_has_a_name(line: Line) -> None:
+    assert (await _answered(line)).operator == "Siti"
+
+
+@key("agencies", '{ "113" = "Damkar" }')
+async def _to_whom_it_went_has_a_name(line: Line) -> None:
+    assert [one.agency for one in (await _answered(line)).handovers] == ["Damkar"]
+
+
+@key("kinds", '["flood"]')
+async def _a_report_can_be_of_that_kind(line: Line) -> None:
+    call = (await _answered(line)).call.id
+    await line.rig.done("mark", call, "genuine", "--kind", "flood")
+
+
+@key("districts", '["Cipocok"]')
+async def _a_report_can_be_of_that_district(line: Line) -> None:
+    call = (await _answered(line)).call.id
+    await line.rig.done("mark", call, "genuine", "--district", "Cipocok")
+
+
+@key("pbx.recording_url", '"https://pbx.example/{file}"')
+async def _a_recording_has_a_place(line: Line) -> None:
+    call = (await _answered(line)).call.id
+    (row,) = json.loads(await line.rig.done("calls", "--call", call, "--json"))
+    assert row["recording_url"] is None  # of this call there is none
 
 
 def _as_toml(values: dict[str, Any], section: str = "") -> Iterator[tuple[str, str]]:

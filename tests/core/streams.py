@@ -18,6 +18,30 @@ GOLDEN: Final = Path(__file__).resolve().parents[1] / "golden"
 # There the adapter's declared gaps protect the caller (and our own dialplan never leads back).
 ONE_WAY = {name: events(table) for name, (table, _) in CALLS.items() if "left the menu" not in name}
 
+# What a caller did, or waited for, that speaks for him, and was over before he left the menu: a key, what he
+# chose, our own slow answer. When all events of that are lost, those that are left are of a real prank, too.
+# Here a declared gap protects the caller; of a key there are three events, of a choice two.
+BY_DEED = frozenset({
+    "pressed a key, and left while the PBX still collected",
+    "pressed a key while a question without a prompt went on",
+    "chose an announcement, came back to the menu, and left",
+    "chose an announcement, came back, and the PBX ended the call",
+    "left a message after a wrong key, came back to the menu, and left",
+    "waited for our own answer, and dropped right after it",
+    *(
+        f"{version}/{name}"
+        for version in ("22", "16")
+        for name in (
+            "menu_left_with_key_down",
+            "menu_left_at_once_after_our_silence",
+            "freepbx_waitexten_left_choosing",
+            "freepbx_read_left_choosing",
+            "freepbx_read_digits_left_choosing",
+            "freepbx_announcement_returned",
+        )
+    ),
+})  # fmt: skip
+
 CAPTURES: Final = sorted(GOLDEN.glob("*/*.ami"))
 
 

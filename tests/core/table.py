@@ -13,11 +13,14 @@ from typing import Any
 from siaga112.core import outcome
 from siaga112.core.ami.events import (
     AgentConnect,
+    AttendedTransfer,
+    BlindTransfer,
     BridgeEnter,
     BridgeLeave,
     CoreShowChannel,
     DialBegin,
     DialplanPosition,
+    Dtmf,
     Event,
     Hangup,
     HangupRequest,
@@ -35,9 +38,12 @@ from siaga112.core.ami.events import (
 from siaga112.core.model import Finding, Mark, Millis
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Dialplan, InForce, Rules
+from siaga112.core.tracking import menus
 from siaga112.core.tracking.tracker import Tracker
 
-DIALPLAN = Dialplan(frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"}))
+DIALPLAN = Dialplan(
+    frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"}), queues=frozenset({"siaga112", "600"})
+)
 RULES = outcome.ClassifierRules()
 
 
@@ -73,7 +79,8 @@ def _event(name: str, at: Millis, uid: str, place: DialplanPosition, given: dict
         case "Newstate":
             return Newstate(at, uid)
         case "Newexten":
-            return Newexten(at, uid, place, given["app"], given.get("to", ""))
+            prompts = menus.prompts(given["app"], given.get("data", ""))
+            return Newexten(at, uid, place, given["app"], given.get("to", ""), prompts)
         case "VarSet":
             (variable, value) = next(iter(given.items()))
             return VarSet(at, uid, variable, value)
@@ -82,10 +89,18 @@ def _event(name: str, at: Millis, uid: str, place: DialplanPosition, given: dict
         case "DialBegin":
             return DialBegin(at, "" if uid == "-" else uid, place, given["leg"])
         case "AgentConnect":
-            return AgentConnect(at, uid, given["leg"], given["queue"])
+            return AgentConnect(
+                at, uid, given["leg"], given["queue"], given.get("if", ""), given.get("member", "")
+            )
+        case "Dtmf":
+            return Dtmf(at, uid)
+        case "BlindTransfer":
+            return BlindTransfer(at, uid, given["to"])
+        case "AttendedTransfer":
+            return AttendedTransfer(at, uid, given["to"], "ringing" not in given)
         case "BridgeEnter":
             two_way = given.get("type", "basic") == "basic"
-            return BridgeEnter(at, uid, given["bridge"], two_way, "machine" in given)
+            return BridgeEnter(at, uid, given["bridge"], two_way, "machine" in given, given.get("chan", ""))
         case "BridgeLeave":
             return BridgeLeave(at, uid, given["bridge"])
         case "HangupRequest":
@@ -93,7 +108,13 @@ def _event(name: str, at: Millis, uid: str, place: DialplanPosition, given: dict
         case "Hangup":
             return Hangup(at, uid, place, given.get("cause", "16"))
         case "SiagaMark":
-            return SiagaMark(at, uid, Mark(given["mark"]))
+            return SiagaMark(
+                at,
+                "" if uid == "-" else uid,
+                Mark(given["mark"]),
+                given.get("leg", ""),
+                given.get("chan", ""),
+            )
         case "Interrupted":
             return Interrupted(at, uid)
         case "Resumed":

@@ -42,7 +42,110 @@ TALKS = (
 """
 )
 
+LEAVES = "10:00:40 HangupRequest 100.1\n10:00:40 Hangup 100.1"
+
+CHOSEN = "10:00:06 Newexten 100.1 app=Goto at=siaga112-ivr,2,1\n"
+
 CALLS = {
+    "pressed a key, and left while the PBX still collected": (
+        MENU + "10:00:06 Dtmf 100.1\n" + LEAVES,
+        "abandoned, left_choosing",
+    ),
+    "pressed a key while a question without a prompt went on": (
+        MENU + "10:00:06 Dtmf 100.1\n10:00:07 Newexten 100.1 app=WaitExten at=siaga112-ivr,s,6\n" + LEAVES,
+        "abandoned, left_choosing",
+    ),
+    "pressed a key, was asked again, and left": (
+        MENU + "10:00:06 Dtmf 100.1\n10:00:07 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n" + LEAVES,
+        "ivr_prank, left_menu",
+    ),
+    "pressed a wrong key, and left": (
+        MENU + "10:00:06 Dtmf 100.1\n10:00:07 Newexten 100.1 app=Playback at=siaga112-ivr,i,1\n" + LEAVES,
+        "ivr_prank, left_menu",
+    ),
+    "pressed a key in the queue, and left it": (
+        QUEUE + "10:00:07 Dtmf 100.1\n" + LEAVES,
+        "abandoned, left_queue",
+    ),
+    "chose an announcement elsewhere, and left it": (
+        MENU + CHOSEN + "10:00:07 Newexten 100.1 app=Playback at=info,s,1\n" + LEAVES,
+        "abandoned, after_choice",
+    ),
+    "chose something of which nothing was seen, and left it": (
+        MENU + CHOSEN + "10:00:40 HangupRequest 100.1 at=info,s,1\n10:00:40 Hangup 100.1",
+        "abandoned, after_choice",
+    ),
+    "chose an announcement, came back to the menu, and left": (
+        MENU
+        + CHOSEN
+        + "10:00:07 Newexten 100.1 app=Playback at=info,s,1\n"
+        + "10:00:20 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n"
+        + LEAVES,
+        "abandoned, after_choice",
+    ),
+    "chose an announcement, came back, and the PBX ended the call": (
+        MENU
+        + CHOSEN
+        + "10:00:07 Newexten 100.1 app=Playback at=info,s,1\n"
+        + "10:00:20 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n"
+        + "10:00:30 Newexten 100.1 app=Playback at=siaga112-ivr,t,1\n"
+        + "10:00:31 Newexten 100.1 app=Hangup at=siaga112-ivr,t,2\n10:00:31 Hangup 100.1",
+        "abandoned, after_choice",
+    ),
+    "left a message after a wrong key, came back to the menu, and left": (
+        MENU
+        + "10:00:07 Newexten 100.1 app=VoiceMail at=siaga112-ivr,i,1\n"
+        + "10:00:20 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n"
+        + LEAVES,
+        "abandoned, after_choice",
+    ),
+    "was told goodbye elsewhere after a wrong key, and left": (
+        MENU
+        + "10:00:06 Dtmf 100.1\n10:00:07 Newexten 100.1 app=Goto at=siaga112-ivr,i,1\n"
+        + "10:00:08 Newexten 100.1 app=Playback at=goodbye,s,1\n"
+        + LEAVES,
+        "unknown, no_evidence",
+    ),
+    "chose an announcement, then the queue, and left that": (
+        MENU
+        + CHOSEN
+        + "10:00:07 Newexten 100.1 app=Playback at=info,s,1\n"
+        + "10:00:20 QueueCallerJoin 100.1 queue=siaga112 at=siaga112-queue,s,1\n"
+        + LEAVES,
+        "abandoned, left_queue",
+    ),
+    "pressed a wrong key, and the PBX ended the call at once": (
+        MENU.replace("10:00:05  Newexten  100.1  app=WaitExten  at=siaga112-ivr,s,6\n", "")
+        + "10:00:02 Newexten 100.1 app=Hangup at=siaga112-ivr,i,1\n10:00:02 Hangup 100.1",
+        "ivr_prank, invalid_choice",
+    ),
+    "was screened once more in the menu, and left": (
+        MENU
+        + "10:00:30 VarSet 100.1 SIAGA_VERDICT=ALLOW\n10:00:31 HangupRequest 100.1\n10:00:31 Hangup 100.1",
+        "ivr_prank, left_menu",
+    ),
+    "left during the announcement before the queue": (
+        MENU + CHOSEN + "10:00:07 Newexten 100.1 app=Playback at=ext-queues,600,3\n" + LEAVES,
+        "abandoned, before_queue",
+    ),
+    "left before the queue of a centre without a menu": (
+        ARRIVES + "10:00:07 Newexten 100.1 app=Playback at=ext-queues,600,3\n" + LEAVES,
+        "abandoned, before_queue",
+    ),
+    "waited for our own answer, and dropped right after it": (
+        ARRIVES
+        + "10:00:02 VarSet 100.1 SIAGA_SCREENED=ALLOW\n"
+        + "10:00:02.1 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n"
+        + "10:00:04.5 HangupRequest 100.1\n10:00:04.5 Hangup 100.1",
+        "abandoned, dropped_early",
+    ),
+    "waited for our own answer, heard the menu, and left": (
+        ARRIVES
+        + "10:00:02 VarSet 100.1 SIAGA_SCREENED=ALLOW\n"
+        + "10:00:02.1 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n"
+        + "10:00:05.1 HangupRequest 100.1\n10:00:05.1 Hangup 100.1",
+        "ivr_prank, left_menu",
+    ),
     "answered, ended by the caller": (
         TALKS
         + "10:01:00 HangupRequest 100.1\n10:01:00 BridgeLeave 100.1 bridge=b1\n"
@@ -132,7 +235,7 @@ CALLS = {
         + "10:00:10 Newexten 100.1 app=Playback at=siaga112-ivr,t,1\n"
         + "10:00:12 Newexten 100.1 app=VoiceMail at=siaga112-ivr,t,2\n"
         + "10:00:42 HangupRequest 100.1\n10:00:42 Hangup 100.1",
-        "unknown, no_evidence",
+        "abandoned, after_choice",
     ),
     "was asked again in `t`, and left a message there the second time": (
         MENU
@@ -142,13 +245,13 @@ CALLS = {
         + "10:00:20 Newexten 100.1 app=GotoIf at=siaga112-ivr,t,1\n"
         + "10:00:20 Newexten 100.1 app=VoiceMail at=siaga112-ivr,t,4\n"
         + "10:00:42 HangupRequest 100.1\n10:00:42 Hangup 100.1",
-        "unknown, no_evidence",
+        "abandoned, after_choice",
     ),
     "chose an announcement, and hung up during it": (
         MENU
         + "10:00:10 Newexten 100.1 app=BackGround at=siaga112-ivr,2,1\n"
         + "10:00:42 HangupRequest 100.1\n10:00:42 Hangup 100.1",
-        "unknown, no_evidence",
+        "abandoned, after_choice",
     ),
     "left while Dial() rang the operators": (
         MENU
@@ -246,7 +349,7 @@ def test_outcome(table: str, expected: str) -> None:
 def test_a_menu_that_runs_the_queue_is_no_prank_when_the_queues_events_are_lost() -> None:
     """Where Queue() stands in the IVR context, leaving it is not leaving the menu, whatever was lost."""
     table = MENU + "10:00:40 HangupRequest 100.1 at=siaga112-ivr,1,1\n10:00:40 Hangup 100.1"
-    assert [spelled(finding) for finding in findings(table)] == ["unknown, no_evidence"]
+    assert [spelled(finding) for finding in findings(table)] == ["abandoned, after_choice"]
 
 
 def test_hidden_by_presentation_is_withheld() -> None:

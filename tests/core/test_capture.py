@@ -1,5 +1,6 @@
 """Captures: what is written is read again; pseudonyms hide the caller and change nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +59,12 @@ def test_interruptions_are_read_as_written(at: int, exten: str, application: str
 def test_queues_are_read_as_written(at: int, state: OperatorState | None) -> None:
     """A capture says how the queues were: who waited, and what the operators did."""
     member = QueueMember("siaga112", "Local/answer all@operators/n", state)
-    seen = QueueStatus(at, ("siaga112", "other"), (member,), (QueueEntry("siaga112", "1.0", at - 5),))
+    named = QueueMember(
+        "siaga112", "PJSIP/101", OperatorState.PAUSED, "Budi: Santoso", "back at 13: lunch", at + 1
+    )
+    seen = QueueStatus(
+        at, ("siaga112", "other"), (member, named, member), (QueueEntry("siaga112", "1.0", at - 5),)
+    )
     (found,) = capture.messages(capture.write_queues(seen))
     assert capture.read(found) == seen
 
@@ -94,6 +100,14 @@ def test_pseudonyms_reach_the_channels_that_were_there_before() -> None:
     assert b"PJSIP/trunk-00000000 siaga112-queue s 1 Queue 0812" in hidden
 
 
+def test_pseudonyms_do_not_tell_which_keys_were_pressed() -> None:
+    """Somebody may have keyed in a number; nor does a recording's name tell whose it is."""
+    pressed = message("DTMFEnd", "Digit: 7", "DurationMs: 120", "Direction: Received")
+    assert b"Digit: x\r\n" in Pseudonyms(b"k").hide(pressed)
+    file = message("VarSet", "Variable: MIXMONITOR_FILENAME", "Value: /spool/in-081200000001.wav")
+    assert b"081200000001" not in Pseudonyms(b"k").hide(file)
+
+
 def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
     """Numbers and names go; uniqueids, times, contexts and hidden callers stay."""
     real = message("Newchannel").replace(b"CallerIDName: <unknown>", b"CallerIDName: Budi")
@@ -103,6 +117,37 @@ def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
     assert b"Uniqueid: 1795463311.0\r\n" in hidden
     assert b"Timestamp: 1795463311.123456\r\n" in hidden
     assert Pseudonyms(b"k").hide(b"CallerIDNum: anonymous") == b"CallerIDNum: anonymous"
+
+
+def test_a_member_of_an_older_capture_has_no_name() -> None:
+    """What a capture does not say of a member is not known; what it says more than that is passed over."""
+    old = b"Siaga112: Queues\r\nTimestamp: 1.000\r\nQueue-Seen: q\r\nMember-Seen: q paused Local/1"
+    member = QueueMember("q", "Local/1", OperatorState.PAUSED)
+    assert capture.read(old) == QueueStatus(1_000, ("q",), (member,), ())
+    assert capture.read(old + b"\r\nMember-Mood: fine") == capture.read(old)
+
+
+def test_pseudonyms_hide_operators() -> None:
+    """Names of operators and why they are paused stay in the house; the interface tells them apart."""
+    budi = QueueMember(
+        "q", "PJSIP/101", OperatorState.PAUSED, "Budi Santoso", "sick, Dr. Rahma", 1_795_463_311_000
+    )
+    siti = QueueMember("q", "PJSIP/102", OperatorState.BUSY, "Siti")
+    seen = QueueStatus(0, ("q",), (budi, siti), ())
+    hide = Pseudonyms(b"k").hide
+    (hidden,) = capture.messages(hide(capture.write_queues(seen)))
+    assert capture.read(hidden) == QueueStatus(
+        0, ("q",), (replace(budi, name="", reason="x"), replace(siti, name="")), ()
+    )
+    answered = b"Event: AgentConnect\r\nInterface: %b\r\nMemberName: %b\r\nAppData: Dial(x,,A(%b))"
+    assert hide(answered % (b"PJSIP/103", b"Agung", b"for Agung")) == answered % (b"PJSIP/103", b"", b"for x")
+    assert b"Siti" not in hide(b"Event: Newexten\r\nAppData: NoOp(Siti took it)")
+    unnamed = answered % (b"PJSIP/104", b"PJSIP/104", b"PJSIP/104")
+    assert hide(unnamed) == unnamed
+    other = hide(answered % (b"Local/105@from-queue/n", b"PJSIP/105", b"PJSIP/105"))
+    assert other == answered % (b"Local/105@from-queue/n", b"", b"PJSIP/105"), (
+        "a phone is sought nowhere else"
+    )
 
 
 HOSTILE: Final = (
@@ -171,6 +216,8 @@ def _ended(head: bytes, messages: list[bytes]) -> list[Entry]:
         "Resumed",
         "Resumed\r\nTimestamp: x",
         "Queues\r\nTimestamp: 1.0\r\nMember-Seen: q asleep Local/1",
+        "Queues\r\nTimestamp: 1.0\r\nMember-Name: nobody",
+        "Queues\r\nTimestamp: 1.0\r\nMember-Seen: q busy Local/1\r\nMember-Since: noon",
         "\r\n",
     ],
 )

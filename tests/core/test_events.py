@@ -47,7 +47,7 @@ def test_real_events_are_read() -> None:
         AT, uid, "SIAGA_VERDICT", "ALLOW", "PJSIP/trunk-00000000"
     )
     marked = message("UserEvent", "UserEvent: SiagaMark", "Mark: prank")
-    assert parse(marked, 0) == SiagaMark(AT, uid, Mark.PRANK)
+    assert parse(marked, 0) == SiagaMark(AT, "", Mark.PRANK, uid, "PJSIP/trunk-00000000")
 
 
 def test_without_a_timestamp_the_time_of_arrival_stands_in() -> None:
@@ -111,19 +111,19 @@ def test_a_mark_needs_the_callers_channel_behind_it() -> None:
 
 
 def test_a_mark_belongs_to_the_call_that_it_names() -> None:
-    """Its last header Call, or the event's own channel where there is none."""
+    """Its last header Call; where there is none, it is given after the call."""
     own = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank"), 0)
     named = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank", "Call: 9.9"), 0)
     assert isinstance(own, SiagaMark)
     assert isinstance(named, SiagaMark)
-    assert (own.uid, named.uid) == ("1795463311.0", "9.9")
+    assert (own.uid, own.leg, named.uid) == ("", "1795463311.0", "9.9")
 
 
 def test_a_caller_cannot_name_another_call() -> None:
     """A forged Call stands with the caller's text, before UserEvent: beside a true one it is refused."""
     alone = parse(message("UserEvent", "Call: 9.9", "UserEvent: SiagaMark", "Mark: prank"), 0)
     assert isinstance(alone, SiagaMark)
-    assert alone.uid == "1795463311.0"
+    assert alone.uid == ""
     beside = message("UserEvent", "Call: 9.9", "UserEvent: SiagaMark", "Mark: prank", "Call: 1.1")
     assert parse(beside, 0) == Malformed(Defect.DUPLICATE)
 

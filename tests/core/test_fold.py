@@ -92,7 +92,8 @@ def backtested(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) ->
     """Give what a back-test holds, which reads the calls first, asking for all that may count."""
     everything = replace(rules, weights=dict.fromkeys(COUNTABLE, 1.0))
     replay = Replay(in_force(dialplan, everything).now)
-    calls = [of_live(entry) for entry in replay.run(told)]
+    last = {entry.finding.call.id: entry for entry in replay.run(told)}  # as the ledger has it
+    calls = [of_live(entry) for entry in last.values()]
     calls.sort(key=lambda past: (past.finding.call.started, past.finding.call.id))
     backtest = Backtest(rules.name, rules, ZoneInfo("UTC"))
     backtest.run(calls, replay.reached)

@@ -1,18 +1,19 @@
 """Laws of tracking and classification, over all the calls of `test_calls` at once."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siaga112.core.ami.events import Event, Newchannel
+from siaga112.core.ami.events import Event, Interrupted, Newchannel, Resumed, SiagaMark
 from siaga112.core.model import CallId, Finding, Outcome
 from siaga112.core.policy import strike_for
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.tracking.tracker import Tracker
-from tests.core.streams import ONE_WAY
+from tests.core.streams import BY_DEED, CAPTURES, ONE_WAY, read
 from tests.core.table import DIALPLAN, events, in_force, settle, spelled
 from tests.core.test_calls import CALLS
 
@@ -54,7 +55,48 @@ def _has_interruption(stream: list[Event]) -> bool:
     return not all(hasattr(event, "uid") for event in stream)
 
 
+BY_PLACE = {name: stream for name, stream in ONE_WAY.items() if name not in BY_DEED}
+
+
 @pytest.mark.parametrize("stream", ONE_WAY.values(), ids=list(ONE_WAY))
+@given(data=st.data())
+def test_losing_events_in_a_gap_never_makes_a_prank_or_a_strike(
+    stream: list[Event], data: st.DataObject
+) -> None:
+    """Where the adapter says that events were lost, none of those calls is held against anybody."""
+    kept = [event for event in stream if data.draw(st.booleans())]
+    cut = data.draw(st.integers(0, max(0, len(kept) - 1)))
+    at = stream[0].at
+    torn = settle([*kept[:cut], Interrupted(at, "lost"), Resumed(at, ()), *kept[cut:]])
+    began = any(isinstance(event, Newchannel) for event in kept[cut:])
+    if not began:
+        assert not any(finding.outcome is Outcome.IVR_PRANK for finding in torn)
+        assert not any(strike_for(finding, RULES) for finding in torn)
+
+
+ALONE = {"back_in_menu", "menu_left_with_key_down", "menu_left_at_once_after_our_silence"}
+"""Scenarios in which a single event speaks for the caller.
+
+Those of ONE_WAY; a key that is held has only begun, and a slow answer of ours ends once.
+"""
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CAPTURES if not any(name in path.stem for name in ALONE)], ids=str
+)
+def test_losing_any_one_event_of_a_real_call_never_makes_a_prank_or_a_strike(path: Path) -> None:
+    """Whatever speaks for a caller is told by more than one event, but for an operator's own words."""
+    header, stream = read(path)
+    found = settle(stream, header.dialplan)
+    pranks = {finding.call.id for finding in found if finding.outcome is Outcome.IVR_PRANK}
+    struck = {finding.call.id for finding in found if strike_for(finding, RULES)}
+    for n in [n for n, event in enumerate(stream) if not isinstance(event, SiagaMark)]:
+        for finding in settle([*stream[:n], *stream[n + 1 :]], header.dialplan):
+            assert finding.outcome is not Outcome.IVR_PRANK or finding.call.id in pranks, stream[n]
+            assert strike_for(finding, RULES) is None or finding.call.id in struck, stream[n]
+
+
+@pytest.mark.parametrize("stream", BY_PLACE.values(), ids=list(BY_PLACE))
 @given(data=st.data())
 def test_losing_events_never_makes_a_prank_or_a_strike(stream: list[Event], data: st.DataObject) -> None:
     """Dropping any events can turn a prank into something else but never create one."""

@@ -3,6 +3,7 @@
 import ast
 import inspect
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -11,7 +12,7 @@ from siaga112.core import outcome
 from siaga112.core.model import Call, CallId, Fact, FactKind, Outcome
 from siaga112.core.tracking.tracker import Tracker
 from tests.core.table import DIALPLAN, RULES, events, in_force
-from tests.core.test_calls import CALLS
+from tests.core.test_calls import CALLS, MENU
 
 SOURCE = inspect.getsource(outcome)
 
@@ -31,7 +32,12 @@ UNHEARD_OF = Call(
 )
 """A queue gave up with a word that no table knows: no AMI event leads to it, a file may."""
 
-TRACKED = [UNHEARD_OF, *(call for table, _ in CALLS.values() for call in ended(table))]
+MARKED_LATER = [
+    replace(call, facts=(*call.facts, Fact(call.ended + 60_000, FactKind.MARKED, "prank")))
+    for call in ended(MENU + "10:00:30 Hangup 100.1")
+]
+
+TRACKED = [UNHEARD_OF, *MARKED_LATER, *(call for table, _ in CALLS.values() for call in ended(table))]
 
 
 def results(classifier: ModuleType) -> list[object]:

@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from siaga112.captures.replay import Replay
-from siaga112.core.ami.events import QueueMember, QueueStatus
-from siaga112.core.model import SECOND, CallId, Millis, OperatorState, Spared, Stage
+from siaga112.core.ami.events import Interrupted, QueueMember, QueueStatus
+from siaga112.core.ami.parser import member_seen
+from siaga112.core.model import SECOND, CallId, Millis, OperatorNow, OperatorState, Spared, Stage
+from siaga112.core.names import LONGEST, Names
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.tracking.queue_state import Overdue, QueueState
 from siaga112.core.tracking.stages import LOOKED_AT, Progress, Spot
@@ -103,6 +107,114 @@ def test_operators_are_counted_once() -> None:
     )
     seen.feed(QueueStatus(NOW, ("siaga112", "fire"), members, ()))
     assert seen.operators() == {OperatorState.BUSY: 1}
+
+
+# ── the operators by name ────────────────────────────────────────────────────────────────────────
+
+PAUSED_AT = 1_795_949_526 * SECOND
+ROW = {
+    "Event": "QueueMember", "Queue": "siaga112", "Name": "Budi Santoso", "Location": "PJSIP/102",
+    "StateInterface": "PJSIP/102", "Membership": "dynamic", "Penalty": "0", "CallsTaken": "0",
+    "LastCall": "0", "LastPause": str(PAUSED_AT // SECOND), "LoginTime": "1795949000", "InCall": "0",
+    "Status": "1", "Paused": "1", "PausedReason": "sholat Jumat", "Wrapuptime": "0",
+}  # fmt: skip
+"""As Asterisk 22.10 and 16.30 write it."""
+
+BUDI = QueueMember("siaga112", "PJSIP/102", OperatorState.PAUSED, "Budi Santoso", "sholat Jumat", PAUSED_AT)
+OLDEST = ("Queue", "Name", "Location", "Status", "Paused")
+
+
+@pytest.mark.parametrize(
+    ("changed", "seen"),
+    [
+        ({}, BUDI),
+        ({"Name": "PJSIP/102"}, replace(BUDI, name="")),
+        ({"Status": "5"}, replace(BUDI, state=None, reason="", since=0)),
+        ({"Paused": "0"}, replace(BUDI, state=OperatorState.AVAILABLE, reason="", since=0)),
+        ({"Paused": "0", "Status": "2"}, replace(BUDI, state=OperatorState.BUSY, reason="", since=0)),
+        ({"LastPause": "0"}, replace(BUDI, since=0)),
+        ({"LastPause": "-1"}, replace(BUDI, since=0)),
+        ({"LastPause": "9" * 5_000}, replace(BUDI, since=0)),
+        ({"LastPause": "99999999999"}, replace(BUDI, since=0)),
+        ({"Name": "B" * 900}, replace(BUDI, name="B" * LONGEST)),
+        ({"PausedReason": "\x1b[2J" + "r" * 900}, replace(BUDI, reason="\x1b[2J" + "r" * (LONGEST - 4))),
+    ],
+)
+def test_a_queues_member_is_read(changed: dict[str, str], seen: QueueMember) -> None:
+    """The name unless it is the interface; of a pause its reason and its beginning, if that is a time."""
+    assert member_seen(ROW | changed) == seen
+
+
+def test_a_member_is_read_of_whatever_the_pbx_leaves_out() -> None:
+    """Older versions write fewer headers: what they do not say is not known."""
+    assert member_seen({name: ROW[name] for name in OLDEST}) == replace(BUDI, reason="", since=0)
+    assert member_seen({name: ROW[name] for name in OLDEST if name != "Name"}) == replace(
+        BUDI, name="", reason="", since=0
+    )
+    assert member_seen({name: ROW[name] for name in OLDEST if name != "Paused"}) is None
+
+
+def status(at: Millis, *members: QueueMember) -> QueueStatus:
+    """Give how the queues are at that time."""
+    return QueueStatus(at, ("siaga112", "fire"), members, ())
+
+
+def test_operators_are_listed_by_name_the_longest_pause_first() -> None:
+    """A person for an interface, a member's name or an extension; else the member's name or the interface."""
+    names = Names({"PJSIP/101": "Siti", "Budi Santoso": "Budi", "103": "Ratna"})
+    rules = in_force(replace(DIALPLAN, queues=OURS))
+    rules.now = replace(rules.now, names=names)
+    seen = QueueState(rules)
+    seen.feed(
+        status(
+            NOW,
+            QueueMember("siaga112", "PJSIP/101", OperatorState.AVAILABLE),
+            QueueMember("siaga112", "PJSIP/104", OperatorState.PAUSED, "Agung", "lunch", NOW - 9),
+            QueueMember("siaga112", "PJSIP/105", OperatorState.PAUSED),
+            BUDI,
+            QueueMember("siaga112", "Local/103@from-queue/n", OperatorState.BUSY),
+            QueueMember("siaga112", "PJSIP/106", None, "Dewi"),
+            QueueMember("office", "PJSIP/107", OperatorState.BUSY, "Tono"),
+        )
+    )
+    assert seen.logged_in(100) == [
+        OperatorNow("Agung", OperatorState.PAUSED, "lunch", NOW - 9),
+        OperatorNow("Budi", OperatorState.PAUSED, "sholat Jumat", PAUSED_AT),
+        OperatorNow("PJSIP/105", OperatorState.PAUSED),
+        OperatorNow("Ratna", OperatorState.BUSY),
+        OperatorNow("Siti", OperatorState.AVAILABLE),
+    ]
+    assert [one.name for one in seen.logged_in(2)] == ["Agung", "Budi"]
+    assert seen.operators() == {OperatorState.PAUSED: 3, OperatorState.BUSY: 1, OperatorState.AVAILABLE: 1}
+
+
+def test_an_operator_in_two_queues_is_listed_once() -> None:
+    """As counted: the states of the list are those of the counts."""
+    seen = line(0, frozenset({"siaga112", "fire"}))
+    seen.feed(status(NOW, QueueMember("fire", "PJSIP/102", OperatorState.AVAILABLE, "Budi Santoso"), BUDI))
+    assert seen.logged_in(9) == [OperatorNow("Budi Santoso", OperatorState.PAUSED, "sholat Jumat", PAUSED_AT)]
+    assert seen.operators() == {OperatorState.PAUSED: 1}
+
+
+def test_since_when_is_known_where_the_change_was_seen() -> None:
+    """Not at the first look, nor of what may have changed and changed back while the PBX was lost."""
+    seen = line(0)
+    free = QueueMember("siaga112", "PJSIP/1", OperatorState.AVAILABLE)
+    busy = replace(free, state=OperatorState.BUSY)
+
+    def after(at: Millis, *members: QueueMember) -> list[Millis]:
+        seen.feed(status(at, *members))
+        return [one.since for one in seen.logged_in(9)]
+
+    assert after(NOW, free) == [0]
+    assert after(NOW + 5, free) == [0]
+    assert after(NOW + 10, busy) == [NOW + 10]
+    assert after(NOW + 15, busy) == [NOW + 10]
+    assert after(NOW + 20, busy, replace(free, interface="PJSIP/2")) == [NOW + 10, NOW + 20]
+    seen.feed(Interrupted(NOW + 21, "lost"))
+    assert [one.since for one in seen.logged_in(9)] == [NOW + 10, NOW + 20], "as last seen"
+    assert after(NOW + 25, busy, BUDI) == [PAUSED_AT, 0]
+    assert after(NOW + 30, free, BUDI) == [PAUSED_AT, NOW + 30]
 
 
 def test_beside_one_accomplice_a_misuse_costs_a_strike() -> None:

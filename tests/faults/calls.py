@@ -64,6 +64,11 @@ def talks(call: str, number: str, at: Millis) -> bytes:
     )
 
 
+def is_handed_over(call: str, at: Millis) -> bytes:
+    """Write that the operator sends the caller on to 113; the two stay in the bridge until that is done."""
+    return event("BlindTransfer", at, Result="Success", TransfereeUniqueid=call, Extension="113")
+
+
 def is_marked(call: str, mark: str, at: Millis) -> bytes:
     """Write that the operator marks the call by a key."""
     own = _operator(call) | {"Context": "siaga112-mark", "Exten": "s", "Priority": "7"}
@@ -93,12 +98,13 @@ def misuse(call: str, number: str, at: Millis) -> bytes:
 
 
 def answered(call: str, number: str, at: Millis, mark: str) -> bytes:
-    """Write the whole of a call that an operator takes and marks; it ends `LASTS` after that time."""
+    """Write the whole of a call that an operator takes, hands over and marks; it lasts `LASTS`."""
     return b"".join(
         (
             arrives(call, number, at),
             queues(call, number, at + 4_000),
             talks(call, number, at + 6_000),
+            is_handed_over(call, at + 7_000),
             is_marked(call, mark, at + 8_000),
             hangs_up(call, number, at + LASTS, QUEUE),
         )

@@ -27,8 +27,9 @@ WORDS: Final = {
     b"Response: Success|CallerIDNum: |Context: |UserEvent: SiagaMark|Mark: prank|Call: |: |\r\n|\r\n\r\n|"
     b"\r|\n|Hangup|Shutdown|FullyBooted|Uptime: |1795469529.870053|-1|+1|1_0|\xd9\xa3|\xc2\xb2|\x00|"
     b"\x1b|\xff|EventList: Complete|Message: ",
-    "captures": b"Siaga112: |Timestamp: |Queue-Seen: |Member-Seen: |Waiting-Seen: |Channel-Seen: |Resumed|"
-    b"Interrupted|Queues|Capture: siaga112/1|Early-Drop: |Expect: |Region: |\r\n|\r\n\r\n| |-|0|\xc2\xb2",
+    "captures": b"Siaga112: |Timestamp: |Queue-Seen: |Member-Seen: |Member-Name: |Member-Reason: |"
+    b"Member-Since: |Waiting-Seen: |Channel-Seen: |Resumed|Interrupted|Queues|"
+    b"Capture: siaga112/1|Early-Drop: |Expect: |Region: |\r\n|\r\n\r\n| |-|0|\xc2\xb2",
     "queue_logs": b"1795463311|NONE|MANAGER|ENTERQUEUE|CONNECT|ABANDON|"
     b"SYSCOMPAT|EXITEMPTY|\n|.|\xc2\xb2|\xd9\xa3|-|\r",
     "words": b"--config|--json|--reason|--by|--for|--permanent|--since|--until|--from|--to|--number|"
@@ -133,6 +134,7 @@ def _real(language: str) -> Iterator[bytes]:
             yield (GOLDEN / "22/queue_left_ringing.ami").read_bytes()[:900]
             yield (
                 b"Siaga112: Queues\r\nTimestamp: 17.000\r\nQueue-Seen: q\r\nMember-Seen: q busy Local/1\r\n"
+                b"Member-Name: x\r\nMember-Reason: y\r\nMember-Since: 17\r\n"
                 b"Waiting-Seen: q 1.1 17\r\n\r\n"
                 b"Siaga112: Interrupted\r\nTimestamp: 17.000\r\nCause: lost\r\n\r\n"
                 b"Siaga112: Resumed\r\nTimestamp: 17.000\r"

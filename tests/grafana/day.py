@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.grafana.asking import View
-from tests.lab import Asterisk, find
+from tests.lab import find
 from tests.lab.daemon import running
-from tests.lab.day import CONFIG, GLOBALS, Day
+from tests.lab.day import CONFIG, Day, centre
 from tests.lab.prometheus import scraping
 
 SITE: Final = "lab"
@@ -23,7 +23,7 @@ async def played() -> AsyncIterator[View]:
     """Play the day on Asterisk 22, and give the view of it once Prometheus has seen its last call."""
     with tempfile.TemporaryDirectory(prefix="siaga112-prometheus-") as folder:
         async with (
-            Asterisk.start(find("22"), globals_=GLOBALS) as pbx,
+            centre(find("22")) as (pbx, phone),
             await pbx.observe() as seen,
             running(pbx, CONFIG) as daemon,
             scraping(Path(folder), daemon.metrics_url.split("/")[2]) as prometheus,
@@ -31,7 +31,7 @@ async def played() -> AsyncIterator[View]:
             # No call before the first scrape: an event that Prometheus finds counted already is no increase.
             await prometheus.sees("siaga112_strikes_total", PATIENCE_SECONDS)
             since = time.time()
-            day = Day(pbx, daemon, seen)
+            day = Day(pbx, daemon, seen, phone)
             async for row in day.rows():
                 assert row.ok, row
             await prometheus.sees(f"sum(siaga112_calls_total) == {day.calls}", PATIENCE_SECONDS)

@@ -88,6 +88,8 @@ exten => mark_genuine,1,Set(KEYS=*72)
  same => n,Goto(mark,1)
 exten => mark_information,1,Set(KEYS=*73)
  same => n,Goto(mark,1)
+exten => mark_silent,1,Set(KEYS=*74)
+ same => n,Goto(mark,1)
 ; The keys count only once the queue has bridged the two: BRIDGEPEER on the other half says so.
 exten => mark,1,Ringing()
  same => n,Wait(0.3)

@@ -6,25 +6,41 @@ The demo plays it on Asterisk 22 for people to watch; the tests play the same on
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.lab import ports
 from tests.lab.ami import Event, Observer
 from tests.lab.asterisk import Asterisk
 from tests.lab.daemon import Daemon, Line
+from tests.lab.phone import Phone, registered
 from tests.lab.sipp import Call, Ending, place_call
+from tests.lab.unpack import AsteriskRoot
 
 CONFIG: Final = """\
 [classifier]
 early_drop = "1s"
 [policy]
 temporary = ["15s"]
+[operators]
+"101" = "Budi"
+"102" = "Siti"
+[agencies]
+"113" = "Damkar"
 """
 """The day's configuration: a second for what is an early drop, a quarter of a minute for a day's block."""
 
+DIALPLAN: Final = """
+[phones]
+exten => 113,1,Dial(Local/answer@operators/n,20)
+include => siaga112-mark-last
+"""
+"""What the one real telephone of the centre can dial: the fire brigade, and a mark after the call."""
+
 GLOBALS: Final = {"SIAGA_QUEUE_TIMEOUT": "2"}
 
-GENUINE, LEAVER, UNLUCKY, EARLY, SILENT, JOKER = (f"08121000000{n}" for n in range(1, 7))
+GENUINE, LEAVER, UNLUCKY, EARLY, SILENT, JOKER, MUTE, BURNING = (f"08121000000{n}" for n in range(1, 9))
 PRANKER: Final = "081311111111"
 FRIEND: Final = "081322222222"
 HIDDEN: Final = "081333333333"
@@ -131,6 +147,20 @@ def spell(line: Line) -> str:
     return " ".join(parts)
 
 
+@asynccontextmanager
+async def centre(root: AsteriskRoot) -> AsyncIterator[tuple[Asterisk, Phone]]:
+    """Run a PBX whose operators are the lab's own, and one who has a real telephone."""
+    address = "127.0.1.102", ports.free(4)
+    async with Asterisk.start(
+        root, globals_=GLOBALS, dialplan=DIALPLAN, more={"pjsip.conf": registered({"102": address})}
+    ) as pbx:
+        phone = await Phone.open("102", address, ("127.0.0.1", pbx.sip_port))
+        try:
+            yield pbx, phone
+        finally:
+            phone.close()
+
+
 @dataclass(slots=True)
 class Day:
     """Plays the day and gives its rows as they happen. `calls` counts the real calls placed."""
@@ -138,6 +168,7 @@ class Day:
     pbx: Asterisk
     daemon: Daemon
     seen: Observer
+    phone: Phone
     calls: int = 0
     _rows: asyncio.Queue[Row | None] = field(default_factory=asyncio.Queue)
 
@@ -159,6 +190,7 @@ class Day:
                 lanes.create_task(self._pranker())
                 lanes.create_task(self._never_blocked())
             await self._let_in_again()
+            await self._operator_with_a_telephone()
             await self._adds_up()
         finally:
             self._rows.put_nowait(None)
@@ -188,6 +220,59 @@ class Day:
             JOKER,
             "1",
         )
+        await self.seen.set_global("OPERATOR", "mark_silent")
+        await self._call(
+            "nobody speaks; the operator marks it with *74",
+            "answered/operator marked silent",
+            talk_until_marked,
+            MUTE,
+            "1",
+        )
+        await self.seen.set_global("OPERATOR", "answer")
+
+    async def _operator_with_a_telephone(self) -> None:
+        await self.seen.set_global("OPERATOR", "never")
+        member = {"Queue": "siaga112", "Interface": "PJSIP/102"}
+        await self.seen.action({"Action": "QueueAdd", **member})
+
+        async def handed_over(call: Witnessed) -> None:
+            leg = await self.phone.ringing()
+            await leg.answer()
+            await call.until("BridgeEnter")
+            since = self.seen.mark()
+            leg.transfer("113")
+            await self.seen.wait_for(
+                lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == call.uid, since=since
+            )
+            await call.call.hang_up()
+
+        async def hung_up(_: Witnessed) -> None:
+            leg = await self.phone.ringing()
+            since = self.seen.mark()
+            await leg.answer()
+            await self.seen.wait_for(
+                lambda e: e.name == "BridgeEnter" and e["BridgeNumChannels"] == "2", since=since
+            )
+            await leg.hang_up()
+
+        uid = await self._call(
+            "an operator hands the caller over", "answered/operator", handed_over, BURNING, "1"
+        )
+        (row,) = (await self.daemon.command("calls", "--call", uid, "--json")).json
+        self._tell(
+            "who answered, and to whom it went",
+            "",
+            f"{row['operator']} → {row['handed_to']}",
+            "Siti → Damkar",
+        )
+        uid = await self._call("the operator hangs up", "answered/operator", hung_up, BURNING, "1")
+        since = len(self.daemon.lines)
+        self.phone.call("*72")
+        line = await self.daemon.wait_for(
+            lambda line: line["event"] == "call" and line["call"] == uid, since=since
+        )
+        self._tell("and dials *72: the call was genuine", "", spell(line), "answered/operator marked genuine")
+        await self.seen.action({"Action": "QueueRemove", **member})
         await self.seen.set_global("OPERATOR", "answer")
 
     async def _pranker(self) -> None:
@@ -254,18 +339,19 @@ class Day:
     # ── one call ─────────────────────────────────────────────────────────────────────────────────
 
     async def _call(
-        self, what: str, expected: str, audit_entry: Deed, shown: str, presses: str = "", **caller: Any
-    ) -> None:
+        self, what: str, expected: str, deed: Deed, shown: str, presses: str = "", **caller: Any
+    ) -> str:
         since = self.seen.mark()
         self.calls += 1
         call = await place_call(self.pbx, presses=presses, **{"number": shown, **caller})
         channel = await self.seen.caller_channel(shown, since=since)
         witnessed = Witnessed(call, channel["Uniqueid"], self.seen, since)
-        await audit_entry(witnessed)
+        await deed(witnessed)
         ending = await call.ended()
         line = await self.daemon.settled(witnessed.uid)
         warned = " (warned)" if witnessed.variable("SIAGA_NOTICE") == "WARN" else ""
         self._tell(what, _spell_ending(ending, witnessed), spell(line) + warned, expected)
+        return witnessed.uid
 
     def _tell(self, what: str, pbx: str, decided: str, expected: str) -> None:
         self._rows.put_nowait(Row(what, pbx, decided, expected))

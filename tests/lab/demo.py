@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.lab import Asterisk, find
 from tests.lab.daemon import Daemon, running
-from tests.lab.day import CONFIG, GLOBALS, PRANKER, Day, Row
+from tests.lab.day import CONFIG, PRANKER, Day, Row, centre
 
 ROOT = Path(__file__).parents[2]
 SPARE = "081355555555"
@@ -102,12 +102,12 @@ async def demo() -> bool:
     """Play the day; say whether every row came out as expected."""
     began = time.monotonic()
     root = find("22", lambda line: say(f"      {line}"))
-    async with Asterisk.start(root, globals_=GLOBALS) as pbx, await pbx.observe() as seen:
+    async with centre(root) as (pbx, phone), await pbx.observe() as seen:
         took = time.monotonic() - began
         say(f"{took:5.1f}s      Asterisk {pbx.version} takes calls, with our asterisk/ files")
         async with running(pbx, CONFIG) as daemon:
             say(f"{time.monotonic() - began:5.1f}s      siaga112 follows it, mode enforce, embedded Redis\n")
-            day = Day(pbx, daemon, seen)
+            day = Day(pbx, daemon, seen, phone)
             good = True
             async for row in day.rows():
                 show(row, began)

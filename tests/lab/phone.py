@@ -8,6 +8,7 @@ what it hears is kept (`Leg.sound`). At the trunk's address it is a caller, its 
 import asyncio
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -29,6 +30,39 @@ a=rtpmap:0 PCMU/8000
 a=rtpmap:101 telephone-event/8000
 a={direction}
 """
+
+
+ENDPOINT: Final = """
+[{name}]
+type = endpoint
+context = {context}
+disallow = all
+allow = ulaw
+dtmf_mode = rfc4733
+direct_media = no
+media_address = 127.0.0.1
+bind_rtp_to_media_address = yes
+trust_id_inbound = yes
+{aors}
+[{name}]
+type = identify
+endpoint = {name}
+match = {address}
+"""
+AOR: Final = """
+[{name}]
+type = aor
+contact = sip:{name}@{host}:{port}
+"""
+
+
+def registered(phones: Mapping[str, tuple[str, int]], context: str = "phones") -> str:
+    """Give what pjsip.conf needs for these phones, each with its address."""
+    return "".join(
+        ENDPOINT.format(name=name, context=context, aors=f"aors = {name}", address=host)
+        + AOR.format(name=name, host=host, port=port)
+        for name, (host, port) in phones.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

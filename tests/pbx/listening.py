@@ -13,15 +13,14 @@ from siaga112.core.outcome import ClassifierRules
 from tests.lab import Asterisk, Event, Observer, Version, agi_stub, find, ports
 from tests.lab.asterisk import SHIPPED
 from tests.lab.ear import after, beeps, digit, prompt
-from tests.lab.phone import Leg, Phone
+from tests.lab.phone import AOR, ENDPOINT, Leg, Phone
 from tests.pbx.scenarios.golden import replayed
-from tests.pbx.scenarios.play import AOR, ENDPOINT
 from tests.pbx.scenarios.scenario import SHIPPED as OUR_CENTRE
 
 PATIENCE_SECONDS: Final = 60.0
 OPERATOR: Final = ("127.0.1.1", "101")
 PHONES: Final = "[phones]\nexten => _10X,1,Dial(PJSIP/${EXTEN},30)\n"
-MARKS: Final = {"*71": "prank", "*72": "genuine", "*73": "information"}
+MARKS: Final = {"*71": "prank", "*72": "genuine", "*73": "information", "*74": "silent"}
 
 
 def blocked(treatment: str, level: str = "temporary") -> Sequence[str]:
@@ -113,6 +112,8 @@ class Centre:
     stories: dict[str, Story] = field(default_factory=dict)
     served: list[str] = field(default_factory=list)
     marks: dict[str, list[Marking]] = field(default_factory=dict)
+    spoken: dict[str, list[tuple[bool, ...]]] = field(default_factory=dict)
+    """Whether the operator, and the caller, heard each mark spoken."""
     entries: dict[str, Entry] = field(default_factory=dict)
 
     async def call(self, name: str) -> Story:
@@ -311,6 +312,22 @@ async def mark(stage: Centre, name: str) -> None:
                 beeps(bytes(theirs.heard[before[1] :])),
             )
         )
+    await stage.seen.set_global("SIAGA_CONFIRM", "voice")
+    spoken = stage.spoken[name] = []
+    for keys, what in MARKS.items():
+        ours, theirs = operator.sound, story.leg.sound
+        before = len(ours.heard), len(theirs.heard)
+        ours.press(keys)
+        for sound in (ours, theirs):
+            await sound.for_another(3)
+        said = prompt("en", f"marked-{what}"), prompt("id", f"marked-{what}")
+        spoken.append(
+            tuple(
+                any(one in bytes(sound.heard[since:]) for one in said)
+                for sound, since in zip((ours, theirs), before, strict=True)
+            )
+        )
+    await stage.seen.set_global("SIAGA_CONFIRM", "")
     await operator.hang_up()
     await story.be_turned_away()
     await stage.remove(MEMBERS[name])

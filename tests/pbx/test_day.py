@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from tests.lab import Asterisk, Version, find
+from tests.lab import Version, find
 from tests.lab.daemon import running
-from tests.lab.day import CONFIG, GLOBALS, Day
+from tests.lab.day import CONFIG, Day, centre
 
 pytestmark = pytest.mark.pbx
 
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.pbx
 async def test_the_day_comes_out_as_expected(version: Version) -> None:
     """Every call of the day gets the outcome, the strike and the block that it should, on this PBX."""
     async with (
-        Asterisk.start(find(version), globals_=GLOBALS) as pbx,
+        centre(find(version)) as (pbx, phone),
         await pbx.observe() as seen,
         running(pbx, CONFIG) as daemon,
     ):
-        day = Day(pbx, daemon, seen)
+        day = Day(pbx, daemon, seen, phone)
         rows = [row async for row in day.rows()]
         broken = [line for line in daemon.lines if line["event"] in {"not json", "unexpected"}]
         # That a caller may be gone before Answer() is no fault of our files: chan_pjsip says so aloud.
@@ -31,7 +31,7 @@ async def test_the_day_comes_out_as_expected(version: Version) -> None:
         }
         warnings = [line for line in pbx.warnings() if "Session already DISCONNECTED" not in line]
     assert [row for row in rows if not row.ok] == []
-    assert day.calls == 36
+    assert day.calls == 39
     assert broken == []
     assert {Path("state"), Path("state/outbox.db"), Path("state/outbox.db-wal"), Path("state/redis")} <= set(
         rights

@@ -111,12 +111,18 @@ def test_only_a_rejection_is_a_blocked_call(evening: Centre) -> None:
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_the_operator_hears_that_the_mark_was_taken(evening: Centre, name: str) -> None:
-    """One, two, three short beeps for *71, *72, *73, for the operator alone; the mark is the caller's."""
+    """One to four short beeps for *71 to *74, for the operator alone; the mark is the caller's."""
     marks, uid = evening.marks[name], evening.stories[name].uid
     assert [(marking.mark, marking.call) for marking in marks] == [
-        (mark, uid) for mark in ("prank", "genuine", "information")
+        (mark, uid) for mark in ("prank", "genuine", "information", "silent")
     ]
-    assert [len(marking.operator_heard) for marking in marks] == [1, 2, 3]
+    assert [len(marking.operator_heard) for marking in marks] == [1, 2, 3, 4]
     assert all(0.08 < beep < 0.12 for marking in marks for beep in marking.operator_heard)
-    assert [marking.caller_heard for marking in marks] == [[], [], []]
-    assert evening.entries[uid].finding.mark == "information"
+    assert [marking.caller_heard for marking in marks] == [[], [], [], []]
+    assert evening.entries[uid].finding.mark == "silent"
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_with_a_voice_the_operator_alone_hears_which_mark_was_taken(evening: Centre, name: str) -> None:
+    """Each mark has its word, in the language of the operator's channel."""
+    assert evening.spoken[name] == [(True, False)] * 4

@@ -1,5 +1,6 @@
 """What goes on at this moment, as the tracker's own events tell it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,11 +8,12 @@ import pytest
 from siaga112.core.ami.events import QueueMember, QueueStatus
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.codec import dump_snapshot, load_snapshot
-from siaga112.core.model import Caller, CallId, CallInProgress, OperatorState, Stage
+from siaga112.core.model import Caller, CallId, CallInProgress, OperatorNow, OperatorState, Stage
+from siaga112.core.names import Names
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
-from siaga112.service.snapshots import MAX_CALLS, Snapshots
+from siaga112.service.snapshots import MAX_CALLS, MAX_OPERATORS, Snapshots
 from tests.core.table import DIALPLAN, _millis, events, in_force
 from tests.fakes.memory import MemoryStore
 from tests.samples import NOW, SNAPSHOT
@@ -115,6 +117,46 @@ def test_operators_are_unknown_until_the_queues_were_seen() -> None:
     assert seen(queues=queues).operators == {OperatorState.BUSY: 1}
 
 
+def test_who_talks_is_named_while_they_talk() -> None:
+    """The operator of a call in progress has the person's name, from the answer on."""
+    phone = TALKS.replace("100.2  bridge=b1", "100.2  bridge=b1 chan=PJSIP/101-0000000a")
+    tracker = Tracker(in_force(names=Names({"101": "Siti"})))
+    named = []
+    for table in (ARRIVES, MENU, QUEUE, phone):
+        for event in events(table):
+            tracker.feed(event)
+        named.append(tracker.in_progress(1)[0].operator)
+    assert named == ["", "", "", "Siti"]
+
+
+def test_many_operators_are_not_all_listed() -> None:
+    """A hundred by name; all are counted."""
+    queues = QueueState(in_force(replace(DIALPLAN, queues=frozenset({"siaga112"}))))
+    members = (QueueMember("siaga112", f"PJSIP/{n}", OperatorState.BUSY, f"Agent {n}") for n in range(300))
+    queues.feed(QueueStatus(_millis("10:00:00"), ("siaga112",), tuple(members), ()))
+    snapshot = seen(queues=queues)
+    assert len(snapshot.logged_in) == MAX_OPERATORS
+    assert snapshot.operators == {OperatorState.BUSY: 300}
+    assert len(dump_snapshot(snapshot)) < 5_000
+
+
+def test_a_snapshot_is_read_as_written() -> None:
+    """With whatever names and reasons the PBX has."""
+    odd = OperatorNow('"\x00\u202e\ufffd', OperatorState.PAUSED, "\r\n\x1b[2J", 1)
+    snapshot = replace(SNAPSHOT, logged_in=(*SNAPSHOT.logged_in, odd))
+    assert load_snapshot(dump_snapshot(snapshot)) == snapshot
+
+
+def test_a_snapshot_of_an_older_daemon_names_nobody() -> None:
+    """While half a site is upgraded, what the other half writes is read."""
+    row = json.loads(dump_snapshot(SNAPSHOT))
+    del row["logged_in"]
+    row["calls"] = [call[:7] for call in row["calls"]]
+    read = load_snapshot(json.dumps(row))
+    assert read.logged_in == ()
+    assert read.calls == tuple(replace(call, operator="") for call in SNAPSHOT.calls)
+
+
 def test_in_a_flood_the_snapshot_stays_small() -> None:
     """However many calls, so many are listed, those who wait longest first; all are counted."""
     arrivals = [f"10:00:{n % 60:02}  Newchannel  {n}.1  num={NUMBER}" for n in range(300)]
@@ -137,7 +179,17 @@ def test_in_a_flood_the_snapshot_stays_small() -> None:
         dump_snapshot(SNAPSHOT)[:-1],
         dump_snapshot(SNAPSHOT).replace(f'"at":{NOW}', '"at":"soon"'),
         dump_snapshot(SNAPSHOT).replace(f'"at":{NOW}', '"at":1e999'),
+        dump_snapshot(SNAPSHOT).replace(f'"at":{NOW}', '"at":99999999999999999'),
+        dump_snapshot(SNAPSHOT).replace(str(NOW - 42_000), "-1"),
+        dump_snapshot(SNAPSHOT).replace(str(NOW - 50_000), "99999999999999999"),
         dump_snapshot(SNAPSHOT).replace('"queue"', '"nowhere"'),
+        dump_snapshot(SNAPSHOT).replace('"paused","sholat"', '"asleep","sholat"'),
+        dump_snapshot(SNAPSHOT).replace('"sholat"', '["sholat"]'),
+        dump_snapshot(SNAPSHOT).replace(f",{NOW - 750_000}]", ",1e999]"),
+        dump_snapshot(SNAPSHOT).replace(f",{NOW - 750_000}]", ",99999999999999999]"),
+        dump_snapshot(SNAPSHOT).replace('"PJSIP/103",', ""),
+        dump_snapshot(SNAPSHOT).replace('"","Siti Rahma"]', '"",7]'),
+        dump_snapshot(SNAPSHOT).replace('"","Siti Rahma"]', '"","Siti","Rahma"]'),
     ],
 )
 def test_what_is_no_snapshot_is_one_error(text: str) -> None:

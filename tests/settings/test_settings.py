@@ -100,7 +100,7 @@ def test_a_centres_own_values_take_the_place_of_the_presets() -> None:
     )
     rules, base = policy.rules(), PRESETS["permenkominfo-2016"]
     assert (rules.thresholds, rules.temporary) == ((3,), (259_200_000,))
-    assert rules.weights == {"abandoned": 1, "prank": 1}
+    assert rules.weights == {"abandoned": 1, "prank": 1, "invalid_choice": 0, "no_choice": 0}
     assert rules.treatment == {Level.TEMPORARY: Treatment.REJECT, Level.PERMANENT: Treatment.ANNOUNCE}
     assert (rules.window, rules.memory, rules.burst) == (base.window, base.memory, base.burst)
     both = Policy.model_validate({"treatment": "deprioritise"}).rules().treatment
@@ -110,7 +110,11 @@ def test_a_centres_own_values_take_the_place_of_the_presets() -> None:
 def test_zero_is_a_value_too() -> None:
     """A centre that switches something off with 0 is not given the preset's value."""
     rules = Policy.model_validate({"warn_from": 0, "burst": "0s", "counted": []}).rules()
-    assert (rules.warn_from, rules.burst, rules.weights) == (0, 0, {"prank": 1})
+    assert (rules.warn_from, rules.burst, rules.weights) == (
+        0,
+        0,
+        {"prank": 1, "invalid_choice": 0, "no_choice": 0},
+    )
 
 
 def test_the_number_plan_is_made_from_three_sections(tmp_path: Path) -> None:

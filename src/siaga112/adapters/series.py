@@ -40,17 +40,29 @@ MAX_SERIES: Final = 299
 
 MAX_SHIFTS: Final = 4
 
-WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120, 300)
-ABANDON_BUCKETS: Final = (5, 10, 30, 60)
-TALK_BUCKETS: Final = (30, 120, 300)
-IVR_BUCKETS: Final = (5, 15)
-AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5)
+WAIT_BUCKETS: Final = (5, 10, 15, 20, 30, 60, 120)
+ABANDON_BUCKETS: Final = (10, 30, 60)
+TALK_BUCKETS: Final = (60, 300)
+IVR_BUCKETS: Final = (10,)
+AGI_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.3)
 
 OTHER: Final = "other"
 RESULTS: Final = ("in_time", "late", "abandoned", "unserved")
 RECONNECT_CAUSES: Final = ("lost", "refused", "unreachable")
-EVENTS: Final = (*sorted(name.decode() for name in WANTED - {b"Newstate", b"Shutdown"}), OTHER)
-"""Newstate comes with chan_sip alone, once a call, and Shutdown once a PBX: no series of their own."""
+RARE: Final = frozenset(
+    {
+        b"Newstate",
+        b"FullyBooted",
+        b"Shutdown",
+        b"DTMFBegin",
+        b"DTMFEnd",
+        b"BlindTransfer",
+        b"AttendedTransfer",
+    }
+)
+"""Events that come with one channel driver alone, once a PBX, or with few calls: no series of their own."""
+
+EVENTS: Final = (*sorted(name.decode() for name in WANTED - RARE), OTHER)
 
 REASONS: Final[Mapping[Outcome, tuple[Reason, ...]]] = {
     Outcome.BLOCKED: (Reason.REJECTED,),
@@ -66,7 +78,15 @@ REASONS: Final[Mapping[Outcome, tuple[Reason, ...]]] = {
         Reason.OPERATORS_BUSY,
         Reason.CONGESTION,
     ),
-    Outcome.ABANDONED: (Reason.LEFT_QUEUE, Reason.LEFT_RINGING, Reason.DROPPED_EARLY, Reason.BEFORE_MENU),
+    Outcome.ABANDONED: (
+        Reason.LEFT_QUEUE,
+        Reason.LEFT_RINGING,
+        Reason.BEFORE_QUEUE,
+        Reason.DROPPED_EARLY,
+        Reason.BEFORE_MENU,
+        Reason.LEFT_CHOOSING,
+        Reason.AFTER_CHOICE,
+    ),
     Outcome.IVR_PRANK: (Reason.LEFT_MENU, Reason.INVALID_CHOICE, Reason.NO_CHOICE),
 }
 """The pairs that a call can have."""

@@ -13,6 +13,7 @@ from siaga112.adapters.database.versions import bring
 from siaga112.core.changes import Change
 from siaga112.core.figures import Counted, Misuser
 from siaga112.core.fold import Subject, Work
+from siaga112.core.handling import AnsweredCounts, PassedCounts
 from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
@@ -214,6 +215,14 @@ class SiteStore:
     async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
         """Count the calls that started in that time."""
         return await self.records.counted(since, until, grain, answer_within)
+
+    async def answered(self, since: Millis, until: Millis, grain: Millis) -> AnsweredCounts:
+        """Count the answered calls that started in that time."""
+        return await self.records.answered(since, until, grain)
+
+    async def passed(self, since: Millis, until: Millis) -> PassedCounts:
+        """Count the hand-overs of the calls that started in that time."""
+        return await self.records.passed(since, until)
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
         """Give who misused the line in that time."""

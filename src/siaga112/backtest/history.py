@@ -150,7 +150,7 @@ def slim(finding: Finding, *, timed: bool = True) -> Finding:
     """Leave out of a finding what a back-test does not read: a month of them is held at once."""
     call = finding.call
     torn = call.first(FactKind.ADOPTED, FactKind.GAP)
-    began, gone = call.facts[0], call.facts[-1]
+    began, gone = call.facts[0], call.last(FactKind.ENDED) or call.facts[-1]
     facts = (began, torn, gone) if torn else (began, gone)
     wait, talk = finding.stages.wait, finding.stages.talk if timed else None
     # Spelled out: `replace` takes three times as long, and there are a million of them.

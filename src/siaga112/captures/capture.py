@@ -18,8 +18,8 @@ anywhere as it was recorded. Where the recorder lost the PBX, or found it again,
 One `Expect` line a call makes a capture a test.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from siaga112.core import durations
@@ -145,9 +145,19 @@ def write_resumed(at: Millis, channels: tuple[CoreShowChannel, ...]) -> bytes:
 def write_queues(seen: QueueStatus) -> bytes:
     """Write how the queues were here."""
     queues = (f"Queue-Seen: {name}" for name in seen.queues)
-    members = (f"Member-Seen: {m.queue} {m.state or '-'} {m.interface}" for m in seen.members)
+    members = (line for member in seen.members for line in _member_lines(member))
     waiting = (f"Waiting-Seen: {w.queue} {w.uid} {w.since}" for w in seen.waiting)
     return _ours(seen.at, _QUEUES, *queues, *members, *waiting)
+
+
+def _member_lines(member: QueueMember) -> list[str]:
+    """Write a member in a line; what is known besides has lines of its own, since it holds blanks."""
+    return [
+        f"Member-Seen: {member.queue} {member.state or '-'} {member.interface}",
+        *([f"Member-Name: {member.name}"] if member.name else []),
+        *([f"Member-Reason: {member.reason}"] if member.reason else []),
+        *([f"Member-Since: {member.since}"] if member.since else []),
+    ]
 
 
 def _ours(at: Millis, what: str, *lines: str) -> bytes:
@@ -178,11 +188,35 @@ def _read_ours(message: bytes) -> Event:
     if single["Siaga112"] == _INTERRUPTED:
         return Interrupted(at, single.get("Cause", ""))
     if single["Siaga112"] == _QUEUES:
-        members = tuple(_member(value) for name, value in pairs if name == "Member-Seen")
+        members = _members(pairs)
         waiting = tuple(_waiting(value) for name, value in pairs if name == "Waiting-Seen")
         queues = tuple(value for name, value in pairs if name == "Queue-Seen")
         return QueueStatus(at, queues, members, waiting)
     return Resumed(at, tuple(_seen(value) for name, value in pairs if name == "Channel-Seen"))
+
+
+def _members(pairs: Iterable[tuple[str, ...]]) -> tuple[QueueMember, ...]:
+    found: list[QueueMember] = []
+    for name, value in pairs:
+        if name == "Member-Seen":
+            found.append(_member(value))
+        elif name.startswith("Member-"):
+            if not found:
+                raise ValueError(f"{name} of no member")
+            found[-1] = _told_more(found[-1], name, value)
+    return tuple(found)
+
+
+def _told_more(member: QueueMember, name: str, value: str) -> QueueMember:
+    match name:
+        case "Member-Name":
+            return replace(member, name=value)
+        case "Member-Reason":
+            return replace(member, reason=value)
+        case "Member-Since":
+            return replace(member, since=int(value))
+        case _:
+            return member
 
 
 def _member(row: str) -> QueueMember:

@@ -9,12 +9,22 @@ import re
 from typing import Final
 
 _TECHNICAL: Final = re.compile(
-    rb"(?:Event|Privilege|Siaga112|Queue-Seen|Waiting-Seen|Uptime|LastReload|ActionID"
+    rb"(?:Event|Privilege|Siaga112|Queue-Seen|Waiting-Seen|Member-Since|Uptime|LastReload|ActionID"
     rb"|[A-Za-z]*(?:Uniqueid|[Ll]inkedid|Timestamp|Time|State|StateDesc|Priority|Cause|Cause-txt))"
 )
 """Headers in which nothing is of a person: ids, times, states. All others may hold a number."""
 
 _PERSON: Final = re.compile(rb"[A-Za-z0-9]*(?:CallerID|ConnectedLine)Name|EffectiveConnectedLineName")
+_MEMBER_NAME: Final = frozenset({b"MemberName", b"Member-Name"})
+"""Headers with an operator's name; the PBX writes the interface for one that has none."""
+
+_INTERFACE: Final = b"Interface: "
+_UNSAID: Final = frozenset({b"Member-Reason", b"Digit"})
+"""Why an operator is paused, in words that were for colleagues; which keys somebody pressed."""
+
+MEMBER_LEAST: Final = 3
+"""Letters of a member's name that is sought elsewhere too: a shorter one is part of too much else."""
+
 _NAMING: Final = re.compile(rb"^Variable: [^\r\n]*NAME", re.IGNORECASE | re.MULTILINE)
 
 _CALL_ID: Final = rb"(?<![0-9.])1[0-9]{9}\.[0-9]{1,9}(?![0-9.])"
@@ -30,6 +40,13 @@ _NAMES_KEPT: Final = 4_096
 _PREFIXES: Final = (b"+628", b"00628", b"628", b"08", b"+62", b"0062", b"62", b"0")
 
 
+def _names_somebody(name: bytes, value: bytes) -> bool:
+    """Say whether this header's value is a name that is to be sought elsewhere too."""
+    if name in _MEMBER_NAME:
+        return len(value) >= MEMBER_LEAST and b"/" not in value
+    return _PERSON.fullmatch(name) is not None and len(value) > 1 and value != b"<unknown>"
+
+
 class Pseudonyms:
     """Replaces numbers and names in AMI messages. `key` makes pseudonyms that only its holder can repeat."""
 
@@ -43,20 +60,21 @@ class Pseudonyms:
         A name is known by the headers that are for it, and then replaced wherever else it stands.
         """
         lines = message.split(b"\r\n")
+        interface = next((line[len(_INTERFACE) :] for line in lines if line.startswith(_INTERFACE)), b"")
         for line in lines:
             name, _, value = line.partition(b": ")
-            if _PERSON.fullmatch(name) and len(value) > 1 and value != b"<unknown>":
+            if _names_somebody(name, value):
                 self._names[value] = None
         if len(self._names) > _NAMES_KEPT:
             self._names = dict.fromkeys(list(self._names)[_NAMES_KEPT // 2 :])
         naming = _NAMING.search(message) is not None
-        return b"\r\n".join(self._line(line, naming=naming) for line in lines)
+        return b"\r\n".join(self._line(line, interface, naming=naming) for line in lines)
 
     def of(self, number: str) -> str:
         """Replace one number."""
         return self._number(number.encode()).decode()
 
-    def _line(self, line: bytes, *, naming: bool) -> bytes:
+    def _line(self, line: bytes, interface: bytes, *, naming: bool) -> bytes:
         name, colon, value = line.partition(b": ")
         if not colon:
             name, value = b"", line
@@ -64,6 +82,10 @@ class Pseudonyms:
             return line
         if _PERSON.fullmatch(name) or (naming and name == b"Value"):
             return name + colon + (value if value in {b"", b"<unknown>"} else b"x")
+        if name in _UNSAID:
+            return name + colon + b"x"
+        if name in _MEMBER_NAME and value != interface:
+            return name + colon  # as of a member without a name, so that the interface tells them apart
         for known in self._names:
             if known in value and not known.isdigit():
                 value = value.replace(known, b"x")

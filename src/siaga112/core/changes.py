@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeVar
 
-from siaga112.core.decisions import add_report, miss, reach
+from siaga112.core.decisions import (
+    add_report,
+    miss,
+    reach,
+    served_after_all,
+    take_back_strike,
+    withdraw_report,
+)
 from siaga112.core.model import (
     END_OF_TIME,
     TOLERANCE,
@@ -24,8 +31,9 @@ from siaga112.core.model import (
     Outcome,
     Reached,
 )
+from siaga112.core.names import mark_of
 from siaga112.core.policy import add_strike, spared_by, strike_for
-from siaga112.core.record import Block, CallerRecord, GenuineReport, MissedCall, Proposal, Strike
+from siaga112.core.record import Block, CallerRecord, GenuineReport, Lift, MissedCall, Proposal, Strike
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.retention import forget_after, prune
 from siaga112.core.standing import Standing, standing
@@ -34,7 +42,7 @@ _Held = TypeVar("_Held", Strike, GenuineReport)
 _CALL: Final = attrgetter("call")
 
 OPERATOR: Final = "operator"
-"""Who pressed a key during the call, for the audit trail: the PBX does not say which one."""
+"""Who pressed a key during the call, for the audit trail, where the PBX did not say which one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +140,21 @@ def change_of_call(
     if before is not None and item.finding.call.started <= before.forgotten:
         item, before = replace(without_caller(item), strike=False), None
     finding, at = item.finding, min(item.finding.call.ended, latest)
+    if finding.call.marked_later and held.entry and not _gives_way(held.entry.finding, finding):
+        return CallChange(Change())  # a person has marked it otherwise meanwhile
     new = _OfCaller(item)
     if before is not None:
         new = _caller(item, before, held.version, rules, capped=capped, at=at, now=now)
     row, audit_entry, counted = held.entry, None, new.tallies
-    if finding.mark and (row is None or row.finding.mark is None):
+    if finding.mark and (row is None or row.finding.mark is not finding.mark):
         pressed = finding.call.last(FactKind.MARKED)
         audit_entry = AuditEntry(
             min(pressed.at, latest) if pressed else at,
-            OPERATOR,
+            finding.marked_by or OPERATOR,
             "mark",
             finding.call.id,
             finding.mark,
-            "key during the call",
+            "dialled after the call" if finding.call.marked_later else "key during the call",
         )
         counted = (*counted, f"marks:{finding.mark}")
     written = new.entry if row is None or _gives_way(row.finding, finding) else None
@@ -154,7 +164,7 @@ def change_of_call(
 
 def without_caller(entry: Entry) -> Entry:
     """Give a row of the ledger with nothing of its caller, for figures that still add up."""
-    call = replace(entry.finding.call, caller=None, raw_caller="", identified=False)
+    call = replace(entry.finding.call, caller=None, raw_caller="", identified=False, recording="")
     return replace(entry, finding=replace(entry.finding, call=call))
 
 
@@ -191,7 +201,8 @@ def _caller(
     """Change the caller's record by what the call, which ended `at`, means for it."""
     finding = entry.finding
     strike = strike_for(finding, rules) if entry.strike else None
-    after = add_strike(before, strike, rules, capped=capped, now=now) if strike else before
+    after = _unmark(before, finding, at) if finding.call.marked_later else before
+    after = add_strike(after, strike, rules, capped=capped, now=now) if strike else after
     after = prune(_remember(after, finding, at), at, rules)
     block, proposal = _new(before.blocks, after.blocks), _new(before.proposals, after.proposals)
     if strike and strike.call not in map(_CALL, after.strikes):
@@ -204,6 +215,20 @@ def _caller(
         block or proposal,
         _new_strike(before, after, finding.call.id),
     )
+
+
+def _unmark(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecord:
+    """Take back what an earlier mark of the same call brought, where the operator has given another since."""
+    call = finding.call.id
+    record = served_after_all(record, call)
+    if finding.mark is not Mark.GENUINE:
+        record = withdraw_report(record, call)
+    if finding.mark is Mark.PRANK or not any(held.call == call for held in record.strikes):
+        return record
+    reason = f"call {call} was marked {finding.mark}"
+    taken = Lift(at, finding.marked_by or OPERATOR, reason, forgives=False, mistake=True)
+    record = take_back_strike(record, call, taken)
+    return replace(record, withdrawn=record.withdrawn - {call})  # a third mark may bring it again
 
 
 def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | None:
@@ -246,26 +271,43 @@ def _gives_way(held: Finding, new: Finding) -> bool:
     """Say whether a row of the ledger gives way to another of the same call.
 
     Not to one that knows less: another daemon may have seen all of the call, this one a part of it. And
-    not where a person has marked it since: then we only come again after a crash.
+    not where somebody has marked it since at a desk: then we only come again after a crash. A mark from the
+    operator's phone gives way to a later one from there.
     """
     if new.outcome is Outcome.UNKNOWN and held.outcome is not Outcome.UNKNOWN:
         return False
-    return held.mark in {None, new.mark}
+    marked = mark_of(held.call)
+    by_phone = marked is not None and marked[0] is held.mark and new.call.marked_later
+    return held.mark in {None, new.mark} or by_phone
 
 
 def _remember(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecord:
-    """Keep what is no misuse: who waits for a call-back, who was spoken with, who reported in earnest."""
+    """Keep what is no misuse: who waits for a call-back, who was spoken with, who reported in earnest.
+
+    Who was silent was not spoken with: it may be somebody who cannot speak (domain, rule 5).
+    """
     call = finding.call
     match finding.outcome:
-        case Outcome.ABANDONED:
-            span = max(0, call.ended - call.started)  # somebody may have set a clock meanwhile
-            wait = span if finding.stages.wait is None else finding.stages.wait
-            record = miss(record, MissedCall(call.id, at, wait))
+        case Outcome.ABANDONED | Outcome.UNSERVED:
+            record = miss(record, _missed(finding, finding.reason, at))
+        case Outcome.ANSWERED if finding.mark is Mark.SILENT:
+            record = miss(record, silent(finding, at))
         case Outcome.ANSWERED:
             record = reach(record, at)
         case _:
             pass
     return add_report(record, GenuineReport(call.id, at)) if finding.mark is Mark.GENUINE else record
+
+
+def silent(finding: Finding, at: Millis) -> MissedCall:
+    """Give the call-back that an answered call waits for in which nobody spoke; it is of the mark's time."""
+    return _missed(finding, Mark.SILENT, max(at, finding.call.facts[-1].at))
+
+
+def _missed(finding: Finding, reason: str, at: Millis) -> MissedCall:
+    call, waited = finding.call, finding.stages.wait
+    span = max(0, call.ended - call.started)  # somebody may have set a clock meanwhile
+    return MissedCall(call.id, at, span if waited is None else waited, reason)
 
 
 def _blocked_before(record: CallerRecord, at: Millis) -> bool:

@@ -18,10 +18,13 @@ from siaga112.core.model import (
     Fact,
     FactKind,
     Finding,
+    HandedOver,
+    Handover,
     Level,
     Mark,
     Millis,
     Mode,
+    OperatorNow,
     OperatorState,
     Outcome,
     Reached,
@@ -92,7 +95,27 @@ def dump_entry(entry: Entry) -> str:
             "spared": entry.spared,
             "trunk": call.trunk,
             **({"attested": True} if call.attested else {}),
+            **({"recording": call.recording} if call.recording else {}),
+            **({"operator": finding.operator} if finding.operator else {}),
+            **({"marked_by": finding.marked_by} if finding.marked_by else {}),
+            **({"handovers": list(map(handover_values, finding.handovers))} if finding.handovers else {}),
         }
+    )
+
+
+def handover_values(one: Handover) -> list[object]:
+    """Spell a hand-over."""
+    return [one.at, one.how, one.target, one.agency, one.reached]
+
+
+def handover(at: object, how: str, target: object, agency: object, reached: object) -> Handover:
+    """Read a hand-over."""
+    return Handover(
+        instant(at),
+        HandedOver(how),
+        _text(target),
+        _text(agency),
+        None if reached is None else instant(reached),
     )
 
 
@@ -145,6 +168,7 @@ def _call(row: dict[str, Any]) -> Call:
         facts=tuple(Fact(instant(at), KINDS[kind], _text(detail)) for at, kind, detail in row["facts"]),
         trunk=_text(row.get("trunk", "")),
         attested=row.get("attested") is True,
+        recording=_text(row.get("recording", "")),
     )
 
 
@@ -161,6 +185,9 @@ def _entry(row: dict[str, Any]) -> Entry:
         queue=row["queue"],
         verdict=Verdict(row["verdict"]) if row["verdict"] else None,
         mark=Mark(row["mark"]) if row["mark"] else None,
+        operator=_text(row["operator"]) if row.get("operator") else None,
+        marked_by=_text(row["marked_by"]) if row.get("marked_by") else None,
+        handovers=tuple(handover(*one) for one in row.get("handovers", ())),
     )
     return Entry(finding, bool(row["strike"]), Spared(row["spared"]) if row.get("spared") else None)
 
@@ -192,7 +219,9 @@ def dump_snapshot(snapshot: Snapshot) -> str:
         {
             "at": snapshot.at,
             "calls": [
-                [c.call, c.caller, c.started, c.stage, c.since, c.queue, c.screened] for c in snapshot.calls
+                [c.call, c.caller, c.started, c.stage, c.since, c.queue, c.screened]
+                + ([c.operator] if c.operator else [])
+                for c in snapshot.calls
             ],
             "stages": snapshot.stages,
             "queues": snapshot.queues,
@@ -200,6 +229,7 @@ def dump_snapshot(snapshot: Snapshot) -> str:
             "surge": snapshot.surge,
             "connected": snapshot.connected,
             "screens": snapshot.screens,
+            "logged_in": [[o.name, o.state, o.reason, o.since] for o in snapshot.logged_in],
         }
     )
 
@@ -212,25 +242,30 @@ def load_snapshot(text: str | bytes) -> Snapshot:
 def _snapshot(row: dict[str, Any]) -> Snapshot:
     operators = row["operators"]
     return Snapshot(
-        at=int(row["at"]),
+        at=instant(row["at"]),
         calls=tuple(
             CallInProgress(
                 CallId(call),
                 Caller(caller) if caller else None,
-                int(started),
+                instant(started),
                 Stage(stage),
-                int(since),
+                instant(since),
                 str(queue),
                 str(screened),
+                *map(_text, operator),
             )
-            for call, caller, started, stage, since, queue, screened in row["calls"]
+            for call, caller, started, stage, since, queue, screened, *operator in row["calls"]
         ),
         stages={Stage(stage): int(count) for stage, count in row["stages"].items()},
-        queues={queue: (int(count), int(first)) for queue, (count, first) in row["queues"].items()},
+        queues={queue: (int(count), instant(first)) for queue, (count, first) in row["queues"].items()},
         operators=None
         if operators is None
         else {OperatorState(state): int(count) for state, count in operators.items()},
         surge=str(row["surge"]),
         connected=bool(row["connected"]),
         screens=bool(row["screens"]),
+        logged_in=tuple(
+            OperatorNow(_text(name), OperatorState(state), _text(reason), instant(since))
+            for name, state, reason, since in row.get("logged_in", ())
+        ),
     )

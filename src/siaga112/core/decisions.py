@@ -6,9 +6,18 @@ Each function takes the caller's record and the decision, and gives the new reco
 from dataclasses import replace
 
 from siaga112.core.bounds import MISSED
-from siaga112.core.model import CallId, Level, Millis, Origin
+from siaga112.core.model import CallId, Level, Mark, Millis, Origin
 from siaga112.core.policy import add_strike
-from siaga112.core.record import AllowEntry, Block, CallerRecord, GenuineReport, Lift, MissedCall, Strike
+from siaga112.core.record import (
+    AllowEntry,
+    Attempt,
+    Block,
+    CallerRecord,
+    GenuineReport,
+    Lift,
+    MissedCall,
+    Strike,
+)
 from siaga112.core.regulation import PolicyRules
 
 
@@ -180,7 +189,7 @@ def withdraw_report(record: CallerRecord, call: CallId) -> CallerRecord:
 
 
 def miss(record: CallerRecord, missed: MissedCall) -> CallerRecord:
-    """Put an abandoned call on the call-back list, unless the caller has been spoken with since."""
+    """Put a call on the call-back list, unless the caller has been spoken with since."""
     if missed.at <= record.reached or any(held.call == missed.call for held in record.missed):
         return record
     if len(record.missed) >= MISSED and missed.at <= record.missed[1].at:
@@ -188,8 +197,23 @@ def miss(record: CallerRecord, missed: MissedCall) -> CallerRecord:
     return replace(record, missed=tuple(sorted((*record.missed, missed), key=lambda m: (m.at, m.call))))
 
 
+def served_after_all(record: CallerRecord, call: CallId) -> CallerRecord:
+    """Take a call off the call-back list that was there for its mark `silent` alone."""
+    kept = tuple(held for held in record.missed if held.call != call or held.reason != Mark.SILENT)
+    return record if len(kept) == len(record.missed) else replace(record, missed=kept)
+
+
 def reach(record: CallerRecord, at: Millis) -> CallerRecord:
     """Close the caller's call-backs up to that instant: somebody has spoken with them, or need not."""
     if at <= record.reached:
         return record
-    return replace(record, reached=at, missed=tuple(missed for missed in record.missed if missed.at > at))
+    missed = tuple(missed for missed in record.missed if missed.at > at)
+    return replace(record, reached=at, missed=missed, attempt=record.attempt if missed else None)
+
+
+def attempt(record: CallerRecord, taken: Attempt) -> CallerRecord:
+    """Note who calls a caller back who waits for it, or one more try; a note replaces the one before."""
+    before = record.attempt
+    if before:
+        taken = replace(taken, tries=before.tries + taken.tries, note=taken.note or before.note)
+    return replace(record, attempt=taken)

@@ -55,6 +55,7 @@ class Category(StrEnum):
 
     GENUINE = "genuine"
     INFORMATION = "information"
+    SILENT = "silent"
     PRANK = "prank"
     UNMARKED = "unmarked"
     ABANDONED = "abandoned"
@@ -64,7 +65,13 @@ class Category(StrEnum):
     UNKNOWN = "unknown"
 
 
-ANSWERED: Final = (Category.GENUINE, Category.INFORMATION, Category.PRANK, Category.UNMARKED)
+ANSWERED: Final = (
+    Category.GENUINE,
+    Category.INFORMATION,
+    Category.SILENT,
+    Category.PRANK,
+    Category.UNMARKED,
+)
 
 
 PRANKS: Final = (Category.IVR_PRANK, Category.PRANK)

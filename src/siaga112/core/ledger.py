@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from siaga112.core.model import Call, Entry, Mode, Spared
+from siaga112.core.names import named
 from siaga112.core.outcome import classify
 from siaga112.core.policy import misuse_of
 from siaga112.core.rules import Rules
@@ -14,7 +15,7 @@ def entry_of(call: Call, rules: Rules, mode: Mode | None, surge: Callable[[], st
 
     `mode` None: not known yet. It may be off, so there is no strike.
     """
-    finding = classify(call, rules.classifier)
+    finding = named(classify(call, rules.classifier), rules.names)
     entry = Entry(finding, strike=misuse_of(finding, rules.policy) is not None)
     if entry.strike and (mode is None or mode is Mode.OFF):
         return replace(entry, strike=False, spared=Spared.MODE_OFF if mode else Spared.STARTING)

@@ -71,6 +71,9 @@ class Reason(StrEnum):
     LEFT_RINGING = "left_ringing"
     DROPPED_EARLY = "dropped_early"
     BEFORE_MENU = "before_menu"
+    BEFORE_QUEUE = "before_queue"
+    LEFT_CHOOSING = "left_choosing"
+    AFTER_CHOICE = "after_choice"
     LEFT_MENU = "left_menu"
     INVALID_CHOICE = "invalid_choice"
     NO_CHOICE = "no_choice"
@@ -81,7 +84,19 @@ class Mark(StrEnum):
 
     GENUINE = "genuine"
     INFORMATION = "information"
+    SILENT = "silent"
+    """Nobody speaks: a pocket, a line gone dead, or somebody who cannot. No misuse by itself."""
     PRANK = "prank"
+
+
+class HandedOver(StrEnum):
+    """How a caller was handed over to somebody else."""
+
+    BLIND = "blind"
+    ATTENDED = "attended"
+    """The operator asked there first."""
+    TOLD = "told"
+    """By radio or telephone, as the operator noted with the mark."""
 
 
 class Verdict(StrEnum):
@@ -172,12 +187,19 @@ class FactKind(StrEnum):
     MENU = "menu"
     INVALID_CHOICE = "invalid_choice"
     NO_CHOICE = "no_choice"
+    KEYED = "keyed"
+    """A key was pressed after the menu's last prompt; which one is not kept."""
     QUEUED = "queued"
     RINGING = "ringing"
     CONNECTED = "connected"
     PARTED = "parted"
+    HANDED_OVER = "handed_over"
     GAVE_UP = "gave_up"
     LEFT_MENU = "left_menu"
+    LEFT_CHOICE = "left_choice"
+    """The caller left what the menu had led to by choice: an announcement, a message, another service."""
+    SERVED = "served"
+    LEFT_BEFORE_QUEUE = "left_before_queue"
     LEFT_QUEUE = "left_queue"
     LEFT_RINGING = "left_ringing"
     LEFT_ARRIVAL = "left_arrival"
@@ -210,6 +232,8 @@ class Call:
     """Over which trunk it came (`arrivals.trunk_of`); '' where that is not known."""
     attested: bool = False
     """Whether the PBX showed that the caller's exchange vouches for the number (`SIAGA_ATTESTED`)."""
+    recording: str = ""
+    """The file into which the PBX records the call, as it names it; '' where it does not."""
 
     @property
     def started(self) -> Millis:
@@ -218,8 +242,14 @@ class Call:
 
     @property
     def ended(self) -> Millis:
-        """When the caller's channel went."""
-        return self.facts[-1].at
+        """When the caller's channel went; a mark may come later."""
+        last = self.facts[-1]
+        return last.at if last.kind is not FactKind.MARKED else (self.last(FactKind.ENDED) or last).at
+
+    @property
+    def marked_later(self) -> bool:
+        """Say whether this tells the call once more, with a mark that was given after its end."""
+        return self.facts[-1].kind is FactKind.MARKED
 
     @property
     def complete(self) -> bool:
@@ -247,10 +277,24 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorNow:
+    """An operator who is logged in, by name, as of now. `since`: in this state, 0 where that is not known.
+
+    `reason`: why the operator is paused; '' where none is given.
+    """
+
+    name: str
+    state: OperatorState
+    reason: str = ""
+    since: Millis = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CallInProgress:
     """A call that is not over, as it is now. `since`: in this stage.
 
-    `queue` and `screened` (the verdict and its reason) are '' while there is none.
+    `queue`, `screened` (the verdict and its reason) and `operator` (who talks with the caller, by name)
+    are '' while there is none.
     """
 
     call: CallId
@@ -260,6 +304,7 @@ class CallInProgress:
     since: Millis
     queue: str = ""
     screened: str = ""
+    operator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +323,26 @@ class Stages:
 
 
 @dataclass(frozen=True, slots=True)
+class Handover:
+    """A caller was handed over to somebody else: when, how, where to, and after what time that answered.
+
+    `agency`: its name in the configuration, '' for what is none. `reached` None: nobody answered there.
+    """
+
+    at: Millis
+    how: HandedOver
+    target: str
+    agency: str = ""
+    reached: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """A call with its one outcome, and the facts that decided it."""
+    """A call with its one outcome, and the facts that decided it.
+
+    `operator`: who answered, by name where one is known; `marked_by`: whose key the mark is, likewise.
+    `kind`, `district`: of a genuine report.
+    """
 
     call: Call
     outcome: Outcome
@@ -289,6 +352,11 @@ class Finding:
     queue: str | None = None
     verdict: Verdict | None = None
     mark: Mark | None = None
+    operator: str | None = None
+    marked_by: str | None = None
+    handovers: tuple[Handover, ...] = ()
+    kind: str | None = None
+    district: str | None = None
 
 
 class CallSummary(NamedTuple):
@@ -307,6 +375,12 @@ class CallSummary(NamedTuple):
     verdict: Verdict | None
     strike: bool
     spared: Spared | None
+    operator: str | None = None
+    handed_to: str | None = None
+    """To whom last: the agency's name, or what was dialled."""
+    kind: str | None = None
+    district: str | None = None
+    recording: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +409,11 @@ class Entry:
             finding.verdict,
             self.strike,
             self.spared,
+            finding.operator,
+            finding.handovers[-1].agency or finding.handovers[-1].target if finding.handovers else None,
+            finding.kind,
+            finding.district,
+            call.recording,
         )
 
 

@@ -17,18 +17,21 @@ from siaga112.core.model import (
     Fact,
     FactKind,
     Finding,
-    Mark,
     Millis,
     Outcome,
     Reason,
     Stages,
     Verdict,
 )
+from siaga112.core.names import mark_of
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifierRules:
-    """The centre's own limits. `early_drop`: who leaves within it, before the queue, dropped early."""
+    """The centre's own limits. `early_drop`: who leaves within it, before the queue, dropped early.
+
+    It runs from the end of our own question: that we are slow makes no prank of a call that was dropped.
+    """
 
     early_drop: Millis = 3 * SECOND
 
@@ -38,6 +41,8 @@ Rule = Callable[[Call, ClassifierRules], Evidence | None]
 
 _LEAVING: Final = (
     FactKind.LEFT_MENU,
+    FactKind.LEFT_CHOICE,
+    FactKind.LEFT_BEFORE_QUEUE,
     FactKind.LEFT_QUEUE,
     FactKind.LEFT_RINGING,
     FactKind.LEFT_ARRIVAL,
@@ -74,18 +79,45 @@ def _unserved(call: Call, _: ClassifierRules) -> Evidence | None:
 
 
 def _abandoned(call: Call, rules: ClassifierRules) -> Evidence | None:
-    left = call.first(*_LEAVING)
+    left = call.first(*_LEAVING, FactKind.MENU_HUNG_UP)
     if left is None:
         return None
+    if evidence := _waiting_left(call, left) or _choice_left(call, left):
+        return evidence
+    asked = _asked(call)
+    if left.kind is FactKind.MENU_HUNG_UP:
+        return None
+    if left.at - asked.at <= rules.early_drop:
+        return Reason.DROPPED_EARLY, (asked, left)
+    return (Reason.BEFORE_MENU, (left,)) if left.kind is FactKind.LEFT_ARRIVAL else None
+
+
+def _waiting_left(call: Call, left: Fact) -> Evidence | None:
+    """Say in what he waited who left while waiting for an operator."""
     if left.kind is FactKind.LEFT_QUEUE:
         return Reason.LEFT_QUEUE, _seen(call.last(FactKind.QUEUED), left)
     if left.kind is FactKind.LEFT_RINGING:
         return Reason.LEFT_RINGING, _seen(call.last(FactKind.RINGING), left)
-    if left.at - call.started <= rules.early_drop:
-        return Reason.DROPPED_EARLY, (call.facts[0], left)
-    if left.kind is FactKind.LEFT_ARRIVAL:
-        return Reason.BEFORE_MENU, (left,)
-    return None
+    return (Reason.BEFORE_QUEUE, (left,)) if left.kind is FactKind.LEFT_BEFORE_QUEUE else None
+
+
+def _choice_left(call: Call, left: Fact) -> Evidence | None:
+    """Say what choice he had made whose call ended in what the menu offers, or in the menu after it."""
+    served, keyed = call.last(FactKind.SERVED), call.last(FactKind.KEYED)
+    if served or left.kind is FactKind.LEFT_CHOICE:
+        return Reason.AFTER_CHOICE, _seen(served, left)
+    return (Reason.LEFT_CHOOSING, (keyed, left)) if keyed and left.kind is FactKind.LEFT_MENU else None
+
+
+def _asked(call: Call) -> Fact:
+    """Give the end of our own question, or the call's beginning where the dialplan asked none."""
+    asked = call.facts[0]
+    for fact in call.facts:
+        if fact.kind is FactKind.SCREENED:
+            asked = fact
+        elif fact.kind is FactKind.MENU:
+            break
+    return asked
 
 
 def _seen(*facts: Fact | None) -> tuple[Fact, ...]:
@@ -125,7 +157,7 @@ def classify(call: Call, rules: ClassifierRules) -> Finding:
             break
     queued = call.last(FactKind.QUEUED)
     screened = call.last(FactKind.SCREENED)
-    marked = call.last(FactKind.MARKED)
+    marked = mark_of(call)
     return Finding(
         call=call,
         outcome=outcome,
@@ -134,7 +166,7 @@ def classify(call: Call, rules: ClassifierRules) -> Finding:
         stages=stages(call),
         queue=queued.detail if queued else None,
         verdict=Verdict.BLOCK if screened and screened.detail.startswith("BLOCK") else Verdict.ALLOW,
-        mark=Mark(marked.detail) if marked and outcome is Outcome.ANSWERED else None,
+        mark=marked[0] if marked and outcome is Outcome.ANSWERED else None,
     )
 
 
@@ -158,5 +190,5 @@ def _between(call: Call, start: FactKind, ends: tuple[FactKind, ...]) -> Millis 
         return None
     cuts = [fact for fact in call.facts if fact.kind is start or fact.kind in ends]
     if cuts[-1].kind is start:
-        cuts.append(call.facts[-1])
+        cuts.append(call.last(FactKind.ENDED) or call.facts[-1])
     return sum(max(0, b.at - a.at) for a, b in pairwise(cuts) if a.kind is start)

@@ -45,7 +45,7 @@ def misuse_of(finding: Finding, rules: PolicyRules) -> Strike | None:
     call = finding.call
     if call.caller is None or not call.identified or not call.complete:
         return None
-    if finding.mark not in {None, Mark.PRANK}:
+    if finding.mark not in {None, Mark.PRANK, Mark.SILENT}:
         return None
     reason = finding.mark.value if finding.mark else finding.reason.value
     if reason not in rules.weights and finding.outcome not in rules.weights:

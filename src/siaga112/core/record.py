@@ -2,8 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
-from siaga112.core.model import Caller, CallId, Level, Millis, Origin, Outcome, ProposalCause
+from siaga112.core.model import Caller, CallId, Level, Millis, Origin, Outcome, ProposalCause, Reason
+from siaga112.core.unserved import REASONS
+
+UNSERVED: Final = frozenset(REASONS.values())
+"""Why we failed to serve somebody."""
+
+CHOSEN: Final = frozenset({Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE})
+"""Why somebody left who had used the menu."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +112,32 @@ class GenuineReport:
 
 @dataclass(frozen=True, slots=True)
 class MissedCall:
-    """An abandoned call that nobody has answered since, and how long the caller had waited."""
+    """A call of somebody whom no operator has spoken with since, how long he had waited, and why he waits.
+
+    `reason`: the call's, or the mark `silent`; '' where it was not kept.
+    """
 
     call: CallId
     at: Millis
     wait: Millis
+    reason: str = ""
+
+    @property
+    def need(self) -> int:
+        """How pressing a call-back is, 0 most: whom we failed, who left or was silent, who made a choice."""
+        if self.reason in UNSERVED:
+            return 0
+        return 2 if self.reason in CHOSEN else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was done to call somebody back, so far: who has taken it, when, how often it was tried, a note."""
+
+    by: str
+    at: Millis
+    tries: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +179,8 @@ class CallerRecord:
     reports: tuple[GenuineReport, ...] = ()
     missed: tuple[MissedCall, ...] = ()
     """What `siaga112 callbacks` lists, oldest first."""
+    attempt: Attempt | None = None
+    """Who calls back, as far as it went; None once the caller was reached."""
     reached: Millis = 0
     """When an operator last spoke with the caller: no abandoned call before it is missed."""
     dropped: DroppedCounts = DroppedCounts()

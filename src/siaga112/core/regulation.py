@@ -13,12 +13,16 @@ OWN_RULE: Final = "own rule"
 
 COUNTABLE: Final = frozenset(
     {
-        *(Outcome.IVR_PRANK, Reason.LEFT_MENU, Reason.INVALID_CHOICE, Reason.NO_CHOICE, Mark.PRANK),
-        *(Outcome.ABANDONED, Reason.LEFT_QUEUE, Reason.LEFT_RINGING),
+        *(Outcome.IVR_PRANK, Reason.LEFT_MENU, Reason.INVALID_CHOICE, Reason.NO_CHOICE),
+        *(Mark.PRANK, Mark.SILENT),
+        *(Outcome.ABANDONED, Reason.LEFT_QUEUE, Reason.LEFT_RINGING, Reason.BEFORE_QUEUE),
         *(Reason.DROPPED_EARLY, Reason.BEFORE_MENU),
     }
 )
 """What a regulation may count as a misuse: never what we failed to serve, nor what we did not see."""
+
+NEVER: Final = frozenset({Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE})
+"""Reasons that count for nothing, whatever weight their outcome has: who made a choice used the menu."""
 
 _LADDER: Final = (
     "thresholds", "window", "weights", "temporary", "repeat", "permanent", "memory", "burst",
@@ -33,11 +37,12 @@ class PolicyRules:
 
     The ministerial regulation (Permenkominfo 10/2016) as the centre states it: more than 5 misuses,
     a temporary block; again, a permanent one. It gives no window and no duration: 30 days and 24
-    hours are what Indonesian centres have said they use.
+    hours are what Indonesian centres have said they use. Whom the PBX ended for silence or wrong keys may be
+    unable to press: that counts for nothing, unless a centre says so.
 
     `thresholds`: one, and each later step follows on `repeat` misuses after a block; or one a step.
-    `weights`: what counts, by outcome, by one of its reasons (which goes first), or `prank` for the
-    operator's mark. `unattested`: as how much of that a call counts whose number nobody vouches for;
+    `weights`: what counts, by outcome, by one of its reasons (which goes first), or `prank` or `silent`
+    for the operator's mark. `unattested`: as how much of that a call counts whose number nobody vouches for;
     `several_trunks`: as how much each counts, where one number misused the line over several.
     `cap`: automatic blocks within an hour, 0 for no limit; `cap_permanent`: those of them that are
     permanent. `protect`: how long a genuine report keeps a caller from being blocked without a person.
@@ -51,7 +56,12 @@ class PolicyRules:
     thresholds: tuple[int, ...] = (5,)
     window: Millis = 30 * DAY
     weights: Mapping[str, float] = field(
-        default_factory=lambda: {Outcome.IVR_PRANK.value: 1.0, Mark.PRANK.value: 1.0}
+        default_factory=lambda: {
+            Outcome.IVR_PRANK.value: 1.0,
+            Reason.INVALID_CHOICE.value: 0.0,
+            Reason.NO_CHOICE.value: 0.0,
+            Mark.PRANK.value: 1.0,
+        }
     )
     temporary: tuple[Millis, ...] = (DAY,)
     repeat: int = 1
@@ -77,6 +87,8 @@ class PolicyRules:
 
         Less, if the rules say so, where nobody vouches for the number (domain: caller ID can be spoofed).
         """
+        if strike.reason in NEVER:
+            return 0.0
         weight = self.weights.get(strike.reason, self.weights.get(strike.outcome, 0.0))
         return weight if strike.attested else weight * self.unattested
 

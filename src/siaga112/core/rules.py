@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from siaga112.core.caller_id import INDONESIA, NumberPlan
 from siaga112.core.model import SECOND, Millis
+from siaga112.core.names import Names
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.regulation import PolicyRules
 
@@ -33,7 +34,8 @@ class Dialplan:
 class Rules:
     """How calls are told apart and judged, what follows from it, and what was promised.
 
-    `answer_within`: the promise to the public ([service_level]); `deadline`: of a verdict, in seconds.
+    `answer_within`: the promise to the public ([service_level]); `deadline`: of a verdict, in seconds;
+    `names`: what operators and agencies are called.
     """
 
     dialplan: Dialplan
@@ -41,6 +43,7 @@ class Rules:
     policy: PolicyRules = field(default_factory=PolicyRules)
     answer_within: Millis = 10 * SECOND
     deadline: float = 0.3
+    names: Names = field(default_factory=Names)
 
 
 @dataclass(slots=True)

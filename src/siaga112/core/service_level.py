@@ -11,7 +11,9 @@ from typing import Final
 
 from siaga112.core.model import Millis, Outcome, Reason
 
-BEFORE_THE_QUEUE: Final = frozenset({Reason.DROPPED_EARLY, Reason.BEFORE_MENU})
+BEFORE_THE_QUEUE: Final = frozenset(
+    {Reason.DROPPED_EARLY, Reason.BEFORE_MENU, Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE}
+)
 """Reasons of abandoned calls that nobody could have answered yet."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from siaga112.core.model import SECOND, CallInProgress, Millis, OperatorState, Stage
+from siaga112.core.model import SECOND, CallInProgress, Millis, OperatorNow, OperatorState, Stage
 
 LIFE: Final[Millis] = 5 * SECOND
 """How long the store keeps it: a dead daemon's must vanish instead of lying."""
@@ -18,8 +18,9 @@ class Snapshot:
     """The site as its tracking daemon sees it at an instant of that daemon's clock.
 
     `queues`: where somebody waits, how many, and since when the first of them. `operators` is None while
-    nothing is known of them. `surge` says why there is one; '' for none. `connected`: whether the PBX is
-    followed; if not, the rest is as last seen. `screens`: whether this daemon answers the dialplan too.
+    nothing is known of them; `logged_in` lists them by name, a hundred at most. `surge` says why there is
+    one; '' for none. `connected`: whether the PBX is followed; if not, the rest is as last seen.
+    `screens`: whether this daemon answers the dialplan too.
     """
 
     at: Millis
@@ -30,3 +31,4 @@ class Snapshot:
     surge: str
     connected: bool
     screens: bool
+    logged_in: tuple[OperatorNow, ...] = ()

@@ -54,6 +54,7 @@ OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], I
     "dialplan AGISTATUS": dialplan.agi_status,
     "menus": dialplan.menus,
     "keys in queues": centre.keys_in_queues,
+    "marks confirmed": centre.marks_confirmed,
 }
 """What needs `write = reporting`."""
 

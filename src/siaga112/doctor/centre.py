@@ -82,6 +82,23 @@ def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipp
             )
 
 
+def marks_confirmed(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
+    """Compare how marks are to be confirmed with how our dialplan confirms them."""
+    spoken = inside.confirm == "voice"
+    if spoken == wanted.spoken:
+        yield ok("marks are spoken to the operator" if spoken else "marks are confirmed by beeps")
+    elif wanted.spoken:
+        yield warn(
+            "marks are confirmed by beeps, though [operators] confirm is voice",
+            "in extensions.conf [globals]: SIAGA_CONFIRM=voice",
+        )
+    else:
+        yield warn(
+            "marks are spoken to the operator, though [operators] confirm is beeps",
+            f'in [operators] of {wanted.config}: confirm = "voice"',
+        )
+
+
 def _gives_keys(contexts: Contexts, context: str, shipped: Shipped) -> bool:
     here = _steps({context: contexts[context]}) if context in contexts else ()
     return any(OPERATOR in step.data or any(key in step.data for key in shipped.keys) for step in here)

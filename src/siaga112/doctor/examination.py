@@ -25,7 +25,7 @@ from siaga112.doctor.observations import (
 from siaga112.doctor.walk import parse
 from siaga112.settings.running import changed
 from siaga112.settings.schema import Settings
-from siaga112.settings.values import masked_database
+from siaga112.settings.values import VOICE, masked_database
 from siaga112.shipped import catalogue
 
 
@@ -112,6 +112,7 @@ def _wanted(settings: Settings, config: Path) -> Wanted:
         else masked_database(settings.database.url.get_secret_value()),
         state_dir=str(settings.state_dir),
         mode=settings.mode,
+        spoken=settings.confirm == VOICE,
         held=Mode.OFF if held_off(settings) else None,
     )
 

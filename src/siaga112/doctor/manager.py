@@ -15,6 +15,7 @@ CLASSES: Final = {
     "agent": "QueueCallerJoin, AgentConnect: no queue is seen",
     "user": "SiagaMark: no operator's mark is seen",
     "dialplan": "VarSet, Newexten: no verdict and no menu is seen",
+    "dtmf": "DTMFBegin, DTMFEnd: who leaves just after pressing a key counts as a prank",
 }
 """The read classes that the call tracker needs, and what is lost without each."""
 
@@ -200,7 +201,7 @@ def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Li
         "(siaga112 files asterisk --to /etc/asterisk --diff)"
     )
     if not has:
-        yield warn("no event filter: the PBX sends 100 to 180 events a call, not 10 to 15", copy)
+        yield warn("no event filter: the PBX sends 100 to 180 events a call, not 10 to 20", copy)
     elif [one for one in lacking if not one.startswith("!")]:
         yield fail(f"the event filter keeps events from us: it lacks {lacking[0]}", copy)
     elif lacking or added:

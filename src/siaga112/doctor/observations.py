@@ -73,6 +73,8 @@ class PbxInside:
     """The global SIAGA_AGI; '' if it is not set."""
     data_dir: str
     """Asterisk's astdatadir, in which `sounds` is."""
+    confirm: str = ""
+    """The global SIAGA_CONFIRM; '' if it is not set."""
     reach: frozenset[str] | None = None
     """Modules that are loaded and let Getvar reach beyond the calls; None if it does not tell."""
 
@@ -223,6 +225,8 @@ class Wanted:
     """The address, its password masked; '' for the file in the state directory."""
     state_dir: str
     mode: Mode
+    spoken: bool = False
+    """Whether marks are to be spoken to the operator (`[operators] confirm`)."""
     held: Mode | None = None
     """`off`, if the switch that needs nobody is in the state directory."""
 

@@ -91,6 +91,8 @@ class Pipeline:
 
     def _entry_of(self, call: Call) -> Entry:
         entry = self._entry(call)
+        if call.marked_later:
+            return entry  # it was told when it ended
         try:
             self._tell(entry)
         except Exception:  # noqa: BLE001 - a figure that fails must not cost the call

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from siaga112.core.changes import Change
 from siaga112.core.figures import Counted, Misuser
 from siaga112.core.fold import Subject, Work
+from siaga112.core.handling import AnsweredCounts, PassedCounts
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     AuditEntry,
@@ -246,6 +247,12 @@ class Statistics(Protocol):
 
     async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
         """Count the calls that started in that time, together those that began within one grain."""
+
+    async def answered(self, since: Millis, until: Millis, grain: Millis) -> AnsweredCounts:
+        """Count the answered calls that started in that time, by operator, mark, kind and district."""
+
+    async def passed(self, since: Millis, until: Millis) -> PassedCounts:
+        """Count the hand-overs of the calls that started in that time."""
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
         """Give the callers who got a strike, or were turned away, in that time."""

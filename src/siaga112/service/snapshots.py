@@ -17,6 +17,9 @@ EVERY_SECONDS: Final = 1.0
 MAX_CALLS: Final = 100
 """How many calls are listed, however many there are; `stages` counts all."""
 
+MAX_OPERATORS: Final = 100
+"""How many operators are listed by name; `operators` counts all."""
+
 _log = structlog.get_logger()
 
 
@@ -58,4 +61,5 @@ class Snapshots:
             surge=self.queues.surge(self.tracker.overdue, now),
             connected=self.connected(),
             screens=self.screens,
+            logged_in=tuple(self.queues.logged_in(MAX_OPERATORS)),
         )

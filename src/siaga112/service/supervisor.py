@@ -11,11 +11,23 @@ from siaga112.core import changes, decisions, durations, policy
 from siaga112.core import standing as verdicts
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch, in_force, later
-from siaga112.core.model import AuditEntry, Caller, CallId, Entry, Level, Mark, Millis, Mode, Origin, Outcome
-from siaga112.core.record import AllowEntry, Block, CallerRecord, GenuineReport, Lift
+from siaga112.core.model import (
+    AuditEntry,
+    Caller,
+    CallId,
+    Entry,
+    Level,
+    Mark,
+    Millis,
+    Mode,
+    Origin,
+    Outcome,
+)
+from siaga112.core.record import AllowEntry, Attempt, Block, CallerRecord, Lift
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening
 from siaga112.errors import SiagaError
+from siaga112.service import marking
 from siaga112.service.ports import Store
 from siaga112.service.updating import update
 
@@ -209,12 +221,25 @@ class Supervisor:
                 f"first: siaga112 disallow {record.caller}"
             )
 
+    async def attempt(self, caller: Caller, *, tried: bool, note: str = "") -> CallerRecord:
+        """Note that this person calls somebody back who waits for it, or has tried to in vain."""
+        taken = Attempt(self.by, self.clock(), int(tried), note)
+
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            _require_waiting(before, caller)
+            tries = after.attempt.tries if after.attempt else 0
+            detail = f"try {tries}" if tried else ""
+            action = "tried to call back" if tried else "calls back"
+            return Change(audit_entry=self._audit_entry(action, caller, detail, note))
+
+        _, after = await self._change(caller, lambda held: decisions.attempt(held, taken), told)
+        return after
+
     async def called_back(self, caller: Caller, reason: str) -> int:
         """Take a caller off the call-back list; say how many calls that were."""
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
-            if not before.missed:
-                raise RefusedError(f"{caller} does not wait for a call-back")
+            _require_waiting(before, caller)
             return Change(
                 audit_entry=self._audit_entry("called back", caller, f"{_times(before)} calls", reason)
             )
@@ -231,8 +256,13 @@ class Supervisor:
                 return entry.finding.call.id
         raise RefusedError(f"no answered call of {caller} in the ledger")
 
-    async def mark(self, call: CallId, mark: Mark, note: str = "") -> Entry:
-        """Set the operator's mark afterwards; a correction takes the strike and its blocks back."""
+    async def mark(
+        self, call: CallId, mark: Mark, note: str = "", details: marking.ReportDetails = marking.NOTHING
+    ) -> Entry:
+        """Set the operator's mark afterwards; a correction takes the strike and its blocks back.
+
+        `details`: of a genuine report, in place of those that the call had.
+        """
         entry = await self.store.entry(call)
         if entry is None:
             raise RefusedError(f'no call "{call}" in the ledger (list them with: siaga112 calls)')
@@ -240,13 +270,13 @@ class Supervisor:
             raise RefusedError(
                 f"call {call} was {entry.finding.outcome}; only an answered call can be marked"
             )
-        finding = replace(entry.finding, mark=mark)
+        finding = marking.detailed(entry.finding, mark, details, self.clock())
         strike = policy.strike_for(finding, self.rules) if await self.mode() is not Mode.OFF else None
-        now = self.clock()
-        was = entry.finding.mark
-        audit_entry = self._audit_entry("mark", call, f"{was} → {mark}" if was else mark, note)
+        said = marking.said(entry.finding.mark, mark, details)
         change = Change(
-            entry=Entry(finding, strike=False), audit_entry=audit_entry, tallies=(f"marks:{mark}",)
+            entry=Entry(finding, strike=False),
+            audit_entry=self._audit_entry("mark", call, said, note),
+            tallies=(f"marks:{mark}",),
         )
         caller = finding.call.caller
         if caller is None:
@@ -256,15 +286,7 @@ class Supervisor:
 
         def marked(record: CallerRecord) -> CallerRecord:
             _require_remembered(record, entry)
-            if mark is Mark.GENUINE:
-                record = decisions.add_report(record, GenuineReport(call, finding.call.ended))
-            else:
-                record = decisions.withdraw_report(record, call)
-            if strike:
-                return decisions.restore_strike(record, strike, self.rules, now=now)
-            if any(held.call == call for held in record.strikes):
-                record = decisions.take_back_strike(record, call, taken)
-            return record
+            return marking.remarked(record, finding, strike, taken, self.rules)
 
         def row(after: CallerRecord) -> Entry:
             return Entry(finding, strike=any(held.call == call for held in after.strikes))
@@ -329,6 +351,11 @@ class Supervisor:
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
         await self.store.write([Change(audit_entry=self._audit_entry(action, subject, detail, reason))])
+
+
+def _require_waiting(record: CallerRecord, caller: Caller) -> None:
+    if not record.missed:
+        raise RefusedError(f"{caller} does not wait for a call-back")
 
 
 def _require_remembered(record: CallerRecord, entry: Entry) -> None:

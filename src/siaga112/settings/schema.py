@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 from siaga112.core import durations
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import SECOND, TOLERANCE, Mode
+from siaga112.core.names import Names as Staff
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.core.rules import Dialplan, Rules
 from siaga112.core.shifts import Shift
 from siaga112.settings.values import (
+    BEEPS,
+    CONFIRM,
     EMBEDDED,
     CallerKey,
     Clock,
@@ -27,11 +30,15 @@ from siaga112.settings.values import (
     Duration,
     Folder,
     Host,
+    Label,
+    Labels,
     Name,
     Names,
     NeverBlock,
+    Operators,
     PageUrl,
     Port,
+    RecordingUrl,
     RedisAddress,
     Region,
     Share,
@@ -48,7 +55,10 @@ RUNBOOK_URL: Final = "file:///usr/share/doc/siaga112/runbook.md"
 """Where the alerts that we ship say that the runbook is: where `siaga112 files doc` puts it."""
 
 RELOADABLE: Final = frozenset(
-    {"mode", "policy", "classifier", "agi.deadline_ms", "service_level.answer_within"}
+    {
+        *("mode", "policy", "classifier", "agi.deadline_ms", "service_level.answer_within"),
+        *("operators", "agencies", "kinds", "districts", "pbx.recording_url"),
+    }
 )
 """What SIGHUP takes over, as sections and keys; the rest needs a restart."""
 
@@ -105,6 +115,7 @@ class Pbx(_Section):
     hangup_contexts: list[Name] = ["app-blackhole"]
     queues: Names = ["siaga112"]
     queue_log: str = ""
+    recording_url: RecordingUrl = ""
     hidden: Literal["nobody", "judge"] = "nobody"
 
     @model_validator(mode="after")
@@ -250,6 +261,8 @@ class Settings(_Section):
     timezone: Zone = "Asia/Jakarta"
     mode: Mode = Mode.OBSERVE
     state_dir: Folder = Path("/var/lib/siaga112")
+    kinds: Labels = ["fire", "medical", "police", "accident", "disaster", "other"]
+    districts: Labels = []
     ami: Ami = Ami()
     pbx: Pbx = Pbx()
     agi: Agi = Agi()
@@ -263,6 +276,8 @@ class Settings(_Section):
         "afternoon": time(14),
         "night": time(21),
     }
+    operators: Operators = {}
+    agencies: dict[Label, Label] = {}
     metrics: Metrics = Metrics()
     privacy: Privacy = Privacy()
 
@@ -324,7 +339,18 @@ class Settings(_Section):
             self.policy_rules(),
             self.service_level.answer_within,
             self.agi.deadline_ms / SECOND,
+            self.names(),
         )
+
+    def names(self) -> Staff:
+        """Give what operators and agencies are called."""
+        people = {seen: person for seen, person in self.operators.items() if seen != CONFIRM}
+        return Staff(people, self.agencies)
+
+    @property
+    def confirm(self) -> str:
+        """How a mark is confirmed to the operator who gave it."""
+        return self.operators.get(CONFIRM, BEEPS)
 
     def shift_plan(self) -> tuple[Shift, ...]:
         """Give the shifts of a day."""

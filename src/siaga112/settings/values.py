@@ -23,6 +23,12 @@ LEAST_SHARE: Final = 0.1
 
 CALLER_KEY_LENGTH: Final = 16
 
+CONFIRM: Final = "confirm"
+"""The key of [operators] that is no operator: how a mark is confirmed to who gave it."""
+
+BEEPS: Final = "beeps"
+VOICE: Final = "voice"
+
 
 def _duration(value: object) -> Millis:
     if not isinstance(value, str):
@@ -41,7 +47,10 @@ def _one_or_more(value: object) -> object:
 
 
 def _weights(value: object) -> object:
-    """Read a list as a weight of 1 each; the operator's mark counts unless its weight says otherwise."""
+    """Read a list as a weight of 1 each.
+
+    The operator's mark counts, and whom the PBX ended in the menu does not, unless a weight says otherwise.
+    """
     if isinstance(value, list):
         value = dict.fromkeys(value, 1)
     if not isinstance(value, dict):
@@ -49,7 +58,19 @@ def _weights(value: object) -> object:
     for name in value:
         if name not in COUNTABLE:
             raise ValueError(f'"{name}" can never be a misuse (what can: {", ".join(sorted(COUNTABLE))})')
-    return {"prank": 1, **value}
+    return {"prank": 1, "invalid_choice": 0, "no_choice": 0, **value}
+
+
+def _operators(value: dict[str, str]) -> dict[str, str]:
+    if value.get(CONFIRM, BEEPS) not in {BEEPS, VOICE}:
+        raise ValueError(f'confirm is "{BEEPS}" or "{VOICE}"')
+    return value
+
+
+def _recording_url(value: str) -> str:
+    if value and (not re.fullmatch(r"https?://[^\s\"'{}]*\{file\}[^\s\"'{}]*", value)):
+        raise ValueError('like "https://pbx.example/recordings/{file}"')
+    return value
 
 
 def _both_levels(value: object) -> object:
@@ -162,6 +183,10 @@ Clock = Annotated[time, BeforeValidator(_clock), PlainSerializer(lambda at: f"{a
 Zone = Annotated[str, AfterValidator(_zone)]
 Region = Annotated[str, AfterValidator(_region)]
 Name = Annotated[str, Field(min_length=1)]
+Label = Annotated[str, Field(min_length=1, max_length=80)]
+Labels = Annotated[list[Label], Field(max_length=100)]
+Operators = Annotated[dict[Label, Label], Field(max_length=1_000), AfterValidator(_operators)]
+RecordingUrl = Annotated[str, AfterValidator(_recording_url)]
 Names = Annotated[list[Name], Field(min_length=1)]
 Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]

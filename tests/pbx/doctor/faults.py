@@ -23,7 +23,7 @@ from tests.pbx.doctor.fault import Arrange, Edit, Fault, Settings
 from tests.waiting import until, within
 
 USER: Final = "manager.d/siaga112.conf"
-READ: Final = "read = system,call,agent,user,dialplan"
+READ: Final = "read = system,call,agent,user,dialplan,dtmf"
 PERMIT_REMEDY: Final = (
     f"in {USER} [siaga112]: deny = 0.0.0.0/0.0.0.0, and permit = the daemon's address/255.255.255.255"
 )
@@ -517,7 +517,7 @@ FAULTS: Final = (
         "there is no event filter",
         "warn",
         "AMI event filter",
-        "no event filter: the PBX sends 100 to 180 events a call, not 10 to 15",
+        "no event filter: the PBX sends 100 to 180 events a call, not 10 to 20",
         FILTER_REMEDY,
         edits=(Edit(USER, "eventfilter = ", "; "),),
         versions=("22", "16"),
@@ -668,6 +668,14 @@ FAULTS: Final = (
         settings={"pbx.numbers": ["operator"]},
     ),
     Fault(
+        "marks are to be spoken, and the dialplan beeps",
+        "warn",
+        "marks confirmed",
+        "marks are confirmed by beeps, though [operators] confirm is voice",
+        "in extensions.conf [globals]: SIAGA_CONFIRM=voice",
+        settings={"operators.confirm": "voice"},
+    ),
+    Fault(
         "the dialplan asks at another port",
         "fail",
         "dialplan AGI address",
@@ -751,7 +759,7 @@ FAULTS: Final = (
         "warn",
         "operators' keys",
         "operators cannot mark calls: features.conf [applicationmap] lacks "
-        "siaga112-prank, siaga112-genuine, siaga112-information",
+        "siaga112-prank, siaga112-genuine, siaga112-information, siaga112-silent",
         "in features.conf: #include features_siaga112.conf",
         edits=(Edit("features.conf", "#include", ";"),),
     ),

@@ -388,7 +388,7 @@ SCENARIOS = (
     Scenario("second_menu_ends", "Read() gets no answer, and the dialplan ends the call.",
              ("unknown no_evidence",), read_in_vain, NESTED),
     Scenario("information_left", "The caller chooses information and hangs up while it is told.",
-             ("unknown no_evidence",), hear_information, NESTED),
+             ("abandoned after_choice",), hear_information, NESTED),
     Scenario("inside_answered", "Queue() runs inside the menu's context; an operator answers.",
              (ANSWERED,), talk_and_leave, INSIDE),
     Scenario("inside_queue_left", "Queue() runs inside the menu's context; the caller hangs up in the queue.",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.lab import Version
-from tests.pbx.scenarios import arrival, behind, dial, menu, program, queue, served, talk, trunks
+from tests.pbx.scenarios import arrival, behind, dial, freepbx, menu, program, queue, served, talk, trunks
 from tests.pbx.scenarios.scenario import Scenario
 
 FAMILIES: Final[dict[str, tuple[Scenario, ...]]] = {
@@ -13,6 +13,7 @@ FAMILIES: Final[dict[str, tuple[Scenario, ...]]] = {
     "In the queue": queue.SCENARIOS,
     "After the answer": talk.SCENARIOS,
     "Dial() instead of Queue()": dial.SCENARIOS,
+    "In FreePBX's form": freepbx.SCENARIOS,
     "Behind a Local channel": behind.SCENARIOS,
     "Callers, numbers and dialplans": arrival.SCENARIOS,
     "Trunks of other channel drivers": trunks.SCENARIOS,

@@ -19,7 +19,7 @@ from siaga112.core.model import Entry
 from siaga112.core.outcome import ClassifierRules
 from tests.lab import Asterisk, Observer, Version, agi_stub, ari, find, ports
 from tests.lab.asterisk import SHIPPED
-from tests.lab.phone import Phone
+from tests.lab.phone import AOR, ENDPOINT, Phone
 from tests.pbx.scenarios.golden import replayed
 from tests.pbx.scenarios.scenario import SHIPPED as SHIPPED_CENTRE
 from tests.pbx.scenarios.scenario import Centre, Scenario
@@ -56,6 +56,8 @@ exten => 700,1,Park()
 exten => conference,1,ConfBridge(1)
 include => parked
 exten => congested,1,Congestion()
+exten => engaged,1,Busy(20)
+include => siaga112-mark-last
 
 [slow-operator]
 exten => s,1,Wait(1)
@@ -208,7 +210,8 @@ def _recorded(
         tuple(capture.Expected(uid, *what.split(" ")) for uid, what in expected),
     )
     data = capture.write_header(header) + events
-    came = [(str(entry.finding.call.id), spelled(entry)) for entry in replayed(data)[1]]
+    # A mark after the end tells a call once more.
+    came = list({str(entry.finding.call.id): spelled(entry) for entry in replayed(data)[1]}.items())
     order = {uid: place for place, uid in enumerate(uids)}
     found = tuple(sorted(came, key=lambda call: order.get(call[0], len(order))))
     return Recorded(scenario, version, data, found, expected)
@@ -271,11 +274,12 @@ async def theatre(
     )
     needs = {module for scenario in scenarios for module in scenario.needs}
     ari_port = ports.free()
-    queues = [section for scenario in scenarios for section in scenario.queues.items()]
-    assert len(queues) == len({name for name, _ in queues}), "two scenarios share a queue's name"
+    queues: dict[str, str] = {}
+    for name, text in (section for scenario in scenarios for section in scenario.queues.items()):
+        assert queues.setdefault(name, text) == text, f"two scenarios have queues called {name}"
     more = {
         "pjsip.conf": _trunks(centres, addresses) + _phones(phones),
-        "queues.conf": "\n".join(f"[{name}]\n{text}" for name, text in queues),
+        "queues.conf": "\n".join(f"[{name}]\n{text}" for name, text in queues.items()),
         "features.conf": FEATURES,
         "musiconhold.conf": MUSIC,
         "res_parking.conf": PARKING,
@@ -318,30 +322,6 @@ async def theatre(
         finally:
             for phone in stage.phones.values():
                 phone.close()
-
-
-ENDPOINT: Final = """
-[{name}]
-type = endpoint
-context = {context}
-disallow = all
-allow = ulaw
-dtmf_mode = rfc4733
-direct_media = no
-media_address = 127.0.0.1
-bind_rtp_to_media_address = yes
-trust_id_inbound = yes
-{aors}
-[{name}]
-type = identify
-endpoint = {name}
-match = {address}
-"""
-AOR: Final = """
-[{name}]
-type = aor
-contact = sip:{name}@{host}:{port}
-"""
 
 
 PEER: Final = """

@@ -9,7 +9,7 @@ from tests.lab import ari
 from tests.lab.ari import Program
 from tests.lab.day import Witnessed
 from tests.pbx.scenarios.scenario import Centre, Scenario
-from tests.pbx.scenarios.served import NOT_A_MISUSE
+from tests.pbx.scenarios.served import AFTER_CHOICE, NOT_A_MISUSE
 from tests.pbx.scenarios.stage import Stage
 
 ANSWERED: Final = "answered operator"
@@ -115,21 +115,21 @@ async def entered(stage: Stage, call: Witnessed, bridge: str, start: str) -> Non
     )
 
 
-def _scenario(name: str, what: str, story: Story, expect: str, **more: object) -> Scenario:
+def _scenario(name: str, what: str, story: Story, *expect: str, **more: object) -> Scenario:
     play = partial(handled, story=partial(story, **more))
-    return Scenario(name, what, (expect, expect), play, CENTRE, needs=ari.MODULES)
+    return Scenario(name, what, expect, play, CENTRE, needs=ari.MODULES)
 
 
 SCENARIOS = (
     _scenario("program_answered", "A program (ARI) connects the caller with an operator's phone.",
-              with_an_operator, ANSWERED),
+              with_an_operator, ANSWERED, ANSWERED),
     _scenario("program_answered_later", "The caller waits alone in the program's bridge; an operator comes.",
-              first_alone, ANSWERED),
+              first_alone, ANSWERED, ANSWERED),
     _scenario("program_left_alone", "The caller hangs up alone in the program's bridge.",
-              alone, NOT_A_MISUSE),
+              alone, AFTER_CHOICE, NOT_A_MISUSE),
     _scenario("program_left_holding", "The program lets the caller wait in a holding bridge; he hangs up.",
-              alone, NOT_A_MISUSE, kind="holding"),
+              alone, AFTER_CHOICE, NOT_A_MISUSE, kind="holding"),
     _scenario("program_left_with_machines",
               "With announcer, recorder, listener and stream alone in the bridge, the caller hangs up.",
-              with_machines, NOT_A_MISUSE),
+              with_machines, AFTER_CHOICE, NOT_A_MISUSE),
 )  # fmt: skip

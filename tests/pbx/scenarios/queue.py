@@ -1,5 +1,8 @@
 """Calls that reach the queue: left, given up by the queue, or answered."""
 
+from functools import partial
+
+from tests.lab import Event
 from tests.pbx.scenarios.scenario import ANSWERS, BUSY, HANGS_UP, NEVER_ANSWERS, Scenario
 from tests.pbx.scenarios.stage import OTHER_CALLER, Stage
 
@@ -189,12 +192,30 @@ async def press_out(stage: Stage) -> None:
     await call.call.ended(timeout=30)
 
 
-async def marked(stage: Stage) -> None:
+async def marked(stage: Stage, mark: str) -> None:
     """The operator marks the call with a key."""
-    await stage.seen.set_global("OPERATOR", "mark_prank")
+    await stage.seen.set_global("OPERATOR", f"mark_{mark}")
     call = await stage.call(presses="1")
     await call.marked()
     await call.call.hang_up()
+
+
+async def marked_later(stage: Stage) -> None:
+    """A phone answers and hangs up; then it marks the call, and corrects itself."""
+    call = await stage.call(presses="1")
+    leg = await stage.phones["101"].ringing()
+    await leg.answer()
+    await stage.bridged()
+    await leg.hang_up()
+    await call.call.ended()
+    for number, mark in (("*71", "prank"), ("*73", "information")):
+        later = stage.phones["101"].call(number)
+        await stage.event(partial(_marks, mark))
+        await later.ended()
+
+
+def _marks(mark: str, event: Event) -> bool:
+    return event.name == "UserEvent" and event["UserEvent"] == "SiagaMark" and event["Mark"] == mark
 
 
 THREE = (PHONE, "PJSIP/102", "PJSIP/103")
@@ -276,7 +297,14 @@ SCENARIOS = (
              serve=("Queue(goes-on,rc)", "Playback(siaga112/goodbye)", "Hangup()"),
              queues={"goes-on": f"member => {HANGS_UP}"}),
     Scenario("answered_marked", "The operator marks the call as a prank with *71.",
-             (ANSWERED,), marked, operators=("Local/101@operators/n",)),
+             (ANSWERED,), partial(marked, mark="prank"), operators=("Local/101@operators/n",)),
+    Scenario("answered_marked_silent", "The operator marks the call as silent with *74.",
+             (ANSWERED,), partial(marked, mark="silent"), operators=("Local/101@operators/n",)),
+    Scenario("answered_marked_later", "The operator hangs up, dials *71, and *73: it was no prank.",
+             (ANSWERED,), marked_later, operators=(PHONE,)),
+    Scenario("answered_recorded", "The PBX records the call.", (ANSWERED,), talk_and_leave,
+             serve=("MixMonitor(${UNIQUEID}.wav)", "Queue(recorded,r)"),
+             queues={"recorded": f"member => {ANSWERS}"}, needs=("app_mixmonitor",)),
     Scenario("phone_ended_by_caller", "A SIP phone is the operator's; the caller hangs up.",
              (ANSWERED,), caller_ends, operators=(PHONE,)),
     Scenario("phone_ended_by_operator", "A SIP phone is the operator's, who hangs up.",

@@ -32,6 +32,7 @@ class Centre:
     text: str = ""
     dialled: frozenset[str] = frozenset()
     hangup_contexts: frozenset[str] = frozenset()
+    queues: frozenset[str] = frozenset()
     driver: str = "PJSIP"
 
     @property
@@ -42,6 +43,7 @@ class Centre:
             self.ivr_contexts,
             self.dialled,
             hangup_contexts=self.hangup_contexts,
+            queues=self.queues,
         )
 
 

@@ -16,6 +16,7 @@ from tests.pbx.scenarios.scenario import Centre, Scenario
 from tests.pbx.scenarios.stage import Stage
 
 NOT_A_MISUSE: Final = "unknown no_evidence"
+AFTER_CHOICE: Final = "abandoned after_choice"
 PROGRAM: Final = "#!/bin/sh\nexec sleep 60\n"
 BOTH: Final[tuple[Version, ...]] = ("22", "16")
 NEWER: Final[tuple[Version, ...]] = ("22",)
@@ -187,19 +188,23 @@ def _left_where(presses: str, **step: str) -> Callable[[Stage], Awaitable[None]]
     return partial(left_where, presses=presses, step=step)
 
 
+MESSAGES: Final = frozenset({"voicemail", "record", "dictate", "disa", "execif"})
+"""What serves a caller whatever led there; of the others nothing is known after a wrong key or silence."""
+
 SCENARIOS = (
     *(
         Scenario(
             f"served_{name}",
             f"By a key, by a wrong key, by silence: the caller {serving.what}, and hangs up.",
-            (NOT_A_MISUSE,) * 3, partial(served, serving=serving),
+            (AFTER_CHOICE, *(AFTER_CHOICE if name in MESSAGES else NOT_A_MISUSE,) * 2),
+            partial(served, serving=serving),
             centre(name, serving.step, serving.staff), versions=serving.versions, needs=serving.needs,
         )
         for name, serving in SERVING.items()
     ),
     Scenario("chosen_announcement_left",
              "Key 2 leads to an announcement in the menu's context; the caller hangs up in it.",
-             (NOT_A_MISUSE,), _left_where("2", Extension="2", Application="BackGround"), ASKS_AGAIN),
+             (AFTER_CHOICE,), _left_where("2", Extension="2", Application="BackGround"), ASKS_AGAIN),
     Scenario("asked_again_left", "The menu asks again after silence; the caller hangs up.",
              ("ivr_prank left_menu",), _left_where("", Extension="t", Application="WaitExten"), ASKS_AGAIN),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from siaga112.captures import capture
+from siaga112.core.model import CallId, Entry
 from tests.lab import Version
 from tests.pbx.scenarios.golden import GOLDEN, captures, replayed
 
@@ -38,12 +39,26 @@ class _Page:
         header = capture.read_header(next(capture.messages(data)))
         self.releases[version] = header.asterisk
         self.stories[name] = header.scenario
-        struck = {entry.finding.call.id for entry in replayed(data)[1] if entry.strike}
+        came = {entry.finding.call.id: entry for entry in replayed(data)[1]}
         self.calls[version] += _placed(data)
         self.outcomes.update((version, expected.outcome) for expected in header.expected)
         self.cells[name, version] = "<br>".join(
-            f"{e.outcome}, {e.reason}{' (strike)' if e.call in struck else ''}" for e in header.expected
+            f"{e.outcome}, {e.reason}{_more(came[CallId(e.call)])}" for e in header.expected
         ) or "no call of ours"  # fmt: skip
+
+
+def _more(entry: Entry) -> str:
+    """Spell the operator, the mark, the hand-overs and the strike of a call."""
+    finding = entry.finding
+    told = [finding.operator] if finding.operator else []
+    told += [f"marked {finding.mark}"] if finding.mark else []
+    told += ["recorded"] if finding.call.recording else []
+    told += [
+        f"{one.how} to {one.target}, {'nobody answered' if one.reached is None else 'answered'}"
+        for one in finding.handovers
+    ]
+    told += ["strike"] if entry.strike else []
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _placed(data: bytes) -> int:

@@ -39,12 +39,33 @@ async def blind_to_agency(stage: Stage) -> None:
     await agency.ended()
 
 
+async def blind_over_the_trunk(stage: Stage) -> None:
+    """The operator sends the caller on to a number outside, over the trunk; it answers."""
+    call, leg = await talking(stage)
+    since = stage.seen.mark()
+    leg.transfer("0254201113")
+    agency = await stage.phones["citizen"].ringing()
+    await agency.answer()
+    await bridged_again(stage, call, since)
+    await call.call.hang_up()
+    await agency.ended()
+
+
 async def blind_to_busy_agency(stage: Stage) -> None:
     """The operator sends the caller to an agency that is busy."""
     call, leg = await talking(stage)
     leg.transfer("agency")
     (await stage.phones["agency"].ringing()).refuse()
     await call.call.ended()
+
+
+async def blind_to_busy_tone(stage: Stage) -> None:
+    """The operator sends the caller to a busy extension; the caller hears its tone, which is no talk."""
+    call, leg = await talking(stage)
+    leg.transfer("engaged")
+    await stage.event(lambda e: e.name == "BlindTransfer")
+    await stage.never(call, "Hangup", within=1.2)
+    await call.call.hang_up()
 
 
 async def blind_left_ringing(stage: Stage) -> None:
@@ -382,8 +403,14 @@ def _scenario(name: str, what: str, play: Play, expect: str = ANSWERED, **more: 
 SCENARIOS = (
     _scenario("transfer_blind",
               "The operator transfers the caller to an agency, which answers.", blind_to_agency),
+    _scenario("transfer_over_the_trunk",
+              "The operator transfers the caller to a number outside, over the trunk, which answers.",
+              blind_over_the_trunk),
     _scenario("transfer_blind_busy", "The operator transfers the caller to an agency that is busy.",
               blind_to_busy_agency),
+    _scenario("transfer_blind_busy_tone",
+              "The operator transfers the caller to a busy extension; he hears its tone and hangs up.",
+              blind_to_busy_tone),
     _scenario("transfer_blind_left",
               "The operator transfers the caller, who hangs up while the agency's phone "
               "rings.", blind_left_ringing),
@@ -414,11 +441,11 @@ SCENARIOS = (
     _scenario("park", "The operator parks the caller; a colleague takes him from there.", parked_by_operator),
     _scenario("park_left", "The operator parks the caller, who hangs up there.", parked_and_left),
     _scenario("park_unanswered_left", "The dialplan parks a caller whom nobody answered; he hangs up.",
-              left_in_parking, "unknown no_evidence", serve=("Park()",)),
+              left_in_parking, "abandoned after_choice", serve=("Park()",)),
     _scenario("park_unanswered_taken", "The dialplan parks the caller; an operator takes him from there.",
               taken_from_parking, serve=("Park()",)),
     _scenario("music_left", "The dialplan plays music to the caller, who hangs up.",
-              left_in_music, "unknown no_evidence", serve=("MusicOnHold()",)),
+              left_in_music, "abandoned after_choice", serve=("MusicOnHold()",)),
     _scenario("music_in_queue_left", "The queue plays music; the caller hangs up.",
               left_queue_with_music, LEFT, serve=("Queue(music)",),
               queues={"music": f"member => {NEVER_ANSWERS}"}),

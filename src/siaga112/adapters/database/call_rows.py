@@ -12,6 +12,7 @@ from siaga112.adapters.database.rows import Values, dump, read
 from siaga112.adapters.database.schema import CALL
 from siaga112.core.codec import KINDS, OUTCOMES, REASONS, instant
 from siaga112.core.figures import Alike
+from siaga112.core.handling import Answered, Passed
 from siaga112.core.model import (
     Call,
     Caller,
@@ -20,6 +21,8 @@ from siaga112.core.model import (
     Entry,
     Fact,
     Finding,
+    HandedOver,
+    Handover,
     Mark,
     Millis,
     Spared,
@@ -46,6 +49,11 @@ def call_values(entry: Entry) -> Values:
         "queue": finding.queue,
         "verdict": finding.verdict and finding.verdict.value,
         "mark": finding.mark and finding.mark.value,
+        "operator": finding.operator,
+        "handed_to": entry.summary.handed_to if finding.handovers else None,
+        "kind": finding.kind,
+        "district": finding.district,
+        "recording": call.recording or None,
         "strike": entry.strike,
         "spared": entry.spared and entry.spared.value,
         "ivr": finding.stages.ivr,
@@ -57,6 +65,33 @@ def call_values(entry: Entry) -> Values:
     }
 
 
+def handover_values(entry: Entry) -> list[Values]:
+    """Spell the rows of a call's hand-overs."""
+    finding = entry.finding
+    return [
+        {
+            "call": finding.call.id,
+            "nth": nth,
+            "at": one.at,
+            "how": one.how.value,
+            "target": one.target,
+            "agency": one.agency,
+            "reached": one.reached,
+        }
+        for nth, one in enumerate(finding.handovers)
+    ]
+
+
+def handover_of(row: Row[Any]) -> Handover:
+    """Read the row of a hand-over."""
+    return read(
+        row,
+        lambda one: Handover(
+            instant(one.at), HandedOver(one.how), one.target, one.agency, _span(one.reached)
+        ),
+    )
+
+
 def _fact_values(fact: Fact, started: Millis) -> list[object]:
     told = fact.at - started, fact.kind
     return [*told, fact.detail] if fact.detail else [*told]
@@ -66,12 +101,12 @@ def _fact(started: Millis, after: int, kind: str, detail: str = "") -> Fact:
     return Fact(instant(started + after), KINDS[kind], str(detail))
 
 
-def entry_of(row: Row[Any]) -> Entry:
-    """Read a row of the ledger."""
-    return read(row, _entry)
+def entry_of(row: Row[Any], handovers: tuple[Handover, ...] = ()) -> Entry:
+    """Read a row of the ledger, with the call's hand-overs."""
+    return read(row, lambda one: _entry(one, handovers))
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Any, handovers: tuple[Handover, ...]) -> Entry:
     facts = tuple(_fact(row.started, *fact) for fact in json.loads(row.facts))
     if not facts:
         raise ValueError("a call of which nothing was seen")
@@ -83,6 +118,7 @@ def _entry(row: Any) -> Entry:
         facts=facts,
         trunk=row.trunk,
         attested=row.attested,
+        recording=row.recording or "",
     )
     finding = Finding(
         call=call,
@@ -93,6 +129,10 @@ def _entry(row: Any) -> Entry:
         queue=row.queue,
         verdict=Verdict(row.verdict) if row.verdict else None,
         mark=Mark(row.mark) if row.mark else None,
+        operator=row.operator,
+        handovers=handovers,
+        kind=row.kind,
+        district=row.district,
     )
     return Entry(finding, row.strike, Spared(row.spared) if row.spared else None)
 
@@ -117,12 +157,17 @@ def _summary(row: Any) -> CallSummary:
         Verdict(row.verdict) if row.verdict else None,
         row.strike,
         Spared(row.spared) if row.spared else None,
+        row.operator,
+        row.handed_to,
+        row.kind,
+        row.district,
+        row.recording or "",
     )
 
 
 SUMMARY: Final = (
     "id", "started", "ended", "caller", "raw_caller", "outcome", "reason", "queue", "ivr", "wait", "ring",
-    "talk", "mark", "verdict", "strike", "spared",
+    "talk", "mark", "verdict", "strike", "spared", "operator", "handed_to", "kind", "district", "recording",
 )  # fmt: skip
 """The columns of which it is made."""
 
@@ -169,5 +214,25 @@ def alike_of(words: Sequence[Any]) -> Alike:
             bool(flags & _STRIKE),
             bool(flags & _SPARED),
         )
+
+    return read(words, build)
+
+
+def answered_of(words: Sequence[Any]) -> Answered:
+    """Read what answered calls have in common that were counted together: operator, mark, kind, district."""
+
+    def build(told: Any) -> Answered:
+        operator, mark, kind, district = told
+        return Answered(operator, Mark(mark) if mark else None, kind, district)
+
+    return read(words, build)
+
+
+def passed_of(words: Sequence[Any]) -> Passed:
+    """Read what hand-overs have in common: the agency, else the target; after how many tenths, if reached."""
+
+    def build(told: Any) -> Passed:
+        agency, target, tenths, reached = told
+        return Passed(agency, target, int(tenths), bool(reached))
 
     return read(words, build)

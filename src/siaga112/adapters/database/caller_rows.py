@@ -22,6 +22,7 @@ from siaga112.core.codec import OUTCOMES, ending, instant
 from siaga112.core.model import Caller, CallId, Level, Millis, Origin, ProposalCause
 from siaga112.core.record import (
     AllowEntry,
+    Attempt,
     Block,
     CallerRecord,
     DroppedCounts,
@@ -45,6 +46,10 @@ def caller_values(record: CallerRecord, version: int, held: Standing, expires: M
         "allow_by": allow and allow.by,
         "allow_reason": allow and allow.reason,
         "dropped": None if dropped == DroppedCounts() else dump(astuple(dropped)),
+        "attempt_by": record.attempt and record.attempt.by,
+        "attempt_at": record.attempt and record.attempt.at,
+        "attempt_tries": record.attempt and record.attempt.tries,
+        "attempt_note": record.attempt and record.attempt.note,
         "expires": expires,
         "level": held.level and held.level.value,
         "since": held.since,
@@ -148,6 +153,10 @@ def _proposal_values(one: Proposal) -> Values:
     }
 
 
+def _missed_values(one: MissedCall) -> Values:
+    return {"at": one.at, "wait": one.wait, "reason": one.reason}
+
+
 def _by_call(held: Iterable[Any]) -> Mapping[Any, Any]:
     return {one.call: one for one in held}
 
@@ -161,7 +170,7 @@ PARTS: Final = (
     Part(BLOCK, "nth", attrgetter("blocks"), _by_place, _block_values),
     Part(PROPOSAL, "nth", attrgetter("proposals"), _by_place, _proposal_values),
     Part(GENUINE_REPORT, "call", attrgetter("reports"), _by_call, lambda one: {"at": one.at}),
-    Part(MISSED_CALL, "call", attrgetter("missed"), _by_call, lambda one: {"at": one.at, "wait": one.wait}),
+    Part(MISSED_CALL, "call", attrgetter("missed"), _by_call, _missed_values),
     Part(WITHDRAWN, "call", attrgetter("withdrawn"), lambda held: dict.fromkeys(held, ""), lambda _: {}),
 )
 
@@ -181,6 +190,11 @@ def record_of(row: Row[Any], parts: Mapping[str, Iterable[Row[Any]]]) -> CallerR
             reports=tuple(sorted(map(_report, parts[GENUINE_REPORT.name]), key=_when)),
             missed=tuple(sorted(map(_missed, parts[MISSED_CALL.name]), key=_when)),
             reached=instant(caller.reached),
+            attempt=None
+            if caller.attempt_at is None
+            else Attempt(
+                caller.attempt_by, instant(caller.attempt_at), caller.attempt_tries, caller.attempt_note
+            ),
             allow=allow,
             withdrawn=frozenset(CallId(one.call) for one in parts[WITHDRAWN.name]),
             dropped=DroppedCounts(*json.loads(caller.dropped)) if caller.dropped else DroppedCounts(),
@@ -198,7 +212,7 @@ def _report(row: Any) -> GenuineReport:
 
 
 def _missed(row: Any) -> MissedCall:
-    return MissedCall(CallId(row.call), instant(row.at), row.wait)
+    return MissedCall(CallId(row.call), instant(row.at), row.wait, row.reason)
 
 
 def _nth(row: Any) -> int:

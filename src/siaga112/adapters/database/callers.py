@@ -208,7 +208,7 @@ class Callers(Transactions):
             erased = {"mark": its, "at": since, "version": version, "ends": at + REMEMBERED}
             self.upsert(connection, FORGOTTEN, [erased])
             self._delete(connection, [caller])
-            nameless = update(CALL).values(caller=None, raw_caller="", identified=False)
+            nameless = update(CALL).values(caller=None, raw_caller="", identified=False, recording=None)
             connection.execute(nameless.where(CALL.c.site == self.site, CALL.c.caller == caller))
             connection.execute(delete(AUDIT).where(AUDIT.c.site == self.site, AUDIT.c.subject == caller))
             self.upsert(connection, UNPUBLISHED, [{"caller": caller, "version": version}])

@@ -4,17 +4,20 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, or_, select
 
 from siaga112.adapters.database import call_rows
-from siaga112.adapters.database.schema import CALL
+from siaga112.adapters.database.schema import CALL, HANDOVER
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.changes import Stored, of_nobody
 from siaga112.core.codec import OUTCOMES
 from siaga112.core.figures import WAITED, Alike, Counted, Misuser
-from siaga112.core.model import Caller, CallId, CallSummary, Entry, Millis, Outcome
+from siaga112.core.handling import Answered, AnsweredCount, AnsweredCounts, PassedCounts
+from siaga112.core.model import Caller, CallId, CallSummary, Entry, Handover, Millis, Outcome
 from siaga112.core.service_level import BEFORE_THE_QUEUE
 from siaga112.service.ports import StoreBrokenError
 
@@ -41,12 +44,24 @@ class Ledger(Transactions):
     ) -> dict[str, Stored | StoreBrokenError]:
         """Give the rows of these calls: nothing where there is none, an error where it cannot be read."""
         found: dict[str, Stored | StoreBrokenError] = {call: Stored(None, 0, None) for call in calls}
-        for row in self.among(connection, CALL, "id", calls):
+        held = self.among(connection, CALL, "id", calls)
+        handed = self._handovers(connection, held)
+        for row in held:
             try:
-                found[row.id] = Stored(None, 0, call_rows.entry_of(row))
+                found[row.id] = Stored(None, 0, call_rows.entry_of(row, handed.get(row.id, ())))
             except ValueError as error:
                 found[row.id] = StoreBrokenError(f"database: call {row.id}: {error}")
         return found
+
+    def _handovers(self, connection: Connection, held: Sequence[Row[Any]]) -> dict[str, tuple[Handover, ...]]:
+        """Give the hand-overs of these calls: few have any."""
+        found: dict[str, list[tuple[int, Handover]]] = defaultdict(list)
+        for row in self.among(connection, HANDOVER, "call", [row.id for row in held if row.handed_to]):
+            for one in self.readable(row.call, call_rows.handover_of, row):
+                found[row.call].append((row.nth, one))
+        return {
+            call: tuple(one for _, one in sorted(some, key=itemgetter(0))) for call, some in found.items()
+        }
 
     async def calls_of(self, caller: Caller) -> Sequence[CallId]:
         """Give a caller's calls, oldest first."""
@@ -56,12 +71,12 @@ class Ledger(Transactions):
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
         """Give the rows of a caller's calls, oldest first."""
         asked = select(CALL).where(CALL.c.caller == caller).order_by(CALL.c.started, CALL.c.id)
-        return self._entries(await self.select(CALL, asked))
+        return await self._whole(await self.select(CALL, asked))
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
         """Give the rows of calls that started in [since, until), oldest first."""
         async for page in self._pages(since, until):
-            for entry in self._entries(page):
+            for entry in await self._whole(page):
                 yield entry
 
     async def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
@@ -109,6 +124,45 @@ class Ledger(Transactions):
             counted.waits[OUTCOMES[outcome]].append((max(began * grain, since), int(span), count))
         return counted
 
+    async def answered(self, since: Millis, until: Millis, grain: Millis) -> AnsweredCounts:
+        """Count the answered calls where they lie, as `Handling.add_answered` takes them."""
+        nth, talk = CALL.c.started // grain, CALL.c.talk
+        words = CALL.c.operator, CALL.c.mark, CALL.c.kind, CALL.c.district
+        sums = func.count(), func.count(talk), func.coalesce(func.sum(talk), 0)
+        asked = select(nth.label("nth"), *words, *sums).where(
+            CALL.c.started >= since, CALL.c.started < until, CALL.c.outcome == Outcome.ANSWERED.value
+        )
+        counted: dict[Answered, list[AnsweredCount]] = defaultdict(list)
+        alike: dict[Any, list[Answered]] = {}
+        for began, *told, calls, timed, talked in await self.select(CALL, asked.group_by("nth", *words)):
+            if (spelled := tuple(told)) not in alike:
+                alike[spelled] = self.readable(f"{spelled}", call_rows.answered_of, spelled)
+            for one in alike[spelled]:
+                counted[one].append(AnsweredCount(max(began * grain, since), calls, timed, int(talked)))
+        return counted
+
+    async def passed(self, since: Millis, until: Millis) -> PassedCounts:
+        """Count the hand-overs of the calls that started in that time, as `Handling.add_passed` takes them.
+
+        Of all hand-overs, since they are few, each looks up its call; by the calls' index of time, each call
+        would look for hand-overs, and hardly any has one. What is added to the time keeps that index out.
+        """
+        began, after = CALL.c.started + 0, HANDOVER.c.at - CALL.c.started
+        dialled = case((HANDOVER.c.agency == "", HANDOVER.c.target), else_="").label("dialled")
+        tenths = ((case((after > 0, after), else_=0) + 50) // 100).label("tenths")
+        there = HANDOVER.c.reached.is_not(None).label("there")
+        asked = select(HANDOVER.c.agency, dialled, tenths, there, func.count()).join(
+            CALL, (CALL.c.site == HANDOVER.c.site) & (CALL.c.id == HANDOVER.c.call)
+        )
+        asked = asked.where(began >= since, began < until)
+        asked = asked.group_by(HANDOVER.c.agency, "dialled", "tenths", "there")
+        found = await self.select(HANDOVER, asked)
+        return {
+            passed: count
+            for *words, count in found
+            for passed in self.readable(f"{words}", call_rows.passed_of, words)
+        }
+
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
         """Give who got a strike, or was turned away, in that time, and how often."""
         theirs = CALL.c.started >= since, CALL.c.started < until, CALL.c.caller.is_not(None)
@@ -131,6 +185,7 @@ class Ledger(Transactions):
         """
         alike = [
             *(CALL.c[name] for name in ("outcome", "reason", "queue", "mark", "verdict", "strike", "spared")),
+            *(CALL.c[name] for name in ("operator", "handed_to", "kind", "district")),
             CALL.c.caller.is_not(None).label("numbered"),
             (CALL.c.raw_caller != "").label("as_it_came"),  # which goes where a caller is forgotten
         ]
@@ -150,7 +205,7 @@ class Ledger(Transactions):
             found = connection.execute(asked.where(CALL.c.site == self.site)).yield_per(PAGE)
             return [row for row in found if spelled.search(row.raw_caller)]
 
-        return [entry for entry in self._entries(await self.ask(ask)) if of_nobody(entry, spelled)]
+        return [entry for entry in await self._whole(await self.ask(ask)) if of_nobody(entry, spelled)]
 
     async def drop_calls(self, before: Millis) -> None:
         """Drop the rows of calls that started before then, a page at a time: nobody waits for long."""
@@ -158,14 +213,24 @@ class Ledger(Transactions):
         def act(connection: Connection) -> int:
             old = select(CALL.c.id).where(CALL.c.site == self.site, CALL.c.started < before).limit(PAGE)
             calls = connection.execute(old).scalars().all()
-            connection.execute(delete(CALL).where(CALL.c.site == self.site, CALL.c.id.in_(calls)))
+            for table, key in ((HANDOVER, HANDOVER.c.call), (CALL, CALL.c.id)):
+                connection.execute(delete(table).where(table.c.site == self.site, key.in_(calls)))
             return len(calls)
 
         while await self.act(act) == PAGE:
             pass
 
-    def _entries(self, found: Sequence[Row[Any]]) -> list[Entry]:
-        return [entry for row in found for entry in self.readable(row.id, call_rows.entry_of, row)]
+    async def _whole(self, found: Sequence[Row[Any]]) -> list[Entry]:
+        handed = {}
+        if any(row.handed_to for row in found):
+            handed = await self.ask(lambda connection: self._handovers(connection, found))
+        return [
+            entry
+            for row in found
+            for entry in self.readable(
+                row.id, partial(call_rows.entry_of, handovers=handed.get(row.id, ())), row
+            )
+        ]
 
     async def _pages(
         self, since: Millis, until: Millis, what: Select[Any] = _WHOLE

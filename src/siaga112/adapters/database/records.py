@@ -14,7 +14,7 @@ from siaga112.adapters.database import call_rows, caller_rows, rows
 from siaga112.adapters.database.callers import Callers
 from siaga112.adapters.database.ledger import Ledger
 from siaga112.adapters.database.publication import Publication
-from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, IMPOSITION, TALLY, UNPUBLISHED
+from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, HANDOVER, IMPOSITION, TALLY, UNPUBLISHED
 from siaga112.adapters.database.site import Site
 from siaga112.core.changes import Change, Imposition, Replacement, Stored
 from siaga112.core.fold import HourlyCaps, Subject, Work
@@ -76,6 +76,8 @@ class _Work:
         self._entries: dict[str, Stored | StoreBrokenError] = {}
         """By call: its row."""
         self._standings: dict[str, Standing | None] = {}
+        self._handed_over: set[CallId] = set()
+        """Calls that are written anew, and had hand-overs before."""
         self._new: dict[Table, dict[object, rows.Values]] = defaultdict(dict)
         self._lines: dict[AuditEntry, tuple[str, ...]] = {}
         """Lines of the audit trail, with what is counted if they are new."""
@@ -137,7 +139,13 @@ class _Work:
             self._replace(change.replacement)
         if change.entry:
             call = change.entry.finding.call.id
+            held = self._entries.get(call)
+            if isinstance(held, Stored) and held.entry and held.entry.finding.handovers:
+                self._handed_over.add(call)
             self._new[CALL][call] = call_rows.call_values(change.entry)
+            self._new[HANDOVER] = {k: v for k, v in self._new[HANDOVER].items() if v["call"] != call}
+            for one in call_rows.handover_values(change.entry):
+                self._new[HANDOVER][call, one["nth"]] = one
             self._entries[call] = Stored(None, 0, change.entry)
         if change.audit_entry is None:
             self._tallies.update(change.tallies)
@@ -151,6 +159,9 @@ class _Work:
 
     def finish(self) -> None:
         """Write all of it."""
+        if self._handed_over:
+            mine = HANDOVER.c.site == self._records.site, HANDOVER.c.call.in_(self._handed_over)
+            self._connection.execute(delete(HANDOVER).where(*mine))
         for table, values in self._new.items():
             self._records.upsert(self._connection, table, list(values.values()))
         self._keep_caps()

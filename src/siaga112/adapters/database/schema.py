@@ -102,6 +102,11 @@ CALL: Final = Table(
     _text("queue", null=True),
     _text("verdict", null=True),
     _text("mark", null=True),
+    _text("operator", null=True),
+    _text("handed_to", null=True),
+    _text("kind", null=True),
+    _text("district", null=True),
+    _text("recording", null=True),
     _flag("strike"),
     _text("spared", null=True),
     _millis("ivr", null=True),
@@ -123,6 +128,19 @@ Index(
     info={_WHERE: CALL.c.caller.is_not(None)},
 )
 
+HANDOVER: Final = _table(
+    "handover",
+    _text("call"),
+    _number("nth"),
+    _millis("at"),
+    _text("how"),
+    _text("target"),
+    _text("agency"),
+    _millis("reached", null=True),
+    key=("call", "nth"),
+)
+"""To whom callers were handed over: `reached` after what time somebody answered there, empty for nobody."""
+
 CALLER: Final = _table(
     "caller",
     _text("caller"),
@@ -132,6 +150,10 @@ CALLER: Final = _table(
     _text("allow_by", null=True),
     _text("allow_reason", null=True),
     _text("dropped", null=True),
+    _text("attempt_by", null=True),
+    _millis("attempt_at", null=True),
+    _millis("attempt_tries", null=True),
+    _text("attempt_note", null=True),
     _millis("expires", null=True),
     _text("level", null=True),
     _millis("since"),
@@ -217,7 +239,13 @@ GENUINE_REPORT: Final = _table(
 """Calls that an operator marked as genuine: they protect the caller."""
 
 MISSED_CALL: Final = _table(
-    "missed_call", _text("caller"), _text("call"), _millis("at"), _millis("wait"), key=("caller", "call")
+    "missed_call",
+    _text("caller"),
+    _text("call"),
+    _millis("at"),
+    _millis("wait"),
+    _text("reason"),
+    key=("caller", "call"),
 )
 """Calls that nobody served, of callers who wait for a call-back."""
 

@@ -24,7 +24,8 @@ _MASKED: Final = "substr({0}, 1, 6) || '****' || substr({0}, length({0}) - 2)"
 _VIEWS: Final = {
     "calls": """
         SELECT site.name AS site, call.id AS call, {started} AS started, {ended} AS ended,
-               {caller} AS caller, outcome, reason, queue, verdict, mark, strike, spared,
+               {caller} AS caller, outcome, reason, queue, verdict, mark, operator, handed_to,
+               kind, district, strike, spared,
                ivr / 1000.0 AS ivr_seconds, wait / 1000.0 AS wait_seconds, ring / 1000.0 AS ring_seconds,
                talk / 1000.0 AS talk_seconds, trunk
         FROM call JOIN site ON site.id = call.site
@@ -48,6 +49,12 @@ _VIEWS: Final = {
         SELECT site.name AS site, {caller} AS caller, count(*) AS calls, {first} AS since
         FROM missed_call JOIN site ON site.id = missed_call.site GROUP BY site.name, missed_call.caller
     """,
+    "handovers": """
+        SELECT site.name AS site, handover.call AS call, {handed} AS at, how, target, agency,
+               (handover.at - call.started) / 1000.0 AS after_seconds, reached / 1000.0 AS reached_seconds
+        FROM handover JOIN site ON site.id = handover.site
+             JOIN call ON call.site = handover.site AND call.id = handover.call
+    """,
     "decisions": """
         SELECT site.name AS site, {at} AS at, "by", action, detail, reason
         FROM audit JOIN site ON site.id = audit.site
@@ -68,6 +75,7 @@ def create(dialect: str) -> Iterator[str]:
     words = _WORDS[dialect]
     parts = {column: words["time"].format(column) for column in ("started", "ended", "since", "until", "at")}
     parts |= {"caller": _MASKED.format("caller"), "first": words["time"].format("min(at)")}
+    parts |= {"handed": words["time"].format("handover.at")}
     parts |= {"day": words["day"].format("started"), "now": words["now"]}
     for name, text in _VIEWS.items():
         yield f"CREATE VIEW {name} AS {' '.join(text.format(**parts).split())}"

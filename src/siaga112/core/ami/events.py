@@ -65,7 +65,7 @@ class Newexten:
     """A channel executes one dialplan application (Newexten).
 
     `leads_to` is the context that a `Goto` names; what an `ExecIf` executes stands for the `ExecIf`
-    (see `menus.runs`).
+    (see `menus.runs`). `prompts`: it asks for a key, and says so first.
     """
 
     at: Millis
@@ -73,6 +73,7 @@ class Newexten:
     place: DialplanPosition
     application: str
     leads_to: str = ""
+    prompts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,44 @@ class DialBegin:
 
 @dataclass(frozen=True, slots=True)
 class AgentConnect:
-    """A queue member took the call (AgentConnect)."""
+    """A queue member took the call (AgentConnect): its interface, and its name in the queue."""
 
     at: Millis
     uid: str
     leg: str
     queue: str
+    interface: str = ""
+    member: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dtmf:
+    """A key is pressed on a channel's telephone (DTMFBegin, DTMFEnd). Which one is not read."""
+
+    at: Millis
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlindTransfer:
+    """Somebody sends a channel on to an extension, without having asked there (BlindTransfer)."""
+
+    at: Millis
+    uid: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttendedTransfer:
+    """Somebody connects a channel with whom he has called before (AttendedTransfer).
+
+    `talking`: whoever was called had answered.
+    """
+
+    at: Millis
+    uid: str
+    target: str
+    talking: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +202,17 @@ class Hangup:
 
 @dataclass(frozen=True, slots=True)
 class SiagaMark:
-    """An operator's key during a call (UserEvent SiagaMark).
+    """An operator's mark (UserEvent SiagaMark), by a key during the call or by a number dialled after it.
 
-    `uid` is the caller's channel: the header Call, or the event's own channel where there is none.
+    `uid` is the caller's channel, from the header Call: '' after the call. `leg` and `channel` are the
+    operator's.
     """
 
     at: Millis
     uid: str
     mark: Mark
+    leg: str = ""
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +268,18 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class QueueMember:
-    """A queue's member as it is now (QueueMember); None: not logged in, or its phone is away."""
+    """A queue's member as it is now (QueueMember); `state` None: not logged in, or its phone is away.
+
+    `name`: what the queue calls it, '' where that is the interface. `reason`: why it is paused, '' where
+    none is given. `since`: when it was paused, 0 where that is not known.
+    """
 
     queue: str
     interface: str
     state: OperatorState | None
+    name: str = ""
+    reason: str = ""
+    since: Millis = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +312,9 @@ Event = (
     | QueueCallerJoin
     | DialBegin
     | AgentConnect
+    | Dtmf
+    | BlindTransfer
+    | AttendedTransfer
     | BridgeEnter
     | BridgeLeave
     | HangupRequest

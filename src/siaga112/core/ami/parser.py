@@ -17,12 +17,15 @@ from typing import Final
 from siaga112.core.ami.events import (
     NOWHERE,
     AgentConnect,
+    AttendedTransfer,
+    BlindTransfer,
     BridgeEnter,
     BridgeLeave,
     CoreShowChannel,
     Defect,
     DialBegin,
     DialplanPosition,
+    Dtmf,
     Event,
     FullyBooted,
     Hangup,
@@ -39,6 +42,8 @@ from siaga112.core.ami.events import (
     VarSet,
 )
 from siaga112.core.model import SECOND, Mark, Millis, OperatorState, credible
+from siaga112.core.names import LONGEST
+from siaga112.core.text import whole
 from siaga112.core.tracking import menus
 from siaga112.core.tracking.bridges import machine
 
@@ -63,6 +68,9 @@ _CHANNEL: Final = (
 )
 _RING: Final = "4"
 """AST_STATE_RING (channelstate.h): a channel that arrives. One that is called is 5, AST_STATE_RINGING."""
+
+_UP: Final = "6"
+"""AST_STATE_UP."""
 
 _DEST: Final = ("Privilege", "DestChannel", "DestUniqueid", "DestLinkedid")
 
@@ -109,7 +117,8 @@ def _step(  # noqa: PLR0917 - as many headers
     application, data = menus.runs(application, data or "")
     if application.lower() == "goto" and data.count(",") == 2:  # noqa: PLR2004 - context, extension, priority
         leads_to = data.partition(",")[0]
-    return Newexten(at, uid, _place(context, exten, priority), application, leads_to)
+    prompts = menus.prompts(application, data)
+    return Newexten(at, uid, _place(context, exten, priority), application, leads_to, prompts)
 
 
 def _mark(at: Millis, h: Headers) -> SiagaMark | None:
@@ -118,7 +127,32 @@ def _mark(at: Millis, h: Headers) -> SiagaMark | None:
     # Our dialplan raises it on the operator's leg and names the caller's channel in the last header.
     # Only there: text that a caller sends stands before UserEvent.
     name, value = list(h.items())[-1]
-    return SiagaMark(at, value if name == "Call" else h["Uniqueid"], Mark(h["Mark"]))
+    return SiagaMark(at, value if name == "Call" else "", Mark(h["Mark"]), h["Uniqueid"], h["Channel"])
+
+
+def _pressed(at: Millis, uid: str, direction: str) -> Dtmf | None:
+    return Dtmf(at, uid) if direction == "Received" else None
+
+
+def _sent_on(at: Millis, result: str, uid: str | None, target: str) -> BlindTransfer | None:
+    return BlindTransfer(at, uid, target) if uid and result == "Success" else None
+
+
+def _connected(  # noqa: PLR0917 - as many headers
+    at: Millis,
+    result: str,
+    uid: str | None,
+    asked_by: str,
+    asks_by: str,
+    dialled: str,
+    target: str | None,
+    state: str | None,
+) -> AttendedTransfer | None:
+    """Read AttendedTransfer; by SIP the operator dialled the target on a channel of its own."""
+    if not uid or result != "Success":
+        return None
+    number = dialled if asked_by != asks_by else ""
+    return AttendedTransfer(at, uid, number or target or "", state == _UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +192,30 @@ KINDS: Final[dict[str, Kind]] = {
         ("Uniqueid", "Queue", "Channel", *_PLACE),
         lambda at, uid, queue, channel, *place: QueueCallerJoin(at, uid, _place(*place), queue, channel),
     ),
-    "AgentConnect": Kind((*_CHANNEL, *_DEST, "Queue"), ("Uniqueid", "DestUniqueid", "Queue"), AgentConnect),
+    "AgentConnect": Kind(
+        (*_CHANNEL, *_DEST, "Queue", "Interface", "MemberName"),
+        ("Uniqueid", "DestUniqueid", "Queue", "Interface", "MemberName"),
+        AgentConnect,
+    ),
+    "DTMFBegin": Kind((*_CHANNEL, "Direction"), ("Uniqueid", "Direction"), _pressed),
+    "DTMFEnd": Kind((*_CHANNEL, "Direction"), ("Uniqueid", "Direction"), _pressed),
+    "BlindTransfer": Kind(
+        ("Privilege", "Result", "Extension"), ("Result", "TransfereeUniqueid", "Extension"), _sent_on
+    ),
+    "AttendedTransfer": Kind(
+        (
+            "Privilege",
+            "Result",
+            "OrigTransfererUniqueid",
+            "SecondTransfererUniqueid",
+            "SecondTransfererExten",
+        ),
+        (
+            *("Result", "TransfereeUniqueid", "OrigTransfererUniqueid", "SecondTransfererUniqueid"),
+            *("SecondTransfererExten", "TransferTargetCallerIDNum", "TransferTargetChannelState"),
+        ),
+        _connected,
+    ),
     "DialBegin": Kind(
         _DEST,
         ("Uniqueid", *_PLACE, "DestUniqueid", "DialString", "DestCallerIDNum", "Channel", "DestChannel"),
@@ -192,13 +249,15 @@ WANTED: Final[frozenset[bytes]] = frozenset(name.encode() for name in (*KINDS, "
 
 VARIABLES: Final = (
     "SIAGA_CALLER", "SIAGA_HIDDEN", "SIAGA_ATTESTED", "SIAGA_REASON", "SIAGA_VERDICT", "SIAGA_REJECTED",
-    "QUEUESTATUS", "DIALSTATUS",
+    "SIAGA_SCREENED", "QUEUESTATUS", "DIALSTATUS", "MIXMONITOR_FILENAME",
 )  # fmt: skip
 """The channel variables that say something about a call; a channel sets dozens of others."""
 
 _NEEDED: Final = {
     b"VarSet": re.compile(rb"\r\nVariable: (?:%s)\r\n" % "|".join(VARIABLES).encode()),
     b"Newstate": re.compile(rb"\r\nChannelState: %s\r\n" % _RING.encode()),
+    b"DTMFBegin": re.compile(rb"\r\nDirection: Received(?:\r\n|\Z)"),
+    b"DTMFEnd": re.compile(rb"\r\nDirection: Received(?:\r\n|\Z)"),
 }
 
 
@@ -297,15 +356,25 @@ _MEMBER_STATES: Final = {
 """Device states of a member (devicestate.h, `ast_device_state`); 4, invalid, and 5, unavailable, are none."""
 
 
+EPOCH_DIGITS: Final = 12
+"""No time has more digits of seconds."""
+
+
 def member_seen(headers: Headers) -> QueueMember | None:
     """Read one QueueMember row of QueueStatus; None if it lacks what identifies a member."""
     try:
         state = _MEMBER_STATES.get(headers["Status"])
-        if state and headers["Paused"] == "1":
-            state = OperatorState.PAUSED
-        return QueueMember(headers["Queue"], headers["Location"], state)
+        queue, interface, paused = headers["Queue"], headers["Location"], headers["Paused"] == "1"
     except KeyError:
         return None
+    name = headers.get("Name", "")
+    name = "" if name == interface else name[:LONGEST]
+    if not state or not paused:
+        return QueueMember(queue, interface, state, name)
+    # LastPause stays when the pause is over, and is 0 for one that the PBX did not time.
+    since = (whole(headers.get("LastPause", ""), EPOCH_DIGITS) or 0) * SECOND
+    reason = headers.get("PausedReason", "")[:LONGEST]
+    return QueueMember(queue, interface, OperatorState.PAUSED, name, reason, since if credible(since) else 0)
 
 
 def waiting_seen(headers: Headers, now: Millis) -> QueueEntry | None:

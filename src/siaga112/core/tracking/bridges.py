@@ -37,14 +37,20 @@ def stem(channel: str) -> str:
     return channel[:-2] if channel.startswith(_LOCAL) and channel[-2:] in {";1", ";2"} else ""
 
 
+def interface_of(channel: str) -> str:
+    """Give a channel's name without what the PBX numbers channels by: `PJSIP/101` of `PJSIP/101-0000002a`."""
+    return (stem(channel) or channel).rpartition("-")[0] or channel
+
+
 class Bridges:
     """Channels in bridges. `is_caller` tells our callers' channels from everybody else's."""
 
     def __init__(self, is_caller: Callable[[str], bool]) -> None:
         self._is_caller = is_caller
-        self._members: dict[str, set[str]] = {}
+        self._members: dict[str, dict[str, None]] = {}  # in the order in which they came
         self._bridge_of: dict[str, str] = {}
         self._name: dict[str, str] = {}
+        self._phone: dict[str, str] = {}
         self._half: dict[str, str] = {}
         self._vouched: dict[str, None] = {}
         self._led_on: dict[str, None] = {}
@@ -61,11 +67,13 @@ class Bridges:
 
     def enter(self, uid: str, bridge: str, channel: str = "") -> set[str]:
         """Put a channel into a bridge; give the callers who are with somebody there."""
-        self._members.setdefault(bridge, set()).add(uid)
+        self._members.setdefault(bridge, {})[uid] = None
         self._bridge_of[uid] = bridge
         if stem(channel):
             self._name[uid] = channel
             self._half[channel] = uid
+        elif channel:
+            self._phone[uid] = channel
         connected = self._callers_with_somebody(bridge)
         if len(self._members) > MAX_BRIDGES:
             self._forget(next(iter(self._members)))
@@ -78,7 +86,7 @@ class Bridges:
             return set()
         beyond = self._beyond(uid)
         self._drop(uid)
-        self._members[held].discard(uid)
+        self._members[held].pop(uid, None)
         return {uid}.union(self._alone(held), self._alone(beyond) if beyond else ())
 
     def vouch(self, uid: str) -> set[str]:
@@ -114,6 +122,20 @@ class Bridges:
             else iter(())
         )
 
+    def phones(self, uid: str) -> dict[str, str]:
+        """Give who a channel is with, over whatever pipes: the channels that are no callers' and no pipes."""
+        held = self._bridge_of.get(uid)
+        return {
+            member: self._phone[member]
+            for member in (self._together(held) if held else ())
+            if member in self._phone and not self._is_caller(member)
+        }
+
+    def callers_with(self, uid: str) -> list[str]:
+        """Give the callers with whom a channel is connected, over whatever pipes."""
+        held = self._bridge_of.get(uid)
+        return [member for member in self._together(held) if self._is_caller(member)] if held else []
+
     def only_vouched(self, uid: str) -> bool:
         """Say whether all that a caller is with are halves of Local channels, for which a queue vouched."""
         held = self._bridge_of.get(uid)
@@ -133,15 +155,14 @@ class Bridges:
         other = self._half.get(name[:-1] + ("2" if name[-1] == "1" else "1")) if name else None
         return self._bridge_of.get(other) if other else None
 
-    def _connected(self, bridge: str) -> set[str]:
-        """Give this bridge and those that Local channels connect it with."""
-        found, look_at = {bridge}, [bridge]
-        while look_at:
-            for uid in self._members.get(look_at.pop(), ()):
+    def _connected(self, bridge: str) -> list[str]:
+        """Give this bridge and those that Local channels connect it with, the nearest first."""
+        found = [bridge]
+        for near in found:  # grows on the way
+            for uid in self._members.get(near, ()):
                 beyond = self._beyond(uid) if uid in self._name else None
                 if beyond and beyond not in found:
-                    found.add(beyond)
-                    look_at.append(beyond)
+                    found.append(beyond)
         return found
 
     def _together(self, bridge: str) -> Iterator[str]:
@@ -171,6 +192,7 @@ class Bridges:
 
     def _drop(self, uid: str) -> None:
         self._bridge_of.pop(uid, None)
+        self._phone.pop(uid, None)
         name = self._name.pop(uid, None)
         if name and self._half.get(name) == uid:
             del self._half[name]

@@ -12,11 +12,16 @@ ASKING: Final = frozenset({"background", "read", "waitexten"})
 """Dialplan applications that wait for a caller's key: whoever leaves in one of these left the menu.
 `Playback` is none of them: it also says "nobody is free" to a caller whom the queue gave up."""
 
-STAYING: Final = ASKING | frozenset({
-    "readexten", "waitdigit",
-    "playback", "playtones", "stopplaytones", "progress",
+SPEAKING: Final = frozenset({
+    "background", "playback",
     "sayalpha", "sayalphacase", "saycountedadj", "saycountednoun", "saydigits", "saymoney", "saynumber",
     "sayordinal", "sayphonetic", "sayunixtime", "datetime",
+})  # fmt: skip
+"""Applications that tell the caller something."""
+
+STAYING: Final = ASKING | SPEAKING | frozenset({
+    "readexten", "waitdigit",
+    "playtones", "stopplaytones", "progress",
     "wait", "waituntil", "answer", "hangup",
     "noop", "set", "mset", "verbose", "log", "userevent", "celgenuserevent", "dumpchan", "resetcdr", "nocdr",
     "goto", "gotoif", "gotoiftime",
@@ -28,6 +33,11 @@ A jump is among them since it shows at its end: the channel then stands elsewher
 not: what they run may do anything. Nor is what lets a caller wait for somebody (`MusicOnHold`, `Ringing`)
 or tells of the PBX's own trouble (`Busy`, `Congestion`).
 """
+
+SERVICES: Final = frozenset({
+    "voicemail", "minivmrecord", "record", "dictate", "directory", "disa",
+})  # fmt: skip
+"""Applications that serve a caller whatever led to them: who left a message did not misuse the line."""
 
 UNREADABLE: Final = ""
 """The application of a step of which it cannot be read what it runs: it is on neither list."""
@@ -48,6 +58,18 @@ def stays(application: str) -> bool:
 def asks(application: str) -> bool:
     """Say whether this application waits for a key."""
     return application.lower() in ASKING
+
+
+def prompts(application: str, data: str) -> bool:
+    """Say whether this asks anew; `WaitExten`, and `Read` without a file, go on with a question."""
+    name = application.lower()
+    return name == "background" or (name == "read" and data.split(",")[1:2] > [""])
+
+
+def serves(application: str, *, chosen: bool) -> bool:
+    """Say whether this application serves: by a choice whatever tells something, or does more than that."""
+    name = application.lower()
+    return (name in SPEAKING or not stays(name)) if chosen else name in SERVICES
 
 
 def chosen(exten: str, called: str) -> bool:

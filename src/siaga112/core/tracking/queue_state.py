@@ -8,11 +8,12 @@ any strike.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from siaga112.core import durations
-from siaga112.core.ami.events import Event, QueueStatus
-from siaga112.core.model import Millis, OperatorState
+from siaga112.core.ami.events import Event, Interrupted, QueueMember, QueueStatus
+from siaga112.core.model import END_OF_TIME, Millis, OperatorNow, OperatorState
 from siaga112.core.rules import InForce
 
 Waiting = Mapping[str, tuple[int, Millis]]
@@ -28,24 +29,51 @@ OPERATORS_EACH: Final = 4
 """Of many operators it takes one caller who waits too long for each so many."""
 
 
+LISTED: Final = (OperatorState.PAUSED, OperatorState.BUSY, OperatorState.AVAILABLE)
+"""The order in which operators are listed: why somebody is not there is what their count does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """An operator who is logged in, as the PBX shows one: the interface, and the name in the queue."""
+
+    interface: str
+    name: str
+    state: OperatorState
+    reason: str
+    since: Millis
+
+
 class QueueState:
     """Our queues as last seen."""
 
     def __init__(self, rules: InForce) -> None:
         self._rules = rules
         self._there: frozenset[str] = frozenset()
-        self._states: dict[str, OperatorState] = {}
+        self._logged_in: dict[str, LoggedIn] = {}
+        self._followed = False
 
     def feed(self, event: Event) -> None:
         """Take one event; only what the queues themselves say matters here."""
+        if isinstance(event, Interrupted):
+            self._followed = False
         if not isinstance(event, QueueStatus):
             return
         self._there = self._queues & set(event.queues)
-        self._states = {
-            member.interface: member.state
+        self._logged_in = {
+            member.interface: self._seen(member, member.state, event.at)
             for member in event.members
             if member.state and member.queue in self._queues
         }
+        self._followed = True
+
+    def _seen(self, member: QueueMember, state: OperatorState, at: Millis) -> LoggedIn:
+        """Take a member. Only of a pause it is told since when; else it is when the change was seen."""
+        since = member.since
+        if not since and self._followed:
+            before = self._logged_in.get(member.interface)
+            since = before.since if before and before.state is state else at
+        return LoggedIn(member.interface, member.name, state, member.reason, since)
 
     @property
     def _queues(self) -> frozenset[str]:
@@ -58,7 +86,24 @@ class QueueState:
 
     def operators(self) -> Counter[OperatorState]:
         """Count the operators who are logged in by what they do; each once, however many queues."""
-        return Counter(self._states.values())
+        return Counter(operator.state for operator in self._logged_in.values())
+
+    def logged_in(self, most: int) -> list[OperatorNow]:
+        """Give the operators who are logged in, by name, each once; not more than so many.
+
+        Who is paused comes first, in each state who is in it longest.
+        """
+        names = self._rules.now.names
+        first = sorted(
+            self._logged_in.values(),
+            key=lambda one: (LISTED.index(one.state), one.since or END_OF_TIME, one.name, one.interface),
+        )
+        return [
+            OperatorNow(
+                names.operator(f"{one.interface} {one.name}".rstrip()), one.state, one.reason, one.since
+            )
+            for one in first[:most]
+        ]
 
     def surge(self, overdue: Overdue, now: Millis) -> str:
         """Say why this is a surge; '' if it is none."""

@@ -1,6 +1,6 @@
 """A call in progress: the facts so far, and where the caller has been seen standing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from siaga112.core.ami.events import DialplanPosition, Newexten, QueueCallerJoin
@@ -16,6 +16,10 @@ MAX_FACTS: Final = 200
 """A call that produces more than this is cut short in memory and becomes incomplete."""
 
 
+SLOW: Final[Millis] = 100
+"""So long after the verdict the screening's end is a fact of its own: who waited for it, waited for us."""
+
+
 @dataclass(slots=True)
 class TrackedCall:
     """A call in progress: facts so far, and where the caller has been seen standing.
@@ -24,7 +28,11 @@ class TrackedCall:
     something was seen to ask, to leave the caller in the menu, or to do with him what is not known.
     `hidden`: the number that a caller hides, as our dialplan confirmed it. `attested`: it is vouched for.
     `led_on`: it is a Local channel that waits in `queue` for it. `on_word`: it is connected, and only a
-    queue's word says that somebody is there.
+    queue's word says that somebody is there. `chose`: a key led on since the menu was last wrong, or begun;
+    `led`: a step of what it leads to was seen, `came_back`: and now the menu asks where it asked before.
+    `keyed`: when a key was pressed since the last prompt, 0 for not at all. `agents`: legs of the queue's
+    members who took the call, each with its interface and name; `agent`: one whose leg is not in the bridge
+    yet. `handed_by`: the phones that the caller was with when he was sent on, until somebody else answers.
     """
 
     id: CallId
@@ -51,6 +59,14 @@ class TrackedCall:
     ended_at: DialplanPosition | None = None
     led_on: bool = False
     on_word: bool = False
+    chose: bool = False
+    led: bool = False
+    came_back: bool = False
+    keyed: Millis = 0
+    agents: dict[str, str] = field(default_factory=dict)
+    agent: str = ""
+    handed_by: frozenset[str] = frozenset()
+    recording: str = ""
 
     def __post_init__(self) -> None:
         self.since = self.facts[0].at
@@ -80,6 +96,12 @@ class TrackedCall:
         self.connected = self.on_word = False
         self.move(Stage.QUEUE, at)
 
+    def screening_ended(self, at: Millis, verdict: str) -> None:
+        """Note that our dialplan goes on; nothing where it does so right after the verdict, as it should."""
+        last = self.facts[-1]
+        if last.kind is not FactKind.SCREENED or at - last.at >= SLOW:
+            self.note(at, FactKind.SCREENED, self.screened or verdict)
+
     def note(self, at: Millis, kind: FactKind, detail: str = "") -> None:
         """Add a fact."""
         if len(self.facts) < MAX_FACTS or kind is FactKind.ENDED:
@@ -93,12 +115,34 @@ class TrackedCall:
 
     def take_step(self, step: Newexten) -> None:
         """Note what a step in one of the menu's contexts says of its place."""
+        asks = menus.asks(step.application)
+        self.came_back = self.led and asks and step.place in self.asked_at
+        led_on = self.led and not asks and step.place.exten not in WRONG_CHOICE
+        self.led = self.beyond(step.place) or led_on
         if not menus.stays(step.application):
             self.served_at.add(step.place)
         elif menus.asks(step.application) and not menus.chosen(step.place.exten, self.called):
             self.asked_at.add(step.place)
         elif step.place.exten in WRONG_CHOICE:
             self.stayed_at.add(step.place)
+        self.chose = self.beyond(step.place) or (self.chose and step.place.exten not in WRONG_CHOICE)
+
+    def beyond(self, place: DialplanPosition) -> bool:
+        """Say whether a choice led to this place in one of the menu's contexts."""
+        return menus.chosen(place.exten, self.called)
+
+    def connected_with(self, operator: str) -> None:
+        """Put down who answered last, now that the queue says it."""
+        for n in range(len(self.facts) - 1, -1, -1):
+            if self.facts[n].kind is FactKind.CONNECTED:
+                self.facts[n] = replace(self.facts[n], detail=operator)
+                return
+
+    @property
+    def operator(self) -> str:
+        """Who is, or was last, connected with the caller."""
+        spoke = [fact.detail for fact in self.facts if fact.kind is FactKind.CONNECTED]
+        return spoke[-1] if spoke else ""
 
     def in_menu(self, place: DialplanPosition) -> bool:
         """Say whether it is proven that a caller at this place is in the menu.

@@ -20,11 +20,15 @@ from typing import Final
 from siaga112.core.ami.events import (
     NOWHERE,
     AgentConnect,
+    AttendedTransfer,
+    BlindTransfer,
     BridgeEnter,
     BridgeLeave,
     ClockOffset,
     CoreShowChannel,
     DialBegin,
+    DialplanPosition,
+    Dtmf,
     Event,
     FullyBooted,
     Hangup,
@@ -41,11 +45,22 @@ from siaga112.core.ami.events import (
     VarSet,
 )
 from siaga112.core.caller_id import canonical, kept_raw
-from siaga112.core.model import Call, Caller, CallId, CallInProgress, Fact, FactKind, Millis, Stage
+from siaga112.core.model import (
+    Call,
+    Caller,
+    CallId,
+    CallInProgress,
+    Fact,
+    FactKind,
+    HandedOver,
+    Millis,
+    Stage,
+)
 from siaga112.core.rules import Dialplan, InForce
 from siaga112.core.tracking import menus
 from siaga112.core.tracking.arrivals import Arrivals, trunk_of
-from siaga112.core.tracking.bridges import Bridges, stem
+from siaga112.core.tracking.bridges import Bridges, interface_of, stem
+from siaga112.core.tracking.late_marks import LateMarks
 from siaga112.core.tracking.queue_state import Waiting
 from siaga112.core.tracking.stages import Progress
 from siaga112.core.tracking.tracked_call import WRONG_CHOICE, TrackedCall
@@ -62,6 +77,15 @@ LED_KEPT: Final = 10_000
 
 JOINED_KEPT: Final = 256
 """How many joinings of a queue are kept until it is told for whom: DialBegin may come later."""
+
+BEFORE_QUEUE: Final = frozenset({Stage.SCREENING, Stage.IVR})
+"""Where a caller is whom no queue has yet and no phone rings for; the menu's beginning may not be seen."""
+
+RECORDING_LONGEST: Final = 255
+"""Letters of a recording's name that are kept."""
+
+TARGET_LONGEST: Final = 80
+"""Letters of an extension that are kept: Asterisk has no longer ones (AST_MAX_EXTENSION)."""
 
 CHAIN: Final = 8
 """How many Local channels in a row are followed."""
@@ -84,6 +108,7 @@ class Tracker:
         self.screened: Final = self._arrivals.screened
         self._dialled_by: dict[str, str] = {}
         self._joined: dict[str, QueueCallerJoin] = {}
+        self._late_marks = LateMarks()
         self.anomalies: Counter[str] = Counter()
         self._ahead: Millis = 0
         self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
@@ -94,6 +119,9 @@ class Tracker:
             QueueCallerJoin: self._queue_joined,
             DialBegin: self._dialled,
             AgentConnect: self._operator_connected,
+            Dtmf: self._key_pressed,
+            BlindTransfer: self._sent_on,
+            AttendedTransfer: self._sent_to_whom_was_asked,
             BridgeEnter: self._bridge_entered,
             BridgeLeave: self._bridge_left,
             HangupRequest: self._far_end_hung_up,
@@ -134,6 +162,7 @@ class Tracker:
         Who waits comes first, in each stage who is there longest; not more than so many.
         """
         first = (self._calls[call] for call in islice(self._progress.in_order(), most))
+        names = self._rules.now.names
         return [
             CallInProgress(
                 call=call.id,
@@ -143,6 +172,7 @@ class Tracker:
                 since=call.since,
                 queue=call.queue.queue if call.queue else "",
                 screened=call.screened,
+                operator=names.operator(call.operator) if call.stage is Stage.TALKING else "",
             )
             for call in first
         ]
@@ -212,17 +242,45 @@ class Tracker:
         # question proves that the channel runs a dialplan of its own.
         call = self._call(event.uid) if menus.asks(event.application) else self._calls.get(event.uid)
         place = event.place
-        if call is None or call.hung_up or place.context not in self._dialplan.ivr_contexts:
+        if call is None or call.hung_up:
+            return
+        if place.context not in self._dialplan.ivr_contexts:
+            if self._beyond_the_menu(place) and menus.serves(event.application, chosen=call.chose):
+                self._serve(call, event)
             return
         call.take_step(event)
+        if event.prompts:
+            call.keyed = 0
         if place.exten in WRONG_CHOICE and place.priority == "1":
             call.note(event.at, FactKind.INVALID_CHOICE if place.exten == "i" else FactKind.NO_CHOICE)
+            call.keyed = 0
+        if call.came_back or menus.serves(event.application, chosen=call.beyond(place)):
+            self._serve(call, event)
         if event.application.lower() == "hangup" or event.leads_to in self._dialplan.hangup_contexts:
             call.ended_at = place
         elif menus.asks(event.application) and call.stage is not Stage.IVR:
             call.move(Stage.IVR, event.at)
             call.note(event.at, FactKind.MENU, place.context)
             self._progress.put(call.id, call.spot)
+
+    def _beyond_the_menu(self, place: DialplanPosition) -> bool:
+        """Say whether a place is none of the trunk's nor the menu's, nor one at which a queue begins."""
+        plan = self._dialplan
+        ours = plan.trunk_contexts | plan.ivr_contexts | plan.hangup_contexts
+        return place.context not in ours and place.exten not in plan.queues
+
+    @staticmethod
+    def _serve(call: TrackedCall, event: Newexten) -> None:
+        """Note, once, that the menu served the caller with what he chose."""
+        if call.stage in BEFORE_QUEUE and not any(fact.kind is FactKind.SERVED for fact in call.facts):
+            call.note(event.at, FactKind.SERVED, event.place.context)
+
+    def _key_pressed(self, event: Dtmf) -> None:
+        """Take it that a caller in the menu made a choice. Whether there is such a choice shows later."""
+        call = self._calls.get(event.uid)
+        if call and call.stage in BEFORE_QUEUE and not call.hung_up:
+            call.keyed = call.keyed or event.at
+            call.chose = True
 
     def _variable(self, event: VarSet) -> None:
         if event.channel.startswith("Local/"):
@@ -234,17 +292,12 @@ class Tracker:
         call = self._asked_about(event) if event.name in ASKED_ABOUT else self._calls.get(event.uid)
         if call is None:
             return
+        if event.name.startswith("SIAGA_"):
+            _screened(call, event)
+            return
         match event.name:
-            case "SIAGA_CALLER":
-                call.confirmed = True
-                call.withheld |= event.value != call.raw
-            case "SIAGA_REASON":
-                call.screen_reason = event.value
-            case "SIAGA_VERDICT":
-                call.screened = f"{event.value} {call.screen_reason}".strip()
-                call.note(event.at, FactKind.SCREENED, call.screened)
-            case "SIAGA_REJECTED":
-                call.note(event.at, FactKind.REJECTED, event.value)
+            case "MIXMONITOR_FILENAME":
+                call.recording = event.value[:RECORDING_LONGEST]
             case "QUEUESTATUS" if event.value in QUEUE_STATUS:
                 call.note(event.at, FactKind.GAVE_UP, event.value)
                 call.queue = None
@@ -356,6 +409,14 @@ class Tracker:
             self._progress.put(call.id, call.spot)
 
     def _operator_connected(self, event: AgentConnect) -> None:
+        call = self._calls.get(event.uid)
+        if call:
+            named = event.member and event.member != event.interface
+            call.agents[event.leg] = f"{event.interface} {event.member}" if named else event.interface
+            if call.connected:
+                call.connected_with(call.agents[event.leg])
+            else:
+                call.agent = call.agents[event.leg]
         self._connect(self._bridges.vouch(event.leg), event.at)
 
     def _bridge_entered(self, event: BridgeEnter) -> None:
@@ -370,12 +431,49 @@ class Tracker:
             call = self._calls[uid]
             if call.connected:
                 call.on_word = call.on_word and self._bridges.only_vouched(uid)
+                if call.handed_by and self._bridges.phones(uid).keys() - call.handed_by:
+                    call.note(at, FactKind.PARTED)
+                    self._talks(call, at)
             elif not call.hung_up:
-                call.connected = True
+                self._talks(call, at)
                 call.on_word = self._bridges.only_vouched(uid)
-                call.move(Stage.TALKING, at)
-                call.note(at, FactKind.CONNECTED)
-                self._progress.put(call.id, call.spot)
+
+    def _talks(self, call: TrackedCall, at: Millis) -> None:
+        call.connected = True
+        call.move(Stage.TALKING, at)
+        call.note(at, FactKind.CONNECTED, self._with_whom(call))
+        for name in self._bridges.phones(call.id).values():
+            self._late_marks.answered(interface_of(name), call.id)
+        call.handed_by = frozenset()
+        self._progress.put(call.id, call.spot)
+
+    def _with_whom(self, call: TrackedCall) -> str:
+        """Say who is connected with the caller: the queue's member, else the phone, else the pipe to it."""
+        if call.agent:
+            who, call.agent = call.agent, ""
+            return who
+        phones = {
+            uid: name for uid, name in self._bridges.phones(call.id).items() if uid not in call.handed_by
+        }
+        for uid, name in phones.items():
+            return call.agents.get(uid) or interface_of(name)
+        pipes = [*self._bridges.pipes(call.id)]
+        return interface_of(pipes[-1]) if pipes else ""  # the farthest leads to the operator
+
+    def _sent_on(self, event: BlindTransfer) -> None:
+        self._hand_over(event.uid, event.at, HandedOver.BLIND, event.target)
+
+    def _sent_to_whom_was_asked(self, event: AttendedTransfer) -> None:
+        # Who had not answered yet rings on, as after a blind transfer.
+        how = HandedOver.ATTENDED if event.talking else HandedOver.BLIND
+        self._hand_over(event.uid, event.at, how, event.target)
+
+    def _hand_over(self, uid: str, at: Millis, how: HandedOver, target: str) -> None:
+        for caller in [uid] if uid in self._calls else self._bridges.callers_with(uid):
+            call = self._calls[caller]
+            call.note(at, FactKind.HANDED_OVER, f"{how} {target[:TARGET_LONGEST]}")
+            if how is HandedOver.BLIND:
+                call.handed_by = frozenset(self._bridges.phones(caller))
 
     def _bridge_left(self, event: BridgeLeave) -> None:
         self._part(self._bridges.leave(event.uid, event.bridge), event.at)
@@ -387,11 +485,18 @@ class Tracker:
                 call.connected = call.on_word = False
                 call.note(at, FactKind.PARTED)
 
-    def _marked(self, event: SiagaMark) -> None:
-        if call := self._calls.get(event.uid):
-            call.note(event.at, FactKind.MARKED, event.mark)
-        else:
+    def _marked(self, event: SiagaMark) -> Iterator[Call]:
+        """Take a mark: of the call that goes on, or of the last one that the operator's phone answered."""
+        phone = interface_of(event.channel)
+        own = event.leg if event.leg in self._calls else ""  # raised on the caller's channel itself
+        uid = event.uid or own or self._late_marks.last_of(phone)
+        if call := self._calls.get(uid):
+            by = call.agents.get(event.leg) or (call.operator if event.uid else phone)
+            call.note(event.at, FactKind.MARKED, f"{event.mark} {by}".strip())
+        elif event.uid or not uid:
             self.anomalies["mark_without_call"] += 1
+        elif over := self._late_marks.mark(phone, event.mark, event.at):
+            yield over
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────
 
@@ -411,11 +516,23 @@ class Tracker:
         elif call.dialling == place:
             call.note(event.at, FactKind.LEFT_RINGING)
         elif call.in_menu(place):
+            if call.keyed:
+                call.note(call.keyed, FactKind.KEYED)
             call.note(event.at, FactKind.LEFT_MENU, place.context)
         elif place.context in self._dialplan.trunk_contexts and call.stage is Stage.SCREENING:
             call.note(event.at, FactKind.LEFT_ARRIVAL, place.context)
         else:
-            call.note(event.at, FactKind.LEFT, place.context)
+            call.note(event.at, self._left(call, place), place.context)
+
+    def _left(self, call: TrackedCall, place: DialplanPosition) -> FactKind:
+        """Say what a caller left who was neither in the menu nor in a queue, and spoke with nobody."""
+        if call.stage not in BEFORE_QUEUE:
+            return FactKind.LEFT
+        in_menu = place.context in self._dialplan.ivr_contexts
+        if place.exten in self._dialplan.queues and not in_menu:
+            return FactKind.LEFT_BEFORE_QUEUE
+        led = call.beyond(place) if in_menu else call.chose and self._beyond_the_menu(place)
+        return FactKind.LEFT_CHOICE if led and call.stage is Stage.IVR else FactKind.LEFT
 
     def _gone(self, event: Hangup) -> Iterator[Call]:
         self._part(self._bridges.leave(event.uid), event.at)
@@ -430,7 +547,9 @@ class Tracker:
 
     def _ended(self, call: TrackedCall) -> Call:
         self._remember(call.id)
-        return self._as_seen(call)
+        over = self._as_seen(call)
+        self._late_marks.ended(over)
+        return over
 
     def _as_seen(self, call: TrackedCall) -> Call:
         return Call(
@@ -441,6 +560,7 @@ class Tracker:
             facts=tuple(call.facts),
             trunk=trunk_of(call.channel),
             attested=call.attested,
+            recording=call.recording,
         )
 
     def _caller(self, call: TrackedCall) -> Caller | None:
@@ -514,3 +634,22 @@ class Tracker:
 
     def _nothing(self, _event: Event) -> None:
         return
+
+
+def _screened(call: TrackedCall, event: VarSet) -> None:
+    """Take what our own dialplan says of a call."""
+    match event.name:
+        case "SIAGA_CALLER":
+            call.confirmed = True
+            call.withheld |= event.value != call.raw
+        case "SIAGA_REASON":
+            call.screen_reason = event.value
+        case "SIAGA_VERDICT":
+            call.screened = f"{event.value} {call.screen_reason}".strip()
+            call.note(event.at, FactKind.SCREENED, call.screened)
+        case "SIAGA_SCREENED":
+            call.screening_ended(event.at, event.value)
+        case "SIAGA_REJECTED":
+            call.note(event.at, FactKind.REJECTED, event.value)
+        case _:
+            pass

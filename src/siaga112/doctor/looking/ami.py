@@ -116,6 +116,7 @@ class _Questions:
             ),
             agi=await self._value("SIAGA_AGI"),
             data_dir=await self._value("ASTDATADIR"),
+            confirm=await self._value("SIAGA_CONFIRM"),
             reach=await self._reach(),
         )
 

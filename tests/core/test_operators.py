@@ -1,0 +1,193 @@
+"""Who answered, to whom a caller was handed over, and whose mark it is."""
+
+from dataclasses import replace
+
+import pytest
+
+from siaga112.core.ami.events import AgentConnect, Event
+from siaga112.core.ledger import entry_of
+from siaga112.core.model import Entry, FactKind, HandedOver, Handover, Mark, Mode
+from siaga112.core.names import Names
+from siaga112.core.tracking.tracker import Tracker
+from tests.core.table import events, in_force
+from tests.core.test_calls import QUEUE, TALKS
+
+NAMES = Names({"PJSIP/101": "Siti", "Budi (2)": "Budi", "103": "Ratna"}, {"113": "Damkar"})
+ENDS = "10:02:00 HangupRequest 100.1\n10:02:00 BridgeLeave 100.1 bridge=b1\n10:02:00 Hangup 100.1\n"
+PHONE = "10:00:10 BridgeEnter 100.2 bridge=b1 chan=PJSIP/101-0000000a\n"
+CALLER = "10:00:10.1 BridgeEnter 100.1 bridge=b1 chan=PJSIP/trunk-1\n"
+
+
+def entries(table: str) -> list[Entry]:
+    """Give what the tracker and the classifier make of a table, with names."""
+    rules = in_force(names=NAMES).now
+    tracker = Tracker(in_force(names=NAMES))
+    return [
+        entry_of(call, rules, Mode.ENFORCE, lambda: "")
+        for event in events(table)
+        for call in tracker.feed(event)
+    ]
+
+
+def entry(table: str) -> Entry:
+    """Give the one call of a table."""
+    (one,) = entries(table)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("interface", "member", "person"),
+    [
+        ("PJSIP/101", "PJSIP/101", "Siti"),
+        ("PJSIP/102", "Budi (2)", "Budi"),
+        ("Local/103@from-queue/n", "", "Ratna"),
+        ("PJSIP/104", "Agung", "Agung"),
+        ("PJSIP/105", "PJSIP/105", "PJSIP/105"),
+    ],
+)
+def test_the_queues_member_is_named(interface: str, member: str, person: str) -> None:
+    """By the configuration, by the queue's own name of the member, by the interface."""
+    agent = f"10:00:09 AgentConnect 100.1 leg=100.2 queue=siaga112 if={interface} member={member}\n"
+    table = (QUEUE + agent + PHONE + CALLER + ENDS).replace("Budi (2)", "Budi_(2)")
+    found = [replace_member(event) for event in events(table)]
+    tracker = Tracker(in_force(names=NAMES))
+    (call,) = [call for event in found for call in tracker.feed(event)]
+    assert entry_of(call, in_force(names=NAMES).now, None, lambda: "").finding.operator == person
+
+
+def replace_member(event: Event) -> Event:
+    """Give an event with the blank back that a table cannot hold."""
+    if isinstance(event, AgentConnect):
+        return replace(event, member=event.member.replace("_", " "))
+    return event
+
+
+def test_without_a_queue_the_phone_in_the_bridge_is_the_operator() -> None:
+    """A centre may Dial() its operators."""
+    table = QUEUE.replace("QueueCallerJoin  100.1  queue=siaga112 at", "Newexten 100.1 app=Dial at")
+    assert entry(table + PHONE + CALLER + ENDS).finding.operator == "Siti"
+
+
+def test_the_queue_may_say_it_after_the_bridge() -> None:
+    """Events are in order for each channel alone."""
+    late = "10:00:10.2 AgentConnect 100.1 leg=100.2 queue=siaga112 if=PJSIP/102 member=Agung\n"
+    assert entry(QUEUE + PHONE + CALLER + late + ENDS).finding.operator == "Agung"
+
+
+def test_who_took_the_call_later_is_not_who_answered() -> None:
+    """The operator who answered keeps the call; whoever it was handed to has the hand-over."""
+    found = entry(
+        TALKS
+        + "10:00:30 BlindTransfer 100.1 to=113\n"
+        + "10:00:30 BridgeLeave 100.2 bridge=b1\n10:00:30 BridgeLeave 100.1 bridge=b1\n"
+        + "10:00:45 BridgeEnter 100.9 bridge=b2 chan=PJSIP/damkar-0000000b\n"
+        + "10:00:45 BridgeEnter 100.1 bridge=b2\n"
+        + ENDS.replace("b1", "b2")
+    ).finding
+    start = found.call.first(FactKind.HANDED_OVER)
+    assert start is not None
+    assert found.handovers == (Handover(start.at, HandedOver.BLIND, "113", "Damkar", 15_000),)
+    assert [fact.detail for fact in found.call.facts if fact.kind is FactKind.CONNECTED] == [
+        "",
+        "PJSIP/damkar",
+    ]
+
+
+def test_nobody_may_answer_a_hand_over() -> None:
+    """The caller hangs up, or the next one is tried: `reached` says which of them answered."""
+    found = entry(
+        TALKS
+        + "10:00:30 BlindTransfer 100.1 to=118\n"
+        + "10:00:30 BridgeLeave 100.2 bridge=b1\n10:00:30 BridgeLeave 100.1 bridge=b1\n"
+        + "10:00:50 BlindTransfer 100.1 to=113\n"
+        + "10:00:55 BridgeEnter 100.9 bridge=b2\n10:00:55 BridgeEnter 100.1 bridge=b2\n"
+        + ENDS.replace("b1", "b2")
+    ).finding
+    assert [(one.target, one.agency, one.reached) for one in found.handovers] == [
+        ("118", "", None),
+        ("113", "Damkar", 5_000),
+    ]
+
+
+def test_an_attended_hand_over_is_reached_at_once_unless_it_still_rings() -> None:
+    """Who was asked first had answered; who had not is waited for, as after a blind transfer."""
+    attended = entry(TALKS + "10:00:30 AttendedTransfer 100.1 to=113\n" + ENDS).finding.handovers
+    assert [(one.how, one.reached) for one in attended] == [(HandedOver.ATTENDED, 0)]
+    ringing = entry(TALKS + "10:00:30 AttendedTransfer 100.1 to=113 ringing=1\n" + ENDS).finding.handovers
+    assert [(one.how, one.reached) for one in ringing] == [(HandedOver.BLIND, None)]
+
+
+def test_a_hand_over_behind_a_local_channel_reaches_who_comes_into_the_bridge() -> None:
+    """FreePBX's operators stand behind Local channels: the caller's own bridge does not change then."""
+    found = entry(
+        QUEUE
+        + "10:00:09 BridgeEnter 100.3 bridge=b2 chan=Local/101@q-01;2\n"
+        + "10:00:09 BridgeEnter 100.4 bridge=b2 chan=PJSIP/101-0a\n"
+        + "10:00:10 AgentConnect 100.1 leg=100.2 queue=siaga112 if=Local/101@q/n member=Siti\n"
+        + "10:00:10 BridgeEnter 100.2 bridge=b1 chan=Local/101@q-01;1\n"
+        + "10:00:10.1 BridgeEnter 100.1 bridge=b1 chan=PJSIP/trunk-1\n"
+        + "10:00:30 BlindTransfer 100.3 to=113\n"
+        + "10:00:30 BridgeLeave 100.4 bridge=b2\n10:00:30 BridgeLeave 100.3 bridge=b2\n"
+        + "10:00:40 BridgeEnter 100.5 bridge=b3 chan=PJSIP/damkar-0b\n"
+        + "10:00:40 BridgeEnter 100.3 bridge=b3 chan=Local/101@q-01;2\n"
+        + ENDS
+    ).finding
+    assert found.operator == "Siti"
+    assert [(one.target, one.reached) for one in found.handovers] == [("113", 10_000)]
+
+
+# ── marks ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_key_during_the_call_is_the_operators_mark() -> None:
+    """It is raised on the operator's leg; the audit trail names the person."""
+    agent = "10:00:09 AgentConnect 100.1 leg=100.2 queue=siaga112 if=PJSIP/101 member=PJSIP/101\n"
+    key = "10:00:30 SiagaMark 100.1 mark=prank leg=100.2 chan=PJSIP/101-0000000a\n"
+    found = entry(QUEUE + agent + PHONE + CALLER + key + ENDS).finding
+    assert (found.mark, found.marked_by) == (Mark.PRANK, "Siti")
+
+
+def test_a_mark_after_the_call_is_of_the_phones_last_answered_call() -> None:
+    """The call is told once more, with the mark; its end and its figures stay."""
+    later = "10:03:00 SiagaMark - mark=genuine leg=300.1 chan=PJSIP/101-0000000f\n"
+    first, again = entries(QUEUE + PHONE + CALLER + ENDS + later)
+    assert (first.finding.mark, again.finding.mark) == (None, Mark.GENUINE)
+    assert again.finding.marked_by == "Siti"
+    assert again.finding.call.id == first.finding.call.id
+    assert again.finding.call.ended == first.finding.call.ended
+    assert again.finding.stages == first.finding.stages
+    assert again.finding.call.marked_later
+    assert not first.finding.call.marked_later
+
+
+def test_a_second_mark_after_the_call_is_told_too() -> None:
+    """An operator may have pressed the wrong key."""
+    marks = "".join(
+        f"10:03:0{n} SiagaMark - mark={mark} leg=300.{n} chan=PJSIP/101-0000000f\n"
+        for n, mark in enumerate(("prank", "information"))
+    )
+    assert [one.finding.mark for one in entries(QUEUE + PHONE + CALLER + ENDS + marks)] == [
+        None,
+        Mark.PRANK,
+        Mark.INFORMATION,
+    ]
+
+
+@pytest.mark.parametrize("chan", ["PJSIP/102-0000000f", "PJSIP/trunk-1"])
+def test_a_phone_that_answered_nothing_marks_nothing(chan: str) -> None:
+    """Neither another operator's phone nor the caller's own can mark it."""
+    later = f"10:03:00 SiagaMark - mark=genuine leg=300.1 chan={chan}\n"
+    assert len(entries(QUEUE + PHONE + CALLER + ENDS + later)) == 1
+
+
+def test_a_call_of_hours_ago_is_not_marked_by_phone() -> None:
+    """Who comes to the next shift marks no call of the one before."""
+    later = "11:02:01 SiagaMark - mark=genuine leg=300.1 chan=PJSIP/101-0000000f\n"
+    assert len(entries(QUEUE + PHONE + CALLER + ENDS + later)) == 1
+
+
+def test_a_mark_dialled_during_the_call_is_of_that_call() -> None:
+    """From a second line of the operator's phone."""
+    key = "10:01:00 SiagaMark - mark=silent leg=300.1 chan=PJSIP/101-0000000f\n"
+    found = entry(QUEUE + PHONE + CALLER + key + ENDS).finding
+    assert (found.mark, found.marked_by) == (Mark.SILENT, "Siti")
