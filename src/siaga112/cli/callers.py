@@ -40,30 +40,48 @@ def why(caller: NumberArgument, json: JsonOption = False) -> None:
         printing.plain(line)
 
 
-def callbacks(
+def callbacks(  # noqa: PLR0917 - one parameter an option
     by: ByOption,
     done: Annotated[
         str | None, typer.Option("--done", help="This caller needs no call-back any more.", metavar="NUMBER")
     ] = None,
+    take: Annotated[
+        str | None, typer.Option("--take", help="You call this caller back.", metavar="NUMBER")
+    ] = None,
+    tried: Annotated[
+        str | None, typer.Option("--tried", help="You tried to, and nobody answered.", metavar="NUMBER")
+    ] = None,
     reason: ReasonOption = "",
     json: JsonOption = False,
 ) -> None:
-    """List the callers who gave up waiting and whom nobody has reached yet, oldest first.
+    """List the callers whom nobody has spoken with yet: whom we failed first, then who left or was silent.
 
-    A later call that is answered, or a call to the number that is answered, takes a caller off.
+    A later call that is answered, or a call to the number that is answered, takes a caller off. With --take
+    and --tried, --reason is a note for whoever looks next.
 
-    Example: siaga112 callbacks --done 081234567890 --reason "came to the counter"
+    Example: siaga112 callbacks --tried 081234567890 --reason "busy, again at 10"
     """
-    if done:
-        who = number(done)
+    if sum(map(bool, (done, take, tried))) > 1:
+        raise SiagaError("--done, --take and --tried are one decision each: give one of them")
+    if who := done and number(done):
         count = with_supervisor(lambda supervisor: supervisor.called_back(who, reason), by)
         printing.plain(f"{who} is off the list ({_many(count, 'call')})")
         return
+    if called := take or tried:
+        whom = number(called)
+        record = with_supervisor(lambda s: s.attempt(whom, tried=bool(tried), note=reason), by)
+        attempt = record.attempt
+        tries = attempt.tries if attempt else 0
+        printing.plain(
+            f"{whom} was called in vain ({_many(tries, 'time')})"
+            if tried
+            else f"{whom} is yours to call back"
+        )
+        return
     zone = settings().zone
-    waiting = [
-        rows.missed(record, zone) for record in with_supervisor(lambda supervisor: supervisor.store.missed())
-    ]
-    columns = ("caller", "since", "last", "times", "longest_wait_seconds")
+    records = with_supervisor(lambda supervisor: supervisor.store.missed())
+    waiting = [rows.missed(record, zone) for record in sorted(records, key=rows.need)]
+    columns = ("caller", "since", "why", "times", "longest_wait_seconds", "taken_by", "tries", "note")
     tables.listing(waiting, columns, "nobody waits for a call-back", json=json)
 
 

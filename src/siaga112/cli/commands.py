@@ -40,7 +40,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("calls", "ledger", "List the ledger: each call with its one outcome."),
         Command("why", "callers", "Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now."),
         Command("mark", "ledger", "Set the operator's mark afterwards. A correction takes the strike and its blocks back."),
-        Command("callbacks", "callers", "List the callers who gave up waiting and whom nobody has reached yet, oldest first."),
+        Command("callbacks", "callers", "List the callers whom nobody has spoken with yet: whom we failed first, then who left or was silent."),
         Command("audit", "ledger", "List what people did: who, when, what and why."),
         Command("subject", "callers", "Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail."),
         Command("forget", "callers", "Erase all that is held on a caller: strikes, blocks, the place on any list, the audit trail's lines."),

@@ -1,9 +1,10 @@
 """`export`."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,6 +13,7 @@ import typer
 from siaga112.captures.pseudonym import Pseudonyms
 from siaga112.cli.options import FromOption, OutputOption, ToOption
 from siaga112.cli.site import period, settings, with_supervisor
+from siaga112.core.caller_id import NumberPlan, canonical, masked
 from siaga112.core.model import SECOND
 from siaga112.core.period import Period, of_days
 from siaga112.errors import UsageError
@@ -23,24 +25,36 @@ from siaga112.terminal.sheets import Format, Write
 
 COLUMNS: Final = (
     "call", "started", "ended", "caller", "raw_caller", "outcome", "reason", "queue",
-    "ivr_seconds", "wait_seconds", "ring_seconds", "talk_seconds", "mark", "verdict", "strike", "spared",
+    "ivr_seconds", "wait_seconds", "ring_seconds", "talk_seconds", "mark", "operator", "handed_to", "kind",
+    "district", "recording", "verdict", "strike", "spared",
 )  # fmt: skip
 _TOGETHER: Final = 5_000
 
 
-class Numbers(StrEnum):
-    """What is told of callers: nothing, a pseudonym that lasts for one file, or the number."""
+class Persons(StrEnum):
+    """What is told of people: nothing, a pseudonym that lasts for one file, or who it is."""
 
     NONE = "none"
     PSEUDONYMS = "pseudonyms"
     FULL = "full"
 
 
+_OF_CALLERS: Final = {
+    Persons.NONE: {"caller", "raw_caller", "recording"},
+    Persons.PSEUDONYMS: {"raw_caller", "recording"},
+    Persons.FULL: set[str](),
+}
+"""The columns that tell who called, and are left out: FreePBX puts the number into a recording's name."""
+
+
 def export(  # noqa: PLR0917 - one parameter an option
     since: FromOption = "",
     until: ToOption = "",
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.CSV,
-    numbers: Annotated[Numbers, typer.Option("--numbers", help="What to tell of callers.")] = Numbers.NONE,
+    numbers: Annotated[Persons, typer.Option("--numbers", help="What to tell of callers.")] = Persons.NONE,
+    operators: Annotated[
+        Persons, typer.Option("--operators", help="What to tell of who answered.")
+    ] = Persons.NONE,
     output: OutputOption = None,
     dataset: Annotated[
         Path | None,
@@ -49,8 +63,8 @@ def export(  # noqa: PLR0917 - one parameter an option
 ) -> None:
     """Write the ledger's rows: one call a row, oldest first.
 
-    Without --from and --to: yesterday. Without --numbers, nothing in it says who called. With pseudonyms,
-    the same caller is the same in one file, and another in the next.
+    Without --from and --to: yesterday. Without --numbers, nothing in it says who called, without --operators
+    nothing who answered. With pseudonyms, the same person is the same in one file, and another in the next.
 
     --dataset writes all days that the ledger has, and the next time only those whose calls are other than
     they were: DuckDB, ClickHouse or Spark read the folder as it lies.
@@ -59,47 +73,75 @@ def export(  # noqa: PLR0917 - one parameter an option
 
     Example: siaga112 export --from 2019-02-11 --format parquet --numbers pseudonyms --output calls.parquet
 
+    Example: siaga112 export --from 2026-11-01 --operators pseudonyms --output answered.csv
+
     Example: siaga112 export --dataset /srv/112
     """
-    hidden = {Numbers.NONE: {"caller", "raw_caller"}, Numbers.PSEUDONYMS: {"raw_caller"}, Numbers.FULL: set()}
-    columns = [name for name in COLUMNS if name not in hidden[numbers]]
+    told = _Telling(numbers, operators, settings().number_plan())
     if dataset:
         if output or format_ is Format.PARQUET:
             raise UsageError("--dataset names the folder, and is Parquet: leave --output and --format out")
-        if numbers is Numbers.PSEUDONYMS:
-            raise UsageError("--numbers pseudonyms last for one file, and a dataset has many: none or full")
-        told = with_supervisor(lambda supervisor: _days(supervisor, dataset, since, until, columns))
-        printing.plain(f"{dataset}: {told}")
+        for option, persons in (("--numbers", numbers), ("--operators", operators)):
+            if persons is Persons.PSEUDONYMS:
+                raise UsageError(
+                    f"{option} pseudonyms last for one file, and a dataset has many: none or full"
+                )
+        said = with_supervisor(lambda supervisor: _days(supervisor, dataset, since, until, told))
+        printing.plain(f"{dataset}: {said}")
         return
-    pseudonyms = Pseudonyms(secrets.token_bytes(32)) if numbers is Numbers.PSEUDONYMS else None
 
     async def act(supervisor: Supervisor) -> int:
         asked = period(since, until, supervisor.clock())
-        with sheets.written(format_, output, columns) as write, Bar("writing the ledger") as bar:
-            return await _write(supervisor, asked, columns, write, bar=bar, pseudonyms=pseudonyms)
+        with sheets.written(format_, output, told.columns) as write, Bar("writing the ledger") as bar:
+            return await _write(supervisor, asked, told, write, bar)
 
     count = with_supervisor(act)
     if output:
         printing.plain(f"{output}: {count} calls")
 
 
+class _Telling:
+    """What of a row is told of people."""
+
+    def __init__(self, numbers: Persons, operators: Persons, plan: NumberPlan) -> None:
+        hidden = _OF_CALLERS[numbers] | ({"operator"} if operators is Persons.NONE else set())
+        self.columns = [name for name in COLUMNS if name not in hidden]
+        self._plan = plan
+        self._numbers = numbers
+        self._pseudonyms = Pseudonyms(secrets.token_bytes(32)) if numbers is Persons.PSEUDONYMS else None
+        self._key = secrets.token_bytes(32) if operators is Persons.PSEUDONYMS else b""
+
+    def of(self, row: rows.Row) -> rows.Row:
+        """Give the row's columns."""
+        if self._pseudonyms and row["caller"]:
+            row["caller"] = self._pseudonyms.of(str(row["caller"]))
+        if self._numbers is not Persons.FULL and row["handed_to"]:
+            row["handed_to"] = self._dialled(str(row["handed_to"]))
+        if self._key and row["operator"]:
+            hashed = blake2b(str(row["operator"]).encode(), key=self._key, digest_size=6)
+            row["operator"] = f"operator-{hashed.hexdigest()}"
+        return {name: row[name] for name in self.columns}
+
+    def _dialled(self, to: str) -> str:
+        """Give to whom a caller was handed over; if that is somebody's number, as callers' are given."""
+        somebody = canonical(to, self._plan)
+        if somebody is None:
+            return to
+        return self._pseudonyms.of(somebody) if self._pseudonyms else masked(somebody)
+
+
 async def _write(
     supervisor: Supervisor,
     asked: Period,
-    columns: Sequence[str],
+    told: _Telling,
     write: Write,
-    *,
     bar: Callable[[float], None] = lambda _: None,
-    pseudonyms: Pseudonyms | None = None,
 ) -> int:
     """Write the rows of a period; give how many."""
     batch: list[rows.Row] = []
     count = 0
     async for call in supervisor.store.summaries(asked.first, asked.end):
-        row = rows.summary(call, asked.zone)
-        if pseudonyms and row["caller"]:
-            row["caller"] = pseudonyms.of(str(row["caller"]))
-        batch.append({name: row[name] for name in columns})
+        batch.append(told.of(rows.summary(call, asked.zone)))
         if len(batch) == _TOGETHER:
             write(batch)
             batch.clear()
@@ -109,10 +151,10 @@ async def _write(
     return count
 
 
-async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, columns: Sequence[str]) -> str:
+async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, told: _Telling) -> str:
     """Bring a dataset up to date; say what was written."""
     config, now, store = settings(), supervisor.clock(), supervisor.store
-    zone, made = config.zone, Dataset.opened(folder, config.site, columns)
+    zone, made = config.zone, Dataset.opened(folder, config.site, told.columns)
     if since or until:
         asked = period(since, until, now)
     else:
@@ -127,7 +169,7 @@ async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, co
             fingerprint = await store.fingerprint(whole.first, whole.end)
             if fingerprint and not made.has(day, fingerprint):
                 with made.written(day) as write:
-                    calls += await _write(supervisor, whole, columns, write)
+                    calls += await _write(supervisor, whole, told, write)
                 made.keep(day, fingerprint)
                 written += 1
             bar(nth / len(asked.days))

@@ -8,13 +8,14 @@ from siaga112.cli.options import ByOption, JsonOption, put_down
 from siaga112.cli.site import number, settings, start, with_supervisor
 from siaga112.core.model import CallId, Entry, Mark, Outcome
 from siaga112.errors import SiagaError
+from siaga112.service.marking import ReportDetails
 from siaga112.service.supervisor import Supervisor
 from siaga112.terminal import printing, rows, tables
 from siaga112.terminal.decided import Now, marked
 
 _COLUMNS = (
     "call", "started", "caller", "outcome", "reason",
-    "ivr_seconds", "wait_seconds", "talk_seconds", "mark", "strike",
+    "ivr_seconds", "wait_seconds", "talk_seconds", "operator", "mark", "strike",
 )  # fmt: skip
 
 
@@ -66,10 +67,14 @@ def calls(  # noqa: PLR0917 - one parameter an option
         for entry in with_supervisor(entries):
             printing.plain(*rows.explanation(entry, zone))
         return
-    tables.listing(with_supervisor(listed), _COLUMNS, "no calls", json=json)
+    link = settings().pbx.recording_url
+    found = with_supervisor(listed)
+    tables.listing(
+        [rows.with_link(row, link) for row in found] if link else found, _COLUMNS, "no calls", json=json
+    )
 
 
-def mark(
+def mark(  # noqa: PLR0917 - one parameter an option
     call: Annotated[
         str, typer.Argument(help="The call's id; or a number: its last answered call.", metavar="CALL")
     ],
@@ -78,11 +83,21 @@ def mark(
     note: Annotated[
         str, typer.Option("--note", help="Why, for the record.", metavar="TEXT", callback=put_down)
     ] = "",
+    kind: Annotated[
+        str, typer.Option("--kind", help="Of a genuine report: one of the configured kinds.", metavar="KIND")
+    ] = "",
+    district: Annotated[
+        str, typer.Option("--district", help="Likewise: one of the districts.", metavar="DISTRICT")
+    ] = "",
+    agency: Annotated[
+        str, typer.Option("--agency", help="Whom you told by radio or telephone.", metavar="AGENCY")
+    ] = "",
 ) -> None:
     """Set the operator's mark afterwards. A correction takes the strike and its blocks back.
 
-    Example: siaga112 mark 081234567890 genuine --note "the fire was real"
+    Example: siaga112 mark 081234567890 genuine --kind fire --agency Damkar --note "the fire was real"
     """
+    details = _details(as_, kind, district, agency)
     who = None if "." in call else number(call)
 
     async def act(supervisor: Supervisor) -> str:
@@ -90,7 +105,7 @@ def mark(
         held = await supervisor.store.entry(id_)
         caller = held.finding.call.caller if held else None
         before = await supervisor.record(caller) if caller else None
-        entry, mode = await supervisor.mark(id_, as_, note), await supervisor.mode()
+        entry, mode = await supervisor.mark(id_, as_, note, details), await supervisor.mode()
         now = (
             Now(await supervisor.record(caller), mode, supervisor.clock(), settings().zone)
             if caller
@@ -99,6 +114,21 @@ def mark(
         return marked(entry, before, now, mode, supervisor.rules)
 
     printing.plain(with_supervisor(act, by))
+
+
+def _details(as_: Mark, kind: str, district: str, agency: str) -> ReportDetails:
+    """Read what is told of a report. Only what is configured is known: the city's figures go by it."""
+    given = ReportDetails(kind, district, agency)
+    if as_ is not Mark.GENUINE and any(given):
+        raise SiagaError(f"--kind, --district and --agency are of a genuine report, not of mark {as_}")
+    config = settings()
+    agencies = [*dict.fromkeys(config.agencies.values())]
+    lists = {"kinds": config.kinds, "districts": config.districts, "[agencies]": agencies}
+    for (option, value), (key, known) in zip(given._asdict().items(), lists.items(), strict=True):
+        if value and value not in known:
+            there = f"there are: {', '.join(known)}" if known else "there are none"
+            raise SiagaError(f'--{option} "{value}" is not among {key} in the configuration ({there})')
+    return given
 
 
 def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:

@@ -34,6 +34,7 @@ def report(  # noqa: PLR0917 - one parameter an option
     lang: Annotated[Language, typer.Option("--lang", help="In which language (table, html).")] = Language.EN,
     top: Annotated[int, typer.Option("--top", help="How many misusing numbers to list.", min=0, max=12)] = 10,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show these numbers in full.")] = False,
+    no_names: Annotated[bool, typer.Option("--no-names", help="Leave out which operators answered.")] = False,
     output: OutputOption = None,
     check: Annotated[
         Path | None,
@@ -42,11 +43,14 @@ def report(  # noqa: PLR0917 - one parameter an option
 ) -> None:
     """Give a period's figures: outcomes, service level, waits, misuse, blocks, and the period before.
 
-    Without --from and --to: yesterday.
+    And of what operators did: answered calls by operator and shift, hand-overs by agency, genuine reports by
+    kind and district. Without --from and --to: yesterday.
 
     Example: siaga112 report --from 2019-02-11 --to 2019-03-11
 
     Example: siaga112 report --from 2019-02-11 --to 2019-03-11 --format html --lang id --output report.html
+
+    Example: siaga112 report --from 2026-11-01 --to 2026-11-30 --no-names --format csv --output november.csv
 
     Example: siaga112 report --check published.csv
     """
@@ -57,6 +61,8 @@ def report(  # noqa: PLR0917 - one parameter an option
     made = with_supervisor(
         lambda supervisor: _make(supervisor, config, period(since, until, supervisor.clock()))
     )
+    if no_names:
+        made.handling.forget_operators()
     with outfile.text(output) as file:
         _write(made, format_, lang, top, file, reveal=reveal)
 

@@ -65,7 +65,8 @@ class Dataset:
             )
         if columns != list(self.columns):
             raise SiagaError(
-                f"{self.folder}: has been written with other columns (another --numbers); name another folder"
+                f"{self.folder}: has been written with other columns (another --numbers or --operators); "
+                "name another folder"
             )
         return days
 

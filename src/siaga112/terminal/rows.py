@@ -3,9 +3,10 @@
 import re
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from siaga112.core.model import SECOND, AuditEntry, Caller, CallSummary, Entry, Fact, Level, Millis
+from siaga112.core.model import SECOND, AuditEntry, Caller, CallSummary, Entry, Fact, Handover, Level, Millis
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.text import printable
 
@@ -44,6 +45,13 @@ def call(entry: Entry, zone: ZoneInfo) -> Row:
     return summary(entry.summary, zone)
 
 
+def with_link(row: Row, recording_url: str) -> Row:
+    """Give a row of the ledger with where its recording is heard, if there is such a place."""
+    file = row.get("recording")
+    link = recording_url.replace("{file}", quote(str(file).lstrip("/"))) if file and recording_url else None
+    return {**row, "recording_url": link}
+
+
 def summary(row: CallSummary, zone: ZoneInfo) -> Row:
     """Spell a row of the ledger."""
     return {
@@ -60,9 +68,25 @@ def summary(row: CallSummary, zone: ZoneInfo) -> Row:
         "ring_seconds": _seconds(row.stages.ring),
         "talk_seconds": _seconds(row.stages.talk),
         "mark": row.mark,
+        "operator": row.operator,
+        "handed_to": row.handed_to,
+        "kind": row.kind,
+        "district": row.district,
+        "recording": row.recording or None,
         "verdict": row.verdict,
         "strike": row.strike,
         "spared": row.spared,
+    }
+
+
+def handover(one: Handover, zone: ZoneInfo) -> Row:
+    """Spell to whom a caller was handed over."""
+    return {
+        "at": instant(one.at, zone),
+        "how": one.how,
+        "target": one.target,
+        "agency": one.agency or None,
+        "reached_seconds": _seconds(one.reached),
     }
 
 
@@ -72,6 +96,7 @@ def explained(entry: Entry, zone: ZoneInfo) -> Row:
         **call(entry, zone),
         "facts": [fact(seen, zone) for seen in entry.finding.call.facts],
         "deciding": [fact(seen, zone) for seen in entry.finding.deciding],
+        "handovers": [handover(one, zone) for one in entry.finding.handovers],
     }
 
 
@@ -126,15 +151,27 @@ def proposal(record: CallerRecord, zone: ZoneInfo) -> Row:
     }
 
 
+def need(record: CallerRecord) -> tuple[int, Millis, str]:
+    """Say how pressing a call-back is, to sort by: whom we failed, then who left, then who made a choice."""
+    worst = min(record.missed, key=lambda missed: (missed.need, missed.at))
+    return worst.need, worst.at, record.caller
+
+
 def missed(record: CallerRecord, zone: ZoneInfo) -> Row:
-    """Spell a caller who waits for a call-back."""
+    """Spell a caller who waits for a call-back: `why` is the reason of the call that is most pressing."""
     waits = [missed.wait for missed in record.missed]
+    attempt = record.attempt
     return {
         "caller": record.caller,
         "since": instant(record.missed[0].at, zone),
         "last": instant(record.missed[-1].at, zone),
+        "why": min(record.missed, key=lambda missed: (missed.need, missed.at)).reason or None,
         "times": len(record.missed) + record.dropped.missed,
         "longest_wait_seconds": _seconds(max(waits)),
+        "taken_by": attempt.by if attempt else None,
+        "taken": instant(attempt.at if attempt else None, zone),
+        "tries": attempt.tries if attempt else 0,
+        "note": attempt.note or None if attempt else None,
         "calls": [missed.call for missed in record.missed],
     }
 
