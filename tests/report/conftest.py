@@ -3,6 +3,8 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -46,12 +48,40 @@ def state_with_month(month_rows: list[Entry]) -> Iterator[Path]:
         yield Path(state)
 
 
-@pytest.fixture
-def centre(state_with_month: Path) -> Iterator[Shell]:
-    """Give a shell at the centre."""
+@contextmanager
+def shell_at(state: Path) -> Iterator[Shell]:
+    """Give a shell at a centre whose records are there."""
     with tempfile.TemporaryDirectory(prefix="s112-test-") as home:
         shell = Shell(Path(home))
         shell.write(shifts=SHIFTS)
-        shell.environ |= {"SIAGA112_SITE": SITE, "SIAGA112_STATE_DIR": str(state_with_month)}
+        shell.environ |= {"SIAGA112_SITE": SITE, "SIAGA112_STATE_DIR": str(state)}
         shell.patience = 120.0  # a month takes seconds on a machine that does much else
+        yield shell
+
+
+@pytest.fixture
+def centre(state_with_month: Path) -> Iterator[Shell]:
+    """Give a shell at the centre."""
+    with shell_at(state_with_month) as shell:
+        yield shell
+
+
+@pytest.fixture(scope="session")
+def handled_rows() -> list[Entry]:
+    """Give the centre's first calls, with what operators did: who answered, hand-overs, kinds, districts."""
+    return list(month.handled(islice(month.entries(), 3_000)))
+
+
+@pytest.fixture(scope="session")
+def state_with_handled(handled_rows: list[Entry]) -> Iterator[Path]:
+    """Give a state directory that has them."""
+    with tempfile.TemporaryDirectory(prefix="s112-test-") as state:
+        asyncio.run(fill(Path(state), handled_rows))
+        yield Path(state)
+
+
+@pytest.fixture
+def desk(state_with_handled: Path) -> Iterator[Shell]:
+    """Give a shell at the centre with these calls."""
+    with shell_at(state_with_handled) as shell:
         yield shell

@@ -4,6 +4,7 @@ import csv
 import io
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ from pyarrow import parquet
 
 from siaga112.cli.export import COLUMNS
 from siaga112.core.changes import Change
-from siaga112.core.model import HOUR, Entry
+from siaga112.core.model import HOUR, SECOND, CallId, Entry, HandedOver, Handover
 from siaga112.terminal import rows
 from tests.cli.shell import Shell, live, shell
 from tests.lab.stores import site_store
@@ -22,6 +23,9 @@ from tests.samples import NOW, answered, entry, prank
 __all__ = ["live", "shell"]
 
 pytestmark = pytest.mark.redis
+
+OF_PEOPLE = {"caller", "raw_caller", "recording", "operator"}
+"""The columns that are there only if they are asked for."""
 
 DAY = ("--from", "2019-02-11", "--to", "2019-02-11")
 
@@ -38,7 +42,7 @@ async def test_the_csv_has_each_call_once_and_no_caller(centre: Shell, month_row
     expected = [rows.call(row, ZONE) for row in of_that_day(month_rows)]
     assert [row["call"] for row in told] == [row["call"] for row in expected]
     assert [row["outcome"] for row in told] == [row["outcome"] for row in expected]
-    assert list(told[0]) == [name for name in COLUMNS if name not in {"caller", "raw_caller"}]
+    assert list(told[0]) == [name for name in COLUMNS if name not in OF_PEOPLE]
     assert list(expected[0]) == list(COLUMNS)
     assert "+62" not in text
     assert {row["strike"] for row in told} == {"true", "false"}
@@ -145,7 +149,7 @@ async def test_without_the_database_one_line_says_so(centre: Shell, tmp_path: Pa
 async def test_a_day_without_calls_is_a_file_without_rows(centre: Shell, tmp_path: Path) -> None:
     """The columns are named all the same; and by default it is yesterday."""
     assert (await centre("export")).done().splitlines() == [
-        ",".join(name for name in COLUMNS if name not in {"caller", "raw_caller"})
+        ",".join(name for name in COLUMNS if name not in OF_PEOPLE)
     ]
     file = tmp_path / "none.parquet"
     assert (await centre("export", "--format", "parquet", "--output", str(file))).done().endswith("0 calls\n")
@@ -212,6 +216,77 @@ async def test_the_next_time_only_days_that_changed_are_written(live: Shell, tmp
     assert sorted(filter(None, marks)) == ["genuine"]
 
 
+async def test_duckdb_counts_operators_agencies_and_kinds_as_the_report_does(
+    desk: Shell, tmp_path: Path
+) -> None:
+    """Asked for with who answered, a dataset has all that the report's sections are made of."""
+    (await desk("export", "--dataset", str(tmp_path / "112"), "--operators", "full")).done()
+    days = ("--from", "2019-02-11", "--to", "2019-02-28")
+    told = (await desk("report", *days, "--format", "json")).json
+    with duckdb.connect() as database:
+        asked = "SELECT {0}, count(*) FROM read_parquet('{1}/112/*/*.parquet') WHERE {2} GROUP BY ALL"
+
+        def counted(name: str, where: str) -> dict[str | None, int]:
+            return dict(database.execute(asked.format(name, tmp_path, where)).fetchall())
+
+        assert counted("operator", "outcome = 'answered'") == {
+            row["operator"]: row["answered"] for row in told["by_operator"]
+        }
+        for name in ("kind", "district"):
+            cut = {row[name]: row["genuine"] for row in told[f"genuine_by_{name}"]}
+            assert counted(name, "mark = 'genuine'") == cut
+        handed = counted("handed_to", "handed_to IS NOT NULL")
+    assert {"Damkar", "PSC"} < handed.keys()
+
+
+async def test_who_answered_is_told_only_if_asked_for(desk: Shell, handled_rows: list[Entry]) -> None:
+    """With pseudonyms an operator is the same in one file, and another in the next; no name is in it."""
+    none, one, other, full = await desk.each(
+        *(f"export {' '.join(DAY)}{more}" for more in ("", *(f" --operators {how}" for how in HOW)))
+    )
+    true = [row.finding.operator or "" for row in of_that_day(handled_rows)]
+    assert "operator" not in none.done().splitlines()[0].split(",")
+    told = [
+        [row["operator"] for row in csv.DictReader(io.StringIO(ended.done()))] for ended in (one, other, full)
+    ]
+    assert told[2] == true
+    for pseudonyms in told[:2]:
+        assert len(set(zip(pseudonyms, true, strict=True))) == len(set(true)) == len(set(pseudonyms))
+        assert not {*filter(None, pseudonyms)} & {*true}
+    assert told[0] != told[1]
+
+
+HOW = ("pseudonyms", "pseudonyms", "full")
+
+
+async def test_a_number_that_a_caller_was_handed_over_to_is_told_as_callers_are(live: Shell) -> None:
+    """It is somebody's; an agency's name and an extension are nobody's. Nor is a recording's name told."""
+    number = "081399990001"
+    call = replace(answered(5, NOW - 7_200_000), recording=f"external-112-{number}.wav")
+    kinds = [Handover(NOW, HandedOver.BLIND, to, agency) for to, agency in TARGETS]
+    store = site_store(live.home / "state", "lab")
+    for nth, handover in enumerate(kinds):
+        row = entry(replace(call, id=CallId(f"{call.id}{nth}")))
+        await store.write([Change(entry=replace(row, finding=replace(row.finding, handovers=(handover,))))])
+    await store.close()
+    begin = datetime.fromtimestamp(NOW / SECOND - 86_400, UTC).date()
+    none, pseudonyms, full = await live.each(*(f"export --from {begin}{more}" for more in NUMBERS))
+    told = [
+        {row["handed_to"] for row in csv.DictReader(io.StringIO(ended.done()))} - {""}
+        for ended in (none, pseudonyms, full)
+    ]
+    assert told[0] == {"Damkar", "201", "+62813*****001"}
+    assert told[1] > {"Damkar", "201"}
+    assert told[2] == {"Damkar", "201", number}
+    for ended in (none, pseudonyms):
+        assert number[1:] not in ended.out
+    assert full.out.count(f"external-112-{number}.wav") == len(TARGETS)
+
+
+TARGETS = (("113", "Damkar"), ("201", ""), ("081399990001", ""))
+NUMBERS = ("", " --numbers pseudonyms", " --numbers full")
+
+
 def numbers_in(folder: Path) -> set[str]:
     """Give every number that a dataset has."""
     found = [parquet.ParquetFile(file).read().to_pylist() for file in folder.glob("*/calls.parquet")]
@@ -238,7 +313,9 @@ async def test_a_number_that_was_forgotten_goes_from_a_dataset_that_had_it(
     ("more", "says"),
     [
         (("--numbers", "full"), "has been written with other columns"),
-        (("--numbers", "pseudonyms"), "pseudonyms last for one file"),
+        (("--operators", "full"), "has been written with other columns"),
+        (("--numbers", "pseudonyms"), "--numbers pseudonyms last for one file"),
+        (("--operators", "pseudonyms"), "--operators pseudonyms last for one file"),
         (("--format", "parquet"), "leave --output and --format out"),
     ],
 )

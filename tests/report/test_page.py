@@ -11,12 +11,14 @@ from random import Random
 import pytest
 
 from siaga112.core.figures import Figures, LedgerRow
+from siaga112.core.handling import Answered, AnsweredCount, Handling, Passed
 from siaga112.core.model import SECOND, Caller, Mark, Outcome, Reason
 from siaga112.core.period import Period, of_days
 from siaga112.core.shifts import Shift
+from siaga112.report import lines
 from siaga112.report.block_figures import BlockFigures
 from siaga112.report.figures import Report
-from siaga112.report.page import page
+from siaga112.report.page import OPERATORS_SHOWN, page
 from siaga112.report.words import Language, Words
 from tests.cli.shell import Shell
 from tests.lab.chromium import Tab, tab
@@ -41,7 +43,9 @@ def some_report(days: int, calls: int, shifts: tuple[Shift, ...] = SHIFTS) -> Re
     rows = [_row(random, period) for _ in range(calls)]
     figures.add(rows)
     before = tally(rows[: calls // 2], 10 * SECOND)
-    return Report("serang", period.end, 10 * SECOND, 0.9, figures, BlockFigures(), before, BlockFigures())
+    blocks = BlockFigures()
+    handling = Handling(period, shifts)
+    return Report("serang", period.end, 10 * SECOND, 0.9, figures, blocks, before, blocks, handling)
 
 
 def _row(random: Random, period: Period) -> LedgerRow:
@@ -57,13 +61,32 @@ def _row(random: Random, period: Period) -> LedgerRow:
     )
 
 
-async def check(chromium: Tab, file: Path) -> str:
-    """Show a page and print it: nothing wrong, nothing fetched, two sheets at most. Give its text."""
+def busy(report: Report, operators: int, others: int = 40) -> Report:
+    """Give the same report, of so many operators with long names, agencies, kinds and districts."""
+    random, period = Random(operators), report.period
+    handling = Handling(period, SHIFTS)
+    for n in range(operators):
+        mark = random.choice([None, *Mark])
+        alike = Answered(f"Petugas Siaga dengan nama panjang nomor {n}", mark)
+        began = random.randrange(period.first, period.end)
+        handling.add_answered({alike: [AnsweredCount(began, 90 - n % 80, 80, 7_200 * SECOND)]})
+    for n in range(others):
+        alike = Answered(None, Mark.GENUINE, f"a kind with a long name, {n}", f"Kecamatan yang panjang {n}")
+        handling.add_answered({alike: [AnsweredCount(period.first + n, 12_345, 0, 0)]})
+        handling.add_passed(
+            {Passed(f"Dinas dengan nama yang panjang sekali {n}", "", 900 + n, reached=True): n}
+        )
+        handling.add_passed({Passed("", f"081{n}", 12_000, reached=False): 1})
+    return replace(report, handling=handling)
+
+
+async def check(chromium: Tab, file: Path, sheets: int = 2) -> str:
+    """Show a page and print it: nothing wrong, nothing fetched, no sheet too many. Give its text."""
     await chromium.open(file.as_uri())
     assert chromium.messages == []
     assert chromium.requests == [file.as_uri()]
     told = _pdfinfo(await chromium.pdf())
-    assert int(told["Pages"]) <= 2
+    assert int(told["Pages"]) <= sheets
     assert told["Page size"].endswith("(A4)")
     return await chromium.text()
 
@@ -104,6 +127,68 @@ async def test_any_period_fits_two_sheets(
     await check(chromium, file)
 
 
+@pytest.mark.parametrize(
+    ("language", "operators"), [(Language.ID, 3), (Language.ID, 13), (Language.EN, 120)], ids=str
+)
+async def test_who_answered_and_what_was_reported_is_a_third_sheet(
+    chromium: Tab, tmp_path: Path, language: Language, operators: int
+) -> None:
+    """One, however many there are: the others are one line, and what is in it adds up."""
+    file, words = tmp_path / "report.html", Words(language)
+    report = busy(some_report(62, 4_000), operators)
+    file.write_text(page(report, words, 12, reveal=True))
+    text = await check(chromium, file, sheets=3)
+    assert "3 / 3" in text
+    for title in ("by_operator", "by_agency", "by_kind", "by_district"):
+        assert words(title) in text
+    assert words("other_targets", count="40") in text
+    assert words("more", count=words.number(operators - 12)) in text or operators <= 13
+    told = lines.operators(report.handling, words, OPERATORS_SHOWN)
+    everyone = report.handling.by_operator.values()
+    assert sum(one.counted.answered for one in told if not one.of_shift) == sum(
+        one.answered for one in everyone
+    )
+
+
+async def test_where_nobody_was_seen_to_answer_there_is_no_third_sheet(chromium: Tab, tmp_path: Path) -> None:
+    """Nor a title over nothing; and a report that is to name nobody has the rest alone."""
+    file, words, report = tmp_path / "report.html", Words(Language.EN), some_report(2, 50)
+    period = report.period
+    report.handling.add_answered({Answered(None, Mark.GENUINE): [AnsweredCount(period.first, 3, 3, 900)]})
+    file.write_text(page(report, words, 10, reveal=False))
+    text = await check(chromium, file)
+    assert "2 / 2" in text
+    assert not [title for title in ("by_operator", "by_agency", "by_kind") if words(title) in text]
+    nameless = busy(report, 5)
+    nameless.handling.forget_operators()
+    written = page(nameless, words, 10, reveal=False)
+    assert words("by_agency") in written
+    assert words("by_operator") not in written
+    assert "Petugas" not in written
+
+
+BEYOND = """
+[...document.querySelectorAll('td, th, p, h1, h2, li, svg')]
+    .filter(part => !part.closest('.wide') && part.getBoundingClientRect().right > innerWidth + 1)
+    .map(part => part.innerText).join(' | ')
+"""
+
+
+@pytest.mark.parametrize("language", Language, ids=str)
+async def test_a_telephone_shows_all_of_it(chromium: Tab, tmp_path: Path, language: Language) -> None:
+    """390 wide: nothing lies beyond the edge, or over other things; the widest tables are moved sideways."""
+    file = tmp_path / "report.html"
+    file.write_text(page(busy(some_report(62, 4_000), 5), Words(language), 12, reveal=True))
+    await chromium.ask(
+        "Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True
+    )
+    await chromium.open(file.as_uri())
+    beyond = await chromium.ask("Runtime.evaluate", expression=BEYOND)
+    assert beyond["result"]["value"] == ""
+    wide = await chromium.ask("Runtime.evaluate", expression="document.documentElement.scrollWidth")
+    assert wide["result"]["value"] == 390
+
+
 @pytest.mark.parametrize("language", Language, ids=str)
 def test_the_page_says_why_there_are_more_pranks_than_misuses(language: Language) -> None:
     """32 prank calls beside 9 misuses: the other 23 have their reasons, and add up, in both languages."""
@@ -127,8 +212,9 @@ async def test_what_a_name_says_is_text(chromium: Tab, tmp_path: Path) -> None:
     """HTML in a shift's name, or a site's, is shown as it is written, and does nothing."""
     name = "<script>console.log(1)</script><img src=x onerror=console.log(2)>\"&'"
     report = replace(some_report(2, 50, (Shift(name, time(7)),)), site=name)
+    report.handling.add_answered({Answered(name, None): [AnsweredCount(report.period.first, 1, 1, 900)]})
     file = tmp_path / "report.html"
     file.write_text(page(report, Words(Language.EN), 10, reveal=False))
-    shown = await check(chromium, file)
-    assert name in shown
+    shown = await check(chromium, file, sheets=3)
+    assert shown.count(name) >= 2
     assert name.upper() in shown  # above the title, in capitals

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from siaga112.core.caller_id import masked
-from siaga112.core.figures import Category, Misuser, Tally, Uncounted, Waits
+from siaga112.core.figures import ANSWERED, Category, Misuser, Tally, Uncounted, Waits
+from siaga112.core.handling import Answering, Handing
 from siaga112.core.model import SECOND, Level, Millis, Origin
 from siaga112.core.period import Period
 from siaga112.core.service_level import Ratio, Served
@@ -16,6 +17,10 @@ from siaga112.terminal import rows
 from siaga112.terminal.rows import Row
 
 _SLICE = ("by", "day", "shift", "hour", "caller")
+_HANDLING = ("operator", "agency", "kind", "district")
+"""What names the other slices: behind the columns that were there before them."""
+OTHER = "other"
+"""What is called so that is no agency of the configuration."""
 
 
 def figures(tally: Tally) -> Row:
@@ -65,6 +70,42 @@ def misuser(found: Misuser, *, reveal: bool) -> Row:
     return {"caller": caller, "misuses": found.misuses, "turned_away": found.turned_away}
 
 
+def answering(counted: Answering) -> Row:
+    """Spell what was counted of the calls that an operator answered."""
+    return {
+        "answered": counted.answered,
+        **{kind.value: counted.calls[kind] for kind in ANSWERED},
+        "talk_seconds": _seconds(counted.talk),
+        "talk_mean_seconds": _seconds(counted.mean),
+    }
+
+
+def handing(counted: Handing) -> Row:
+    """Spell what was counted of the callers who were handed over to an agency, or to others than agencies."""
+    return {
+        "handed_over": counted.handed_over,
+        "reached": counted.reached,
+        "handover_p50_seconds": _seconds(counted.after.within(50)),
+        "handover_p90_seconds": _seconds(counted.after.within(90)),
+        "targets": len(counted.targets) or None,
+    }
+
+
+def _handled(report: Report) -> dict[str, list[Row]]:
+    """Spell how calls were handled, by the names of the lists in JSON."""
+    found = report.handling
+    return {
+        "by_operator": [{"operator": name} | answering(one) for name, one in found.by_operator.items()],
+        "by_operator_and_shift": [
+            {"operator": name, "shift": shift} | answering(one)
+            for (name, shift), one in found.by_operator_and_shift.items()
+        ],
+        "by_agency": [{"agency": name or OTHER} | handing(one) for name, one in found.by_agency.items()],
+        "genuine_by_kind": [{"kind": kind, "genuine": count} for kind, count in found.by_kind],
+        "genuine_by_district": [{"district": name, "genuine": count} for name, count in found.by_district],
+    }
+
+
 def _bounds(period: Period) -> Row:
     return {"from": rows.instant(period.first, period.zone), "to": rows.instant(period.end, period.zone)}
 
@@ -88,6 +129,7 @@ def as_json(report: Report, top: int, *, reveal: bool) -> str:
             for (day, shift), tally in counted.by_duty.items()
         ],
         "by_hour": [{"hour": hour} | figures(tally) for hour, tally in counted.by_hour.items()],
+        **_handled(report),
         "misuses": counted.misuses,
         "pranks_not_counted": {kind.value: counted.uncounted[kind] for kind in Uncounted},
         "misusers": counted.misusers,
@@ -99,6 +141,8 @@ def as_json(report: Report, top: int, *, reveal: bool) -> str:
 def write_csv(report: Report, file: TextIO, top: int, *, reveal: bool) -> None:
     """Write the report as rows: the total first, then the period before, then slice by slice."""
     names = [*_SLICE, *figures(Tally()), *block_figures(BlockFigures()), "misuses", "turned_away"]
+    handled = [*_HANDLING, *answering(Answering()), *handing(Handing())]
+    names += [name for name in handled if name not in names]
     writer = csv.DictWriter(file, names)
     writer.writeheader()
     for row in _slices(report, top, reveal=reveal):
@@ -119,3 +163,6 @@ def _slices(report: Report, top: int, *, reveal: bool) -> Iterator[Row]:
         yield {"by": "hour", "hour": hour} | figures(tally)
     for found in counted.top_misusers(top):
         yield {"by": "caller"} | misuser(found, reveal=reveal)
+    for cut, listed in _handled(report).items():
+        for row in listed:
+            yield {"by": cut.rpartition("by_")[2]} | row

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siaga112.core.figures import Figures, Tally, grain
+from siaga112.core.handling import Handling
 from siaga112.core.model import DAY, Millis
 from siaga112.core.period import Period
 from siaga112.core.shifts import Shift
@@ -29,6 +30,7 @@ class Report:
     blocks: BlockFigures
     before: Tally
     blocks_before: BlockFigures
+    handling: Handling
 
     @property
     def period(self) -> Period:
@@ -50,7 +52,7 @@ class Reporter:
         """Count a period and the one before it."""
         before = period.before()
         earlier = await self.total(before, lambda share: progress(share / 2))
-        figures = await self.figures(period, lambda share: progress((1 + share) / 2))
+        figures, handling = await self._cut(period, lambda share: progress((1 + share) / 2))
         changed = await self.store.blocks_of_changed(before.first)
         return Report(
             site=self.site,
@@ -61,17 +63,20 @@ class Reporter:
             blocks=count_blocks(changed, period),
             before=earlier,
             blocks_before=count_blocks(changed, before),
+            handling=handling,
         )
 
-    async def figures(self, period: Period, progress: Progress = lambda _: None) -> Figures:
-        """Count a period alone."""
+    async def _cut(self, period: Period, progress: Progress) -> tuple[Figures, Handling]:
         figures = Figures(period, self.shifts, self.answer_within)
+        handling = Handling(period, self.shifts)
         for since, until in _parts(period):
             width = grain(self.shifts, period.zone, since, until)
             figures.add_counted(await self.store.counted(since, until, width, self.answer_within))
             figures.add_misusers(await self.store.misusers(since, until))
+            handling.add_answered(await self.store.answered(since, until, width))
             progress(_share(period, since))
-        return figures
+        handling.add_passed(await self.store.passed(period.first, period.end))
+        return figures, handling
 
     async def total(self, period: Period, progress: Progress = lambda _: None) -> Tally:
         """Count a period as a whole: however it is cut, and who misused the line, is not asked."""

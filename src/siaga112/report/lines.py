@@ -1,12 +1,16 @@
 """The lines of a report that the table and the page both show, each by the key of its text."""
 
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, TypeVar
 
 from siaga112.core.figures import ANSWERED, Category, Uncounted, Waits
+from siaga112.core.handling import Answering, Handing, Handling, Reports
 from siaga112.core.model import Level, Millis, Origin
 from siaga112.core.service_level import Ratio
 from siaga112.report.figures import Report
-from siaga112.report.words import Words
+from siaga112.report.words import NONE, Words
+
+_Counted = TypeVar("_Counted", Answering, Handing)
 
 MARKS: Final = frozenset(kind.value for kind in ANSWERED)
 """Lines that are a part of the line above them."""
@@ -75,3 +79,65 @@ def blocks(report: Report) -> list[Count]:
         Count("blocks_lifted", now.lifted, before.lifted),
         Count("blocks_wrong", now.wrong, before.wrong),
     ]
+
+
+class Answers(NamedTuple):
+    """An operator's answered calls; or of them those of a shift, of which `name` is the shift's."""
+
+    name: str
+    counted: Answering
+    of_shift: bool = False
+
+    def cells(self, words: Words) -> list[str]:
+        """Write the figures."""
+        one = self.counted
+        marks = [words.number(one.calls[kind]) if one.calls[kind] else NONE for kind in ANSWERED]
+        talked = [words.clock(one.talk if one.timed else None), words.clock(one.mean)]
+        return [words.number(one.answered), *marks, *talked]
+
+
+def operators(found: Handling, words: Words, most: int = 0, *, shifts: bool = True) -> list[Answers]:
+    """Give who answered, and in which shifts; so many at most, the others in one line."""
+    cuts: dict[str | None, list[Answers]] = {}
+    for (name, shift), counted in found.by_operator_and_shift.items() if shifts else ():
+        cuts.setdefault(name, []).append(Answers(shift, counted, of_shift=True))
+    told = []
+    for name, counted in _first(found.by_operator.items(), most, Answering, words):
+        told += [Answers(name or words("not_seen"), counted), *cuts.get(name, ())]
+    return told
+
+
+def _first(
+    found: Iterable[tuple[str | None, _Counted]], most: int, make: Callable[[], _Counted], words: Words
+) -> list[tuple[str | None, _Counted]]:
+    """Give so many, and all others but the last, nameless one in one."""
+    named: list[tuple[str | None, _Counted]] = []
+    nameless: list[tuple[str | None, _Counted]] = []
+    for name, one in found:
+        (named if name else nameless).append((name, one))
+    if most and len(named) > most:
+        rest = make()
+        for _, one in named[most - 1 :]:
+            rest.update(one)
+        named[most - 1 :] = [(words("more", count=words.number(len(named) - most + 1)), rest)]
+    return named + nameless
+
+
+def agencies(found: Handling, words: Words, most: int = 0) -> list[list[str]]:
+    """Give to whom callers were handed over, as cells; so many at most, the others in one line."""
+    told = []
+    for name, one in _first(found.by_agency.items(), most, Handing, words):
+        others = words("other_targets", count=words.number(len(one.targets)))
+        times = [words.seconds(one.after.within(percent)) for percent in (50, 90)]
+        told.append([name or others, words.number(one.handed_over), words.number(one.reached), *times])
+    return told
+
+
+def reports(found: Reports, words: Words, most: int = 0) -> list[list[str]]:
+    """Give how many genuine reports there were of what, as cells; so many at most, the others in one."""
+    named = [(name, count) for name, count in found if name]
+    unsaid = [(words("not_said"), count) for name, count in found if not name]
+    if most and len(named) > most:
+        rest = sum(count for _, count in named[most - 1 :])
+        named[most - 1 :] = [(words("more", count=words.number(len(named) - most + 1)), rest)]
+    return [[name, words.number(count)] for name, count in named + unsaid]

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import siaga112
 from siaga112.core.caller_id import masked
-from siaga112.core.figures import Category, Tally
+from siaga112.core.figures import ANSWERED, Category, Tally
 from siaga112.core.model import SECOND
 from siaga112.report import lines
 from siaga112.report.charts import Chart, Column, level, stacked
@@ -19,10 +19,18 @@ from siaga112.report.words import NONE, Words
 DAYS_SHOWN: Final = 62
 """A longer period is drawn by month."""
 SHIFTS_SHOWN: Final = 6
+OPERATORS_SHOWN: Final = 13
+AGENCIES_SHOWN: Final = 7
+REPORTS_SHOWN: Final = 9
+LINES_SHOWN: Final = 32
+"""Of all three, with who has no name: so much is one sheet. The shifts of operators are on it if they fit."""
+SHIFT_LINE: Final = 0.75
+"""How high a shift's line is, of an operator's."""
 _STACK: Final = ("answered", "abandoned", "unserved", "ivr_prank", "blocked", "unknown")
 """What a bar is made of, from the bottom up."""
 _NOTES: Final = (
-    "once", "answered", "abandoned", "unserved", "ivr_prank", "prank", "unknown", "level", "misuse", "wrong",
+    "once", "answered", "abandoned", "unserved", "ivr_prank", "prank", "silent", "unknown", "level", "misuse",
+    "wrong",
 )  # fmt: skip
 _FOLDER: Final = Path(__file__).parent
 
@@ -64,6 +72,7 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
         within=words.limit(report.answer_within),
         made=f"{words.moment(made)} {made:%Z}",
         stack=_STACK,
+        marks=[kind.value for kind in ANSWERED],
         tiles=_tiles(report, words),
         outcomes=list(_outcomes(report)),
         charts=list(_charts(report, words)),
@@ -75,6 +84,7 @@ def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
         blocks=[
             (words(key), words.number(now), words.number(before)) for key, now, before in lines.blocks(report)
         ],
+        handling=_handling(report, words),
         notes=[text.partition(": ")[::2] for text in _notes(report, words)],
     )
 
@@ -167,6 +177,29 @@ def _shifts(report: Report, words: Words) -> list[tuple[str, ...]]:
         )
         for shift, tally in list(report.figures.by_shift.items())[:SHIFTS_SHOWN]
     ] or [(words("nobody"), NONE, NONE, NONE)]
+
+
+class _Handling(NamedTuple):
+    """The third sheet: as cells, and empty where there is nothing to show."""
+
+    operators: list[tuple[str, list[str]]]
+    """Each with the class of its line."""
+    agencies: list[list[str]]
+    kinds: list[list[str]]
+    districts: list[list[str]]
+
+
+def _handling(report: Report, words: Words) -> _Handling:
+    found = report.handling
+    agencies = lines.agencies(found, words, AGENCIES_SHOWN)
+    kinds, districts = (lines.reports(of, words, REPORTS_SHOWN) for of in (found.by_kind, found.by_district))
+    room = LINES_SHOWN - len(agencies) - max(len(kinds), len(districts))
+    fit = len(found.by_operator) + SHIFT_LINE * len(found.by_operator_and_shift) <= room
+    operators = [
+        ("marked" if one.of_shift else "", [one.name, *one.cells(words)])
+        for one in lines.operators(found, words, OPERATORS_SHOWN, shifts=fit)
+    ]
+    return _Handling(operators, agencies, kinds, districts)
 
 
 def _misusers(report: Report, words: Words, top: int, *, reveal: bool) -> list[tuple[Any, ...]]:

@@ -8,12 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from siaga112.core.caller_id import masked
-from siaga112.core.figures import Category, Tally
+from siaga112.core.figures import ANSWERED, Category, Tally
+from siaga112.core.handling import Handling
 from siaga112.report import lines
 from siaga112.report.figures import Report
 from siaga112.report.words import NONE, Words
 
 WIDTH = 80
+_OPERATOR = 16
+_NAME = 32
+"""Letters of a name that are shown, of an operator and of all else."""
 _Cells = Sequence[str]
 _T = TypeVar("_T")
 
@@ -30,12 +34,13 @@ def show(report: Report, words: Words, top: int, console: Console, *, reveal: bo
     if len(days) > 1:
         _cuts(words("by_day"), days.items(), words.day, words, console)
     _cuts(words("by_hour"), counted.by_hour.items(), words.hours, words, console)
+    _handling(report.handling, words, console)
     _misusers(report, words, top, console, reveal=reveal)
     _blocks(report, words, console)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 10 else f"{name[:9]}…"  # noqa: PLR2004 - as wide as a day
+def _short(name: str, width: int = 10) -> str:
+    return name if len(name) <= width else f"{name[: width - 1]}…"
 
 
 def titled(title: str, table: Table, console: Console) -> None:
@@ -96,6 +101,32 @@ def _cuts(
         add(table, [name(key), *(words.number(count) if count else NONE for count in counts)])
     if table.row_count:
         titled(title, table, console)
+
+
+def _handling(found: Handling, words: Words, console: Console) -> None:
+    marks = [f"short_{kind}" for kind in ANSWERED]
+    heads = "short_answered", *marks, "short_talked", "short_talked_mean"
+    table = columns(words("operator"), *map(words.head, heads))
+    for one in lines.operators(found, words):
+        name = f"  {_short(one.name, _OPERATOR - 2)}" if one.of_shift else _short(one.name, _OPERATOR)
+        add(table, [name, *one.cells(words)], "dim" if one.of_shift else "")
+    if table.row_count:
+        titled(f"{words('by_operator')} ({words('clock_form')})", table, console)
+    heads = "agency", "handed_over", "reached", "median", "p90"
+    table = columns(*map(words, heads))
+    for agency, *cells in lines.agencies(found, words):
+        add(table, [_short(agency, _NAME), *cells])
+    if table.row_count:
+        titled(f"{words('by_agency')} ({words('after_arrival')})", table, console)
+    for title, what, counts in (
+        ("by_kind", "kind", found.by_kind),
+        ("by_district", "district", found.by_district),
+    ):
+        table = columns(words(what), words("reports"))
+        for name, count in lines.reports(counts, words):
+            add(table, [_short(name, _NAME), count])
+        if table.row_count:
+            titled(words(title), table, console)
 
 
 def _misusers(report: Report, words: Words, top: int, console: Console, *, reveal: bool) -> None:

@@ -61,7 +61,7 @@ class Words:
         return both[self.language is Language.EN]
 
     def head(self, key: str) -> str:
-        """Give a short text of two lines."""
+        """Give a short text of several lines."""
         return self(key).replace("|", "\n")
 
     def number(self, count: int) -> str:
@@ -96,6 +96,13 @@ class Words:
             return self._signs(f"{span / SECOND:.1f}") + self._of((" dtk", " s"))
         minutes, seconds = divmod(span // SECOND, 60)
         return f"{self.number(minutes)}{self._of((' mnt', ' min'))} {seconds:02}{self._of((' dtk', ' s'))}"
+
+    def clock(self, span: Millis | None) -> str:
+        """Write a time that may be of many hours, in hours, minutes and seconds."""
+        if span is None:
+            return NONE
+        minutes, seconds = divmod(span // SECOND, 60)
+        return f"{self.number(minutes // 60)}:{minutes % 60:02}:{seconds:02}"
 
     def _signs(self, english: str) -> str:
         return english if self.language is Language.EN else english.translate(str.maketrans(",.", ".,"))
