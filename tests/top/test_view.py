@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +20,8 @@ from siaga112.core.model import (
     FactKind,
     Mark,
     Mode,
+    OperatorNow,
+    OperatorState,
     Outcome,
     Stage,
 )
@@ -100,6 +104,21 @@ BUSY = replace(
 )
 
 
+MANY = replace(
+    BUSY,
+    snapshot=replace(
+        SNAPSHOT,
+        calls=tuple(replace(SNAPSHOT.calls[1], call=call_id(n), operator="Siti " * 20) for n in range(30)),
+        stages={Stage.TALKING: 30},
+        operators={OperatorState.PAUSED: 120},
+        logged_in=tuple(
+            OperatorNow(f"Budi {n} " + "x" * 72, OperatorState.PAUSED, "lunch " * 13, NOW - n * DAY)
+            for n in range(100)
+        ),
+    ),
+)
+
+
 def drawn(frame: Frame, width: int = 80, height: int | None = None, *, reveal: bool = False) -> list[str]:
     """Draw a frame; give its lines without the space at their ends."""
     console = Console(width=width, height=height or 100, color_system=None, legacy_windows=False)
@@ -114,7 +133,9 @@ def line_of(lines: Sequence[str], word: str) -> str:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("frame", [FRAME, AWAY, BUSY, LONG], ids=["all well", "all away", "busy", "long"])
+@pytest.mark.parametrize(
+    "frame", [FRAME, AWAY, BUSY, LONG, MANY], ids=["well", "away", "busy", "long", "many"]
+)
 def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int) -> None:
     """Whatever there is to show and however narrow the terminal, no line wraps."""
     assert max(map(len, drawn(frame, width))) <= width
@@ -122,7 +143,7 @@ def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("height", [12, 20, 24, 30, 60])
-@pytest.mark.parametrize("frame", [FRAME, BUSY], ids=["all well", "busy"])
+@pytest.mark.parametrize("frame", [FRAME, BUSY, MANY], ids=["all well", "busy", "many"])
 def test_the_screen_fits_its_height(frame: Frame, width: int, height: int) -> None:
     """The lists take what the rest leaves; what does not fit is told as a number."""
     lines = drawn(frame, width, height)
@@ -142,12 +163,65 @@ def test_at_every_width_the_essentials_are_there(width: int) -> None:
     waits = line_of(lines, "+62812*****111")
     assert waits.split()[:2] == ["queue", "0:42"]
     assert "siaga112   1 waiting, longest 0:42" in text
-    assert "1 available, 2 busy, 0 paused" in text
+    assert "1 available, 1 busy, 1 paused" in text
     assert "a caller waited 42 s" in text
     assert "IVR-prank" in text
     assert "345" in text
     assert "1.8 ms, 34 in 1:00" in text
     assert "ok, last event 0:02 ago" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_operators_are_listed_by_name(width: int) -> None:
+    """What each of them does, how long, and why somebody is paused; who talks stands at the call too."""
+    lines = drawn(FRAME, width)
+    assert line_of(lines, "Budi Santoso").split()[2:4] == ["paused", "12:30"]
+    assert "sholat" in line_of(lines, "Budi Santoso")
+    assert line_of(lines, "Siti Rahma   ").split()[2:4] == ["busy", "2:10"]
+    assert line_of(lines, "PJSIP/103").split()[1:3] == ["available", "-"], "since when is not known"
+    if width > 40:
+        began = f"{datetime.fromtimestamp(NOW // SECOND - 750, FRAME.zone):%H:%M:%S}"
+        assert began in line_of(lines, "Budi Santoso")
+        assert "Siti Rahma" in line_of(lines, "talking ")
+
+
+def test_operators_that_do_not_fit_are_a_number() -> None:
+    """A third of what the tables leave is for operators, and none of it where the calls need it."""
+    for height in (24, 30, 60):
+        lines = drawn(MANY, 80, height)
+        listed = sum(line.startswith("Budi ") for line in lines)
+        assert listed > 0
+        assert f"and {120 - listed} more" in lines
+    assert sum(line.startswith("Budi ") for line in drawn(MANY, 80)) == 100
+    assert "and 20 more" in drawn(MANY, 80)
+    assert "Budi" not in "".join(drawn(MANY, 80, 12))
+
+
+def test_without_names_operators_are_counted_all_the_same() -> None:
+    """A daemon of before names nobody, and a PBX without our queues has none."""
+    for operators in (SNAPSHOT.operators, {}, None):
+        lines = drawn(replace(FRAME, snapshot=replace(SNAPSHOT, operators=operators, logged_in=())))
+        assert not [line for line in lines if line.startswith("operators ─")]
+        assert [line for line in lines if line.startswith("operators  ")]
+
+
+def test_the_operators_as_an_object() -> None:
+    """`--json` has them under stable names; what is not known is null."""
+    row: dict[str, Any] = as_row(FRAME, reveal=False)
+    assert row["operators"] == {"available": 1, "busy": 1, "paused": 1}
+    budi, siti, third = row["logged_in"]
+    assert (budi["operator"], budi["state"], budi["reason"]) == ("Budi Santoso", "paused", "sholat")
+    assert budi["state_seconds"] == 750
+    assert (siti["operator"], siti["reason"]) == ("Siti Rahma", None)
+    assert third == {
+        "operator": "PJSIP/103",
+        "state": "available",
+        "since": None,
+        "state_seconds": None,
+        "reason": None,
+    }
+    assert [call["operator"] for call in row["calls"]] == [None, "Siti Rahma", None]
+    assert as_row(AWAY, reveal=False)["logged_in"] is None
 
 
 def test_a_wide_terminal_shows_what_a_narrow_one_leaves_out() -> None:
@@ -183,7 +257,8 @@ def test_the_days_figures_add_up() -> None:
     """Every outcome has its line, an answered call its mark or none, and the total is their sum."""
     lines = drawn(FRAME)
     assert line_of(lines, "answered").split()[:4] == ["answered", "12", "genuine", "4"]
-    assert line_of(lines, "IVR-prank").split()[:4] == ["IVR-prank", "345", "unmarked", "8"]
+    assert line_of(lines, "IVR-prank").split()[:4] == ["IVR-prank", "345", "prank", "0"]
+    assert line_of(lines, "unmarked").split()[2:4] == ["unmarked", "8"]
     assert line_of(lines, "total").split()[:4] == ["unknown", "0", "total", "357"]
 
 
@@ -240,8 +315,13 @@ def test_verdicts_that_failed_open_are_told_by_cause() -> None:
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
     """What a caller put into a name or a verdict cannot move the cursor."""
-    hostile = replace(SNAPSHOT.calls[0], queue="\x1b[2J", screened="ALLOW \x1b]0;owned\x07\r\n")
-    snapshot = replace(SNAPSHOT, calls=(hostile,), queues={"\x1b[31m": (1, NOW)}, surge="\x07")
+    hostile = replace(
+        SNAPSHOT.calls[0], queue="\x1b[2J", screened="ALLOW \x1b]0;owned\x07\r\n", operator="\x1b[1A\u202e"
+    )
+    someone = OperatorNow("[bold]\x1b[3J\r", OperatorState.PAUSED, "\x1b]0;owned\x07\n", NOW)
+    snapshot = replace(
+        SNAPSHOT, calls=(hostile,), queues={"\x1b[31m": (1, NOW)}, surge="\x07", logged_in=(someone,)
+    )
     text = "\n".join(drawn(replace(FRAME, snapshot=snapshot, store_problem=""), 140))
     assert not [c for c in text if not c.isprintable() and c != "\n"]
 

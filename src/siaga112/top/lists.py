@@ -1,4 +1,4 @@
-"""The two lists of `siaga112 top`, the calls in progress and the last ones, in what room there is."""
+"""The lists of `siaga112 top`, calls in progress, operators and the last calls, in what room there is."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ from siaga112.core.model import (
     Entry,
     FactKind,
     Millis,
+    OperatorNow,
+    OperatorState,
     Outcome,
     Stage,
     Verdict,
@@ -27,10 +29,21 @@ from siaga112.top.watching import Frame
 MEDIUM: Final = 64
 """From this width on the small tables stand side by side."""
 
+OPERATOR: Final = 24
+"""How much of an operator's name is shown."""
+
 LAST_ON_PAPER: Final = 15
 """How many calls are listed where there is no height."""
 
 STAGES: Final = {Stage.QUEUE: "yellow", Stage.TALKING: "green", Stage.IVR: "cyan", Stage.SCREENING: ""}
+
+OPERATORS: Final = {OperatorState.PAUSED: "yellow", OperatorState.BUSY: "green", OperatorState.AVAILABLE: ""}
+
+LEAST_ROOM: Final = 9
+"""The lines that the two lists of calls need at least; all else gives way to them."""
+
+OPERATORS_SHARE: Final = 3
+"""One line in so many is for operators, if there are as many of them."""
 
 OUTCOMES: Final = {
     Outcome.ANSWERED: "answered",
@@ -77,20 +90,21 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class _Column:
-    """A column. Where there is no room, that of the highest rank is cut, down to `least`, then left out."""
+    """A column, at most so wide. Without room that of the highest rank is cut to `least`, then left out."""
 
     title: str
     rank: int
     cells: Sequence[Text]
     right: bool = False
     least: int = 1_000
+    most: int = 1_000
 
     @property
     def width(self) -> int:
-        return max(len(self.title), *(cell.cell_len for cell in self.cells))
+        return min(self.most, max(len(self.title), *(cell.cell_len for cell in self.cells)))
 
 
-def _table(columns: Sequence[_Column], width: int) -> Table:
+def _table(columns: Sequence[_Column], width: int, *, headed: bool = True) -> Table:
     gap = 2 if width >= MEDIUM else 1
     shown = {column: column.width for column in columns}
     while (excess := sum(shown.values()) + gap * (len(shown) - 1) - width) > 0 and len(shown) > 1:
@@ -99,7 +113,14 @@ def _table(columns: Sequence[_Column], width: int) -> Table:
             shown[last] -= excess
         else:
             del shown[last]
-    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style=DIM, show_edge=False)
+    table = Table(
+        box=None,
+        padding=(0, gap, 0, 0),
+        pad_edge=False,
+        header_style=DIM,
+        show_edge=False,
+        show_header=headed,
+    )
     for column, room in shown.items():
         table.add_column(
             column.title,
@@ -114,19 +135,26 @@ def _table(columns: Sequence[_Column], width: int) -> Table:
 
 
 class Lists:
-    """The calls in progress, and the last ones with their verdicts, in what height there is."""
+    """The calls in progress, the operators, and the last calls with their verdicts, in what room there is."""
 
     def __init__(self, frame: Frame, *, reveal: bool) -> None:
         self._frame = frame
         self._reveal = reveal
         self._going = frame.snapshot.calls if frame.snapshot else ()
+        self._operators = frame.snapshot.logged_in if frame.snapshot else ()
         ended = {entry.finding.call.id for entry in frame.ended}
         screened = [call for call in self._going if call.screened and call.call not in ended]
         rows = [*map(self._going_row, screened), *map(self._ended_row, frame.ended)]
         self._last = sorted(rows, key=lambda row: row[0], reverse=True)
 
-    def blocks(self, width: int, room: int | None) -> tuple[Block, Block]:
-        """Share the room, titles included: two thirds, or what the other does not need."""
+    def blocks(self, width: int, room: int | None) -> tuple[Block, Sequence[Block], Block]:
+        """Share the room, titles included: the operators' part, if any, and of the rest two thirds and one.
+
+        Of the two lists of calls each takes what the other does not need.
+        """
+        operators = self._on_duty(width, room)
+        if room is not None:
+            room -= sum(block.height + 1 for block in operators)
         need, also = len(self._going), len(self._last)
         if room is None:
             first, second = need, LAST_ON_PAPER
@@ -134,7 +162,41 @@ class Lists:
             rows = max(2, room - 4)
             first = min(max(need, 1), max(rows * 2 // 3, rows - max(also, 1)))
             second = rows - first
-        return self._progress(width, first), self._verdicts(width, second)
+        return self._progress(width, first), operators, self._verdicts(width, second)
+
+    def _on_duty(self, width: int, room: int | None) -> list[Block]:
+        """List the operators; not at all where there are not two lines for it, since they are counted too."""
+        snapshot = self._frame.snapshot
+        if not snapshot or not self._operators:
+            return []
+        total = max(len(self._operators), sum((snapshot.operators or {}).values()))
+        rows = total if room is None else min(room // OPERATORS_SHARE, room - LEAST_ROOM) - 1
+        if rows < min(2, total):
+            return []
+        shown = self._operators[: rows if total <= rows else rows - 1]
+        lines: list[RenderableType] = [self._operators_table(shown, snapshot.at, width)]
+        if total > len(shown):
+            lines.append(Text(f"and {total - len(shown)} more", DIM))
+        return [Block("operators", lines, len(shown) + len(lines) - 1)]
+
+    def _operators_table(self, shown: Sequence[OperatorNow], now: Millis, width: int) -> Table:
+        def spent(one: OperatorNow) -> Text:
+            return Text(age(now - one.since) if one.since else "-")
+
+        def began(one: OperatorNow) -> Text:
+            return Text(clock(one.since, self._frame) if one.since else "-", DIM)
+
+        return _table(
+            [
+                _Column("", 0, [Text(printable(one.name)) for one in shown], most=OPERATOR),
+                _Column("", 1, [Text(one.state, OPERATORS[one.state]) for one in shown]),
+                _Column("", 2, [spent(one) for one in shown], right=True),
+                _Column("", 4, [began(one) for one in shown]),
+                _Column("", 3, [Text(printable(one.reason)) for one in shown], least=6),
+            ],
+            width,
+            headed=False,
+        )
 
     def _progress(self, width: int, rows: int) -> Block:
         snapshot = self._frame.snapshot
@@ -158,24 +220,26 @@ class Lists:
 
     def _progress_table(self, calls: Sequence[CallInProgress], now: Millis, width: int) -> Table:
         def column(
-            title: str, rank: int, cell: Callable[[CallInProgress], Text], *, right: bool = False
+            title: str, rank: int, cell: Callable[[CallInProgress], Text], *, right: bool = False, **room: int
         ) -> _Column:
-            return _Column(title, rank, [cell(call) for call in calls], right)
+            return _Column(title, rank, [cell(call) for call in calls], right, **room)
 
         def waited(call: CallInProgress) -> Text:
             late = call.stage is Stage.QUEUE and now - call.since > self._frame.answer_within
             return Text(age(now - call.since), BAD if late else "")
 
+        talks = [column("operator", 5, lambda call: Text(printable(call.operator)), most=OPERATOR, least=8)]
         return _table(
             [
                 column("stage", 0, lambda call: Text(call.stage, STAGES[call.stage])),
                 column("for", 1, waited, right=True),
                 column("caller", 2, lambda call: self._caller(call.caller)),
                 column("verdict", 3, lambda call: _verdict(call.screened)[0]),
-                column("", 5, lambda call: _verdict(call.screened)[1]),
+                column("", 7, lambda call: _verdict(call.screened)[1]),
+                *(talks if any(call.operator for call in calls) else []),
                 column("queue", 6, lambda call: Text(printable(call.queue or "-"))),
                 column("age", 4, lambda call: Text(age(now - call.started)), right=True),
-                column("call", 7, lambda call: Text(printable(call.call), DIM)),
+                column("call", 8, lambda call: Text(printable(call.call), DIM)),
             ],
             width,
         )

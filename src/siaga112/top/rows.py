@@ -11,6 +11,7 @@ from siaga112.core.model import (
     FactKind,
     Mark,
     Millis,
+    OperatorNow,
     OperatorState,
     Outcome,
 )
@@ -41,6 +42,9 @@ def as_row(frame: Frame, *, reveal: bool) -> Row:
         "operators": {state: snapshot.operators.get(state, 0) for state in OperatorState}
         if snapshot and snapshot.operators is not None
         else None,
+        "logged_in": [_operator(one, snapshot.at, frame.zone) for one in snapshot.logged_in]
+        if snapshot and snapshot.operators is not None
+        else None,
         "surge": snapshot.surge or None if snapshot else None,
         "today": _today(frame.day, frame.zone) if frame.day else None,
         "last": [_ended(entry, caller(entry.finding.call.caller), frame.zone) for entry in frame.ended],
@@ -64,6 +68,17 @@ def _going(call: CallInProgress, caller: str | None, snapshot: Snapshot, zone: Z
         "stage_seconds": _seconds(snapshot.at - call.since),
         "queue": call.queue or None,
         "screened": call.screened or None,
+        "operator": call.operator or None,
+    }
+
+
+def _operator(one: OperatorNow, now: Millis, zone: ZoneInfo) -> Row:
+    return {
+        "operator": one.name,
+        "state": one.state,
+        "since": instant(one.since or None, zone),
+        "state_seconds": _seconds(now - one.since) if one.since else None,
+        "reason": one.reason or None,
     }
 
 

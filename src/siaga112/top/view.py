@@ -19,7 +19,7 @@ from siaga112.core.model import (
     OperatorState,
 )
 from siaga112.core.text import printable
-from siaga112.top.lists import BAD, DIM, MEDIUM, OUTCOMES, Block, Lists, age, clock
+from siaga112.top.lists import BAD, DIM, LEAST_ROOM, MEDIUM, OUTCOMES, Block, Lists, age, clock
 from siaga112.top.watching import Day, Endpoint, Frame
 
 WIDE: Final = 110
@@ -31,15 +31,13 @@ SIDE: Final = 41
 NAME: Final = 16
 """How much of a name stands before a value: a queue's can be long."""
 
-LEAST_ROOM: Final = 9
-"""The lines that the two lists need at least; the small tables give way to them."""
-
 SKEW: Final[Millis] = 10 * SECOND
 """A snapshot lives for seconds: one that seems older, or younger than now, tells of clocks that differ."""
 
 MARKS: Final = {
     Mark.GENUINE: "genuine",
     Mark.INFORMATION: "information",
+    Mark.SILENT: "silent",
     Mark.PRANK: "prank",
     None: "unmarked",
 }
@@ -74,19 +72,21 @@ def view(frame: Frame, width: int, height: int | None, *, reveal: bool = False) 
         while room is not None and sum(block.height + 1 for block in small) > room and len(small) > 1:
             small.pop()  # what is wrong stands at the top all the same
         left = width - SIDE - 2
-        listed = [block.drawn(left) for block in lists.blocks(left, room)]
+        calls, operators, last = lists.blocks(left, room)
+        listed = [block.drawn(left) for block in (calls, *operators, last)]
         side = [block.drawn(SIDE) for block in small]
         return Group(*head, _beside(Group(*listed), left, Group(*side), SIDE))
     while room is not None and room - _height(small, width) < LEAST_ROOM and len(small) > 1:
         small.pop()
-    calls, last = lists.blocks(width, None if room is None else room - _height(small, width))
+    calls, operators, last = lists.blocks(width, None if room is None else room - _height(small, width))
     if width < MEDIUM:
-        blocks = (calls, *small[:2], last, *small[2:])
+        blocks = (calls, small[0], *operators, *small[1:2], last, *small[2:])
         return Group(*head, *(block.drawn(width) for block in blocks))
     right = width - SIDE - 2
     first = Group(*(block.drawn(SIDE) for block in small[:2]))
     second = Group(*(block.drawn(right) for block in small[2:]))
-    return Group(*head, calls.drawn(width), _beside(first, SIDE, second, right), last.drawn(width))
+    listed = [block.drawn(width) for block in (*operators, last)]
+    return Group(*head, calls.drawn(width), _beside(first, SIDE, second, right), *listed)
 
 
 def _height(small: Sequence[Block], width: int) -> int:
@@ -191,7 +191,7 @@ def _today(day: Day | None) -> Block:
     for justify in ("left", "right", "left", "right"):
         table.add_column(no_wrap=True, justify=justify)
     notes = [(name, str(day.marks.get(mark, 0))) for mark, name in MARKS.items()]
-    notes += [("", ""), ("total", str(day.total))]
+    notes.append(("total", str(day.total)))
     for (outcome, name), (note, count) in zip(OUTCOMES.items(), notes, strict=True):
         style = "bold" if note == "total" else DIM
         table.add_row(name, str(day.outcomes.get(outcome, 0)), Text(note, style), Text(count, style))
