@@ -11,6 +11,7 @@ from typing import TypeVar
 from siaga112.core.changes import Change, Imposition, Replacement, Stored, of_nobody, without_caller
 from siaga112.core.figures import Counted, Misuser, one_by_one
 from siaga112.core.fold import HourlyCaps, Subject, Work
+from siaga112.core.handling import AnsweredCounts, PassedCounts, answered_one_by_one, passed_one_by_one
 from siaga112.core.mode import Switch, told
 from siaga112.core.model import AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
@@ -293,6 +294,15 @@ class MemoryStore:
         """Count the calls of that time: here one by one."""
         del grain
         return one_by_one([ledger_row(entry) async for entry in self.entries(since, until)], answer_within)
+
+    async def answered(self, since: Millis, until: Millis, grain: Millis) -> AnsweredCounts:
+        """Count the answered calls of that time: here one by one."""
+        del grain
+        return answered_one_by_one([entry async for entry in self.entries(since, until)])
+
+    async def passed(self, since: Millis, until: Millis) -> PassedCounts:
+        """Count the hand-overs of those calls."""
+        return passed_one_by_one([entry async for entry in self.entries(since, until)])
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
         """Give nobody."""
