@@ -148,7 +148,12 @@ class Publisher:
         before, count = await self.records.edition(), 0
         async for held in self._all():
             found = await self.block_list.standings_of([one.caller for one in held])
-            other = [one for one, has in zip(held, found, strict=True) if one.standing != has]
+            other = []
+            for nth, (one, has) in enumerate(zip(held, found, strict=True)):
+                if one.standing != has:
+                    other.append(one)
+                if nth % TOGETHER == 0:
+                    await asyncio.sleep(0)  # verdicts come first
             for first in range(0, len(other), TOGETHER):
                 await self._publish(other[first : first + TOGETHER], await self.records.edition())
             count += len(held)
