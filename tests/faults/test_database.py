@@ -166,8 +166,10 @@ async def read_only(server: Postgres) -> AsyncIterator[None]:
         while "on" not in str(server.ask("SHOW default_transaction_read_only")):
             pass  # each look is a session of its own
     # A session that was there before may take a write more, until it has heard of it.
-    others = "pid <> pg_backend_pid() AND datname IS NOT NULL"
-    server.ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+    server.ask(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+    )
     yield
     server.ask("ALTER SYSTEM RESET default_transaction_read_only")
     server.ask("SELECT pg_reload_conf()")
