@@ -9,11 +9,11 @@ from itertools import islice, product
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
-from siaga112.adapters.database.schema import BLOCK, METADATA
+from siaga112.adapters.database.schema import BLOCK, HANDOVER, METADATA
 from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
@@ -340,10 +340,19 @@ async def test_who_answered_and_to_whom_it_went_come_back(records: DatabaseRecor
     fewer = replace(whole_row, finding=replace(finding, handovers=HANDOVERS[:1]))
     await records.transaction([(CALLER, call.id)], lambda work: rewritten(work, fewer))
     assert await records.entry(call.id) == fewer
+    await write(records, Change(entry=row))  # whoever did not read it first leaves none of them, either
+    assert await handed_over(records) == []
+    await write(records, Change(entry=fewer))
+    assert await handed_over(records) == [(call.id, 0)]
     await records.drop_calls(NOW + 60_000)
     assert await records.entry(call.id) is None
-    await write(records, Change(entry=row))
-    assert (await records.entries_of(CALLER))[0].finding.handovers == ()
+    assert await handed_over(records) == []
+
+
+async def handed_over(records: DatabaseRecords) -> list[tuple[object, ...]]:
+    """Give the rows of hand-overs that there are."""
+    rows = await records.select(HANDOVER, select(HANDOVER.c.call, HANDOVER.c.nth))
+    return [tuple(one) for one in rows]
 
 
 def rewritten(work: Work, row: Entry) -> None:

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from siaga112.core.changes import Stored, change_of_call
 from siaga112.core.fold import Fold
 from siaga112.core.ledger import entry_of
-from siaga112.core.model import SECOND, Call, Entry, Fact, FactKind, Mark, Mode
+from siaga112.core.model import (
+    SECOND,
+    Call,
+    Entry,
+    Fact,
+    FactKind,
+    HandedOver,
+    Handover,
+    Mark,
+    Mode,
+)
 from siaga112.core.record import CallerRecord
 from siaga112.core.rules import Dialplan, Rules
 from tests.samples import CALLER, answered, prank
@@ -78,6 +88,35 @@ def test_told_twice_it_is_as_told_once(marks: list[Mark], data: st.DataObject) -
     assert again.reports == once.reports
     assert [missed.call for missed in again.missed] == [missed.call for missed in once.missed]
     assert (again.block_at(CALL.ended + 1) is None) == (once.block_at(CALL.ended + 1) is None)
+
+
+@pytest.mark.parametrize("later", [(), (Mark.GENUINE,)])
+def test_what_a_desk_told_of_a_report_stays_however_often_the_call_is_told(later: tuple[Mark, ...]) -> None:
+    """A crash tells a call again that the operator's key has marked; so does a mark after the call."""
+    keyed = Fact(CALL.ended - SECOND, FactKind.MARKED, "genuine PJSIP/101")
+    call = replace(CALL, facts=(*CALL.facts[:-1], keyed, CALL.facts[-1]))
+    told_by_radio = Handover(CALL.ended, HandedOver.TOLD, "PMI", "PMI", 0)
+    held = row(call)
+    held = replace(
+        held,
+        finding=replace(held.finding, kind="fire", district="Cipocok", handovers=(told_by_radio,)),
+    )
+    facts = tuple(Fact(call.ended + SECOND, FactKind.MARKED, f"{mark} PJSIP/101") for mark in later)
+    again = row(replace(call, facts=(*call.facts, *facts)))
+    written = change_of_call(again, Stored(CallerRecord(CALLER), 0, held), RULES.policy).change.entry
+    assert written is not None
+    finding = written.finding
+    assert (finding.kind, finding.district, finding.handovers) == ("fire", "Cipocok", (told_by_radio,))
+
+
+def test_what_a_desk_told_of_a_report_goes_with_another_mark() -> None:
+    """What was no report has neither a kind nor an agency that was told of it."""
+    held = marked(Mark.GENUINE)
+    held = replace(held, finding=replace(held.finding, kind="fire"))
+    other = marked(Mark.GENUINE, Mark.PRANK)
+    written = change_of_call(other, Stored(CallerRecord(CALLER), 0, held), RULES.policy).change.entry
+    assert written is not None
+    assert written.finding.kind is None
 
 
 @pytest.mark.parametrize("desk", list(Mark))

@@ -25,6 +25,7 @@ from siaga112.core.model import (
     Entry,
     FactKind,
     Finding,
+    HandedOver,
     Level,
     Mark,
     Millis,
@@ -157,7 +158,9 @@ def change_of_call(
             "dialled after the call" if finding.call.marked_later else "key during the call",
         )
         counted = (*counted, f"marks:{finding.mark}")
-    written = new.entry if row is None or _gives_way(row.finding, finding) else None
+    written = None
+    if row is None or _gives_way(row.finding, finding):
+        written = new.entry if row is None else _with_told(new.entry, row.finding)
     change = Change(new.replacement, written, audit_entry, counted, new.imposes)
     return CallChange(change, new.entry, new.imposed, new.misused)
 
@@ -279,6 +282,17 @@ def _gives_way(held: Finding, new: Finding) -> bool:
     marked = mark_of(held.call)
     by_phone = marked is not None and marked[0] is held.mark and new.call.marked_later
     return held.mark in {None, new.mark} or by_phone
+
+
+def _with_told(entry: Entry, held: Finding) -> Entry:
+    """Keep what somebody told of a report at a desk, which no event tells; not of what is no report."""
+    finding = entry.finding
+    told = tuple(one for one in held.handovers if one.how is HandedOver.TOLD)
+    if finding.mark is not Mark.GENUINE or not (told or held.kind or held.district):
+        return entry
+    handovers = (*finding.handovers, *told)
+    finding = replace(finding, kind=held.kind, district=held.district, handovers=handovers)
+    return replace(entry, finding=finding)
 
 
 def _remember(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecord:

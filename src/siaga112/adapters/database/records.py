@@ -16,6 +16,7 @@ from siaga112.adapters.database.ledger import Ledger
 from siaga112.adapters.database.publication import Publication
 from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, HANDOVER, IMPOSITION, TALLY, UNPUBLISHED
 from siaga112.adapters.database.site import Site
+from siaga112.adapters.database.transactions import IN
 from siaga112.core.changes import Change, Imposition, Replacement, Stored
 from siaga112.core.fold import HourlyCaps, Subject, Work
 from siaga112.core.model import AuditEntry, Caller, CallId, Millis
@@ -77,7 +78,7 @@ class _Work:
         """By call: its row."""
         self._standings: dict[str, Standing | None] = {}
         self._handed_over: set[CallId] = set()
-        """Calls that are written anew, and had hand-overs before."""
+        """Calls that are written anew, and may have had hand-overs before."""
         self._new: dict[Table, dict[object, rows.Values]] = defaultdict(dict)
         self._lines: dict[AuditEntry, tuple[str, ...]] = {}
         """Lines of the audit trail, with what is counted if they are new."""
@@ -140,10 +141,11 @@ class _Work:
         if change.entry:
             call = change.entry.finding.call.id
             held = self._entries.get(call)
-            if isinstance(held, Stored) and held.entry and held.entry.finding.handovers:
-                self._handed_over.add(call)
+            if not isinstance(held, Stored) or (held.entry and held.entry.finding.handovers):
+                self._handed_over.add(call)  # it had some, or nobody has looked
+            for key in [key for key in self._new[HANDOVER] if isinstance(key, tuple) and key[0] == call]:
+                del self._new[HANDOVER][key]
             self._new[CALL][call] = call_rows.call_values(change.entry)
-            self._new[HANDOVER] = {k: v for k, v in self._new[HANDOVER].items() if v["call"] != call}
             for one in call_rows.handover_values(change.entry):
                 self._new[HANDOVER][call, one["nth"]] = one
             self._entries[call] = Stored(None, 0, change.entry)
@@ -159,8 +161,10 @@ class _Work:
 
     def finish(self) -> None:
         """Write all of it."""
-        if self._handed_over:
-            mine = HANDOVER.c.site == self._records.site, HANDOVER.c.call.in_(self._handed_over)
+        anew = list(self._handed_over)
+        for first in range(0, len(anew), IN):
+            calls = HANDOVER.c.call.in_(anew[first : first + IN])
+            mine = HANDOVER.c.site == self._records.site, calls
             self._connection.execute(delete(HANDOVER).where(*mine))
         for table, values in self._new.items():
             self._records.upsert(self._connection, table, list(values.values()))

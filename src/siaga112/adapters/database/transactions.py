@@ -26,7 +26,7 @@ PATIENCE: Final = 30.0
 _LOCKS: Final = 112
 """The first half of the number under which PostgreSQL keeps a site's writers apart."""
 
-_IN: Final = 500
+IN: Final = 500
 """How many values one IN has: SQLite takes 32,766 parameters, and a plan for each length is kept."""
 
 
@@ -184,8 +184,8 @@ class Transactions:
         """Give the site's rows in which a column has one of these values."""
         wanted = list(values)
         found: list[Any] = []
-        for first in range(0, len(wanted), _IN):
-            asked = {"here": self.site, "wanted": wanted[first : first + _IN]}
+        for first in range(0, len(wanted), IN):
+            asked = {"here": self.site, "wanted": wanted[first : first + IN]}
             found += connection.execute(_among(table, column), asked).all()
         return found
 
