@@ -32,7 +32,6 @@ from siaga112.core.model import (
     Outcome,
     Reached,
 )
-from siaga112.core.names import mark_of
 from siaga112.core.policy import add_strike, spared_by, strike_for
 from siaga112.core.record import Block, CallerRecord, GenuineReport, Lift, MissedCall, Proposal, Strike
 from siaga112.core.regulation import PolicyRules
@@ -279,7 +278,7 @@ def _gives_way(held: Finding, new: Finding) -> bool:
     """
     if new.outcome is Outcome.UNKNOWN and held.outcome is not Outcome.UNKNOWN:
         return False
-    marked = mark_of(held.call)
+    marked = held.call.mark
     by_phone = marked is not None and marked[0] is held.mark and new.call.marked_later
     return held.mark in {None, new.mark} or by_phone
 

@@ -247,6 +247,15 @@ class Call:
         return last.at if last.kind is not FactKind.MARKED else (self.last(FactKind.ENDED) or last).at
 
     @property
+    def mark(self) -> tuple[Mark, str] | None:
+        """The operator's last mark, and whose it is as the PBX shows it; None where there is none."""
+        marked = self.last(FactKind.MARKED)
+        if marked is None:
+            return None
+        mark, _, by = marked.detail.partition(" ")
+        return Mark(mark), by
+
+    @property
     def marked_later(self) -> bool:
         """Say whether this tells the call once more, with a mark that was given after its end."""
         return self.facts[-1].kind is FactKind.MARKED

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from siaga112.core.model import Call, FactKind, Finding, HandedOver, Handover, Mark, Millis
+from siaga112.core.model import Call, FactKind, Finding, HandedOver, Handover, Millis
 
 LONGEST: Final = 80
 """Letters of a name that are kept; the PBX allows as many for a member's name (app_queue.c)."""
@@ -54,7 +54,7 @@ def named(finding: Finding, names: Names) -> Finding:
     if answered is None:
         return finding
     operator = names.operator(answered.detail) if answered.detail else None
-    marked = mark_of(finding.call)
+    marked = finding.call.mark
     by = names.operator(marked[1]) if marked and marked[1] else None
     return replace(finding, operator=operator, marked_by=by, handovers=handovers(finding.call, names))
 
@@ -78,12 +78,3 @@ def _reached(call: Call, n: int) -> Millis | None:
         if fact.kind is FactKind.HANDED_OVER:
             break
     return None
-
-
-def mark_of(call: Call) -> tuple[Mark, str] | None:
-    """Give the operator's last mark, and whose it is as the PBX shows it; None where there is none."""
-    marked = call.last(FactKind.MARKED)
-    if marked is None:
-        return None
-    mark, _, by = marked.detail.partition(" ")
-    return Mark(mark), by

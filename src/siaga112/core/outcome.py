@@ -23,7 +23,6 @@ from siaga112.core.model import (
     Stages,
     Verdict,
 )
-from siaga112.core.names import mark_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ def classify(call: Call, rules: ClassifierRules) -> Finding:
             break
     queued = call.last(FactKind.QUEUED)
     screened = call.last(FactKind.SCREENED)
-    marked = mark_of(call)
+    marked = call.mark
     return Finding(
         call=call,
         outcome=outcome,

@@ -12,7 +12,7 @@ IVR context.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Final
@@ -52,17 +52,16 @@ from siaga112.core.model import (
     CallInProgress,
     Fact,
     FactKind,
-    HandedOver,
     Millis,
     Stage,
 )
 from siaga112.core.rules import Dialplan, InForce
 from siaga112.core.tracking import menus
 from siaga112.core.tracking.arrivals import Arrivals, trunk_of
-from siaga112.core.tracking.bridges import Bridges, interface_of, stem
-from siaga112.core.tracking.late_marks import LateMarks
+from siaga112.core.tracking.bridges import stem
 from siaga112.core.tracking.queue_state import Waiting
 from siaga112.core.tracking.stages import Progress
+from siaga112.core.tracking.talk import Talk
 from siaga112.core.tracking.tracked_call import WRONG_CHOICE, TrackedCall
 from siaga112.core.unserved import BY_VARIABLE, DIAL_STATUS, QUEUE_STATUS
 
@@ -84,9 +83,6 @@ BEFORE_QUEUE: Final = frozenset({Stage.SCREENING, Stage.IVR})
 RECORDING_LONGEST: Final = 255
 """Letters of a recording's name that are kept."""
 
-TARGET_LONGEST: Final = 80
-"""Letters of an extension that are kept: Asterisk has no longer ones (AST_MAX_EXTENSION)."""
-
 CHAIN: Final = 8
 """How many Local channels in a row are followed."""
 
@@ -103,13 +99,12 @@ class Tracker:
         self._calls: dict[str, TrackedCall] = {}
         self._begun: dict[str, TrackedCall] = {}
         self._progress = Progress()
-        self._bridges = Bridges(self._calls.__contains__)
+        self.anomalies: Counter[str] = Counter()
+        self._talk = Talk(self._calls, self._progress, self.anomalies)
         self._arrivals = Arrivals(rules)
         self.screened: Final = self._arrivals.screened
         self._dialled_by: dict[str, str] = {}
         self._joined: dict[str, QueueCallerJoin] = {}
-        self._late_marks = LateMarks()
-        self.anomalies: Counter[str] = Counter()
         self._ahead: Millis = 0
         self._handlers: Final[dict[type[object], Callable[..., Iterator[Call] | None]]] = {
             Newchannel: self._created,
@@ -118,15 +113,15 @@ class Tracker:
             VarSet: self._variable,
             QueueCallerJoin: self._queue_joined,
             DialBegin: self._dialled,
-            AgentConnect: self._operator_connected,
+            AgentConnect: self._talk.operator_connected,
             Dtmf: self._key_pressed,
-            BlindTransfer: self._sent_on,
-            AttendedTransfer: self._sent_to_whom_was_asked,
-            BridgeEnter: self._bridge_entered,
-            BridgeLeave: self._bridge_left,
+            BlindTransfer: self._talk.sent_on,
+            AttendedTransfer: self._talk.sent_to_whom_was_asked,
+            BridgeEnter: self._talk.bridge_entered,
+            BridgeLeave: self._talk.bridge_left,
             HangupRequest: self._far_end_hung_up,
             Hangup: self._gone,
-            SiagaMark: self._marked,
+            SiagaMark: self._talk.marked,
             FullyBooted: self._nothing,
             Shutdown: self._nothing,
             Interrupted: self._interrupted,
@@ -140,7 +135,7 @@ class Tracker:
         return self._rules.now.dialplan
 
     def __repr__(self) -> str:
-        return f"<Tracker: {len(self._calls)} calls, {len(self._bridges)} bridges>"
+        return f"<Tracker: {len(self._calls)} calls, {len(self._talk.bridges)} bridges>"
 
     def feed(self, event: Event) -> tuple[Call, ...]:
         """Take one event; give the calls that it ended (nearly always none or one)."""
@@ -192,7 +187,7 @@ class Tracker:
     @property
     def idle(self) -> bool:
         """Say whether nothing is being followed."""
-        return not self._calls and len(self._bridges) == 0 and len(self._arrivals) == 0
+        return not self._calls and len(self._talk.bridges) == 0 and len(self._arrivals) == 0
 
     # ── the beginning ────────────────────────────────────────────────────────────────────────────
 
@@ -349,7 +344,7 @@ class Tracker:
         if call:
             call.dialling = event.place
             if call.queue and call.queue.place == event.place:
-                self._connect(self._bridges.vouch(event.leg), event.at)
+                self._talk.connect(self._talk.bridges.vouch(event.leg), event.at)
         if led := stem(event.leg_channel):
             self._dialled_by[led] = event.uid if call else stem(event.channel)
             if len(self._dialled_by) > LED_KEPT:
@@ -377,7 +372,7 @@ class Tracker:
     def _led_into_queue(self, event: QueueCallerJoin) -> None:
         """Put a caller into the queue into which a Local channel leads him."""
         call = self._led_by(event.channel)
-        alone = self._bridges.lead_on(event.channel)
+        alone = self._talk.bridges.lead_on(event.channel)
         for uid in alone:
             if self._calls[uid].on_word:
                 self._calls[uid].retract(event.at)
@@ -388,7 +383,7 @@ class Tracker:
         if call is None or call.hung_up:
             return
         self._joined.pop(event.channel, None)
-        self._part(alone, event.at)
+        self._talk.part(alone, event.at)
         own = call.queue if call.queue and not call.led_on else None
         place = own.place if own else call.dialling
         if place and not call.connected and (own is None or call.id in alone):
@@ -400,103 +395,13 @@ class Tracker:
         call = self._led_by(event.channel)
         if call is None or call.hung_up or call.connected:
             return
-        if not self._bridges.joined(call.id, event.channel):
+        if not self._talk.bridges.joined(call.id, event.channel):
             return
         if event.value in BY_VARIABLE.get(event.name, ()):
             call.note(event.at, FactKind.GAVE_UP, event.value)
             if call.led_on:
                 call.queue, call.led_on = None, False
             self._progress.put(call.id, call.spot)
-
-    def _operator_connected(self, event: AgentConnect) -> None:
-        call = self._calls.get(event.uid)
-        if call:
-            named = event.member and event.member != event.interface
-            call.agents[event.leg] = f"{event.interface} {event.member}" if named else event.interface
-            if call.connected:
-                call.connected_with(call.agents[event.leg])
-            else:
-                call.agent = call.agents[event.leg]
-        self._connect(self._bridges.vouch(event.leg), event.at)
-
-    def _bridge_entered(self, event: BridgeEnter) -> None:
-        if not event.two_way or (event.machine and event.uid not in self._calls):
-            return
-        if not self._bridges.holds(event.uid, event.bridge):
-            self._part(self._bridges.leave(event.uid), event.at)
-        self._connect(self._bridges.enter(event.uid, event.bridge, event.channel), event.at)
-
-    def _connect(self, uids: Iterable[str], at: Millis) -> None:
-        for uid in uids:
-            call = self._calls[uid]
-            if call.connected:
-                call.on_word = call.on_word and self._bridges.only_vouched(uid)
-                if call.handed_by and self._bridges.phones(uid).keys() - call.handed_by:
-                    call.note(at, FactKind.PARTED)
-                    self._talks(call, at)
-            elif not call.hung_up:
-                self._talks(call, at)
-                call.on_word = self._bridges.only_vouched(uid)
-
-    def _talks(self, call: TrackedCall, at: Millis) -> None:
-        call.connected = True
-        call.move(Stage.TALKING, at)
-        call.note(at, FactKind.CONNECTED, self._with_whom(call))
-        for name in self._bridges.phones(call.id).values():
-            self._late_marks.answered(interface_of(name), call.id)
-        call.handed_by = frozenset()
-        self._progress.put(call.id, call.spot)
-
-    def _with_whom(self, call: TrackedCall) -> str:
-        """Say who is connected with the caller: the queue's member, else the phone, else the pipe to it."""
-        if call.agent:
-            who, call.agent = call.agent, ""
-            return who
-        phones = {
-            uid: name for uid, name in self._bridges.phones(call.id).items() if uid not in call.handed_by
-        }
-        for uid, name in phones.items():
-            return call.agents.get(uid) or interface_of(name)
-        pipes = [*self._bridges.pipes(call.id)]
-        return interface_of(pipes[-1]) if pipes else ""  # the farthest leads to the operator
-
-    def _sent_on(self, event: BlindTransfer) -> None:
-        self._hand_over(event.uid, event.at, HandedOver.BLIND, event.target)
-
-    def _sent_to_whom_was_asked(self, event: AttendedTransfer) -> None:
-        # Who had not answered yet rings on, as after a blind transfer.
-        how = HandedOver.ATTENDED if event.talking else HandedOver.BLIND
-        self._hand_over(event.uid, event.at, how, event.target)
-
-    def _hand_over(self, uid: str, at: Millis, how: HandedOver, target: str) -> None:
-        for caller in [uid] if uid in self._calls else self._bridges.callers_with(uid):
-            call = self._calls[caller]
-            call.note(at, FactKind.HANDED_OVER, f"{how} {target[:TARGET_LONGEST]}")
-            if how is HandedOver.BLIND:
-                call.handed_by = frozenset(self._bridges.phones(caller))
-
-    def _bridge_left(self, event: BridgeLeave) -> None:
-        self._part(self._bridges.leave(event.uid, event.bridge), event.at)
-
-    def _part(self, alone: Iterable[str], at: Millis) -> None:
-        for uid in alone:
-            call = self._calls.get(uid)
-            if call and call.connected:
-                call.connected = call.on_word = False
-                call.note(at, FactKind.PARTED)
-
-    def _marked(self, event: SiagaMark) -> Iterator[Call]:
-        """Take a mark: of the call that goes on, or of the last one that the operator's phone answered."""
-        phone = interface_of(event.channel)
-        own = event.leg if event.leg in self._calls else ""  # raised on the caller's channel itself
-        uid = event.uid or own or self._late_marks.last_of(phone)
-        if call := self._calls.get(uid):
-            by = call.agents.get(event.leg) or (call.operator if event.uid else phone)
-            call.note(event.at, FactKind.MARKED, f"{event.mark} {by}".strip())
-        elif event.uid or not uid:
-            self.anomalies["mark_without_call"] += 1
-        elif over := self._late_marks.mark(phone, event.mark, event.at):
-            yield over
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────
 
@@ -508,7 +413,7 @@ class Tracker:
         self._progress.put(call.id, call.spot)
         place = event.place
         waits = call.led_on and not call.connected
-        if event.uid in self._bridges and not waits:
+        if event.uid in self._talk.bridges and not waits:
             talked = any(fact.kind is FactKind.CONNECTED for fact in call.facts)
             call.note(event.at, FactKind.LEFT, "talking" if talked else place.context)
         elif call.queue and call.queue.place == place:
@@ -535,7 +440,7 @@ class Tracker:
         return FactKind.LEFT_CHOICE if led and call.stage is Stage.IVR else FactKind.LEFT
 
     def _gone(self, event: Hangup) -> Iterator[Call]:
-        self._part(self._bridges.leave(event.uid), event.at)
+        self._talk.part(self._talk.bridges.leave(event.uid), event.at)
         call = self._let_go(event.uid)
         if call is None:
             self._arrivals.gone(event.uid)
@@ -548,7 +453,7 @@ class Tracker:
     def _ended(self, call: TrackedCall) -> Call:
         self._remember(call.id)
         over = self._as_seen(call)
-        self._late_marks.ended(over)
+        self._talk.ended(over)
         return over
 
     def _as_seen(self, call: TrackedCall) -> Call:
@@ -594,8 +499,8 @@ class Tracker:
             if uid in present and call.channel not in {"", present[uid].channel}:
                 self.anomalies["uniqueid_reused"] += 1
                 del present[uid]
-        self._part(self._bridges.keep_only(present), event.at)
-        self._bridges.forget_names()  # likewise of Local channels, which are numbered from 0 again
+        self._talk.part(self._talk.bridges.keep_only(present), event.at)
+        self._talk.bridges.forget_names()  # likewise of Local channels, which are numbered from 0 again
         self._dialled_by.clear()
         self._joined.clear()
         for uid in [uid for uid in self._calls if uid not in present]:
