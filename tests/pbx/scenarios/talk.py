@@ -1,5 +1,6 @@
 """Calls that were answered and then moved: held, parked, transferred, joined, listened to."""
 
+from functools import partial
 from typing import Any
 
 from tests.lab.day import Witnessed
@@ -27,24 +28,12 @@ async def bridged_again(stage: Stage, call: Witnessed, since: int) -> None:
     await stage.seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == call.uid, since=since)
 
 
-async def blind_to_agency(stage: Stage) -> None:
-    """The operator sends the caller to the fire brigade, who answers."""
+async def blind(stage: Stage, to: str, phone: str) -> None:
+    """The operator sends the caller on to an extension; the phone that rings there is answered."""
     call, leg = await talking(stage)
     since = stage.seen.mark()
-    leg.transfer("agency")
-    agency = await stage.phones["agency"].ringing()
-    await agency.answer()
-    await bridged_again(stage, call, since)
-    await call.call.hang_up()
-    await agency.ended()
-
-
-async def blind_over_the_trunk(stage: Stage) -> None:
-    """The operator sends the caller on to a number outside, over the trunk; it answers."""
-    call, leg = await talking(stage)
-    since = stage.seen.mark()
-    leg.transfer("0254201113")
-    agency = await stage.phones["citizen"].ringing()
+    leg.transfer(to)
+    agency = await stage.phones[phone].ringing()
     await agency.answer()
     await bridged_again(stage, call, since)
     await call.call.hang_up()
@@ -402,10 +391,11 @@ def _scenario(name: str, what: str, play: Play, expect: str = ANSWERED, **more: 
 
 SCENARIOS = (
     _scenario("transfer_blind",
-              "The operator transfers the caller to an agency, which answers.", blind_to_agency),
+              "The operator transfers the caller to an agency, which answers.",
+              partial(blind, to="agency", phone="agency")),
     _scenario("transfer_over_the_trunk",
               "The operator transfers the caller to a number outside, over the trunk, which answers.",
-              blind_over_the_trunk),
+              partial(blind, to="0254201113", phone="citizen")),
     _scenario("transfer_blind_busy", "The operator transfers the caller to an agency that is busy.",
               blind_to_busy_agency),
     _scenario("transfer_blind_busy_tone",
