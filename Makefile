@@ -17,7 +17,7 @@ PYTEST := timeout --foreground --signal=ABRT --kill-after=30 2400 \
 
 .PHONY: demo test night check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
-.PHONY: image-pins interrupts bench bench-check install-log
+.PHONY: words pictures fuzz-api image-pins interrupts bench bench-check install-log
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -70,6 +70,10 @@ docs: $(READY)
 	$(PYTHON) -m tests.commands > docs/commands.md
 	$(PYTHON) -m tests.database
 
+# The catalogues of translations, brought up to what the code says; names what is to be translated.
+words: $(READY)
+	@$(PYTHON) -m tests.words
+
 # Grafana's JSON from the code beside it.
 dashboards: $(READY)
 	$(PYTHON) -m config.grafana
@@ -86,11 +90,19 @@ dashboards-images: $(READY)
 report-picture: $(READY)
 	$(PYTHON) -m tests.report.picture
 
+# The pictures of docs/panduan.md: the console of a small centre, in Indonesian (half a minute).
+pictures: $(READY)
+	$(PYTHON) -m tests.console.pictures
+
 # A million odd inputs for each codec, command lines, configurations and files, led by coverage (hours); what reaches
 # something new is kept in tests/fuzz/corpus.
 fuzz: $(READY)
 	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-tools.lock
 	$(PYTHON) -m tests.fuzz $(if $(RUNS),--runs $(RUNS))
+
+# The API attacked from its own description, some 20,000 questions (five minutes).
+fuzz-api: $(READY)
+	$(PYTHON) -m tests.console.described
 
 # Ctrl-C at a random moment of every command, 200 times each; prints a table (an hour or more).
 interrupts: $(READY)

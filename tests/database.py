@@ -58,6 +58,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "site.name": "its `site` in the configuration",
     "epoch": "which block list in Redis is made of this database",
     "published": "when that list was made whole",
+    "secret": "under which the console hides numbers in addresses",
     "mode": "`enforce`, `observe` or `off`, if somebody has switched",
     "site": "whose it is",
     "started": "when it came in",
@@ -123,13 +124,43 @@ MEANINGS: Final[Mapping[str, str]] = {
     "digest": "tells the line from all others",
     "count": "how many",
     "cap": "which cap it counts for",
+    "via": "through which door: `cli`, `console`, `api`, `phone`",
+    "person.name": "who",
+    "role": "what may be done",
+    "password": "its hash (argon2id); empty: none is set",
+    "lang": "in which language the console speaks",
+    "made": "when and by whom it was made",
+    "disabled": "since when kept out; empty: not",
+    "token.name": "which program",
+    "session.digest": "SHA-256 of what the browser holds",
+    "token.digest": "SHA-256 of the token",
+    "numbers": "whether it may see numbers in full",
+    "token.until": "until when it is good; empty: for good",
+    "revoked": "when it was revoked",
+    "person": "whose",
+    "csrf": "what its forms carry",
+    "session.seen": "when something was last done",
+    "event.id": "its place in the order",
+    "type": "what happened: a type of event of [reference.md](reference.md)",
+    "event.caller": "the number, for who may know it",
+    "data": "what is said of it: JSON",
+    "webhook.name": "which subscription of `[events.webhooks]`",
+    "parked.name": "likewise",
+    "position": "the last event that it was told, or passed over",
+    "sent": "when something was last taken",
+    "tries": "how often the next one was tried",
+    "failing": "since when it is not taken",
+    "next": "when it is tried again; empty: at once",
+    "error": "why it is not taken",
+    "event": "the event's `id`",
+    "body": "as it was sent",
 }
 """What a column is: by table and name, by name, or by what begins it (`lifted_at`: `lifted`)."""
 
 _SPOKEN: Final[Any] = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
 schema.spell_conditions(_SPOKEN.name)
-_LEFT: Final = ("site", "call", "handover", "audit")
-_MIDDLE: Final = ("caller", "unpublished", "forgotten", "tally", "imposition")
+_LEFT: Final = ("site", "call", "handover", "audit", "event", "webhook", "parked")
+_MIDDLE: Final = ("caller", "unpublished", "forgotten", "tally", "imposition", "person", "token", "session")
 _LINE, _WIDTH, _GAP, _TOP = 15, 190, 90, 20
 
 

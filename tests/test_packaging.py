@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from siaga112.settings.schema import Settings
 from tests.faults.figures import Measured
 
 ROOT = Path(__file__).parents[1]
 UNITS = ROOT / "config" / "systemd"
 HALVES = ("siaga112-track.service", "siaga112-screen.service")
+CONSOLE = "siaga112-console.service"
 BACKUP = "siaga112-backup.service"
 EXPOSURE = 1.5
 
@@ -40,7 +42,7 @@ def analyze(*arguments: str) -> str:
 
 
 @pytest.mark.fault("unit")
-@pytest.mark.parametrize("unit", [*HALVES, BACKUP])
+@pytest.mark.parametrize("unit", [*HALVES, CONSOLE, BACKUP])
 def test_a_unit_exposes_little(unit: str, measured: Measured) -> None:
     """`systemd-analyze security` gives it 1.5 of 10 at most."""
     said = analyze("security", "--offline=true", f"./{unit}")
@@ -59,7 +61,7 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
         (tmp_path / program).chmod(0o755)
     for target in ("sysinit", "basic", "shutdown", "network", "multi-user", "sockets", "timers"):
         shutil.copy(f"/usr/lib/systemd/system/{target}.target", units)
-    names = (*HALVES, "siaga112-screen.socket", "siaga112.target", "siaga112-backup.timer", BACKUP)
+    names = (*HALVES, CONSOLE, "siaga112-screen.socket", "siaga112.target", "siaga112-backup.timer", BACKUP)
     assert (
         analyze(f"--root={tmp_path}", "verify", *(str(Path("/etc/systemd/system") / name) for name in names))
         == ""
@@ -73,10 +75,32 @@ def test_the_halves_are_guarded_alike() -> None:
     assert [line for line in track ^ screen if not line.startswith(own)] == []
 
 
-def test_a_unit_starts_again_unless_the_configuration_is_bad() -> None:
+def test_the_console_is_shut_in_as_the_halves_are_and_stands_behind_them() -> None:
+    """It differs from them in what it is, in what it may take of the machine, and in nothing else."""
+    own = ("Description=", "Wants=", "After=", "ExecStart=", "RestartSec=", "LimitNOFILE=")
+    behind = {"Nice=10", "CPUWeight=20", "IOWeight=20", "MemoryHigh=300M", "MemoryMax=400M", "TasksMax=64"}
+    differs = directives(CONSOLE) ^ directives(HALVES[0])
+    assert {line for line in differs if not line.startswith(own)} == behind
+    assert behind <= directives(CONSOLE)
+
+
+def test_the_console_neither_holds_up_the_halves_nor_is_held_up_by_them() -> None:
+    """Nobody's start needs it; it begins after the tracking half, which makes the tables."""
+    for unit in (*HALVES, "siaga112-screen.socket"):
+        assert not [line for line in directives(unit) if "console" in line]
+    needs = ("Requires=", "BindsTo=", "Requisite=", "Wants=")
+    assert not [line for line in directives(CONSOLE) if line.startswith(needs)]
+    (after,) = (line for line in directives(CONSOLE) if line.startswith("After="))
+    assert "siaga112-track.service" in after.split()
+    (wants,) = (line for line in directives("siaga112.target") if line.startswith("Wants="))
+    assert {*HALVES, CONSOLE} <= {*wants.removeprefix("Wants=").split()}
+
+
+@pytest.mark.parametrize("unit", [*HALVES, CONSOLE])
+def test_a_unit_starts_again_unless_the_configuration_is_bad(unit: str) -> None:
     """Restart=always, for ever; a bad configuration (exit code 3) waits for a person."""
     expected = {"Restart=always", "RestartPreventExitStatus=3", "StartLimitIntervalSec=0", "Type=notify"}
-    assert expected <= directives(HALVES[0])
+    assert expected <= directives(unit)
 
 
 def test_compose_is_of_the_compose_specification() -> None:
@@ -101,7 +125,7 @@ def test_compose_itself_understands_it(tmp_path: Path) -> None:
     ended = config(secrets)
     assert ended.returncode == 0, ended.stderr
     services = yaml.safe_load(ended.stdout)["services"]
-    assert set(services) == {"track", "screen", "redis", "prometheus", "grafana", "asterisk"}
+    assert set(services) == {"track", "screen", "console", "redis", "prometheus", "grafana", "asterisk"}
     assert services["screen"]["environment"]["SIAGA112_AMI__SECRET"] == "one"
     for missing in secrets:
         refused = config({name: value for name, value in secrets.items() if name != missing})
@@ -109,7 +133,7 @@ def test_compose_itself_understands_it(tmp_path: Path) -> None:
         assert missing in refused.stdout + refused.stderr
 
 
-@pytest.mark.parametrize("service", ["track", "screen", "redis", "prometheus", "grafana"])
+@pytest.mark.parametrize("service", ["track", "screen", "console", "redis", "prometheus", "grafana"])
 def test_what_compose_mounts_is_there(service: str) -> None:
     """Every file that a service mounts is in the repository: an engine would make a folder in its place."""
     said = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"][service]
@@ -117,13 +141,24 @@ def test_what_compose_mounts_is_there(service: str) -> None:
     assert all((ROOT / source).exists() for source in sources if source.startswith("."))
 
 
-@pytest.mark.parametrize("service", ["track", "screen", "redis"])
+@pytest.mark.parametrize("service", ["track", "screen", "console", "redis"])
 def test_compose_shuts_our_services_in(service: str) -> None:
     """No capability, no new privileges, no root file system to write to."""
     said = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"][service]
     assert said["read_only"] is True
     assert said["cap_drop"] == ["ALL"]
     assert said["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_compose_asks_the_console_where_it_listens() -> None:
+    """The three parts are of one image, and the health of each that answers is asked at its own port."""
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
+    ports = {"screen": Settings().metrics.screen_port, "console": Settings().console.port}
+    for name, port in ports.items():
+        assert f"http://127.0.0.1:{port}/healthz" in services[name]["healthcheck"]["test"][-1]
+    for name in ("track", "screen", "console"):
+        assert services[name]["command"] == ["run", "--only", name]
+        assert services[name]["image"] == services["track"]["image"]
 
 
 _ONE_UNIT = r"(?: -u)? '?siaga112[^\s`\"']*'?"

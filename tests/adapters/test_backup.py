@@ -19,8 +19,9 @@ from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.migrating import migrate
 from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.core import decisions
+from siaga112.core.access import Person, Role
 from siaga112.core.mode import Switch
-from siaga112.core.model import Caller, HandedOver, Handover, Mode, ProposalCause, Reached
+from siaga112.core.model import AuditEntry, Caller, HandedOver, Handover, Mode, ProposalCause, Reached
 from siaga112.core.record import AllowEntry, CallerRecord, GenuineReport, Lift, MissedCall, Proposal
 from tests.adapters.changes import whole
 from tests.adapters.test_records_contract import change, record, write
@@ -102,6 +103,8 @@ async def fill(records: DatabaseRecords) -> None:
 
     await change(records, other, OTHER)
     await records.erase(GONE, NOW)
+    ratna = Person("Ratna", Role.SUPERVISOR, "a hash", "id", NOW, "root")
+    await records.keep_person(ratna, AuditEntry(NOW, "root", "user added", "Ratna", "supervisor"))
     assert await records.switch(Switch(Mode.ENFORCE, NOW, "ratna", "figures read"), Mode.OFF)
 
 

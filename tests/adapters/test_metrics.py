@@ -40,6 +40,7 @@ PUBLISHED: Final = {
     "talk_seconds": ("histogram", set()),
     "ivr_seconds": ("histogram", set()),
     "marks_total": ("counter", {"mark"}),
+    "webhooks_total": ("counter", {"result"}),
     "strikes_total": ("counter", {"outcome"}),
     "blocks_imposed_total": ("counter", {"level", "origin"}),
     "blocks_active": ("gauge", {"level"}),
@@ -184,7 +185,7 @@ def test_counters_begin_at_zero() -> None:
     Not so what is counted by a context's name, which only the PBX knows: its alert sees a first one too.
     """
     metrics = make()
-    stored = {"strikes", "blocks_imposed", "marks", "blocked_then_genuine", "calls_unfollowed"}
+    stored = {"strikes", "blocks_imposed", "marks", "blocked_then_genuine", "calls_unfollowed", "webhooks"}
     for family in metrics.registry.collect():
         if family.type == "counter" and family.name.removeprefix("siaga112_") not in stored:
             assert family.samples, family.name

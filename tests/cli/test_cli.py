@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -28,6 +30,9 @@ from tests.waiting import output
 __all__ = ["live", "shell"]
 
 pytestmark = pytest.mark.redis
+
+LOGIN: Final = pwd.getpwuid(os.getuid()).pw_name
+"""Who runs the tests."""
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ async def test_a_block_is_listed_explained_and_lifted(live: Shell) -> None:
     )
     (row,) = (await live("blocks", "--json")).json
     assert (row["caller"], row["level"], row["origin"]) == (CALLER, "temporary", "manual")
-    assert (row["by"], row["reason"], row["calls"], row["lifted"]) == ("ratna", "threats", [], None)
+    assert (row["by"], row["reason"], row["calls"], row["lifted"]) == (LOGIN, "threats", [], None)
     assert row["since"].endswith("+07:00")
     assert row["until"].endswith("+07:00")
 
@@ -69,7 +74,7 @@ async def test_a_block_is_listed_explained_and_lifted(live: Shell) -> None:
     assert lifted.done() == "+6281211111111 is no longer blocked (was: temporary, threats)\n"
     table, told, again = await live.each("blocks", f"why {NUMBER}", f"unblock {NUMBER} --reason again")
     assert table.done() == "nobody is blocked\n"
-    assert "block lifted by budi: stolen phone" in told.done()
+    assert f"block lifted by budi (login {LOGIN}): stolen phone" in told.done()
     assert "is not blocked" in again.failed(1)
 
 
@@ -115,20 +120,20 @@ async def test_the_allow_list_comes_first(live: Shell) -> None:
     said = (await live("allow", NUMBER, "--reason", "clinic")).done()
     assert said == (
         f"{CALLER} is on the allow list; its block until further notice "
-        "(permanent, manual by ratna: threats) gives way to the list\n"
+        f"(permanent, manual by {LOGIN}: threats) gives way to the list\n"
     )
     listed, told = await live.each("blocks", f"why {CALLER}")
     assert "allowed: on the allow list, which comes before the block" in listed.done()
     assert "now: ALLOW, on the allow list, which comes before the permanent block" in told.done()
     (row,) = (await live("allowed", "--json")).json
-    assert (row["caller"], row["by"], row["reason"]) == (CALLER, "ratna", "clinic")
+    assert (row["caller"], row["by"], row["reason"]) == (CALLER, LOGIN, "clinic")
     refused = (await live("block", NUMBER, "--permanent", "--reason", "x")).failed(1)
     assert refused.endswith(f"first: siaga112 disallow {CALLER}")
     (story,) = (await live("why", NUMBER, "--json")).json
     assert (story["verdict"], story["reason"]) == ("ALLOW", "allow_listed")
     assert (await live("disallow", NUMBER)).done() == (
         f"{CALLER} is off the allow list; it is blocked again until further notice "
-        "(permanent, manual by ratna: threats)\n"
+        f"(permanent, manual by {LOGIN}: threats)\n"
     )
     assert (await live("allowed")).done() == "the allow list is empty\n"
     (story,) = (await live("why", NUMBER, "--json")).json
@@ -144,11 +149,15 @@ async def test_the_mode_is_switched_for_the_whole_site(live: Shell) -> None:
     live.environ["SIAGA112_MODE"] = "enforce"
     assert (await live("mode")).done() == "off\n"
     (audit_entry,) = (await live("audit", "--json")).json
-    assert (audit_entry["by"], audit_entry["action"], audit_entry["reason"]) == ("ratna", "mode", "flood")
+    assert (audit_entry["by"], audit_entry["action"], audit_entry["reason"]) == (
+        f"ratna (login {LOGIN})",
+        "mode",
+        "flood",
+    )
     (story,) = (await live("why", "081298765432", "--json")).json
     assert (story["mode"], story["verdict"], story["switched"]) == ("off", "ALLOW", audit_entry)
     told = (await live("why", "081298765432")).done().splitlines()
-    assert re.fullmatch(r"  mode off since \S+ \S+ by ratna: flood", told[-2])
+    assert re.fullmatch(rf"  mode off since \S+ \S+ by ratna \(login {LOGIN}\): flood", told[-2])
     assert told[-1] == "  now: ALLOW, because the mode is off"
 
 
@@ -215,9 +224,9 @@ async def test_an_operator_who_knows_only_the_number_marks_the_last_call(live: S
     assert told.done() == f"call {call} is marked genuine; no strike\n"
     assert "no answered call" in (await live("mark", "081299999999", "prank")).failed(1)
     (line,) = (await live("audit", "--json")).json
-    assert (line["by"], line["action"], line["subject"]) == ("ratna", "mark", call)
+    assert (line["by"], line["action"], line["subject"]) == (LOGIN, "mark", call)
     assert (line["detail"], line["reason"]) == ("genuine", "the fire was real")
-    assert f"call {call} marked genuine by ratna: the fire was real" in (await live("why", NUMBER)).done()
+    assert f"call {call} marked genuine by {LOGIN}: the fire was real" in (await live("why", NUMBER)).done()
 
 
 async def test_a_proposed_block_is_listed_and_decided(live: Shell) -> None:
@@ -248,13 +257,17 @@ async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
     """Who gave up waiting, how often and how long; --done takes a caller off, with a reason."""
     store = site_store(live.home / "state", "lab")
     recorder = Recorder(MemoryOutbox(), store, in_force(policy=RULES), KeptMeter())
-    await recorder.record([abandoned(20, NOW, 30)])
+    await recorder.record([abandoned(20, NOW - 60_000, 30)])
     await store.close()
     (row,) = (await live("callbacks", "--json")).json
     assert (row["caller"], row["times"], row["longest_wait_seconds"]) == (CALLER, 1, 30.0)
-    table, done = await live("callbacks"), await live("callbacks", "--done", NUMBER, "--reason", "came by")
+    table, indonesian = await live("callbacks"), await live("--lang", "id", "callbacks")
+    done = await live("callbacks", "--done", NUMBER, "--reason", "came by")
     assert CALLER in table.done()
+    assert re.search(r"longest wait seconds .*\n.* left_queue ", table.done())
+    assert re.search(r"tunggu terlama \(detik\) .*\n.* pergi saat menunggu ", indonesian.done())
     assert done.done() == f"{CALLER} is off the list (1 call)\n"
+    assert (await live("--lang", "id", "callbacks")).done() == "tidak ada yang menunggu panggilan balik\n"
     assert (await live("callbacks")).done() == "nobody waits for a call-back\n"
     assert "does not wait" in (await live("callbacks", "--done", NUMBER)).failed(1)
 

@@ -18,6 +18,9 @@ from unittest import mock
 import typer
 
 from siaga112 import cli
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.versions import bring
 from siaga112.cli.program import app
 from siaga112.core.changes import Change, replacement
 from siaga112.core.record import CallerRecord
@@ -44,6 +47,11 @@ class Store(MemoryStore):
         for call in (prank(1), answered(2), prank(3, NOW, OTHER)):
             self.put(Change(entry=entry(call)))
         self.put(Change(replacement(CallerRecord(record.caller), record, 0, NOW, RULES)))
+
+    @property
+    def records(self) -> Any:
+        """The records of people and programs, which only a real database keeps."""
+        return _records()
 
     async def close(self) -> None:
         """Do nothing."""
@@ -78,6 +86,13 @@ def _not_here(*_: Any, **__: Any) -> Any:
 @cache
 def _home() -> Path:
     return Path(tempfile.mkdtemp(prefix="s112-fuzz-"))
+
+
+@cache
+def _records() -> DatabaseRecords:
+    engine = connect(f"sqlite:///{_home() / 'people.db'}")
+    bring(engine)
+    return DatabaseRecords(engine, "lab")
 
 
 async def _counted(*_: object, **__: object) -> dict[str, int]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import struct
@@ -75,13 +76,20 @@ class Daemon:
         self.folder = folder
         self.program = program
         self.metrics_port = metrics_port
+        self.console_port = ports.free()
+        self.console_url = f"http://127.0.0.1:{self.console_port}"
         self.metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
         self.config = folder / "siaga112.toml"
         self.config.write_text(config, "utf-8")
         self.lines: list[Line] = []
-        self.given = environ
-        """What it has from its environment: the AMI secret, and what a test sets."""
-        self._environ = {**os.environ, **environ, "SIAGA112_CONFIG": str(self.config), "NO_COLOR": "1"}
+        self.given = {"SIAGA112_CONSOLE__PORT": str(self.console_port), **environ}
+        """What it has from its environment: the AMI secret, the console's port, and what a test sets."""
+        self._environ = {
+            **os.environ,
+            **self.given,
+            "SIAGA112_CONFIG": str(self.config),
+            "NO_COLOR": "1",
+        }
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
@@ -175,6 +183,27 @@ class Daemon:
     async def command(self, *arguments: str) -> Output:
         """Run another `siaga112` command with the daemon's configuration, to its end."""
         return await self.finish(await self.begin(*arguments), f"siaga112 {' '.join(arguments)}")
+
+    async def add_user(self, name: str, role: str) -> str:
+        """Let somebody use the console; give the password."""
+        password = f"horse battery {secrets.token_hex(6)}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "siaga112", "user", "add", name, "--role", role),
+            env=self._environ,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with within(PATIENCE_SECONDS, "siaga112 user add"):
+            _, err = await process.communicate(f"{password}\n".encode())
+        assert process.returncode == 0, err.decode()
+        return password
+
+    async def add_token(self, name: str, role: str, *more: str) -> str:
+        """Let a program use the API; give its token."""
+        made = await self.command("token", "add", name, "--role", role, *more)
+        assert made.code == 0, made.err
+        return made.out.strip()
 
     async def begin(self, *arguments: str) -> asyncio.subprocess.Process:
         """Start another `siaga112` command with the daemon's configuration."""

@@ -92,10 +92,27 @@ async def stay(pbx: Asterisk, daemon: Daemon) -> None:
         (f"curl -s {daemon.metrics_url}", "what Prometheus reads"),
     ):
         say(f"  {line:<36} {f'# {what}' if what else ''}".rstrip())
+    await console(daemon)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()  # ends: at Ctrl-C
+
+
+USERS = {"Ratna": "supervisor", "Budi": "operator", "Adi": "admin"}
+
+
+async def console(daemon: Daemon) -> None:
+    """Let three people and a program in, and say how."""
+    passwords = {name: await daemon.add_user(name, role) for name, role in USERS.items()}
+    token = await daemon.add_token("demo", "supervisor", "--for", "1d")
+    await daemon.event("console")
+    say(f"\nthe console, in a browser: {daemon.console_url}/")
+    for name, password in passwords.items():
+        say(f"  {name:<8}{USERS[name]:<12}{password}")
+    say("the API, for a program:")
+    say(f"  curl -s -H 'Authorization: Bearer {token}' {daemon.console_url}/api/v1/calls")
+    say(f"  SIAGA112_TOKEN={token} ./siaga112 --api {daemon.console_url} callbacks")
 
 
 async def demo() -> bool:

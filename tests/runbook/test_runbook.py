@@ -15,7 +15,10 @@ from typing import Any, Final
 
 import pytest
 
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.core.model import DAY, SECOND
+from siaga112.service.ports import Parked, WebhookProgress, WebhookResult
 from tests.faults.calls import arrives, hangs_up, misuse, queues
 from tests.faults.conftest import NUMBER, Rig, rig
 from tests.lab import ports
@@ -114,6 +117,7 @@ MORE: Final = {
     "Block surge": '[policy]\nthreshold = 1\nsurge = false\n[pbx]\nqueues = ["siaga112"]\n',
     "Hourly cap reached": "[policy]\nthreshold = 1\nblocks_per_hour = 1\nsurge = false\n",
     "Blocked then genuine": "[policy]\nthreshold = 1\nsurge = false\n",
+    "Webhook parked": f'[events.webhooks.cad]\nurl = "http://127.0.0.1:1/"\nsecret = "whsec_{"A" * 43}="\n',
     "Only observing": "[policy]\nthreshold = 1\nsurge = false\n",
 }
 
@@ -439,6 +443,29 @@ async def hourly_cap(bench: Bench) -> None:
     await bench.rig.daemon.event("reloaded", since=since)
     await bench.shows("blocks_proposed", 0)
     assert {row["caller"] for row in await bench.rows("blocks")} >= set(proposed[:2])
+
+
+@situation("Webhook parked")
+async def webhook_parked(bench: Bench) -> None:
+    """A program that takes nothing is named, with why; once it takes again, what was parked is asked for."""
+    trying = bench.trying
+    await bench.shows("webhooks_total", 0, result="parked")
+    await trying.holds(5)
+    state = bench.rig.daemon.folder / "state" / "siaga112.db"
+    records = DatabaseRecords(connect(f"sqlite:///{state}"), "lab")
+    why = "connection refused"
+    try:
+        progress = WebhookProgress("cad", 1, None, 9, 1, 2, why)
+        await records.keep_webhook(progress, WebhookResult.PARKED, Parked("cad", 1, 1, why, "{}"))
+    finally:
+        await records.close()
+    await bench.shows("webhooks_total", 1, result="parked")
+    await trying.holds(3)
+    assert trying.axis.fires(trying.alert)
+    trying.places["NAME"] = "cad"
+    told = await trying.run("siaga112 webhooks")
+    assert why in told
+    assert "1 parked events are sent again" in await trying.run("siaga112 webhooks --again")
 
 
 @situation("Blocked then genuine")

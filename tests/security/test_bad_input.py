@@ -7,6 +7,7 @@ import ast
 import fcntl
 import json
 import os
+import pwd
 import re
 import resource
 import sqlite3
@@ -426,7 +427,10 @@ def test_a_reason_is_one_line_of_a_sensible_length() -> None:
         given = ("--reason", "first\r\n  second\tthird\x1b[2J", "--by", "a\nb")
         assert program("allow", NUMBER, *given, store=store).code == 0
         (row,) = json.loads(program("allowed", "--json", store=store).out)
-    assert (row["reason"], row["by"]) == ("first second third\N{REPLACEMENT CHARACTER}[2J", "a b")
+    assert (row["reason"], row["by"]) == (
+        "first second third\N{REPLACEMENT CHARACTER}[2J",
+        f"a b (login {pwd.getpwuid(os.getuid()).pw_name})",
+    )
     for option in ("--reason", "--by"):
         words = {"--reason": "x", option: "y" * 501}
         told = here("allow", NUMBER, *(word for pair in words.items() for word in pair))
@@ -514,8 +518,8 @@ async def test_one_bad_line_of_the_audit_trail_breaks_nobodys_story(live: Shell)
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         for n, at in enumerate((NOW + 0.5, NOW + 0.25, NOW + 0.125)):
             database.execute(
-                "INSERT INTO audit (site, digest, at, by, action, subject, detail, reason) "
-                "SELECT site, ?, ?, by, action, subject, detail, reason FROM audit LIMIT 1",
+                "INSERT INTO audit (site, digest, at, by, action, subject, detail, reason, via) "
+                "SELECT site, ?, ?, by, action, subject, detail, reason, via FROM audit LIMIT 1",
                 (f"odd {n}", at),
             )
     for words in (("why", NUMBER), ("subject", NUMBER), ("audit",)):

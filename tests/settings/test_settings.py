@@ -11,6 +11,7 @@ from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import Level, Mode, Treatment
 from siaga112.core.regulation import PRESETS
 from siaga112.errors import ConfigurationError
+from siaga112.settings import running
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Policy, Settings
 from siaga112.settings.values import masked_database
@@ -293,3 +294,11 @@ def test_a_password_whose_end_nobody_can_tell_is_refused(tmp_path: Path) -> None
     line = refused(written(tmp_path, '[database]\nurl = "postgresql://u:hun@ter2@h/siaga112"\n'))
     assert "write @ as %40" in line
     assert "ter2" not in line
+
+
+def test_a_half_does_not_answer_for_what_only_the_console_goes_by() -> None:
+    """Another port for the console is no reason to restart what follows and screens calls."""
+    held = running.digests(Settings(), console=False)
+    other = Settings.model_validate({"console": {"port": 8443}, "citizen": {"office": "112 Serang"}})
+    assert not any(running.changed(held, other))
+    assert "console.port" in running.changed(running.digests(Settings()), other).restart

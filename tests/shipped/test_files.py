@@ -150,6 +150,20 @@ def test_prometheus_takes_the_copied_files(siaga112: Run, tmp_path: Path) -> Non
     assert "SUCCESS: 2 rule files found" in said.stdout
 
 
+def test_alertmanager_takes_the_copied_files(siaga112: Run, tmp_path: Path) -> None:
+    """Alertmanager finds the templates from the copied alertmanager.yml, and no fault in any of them."""
+    assert siaga112("files", "alertmanager", "--to", tmp_path).returncode == 0
+    said = subprocess.run(
+        ["amtool", "check-config", tmp_path / "alertmanager.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=ENDS_SECONDS,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "1 templates" in said.stdout
+
+
 def test_systemd_makes_the_user_from_the_copied_file(siaga112: Run, tmp_path: Path) -> None:
     """The units alone go to systemd's folder; the user's file goes where systemd-sysusers looks."""
     assert {Path(row).suffix for row in rows(siaga112("files", "systemd", "--json"))} == {

@@ -173,6 +173,9 @@ async def test_once_prints_a_frame_and_ends(centre: Centre) -> None:
     assert "+6281211111111" in printed.out
     assert "\x1b" not in printed.out
     assert max(map(len, printed.out.splitlines())) <= 80
+    indonesian = (await centre.daemon.command("--lang", "id", "top")).out
+    assert "panggilan berlangsung: 1 (1 menunggu)" in indonesian
+    assert "putusan terakhir" in indonesian
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from siaga112.core.model import (
 from siaga112.top.rows import as_row
 from siaga112.top.view import view
 from siaga112.top.watching import Day, Endpoint, Frame, Verdicts, Vitals
+from siaga112.words import Language, tongue
 from tests.samples import CALLER, NOW, SNAPSHOT, answered, call_id, entry, prank
 
 WIDTHS = (30, 40, 63, 64, 80, 109, 110, 140, 200)
@@ -119,11 +120,18 @@ MANY = replace(
 )
 
 
-def drawn(frame: Frame, width: int = 80, height: int | None = None, *, reveal: bool = False) -> list[str]:
+def drawn(
+    frame: Frame,
+    width: int = 80,
+    height: int | None = None,
+    *,
+    reveal: bool = False,
+    lang: Language = Language.EN,
+) -> list[str]:
     """Draw a frame; give its lines without the space at their ends."""
     console = Console(width=width, height=height or 100, color_system=None, legacy_windows=False)
     with console.capture() as captured:
-        console.print(view(frame, width, height, reveal=reveal))
+        console.print(view(frame, width, height, reveal=reveal, t=tongue(lang)))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
@@ -132,13 +140,14 @@ def line_of(lines: Sequence[str], word: str) -> str:
     return next(line for line in lines if word in line)
 
 
+@pytest.mark.parametrize("lang", Language)
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(
     "frame", [FRAME, AWAY, BUSY, LONG, MANY], ids=["well", "away", "busy", "long", "many"]
 )
-def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int) -> None:
+def test_no_line_is_wider_than_the_terminal(frame: Frame, width: int, lang: Language) -> None:
     """Whatever there is to show and however narrow the terminal, no line wraps."""
-    assert max(map(len, drawn(frame, width))) <= width
+    assert max(map(len, drawn(frame, width, lang=lang))) <= width
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -330,3 +339,58 @@ def test_markup_in_the_text_is_only_text() -> None:
     """Square brackets in a queue's name are no command to the drawing library."""
     snapshot = replace(SNAPSHOT, calls=(replace(SNAPSHOT.calls[0], queue="[bold]x[/]"),))
     assert "[bold]x[/]" in "\n".join(drawn(replace(FRAME, snapshot=snapshot), 140))
+
+
+INDONESIAN = """
+siaga112 lab enforce
+panggilan berlangsung: 3 (1 menunggu, 1 berbicara, 1 menu)
+tahap selama penelepon putusan petugas antrean umur panggilan
+menunggu 0:42 +62812*****111 diteruskan tidak diblokir siaga112 0:50
+antrean dan petugas
+siaga112 1 menunggu, terlama 0:42
+petugas 1 siap, 1 sibuk, 1 jeda
+lonjakan 3 menunggu lebih dari 30s
+hari ini
+terjawab 12 laporan nyata 4
+ditinggalkan 0 informasi 0
+tidak terlayani 0 hening 0
+prank IVR 345 prank 0
+ditolak 0 belum ditandai 8
+tidak diketahui 0 jumlah 357
+petugas
+Budi Santoso jeda 12:30
+putusan terakhir
+pukul penelepon putusan hasil panggilan
+disembunyikan diteruskan nomor disembunyikan masih menu
++62812*****111 diteruskan tidak diblokir prank IVR meninggalkan menu
+kesehatan
+PBX baik, terakhir 0:02 lalu
+data langsung 0,4 dtk lalu
+daemon berjalan 2:00:00
+putusan p99 1,8 ms, 34 dalam 1:00
+fail-open 2 penyimpanan terputus
+"""
+
+
+def test_the_screen_in_indonesian() -> None:
+    """All that people read is Indonesian, in the words of the centre; figures stand whole."""
+    snapshot = replace(SNAPSHOT, surge="3 callers waited over 30s")
+    lines = drawn(replace(FRAME, snapshot=snapshot, fail_open={"store_down": 2}), 200, lang=Language.ID)
+    text = " ".join(" ".join(lines).split())
+    assert [line for line in INDONESIAN.strip().splitlines() if line not in text] == []
+    assert "q keluar" in drawn(FRAME, 80, 30, lang=Language.ID)[0]
+    away = " ".join(drawn(AWAY, 200, lang=Language.ID))
+    assert "panggilan berlangsung ─" in away
+    assert "tidak terjangkau" in away
+    for english in ("not known", "none", "reachable", "usable", "operators", "calls"):
+        assert english not in text + away
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_long_words_leave_the_figures_whole(width: int) -> None:
+    """A day of many calls at any width: the names of outcomes are cut, never their counts."""
+    outcomes = dict.fromkeys(Outcome, 123_456)
+    day = Day(NOW - DAY, outcomes, dict.fromkeys((*Mark, None), 23_456))
+    shown = " ".join(drawn(replace(FRAME, day=day), width, lang=Language.ID))
+    assert shown.count("123456") == len(Outcome)
+    assert str(123_456 * len(Outcome)) in shown

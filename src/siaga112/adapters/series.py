@@ -34,6 +34,7 @@ from siaga112.core.model import (
 from siaga112.core.rules import InForce
 from siaga112.core.screening import ScreenReason, Withheld
 from siaga112.core.tracking.arrivals import CONTEXTS_KEPT
+from siaga112.service.ports import WebhookResult
 
 MAX_SERIES: Final = 299
 """However many queues a site has: those that do not fit under this are `other`."""
@@ -105,8 +106,11 @@ VERDICTS: Final = tuple(
     (Verdict.BLOCK if reason in BLOCKING else Verdict.ALLOW, reason) for reason in ScreenReason
 )
 
+STRIKING: Final = (Outcome.ANSWERED, Outcome.ABANDONED, Outcome.IVR_PRANK)
+"""The outcomes that can cost a strike (`core.regulation.COUNTABLE`)."""
+
 TALLIES: Final[tuple[tuple[str, str, str, LabelValues, tuple[LabelValues, ...]], ...]] = (
-    ("strikes", "strikes", "Strikes given.", ("outcome",), _rows(Outcome)),
+    ("strikes", "strikes", "Strikes given.", ("outcome",), _rows(STRIKING)),
     ("blocks", "blocks_imposed", "Blocks imposed.", ("level", "origin"), _rows(Level, Origin)),
     ("marks", "marks", "Operators' marks.", ("mark",), _rows(Mark)),
     (
@@ -115,6 +119,13 @@ TALLIES: Final[tuple[tuple[str, str, str, LabelValues, tuple[LabelValues, ...]],
         "Genuine calls from callers who had been blocked.",
         (),
         ONE,
+    ),
+    (
+        "webhooks",
+        "webhooks",
+        "Events sent to webhooks; failed: not taken, and tried again; parked: given up after a day.",
+        ("result",),
+        _rows(WebhookResult),
     ),
 )
 """What the store counts: the tally's name there, the metric's name, its help, labels and their values."""

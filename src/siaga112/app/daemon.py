@@ -3,16 +3,20 @@
 import asyncio
 import contextlib
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from siaga112 import interrupts
+from siaga112.adapters.child import Child
 from siaga112.adapters.clock_file import ClockFile
 from siaga112.adapters.fastagi import FastAgiServer
 from siaga112.adapters.http import HttpEndpoint
@@ -29,7 +33,7 @@ from siaga112.core.rules import InForce
 from siaga112.errors import ConfigurationError
 from siaga112.service.mode import ModeWatch
 from siaga112.service.own_clock import OwnClock
-from siaga112.service.ports import ModeStore
+from siaga112.service.ports import ModeStore, StoreBrokenError, StoreDownError
 from siaga112.service.replica import Replica
 from siaga112.service.screening import Screener
 from siaga112.settings.loading import require_secret
@@ -37,12 +41,21 @@ from siaga112.settings.running import digests
 from siaga112.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from siaga112.app.store import SiteStore
     from siaga112.app.tracking import Tracking
 
 CANCEL_SECONDS: Final = 0.5
 """After so long a part that goes on is told to end once more."""
 
 _log = structlog.get_logger()
+
+
+async def _people(store: "SiteStore") -> bool:
+    """Say whether somebody may use the console."""
+    try:
+        return any(person.disabled_at is None for person in await store.records.people())
+    except (StoreDownError, StoreBrokenError):
+        return False
 
 
 class Half(StrEnum):
@@ -64,12 +77,13 @@ _AGI_PORT: Final = "ListenStream of siaga112-screen.socket as [agi] host and por
 class Daemon:
     """`siaga112 run`: both halves, or one. Start parts in order, run until told to stop, end in order.
 
-    `read` reads the configuration anew, at SIGHUP.
+    `read` reads the configuration anew, at SIGHUP; `config`: from which file, if one was named.
     """
 
     settings: Settings
     only: Half | None = None
     read: Callable[[], Settings] | None = None
+    config: Path | None = None
     _parts: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     _rules: InForce = field(init=False)
     _watch: ModeWatch | None = None
@@ -145,6 +159,10 @@ class Daemon:
             tracking = await half.open_tracking(settings, self._rules, store, watch, metrics, screens=screens)
             stack.push_async_callback(tracking.outbox.close)
             self._parts += tracking.parts
+            if screens:  # all on one machine: the console too, once somebody may use it
+                console = Child("console", self._console(), partial(_people, store))
+                stack.push_async_callback(console.stop)
+                self._parts.append(console.run)
 
         endpoint = HttpEndpoint(
             metrics,
@@ -177,6 +195,10 @@ class Daemon:
             if handed and agi != settings.agi.port:
                 _log.warning("agi_port", listens=agi, configured=settings.agi.port, remedy=_AGI_PORT)
         _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
+
+    def _console(self) -> list[str]:
+        config = ["--config", str(self.config)] if self.config else []
+        return [sys.executable, "-m", "siaga112", *config, "run", "--only", "console"]
 
     def _screening(
         self,
@@ -231,7 +253,7 @@ class Daemon:
         while self._running is not None:
             self._changed.clear()
             try:
-                await asyncio.to_thread(self._running.write, digests(self.settings))
+                await asyncio.to_thread(self._running.write, digests(self.settings, console=False))
             except OSError as error:  # the doctor then cannot say whether the file is in force
                 _log.warning("running_not_told", detail=str(error))
             await self._changed.wait()

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from siaga112.adapters import forgetting
 from siaga112.app.records import DATABASE, held_off, now
 from siaga112.core.caller_id import spelling
-from siaga112.core.model import Caller
+from siaga112.core.model import Caller, Via
 from siaga112.service.ports import Store
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 
 
-def open_supervisor(settings: Settings, store: Store, by: str) -> Supervisor:
-    """Make the supervisor's desk."""
-    return Supervisor(store, settings.policy_rules(), settings.mode, now, by, lambda: held_off(settings))
+def open_supervisor(settings: Settings, store: Store, by: str, via: Via = Via.CLI) -> Supervisor:
+    """Make the supervisor's desk, at which this person acts, who came by that door."""
+    rules, mode = settings.policy_rules(), settings.mode
+    return Supervisor(store, rules, mode, now, by, via, lambda: held_off(settings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,15 @@ from siaga112.core.model import DAY, AuditEntry, Caller, CallId, CallSummary, En
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
-from siaga112.service.ports import FeedChanges, FeedPosition, StoreBrokenError, StoreDownError
+from siaga112.service.ports import (
+    CallFilter,
+    CallPage,
+    CallPlace,
+    FeedChanges,
+    FeedPosition,
+    StoreBrokenError,
+    StoreDownError,
+)
 
 if TYPE_CHECKING:
     from siaga112.adapters.redis.block_list import RedisBlockList
@@ -199,6 +207,10 @@ class SiteStore:
     def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
         """Give the same without what was seen of each call."""
         return self.records.summaries(since, until)
+
+    async def page(self, which: CallFilter, limit: int, after: CallPlace | None = None) -> CallPage:
+        """Give a page of calls, newest first."""
+        return await self.records.page(which, limit, after)
 
     async def fingerprint(self, since: Millis, until: Millis) -> str:
         """Give what is another if any row of that time has changed."""

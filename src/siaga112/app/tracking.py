@@ -18,6 +18,7 @@ from siaga112.core.rules import InForce
 from siaga112.core.tracking.outgoing import OutgoingCalls
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
+from siaga112.service.announcing import Announcer
 from siaga112.service.mode import ModeWatch
 from siaga112.service.pipeline import Pipeline
 from siaga112.service.ports import StoreBrokenError, StoreDownError
@@ -102,6 +103,7 @@ async def open_tracking(
             store.publisher.run,
             retention.run,
             snapshots.run,
+            Announcer(store.records, tracker, queues, now).run,
             partial(_show_records, store, metrics),
         ]
     )

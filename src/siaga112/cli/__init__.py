@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from typing import NoReturn
 
 import typer
@@ -17,6 +18,7 @@ from siaga112.cli.program import app
 from siaga112.core.text import printable
 from siaga112.errors import SiagaError
 from siaga112.reasons import plainly
+from siaga112.words import tongue
 
 
 def main() -> NoReturn:
@@ -36,10 +38,19 @@ def _run() -> int:
     except SystemExit as ended:  # a shell asked for completions
         return ended.code if isinstance(ended.code, int) else 0
     except SiagaError as error:
-        return _fail("; ".join(filter(None, (str(error), error.remedy))), error.exit_code)
+        return _fail(error.told(_speaker()), error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last place where it can be told in one line
         return _foreseen(error)
     return code if isinstance(code, int) else 0
+
+
+def _speaker() -> Callable[..., str]:
+    """Give who speaks the language asked for; of the configuration's, if that is known already."""
+    known = sys.modules.get("siaga112.cli.site")
+    try:
+        return known.speaker() if known else tongue()
+    except SiagaError:  # it is the configuration that cannot be read
+        return tongue()
 
 
 def _foreseen(error: Exception) -> int:

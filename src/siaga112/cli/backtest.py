@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from siaga112.app.lists import start
 from siaga112.backtest import candidates, show
 from siaga112.backtest import files as past_files
 from siaga112.backtest import ledger as past_ledger
@@ -17,7 +18,7 @@ from siaga112.backtest.reading import FileReport, Site
 from siaga112.backtest.simulation import Backtest
 from siaga112.backtest.store import PastStore
 from siaga112.cli.options import JsonOption, span
-from siaga112.cli.site import settings, start, with_supervisor
+from siaga112.cli.site import settings, with_supervisor
 from siaga112.core.model import Outcome
 from siaga112.core.regulation import COUNTABLE
 from siaga112.errors import SiagaError, UsageError
@@ -130,7 +131,7 @@ def _read(files: Sequence[Path], config: Settings) -> tuple[list[FileReport], Hi
 def _read_ledger(history: History, since: str) -> FileReport:
     async def act(supervisor: Supervisor) -> FileReport:
         now = supervisor.clock()
-        return await past_ledger.read(supervisor.store, start(since, now), now + 1, history)
+        return await past_ledger.read(supervisor.store, start(since, now, settings().zone), now + 1, history)
 
     return with_supervisor(act)
 

@@ -1,16 +1,17 @@
 """`blocks`, `block`, `unblock`, `confirm`, `dismiss`, `allowed`, `allow`, `disallow`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, span
-from siaga112.cli.site import number, settings, with_supervisor
-from siaga112.core.model import Caller, Mode
-from siaga112.core.record import Block, CallerRecord
-from siaga112.service.supervisor import Supervisor
-from siaga112.terminal import decided, printing, rows, tables
-from siaga112.terminal.decided import Now
+from siaga112.cli.site import ask, decide, number
+from siaga112.core.model import Mode
+from siaga112.terminal import printing, rows, tables
+
+if TYPE_CHECKING:
+    from siaga112.app.lists import Lists
+    from siaga112.cli.remote import RemoteLists
 
 
 def blocks(
@@ -23,27 +24,16 @@ def blocks(
 
     Example: siaga112 blocks --proposed
     """
-    zone = settings().zone
     if proposed:
-        waiting = [
-            rows.proposal(record, zone)
-            for record in with_supervisor(lambda supervisor: supervisor.store.proposed())
-        ]
-        tables.listing(
-            waiting,
-            ("caller", "level", "since", "cause", "calls", "reason"),
-            "no block is proposed",
-            json=json,
-        )
+        waiting = ask(lambda lists: lists.proposals())
+        of_each = ("caller", "level", "since", "cause", "calls", "reason")
+        tables.listing(waiting, of_each, "no block is proposed", json=json)
         return
 
-    async def act(supervisor: Supervisor) -> tuple[list[tuple[CallerRecord, Block | None]], Mode]:
-        now = supervisor.clock()
-        listed = [(record, record.block_at(now)) for record in await supervisor.store.blocked(now)]
-        return listed, await supervisor.mode()
+    async def act(lists: "Lists | RemoteLists") -> tuple[list[rows.Row], Mode]:
+        return await lists.blocks(), await lists.mode()
 
-    found, mode = with_supervisor(act)
-    listed = [rows.blocked(record, block, zone) for record, block in found if block]
+    listed, mode = ask(act)
     columns = ("caller", "level", "since", "until", "allowed", "origin", "by", "calls", "reason")
     tables.listing(listed, columns, "nobody is blocked", json=json)
     if listed and not json:
@@ -53,11 +43,6 @@ def blocks(
             )
         if mode is not Mode.ENFORCE:
             printing.plain(f"mode {mode}: calls of all of these still get through")
-
-
-async def _now(supervisor: Supervisor, caller: Caller) -> Now:
-    """Read what is in force after a decision: what a command says of it is what is so, not what was asked."""
-    return Now(await supervisor.record(caller), await supervisor.mode(), supervisor.clock(), settings().zone)
 
 
 def block(  # noqa: PLR0917 - one parameter an option
@@ -84,12 +69,7 @@ def block(  # noqa: PLR0917 - one parameter an option
         raise typer.BadParameter("--shorten needs --for DURATION: a permanent block shortens nothing")
     who = number(caller)
     length = None if for_ is None else span(for_, "--for")
-
-    async def act(supervisor: Supervisor) -> str:
-        added = await supervisor.block(who, length, reason, shorten=shorten)
-        return decided.imposed(await _now(supervisor, who), added)
-
-    printing.plain(with_supervisor(act, by))
+    decide(lambda deeds: deeds.block(who, length, reason, shorten=shorten), by)
 
 
 def unblock(
@@ -105,12 +85,7 @@ def unblock(
     Example: siaga112 unblock 081234567890 --reason "phone was stolen"
     """
     who = number(caller)
-
-    async def act(supervisor: Supervisor) -> str:
-        held = await supervisor.unblock(who, reason, mistake=mistake)
-        return decided.lifted(await _now(supervisor, who), held)
-
-    printing.plain(with_supervisor(act, by))
+    decide(lambda deeds: deeds.unblock(who, reason, mistake=mistake), by)
 
 
 def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
@@ -119,12 +94,7 @@ def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     Example: siaga112 confirm 081234567890 --reason "agreed with the ministry, letter 12/2026"
     """
     who = number(caller)
-
-    async def act(supervisor: Supervisor) -> str:
-        added = await supervisor.confirm(who, reason)
-        return decided.imposed(await _now(supervisor, who), added)
-
-    printing.plain(with_supervisor(act, by))
+    decide(lambda deeds: deeds.confirm(who, reason), by)
 
 
 def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
@@ -135,12 +105,7 @@ def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     Example: siaga112 dismiss 081234567890 --reason "a child, the school was told"
     """
     who = number(caller)
-
-    async def act(supervisor: Supervisor) -> str:
-        await supervisor.dismiss(who, reason)
-        return decided.dismissed(await _now(supervisor, who))
-
-    printing.plain(with_supervisor(act, by))
+    decide(lambda deeds: deeds.dismiss(who, reason), by)
 
 
 def allowed(json: JsonOption = False) -> None:
@@ -148,11 +113,7 @@ def allowed(json: JsonOption = False) -> None:
 
     Example: siaga112 allowed --json
     """
-    zone = settings().zone
-    listed = [
-        rows.allowed(record, zone)
-        for record in with_supervisor(lambda supervisor: supervisor.store.allowed())
-    ]
+    listed = ask(lambda lists: lists.allowed())
     tables.listing(listed, ("caller", "since", "by", "reason"), "the allow list is empty", json=json)
 
 
@@ -164,12 +125,7 @@ def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
     Example: siaga112 allow 0254201234 --reason "clinic"
     """
     who = number(caller)
-
-    async def act(supervisor: Supervisor) -> str:
-        earlier = await supervisor.allow(who, reason)
-        return decided.allowed(await _now(supervisor, who), earlier)
-
-    printing.plain(with_supervisor(act, by))
+    decide(lambda deeds: deeds.allow(who, reason), by)
 
 
 def disallow(caller: NumberArgument, by: ByOption) -> None:
@@ -178,9 +134,4 @@ def disallow(caller: NumberArgument, by: ByOption) -> None:
     Example: siaga112 disallow 0254201234
     """
     who = number(caller)
-
-    async def act(supervisor: Supervisor) -> str:
-        await supervisor.disallow(who)
-        return decided.disallowed(await _now(supervisor, who))
-
-    printing.plain(with_supervisor(act, by))
+    decide(lambda deeds: deeds.disallow(who), by)

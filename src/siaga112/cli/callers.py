@@ -1,24 +1,29 @@
 """`why`, `callbacks`, `subject`, `forget`: one caller, or all who wait."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from siaga112.app.desk import forget_in_files
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
-from siaga112.cli.site import number, settings, with_supervisor
+from siaga112.cli.site import ask, decide, number, settings, speaker, with_supervisor
 from siaga112.core.caller_id import spelling
 from siaga112.core.model import Caller
 from siaga112.errors import SiagaError
-from siaga112.service.supervisor import CallerFile, Supervisor
-from siaga112.terminal import printing, rows, tables
-from siaga112.terminal.story import Story, as_row, tell
+from siaga112.terminal import labels, printing, tables
+from siaga112.words import say
 
-
-async def _story(supervisor: Supervisor, held: CallerFile) -> Story:
-    verdict = await supervisor.verdict(held.record.caller)
-    return Story(held, verdict, await supervisor.mode(), supervisor.rules, supervisor.clock())
+_WAITING: Final = {
+    "caller": say("caller"),
+    "since": say("since"),
+    "why": say("why"),
+    "times": say("times"),
+    "longest_wait_seconds": say("longest wait seconds"),
+    "taken_by": say("taken by"),
+    "tries": say("tries"),
+    "note": say("note"),
+}
 
 
 def why(caller: NumberArgument, json: JsonOption = False) -> None:
@@ -26,17 +31,12 @@ def why(caller: NumberArgument, json: JsonOption = False) -> None:
 
     Example: siaga112 why 081234567890
     """
-    zone = settings().zone
     who = number(caller)
-
-    async def act(supervisor: Supervisor) -> Story:
-        return await _story(supervisor, await supervisor.held(who))
-
-    story = with_supervisor(act)
+    row, lines = ask(lambda lists: lists.why(who))
     if json:
-        printing.as_json([as_row(story, zone)])
+        printing.as_json([row])
         return
-    for line in tell(story, zone):
+    for line in lines:
         printing.plain(line)
 
 
@@ -64,25 +64,22 @@ def callbacks(  # noqa: PLR0917 - one parameter an option
     if sum(map(bool, (done, take, tried))) > 1:
         raise SiagaError("--done, --take and --tried are one decision each: give one of them")
     if who := done and number(done):
-        count = with_supervisor(lambda supervisor: supervisor.called_back(who, reason), by)
-        printing.plain(f"{who} is off the list ({_many(count, 'call')})")
+        decide(lambda deeds: deeds.reached(who, reason), by)
         return
-    if called := take or tried:
-        whom = number(called)
-        record = with_supervisor(lambda s: s.attempt(whom, tried=bool(tried), note=reason), by)
-        attempt = record.attempt
-        tries = attempt.tries if attempt else 0
-        printing.plain(
-            f"{whom} was called in vain ({_many(tries, 'time')})"
-            if tried
-            else f"{whom} is yours to call back"
-        )
+    if whom := take and number(take):
+        decide(lambda deeds: deeds.take(whom, reason), by)
         return
-    zone = settings().zone
-    records = with_supervisor(lambda supervisor: supervisor.store.missed())
-    waiting = [rows.missed(record, zone) for record in sorted(records, key=rows.need)]
-    columns = ("caller", "since", "why", "times", "longest_wait_seconds", "taken_by", "tries", "note")
-    tables.listing(waiting, columns, "nobody waits for a call-back", json=json)
+    if called := tried and number(tried):
+        decide(lambda deeds: deeds.tried(called, reason), by)
+        return
+    waiting = ask(lambda lists: lists.callbacks())
+    if json:
+        printing.as_json_list(waiting)
+        return
+    t = speaker()
+    shown = [row | {"why": labels.reason(str(row["why"] or ""), t, labels.word) or None} for row in waiting]
+    heads = [t(head) for head in _WAITING.values()]
+    tables.table(shown, tuple(_WAITING), t("nobody waits for a call-back"), heads=heads)
 
 
 def subject(caller: NumberArgument, by: ByOption) -> None:
@@ -90,21 +87,8 @@ def subject(caller: NumberArgument, by: ByOption) -> None:
 
     Example: siaga112 subject 081234567890
     """
-    zone = settings().zone
     who = number(caller)
-
-    async def act(supervisor: Supervisor) -> tuple[CallerFile, Story]:
-        held = await supervisor.subject(who)
-        return held, await _story(supervisor, held)
-
-    held, story = with_supervisor(act, by)
-    row = as_row(story, zone)
-    row["calls"] = [
-        rows.call(entry, zone) | {"facts": [rows.fact(seen, zone) for seen in entry.finding.call.facts]}
-        for entry in held.entries
-    ]
-    row["audit"] = [rows.audit_entry(audit_entry, zone) for audit_entry in held.audit_entries]
-    printing.as_json(row)
+    printing.as_json(ask(lambda lists: lists.subject(who), by))
 
 
 def forget(

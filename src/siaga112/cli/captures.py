@@ -103,7 +103,7 @@ def replay(
         listed += [row(entry, config.zone) for entry in entries]
         if explain and not json:
             for entry in entries:
-                printing.plain(*rows.explanation(entry, config.zone))
+                printing.plain(*rows.explanation(rows.explained(entry, config.zone)))
         for kind, count in replayed.malformed.items():
             printing.plain(f"{file}: {count} malformed messages ({kind})", err=True)
         found = {(e.finding.call.id, e.finding.outcome.value, e.finding.reason.value) for e in entries}

@@ -22,7 +22,7 @@ class Command(NamedTuple):
 
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "The line": (
-        Command("run", "run", "Run the daemon: follow the PBX (track) and answer the dialplan (screen)."),
+        Command("run", "run", "Run the daemon: follow the PBX (track), answer the dialplan (screen), and the console for people."),
         Command("top", "top", "Show the line live: calls in progress, queue, operators, today, last verdicts, health; q leaves."),
         Command("mode", "mode", "Show or switch the enforcement of the whole site, at once: the kill switch."),
     ),
@@ -40,6 +40,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("calls", "ledger", "List the ledger: each call with its one outcome."),
         Command("why", "callers", "Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now."),
         Command("mark", "ledger", "Set the operator's mark afterwards. A correction takes the strike and its blocks back."),
+        Command("void", "ledger", "Take one strike back, with the block that rested on it; a late duplicate does not bring it back."),
         Command("callbacks", "callers", "List the callers whom nobody has spoken with yet: whom we failed first, then who left or was silent."),
         Command("audit", "ledger", "List what people did: who, when, what and why."),
         Command("subject", "callers", "Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail."),
@@ -59,6 +60,11 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("restore", "upkeep", "Bring back all that a backup has, or nothing; the block list in Redis is made anew of it."),
         Command("migrate", "upkeep", "Bring the database's tables to this program's version, and make them where there are none."),
         Command("rebuild", "upkeep", "Make the block list in Redis anew from the database: each standing, and none besides."),
+    ),
+    "People and programs": (
+        Command("user", "people", "Say who may use the console: list, add, role, password, disable, enable."),
+        Command("token", "people", "Say which programs may use the API: list, add, revoke."),
+        Command("webhooks", "people", "List the webhooks of the configuration: how far each is told, what keeps it, what is parked."),
     ),
     "The installation": (
         Command("doctor", "doctor", "Check the installation against the live PBX, Redis and the database; each line with its remedy."),

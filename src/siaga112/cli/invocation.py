@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from siaga112.words import Language
+
 
 @dataclass(eq=False)
 class Invocation:
@@ -10,6 +12,10 @@ class Invocation:
 
     config: Path | None = None
     """The file named with --config."""
+    api: str = ""
+    """Where the API is through which a command works, from wherever it is run."""
+    lang: Language | None = None
+    """The language asked for, if one is."""
     command: str = ""
     """The command, as soon as it is known: some errors come without their context."""
 

@@ -1,17 +1,18 @@
 """`calls`, `mark`, `audit`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siaga112.cli.options import ByOption, JsonOption, put_down
-from siaga112.cli.site import number, settings, start, with_supervisor
-from siaga112.core.model import CallId, Entry, Mark, Outcome
-from siaga112.errors import SiagaError
+from siaga112.app.deeds import Deeds, details
+from siaga112.cli.options import ByOption, JsonOption, ReasonOption, put_down
+from siaga112.cli.site import ask, decide, number, settings
+from siaga112.core.model import CallId, Mark, Outcome
 from siaga112.service.marking import ReportDetails
-from siaga112.service.supervisor import Supervisor
 from siaga112.terminal import printing, rows, tables
-from siaga112.terminal.decided import Now, marked
+
+if TYPE_CHECKING:
+    from siaga112.cli.remote import RemoteDeeds
 
 _COLUMNS = (
     "call", "started", "caller", "outcome", "reason",
@@ -38,40 +39,15 @@ def calls(  # noqa: PLR0917 - one parameter an option
 
     Example: siaga112 calls --since 24h --outcome ivr_prank
     """
-    zone = settings().zone
     who = number(caller) if caller else None
-
-    async def entries(supervisor: Supervisor) -> list[Entry]:
-        store, now = supervisor.store, supervisor.clock()
-        if call:
-            if entry := await store.entry(CallId(call)):
-                return [entry]
-            raise SiagaError(f'no call "{call}" in the ledger')
-        begin = start(since, now)
-        found = (
-            [entry for entry in await store.entries_of(who) if begin <= entry.finding.call.started <= now]
-            if who
-            else [entry async for entry in store.entries(begin, now + 1)]
-        )
-        return [entry for entry in found if outcome in {None, entry.finding.outcome}]
-
-    async def listed(supervisor: Supervisor) -> list[rows.Row]:
-        if explain or call or who:
-            row = rows.explained if explain else rows.call
-            return [row(entry, zone) for entry in await entries(supervisor)]
-        now = supervisor.clock()
-        calls = supervisor.store.summaries(start(since, now), now + 1)
-        return [rows.summary(one, zone) async for one in calls if outcome in {None, one.outcome}]
-
-    if explain and not json:
-        for entry in with_supervisor(entries):
-            printing.plain(*rows.explanation(entry, zone))
-        return
-    link = settings().pbx.recording_url
-    found = with_supervisor(listed)
-    tables.listing(
-        [rows.with_link(row, link) for row in found] if link else found, _COLUMNS, "no calls", json=json
+    found = ask(
+        lambda lists: lists.calls(since, outcome=outcome, caller=who, call=call or "", explain=explain)
     )
+    if explain and not json:
+        for row in found:
+            printing.plain(*rows.explanation(row))
+        return
+    tables.listing(found, _COLUMNS, "no calls", json=json)
 
 
 def mark(  # noqa: PLR0917 - one parameter an option
@@ -97,38 +73,28 @@ def mark(  # noqa: PLR0917 - one parameter an option
 
     Example: siaga112 mark 081234567890 genuine --kind fire --agency Damkar --note "the fire was real"
     """
-    details = _details(as_, kind, district, agency)
-    who = None if "." in call else number(call)
-
-    async def act(supervisor: Supervisor) -> str:
-        id_ = await supervisor.last_answered(who) if who else CallId(call)
-        held = await supervisor.store.entry(id_)
-        caller = held.finding.call.caller if held else None
-        before = await supervisor.record(caller) if caller else None
-        entry, mode = await supervisor.mark(id_, as_, note, details), await supervisor.mode()
-        now = (
-            Now(await supervisor.record(caller), mode, supervisor.clock(), settings().zone)
-            if caller
-            else None
-        )
-        return marked(entry, before, now, mode, supervisor.rules)
-
-    printing.plain(with_supervisor(act, by))
-
-
-def _details(as_: Mark, kind: str, district: str, agency: str) -> ReportDetails:
-    """Read what is told of a report. Only what is configured is known: the city's figures go by it."""
     given = ReportDetails(kind, district, agency)
-    if as_ is not Mark.GENUINE and any(given):
-        raise SiagaError(f"--kind, --district and --agency are of a genuine report, not of mark {as_}")
-    config = settings()
-    agencies = [*dict.fromkeys(config.agencies.values())]
-    lists = {"kinds": config.kinds, "districts": config.districts, "[agencies]": agencies}
-    for (option, value), (key, known) in zip(given._asdict().items(), lists.items(), strict=True):
-        if value and value not in known:
-            there = f"there are: {', '.join(known)}" if known else "there are none"
-            raise SiagaError(f'--{option} "{value}" is not among {key} in the configuration ({there})')
-    return given
+
+    async def act(desk: "Deeds | RemoteDeeds") -> str:
+        if not isinstance(desk, Deeds):
+            return await desk.mark(CallId(call), as_, note, given)
+        details(settings(), as_, kind, district, agency)
+        id_ = CallId(call) if "." in call else await desk.supervisor.last_answered(number(call))
+        return await desk.mark(id_, as_, note, given)
+
+    decide(act, by)
+
+
+def void(
+    call: Annotated[str, typer.Argument(help="The call's id.", metavar="CALL")],
+    reason: ReasonOption,
+    by: ByOption,
+) -> None:
+    """Take one strike back, with the block that rested on it; a late duplicate does not bring it back.
+
+    Example: siaga112 void 1795966930.17 --reason "the number was forged, letter 9/2026"
+    """
+    decide(lambda deeds: deeds.void(CallId(call), reason), by)
 
 
 def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
@@ -136,14 +102,6 @@ def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
 
     Example: siaga112 audit --since 30d
     """
-    zone = settings().zone
-
-    async def act(supervisor: Supervisor) -> list[rows.Row]:
-        now = supervisor.clock()
-        return [
-            rows.audit_entry(audit_entry, zone)
-            for audit_entry in await supervisor.audit(start(since, now), now + 1)
-        ]
-
-    columns = ("at", "by", "action", "subject", "detail", "reason")
-    tables.listing(with_supervisor(act), columns, "nobody did anything", json=json)
+    columns = ("at", "by", "via", "action", "subject", "detail", "reason")
+    found = ask(lambda lists: lists.audit(since))
+    tables.listing(found, columns, "nobody did anything", json=json)

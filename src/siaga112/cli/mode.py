@@ -1,13 +1,15 @@
 """`mode`: the whole site by the store, and this machine by a file that needs nobody."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from siaga112.adapters.mode_files import ModeFiles
+from siaga112.app.deeds import MEANING
 from siaga112.app.records import held_off, mode_files, now
+from siaga112.cli import invocation
 from siaga112.cli.options import ByOption, put_down
-from siaga112.cli.site import settings, with_supervisor
+from siaga112.cli.site import ask, decide, settings, speaker, with_supervisor
 from siaga112.core.mode import Switch, later
 from siaga112.core.model import Millis, Mode
 from siaga112.errors import SiagaError, UnreachableError, UsageError
@@ -15,12 +17,6 @@ from siaga112.reasons import plainly
 from siaga112.service.ports import StoreBrokenError
 from siaga112.service.supervisor import OFF_NEEDS_A_REASON
 from siaga112.terminal import printing
-
-_MEANING: Final = {
-    Mode.OFF: "every call goes through, no strikes are given",
-    Mode.OBSERVE: "strikes and blocks are kept, nobody is rejected",
-    Mode.ENFORCE: "blocked callers are rejected",
-}
 
 
 def mode(
@@ -49,12 +45,17 @@ def mode(
     Example: siaga112 mode off --reason "flood in the harbour"
     """  # noqa: D301 - \\b keeps the lines as they are
     if to is None:
-        printing.plain(_shown().value)
+        remote = invocation.current().api
+        printing.plain((ask(lambda lists: lists.mode()) if remote else _shown()).value)
         return
     if to is Mode.OFF and not reason.strip():
         raise UsageError(OFF_NEEDS_A_REASON)
+    if invocation.current().api:
+        decide(lambda deeds: deeds.switch(to, reason), by)
+        return
     reached = _off(reason, by) if to is Mode.OFF else _on(to, reason, by)
-    printing.plain(f"mode is now {to.value}: {_MEANING[to]}{reached}")
+    t = speaker()
+    printing.plain(t("mode is now {mode}: {meaning}", mode=to.value, meaning=t(MEANING[to])) + reached)
 
 
 def _shown() -> Mode:

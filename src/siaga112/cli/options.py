@@ -1,7 +1,7 @@
 """Options and arguments that several commands have."""
 
-import getpass
 import os
+import pwd
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,11 +14,20 @@ LONGEST: Final = 500
 """More than a reason needs, and what is kept of it is read with each of the caller's calls."""
 
 
-def _user() -> str:
+def _login() -> str:
+    """Name who runs this: who called sudo, if somebody did."""
+    if os.geteuid() == 0 and (before := os.environ.get("SUDO_USER")):
+        return one_line(before)[:LONGEST]
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name  # not what the environment says: anybody can set that
+    except KeyError:
         return f"uid {os.getuid()}"
+
+
+def _by(text: str) -> str:
+    """Take who decides; the login that really does so is noted beside another name."""
+    name, login = put_down(text), _login()
+    return name if name == login else f"{name} (login {login})"
 
 
 def put_down(text: str) -> str:
@@ -40,11 +49,11 @@ ByOption = Annotated[
     str,
     typer.Option(
         "--by",
-        help="Who decides, for the record.",
+        help="Who decides, for the record; your login is noted beside it.",
         metavar="NAME",
-        default_factory=_user,
+        default_factory=_login,
         show_default="you",
-        callback=put_down,
+        callback=_by,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]

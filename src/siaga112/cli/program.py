@@ -16,6 +16,7 @@ import siaga112
 from siaga112.cli import invocation, usage
 from siaga112.cli.commands import COMMANDS, GROUPS
 from siaga112.errors import UsageError
+from siaga112.words import Language
 
 _EXAMPLE: Final = "\n\nExample: "
 
@@ -109,9 +110,22 @@ def _options(
         Path | None,
         typer.Option("--config", help="The configuration file (else SIAGA112_CONFIG).", metavar="PATH"),
     ] = None,
+    api: Annotated[
+        str,
+        typer.Option(
+            "--api",
+            help="Work through the console at this address, with the token in SIAGA112_TOKEN.",
+            metavar="URL",
+        ),
+    ] = "",
+    lang: Annotated[
+        Language | None,
+        typer.Option("--lang", help="The language of answers (else [console] lang).", show_default=False),
+    ] = None,
     version: Annotated[  # noqa: ARG001 - its callback does it all
         bool,
         typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_tell_version),
     ] = False,
 ) -> None:
-    invocation.current().config = config
+    now = invocation.current()
+    now.config, now.api, now.lang = config, api or os.environ.get("SIAGA112_API", ""), lang

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from functools import partial
+from importlib import import_module
 from typing import Annotated, Literal
 
 import typer
@@ -16,18 +17,24 @@ from siaga112.settings.loading import load
 
 def run(
     only: Annotated[
-        Literal["track", "screen"] | None, typer.Option("--only", help="Run one half alone.")
+        Literal["track", "screen", "console"] | None, typer.Option("--only", help="Run one part alone.")
     ] = None,
 ) -> None:
-    """Run the daemon: follow the PBX (track) and answer the dialplan (screen).
+    """Run the daemon: follow the PBX (track), answer the dialplan (screen), and the console for people.
+
+    Without --only all of it; the console, a process of its own, once there is a user (siaga112 user add).
 
     Example: siaga112 run --only screen
     """
-    half = Half(only) if only else None
     read = partial(load, invocation.current().config)
     config = read()
     logs.configure()
     # Its memory holds callers' numbers and the secrets: no core of it lies about.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Daemon(config, half, read).run())
+        if only == "console":
+            serving = import_module("siaga112.console.serving")  # some 40 MB, of which no other part has use
+            runner.run(serving.serve(config, invocation.current().config, read))
+        else:
+            half = Half(only) if only else None
+            runner.run(Daemon(config, half, read, invocation.current().config).run())

@@ -2,34 +2,50 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
-from typing import Final, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import typer
 
 from siaga112.adapters.redis.url import masked
+from siaga112.app.deeds import Deeds, deeds
 from siaga112.app.desk import open_supervisor
+from siaga112.app.lists import Lists, lists
 from siaga112.app.records import database_url, open_desk, redis_url
 from siaga112.cli import invocation
 from siaga112.cli.invocation import Invocation
-from siaga112.core import durations
 from siaga112.core.caller_id import typed
-from siaga112.core.model import FIRST_INSTANT, SECOND, Caller
-from siaga112.core.period import Period, instant, read
-from siaga112.errors import SiagaError, UnreachableError
+from siaga112.core.model import Caller
+from siaga112.core.period import Period, read
+from siaga112.errors import SiagaError, UnreachableError, UsageError
 from siaga112.service.ports import StoreDownError
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Settings
 from siaga112.settings.values import masked_database
 from siaga112.terminal import printing
+from siaga112.words import Language, Tongue, tongue
+
+if TYPE_CHECKING:
+    from siaga112.adapters.database.records import DatabaseRecords
+    from siaga112.app.store import DecidingStore
+    from siaga112.cli.remote import Api, RemoteDeeds, RemoteLists
 
 _T = TypeVar("_T")
 
 
 def settings() -> Settings:
-    """Give the configuration that the user named; read once a command."""
+    """Give the configuration that the user named; read once a command.
+
+    Raises:
+        UsageError: if the command was to work through the API.
+
+    """
+    if invocation.current().api:
+        raise UsageError("this command works on the machine of siaga112 itself, not through --api")
     return _loaded(invocation.current())
 
 
@@ -45,6 +61,8 @@ def number(text: str) -> Caller:
         SiagaError: if it is none that could ever be blocked.
 
     """
+    if invocation.current().api:
+        return Caller(text)  # the console knows how numbers are read there
     caller = typed(text, settings().number_plan())
     if caller is None:
         why = "hidden, service, too short, not valid or in never_block"
@@ -58,18 +76,6 @@ def period(since: str, until: str, now: int) -> Period:
         return read(since, until, now, settings().zone)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--from, --to") from error
-
-
-def start(text: str, now: int) -> int:
-    """Read how far back, or from when."""
-    try:
-        return max(FIRST_INSTANT, now - durations.parse(text))
-    except ValueError:
-        pass
-    try:
-        return int(instant(text, settings().zone).timestamp() * SECOND)
-    except ValueError as error:
-        raise typer.BadParameter(f'{error}; or write a duration ("24h")', param_hint="--since") from None
 
 
 def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") -> _T:
@@ -94,6 +100,47 @@ def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") ->
 
     with reached(config):
         return asyncio.run(work())
+
+
+def speaker() -> Tongue:
+    """Give who speaks the language of answers."""
+    run = invocation.current()
+    return tongue(run.lang or (Language.EN if run.api else settings().console.lang))
+
+
+def decide(act: "Callable[[Deeds | RemoteDeeds], Awaitable[str]]", by: str = "") -> None:
+    """Decide something, here or through the API, and print what came of it."""
+    if api := invocation.current().api:
+        printing.plain(asyncio.run(_awaited(act(_remote().RemoteDeeds(_client(api))))))
+        return
+    printing.plain(with_supervisor(lambda desk: act(deeds(desk, settings(), speaker())), by))
+
+
+def ask(act: "Callable[[Lists | RemoteLists], Awaitable[_T]]", by: str = "") -> _T:
+    """Ask for a list, here or through the API."""
+    if api := invocation.current().api:
+        return asyncio.run(_awaited(act(_remote().RemoteLists(_client(api)))))
+    return with_supervisor(lambda desk: act(lists(desk, settings(), speaker())), by)
+
+
+async def _awaited(work: Awaitable[_T]) -> _T:
+    return await work
+
+
+def _client(api: str) -> "Api":
+    """Give the API, with the token of who asks, in the language asked for."""
+    lang = invocation.current().lang
+    made: Api = _remote().Api(api, os.environ.get("SIAGA112_TOKEN", ""), lang.value if lang else "")
+    return made
+
+
+def _remote() -> Any:
+    return import_module("siaga112.cli.remote")  # urllib, which no other command pays for
+
+
+def with_records(act: "Callable[[DatabaseRecords], Awaitable[_T]]") -> _T:
+    """Run one act on the records themselves."""
+    return with_supervisor(lambda desk: act(cast("DecidingStore", desk.store).records))
 
 
 @contextlib.contextmanager

@@ -9,13 +9,12 @@ import typer
 from rich.console import Console
 
 from siaga112.cli.options import span
-from siaga112.cli.site import settings
+from siaga112.cli.site import settings, speaker
 from siaga112.core.model import SECOND
 from siaga112.terminal import printing
 from siaga112.top import live
 from siaga112.top.rows import as_row
 from siaga112.top.view import Board
-from siaga112.top.watching import Frame
 
 LEAST_MILLIS: Final = 200
 UNREACHABLE: Final = 4
@@ -44,18 +43,18 @@ def top(
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot draw lines still has the words
     if once or json or not console.is_terminal or console.is_dumb_terminal:
         frame = asyncio.run(live.once(config))
-        _print(frame, console, json=json, reveal=reveal)
+        if json:
+            printing.as_json(as_row(frame, reveal=reveal))
+        else:
+            _print(Board(frame, speaker(), reveal, paper=True), console)
         if not frame.store_up:
             raise typer.Exit(UNREACHABLE)
     else:
-        asyncio.run(live.watch(config, console, pause / SECOND, reveal=reveal))
+        asyncio.run(live.watch(config, console, pause / SECOND, speaker(), reveal=reveal))
 
 
-def _print(frame: Frame, console: Console, *, json: bool, reveal: bool) -> None:
-    if json:
-        printing.as_json(as_row(frame, reveal=reveal))
-    else:
-        with console.capture() as printed:
-            console.print(Board(frame, reveal, paper=True))
-        for line in printed.get().splitlines():
-            typer.echo(line.rstrip())
+def _print(board: Board, console: Console) -> None:
+    with console.capture() as printed:
+        console.print(board)
+    for line in printed.get().splitlines():
+        typer.echo(line.rstrip())

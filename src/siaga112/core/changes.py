@@ -31,6 +31,7 @@ from siaga112.core.model import (
     Millis,
     Outcome,
     Reached,
+    Via,
 )
 from siaga112.core.policy import add_strike, spared_by, strike_for
 from siaga112.core.record import Block, CallerRecord, GenuineReport, Lift, MissedCall, Proposal, Strike
@@ -155,6 +156,7 @@ def change_of_call(
             finding.call.id,
             finding.mark,
             "dialled after the call" if finding.call.marked_later else "key during the call",
+            Via.PHONE,
         )
         counted = (*counted, f"marks:{finding.mark}")
     written = None

@@ -32,6 +32,7 @@ from siaga112.core.model import (
     Spared,
     Stage,
     Verdict,
+    Via,
 )
 from siaga112.core.outcome import stages
 from siaga112.core.snapshot import Snapshot
@@ -138,7 +139,8 @@ def load_item(text: str | bytes) -> Entry | Reached:
 
 def dump_switch(switch: Switch) -> str:
     """Write a switch of the mode; the time first, as the store compares it."""
-    return _dump({"at": switch.at, "mode": switch.mode, "by": switch.by, "reason": switch.reason})
+    told = {"at": switch.at, "mode": switch.mode, "by": switch.by, "reason": switch.reason}
+    return _dump(told | {"via": switch.via})
 
 
 def load_switch(text: str | bytes) -> Switch:
@@ -151,7 +153,7 @@ def _switch(row: dict[str, Any]) -> Switch:
     at, by, reason = row["at"], row["by"], row["reason"]
     if type(at) is not int or not isinstance(by, str) or not isinstance(reason, str):
         raise TypeError("fields of the wrong type")
-    return Switch(Mode(row["mode"]), at, by, reason)
+    return Switch(Mode(row["mode"]), at, by, reason, Via(row.get("via", Via.CLI)))
 
 
 def load_entry(text: str | bytes) -> Entry:

@@ -7,7 +7,7 @@ the commands and `siaga112 top` cannot differ.
 from dataclasses import dataclass
 from typing import Final
 
-from siaga112.core.model import AuditEntry, Millis, Mode
+from siaga112.core.model import AuditEntry, Millis, Mode, Via
 
 SITE: Final = "site"
 """The subject of a deed that concerns everybody."""
@@ -23,6 +23,7 @@ class Switch:
     at: Millis = 0
     by: str = ""
     reason: str = ""
+    via: Via = Via.CLI
 
 
 def in_force(configured: Mode, switched: Switch | None, *, held_off: bool = False) -> Mode:
@@ -53,4 +54,4 @@ def later(now: Millis, *known: Switch | None) -> Millis:
 def told(switch: Switch, instead_of: Mode) -> AuditEntry:
     """Give the line of the audit trail on a switch: the same for whoever writes it."""
     detail = f"{instead_of} → {switch.mode}"
-    return AuditEntry(switch.at, switch.by, "mode", SITE, detail, switch.reason)
+    return AuditEntry(switch.at, switch.by, "mode", SITE, detail, switch.reason, switch.via)

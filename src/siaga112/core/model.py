@@ -434,6 +434,15 @@ class Reached:
     caller: Caller
 
 
+class Via(StrEnum):
+    """Through which door a person did something."""
+
+    CLI = "cli"
+    CONSOLE = "console"
+    API = "api"
+    PHONE = "phone"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """What a person did: a line of the audit trail. `subject` is a caller, a call or the site."""
@@ -444,3 +453,4 @@ class AuditEntry:
     subject: str
     detail: str = ""
     reason: str = ""
+    via: Via = Via.CLI

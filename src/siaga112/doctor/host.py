@@ -13,8 +13,8 @@ UNSEEN_SHARE = 0.2
 """And such a part of all: as the alert has it."""
 
 _START = "systemctl start siaga112.target (or: siaga112 run)"
-_RESTART = "systemctl restart siaga112-track siaga112-screen (calls go through meanwhile)"
-_RELOAD = "systemctl reload siaga112-track siaga112-screen (or SIGHUP to the process)"
+_RESTART = "systemctl restart {} (calls go through meanwhile)"
+_RELOAD = "systemctl reload {} (or SIGHUP to the process)"
 
 
 def agi_round_trip(seen: Examined) -> Iterator[Line]:
@@ -69,10 +69,13 @@ def configuration(seen: Examined) -> Iterator[Line]:
         yield unchecked("no daemon here tells what it runs with")
     for half, found in seen.host.running.items():
         who = "the daemon" if half == "all" else f"siaga112 run --only {half}"
+        units = "siaga112-console" if half == "console" else "siaga112-track siaga112-screen"
         if found.restart:
-            yield warn(f"{who} still runs with other values of: {', '.join(found.restart)}", _RESTART)
+            yield warn(
+                f"{who} still runs with other values of: {', '.join(found.restart)}", _RESTART.format(units)
+            )
         if found.reload:
-            yield warn(f"{who} has not taken over yet: {', '.join(found.reload)}", _RELOAD)
+            yield warn(f"{who} has not taken over yet: {', '.join(found.reload)}", _RELOAD.format(units))
         if not (found.restart or found.reload):
             yield ok(f"{who} runs with what {seen.wanted.config} says")
 

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from enum import StrEnum
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
+from siaga112.core.access import Person, Session, Token
+from siaga112.core.announcements import Announcement
 from siaga112.core.changes import Change
 from siaga112.core.figures import Counted, Misuser
 from siaga112.core.fold import Subject, Work
@@ -16,11 +19,14 @@ from siaga112.core.model import (
     CallSummary,
     Entry,
     Level,
+    Mark,
     Millis,
     Mode,
     OperatorState,
+    Outcome,
     ProposalCause,
     Reached,
+    Reason,
     Stage,
 )
 from siaga112.core.record import Block, CallerRecord
@@ -214,6 +220,41 @@ class CallerRecords(Recording, Protocol):
         """
 
 
+class CallFilter(NamedTuple):
+    """Which calls of the ledger are listed: those of that time of which all that is not None holds.
+
+    `mark` '': the answered ones that nobody has marked.
+    """
+
+    since: Millis
+    until: Millis
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+    mark: Mark | Literal[""] | None = None
+    operator: str | None = None
+    queue: str | None = None
+    caller: Caller | None = None
+
+
+class CallPlace(NamedTuple):
+    """A place in the ledger, between the call named and those before it."""
+
+    started: Millis
+    call: str
+
+
+class CallPage(NamedTuple):
+    """Calls, newest first, and the place after them; None where there are no more.
+
+    `looked`: so far back they were looked for. A page may have fewer calls than asked for, or none, and
+    still a place after it: no page looks at more than a bounded number of rows.
+    """
+
+    calls: Sequence[CallSummary]
+    after: CallPlace | None
+    looked: Millis
+
+
 class Ledger(Protocol):
     """The calls that are over."""
 
@@ -274,6 +315,20 @@ class ModeStore(Protocol):
         """
 
 
+class AuditFilter(NamedTuple):
+    """Which lines of the audit trail are listed: of that time, and of whom or what, if that is asked.
+
+    `looks`: those too that only say that somebody has looked, or logged in.
+    """
+
+    since: Millis
+    until: Millis
+    action: str = ""
+    by: str = ""
+    subject: str = ""
+    looks: bool = False
+
+
 class SiteRecords(ModeStore, Protocol):
     """What there is once a site: the audit trail, the counts, the mode."""
 
@@ -288,6 +343,123 @@ class SiteRecords(ModeStore, Protocol):
 
     async def tallies(self) -> Mapping[str, int]:
         """Give what was counted in all processes of the site."""
+
+
+class Announced(NamedTuple):
+    """An announcement with its place in the order."""
+
+    id: int
+    told: Announcement
+
+
+class WebhookProgress(NamedTuple):
+    """How far a subscription has been told: the last event that it has, and what keeps it from the next.
+
+    `next_at` None: it may be tried at once.
+    """
+
+    name: str
+    position: int
+    sent_at: Millis | None = None
+    tries: int = 0
+    failing_since: Millis | None = None
+    next_at: Millis | None = None
+    error: str = ""
+
+
+class WebhookResult(StrEnum):
+    """What came of sending an event; a closed set, since it is a metric's label."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    PARKED = "parked"
+
+
+class Parked(NamedTuple):
+    """An event that a subscription would not take, as it was sent."""
+
+    name: str
+    event: int
+    at: Millis
+    error: str
+    body: str
+
+
+class Announcements(Protocol):
+    """What programs are told of."""
+
+    async def announce(self, told: Sequence[Announcement]) -> None:
+        """Write announcements of what no other row tells: what goes on now."""
+
+    async def announce_ends(self, now: Millis) -> None:
+        """Announce the temporary blocks that have run out since this was last done; nothing twice."""
+
+    async def last_announced(self) -> int:
+        """Give the id of the last announcement; 0 if there is none."""
+
+    async def announcements(self, after: int, limit: int = 1_000) -> Sequence[Announced]:
+        """Give announcements in order, those after that id."""
+
+
+class Webhooks(Announcements, Protocol):
+    """How far each webhook has been told."""
+
+    async def webhook(self, name: str) -> WebhookProgress:
+        """Say how far a subscription has been told; a new one begins with what comes from now on."""
+
+    async def webhooks(self) -> Sequence[WebhookProgress]:
+        """Say how far each has been told."""
+
+    async def keep_webhook(
+        self, progress: WebhookProgress, result: WebhookResult | None = None, parked: Parked | None = None
+    ) -> None:
+        """Note how far one has been told, what came of it, and what it would not take."""
+
+    async def parked(self, name: str = "") -> Sequence[Parked]:
+        """Give what a subscription would not take, or what any would not."""
+
+    async def park(self, parked: Parked) -> None:
+        """Keep what would not be taken."""
+
+    async def unpark(self, parked: Parked) -> None:
+        """Forget what was taken after all."""
+
+    async def wake_webhook(self, name: str) -> bool:
+        """Let one be tried again at once; say whether there is one of that name."""
+
+
+class People(Protocol):
+    """Who may use the console and the API."""
+
+    async def people(self) -> Sequence[Person]:
+        """Give all, by name."""
+
+    async def person(self, name: str) -> Person | None:
+        """Find one by name, however it is capitalised."""
+
+    async def keep_person(self, person: Person, line: AuditEntry) -> None:
+        """Write a person in place of the one of that name, with who did so."""
+
+    async def tokens(self) -> Sequence[Token]:
+        """Give all, by name."""
+
+    async def token(self, digest: str) -> Token | None:
+        """Find one by the digest of what the program holds."""
+
+    async def keep_token(self, token: Token, line: AuditEntry) -> None:
+        """Write a token in place of the one of that name, with who did so."""
+
+    async def session(self, digest: str) -> tuple[Session, Person] | None:
+        """Find a session by the digest of what the browser holds, and whose it is."""
+
+    async def keep_session(self, session: Session, line: AuditEntry | None = None) -> None:
+        """Write a session in place of the one with that digest, with a line on the login."""
+
+    async def end_sessions(self, *, digest: str = "", person: str = "", before: Millis = 0) -> None:
+        """End one session, or a person's, or those in which nothing was done since that instant."""
+
+    async def secret(self) -> bytes:
+        """Give the site's own secret, made when it is first asked for."""
 
 
 class Board(Protocol):

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
-from siaga112.core.model import Millis
+from siaga112.core.model import SECOND, Millis
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.ports import Board, StoreBrokenError, StoreDownError
 
 EVERY_SECONDS: Final = 1.0
+"""How often it is shown though nothing has changed: what is older than `LIFE` is gone."""
+
+LOOK_SECONDS: Final = 0.2
+"""How often it is looked whether something has changed: a wall is to be no second behind the PBX."""
+
 MAX_CALLS: Final = 100
 """How many calls are listed, however many there are; `stages` counts all."""
 
@@ -33,6 +38,7 @@ class Snapshots:
     connected: Callable[[], bool]
     clock: Callable[[], Millis]
     screens: bool
+    _shown: Snapshot | None = None
 
     async def run(self) -> None:
         """Publish for ever; whatever goes wrong costs one snapshot and nothing else."""
@@ -43,11 +49,15 @@ class Snapshots:
                 pass  # the mode watch tells of it
             except Exception:  # noqa: BLE001 - a part that ends would end the daemon
                 _log.exception("snapshot_failed")
-            await asyncio.sleep(EVERY_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def publish(self) -> None:
-        """Publish once."""
-        await self.board.put_snapshot(self.take())
+        """Publish what goes on, if it is other than what is shown, or that is a second old."""
+        now, shown = self.take(), self._shown
+        if shown and replace(shown, at=now.at) == now and now.at - shown.at < EVERY_SECONDS * SECOND:
+            return
+        await self.board.put_snapshot(now)
+        self._shown = now
 
     def take(self) -> Snapshot:
         """Give what is followed at this moment."""

@@ -6,12 +6,14 @@ Whatever changes something leaves a line in the audit trail: who, when, what and
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from siaga112.core import changes, decisions, durations, policy
 from siaga112.core import standing as verdicts
 from siaga112.core.changes import Change
 from siaga112.core.mode import Switch, in_force, later
 from siaga112.core.model import (
+    SECOND,
     AuditEntry,
     Caller,
     CallId,
@@ -22,6 +24,7 @@ from siaga112.core.model import (
     Mode,
     Origin,
     Outcome,
+    Via,
 )
 from siaga112.core.record import AllowEntry, Attempt, Block, CallerRecord, Lift
 from siaga112.core.regulation import PolicyRules
@@ -30,13 +33,14 @@ from siaga112.errors import SiagaError
 from siaga112.service import marking
 from siaga112.service.ports import Store
 from siaga112.service.updating import update
+from siaga112.words import say
 
-OFF_NEEDS_A_REASON = (
+OFF_NEEDS_A_REASON = say(
     "mode off needs a reason, for whoever finds the line without screening: "
     'siaga112 mode off --reason "what happened"'
 )
 
-OFF_IS_CONFIGURED = (
+OFF_IS_CONFIGURED = say(
     'the configuration says mode = "off", which comes before every switch: '
     "set another mode there and reload the daemon (SIGHUP) first"
 )
@@ -44,6 +48,14 @@ OFF_IS_CONFIGURED = (
 
 class RefusedError(SiagaError):
     """What was asked cannot be done; one line that says why and what can."""
+
+
+class DecidedError(RefusedError):
+    """Somebody else has decided it meanwhile."""
+
+
+LATELY: Final[Millis] = 3_600 * SECOND
+"""So lately somebody else's decision is named to who comes second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class Supervisor:
     configured_mode: Mode
     clock: Callable[[], Millis]
     by: str
+    via: Via = Via.CLI
     held_off: Callable[[], bool] = lambda: False
     """Says whether the switch that needs nobody is there, on this machine."""
 
@@ -88,9 +101,9 @@ class Supervisor:
         at = at or self.clock()
         while True:
             stored = await self.store.switched()
-            if stored and (stored.mode, stored.at, stored.by, stored.reason) == (mode, at, self.by, reason):
+            if stored == Switch(mode, at, self.by, reason, self.via):
                 return  # a daemon of this machine has told the store already
-            switch = Switch(mode, later(at, stored), self.by, reason)
+            switch = Switch(mode, later(at, stored), self.by, reason, self.via)
             if await self.store.switch(switch, in_force(self.configured_mode, stored)):
                 return
 
@@ -108,7 +121,7 @@ class Supervisor:
         It settles what is proposed. Of two blocks the later end holds, unless this one is to `shorten` it.
         """
         if span is not None and not 0 < span <= durations.LONGEST:
-            raise RefusedError("a block lasts 100 years at most (or is permanent)")
+            raise RefusedError(say("a block lasts 100 years at most (or is permanent)"))
         now = self.clock()
         block = Block(
             level=Level.PERMANENT if span is None else Level.TEMPORARY,
@@ -123,8 +136,11 @@ class Supervisor:
             self._require_not_allowed(before)
             new, held = after.blocks[-1] if after.blocks else None, before.block_at(now)
             if new is None or not decisions.same(new, block):  # only `shorten` may add nothing
-                why = "ends no later than that" if held else "is not there"
-                raise RefusedError(f"the block on {caller} {why}: nothing to shorten (leave out --shorten)")
+                ends = say(
+                    "the block on {who} ends no later than that: nothing to shorten (leave out --shorten)"
+                )
+                none = say("the block on {who} is not there: nothing to shorten (leave out --shorten)")
+                raise RefusedError(ends if held else none, who=caller)
             details = [str(block.level)]
             details += ["shortened"] if shorten else []
             details += ["a longer one stays in force"] if _outlasted(after, new) else []
@@ -146,7 +162,7 @@ class Supervisor:
         def told(_: CallerRecord, after: CallerRecord) -> Change:
             lifted, dismissed = _lifted(after, lifting), self._proposal_decided(after, lifting.at)
             if lifted is None and not dismissed:
-                raise RefusedError(f"{caller} is not blocked")
+                raise RefusedError(say("{who} is not blocked"), who=caller)
             details = [str(lifted.level)] if lifted else []
             details += ["a mistake"] if lifted and mistake else []
             details += ["what was proposed is dismissed"] if dismissed else []
@@ -177,7 +193,7 @@ class Supervisor:
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             if before.allow is None:
-                raise RefusedError(f"{caller} is not on the allow list")
+                raise RefusedError(say("{who} is not on the allow list"), who=caller)
             return Change(audit_entry=self._audit_entry("disallow", caller))
 
         await self._change(caller, decisions.disallow, told)
@@ -211,15 +227,22 @@ class Supervisor:
     @staticmethod
     def _require_proposal(record: CallerRecord, decision: Lift) -> None:
         if record.proposed is None and all(held.decided != decision for held in record.proposals):
-            raise RefusedError(f"no block is proposed for {record.caller} (see: siaga112 blocks --proposed)")
+            last = record.proposals[-1] if record.proposals else None
+            if last and last.decided and decision.at - last.decided.at < LATELY:
+                confirmed = say("no block is proposed for {who} any more: {by} has confirmed it")
+                dismissed = say("no block is proposed for {who} any more: {by} has dismissed it")
+                said = confirmed if last.confirmed else dismissed
+                raise DecidedError(said, by=last.decided.by, who=record.caller)
+            none = say("no block is proposed for {who} (see: siaga112 blocks --proposed)")
+            raise RefusedError(none, who=record.caller)
 
     @staticmethod
     def _require_not_allowed(record: CallerRecord) -> None:
         if record.allow:
-            raise RefusedError(
-                f"{record.caller} is on the allow list, which comes before every block; "
-                f"first: siaga112 disallow {record.caller}"
+            said = say(
+                "{who} is on the allow list, which comes before every block; first: siaga112 disallow {who}"
             )
+            raise RefusedError(said, who=record.caller)
 
     async def attempt(self, caller: Caller, *, tried: bool, note: str = "") -> CallerRecord:
         """Note that this person calls somebody back who waits for it, or has tried to in vain."""
@@ -254,7 +277,7 @@ class Supervisor:
         for entry in reversed(await self.store.entries_of(caller)):
             if entry.finding.outcome is Outcome.ANSWERED:
                 return entry.finding.call.id
-        raise RefusedError(f"no answered call of {caller} in the ledger")
+        raise RefusedError(say("no answered call of {who} in the ledger"), who=caller)
 
     async def mark(
         self, call: CallId, mark: Mark, note: str = "", details: marking.ReportDetails = marking.NOTHING
@@ -265,11 +288,12 @@ class Supervisor:
         """
         entry = await self.store.entry(call)
         if entry is None:
-            raise RefusedError(f'no call "{call}" in the ledger (list them with: siaga112 calls)')
-        if entry.finding.outcome is not Outcome.ANSWERED:
             raise RefusedError(
-                f"call {call} was {entry.finding.outcome}; only an answered call can be marked"
+                say('no call "{call}" in the ledger (list them with: siaga112 calls)'), call=call
             )
+        if entry.finding.outcome is not Outcome.ANSWERED:
+            said = say("call {call} was {outcome}; only an answered call can be marked")
+            raise RefusedError(said, call=call, outcome=entry.finding.outcome.value)
         finding = marking.detailed(entry.finding, mark, details, self.clock())
         strike = policy.strike_for(finding, self.rules) if await self.mode() is not Mode.OFF else None
         said = marking.said(entry.finding.mark, mark, details)
@@ -297,6 +321,29 @@ class Supervisor:
 
         _, after = await self._change(caller, marked, told)
         return row(after)
+
+    async def void(self, call: CallId, reason: str) -> tuple[CallerRecord, CallerRecord]:
+        """Take one strike back, with the blocks that rested on it; give the caller's record before and after.
+
+        A late duplicate of the call does not bring it back.
+        """
+        entry = await self.store.entry(call)
+        if entry is None or entry.finding.call.caller is None:
+            said = say('no call "{call}" of a known caller in the ledger (see: siaga112 calls)')
+            raise RefusedError(said, call=call)
+        taken = Lift(self.clock(), self.by, reason, forgives=False, mistake=True)
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            if all(strike.call != call for strike in before.strikes):
+                said = say("call {call} has cost no strike, or it is taken back already")
+                raise RefusedError(said, call=call)
+            line = self._audit_entry("void", call, f"{entry.finding.outcome}", reason)
+            return Change(entry=replace(entry, strike=False), audit_entry=line)
+
+        def withdrawn(record: CallerRecord) -> CallerRecord:
+            return decisions.take_back_strike(record, call, taken)
+
+        return await self._change(entry.finding.call.caller, withdrawn, told)
 
     # ── what is held ─────────────────────────────────────────────────────────────────────────────
 
@@ -347,7 +394,7 @@ class Supervisor:
         return await update(self.store, caller, change, self.clock(), self.rules, also=also)
 
     def _audit_entry(self, action: str, subject: str, detail: str = "", reason: str = "") -> AuditEntry:
-        return AuditEntry(self.clock(), self.by, action, subject, detail, reason)
+        return AuditEntry(self.clock(), self.by, action, subject, detail, reason, self.via)
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
         await self.store.write([Change(audit_entry=self._audit_entry(action, subject, detail, reason))])
@@ -355,13 +402,14 @@ class Supervisor:
 
 def _require_waiting(record: CallerRecord, caller: Caller) -> None:
     if not record.missed:
-        raise RefusedError(f"{caller} does not wait for a call-back")
+        raise RefusedError(say("{who} does not wait for a call-back"), who=caller)
 
 
 def _require_remembered(record: CallerRecord, entry: Entry) -> None:
     if entry.finding.call.started <= record.forgotten:
         call = entry.finding.call.id
-        raise RefusedError(f"the caller of call {call} has been forgotten meanwhile; mark it again")
+        said = say("the caller of call {call} has been forgotten meanwhile; mark it again")
+        raise RefusedError(said, call=call)
 
 
 def _times(record: CallerRecord) -> int:

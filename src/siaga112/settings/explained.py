@@ -1,6 +1,7 @@
 """The configuration as the daemon understands it, and what in it does not fit together."""
 
 import json
+from typing import Final
 
 from siaga112.adapters.redis.url import masked
 from siaga112.core import durations
@@ -8,6 +9,8 @@ from siaga112.core.model import Level
 from siaga112.core.regulation import PolicyRules
 from siaga112.settings.schema import Settings
 from siaga112.settings.values import masked_database
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def explain(config: Settings) -> tuple[str, list[str]]:
@@ -19,6 +22,8 @@ def explain(config: Settings) -> tuple[str, list[str]]:
     dumped["database"]["url"] = masked_database(config.database.url.get_secret_value())
     for section, name in (("ami", "secret"), ("privacy", "caller_key")):
         dumped[section][name] = "***" if dumped[section][name] else ""
+    for webhook in dumped["events"]["webhooks"].values():
+        webhook["secret"] = "***"  # noqa: S105 - that there is one
     for key, value in dumped.items():
         if isinstance(value, dict):
             sections += ["", f"[{key}]", *(f"{name} = {_toml(inner)}" for name, inner in value.items())]
@@ -68,6 +73,12 @@ def _doubts(config: Settings) -> list[str]:
         doubts.append(f"[pbx] {', '.join(sorted(both))} is both a trunk and an IVR context")
     if (config.agi.host, config.agi.port) == (config.metrics.host, config.metrics.port):
         doubts.append("[agi] and [metrics] have the same host and port")
+    console = config.console
+    if console.host not in _LOOPBACK and not (console.tls_cert or console.trusted_proxies):
+        doubts.append(
+            "[console] host lets other machines in without TLS: name its proxy in trusted_proxies, or set "
+            "tls_cert and tls_key"
+        )
     rules = config.policy_rules()
     if max(rules.window, rules.memory) > rules.keep:
         doubts.append(

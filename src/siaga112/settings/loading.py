@@ -19,6 +19,7 @@ from siaga112.settings.schema import Settings
 
 DEFAULT_PATH: Final = Path("/etc/siaga112/siaga112.toml")
 ENV_PREFIX: Final = "SIAGA112_"
+_NOT_SETTINGS: Final = frozenset({"SIAGA112_CONFIG", "SIAGA112_CHILD", "SIAGA112_API", "SIAGA112_TOKEN"})
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -80,7 +81,7 @@ def _credentials(env: Mapping[str, str]) -> dict[str, str]:
 
 def _overlay(values: dict[str, Any], env: Mapping[str, str]) -> None:
     for name, text in env.items():
-        if not name.startswith(ENV_PREFIX) or name == "SIAGA112_CONFIG":
+        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS:
             continue
         *sections, key = name.removeprefix(ENV_PREFIX).lower().split("__")
         place = values

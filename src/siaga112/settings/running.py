@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import SecretStr
 
@@ -18,11 +18,19 @@ class Changed(NamedTuple):
     restart: tuple[str, ...]
 
 
-def digests(settings: Settings) -> dict[str, str]:
-    """Give a digest of each key's value, as `section.key`: values can be compared, and not read."""
+_CONSOLE: Final = ("console.", "events.", "citizen.")
+"""What only the console goes by, which is a process of its own and tells itself what it runs with."""
+
+
+def digests(settings: Settings, *, console: bool = True) -> dict[str, str]:
+    """Give a digest of each key's value, as `section.key`: values can be compared, and not read.
+
+    `console`: with what only the console goes by.
+    """
     return {
         key: hashlib.sha256(json.dumps(value, default=_spelled, sort_keys=True).encode()).hexdigest()[:32]
         for key, value in settings.by_key().items()
+        if console or not key.startswith(_CONSOLE)
     }
 
 

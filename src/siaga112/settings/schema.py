@@ -6,12 +6,13 @@ Every default here is the one that `config/siaga112.toml` shows; a test holds th
 from dataclasses import replace
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from siaga112.core import durations
+from siaga112.core.announcements import EventType
 from siaga112.core.caller_id import NumberPlan
 from siaga112.core.model import SECOND, TOLERANCE, Mode
 from siaga112.core.names import Names as Staff
@@ -29,6 +30,7 @@ from siaga112.settings.values import (
     DatabaseAddress,
     Duration,
     Folder,
+    Hook,
     Host,
     Label,
     Labels,
@@ -38,18 +40,22 @@ from siaga112.settings.values import (
     Operators,
     PageUrl,
     Port,
+    Proxy,
     RecordingUrl,
     RedisAddress,
     Region,
     Share,
+    SigningSecret,
     Span,
     Spans,
     Staleness,
     Thresholds,
     Treatments,
+    WebAddress,
     Weights,
     Zone,
 )
+from siaga112.words import Language
 
 RUNBOOK_URL: Final = "file:///usr/share/doc/siaga112/runbook.md"
 """Where the alerts that we ship say that the runbook is: where `siaga112 files doc` puts it."""
@@ -63,6 +69,12 @@ RELOADABLE: Final = frozenset(
 """What SIGHUP takes over, as sections and keys; the rest needs a restart."""
 
 
+def _of_sections(kind: Any) -> bool:
+    """Say whether a key holds a section, or sections by name: each looks at its own values."""
+    inner = get_args(kind)[-1] if get_origin(kind) is dict else kind
+    return isinstance(inner, type) and issubclass(inner, BaseModel)
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, hide_input_in_errors=True)
 
@@ -71,7 +83,7 @@ class _Section(BaseModel):
     def _meant(cls, value: object, info: ValidationInfo) -> object:
         """Refuse what pydantic would take and nobody means: true for 1, letters that cannot be seen."""
         kind = cls.model_fields[info.field_name or ""].annotation
-        parts = [] if isinstance(kind, type) and issubclass(kind, BaseModel) else [value]
+        parts = [] if _of_sections(kind) else [value]
         while parts:
             part = parts.pop()
             if isinstance(part, bool) and kind is not bool:
@@ -235,6 +247,48 @@ class ServiceLevel(_Section):
     target: Annotated[float, Field(gt=0, le=1)] = 0.9
 
 
+class Console(_Section):
+    """The door for people and programs: the console and the API."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8112
+    lang: Language = Language.EN
+    address: WebAddress = ""
+    trusted_proxies: list[Proxy] = []
+    tls_cert: str = ""
+    tls_key: str = ""
+    session: Span = durations.parse("12h")
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if bool(self.tls_cert) is not bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key belong together: give both, or leave TLS to a proxy")
+        return self
+
+
+class Webhook(_Section):
+    """A program that is told of what happens."""
+
+    url: Hook
+    secret: SigningSecret
+    types: list[EventType] = []
+    numbers: bool = False
+    private: bool = False
+
+
+class Events(_Section):
+    """Who is told of what happens."""
+
+    webhooks: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")], Webhook] = {}
+
+
+class Citizen(_Section):
+    """What the citizen is told: who runs the line, and where to object."""
+
+    office: Annotated[str, Field(max_length=200)] = ""
+    contact: Annotated[str, Field(max_length=200)] = ""
+
+
 class Metrics(_Section):
     """Where Prometheus scrapes."""
 
@@ -278,6 +332,9 @@ class Settings(_Section):
     }
     operators: Operators = {}
     agencies: dict[Label, Label] = {}
+    console: Console = Console()
+    events: Events = Events()
+    citizen: Citizen = Citizen()
     metrics: Metrics = Metrics()
     privacy: Privacy = Privacy()
 

@@ -1,5 +1,7 @@
 """What a value of the configuration may be, and the words with which another is refused."""
 
+import base64
+import ipaddress
 import json
 import re
 from datetime import time
@@ -25,6 +27,13 @@ CALLER_KEY_LENGTH: Final = 16
 
 CONFIRM: Final = "confirm"
 """The key of [operators] that is no operator: how a mark is confirmed to who gave it."""
+
+SIGNING: Final = "whsec_"
+"""What a signing secret begins with (Standard Webhooks)."""
+
+LEAST_SIGNING: Final = 24
+MOST_SIGNING: Final = 64
+_SIGNING_MADE: Final = 'echo "whsec_$(openssl rand -base64 32)" makes one'
 
 BEEPS: Final = "beeps"
 VOICE: Final = "voice"
@@ -175,6 +184,36 @@ def _region(value: str) -> str:
         raise ValueError(f'no such region: "{value[:80]}" (a code of ISO 3166, like "ID")') from None
 
 
+def _web_address(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/?#\"'{}@]+", value):
+        raise ValueError('the address of the console as browsers have it, like "https://siaga.serang.go.id"')
+    return value
+
+
+def _hook(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#\"'{}@]+(/[^\s#\"'{}]*)?", value):
+        raise ValueError('like "https://dispatch.example/hooks/112", without a user, a password or a #')
+    return value
+
+
+def _signing_secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().removeprefix(SIGNING)
+    try:
+        made = base64.b64decode(text, validate=True)
+    except ValueError:
+        made = b""
+    if not LEAST_SIGNING <= len(made) <= MOST_SIGNING:
+        raise ValueError(f"whsec_ and {LEAST_SIGNING} to {MOST_SIGNING} bytes in base64: {_SIGNING_MADE}")
+    return value
+
+
+def _proxy(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError(f'not an address or a network: "{value[:80]}" (like "127.0.0.1")') from None
+
+
 Duration = Annotated[Millis, BeforeValidator(_duration), PlainSerializer(durations.spell)]
 Span = Annotated[Duration, AfterValidator(_some_time)]
 ClockTolerance = Annotated[Duration, AfterValidator(_clocks_apart)]
@@ -200,4 +239,8 @@ Thresholds = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), B
 Spans = Annotated[list[Span], BeforeValidator(_one_or_more)]
 Weights = Annotated[dict[str, Annotated[float, Field(ge=0, le=100)]], BeforeValidator(_weights)]
 Treatments = Annotated[dict[Level, Treatment], BeforeValidator(_both_levels)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Hook = Annotated[str, AfterValidator(_hook)]
+SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
+Proxy = Annotated[str, AfterValidator(_proxy)]
 NeverBlock = Annotated[str, AfterValidator(check_never_block)]

@@ -31,6 +31,9 @@ SETS: Final = {
     "sounds": FileSet("asterisk/sounds", "/usr/share/asterisk/sounds", ("*/siaga112/*.wav",)),
     "config": FileSet("config", "/etc/siaga112", ("siaga112.toml", "redis-acl.conf")),
     "prometheus": FileSet("config/prometheus", "/etc/prometheus", ("*.yml",)),
+    "alertmanager": FileSet(
+        "config/alertmanager", "/etc/alertmanager", ("alertmanager.yml", "templates/*.tmpl")
+    ),
     "grafana": FileSet(
         "config/grafana", "/etc/grafana", ("provisioning/*/*.yaml", "dashboards/siaga112/*.json")
     ),

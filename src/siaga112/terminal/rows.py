@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, cast
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,11 @@ def instant(at: Millis | None, zone: ZoneInfo) -> str | None:
     if at is None:
         return None
     return datetime.fromtimestamp(at / SECOND, UTC).astimezone(zone).isoformat(timespec="milliseconds")
+
+
+def clock(at: Millis, zone: ZoneInfo) -> str:
+    """Write an instant for people, to the second, in the site's zone."""
+    return (instant(at, zone) or "")[:19].replace("T", " ")
 
 
 def _seconds(span: Millis | None) -> float | None:
@@ -79,6 +84,14 @@ def summary(row: CallSummary, zone: ZoneInfo) -> Row:
     }
 
 
+SUMMARY_NAMES: Final = (
+    "call", "started", "ended", "caller", "raw_caller", "outcome", "reason", "queue", "ivr_seconds",
+    "wait_seconds", "ring_seconds", "talk_seconds", "mark", "operator", "handed_to", "kind", "district",
+    "recording", "verdict", "strike", "spared",
+)  # fmt: skip
+"""The names of what `summary` spells."""
+
+
 def handover(one: Handover, zone: ZoneInfo) -> Row:
     """Spell to whom a caller was handed over."""
     return {
@@ -100,14 +113,14 @@ def explained(entry: Entry, zone: ZoneInfo) -> Row:
     }
 
 
-def explanation(entry: Entry, zone: ZoneInfo) -> list[str]:
-    """Tell in lines what was seen of a call, and what of it decided."""
-    finding = entry.finding
-    told = [f"{finding.call.id}  {finding.call.caller or 'withheld'}  {finding.outcome}: {finding.reason}"]
-    for seen in finding.call.facts:
-        decided = "  ← decided" if seen in finding.deciding else ""
-        at = (instant(seen.at, zone) or "")[11:23]
-        told.append(f"  {at}  {seen.kind:<15} {seen.detail}{decided}")
+def explanation(row: Row) -> list[str]:
+    """Tell in lines what was seen of a call, and what of it decided; of a row that `explained` spells."""
+    caller = row["caller"] or "withheld"
+    told = [f"{row['call']}  {caller}  {row['outcome']}: {row['reason']}"]
+    facts, deciding = cast("list[Row]", row["facts"]), cast("list[Row]", row["deciding"])
+    for seen in facts:
+        decided = "  ← decided" if seen in deciding else ""
+        told.append(f"  {str(seen['at'])[11:23]}  {seen['fact']:<15} {seen['detail']}{decided}")
     return told
 
 
@@ -181,6 +194,7 @@ def audit_entry(done: AuditEntry, zone: ZoneInfo) -> Row:
     return {
         "at": instant(done.at, zone),
         "by": done.by,
+        "via": done.via,
         "action": done.action,
         "subject": done.subject,
         "detail": done.detail,

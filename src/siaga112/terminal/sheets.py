@@ -1,12 +1,13 @@
 """Rows as CSV or Parquet, to a file or the screen."""
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from siaga112.errors import SiagaError, UsageError
 from siaga112.terminal import outfile, rows
@@ -37,17 +38,29 @@ def written(format_: Format, output: Path | None, columns: Sequence[str]) -> Ite
     """
     if format_ is Format.CSV:
         with outfile.text(output) as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            # No text is a formula to a spreadsheet.
-            yield lambda batch: writer.writerows(
-                {name: rows.cell(value) for name, value in row.items()} for row in batch
-            )
+            yield _writer(file, columns)
     elif output is None:
         raise UsageError("--output: name the file; Parquet is nothing for a screen")
     else:
         with _parquet(output, columns) as write:
             yield write
+
+
+def lines(batch: Sequence[rows.Row], columns: Sequence[str], *, head: bool) -> str:
+    """Write rows as lines of a CSV file, the first with the names of the columns."""
+    with io.StringIO() as file:
+        _writer(file, columns, head=head)(batch)
+        return file.getvalue()
+
+
+def _writer(file: TextIO, columns: Sequence[str], *, head: bool = True) -> Write:
+    """Give what writes rows as CSV; no text is a formula to a spreadsheet."""
+    writer = csv.DictWriter(file, columns)
+    if head:
+        writer.writeheader()
+    return lambda batch: writer.writerows(
+        {name: rows.cell(value) for name, value in row.items()} for row in batch
+    )
 
 
 @contextmanager

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from siaga112.core import durations
-from siaga112.core.model import SECOND, Entry, Level, Millis, Mode, Outcome, ProposalCause, Spared, Verdict
+from siaga112.core.model import SECOND, Level, Millis, Mode, Outcome, Verdict
 from siaga112.core.policy import counted_strikes, total
 from siaga112.core.record import Block, CallerRecord, Proposal, Strike
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.service.supervisor import CallerFile
-from siaga112.terminal import rows
+from siaga112.terminal import labels, rows
 from siaga112.terminal.rows import Row
+from siaga112.words import Tongue, say, tongue
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,105 +65,146 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
     }
 
 
-def tell(story: Story, zone: ZoneInfo) -> list[str]:
+_KEPT: Final = {
+    "strikes": say("strikes"),
+    "missed": say("missed"),
+    "blocks": say("blocks"),
+    "proposals": say("proposals"),
+    "reports": say("reports"),
+    "withdrawn": say("withdrawn"),
+}
+"""What is kept as counts alone (`DroppedCounts`)."""
+
+
+def tell(story: Story, zone: ZoneInfo, t: Tongue | None = None) -> list[str]:
     """Give the story line by line, oldest first, the verdict last."""
-    record, rules, now = story.held.record, story.rules, story.now
-    chapters = sorted(_chapters(story, zone))
-    lines: list[str] = [record.caller]
-    lines += [f"  {_short(at, zone)}  {text}" for at, _, text in chapters]
-    if not chapters:
-        lines.append("  nothing is held on this caller")
-    if more := [f"{count} {what}" for what, count in asdict(record.dropped).items() if count]:
-        lines.append(f"  and earlier, kept as counts alone: {', '.join(more)}")
-    counted = counted_strikes(record, now, rules)
-    limits = ", ".join(map(str, rules.thresholds))
-    lines.append(
-        f"  {total(counted, rules):g} misuses count in the last {durations.spell(rules.window)}; "
-        f"more than {limits} block ({rules.title})"
-    )
-    if switch := story.held.switch:
-        why = f": {switch.reason}" if switch.reason else ", no reason given"
-        lines.append(f"  mode {story.mode} since {_short(switch.at, zone)} by {switch.by}{why}")
-    lines.append(f"  now: {_verdict(story, zone)}")
+    t = t or tongue()
+    told = chapters(story, zone, t)
+    lines: list[str] = [story.held.record.caller]
+    lines += [f"  {rows.clock(at, zone)}  {text}" for at, _, text in told]
+    if not told:
+        lines.append("  " + t("nothing is held on this caller"))
+    lines += [f"  {line}" for line in standing(story, zone, t)]
+    lines.append("  " + t("now: {verdict}", verdict=verdict(story, zone, t)))
     return lines
 
 
-def _chapters(story: Story, zone: ZoneInfo) -> Iterator[Chapter]:
-    yield from _misuses(story)
-    yield from _blocks(story.held.record, story.now, zone)
-    yield from _proposals(story.held.record)
-    yield from _people(story.held)
+def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
+    """Say what counts now, by which rule, and in which mode."""
+    record, rules, now = story.held.record, story.rules, story.now
+    lines = []
+    if more := [f"{count} {t(_KEPT[what])}" for what, count in asdict(record.dropped).items() if count]:
+        lines.append(t("and earlier, kept as counts alone: {more}", more=", ".join(more)))
+    misuses = f"{total(counted_strikes(record, now, rules), rules):g}"
+    lines.append(
+        t(
+            "{count} misuses count in the last {window}; more than {limits} block ({title})",
+            count=misuses,
+            window=durations.spell(rules.window),
+            limits=", ".join(map(str, rules.thresholds)),
+            title=rules.title,
+        )
+    )
+    if switch := story.held.switch:
+        why = f": {switch.reason}" if switch.reason else t(", no reason given")
+        since = rows.clock(switch.at, zone)
+        said = t("mode {mode} since {since} by {by}", mode=story.mode.value, since=since, by=switch.by)
+        lines.append(said + why)
+    return lines
 
 
-def _misuses(story: Story) -> Iterator[Chapter]:
+def chapters(story: Story, zone: ZoneInfo, t: Tongue) -> list[Chapter]:
+    """Give what happened, in order."""
+    record = story.held.record
+    told = chain(
+        _misuses(story, t),
+        _blocks(record, story.now, zone, t),
+        _proposals(record, t),
+        _people(story.held, t),
+    )
+    return sorted(told)
+
+
+def _misuses(story: Story, t: Tongue) -> Iterator[Chapter]:
     held = story.held
     for number, strike in enumerate(held.record.strikes, 1):
-        yield strike.at, 0, _strike(number, strike, story)
+        yield strike.at, 0, _strike(number, strike, story, t)
     for entry in held.entries:
         call = entry.finding.call
         if entry.spared:
-            yield call.ended, 0, _spared(entry)
+            said = say("call {call} was {outcome}, no strike: {why}")
+            outcome, why = labels.word(entry.finding.outcome, t), labels.of(entry.spared, t)
+            yield call.ended, 0, t(said, call=call.id, outcome=outcome, why=why)
         elif entry.finding.outcome is Outcome.BLOCKED:
-            yield call.ended, 0, f"call {call.id} was turned away"
+            yield call.ended, 0, t("call {call} was turned away", call=call.id)
     for missed in held.record.missed:
-        waited = f"{missed.wait // SECOND} s"
-        yield missed.at, 0, f"call {missed.call} abandoned after {waited}; nobody has called back"
+        said = say("call {call} abandoned after {waited} s; nobody has called back")
+        yield missed.at, 0, t(said, call=missed.call, waited=missed.wait // SECOND)
 
 
-def _blocks(record: CallerRecord, now: Millis, zone: ZoneInfo) -> Iterator[Chapter]:
+def _blocks(record: CallerRecord, now: Millis, zone: ZoneInfo, t: Tongue) -> Iterator[Chapter]:
     for block in record.blocks:
-        yield block.since, 1, _block(block, zone)
+        yield block.since, 1, _block(block, zone, t)
         ended = block.until is not None and block.until <= (block.lifted.at if block.lifted else now)
         if ended and block.until is not None:
-            yield block.until, 2, f"{block.level} block ended"
+            yield block.until, 2, t("{level} block ended", level=labels.of(block.level, t))
         if block.lifted:
-            done = "taken back, though it had ended," if ended else "lifted"
-            yield block.lifted.at, 2, f"block {done} by {block.lifted.by}: {block.lifted.reason}"
+            said = (
+                say("block taken back, though it had ended, by {by}: {reason}")
+                if ended
+                else say("block lifted by {by}: {reason}")
+            )
+            yield block.lifted.at, 2, t(said, by=block.lifted.by, reason=block.lifted.reason)
 
 
-def _proposals(record: CallerRecord) -> Iterator[Chapter]:
+def _proposals(record: CallerRecord, t: Tongue) -> Iterator[Chapter]:
     for proposal in record.proposals:
-        yield proposal.at, 1, _proposal(proposal)
+        yield proposal.at, 1, _proposal(proposal, t)
         if proposal.decided and not proposal.confirmed:
             decided = proposal.decided
-            yield decided.at, 2, f"proposal dismissed by {decided.by}: {decided.reason}"
+            said = t("proposal dismissed by {by}: {reason}", by=decided.by, reason=decided.reason)
+            yield decided.at, 2, said
 
 
-def _people(held: CallerFile) -> Iterator[Chapter]:
+def _people(held: CallerFile, t: Tongue) -> Iterator[Chapter]:
     for report in held.record.reports:
-        yield report.at, 0, f"call {report.call} was genuine"
-    for audit_entry in held.audit_entries:
-        note = f": {audit_entry.reason}" if audit_entry.reason else ""
-        match audit_entry.action:
+        yield report.at, 0, t("call {call} was genuine", call=report.call)
+    for line in held.audit_entries:
+        note = f": {line.reason}" if line.reason else ""
+        match line.action:
             case "mark":
-                yield (
-                    audit_entry.at,
-                    1,
-                    f"call {audit_entry.subject} marked {audit_entry.detail} by {audit_entry.by}{note}",
-                )
+                said = t("call {call} marked {mark} by {by}", call=line.subject, mark=line.detail, by=line.by)
+                yield line.at, 1, said + note
             case "allow":
-                yield audit_entry.at, 3, f"put on the allow list by {audit_entry.by}{note}"
+                yield line.at, 3, t("put on the allow list by {by}", by=line.by) + note
             case "disallow":
-                yield audit_entry.at, 3, f"taken off the allow list by {audit_entry.by}"
+                yield line.at, 3, t("taken off the allow list by {by}", by=line.by)
             case "called back":
-                yield audit_entry.at, 3, f"taken off the call-back list by {audit_entry.by}{note}"
+                yield line.at, 3, t("taken off the call-back list by {by}", by=line.by) + note
+            case "void":
+                said = t("the strike of call {call} taken back by {by}", call=line.subject, by=line.by)
+                yield line.at, 3, said + note
             case _:
                 pass
 
 
-def _short(at: Millis, zone: ZoneInfo) -> str:
-    return (rows.instant(at, zone) or "")[:19].replace("T", " ")
-
-
-def _strike(number: int, strike: Strike, story: Story) -> str:
+def _strike(number: int, strike: Strike, story: Story, t: Tongue) -> str:
     weight, less = _weight(strike, story), []
     if not strike.attested and story.rules.unattested != 1:
-        less.append("nobody vouches for the number")
+        less.append(t("nobody vouches for the number"))
     if _together(story) != 1:
-        less.append("its misuses came over several trunks")
-    weighs = f", weighs {weight:g}" if weight != 1 else ""
+        less.append(t("its misuses came over several trunks"))
+    spelled = f"{weight:g}"
+    weighs = t(", weighs {weight}", weight=spelled) if weight != 1 else ""
     because = f": {', '.join(less)}" if less else ""
-    return f"strike {number}: call {strike.call}, {strike.outcome} ({strike.reason}){weighs}{because}"
+    said = t(
+        "strike {number}: call {call}, {outcome} ({reason})",
+        number=number,
+        call=strike.call,
+        outcome=labels.word(strike.outcome, t),
+        reason=labels.reason(strike.reason, t, labels.word),
+    )
+    return f"{said}{weighs}{because}"
 
 
 def _weight(strike: Strike, story: Story) -> float:
@@ -172,52 +216,52 @@ def _together(story: Story) -> float:
     return story.rules.together(counted_strikes(story.held.record, story.now, story.rules))
 
 
-def _spared(entry: Entry) -> str:
-    why = {
-        Spared.SURGE: "a surge: callers waited too long, or no operator was logged in",
-        Spared.MODE_OFF: "the mode was off",
-        Spared.STARTING: "the daemon had begun anew, and did not know yet whether the mode was off",
-        Spared.ALLOW_LISTED: "the caller was on the allow list",
-        Spared.CLOCK: "the PBX's clock and our own were too far apart",
-        Spared.OVERLAP: "another call of the number, which has cost one, was up at the same moment",
-        None: "",
-    }
-    return f"call {entry.finding.call.id} was {entry.finding.outcome}, no strike: {why[entry.spared]}"
+def _block(block: Block, zone: ZoneInfo, t: Tongue) -> str:
+    level, origin = labels.of(block.level, t), labels.of(block.origin, t)
+    reason = labels.because(block.reason, t)
+    if block.until is None:
+        said = say("{level} block for good, {origin} by {by}: {reason}")
+        return t(said, level=level, origin=origin, by=block.by, reason=reason)
+    said = say("{level} block until {until}, {origin} by {by}: {reason}")
+    until = rows.clock(block.until, zone)
+    return t(
+        said, level=level, until=until, origin=origin, by=block.by, reason=labels.because(block.reason, t)
+    )
 
 
-def _block(block: Block, zone: ZoneInfo) -> str:
-    end = "for good" if block.until is None else f"until {_short(block.until, zone)}"
-    return f"{block.level} block {end}, {block.origin} by {block.by}: {block.reason}"
+def _proposal(proposal: Proposal, t: Tongue) -> str:
+    cause = labels.of(proposal.cause, t)
+    if proposal.span is None:
+        return t(
+            "block for good proposed ({cause}): {reason}",
+            cause=cause,
+            reason=labels.because(proposal.reason, t),
+        )
+    span = durations.spell(proposal.span)
+    said = say("block for {span} proposed ({cause}): {reason}")
+    return t(said, span=span, cause=cause, reason=labels.because(proposal.reason, t))
 
 
-def _proposal(proposal: Proposal) -> str:
-    end = "for good" if proposal.span is None else f"for {durations.spell(proposal.span)}"
-    cause = {
-        ProposalCause.POLICY: "the policy leaves it to a supervisor",
-        ProposalCause.HOURLY_CAP: "the hour's automatic blocks are used up",
-        ProposalCause.PROTECTED: "the caller lately reported something genuine",
-    }
-    return f"block {end} proposed ({cause[proposal.cause]}): {proposal.reason}"
-
-
-def _verdict(story: Story, zone: ZoneInfo) -> str:
-    verdict, block = story.verdict, story.held.record.block_at(story.now)
-    match verdict.verdict, verdict.reason:
+def verdict(story: Story, zone: ZoneInfo, t: Tongue) -> str:
+    """Say what the caller would be told now, and why."""
+    found, block = story.verdict, story.held.record.block_at(story.now)
+    level = labels.of(block.level, t) if block else ""
+    match found.verdict, found.reason:
         case Verdict.BLOCK, _:
-            end = (
-                "for good"
-                if verdict.level is Level.PERMANENT
-                else f"until {_short(verdict.until or 0, zone)}"
-            )
-            return f"BLOCK, {verdict.level} {end}, treatment {verdict.treatment}"
+            treatment = found.treatment.value if found.treatment else ""
+            if found.level is Level.PERMANENT:
+                return t("BLOCK, permanent for good, treatment {treatment}", treatment=treatment)
+            until = rows.clock(found.until or 0, zone)
+            said = say("BLOCK, temporary until {until}, treatment {treatment}")
+            return t(said, until=until, treatment=treatment)
         case _, ScreenReason.WOULD_BLOCK:
-            return "ALLOW, because the mode is observe (enforce would say BLOCK)"
+            return t("ALLOW, because the mode is observe (enforce would say BLOCK)")
         case _, ScreenReason.ALLOW_LISTED:
-            before = f", which comes before the {block.level} block" if block else ""
-            return f"ALLOW, on the allow list{before}"
+            before = t(", which comes before the {level} block", level=level) if block else ""
+            return t("ALLOW, on the allow list") + before
         case _, ScreenReason.MODE_OFF:
-            kept = f"; the {block.level} block is kept" if block else ""
-            return f"ALLOW, because the mode is off{kept}"
+            kept = t("; the {level} block is kept", level=level) if block else ""
+            return t("ALLOW, because the mode is off") + kept
         case _:
-            warned = ", with a warning: one more misuse may block" if verdict.warn else ""
-            return f"ALLOW{warned} (mode {story.mode})"
+            warned = t("ALLOW, with a warning: one more misuse may block") if found.warn else t("ALLOW")
+            return t("{verdict} (mode {mode})", verdict=warned, mode=story.mode.value)

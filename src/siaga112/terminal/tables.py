@@ -19,23 +19,28 @@ def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bo
         table(rows, columns, empty)
 
 
-def table(rows: Sequence[Row], columns: Sequence[str], empty: str) -> None:
-    """Print rows as a table; without a terminal as wide as its content, for `grep` and `less`."""
+def table(
+    rows: Sequence[Row], columns: Sequence[str], empty: str, *, heads: Sequence[str] | None = None
+) -> None:
+    """Print rows as a table; without a terminal as wide as its content, for `grep` and `less`.
+
+    `heads`: what stands above the columns, if not their names.
+    """
     if not rows:
         plain(empty)
         return
+    heads = heads or [column.replace("_", " ") for column in columns]
     if len(rows) > MANY:
-        _long(rows, columns)
+        _long(rows, columns, heads)
         return
     from siaga112.terminal import consoles  # noqa: PLC0415 - rich, which JSON and long tables do without
 
-    heads = [column.replace("_", " ") for column in columns]
     consoles.table(heads, [[_cell(row[column]) for column in columns] for row in rows])
 
 
-def _long(rows: Sequence[Row], columns: Sequence[str]) -> None:
+def _long(rows: Sequence[Row], columns: Sequence[str], heads: Sequence[str]) -> None:
     """Print rows below each other in columns as wide as what is in them, whatever the terminal's width."""
-    lines = [[column.replace("_", " ") for column in columns]]
+    lines = [list(heads)]
     lines += [[_cell(row[column]) for column in columns] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     for first in range(0, len(lines), MANY):

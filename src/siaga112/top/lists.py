@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -23,8 +24,11 @@ from siaga112.core.model import (
     Stage,
     Verdict,
 )
+from siaga112.core.screening import ScreenReason
 from siaga112.core.text import printable
+from siaga112.terminal import labels
 from siaga112.top.watching import Frame
+from siaga112.words import Language, Tongue
 
 MEDIUM: Final = 64
 """From this width on the small tables stand side by side."""
@@ -45,14 +49,11 @@ LEAST_ROOM: Final = 9
 OPERATORS_SHARE: Final = 3
 """One line in so many is for operators, if there are as many of them."""
 
-OUTCOMES: Final = {
-    Outcome.ANSWERED: "answered",
-    Outcome.ABANDONED: "abandoned",
-    Outcome.UNSERVED: "unserved",
-    Outcome.IVR_PRANK: "IVR-prank",
-    Outcome.BLOCKED: "blocked",
-    Outcome.UNKNOWN: "unknown",
-}
+OUTCOMES: Final = (
+    *(Outcome.ANSWERED, Outcome.ABANDONED, Outcome.UNSERVED, Outcome.IVR_PRANK, Outcome.BLOCKED),
+    Outcome.UNKNOWN,
+)
+"""In the order in which they are shown."""
 
 BAD: Final = "bold red"
 DIM: Final = "dim"
@@ -70,6 +71,11 @@ def age(span: Millis) -> str:
     if hours >= 48:  # noqa: PLR2004 - two days
         return f"{hours // 24} d"
     return f"{hours}:{minutes % 60:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+def short(word: StrEnum, t: Tongue) -> str:
+    """Say what people call it, without what explains it: a screen is narrow."""
+    return labels.of(word, t).partition(" (")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +143,9 @@ def _table(columns: Sequence[_Column], width: int, *, headed: bool = True) -> Ta
 class Lists:
     """The calls in progress, the operators, and the last calls with their verdicts, in what room there is."""
 
-    def __init__(self, frame: Frame, *, reveal: bool) -> None:
+    def __init__(self, frame: Frame, t: Tongue, *, reveal: bool) -> None:
         self._frame = frame
+        self.t = t
         self._reveal = reveal
         self._going = frame.snapshot.calls if frame.snapshot else ()
         self._operators = frame.snapshot.logged_in if frame.snapshot else ()
@@ -176,8 +183,8 @@ class Lists:
         shown = self._operators[: rows if total <= rows else rows - 1]
         lines: list[RenderableType] = [self._operators_table(shown, snapshot.at, width)]
         if total > len(shown):
-            lines.append(Text(f"and {total - len(shown)} more", DIM))
-        return [Block("operators", lines, len(shown) + len(lines) - 1)]
+            lines.append(Text(self.t("and {count} more", count=total - len(shown)), DIM))
+        return [Block(self.t("operators"), lines, len(shown) + len(lines) - 1)]
 
     def _operators_table(self, shown: Sequence[OperatorNow], now: Millis, width: int) -> Table:
         def spent(one: OperatorNow) -> Text:
@@ -189,7 +196,7 @@ class Lists:
         return _table(
             [
                 _Column("", 0, [Text(printable(one.name)) for one in shown], most=OPERATOR),
-                _Column("", 1, [Text(one.state, OPERATORS[one.state]) for one in shown]),
+                _Column("", 1, [Text(labels.word(one.state, self.t), OPERATORS[one.state]) for one in shown]),
                 _Column("", 2, [spent(one) for one in shown], right=True),
                 _Column("", 4, [began(one) for one in shown]),
                 _Column("", 3, [Text(printable(one.reason)) for one in shown], least=6),
@@ -201,21 +208,23 @@ class Lists:
     def _progress(self, width: int, rows: int) -> Block:
         snapshot = self._frame.snapshot
         if snapshot is None:
-            return Block("calls in progress", [Text("not known")], 1)
+            return Block(self.t("calls in progress"), [Text(self.t("not known"))], 1)
         total = sum(snapshot.stages.values())
         counts = ", ".join(
-            f"{snapshot.stages[stage]} {stage}" for stage in STAGES if snapshot.stages.get(stage)
+            f"{snapshot.stages[stage]} {labels.word(stage, self.t)}"
+            for stage in STAGES
+            if snapshot.stages.get(stage)
         )
-        title = f"calls in progress: {total}"
+        title = self.t("calls in progress: {count}", count=total)
         if counts and width >= MEDIUM:
             title += f" ({counts})"
         if not self._going:
-            return Block(title, [Text("none", DIM)], 1)
+            return Block(title, [Text(self.t("none"), DIM)], 1)
         cut = len(self._going) > rows
         shown = self._going[: max(0, rows - 1) if cut else rows]
         lines: list[RenderableType] = [self._progress_table(shown, snapshot.at, width)] if shown else []
         if total > len(shown):
-            lines.append(Text(f"and {total - len(shown)} more", DIM))
+            lines.append(Text(self.t("and {count} more", count=total - len(shown)), DIM))
         return Block(title, lines, len(shown) + bool(shown) + (total > len(shown)))
 
     def _progress_table(self, calls: Sequence[CallInProgress], now: Millis, width: int) -> Table:
@@ -228,40 +237,44 @@ class Lists:
             late = call.stage is Stage.QUEUE and now - call.since > self._frame.answer_within
             return Text(age(now - call.since), BAD if late else "")
 
-        talks = [column("operator", 5, lambda call: Text(printable(call.operator)), most=OPERATOR, least=8)]
+        t = self.t
+        talks = [
+            column(t("operator"), 5, lambda call: Text(printable(call.operator)), most=OPERATOR, least=8)
+        ]
         return _table(
             [
-                column("stage", 0, lambda call: Text(call.stage, STAGES[call.stage])),
-                column("for", 1, waited, right=True),
-                column("caller", 2, lambda call: self._caller(call.caller)),
-                column("verdict", 3, lambda call: _verdict(call.screened)[0]),
-                column("", 7, lambda call: _verdict(call.screened)[1]),
+                column(t("stage"), 0, lambda call: Text(labels.word(call.stage, t), STAGES[call.stage])),
+                column(t("for"), 1, waited, right=True),
+                column(t("caller"), 2, lambda call: self._caller(call.caller)),
+                column(t("verdict"), 3, lambda call: _verdict(call.screened, t)[0]),
+                column("", 7, lambda call: _verdict(call.screened, t)[1]),
                 *(talks if any(call.operator for call in calls) else []),
-                column("queue", 6, lambda call: Text(printable(call.queue or "-"))),
-                column("age", 4, lambda call: Text(age(now - call.started)), right=True),
-                column("call", 8, lambda call: Text(printable(call.call), DIM)),
+                column(t("queue"), 6, lambda call: Text(printable(call.queue or "-"))),
+                column(t("age"), 4, lambda call: Text(age(now - call.started)), right=True),
+                column(t("call"), 8, lambda call: Text(printable(call.call), DIM)),
             ],
             width,
         )
 
     def _verdicts(self, width: int, rows: int) -> Block:
-        title = "last verdicts"
+        t = self.t
+        title = t("last verdicts")
         if not self._frame.store_up:
-            return Block(title, [Text("not known")], 1)
+            return Block(title, [Text(t("not known"))], 1)
         shown = self._last[:rows]
         if not shown:
-            return Block(title, [Text("no call today", DIM)], 1)
+            return Block(title, [Text(t("no call today"), DIM)], 1)
         at, caller, verdict, why, outcome, notes, call = zip(*(row for _, row in shown), strict=True)
         if width < MEDIUM:
             at = tuple(moment[:-3] for moment in at)
         columns = [
-            _Column("at", 0, at),
-            _Column("caller", 1, caller),
-            _Column("verdict", 3, verdict),
+            _Column(t("at"), 0, at),
+            _Column(t("caller"), 1, caller),
+            _Column(t("verdict"), 3, verdict),
             _Column("", 4, why),
-            _Column("outcome", 2, outcome),
+            _Column(t("outcome"), 2, outcome),
             _Column("", 5, notes, least=8),
-            _Column("call", 6, call),
+            _Column(t("call"), 6, call),
         ]
         return Block(title, [_table(columns, width)], len(shown) + 1)
 
@@ -269,34 +282,45 @@ class Lists:
         return call.started, (
             Text(clock(call.started, self._frame)),
             self._caller(call.caller),
-            *_verdict(call.screened),
-            Text(f"in {call.stage}", STAGES[call.stage]),
+            *_verdict(call.screened, self.t),
+            Text(self.t("in {stage}", stage=labels.word(call.stage, self.t)), STAGES[call.stage]),
             Text(""),
             Text(printable(call.call), DIM),
         )
 
     def _ended_row(self, entry: Entry) -> tuple[Millis, tuple[Text, ...]]:
-        finding, call = entry.finding, entry.finding.call
+        finding, call, t = entry.finding, entry.finding.call, self.t
         screened = call.last(FactKind.SCREENED)
-        notes = [finding.reason.value, f"marked {finding.mark}" if finding.mark else ""]
-        notes.append("strike" if entry.strike else "")
+        notes = [labels.word(finding.reason, t)]
+        if finding.mark:
+            notes.append(t("marked {mark}", mark=labels.word(finding.mark, t)))
+        if entry.strike:
+            notes.append(t("strike"))
         return call.started, (
             Text(clock(call.started, self._frame)),
             self._caller(call.caller),
-            *_verdict(screened.detail if screened else ""),
-            Text(OUTCOMES[finding.outcome], "red" if finding.outcome is Outcome.UNSERVED else ""),
-            Text(", ".join(filter(None, notes))),
+            *_verdict(screened.detail if screened else "", t),
+            Text(short(finding.outcome, t), "red" if finding.outcome is Outcome.UNSERVED else ""),
+            Text(", ".join(notes)),
             Text(printable(call.id), DIM),
         )
 
     def _caller(self, caller: Caller | None) -> Text:
         if caller is None:
-            return Text("withheld", DIM)
+            return Text(self.t("withheld"), DIM)
         return Text(printable(caller if self._reveal else masked(caller)))
 
 
-def _verdict(screened: str) -> tuple[Text, Text]:
+def _verdict(screened: str, t: Tongue) -> tuple[Text, Text]:
     """Spell a verdict and its reason; a call without one met no daemon."""
     verdict, _, reason = printable(screened).partition(" ")
     style = "red" if verdict == Verdict.BLOCK else "" if verdict else DIM
-    return Text(verdict or "none", style), Text(reason, style)
+    if t.language is not Language.EN:  # the English words are those of the dialplan
+        verdict = labels.of(Verdict(verdict), t) if verdict in list(Verdict) else verdict
+        reason = cause(reason, t)
+    return Text(verdict or t("none"), style), Text(reason, style)
+
+
+def cause(reason: str, t: Tongue) -> str:
+    """Say why the dialplan got its verdict."""
+    return labels.word(ScreenReason(reason), t) if reason in list(ScreenReason) else reason

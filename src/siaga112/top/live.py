@@ -20,6 +20,7 @@ from siaga112.settings.schema import Settings
 from siaga112.top.view import Board
 from siaga112.top.watching import Frame, Watcher
 from siaga112.top.wiring import open_watcher
+from siaga112.words import Tongue
 
 END_SECONDS: Final = 5.0
 """Whoever leaves has left; what the network still does must not keep anybody waiting."""
@@ -40,7 +41,7 @@ async def once(config: Settings) -> Frame:
         return await watcher.look()
 
 
-async def watch(config: Settings, console: Console, pause: float, *, reveal: bool) -> None:
+async def watch(config: Settings, console: Console, pause: float, t: Tongue, *, reveal: bool) -> None:
     """Look and draw until told to leave; leaves at once, also amid a look."""
     loop, leaving = asyncio.get_running_loop(), asyncio.Event()
     leave = asyncio.create_task(leaving.wait())
@@ -60,7 +61,7 @@ async def watch(config: Settings, console: Console, pause: float, *, reveal: boo
                 if not look.done():
                     look.cancel()
                     break
-                live.update(Board(look.result(), reveal), refresh=True)
+                live.update(Board(look.result(), t, reveal), refresh=True)
                 await asyncio.wait({leave}, timeout=pause)
     leave.cancel()
 

@@ -19,8 +19,10 @@ from siaga112.core.model import (
     OperatorState,
 )
 from siaga112.core.text import printable
-from siaga112.top.lists import BAD, DIM, LEAST_ROOM, MEDIUM, OUTCOMES, Block, Lists, age, clock
+from siaga112.terminal import labels
+from siaga112.top.lists import BAD, DIM, LEAST_ROOM, MEDIUM, OUTCOMES, Block, Lists, age, cause, clock, short
 from siaga112.top.watching import Day, Endpoint, Frame
+from siaga112.words import Language, Tongue, tongue
 
 WIDE: Final = 110
 """From this width on there are two columns."""
@@ -34,16 +36,9 @@ NAME: Final = 16
 SKEW: Final[Millis] = 10 * SECOND
 """A snapshot lives for seconds: one that seems older, or younger than now, tells of clocks that differ."""
 
-MARKS: Final = {
-    Mark.GENUINE: "genuine",
-    Mark.INFORMATION: "information",
-    Mark.SILENT: "silent",
-    Mark.PRANK: "prank",
-    None: "unmarked",
-}
+MARKS: Final = (Mark.GENUINE, Mark.INFORMATION, Mark.SILENT, Mark.PRANK)
 
 GOOD: Final = "green"
-NOT_KNOWN: Final = ("not known", "")
 
 _NamedValue = tuple[str, str, str]
 """A name, its value, the value's style."""
@@ -54,20 +49,24 @@ class Board:
     """The screen as rich draws it; as high as it may be, or as it needs if `paper`."""
 
     frame: Frame
+    t: Tongue
     reveal: bool = False
     paper: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         height = None if self.paper else options.height or console.height
-        yield view(self.frame, options.max_width, height, reveal=self.reveal)
+        yield view(self.frame, options.max_width, height, reveal=self.reveal, t=self.t)
 
 
-def view(frame: Frame, width: int, height: int | None, *, reveal: bool = False) -> Group:
+def view(
+    frame: Frame, width: int, height: int | None, *, reveal: bool = False, t: Tongue | None = None
+) -> Group:
     """Draw a frame in that width; in that height, if there is one, the lists take what the rest leaves."""
-    head = [_header(frame, width, "" if height is None else "q leaves"), *_problems(frame, width)]
+    t = t or tongue()
+    head = [_header(frame, width, "" if height is None else t("q leaves"), t), *_problems(frame, width, t)]
     room = None if height is None else height - len(head)
-    small = [_line(frame), _today(frame.day), _health(frame)]
-    lists = Lists(frame, reveal=reveal)
+    small = [_line(frame, t), _today(frame.day, t), _health(frame, t)]
+    lists = Lists(frame, t, reveal=reveal)
     if width >= WIDE:
         while room is not None and sum(block.height + 1 for block in small) > room and len(small) > 1:
             small.pop()  # what is wrong stands at the top all the same
@@ -106,8 +105,8 @@ def _beside(left: RenderableType, left_width: int, right: RenderableType, right_
 # ── the top ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _header(frame: Frame, width: int, hint: str) -> Text:
-    mode = frame.mode.value if frame.mode else "mode not known"
+def _header(frame: Frame, width: int, hint: str, t: Tongue) -> Text:
+    mode = frame.mode.value if frame.mode else t("mode not known")
     line = Text.assemble((f"siaga112 {frame.site}", "bold"), f"  {mode}  {clock(frame.at, frame)}")
     line.no_wrap = True
     if (room := width - line.cell_len - len(hint)) > 1:
@@ -117,22 +116,22 @@ def _header(frame: Frame, width: int, hint: str) -> Text:
     return line
 
 
-def _problems(frame: Frame, width: int) -> list[Text]:
+def _problems(frame: Frame, width: int, t: Tongue) -> list[Text]:
     """Say in a line each what is not as it should be."""
     found = []
     if not frame.store_up:
         found.append(frame.store_problem)
     elif frame.snapshot is None:
-        found.append("nobody tells what goes on: no tracking daemon has reached Redis for seconds")
+        found.append(t("nobody tells what goes on: no tracking daemon has reached Redis for seconds"))
     elif not frame.snapshot.connected:
-        found.append("the PBX is not followed: calls and operators are as last seen")
+        found.append(t("the PBX is not followed: calls and operators are as last seen"))
     if frame.snapshot and abs(skew := frame.at - frame.snapshot.at) > SKEW:
-        found.append(f"this machine's clock and the daemon's differ by {age(abs(skew))}")
-    for name, endpoint in _endpoints(frame):
+        found.append(t("this machine's clock and the daemon's differ by {span}", span=age(abs(skew))))
+    for name, endpoint in _endpoints(frame, t):
         if endpoint.problem:
             found.append(f"{name} {endpoint.url}: {endpoint.problem}")
         elif endpoint.vitals and not endpoint.vitals.redis_up:
-            found.append(f"{name} does not reach Redis")
+            found.append(t("{name} does not reach Redis", name=name))
     return [
         Text(line, BAD, no_wrap=True)
         for text in found
@@ -140,10 +139,10 @@ def _problems(frame: Frame, width: int) -> list[Text]:
     ]
 
 
-def _endpoints(frame: Frame) -> list[tuple[str, Endpoint]]:
+def _endpoints(frame: Frame, t: Tongue) -> list[tuple[str, Endpoint]]:
     if frame.screening is None:
-        return [("daemon", frame.tracking)]
-    return [("tracking", frame.tracking), ("screening", frame.screening)]
+        return [(t("daemon"), frame.tracking)]
+    return [(t("tracking"), frame.tracking), (t("screening"), frame.screening)]
 
 
 # ── the small tables ─────────────────────────────────────────────────────────────────────────────
@@ -160,82 +159,97 @@ def _pairs(rows: Sequence[_NamedValue]) -> tuple[Table, int]:
     return table, table.row_count
 
 
-def _line(frame: Frame) -> Block:
+def _line(frame: Frame, t: Tongue) -> Block:
     snapshot = frame.snapshot
     rows: list[_NamedValue] = []
+    queued, operators = t("queue"), t("operators")
     if snapshot is None:
-        rows = [("queue", *NOT_KNOWN), ("operators", *NOT_KNOWN)]
+        rows = [(queued, t("not known"), ""), (operators, t("not known"), "")]
     else:
         for queue, (count, first) in sorted(snapshot.queues.items()):
             longest = snapshot.at - first
             style = BAD if longest > frame.answer_within else "yellow"
-            rows.append((queue, f"{count} waiting, longest {age(longest)}", style))
+            rows.append((queue, t("{count} waiting, longest {span}", count=count, span=age(longest)), style))
         if not rows:
-            rows.append(("queue", "nobody waits", ""))
+            rows.append((queued, t("nobody waits"), ""))
         if snapshot.operators is None:
-            rows.append(("operators", *NOT_KNOWN))
+            rows.append((operators, t("not known"), ""))
         else:
             counts = {state: snapshot.operators.get(state, 0) for state in OperatorState}
-            value = ", ".join(f"{count} {state}" for state, count in counts.items())
-            rows.append(("operators", value, "" if counts[OperatorState.AVAILABLE] else "yellow"))
+            value = ", ".join(f"{count} {labels.word(state, t)}" for state, count in counts.items())
+            rows.append((operators, value, "" if counts[OperatorState.AVAILABLE] else "yellow"))
         if snapshot.surge:
-            rows.append(("surge", snapshot.surge, "yellow"))
+            rows.append((t("surge"), labels.surge(snapshot.surge, t), "yellow"))
     table, height = _pairs(rows)
-    return Block("queue and operators", [table], height)
+    return Block(t("queue and operators"), [table], height)
 
 
-def _today(day: Day | None) -> Block:
+def _today(day: Day | None, t: Tongue) -> Block:
     if day is None:
-        return Block("today", [Text("not known")], 1)
+        return Block(t("today"), [Text(t("not known"))], 1)
     table = Table.grid(padding=(0, 2, 0, 0))
     for justify in ("left", "right", "left", "right"):
-        table.add_column(no_wrap=True, justify=justify)
-    notes = [(name, str(day.marks.get(mark, 0))) for mark, name in MARKS.items()]
-    notes.append(("total", str(day.total)))
-    for (outcome, name), (note, count) in zip(OUTCOMES.items(), notes, strict=True):
-        style = "bold" if note == "total" else DIM
-        table.add_row(name, str(day.outcomes.get(outcome, 0)), Text(note, style), Text(count, style))
-    return Block("today", [table], len(OUTCOMES))
+        table.add_column(no_wrap=justify == "right", justify=justify)  # names give way to figures
+    notes = [(short(mark, t), day.marks.get(mark, 0)) for mark in MARKS]
+    notes += [(t("unmarked"), day.marks.get(None, 0)), (t("total"), day.total)]
+    for outcome, (note, count) in zip(OUTCOMES, notes, strict=True):
+        style = "bold" if outcome is OUTCOMES[-1] else DIM
+        table.add_row(
+            Text(short(outcome, t), no_wrap=True, overflow="ellipsis"),
+            str(day.outcomes.get(outcome, 0)),
+            Text(note, style, no_wrap=True, overflow="ellipsis"),
+            Text(str(count), style),
+        )
+    return Block(t("today"), [table], len(OUTCOMES))
 
 
-def _health(frame: Frame) -> Block:
+def _health(frame: Frame, t: Tongue) -> Block:
     snapshot, vitals = frame.snapshot, frame.tracking.vitals
-    rows = [("store", "ok", GOOD) if frame.store_up else ("store", "not usable", BAD), _pbx(frame)]
+    seen, unknown = t("snapshot"), (t("not known"), "")
+    store = (t("ok"), GOOD) if frame.store_up else (t("not usable"), BAD)
+    rows: list[_NamedValue] = [(t("store"), *store), _pbx(frame, t)]
     if snapshot:
-        rows.append(("snapshot", f"{max(0, frame.at - snapshot.at) / SECOND:.1f} s old", ""))
+        old = _decimal(max(0, frame.at - snapshot.at) / SECOND, t)
+        rows.append((seen, t("{seconds} s old", seconds=old), ""))
     else:
-        rows.append(("snapshot", "none", BAD) if frame.store_up else ("snapshot", *NOT_KNOWN))
-    for name, endpoint in _endpoints(frame):
+        rows.append((seen, t("none"), BAD) if frame.store_up else (seen, *unknown))
+    for name, endpoint in _endpoints(frame, t):
         if endpoint.vitals:
-            rows.append((name, f"up {age(frame.at - endpoint.vitals.started)}", ""))
+            rows.append((name, t("up {span}", span=age(frame.at - endpoint.vitals.started)), ""))
         else:
-            rows.append((name, "not reachable", BAD))
-    rows += _screened(frame)
-    outbox = (str(vitals.outbox), "yellow" if vitals.outbox else "") if vitals else NOT_KNOWN
-    table, height = _pairs([*rows, ("outbox", *outbox)])
-    return Block("health", [table], height)
+            rows.append((name, t("not reachable"), BAD))
+    rows += _screened(frame, t)
+    outbox = (str(vitals.outbox), "yellow" if vitals.outbox else "") if vitals else unknown
+    table, height = _pairs([*rows, (t("outbox"), *outbox)])
+    return Block(t("health"), [table], height)
 
 
-def _pbx(frame: Frame) -> _NamedValue:
+def _pbx(frame: Frame, t: Tongue) -> _NamedValue:
     snapshot, vitals = frame.snapshot, frame.tracking.vitals
     up = snapshot.connected if snapshot else vitals.ami_connected if vitals else None
     if up is None:
-        return ("PBX", *NOT_KNOWN)
-    last = f", last event {age(frame.at - vitals.last_event)} ago" if vitals and vitals.last_event else ""
-    return ("PBX", f"ok{last}", GOOD) if up else ("PBX", f"not followed{last}", BAD)
+        return ("PBX", t("not known"), "")
+    said = t("ok") if up else t("not followed")
+    if vitals and vitals.last_event:
+        said += t(", last event {span} ago", span=age(frame.at - vitals.last_event))
+    return ("PBX", said, GOOD if up else BAD)
 
 
-def _screened(frame: Frame) -> list[_NamedValue]:
-    verdicts = frame.verdicts
-    if not any(endpoint.vitals for _, endpoint in _endpoints(frame)):
-        return [("verdict p99", *NOT_KNOWN), ("fail-open", *NOT_KNOWN)]
-    when = "since start" if verdicts.span is None else f"in {age(verdicts.span)}"
-    p99 = "no verdict yet"
+def _screened(frame: Frame, t: Tongue) -> list[_NamedValue]:
+    verdicts, slowest, opened = frame.verdicts, t("verdict p99"), t("fail-open")
+    if not any(endpoint.vitals for _, endpoint in _endpoints(frame, t)):
+        return [(slowest, t("not known"), ""), (opened, t("not known"), "")]
+    when = t("since start") if verdicts.span is None else t("in {span}", span=age(verdicts.span))
+    p99 = t("no verdict yet")
     if verdicts.p99 is not None:
-        p99 = f"{_short(verdicts.p99)}, {verdicts.count} {when}"
-    causes = ", ".join(f"{count} {cause}" for cause, count in sorted(frame.fail_open.items()))
-    return [("verdict p99", p99, ""), ("fail-open", causes or "none", BAD if causes else "")]
+        p99 = f"{_short(verdicts.p99, t)}, {verdicts.count} {when}"
+    causes = ", ".join(f"{count} {cause(why, t)}" for why, count in sorted(frame.fail_open.items()))
+    return [(slowest, p99, ""), (opened, causes or t("none"), BAD if causes else "")]
 
 
-def _short(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else "1 s or more"
+def _short(seconds: float, t: Tongue) -> str:
+    return f"{_decimal(seconds * 1000, t)} ms" if seconds < 1 else t("1 s or more")
+
+
+def _decimal(value: float, t: Tongue) -> str:
+    return f"{value:.1f}" if t.language is Language.EN else f"{value:.1f}".replace(".", ",")

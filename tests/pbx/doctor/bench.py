@@ -117,13 +117,13 @@ class Bench:
     async def examined(self, settings: Mapping[str, Any], config: Path | None = None) -> list[Line]:
         """Give the doctor's lines, with these settings in place of the daemon's."""
         file = config or self.daemon.config
-        seen = await examine(load(file, {**self.secret, **environ(settings)}), file)
+        seen = await examine(load(file, {**self.given, **environ(settings)}), file)
         return list(diagnose(seen))
 
     @property
-    def secret(self) -> dict[str, str]:
-        """The AMI user's secret, for the environment."""
-        return {"SIAGA112_AMI__SECRET": self.pbx.siaga_secret}
+    def given(self) -> dict[str, str]:
+        """What the daemon has from its environment, with the AMI user's secret."""
+        return {**self.daemon.given, "SIAGA112_AMI__SECRET": self.pbx.siaga_secret}
 
     @asynccontextmanager
     async def edited(self, *edits: Edit) -> AsyncIterator[None]:
@@ -167,7 +167,12 @@ class Bench:
             sys.executable,
             *how,
             *("doctor", "--json"),
-            env={**os.environ, **self.secret, "SIAGA112_CONFIG": str(self.daemon.config)},
+            env={
+                **os.environ,
+                **self.daemon.given,
+                **self.given,
+                "SIAGA112_CONFIG": str(self.daemon.config),
+            },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

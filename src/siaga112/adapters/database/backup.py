@@ -15,7 +15,17 @@ from typing import IO, Any, Final
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
-from siaga112.adapters.database.schema import METADATA, SITE, UNPUBLISHED
+from siaga112.adapters.database.schema import (
+    EVENT,
+    METADATA,
+    PARKED,
+    SECRET,
+    SESSION,
+    SITE,
+    TOKEN,
+    UNPUBLISHED,
+    WEBHOOK,
+)
 from siaga112.adapters.database.versions import KNOWN
 from siaga112.errors import SiagaError
 
@@ -23,12 +33,15 @@ FORMAT: Final = 1
 TOGETHER: Final = 1_000
 """How many rows are read or written at once."""
 
-TABLES: Final = tuple(
-    table for table in METADATA.sorted_tables if table is not SITE and table is not UNPUBLISHED
-)
-"""What is kept: not how far the block list is, since it is made anew from what comes back."""
+_LEFT_OUT: Final = frozenset({SITE, UNPUBLISHED, SESSION, TOKEN, EVENT, WEBHOOK, PARKED})
+"""How far others are that follow this database, and what lets somebody in."""
+
+TABLES: Final = tuple(table for table in METADATA.sorted_tables if table not in _LEFT_OUT)
+"""What is kept. People are, without their passwords."""
 
 _MANIFEST: Final = "manifest.json"
+
+_MODE: Final = ("mode", "mode_at", "mode_by", "mode_reason", "mode_via")
 
 _LONGEST: Final = 1_000_000
 """Bytes of a line, and more than any of ours has."""
@@ -95,13 +108,13 @@ def read(
                 raise BackupError(
                     f"site {name} has {held:,} rows; to put the backup in their place: --replace"
                 )
-            for table in reversed((*TABLES, UNPUBLISHED)):
+            for table in reversed((*TABLES, UNPUBLISHED, SESSION)):
                 connection.execute(delete(table).where(table.c.site == site))
             counts = {
                 table.name: _put(connection, table, site, archive, manifest["tables"][table.name])
                 for table in TABLES
             }
-            mode = manifest["mode"] or dict.fromkeys(("mode", "mode_at", "mode_by", "mode_reason"))
+            mode = manifest["mode"] or dict.fromkeys(_MODE)
             connection.execute(update(SITE).where(SITE.c.id == site).values(epoch="", published=0, **mode))
             return counts
     except _TORN as error:
@@ -127,7 +140,7 @@ def _part(table: Table) -> str:
 def _columns(table: Table) -> list[Any]:
     """Give the columns that are kept: numbers of a site and of a line are others in another database."""
     own = {"site"} if table.primary_key.columns.keys() != ["id"] else {"site", "id"}
-    return [column for column in table.c if column.name not in own]
+    return [column for column in table.c if column.name not in own and SECRET not in column.info]
 
 
 def _lines(connection: Connection, table: Table, site: int) -> Iterator[bytes]:
@@ -162,6 +175,6 @@ def _count(connection: Connection, table: Table, site: int) -> int:
 
 
 def _mode(connection: Connection, site: int) -> dict[str, Any] | None:
-    asked = select(SITE.c.mode, SITE.c.mode_at, SITE.c.mode_by, SITE.c.mode_reason).where(SITE.c.id == site)
+    asked = select(*(SITE.c[name] for name in _MODE)).where(SITE.c.id == site)
     found = connection.execute(asked).mappings().one()
     return dict(found) if found["mode"] else None

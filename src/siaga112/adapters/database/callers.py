@@ -16,9 +16,11 @@ from siaga112.adapters.database.schema import (
     BLOCK,
     CALL,
     CALLER,
+    EVENT,
     FORGOTTEN,
     MISSED_CALL,
     OF_A_CALLER,
+    PARKED,
     PROPOSAL,
     UNPUBLISHED,
 )
@@ -211,6 +213,10 @@ class Callers(Transactions):
             nameless = update(CALL).values(caller=None, raw_caller="", identified=False, recording=None)
             connection.execute(nameless.where(CALL.c.site == self.site, CALL.c.caller == caller))
             connection.execute(delete(AUDIT).where(AUDIT.c.site == self.site, AUDIT.c.subject == caller))
+            told = EVENT.c.site == self.site, EVENT.c.caller == caller
+            connection.execute(update(EVENT).where(*told).values(caller=None, data="{}"))
+            kept = PARKED.c.site == self.site, PARKED.c.body.contains(caller, autoescape=True)
+            connection.execute(delete(PARKED).where(*kept))
             self.upsert(connection, UNPUBLISHED, [{"caller": caller, "version": version}])
 
         await self.act(act)

@@ -8,7 +8,19 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+)
 
 from siaga112.adapters.database import call_rows
 from siaga112.adapters.database.schema import CALL, HANDOVER
@@ -19,7 +31,7 @@ from siaga112.core.figures import WAITED, Alike, Counted, Misuser
 from siaga112.core.handling import Answered, AnsweredCount, AnsweredCounts, PassedCounts
 from siaga112.core.model import Caller, CallId, CallSummary, Entry, Handover, Millis, Outcome
 from siaga112.core.service_level import BEFORE_THE_QUEUE
-from siaga112.service.ports import StoreBrokenError
+from siaga112.service.ports import CallFilter, CallPage, CallPlace, StoreBrokenError
 
 _PRIME: Final = 1_000_003
 """Whose remainders add up to no more than a database counts to."""
@@ -27,6 +39,46 @@ _PRIME: Final = 1_000_003
 
 _WHOLE: Final = select(CALL)
 _SUMMARY: Final = select(*(CALL.c[name] for name in call_rows.SUMMARY))
+
+
+SCANNED: Final = 20_000
+"""How many rows a page looks at: some 30 ms."""
+
+
+def _indexed(which: CallFilter) -> tuple[ColumnElement[bool], ...]:
+    """Spell what an index finds in the order of time: of caller, mark, operator and outcome the rarest."""
+    time = CALL.c.started >= which.since, CALL.c.started < which.until
+    if which.caller is not None:
+        return (*time, CALL.c.caller == which.caller)
+    if which.mark:
+        return (*time, CALL.c.mark == which.mark.value)
+    if which.operator is not None:
+        return (*time, CALL.c.operator == which.operator)
+    outcome = Outcome.ANSWERED if which.mark == "" else which.outcome
+    return time if outcome is None else (*time, CALL.c.outcome == outcome.value)
+
+
+def _sought(which: CallFilter, column: Any) -> list[ColumnElement[bool]]:
+    """Spell the whole filter, but for the time."""
+    wanted = {
+        "outcome": which.outcome and which.outcome.value,
+        "reason": which.reason and which.reason.value,
+        "mark": which.mark and which.mark.value,
+        "operator": which.operator,
+        "queue": which.queue,
+        "caller": which.caller,
+    }
+    sought = [column[name] == value for name, value in wanted.items() if value not in {None, ""}]
+    if which.mark == "":
+        sought += [column.mark.is_(None), column.outcome == Outcome.ANSWERED.value]
+    return sought
+
+
+def _beyond(after: CallPlace | None) -> tuple[ColumnElement[bool], ...]:
+    if after is None:
+        return ()
+    earlier = and_(CALL.c.started == after.started, CALL.c.id < after.call)
+    return CALL.c.started <= after.started, or_(CALL.c.started < after.started, earlier)
 
 
 class Ledger(Transactions):
@@ -85,6 +137,29 @@ class Ledger(Transactions):
             for row in page:
                 for summary in self.readable(row.id, call_rows.summary_of, row):
                     yield summary
+
+    async def page(self, which: CallFilter, limit: int, after: CallPlace | None = None) -> CallPage:
+        """Give a page of calls, newest first.
+
+        What an index finds is asked of it; what none does is sought among no more than `SCANNED` rows.
+        """
+        theirs = (CALL.c.site == bindparam("site"), *_indexed(which), *_beyond(after))
+        newest = CALL.c.started.desc(), CALL.c.id.desc()
+        scanned = _SUMMARY.where(*theirs).order_by(*newest).limit(SCANNED).subquery("scanned")
+        asked = select(scanned).where(*_sought(which, scanned.c)).limit(limit + 1)
+        last = select(CALL.c.started, CALL.c.id).where(*theirs).order_by(*newest).limit(1).offset(SCANNED - 1)
+
+        def ask(connection: Connection) -> tuple[Sequence[Any], Any]:
+            here = {"site": self.site}
+            rows = connection.execute(asked, here).all()
+            return rows, None if len(rows) > limit else connection.execute(last, here).one_or_none()
+
+        rows, end = await self.ask(ask)
+        calls = [one for row in rows[:limit] for one in self.readable(row.id, call_rows.summary_of, row)]
+        if len(rows) > limit:
+            end = rows[limit - 1]
+        place = CallPlace(end.started, end.id) if end else None
+        return CallPage(calls, place, place.started if place else which.since)
 
     async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
         """Count rows where they lie, as `Figures.add_counted` takes them.

@@ -11,15 +11,16 @@ from typing import TypeVar
 from sqlalchemy import Connection, Table, delete, insert, select
 
 from siaga112.adapters.database import call_rows, caller_rows, rows
-from siaga112.adapters.database.callers import Callers
 from siaga112.adapters.database.ledger import Ledger
+from siaga112.adapters.database.pages import Pages
+from siaga112.adapters.database.people import People
 from siaga112.adapters.database.publication import Publication
-from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, HANDOVER, IMPOSITION, TALLY, UNPUBLISHED
-from siaga112.adapters.database.site import Site
+from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, HANDOVER, IMPOSITION, UNPUBLISHED
 from siaga112.adapters.database.transactions import IN
+from siaga112.core.announcements import Announcement, of_change
 from siaga112.core.changes import Change, Imposition, Replacement, Stored
 from siaga112.core.fold import HourlyCaps, Subject, Work
-from siaga112.core.model import AuditEntry, Caller, CallId, Millis
+from siaga112.core.model import AuditEntry, Caller, CallId, Entry, Millis
 from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError
 
@@ -29,8 +30,8 @@ _ALL, _PERMANENT = "all", "permanent"
 """For which cap a row of `imposition` counts."""
 
 
-class DatabaseRecords(Callers, Ledger, Site, Publication):
-    """Callers, ledger, site and what is to be published, on one engine."""
+class DatabaseRecords(Pages, Ledger, People, Publication):
+    """Callers, ledger, the site with its people, and what is to be published, on one engine."""
 
     changed: Callable[[], None] = staticmethod(lambda: None)
     """Called after a transaction that changed a standing."""
@@ -78,8 +79,9 @@ class _Work:
         """By call: its row."""
         self._standings: dict[str, Standing | None] = {}
         self._handed_over: set[CallId] = set()
-        """Calls that are written anew, and may have had hand-overs before."""
+        """Calls that are written anew, and had hand-overs before."""
         self._new: dict[Table, dict[object, rows.Values]] = defaultdict(dict)
+        self._told: list[Announcement] = []
         self._lines: dict[AuditEntry, tuple[str, ...]] = {}
         """Lines of the audit trail, with what is counted if they are new."""
         self._tallies: Counter[str] = Counter()
@@ -138,21 +140,33 @@ class _Work:
         """Write a change of what is held; of the same call and caller the later one stands."""
         if change.replacement:
             self._replace(change.replacement)
+        before = None
         if change.entry:
             call = change.entry.finding.call.id
-            held = self._entries.get(call)
-            if not isinstance(held, Stored) or (held.entry and held.entry.finding.handovers):
-                self._handed_over.add(call)  # it had some, or nobody has looked
+            before = self._row_before(call)
+            if before and before.finding.handovers:
+                self._handed_over.add(call)
             for key in [key for key in self._new[HANDOVER] if isinstance(key, tuple) and key[0] == call]:
                 del self._new[HANDOVER][key]
             self._new[CALL][call] = call_rows.call_values(change.entry)
             for one in call_rows.handover_values(change.entry):
                 self._new[HANDOVER][call, one["nth"]] = one
             self._entries[call] = Stored(None, 0, change.entry)
+        self._told += of_change(change, before)
         if change.audit_entry is None:
             self._tallies.update(change.tallies)
         else:
             self._lines.setdefault(change.audit_entry, change.tallies)
+
+    def _row_before(self, call: CallId) -> Entry | None:
+        """Give the call's row as it is until now; a row that cannot be read is written over."""
+        if call not in self._entries:
+            self.look([(None, call)])
+        held = self._entries[call]
+        if isinstance(held, Stored):
+            return held.entry
+        self._handed_over.add(call)  # nobody can say
+        return None
 
     @property
     def changed(self) -> bool:
@@ -168,6 +182,7 @@ class _Work:
             self._connection.execute(delete(HANDOVER).where(*mine))
         for table, values in self._new.items():
             self._records.upsert(self._connection, table, list(values.values()))
+        self._records.announced(self._connection, self._told)
         self._keep_caps()
         self._note()
         self._count()
@@ -202,14 +217,8 @@ class _Work:
             self._tallies.update(self._lines[line])
 
     def _count(self) -> None:
-        if not self._tallies:
-            return
-        new = self._records.insert(TALLY)
-        added = new.on_conflict_do_update(
-            index_elements=["site", "name"], set_={"count": TALLY.c["count"] + new.excluded["count"]}
-        )
-        counts = [{"site": self._records.site, "name": name, "count": n} for name, n in self._tallies.items()]
-        self._connection.execute(added, counts)
+        if self._tallies:
+            self._records.count(self._connection, self._tallies)
 
 
 def _sound(found: Stored | StoreBrokenError) -> Stored:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Row
 
 from siaga112.core.codec import instant
-from siaga112.core.model import AuditEntry
+from siaga112.core.model import AuditEntry, Via
 
 Values = dict[str, Any]
 
@@ -51,11 +51,15 @@ def audit_values(audit_entry: AuditEntry) -> Values:
         "subject": audit_entry.subject,
         "detail": audit_entry.detail,
         "reason": audit_entry.reason,
+        "via": audit_entry.via.value,
     }
 
 
 def audit_entry_of(row: Row[Any]) -> AuditEntry:
     """Read a line of the audit trail."""
     return read(
-        row, lambda one: AuditEntry(instant(one.at), one.by, one.action, one.subject, one.detail, one.reason)
+        row,
+        lambda one: AuditEntry(
+            instant(one.at), one.by, one.action, one.subject, one.detail, one.reason, Via(one.via)
+        ),
     )

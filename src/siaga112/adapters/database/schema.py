@@ -33,8 +33,12 @@ _WHERE: Final = "where"
 """Under which an index has its condition, if it is of a part of the rows (`spell_conditions`)."""
 
 
-def _text(name: str, *, null: bool = False) -> Column[Any]:
-    return Column(name, Text, nullable=null)
+SECRET: Final = "secret"  # noqa: S105 - the word, not one
+"""Marks a column that goes into no backup."""
+
+
+def _text(name: str, *, null: bool = False, secret: bool = False) -> Column[Any]:
+    return Column(name, Text, nullable=null, info={SECRET: True} if secret else {})
 
 
 def _millis(name: str, *, null: bool = False) -> Column[Any]:
@@ -82,8 +86,10 @@ SITE: Final = Table(
     _millis("mode_at", null=True),
     _text("mode_by", null=True),
     _text("mode_reason", null=True),
+    _text("mode_via", null=True),
+    _text("secret", null=True, secret=True),
 )
-"""A centre, with the mode that somebody has switched to."""
+"""A centre, with the mode that somebody has switched to. `secret`: under which the console hides numbers."""
 
 CALL: Final = Table(
     "call",
@@ -127,6 +133,9 @@ Index(
     CALL.c.started,
     info={_WHERE: CALL.c.caller.is_not(None)},
 )
+Index(None, CALL.c.site, CALL.c.outcome, CALL.c.started)
+for _column in (CALL.c.mark, CALL.c.operator):
+    Index(None, CALL.c.site, _column, CALL.c.started, info={_WHERE: _column.is_not(None)})
 
 HANDOVER: Final = _table(
     "handover",
@@ -202,6 +211,8 @@ BLOCK: Final = _table(
 )
 """What a caller was or is blocked for; also when it is over."""
 
+Index(None, CALLER.c.site, CALLER.c.since, info={_WHERE: CALLER.c.level.is_not(None)})
+
 Index(None, BLOCK.c.site, BLOCK.c.since)
 Index(
     None,
@@ -270,6 +281,7 @@ AUDIT: Final = Table(
     _text("subject"),
     _text("detail"),
     _text("reason"),
+    _text("via"),
     _text("digest"),
     UniqueConstraint("site", "digest"),
 )
@@ -283,6 +295,82 @@ TALLY: Final = _table("tally", _text("name"), _millis("count"), key=("name",))
 
 IMPOSITION: Final = _table("imposition", _text("cap"), _text("call"), _millis("at"), key=("cap", "call"))
 """The automatic blocks of the last hour, under each cap that they count for."""
+
+PERSON: Final = _table(
+    "person",
+    _text("name"),
+    _text("role"),
+    _text("password", null=True, secret=True),
+    _text("lang", null=True),
+    _millis("made_at"),
+    _text("made_by"),
+    _millis("disabled_at", null=True),
+    key=("name",),
+)
+"""Who may use the console, with a hash of the password (argon2id)."""
+
+TOKEN: Final = _table(
+    "token",
+    _text("name"),
+    _text("digest"),
+    _text("role"),
+    _flag("numbers"),
+    _millis("made_at"),
+    _text("made_by"),
+    _millis("until", null=True),
+    _millis("revoked_at", null=True),
+    key=("name",),
+)
+"""Which programs may use the API, with a hash of each one's token."""
+
+SESSION: Final = _table(
+    "session",
+    _text("digest"),
+    _text("person"),
+    _text("csrf"),
+    _millis("begun"),
+    _millis("seen"),
+    key=("digest",),
+)
+"""Who is logged in at the console: `digest` of what the browser holds."""
+
+EVENT: Final = Table(
+    "event",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    _site(),
+    _millis("at"),
+    _text("type"),
+    _text("call", null=True),
+    _text("caller", null=True),
+    _text("data"),
+    sqlite_autoincrement=True,
+)
+"""What programs are told of, for a week: written in the transaction that it tells of. Ids rise."""
+
+WEBHOOK: Final = _table(
+    "webhook",
+    _text("name"),
+    _millis("position"),
+    _millis("sent_at", null=True),
+    _number("tries"),
+    _millis("failing_since", null=True),
+    _millis("next_at", null=True),
+    _text("error"),
+    key=("name",),
+)
+"""How far each subscription of `[events.webhooks]` has been told, and what keeps it."""
+
+PARKED: Final = _table(
+    "parked",
+    _text("name"),
+    _millis("event"),
+    _millis("at"),
+    _text("error"),
+    _text("body"),
+    key=("name", "event"),
+)
+"""What a subscription would not take for a day: kept until somebody sends it again."""
 
 UNPUBLISHED: Final = _table("unpublished", _text("caller"), _number("version"), key=("caller",))
 """Whose standing the block list in Redis does not have yet: written with what changed it."""

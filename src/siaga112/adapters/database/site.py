@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from siaga112.adapters.database import rows
+from siaga112.adapters.database.announced import Announcements
 from siaga112.adapters.database.schema import AUDIT, CALL, FORGOTTEN, SITE, TALLY
-from siaga112.adapters.database.transactions import Transactions
+from siaga112.core.announcements import KEPT, of_switch
 from siaga112.core.mode import Switch, told
-from siaga112.core.model import AuditEntry, Caller, Millis, Mode
+from siaga112.core.model import AuditEntry, Caller, Millis, Mode, Via
 
 
-class Site(Transactions):
+class Site(Announcements):
     """The site as a whole."""
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
@@ -45,6 +46,7 @@ class Site(Transactions):
             connection.execute(delete(FORGOTTEN).where(FORGOTTEN.c.site == self.site, FORGOTTEN.c.ends < now))
 
         await self.act(act)
+        await self.drop_announced(now - KEPT)
 
     async def tallies(self) -> Mapping[str, int]:
         """Give what was counted in all processes of the site."""
@@ -53,9 +55,11 @@ class Site(Transactions):
 
     async def switched(self) -> Switch | None:
         """Give the site's mode, if anybody has switched it."""
-        asked = select(SITE.c.mode, SITE.c.mode_at, SITE.c.mode_by, SITE.c.mode_reason)
+        asked = select(SITE.c.mode, SITE.c.mode_at, SITE.c.mode_by, SITE.c.mode_reason, SITE.c.mode_via)
         row = await self.ask(lambda connection: connection.execute(asked.where(SITE.c.id == self.site)).one())
-        return Switch(Mode(row.mode), row.mode_at, row.mode_by, row.mode_reason) if row.mode else None
+        if not row.mode:
+            return None
+        return Switch(Mode(row.mode), row.mode_at, row.mode_by, row.mode_reason, Via(row.mode_via))
 
     async def switch(self, switch: Switch, instead_of: Mode) -> bool:
         """Switch the site's mode, with its line in the audit trail.
@@ -64,7 +68,11 @@ class Site(Transactions):
         """
         new = update(SITE).where(or_(SITE.c.mode_at.is_(None), SITE.c.mode_at <= switch.at))
         new = new.values(
-            mode=switch.mode.value, mode_at=switch.at, mode_by=switch.by, mode_reason=switch.reason
+            mode=switch.mode.value,
+            mode_at=switch.at,
+            mode_by=switch.by,
+            mode_reason=switch.reason,
+            mode_via=switch.via.value,
         )
         line = told(switch, instead_of)
 
@@ -72,6 +80,7 @@ class Site(Transactions):
             done = connection.execute(new.where(SITE.c.id == self.site)).rowcount == 1
             if done:
                 self.note(connection, line)
+                self.announced(connection, [of_switch(switch, instead_of)])
             return done
 
         return await self.act(act)

@@ -1,7 +1,7 @@
 """One site in a database: a thread of its own, one connection, and transactions on it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Select, Table, bindparam, func, selec
 
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.connect import READING, WRITING, cut, mapped
-from siaga112.adapters.database.schema import SITE
+from siaga112.adapters.database.schema import SITE, TALLY
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 _T = TypeVar("_T")
@@ -163,6 +163,16 @@ class Transactions:
         named = [{"site": self.site, **one} for one in values]
         placed = [tuple(map(one.__getitem__, columns)) for one in named] if columns else named
         connection.exec_driver_sql(text, placed)
+
+    def count(self, connection: Connection, counts: Mapping[str, int]) -> None:
+        """Add to what is counted over all processes of the site."""
+        new = self.insert(TALLY)
+        added = new.on_conflict_do_update(
+            index_elements=["site", "name"], set_={"count": TALLY.c["count"] + new.excluded["count"]}
+        )
+        connection.execute(
+            added, [{"site": self.site, "name": name, "count": n} for name, n in counts.items()]
+        )
 
     def _spell_upsert(self, table: Table) -> _Upsert:
         insert = self.insert(table)

@@ -56,7 +56,7 @@ _VIEWS: Final = {
              JOIN call ON call.site = handover.site AND call.id = handover.call
     """,
     "decisions": """
-        SELECT site.name AS site, {at} AS at, "by", action, detail, reason
+        SELECT site.name AS site, {at} AS at, "by", action, detail, reason, via
         FROM audit JOIN site ON site.id = audit.site
     """,
 }

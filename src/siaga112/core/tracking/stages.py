@@ -5,7 +5,7 @@ at its end and go at its beginning, so that to keep it sorted is a search by hal
 """
 
 from bisect import bisect_left, insort
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import Final, NamedTuple
@@ -33,18 +33,36 @@ class Spot(NamedTuple):
     caller: str = ""
 
 
+class Move(NamedTuple):
+    """A call has come to a stage, in that queue if it waits in one. `new`: it was nowhere before."""
+
+    call: CallId
+    stage: Stage
+    at: Millis
+    queue: str
+    new: bool
+
+
+MOVES_KEPT: Final = 10_000
+"""More moves than this that nobody has asked for are forgotten, the oldest first."""
+
+
 class Progress:
     """The calls in progress by where they are."""
 
     def __init__(self) -> None:
+        self._moves: deque[Move] = deque(maxlen=MOVES_KEPT)
         self._spots: dict[CallId, Spot] = {}
         self._stages: Final[dict[Stage, list[tuple[Millis, CallId]]]] = {stage: [] for stage in SHOWN}
         self._queues: Final[dict[str, list[tuple[Millis, CallId]]]] = {}
 
     def put(self, call: CallId, spot: Spot) -> None:
         """Note where a call is now."""
-        if self._spots.get(call) == spot:
+        before = self._spots.get(call)
+        if before == spot:
             return
+        if before is None or before.stage is not spot.stage:
+            self._moves.append(Move(call, spot.stage, spot.since, spot.queue, before is None))
         self.drop(call)
         self._spots[call] = spot
         insort(self._stages[spot.stage], (spot.since, call))
@@ -62,6 +80,12 @@ class Progress:
             _remove(waiting, (spot.waits_since, call))
             if not waiting:
                 del self._queues[spot.queue]
+
+    def moves(self) -> list[Move]:
+        """Give the moves since this was last asked, in order."""
+        moves = [*self._moves]
+        self._moves.clear()
+        return moves
 
     def stages(self) -> Counter[Stage]:
         """Count the calls by where they are."""

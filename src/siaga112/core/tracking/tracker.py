@@ -60,7 +60,7 @@ from siaga112.core.tracking import menus
 from siaga112.core.tracking.arrivals import Arrivals, trunk_of
 from siaga112.core.tracking.bridges import stem
 from siaga112.core.tracking.queue_state import Waiting
-from siaga112.core.tracking.stages import Progress
+from siaga112.core.tracking.stages import Move, Progress
 from siaga112.core.tracking.talk import Talk
 from siaga112.core.tracking.tracked_call import WRONG_CHOICE, TrackedCall
 from siaga112.core.unserved import BY_VARIABLE, DIAL_STATUS, QUEUE_STATUS
@@ -146,6 +146,18 @@ class Tracker:
         """Give the calls that began since this was last asked, as they are if their end is never seen."""
         begun, self._begun = self._begun.values(), {}
         return [self._unseen(replace(call, facts=[*call.facts]), call.facts[-1].at, "lost") for call in begun]
+
+    def moves(self) -> list[tuple[Move, Caller | None, str]]:
+        """Give the moves since this was last asked, each with the caller and who talks with him by now."""
+        names, calls = self._rules.now.names, self._calls
+        return [
+            (
+                move,
+                self._caller(calls[move.call]) if move.call in calls else None,
+                names.operator(calls[move.call].operator) if move.call in calls else "",
+            )
+            for move in self._progress.moves()
+        ]
 
     def stages(self) -> Counter[Stage]:
         """Count the calls in progress by where they are."""

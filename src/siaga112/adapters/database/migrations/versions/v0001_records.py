@@ -26,6 +26,8 @@ def upgrade() -> None:
         sa.Column("mode_at", sa.BigInteger(), nullable=True),
         sa.Column("mode_by", sa.Text(), nullable=True),
         sa.Column("mode_reason", sa.Text(), nullable=True),
+        sa.Column("mode_via", sa.Text(), nullable=True),
+        sa.Column("secret", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="site_key"),
         sa.UniqueConstraint("name"),
     )
@@ -39,6 +41,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("via", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["site"], ["site.id"]),
         sa.PrimaryKeyConstraint("id", name="audit_key"),
@@ -108,6 +111,16 @@ def upgrade() -> None:
         "call_by_site_caller_started", "call", ["site", "caller", "started"], **_only("caller IS NOT NULL")
     )
     op.create_index("call_by_site_started", "call", ["site", "started"])
+    op.create_index("call_by_site_outcome_started", "call", ["site", "outcome", "started"])
+    op.create_index(
+        "call_by_site_mark_started", "call", ["site", "mark", "started"], **_only("mark IS NOT NULL")
+    )
+    op.create_index(
+        "call_by_site_operator_started",
+        "call",
+        ["site", "operator", "started"],
+        **_only("operator IS NOT NULL"),
+    )
     op.create_table(
         "caller",
         sa.Column("site", sa.Integer(), nullable=False),
@@ -136,6 +149,7 @@ def upgrade() -> None:
     )
     op.create_index("caller_by_site_expires", "caller", ["site", "expires"], **_only("expires IS NOT NULL"))
     op.create_index("caller_by_site_level", "caller", ["site", "level"], **_only("level IS NOT NULL"))
+    op.create_index("caller_by_site_since", "caller", ["site", "since"], **_only("level IS NOT NULL"))
     op.create_table(
         "forgotten",
         sa.Column("site", sa.Integer(), nullable=False),
@@ -229,6 +243,86 @@ def upgrade() -> None:
         sa.Column("attested", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["site"], ["site.id"]),
         sa.PrimaryKeyConstraint("site", "caller", "call", name="strike_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "person",
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("password", sa.Text(), nullable=True),
+        sa.Column("lang", sa.Text(), nullable=True),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["site"], ["site.id"]),
+        sa.PrimaryKeyConstraint("site", "name", name="person_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "token",
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("numbers", sa.Boolean(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["site"], ["site.id"]),
+        sa.PrimaryKeyConstraint("site", "name", name="token_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "session",
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("csrf", sa.Text(), nullable=False),
+        sa.Column("begun", sa.BigInteger(), nullable=False),
+        sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["site"], ["site.id"]),
+        sa.PrimaryKeyConstraint("site", "digest", name="session_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "event",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("call", sa.Text(), nullable=True),
+        sa.Column("caller", sa.Text(), nullable=True),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["site"], ["site.id"]),
+        sa.PrimaryKeyConstraint("id", name="event_key"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "webhook",
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["site"], ["site.id"]),
+        sa.PrimaryKeyConstraint("site", "name", name="webhook_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "parked",
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("event", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["site"], ["site.id"]),
+        sa.PrimaryKeyConstraint("site", "name", "event", name="parked_key"),
         sqlite_with_rowid=False,
     )
     op.create_table(

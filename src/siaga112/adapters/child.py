@@ -1,0 +1,77 @@
+"""A part of ours that runs as a process of its own, so that whatever becomes of it is felt by nobody else."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+CHILD: Final = "SIAGA112_CHILD"
+"""Set in the environment of one: its standard input ends when the process that started it does."""
+
+LOOK_SECONDS: Final = 2.0
+"""How often it is asked whether the part is wanted, and whether it is there."""
+
+AGAIN_SECONDS: Final = (1.0, 5.0, 30.0)
+"""After so long it is started again when it has ended; the last repeats."""
+
+STEADY_SECONDS: Final = 60.0
+END_SECONDS: Final = 3.0
+
+_log = structlog.get_logger()
+
+
+class Child:
+    """Keeps a process running while it is wanted. `run` watches it; `stop` ends it."""
+
+    def __init__(self, name: str, command: Sequence[str], wanted: Callable[[], Awaitable[bool]]) -> None:
+        self._name: Final = name
+        self._command: Final = command
+        self._wanted = wanted
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self) -> None:
+        """Start it when it is wanted, and again whenever it has ended, for ever."""
+        clock = asyncio.get_running_loop().time
+        tries, began = 0, 0.0
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._process and self._process.returncode is not None:
+                pause = AGAIN_SECONDS[min(tries, len(AGAIN_SECONDS) - 1)]
+                code = self._process.returncode
+                _log.warning("child_ended", child=self._name, code=code, again_seconds=pause)
+                tries = 0 if clock() - began > STEADY_SECONDS else tries + 1
+                self._process = None
+                await asyncio.sleep(pause)
+            if self._process is None and await self._wanted():
+                began = clock()
+                await self._start()
+
+    async def _start(self) -> None:
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,  # it ends when this does, however we end
+                env={**os.environ, CHILD: "1"},
+                start_new_session=True,  # Ctrl-C at the terminal is for us: we end it when we are done
+            )
+        except OSError as error:
+            _log.error("child_not_started", child=self._name, detail=str(error))
+        else:
+            _log.info("child_started", child=self._name, pid=self._process.pid)
+
+    async def stop(self) -> None:
+        """End it, if it runs."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(END_SECONDS):
+                    await process.wait()
+                    return

@@ -1,0 +1,196 @@
+"""What programs are told of, and how far each webhook has been told."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+
+from siaga112.adapters.database import caller_rows
+from siaga112.adapters.database.rows import Values, dump, read
+from siaga112.adapters.database.schema import BLOCK, EVENT, PARKED, TALLY, WEBHOOK
+from siaga112.adapters.database.transactions import PAGE, Transactions
+from siaga112.core.announcements import Announcement, EventType, of_block_run_out
+from siaga112.core.codec import instant
+from siaga112.core.model import Caller, CallId, Millis
+from siaga112.service.ports import Announced, Parked, WebhookProgress, WebhookResult
+
+_ENDS_TOLD: Final = "told:block.ended"
+"""Until when the ends of temporary blocks are told of: a row of `tally`."""
+
+
+class Announcements(Transactions):
+    """The rows of `event`, and what webhooks have had of them."""
+
+    def announced(self, connection: Connection, told: Iterable[Announcement]) -> None:
+        """Write announcements within a transaction."""
+        rows = [{"site": self.site, **_values(one)} for one in told]
+        if rows:
+            connection.execute(insert(EVENT), rows)
+
+    async def announce(self, told: Sequence[Announcement]) -> None:
+        """Write announcements of what no other row tells: what goes on now."""
+        await self.act(lambda connection: self.announced(connection, told))
+
+    async def last_announced(self) -> int:
+        """Give the id of the last announcement; 0 if there is none."""
+        ((last,),) = await self.select(EVENT, select(func.max(EVENT.c.id)))
+        return int(last or 0)
+
+    async def announcements(self, after: int, limit: int = PAGE) -> Sequence[Announced]:
+        """Give announcements in order, those after that id."""
+        asked = select(EVENT).where(EVENT.c.id > after).order_by(EVENT.c.id).limit(limit)
+        return [
+            one
+            for row in await self.select(EVENT, asked)
+            for one in self.readable(f"event {row.id}", _announced, row)
+        ]
+
+    async def drop_announced(self, before: Millis) -> None:
+        """Drop what is older, a page at a time; the oldest have the lowest ids."""
+
+        def act(connection: Connection) -> int:
+            asked = select(EVENT.c.id, EVENT.c.at).where(EVENT.c.site == self.site)
+            found = connection.execute(asked.order_by(EVENT.c.id).limit(PAGE)).all()
+            old = [row.id for row in found if row.at < before]
+            if old:
+                connection.execute(delete(EVENT).where(EVENT.c.site == self.site, EVENT.c.id.in_(old)))
+            return len(old)
+
+        while await self.act(act) == PAGE:
+            pass
+
+    async def announce_ends(self, now: Millis) -> None:
+        """Announce the temporary blocks that have run out since this was last done; nothing twice."""
+
+        def act(connection: Connection) -> None:
+            mine = TALLY.c.site == self.site, TALLY.c.name == _ENDS_TOLD
+            told = connection.execute(select(TALLY.c.count).where(*mine)).scalar()
+            if told is None or told < now:
+                self.upsert(connection, TALLY, [{"name": _ENDS_TOLD, "count": now}])
+            if told is None:
+                return
+            over = and_(BLOCK.c.until > told, BLOCK.c.until <= now)
+            unlifted = or_(BLOCK.c.lifted_at.is_(None), BLOCK.c.lifted_at > BLOCK.c.until)
+            found = connection.execute(select(BLOCK).where(BLOCK.c.site == self.site, over, unlifted))
+            self.announced(
+                connection,
+                [
+                    of_block_run_out(Caller(row.caller), block)
+                    for row in found.all()
+                    for block in self.readable(row.caller, caller_rows.block_of, row)
+                ],
+            )
+
+        await self.act(act)
+
+    # ── webhooks ─────────────────────────────────────────────────────────────────────────────────
+
+    async def webhook(self, name: str) -> WebhookProgress:
+        """Say how far a subscription has been told; a new one begins with what comes from now on."""
+
+        def act(connection: Connection) -> WebhookProgress:
+            found = connection.execute(
+                select(WEBHOOK).where(WEBHOOK.c.site == self.site, WEBHOOK.c.name == name)
+            ).one_or_none()
+            if found is not None:
+                return read(found, _progress)
+            last = connection.execute(select(func.max(EVENT.c.id)).where(EVENT.c.site == self.site)).scalar()
+            new = WebhookProgress(name, last or 0)
+            self.upsert(connection, WEBHOOK, [new._asdict()])
+            return new
+
+        return await self.act(act)
+
+    async def webhooks(self) -> Sequence[WebhookProgress]:
+        """Say how far each has been told."""
+        found = await self.select(WEBHOOK, select(WEBHOOK).order_by(WEBHOOK.c.name))
+        return [one for row in found for one in self.readable(row.name, lambda it: read(it, _progress), row)]
+
+    async def keep_webhook(
+        self, progress: WebhookProgress, result: WebhookResult | None = None, parked: Parked | None = None
+    ) -> None:
+        """Note how far one has been told, what came of it, and what it would not take."""
+
+        def act(connection: Connection) -> None:
+            self.upsert(connection, WEBHOOK, [progress._asdict()])
+            if parked:
+                self.upsert(connection, PARKED, [parked._asdict()])
+            if result:
+                self.count(connection, {f"webhooks:{result}": 1})
+
+        await self.act(act)
+
+    async def parked(self, name: str = "") -> Sequence[Parked]:
+        """Give what a subscription would not take, or what any would not."""
+        asked = select(PARKED).order_by(PARKED.c.name, PARKED.c.event)
+        found = await self.select(PARKED, asked.where(PARKED.c.name == name) if name else asked)
+        return [one for row in found for one in self.readable(row.name, lambda it: read(it, _parked), row)]
+
+    async def park(self, parked: Parked) -> None:
+        """Keep what would not be taken."""
+        await self.act(lambda connection: self.upsert(connection, PARKED, [parked._asdict()]))
+
+    async def unpark(self, parked: Parked) -> None:
+        """Forget what was taken after all."""
+
+        def act(connection: Connection) -> None:
+            mine = PARKED.c.site == self.site, PARKED.c.name == parked.name
+            connection.execute(delete(PARKED).where(*mine, PARKED.c.event == parked.event))
+
+        await self.act(act)
+
+    async def unpark_all(self, name: str) -> int:
+        """Have all that is parked sent again, in order, before what comes next; say how much that is.
+
+        It is told anew from its own rows: the console finds them when it looks next.
+        """
+
+        def act(connection: Connection) -> int:
+            mine = PARKED.c.site == self.site, PARKED.c.name == name
+            return connection.execute(update(PARKED).where(*mine).values(error="")).rowcount
+
+        count = await self.act(act)
+        await self.wake_webhook(name)
+        return count
+
+    async def wake_webhook(self, name: str) -> bool:
+        """Let one be tried again at once; say whether there is one of that name."""
+
+        def act(connection: Connection) -> bool:
+            mine = WEBHOOK.c.site == self.site, WEBHOOK.c.name == name
+            return connection.execute(update(WEBHOOK).where(*mine).values(next_at=None)).rowcount == 1
+
+        return await self.act(act)
+
+
+def _values(told: Announcement) -> Values:
+    return {
+        "at": told.at,
+        "type": told.type.value,
+        "call": told.call,
+        "caller": told.caller,
+        "data": dump(dict(told.data)),
+    }
+
+
+def _announced(row: Row[Any]) -> Announced:
+    def build(one: Any) -> Announced:
+        data = json.loads(one.data)
+        if not isinstance(data, dict):
+            raise TypeError("no object")
+        caller = Caller(one.caller) if one.caller else None
+        call = CallId(one.call) if one.call else None
+        return Announced(one.id, Announcement(EventType(one.type), instant(one.at), call, caller, data))
+
+    return read(row, build)
+
+
+def _progress(row: Any) -> WebhookProgress:
+    return WebhookProgress(
+        row.name, row.position, row.sent_at, row.tries, row.failing_since, row.next_at, row.error
+    )
+
+
+def _parked(row: Any) -> Parked:
+    return Parked(row.name, row.event, row.at, row.error, row.body)

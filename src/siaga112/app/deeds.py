@@ -1,0 +1,133 @@
+"""What people decide, each said in one sentence: the same for a command, the console and the API.
+
+Whoever decides is at a `Deeds`: it acts on the supervisor's desk, and says what came of it in the person's
+language, as what is in force then, whatever was asked for.
+"""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from siaga112.core.model import Caller, CallId, Mark, Millis, Mode
+from siaga112.errors import SiagaError
+from siaga112.service.marking import ReportDetails
+from siaga112.service.supervisor import Supervisor
+from siaga112.settings.schema import Settings
+from siaga112.terminal import decided
+from siaga112.terminal.decided import Now
+from siaga112.words import Tongue, say, tongue
+
+MEANING = {
+    Mode.OFF: say("every call goes through, no strikes are given"),
+    Mode.OBSERVE: say("strikes and blocks are kept, nobody is rejected"),
+    Mode.ENFORCE: say("blocked callers are rejected"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deeds:
+    """Decisions in one person's name and language."""
+
+    supervisor: Supervisor
+    zone: ZoneInfo
+    t: Tongue
+
+    async def _now(self, caller: Caller) -> Now:
+        desk = self.supervisor
+        return Now(await desk.record(caller), await desk.mode(), desk.clock(), self.zone, self.t)
+
+    async def block(self, caller: Caller, span: Millis | None, reason: str, *, shorten: bool = False) -> str:
+        """Block a caller for a span, or permanently (None)."""
+        added = await self.supervisor.block(caller, span, reason, shorten=shorten)
+        return decided.imposed(await self._now(caller), added)
+
+    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
+        """Lift all blocks on a caller, and dismiss what is proposed."""
+        held = await self.supervisor.unblock(caller, reason, mistake=mistake)
+        return decided.lifted(await self._now(caller), held)
+
+    async def confirm(self, caller: Caller, reason: str) -> str:
+        """Impose the block that is proposed."""
+        added = await self.supervisor.confirm(caller, reason)
+        return decided.imposed(await self._now(caller), added)
+
+    async def dismiss(self, caller: Caller, reason: str) -> str:
+        """Say no to the block that is proposed."""
+        await self.supervisor.dismiss(caller, reason)
+        return decided.dismissed(await self._now(caller))
+
+    async def allow(self, caller: Caller, reason: str) -> str:
+        """Put a caller on the allow list."""
+        earlier = await self.supervisor.allow(caller, reason)
+        return decided.allowed(await self._now(caller), earlier)
+
+    async def disallow(self, caller: Caller) -> str:
+        """Take a caller off the allow list."""
+        await self.supervisor.disallow(caller)
+        return decided.disallowed(await self._now(caller))
+
+    async def void(self, call: CallId, reason: str) -> str:
+        """Take one strike back, with what rested on it."""
+        before, _ = await self.supervisor.void(call, reason)
+        return decided.voided(call, before, await self._now(before.caller))
+
+    async def mark(self, call: CallId, mark: Mark, note: str, details: ReportDetails) -> str:
+        """Set the operator's mark of an answered call."""
+        desk = self.supervisor
+        held = await desk.store.entry(call)
+        caller = held.finding.call.caller if held else None
+        before = await desk.record(caller) if caller else None
+        entry, mode = await desk.mark(call, mark, note, details), await desk.mode()
+        now = await self._now(caller) if caller else None
+        return decided.marked(entry, before, now, (mode, desk.rules), self.t)
+
+    async def take(self, caller: Caller, note: str) -> str:
+        """Note that this person calls the caller back."""
+        await self.supervisor.attempt(caller, tried=False, note=note)
+        return self.t("{who} is yours to call back", who=caller)
+
+    async def tried(self, caller: Caller, note: str) -> str:
+        """Note that this person called the caller back in vain."""
+        record = await self.supervisor.attempt(caller, tried=True, note=note)
+        tries = record.attempt.tries if record.attempt else 0
+        return self.t.many(
+            "{who} was called in vain ({count} time)",
+            "{who} was called in vain ({count} times)",
+            tries,
+            who=caller,
+        )
+
+    async def reached(self, caller: Caller, note: str) -> str:
+        """Take a caller off the call-back list."""
+        count = await self.supervisor.called_back(caller, note)
+        return self.t.many(
+            "{who} is off the list ({count} call)", "{who} is off the list ({count} calls)", count, who=caller
+        )
+
+    async def switch(self, mode: Mode, reason: str) -> str:
+        """Switch the mode of the whole site."""
+        await self.supervisor.set_mode(mode, reason)
+        return self.t("mode is now {mode}: {meaning}", mode=mode.value, meaning=self.t(MEANING[mode]))
+
+
+def details(settings: Settings, mark: Mark, kind: str, district: str, agency: str) -> ReportDetails:
+    """Read what is told of a report. Only what is configured is known: the city's figures go by it.
+
+    Raises:
+        SiagaError: naming what is not known, and what is.
+
+    """
+    given = ReportDetails(kind, district, agency)
+    if mark is not Mark.GENUINE and any(given):
+        raise SiagaError(f"--kind, --district and --agency are of a genuine report, not of mark {mark}")
+    agencies = [*dict.fromkeys(settings.agencies.values())]
+    lists = {"kinds": settings.kinds, "districts": settings.districts, "[agencies]": agencies}
+    for (option, value), (key, known) in zip(given._asdict().items(), lists.items(), strict=True):
+        if value and value not in known:
+            there = f"there are: {', '.join(known)}" if known else "there are none"
+            raise SiagaError(f'--{option} "{value}" is not among {key} in the configuration ({there})')
+    return given
+
+
+def deeds(supervisor: Supervisor, settings: Settings, t: Tongue | None = None) -> Deeds:
+    """Make a desk, in the configured language if no other is given."""
+    return Deeds(supervisor, settings.zone, t or tongue(settings.console.lang))

@@ -1,0 +1,148 @@
+"""What people ask of the records, as rows with stable names: for commands, console and API alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from siaga112.core import durations
+from siaga112.core.model import FIRST_INSTANT, SECOND, Caller, CallId, Entry, Millis, Mode, Outcome
+from siaga112.core.period import instant
+from siaga112.errors import SiagaError, UsageError
+from siaga112.service.supervisor import CallerFile, Supervisor
+from siaga112.settings.schema import Settings
+from siaga112.terminal import rows
+from siaga112.terminal.rows import Row
+from siaga112.terminal.story import Story, as_row, tell
+from siaga112.words import Tongue, tongue
+
+
+def start(text: str, now: Millis, zone: ZoneInfo) -> Millis:
+    """Read how far back ("24h"), or from when.
+
+    Raises:
+        UsageError: saying how it is written.
+
+    """
+    try:
+        return max(FIRST_INSTANT, now - durations.parse(text))
+    except ValueError:
+        pass
+    try:
+        return int(instant(text, zone).timestamp() * SECOND)
+    except ValueError as error:
+        raise UsageError(f'--since: {error}; or write a duration ("24h")') from None
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Lists of a site, in one person's language."""
+
+    supervisor: Supervisor
+    zone: ZoneInfo
+    recording_url: str
+    t: Tongue
+
+    async def calls(
+        self,
+        since: str,
+        *,
+        outcome: Outcome | None = None,
+        caller: Caller | None = None,
+        call: str = "",
+        explain: bool = False,
+    ) -> list[Row]:
+        """List calls, oldest first; `explain`: with what was seen of each.
+
+        Raises:
+            SiagaError: if one call is asked for that there is not.
+
+        """
+        store, now = self.supervisor.store, self.supervisor.clock()
+        if not (explain or call or caller):
+            begin = start(since, now, self.zone)
+            summaries = store.summaries(begin, now + 1)
+            found = [
+                rows.summary(one, self.zone) async for one in summaries if outcome in {None, one.outcome}
+            ]
+            return self._linked(found)
+        row = rows.explained if explain else rows.call
+        entries = [
+            one for one in await self._entries(since, caller, call) if outcome in {None, one.finding.outcome}
+        ]
+        return self._linked([row(entry, self.zone) for entry in entries])
+
+    async def _entries(self, since: str, caller: Caller | None, call: str) -> list[Entry]:
+        store, now = self.supervisor.store, self.supervisor.clock()
+        if call:
+            if entry := await store.entry(CallId(call)):
+                return [entry]
+            raise SiagaError(f'no call "{call}" in the ledger')
+        begin = start(since, now, self.zone)
+        if caller is None:
+            return [entry async for entry in store.entries(begin, now + 1)]
+        return [one for one in await store.entries_of(caller) if begin <= one.finding.call.started <= now]
+
+    def _linked(self, found: Sequence[Row]) -> list[Row]:
+        url = self.recording_url
+        return [rows.with_link(row, url) for row in found] if url else [*found]
+
+    async def blocks(self) -> list[Row]:
+        """List who is blocked now."""
+        now = self.supervisor.clock()
+        found = [(record, record.block_at(now)) for record in await self.supervisor.store.blocked(now)]
+        return [rows.blocked(record, block, self.zone) for record, block in found if block]
+
+    async def proposals(self) -> list[Row]:
+        """List whose block waits for a supervisor."""
+        return [rows.proposal(record, self.zone) for record in await self.supervisor.store.proposed()]
+
+    async def allowed(self) -> list[Row]:
+        """List who is never blocked."""
+        return [rows.allowed(record, self.zone) for record in await self.supervisor.store.allowed()]
+
+    async def callbacks(self) -> list[Row]:
+        """List who waits for a call-back, oldest need first."""
+        records = await self.supervisor.store.missed()
+        return [rows.missed(record, self.zone) for record in sorted(records, key=rows.need)]
+
+    async def audit(self, since: str) -> list[Row]:
+        """List what people did."""
+        now = self.supervisor.clock()
+        lines = await self.supervisor.audit(start(since, now, self.zone), now + 1)
+        return [rows.audit_entry(line, self.zone) for line in lines]
+
+    async def mode(self) -> Mode:
+        """Give the mode in force."""
+        return await self.supervisor.mode()
+
+    async def story(self, caller: Caller) -> Story:
+        """Give a caller's story."""
+        return await self._told(await self.supervisor.held(caller))
+
+    async def _told(self, held: CallerFile) -> Story:
+        desk = self.supervisor
+        verdict = await desk.verdict(held.record.caller)
+        return Story(held, verdict, await desk.mode(), desk.rules, desk.clock())
+
+    async def why(self, caller: Caller) -> tuple[Row, list[str]]:
+        """Give a caller's story as one object, and in lines."""
+        story = await self.story(caller)
+        return as_row(story, self.zone), tell(story, self.zone, self.t)
+
+    async def subject(self, caller: Caller) -> Row:
+        """Give all that is held on a caller; that somebody looked is noted."""
+        held = await self.supervisor.subject(caller)
+        row = as_row(await self._told(held), self.zone)
+        row["calls"] = [
+            rows.call(entry, self.zone)
+            | {"facts": [rows.fact(seen, self.zone) for seen in entry.finding.call.facts]}
+            for entry in held.entries
+        ]
+        row["audit"] = [rows.audit_entry(line, self.zone) for line in held.audit_entries]
+        return row
+
+
+def lists(supervisor: Supervisor, settings: Settings, t: Tongue | None = None) -> Lists:
+    """Make the lists of a site, in the configured language if no other is given."""
+    t = t or tongue(settings.console.lang)
+    return Lists(supervisor, settings.zone, settings.pbx.recording_url, t)

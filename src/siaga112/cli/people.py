@@ -1,0 +1,265 @@
+"""`user`, `token`, `webhooks`: who may use the console and the API, and who is told of what happens."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+from siaga112.adapters import passwords
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.app.access import digest, new_token
+from siaga112.app.records import now
+from siaga112.cli.options import ByOption, JsonOption, span
+from siaga112.cli.site import settings, with_records
+from siaga112.core.access import Permission, Person, Role, Token, named
+from siaga112.core.model import AuditEntry
+from siaga112.errors import SiagaError, UsageError
+from siaga112.terminal import printing, rows, tables
+from siaga112.terminal.rows import Row
+
+
+class UserAction(StrEnum):
+    """What is done with a user."""
+
+    LIST = "list"
+    ADD = "add"
+    ROLE = "role"
+    PASSWORD = "password"  # noqa: S105 - the word
+    DISABLE = "disable"
+    ENABLE = "enable"
+
+
+class TokenAction(StrEnum):
+    """What is done with a token."""
+
+    LIST = "list"
+    ADD = "add"
+    REVOKE = "revoke"
+
+
+NameArgument = Annotated[str, typer.Argument(help="The name.", metavar="NAME")]
+RoleOption = Annotated[Role | None, typer.Option("--role", help="What may be done.", show_default=False)]
+
+_USER_COLUMNS: Final = ("name", "role", "since", "by", "disabled", "password")
+_TOKEN_COLUMNS: Final = ("name", "role", "numbers", "since", "by", "until", "revoked")
+
+
+def user(
+    action: Annotated[UserAction, typer.Argument(help="What to do.", metavar="ACTION")],
+    by: ByOption,
+    name: NameArgument = "",
+    role: RoleOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say who may use the console: list, add, role, password, disable, enable.
+
+    The password is asked for at the terminal, or read from the standard input. Roles: viewer, operator,
+    supervisor, privacy, admin.
+
+    Example: siaga112 user add Ratna --role supervisor
+    """
+    if action is UserAction.LIST:
+        listed = [_user_row(one) for one in with_records(lambda records: records.people())]
+        tables.listing(listed, _USER_COLUMNS, "nobody may use the console (siaga112 user add)", json=json)
+        return
+    called = _named(name)
+    match action:
+        case UserAction.ADD:
+            if role is None:
+                raise UsageError(f"--role says what {called} may do: {', '.join(Role)}")
+            new = Person(called, role, _password(), None, now(), by)
+            with_records(lambda records: _add(records, new, by))
+            printing.plain(f"{called} may use the console as {role}: {_where()}")
+        case UserAction.ROLE:
+            if role is None:
+                raise UsageError(f"--role says what {called} may do: {', '.join(Role)}")
+            with_records(lambda records: _change(records, called, by, role=role))
+            printing.plain(f"{called} is {role} now, and logged out everywhere")
+        case UserAction.PASSWORD:
+            hashed = _password()
+            with_records(lambda records: _change(records, called, by, password=hashed))
+            printing.plain(f"{called} has a new password, and is logged out everywhere")
+        case _:
+            keep_out = action is UserAction.DISABLE
+            with_records(lambda records: _keep_out(records, called, by, keep_out=keep_out))
+            printing.plain(f"{called} {'gets in no more' if keep_out else 'may use the console again'}")
+
+
+def _user_row(one: Person) -> Row:
+    zone = settings().zone
+    return {
+        "name": one.name,
+        "role": one.role,
+        "since": rows.instant(one.made_at, zone),
+        "by": one.made_by,
+        "disabled": rows.instant(one.disabled_at, zone),
+        "password": one.password is not None,
+    }
+
+
+def _named(name: str) -> str:
+    try:
+        return named(name)
+    except ValueError as error:
+        raise UsageError(f"NAME: {error}") from None
+
+
+def _password() -> str:
+    """Ask for a new password, twice at a terminal; give its hash."""
+    if sys.stdin.isatty():
+        given = str(typer.prompt("password", hide_input=True, confirmation_prompt=True))
+    else:
+        given = sys.stdin.readline().rstrip("\n")
+    try:
+        return passwords.hashed(given)
+    except ValueError as error:
+        raise SiagaError(str(error)) from None
+
+
+def _where() -> str:
+    console = settings().console
+    return console.address or f"http://{console.host}:{console.port}/"
+
+
+async def _add(records: DatabaseRecords, new: Person, by: str) -> None:
+    if await records.person(new.name):
+        raise SiagaError(f"there is a user {new.name} already")
+    await records.keep_person(new, AuditEntry(now(), by, "user added", new.name, new.role.value))
+
+
+async def _held(records: DatabaseRecords, name: str) -> Person:
+    held = await records.person(name)
+    if held is None:
+        raise SiagaError(f"there is no user {name} (siaga112 user list)")
+    return held
+
+
+async def _change(
+    records: DatabaseRecords, name: str, by: str, role: Role | None = None, password: str | None = None
+) -> None:
+    held = await _held(records, name)
+    new = replace(held, role=role or held.role, password=password or held.password)
+    await _kept(records, held, new, f"role {role}" if role else "password", by)
+
+
+async def _keep_out(records: DatabaseRecords, name: str, by: str, *, keep_out: bool) -> None:
+    held = await _held(records, name)
+    new = replace(held, disabled_at=now() if keep_out else None)
+    await _kept(records, held, new, "disabled" if keep_out else "enabled", by)
+
+
+async def _kept(records: DatabaseRecords, held: Person, new: Person, told: str, by: str) -> None:
+    people: Sequence[Person] = [one for one in await records.people() if one.name != held.name]
+    if held.may(Permission.PEOPLE) and not any(one.may(Permission.PEOPLE) for one in (*people, new)):
+        raise SiagaError("nobody would be left who can let others in: make another admin first")
+    await records.keep_person(new, AuditEntry(now(), by, "user changed", held.name, told))
+    await records.end_sessions(person=held.name)
+
+
+def token(  # noqa: PLR0917 - one parameter an option
+    action: Annotated[TokenAction, typer.Argument(help="What to do.", metavar="ACTION")],
+    by: ByOption,
+    name: NameArgument = "",
+    role: RoleOption = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", help='How long it is good, like "365d".', metavar="DURATION")
+    ] = None,
+    numbers: Annotated[bool, typer.Option("--numbers", help="The program may see numbers in full.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say which programs may use the API: list, add, revoke.
+
+    A token is shown once, when it is made.
+
+    Example: siaga112 token add dispatch --role operator --for 365d
+    """
+    if action is TokenAction.LIST:
+        listed = [_token_row(one) for one in with_records(lambda records: records.tokens())]
+        tables.listing(listed, _TOKEN_COLUMNS, "no program may use the API (siaga112 token add)", json=json)
+        return
+    called = _named(name)
+    if action is TokenAction.REVOKE:
+        with_records(lambda records: _revoke(records, called, by))
+        printing.plain(f"{called} gets in no more")
+        return
+    if role is None:
+        raise UsageError(f"--role says what {called} may do: {', '.join(Role)}")
+    held = new_token()
+    until = None if for_ is None else now() + span(for_, "--for")
+    new = Token(called, digest(held), role, numbers, now(), by, until)
+    with_records(lambda records: _add_token(records, new, by))
+    printing.plain(held)
+
+
+def _token_row(one: Token) -> Row:
+    zone = settings().zone
+    return {
+        "name": one.name,
+        "role": one.role,
+        "numbers": one.numbers,
+        "since": rows.instant(one.made_at, zone),
+        "by": one.made_by,
+        "until": rows.instant(one.until, zone),
+        "revoked": rows.instant(one.revoked_at, zone),
+    }
+
+
+async def _add_token(records: DatabaseRecords, new: Token, by: str) -> None:
+    if any(one.name == new.name for one in await records.tokens()):
+        raise SiagaError(f"there is a token {new.name} already")
+    await records.keep_token(new, AuditEntry(now(), by, "token added", new.name, new.role.value))
+
+
+async def _revoke(records: DatabaseRecords, name: str, by: str) -> None:
+    held = next((one for one in await records.tokens() if one.name == name), None)
+    if held is None:
+        raise SiagaError(f"there is no token {name} (siaga112 token list)")
+    await records.keep_token(replace(held, revoked_at=now()), AuditEntry(now(), by, "token revoked", name))
+
+
+def webhooks(
+    again: Annotated[
+        str, typer.Option("--again", help="Send again what this one would not take.", metavar="NAME")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """List the webhooks of the configuration: how far each is told, what keeps it, what is parked.
+
+    Example: siaga112 webhooks --again dispatch
+    """
+    config = settings().events.webhooks
+    if again:
+        if again not in config:
+            known = f"there are: {', '.join(config)}" if config else "there are none"
+            raise SiagaError(f"there is no webhook {again} in [events.webhooks] ({known})")
+        count = with_records(lambda records: records.unpark_all(again))
+        printing.plain(f"{count} parked events are sent again, by the console")
+        return
+    listed = with_records(_told)
+    columns = ("name", "url", "behind", "sent", "tries", "next", "error", "parked")
+    tables.listing(listed, columns, "no webhook is configured ([events.webhooks])", json=json)
+
+
+async def _told(records: DatabaseRecords) -> list[Row]:
+    zone, config = settings().zone, settings().events.webhooks
+    last, parked = await records.last_announced(), await records.parked()
+    told = {one.name: one for one in await records.webhooks()}
+    listed: list[Row] = []
+    for name, hook in config.items():
+        one = told.get(name)
+        listed.append(
+            {
+                "name": name,
+                "url": hook.url,
+                "behind": max(0, last - one.position) if one else None,
+                "sent": rows.instant(one.sent_at, zone) if one else None,
+                "tries": one.tries if one else 0,
+                "next": rows.instant(one.next_at, zone) if one else None,
+                "error": one.error or None if one else None,
+                "parked": sum(held.name == name for held in parked),
+            }
+        )
+    return listed

@@ -1,0 +1,227 @@
+"""The same commands over the API: for whoever has a token and no rights on the machine of siaga112."""
+
+import asyncio
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any, Final, cast
+
+from siaga112.core import durations
+from siaga112.core.model import Caller, CallId, Mark, Millis, Mode, Outcome
+from siaga112.errors import SiagaError, UnreachableError, UsageError
+from siaga112.reasons import plainly
+from siaga112.service.marking import ReportDetails
+from siaga112.terminal.rows import Row
+
+PATIENCE: Final = 30.0
+PAGE: Final = 200
+
+
+class Api:
+    """The API at an address, asked with a token."""
+
+    def __init__(self, address: str, token: str, lang: str = "") -> None:
+        if not re.fullmatch(r"https?://[^/?#]+/?", address):
+            raise UsageError(f'--api "{address}": the console\'s address, like "https://siaga.serang.go.id"')
+        if not token:
+            raise UsageError("--api needs a token in SIAGA112_TOKEN (siaga112 token add makes one)")
+        self._root = address.rstrip("/") + "/api/v1/"
+        self._token = token
+        self._lang = lang
+
+    async def ask(self, method: str, path: str, query: Row | None = None, body: Row | None = None) -> Any:
+        """Ask for something.
+
+        Raises:
+            UnreachableError: if nobody answers there.
+            SiagaError: with what the console says, if it refuses.
+
+        """
+        return await asyncio.to_thread(self._ask, method, path, query or {}, body)
+
+    def _ask(self, method: str, path: str, query: Row, body: Row | None) -> Any:
+        wanted = {key: _spelled(value) for key, value in query.items() if value not in {None, "", False}}
+        url = self._root + path + (f"?{urllib.parse.urlencode(wanted)}" if wanted else "")
+        request = urllib.request.Request(  # noqa: S310 - http or https, as checked above
+            url,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Authorization": f"Bearer {self._token}",
+                "Accept": "application/json",
+                **({"Accept-Language": self._lang} if self._lang else {}),
+                **({} if body is None else {"Content-Type": "application/json"}),
+            },
+        )
+        try:
+            with _opener.open(request, timeout=PATIENCE) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise SiagaError(_refused(error)) from None
+        except (OSError, ValueError) as error:
+            at, why = self._root.removesuffix("/api/v1/"), plainly(error) or "no answer of ours"
+            raise UnreachableError(
+                f"the console at {at}: {why}; does it run (siaga112 run --only console), is that it?"
+            ) from error
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token goes nowhere else."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_opener: Final = urllib.request.build_opener(_NoRedirect)
+
+
+def _spelled(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _refused(error: urllib.error.HTTPError) -> str:
+    try:
+        told = json.loads(error.read())
+        return str(told.get("detail") or told["title"])
+    except (ValueError, LookupError, AttributeError, OSError):
+        return f"the console answers {error.code}; is the address right?"
+
+
+class RemoteDeeds:
+    """`app.deeds.Deeds` over the API."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def _said(self, method: str, path: str, body: Row | None = None, query: Row | None = None) -> str:
+        return str((await self._api.ask(method, path, query, body))["said"])
+
+    async def block(self, caller: Caller, span: Millis | None, reason: str, *, shorten: bool = False) -> str:
+        """Block a caller for a span, or permanently (None)."""
+        length: Row = {"permanent": True} if span is None else {"for": durations.spell(span)}
+        body: Row = {"caller": caller, "reason": reason, "shorten": shorten, **length}
+        return await self._said("POST", "blocks", body)
+
+    async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
+        """Lift all blocks on a caller, and dismiss what is proposed."""
+        query: Row = {"reason": reason, "mistake": mistake}
+        return await self._said("DELETE", f"blocks/{_in_path(caller)}", query=query)
+
+    async def confirm(self, caller: Caller, reason: str) -> str:
+        """Impose the block that is proposed."""
+        return await self._said("POST", f"proposals/{_in_path(caller)}/confirm", {"reason": reason})
+
+    async def dismiss(self, caller: Caller, reason: str) -> str:
+        """Say no to the block that is proposed."""
+        return await self._said("POST", f"proposals/{_in_path(caller)}/dismiss", {"reason": reason})
+
+    async def allow(self, caller: Caller, reason: str) -> str:
+        """Put a caller on the allow list."""
+        return await self._said("PUT", f"allowed/{_in_path(caller)}", {"reason": reason})
+
+    async def disallow(self, caller: Caller) -> str:
+        """Take a caller off the allow list."""
+        return await self._said("DELETE", f"allowed/{_in_path(caller)}")
+
+    async def void(self, call: CallId, reason: str) -> str:
+        """Take one strike back, with what rested on it."""
+        return await self._said("POST", f"calls/{_in_path(call)}/void", {"reason": reason})
+
+    async def mark(self, call: CallId, mark: Mark, note: str, details: ReportDetails) -> str:
+        """Set the operator's mark of an answered call; `call` may be a number, of which it is the last."""
+        body: Row = {"call": call, "mark": mark, "note": note, **details._asdict()}
+        return await self._said("POST", "marks", body)
+
+    async def take(self, caller: Caller, note: str) -> str:
+        """Note that this person calls the caller back."""
+        return await self._said("POST", f"callbacks/{_in_path(caller)}", {"did": "take", "note": note})
+
+    async def tried(self, caller: Caller, note: str) -> str:
+        """Note that this person called the caller back in vain."""
+        return await self._said("POST", f"callbacks/{_in_path(caller)}", {"did": "tried", "note": note})
+
+    async def reached(self, caller: Caller, note: str) -> str:
+        """Take a caller off the call-back list."""
+        return await self._said("POST", f"callbacks/{_in_path(caller)}", {"did": "reached", "note": note})
+
+    async def switch(self, mode: Mode, reason: str) -> str:
+        """Switch the mode of the whole site."""
+        return await self._said("PUT", "mode", {"mode": mode, "reason": reason})
+
+
+class RemoteLists:
+    """`app.lists.Lists` over the API."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def calls(
+        self,
+        since: str,
+        *,
+        outcome: Outcome | None = None,
+        caller: Caller | None = None,
+        call: str = "",
+        explain: bool = False,
+    ) -> list[Row]:
+        """List calls, oldest first; `explain`: with what was seen of each."""
+        if call:
+            return [await self._call(call)]
+        wanted: Row = {"since": since, "outcome": outcome, "caller": caller}
+        found = (await self._all("calls", wanted))[::-1]
+        if not explain:
+            return found
+        return [await self._call(str(row["call"])) for row in found]
+
+    async def _call(self, call: str) -> Row:
+        return cast("Row", await self._api.ask("GET", f"calls/{_in_path(call)}", {"reveal": True}))
+
+    async def _all(self, path: str, query: Row) -> list[Row]:
+        found: list[Row] = []
+        cursor: object = None
+        while True:
+            wanted = {**query, "limit": PAGE, "cursor": cursor, "reveal": True}
+            page = await self._api.ask("GET", path, wanted)
+            found += page["items"]
+            cursor = page["next"]
+            if not cursor:
+                return found
+
+    async def blocks(self) -> list[Row]:
+        """List who is blocked now."""
+        return await self._all("blocks", {})
+
+    async def proposals(self) -> list[Row]:
+        """List whose block waits for a supervisor."""
+        return await self._all("proposals", {})
+
+    async def allowed(self) -> list[Row]:
+        """List who is never blocked."""
+        return await self._all("allowed", {})
+
+    async def callbacks(self) -> list[Row]:
+        """List who waits for a call-back, oldest need first."""
+        return await self._all("callbacks", {})
+
+    async def audit(self, since: str) -> list[Row]:
+        """List what people did."""
+        return await self._all("audit", {"since": since})
+
+    async def mode(self) -> Mode:
+        """Give the mode in force."""
+        return Mode((await self._api.ask("GET", "mode"))["mode"])
+
+    async def why(self, caller: Caller) -> tuple[Row, list[str]]:
+        """Give a caller's story as one object, and in lines."""
+        found = await self._api.ask("GET", f"callers/{_in_path(caller)}", {"reveal": True})
+        return cast("Row", found["story"]), [str(line) for line in found["lines"]]
+
+    async def subject(self, caller: Caller) -> Row:
+        """Give all that is held on a caller; that somebody looked is noted."""
+        return cast("Row", await self._api.ask("GET", f"callers/{_in_path(caller)}/subject"))
+
+
+def _in_path(text: str) -> str:
+    return urllib.parse.quote(text, safe="")

@@ -1,0 +1,645 @@
+"""The API: each route is one question or one decision, the same as a command's."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from siaga112.app.deeds import details
+from siaga112.app.desk import forget_in_files
+from siaga112.app.lists import start
+from siaga112.console import shapes
+from siaga112.console.access import console, program
+from siaga112.console.events import as_sse, cloud_event
+from siaga112.console.identity import MayNotError, Visitor
+from siaga112.console.paging import cursor_of, place_of
+from siaga112.console.reports import reporter
+from siaga112.console.site import Console
+from siaga112.core import durations
+from siaga112.core.access import MAY, Permission
+from siaga112.core.announcements import EventType
+from siaga112.core.caller_id import HASH, masked, spelling
+from siaga112.core.model import CallId, Mark, Millis, Outcome, Reason
+from siaga112.core.period import read
+from siaga112.core.text import whole
+from siaga112.errors import UsageError
+from siaga112.report import data
+from siaga112.service.ports import Announced, AuditFilter, CallFilter, CallPlace
+from siaga112.terminal import rows
+from siaga112.terminal.rows import Row
+from siaga112.words import say
+
+ROOT: Final = "/api/v1"
+LIMIT: Final = 50
+MOST: Final = 200
+HEARTBEAT_SECONDS: Final = 15.0
+"""So often a stream says something, so that nobody in between takes it for dead."""
+
+_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_TITLES: Final = {
+    400: "the body cannot be read",
+    401: "a token is missing, or not good",
+    403: "the token's role may not do that",
+    404: "there is no such thing",
+    409: "it cannot be done as things stand",
+    422: "something in the question is wrong",
+    429: "too many at once",
+    503: "the records cannot be reached",
+}
+
+router: Final = APIRouter(
+    prefix=ROOT,
+    responses={code: {"description": title, "content": _PROBLEM} for code, title in _TITLES.items()},
+)
+
+Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at once.")]
+Cursor = Annotated[str, Query(max_length=200, description="`next` of the page before.")]
+Reveal = Annotated[bool, Query(description="Numbers in full; that they were looked at is noted.")]
+Since = Annotated[str, Query(max_length=40, description='How far back ("24h"), or from when.')]
+Until = Annotated[str, Query(max_length=40, description="Until when; else now.")]
+NumberInPath = Annotated[str, Path(min_length=1, max_length=64, description="A number in any spelling.")]
+CallInPath = Annotated[str, Path(min_length=1, max_length=150)]
+
+
+def answered(content: Any, status: int = 200) -> JSONResponse:
+    """Give JSON as it is: the shapes are held to it by tests, not by each answer."""
+    return JSONResponse(content, status)
+
+
+def _masked(row: Row, *, whole: bool) -> Row:
+    """Give a row with its numbers as the visitor may see them."""
+    if whole:
+        return row
+    return {key: _hidden_number(key, value) for key, value in row.items()}
+
+
+def _hidden_number(key: str, value: object) -> object:
+    """Mask what is a number: a line of the audit trail may be about a call, or the site."""
+    if key not in _NUMBERS or not isinstance(value, str):
+        return value
+    return masked(value) if key != "subject" or value.startswith(("+", HASH)) else value
+
+
+_NUMBERS: Final = ("caller", "raw_caller", "subject")
+
+
+async def _reveals(site: Console, visitor: Visitor, what: str, *, reveal: bool) -> bool:
+    """Say whether numbers are shown in full; that is noted.
+
+    Raises:
+        MayNotError: if they are asked for by a token that may not have them.
+
+    """
+    if not reveal:
+        return False
+    if not visitor.numbers:
+        raise MayNotError(say("this token may not see numbers in full (siaga112 token add --numbers)"))
+    await site.looked(visitor, "site", what)
+    return True
+
+
+# ── who asks, and what goes on ───────────────────────────────────────────────────────────────────
+
+
+@router.get("/me", response_model=shapes.Me, tags=["site"])
+async def me(visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
+    """Say who asks, and what that role may do."""
+    may = sorted(MAY[visitor.role])
+    role, via = visitor.role, visitor.via
+    return answered({"name": visitor.name, "role": role, "via": via, "numbers": visitor.numbers, "may": may})
+
+
+@router.get("/now", response_model=shapes.NowRow, tags=["site"])
+async def now_(request: Request, visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
+    """Give what goes on now: calls by stage, queues, operators, what waits. Numbers are masked."""
+    site = console(request)
+    live, zone, people = site.live, site.settings.zone, visitor.may(Permission.SHIFT)
+    with live.watched():
+        await live.look()
+    snapshot = live.snapshot
+    going = snapshot.calls if snapshot and people else ()
+    return answered(
+        {
+            "at": rows.instant(snapshot.at, zone) if snapshot else None,
+            "mode": live.mode,
+            "connected": bool(snapshot and snapshot.connected),
+            "surge": (snapshot.surge or None) if snapshot else None,
+            "stages": {str(stage): count for stage, count in snapshot.stages.items()} if snapshot else {},
+            "queues": [
+                {"queue": queue, "waiting": count, "since": rows.instant(first, zone)}
+                for queue, (count, first) in (snapshot.queues if snapshot else {}).items()
+            ],
+            "calls": [
+                {
+                    "call": one.call,
+                    "caller": masked(one.caller) if one.caller else None,
+                    "started": rows.instant(one.started, zone),
+                    "stage": one.stage,
+                    "since": rows.instant(one.since, zone),
+                    "queue": one.queue or None,
+                    "operator": one.operator or None,
+                }
+                for one in going
+            ],
+            "operators": [
+                {
+                    "name": one.name,
+                    "state": one.state,
+                    "reason": one.reason or None,
+                    "since": rows.instant(one.since or None, zone),
+                }
+                for one in (snapshot.logged_in if snapshot and people else ())
+            ],
+            "callbacks": live.waiting.callbacks,
+            "proposals": live.waiting.proposals,
+            "blocked": sum(live.waiting.blocks.values()),
+        }
+    )
+
+
+@router.get("/mode", response_model=shapes.ModeRow, tags=["site"])
+async def mode(request: Request, visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
+    """Give the mode in force, and who switched to it."""
+    site = console(request)
+    held = await site.desk(visitor).mode()
+    switch = await site.store.switched()
+    told = switch if switch and switch.mode is held else None
+    since = rows.instant(told.at, site.settings.zone) if told else None
+    by, reason = (told.by, told.reason or None) if told else (None, None)
+    return answered({"mode": held, "since": since, "by": by, "reason": reason})
+
+
+@router.put("/mode", response_model=shapes.Said, tags=["site"])
+async def set_mode(
+    request: Request, new: shapes.NewMode, visitor: Annotated[Visitor, program(Permission.MODE)]
+) -> Response:
+    """Switch the mode of the whole site; off needs a reason."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).switch(new.mode, new.reason))
+
+
+def _said(site: Console, said: str) -> Response:
+    return answered({"said": said, "late": site.late()})
+
+
+# ── calls ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/calls", response_model=shapes.Calls, tags=["calls"])
+async def calls(  # noqa: PLR0917 - one parameter a filter
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.SHIFT)],
+    since: Since = "24h",
+    until: Until = "",
+    outcome: Outcome | None = None,
+    reason: Reason | None = None,
+    mark: Mark | Literal["unmarked"] | None = None,
+    operator: Annotated[str, Query(max_length=80)] = "",
+    queue: Annotated[str, Query(max_length=80)] = "",
+    caller: Annotated[str, Query(max_length=64, description="A number in any spelling.")] = "",
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+    reveal: Reveal = False,
+) -> Response:
+    """List calls, newest first. Who may not see the whole ledger sees those of this shift."""
+    site = console(request)
+    zone, clock = site.settings.zone, site.desk(visitor).clock()
+    which = CallFilter(
+        site.since_for(visitor, start(since, clock, zone)),
+        start(until, clock, zone) if until else clock + 1,
+        outcome,
+        reason,
+        "" if mark == "unmarked" else mark,
+        operator or None,
+        queue or None,
+        site.number(caller) if caller else None,
+    )
+    place = place_of(cursor)
+    page = await site.store.page(which, limit, CallPlace(*place) if place else None)
+    full = await _reveals(site, visitor, "numbers of calls", reveal=reveal)
+    items = [_masked(rows.summary(one, zone), whole=full) for one in page.calls]
+    after = cursor_of(*page.after) if page.after else None
+    return answered({"items": items, "next": after, "looked_back_to": rows.instant(page.looked, zone)})
+
+
+@router.get("/calls/{call}", response_model=shapes.ExplainedCall, tags=["calls"])
+async def call_(
+    request: Request,
+    call: CallInPath,
+    visitor: Annotated[Visitor, program(Permission.SHIFT)],
+    reveal: Reveal = False,
+) -> Response:
+    """Give a call with what was seen of it, and what of it decided."""
+    site = console(request)
+    entry = await site.call(call)
+    if entry.finding.call.started < site.since_for(visitor, 0):
+        raise MayNotError(say("that call is of an earlier shift"))
+    full = await _reveals(site, visitor, f"number of call {call[:60]}", reveal=reveal)
+    return answered(_masked(rows.explained(entry, site.settings.zone), whole=full))
+
+
+@router.post("/calls/{call}/void", response_model=shapes.Said, tags=["calls"])
+async def void(
+    request: Request,
+    call: CallInPath,
+    why: shapes.Reasoned,
+    visitor: Annotated[Visitor, program(Permission.DECIDE)],
+) -> Response:
+    """Take one strike back, with what rested on it."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).void(CallId(call), why.reason))
+
+
+@router.post("/marks", response_model=shapes.Said, tags=["calls"])
+async def mark_(
+    request: Request, new: shapes.NewMark, visitor: Annotated[Visitor, program(Permission.MARK)]
+) -> Response:
+    """Set the operator's mark of an answered call; a correction takes the strike and its blocks back."""
+    site = console(request)
+    told = details(site.settings, new.mark, new.kind, new.district, new.agency)
+    call = CallId(new.call)
+    if "." not in new.call:
+        call = await site.desk(visitor).last_answered(site.number(new.call))
+    return _said(site, await site.deeds(visitor).mark(call, new.mark, new.note, told))
+
+
+# ── callers ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/callers/{number}", response_model=shapes.CallerStory, tags=["callers"])
+async def caller_(
+    request: Request,
+    number: NumberInPath,
+    visitor: Annotated[Visitor, program(Permission.SHIFT)],
+    reveal: Reveal = False,
+) -> Response:
+    """Tell a caller's story; that somebody looked is noted."""
+    site = console(request)
+    caller = site.number(number)
+    full = await _reveals(site, visitor, "number of a caller", reveal=reveal)
+    await site.looked(visitor, caller, "card")
+    story, lines = await site.lists(visitor).why(caller)
+    if not full:
+        story, lines = _hidden(story, caller), _hidden(lines, caller)
+    return answered({"story": story, "lines": lines})
+
+
+def _hidden(value: Any, caller: str) -> Any:
+    """Mask a number wherever it stands in a row."""
+    match value:
+        case dict():
+            return {key: _hidden(held, caller) for key, held in value.items()}
+        case list():
+            return [_hidden(held, caller) for held in value]
+        case str():
+            return value.replace(caller, masked(caller))
+        case _:
+            return value
+
+
+@router.get("/callers/{number}/subject", tags=["callers"])
+async def subject(
+    request: Request, number: NumberInPath, visitor: Annotated[Visitor, program(Permission.SUBJECT)]
+) -> dict[str, Any]:
+    """Give all that is held on a caller (UU 27/2022: access); that somebody looked is noted."""
+    site = console(request)
+    return await site.lists(visitor).subject(site.number(number))
+
+
+@router.delete("/callers/{number}", response_model=shapes.Said, tags=["callers"])
+async def forget(
+    request: Request,
+    number: NumberInPath,
+    reason: Annotated[str, Query(min_length=1, max_length=500)],
+    visitor: Annotated[Visitor, program(Permission.FORGET)],
+) -> Response:
+    """Erase all that is held on a caller; the calls stay in the ledger without the caller."""
+    site = console(request)
+    return _said(site, await erase(site, visitor, number, reason))
+
+
+async def erase(site: Console, visitor: Visitor, number: str, reason: str) -> str:
+    """Erase all that is held on a caller, in the records and in our files."""
+    caller = site.number(number)
+    spelled = spelling(caller, site.settings.number_plan())
+    held = await site.desk(visitor).forget(caller, reason, spelled)
+    await forget_in_files(site.settings, caller)
+    return site.t(visitor).many(
+        "erased; {count} call stays in the ledger without the caller",
+        "erased; {count} calls stay in the ledger without the caller",
+        len(held.entries),
+    )
+
+
+# ── the lists ────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.get("/blocks", response_model=shapes.Blocks, tags=["lists"])
+async def blocks(
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.CALLS)],
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+    reveal: Reveal = False,
+) -> Response:
+    """List who is blocked, the newest block first."""
+    site = console(request)
+    now, zone = site.desk(visitor).clock(), site.settings.zone
+    found = await site.store.records.blocked_page(now, limit, place_of(cursor))
+    held = [(record, record.block_at(now)) for record in found]
+    listed = [(record, rows.blocked(record, block, zone)) for record, block in held if block]
+    ends = [cursor_of(block.since, record.caller) for record, block in held[-1:] if block]
+    after = ends[0] if ends and len(found) == limit else None
+    what = "numbers of who is blocked"
+    return await _listed(site, visitor, what, [row for _, row in listed], after, reveal=reveal)
+
+
+async def _listed(
+    site: Console, visitor: Visitor, what: str, found: Sequence[Row], after: str | None, *, reveal: bool
+) -> Response:
+    full = await _reveals(site, visitor, what, reveal=reveal)
+    return answered({"items": [_masked(row, whole=full) for row in found], "next": after})
+
+
+@router.post("/blocks", response_model=shapes.Said, tags=["lists"])
+async def block(
+    request: Request, new: shapes.NewBlock, visitor: Annotated[Visitor, program(Permission.DECIDE)]
+) -> Response:
+    """Block a caller; what is proposed for the caller is settled by it."""
+    site = console(request)
+    span = block_span(new.for_ or "", permanent=new.permanent, shorten=new.shorten)
+    said = await site.deeds(visitor).block(site.number(new.caller), span, new.reason, shorten=new.shorten)
+    return _said(site, said)
+
+
+def block_span(text: str, *, permanent: bool, shorten: bool) -> Millis | None:
+    """Read how long a block is to last; None for permanent.
+
+    Raises:
+        UsageError: if that is not said, or twice.
+
+    """
+    if bool(text) is permanent:
+        raise UsageError(say("say how long: either for a time, or permanent"))
+    if shorten and permanent:
+        raise UsageError(say("a permanent block shortens nothing"))
+    try:
+        return durations.parse(text) if text else None
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+@router.delete("/blocks/{number}", response_model=shapes.Said, tags=["lists"])
+async def unblock(
+    request: Request,
+    number: NumberInPath,
+    reason: Annotated[str, Query(min_length=1, max_length=500)],
+    visitor: Annotated[Visitor, program(Permission.DECIDE)],
+    mistake: Annotated[bool, Query(description="It should never have been.")] = False,
+) -> Response:
+    """Lift all blocks on a caller, and dismiss what is proposed."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).unblock(site.number(number), reason, mistake=mistake))
+
+
+@router.get("/proposals", response_model=shapes.Proposals, tags=["lists"])
+async def proposals(
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.CALLS)],
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+    reveal: Reveal = False,
+) -> Response:
+    """List whose block waits for a supervisor."""
+    site = console(request)
+    place = place_of(cursor)
+    found = await site.store.records.proposed_page(limit, place[1] if place else "")
+    listed = [rows.proposal(record, site.settings.zone) for record in found]
+    after = cursor_of(0, found[-1].caller) if len(found) == limit else None
+    return await _listed(site, visitor, "numbers of proposals", listed, after, reveal=reveal)
+
+
+@router.post("/proposals/{number}/confirm", response_model=shapes.Said, tags=["lists"])
+async def confirm(
+    request: Request,
+    number: NumberInPath,
+    why: shapes.Reasoned,
+    visitor: Annotated[Visitor, program(Permission.DECIDE)],
+) -> Response:
+    """Impose the block that is proposed."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).confirm(site.number(number), why.reason))
+
+
+@router.post("/proposals/{number}/dismiss", response_model=shapes.Said, tags=["lists"])
+async def dismiss(
+    request: Request,
+    number: NumberInPath,
+    why: shapes.Reasoned,
+    visitor: Annotated[Visitor, program(Permission.DECIDE)],
+) -> Response:
+    """Say no to the block that is proposed; strikes so far are forgiven."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).dismiss(site.number(number), why.reason))
+
+
+@router.get("/allowed", response_model=shapes.Alloweds, tags=["lists"])
+async def allowed(
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.CALLS)],
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+    reveal: Reveal = False,
+) -> Response:
+    """List who is on the allow list, the newest first."""
+    site = console(request)
+    found = await site.store.records.allowed_page(limit, place_of(cursor))
+    listed = [rows.allowed(record, site.settings.zone) for record in found]
+    last = found[-1] if len(found) == limit else None
+    after = cursor_of(last.allow.at, last.caller) if last and last.allow else None
+    return await _listed(site, visitor, "numbers of who is allowed", listed, after, reveal=reveal)
+
+
+@router.put("/allowed/{number}", response_model=shapes.Said, tags=["lists"])
+async def allow(
+    request: Request,
+    number: NumberInPath,
+    why: shapes.Reasoned,
+    visitor: Annotated[Visitor, program(Permission.DECIDE)],
+) -> Response:
+    """Put a caller on the allow list, which comes before everything."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).allow(site.number(number), why.reason))
+
+
+@router.delete("/allowed/{number}", response_model=shapes.Said, tags=["lists"])
+async def disallow(
+    request: Request, number: NumberInPath, visitor: Annotated[Visitor, program(Permission.DECIDE)]
+) -> Response:
+    """Take a caller off the allow list."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).disallow(site.number(number)))
+
+
+@router.get("/callbacks", response_model=shapes.Callbacks, tags=["lists"])
+async def callbacks(
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.CALLBACK)],
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+    reveal: Reveal = False,
+) -> Response:
+    """List who waits for a call-back, the most pressing first."""
+    site = console(request)
+    place = place_of(cursor)
+    offset = place[0] if place else 0
+    found = await site.store.records.missed_page(limit, offset)
+    listed = [rows.missed(record, site.settings.zone) for record in found]
+    after = cursor_of(offset + limit) if len(found) == limit else None
+    return await _listed(site, visitor, "numbers to call back", listed, after, reveal=reveal)
+
+
+@router.post("/callbacks/{number}", response_model=shapes.Said, tags=["lists"])
+async def attempt(
+    request: Request,
+    number: NumberInPath,
+    attempted: shapes.Attempted,
+    visitor: Annotated[Visitor, program(Permission.CALLBACK)],
+) -> Response:
+    """Note what came of a call-back."""
+    site = console(request)
+    did = getattr(site.deeds(visitor), attempted.did)
+    return _said(site, await did(site.number(number), attempted.note))
+
+
+# ── figures, and what people did ─────────────────────────────────────────────────────────────────
+
+
+@router.get("/report", tags=["figures"])
+async def report(
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.REPORT)],
+    since: Annotated[str, Query(alias="from", max_length=40)] = "",
+    until: Annotated[str, Query(alias="to", max_length=40)] = "",
+    names: Annotated[bool, Query(description="Which operators answered.")] = True,
+) -> dict[str, Any]:
+    """Give a period's figures; without from and to: yesterday's. Numbers are masked."""
+    site = console(request)
+    clock = site.desk(visitor).clock()
+    try:
+        period = read(since, until, clock, site.settings.zone)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    made = await reporter(site).report(period, clock)
+    if not names:
+        made.handling.forget_operators()
+    found: dict[str, Any] = json.loads(data.as_json(made, 10, reveal=False))
+    return found
+
+
+@router.get("/audit", response_model=shapes.Audits, tags=["figures"])
+async def audit(  # noqa: PLR0917 - one parameter a filter
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.AUDIT)],
+    since: Since = "30d",
+    action: Annotated[str, Query(max_length=40)] = "",
+    by: Annotated[str, Query(max_length=200)] = "",
+    looks: Annotated[bool, Query(description="Those too that only say that somebody has looked.")] = True,
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+    reveal: Reveal = False,
+) -> Response:
+    """List what people did, the newest first."""
+    site = console(request)
+    clock = site.desk(visitor).clock()
+    which = AuditFilter(start(since, clock, site.settings.zone), clock + 1, action, by, looks=looks)
+    place = place_of(cursor)
+    found = await site.store.records.audit_page(which, limit, place[0] if place else 0)
+    listed = [rows.audit_entry(line, site.settings.zone) for _, line in found]
+    after = cursor_of(found[-1][0]) if len(found) == limit else None
+    return await _listed(site, visitor, "numbers in the audit trail", listed, after, reveal=reveal)
+
+
+# ── events ───────────────────────────────────────────────────────────────────────────────────────
+
+
+_STREAM: Final = {
+    "description": "CloudEvents, each as one server-sent event",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+
+
+@router.get("/events", tags=["events"], response_class=StreamingResponse, responses={200: _STREAM})
+async def events(
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.WALL)],
+    types: Annotated[str, Query(max_length=400, description="Only these: `call.ended,block.imposed`.")] = "",
+    follow: Annotated[bool, Query(description="Go on; else end after what there is.")] = True,
+    last: Annotated[str, Header(alias="Last-Event-ID", max_length=18)] = "",
+) -> StreamingResponse:
+    """Tell what happens, as server-sent events; with `Last-Event-ID`, from there on (kept for a week)."""
+    site = console(request)
+    wanted = frozenset(_types(types))
+    after = whole(last) if last else (await site.store.records.last_announced() if follow else 0)
+    if after is None:
+        raise UsageError("Last-Event-ID: it is the id of an event, as it was given")
+    numbers = visitor.numbers and visitor.may(Permission.SHIFT)
+    told = (
+        _told(site, after, wanted, numbers=numbers)
+        if follow
+        else _there(site, after, wanted, numbers=numbers)
+    )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+
+
+def _types(text: str) -> list[EventType]:
+    known = {one.value: one for one in EventType}
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"types: there is no {unknown[0]!r} (there are: {', '.join(known)})")
+    return [known[name] for name in names]
+
+
+async def _there(
+    site: Console, after: int, wanted: frozenset[EventType], *, numbers: bool
+) -> AsyncIterator[bytes]:
+    """Give the events that there are, after that one."""
+    zone, name = site.settings.zone, site.settings.site
+    while found := await site.store.records.announcements(after):
+        after = found[-1].id
+        for one in found:
+            if not wanted or one.told.type in wanted:
+                yield as_sse(cloud_event(one, name, zone, numbers=numbers))
+
+
+async def _told(
+    site: Console, after: int, wanted: frozenset[EventType], *, numbers: bool
+) -> AsyncIterator[bytes]:
+    """Give events after that one, as they come; read once for all who follow closely."""
+    zone, name, clock = site.settings.zone, site.settings.site, asyncio.get_running_loop().time
+    spoken = clock()
+    yield b": here\n\n"
+    with site.live.watched():
+        async for _ in site.live.changes(HEARTBEAT_SECONDS):
+            while found := await _after(site, after):
+                after = found[-1].id
+                for one in found:
+                    if not wanted or one.told.type in wanted:
+                        spoken = clock()
+                        yield as_sse(cloud_event(one, name, zone, numbers=numbers))
+            if clock() - spoken >= HEARTBEAT_SECONDS:
+                spoken = clock()
+                yield b": still here\n\n"
+
+
+async def _after(site: Console, after: int) -> Sequence[Announced]:
+    live = site.live
+    if live.last <= after:
+        return []
+    if live.lately and live.lately[0].id <= after + 1:
+        return [one for one in live.lately if one.id > after]
+    return await site.store.records.announcements(after)

@@ -1,0 +1,154 @@
+"""The application: the API, the pages, and what is said when something goes wrong."""
+
+import json
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from siaga112.console import api, forms, pages, shapes
+from siaga112.console.guard import App, Guard, TooLargeError
+from siaga112.console.identity import MayNotError, NobodyError, TooOftenError
+from siaga112.console.site import Console, NotFoundError
+from siaga112.console.wall import Wall
+from siaga112.errors import SiagaError, UnreachableError, UsageError
+from siaga112.service.ports import StoreBrokenError
+from siaga112.service.supervisor import RefusedError
+from siaga112.words import Tongue
+
+ROUTERS: Final = (api.router, pages.router, forms.router)
+"""All routes that ask for a permission, and the few that do not."""
+
+STATIC: Final = Path(__file__).parent / "static"
+
+_STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (NobodyError, 401),
+    (MayNotError, 403),
+    (NotFoundError, 404),
+    (RefusedError, 409),
+    (TooOftenError, 429),
+    (TooLargeError, 413),
+    (UnreachableError, 503),
+    (StoreBrokenError, 503),
+    (UsageError, 422),
+    (SiagaError, 422),
+)
+
+_log = structlog.get_logger()
+
+
+def make(console: Console) -> App:
+    """Make the application."""
+    app = FastAPI(title="siaga112", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.console, app.state.wall = console, Wall()
+    app.include_router(api.router)
+    app.include_router(pages.router, include_in_schema=False)
+    app.include_router(forms.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.state.described = described(app)
+    description = json.dumps(app.state.described, ensure_ascii=False)
+
+    @app.get(f"{api.ROOT}/openapi.json", include_in_schema=False)
+    async def _openapi() -> Response:
+        return Response(description, media_type="application/json")
+
+    for kind in (*(kind for kind, _ in _STATUS), HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _told)
+    config = console.settings.console
+    return Guard(app, hosts(console), secure=config.address.startswith("https:") or bool(config.tls_cert))
+
+
+def hosts(console: Console) -> frozenset[str]:
+    """Give the names by which the console may be asked; empty, for any, where that is not known."""
+    config = console.settings.console
+    if config.host in {"0.0.0.0", "::"} and not config.address:  # noqa: S104 - as configured
+        return frozenset()
+    own = config.address.partition("://")[2].partition(":")[0]
+    return frozenset({"127.0.0.1", "localhost", "[::1]", config.host, own} - {""})
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """Give the API's description, OpenAPI 3.1."""
+    text = (
+        "Each route is one question or one decision, the same as a command's. A program shows its token as "
+        "`Authorization: Bearer s112_…`. Lists are paged by `cursor`; errors are problem details (RFC 9457)."
+    )
+    found = get_openapi(
+        title="siaga112", version="1", openapi_version="3.1.0", description=text, routes=app.routes,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )  # fmt: skip
+    parts = found["components"]
+    parts["schemas"] |= {"Problem": shapes.Problem.model_json_schema()}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        parts["schemas"].pop(unused, None)
+    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    found["security"] = [{"token": []}]
+    return found
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """Say what is wrong: to a program as problem details, to a person as a page."""
+    visitor = getattr(request.state, "visitor", None)
+    status, said = _judged(error, request.app.state.console.t(visitor))
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("console_failed", path=request.url.path, exc_info=error)
+    if request.url.path.startswith(api.ROOT):
+        return _problem(request, status, said, error)
+    if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
+        return RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+    return await pages.error(request, status, said)
+
+
+def _judged(error: Exception, t: Tongue) -> tuple[int, str]:
+    match error:
+        case HTTPException():
+            return error.status_code, str(error.detail)
+        case RequestValidationError():
+            return 422, _wrong(error.errors())
+        case _:
+            for kind, status in _STATUS:
+                if isinstance(error, kind):
+                    said = error.told(t) if isinstance(error, SiagaError) else str(error)
+                    return status, said or HTTPStatus(status).phrase
+            return 500, t("a mistake in siaga112; its log has the details")
+
+
+def _wrong(problems: Any) -> str:
+    """Say which value of a question is wrong, and how."""
+    said = []
+    for one in problems:
+        where = ".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0])
+        said.append(f"{where}: {one['msg'].removeprefix('Value error, ')}")
+    return "; ".join(said)[:1_000]
+
+
+def _problem(request: Request, status: int, said: str, error: Exception) -> Response:
+    title = HTTPStatus(status).phrase
+    headers = {}
+    if isinstance(error, TooOftenError):
+        headers["Retry-After"] = f"{error.seconds:.0f}"
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, HTTPException) and error.headers:
+        headers |= dict(error.headers)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    body = {"type": "about:blank", "title": title, "status": status, "detail": said}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _allowed(request: Request) -> str:
+    """Give all methods of an address: who refuses knows only those of the first route that has it."""
+    found = set[str]()
+    for route in api.router.routes:
+        if isinstance(route, APIRoute) and route.path_regex.fullmatch(request.url.path):
+            found |= route.methods or set()
+    return ", ".join(sorted(found))

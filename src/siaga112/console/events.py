@@ -1,0 +1,38 @@
+"""Announcements as programs get them: CloudEvents 1.0 in JSON, by server-sent events and webhooks alike."""
+
+import json
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from siaga112.core.caller_id import masked
+from siaga112.service.ports import Announced
+from siaga112.terminal import rows
+
+PREFIX: Final = "id.siaga112."
+_INSTANTS: Final = ("started", "until")
+
+
+def cloud_event(one: Announced, site: str, zone: ZoneInfo, *, numbers: bool) -> dict[str, Any]:
+    """Give an announcement as a CloudEvent; the caller's number is masked for who may not have it."""
+    told = one.told
+    data = {key: value for key, value in told.data.items() if value is not None}
+    for key in _INSTANTS:
+        if isinstance(at := data.get(key), int):
+            data[key] = rows.instant(at, zone)
+    caller = told.caller if numbers or not told.caller else masked(told.caller)
+    event = {
+        "specversion": "1.0",
+        "id": f"{one.id}",
+        "source": f"/siaga112/{site}",
+        "type": f"{PREFIX}{told.type}",
+        "time": rows.instant(told.at, zone),
+        "datacontenttype": "application/json",
+        "data": data | ({"caller": caller} if caller else {}),
+    }
+    return event | ({"subject": told.call} if told.call else {})
+
+
+def as_sse(event: dict[str, Any]) -> bytes:
+    """Write a CloudEvent as a server-sent event, by whose id the program resumes."""
+    text = json.dumps(event, ensure_ascii=False)
+    return f"id: {event['id']}\nevent: {event['type']}\ndata: {text}\n\n".encode()

@@ -1,0 +1,548 @@
+"""What people decide at the console: each form is one decision, done as a command does it."""
+
+import contextlib
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from siaga112.adapters import passwords
+from siaga112.app.access import digest, new_token
+from siaga112.app.deeds import details
+from siaga112.app.records import now
+from siaga112.console.access import console, person
+from siaga112.console.api import block_span, erase
+from siaga112.console.identity import (
+    MayNotError,
+    NobodyError,
+    TooOftenError,
+    Visitor,
+    same,
+)
+from siaga112.console.rendering import home, page
+from siaga112.console.site import Console, MarkLater
+from siaga112.core import durations
+from siaga112.core.access import Permission, Person, Role, Token, named
+from siaga112.core.changes import Change
+from siaga112.core.mode import SITE
+from siaga112.core.model import AuditEntry, CallId, Mark, Mode
+from siaga112.core.text import one_line
+from siaga112.errors import SiagaError, UsageError
+from siaga112.words import Language, say
+
+router: Final = APIRouter(default_response_class=HTMLResponse)
+
+Csrf = Annotated[str, Form(max_length=100)]
+Line = Annotated[str, Form(max_length=500)]
+Short = Annotated[str, Form(max_length=120)]
+Password = Annotated[str, Form(max_length=1_000)]
+Ticked = Annotated[bool, Form()]
+
+
+def _trusted(request: Request, visitor: Visitor, csrf: str) -> None:
+    """Check that a form is one of ours, filled in at our page.
+
+    Raises:
+        MayNotError: if it is not.
+
+    """
+    if _foreign(request) or not same(csrf, visitor.csrf):
+        raise MayNotError(say("the form is not of this session: go back, load the page anew, and try again"))
+
+
+def _foreign(request: Request) -> bool:
+    """Say whether the browser tells that another site's page sent this."""
+    return request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
+
+
+async def _done(
+    request: Request, visitor: Visitor, csrf: str, work: Coroutine[Any, Any, str], back: str = ""
+) -> Response:
+    """Decide something, and show what came of it on the page that the form was on."""
+    with contextlib.closing(work):
+        _trusted(request, visitor, csrf)
+        site = console(request)
+        try:
+            said, kind = await work, "good"
+        except SiagaError as error:
+            said, kind = error.told(site.t(visitor)), "bad"
+    site.flashes[visitor.session] = kind, "; ".join([said, *site.late()])
+    return RedirectResponse(_local(back) or home(visitor), 303)
+
+
+def _local(path: str) -> str:
+    """Take an address of ours; nothing else may be led to."""
+    ours = path.startswith("/") and not path.startswith("//") and path.isprintable() and "\\" not in path
+    return path if ours else ""
+
+
+def _why(reason: str) -> str:
+    reason = one_line(reason)
+    if not reason:
+        raise UsageError(say("say why, for the record"))
+    return reason
+
+
+# ── in and out ───────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post("/login")
+async def login(
+    request: Request, name: Annotated[str, Form(max_length=200)] = "", password: Password = ""
+) -> Response:
+    """Let a person in."""
+    site = console(request)
+    if _foreign(request):
+        raise MayNotError(say("log in from our own page"))
+    address = request.client.host if request.client else ""
+    t = site.t(None)
+    try:
+        held = await site.gate.login(name, password, address)
+    except NobodyError:
+        wrong = t("There is nobody of that name with that password.")
+        return page(request, "login.html.j2", None, 401, wrong=wrong)
+    except TooOftenError as error:
+        seconds = f"{max(1.0, error.seconds):.0f}"
+        wrong = t("Too many tries. Wait {seconds} s, and try again.", seconds=seconds)
+        answer = page(request, "login.html.j2", None, 429, wrong=wrong)
+        answer.headers["Retry-After"] = seconds
+        return answer
+    came = RedirectResponse("/", 303)
+    secure = site.gate.secure
+    came.set_cookie(site.gate.cookie, held, httponly=True, secure=secure, samesite="strict", path="/")
+    return came
+
+
+@router.post("/logout")
+async def logout(
+    request: Request, visitor: Annotated[Visitor, person(Permission.WALL)], csrf: Csrf = ""
+) -> Response:
+    """End the session."""
+    _trusted(request, visitor, csrf)
+    gate = console(request).gate
+    await gate.logout(visitor)
+    gone = RedirectResponse("/login", 303)
+    gone.delete_cookie(gate.cookie, path="/", secure=gate.secure, httponly=True, samesite="strict")
+    return gone
+
+
+@router.post("/lang")
+async def lang(
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.WALL)],
+    lang: Annotated[Language, Form()],
+    csrf: Csrf = "",
+    back: Short = "",
+) -> Response:
+    """Speak another language with this person from now on."""
+    _trusted(request, visitor, csrf)
+    site = console(request)
+    if held := await site.store.records.person(visitor.name):
+        line = AuditEntry(now(), visitor.name, "language", held.name, lang.value, via=visitor.via)
+        await site.store.records.keep_person(replace(held, lang=lang.value), line)
+        site.gate.forget()
+    return RedirectResponse(_local(back) or home(visitor), 303)
+
+
+# ── the site ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post("/mode")
+async def mode(
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.MODE)],
+    mode: Annotated[Mode, Form()],
+    reason: Line = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Switch the mode of the whole site."""
+
+    async def act() -> str:
+        site = console(request)
+        if mode is Mode.OFF and not one_line(reason):
+            raise UsageError(say("mode off needs a reason, for whoever finds the line without screening"))
+        return await site.deeds(visitor).switch(mode, one_line(reason))
+
+    return await _done(request, visitor, csrf, act(), "/wall")
+
+
+@router.post("/find")
+async def find(
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.SHIFT)],
+    number: Short = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Find a caller by number, or a call by its id."""
+    _trusted(request, visitor, csrf)
+    site, sought = console(request), number.strip()
+    if "." in sought:
+        return RedirectResponse(f"/calls/{(await site.call(sought)).finding.call.id}", 303)
+    return RedirectResponse(f"/caller/{site.hiding.hide(site.number(sought))}", 303)
+
+
+# ── calls ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post("/calls/{call}/mark")
+async def mark(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    call: str,
+    visitor: Annotated[Visitor, person(Permission.MARK)],
+    mark: Annotated[Mark, Form()],
+    kind: Short = "",
+    district: Short = "",
+    agency: Short = "",
+    note: Line = "",
+    csrf: Csrf = "",
+    back: Short = "",
+) -> Response:
+    """Mark an answered call; one that still goes on is marked when it is over."""
+
+    async def act() -> str:
+        site, id_ = console(request), CallId(call)
+        given = (kind, district, agency) if mark is Mark.GENUINE else ("", "", "")  # the form has all of it
+        told = details(site.settings, mark, *given)
+        if await site.store.entry(id_) is None and _goes_on(site, id_):
+            site.marks[id_] = MarkLater(visitor, mark, one_line(note), told)
+            site.live.version += 1
+            return site.t(visitor)("the call will be marked when it is over")
+        return await site.deeds(visitor).mark(id_, mark, one_line(note), told)
+
+    return await _done(request, visitor, csrf, act(), back or "/shift")
+
+
+def _goes_on(site: Console, call: CallId) -> bool:
+    snapshot = site.live.snapshot
+    return bool(snapshot and any(one.call == call for one in snapshot.calls))
+
+
+@router.post("/calls/{call}/void")
+async def void(
+    request: Request,
+    call: str,
+    visitor: Annotated[Visitor, person(Permission.DECIDE)],
+    reason: Line = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Take one strike back."""
+
+    async def act() -> str:
+        return await console(request).deeds(visitor).void(CallId(call), _why(reason))
+
+    return await _done(request, visitor, csrf, act(), f"/calls/{call}")
+
+
+# ── callers ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post("/callbacks/{reference}")
+async def attempt(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    reference: str,
+    visitor: Annotated[Visitor, person(Permission.CALLBACK)],
+    did: Annotated[str, Form(pattern="^(take|tried|reached)$")],
+    note: Line = "",
+    csrf: Csrf = "",
+    back: Short = "",
+) -> Response:
+    """Note what came of a call-back."""
+
+    async def act() -> str:
+        site = console(request)
+        caller, deeds = site.found(reference), site.deeds(visitor)
+        return str(await getattr(deeds, did)(caller, one_line(note)))
+
+    return await _done(request, visitor, csrf, act(), back or "/callbacks")
+
+
+@router.post("/caller/{reference}/block")
+async def block(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    reference: str,
+    visitor: Annotated[Visitor, person(Permission.DECIDE)],
+    length: Short = "",
+    reason: Line = "",
+    shorten: Ticked = False,
+    csrf: Csrf = "",
+) -> Response:
+    """Block a caller."""
+
+    async def act() -> str:
+        site = console(request)
+        permanent = length == "permanent"
+        span = block_span("" if permanent else length.strip(), permanent=permanent, shorten=shorten)
+        return await site.deeds(visitor).block(site.found(reference), span, _why(reason), shorten=shorten)
+
+    return await _done(request, visitor, csrf, act(), f"/caller/{reference}")
+
+
+@router.post("/caller/{reference}/unblock")
+async def unblock(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    reference: str,
+    visitor: Annotated[Visitor, person(Permission.DECIDE)],
+    reason: Line = "",
+    mistake: Ticked = False,
+    csrf: Csrf = "",
+) -> Response:
+    """Lift all blocks on a caller."""
+
+    async def act() -> str:
+        site = console(request)
+        return await site.deeds(visitor).unblock(site.found(reference), _why(reason), mistake=mistake)
+
+    return await _done(request, visitor, csrf, act(), f"/caller/{reference}")
+
+
+@router.post("/caller/{reference}/{decision}")
+async def decide(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    reference: str,
+    decision: str,
+    visitor: Annotated[Visitor, person(Permission.DECIDE)],
+    reason: Line = "",
+    csrf: Csrf = "",
+    back: Short = "",
+) -> Response:
+    """Confirm or dismiss what is proposed; put a caller on the allow list, or take the caller off it."""
+
+    async def act() -> str:
+        site = console(request)
+        caller, deeds = site.found(reference), site.deeds(visitor)
+        match decision:
+            case "confirm":
+                return await deeds.confirm(caller, _why(reason))
+            case "dismiss":
+                return await deeds.dismiss(caller, _why(reason))
+            case "allow":
+                return await deeds.allow(caller, _why(reason))
+            case "disallow":
+                return await deeds.disallow(caller)
+            case _:
+                raise UsageError(say("there is no such decision"))
+
+    return await _done(request, visitor, csrf, act(), back or f"/caller/{reference}")
+
+
+# ── the shift ────────────────────────────────────────────────────────────────────────────────────
+
+
+@router.post("/handover")
+async def handover(
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.DECIDE)],
+    did: Annotated[str, Form(pattern="^(note|take over)$")],
+    note: Line = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Leave a note to the next shift, or take over."""
+
+    async def act() -> str:
+        text = one_line(note) if did == "take over" else _why(note)
+        action = "shift note" if did == "note" else "takes over the shift"
+        site = console(request)
+        line = AuditEntry(now(), visitor.name, action, SITE, "", text, visitor.via)
+        await site.store.write([Change(audit_entry=line)])
+        t = site.t(visitor)
+        return t("the note is kept") if did == "note" else t("{who} has taken over", who=visitor.name)
+
+    return await _done(request, visitor, csrf, act(), "/handover")
+
+
+# ── a person's data ──────────────────────────────────────────────────────────────────────────────
+
+
+@router.post("/subject")
+async def subject(
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.SUBJECT)],
+    number: Short = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Give all that is held on a caller."""
+    _trusted(request, visitor, csrf)
+    site = console(request)
+    return RedirectResponse(f"/subject/{site.hiding.hide(site.number(number.strip()))}.json", 303)
+
+
+@router.post("/forget")
+async def forget(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.FORGET)],
+    number: Short = "",
+    again: Short = "",
+    reason: Line = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Erase all that is held on a caller; the number is written twice, for it cannot be undone."""
+
+    async def act() -> str:
+        if number.strip() != again.strip():
+            raise UsageError(say("the two numbers differ: nothing was erased"))
+        return await erase(console(request), visitor, number.strip(), _why(reason))
+
+    return await _done(request, visitor, csrf, act(), "/subject")
+
+
+# ── users, tokens, webhooks ──────────────────────────────────────────────────────────────────────
+
+
+@router.post("/people/add")
+async def add_person(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.PEOPLE)],
+    role: Annotated[Role, Form()],
+    name: Short = "",
+    password: Password = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Add a user."""
+
+    async def act() -> str:
+        site = console(request)
+        called = _named(name)
+        if await site.store.records.person(called):
+            raise SiagaError(say("there is a user {who} already"), who=called)
+        made = Person(called, role, _hashed(password), None, now(), visitor.name)
+        await _keep(site, visitor, made, "user added", role.value)
+        return site.t(visitor)("{who} is a user now", who=called)
+
+    return await _done(request, visitor, csrf, act(), "/people")
+
+
+@router.post("/people/change")
+async def change_person(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.PEOPLE)],
+    did: Annotated[str, Form(pattern="^(role|password|disable|enable)$")],
+    name: Short = "",
+    role: Annotated[Role | None, Form()] = None,
+    password: Password = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Change a user's role or password, or keep the user out."""
+
+    async def act() -> str:
+        site = console(request)
+        held = await site.store.records.person(name)
+        if held is None:
+            raise SiagaError(say("there is no user {who}"), who=name)
+        new, told = _changed(held, did, role, password)
+        await _require_admin(site, held, new)
+        await _keep(site, visitor, new, "user changed", told)
+        await site.store.records.end_sessions(person=held.name)
+        return site.t(visitor)("{who} is changed, and logged out everywhere", who=held.name)
+
+    return await _done(request, visitor, csrf, act(), "/people")
+
+
+def _changed(held: Person, did: str, role: Role | None, password: str) -> tuple[Person, str]:
+    match did:
+        case "role":
+            new = role or held.role
+            return replace(held, role=new), f"role {new}"
+        case "password":
+            return replace(held, password=_hashed(password)), "password"
+        case "disable":
+            return replace(held, disabled_at=now()), "disabled"
+        case _:
+            return replace(held, disabled_at=None), "enabled"
+
+
+async def _require_admin(site: Console, held: Person, new: Person) -> None:
+    """Check that somebody is left who can let others in."""
+    people = [one for one in await site.store.records.people() if one.name != held.name]
+    if not any(one.may(Permission.PEOPLE) for one in (*people, new)):
+        raise SiagaError(say("nobody would be left who can let others in: make another admin first"))
+
+
+async def _keep(site: Console, visitor: Visitor, made: Person, action: str, detail: str) -> None:
+    line = AuditEntry(now(), visitor.name, action, made.name, detail, via=visitor.via)
+    await site.store.records.keep_person(made, line)
+    site.gate.forget()
+
+
+def _named(name: str) -> str:
+    try:
+        return named(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _hashed(password: str) -> str:
+    try:
+        return passwords.hashed(password)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+@router.post("/tokens/add")
+async def add_token(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.PEOPLE)],
+    role: Annotated[Role, Form()],
+    name: Short = "",
+    lasts: Short = "",
+    numbers: Ticked = False,
+    csrf: Csrf = "",
+) -> Response:
+    """Make a token, which is shown this once."""
+
+    async def act() -> str:
+        site = console(request)
+        called = _named(name)
+        if any(one.name == called for one in await site.store.records.tokens()):
+            raise SiagaError(say("there is a token {who} already"), who=called)
+        try:
+            until = now() + durations.parse(lasts.strip()) if lasts.strip() else None
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        held = new_token()
+        made = Token(called, digest(held), role, numbers, now(), visitor.name, until)
+        line = AuditEntry(now(), visitor.name, "token added", called, role.value, via=visitor.via)
+        await site.store.records.keep_token(made, line)
+        return site.t(visitor)("the token of {who}, shown this once: {token}", who=called, token=held)
+
+    return await _done(request, visitor, csrf, act(), "/people")
+
+
+@router.post("/tokens/revoke")
+async def revoke_token(
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.PEOPLE)],
+    name: Short = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Let a token be good no more."""
+
+    async def act() -> str:
+        site = console(request)
+        held = next((one for one in await site.store.records.tokens() if one.name == name), None)
+        if held is None:
+            raise SiagaError(say("there is no token {who}"), who=name)
+        line = AuditEntry(now(), visitor.name, "token revoked", held.name, via=visitor.via)
+        await site.store.records.keep_token(replace(held, revoked_at=now()), line)
+        site.gate.forget()
+        return site.t(visitor)("{who} gets in no more", who=held.name)
+
+    return await _done(request, visitor, csrf, act(), "/people")
+
+
+@router.post("/webhooks/again")
+async def again(
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.PEOPLE)],
+    name: Short = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Send again what a webhook would not take."""
+
+    async def act() -> str:
+        site = console(request)
+        count = await site.hooks.again(name)
+        return site.t(visitor).many("{count} event sent again", "{count} events sent again", count)
+
+    return await _done(request, visitor, csrf, act(), "/people")

@@ -1,0 +1,169 @@
+"""Templates to pages: what every page can say, and how it writes times and numbers."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+import siaga112
+from siaga112.app.records import now
+from siaga112.console.access import console
+from siaga112.console.identity import Visitor
+from siaga112.console.site import Console
+from siaga112.core.access import Permission
+from siaga112.core.caller_id import masked
+from siaga112.core.model import SECOND, Millis
+from siaga112.terminal import labels
+from siaga112.words import Language, Tongue, say
+
+NAVIGATION: Final = (
+    ("/wall", say("Wall"), Permission.WALL),
+    ("/shift", say("My shift"), Permission.SHIFT),
+    ("/callbacks", say("Call-backs"), Permission.CALLBACK),
+    ("/waiting", say("What waits"), Permission.CALLS),
+    ("/calls", say("Calls"), Permission.SHIFT),
+    ("/blocks", say("Blocks"), Permission.CALLS),
+    ("/report", say("Report"), Permission.REPORT),
+    ("/handover", say("Shift hand-over"), Permission.DECIDE),
+    ("/subject", say("A person's data"), Permission.SUBJECT),
+    ("/audit", say("Audit trail"), Permission.AUDIT),
+    ("/people", say("Users and tokens"), Permission.PEOPLE),
+    ("/settings", say("Settings"), Permission.SETTINGS),
+    ("/doctor", say("Doctor"), Permission.SETTINGS),
+)
+"""The pages, in the order of the menu, each with what it needs."""
+
+_MONTHS: Final = {
+    Language.EN: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    Language.ID: ["Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"],
+}
+
+NOTHING: Final = "\N{EN DASH}"
+
+environment: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def home(visitor: Visitor) -> str:
+    """Say where a visitor begins: what that role is there for."""
+    first = {
+        Permission.CALLS: "/waiting", Permission.SHIFT: "/shift", Permission.SUBJECT: "/subject",
+        Permission.PEOPLE: "/people",
+    }  # fmt: skip
+    return next((path for permission, path in first.items() if visitor.may(permission)), "/wall")
+
+
+def age(span: Millis) -> str:
+    """Write how long: `0:07`, `12:30`, `1:02:03`, `3 d`."""
+    seconds = max(0, span) // SECOND
+    hours, minutes = seconds // 3_600, seconds // 60
+    if hours >= 48:  # noqa: PLR2004 - two days
+        return f"{hours // 24} d"
+    return f"{hours}:{minutes % 60:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+class Writer:
+    """Writes times and numbers for one visitor."""
+
+    def __init__(self, t: Tongue, zone: ZoneInfo, at: Millis, *, live: bool = False) -> None:
+        self.t = t
+        self.at = at
+        self._zone = zone
+        self._live = live
+
+    def _local(self, at: Millis) -> datetime:
+        return datetime.fromtimestamp(at / SECOND, UTC).astimezone(self._zone)
+
+    def when(self, at: Millis | None) -> Markup:
+        """Write an instant: today's by the clock, another by its day too."""
+        if at is None:
+            return Markup(NOTHING)  # noqa: S704 - our own
+        local, today = self._local(at), self._local(self.at).date()
+        clock = f"{local:%H:%M}" if self.t.language is Language.EN else f"{local:%H.%M}"
+        text = clock if local.date() == today else f"{self._day(local)} {clock}"
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            local.isoformat(timespec="seconds"), f"{local:%Y-%m-%d %H:%M:%S %Z}", text
+        )
+
+    def _day(self, local: datetime) -> str:
+        year = "" if local.year == self._local(self.at).year else f" {local.year}"
+        return f"{local.day} {_MONTHS[self.t.language][local.month - 1]}{year}"
+
+    def day(self, at: Millis) -> str:
+        """Write a day in full."""
+        local = self._local(at)
+        return f"{local.day} {_MONTHS[self.t.language][local.month - 1]} {local.year}"
+
+    def since(self, at: Millis | None) -> Markup:
+        """Write how long ago that was, which the browser goes on counting; live, when it was."""
+        if not at:
+            return Markup(NOTHING)  # noqa: S704 - our own
+        text = f"{self._local(at):%H:%M:%S}" if self._live else age(self.at - at)
+        return Markup('<span class="age" data-since="{}">{}</span>').format(at, text)
+
+    def span(self, span: Millis | None) -> str:
+        """Write how long something took."""
+        return NOTHING if span is None else age(span)
+
+    def percent(self, share: float | None) -> str:
+        """Write a share."""
+        if share is None:
+            return NOTHING
+        text = f"{100 * share:.1f} %"
+        return text if self.t.language is Language.EN else text.replace(".", ",")
+
+    def number(self, count: int) -> str:
+        """Write a count."""
+        text = f"{count:,}"
+        return text if self.t.language is Language.EN else text.replace(",", ".")
+
+
+def context(site: Console, visitor: Visitor | None, *, live: bool = False) -> dict[str, Any]:
+    """Give what every template can use; of what is live the same text is written until it changes."""
+    t = site.t(visitor)
+    return {
+        "site": site.settings.site,
+        "visitor": visitor,
+        "t": t,
+        "many": t.many,
+        "label": lambda word: labels.of(word, t) if word is not None else NOTHING,
+        "reason": lambda word: labels.reason(word, t),
+        "action": lambda text: labels.action(text, t),
+        "surge": lambda text: labels.surge(text, t),
+        "because": lambda text: labels.because(text, t),
+        "w": Writer(t, site.settings.zone, now(), live=live),
+        "hide": site.hiding.hide,
+        "mask": lambda caller: masked(caller) if caller else t("withheld"),
+        "version": siaga112.__version__,
+        "may": lambda name: visitor is not None and visitor.may(Permission(name)),
+    }
+
+
+def fragment(name: str, site: Console, visitor: Visitor | None, *, live: bool = False, **values: Any) -> str:
+    """Write a part of a page."""
+    return environment.get_template(name).render(**context(site, visitor, live=live), **values)
+
+
+def page(
+    request: Request, name: str, visitor: Visitor | None, status: int = 200, **values: Any
+) -> HTMLResponse:
+    """Write a page."""
+    site = console(request)
+    flash = site.flashes.pop(visitor.session, None) if visitor else None
+    menu = [
+        (path, text, request.url.path == path)
+        for path, text, needed in NAVIGATION
+        if visitor and visitor.may(needed)
+    ]
+    text = fragment(name, site, visitor, menu=menu, flash=flash, here=request.url.path, **values)
+    return HTMLResponse(text, status)

@@ -1,0 +1,380 @@
+"""What the API takes and gives, by name and kind. The names are those that the commands print as JSON."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from siaga112.core.access import Role
+from siaga112.core.announcements import EventType
+from siaga112.core.model import (
+    HandedOver,
+    Level,
+    Mark,
+    Mode,
+    OperatorState,
+    Origin,
+    Outcome,
+    ProposalCause,
+    Reason,
+    Spared,
+    Stage,
+    Treatment,
+    Verdict,
+    Via,
+)
+from siaga112.core.screening import ScreenReason
+
+Text = Annotated[str, Field(max_length=500)]
+Why = Annotated[str, Field(min_length=1, max_length=500, description="Why, for the record.")]
+Number = Annotated[str, Field(min_length=1, max_length=64, description="A number in any spelling.")]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(_Shape):
+    """What is wrong, as RFC 9457 says it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class Said(_Shape):
+    """What a decision came to, in one sentence. `late`: where it is not known yet, and why."""
+
+    said: str
+    late: list[str] = []
+
+
+class Me(_Shape):
+    """Who asks."""
+
+    name: str
+    role: Role
+    via: Via
+    numbers: bool
+    may: list[str]
+
+
+class CallRow(_Shape):
+    """A call of the ledger. Numbers are masked unless `reveal` is asked for."""
+
+    call: str
+    started: datetime
+    ended: datetime
+    caller: str | None
+    raw_caller: str
+    outcome: Outcome
+    reason: Reason
+    queue: str | None
+    ivr_seconds: float | None
+    wait_seconds: float | None
+    ring_seconds: float | None
+    talk_seconds: float | None
+    mark: Mark | None
+    operator: str | None
+    handed_to: str | None
+    kind: str | None
+    district: str | None
+    recording: str | None
+    verdict: Verdict | None
+    strike: bool
+    spared: Spared | None
+
+
+class FactRow(_Shape):
+    """One thing seen on a call."""
+
+    at: datetime
+    fact: str
+    detail: str
+
+
+class HandoverRow(_Shape):
+    """To whom a caller was handed over."""
+
+    at: datetime
+    how: HandedOver
+    target: str
+    agency: str | None
+    reached_seconds: float | None
+
+
+class ExplainedCall(CallRow):
+    """A call with what was seen of it, and what of it decided."""
+
+    facts: list[FactRow]
+    deciding: list[FactRow]
+    handovers: list[HandoverRow]
+
+
+class LiftRow(_Shape):
+    """How a block was ended."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+class BlockRow(_Shape):
+    """A block."""
+
+    caller: str
+    level: Level
+    since: datetime
+    until: datetime | None
+    origin: Origin
+    by: str
+    reason: str
+    calls: list[str]
+    lifted: LiftRow | None
+
+
+class BlockedRow(BlockRow):
+    """A block in force, and whether it gives way to the allow list."""
+
+    allowed: bool
+
+
+class ProposalRow(_Shape):
+    """A block that waits for a supervisor."""
+
+    caller: str
+    level: Level | None
+    since: datetime | None
+    cause: ProposalCause | None
+    reason: str | None
+    calls: list[str]
+
+
+class AllowedRow(_Shape):
+    """A place on the allow list."""
+
+    caller: str
+    since: datetime | None
+    by: str | None
+    reason: str | None
+
+
+class CallbackRow(_Shape):
+    """A caller who waits for a call-back."""
+
+    caller: str
+    since: datetime
+    last: datetime
+    why: str | None
+    times: int
+    longest_wait_seconds: float
+    taken_by: str | None
+    taken: datetime | None
+    tries: int
+    note: str | None
+    calls: list[str]
+
+
+class AuditRow(_Shape):
+    """What somebody did."""
+
+    at: datetime
+    by: str
+    via: Via
+    action: str
+    subject: str
+    detail: str
+    reason: str
+
+
+class StrikeRow(_Shape):
+    """A counted misuse."""
+
+    call: str
+    at: datetime
+    outcome: Outcome
+    reason: str
+    weight: float
+    trunk: str | None
+    attested: bool
+
+
+class StoryRow(_Shape):
+    """All that a verdict on a caller rests on."""
+
+    caller: str
+    mode: Mode
+    switched: AuditRow | None
+    verdict: Verdict
+    reason: ScreenReason
+    treatment: Treatment | None
+    warn: bool
+    allowed: AllowedRow | None
+    strikes: list[StrikeRow]
+    blocks: list[BlockRow]
+    proposed: ProposalRow | None
+    callback: CallbackRow | None
+    genuine: list[str]
+    more: dict[str, int]
+
+
+class CallerStory(_Shape):
+    """A caller's story, as an object and in sentences."""
+
+    story: StoryRow
+    lines: list[str]
+
+
+class Page(_Shape):
+    """A page of a list; `next` is the `cursor` of the page after it, None at the end."""
+
+    next: str | None
+
+
+class Calls(Page):
+    """Calls, newest first."""
+
+    items: list[CallRow]
+    looked_back_to: datetime
+
+
+class Blocks(Page):
+    """Who is blocked, the newest block first."""
+
+    items: list[BlockedRow]
+
+
+class Proposals(Page):
+    """Whose block waits for a supervisor."""
+
+    items: list[ProposalRow]
+
+
+class Alloweds(Page):
+    """Who is on the allow list, the newest first."""
+
+    items: list[AllowedRow]
+
+
+class Callbacks(Page):
+    """Who waits for a call-back, the most pressing first."""
+
+    items: list[CallbackRow]
+
+
+class Audits(Page):
+    """What people did, the newest first."""
+
+    items: list[AuditRow]
+
+
+class ModeRow(_Shape):
+    """The site's mode, and who switched to it."""
+
+    mode: Mode
+    since: datetime | None
+    by: str | None
+    reason: str | None
+
+
+class GoingCall(_Shape):
+    """A call in progress."""
+
+    call: str
+    caller: str | None
+    started: datetime
+    stage: Stage
+    since: datetime
+    queue: str | None
+    operator: str | None
+
+
+class QueueRow(_Shape):
+    """Who waits in a queue: how many, and since when the first."""
+
+    queue: str
+    waiting: int
+    since: datetime
+
+
+class OperatorRow(_Shape):
+    """An operator who is logged in."""
+
+    name: str
+    state: OperatorState
+    reason: str | None
+    since: datetime | None
+
+
+class NowRow(_Shape):
+    """What goes on. `at` None: no daemon tells."""
+
+    at: datetime | None
+    mode: Mode
+    connected: bool
+    surge: str | None
+    stages: dict[str, int]
+    queues: list[QueueRow]
+    calls: list[GoingCall]
+    operators: list[OperatorRow]
+    callbacks: int
+    proposals: int
+    blocked: int
+
+
+class Event(_Shape):
+    """What happened, as CloudEvents 1.0 in JSON."""
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    time: datetime
+    subject: str | None = None
+    datacontenttype: Literal["application/json"]
+    data: dict[str, Any]
+
+
+class NewBlock(_Shape):
+    """A block to impose: `for` a time, or `permanent`."""
+
+    caller: Number
+    for_: Annotated[str | None, Field(alias="for", max_length=20, description='How long, like "24h".')] = None
+    permanent: bool = False
+    reason: Why
+    shorten: bool = False
+
+
+class Reasoned(_Shape):
+    """Why."""
+
+    reason: Why
+
+
+class NewMark(_Shape):
+    """What an answered call was. `call` may be a number: its last answered call."""
+
+    call: Annotated[str, Field(min_length=1, max_length=150)]
+    mark: Mark
+    note: Text = ""
+    kind: Annotated[str, Field(max_length=80)] = ""
+    district: Annotated[str, Field(max_length=80)] = ""
+    agency: Annotated[str, Field(max_length=80)] = ""
+
+
+class Attempted(_Shape):
+    """What came of a call-back: taken on, tried in vain, or the caller was reached."""
+
+    did: Literal["take", "tried", "reached"]
+    note: Text = ""
+
+
+class NewMode(_Shape):
+    """The mode to switch to; off needs a reason."""
+
+    mode: Mode
+    reason: Text = ""
+
+
+EVENT_TYPES = tuple(one.value for one in EventType)

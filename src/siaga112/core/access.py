@@ -1,0 +1,127 @@
+"""Who may do what: people and programs have one role each, and a role has permissions.
+
+A permission is what one route, page or command asks for. The table here is all there is to it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from siaga112.core.model import Millis
+
+
+class Role(StrEnum):
+    """What somebody is at the centre."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    SUPERVISOR = "supervisor"
+    PRIVACY = "privacy"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What may be seen or done."""
+
+    WALL = "wall"
+    """What goes on now, and the day's figures, without a number."""
+    SHIFT = "shift"
+    """The calls of this shift, the cards of their callers, one's own last call."""
+    MARK = "mark"
+    CALLBACK = "callback"
+    CALLS = "calls"
+    """The whole ledger, and who is blocked, proposed or allowed."""
+    DECIDE = "decide"
+    """Block, unblock, confirm, dismiss, allow, disallow, take a strike back."""
+    MODE = "mode"
+    REPORT = "report"
+    RECORDING = "recording"
+    EXPORT = "export"
+    AUDIT = "audit"
+    SUBJECT = "subject"
+    FORGET = "forget"
+    PEOPLE = "people"
+    """Users, tokens and webhooks."""
+    SETTINGS = "settings"
+    """The configuration as understood, and the doctor."""
+
+
+_OPERATOR: Final = frozenset({Permission.WALL, Permission.SHIFT, Permission.MARK, Permission.CALLBACK})
+_SUPERVISOR: Final = _OPERATOR | {
+    Permission.CALLS,
+    Permission.DECIDE,
+    Permission.MODE,
+    Permission.REPORT,
+    Permission.RECORDING,
+    Permission.EXPORT,
+    Permission.AUDIT,
+}
+
+MAY: Final[dict[Role, frozenset[Permission]]] = {
+    Role.VIEWER: frozenset({Permission.WALL}),
+    Role.OPERATOR: _OPERATOR,
+    Role.SUPERVISOR: _SUPERVISOR,
+    Role.PRIVACY: frozenset({Permission.WALL, Permission.AUDIT, Permission.SUBJECT, Permission.FORGET}),
+    Role.ADMIN: frozenset({Permission.WALL, Permission.PEOPLE, Permission.SETTINGS}),
+}
+
+NAME_LONGEST: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may use the console. `password` is its hash, None until one is set."""
+
+    name: str
+    role: Role
+    password: str | None = None
+    lang: str | None = None
+    made_at: Millis = 0
+    made_by: str = ""
+    disabled_at: Millis | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Say whether the role has a permission, and the person is not disabled."""
+        return self.disabled_at is None and permission in MAY[self.role]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A program that may use the API until then (None: for good). `numbers`: it may see them in full."""
+
+    name: str
+    digest: str
+    role: Role
+    numbers: bool = False
+    made_at: Millis = 0
+    made_by: str = ""
+    until: Millis | None = None
+    revoked_at: Millis | None = None
+
+    def holds_at(self, now: Millis) -> bool:
+        """Say whether it is good at that instant."""
+        return self.revoked_at is None and (self.until is None or now < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is logged in. `digest`: of what it holds; `csrf`: what its forms hold."""
+
+    digest: str
+    person: str
+    csrf: str
+    begun: Millis
+    seen: Millis
+
+
+def named(text: str) -> str:
+    """Read the name of a person or a program.
+
+    Raises:
+        ValueError: in words for the user.
+
+    """
+    name = " ".join(text.split())
+    if not name or len(name) > NAME_LONGEST or not name.isprintable():
+        raise ValueError(f"a name has 1 to {NAME_LONGEST} letters that can be seen")
+    return name

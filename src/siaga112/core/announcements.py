@@ -1,0 +1,168 @@
+"""What programs are told of: an announcement for each thing that happened, made of the change it tells of.
+
+Each is one row, written in the transaction of its change, so that none is lost and none invented. It holds
+no number: who may know the caller is told it beside the rest.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from siaga112.core.changes import Change, fresh
+from siaga112.core.mode import Switch
+from siaga112.core.model import DAY, SECOND, AuditEntry, Caller, CallId, Entry, Level, Millis, Mode
+from siaga112.core.record import Block, CallerRecord
+
+KEPT: Final[Millis] = 7 * DAY
+"""How long announcements are kept, for programs that were away (shared contract: a week)."""
+
+
+class EventType(StrEnum):
+    """What happened. The names are public: CloudEvents' `type` is `id.siaga112.` and one of these."""
+
+    CALL_STARTED = "call.started"
+    CALL_QUEUED = "call.queued"
+    CALL_ANSWERED = "call.answered"
+    CALL_TRANSFERRED = "call.transferred"
+    CALL_ENDED = "call.ended"
+    CALL_MARKED = "call.marked"
+    STRIKE_GIVEN = "strike.given"
+    BLOCK_IMPOSED = "block.imposed"
+    BLOCK_ENDED = "block.ended"
+    PROPOSAL_MADE = "proposal.made"
+    APPEAL_MADE = "appeal.made"
+    CALLBACK_WAITING = "callback.waiting"
+    CALLBACK_REACHED = "callback.reached"
+    MODE_CHANGED = "mode.changed"
+    SURGE_CHANGED = "surge.changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One thing that happened, of which call and caller, with what is said of it. Spans are in seconds."""
+
+    type: EventType
+    at: Millis
+    call: CallId | None = None
+    caller: Caller | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+def of_change(change: Change, before: Entry | None) -> Iterator[Announcement]:
+    """Announce what a change brings; `before` is the call's row in the ledger until then, if there is one."""
+    if change.entry:
+        yield from _of_call(change.entry, before, change.audit_entry)
+    if change.replacement:
+        new = change.replacement
+        yield from _of_caller(new.before, new.record, new.at)
+
+
+def _of_call(entry: Entry, before: Entry | None, line: AuditEntry | None) -> Iterator[Announcement]:
+    finding, call = entry.finding, entry.finding.call
+    if before is None:
+        yield Announcement(EventType.CALL_ENDED, call.ended, call.id, call.caller, _ended(entry))
+    known = before.finding.handovers if before else ()
+    for one in finding.handovers[len(known) :]:
+        data = {"how": one.how, "agency": one.agency or None, "reached_seconds": _seconds(one.reached)}
+        yield Announcement(EventType.CALL_TRANSFERRED, one.at, call.id, call.caller, data)
+    details = (finding.mark, finding.kind, finding.district)
+    was = before.finding if before else None
+    if finding.mark and (was is None or details != (was.mark, was.kind, was.district)):
+        data = {
+            "mark": finding.mark,
+            "was": was.mark if was else None,
+            "started": call.started,
+            "kind": finding.kind,
+            "district": finding.district,
+            "operator": finding.operator,
+            "by": line.by if line else finding.marked_by,
+        }
+        at = line.at if line else call.ended
+        yield Announcement(EventType.CALL_MARKED, at, call.id, call.caller, data)
+
+
+def _ended(entry: Entry) -> dict[str, object]:
+    row = entry.summary
+    return {
+        "started": row.started,
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "queue": row.queue,
+        "operator": row.operator,
+        "mark": row.mark,
+        "handed_to": row.handed_to,
+        "wait_seconds": _seconds(row.stages.waited),
+        "talk_seconds": _seconds(row.stages.talk),
+        "strike": row.strike,
+        "spared": row.spared,
+    }
+
+
+def _of_caller(before: CallerRecord, after: CallerRecord, at: Millis) -> Iterator[Announcement]:
+    if after.strikes is not before.strikes:
+        yield from _strikes(before, after)
+    if after.blocks is not before.blocks:
+        yield from _blocks(before, after)
+    for proposal in fresh(before.proposals, after.proposals):
+        if proposal.decided is None:
+            level = Level.PERMANENT if proposal.span is None else Level.TEMPORARY
+            data = {"level": level, "cause": proposal.cause, "reason": proposal.reason}
+            yield Announcement(EventType.PROPOSAL_MADE, proposal.at, None, after.caller, data)
+    if after.missed is not before.missed:
+        yield from _callbacks(before, after, at)
+
+
+def _strikes(before: CallerRecord, after: CallerRecord) -> Iterator[Announcement]:
+    known = {strike.call for strike in before.strikes}
+    for strike in after.strikes:
+        if strike.call not in known:
+            data = {"outcome": strike.outcome, "reason": strike.reason}
+            yield Announcement(EventType.STRIKE_GIVEN, strike.at, strike.call, after.caller, data)
+
+
+def _blocks(before: CallerRecord, after: CallerRecord) -> Iterator[Announcement]:
+    held = {(block.since, block.until, block.by) for block in before.blocks if block.lifted is None}
+    for block in fresh(before.blocks, after.blocks):
+        if block.lifted is None:
+            call = block.calls[-1] if block.calls else None
+            yield Announcement(EventType.BLOCK_IMPOSED, block.since, call, after.caller, _block(block))
+        elif (block.since, block.until, block.by) in held:
+            data = _block(block) | {"how": "lifted", "lifted_by": block.lifted.by}
+            yield Announcement(EventType.BLOCK_ENDED, block.lifted.at, None, after.caller, data)
+
+
+def _callbacks(before: CallerRecord, after: CallerRecord, at: Millis) -> Iterator[Announcement]:
+    waited = {missed.call for missed in before.missed}
+    for missed in after.missed:
+        if missed.call not in waited:
+            data = {"reason": missed.reason, "waited_seconds": _seconds(missed.wait)}
+            yield Announcement(EventType.CALLBACK_WAITING, missed.at, missed.call, after.caller, data)
+    if before.missed and not after.missed and after.reached > before.reached:
+        yield Announcement(EventType.CALLBACK_REACHED, at, None, after.caller, {"calls": len(before.missed)})
+
+
+def _block(block: Block) -> dict[str, object]:
+    return {
+        "level": block.level,
+        "until": block.until,
+        "origin": block.origin,
+        "by": block.by,
+        "reason": block.reason,
+    }
+
+
+def of_block_run_out(caller: Caller, block: Block) -> Announcement:
+    """Announce that a temporary block has reached its end by itself."""
+    data = _block(block) | {"how": "run out", "lifted_by": None}
+    return Announcement(EventType.BLOCK_ENDED, block.until or 0, None, caller, data)
+
+
+def of_switch(switch: Switch, instead_of: Mode) -> Announcement:
+    """Announce that the site's mode was switched."""
+    data = {"mode": switch.mode, "was": instead_of, "by": switch.by, "reason": switch.reason}
+    return Announcement(EventType.MODE_CHANGED, switch.at, None, None, data)
+
+
+def _seconds(span: Millis | None) -> float | None:
+    return None if span is None else span / SECOND

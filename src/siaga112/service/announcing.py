@@ -1,0 +1,74 @@
+"""What goes on, announced for programs while it goes on: calls that begin, wait and are answered; surges.
+
+A call's end, and all that follows from it, is announced with its row in the ledger. What cannot be written
+here, because the database is away, is not told later: by then it goes on no more.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from siaga112.core.announcements import Announcement, EventType
+from siaga112.core.model import SECOND, Millis, Stage
+from siaga112.core.tracking.queue_state import QueueState
+from siaga112.core.tracking.tracker import Tracker
+from siaga112.service.ports import Announcements, StoreBrokenError, StoreDownError
+
+EVERY_SECONDS: Final = 0.25
+ENDS_EVERY: Final[Millis] = 30 * SECOND
+"""How often temporary blocks are looked for that have run out."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Announcer:
+    """Writes announcements of what goes on."""
+
+    records: Announcements
+    tracker: Tracker
+    queues: QueueState
+    clock: Callable[[], Millis]
+    _surge: str = ""
+    _ends_told: Millis = 0
+
+    async def run(self) -> None:
+        """Announce for ever; whatever goes wrong costs what was to be told and nothing else."""
+        while True:
+            try:
+                await self.announce()
+            except (StoreDownError, StoreBrokenError):
+                pass  # the mode watch tells of it
+            except Exception:  # noqa: BLE001 - a part that ends is begun anew, and this one needs not end
+                _log.exception("announcing_failed")
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def announce(self) -> None:
+        """Announce once."""
+        now = self.clock()
+        told = [*self._moves(), *self._surges(now)]
+        if told:
+            await self.records.announce(told)
+        if now - self._ends_told >= ENDS_EVERY:
+            self._ends_told = now
+            await self.records.announce_ends(now)
+
+    def _moves(self) -> Iterator[Announcement]:
+        for move, caller, operator in self.tracker.moves():
+            if move.new:
+                yield Announcement(EventType.CALL_STARTED, move.at, move.call, caller)
+            if move.stage is Stage.QUEUE:
+                data: dict[str, object] = {"queue": move.queue or None}
+                yield Announcement(EventType.CALL_QUEUED, move.at, move.call, caller, data)
+            elif move.stage is Stage.TALKING:
+                data = {"operator": operator or None}
+                yield Announcement(EventType.CALL_ANSWERED, move.at, move.call, caller, data)
+
+    def _surges(self, now: Millis) -> Iterator[Announcement]:
+        surge = self.queues.surge(self.tracker.overdue, now)
+        if bool(surge) is not bool(self._surge):
+            yield Announcement(EventType.SURGE_CHANGED, now, data={"on": bool(surge), "why": surge or None})
+        self._surge = surge

@@ -1,0 +1,611 @@
+"""What the console and programs ask of the records, held by SQLite and by PostgreSQL alike."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from siaga112.adapters.database import announced, ledger
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.schema import EVENT
+from siaga112.core import decisions
+from siaga112.core.access import Person, Role, Session, Token
+from siaga112.core.announcements import KEPT, Announcement, EventType
+from siaga112.core.changes import Change
+from siaga112.core.mode import Switch
+from siaga112.core.model import (
+    DAY,
+    HOUR,
+    SECOND,
+    AuditEntry,
+    Caller,
+    CallId,
+    CallSummary,
+    Entry,
+    Level,
+    Mark,
+    Millis,
+    Mode,
+    Outcome,
+    ProposalCause,
+    Reason,
+)
+from siaga112.core.record import AllowEntry, CallerRecord, Lift, MissedCall, Proposal
+from siaga112.service.ports import AuditFilter, CallFilter, CallPlace
+from tests.adapters.changes import begun, blocked_for_good
+from tests.adapters.test_records_contract import change, record, records, server_running, url, write
+from tests.samples import CALLER, NOW, OTHER, answered, block, call_id, entry, prank
+
+__all__ = ["records", "server_running", "url"]
+
+LINE: Final = AuditEntry(NOW, "root", "user added", "Ratna", "supervisor")
+BEGAN: Final = NOW - DAY
+ALL: Final = CallFilter(BEGAN, NOW)
+FEW: Final = 7
+
+
+# ── the ledger, a page at a time ─────────────────────────────────────────────────────────────────────
+
+
+def calls() -> list[Entry]:
+    """Give sixty calls, five of which begin at each instant, of all that can be asked for."""
+    rows = []
+    for n in range(60):
+        caller, at = (CALLER, OTHER, None)[n % 3], BEGAN + (n // 5) * SECOND
+        row = entry((answered if n % 2 else prank)(100 + n, at, caller))
+        if n % 2:
+            mark = (Mark.GENUINE, Mark.PRANK, None)[n // 2 % 3]
+            finding = replace(row.finding, mark=mark, operator=("Budi", "Siti")[n // 2 % 2])
+            row = replace(row, finding=replace(finding, queue=("siaga112", "english")[n % 4 // 2]))
+        rows.append(row)
+    return rows
+
+
+def newest(rows: list[Entry], holds: Callable[[CallSummary], bool]) -> list[CallId]:
+    """Give which of them hold, newest first."""
+    held = [row.summary for row in rows if holds(row.summary)]
+    return [one.id for one in sorted(held, key=lambda one: (one.started, one.id), reverse=True)]
+
+
+async def turned(records: DatabaseRecords, which: CallFilter, limit: int = FEW) -> list[list[CallId]]:
+    """Turn all pages over, from the newest call to the oldest."""
+    pages: list[list[CallId]] = []
+    place: CallPlace | None = None
+    while len(pages) < 100:  # ends: there are sixty calls
+        page = await records.page(which, limit, place)
+        pages.append([call.id for call in page.calls])
+        if page.after is None:
+            return pages
+        assert place is None or page.after < place, "a page that leads nowhere"
+        place = page.after
+    raise AssertionError(pages)
+
+
+FILTERS: Final[dict[str, tuple[dict[str, Any], Callable[[CallSummary], bool]]]] = {
+    "all": ({}, lambda _: True),
+    "time": (
+        {"since": BEGAN + 3 * SECOND, "until": BEGAN + 9 * SECOND},
+        lambda one: BEGAN + 3 * SECOND <= one.started < BEGAN + 9 * SECOND,
+    ),
+    "outcome": ({"outcome": Outcome.IVR_PRANK}, lambda one: one.outcome is Outcome.IVR_PRANK),
+    "reason": ({"reason": Reason.LEFT_MENU}, lambda one: one.reason is Reason.LEFT_MENU),
+    "mark": ({"mark": Mark.GENUINE}, lambda one: one.mark is Mark.GENUINE),
+    "unmarked": ({"mark": ""}, lambda one: one.mark is None and one.outcome is Outcome.ANSWERED),
+    "operator": ({"operator": "Budi"}, lambda one: one.operator == "Budi"),
+    "queue": ({"queue": "english"}, lambda one: one.queue == "english"),
+    "caller": ({"caller": OTHER}, lambda one: one.caller == OTHER),
+    "nobody": ({"caller": Caller("+62811")}, lambda _: False),
+    "several": (
+        {"caller": CALLER, "operator": "Siti", "outcome": Outcome.ANSWERED, "mark": Mark.PRANK},
+        lambda one: (one.caller, one.operator, one.mark) == (CALLER, "Siti", Mark.PRANK),
+    ),
+}
+
+
+@pytest.mark.parametrize("named", FILTERS)
+async def test_a_filter_gives_the_calls_that_it_names_and_no_other(
+    records: DatabaseRecords, named: str
+) -> None:
+    """Each field by itself, several together, and none; newest first."""
+    rows = calls()
+    await write(records, *(Change(entry=row) for row in rows))
+    fields, holds = FILTERS[named]
+    expected = newest(rows, holds)
+    page = await records.page(ALL._replace(**fields), 100)
+    assert [call.id for call in page.calls] == expected
+    assert page.after is None
+    assert page.looked == fields.get("since", BEGAN)
+    assert bool(expected) is (named != "nobody")
+
+
+@pytest.mark.parametrize("named", FILTERS)
+async def test_pages_give_each_call_exactly_once(records: DatabaseRecords, named: str) -> None:
+    """Also where a page ends amid calls that began at the same instant; all but the last are full."""
+    rows = calls()
+    await write(records, *(Change(entry=row) for row in rows))
+    fields, holds = FILTERS[named]
+    pages = await turned(records, ALL._replace(**fields))
+    assert [call for page in pages for call in page] == newest(rows, holds)
+    assert {len(page) for page in pages[:-1]} <= {FEW}
+
+
+async def test_a_page_is_what_the_ledger_has_of_its_calls(records: DatabaseRecords) -> None:
+    """All that a list shows of a call is there, as it was recorded."""
+    rows = calls()
+    await write(records, *(Change(entry=row) for row in rows))
+    page = await records.page(ALL, 100)
+    assert {call.id: call for call in page.calls} == {row.finding.call.id: row.summary for row in rows}
+
+
+@pytest.mark.parametrize("named", FILTERS)
+async def test_a_page_that_has_looked_at_enough_rows_says_where_to_go_on(
+    records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """However few rows a page may look at, all pages together miss no call and repeat none."""
+    monkeypatch.setattr(ledger, "SCANNED", 4)
+    rows = calls()
+    await write(records, *(Change(entry=row) for row in rows))
+    fields, holds = FILTERS[named]
+    pages = await turned(records, ALL._replace(**fields))
+    assert [call for page in pages for call in page] == newest(rows, holds)
+
+
+async def test_a_page_without_a_call_leads_on(
+    records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sought lies far back: the first page has nothing, but says how far it looked, and a place."""
+    monkeypatch.setattr(ledger, "SCANNED", 10)
+    rows = [entry(prank(100 + n, BEGAN + n)) for n in range(30)]
+    rows[0] = replace(rows[0], finding=replace(rows[0].finding, queue="english"))
+    await write(records, *(Change(entry=row) for row in rows))
+    sought = ALL._replace(queue="english")
+    page = await records.page(sought, FEW)
+    assert (page.calls, page.looked) == ([], BEGAN + 20)
+    assert page.after == CallPlace(BEGAN + 20, rows[20].finding.call.id)
+    assert await turned(records, sought) == [[], [], [rows[0].finding.call.id], []]
+
+
+async def test_a_call_that_comes_while_pages_are_turned_moves_none(records: DatabaseRecords) -> None:
+    """A place lies between calls, not at a count: newer calls do not push one onto the next page again."""
+    rows = calls()
+    await write(records, *(Change(entry=row) for row in rows))
+    first = await records.page(ALL, FEW)
+    await write(records, Change(entry=entry(prank(900, NOW - 1))))
+    second = await records.page(ALL, FEW, first.after)
+    seen = [call.id for call in [*first.calls, *second.calls]]
+    assert seen == newest(rows, lambda _: True)[: 2 * FEW]
+
+
+async def test_a_page_has_no_call_of_another_site(records: DatabaseRecords, url: str) -> None:
+    """Each site sees its own calls alone."""
+    other = DatabaseRecords(connect(url), f"{records.site_name}-other")
+    try:
+        await write(other, *(Change(entry=row) for row in calls()))
+        assert (await records.page(ALL, 100)).calls == []
+    finally:
+        await other.close()
+
+
+# ── callers, and the audit trail, a page at a time ───────────────────────────────────────────────────
+
+
+def number(n: int) -> Caller:
+    """Give a caller by a number of three digits."""
+    return Caller(f"+62812000{n:03}")
+
+
+async def test_pages_of_the_blocked_give_each_once_the_newest_first(records: DatabaseRecords) -> None:
+    """Two blocks begin at each instant; of each level alone too; who is blocked no more is not there."""
+    for n in range(12):
+        until = None if n % 3 == 0 else NOW + HOUR
+        held = block(NOW - DAY + n // 2, until)
+        await change(records, partial(decisions.impose, block=held), number(n))
+    await change(records, lambda record: decisions.impose(record, block(NOW - DAY, NOW - 1)), number(99))
+    in_order = sorted(range(12), key=lambda n: (-(n // 2), n))
+    for level, wanted in (
+        (None, in_order),
+        (Level.PERMANENT, [n for n in in_order if n % 3 == 0]),
+        (Level.TEMPORARY, [n for n in in_order if n % 3]),
+    ):
+        found: list[Caller] = []
+        after = None
+        for _ in range(12):
+            page = await records.blocked_page(NOW, 5, after, level)
+            found += [one.caller for one in page]
+            if len(page) < 5:
+                break
+            after = page[-1].blocks[-1].since, page[-1].caller
+        assert found == [number(n) for n in wanted]
+
+
+async def test_pages_of_the_allow_list_give_each_once_the_newest_first(records: DatabaseRecords) -> None:
+    """Two entries of each instant, five a page."""
+    for n in range(12):
+        allow = AllowEntry(NOW + n // 2, "ratna", "klinik")
+        await change(records, partial(replace, allow=allow), number(n))
+    found: list[CallerRecord] = []
+    for _ in range(3):
+        last = found[-1] if found else None
+        after = (last.allow.at, last.caller) if last and last.allow else None
+        found += await records.allowed_page(5, after)
+    assert [one.caller for one in found] == [
+        number(n) for n in sorted(range(12), key=lambda n: (-(n // 2), n))
+    ]
+    assert all(one.allow for one in found)
+
+
+async def test_pages_of_proposals_give_each_caller_once_by_number(records: DatabaseRecords) -> None:
+    """Whoever has two proposals is one; what is decided is not there."""
+    waiting = Proposal(NOW, ProposalCause.POLICY, None, 2, "over ten", (call_id(1),))
+    for n in range(7):
+        both = (waiting, replace(waiting, at=NOW + 1))
+        await change(records, partial(replace, proposals=both), number(n))
+    decided = replace(waiting, decided=Lift(NOW, "ratna", "a child", forgives=False))
+    await change(records, lambda record: replace(record, proposals=(decided,)), number(50))
+    first = await records.proposed_page(5)
+    second = await records.proposed_page(5, first[-1].caller)
+    assert [one.caller for one in [*first, *second]] == [number(n) for n in range(7)]
+
+
+async def test_pages_of_call_backs_begin_with_who_was_not_served(records: DatabaseRecords) -> None:
+    """The most pressing first, and of the same need who waits longest; each caller once."""
+    reasons = (Reason.LEFT_CHOOSING, Reason.QUEUE_TIMEOUT)
+    for n in range(8):
+        missed = (MissedCall(call_id(n), NOW - n * SECOND, 12_000, reason=reasons[n % 2]),)
+        await change(records, partial(replace, missed=missed), number(n))
+    found = [one.caller for start in (0, 3, 6) for one in await records.missed_page(3, start)]
+    assert found == [number(n) for n in (7, 5, 3, 1, 6, 4, 2, 0)]
+
+
+async def test_pages_of_the_audit_trail_give_each_line_once(records: DatabaseRecords) -> None:
+    """The newest first; by action, person and subject; who only looked is left out unless asked for."""
+    lines = [
+        AuditEntry(NOW + n, ("ratna", "budi")[n % 2], ("block", "look", "mark")[n % 3], f"{n % 4}")
+        for n in range(24)
+    ]
+    await write(records, *(Change(audit_entry=line) for line in lines))
+
+    async def found(which: AuditFilter) -> list[AuditEntry]:
+        rows: list[tuple[int, AuditEntry]] = []
+        for _ in range(6):
+            rows += await records.audit_page(which, 5, rows[-1][0] if rows else 0)
+        return [line for _, line in rows]
+
+    asked = AuditFilter(NOW, NOW + 24, looks=True)
+    lines.reverse()
+    assert await found(asked) == lines
+    assert await found(asked._replace(looks=False)) == [one for one in lines if one.action != "look"]
+    assert await found(asked._replace(by="budi")) == [one for one in lines if one.by == "budi"]
+    assert await found(asked._replace(subject="2")) == [one for one in lines if one.subject == "2"]
+    assert await found(asked._replace(action="mark")) == [one for one in lines if one.action == "mark"]
+    assert await found(asked._replace(since=NOW + 5, until=NOW + 9)) == lines[15:19]
+
+
+# ── announcements ────────────────────────────────────────────────────────────────────────────────────
+
+
+def started(n: int, at: Millis = NOW) -> Announcement:
+    """Announce a call."""
+    return Announcement(EventType.CALL_STARTED, at + n, call_id(n), CALLER, {"nth": n, "word": "é·ꦱ"})
+
+
+async def test_announcements_are_read_in_order_after_an_id(records: DatabaseRecords) -> None:
+    """All that is told comes back as it was, a page at a time, each once and none left out."""
+    assert (await records.last_announced(), await records.announcements(0)) == (0, [])
+    for n in range(0, 30, 3):
+        await records.announce([started(m) for m in range(n, n + 3)])
+    last, told = 0, []
+    for _ in range(5):
+        page = await records.announcements(last, 7)
+        assert [one.id for one in page] == sorted(one.id for one in page)
+        told += [one.told for one in page]
+        last = page[-1].id
+    assert told == [started(n) for n in range(30)]
+    assert await records.last_announced() == last
+    assert await records.announcements(last) == []
+
+
+async def test_none_is_lost_to_who_follows_while_many_write(records: DatabaseRecords, url: str) -> None:
+    """An id that is read is never followed by a lower one: what commits later has the higher id."""
+    writers = [DatabaseRecords(connect(url, 60), records.site_name, patience=60) for _ in range(6)]
+
+    async def writes(writer: DatabaseRecords, nth: int) -> None:
+        for n in range(10):
+            await writer.announce([started(100 * nth + n), started(100 * nth + n + 50)])
+
+    writing = asyncio.gather(*(writes(writer, nth) for nth, writer in enumerate(writers)))
+    seen: list[Announcement] = []
+    last = 0
+    try:
+        while True:  # ends: with what is written, which has a bound of its own
+            over = writing.done()
+            page = await records.announcements(last)
+            seen += [one.told for one in page]
+            last = page[-1].id if page else last
+            if over and not page:
+                break
+        await writing
+    finally:
+        await asyncio.gather(writing, return_exceptions=True)
+        await asyncio.gather(*(writer.close() for writer in writers))
+    expected = [100 * nth + n + more for nth in range(6) for n in range(10) for more in (0, 50)]
+    assert sorted(one.data["nth"] for one in seen) == sorted(expected)  # type: ignore[type-var]
+
+
+async def test_what_a_transaction_undid_was_never_announced(records: DatabaseRecords) -> None:
+    """An announcement is in the transaction of its change: neither lost nor invented."""
+
+    class UndoneError(Exception):
+        """The transaction shall not be."""
+
+    def act(work: Any) -> None:
+        work.write(begun(blocked_for_good(CallerRecord(CALLER))))
+        raise UndoneError
+
+    with pytest.raises(UndoneError):
+        await records.transaction([(CALLER, None)], act)
+    assert await records.announcements(0) == []
+    await change(records, blocked_for_good)
+    (told,) = await records.announcements(0)
+    assert (told.told.type, told.told.caller) == (EventType.BLOCK_IMPOSED, CALLER)
+
+
+async def test_an_ended_call_that_comes_again_is_announced_once(records: DatabaseRecords) -> None:
+    """As after a restart, when the outbox is read once more."""
+    await record(records, entry(prank(1)))
+    first = [one.told.type for one in await records.announcements(0)]
+    await record(records, entry(prank(1)))
+    assert [one.told.type for one in await records.announcements(0)] == first
+    assert first.count(EventType.CALL_ENDED) == 1
+
+
+async def test_announcements_are_kept_for_a_week(
+    records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is older goes, however much it is; of what is younger nothing."""
+    monkeypatch.setattr(announced, "PAGE", 4)
+    await records.announce([started(n, NOW - KEPT - 100) for n in range(11)])
+    await records.announce([started(n, NOW - KEPT) for n in range(3)])
+    await records.drop_aged(NOW, DAY)
+    assert [one.told for one in await records.announcements(0)] == [started(n, NOW - KEPT) for n in range(3)]
+
+
+async def test_an_id_is_never_given_again(records: DatabaseRecords) -> None:
+    """Where all has been dropped, ids go on: who was told up to one misses nothing that comes after."""
+    await records.announce([started(n) for n in range(5)])
+    last = await records.last_announced()
+    await records.drop_announced(NOW + DAY)
+    assert await records.announcements(0) == []
+    await records.announce([started(9)])
+    (told,) = await records.announcements(last)
+    assert told.told == started(9)
+
+
+async def test_an_announcement_that_cannot_be_read_stops_no_other(records: DatabaseRecords) -> None:
+    """A damaged row is passed over and named; those before and after it are told."""
+    await records.announce([started(n) for n in range(3)])
+    ids = [one.id for one in await records.announcements(0)]
+
+    def damage(connection: Any) -> None:
+        connection.execute(EVENT.update().where(EVENT.c.id == ids[1]).values(data="{{"))
+
+    await records.act(damage)
+    assert [one.id for one in await records.announcements(0)] == [ids[0], ids[2]]
+    assert f"event {ids[1]}" in records.unreadable
+
+
+async def test_a_switch_of_the_mode_is_announced_with_it(records: DatabaseRecords) -> None:
+    """One that came too late for its time is neither done nor told."""
+    assert await records.switch(Switch(Mode.ENFORCE, NOW, "ratna", "figures read"), Mode.OBSERVE)
+    assert not await records.switch(Switch(Mode.OFF, NOW - 1, "budi", "too late"), Mode.ENFORCE)
+    (told,) = await records.announcements(0)
+    assert (told.told.type, told.told.data["mode"], told.told.data["by"]) == (
+        EventType.MODE_CHANGED,
+        "enforce",
+        "ratna",
+    )
+
+
+# ── the ends of temporary blocks ─────────────────────────────────────────────────────────────────────
+
+
+async def ends(records: DatabaseRecords) -> list[tuple[Caller | None, Millis, object]]:
+    """Give whose blocks are told to have ended, when and how."""
+    return [
+        (one.told.caller, one.told.at, one.told.data["how"])
+        for one in await records.announcements(0)
+        if one.told.type is EventType.BLOCK_ENDED
+    ]
+
+
+async def test_a_block_that_ends_is_told_of_once(records: DatabaseRecords) -> None:
+    """However often it is looked for; at the instant of its end, not of the look; one for good never ends."""
+    await records.announce_ends(NOW)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    await change(records, blocked_for_good, OTHER)
+    await records.announce_ends(NOW + 9)
+    assert await ends(records) == []
+    for at in (NOW + 10, NOW + 10, NOW + 11, NOW + DAY):
+        await records.announce_ends(at)
+    assert await ends(records) == [(CALLER, NOW + 10, "run out")]
+
+
+async def test_a_block_that_ended_while_nothing_ran_is_told_of_after_the_restart(
+    records: DatabaseRecords, url: str
+) -> None:
+    """Who is started anew goes on where the last one stopped: none is lost, and none told twice."""
+    await records.announce_ends(NOW)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 20)), OTHER)
+    await records.announce_ends(NOW + 15)
+    for _ in range(2):
+        anew = DatabaseRecords(connect(url), records.site_name)
+        try:
+            await anew.announce_ends(NOW + HOUR)
+        finally:
+            await anew.close()
+    assert await ends(records) == [(CALLER, NOW + 10, "run out"), (OTHER, NOW + 20, "run out")]
+
+
+async def test_many_who_look_for_ends_at_once_tell_of_each_once(records: DatabaseRecords, url: str) -> None:
+    """Two daemons for a moment, as in an update."""
+    await records.announce_ends(NOW)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    daemons = [DatabaseRecords(connect(url, 60), records.site_name, patience=60) for _ in range(4)]
+    try:
+        await asyncio.gather(*(daemon.announce_ends(NOW + 10 + n) for n, daemon in enumerate(daemons)))
+    finally:
+        await asyncio.gather(*(daemon.close() for daemon in daemons))
+    assert await ends(records) == [(CALLER, NOW + 10, "run out")]
+
+
+async def test_a_block_that_a_person_lifted_does_not_run_out_as_well(records: DatabaseRecords) -> None:
+    """Its one end is the person's."""
+    await records.announce_ends(NOW)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    lift = Lift(NOW + 5, "ratna", "wrong", forgives=False)
+    await change(records, lambda held: decisions.lift(held, lift))
+    await records.announce_ends(NOW + DAY)
+    assert await ends(records) == [(CALLER, NOW + 5, "lifted")]
+
+
+async def test_a_clock_that_goes_back_tells_of_no_end_again(records: DatabaseRecords) -> None:
+    """What is told of up to an instant stays told."""
+    await records.announce_ends(NOW)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    for at in (NOW + HOUR, NOW, NOW + 2 * HOUR):
+        await records.announce_ends(at)
+    assert len(await ends(records)) == 1
+
+
+async def test_blocks_of_before_the_first_look_are_no_news(records: DatabaseRecords) -> None:
+    """A site that is brought to this version does not tell of years of ends."""
+    await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 1)))
+    await records.announce_ends(NOW)
+    await records.announce_ends(NOW + 1)
+    assert await ends(records) == []
+
+
+# ── people, sessions, programs ───────────────────────────────────────────────────────────────────────
+
+RATNA: Final = Person("Ratna", Role.SUPERVISOR, "a hash", "id", NOW, "root")
+PROGRAM: Final = Token("dispatch", "d1", Role.VIEWER, True, NOW, "root", NOW + DAY)  # noqa: FBT003 - as a row
+
+
+async def test_a_person_comes_back_and_is_one_however_often_written(records: DatabaseRecords) -> None:
+    """By name, however it is capitalised; with a line of who did so."""
+    assert (await records.people(), await records.person("Ratna")) == ([], None)
+    await records.keep_person(RATNA, LINE)
+    disabled = replace(RATNA, role=Role.ADMIN, password=None, lang=None, disabled_at=NOW + 1)
+    assert await records.person("rAtNa") == RATNA
+    await records.keep_person(disabled, replace(LINE, at=NOW + 1, action="user changed"))
+    budi = Person("budi", Role.OPERATOR)
+    await records.keep_person(budi, replace(LINE, subject="budi"))
+    assert sorted(one.name for one in await records.people()) == ["Ratna", "budi"]
+    assert await records.person("ratna") == disabled
+    lines = await records.audit_entries(0, NOW + DAY)
+    assert [line.action for line in lines] == ["user added", "user added", "user changed"]
+
+
+async def test_a_token_is_found_by_its_digest_alone(records: DatabaseRecords) -> None:
+    """One that is written anew under its name has the new digest, and the old one opens nothing."""
+    await records.keep_token(PROGRAM, LINE)
+    assert (await records.token("d1"), await records.token("d2"), await records.token("")) == (
+        PROGRAM,
+        None,
+        None,
+    )
+    other = replace(PROGRAM, digest="d2", numbers=False, until=None, revoked_at=NOW)
+    await records.keep_token(other, LINE)
+    assert (await records.token("d1"), await records.token("d2")) == (None, other)
+    assert await records.tokens() == [other]
+
+
+async def test_a_session_is_of_a_person_and_ends_in_three_ways(records: DatabaseRecords) -> None:
+    """By itself, with all of a person's, and when nothing was done for long; others go on."""
+    await records.keep_person(RATNA, LINE)
+    await records.keep_person(replace(RATNA, name="Budi"), LINE)
+
+    async def begin(digest: str, person: str, seen: Millis) -> None:
+        await records.keep_session(Session(digest, person, "c", NOW, seen))
+
+    async def left() -> list[str]:
+        return [one for one in ("a", "b", "c", "d") if await records.session(one)]
+
+    for digest, person, seen in (("a", "Ratna", NOW), ("b", "Ratna", NOW + 9), ("c", "Budi", NOW + 9)):
+        await begin(digest, person, seen)
+    await begin("d", "nobody", NOW)
+    assert await records.session("a") == (Session("a", "Ratna", "c", NOW, NOW), RATNA)
+    assert await left() == ["a", "b", "c"], "a session of nobody is none"
+    await begin("a", "Ratna", NOW + 5)
+    found = await records.session("a")
+    assert found
+    assert found[0].seen == NOW + 5
+    await records.end_sessions(digest="b")
+    assert await left() == ["a", "c"]
+    await records.end_sessions(before=NOW + 9)
+    assert await left() == ["c"]
+    await begin("a", "Ratna", NOW)
+    await records.end_sessions(person="Budi")
+    assert await left() == ["a"]
+    await records.end_sessions()
+    assert await left() == ["a"], "to name nothing ends nothing"
+
+
+async def test_people_tokens_and_sessions_are_of_one_site(records: DatabaseRecords, url: str) -> None:
+    """Whoever may use one centre's console is nobody at another's."""
+    other = DatabaseRecords(connect(url), f"{records.site_name}-other")
+    try:
+        await records.keep_person(RATNA, LINE)
+        await records.keep_token(PROGRAM, LINE)
+        await records.keep_session(Session("a", "Ratna", "c", NOW, NOW))
+        assert (await other.people(), await other.token("d1"), await other.session("a")) == ([], None, None)
+        await other.end_sessions(person="Ratna")
+        assert await records.session("a")
+        assert await other.secret() != await records.secret()
+    finally:
+        await other.close()
+
+
+async def test_the_sites_secret_is_made_once(records: DatabaseRecords, url: str) -> None:
+    """Many who ask first at once get the same, and so does whoever comes later."""
+    many = [DatabaseRecords(connect(url, 60), records.site_name, patience=60) for _ in range(4)]
+    try:
+        held = await asyncio.gather(*(one.secret() for one in many))
+    finally:
+        await asyncio.gather(*(one.close() for one in many))
+    assert {*held, await records.secret()} == {held[0]}
+    assert len(held[0]) == 32
+
+
+async def test_a_token_that_cannot_be_read_opens_nothing(records: DatabaseRecords) -> None:
+    """A role that is none is no right, and the list of the others is still there."""
+    await records.keep_token(PROGRAM, LINE)
+    await records.keep_token(replace(PROGRAM, name="other", digest="d2"), LINE)
+    await records.act(
+        lambda connection: connection.exec_driver_sql(
+            f"UPDATE token SET role = 'king' WHERE digest = 'd1' AND site = {records.site}"  # noqa: S608 - our own number
+        )
+    )
+    assert [one.name for one in await records.tokens()] == ["other"]
+    assert await records.token("d1") is None
+    assert "dispatch" in records.unreadable
+    assert await records.token("d2")
+
+
+async def test_a_session_of_a_person_who_cannot_be_read_opens_nothing(records: DatabaseRecords) -> None:
+    """It is as if there were none; the person is named among what cannot be read."""
+    await records.keep_person(RATNA, LINE)
+    await records.keep_session(Session("a", "Ratna", "c", NOW, NOW))
+    await records.act(
+        lambda connection: connection.exec_driver_sql(
+            f"UPDATE person SET role = 'king' WHERE site = {records.site}"  # noqa: S608 - our own number
+        )
+    )
+    assert await records.session("a") is None
+    assert await records.people() == []
+    assert "Ratna" in records.unreadable

@@ -1,0 +1,269 @@
+"""The door for programs: the same questions and decisions, as JSON; errors as problem details."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+import aiohttp
+import pytest
+
+from siaga112.app.records import now
+from siaga112.console import shapes
+from siaga112.console.api import router
+from siaga112.core.access import Role
+from siaga112.core.caller_id import masked
+from siaga112.core.fold import subject, take
+from siaga112.core.model import Via
+from siaga112.service.ports import AuditFilter
+from siaga112.terminal import rows
+from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED, entry
+from tests.console.centre import Centre
+from tests.samples import RULES, answered
+
+pytestmark = pytest.mark.redis
+PATIENCE: Final = 30.0
+
+
+async def test_a_list_is_paged_and_each_row_comes_once(centre: Centre) -> None:
+    """However small the page: all pages together are the whole list, newest first."""
+    _, whole = await centre.ask("GET", "calls?limit=200&since=48h")
+    for path, size in (("calls?since=48h", 3), ("blocks", 1), ("callbacks", 1), ("audit?since=1d", 2)):
+        found: list[Any] = []
+        cursor: str | None = ""
+        sign = "&" if "?" in path else "?"
+        while cursor is not None:  # ends: with the list
+            status, page = await centre.ask("GET", f"{path}{sign}limit={size}&cursor={cursor}")
+            assert status == 200
+            assert len(page["items"]) <= size
+            found += page["items"]
+            cursor = page["next"]
+        assert found
+        assert len({json.dumps(one) for one in found}) == len(found)
+        if path.startswith("calls"):
+            assert found == whole["items"]
+            assert [one["started"] for one in found] == sorted((o["started"] for o in found), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("outcome=ivr_prank", 10), ("outcome=abandoned", 1), ("mark=genuine", 1), ("mark=unmarked", 2),
+        ("operator=Siti", 1), ("operator=Nobody", 0), ("reason=left_menu", 10), (f"caller={GENUINE[1:]}", 2),
+        ("outcome=answered&operator=Budi", 2), ("queue=elsewhere", 0), ("since=1m", 0),
+    ],
+)  # fmt: skip
+async def test_calls_are_filtered_by_what_the_command_names(centre: Centre, query: str, count: int) -> None:
+    """Each filter by itself and with others."""
+    status, page = await centre.ask("GET", f"calls?{query}")
+    assert (status, len(page["items"])) == (200, count)
+
+
+async def test_numbers_are_masked_until_asked_for_and_that_is_noted(centre: Centre) -> None:
+    """By whom, and of what; a token that may not see them is refused."""
+    _, page = await centre.ask("GET", "blocks")
+    assert [one["caller"] for one in page["items"]] == [masked(BLOCKED)]
+    _, page = await centre.ask("GET", "blocks?reveal=true")
+    assert [one["caller"] for one in page["items"]] == [BLOCKED]
+    which = AuditFilter(0, now() + 1, "look", looks=True)
+    lines = [line for _, line in await centre.site.store.records.audit_page(which, 10)]
+    assert [(line.by, line.via, line.detail) for line in lines] == [
+        ("program", Via.API, "numbers of who is blocked")
+    ]
+    blind = await centre.give_token(Role.SUPERVISOR, numbers=False)
+    status, told = await centre.ask("GET", "blocks?reveal=true", token=blind)
+    assert (status, told["title"]) == (403, "Forbidden")
+    _, told = await centre.ask("GET", f"callers/{BLOCKED}", token=blind)
+    assert BLOCKED not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "blocks", {"caller": MISSED, "for": "24h", "reason": "threats"}, "is blocked until"),
+        ("DELETE", f"blocks/{BLOCKED}?reason=stolen", None, "is no longer blocked"),
+        ("POST", f"proposals/{PROPOSED}/confirm", {"reason": "agreed"}, "is blocked until further notice"),
+        ("POST", f"proposals/{PROPOSED}/dismiss", {"reason": "a child"}, "is not blocked"),
+        ("PUT", "allowed/0254201234", {"reason": "clinic"}, "+62254201234 is on the allow list"),
+        ("POST", f"callbacks/{MISSED}", {"did": "reached", "note": "well"}, "is off the list (1 call)"),
+        ("PUT", "mode", {"mode": "enforce", "reason": "decided"}, "mode is now enforce"),
+        ("POST", "marks", {"call": GENUINE, "mark": "information"}, "is marked information"),
+    ],
+)
+async def test_a_decision_says_in_a_sentence_what_came_of_it(
+    centre: Centre, method: str, path: str, body: dict[str, Any] | None, said: str
+) -> None:
+    """In the language that is asked for; and the program is in the audit trail, with the API as the door."""
+    status, told = await centre.ask(method, path, json=body)
+    assert (status, said in told["said"], told["late"]) == (200, True, []), told
+    lines = await centre.site.store.audit_entries(0, now() + 1)
+    assert (lines[-1].by, lines[-1].via) == ("program", Via.API)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "detail"),
+    [
+        ("GET", "calls/1.1", None, 404, 'no call "1.1" in the ledger'),
+        ("GET", "calls?since=soon", None, 422, "not a day"),
+        ("GET", "calls?outcome=lost", None, 422, "outcome"),
+        ("GET", "calls?limit=0", None, 422, "limit"),
+        ("GET", "calls?cursor=nonsense", None, 422, "cursor"),
+        ("GET", "callers/112", None, 422, "is not the number of a caller"),
+        ("POST", "blocks", {"caller": MISSED, "reason": "x"}, 422, "say how long"),
+        ("POST", "blocks", {"caller": MISSED, "for": "1h", "reason": ""}, 422, "reason"),
+        ("POST", "blocks", {"caller": MISSED, "for": "1h", "reason": "x", "colour": "red"}, 422, "colour"),
+        ("DELETE", f"blocks/{MISSED}?reason=x", None, 409, "is not blocked"),
+        ("POST", f"proposals/{MISSED}/confirm", {"reason": "x"}, 409, "no block is proposed"),
+        ("PUT", "mode", {"mode": "off"}, 409, "mode off needs a reason"),
+        ("POST", "marks", {"call": GENUINE, "mark": "prank", "kind": "fire"}, 422, "of a genuine report"),
+        ("GET", "nowhere", None, 404, "Not Found"),
+        ("PATCH", "mode", None, 405, "Method Not Allowed"),
+        ("GET", "events?types=call.lost", None, 422, "call.lost"),
+    ],
+)
+async def test_what_is_wrong_is_told_as_problem_details(  # noqa: PLR0917 - one parameter a column
+    centre: Centre, method: str, path: str, body: dict[str, Any] | None, status: int, detail: str
+) -> None:
+    """RFC 9457: what, in words; the status once more; and never a traceback."""
+    answered_, told = await centre.ask(method, path, json=body)
+    assert (answered_, told["status"]) == (status, status), told
+    assert detail in told["detail"]
+    assert set(told) == {"type", "title", "status", "detail"}
+
+
+async def test_the_answer_speaks_the_language_asked_for(centre: Centre) -> None:
+    """A program may serve people of either."""
+    headers = {"Authorization": f"Bearer {centre.token}", "Accept-Language": "id-ID,id;q=0.9"}
+    session = centre.nobody().session
+    url = f"{centre.url}/api/v1/blocks/{BLOCKED}?reason=salah"
+    async with session.delete(url, headers=headers) as answer:
+        assert "tidak lagi diblokir" in (await answer.json())["said"]
+
+
+async def test_rows_have_the_commands_names(centre: Centre) -> None:
+    """What `siaga112 calls --json` prints is what the API gives, name by name."""
+    _, page = await centre.ask("GET", "calls")
+    assert set(page["items"][0]) == set(rows.SUMMARY_NAMES) == set(shapes.CallRow.model_fields)
+    _, told = await centre.ask("GET", f"callers/{BLOCKED}")
+    shapes.CallerStory.model_validate(told)
+    for path, shape in (("calls", shapes.Calls), ("blocks", shapes.Blocks), ("proposals", shapes.Proposals)):
+        shape.model_validate((await centre.ask("GET", path))[1])
+    _, page = await centre.ask("GET", "calls?mark=genuine")
+    call = page["items"][0]["call"]
+    shapes.ExplainedCall.model_validate((await centre.ask("GET", f"calls/{call}"))[1])
+    shapes.NowRow.model_validate((await centre.ask("GET", "now"))[1])
+
+
+async def test_the_description_is_openapi_3_1_and_names_every_route(centre: Centre) -> None:
+    """With what each may answer; and the page for people shows the same."""
+    _, described = await centre.ask("GET", "openapi.json", token="")
+    assert described["openapi"] == "3.1.0"
+    for route in router.routes:
+        for method in route.methods:  # type: ignore[attr-defined] # an APIRoute
+            one = described["paths"][route.path][method.lower()]  # type: ignore[attr-defined] # likewise
+            assert {"401", "403", "422", "503"} <= set(one["responses"])
+            assert one["description"]
+    _, text = await (await centre.login("Viewer")).get("/api")
+    assert text.count('class="route"') == sum(len(one) for one in described["paths"].values())
+
+
+# ── events ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def told(
+    centre: Centre, query: str = "", *, token: str = "", last: str = ""
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Give events as they come."""
+    headers = {"Authorization": f"Bearer {token or centre.token}"} | ({"Last-Event-ID": last} if last else {})
+    url = f"{centre.url}/api/v1/events{query}"
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with centre.nobody().session.get(url, headers=headers, timeout=timeout) as answer:
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        async for line in answer.content:
+            if line.startswith(b"data: "):
+                yield json.loads(line[6:])
+
+
+async def happen(centre: Centre, number: int) -> None:
+    """Let a call be over."""
+    one = entry(answered(number, now(), GENUINE))
+    await centre.site.store.records.transaction([subject(one)], lambda work: take(work, one, RULES))
+
+
+async def test_what_happens_is_told_at_once_as_cloud_events(centre: Centre) -> None:
+    """In order; and what a program missed it gets from the last one that it has on."""
+    stream = told(centre)
+    first = asyncio.ensure_future(anext(stream))
+    async with asyncio.timeout(PATIENCE):
+        while not centre.site.live.watching:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        await happen(centre, 90)
+        event = await first
+    assert {key: event[key] for key in ("specversion", "type", "source")} == {
+        "specversion": "1.0",
+        "type": "id.siaga112.call.ended",
+        "source": f"/siaga112/{centre.site.settings.site}",
+    }
+    assert event["data"]["outcome"] == "answered"
+    assert event["data"]["caller"] == GENUINE
+    assert event["subject"] == event["subject"].strip()
+    await stream.aclose()
+    await happen(centre, 91)
+    await happen(centre, 92)
+    async with asyncio.timeout(PATIENCE):
+        missed = [one async for one in told(centre, "?follow=false", last=event["id"])]
+    ends = [one for one in missed if one["type"] == "id.siaga112.call.ended"]
+    assert [one["data"]["outcome"] for one in ends] == ["answered", "answered"]
+    assert [int(one["id"]) for one in missed] == sorted(int(one["id"]) for one in missed)
+
+
+async def test_a_program_gets_the_events_it_wants_without_numbers_it_may_not_have(centre: Centre) -> None:
+    """Of the kinds that it names; masked for a token without numbers, or of a viewer."""
+    viewer = await centre.give_token(Role.VIEWER)
+    for token in (viewer, await centre.give_token(Role.SUPERVISOR, numbers=False)):
+        found = [one async for one in told(centre, "?follow=false&types=block.imposed", token=token)]
+        assert [one["type"] for one in found] == ["id.siaga112.block.imposed"]
+        assert found[0]["data"]["caller"] == masked(BLOCKED)
+        assert BLOCKED not in json.dumps(found)
+
+
+async def test_every_change_is_announced_in_its_own_transaction(centre: Centre) -> None:
+    """A call, its strikes, the block, the call-back, the proposal: each once, none of a call told again."""
+    kinds: dict[str, int] = {}
+    async for one in told(centre, "?follow=false"):
+        kinds[one["type"].removeprefix("id.siaga112.")] = kinds.get(one["type"][12:], 0) + 1
+    assert kinds == {
+        "call.ended": 14,
+        "call.marked": 1,
+        "strike.given": 10,
+        "block.imposed": 1,
+        "callback.waiting": 1,
+        "proposal.made": 1,
+    }
+    before = await centre.site.store.records.last_announced()
+    held = await centre.site.store.entries_of(GENUINE)
+    await centre.site.store.records.transaction(
+        [subject(one) for one in held], lambda work: [take(work, one, RULES) for one in held]
+    )
+    assert await centre.site.store.records.last_announced() == before
+
+
+async def test_a_wrong_method_is_told_all_that_an_address_knows(centre: Centre) -> None:
+    """Also those of the further routes of the same address (RFC 9110, 15.5.6)."""
+    async with centre.nobody().session.patch(
+        f"{centre.url}/api/v1/mode", headers={"Authorization": f"Bearer {centre.token}"}
+    ) as answer:
+        assert answer.status == 405
+        assert {name.strip() for name in answer.headers["Allow"].split(",")} == {"GET", "PUT"}
+
+
+async def test_each_status_that_an_error_may_have_is_described(centre: Centre) -> None:
+    """A body that is no JSON is a 400, and the description says so."""
+    async with centre.nobody().session.put(
+        f"{centre.url}/api/v1/mode",
+        data=b"\xff{",
+        headers={"Authorization": f"Bearer {centre.token}", "Content-Type": "application/json"},
+    ) as answer:
+        assert answer.status == 400
+    described = centre.site_app.state.described["paths"]["/api/v1/mode"]["put"]["responses"]
+    assert str(answer.status) in described

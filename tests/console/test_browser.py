@@ -1,0 +1,224 @@
+"""The console in a real browser: for everybody, on any screen, with nothing fetched from elsewhere."""
+
+import asyncio
+import re
+from typing import Final
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+
+from siaga112.app.records import now
+from siaga112.core.access import Role
+from siaga112.core.model import CallId, CallInProgress, Mark, OperatorNow, OperatorState, Stage
+from siaga112.core.snapshot import Snapshot
+from tests.console.browser import WIDTHS, Tab, browser
+from tests.console.calls import BLOCKED, GENUINE, PROPOSED
+from tests.console.centre import BUDI, PASSWORD, PEOPLE, Centre
+
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
+
+PAGES: Final = {
+    PEOPLE[Role.SUPERVISOR]: (
+        *("/wall", "/shift", "/callbacks", "/waiting", "/calls", "/blocks", "/blocks?of=allowed", "/report"),
+        *(
+            "/handover",
+            "/audit?looks=true",
+            "/api",
+            "/caller/{hidden}",
+            "/caller/{hidden}/sheet",
+            "/calls/{call}",
+        ),
+    ),
+    PEOPLE[Role.PRIVACY]: ("/subject",),
+    PEOPLE[Role.ADMIN]: ("/people", "/settings"),
+    BUDI: ("/shift",),
+}
+RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+MOST_BYTES: Final = 100_000
+
+
+def paths(centre: Centre, who: str) -> list[str]:
+    """Give the pages of a person, of a caller and a call that there are."""
+    hidden = centre.site.hiding.hide(BLOCKED)
+    call = centre.marked
+    return [path.format(hidden=hidden, call=call) for path in PAGES[who]]
+
+
+async def going_on(centre: Centre) -> None:
+    """Let calls go on, for the wall."""
+    at = now()
+    calls = (
+        CallInProgress(CallId("9.1"), BLOCKED, at - 9_000, Stage.QUEUE, at - 5_000, "siaga112"),
+        CallInProgress(CallId("9.2"), GENUINE, at - 60_000, Stage.TALKING, at - 40_000, operator=BUDI),
+    )
+    people = (
+        OperatorNow(BUDI, OperatorState.BUSY, since=at - 40_000),
+        OperatorNow("Siti", OperatorState.PAUSED, "makan", at - 600_000),
+    )
+    counts = {OperatorState.BUSY: 1, OperatorState.PAUSED: 1}
+    stages = {Stage.QUEUE: 1, Stage.TALKING: 1}
+    queues = {"siaga112": (1, at - 5_000)}
+    board = centre.site.store.block_list
+    await board.put_snapshot(
+        Snapshot(at, calls, stages, queues, counts, "", connected=True, screens=True, logged_in=people)
+    )
+
+
+@pytest.fixture
+async def busy(centre: Centre) -> Centre:
+    """Give a centre in which calls go on."""
+    await going_on(centre)
+    _, found = await centre.ask("GET", "calls?mark=genuine")
+    centre.marked = found["items"][0]["call"]
+    return centre
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("lang", ["id", "en"])
+@pytest.mark.parametrize("who", PAGES)
+async def test_everybody_can_use_every_page(busy: Centre, who: str, lang: str, *, dark: bool) -> None:
+    """axe-core finds no violation of WCAG 2.2 AA, in both languages, light and dark."""
+    person = await busy.login(who)
+    await person.post("/lang", {"lang": lang})
+    wrong = []
+    async with browser(busy.url, dark=dark) as tab:
+        await tab.open("/login")
+        wrong += await violations(tab, "/login")
+        await tab.login(who, PASSWORD)
+        for path in paths(busy, who):
+            await going_on(busy)
+            await tab.open(path)
+            wrong += await violations(tab, path)
+    assert wrong == []
+
+
+async def test_what_shuts_somebody_out_would_be_found(busy: Centre) -> None:
+    """A picture without words and a field without a name are violations: the look is a real one."""
+    async with browser(busy.url) as tab:
+        await tab.open("/login")
+        await tab.page.evaluate("document.querySelector('main').innerHTML = '<img src=x><input>'")
+        found = await violations(tab, "/login")
+    assert {one.split(": ")[1] for one in found} >= {"image-alt", "label"}
+
+
+async def violations(tab: Tab, path: str) -> list[str]:
+    """Say what axe-core finds."""
+    found = await Axe().run(tab.page, options={"runOnly": RULES["runOnly"]})
+    return [
+        f"{path}: {one['id']}: {node['html'][:200]}"
+        for one in found.response["violations"]
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_every_page_fits_its_screen(busy: Centre, width: str) -> None:
+    """On a telephone, a desk and a wall no page is wider than the screen, and no letter under 11 px."""
+    wide = []
+    async with browser(busy.url, size=WIDTHS[width]) as tab:
+        for who in PAGES:
+            await tab.page.context.clear_cookies()
+            await tab.login(who, PASSWORD)
+            for path in paths(busy, who):
+                await tab.open(path)
+                over = await tab.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                small = await tab.page.evaluate(
+                    "[...document.querySelectorAll('body *')].filter(e => e.innerText && "
+                    "parseFloat(getComputedStyle(e).fontSize) < 11).length"
+                )
+                if over > 0 or small:
+                    wide.append((path, over, small))
+    assert wide == []
+
+
+async def test_the_first_page_is_light_and_asks_nobody_else(busy: Centre) -> None:
+    """All files of the first load together, nothing from any other host, nothing said on the console."""
+    async with browser(busy.url) as tab:
+        await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
+        tab.requests.clear()
+        weight = 0
+        await tab.open("/wall")
+        await tab.page.wait_for_function("window.htmx !== undefined")
+        for url in {url for url in tab.requests if not url.endswith("/live")}:
+            answer = await tab.page.request.get(url)
+            weight += len(await answer.body())
+        assert weight <= MOST_BYTES
+        assert len(tab.requests) >= 6
+        assert [url for url in tab.requests if not url.startswith(busy.url)] == []
+        assert tab.messages == []
+
+
+async def test_the_wall_follows_without_a_hand(busy: Centre) -> None:
+    """A call that comes, an operator who pauses, the mode: seen within moments; ages go on counting."""
+    async with browser(busy.url) as tab:
+        await tab.login(PEOPLE[Role.VIEWER], PASSWORD)
+        await tab.open("/wall")
+        await tab.page.wait_for_selector("text=Siti")
+        age = tab.page.locator("[sse-swap=queues] .age")
+        first = await age.inner_text()
+        await tab.page.wait_for_function(
+            "first => document.querySelector('[sse-swap=queues] .age').innerText !== first", arg=first
+        )
+        await busy.site.store.block_list.put_snapshot(
+            Snapshot(now(), (), {}, {}, {}, "", connected=False, screens=True)
+        )
+        await tab.page.wait_for_selector("text=The PBX is not followed")
+        token = busy.token
+        status, _ = await busy.ask("PUT", "mode", json={"mode": "off", "reason": "flood"}, token=token)
+        assert status == 200
+        await tab.page.wait_for_selector(".mode.off")
+        assert BLOCKED not in await tab.page.content()
+
+
+async def test_a_wall_whose_line_is_gone_says_so(busy: Centre) -> None:
+    """What stands there is old: nobody may take it for now."""
+    async with browser(busy.url) as tab:
+        await tab.login(PEOPLE[Role.VIEWER], PASSWORD)
+        await tab.open("/wall")
+        await tab.page.wait_for_function("document.querySelector('.offline').hidden")
+        await tab.page.context.set_offline(True)
+        await busy.cut()
+        await tab.page.wait_for_selector(".offline:not([hidden])")
+
+
+async def test_a_supervisor_confirms_a_proposal_with_the_keyboard_alone(busy: Centre) -> None:
+    """From the login to the block: no mouse."""
+    async with browser(busy.url) as tab:
+        await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
+        await tab.open("/waiting")
+        reason = tab.page.locator(".proposal input[name=reason]")
+        for _ in range(60):
+            await tab.page.keyboard.press("Tab")
+            if await reason.evaluate("one => one === document.activeElement"):
+                break
+        await tab.page.keyboard.type("agreed with the ministry")
+        await tab.page.keyboard.press("Tab")
+        await tab.page.keyboard.press("Enter")
+        await tab.page.wait_for_selector(".flash.good")
+    assert (await busy.record(PROPOSED)).block_at(now())
+
+
+async def test_an_operator_marks_the_call_that_goes_on(busy: Centre) -> None:
+    """The button is pressed while they talk; the mark is set when the call is in the ledger."""
+    async with browser(busy.url, size=WIDTHS["telephone"]) as tab:
+        await tab.login(BUDI, PASSWORD)
+        await going_on(busy)
+        await tab.open("/shift")
+        await tab.page.wait_for_selector("text=You are talking with")
+        await tab.page.click("button.mark.genuine")
+        await tab.page.wait_for_selector("text=the call will be marked when it is over")
+    assert [(one.visitor.name, one.mark) for one in busy.site.marks.values()] == [(BUDI, Mark.GENUINE)]
+
+
+async def test_the_console_works_without_javascript(busy: Centre) -> None:
+    """Every decision is a plain form; what is live loads itself anew."""
+    async with browser(busy.url, script=False) as tab:
+        await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
+        await tab.open("/waiting")
+        await tab.page.fill(".proposal input[name=reason]", "a child")
+        await tab.page.click(".proposal button.good")
+        await tab.page.wait_for_selector(".flash.good")
+        await tab.open("/wall")
+        assert re.search(r'http-equiv="refresh"', await tab.page.content())
+    assert (await busy.record(PROPOSED)).proposed is None
+    await asyncio.sleep(0)

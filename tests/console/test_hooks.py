@@ -1,0 +1,303 @@
+"""Webhooks: signed, in order, again until they are taken, never to where they may not go."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import secrets
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+from aiohttp import web
+from standardwebhooks.webhooks import Webhook as Receiver
+
+from siaga112.console import hooks
+from siaga112.console.hooks import GIVE_UP, PAUSES, Hooks, NotTakenError, send
+from siaga112.core.announcements import Announcement, EventType
+from siaga112.core.model import Caller, CallId, Millis
+from siaga112.errors import SiagaError
+from siaga112.settings.schema import Settings, Webhook
+from tests.console.calls import BLOCKED
+from tests.console.centre import Centre
+from tests.lab import ports
+
+pytestmark = pytest.mark.redis
+SECRET: Final = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+NAME: Final = "dispatch"
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Dispatch:
+    """A program that is told: what it got, and how it answers."""
+
+    port: int
+    got: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 204
+    seen: list[str] = field(default_factory=list)
+    """The ids, of what was not taken too."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}/hooks"
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """Take an event, if its signature is good and it is so minded."""
+        body = await request.text()
+        event = Receiver(SECRET).verify(body, dict(request.headers))
+        self.seen.append(request.headers["webhook-id"])
+        if self.status < 300:
+            self.got.append(event)
+        headers = {"Location": f"{self.url}/elsewhere"} if 300 <= self.status < 400 else {}
+        return web.Response(status=self.status, headers=headers)
+
+
+@asynccontextmanager
+async def served(answer: Answer, port: int) -> AsyncIterator[None]:
+    """Serve for a while."""
+    app = web.Application()
+    app.router.add_post("/hooks", answer)
+    runner = web.AppRunner(app, handle_signals=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def dispatch() -> AsyncIterator[Dispatch]:
+    """Give a program that takes what it is told."""
+    made = Dispatch(ports.free())
+    async with served(made.take, made.port):
+        yield made
+
+
+@dataclass
+class Desk:
+    """The hooks of a centre, with a clock of their own."""
+
+    centre: Centre
+    settings: Settings
+    now: Millis = 1_795_000_000_000
+
+    @property
+    def hooks(self) -> Hooks:
+        """Make them, as after a restart: they remember nothing."""
+        return Hooks(self.centre.site.slow.records, lambda: self.settings, self.clock)
+
+    def clock(self) -> Millis:
+        """Give the time; what is signed now must be of now, so the receiver is not asked how old it is."""
+        return self.now
+
+    async def happen(self, *kinds: EventType) -> None:
+        """Let something happen."""
+        told = [
+            Announcement(kind, self.now, CallId("1.1"), BLOCKED, {"n": nth}) for nth, kind in enumerate(kinds)
+        ]
+        await self.centre.site.store.records.announce(told)
+
+
+@pytest.fixture
+def desk(centre: Centre, dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Give a centre that tells that program."""
+    hook = {"url": dispatch.url, "secret": SECRET, "private": True}
+    settings = Settings.model_validate({"site": "lab", "events": {"webhooks": {NAME: hook}}})
+    made = Desk(centre, settings, round(time.time() * 1_000))
+    monkeypatch.setattr(
+        "standardwebhooks.webhooks.timedelta", lambda **_: __import__("datetime").timedelta(days=9)
+    )
+    return made
+
+
+def with_hook(desk: Desk, **more: object) -> None:
+    """Change the subscription."""
+    (hook,) = desk.settings.events.webhooks.values()
+    changed = hook.model_copy(update=more)
+    events = desk.settings.events.model_copy(update={"webhooks": {NAME: changed}})
+    desk.settings = desk.settings.model_copy(update={"events": events})
+
+
+async def test_what_happens_is_told_signed_and_in_order(desk: Desk, dispatch: Dispatch) -> None:
+    """The receiver's own library of Standard Webhooks accepts it; numbers are masked."""
+    await desk.hooks.go_on(NAME)
+    await desk.happen(EventType.CALL_STARTED, EventType.CALL_ANSWERED, EventType.MODE_CHANGED)
+    await desk.hooks.go_on(NAME)
+    assert [one["data"]["n"] for one in dispatch.got] == [0, 1, 2]
+    assert dispatch.got[0]["type"] == "id.siaga112.call.started"
+    assert dispatch.got[0]["data"]["caller"] == "+62812*****111"
+    await desk.hooks.go_on(NAME)
+    assert len(dispatch.got) == 3, "none twice, after a restart too"
+
+
+async def test_a_new_subscription_begins_with_what_comes(desk: Desk, dispatch: Dispatch) -> None:
+    """Nobody wants last week's calls as today's."""
+    await desk.happen(EventType.CALL_STARTED)
+    await desk.hooks.go_on(NAME)
+    assert dispatch.got == []
+
+
+async def test_a_subscription_gets_what_it_names_and_numbers_if_it_may(
+    desk: Desk, dispatch: Dispatch
+) -> None:
+    """Other kinds are passed over."""
+    with_hook(desk, types=[EventType.BLOCK_IMPOSED], numbers=True)
+    await desk.hooks.go_on(NAME)
+    await desk.happen(EventType.CALL_STARTED, EventType.BLOCK_IMPOSED, EventType.CALL_ANSWERED)
+    await desk.hooks.go_on(NAME)
+    assert [(one["type"], one["data"]["caller"]) for one in dispatch.got] == [
+        ("id.siaga112.block.imposed", BLOCKED)
+    ]
+
+
+@pytest.mark.parametrize("status", [500, 404, 302, 429])
+async def test_what_is_not_taken_is_tried_again_before_anything_later(
+    desk: Desk, dispatch: Dispatch, status: int
+) -> None:
+    """After pauses that grow, through a restart; a redirect is not followed. When it is taken, all comes."""
+    await desk.hooks.go_on(NAME)
+    await desk.happen(EventType.CALL_STARTED, EventType.CALL_ANSWERED)
+    dispatch.status = status
+    for nth, pause in enumerate(PAUSES):
+        await desk.hooks.go_on(NAME)
+        await desk.hooks.go_on(NAME)
+        assert len(dispatch.seen) == nth + 1, "not before its pause is over"
+        desk.now += pause
+    assert len(set(dispatch.seen)) == 1
+    progress = await desk.centre.site.store.records.webhook(NAME)
+    assert (progress.tries, progress.error) == (len(PAUSES), f"answered {status}")
+    dispatch.status = 204
+    await desk.hooks.go_on(NAME)
+    assert [one["data"]["n"] for one in dispatch.got] == [0, 1]
+    tallies = await desk.centre.site.store.tallies()
+    assert (tallies["webhooks:sent"], tallies["webhooks:failed"]) == (2, len(PAUSES))
+
+
+async def test_what_is_not_taken_for_a_day_is_parked_and_sent_again_when_somebody_says_so(
+    desk: Desk, dispatch: Dispatch
+) -> None:
+    """It is kept as it was, counted, and no longer in the way."""
+    await desk.hooks.go_on(NAME)
+    await desk.happen(EventType.CALL_STARTED, EventType.CALL_ANSWERED)
+    dispatch.status = 503
+    await desk.hooks.go_on(NAME)
+    desk.now += GIVE_UP
+    await desk.hooks.go_on(NAME)
+    records = desk.centre.site.store.records
+    assert [one.error for one in await records.parked(NAME)] == ["answered 503"] * 2
+    assert (await records.tallies())["webhooks:parked"] == 2
+    with pytest.raises(SiagaError, match="0 sent again, then not taken: answered 503"):
+        await desk.hooks.again(NAME)
+    dispatch.status = 200
+    await desk.happen(EventType.MODE_CHANGED)
+    await desk.hooks.go_on(NAME)
+    assert await desk.hooks.again(NAME) == 2
+    assert [one["data"]["n"] for one in dispatch.got] == [0, 0, 1]
+    assert await records.parked() == []
+
+
+async def test_a_command_has_what_is_parked_sent_again(desk: Desk, dispatch: Dispatch) -> None:
+    """`siaga112 webhooks --again` asks for it; the console does it."""
+    await desk.hooks.go_on(NAME)
+    await desk.happen(EventType.CALL_STARTED)
+    dispatch.status = 503
+    await desk.hooks.go_on(NAME)
+    desk.now += GIVE_UP
+    await desk.hooks.go_on(NAME)
+    records = desk.centre.site.store.records
+    assert await records.unpark_all(NAME) == 1
+    await desk.hooks.go_on(NAME)
+    assert [one.error for one in await records.parked(NAME)] == ["answered 503"]
+    dispatch.status = 204
+    await records.unpark_all(NAME)
+    await desk.hooks.go_on(NAME)
+    assert (len(dispatch.got), await records.parked(NAME)) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/", "http://localhost:1/", "http://[::1]:1/", "http://[::ffff:127.0.0.1]:1/",
+        "http://0.0.0.0:1/", "http://10.0.0.1/", "http://169.254.169.254/latest/meta-data", "http://2130706433:1/",
+    ],
+)  # fmt: skip
+async def test_no_private_address_is_sent_to_unless_that_is_allowed(url: str) -> None:
+    """However it is spelled: nothing is asked of what only this machine can reach."""
+    hook = Webhook.model_validate({"url": url, "secret": SECRET})
+    with pytest.raises(NotTakenError, match="private"):
+        await send(hook, "1", 1_795_000_000_000, b"{}")
+
+
+def drip(connection: socket.socket, over: threading.Event) -> None:
+    """Send a head that never ends, a letter at a time."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    with contextlib.suppress(OSError):
+        while not over.wait(0.05):
+            connection.sendall(b"y")
+
+
+def flood(connection: socket.socket, over: threading.Event) -> None:
+    """Send a head that never ends, all at once."""
+    with contextlib.suppress(OSError):
+        while not over.is_set():
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000)
+
+
+@pytest.mark.parametrize(("answer", "why"), [(drip, "no answer within"), (flood, "too long")])
+async def test_a_receiver_that_drips_or_never_ends_costs_a_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, answer: Callable[[socket.socket, threading.Event], None], why: str
+) -> None:
+    """The whole sending is bounded, not each byte; and an endless head is not read."""
+    monkeypatch.setattr(hooks, "PATIENCE", 0.5)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                connection.settimeout(5)
+                answer(connection, over)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        hook = Webhook.model_validate({"url": url, "secret": SECRET, "private": True})
+        try:
+            async with asyncio.timeout(20):
+                with pytest.raises(NotTakenError, match=why):
+                    await send(hook, "1", 1_795_000_000_000, b"{}")
+        finally:
+            over.set()
+            thread.join(10)
+
+
+async def test_nobody_there_is_told_in_a_few_words() -> None:
+    """And tried again as any other answer that is none."""
+    hook = Webhook.model_validate(
+        {"url": f"http://127.0.0.1:{ports.free()}/", "secret": SECRET, "private": True}
+    )
+    with pytest.raises(NotTakenError, match="connection refused"):
+        await send(hook, "1", 1_795_000_000_000, json.dumps({}).encode())
+
+
+async def test_a_forgotten_callers_number_is_in_nothing_that_is_still_to_be_sent(desk: Desk) -> None:
+    """Neither in events nor in what is parked."""
+    with_hook(desk, numbers=True, url=f"http://127.0.0.1:{ports.free()}/")
+    await desk.hooks.go_on(NAME)
+    await desk.happen(EventType.CALL_STARTED)
+    await desk.hooks.go_on(NAME)
+    desk.now += GIVE_UP
+    await desk.hooks.go_on(NAME)
+    records = desk.centre.site.store.records
+    assert BLOCKED in (await records.parked(NAME))[0].body
+    await records.erase(Caller(BLOCKED), desk.now)
+    assert await records.parked(NAME) == []
+    assert all(one.told.caller != BLOCKED for one in await records.announcements(0))

@@ -1,0 +1,206 @@
+"""Getting in, staying in, and being kept out."""
+
+import asyncio
+import re
+import time
+from dataclasses import replace
+
+import pytest
+
+from siaga112.app.access import digest
+from siaga112.app.records import now
+from siaga112.console.hiding import Hiding
+from siaga112.console.identity import CACHED_SECONDS, FREE_TRIES, Gate, NobodyError, TooOftenError
+from siaga112.core.access import Role
+from siaga112.core.model import AuditEntry, Caller
+from siaga112.words import Language
+from tests.console.calls import BLOCKED
+from tests.console.centre import PASSWORD, Centre
+
+pytestmark = pytest.mark.redis
+LINE = AuditEntry(1, "test", "changed", "somebody")
+
+
+async def test_the_wrong_name_and_the_wrong_password_are_told_alike(centre: Centre) -> None:
+    """Nobody learns which people there are: same status, same page."""
+    answers = [
+        await centre.nobody().post("/login", {"name": name, "password": "not the password"})
+        for name in ("Supervisor", "Nobody of that name")
+    ]
+    assert [status for status, _ in answers] == [401, 401]
+    assert answers[0][1] == answers[1][1]
+
+
+async def test_wrong_passwords_are_answered_ever_later(centre: Centre) -> None:
+    """After a few tries the next is not looked at for a time that doubles, not even the right one."""
+    gate = centre.site.gate
+    for _ in range(FREE_TRIES):
+        with pytest.raises(NobodyError):
+            await gate.login("supervisor", "wrong", "192.0.2.1")
+    waits = []
+    for address in ("192.0.2.2", "192.0.2.3"):
+        with pytest.raises(TooOftenError) as told:
+            await gate.login("SUPERVISOR", PASSWORD, address)
+        waits.append(told.value.seconds)
+    assert 0 < waits[1] <= waits[0] <= 1
+    status, text = await centre.nobody().post("/login", {"name": "Supervisor", "password": PASSWORD})
+    assert (status, "Too many tries" in text) == (429, True)
+
+
+async def test_one_address_that_guesses_is_slowed_whatever_the_name(centre: Centre) -> None:
+    """Spraying one password over many names is guessing too."""
+    gate = centre.site.gate
+    for nth in range(FREE_TRIES):
+        with pytest.raises(NobodyError):
+            await gate.login(f"nobody {nth}", "wrong", "192.0.2.9")
+    with pytest.raises(TooOftenError):
+        await gate.login("viewer", PASSWORD, "192.0.2.9")
+    assert await gate.login("viewer", PASSWORD, "192.0.2.10")
+
+
+async def test_a_rush_of_logins_costs_a_few_hashes(centre: Centre) -> None:
+    """More than a few at once are told to come again; nothing queues up behind what is slow on purpose."""
+    gate = centre.site.gate
+    rush = [gate.login(f"rush {nth}", "wrong", f"198.51.100.{nth}") for nth in range(50)]
+    kinds = [type(one) for one in await asyncio.gather(*rush, return_exceptions=True)]
+    assert kinds.count(TooOftenError) >= 40
+    assert set(kinds) == {TooOftenError, NobodyError}
+
+
+async def test_a_session_is_in_a_cookie_that_no_script_and_no_other_site_gets(centre: Centre) -> None:
+    """HttpOnly, SameSite=Strict; behind TLS also Secure and __Host-."""
+    browser = centre.nobody()
+    form = {"name": "Supervisor", "password": PASSWORD}
+    async with browser.session.post(centre.url + "/login", data=form, allow_redirects=False) as answer:
+        cookie = answer.headers["Set-Cookie"]
+    assert re.fullmatch(r"siaga112=[\w-]{43}; HttpOnly; Path=/; SameSite=strict", cookie), cookie
+    records = centre.site.store.records
+    behind = Gate(records, now, Language.EN, 1_000, secure=True)
+    assert behind.cookie == "__Host-siaga112"
+
+
+async def test_what_the_browser_holds_is_nowhere_in_the_database(centre: Centre, tmp_path: object) -> None:
+    """Neither a session nor a token nor a password can be read out of it."""
+    browser = await centre.login("Supervisor")
+    held = next(iter(browser.session.cookie_jar)).value
+    files = [path.read_bytes() for path in (centre.site.settings.state_dir).glob("siaga112.db*")]
+    for secret in (held, centre.token, PASSWORD):
+        assert all(secret.encode() not in data for data in files)
+    del tmp_path
+
+
+async def test_a_session_ends_by_logging_out_and_by_doing_nothing(centre: Centre) -> None:
+    """And then the browser is nobody's again."""
+    browser = await centre.login("Supervisor")
+    assert await browser.post("/logout") == (303, "/login")
+    assert (await browser.get("/waiting"))[0] == 303
+    browser = await centre.login("Supervisor")
+    records, key = centre.site.store.records, next(iter(browser.session.cookie_jar)).value
+    found = await records.session(digest(key))
+    assert found
+    idle = centre.site.settings.console.session
+    await records.keep_session(replace(found[0], seen=now() - idle - 1))
+    centre.site.gate.forget()
+    assert (await browser.get("/waiting"))[0] == 303
+
+
+async def test_who_is_kept_out_is_out_at_once_and_who_has_another_role_too(centre: Centre) -> None:
+    """What was looked up is believed for a second at most."""
+    browser, records = await centre.login("Supervisor"), centre.site.store.records
+    person = await records.person("Supervisor")
+    assert person
+    await records.keep_person(replace(person, role=Role.VIEWER), LINE)
+    began = time.monotonic()
+    while (await browser.get("/waiting"))[0] != 403:
+        assert time.monotonic() - began < CACHED_SECONDS + 5
+    await records.keep_person(replace(person, disabled_at=1), LINE)
+    while (await browser.get("/wall"))[0] != 303:
+        assert time.monotonic() - began < CACHED_SECONDS + 10
+
+
+async def test_a_token_has_an_end_and_can_be_revoked(centre: Centre) -> None:
+    """After either the API says 401."""
+    records = centre.site.store.records
+    (held,) = [one for one in await records.tokens() if one.name == "program"]
+    for other in (replace(held, until=now() - 1), replace(held, revoked_at=now())):
+        await records.keep_token(other, LINE)
+        centre.site.gate.forget()
+        assert (await centre.ask("GET", "me"))[0] == 401
+    await records.keep_token(replace(held, until=now() + 60_000), LINE)
+    centre.site.gate.forget()
+    assert (await centre.ask("GET", "me"))[0] == 200
+
+
+@pytest.mark.parametrize("csrf", ["", "x" * 32, "another's"])
+async def test_a_form_without_the_sessions_own_word_is_refused(centre: Centre, csrf: str) -> None:
+    """And nothing is done: the block list is as it was."""
+    browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
+    if csrf == "another's":
+        csrf = (await centre.login("Operator")).csrf
+    fields = {"reason": "forged"}
+    status, _ = await browser.post(f"/caller/{hidden}/unblock", fields, csrf=csrf)
+    assert status == 403
+    status, _ = await browser.post(f"/caller/{hidden}/unblock", fields, sec_fetch_site="cross-site")
+    assert status == 403
+    assert (await centre.record(BLOCKED)).block_at(now())
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:1"]
+)
+async def test_no_form_leads_anywhere_else(centre: Centre, back: str) -> None:
+    """Whatever a form says to go back to, it is a page of ours."""
+    browser = await centre.login("Operator")
+    status, to = await browser.post("/lang", {"lang": "id", "back": back})
+    assert (status, to) == (303, "/shift")
+
+
+async def test_every_answer_says_what_a_browser_may_do_with_it(centre: Centre) -> None:
+    """A strict policy without inline script, no framing, no sniffing, nothing kept."""
+    for path in ("/login", "/api/v1/me", "/static/console.css", "/nowhere"):
+        async with centre.nobody().session.get(centre.url + path, allow_redirects=False) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert "frame-ancestors 'none'" in policy
+            assert answer.headers["X-Frame-Options"] == "DENY"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert "Server" not in answer.headers
+
+
+async def test_the_console_answers_to_its_own_names_alone(centre: Centre) -> None:
+    """A name that somebody else's DNS points here is none of them (DNS rebinding)."""
+    session = centre.nobody().session
+    for host, status in (("evil.example", 421), (f"127.0.0.1:{centre.site.settings.console.port}", 200)):
+        async with session.get(centre.url + "/healthz", headers={"Host": host}) as answer:
+            assert answer.status == status
+
+
+async def test_a_body_larger_than_any_form_is_not_read(centre: Centre) -> None:
+    """Whether it says so or comes in pieces: 413, and the console goes on."""
+    session = centre.nobody().session
+    async with session.post(centre.url + "/login", data=b"x" * 100_000) as answer:
+        assert answer.status == 413
+
+    async def pieces() -> object:
+        for _ in range(20):
+            yield b"name=" + b"x" * 10_000
+
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with session.post(centre.url + "/login", data=pieces(), headers=form) as answer:
+        assert answer.status in {400, 413}
+    assert (await centre.nobody().get("/healthz"))[0] == 200
+
+
+def test_a_caller_is_hidden_in_an_address_and_found_again() -> None:
+    """Always alike under one secret, for a hash too; nothing of it can be made up or changed."""
+    hiding = Hiding(b"k" * 32)
+    for caller in (BLOCKED, Caller("h:" + "0123456789abcdef" * 2)):
+        hidden = hiding.hide(caller)
+        assert hidden == hiding.hide(caller)
+        assert caller[1:8] not in hidden
+        assert hiding.find(hidden) == caller
+        assert Hiding(b"l" * 32).find(hidden) is None
+        changed = ("A" if hidden[-2] != "A" else "B").join((hidden[:-2], hidden[-1]))
+        assert hiding.find(changed) is None
+    assert [hiding.find(text) for text in ("", "x", "é", "A" * 500)] == [None] * 4

@@ -1,0 +1,333 @@
+"""What people see at the console, and what they decide there."""
+
+import json
+import re
+from typing import Final
+
+import pytest
+
+from siaga112.app.records import now
+from siaga112.console.identity import Visitor
+from siaga112.core.access import Role
+from siaga112.core.caller_id import masked
+from siaga112.core.model import Mark, Mode, Outcome, Via
+from siaga112.service.ports import AuditFilter
+from siaga112.words import Language
+from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, propose
+from tests.console.centre import Centre
+
+pytestmark = pytest.mark.redis
+
+PAGES: Final = {
+    "Supervisor": [
+        "/wall",
+        "/shift",
+        "/callbacks",
+        "/waiting",
+        "/calls",
+        "/calls?outcome=ivr_prank&mark=&since=24h",
+        "/blocks",
+        "/blocks?of=allowed",
+        "/report",
+        "/handover",
+        "/audit",
+        "/audit?looks=true",
+        "/api",
+    ],
+    "Operator": ["/shift", "/callbacks", "/calls"],
+    "Privacy": ["/subject", "/audit"],
+    "Admin": ["/people", "/settings", "/doctor"],
+}
+
+
+async def acts(centre: Centre, action: str) -> list[tuple[str, str, str, Via]]:
+    """Give what people did of that kind: who, to whom, why, and through which door."""
+    which = AuditFilter(0, now() + 1, action, looks=True)
+    found = await centre.site.store.records.audit_page(which, 100)
+    return [(line.by, line.subject, line.reason, line.via) for _, line in found]
+
+
+@pytest.mark.parametrize("who", PAGES)
+async def test_every_page_shows_itself_in_both_languages(centre: Centre, who: str) -> None:
+    """And no page has a number in full that nobody asked for."""
+    browser = await centre.login(who)
+    for lang in ("id", "en"):
+        await browser.post("/lang", {"lang": lang})
+        for path in PAGES[who]:
+            status, text = await browser.get(path)
+            assert status == 200, (path, re.sub("<[^>]+>", " ", text)[-400:])
+            assert f'<html lang="{lang}">' in text
+            for caller in (BLOCKED, PROPOSED, MISSED, GENUINE):
+                assert caller not in text, path
+                assert caller[1:] not in text, path
+
+
+async def test_a_blocked_callers_card_tells_the_story_the_verdict_first(centre: Centre) -> None:
+    """The number stays masked until it is asked for; that somebody looked is on record, whole or not."""
+    browser = await centre.login("Supervisor")
+    status, to = await browser.post("/find", {"number": "0812 1111 1111"})
+    assert status == 303
+    _, text = await browser.get(to)
+    assert "ALLOW, because the mode is observe (enforce would say BLOCK)" in text
+    assert "temporary block until" in text
+    assert text.index("enforce would say BLOCK") < text.index("temporary block until")
+    assert (masked(BLOCKED) in text, BLOCKED in text) == (True, False)
+    _, text = await browser.get(f"{to}?whole=true")
+    assert BLOCKED in text
+    looked = [(by, subject, via) for by, subject, _, via in await acts(centre, "look")]
+    assert looked == [("Supervisor", BLOCKED, Via.CONSOLE)] * 2
+
+
+@pytest.mark.parametrize(
+    ("decision", "fields", "said"),
+    [
+        ("unblock", {"reason": "stolen phone"}, "good: +6281211111111 is no longer blocked"),
+        ("block", {"reason": "threats", "length": "permanent"}, "is blocked until further notice"),
+        ("allow", {"reason": "a school"}, "good: +6281211111111 is on the allow list"),
+        ("confirm", {"reason": "agreed"}, "bad: no block is proposed for +6281211111111"),
+        ("unblock", {"reason": "  "}, "bad: say why, for the record"),
+        ("block", {"reason": "threats", "length": "soon"}, "bad: not a duration"),
+    ],
+)
+async def test_a_decision_is_done_as_a_command_does_it_and_says_what_came_of_it(
+    centre: Centre, decision: str, fields: dict[str, str], said: str
+) -> None:
+    """In one sentence; and the person who decided is in the audit trail, with the console as the door."""
+    browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
+    told = await browser.done(f"/caller/{hidden}/{decision}", **fields)
+    assert said in told
+    done = await acts(centre, decision)
+    reason = fields["reason"]
+    assert done == ([("Supervisor", BLOCKED, reason, Via.CONSOLE)] if told.startswith("good") else [])
+
+
+async def test_two_supervisors_decide_the_same_proposal_and_the_second_is_told_who_was_first(
+    centre: Centre,
+) -> None:
+    """One wins; what the other wanted is not done."""
+    first, second = await centre.login("Supervisor"), await centre.login("Supervisor")
+    to = f"/caller/{centre.site.hiding.hide(PROPOSED)}"
+    assert "is blocked until" in await first.done(f"{to}/confirm", reason="agreed", back="/waiting")
+    told = await second.done(f"{to}/dismiss", reason="a child", back="/waiting")
+    assert "no block is proposed for +6281222222222 any more: Supervisor has confirmed it" in told
+    assert (await centre.record(PROPOSED)).block_at(now())
+
+
+async def test_a_call_back_is_taken_tried_and_closed(centre: Centre) -> None:
+    """Whoever takes it sees the number, as a link to the telephone; nobody else does."""
+    browser, to = await centre.login("Budi"), f"/callbacks/{centre.site.hiding.hide(MISSED)}"
+    assert "is yours to call back" in await browser.done(to, did="take")
+    _, text = await browser.get("/callbacks")
+    assert f'href="tel:{MISSED}"' in text
+    assert f'href="tel:{MISSED}"' not in (await (await centre.login("Operator")).get("/callbacks"))[1]
+    assert "was called in vain (1 time)" in await browser.done(to, did="tried", note="busy")
+    assert "is off the list (1 call)" in await browser.done(to, did="reached", note="all is well")
+    assert (await centre.record(MISSED)).missed == ()
+
+
+async def test_an_operator_marks_the_last_call_with_what_and_where(centre: Centre) -> None:
+    """By the name that `[operators]` has for the telephone; and nothing that is not configured is taken."""
+    browser = await centre.login("Budi")
+    _, text = await browser.get("/shift")
+    found = re.search(r'action="/calls/([\d.]+)/mark"', text)
+    assert found
+    call = found[1]
+    told = await browser.done(f"/calls/{call}/mark", mark="genuine", kind="fire", district="Atlantis")
+    assert told.startswith("bad: ")
+    details = {"kind": "fire", "district": "Cipocok", "agency": "Damkar"}
+    told = await browser.done(f"/calls/{call}/mark", mark="genuine", **details)
+    assert told.startswith(f"good: call {call} is marked genuine")
+    entry = await centre.site.call(call)
+    assert (entry.finding.mark, entry.finding.district) == (Mark.GENUINE, "Cipocok")
+    assert entry.finding.handovers[-1].agency == "Damkar"
+
+
+async def test_a_strike_is_taken_back_and_the_block_that_rested_on_it_ends(centre: Centre) -> None:
+    """At the page of its call, by a supervisor, with a reason."""
+    browser = await centre.login("Supervisor")
+    call = (await centre.record(BLOCKED)).strikes[0].call
+    _, text = await browser.get(f"/calls/{call}")
+    assert "Take the strike back" in text
+    told = await browser.done(f"/calls/{call}/void", reason="forged number")
+    assert f"good: the strike of call {call} is taken back" in told
+    record = await centre.record(BLOCKED)
+    assert record.block_at(now()) is None
+    assert call in record.withdrawn
+    assert "bad: " in await browser.done(f"/calls/{call}/void", reason="again")
+
+
+async def test_the_mode_is_switched_from_the_wall_and_off_needs_a_reason(centre: Centre) -> None:
+    """And the wall says so, with who and why."""
+    browser = await centre.login("Supervisor")
+    assert "bad: mode off needs a reason" in await browser.done("/mode", mode="off")
+    assert "good: mode is now enforce" in await browser.done("/mode", mode="enforce", reason="as decided")
+    switched = await centre.site.store.switched()
+    assert switched
+    assert (switched.mode, switched.by, switched.via) == (Mode.ENFORCE, "Supervisor", Via.CONSOLE)
+    _, text = await browser.get("/wall")
+    assert "<strong>enforce</strong>" in text
+    assert "Supervisor: as decided" in text
+
+
+async def test_the_walls_figures_are_the_ledgers(centre: Centre) -> None:
+    """Each outcome of today, kept up with what happens since, is what is counted anew."""
+    browser = await centre.login("Viewer")
+    await browser.get("/wall")
+    today = centre.site.live.today
+    assert today
+    _, found = await centre.ask("GET", "calls?limit=200")
+    begun = [row for row in found["items"] if row["started"][:10] == found["items"][0]["started"][:10]]
+    assert {o: today.outcomes[o] for o in Outcome if today.outcomes[o]} == {
+        o: count for o in Outcome if (count := sum(row["outcome"] == o for row in begun))
+    }
+
+
+async def test_an_operator_sees_this_shift_and_a_supervisor_the_whole_ledger(centre: Centre) -> None:
+    """Whatever time the operator asks for."""
+    began = centre.site.shift_began()
+    site = centre.site
+    desk = await centre.login("Operator")
+    _, text = await desk.get("/calls?since=400d")
+    assert "Calls of this shift." in text
+    operator = Visitor("x", Role.OPERATOR, Via.CONSOLE, Language.EN)
+    supervisor = Visitor("x", Role.SUPERVISOR, Via.CONSOLE, Language.EN)
+    assert site.since_for(operator, 5) == began
+    assert site.since_for(supervisor, 5) == 5
+
+
+async def test_a_recording_is_led_to_and_that_is_noted(centre: Centre) -> None:
+    """Where the configuration says where recordings are heard."""
+    browser = await centre.login("Supervisor")
+    _, found = await centre.ask("GET", "calls?operator=Budi&mark=unmarked")
+    call = found["items"][0]["call"]
+    status, to = await browser.get(f"/calls/{call}/recording")
+    async with browser.session.get(f"{centre.url}/calls/{call}/recording", allow_redirects=False) as answer:
+        assert answer.headers["Location"] == "https://pbx.example/2026/11/29/in-112.wav"
+    assert (status, to) == (303, "")
+    assert [(by, subject) for by, subject, _, _ in await acts(centre, "look")] == [("Supervisor", call)] * 2
+
+
+async def test_what_is_listed_is_exported_and_that_is_noted(centre: Centre) -> None:
+    """With numbers in full, one call a row, and no text that a spreadsheet takes for a formula."""
+    browser = await centre.login("Supervisor")
+    status, text = await browser.get("/calls.csv?outcome=ivr_prank")
+    lines = text.splitlines()
+    assert (status, len(lines)) == (200, 1 + 10)
+    assert lines[0].startswith("call,started,ended,caller,")
+    assert BLOCKED in text
+    assert [by for by, *_ in await acts(centre, "look")] == ["Supervisor"]
+
+
+async def test_the_evidence_sheet_is_in_indonesian_whoever_prints_it(centre: Centre) -> None:
+    """Each call with its day and hour, the rule, until when, and how to object."""
+    browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
+    _, text = await browser.get(f"/caller/{hidden}/sheet")
+    assert BLOCKED in text
+    assert text.count("prank IVR") == len((await centre.record(BLOCKED)).strikes)
+    for words in ("Lembar bukti", "diblokir sementara", "Cara mengajukan keberatan", "119 (ambulans)"):
+        assert words in text
+
+
+async def test_the_shift_is_handed_over_with_a_note(centre: Centre) -> None:
+    """What stands open, what was decided, and who has taken over."""
+    browser = await centre.login("Supervisor")
+    assert "good: the note is kept" in await browser.done("/handover", did="note", note="watch the harbour")
+    assert "good: Supervisor has taken over" in await browser.done("/handover", did="take over")
+    _, text = await browser.get("/handover")
+    assert "watch the harbour" in text
+    assert "took over the shift" in text
+
+
+async def test_privacy_gives_and_erases_what_is_held(centre: Centre) -> None:
+    """The number is written twice; afterwards nothing is held, and the calls are there without the caller."""
+    browser = await centre.login("Privacy")
+    status, to = await browser.post("/subject", {"number": GENUINE})
+    assert status == 303
+    _, text = await browser.get(to)
+    assert len(json.loads(text)["calls"]) == 2
+    fields = {"number": GENUINE, "reason": "asked by letter"}
+    assert "bad: the two numbers differ" in await browser.done("/forget", again=BLOCKED, **fields)
+    assert "good: erased; 2 calls stay" in await browser.done("/forget", again=GENUINE, **fields)
+    _, text = await browser.get(to)
+    assert json.loads(text)["calls"] == []
+
+
+async def test_an_admin_lets_people_and_programs_in_and_out(centre: Centre) -> None:
+    """A token is shown once; the last admin cannot be kept out."""
+    browser = await centre.login("Admin")
+    told = await browser.done("/people/add", name="Dewi", role="viewer", password="short")
+    assert "bad: a password has 12" in told
+    assert "good: Dewi is a user now" in await browser.done(
+        "/people/add", name="Dewi", role="viewer", password="correct horse battery"
+    )
+    assert "bad: there is a user dewi already" in await browser.done(
+        "/people/add", name="dewi", role="viewer", password="correct horse battery"
+    )
+    assert (await (await centre.login("Dewi")).get("/wall"))[0] == 200
+    assert "good" in await browser.done("/people/change", did="disable", name="Dewi")
+    assert "bad: nobody would be left" in await browser.done("/people/change", did="disable", name="Admin")
+    told = await browser.done("/tokens/add", name="cad", role="operator", lasts="365d")
+    found = re.search(r"s112_[\w-]{43}", told)
+    assert found
+    assert (await centre.ask("GET", "me", token=found[0]))[1]["role"] == "operator"
+    assert "good" in await browser.done("/tokens/revoke", name="cad")
+    assert (await centre.ask("GET", "me", token=found[0]))[0] == 401
+    assert found[0] not in (await browser.get("/people"))[1]
+
+
+async def test_a_second_proposal_is_listed_with_its_evidence(centre: Centre) -> None:
+    """Each strike with its day, outcome and trunk, beside the buttons."""
+    await propose(centre.site.store, NEW)
+    browser = await centre.login("Supervisor")
+    _, text = await browser.get("/waiting")
+    assert text.count('class="card proposal"') == 2
+    assert text.count("left the menu") >= 3
+
+
+async def test_the_records_away_are_told_in_a_page_and_nothing_is_lost(centre: Centre) -> None:
+    """503 and one sentence, in the person's language; the same page works when they are back."""
+    browser = await centre.login("Supervisor")
+    records = centre.site.store.records
+    database = centre.site.settings.state_dir / "siaga112.db"
+    # In its own thread: whoever closes a connection that another thread uses crashes SQLite.
+    await records._run(records._engine.dispose)
+    away = database.rename(database.with_suffix(".away"))
+    for extra in ("-wal", "-shm"):
+        (database.parent / f"siaga112.db{extra}").unlink(missing_ok=True)
+    centre.site.gate.forget()
+    status, text = await browser.get("/calls")
+    assert status == 503
+    assert "Calls go on as always" in text
+    assert (await centre.ask("GET", "calls"))[0] == 503
+    away.rename(database)
+    await records._run(records._engine.dispose)
+    assert (await browser.get("/calls"))[0] == 200
+
+
+async def genuine(centre: Centre) -> str:
+    """Give a call that was marked so."""
+    _, found = await centre.ask("GET", "calls?mark=genuine")
+    return str(found["items"][0]["call"])
+
+
+async def test_a_mark_corrected_keeps_what_was_told_of_the_report(centre: Centre) -> None:
+    """The form comes with the kind that was given; with another mark it is not part of it."""
+    ratna = await centre.login("Supervisor")
+    call, kind = await genuine(centre), centre.site.settings.kinds[0]
+    await ratna.done(f"/calls/{call}/mark", mark="genuine", kind=kind)
+    _, text = await ratna.get(f"/calls/{call}")
+    assert f"<option selected>{kind}</option>" in text
+    said = await ratna.done(f"/calls/{call}/mark", mark="information", kind=kind)
+    assert said.startswith("good: ")
+
+
+async def test_what_people_did_and_what_was_seen_is_said_in_the_readers_language(centre: Centre) -> None:
+    """Neither the audit trail nor a call's facts show the words of scripts."""
+    ratna = await centre.login("Supervisor")
+    call = await genuine(centre)
+    await ratna.post("/lang", {"lang": "id", "back": "/wall"})
+    await ratna.done(f"/calls/{call}/mark", mark="genuine")
+    _, audit = await ratna.get("/audit")
+    assert "<td>menandai</td>" in audit
+    _, call = await ratna.get(f"/calls/{call}")
+    assert "<td>datang</td>" in call

@@ -1,0 +1,102 @@
+"""Commands over the API: from anywhere, with a token and no other right."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from siaga112.app.records import now
+from siaga112.core.model import Via
+from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED
+from tests.console.centre import Centre
+from tests.waiting import output
+
+pytestmark = pytest.mark.redis
+
+
+async def command(centre: Centre, home: Path, *words: str, token: str | None = None) -> tuple[int, str, str]:
+    """Run a command on a machine that has nothing of the site but its address and a token."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SIAGA112_")}
+    environ |= {
+        "SIAGA112_TOKEN": centre.token if token is None else token,
+        "SIAGA112_STATE_DIR": str(home / "none"),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "siaga112", "--api", centre.url, *words),
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await output(process, " ".join(words), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (f"unblock {BLOCKED} --reason stolen", "is no longer blocked"),
+        (f"block {MISSED} --for 1h --reason threats", "is blocked until"),
+        (f"confirm {PROPOSED} --reason agreed", "is blocked until further notice"),
+        ("allow 0254201234 --reason clinic", "+62254201234 is on the allow list"),
+        (f"callbacks --done {MISSED} --reason well", "is off the list (1 call)"),
+        (f"mark {GENUINE} information", "is marked information"),
+        ("mode enforce --reason decided", "mode is now enforce: blocked callers are rejected"),
+    ],
+)
+async def test_a_decision_is_the_consoles_and_its_words_too(
+    centre: Centre, tmp_path: Path, words: str, said: str
+) -> None:
+    """The program that has the token is in the audit trail."""
+    code, out, err = await command(centre, tmp_path, *words.split())
+    assert (code, err) == (0, "")
+    assert said in out
+    lines = await centre.site.store.audit_entries(0, now() + 1)
+    assert (lines[-1].by, lines[-1].via) == ("program", Via.API)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("calls --outcome ivr_prank", BLOCKED),
+        (f"calls --number {GENUINE} --explain", "← decided"),
+        (f"why {BLOCKED}", "now: ALLOW, because the mode is observe"),
+        ("blocks", "mode observe: calls of all of these still get through"),
+        ("blocks --proposed", PROPOSED),
+        ("allowed", "the allow list is empty"),
+        ("callbacks", MISSED),
+        ("audit", "mark"),
+        ("mode", "observe"),
+    ],
+)
+async def test_a_list_is_printed_as_on_the_machine_itself(
+    centre: Centre, tmp_path: Path, words: str, shown: str
+) -> None:
+    """With numbers in full, for a token that may see them; that is noted."""
+    code, out, err = await command(centre, tmp_path, *words.split())
+    assert (code, err) == (0, "")
+    assert shown in out
+
+
+@pytest.mark.parametrize(
+    ("words", "token", "code", "told"),
+    [
+        ("blocks", "", 2, "--api needs a token in SIAGA112_TOKEN"),
+        ("blocks", "s112_" + "x" * 43, 1, "a good token is needed"),
+        ("confirm 081233333333 --reason x", None, 1, "no block is proposed"),
+        ("--lang id confirm 081233333333 --reason x", None, 1, "tidak ada usulan blokir"),
+        ("backup x.zip", None, 2, "works on the machine of siaga112 itself"),
+        ("why 112", None, 1, "is not the number of a caller"),
+    ],
+)
+async def test_what_does_not_work_is_told_in_one_line(  # noqa: PLR0917 - one parameter a column
+    centre: Centre, tmp_path: Path, words: str, token: str | None, code: int, told: str
+) -> None:
+    """What, and the remedy; no traceback."""
+    found = await command(centre, tmp_path, *words.split(), token=token)
+    assert found[0] == code, found
+    assert found[2].count("\n") == 1
+    assert told in found[2]

@@ -1,0 +1,87 @@
+"""Who hears of an alert: the example for Alertmanager is sound, and each alert goes where its head says."""
+
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.prometheus.test_rules import ALERTS, CONFIG, rules
+
+ALERTMANAGER: Final = CONFIG.parent / "alertmanager"
+EXAMPLE: Final = ALERTMANAGER / "alertmanager.yml"
+
+HEARD: Final = {
+    "critical": ["program", "woken"],
+    "warning": ["program", "telegram"],
+    "info": ["program", "mail"],
+}
+"""Who hears of what, as the head of the example tells."""
+
+
+def amtool(*arguments: str | Path) -> str:
+    """Run amtool to its good end; give what it said."""
+    command = ["amtool", *map(str, arguments)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def receivers() -> list[dict[str, Any]]:
+    """Give who may be told."""
+    found: list[dict[str, Any]] = yaml.safe_load(EXAMPLE.read_text("utf-8"))["receivers"]
+    return found
+
+
+def test_amtool_finds_no_fault() -> None:
+    """The example and its templates are sound to Alertmanager's own checker."""
+    said = amtool("check-config", EXAMPLE)
+    assert "SUCCESS" in said
+    assert "1 templates" in said
+
+
+def test_amtool_finds_a_fault() -> None:
+    """What it is asked with is what it reads: a receiver that there is none of is refused."""
+    broken = EXAMPLE.read_text("utf-8").replace("receiver: woken", "receiver: nobody")
+    ran = subprocess.run(
+        ["amtool", "check-config"],
+        input=broken,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=ALERTMANAGER,
+    )
+    assert ran.returncode != 0
+    assert "nobody" in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("alert", rules(ALERTS), ids=lambda alert: str(alert["alert"]))
+def test_each_alert_is_heard_by_whom_its_severity_says(alert: dict[str, Any]) -> None:
+    """By the routes themselves: the program gets all, and nobody is woken by what can wait."""
+    labels = {"alertname": alert["alert"], "site": "serang", **alert["labels"]}
+    given = [f"{name}={value}" for name, value in labels.items()]
+    said = amtool("config", "routes", "test", f"--config.file={EXAMPLE}", *given)
+    assert sorted(said.strip().split(",")) == sorted(HEARD[alert["labels"]["severity"]])
+
+
+def test_every_alert_that_silences_others_is_one_of_ours() -> None:
+    """An inhibition names alerts that there are, and holds within one site."""
+    names = {alert["alert"] for alert in rules(ALERTS)}
+    inhibitions = yaml.safe_load(EXAMPLE.read_text("utf-8"))["inhibit_rules"]
+    sources = [one.partition('"')[2].rstrip('"') for rule in inhibitions for one in rule["source_matchers"]]
+    assert sources
+    assert set(sources) <= names
+    assert all(rule["equal"] == ["site"] for rule in inhibitions)
+
+
+def test_the_example_holds_no_real_address_and_no_real_secret() -> None:
+    """Whoever forgets to put in their own tells no stranger."""
+    for receiver in receivers():
+        for one in receiver.get("telegram_configs", []):
+            assert one["bot_token"].startswith("0:put-your")
+        for one in receiver.get("email_configs", []):
+            assert one["to"].endswith(".invalid")
+        for one in receiver.get("webhook_configs", []):
+            assert one["url"].startswith("http://127.0.0.1:")
