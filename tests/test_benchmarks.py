@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from benchmarks import build, load, mix, targets, whole, writing
+from benchmarks import build, console, large, load, mix, targets, whole, writing
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder, GoneError
 from benchmarks.servers import client, said, started
@@ -186,3 +186,22 @@ def test_what_was_not_measured_is_not_met() -> None:
 def test_the_recorded_figures_are_those_of_the_page() -> None:
     """README.md's table of targets is the recorded run's."""
     assert targets.table(writing.read()) in (writing.FOLDER / "README.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_the_console_is_asked_for_pages_that_it_has(tmp_path: Path) -> None:
+    """Records made in bulk read as those that the daemon writes; each address that is timed is answered."""
+    folder = tmp_path / "state"
+    large.fill(folder, 30_000, 2_500)
+    with console.room(folder) as at:
+        asked = console.addresses(at)
+        assert "/calls" in asked.values()
+        for path in asked.values():
+            api = path.startswith("/api")
+            status, body = at.get(path, **({"Authorization": f"Bearer {at.token}"} if api else {}))
+            assert status == 200, (path, body[-300:])
+        with console.looking("streams", at.console.port, at.cookie, 3) as told:
+            pass
+        assert told["events"] >= 3
+        assert not told.get("cut")
+        assert load.sessions(at.daemon.port, 0.3, rate=50).failed == 0
