@@ -170,8 +170,7 @@ async def running(folder: Path, redis: RedisServer, **more: Any) -> AsyncIterato
         tasks = [asyncio.create_task(site.live.run()), asyncio.create_task(server.serve())]
         centre = Centre(site, f"http://127.0.0.1:{port}", token, server.config.app, server)
         async with asyncio.timeout(PATIENCE):
-            while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
-                await asyncio.sleep(0.01)
+            await server.listening.wait()
         try:
             yield centre
         finally:

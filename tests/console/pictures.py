@@ -190,7 +190,8 @@ async def drawn(centre: Centre) -> dict[str, bytes]:
                 await tab.login(picture.who, PASSWORD)
                 within = picture.who
             await going_on(centre)
-            await asyncio.sleep(1)  # the console looks every moment
+            with centre.site.live.watched():
+                await centre.site.live.look()
             await tab.page.set_viewport_size({"width": picture.seen, "height": 600})
             await tab.open(picture.path.format(**places))
             made[name] = small(await _shot(tab, picture))
@@ -201,7 +202,7 @@ async def _shot(tab: Tab, picture: Picture) -> bytes:
     """Take the page from its top, as high as its content."""
     await tab.page.wait_for_load_state("load")
     await tab.page.evaluate("document.querySelector('body > footer').remove()")
-    await asyncio.sleep(0.3)  # what is live has come
+    await tab.page.evaluate("new Promise(requestAnimationFrame)")
     bottom = await tab.page.evaluate(
         "Math.max(...[...document.querySelectorAll('main > *')].map(e => e.getBoundingClientRect().bottom))"
     )

@@ -132,6 +132,19 @@ async def test_sighup_takes_the_new_configuration_over() -> None:
         assert console.pid == pid
 
 
+async def test_sighup_while_it_waits_for_the_records_is_heeded_when_they_are_there() -> None:
+    """It neither ends it nor is forgotten."""
+    async with alone(records=False) as console:
+        await console.event("records_not_reached")
+        console.config.write_text(console.text("enforce", console.folder), "utf-8")
+        console.signal(signal.SIGHUP)
+        console.make_records()
+        await console.event("reloaded")
+        token = await console.add_token("wall", "viewer")
+        await console.becomes("/readyz", (200, {"records": True}))
+        assert (await console.get("/api/v1/mode", token))[1]["mode"] == "enforce"
+
+
 @pytest.mark.parametrize("text", ["mode = [[[", 'mode = "sometimes"\n', "\0", 'unknown = "key"\n'])
 async def test_sighup_with_a_bad_configuration_changes_nothing(text: str) -> None:
     """One line says what is wrong; the console goes on with the configuration in force."""

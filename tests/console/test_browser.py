@@ -1,6 +1,5 @@
 """The console in a real browser: for everybody, on any screen, with nothing fetched from elsewhere."""
 
-import asyncio
 import re
 from typing import Final
 
@@ -221,4 +220,3 @@ async def test_the_console_works_without_javascript(busy: Centre) -> None:
         await tab.open("/wall")
         assert re.search(r'http-equiv="refresh"', await tab.page.content())
     assert (await busy.record(PROPOSED)).proposed is None
-    await asyncio.sleep(0)

@@ -67,6 +67,11 @@ def gone(pid: int) -> bool:
     return state == "Z"
 
 
+def oom_score(pid: int) -> int:
+    """Say how soon the kernel ends a process where memory runs out."""
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text("ascii"))
+
+
 async def verdicts(line: Rig, task: asyncio.Task[object]) -> list[str]:
     """Ask for one caller after the other until something else has come; give why each got in."""
     reasons = []
@@ -296,6 +301,43 @@ async def test_a_part_that_will_not_end_is_killed(
     kept.task.cancel()
     await kept.child.stop()
     assert process.returncode == -signal.SIGKILL
+
+
+async def test_a_part_does_not_answer_for_us_to_the_service_manager(
+    keep: Callable[[str], Kept], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows nothing of systemd's socket, watchdog and doors: a frozen daemon must not seem alive by it."""
+    for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS"):
+        monkeypatch.setenv(name, "1")
+    told = tmp_path / "told"
+    program = f"import os; open({str(told)!r}, 'w').write(' '.join(sorted(os.environ)) + '.'); input()"
+    await keep(program).pid()
+    await until(lambda: told.exists() and told.read_text("utf-8").endswith("."), 20, "the child's word")
+    names = told.read_text("utf-8").rstrip(".").split()
+    assert "PATH" in names
+    assert [name for name in names if name.startswith(("NOTIFY", "WATCHDOG", "LISTEN"))] == []
+
+
+async def test_a_reload_reaches_the_console(redis: RedisServer) -> None:
+    """SIGHUP at the daemon is enough: nobody knows the console's pid."""
+    async with rig(redis) as line:
+        daemon = line.daemon
+        await daemon.add_user("Ratna", "supervisor")
+        console = await alive(daemon)
+        since = len(daemon.lines)
+        daemon.signal(signal.SIGHUP)
+        async with within(30, "both reloads"):
+            while [one["event"] for one in daemon.lines[since:]].count("reloaded") < 2:  # ends: in time
+                await daemon.event("reloaded", since=len(daemon.lines))
+        assert not gone(console)
+
+
+async def test_where_memory_runs_out_the_console_goes_first(redis: RedisServer) -> None:
+    """The kernel takes the highest score: never what answers callers."""
+    async with rig(redis) as line:
+        await line.daemon.add_user("Ratna", "supervisor")
+        console = await alive(line.daemon)
+        assert oom_score(console) >= 500 > oom_score(line.daemon.pid)
 
 
 async def test_a_part_knows_that_it_is_one(keep: Callable[[str], Kept], tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ AGAIN_SECONDS: Final = (1.0, 5.0, 30.0)
 STEADY_SECONDS: Final = 60.0
 END_SECONDS: Final = 3.0
 
+_OURS_ALONE: Final = ("NOTIFY_", "WATCHDOG_", "LISTEN_")
+"""What the service manager told us begins so: a child that heeded it would answer for us, frozen or not."""
+
 _log = structlog.get_logger()
 
 
@@ -55,13 +58,19 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,  # it ends when this does, however we end
-                env={**os.environ, CHILD: "1"},
+                env=_environ(),
                 start_new_session=True,  # Ctrl-C at the terminal is for us: we end it when we are done
             )
         except OSError as error:
             _log.error("child_not_started", child=self._name, detail=str(error))
         else:
             _log.info("child_started", child=self._name, pid=self._process.pid)
+
+    def reload(self) -> None:
+        """Have it read its configuration anew, if it runs."""
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
 
     async def stop(self) -> None:
         """End it, if it runs."""
@@ -75,3 +84,8 @@ class Child:
                 async with asyncio.timeout(END_SECONDS):
                     await process.wait()
                     return
+
+
+def _environ() -> dict[str, str]:
+    held = {name: value for name, value in os.environ.items() if not name.startswith(_OURS_ALONE)}
+    return held | {CHILD: "1"}

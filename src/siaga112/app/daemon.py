@@ -87,6 +87,7 @@ class Daemon:
     _parts: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     _rules: InForce = field(init=False)
     _watch: ModeWatch | None = None
+    _console: Child | None = None
     _running: RunningFile | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _manager: ServiceManager = field(default_factory=ServiceManager)
@@ -160,9 +161,9 @@ class Daemon:
             stack.push_async_callback(tracking.outbox.close)
             self._parts += tracking.parts
             if screens:  # all on one machine: the console too, once somebody may use it
-                console = Child("console", self._console(), partial(_people, store))
-                stack.push_async_callback(console.stop)
-                self._parts.append(console.run)
+                self._console = Child("console", self._console_command(), partial(_people, store))
+                stack.push_async_callback(self._console.stop)
+                self._parts.append(self._console.run)
 
         endpoint = HttpEndpoint(
             metrics,
@@ -196,7 +197,7 @@ class Daemon:
                 _log.warning("agi_port", listens=agi, configured=settings.agi.port, remedy=_AGI_PORT)
         _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
 
-    def _console(self) -> list[str]:
+    def _console_command(self) -> list[str]:
         config = ["--config", str(self.config)] if self.config else []
         return [sys.executable, "-m", "siaga112", *config, "run", "--only", "console"]
 
@@ -244,6 +245,8 @@ class Daemon:
             self._watch.configure(taken)
         self.settings, self._rules.now = taken, rules
         self._changed.set()
+        if self._console:
+            self._console.reload()
         _log.info("reloaded", changed=[key for key in changed if new.reloadable(key)])
         if later := [key for key in changed if not new.reloadable(key)]:
             _log.warning("reload_needs_restart", keys=later, kept="their old values until then")

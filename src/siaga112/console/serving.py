@@ -35,6 +35,9 @@ MOST_AT_ONCE: Final = 512
 NICE: Final = 10
 """So far the console stands back behind what answers callers, where both are on one machine."""
 
+OOM_SCORE: Final = 500
+"""Of 1,000: how much sooner than others it is ended where memory runs out."""
+
 RECORDS_SECONDS: Final = 1.0
 """So often it is tried to reach the records at the start."""
 
@@ -65,7 +68,11 @@ async def serve(settings: Settings, config: Path | None, read: Callable[[], Sett
     manager = ServiceManager()
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICE))
+    with contextlib.suppress(OSError):
+        _first_to_go()
     with interrupts.Heeding(stopping.set):
+        hung_up = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
         if os.environ.get(CHILD):
             asyncio.get_running_loop().add_reader(0, _parent_gone, stopping)
         async with contextlib.AsyncExitStack() as stack:
@@ -76,6 +83,8 @@ async def serve(settings: Settings, config: Path | None, read: Callable[[], Sett
             server = server_of(site)
             reloading = _reloading(site, read, manager)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading)
+            if hung_up.is_set():  # while it waited for the records
+                reloading()
             keep_private(settings.state_dir)
             running = RunningFile(settings.state_dir, "console")
             stack.callback(running.remove)
@@ -113,6 +122,12 @@ async def _tell_that_it_listens(server: _Server, settings: Settings, manager: Se
     manager.tell("READY=1")
     at = f"{settings.console.host}:{settings.console.port}"
     _log.info("console", address=settings.console.address or f"http://{at}/")
+
+
+def _first_to_go() -> None:
+    """Where memory runs out the console ends, and not what answers callers."""
+    place = Path("/proc/self/oom_score_adj")
+    place.write_text(str(max(int(place.read_text("ascii")), OOM_SCORE)), "ascii")
 
 
 def _parent_gone(stopping: asyncio.Event) -> None:
