@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from siaga112.core.model import SECOND, AuditEntry, Level, Mode, ProposalCause, Treatment, Verdict
-from siaga112.core.record import AllowEntry, CallerRecord, MissedCall, Proposal
+from siaga112.core.record import AllowEntry, Appeal, CallerRecord, MissedCall, Proposal
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import rows, story
@@ -28,6 +28,7 @@ RECORD: Final = CallerRecord(
     proposals=(Proposal(NOW, ProposalCause.POLICY, None, 1, "misused"),),
     missed=(MissedCall(call_id(1), NOW, SECOND),),
 )
+OBJECTING: Final = CallerRecord(CALLER, appeals=(Appeal(NOW, "clerk", "not me", NOW + SECOND),))
 STORY: Final = story.Story(
     CallerFile(RECORD, (), ()), Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), Mode.OBSERVE, RULES, NOW
 )
@@ -84,6 +85,7 @@ def test_every_value_of_a_channel_variable_is_there(value: str) -> None:
         ("`calls`, `replay`", rows.call(entry(prank(1)), ZONE)),
         ("`blocks`", rows.blocked(RECORD, RECORD.blocks[0], ZONE)),
         ("`blocks --proposed`", rows.proposal(RECORD, ZONE)),
+        ("`appeals`", rows.appeal(OBJECTING, ZONE)),
         ("`allowed`", rows.allowed(RECORD, ZONE)),
         ("`callbacks`", rows.missed(RECORD, ZONE)),
         ("`audit`", rows.audit_entry(AuditEntry(NOW, "supervisor", "mode", "site"), ZONE)),

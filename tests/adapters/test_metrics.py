@@ -51,6 +51,8 @@ PUBLISHED: Final = {
     "blocked_then_genuine_total": ("counter", set()),
     "operators": ("gauge", {"state"}),
     "callbacks_pending": ("gauge", set()),
+    "appeals_pending": ("gauge", set()),
+    "appeals_due_timestamp_seconds": ("gauge", set()),
     "ami_connected": ("gauge", set()),
     "ami_last_event_timestamp_seconds": ("gauge", set()),
     "ami_events_total": ("counter", {"event"}),

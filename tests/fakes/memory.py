@@ -189,6 +189,17 @@ class MemoryStore:
         records = [self.record_of(caller) for caller in self._missed]
         return sorted(records, key=lambda record: record.missed[0].at)
 
+    async def appealed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers whose objection waits for a decision."""
+        await self.ping()
+        found = [record for record, _, _ in self._records.values() if record.appeal]
+        return sorted(found, key=lambda record: record.appeal.due if record.appeal else 0)
+
+    async def appealed_count(self) -> tuple[int, Millis | None]:
+        """Count them, and say when the first is due."""
+        waiting = [record.appeal.due for record in await self.appealed() if record.appeal]
+        return len(waiting), waiting[0] if waiting else None
+
     async def missed_count(self) -> tuple[int, Millis | None]:
         """Count them, and say since when the oldest waits."""
         waiting = await self.missed()

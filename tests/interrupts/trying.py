@@ -59,6 +59,8 @@ COMMANDS: Final = {
     "allowed": "allowed --json",
     "allow": f"allow {NUMBER} --reason test",
     "disallow": f"disallow {NUMBER}",
+    "appeal": f"appeal {NUMBER} --reason test",
+    "appeals": "appeals",
     "why": f"why {NUMBER}",
     "callbacks": "callbacks",
     "subject": f"subject {NUMBER}",

@@ -386,6 +386,22 @@ async def callbacks_waiting(bench: Bench) -> None:
     assert trying.axis.silent(trying.alert)
 
 
+@situation("Appeal due")
+async def appeal_due(bench: Bench) -> None:
+    """Whose objection waits is listed, and off the list once it is granted."""
+    trying = bench.trying
+    await trying.run(f'siaga112 block {NUMBER} --for 7d --reason "threats" --yes')
+    await trying.run(f'siaga112 appeal {NUMBER} --reason "not me"')
+    await bench.shows("appeals_pending", 1)
+    await trying.holds(60 * 50)
+    assert trying.axis.fires(trying.alert)
+    assert NUMBER[1:] in await trying.run("siaga112 appeals")
+    assert "granted" in await trying.run("siaga112 unblock")
+    await bench.shows("appeals_pending", 0)
+    await trying.holds(10)
+    assert trying.axis.silent(trying.alert)
+
+
 @situation("Block surge")
 async def block_surge(bench: Bench) -> None:
     """21 callers blocked in an hour are listed, each with a story; observing spares all, unblocking one."""

@@ -13,7 +13,7 @@ from siaga112.core.regulation import PRESETS
 from siaga112.errors import ConfigurationError
 from siaga112.settings import running
 from siaga112.settings.loading import load
-from siaga112.settings.schema import Policy, Settings
+from siaga112.settings.schema import Citizen, Policy, Settings
 from siaga112.settings.values import masked_database
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "siaga112.toml"
@@ -66,6 +66,7 @@ def test_the_example_shows_the_defaults() -> None:
 def test_the_example_is_complete() -> None:
     """There is no key that the example does not show; the policy's own values stand there as comments."""
     own = [f"policy.{name}" for name, field in Policy.model_fields.items() if field.default is None]
+    own += [f"citizen.{name}" for name, field in Citizen.model_fields.items() if field.default is None]
     assert sorted(unset(load(EXAMPLE, {}))) == sorted(own)
 
 

@@ -130,6 +130,11 @@ class Metrics:
         self._series.callbacks_pending.labels(self._site).set(pending)
         self._series.callbacks_oldest.labels(self._site).set((oldest or 0) / SECOND)
 
+    def appeals(self, pending: int, due: Millis | None) -> None:
+        """Show how many objections wait for a decision, and until when the first is owed an answer."""
+        self._series.appeals_pending.labels(self._site).set(pending)
+        self._series.appeals_due.labels(self._site).set((due or 0) / SECOND)
+
     def calls_screened(self, calls: int, unfollowed: Mapping[str, int]) -> None:
         """Show how many calls the PBX's events have shown as screened; by context, those not followed."""
         if calls == self._screened_calls:

@@ -59,6 +59,8 @@ RARE: Final = frozenset(
         b"DTMFEnd",
         b"BlindTransfer",
         b"AttendedTransfer",
+        b"AgentConnect",
+        b"UserEvent",
     }
 )
 """Events that come with one channel driver alone, once a PBX, or with few calls: no series of their own."""
@@ -129,6 +131,9 @@ TALLIES: Final[tuple[tuple[str, str, str, LabelValues, tuple[LabelValues, ...]],
     ),
 )
 """What the store counts: the tally's name there, the metric's name, its help, labels and their values."""
+
+
+_INSTEAD: Final = tuple(cause for cause in ProposalCause if cause is not ProposalCause.REVIEW)
 
 
 class Tallies(Collector):
@@ -213,6 +218,10 @@ class Series:
         self.callbacks_oldest = self._gauge(
             "callbacks_oldest_timestamp_seconds", "When the longest waiting of them called; 0 for none."
         )
+        self.appeals_pending = self._gauge("appeals_pending", "Objections that wait for a decision.")
+        self.appeals_due = self._gauge(
+            "appeals_due_timestamp_seconds", "Until when the first of them is owed an answer; 0 for none."
+        )
 
     def _declare_misuse(self) -> None:
         self.tallies = Tallies(self._site)
@@ -221,7 +230,7 @@ class Series:
         self.blocks_active = self._gauge("blocks_active", "Blocks in force.", ("level",), _rows(Level))
         self.blocks_proposed = self._gauge("blocks_proposed", "Blocks that wait for a person's decision.")
         self.proposals = self._counter(
-            "proposals", "Blocks proposed instead of imposed.", ("cause",), _rows(ProposalCause)
+            "proposals", "Blocks proposed instead of imposed.", ("cause",), _rows(_INSTEAD)
         )
         self.misuse_seconds = self._counter(
             "misuse_operator_seconds", "Operators' time with calls that earned a strike."

@@ -42,8 +42,9 @@ class Deeds:
 
     async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
         """Lift all blocks on a caller, and dismiss what is proposed."""
+        objected = (await self.supervisor.record(caller)).appeal is not None
         held = await self.supervisor.unblock(caller, reason, mistake=mistake)
-        return decided.lifted(await self._now(caller), held)
+        return decided.lifted(await self._now(caller), held, objected=objected)
 
     async def confirm(self, caller: Caller, reason: str) -> str:
         """Impose the block that is proposed."""
@@ -64,6 +65,16 @@ class Deeds:
         """Take a caller off the allow list."""
         await self.supervisor.disallow(caller)
         return decided.disallowed(await self._now(caller))
+
+    async def appeal(self, caller: Caller, reason: str) -> str:
+        """Open a case of a caller's objection."""
+        made = await self.supervisor.appeal(caller, reason)
+        return decided.objected(await self._now(caller), made)
+
+    async def reject(self, caller: Caller, reason: str) -> str:
+        """Decide that what a caller objects to stands."""
+        await self.supervisor.reject(caller, reason)
+        return decided.rejected(await self._now(caller))
 
     async def void(self, call: CallId, reason: str) -> str:
         """Take one strike back, with what rested on it."""

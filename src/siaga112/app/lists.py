@@ -100,6 +100,10 @@ class Lists:
         """List who is never blocked."""
         return [rows.allowed(record, self.zone) for record in await self.supervisor.store.allowed()]
 
+    async def appeals(self) -> list[Row]:
+        """List objections that wait for a decision, the most pressing first."""
+        return [rows.appeal(record, self.zone) for record in await self.supervisor.store.appealed()]
+
     async def callbacks(self) -> list[Row]:
         """List who waits for a call-back, oldest need first."""
         records = await self.supervisor.store.missed()

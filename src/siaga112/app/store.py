@@ -169,6 +169,14 @@ class SiteStore:
         """Give the records of all callers who wait for a call-back, longest first."""
         return await self.records.missed()
 
+    async def appealed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers whose objection waits for a decision, the most pressing first."""
+        return await self.records.appealed()
+
+    async def appealed_count(self) -> tuple[int, Millis | None]:
+        """Count them, and say when the first is due."""
+        return await self.records.appealed_count()
+
     async def missed_count(self) -> tuple[int, Millis | None]:
         """Count them, and say since when the oldest waits."""
         return await self.records.missed_count()

@@ -25,6 +25,7 @@ from siaga112.service.ports import StoreBrokenError, StoreDownError
 from siaga112.service.reconciling import LOOK_BACK, Reconciler
 from siaga112.service.recording import Recorder
 from siaga112.service.retention import Retention
+from siaga112.service.reviewing import Reviewer
 from siaga112.service.snapshots import Snapshots
 from siaga112.settings.schema import Settings
 
@@ -93,6 +94,7 @@ async def open_tracking(
         tracking.parts.append(reconciler.run)
     recorder = Recorder(outbox, store, rules, metrics, now)
     retention = Retention(store, rules, now)
+    reviewer = Reviewer(store.records, rules, now)
     snapshots = Snapshots(store, tracker, queues, tracking.connected, now, screens=screens)
 
     store.publisher.meter, store.publisher.lost = metrics.unpublished, metrics.block_list_lost
@@ -102,6 +104,7 @@ async def open_tracking(
             recorder.run,
             store.publisher.run,
             retention.run,
+            reviewer.run,
             snapshots.run,
             Announcer(store.records, tracker, queues, now).run,
             partial(_show_records, store, metrics),
@@ -116,5 +119,6 @@ async def _show_records(store: "SiteStore", metrics: Metrics) -> None:
             metrics.blocks_in_force(await store.block_counts(now()))
             metrics.proposed(await store.proposed_count())
             metrics.callbacks(*await store.missed_count())
+            metrics.appeals(*await store.appealed_count())
             metrics.tallies(await store.tallies())
         await asyncio.sleep(COUNT_SECONDS)

@@ -113,6 +113,9 @@ def _figures(result: Result) -> Row:
         "proposed": result.numbers("proposed"),
         "temporary_blocks": result.blocks[Level.TEMPORARY],
         "rejected": result.rejected.total(),
+        "released_quiet": result.released,
+        "reviewed": result.reviews,
+        "permanent_at_the_end": result.standing,
         "blocked_but_served": result.served_otherwise,
         "operator_seconds_saved": result.saved / SECOND,
         "calls_without_talk_time": result.untimed,
@@ -128,11 +131,17 @@ _SAID: Final = {
     "proposed": "numbers proposed for good",
     "temporary_blocks": "temporary blocks",
     "rejected": "calls rejected",
+    "released_quiet": "permanent blocks released, for the number was quiet",
+    "reviewed": "permanent blocks that came up for review",
+    "permanent_at_the_end": "permanent blocks in force at the end",
     "blocked_but_served": "blocked, but served",
     "operator_seconds_saved": "operators' time saved",
     "price": "PRICE: answered calls rejected",
     "price_genuine": "  of them marked genuine",
 }
+
+
+_OF_REVIEWS: Final = frozenset({"released_quiet", "reviewed", "permanent_at_the_end"})
 
 
 def _priced(paid: Paid, zone: ZoneInfo, *, reveal: bool) -> Row:
@@ -228,7 +237,10 @@ def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
     table: list[Row] = []
     for key, said in _SAID.items():
         values = [figure[key] for figure in figures]
+        reviews = any(figure["released_quiet"] or figure["reviewed"] for figure in figures)
         if (key == "blocked_but_served" and not any(values)) or (key == "price_genuine" and not marks):
+            continue
+        if key in _OF_REVIEWS and not reviews:
             continue
         shown = [_hours(value) if key == "operator_seconds_saved" else f"{value:,}" for value in values]
         table.append({"": said, **{result.policy: text for result, text in zip(results, shown, strict=True)}})

@@ -16,10 +16,23 @@ from siaga112.backtest.columns import day
 from siaga112.backtest.history import Past
 from siaga112.core.changes import fresh
 from siaga112.core.fold import Fold
-from siaga112.core.model import Caller, CallId, Entry, Level, Mark, Millis, Mode, Outcome, Reached, Verdict
+from siaga112.core.model import (
+    DAY,
+    Caller,
+    CallId,
+    Entry,
+    Level,
+    Mark,
+    Millis,
+    Mode,
+    Outcome,
+    Reached,
+    Verdict,
+)
 from siaga112.core.record import CallerRecord
 from siaga112.core.regulation import PolicyRules
-from siaga112.core.standing import Standing, turned_away, verdict
+from siaga112.core.review import Called, Watched, decided_last, review
+from siaga112.core.standing import Standing, standing, turned_away, verdict
 
 
 @dataclass(slots=True)
@@ -80,6 +93,12 @@ class Result:
     untimed: int = 0
     blocks: Counter[Level] = field(default_factory=Counter)
     proposals: int = 0
+    released: int = 0
+    """Permanent blocks that ended because the number was quiet."""
+    reviews: int = 0
+    """Permanent blocks that came up for review; a back-test knows no supervisor, so they go on."""
+    standing: int = 0
+    """Numbers that are blocked permanently when the calls end."""
     callers: dict[Caller, Affected] = field(default_factory=dict)
     days: dict[str, Day] = field(default_factory=dict)
 
@@ -104,6 +123,9 @@ class Backtest:
         self._handling = handling
         self._standing: dict[Caller, Standing] = {}  # of those who have blocks: nobody else is turned away
         self._ended: list[tuple[Millis, str, int, Past | Reached]] = []
+        self._lasting: dict[Caller, Called] = {}  # who is blocked permanently, with what they did since
+        self._watched = Watched()
+        self._reviewed: Millis = 0
 
     @property
     def records(self) -> dict[Caller, CallerRecord]:
@@ -118,17 +140,42 @@ class Backtest:
             self._until(past.finding.call.started)
             self._begin(past)
         self._until(None)
+        self.result.standing = len(self._lasting)
         return self.result
 
     def _begin(self, past: Past) -> None:
         call = past.finding.call
+        if self._rules.review or self._rules.review_quiet:
+            self._review(call.started)
         today = self._today(call.started)
         self.result.calls += 1
         today.calls += 1
-        if call.caller and self._turns_away(call.caller, call.started):
+        away = call.caller is not None and self._turns_away(call.caller, call.started)
+        if call.caller in self._lasting:
+            self._lasting[call.caller] = Called(call.started, self._lasting[call.caller].turned_away + away)
+        if call.caller and away:
             self._reject(past, call.caller, today)
         else:
             heappush(self._ended, (call.ended, call.id, 0, past))
+
+    def _review(self, now: Millis) -> None:
+        """Look at permanent blocks again, once a day, as the daemon does."""
+        rules, first = self._rules, self._watched.first
+        self._watched = Watched(now if first is None else first, now)
+        if now - self._reviewed < DAY:
+            return
+        self._reviewed = now
+        for caller, called in [*self._lasting.items()]:
+            before = self._fold.records[caller]
+            after = review(before, called, self._watched, now, rules)
+            if after is before:
+                continue
+            self._fold.records[caller] = after
+            self._standing[caller] = standing(after, now, rules)
+            self.result.reviews += after.proposed is not before.proposed
+            if decided_last(after, now) is None:
+                self.result.released += 1
+                del self._lasting[caller]
 
     def _turns_away(self, caller: Caller, now: Millis) -> bool:
         held, rules = self._standing.get(caller), self._rules
@@ -178,6 +225,8 @@ class Backtest:
         if new := taken.change.replacement:
             if new.record.blocks:
                 self._standing[caller] = new.held
+                if caller not in self._lasting and decided_last(new.record, finding.call.ended) is not None:
+                    self._lasting[caller] = Called()
             else:
                 self._standing.pop(caller, None)
             self.result.strikes += taken.misused

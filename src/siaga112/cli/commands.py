@@ -35,6 +35,8 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("allowed", "blocklist", "List the callers who are never blocked."),
         Command("allow", "blocklist", "Put a caller on the allow list, which comes before everything; what is proposed is dismissed."),
         Command("disallow", "blocklist", "Take a caller off the allow list; a block that gave way to it holds again."),
+        Command("appeal", "objections", "Note that a caller objects to a block or a strike: a case with a deadline, until somebody decides it."),
+        Command("appeals", "objections", "List the objections that wait for a decision, the most pressing first; or reject one."),
     ),
     "Calls and callers": (
         Command("calls", "ledger", "List the ledger: each call with its one outcome."),

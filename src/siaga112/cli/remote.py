@@ -125,6 +125,14 @@ class RemoteDeeds:
         """Take a caller off the allow list."""
         return await self._said("DELETE", f"allowed/{_in_path(caller)}")
 
+    async def appeal(self, caller: Caller, reason: str) -> str:
+        """Open a case of a caller's objection."""
+        return await self._said("POST", "appeals", {"caller": caller, "reason": reason})
+
+    async def reject(self, caller: Caller, reason: str) -> str:
+        """Decide that what a caller objects to stands."""
+        return await self._said("POST", f"appeals/{_in_path(caller)}/reject", {"reason": reason})
+
     async def void(self, call: CallId, reason: str) -> str:
         """Take one strike back, with what rested on it."""
         return await self._said("POST", f"calls/{_in_path(call)}/void", {"reason": reason})
@@ -200,6 +208,10 @@ class RemoteLists:
     async def allowed(self) -> list[Row]:
         """List who is never blocked."""
         return await self._all("allowed", {})
+
+    async def appeals(self) -> list[Row]:
+        """List objections that wait for a decision, the most pressing first."""
+        return await self._all("appeals", {})
 
     async def callbacks(self) -> list[Row]:
         """List who waits for a call-back, oldest need first."""

@@ -155,6 +155,7 @@ async def now_(request: Request, visitor: Annotated[Visitor, program(Permission.
             ],
             "callbacks": live.waiting.callbacks,
             "proposals": live.waiting.proposals,
+            "appeals": live.waiting.appeals,
             "blocked": sum(live.waiting.blocks.values()),
         }
     )
@@ -444,6 +445,44 @@ async def dismiss(
     """Say no to the block that is proposed; strikes so far are forgiven."""
     site = console(request)
     return _said(site, await site.deeds(visitor).dismiss(site.number(number), why.reason))
+
+
+@router.get("/appeals", response_model=shapes.Appeals, tags=["lists"])
+async def appeals(
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.CALLS)],
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+    reveal: Reveal = False,
+) -> Response:
+    """List objections that wait for a decision, the most pressing first."""
+    site = console(request)
+    found = await site.store.records.appealed_page(limit, place_of(cursor))
+    listed = [rows.appeal(record, site.settings.zone) for record in found]
+    last = found[-1] if len(found) == limit else None
+    after = cursor_of(last.appeal.due, last.caller) if last and last.appeal else None
+    return await _listed(site, visitor, "numbers of objections", listed, after, reveal=reveal)
+
+
+@router.post("/appeals", response_model=shapes.Said, tags=["lists"])
+async def appeal(
+    request: Request, new: shapes.NewAppeal, visitor: Annotated[Visitor, program(Permission.APPEAL)]
+) -> Response:
+    """Note that a caller objects to a block or a strike; an answer is owed until a deadline."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).appeal(site.number(new.caller), new.reason))
+
+
+@router.post("/appeals/{number}/reject", response_model=shapes.Said, tags=["lists"])
+async def reject(
+    request: Request,
+    number: NumberInPath,
+    why: shapes.Reasoned,
+    visitor: Annotated[Visitor, program(Permission.DECIDE)],
+) -> Response:
+    """Decide that what a caller objects to stands; `DELETE /blocks/{number}` grants it."""
+    site = console(request)
+    return _said(site, await site.deeds(visitor).reject(site.number(number), why.reason))
 
 
 @router.get("/allowed", response_model=shapes.Alloweds, tags=["lists"])

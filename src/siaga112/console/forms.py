@@ -287,14 +287,51 @@ async def unblock(  # noqa: PLR0917 - one parameter a field
     reason: Line = "",
     mistake: Ticked = False,
     csrf: Csrf = "",
+    back: Short = "",
 ) -> Response:
-    """Lift all blocks on a caller."""
+    """Lift all blocks on a caller; an objection that waits is granted."""
 
     async def act() -> str:
         site = console(request)
         return await site.deeds(visitor).unblock(site.found(reference), _why(reason), mistake=mistake)
 
-    return await _done(request, visitor, csrf, act(), f"/caller/{reference}")
+    return await _done(request, visitor, csrf, act(), back or f"/caller/{reference}")
+
+
+@router.post("/caller/{reference}/appeal")
+async def appeal(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    reference: str,
+    visitor: Annotated[Visitor, person(Permission.APPEAL)],
+    reason: Line = "",
+    csrf: Csrf = "",
+    back: Short = "",
+) -> Response:
+    """Note a caller's objection."""
+
+    async def act() -> str:
+        site = console(request)
+        return await site.deeds(visitor).appeal(site.found(reference), _why(reason))
+
+    return await _done(request, visitor, csrf, act(), back or f"/caller/{reference}")
+
+
+@router.post("/appeals")
+async def appeal_of(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.APPEAL)],
+    number: Short = "",
+    reason: Line = "",
+    csrf: Csrf = "",
+    back: Short = "",
+) -> Response:
+    """Note the objection of whoever came with that number."""
+
+    async def act() -> str:
+        site = console(request)
+        return await site.deeds(visitor).appeal(site.number(number.strip()), _why(reason))
+
+    return await _done(request, visitor, csrf, act(), back or "/subject")
 
 
 @router.post("/caller/{reference}/{decision}")
@@ -307,7 +344,7 @@ async def decide(  # noqa: PLR0917 - one parameter a field
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Confirm or dismiss what is proposed; put a caller on the allow list, or take the caller off it."""
+    """Confirm or dismiss what is proposed, reject an objection; put on the allow list, or take off it."""
 
     async def act() -> str:
         site = console(request)
@@ -317,6 +354,8 @@ async def decide(  # noqa: PLR0917 - one parameter a field
                 return await deeds.confirm(caller, _why(reason))
             case "dismiss":
                 return await deeds.dismiss(caller, _why(reason))
+            case "reject":
+                return await deeds.reject(caller, _why(reason))
             case "allow":
                 return await deeds.allow(caller, _why(reason))
             case "disallow":

@@ -35,12 +35,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many wait for whom. `oldest`: since when the first call-back does."""
+    """How many wait for whom. `oldest`: since when the first call-back does; `due`: the first objection's."""
 
     callbacks: int = 0
     oldest: Millis | None = None
     proposals: int = 0
     blocks: dict[Level, int] = field(default_factory=dict)
+    appeals: int = 0
+    due: Millis | None = None
 
 
 class Centre(NamedTuple):
@@ -156,7 +158,9 @@ class Live:
         self.mode = in_force(self._centre.mode(), self.switch, held_off=self._centre.held_off())
         callbacks, oldest = await self._store.missed_count()
         proposals = await self._store.proposed_count()
-        self.waiting = Waiting(callbacks, oldest, proposals, dict(await self._store.block_counts(now)))
+        blocks = dict(await self._store.block_counts(now))
+        appeals, due = await self._store.appealed_count()
+        self.waiting = Waiting(callbacks, oldest, proposals, blocks, appeals, due)
         self._counted = now
 
     async def _count_day(self, now: Millis, told: Sequence[Announced]) -> None:

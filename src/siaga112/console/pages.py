@@ -197,6 +197,8 @@ async def waiting(request: Request, visitor: Annotated[Visitor, person(Permissio
         visitor,
         proposed=proposed,
         unmarked=unmarked,
+        appealed=await site.store.records.appealed_page(FEW),
+        now=clock,
         late=[rows.missed(one, site.settings.zone) | {"record": one} for one in late],
         waiting=site.live.waiting,
         rules=site.settings.policy_rules(),

@@ -151,6 +151,24 @@ class ProposalRow(_Shape):
     calls: list[str]
 
 
+class ObjectionRow(_Shape):
+    """A caller's objection; `granted` None: it waits for a decision until `due`."""
+
+    since: datetime
+    due: datetime
+    by: str
+    reason: str
+    suspends: bool
+    granted: bool | None
+    decided: LiftRow | None
+
+
+class AppealRow(ObjectionRow):
+    """An objection, and whose."""
+
+    caller: str
+
+
 class AllowedRow(_Shape):
     """A place on the allow list."""
 
@@ -214,6 +232,7 @@ class StoryRow(_Shape):
     strikes: list[StrikeRow]
     blocks: list[BlockRow]
     proposed: ProposalRow | None
+    appeals: list[ObjectionRow]
     callback: CallbackRow | None
     genuine: list[str]
     more: dict[str, int]
@@ -249,6 +268,12 @@ class Proposals(Page):
     """Whose block waits for a supervisor."""
 
     items: list[ProposalRow]
+
+
+class Appeals(Page):
+    """Objections that wait for a decision, the most pressing first."""
+
+    items: list[AppealRow]
 
 
 class Alloweds(Page):
@@ -320,6 +345,7 @@ class NowRow(_Shape):
     operators: list[OperatorRow]
     callbacks: int
     proposals: int
+    appeals: int
     blocked: int
 
 
@@ -344,6 +370,13 @@ class NewBlock(_Shape):
     permanent: bool = False
     reason: Why
     shorten: bool = False
+
+
+class NewAppeal(_Shape):
+    """An objection: `reason` is what the caller says."""
+
+    caller: Number
+    reason: Why
 
 
 class Reasoned(_Shape):

@@ -31,6 +31,8 @@ class Permission(StrEnum):
     CALLBACK = "callback"
     CALLS = "calls"
     """The whole ledger, and who is blocked, proposed or allowed."""
+    APPEAL = "appeal"
+    """Note a caller's objection; to decide it is `decide`."""
     DECIDE = "decide"
     """Block, unblock, confirm, dismiss, allow, disallow, take a strike back."""
     MODE = "mode"
@@ -49,6 +51,7 @@ class Permission(StrEnum):
 _OPERATOR: Final = frozenset({Permission.WALL, Permission.SHIFT, Permission.MARK, Permission.CALLBACK})
 _SUPERVISOR: Final = _OPERATOR | {
     Permission.CALLS,
+    Permission.APPEAL,
     Permission.DECIDE,
     Permission.MODE,
     Permission.REPORT,
@@ -61,7 +64,11 @@ MAY: Final[dict[Role, frozenset[Permission]]] = {
     Role.VIEWER: frozenset({Permission.WALL}),
     Role.OPERATOR: _OPERATOR,
     Role.SUPERVISOR: _SUPERVISOR,
-    Role.PRIVACY: frozenset({Permission.WALL, Permission.AUDIT, Permission.SUBJECT, Permission.FORGET}),
+    Role.PRIVACY: frozenset(
+        {
+            *(Permission.WALL, Permission.APPEAL, Permission.AUDIT, Permission.SUBJECT, Permission.FORGET),
+        }
+    ),
     Role.ADMIN: frozenset({Permission.WALL, Permission.PEOPLE, Permission.SETTINGS}),
 }
 

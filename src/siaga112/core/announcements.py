@@ -109,6 +109,10 @@ def _of_caller(before: CallerRecord, after: CallerRecord, at: Millis) -> Iterato
             level = Level.PERMANENT if proposal.span is None else Level.TEMPORARY
             data = {"level": level, "cause": proposal.cause, "reason": proposal.reason}
             yield Announcement(EventType.PROPOSAL_MADE, proposal.at, None, after.caller, data)
+    for appeal in fresh(before.appeals, after.appeals):
+        if appeal.decided is None:
+            told: dict[str, object] = {"due": appeal.due, "by": appeal.by, "reason": appeal.reason}
+            yield Announcement(EventType.APPEAL_MADE, appeal.at, None, after.caller, told)
     if after.missed is not before.missed:
         yield from _callbacks(before, after, at)
 

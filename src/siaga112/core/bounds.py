@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from siaga112.core.model import CallId, Millis
-from siaga112.core.record import Block, CallerRecord, DroppedCounts, Lift, Proposal, Strike
+from siaga112.core.record import Appeal, Block, CallerRecord, DroppedCounts, Lift, Proposal, Strike
 from siaga112.core.text import whole
 
 STRIKES: Final = 200
@@ -22,6 +22,7 @@ MISSED: Final = 100
 BLOCKS: Final = 100
 PROPOSALS: Final = 50
 REPORTS: Final = 100
+APPEALS: Final = 50
 WITHDRAWN: Final = 200
 
 EVIDENCE: Final = 20
@@ -33,6 +34,7 @@ WHOLE: Final = 10
 NOTHING: Final = DroppedCounts()
 
 _Decided = TypeVar("_Decided", Block, Proposal)
+_Ended = TypeVar("_Ended", Block, Proposal, Appeal)
 
 
 def bounded(
@@ -52,6 +54,7 @@ def bounded(
         blocks=_blocks(record.blocks, now),
         proposals=_proposals(record.proposals),
         reports=record.reports[-REPORTS:],
+        appeals=_appeals(record.appeals),
         withdrawn=record.withdrawn
         if len(record.withdrawn) <= WITHDRAWN
         else frozenset(sorted(record.withdrawn, key=_second)[-WITHDRAWN:]),
@@ -63,6 +66,7 @@ def bounded(
         blocks=_count(was.blocks, record.blocks, kept.blocks),
         proposals=_count(was.proposals, record.proposals, kept.proposals),
         reports=_count(was.reports, record.reports, kept.reports),
+        appeals=_count(was.appeals, record.appeals, kept.appeals),
         withdrawn=_count(was.withdrawn, record.withdrawn, kept.withdrawn),
     )
     return replace(kept, dropped=dropped)
@@ -76,6 +80,7 @@ def _fits(record: CallerRecord, strikes: int) -> bool:
         and _short(record.blocks, BLOCKS)
         and _short(record.proposals, PROPOSALS)
         and len(record.reports) <= REPORTS
+        and len(record.appeals) <= APPEALS
         and len(record.withdrawn) <= WITHDRAWN
         and record.dropped == NOTHING
     )
@@ -123,7 +128,15 @@ def _proposals(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
     return _last(proposals, staying, PROPOSALS)
 
 
-def _forgiving(decided: tuple[_Decided, ...], lifts: list[Lift | None]) -> list[_Decided]:
+def _appeals(appeals: tuple[Appeal, ...]) -> tuple[Appeal, ...]:
+    """Keep the last ones, among them one that is open; and the last that forgave."""
+    if len(appeals) <= APPEALS:
+        return appeals
+    lifts = [appeal.decided if appeal.granted else None for appeal in appeals]
+    return (*_forgiving(appeals[:-APPEALS], lifts[:-APPEALS]), *appeals[-APPEALS:])
+
+
+def _forgiving(decided: tuple[_Ended, ...], lifts: list[Lift | None]) -> list[_Ended]:
     """Give the one whose end forgave what was before it, the last such."""
     forgave = [(lift.at, nth) for nth, lift in enumerate(lifts) if lift and lift.forgives]
     return [decided[max(forgave)[1]]] if forgave else []

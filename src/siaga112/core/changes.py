@@ -34,7 +34,16 @@ from siaga112.core.model import (
     Via,
 )
 from siaga112.core.policy import add_strike, spared_by, strike_for
-from siaga112.core.record import Block, CallerRecord, GenuineReport, Lift, MissedCall, Proposal, Strike
+from siaga112.core.record import (
+    Appeal,
+    Block,
+    CallerRecord,
+    GenuineReport,
+    Lift,
+    MissedCall,
+    Proposal,
+    Strike,
+)
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.retention import forget_after, prune
 from siaga112.core.standing import Standing, standing
@@ -331,10 +340,11 @@ def _blocked_before(record: CallerRecord, at: Millis) -> bool:
 
 
 _Imposed = TypeVar("_Imposed", Block, Proposal)
+_Made = TypeVar("_Made", Block, Proposal, Appeal)
 
 
-def fresh(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> list[_Imposed]:
-    """Give what is new among blocks or proposals: told first by being the same, since few are."""
+def fresh(before: tuple[_Made, ...], after: tuple[_Made, ...]) -> list[_Made]:
+    """Give what is new among blocks, proposals or objections: told first by being the same, since few are."""
     if after is before:
         return []
     same = set(map(id, before))

@@ -1,4 +1,4 @@
-"""What people decide about a caller: block, lift, allow, confirm, dismiss, mark, call back.
+"""What people decide about a caller: block, lift, allow, confirm, dismiss, an objection, mark, call back.
 
 Each function takes the caller's record and the decision, and gives the new record.
 """
@@ -6,14 +6,16 @@ Each function takes the caller's record and the decision, and gives the new reco
 from dataclasses import replace
 
 from siaga112.core.bounds import MISSED
-from siaga112.core.model import CallId, Level, Mark, Millis, Origin
+from siaga112.core.model import CallId, Level, Mark, Millis, Origin, ProposalCause
 from siaga112.core.policy import add_strike
 from siaga112.core.record import (
     AllowEntry,
+    Appeal,
     Attempt,
     Block,
     CallerRecord,
     GenuineReport,
+    Hold,
     Lift,
     MissedCall,
     Strike,
@@ -77,11 +79,15 @@ def _together(*calls: tuple[CallId, ...]) -> tuple[CallId, ...]:
 
 
 def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
-    """Lift every block in force; what was proposed rests on the same misuses, and is dismissed."""
+    """Lift every block in force; what was proposed rests on the same misuses, and is dismissed.
+
+    An objection that is open is granted by it.
+    """
     blocks = tuple(
         block if block.over_at(lifted.at) else replace(block, lifted=lifted) for block in record.blocks
     )
-    return _decide(replace(record, blocks=blocks), lifted, confirmed=False)
+    record = _answer(replace(record, blocks=blocks), lifted, granted=True)
+    return _decide(record, lifted, confirmed=False)
 
 
 def allow(record: CallerRecord, entry: AllowEntry) -> CallerRecord:
@@ -90,7 +96,8 @@ def allow(record: CallerRecord, entry: AllowEntry) -> CallerRecord:
     Blocks stay on record but give way to the list, and no misuse is forgiven: `disallow` brings them back.
     """
     decision = Lift(entry.at, entry.by, f"put on the allow list: {entry.reason}", forgives=False)
-    return _decide(replace(record, allow=entry), decision, confirmed=False)
+    record = _answer(replace(record, allow=entry), decision, granted=True)
+    return _decide(record, decision, confirmed=False)
 
 
 def disallow(record: CallerRecord) -> CallerRecord:
@@ -102,7 +109,11 @@ def disallow(record: CallerRecord) -> CallerRecord:
 
 
 def confirm(record: CallerRecord, decision: Lift) -> CallerRecord:
-    """Impose the block that was proposed, in the name of who confirmed it; from now on."""
+    """Impose the block that was proposed, in the name of who confirmed it; from now on.
+
+    An objection that is open is rejected by it, also where nothing is proposed and a block goes on.
+    """
+    record = reject(record, decision)
     proposal = record.proposed
     if proposal is None:
         return record
@@ -118,17 +129,22 @@ def confirm(record: CallerRecord, decision: Lift) -> CallerRecord:
 
 
 def dismiss(record: CallerRecord, decision: Lift) -> CallerRecord:
-    """Say no to the proposal: the misuses before are forgiven, and what holds because of them is lifted."""
+    """Say no to the proposal: the misuses before are forgiven, and what holds because of them is lifted.
+
+    What came up for review goes, whoever imposed it: whether it goes on was the question.
+    """
     proposal = record.proposed
     if proposal is None:
         return record
+    review = proposal.cause is ProposalCause.REVIEW
     blocks = tuple(
         replace(block, lifted=decision)
-        if not block.over_at(decision.at) and block.origin is Origin.AUTOMATIC
+        if not block.over_at(decision.at) and (review or block.origin is Origin.AUTOMATIC)
         else block
         for block in record.blocks
     )
-    return _decide(replace(record, blocks=blocks), decision, confirmed=False)
+    record = _decide(replace(record, blocks=blocks), decision, confirmed=False)
+    return record if record.block_after(decision.at) else _answer(record, decision, granted=True)
 
 
 def _decide(record: CallerRecord, decision: Lift, *, confirmed: bool) -> CallerRecord:
@@ -137,6 +153,34 @@ def _decide(record: CallerRecord, decision: Lift, *, confirmed: bool) -> CallerR
         for proposal in record.proposals
     )
     return replace(record, proposals=proposals)
+
+
+# ── objections, and what is kept as evidence ─────────────────────────────────────────────────────
+
+
+def object_(record: CallerRecord, appeal: Appeal) -> CallerRecord:
+    """Open a case of the caller's objection; while one is open, that one is the case."""
+    return record if record.appeal else replace(record, appeals=(*record.appeals, appeal))
+
+
+def reject(record: CallerRecord, decision: Lift) -> CallerRecord:
+    """Decide that what is held against the caller stands: nothing is lifted, nothing forgiven."""
+    return _answer(record, replace(decision, forgives=False), granted=False)
+
+
+def _answer(record: CallerRecord, decision: Lift, *, granted: bool) -> CallerRecord:
+    if record.appeal is None:
+        return record
+    appeals = tuple(
+        replace(appeal, granted=granted, decided=decision) if appeal.decided is None else appeal
+        for appeal in record.appeals
+    )
+    return replace(record, appeals=appeals)
+
+
+def hold(record: CallerRecord, held: Hold | None) -> CallerRecord:
+    """Keep what is held on a caller as evidence, or (None) no longer."""
+    return replace(record, hold=held)
 
 
 # ── marks ────────────────────────────────────────────────────────────────────────────────────────
@@ -152,13 +196,15 @@ def take_back_strike(record: CallerRecord, call: CallId, taken: Lift) -> CallerR
         replace(proposal, decided=taken) if call in proposal.calls and proposal.decided is None else proposal
         for proposal in record.proposals
     )
-    return replace(
+    ended = any(was is not now for was, now in zip(record.blocks, blocks, strict=True))
+    record = replace(
         record,
         strikes=tuple(strike for strike in record.strikes if strike.call != call),
         blocks=blocks,
         proposals=proposals,
         withdrawn=record.withdrawn | {call},
     )
+    return record if not ended or record.block_after(taken.at) else _answer(record, taken, granted=True)
 
 
 def restore_strike(

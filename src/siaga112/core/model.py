@@ -148,6 +148,8 @@ class ProposalCause(StrEnum):
     POLICY = "policy"
     HOURLY_CAP = "hourly_cap"
     PROTECTED = "protected"
+    REVIEW = "review"
+    """A permanent block that has held for long: whether it goes on is a person's decision."""
 
 
 class Mode(StrEnum):
@@ -441,6 +443,8 @@ class Via(StrEnum):
     CONSOLE = "console"
     API = "api"
     PHONE = "phone"
+    DAEMON = "daemon"
+    """Nobody's: what the centre's own rules bring by themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,7 @@ def forgiven_until(record: CallerRecord) -> Millis:
     """Give the instant of the last decision of a person that forgave what was before."""
     decisions = [block.lifted for block in record.blocks if block.lifted]
     decisions += [p.decided for p in record.proposals if p.decided and not p.confirmed]
+    decisions += [appeal.decided for appeal in record.appeals if appeal.decided and appeal.granted]
     return max([lift.at for lift in decisions if lift.forgives], default=-1)
 
 

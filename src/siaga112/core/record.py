@@ -103,6 +103,32 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class Appeal:
+    """A caller's objection to what is held against the number, as a case: `decided` ends it.
+
+    `due`: until when the citizen is owed an answer. `suspends`: what was in force when it was made holds
+    nobody back while it is open. `granted`: how it was decided; a decision that grants forgives.
+    """
+
+    at: Millis
+    by: str
+    reason: str
+    due: Millis
+    suspends: bool = False
+    granted: bool = False
+    decided: Lift | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Somebody keeps what is held on a caller as evidence: neither age nor `forget` takes it away."""
+
+    at: Millis
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GenuineReport:
     """A call that an operator marked genuine."""
 
@@ -159,6 +185,7 @@ class DroppedCounts:
     proposals: int = 0
     reports: int = 0
     withdrawn: int = 0
+    appeals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +210,10 @@ class CallerRecord:
     """Who calls back, as far as it went; None once the caller was reached."""
     reached: Millis = 0
     """When an operator last spoke with the caller: no abandoned call before it is missed."""
+    appeals: tuple[Appeal, ...] = ()
+    """Objections, in the order in which they were made; one at most is open."""
+    hold: Hold | None = None
+    """Who keeps all of this as evidence, and why; None for nobody."""
     dropped: DroppedCounts = DroppedCounts()
     forgotten: Millis = 0
     """When the caller was last erased: of what began before it nothing may be written with the number."""
@@ -197,9 +228,19 @@ class CallerRecord:
         """The proposal that waits for a supervisor's decision."""
         return next((proposal for proposal in self.proposals if proposal.decided is None), None)
 
+    @property
+    def appeal(self) -> Appeal | None:
+        """The objection that waits for a decision."""
+        return next((appeal for appeal in self.appeals if appeal.decided is None), None)
+
+    def suspended(self, block: Block) -> bool:
+        """Say whether a block holds nobody back while the objection to it is open."""
+        appeal = self.appeal
+        return appeal is not None and appeal.suspends and block.since <= appeal.at
+
     def block_at(self, now: Millis) -> Block | None:
         """Give the block in force at that instant that ends last."""
-        return longest(block for block in self.blocks if block.holds_at(now))
+        return longest(block for block in self.blocks if block.holds_at(now) and not self.suspended(block))
 
     def block_after(self, now: Millis) -> Block | None:
         """Give the block that is not over at that instant, begun or not, that ends last."""

@@ -50,6 +50,11 @@ class PolicyRules:
     queue; 0 for never. `surge`: nobody gets a strike while callers (`lines`: how many) have waited longer
     than this, or while no operator is logged in; 0 for never.
     `keep`: how long anything is held against, or for, a caller; `keep_missed`: an abandoned call.
+    `appeal_within`: how long the centre has to decide an objection (UU 27/2022: three times 24 hours);
+    `suspend_on_appeal`: whether a block waits for that. `review`: after how long in force a permanent block
+    is proposed anew, 0 for never. `review_quiet`: a number that has not called for so long since its
+    permanent block is released, 0 for never: numbers are sold again 60 days after they lapse
+    (Permenkominfo 14/2018).
     """
 
     name: str = "permenkominfo-2016"
@@ -78,6 +83,10 @@ class PolicyRules:
     surge: Millis = 10 * SECOND
     keep: Millis = 400 * DAY
     keep_missed: Millis = 7 * DAY
+    appeal_within: Millis = 3 * DAY
+    suspend_on_appeal: bool = False
+    review: Millis = 0
+    review_quiet: Millis = 0
     treatment: Mapping[Level, Treatment] = field(
         default_factory=lambda: {Level.TEMPORARY: Treatment.REJECT, Level.PERMANENT: Treatment.REJECT}
     )
@@ -133,5 +142,7 @@ PRESETS: Final[Mapping[str, PolicyRules]] = {
         PolicyRules(),
         # The centre's office later in 2019: over 5, about one day; over 10, proposed to the ministry.
         PolicyRules(name="serang-2019", thresholds=(5, 10), permanent="proposed"),
+        # What UU 27/2022 and Permenkominfo 14/2018 ask for beside it: docs/policy.md has the reasons.
+        PolicyRules(name="uu-27-2022", permanent="proposed", review=180 * DAY, review_quiet=60 * DAY),
     )
 }

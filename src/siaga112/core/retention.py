@@ -13,8 +13,12 @@ from siaga112.core.regulation import PolicyRules
 
 
 def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
-    """Drop what is older than may be kept, or more; a block in force and an open proposal stay."""
-    since = now - rules.keep
+    """Drop what is older than may be kept, or more; a block in force and what waits for a decision stay.
+
+    What is kept as evidence stays whatever its age; of too much the oldest goes all the same.
+    """
+    since = -1 if record.hold else now - rules.keep
+    missed_since = -1 if record.hold else now - rules.keep_missed
     kept: dict[str, tuple[Any, ...]] = {}  # of each kind of which anything is held
     if record.strikes:
         kept["strikes"] = record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :]
@@ -24,8 +28,10 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
         kept["proposals"] = tuple([p for p in record.proposals if p.decided is None or p.decided.at > since])
     if record.reports:
         kept["reports"] = tuple([report for report in record.reports if report.at > since])
+    if record.appeals:
+        kept["appeals"] = tuple([a for a in record.appeals if a.decided is None or a.decided.at > since])
     if record.missed:
-        kept["missed"] = tuple([m for m in record.missed if m.at > now - rules.keep_missed])
+        kept["missed"] = tuple([m for m in record.missed if m.at > missed_since])
     less: dict[str, Any] = {
         name: held for name, held in kept.items() if len(held) < len(getattr(record, name))
     }
@@ -53,11 +59,12 @@ def _end(block: Block) -> Millis:
 def forget_after(record: CallerRecord, rules: PolicyRules) -> Millis | None:
     """Give the instant from which nothing in the record may be kept any more; None for never."""
     lasting = any(block.until is None and block.lifted is None for block in record.blocks)
-    if record.allow or lasting or record.proposed:
+    if record.allow or lasting or record.proposed or record.appeal or record.hold:
         return None
     ends = [strike.at for strike in record.strikes[-1:]]
     ends += [max(_end(block), block.until or 0) for block in record.blocks]
     ends += [proposal.decided.at for proposal in record.proposals if proposal.decided]
+    ends += [appeal.decided.at for appeal in record.appeals if appeal.decided]
     ends += [report.at for report in record.reports]
     ends += [missed.at for missed in record.missed]
     ends.append(record.reached)

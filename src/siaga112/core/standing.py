@@ -30,8 +30,9 @@ NOBODY: Final = Standing()
 
 def standing(record: CallerRecord, now: Millis, rules: PolicyRules) -> Standing:
     """Condense a record into what verdicts need from now on, until the next change."""
-    begun = [b for b in record.blocks if b.since <= now + TOLERANCE and not b.over_at(now)]
-    block = longest(begun) or record.block_after(now)
+    coming = [b for b in record.blocks if not b.over_at(now) and not record.suspended(b)]
+    begun = [b for b in coming if b.since <= now + TOLERANCE]
+    block = longest(begun) or longest(coming)
     return Standing(
         allowed=record.allow is not None,
         level=block.level if block else None,

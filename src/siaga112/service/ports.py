@@ -201,6 +201,12 @@ class CallerRecords(Recording, Protocol):
     async def proposed_count(self) -> int:
         """Count them, without reading them."""
 
+    async def appealed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers whose objection waits for a decision, the most pressing first."""
+
+    async def appealed_count(self) -> tuple[int, Millis | None]:
+        """Count them, and say when the first is due, without reading them."""
+
     async def missed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers who wait for a call-back, longest first."""
 

@@ -26,7 +26,7 @@ from siaga112.core.model import (
     Outcome,
     Via,
 )
-from siaga112.core.record import AllowEntry, Attempt, Block, CallerRecord, Lift
+from siaga112.core.record import AllowEntry, Appeal, Attempt, Block, CallerRecord, Lift
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening
 from siaga112.errors import SiagaError
@@ -53,6 +53,9 @@ class RefusedError(SiagaError):
 class DecidedError(RefusedError):
     """Somebody else has decided it meanwhile."""
 
+
+GRANTED: Final = "the objection is granted"
+REJECTED: Final = "the objection is rejected"
 
 LATELY: Final[Millis] = 3_600 * SECOND
 """So lately somebody else's decision is named to who comes second."""
@@ -155,17 +158,20 @@ class Supervisor:
     async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> Block | None:
         """Lift all blocks in force, as a mistake if they were one, and dismiss what is proposed.
 
-        Strikes before this are forgiven. Give the block that held; None if one was only proposed.
+        Strikes before this are forgiven, and an objection that is open is granted. Give the block that held;
+        None if one was only proposed, or objected to when it was over.
         """
         lifting = Lift(self.clock(), self.by, reason, mistake=mistake)
 
         def told(_: CallerRecord, after: CallerRecord) -> Change:
             lifted, dismissed = _lifted(after, lifting), self._proposal_decided(after, lifting.at)
-            if lifted is None and not dismissed:
+            granted = self._appeal_decided(after, lifting.at)
+            if lifted is None and not dismissed and not granted:
                 raise RefusedError(say("{who} is not blocked"), who=caller)
             details = [str(lifted.level)] if lifted else []
             details += ["a mistake"] if lifted and mistake else []
             details += ["what was proposed is dismissed"] if dismissed else []
+            details += [GRANTED] if granted else []
             return Change(audit_entry=self._audit_entry("unblock", caller, ", ".join(details), reason))
 
         _, after = await self._change(caller, lambda held: decisions.lift(held, lifting), told)
@@ -177,13 +183,20 @@ class Supervisor:
             held.decided and (held.decided.at, held.decided.by) == (at, self.by) for held in record.proposals
         )
 
+    def _appeal_decided(self, record: CallerRecord, at: Millis) -> bool:
+        """Say whether an objection was decided by us then."""
+        return any(
+            held.decided and (held.decided.at, held.decided.by) == (at, self.by) for held in record.appeals
+        )
+
     async def allow(self, caller: Caller, reason: str) -> AllowEntry | None:
         """Put a caller on the allow list; give the place there that this one replaces, if any."""
         entry = AllowEntry(self.clock(), self.by, reason)
 
         def told(_: CallerRecord, after: CallerRecord) -> Change:
-            detail = "what was proposed is dismissed" if self._proposal_decided(after, entry.at) else ""
-            return Change(audit_entry=self._audit_entry("allow", caller, detail, reason))
+            details = ["what was proposed is dismissed"] if self._proposal_decided(after, entry.at) else []
+            details += [GRANTED] if self._appeal_decided(after, entry.at) else []
+            return Change(audit_entry=self._audit_entry("allow", caller, ", ".join(details), reason))
 
         before, _ = await self._change(caller, lambda held: decisions.allow(held, entry), told)
         return before.allow
@@ -199,28 +212,37 @@ class Supervisor:
         await self._change(caller, decisions.disallow, told)
 
     async def confirm(self, caller: Caller, reason: str) -> Block:
-        """Impose the block that was proposed."""
+        """Impose the block that was proposed; or, where there is an objection to one in force, let it stand.
+
+        An objection that is open is rejected by either.
+        """
         decision = Lift(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
-            self._require_proposal(before, decision)
+            rejected = self._appeal_decided(after, decision.at)
+            stands = after.block_at(decision.at) if rejected and before.proposed is None else None
+            if stands is None:
+                self._require_proposal(before, decision)
             self._require_not_allowed(before)
-            block = after.blocks[-1]
+            block = stands or after.blocks[-1]
+            details = [str(block.level), *([REJECTED] if rejected else [])]
             return Change(
-                audit_entry=self._audit_entry("confirm", caller, block.level, reason),
-                tallies=(changes.imposed(block),),
+                audit_entry=self._audit_entry("confirm", caller, ", ".join(details), reason),
+                tallies=() if stands else (changes.imposed(block),),
             )
 
-        _, after = await self._change(caller, lambda held: decisions.confirm(held, decision), told)
-        return after.blocks[-1]
+        before, after = await self._change(caller, lambda held: decisions.confirm(held, decision), told)
+        stands = after.block_at(decision.at) if before.proposed is None else None
+        return stands or after.blocks[-1]
 
     async def dismiss(self, caller: Caller, reason: str) -> None:
         """Say no to the block that was proposed; misuses before this are forgiven."""
         decision = Lift(self.clock(), self.by, reason)
 
-        def told(before: CallerRecord, _: CallerRecord) -> Change:
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
             self._require_proposal(before, decision)
-            return Change(audit_entry=self._audit_entry("dismiss", caller, "", reason))
+            detail = GRANTED if self._appeal_decided(after, decision.at) else ""
+            return Change(audit_entry=self._audit_entry("dismiss", caller, detail, reason))
 
         await self._change(caller, lambda held: decisions.dismiss(held, decision), told)
 
@@ -243,6 +265,46 @@ class Supervisor:
                 "{who} is on the allow list, which comes before every block; first: siaga112 disallow {who}"
             )
             raise RefusedError(said, who=record.caller)
+
+    # ── objections ───────────────────────────────────────────────────────────────────────────────
+
+    async def appeal(self, caller: Caller, reason: str) -> Appeal:
+        """Open a case of a caller's objection to a block or a strike (UU 27/2022: objection); give it."""
+        now = self.clock()
+        due = now + self.rules.appeal_within
+        made = Appeal(now, self.by, reason, due, suspends=self.rules.suspend_on_appeal)
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            held = [block for block in before.blocks if block.lifted is None]
+            if before.appeal and before.appeal != made:
+                said = say("an objection of {who} waits for a decision already (see: siaga112 appeals)")
+                raise RefusedError(said, who=caller)
+            if not (held or before.proposed or before.strikes):
+                raise RefusedError(say("nothing is held against {who} that could be objected to"), who=caller)
+            detail = "the block is suspended" if made.suspends and before.block_at(now) else ""
+            return Change(audit_entry=self._audit_entry("appeal", caller, detail, reason))
+
+        await self._change(caller, lambda held: decisions.object_(held, made), told)
+        return made
+
+    async def reject(self, caller: Caller, reason: str) -> CallerRecord:
+        """Decide that what a caller objects to stands."""
+        decision = Lift(self.clock(), self.by, reason)
+
+        def told(before: CallerRecord, after: CallerRecord) -> Change:
+            if not self._appeal_decided(after, decision.at):
+                last = before.appeals[-1].decided if before.appeals else None
+                if last and decision.at - last.at < LATELY:
+                    said = say("the objection of {who} is decided already, by {by}")
+                    raise DecidedError(said, who=caller, by=last.by)
+                none = say("no objection of {who} waits for a decision (see: siaga112 appeals)")
+                raise RefusedError(none, who=caller)
+            return Change(audit_entry=self._audit_entry("reject", caller, "the objection", reason))
+
+        _, after = await self._change(caller, lambda held: decisions.reject(held, decision), told)
+        return after
+
+    # ── call-backs ───────────────────────────────────────────────────────────────────────────────
 
     async def attempt(self, caller: Caller, *, tried: bool, note: str = "") -> CallerRecord:
         """Note that this person calls somebody back who waits for it, or has tried to in vain."""

@@ -55,7 +55,15 @@ def _policy(rules: PolicyRules) -> list[str]:
         f"# policy in force: more than {thresholds} misuses within {window} ({counted})",
         f"# blocks: {ladder}; {further}",
         f"# treatment: {', '.join(f'{level} {rules.treatment[level]}' for level in Level)}",
+        f"# permanent blocks: {_reviews(rules)}",
     ]
+
+
+def _reviews(rules: PolicyRules) -> str:
+    said = [f"proposed anew after {durations.spell(rules.review)}"] if rules.review else []
+    if rules.review_quiet:
+        said.append(f"released after {durations.spell(rules.review_quiet)} without a call")
+    return ", ".join(said) or "never looked at again ([citizen] review, review_quiet)"
 
 
 def _toml(value: object) -> str:
@@ -83,6 +91,10 @@ def _doubts(config: Settings) -> list[str]:
     if max(rules.window, rules.memory) > rules.keep:
         doubts.append(
             "[policy] window or memory is longer than [privacy] keep_strikes: strikes go before they count"
+        )
+    if rules.review_quiet > config.privacy.keep_calls:
+        doubts.append(
+            "[citizen] review_quiet is longer than [privacy] keep_calls: no number is ever known to be quiet"
         )
     if rules.window > config.privacy.keep_calls:
         doubts.append(

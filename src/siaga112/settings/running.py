@@ -18,7 +18,7 @@ class Changed(NamedTuple):
     restart: tuple[str, ...]
 
 
-_CONSOLE: Final = ("console.", "events.", "citizen.")
+_CONSOLE: Final = ("console.", "events.", "citizen.office", "citizen.contact")
 """What only the console goes by, which is a process of its own and tells itself what it runs with."""
 
 

@@ -283,10 +283,17 @@ class Events(_Section):
 
 
 class Citizen(_Section):
-    """What the citizen is told: who runs the line, and where to object."""
+    """What the citizen may expect: who runs the line, where to object, when a decision is looked at again.
+
+    `review` and `review_quiet`: None for what the preset says, 0 for never.
+    """
 
     office: Annotated[str, Field(max_length=200)] = ""
     contact: Annotated[str, Field(max_length=200)] = ""
+    appeal_within: Span = durations.parse("72h")
+    suspend_on_appeal: bool = False
+    review: Duration | None = None
+    review_quiet: Duration | None = None
 
 
 class Metrics(_Section):
@@ -366,8 +373,13 @@ class Settings(_Section):
 
     def policy_rules(self) -> PolicyRules:
         """Give the regulation with what other sections say of it."""
+        base, citizen = self.policy.rules(), self.citizen
         return replace(
-            self.policy.rules(),
+            base,
+            appeal_within=citizen.appeal_within,
+            suspend_on_appeal=citizen.suspend_on_appeal,
+            review=base.review if citizen.review is None else citizen.review,
+            review_quiet=base.review_quiet if citizen.review_quiet is None else citizen.review_quiet,
             surge=self.service_level.answer_within if self.policy.surge else 0,
             keep=self.privacy.keep_strikes,
             keep_missed=self.privacy.keep_callbacks,

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from siaga112.core.decisions import outlasts
 from siaga112.core.model import Entry, Finding, Level, Mark, Millis, Mode, Spared
 from siaga112.core.policy import counted_strikes, spared_by, strike_for
-from siaga112.core.record import AllowEntry, Block, CallerRecord, Proposal
+from siaga112.core.record import AllowEntry, Appeal, Block, CallerRecord, Proposal
 from siaga112.core.regulation import PolicyRules
 from siaga112.terminal import labels, rows
 from siaga112.words import Tongue, say, tongue
@@ -23,6 +23,10 @@ class Now:
         self.t = t or tongue()
         self._mode = mode
         self._zone = zone
+
+    def clock(self, at: Millis) -> str:
+        """Say when that is, here."""
+        return str(rows.instant(at, self._zone))
 
     def until(self, block: Block) -> str:
         """Say how long a block lasts."""
@@ -83,10 +87,13 @@ def imposed(now: Now, added: Block) -> str:
     return t("{who} stays blocked {named}", who=who, named=now.named(held)) + f"; {beside}{settled}{now.mode}"
 
 
-def lifted(now: Now, held: Block | None) -> str:
-    """Say what `unblock` came to; `held` is the block that it ended."""
+def lifted(now: Now, held: Block | None, *, objected: bool = False) -> str:
+    """Say what `unblock` came to: `held` is the block that it ended; `objected`: an objection waited."""
     t, who = now.t, now.record.caller
-    if held is None:
+    granted = objected and now.record.appeal is None
+    if held is None and granted:
+        said = t("the objection of {who} is granted, and the misuses so far are forgiven", who=who)
+    elif held is None:
         said = t(
             "{who} was not blocked; what was proposed is dismissed, and the misuses so far are forgiven",
             who=who,
@@ -103,6 +110,7 @@ def lifted(now: Now, held: Block | None) -> str:
         )
         said += more if others else ""
         said += t("; what was proposed is dismissed") if dismissed else ""
+        said += t("; the objection is granted") if granted else ""
     return said if now.block is None else said + t("; by now {stays}", stays=now.stays)
 
 
@@ -130,6 +138,22 @@ def disallowed(now: Now) -> str:
     if now.block:
         said += t("; it is blocked again {named}", named=now.named(now.block)) + now.mode
     return said + (t("; a block is proposed") if now.record.proposed else "")
+
+
+def objected(now: Now, made: Appeal) -> str:
+    """Say what `appeal` came to: until when an answer is owed, and whether the block waits for it."""
+    t, who = now.t, now.record.caller
+    due = now.clock(made.due)
+    said = t("the objection of {who} is noted; an answer is owed until {due}", who=who, due=due)
+    if made.suspends and any(map(now.record.suspended, now.record.blocks)):
+        said += t("; until then its block keeps nobody out")
+    return said
+
+
+def rejected(now: Now) -> str:
+    """Say what `appeals --reject` came to: what is held stands."""
+    said = now.t("the objection of {who} is rejected", who=now.record.caller)
+    return f"{said}; {now.stays}"
 
 
 def voided(call: str, before: CallerRecord, now: Now) -> str:

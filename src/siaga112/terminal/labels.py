@@ -138,6 +138,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         ProposalCause.POLICY: say("the policy leaves it to a supervisor"),
         ProposalCause.HOURLY_CAP: say("the hour's automatic blocks are used up"),
         ProposalCause.PROTECTED: say("the caller lately reported something genuine"),
+        ProposalCause.REVIEW: say("a permanent block comes up for review"),
     },
     Mode: {
         Mode.OBSERVE: say("observe"),
@@ -188,8 +189,20 @@ _BECAUSE: Final = (
         re.compile(rf"{_COUNT}, weighing (?P<weight>[0-9.]+), {_LIMIT} {_RULE}"),
         say("{count} misuses, weighing {weight}, more than {limit} ({rule})"),
     ),
+    (
+        re.compile(r"no call for (?P<span>\S+): the number may have a new owner"),
+        say("no call for {span}: the number may have a new owner"),
+    ),
+    (re.compile(r"in force for (?P<span>\S+): no call since"), say("in force for {span}: no call since")),
+    (
+        re.compile(
+            r"in force for (?P<span>\S+): turned away (?P<count>[0-9]+) times since, "
+            r"last (?P<days>[0-9]+) days ago"
+        ),
+        say("in force for {span}: turned away {count} times since, last {days} days ago"),
+    ),
 )
-"""What the policy writes as the reason of a block (`core.policy`); it is kept so, and translated here."""
+"""What the policy and reviews write as reasons (`core.policy`, `core.review`): kept so, translated here."""
 
 
 def because(found: str, t: Tongue) -> str:
@@ -210,6 +223,8 @@ _ACTIONS: Final = {
     "unblock": say("lifted the block"),
     "confirm": say("confirmed the block"),
     "dismiss": say("dismissed the block"),
+    "appeal": say("noted an objection"),
+    "reject": say("rejected the objection"),
     "void": say("took back a strike"),
     "called back": say("called back"),
     "tried to call back": say("tried to call back"),

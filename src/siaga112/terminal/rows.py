@@ -7,7 +7,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from siaga112.core.model import SECOND, AuditEntry, Caller, CallSummary, Entry, Fact, Handover, Level, Millis
-from siaga112.core.record import Block, CallerRecord
+from siaga112.core.record import Appeal, Block, CallerRecord
 from siaga112.core.text import printable
 
 Row = dict[str, object]
@@ -161,6 +161,28 @@ def proposal(record: CallerRecord, zone: ZoneInfo) -> Row:
         "cause": held.cause if held else None,
         "reason": held.reason if held else None,
         "calls": list(held.calls) if held else [],
+    }
+
+
+def appeal(record: CallerRecord, zone: ZoneInfo) -> Row:
+    """Spell the objection that waits for a decision; of a caller with none, the last one."""
+    held = record.appeal or (record.appeals[-1] if record.appeals else None)
+    return {"caller": record.caller, **(objection(held, zone) if held else {})}
+
+
+def objection(held: Appeal, zone: ZoneInfo) -> Row:
+    """Spell an objection."""
+    decided = held.decided
+    return {
+        "since": instant(held.at, zone),
+        "due": instant(held.due, zone),
+        "by": held.by,
+        "reason": held.reason,
+        "suspends": held.suspends,
+        "granted": held.granted if decided else None,
+        "decided": {"at": instant(decided.at, zone), "by": decided.by, "reason": decided.reason}
+        if decided
+        else None,
     }
 
 

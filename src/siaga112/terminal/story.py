@@ -59,6 +59,7 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
         ],
         "blocks": [rows.block(record.caller, block, zone) for block in record.blocks],
         "proposed": rows.proposal(record, zone) if record.proposed else None,
+        "appeals": [rows.objection(held, zone) for held in record.appeals],
         "callback": rows.missed(record, zone) if record.missed else None,
         "genuine": [report.call for report in record.reports],
         "more": asdict(record.dropped),
@@ -72,6 +73,7 @@ _KEPT: Final = {
     "proposals": say("proposals"),
     "reports": say("reports"),
     "withdrawn": say("withdrawn"),
+    "appeals": say("objections"),
 }
 """What is kept as counts alone (`DroppedCounts`)."""
 
@@ -105,6 +107,11 @@ def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
             title=rules.title,
         )
     )
+    if appeal := record.appeal:
+        due = rows.clock(appeal.due, zone)
+        lines.append(t("an objection waits for a decision until {due}", due=due))
+        if any(block.holds_at(now) and record.suspended(block) for block in record.blocks):
+            lines.append(t("its block keeps nobody out until then"))
     if switch := story.held.switch:
         why = f": {switch.reason}" if switch.reason else t(", no reason given")
         since = rows.clock(switch.at, zone)
@@ -120,6 +127,7 @@ def chapters(story: Story, zone: ZoneInfo, t: Tongue) -> list[Chapter]:
         _misuses(story, t),
         _blocks(record, story.now, zone, t),
         _proposals(record, t),
+        _appeals(record, t),
         _people(story.held, t),
     )
     return sorted(told)
@@ -154,7 +162,8 @@ def _blocks(record: CallerRecord, now: Millis, zone: ZoneInfo, t: Tongue) -> Ite
                 if ended
                 else say("block lifted by {by}: {reason}")
             )
-            yield block.lifted.at, 2, t(said, by=block.lifted.by, reason=block.lifted.reason)
+            reason = labels.because(block.lifted.reason, t)
+            yield block.lifted.at, 2, t(said, by=block.lifted.by, reason=reason)
 
 
 def _proposals(record: CallerRecord, t: Tongue) -> Iterator[Chapter]:
@@ -164,6 +173,20 @@ def _proposals(record: CallerRecord, t: Tongue) -> Iterator[Chapter]:
             decided = proposal.decided
             said = t("proposal dismissed by {by}: {reason}", by=decided.by, reason=decided.reason)
             yield decided.at, 2, said
+
+
+def _appeals(record: CallerRecord, t: Tongue) -> Iterator[Chapter]:
+    for appeal in record.appeals:
+        said = say("objection, noted by {by}: {reason}")
+        yield appeal.at, 2, t(said, by=appeal.by, reason=appeal.reason)
+        if decided := appeal.decided:
+            said = (
+                say("objection granted by {by}: {reason}")
+                if appeal.granted
+                else say("objection rejected by {by}: {reason}")
+            )
+            reason = labels.because(decided.reason, t)
+            yield decided.at, 3, t(said, by=decided.by, reason=reason)
 
 
 def _people(held: CallerFile, t: Tongue) -> Iterator[Chapter]:

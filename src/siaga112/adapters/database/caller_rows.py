@@ -10,6 +10,7 @@ from sqlalchemy import Row, Table
 
 from siaga112.adapters.database.rows import Values, dump, read
 from siaga112.adapters.database.schema import (
+    APPEAL,
     BLOCK,
     CALLER,
     GENUINE_REPORT,
@@ -22,11 +23,13 @@ from siaga112.core.codec import OUTCOMES, ending, instant
 from siaga112.core.model import Caller, CallId, Level, Millis, Origin, ProposalCause
 from siaga112.core.record import (
     AllowEntry,
+    Appeal,
     Attempt,
     Block,
     CallerRecord,
     DroppedCounts,
     GenuineReport,
+    Hold,
     Lift,
     MissedCall,
     Proposal,
@@ -37,7 +40,7 @@ from siaga112.core.standing import Standing
 
 def caller_values(record: CallerRecord, version: int, held: Standing, expires: Millis | None) -> Values:
     """Spell the row of a caller, with the standing that follows from the record."""
-    allow, dropped = record.allow, record.dropped
+    allow, hold, dropped = record.allow, record.hold, record.dropped
     return {
         "caller": record.caller,
         "version": version,
@@ -45,6 +48,9 @@ def caller_values(record: CallerRecord, version: int, held: Standing, expires: M
         "allow_at": allow and allow.at,
         "allow_by": allow and allow.by,
         "allow_reason": allow and allow.reason,
+        "hold_at": hold and hold.at,
+        "hold_by": hold and hold.by,
+        "hold_reason": hold and hold.reason,
         "dropped": None if dropped == DroppedCounts() else dump(astuple(dropped)),
         "attempt_by": record.attempt and record.attempt.by,
         "attempt_at": record.attempt and record.attempt.at,
@@ -153,6 +159,18 @@ def _proposal_values(one: Proposal) -> Values:
     }
 
 
+def _appeal_values(one: Appeal) -> Values:
+    return {
+        "at": one.at,
+        "by": one.by,
+        "reason": one.reason,
+        "due": one.due,
+        "suspends": one.suspends,
+        "granted": one.granted,
+        **_lift_values("decided", one.decided),
+    }
+
+
 def _missed_values(one: MissedCall) -> Values:
     return {"at": one.at, "wait": one.wait, "reason": one.reason}
 
@@ -169,6 +187,7 @@ PARTS: Final = (
     Part(STRIKE, "call", attrgetter("strikes"), _by_call, _strike_values),
     Part(BLOCK, "nth", attrgetter("blocks"), _by_place, _block_values),
     Part(PROPOSAL, "nth", attrgetter("proposals"), _by_place, _proposal_values),
+    Part(APPEAL, "nth", attrgetter("appeals"), _by_place, _appeal_values),
     Part(GENUINE_REPORT, "call", attrgetter("reports"), _by_call, lambda one: {"at": one.at}),
     Part(MISSED_CALL, "call", attrgetter("missed"), _by_call, _missed_values),
     Part(WITHDRAWN, "call", attrgetter("withdrawn"), lambda held: dict.fromkeys(held, ""), lambda _: {}),
@@ -179,14 +198,17 @@ def record_of(row: Row[Any], parts: Mapping[str, Iterable[Row[Any]]]) -> CallerR
     """Read a caller's record: the row of the caller, and the rows of each table of `PARTS` by its name."""
 
     def build(caller: Any) -> CallerRecord:
-        allow = None
+        allow, hold = None, None
         if caller.allow_at is not None:
             allow = AllowEntry(instant(caller.allow_at), caller.allow_by, caller.allow_reason)
+        if caller.hold_at is not None:
+            hold = Hold(instant(caller.hold_at), caller.hold_by, caller.hold_reason)
         return CallerRecord(
             caller=Caller(caller.caller),
             strikes=tuple(sorted(map(_strike, parts[STRIKE.name]), key=lambda one: one.order)),
             blocks=tuple(map(_block, sorted(parts[BLOCK.name], key=_nth))),
             proposals=tuple(map(_proposal, sorted(parts[PROPOSAL.name], key=_nth))),
+            appeals=tuple(map(_appeal, sorted(parts[APPEAL.name], key=_nth))),
             reports=tuple(sorted(map(_report, parts[GENUINE_REPORT.name]), key=_when)),
             missed=tuple(sorted(map(_missed, parts[MISSED_CALL.name]), key=_when)),
             reached=instant(caller.reached),
@@ -196,6 +218,7 @@ def record_of(row: Row[Any], parts: Mapping[str, Iterable[Row[Any]]]) -> CallerR
                 caller.attempt_by, instant(caller.attempt_at), caller.attempt_tries, caller.attempt_note
             ),
             allow=allow,
+            hold=hold,
             withdrawn=frozenset(CallId(one.call) for one in parts[WITHDRAWN.name]),
             dropped=DroppedCounts(*json.loads(caller.dropped)) if caller.dropped else DroppedCounts(),
         )
@@ -256,6 +279,20 @@ def _proposal(row: Any) -> Proposal:
         reason=row.reason,
         calls=tuple(map(CallId, json.loads(row.calls))),
         confirmed=row.confirmed,
+        decided=_lift(
+            row.decided_at, row.decided_by, row.decided_reason, row.decided_forgives, row.decided_mistake
+        ),
+    )
+
+
+def _appeal(row: Any) -> Appeal:
+    return Appeal(
+        at=instant(row.at),
+        by=row.by,
+        reason=row.reason,
+        due=instant(row.due),
+        suspends=row.suspends,
+        granted=row.granted,
         decided=_lift(
             row.decided_at, row.decided_by, row.decided_reason, row.decided_forgives, row.decided_mistake
         ),

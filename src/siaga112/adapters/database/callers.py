@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
 
 from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.schema import (
+    APPEAL,
     AUDIT,
     BLOCK,
     CALL,
@@ -26,8 +27,9 @@ from siaga112.adapters.database.schema import (
 )
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.changes import Stored
-from siaga112.core.model import DAY, Caller, Level, Millis
+from siaga112.core.model import DAY, Caller, Level, Millis, Outcome
 from siaga112.core.record import Block, CallerRecord
+from siaga112.core.review import Called, Watched
 from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError
 
@@ -103,6 +105,18 @@ class Callers(Transactions):
         ((count,),) = await self.select(PROPOSAL, asked)
         return int(count)
 
+    async def appealed(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers whose objection waits for a decision, the most pressing first."""
+        waiting = select(APPEAL.c.caller).where(APPEAL.c.decided_at.is_(None))
+        found = await self._listed(CALLER.c.caller.in_(waiting.where(APPEAL.c.site == CALLER.c.site)))
+        return sorted(found, key=lambda record: (record.appeal.due if record.appeal else 0, record.caller))
+
+    async def appealed_count(self) -> tuple[int, Millis | None]:
+        """Count them, and say when the first is due, without reading them."""
+        asked = select(func.count(), func.min(APPEAL.c.due)).where(APPEAL.c.decided_at.is_(None))
+        ((count, first),) = await self.select(APPEAL, asked)
+        return int(count), None if first is None else int(first)
+
     async def missed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers who wait for a call-back, longest first."""
         waiting = select(MISSED_CALL.c.caller).where(MISSED_CALL.c.site == CALLER.c.site)
@@ -153,6 +167,35 @@ class Callers(Transactions):
             for caller in page:
                 yield caller
             after = page[-1] if page else ""
+
+    # ── reviews ──────────────────────────────────────────────────────────────────────────────────
+
+    async def permanent(self) -> AsyncIterator[Caller]:
+        """Give who is blocked permanently, a page at a time."""
+        lasting = BLOCK.c.level == Level.PERMANENT.value, BLOCK.c.lifted_at.is_(None)
+        page, after = [Caller("")] * PAGE, ""
+        while len(page) == PAGE:
+            asked = select(BLOCK.c.caller).distinct().where(*lasting, BLOCK.c.caller > after)
+            found = await self.select(BLOCK, asked.order_by(BLOCK.c.caller).limit(PAGE))
+            page = [Caller(caller) for (caller,) in found]
+            for caller in page:
+                yield caller
+            after = page[-1] if page else ""
+
+    async def watched(self) -> Watched:
+        """Say from when to when the ledger has calls."""
+        ((first,),) = await self.select(
+            CALL, select(func.min(CALL.c.started))
+        )  # each by the index, both by none
+        ((last,),) = await self.select(CALL, select(func.max(CALL.c.started)))
+        return Watched(first, last)
+
+    async def called(self, caller: Caller, since: Millis) -> Called:
+        """Say when a caller called last since then, and how often the caller was turned away."""
+        away = func.count(case((CALL.c.outcome == Outcome.BLOCKED.value, 1)))
+        asked = select(func.max(CALL.c.started), away).where(CALL.c.caller == caller, CALL.c.started >= since)
+        ((last, turned_away),) = await self.select(CALL, asked)
+        return Called(last, int(turned_away))
 
     async def end_standings(self, now: Millis) -> None:
         """Let nothing stand in standings that holds no more, a page at a time: nobody waits for long."""

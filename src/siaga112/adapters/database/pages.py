@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from siaga112.adapters.database import rows
 from siaga112.adapters.database.callers import Callers
-from siaga112.adapters.database.schema import AUDIT, CALLER, MISSED_CALL, PROPOSAL
+from siaga112.adapters.database.schema import APPEAL, AUDIT, CALLER, MISSED_CALL, PROPOSAL
 from siaga112.core.model import AuditEntry, Caller, Level, Millis
 from siaga112.core.record import CHOSEN, UNSERVED, CallerRecord
 from siaga112.service.ports import AuditFilter, StoreBrokenError
@@ -65,6 +65,17 @@ class Pages(Callers):
             PROPOSAL.c.site == _HERE, PROPOSAL.c.decided_at.is_(None), PROPOSAL.c.caller > after
         )
         return await self._page(asked.distinct().order_by(PROPOSAL.c.caller).limit(limit))
+
+    async def appealed_page(
+        self, limit: int, after: tuple[Millis, str] | None = None
+    ) -> Sequence[CallerRecord]:
+        """Give whose objection waits, the most pressing first; `after`: its deadline, and whose it is."""
+        which = [APPEAL.c.site == _HERE, APPEAL.c.decided_at.is_(None)]
+        if after:
+            same = and_(APPEAL.c.due == after[0], APPEAL.c.caller > after[1])
+            which.append(or_(APPEAL.c.due > after[0], same))
+        asked = select(APPEAL.c.caller).where(*which)
+        return await self._page(asked.order_by(APPEAL.c.due, APPEAL.c.caller).limit(limit))
 
     async def missed_page(self, limit: int, offset: int = 0) -> Sequence[CallerRecord]:
         """Give who waits for a call-back, the most pressing first, from so many on."""

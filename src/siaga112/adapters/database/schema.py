@@ -158,6 +158,9 @@ CALLER: Final = _table(
     _millis("allow_at", null=True),
     _text("allow_by", null=True),
     _text("allow_reason", null=True),
+    _millis("hold_at", null=True),
+    _text("hold_by", null=True),
+    _text("hold_reason", null=True),
     _text("dropped", null=True),
     _text("attempt_by", null=True),
     _millis("attempt_at", null=True),
@@ -172,7 +175,7 @@ CALLER: Final = _table(
 )
 """Who is known: one row a number. The last four columns are the standing that verdicts go by."""
 
-for _column in (CALLER.c.level, CALLER.c.expires, CALLER.c.allow_at):
+for _column in (CALLER.c.level, CALLER.c.expires, CALLER.c.allow_at, CALLER.c.hold_at):
     Index(
         None,
         CALLER.c.site,
@@ -220,6 +223,12 @@ Index(
     BLOCK.c.lifted_at,
     info={_WHERE: BLOCK.c.lifted_at.is_not(None)},
 )
+Index(
+    "block_permanent",
+    BLOCK.c.site,
+    BLOCK.c.caller,
+    info={_WHERE: (BLOCK.c.level == "permanent") & BLOCK.c.lifted_at.is_(None)},
+)
 
 PROPOSAL: Final = _table(
     "proposal",
@@ -242,6 +251,29 @@ Index(
     PROPOSAL.c.site,
     PROPOSAL.c.caller,
     info={_WHERE: PROPOSAL.c.decided_at.is_(None)},
+)
+
+APPEAL: Final = _table(
+    "appeal",
+    _text("caller"),
+    _number("nth"),
+    _millis("at"),
+    _text("by"),
+    _text("reason"),
+    _millis("due"),
+    _flag("suspends"),
+    _flag("granted"),
+    *_decision("decided"),
+    key=("caller", "nth"),
+)
+"""A caller's objection: a case that is owed an answer until `due`."""
+
+Index(
+    "appeal_open",
+    APPEAL.c.site,
+    APPEAL.c.due,
+    APPEAL.c.caller,
+    info={_WHERE: APPEAL.c.decided_at.is_(None)},
 )
 
 GENUINE_REPORT: Final = _table(
@@ -375,7 +407,7 @@ PARKED: Final = _table(
 UNPUBLISHED: Final = _table("unpublished", _text("caller"), _number("version"), key=("caller",))
 """Whose standing the block list in Redis does not have yet: written with what changed it."""
 
-OF_A_CALLER: Final = (STRIKE, BLOCK, PROPOSAL, GENUINE_REPORT, MISSED_CALL, WITHDRAWN)
+OF_A_CALLER: Final = (STRIKE, BLOCK, PROPOSAL, APPEAL, GENUINE_REPORT, MISSED_CALL, WITHDRAWN)
 """What a caller's record is made of, beside the row in `caller`."""
 
 

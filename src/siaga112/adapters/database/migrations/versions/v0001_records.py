@@ -50,6 +50,27 @@ def upgrade() -> None:
     op.create_index("audit_by_site_at", "audit", ["site", "at"])
     op.create_index("audit_by_site_subject", "audit", ["site", "subject"])
     op.create_table(
+        "appeal",
+        sa.Column("site", sa.Integer(), nullable=False),
+        sa.Column("caller", sa.Text(), nullable=False),
+        sa.Column("nth", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("suspends", sa.Boolean(), nullable=False),
+        sa.Column("granted", sa.Boolean(), nullable=False),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided_reason", sa.Text(), nullable=True),
+        sa.Column("decided_forgives", sa.Boolean(), nullable=True),
+        sa.Column("decided_mistake", sa.Boolean(), nullable=True),
+        sa.ForeignKeyConstraint(["site"], ["site.id"]),
+        sa.PrimaryKeyConstraint("site", "caller", "nth", name="appeal_key"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("appeal_open", "appeal", ["site", "due", "caller"], **_only("decided_at IS NULL"))
+    op.create_table(
         "block",
         sa.Column("site", sa.Integer(), nullable=False),
         sa.Column("caller", sa.Text(), nullable=False),
@@ -75,6 +96,9 @@ def upgrade() -> None:
         "block_by_site_lifted_at", "block", ["site", "lifted_at"], **_only("lifted_at IS NOT NULL")
     )
     op.create_index("block_by_site_since", "block", ["site", "since"])
+    op.create_index(
+        "block_permanent", "block", ["site", "caller"], **_only("level = 'permanent' AND lifted_at IS NULL")
+    )
     op.create_table(
         "call",
         sa.Column("site", sa.Integer(), nullable=False),
@@ -130,6 +154,9 @@ def upgrade() -> None:
         sa.Column("allow_at", sa.BigInteger(), nullable=True),
         sa.Column("allow_by", sa.Text(), nullable=True),
         sa.Column("allow_reason", sa.Text(), nullable=True),
+        sa.Column("hold_at", sa.BigInteger(), nullable=True),
+        sa.Column("hold_by", sa.Text(), nullable=True),
+        sa.Column("hold_reason", sa.Text(), nullable=True),
         sa.Column("dropped", sa.Text(), nullable=True),
         sa.Column("attempt_by", sa.Text(), nullable=True),
         sa.Column("attempt_at", sa.BigInteger(), nullable=True),
@@ -147,6 +174,7 @@ def upgrade() -> None:
     op.create_index(
         "caller_by_site_allow_at", "caller", ["site", "allow_at"], **_only("allow_at IS NOT NULL")
     )
+    op.create_index("caller_by_site_hold_at", "caller", ["site", "hold_at"], **_only("hold_at IS NOT NULL"))
     op.create_index("caller_by_site_expires", "caller", ["site", "expires"], **_only("expires IS NOT NULL"))
     op.create_index("caller_by_site_level", "caller", ["site", "level"], **_only("level IS NOT NULL"))
     op.create_index("caller_by_site_since", "caller", ["site", "since"], **_only("level IS NOT NULL"))

@@ -1,0 +1,59 @@
+"""`appeal`, `appeals`: a caller objects, and somebody decides."""
+
+from typing import Annotated
+
+import typer
+
+from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
+from siaga112.cli.site import ask, decide, number, speaker
+from siaga112.errors import UsageError
+from siaga112.terminal import printing, tables
+from siaga112.words import say
+
+_HEADS = {
+    "caller": say("caller"),
+    "due": say("due"),
+    "since": say("since"),
+    "suspends": say("suspended"),
+    "by": say("by"),
+    "reason": say("reason"),
+}
+
+
+def appeal(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
+    """Note that a caller objects to a block or a strike: a case with a deadline, until somebody decides it.
+
+    `unblock` grants it; `confirm` and `appeals --reject` let what is held stand. --reason: what was said.
+
+    Example: siaga112 appeal 081234567890 --reason "the SIM was bought last week, letter of 3 March"
+    """
+    who = number(caller)
+    decide(lambda deeds: deeds.appeal(who, reason), by)
+
+
+def appeals(
+    by: ByOption,
+    reject: Annotated[
+        str | None,
+        typer.Option("--reject", help="What this caller objects to stands.", metavar="NUMBER"),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
+    json: JsonOption = False,
+) -> None:
+    """List the objections that wait for a decision, the most pressing first; or reject one.
+
+    Example: siaga112 appeals --reject 081234567890 --reason "seven pranks, three witnesses"
+    """
+    if reject is not None:
+        if not reason.strip():
+            raise UsageError("--reject needs --reason: the citizen is owed one")
+        who = number(reject)
+        decide(lambda deeds: deeds.reject(who, reason), by)
+        return
+    waiting = ask(lambda lists: lists.appeals())
+    if json:
+        printing.as_json_list(waiting)
+        return
+    t = speaker()
+    heads = [t(head) for head in _HEADS.values()]
+    tables.table(waiting, tuple(_HEADS), t("no objection waits for a decision"), heads=heads)
