@@ -34,7 +34,7 @@ from siaga112.core.model import (
     ProposalCause,
     Reason,
 )
-from siaga112.core.record import AllowEntry, CallerRecord, Lift, MissedCall, Proposal
+from siaga112.core.record import AllowEntry, Appeal, CallerRecord, Hold, Lift, MissedCall, Proposal
 from siaga112.service.ports import AuditFilter, CallFilter, CallPlace
 from tests.adapters.changes import begun, blocked_for_good
 from tests.adapters.test_records_contract import change, record, records, server_running, url, write
@@ -609,3 +609,49 @@ async def test_a_session_of_a_person_who_cannot_be_read_opens_nothing(records: D
     assert await records.session("a") is None
     assert await records.people() == []
     assert "Ratna" in records.unreadable
+
+
+# ── objections, and what reviews ask ─────────────────────────────────────────────────────────────────
+
+
+async def test_objections_are_found_by_their_deadline_and_gone_once_decided(records: DatabaseRecords) -> None:
+    """The list, its pages and the count agree; what is read back is what was written."""
+    callers = [Caller(f"+628120000000{n}") for n in range(5)]
+    made = [Appeal(NOW, "clerk", "not me", NOW + (5 - n) * HOUR, suspends=n == 0) for n in range(5)]
+    for caller, appeal in zip(callers, made, strict=True):
+        await change(records, partial(decisions.object_, appeal=appeal), caller)
+    assert [one.caller for one in await records.appealed()] == callers[::-1]
+    assert (await records.load(callers[0])).appeals == (made[0],)
+    first = await records.appealed_page(2)
+    last = first[-1]
+    assert last.appeal
+    rest = await records.appealed_page(9, (last.appeal.due, last.caller))
+    assert [one.caller for one in (*first, *rest)] == callers[::-1]
+    assert await records.appealed_count() == (5, NOW + HOUR)
+    decision = Lift(NOW, "supervisor", "seen", forgives=False)
+    after = await change(records, partial(decisions.reject, decision=decision), callers[-1])
+    assert (await records.load(callers[-1])).appeals == after.appeals
+    assert await records.appealed_count() == (4, NOW + 2 * HOUR)
+
+
+async def test_what_is_held_as_evidence_is_read_back(records: DatabaseRecords) -> None:
+    """Who holds it, since when, and why; and that it is let go."""
+    held = Hold(NOW, "privacy", "case 3/2026")
+    await change(records, partial(decisions.hold, held=held))
+    assert (await records.load(CALLER)).hold == held
+    await change(records, partial(decisions.hold, held=None))
+    assert (await records.load(CALLER)).hold is None
+
+
+async def test_a_review_finds_who_is_blocked_for_good_and_what_they_did(records: DatabaseRecords) -> None:
+    """Of each the last call since then, and how many were turned away; lifted blocks are not looked at."""
+    await records.write([Change(entry=row) for row in calls()])
+    for caller in (CALLER, OTHER):
+        await change(records, partial(decisions.impose, block=block(BEGAN, None)), caller)
+    assert [one async for one in records.permanent()] == sorted([CALLER, OTHER])
+    watched = await records.watched()
+    assert watched == (BEGAN, BEGAN + 11 * SECOND)
+    assert await records.called(CALLER, BEGAN + 5 * SECOND) == (BEGAN + 11 * SECOND, 0)
+    assert await records.called(CALLER, NOW) == (None, 0)
+    await change(records, partial(decisions.lift, lifted=Lift(NOW, "supervisor", "stolen")))
+    assert [one async for one in records.permanent()] == [OTHER]

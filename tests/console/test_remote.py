@@ -1,6 +1,7 @@
 """Commands over the API: from anywhere, with a token and no other right."""
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -42,6 +43,7 @@ async def command(centre: Centre, home: Path, *words: str, token: str | None = N
         (f"block {MISSED} --for 1h --reason threats", "is blocked until"),
         (f"confirm {PROPOSED} --reason agreed", "is blocked until further notice"),
         ("allow 0254201234 --reason clinic", "+62254201234 is on the allow list"),
+        (f"appeal {BLOCKED} --reason stolen", "is noted; an answer is owed until 20"),
         (f"callbacks --done {MISSED} --reason well", "is off the list (1 call)"),
         (f"mark {GENUINE} information", "is marked information"),
         ("mode enforce --reason decided", "mode is now enforce: blocked callers are rejected"),
@@ -67,6 +69,7 @@ async def test_a_decision_is_the_consoles_and_its_words_too(
         ("blocks", "mode observe: calls of all of these still get through"),
         ("blocks --proposed", PROPOSED),
         ("allowed", "the allow list is empty"),
+        ("appeals", "no objection waits for a decision"),
         ("callbacks", MISSED),
         ("audit", "mark"),
         ("mode", "observe"),
@@ -88,6 +91,9 @@ async def test_a_list_is_printed_as_on_the_machine_itself(
         ("blocks", "s112_" + "x" * 43, 1, "a good token is needed"),
         ("confirm 081233333333 --reason x", None, 1, "no block is proposed"),
         ("--lang id confirm 081233333333 --reason x", None, 1, "tidak ada usulan blokir"),
+        (f"appeals --reject {BLOCKED} --reason x", None, 1, "no objection of +6281211111111 waits"),
+        (f"appeals --reject {BLOCKED}", None, 2, "--reject needs --reason"),
+        ("appeal 081233333333 --reason x", None, 1, "nothing is held against +6281233333333"),
         ("backup x.zip", None, 2, "works on the machine of siaga112 itself"),
         ("why 112", None, 1, "is not the number of a caller"),
     ],
@@ -100,3 +106,21 @@ async def test_what_does_not_work_is_told_in_one_line(  # noqa: PLR0917 - one pa
     assert found[0] == code, found
     assert found[2].count("\n") == 1
     assert told in found[2]
+
+
+async def test_an_objection_goes_its_whole_way_over_the_api(centre: Centre, tmp_path: Path) -> None:
+    """Noted, listed with its deadline, rejected; noted again, and granted by `unblock`."""
+    assert "is noted" in (await command(centre, tmp_path, "appeal", BLOCKED, "--reason", "stolen"))[1]
+    code, _, err = await command(centre, tmp_path, "appeal", BLOCKED, "--reason", "again")
+    assert code == 1
+    assert "waits for a decision already" in err
+    (row,) = json.loads((await command(centre, tmp_path, "appeals", "--json"))[1])
+    assert (row["caller"], row["reason"], row["decided"]) == (BLOCKED, "stolen", None)
+    said = (await command(centre, tmp_path, "appeals", "--reject", BLOCKED, "--reason", "seen"))[1]
+    assert f"the objection of {BLOCKED} is rejected; {BLOCKED} stays blocked" in said
+    await command(centre, tmp_path, "appeal", BLOCKED, "--reason", "a letter")
+    said = (await command(centre, tmp_path, "unblock", BLOCKED, "--reason", "believed"))[1]
+    assert "is no longer blocked" in said
+    assert "the objection is granted" in said
+    (story,) = json.loads((await command(centre, tmp_path, "why", BLOCKED, "--json"))[1])
+    assert [one["granted"] for one in story["appeals"]] == [False, True]
