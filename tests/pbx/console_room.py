@@ -71,9 +71,13 @@ class Room:
 
 
 @asynccontextmanager
-async def room() -> AsyncIterator[Room]:
-    """Run all of it, with the console as `siaga112 run` itself starts it once there is a user."""
-    async with Asterisk.start(find("22")) as pbx, await pbx.observe() as seen, running(pbx, CONFIG) as daemon:
+async def room(more: str = "") -> AsyncIterator[Room]:
+    """Run all of it, with the console as `siaga112 run` itself starts it once there is a user.
+
+    `more`: further sections of the configuration.
+    """
+    config = CONFIG + more
+    async with Asterisk.start(find("22")) as pbx, await pbx.observe() as seen, running(pbx, config) as daemon:
         roles = {"Ratna": "supervisor", "Budi": "operator"}
         passwords = {name: await daemon.add_user(name, role) for name, role in roles.items()}
         await daemon.event("console")

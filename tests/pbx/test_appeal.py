@@ -1,0 +1,93 @@
+"""One case from the block to the release, over command, API and console; real callers show what holds."""
+
+import json
+import os
+import re
+import sys
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import PIPE
+
+import pytest
+
+from tests.console.browser import browser
+from tests.pbx.console_room import FIRST, Room, room
+from tests.waiting import output
+
+pytestmark = pytest.mark.pbx
+
+WHY = "the SIM was bought last week, letter of 3 March"
+
+
+async def over_api(at: Room, token: str, *words: str) -> str:
+    """Run a command of somebody who has a token and no right on that machine."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SIAGA112_")}
+    environ |= {"SIAGA112_TOKEN": token, "SIAGA112_STATE_DIR": "/nonexistent", "NO_COLOR": "1"}
+    process = await create_subprocess_exec(
+        *(sys.executable, "-m", "siaga112", "--api", at.daemon.console_url, *words),
+        env=environ, stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    out, err = await output(process, " ".join(words), 60)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+async def token_of(at: Room) -> str:
+    """Let a program in."""
+    words = ("token", "add", "front-office", "--role", "supervisor", "--numbers")
+    said = (await at.daemon.command(*words)).out
+    found = re.search(r"s112_[\w-]+", said)
+    assert found, said
+    return found[0]
+
+
+async def test_a_case_from_the_block_to_the_release() -> None:
+    """Blocked, objected to at the office, seen by deadline, granted in a browser; the caller gets through.
+
+    Until then the block holds: this centre does not suspend. Then it is all in the audit trail.
+    """
+    async with room() as at, browser(at.daemon.console_url) as tab:
+        for _ in range(2):
+            await at.misuse(FIRST)
+        assert (await at.tried(FIRST)).status == 403
+        said = (await at.daemon.command("appeal", FIRST, "--reason", WHY, "--by", "Loket 3")).out
+        assert "is noted; an answer is owed until 20" in said
+        assert (await at.tried(FIRST)).status == 403, "an objection alone lifts nothing"
+
+        (row,) = json.loads(await over_api(at, await token_of(at), "appeals", "--json"))
+        assert (row["caller"], row["reason"], row["granted"]) == (f"+62{FIRST[1:]}", WHY, None)
+
+        await tab.login("Ratna", at.passwords["Ratna"])
+        await tab.open("/waiting")
+        assert WHY in await tab.page.inner_text("main")
+        await tab.page.fill(".proposal input[name=reason]", "the operator confirms the new owner")
+        await tab.page.click(".proposal button.good")
+        await tab.page.wait_for_selector(".flash.good")
+        assert (await at.tried(FIRST)).status == 200
+
+        lines = (await at.daemon.command("audit", "--json")).json
+        done = [(one["action"], one["via"]) for one in lines if one["action"] in {"appeal", "unblock"}]
+        assert done == [("appeal", "cli"), ("unblock", "console")]
+        why = (await at.daemon.command("why", FIRST)).out
+        told = (
+            "objection, noted by Loket 3",
+            "block lifted by Ratna",
+            "objection granted by Ratna",
+            "now: ALLOW",
+        )
+        places = [why.index(one) for one in told]
+        assert places == sorted(places)
+
+
+async def test_where_the_centre_suspends_a_real_caller_gets_through_until_the_decision() -> None:
+    """`suspend_on_appeal`: let in within a second of the objection, turned away again once it is rejected."""
+    async with room("[citizen]\nsuspend_on_appeal = true\n") as at:
+        for _ in range(2):
+            await at.misuse(FIRST)
+        assert (await at.tried(FIRST)).status == 403
+        said = (await at.daemon.command("appeal", FIRST, "--reason", WHY)).out
+        assert "until then its block keeps nobody out" in said
+        assert (await at.tried(FIRST)).status == 200
+        token = await token_of(at)
+        said = await over_api(at, token, "appeals", "--reject", FIRST, "--reason", "the same voice")
+        assert "stays blocked" in said
+        assert (await at.tried(FIRST)).status == 403
