@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "backtest-year.md"
 
 
 def test_a_number_is_its_new_owners_only_after_it_was_silent_for_sixty_days() -> None:
-    """Nobody calls with it in between: what the policy sees is what Permenkominfo 14/2018 makes of numbers."""
+    """Nobody calls with it in between: so it is under Permenkominfo 14/2018."""
     calls, owners = year.offenders()
     last = {made.number: made.at for made in calls}
     assert len(owners) > 1_000
