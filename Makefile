@@ -68,6 +68,7 @@ docs: $(READY)
 	$(PYTHON) -m tests.pbx.scenarios --table > docs/scenarios.md
 	$(PYTHON) -m tests.pbx.doctor > docs/doctor.md
 	$(PYTHON) -m tests.commands > docs/commands.md
+	$(PYTHON) -m tests.prompts > docs/prompts.md
 	$(PYTHON) -m tests.database
 
 # The catalogues of translations, brought up to what the code says; names what is to be translated.
@@ -137,8 +138,10 @@ bench: $(READY)
 bench-check: $(READY)
 	$(PYTHON) -m benchmarks --check
 
+# Speaks asterisk/sounds/prompts.toml. With CONFIG=/etc/siaga112/siaga112.toml TO=/usr/share/asterisk/sounds it speaks
+# one prompt alone, into Asterisk's folder: where to object, as [citizen] contact has it.
 prompts:
-	asterisk/sounds/make-prompts
+	asterisk/sounds/make-prompts $(if $(CONFIG),--contact $(CONFIG) --to $(TO))
 
 LOCK := $(VENV)/bin/uv pip compile -c constraints.txt --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate -q

@@ -38,6 +38,8 @@ port = {metrics}
 screen_port = {metrics}
 [redis]
 url = "{redis}"
+[policy]
+treatment = "reject"
 """
 
 

@@ -233,14 +233,14 @@ async def test_a_reload_takes_over_what_can_change_and_names_what_cannot(running
     """At SIGHUP the treatment changes with the next call; a port waits for a restart, and is named."""
     await running.start()
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
-    await running.tells('SIAGA_TREATMENT "reject"')
-    running.write('host = "127.0.0.2"\n[policy]\ntreatment = "announce"\n')
+    await running.tells('SIAGA_TREATMENT "announce"')
+    running.write('host = "127.0.0.2"\n[policy]\ntreatment = "reject"\n')
     running.process.send_signal(signal.SIGHUP)
     await running.hears("RELOADING=1")
     await running.hears("READY=1")
     assert (await running.logs("reloaded"))["changed"] == ["policy.treatment"]
     assert (await running.logs("reload_needs_restart"))["keys"] == ["metrics.host"]
-    assert 'SIAGA_TREATMENT "announce"' in await running.ask()
+    assert 'SIAGA_TREATMENT "reject"' in await running.ask()
 
 
 async def test_a_disk_that_hangs_holds_up_neither_a_verdict_nor_a_reload(running: Running) -> None:
@@ -274,12 +274,12 @@ async def test_a_reload_with_a_bad_file_keeps_the_old_one(running: Running) -> N
     """One line says what is wrong; verdicts go on as before."""
     await running.start()
     await running.command("block", NUMBER, "--permanent", "--reason", "threats")
-    await running.tells('SIAGA_TREATMENT "reject"')
+    await running.tells('SIAGA_TREATMENT "announce"')
     running.write("[policy]\ntreatmend = 1\n")
     running.process.send_signal(signal.SIGHUP)
     line = await running.logs("reload_refused")
     assert 'unknown key "policy.treatmend", did you mean "treatment"?' in line["detail"]
-    assert 'SIAGA_TREATMENT "reject"' in await running.ask()
+    assert 'SIAGA_TREATMENT "announce"' in await running.ask()
 
 
 UNREADABLE: Final = {

@@ -155,11 +155,11 @@ async def _one_misuse_is_warned_of(line: Line) -> None:
             pass  # each look is a caller's question
 
 
-@key("policy.treatment", '"announce"')
-async def _the_blocked_are_told_so(line: Line) -> None:
+@key("policy.treatment", '"reject"')
+async def _the_blocked_are_told_nothing(line: Line) -> None:
     await line.misuses(3)
     answer = await line.rig.told("blocked", line.number)
-    assert answer.variables["SIAGA_TREATMENT"] == "announce"
+    assert answer.variables["SIAGA_TREATMENT"] == "reject"
 
 
 @key("policy.blocks_per_hour", "1")

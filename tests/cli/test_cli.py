@@ -63,7 +63,7 @@ async def test_a_block_is_listed_explained_and_lifted(live: Shell) -> None:
     live.environ["SIAGA112_MODE"] = "enforce"
     row, told, table = await live.each(f"why {CALLER} --json", f"why {NUMBER}", "blocks")
     (story,) = row.json
-    assert (story["verdict"], story["treatment"], story["mode"]) == ("BLOCK", "reject", "enforce")
+    assert (story["verdict"], story["treatment"], story["mode"]) == ("BLOCK", "announce", "enforce")
     assert [block["reason"] for block in story["blocks"]] == ["threats"]
     assert [held["outcome"] for held in story["strikes"]] == ["ivr_prank"]
     assert "temporary block until" in told.done()

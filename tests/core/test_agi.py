@@ -1,6 +1,7 @@
 """The FastAGI codec: what is accepted, and that everything else is the one error."""
 
 import itertools
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from siaga112.core.agi import (
     set_variable,
 )
 from siaga112.core.model import Level, Treatment, Verdict
-from siaga112.core.screening import Screening, ScreenReason, Withheld
+from siaga112.core.screening import Screening, ScreenReason, Withheld, zone_at
 from tests.lab.agi_client import request
 from tests.samples import ODD_NAMES
 
@@ -177,15 +178,38 @@ def test_any_bytes_give_messages_or_the_one_error(chunks: list[bytes], real: boo
 def test_block_is_spelled_with_its_verdict_last() -> None:
     """BLOCK stands only when all that belongs to it stands."""
     blocked = Screening(
-        Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, Level.TEMPORARY, 1_795_000_000_999
+        *(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, Level.TEMPORARY, 1_795_000_000_999),
+        zone="<WIB>-07:00",
     )
     assert commands(blocked) == (
         b'SET VARIABLE SIAGA_REASON "blocked"\n',
         b'SET VARIABLE SIAGA_TREATMENT "reject"\n',
         b'SET VARIABLE SIAGA_BLOCK_LEVEL "temporary"\n',
         b'SET VARIABLE SIAGA_BLOCK_UNTIL "1795000000"\n',
+        b'SET VARIABLE SIAGA_TIMEZONE "<WIB>-07:00"\n',
         b'SET VARIABLE SIAGA_VERDICT "BLOCK"\n',
     )
+
+
+@pytest.mark.parametrize(
+    ("zone", "spelled"),
+    [
+        ("Asia/Jakarta", "<WIB>-07:00"),
+        ("Asia/Kathmandu", "<+0545>-05:45"),
+        ("America/St_Johns", "<NST>03:30"),
+        ("Europe/Bucharest", "<EET>-02:00"),
+        ("UTC", "<UTC>00:00"),
+    ],
+)
+def test_a_zone_is_told_so_that_nobody_needs_a_table_of_zones(zone: str, spelled: str) -> None:
+    """As TZ has it at that instant, in winter here; west of Greenwich is positive."""
+    assert zone_at(1_795_000_000_999, ZoneInfo(zone)) == spelled
+
+
+def test_a_zone_is_that_of_the_instant() -> None:
+    """A block that ends after the clocks are turned is told as they will show it; none for no instant."""
+    assert zone_at(1_785_000_000_000, ZoneInfo("Europe/Bucharest")) == "<EEST>-03:00"
+    assert zone_at(10**18, ZoneInfo("Asia/Jakarta")) == ""
 
 
 @given(st.text())

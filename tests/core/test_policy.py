@@ -143,7 +143,7 @@ def test_verdict_by_mode_and_treatment() -> None:
     held = verdicts.standing(record, now, RULES)
     enforce = verdicts.verdict(held, Mode.ENFORCE, now, RULES)
     assert (enforce.verdict, enforce.reason, enforce.treatment) == (
-        Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT,
+        Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.ANNOUNCE,
     )  # fmt: skip
     observe = verdicts.verdict(held, Mode.OBSERVE, now, RULES)
     assert (observe.verdict, observe.reason) == (Verdict.ALLOW, ScreenReason.WOULD_BLOCK)

@@ -205,8 +205,8 @@ async def check(work: Path, services: dict[str, Service]) -> None:
     say(track.siaga112("block", CALLER, "--for", "1h", "--reason", "image check").strip())
     say(track.siaga112("mode", "enforce").strip())
     await until(lambda: '"enforce"' in screen.log())
-    rejected = await (await place_call(pbx, number=CALLER)).ended()
-    say(f"second call: {rejected.status}")
+    rejected = await (await place_call(pbx, number=CALLER)).ended(timeout=60)
+    say(f"second call: {rejected.status}, after the announcement")
     assert rejected.status == 403
     await until(lambda: len(json.loads(track.siaga112("calls", "--json"))) == 2)
     outcomes = [row["outcome"] for row in json.loads(track.siaga112("calls", "--json"))]

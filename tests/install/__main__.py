@@ -101,9 +101,9 @@ async def install(machine: Machine, folder: Path, log: Log) -> None:
     log.done(f"a call to 112: {await served(machine, folder)}, an operator answers")
     for one in (look, wait, enforce, block):
         await machine.do(one)
-    ended = await (await call(folder)).ended()
+    ended = await (await call(folder)).ended(timeout=60)
     assert ended.status == 403, ended
-    log.done(f"a call to 112: {ended.status}, rejected")
+    log.done(f"a call to 112: {ended.status}, after the announcement")
     took = log.seconds
     await machine.do(unblock)
     log.done(f"a call to 112: {await served(machine, folder)}, an operator answers")

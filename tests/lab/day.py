@@ -23,13 +23,17 @@ CONFIG: Final = """\
 early_drop = "1s"
 [policy]
 temporary = ["15s"]
+treatment = { temporary = "announce", permanent = "reject" }
 [operators]
 "101" = "Budi"
 "102" = "Siti"
 [agencies]
 "113" = "Damkar"
 """
-"""The day's configuration: a second for what is an early drop, a quarter of a minute for a day's block."""
+"""The day's configuration: a second for what is an early drop, a quarter of a minute for a day's block.
+
+Who is blocked temporarily is told so, as by default; who is permanently is not, as a centre may want it.
+"""
 
 DIALPLAN: Final = """
 [phones]
@@ -127,6 +131,12 @@ async def talk(call: Witnessed) -> None:
 async def talk_until_marked(call: Witnessed) -> None:
     """Talk until the operator has pressed the key that marks the call."""
     await call.marked()
+    await call.call.hang_up()
+
+
+async def hang_up_when_told(call: Witnessed) -> None:
+    """Hear that the number is blocked, and go."""
+    await call.until("Newexten", Context="siaga112-blocked", Application="Playback")
     await call.call.hang_up()
 
 
@@ -281,7 +291,7 @@ class Day:
             block = " → temporary block" if n == 6 else ""
             what = f"one number dies in the menu, {n} of 6"
             await self._call(what, f"ivr_prank/left_menu strike{block}{warned}", hang_up_in_menu, PRANKER)
-        await self._call("its next call", "blocked/rejected", wait_it_out, PRANKER)
+        await self._call("its next call hears why", "blocked/rejected", hang_up_when_told, PRANKER)
         await self._until_block_ends()
         await self._call(
             "after the block it misuses again",

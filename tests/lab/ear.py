@@ -49,16 +49,30 @@ def prompt(language: str, name: str) -> bytes:
     return bytes(_to_ulaw(sample) for sample in samples[PACKET:-PACKET])
 
 
+def seconds(language: str, name: str) -> float:
+    """Give how long a shipped prompt is."""
+    with wave.open(str(SHIPPED / f"sounds/{language}/siaga112/{name}.wav")) as file:
+        return float(file.getnframes() / file.getframerate())
+
+
 def after(heard: bytes, wanted: bytes, since: int = 0) -> int | None:
     """Give the place just after the first such sound since that place; None if it was not heard."""
     place = heard.find(wanted, since)
     return None if place < 0 else place + len(wanted)
 
 
+def hears_in_order(heard: bytes, *prompts: tuple[str, str]) -> bool:
+    """Say whether these prompts, as (language, name), were heard one after another."""
+    place: int | None = 0
+    for language, name in prompts:
+        place = None if place is None else after(heard, prompt(language, name), place)
+    return place is not None
+
+
 def digit(heard: bytes, language: str, since: int = 0) -> str | None:
     """Give the digit that was spoken at once after that place."""
     spoken = heard[since : since + RATE]
-    found = {str(n): spoken.find(prompt(language, f"digit-{n}")) for n in range(10)}
+    found = {str(n): spoken.find(prompt(language, f"number-{n:02}")) for n in range(10)}
     return next((n for n, place in found.items() if 0 <= place <= 4 * PACKET), None)
 
 

@@ -22,6 +22,7 @@ early_drop = "1s"
 [policy]
 threshold = 1
 blocks_per_hour = 1
+treatment = "reject"
 [operators]
 "101" = "Budi"
 """

@@ -5,31 +5,53 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from siaga112.captures import capture
 from siaga112.core.model import Entry
 from siaga112.core.outcome import ClassifierRules
+from siaga112.core.screening import zone_at
 from tests.lab import Asterisk, Event, Observer, Version, agi_stub, find, ports
+from tests.lab.announcement import LANGUAGES, Language, told
 from tests.lab.asterisk import SHIPPED
-from tests.lab.ear import after, beeps, digit, prompt
+from tests.lab.ear import after, beeps, digit, hears_in_order, prompt
 from tests.lab.phone import AOR, ENDPOINT, Leg, Phone
 from tests.pbx.scenarios.golden import replayed
 from tests.pbx.scenarios.scenario import SHIPPED as OUR_CENTRE
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 90.0
+JAKARTA: Final = ZoneInfo("Asia/Jakarta")
+UNTIL: Final = (datetime.now(JAKARTA) + timedelta(days=2)).replace(hour=0, minute=5, second=0, microsecond=0)
+"""When a block ends: the day before, in UTC, which is the PBX's own zone."""
 OPERATOR: Final = ("127.0.1.1", "101")
 PHONES: Final = "[phones]\nexten => _10X,1,Dial(PJSIP/${EXTEN},30)\n"
 MARKS: Final = {"*71": "prank", "*72": "genuine", "*73": "information", "*74": "silent"}
 
 
-def blocked(treatment: str, level: str = "temporary") -> Sequence[str]:
+def blocked(treatment: str, level: str = "temporary", *, until: datetime | None = None) -> Sequence[str]:
     """Give the daemon's answer that blocks a caller so."""
+    seconds = int(until.timestamp()) if until else 0
     return (
         f"SET VARIABLE SIAGA_TREATMENT {treatment}",
         f"SET VARIABLE SIAGA_BLOCK_LEVEL {level}",
+        f'SET VARIABLE SIAGA_BLOCK_UNTIL "{seconds or ""}"',
+        *([f'SET VARIABLE SIAGA_TIMEZONE "{zone_at(seconds * 1_000, JAKARTA)}"'] if until else []),
         "SET VARIABLE SIAGA_VERDICT BLOCK",
     )
+
+
+def announced(
+    level: str, until: datetime | None = None, *, contact: bool = False
+) -> list[tuple[Language, str]]:
+    """Name the prompts of an announcement, in both languages."""
+    now = datetime.now(JAKARTA)
+    return [
+        (language, name)
+        for language in LANGUAGES
+        for name in told(language, level, until, now, contact=contact)
+    ]
 
 
 @dataclass(slots=True)
@@ -56,10 +78,7 @@ class Story:
 
     def hears_in_order(self, *prompts: tuple[str, str]) -> bool:
         """Say whether these prompts, as (language, name), were heard one after another."""
-        place: int | None = 0
-        for language, name in prompts:
-            place = None if place is None else after(self.heard, prompt(language, name), place)
-        return place is not None
+        return hears_in_order(self.heard, *prompts)
 
     async def until(self, name: str, **headers: str) -> Event:
         """Wait for an event on the caller's own channel."""
@@ -224,14 +243,16 @@ def other_than(key: str) -> str:
 Deed = Callable[[Story], Awaitable[None]]
 CAST: Final[dict[str, tuple[Sequence[str], Deed]]] = {
     "rejected": (blocked("reject"), listen),
-    "temporary": (blocked("announce"), listen),
+    "temporary": (blocked("announce", until=UNTIL), listen),
     "permanent": (blocked("announce", "permanent"), listen),
+    "no date": (blocked("announce"), listen),
     "right": (blocked("challenge"), press_right),
     "right late": (blocked("challenge"), press_right_late),
     "wrong": (blocked("challenge"), press_wrong),
     "silent": (blocked("challenge"), keep_silent),
     "deprioritised": (blocked("deprioritise"), wait_in_queue),
     "ordinary": ((), wait_in_queue),
+    "told in part": (blocked("announce", until=UNTIL), listen),
     "no digits": (blocked("challenge"), leave),
     "no sounds": (blocked("challenge"), leave),
     "no RAND": (blocked("challenge"), leave),
@@ -240,7 +261,7 @@ CAST: Final[dict[str, tuple[Sequence[str], Deed]]] = {
 }
 NUMBERS: Final = {name: f"08121000{place:04}" for place, name in enumerate(CAST, start=1)}
 AT_ONCE: Final = (
-    *("rejected", "temporary", "permanent"),
+    *("rejected", "temporary", "permanent", "no date"),
     *("right", "right late", "wrong", "silent", "deprioritised"),
 )
 LAST: Final = ("right", "right late", "deprioritised")
@@ -270,13 +291,14 @@ async def serve(stage: Centre) -> None:
 
 
 async def break_things(stage: Centre) -> None:
-    """Call while prompts are missing, and then without func_rand."""
+    """Call while prompts are missing, and one of the centre's is there; and then without func_rand."""
     folders = [stage.pbx.folder / f"data/sounds/{language}/siaga112" for language in ("id", "en")]
     for folder in folders:
         folder.unlink()
         source = SHIPPED / "sounds" / folder.parent.name / "siaga112"
-        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("digit-*"))
-    await play(stage, "no digits")
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("number-*"))
+        shutil.copy(source / "no-operator.wav", folder / "contact.wav")
+    await asyncio.gather(play(stage, "told in part"), play(stage, "no digits"))
     for folder in folders:
         shutil.rmtree(folder)
     await play(stage, "no sounds")

@@ -134,14 +134,22 @@ async def test_a_rejected_caller_gets_403(version: Version) -> None:
 async def test_an_announced_rejection_is_heard_before_403(version: Version) -> None:
     """BLOCK and announce: early media, then SIP 403, without an answered call."""
     commands = ("SET VARIABLE SIAGA_TREATMENT announce", "SET VARIABLE SIAGA_VERDICT BLOCK")
-    async with probe(version) as (pbx, _), agi_stub(pbx.agi_port, commands):
+    async with probe(version) as (pbx, seen), agi_stub(pbx.agi_port, commands):
         call = await place_call(pbx, number=CALLER)
-        assert (await call.ended()).status == 403
+        assert (await call.ended(timeout=60)).status == 403
         assert "SIP/2.0 183" in call.messages()
+        assert "SIP/2.0 200" not in call.messages()
+        assert bounded(seen) == "1?Set(TIMEOUT(absolute)=60)", "no recording, however long, holds the channel"
+
+
+def bounded(seen: Observer) -> str:
+    """Give the step that bounds an announcement, as it was run."""
+    (step,) = (e for e in seen.events if runs("ExecIf")(e) and e["Context"] == "siaga112-blocked")
+    return step["AppData"]
 
 
 async def test_a_limit_of_the_call_ends_an_announcement(version: Version) -> None:
-    """The PBX's own time-out is not ours: it ends the call, and does not begin the announcement anew."""
+    """The PBX's own time-out stays: it ends the call as a rejection, and no announcement begins anew."""
     commands = ("SET VARIABLE SIAGA_TREATMENT announce", "SET VARIABLE SIAGA_VERDICT BLOCK")
     limited = PROBE.replace("TIMEOUT(absolute)=300", "TIMEOUT(absolute)=3")
     async with (
@@ -150,8 +158,9 @@ async def test_a_limit_of_the_call_ends_an_announcement(version: Version) -> Non
         agi_stub(pbx.agi_port, commands),
     ):
         call = await place_call(pbx, number=CALLER)
-        await call.ended()
+        assert (await call.ended()).status == 403
         assert len([e for e in seen.events if runs("Playback")(e)]) == 1
+        assert bounded(seen) == "0?Set(TIMEOUT(absolute)=60)"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
                 await screen.wait_for(lambda line: line["event"] == "mode" and line["mode"] == "enforce")
                 await admin.do(block)
                 await known(pbx, "blocked")
-                assert (await (await place_call(pbx, number=CALLER)).ended()).status == 403
+                told = await place_call(pbx, number=CALLER)
+                assert (await told.ended(timeout=60)).status == 403
+                assert "SIP/2.0 183" in told.messages()
                 await admin.do(unblock)
                 await known(pbx, "not_blocked")
                 await served(pbx, seen)

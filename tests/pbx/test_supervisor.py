@@ -50,7 +50,7 @@ async def call(
 
 async def test_a_block_and_the_kill_switch_hold_with_the_next_call(version: Version) -> None:
     """Blocked by a command, the very next call is rejected; `mode off` frees the one that follows it."""
-    async with centre(version) as (pbx, seen, daemon):
+    async with centre(version, '[policy]\ntreatment = "reject"\n') as (pbx, seen, daemon):
         assert (await daemon.command("block", CALLER, "--for", "1h", "--reason", "threats")).code == 0
         first = await call(pbx, seen)
         assert (await first.call.ended()).status == 403
@@ -68,7 +68,7 @@ async def test_a_block_and_the_kill_switch_hold_with_the_next_call(version: Vers
 
 async def test_who_calls_again_at_once_reaches_the_end_of_the_queue(version: Version) -> None:
     """With `let_through` a blocked caller is rejected once; the second time served, behind everybody."""
-    async with centre(version, '[policy]\nlet_through = "1m"\n') as (pbx, seen, daemon):
+    async with centre(version, '[policy]\nlet_through = "1m"\ntreatment = "reject"\n') as (pbx, seen, daemon):
         await daemon.command("block", CALLER, "--permanent", "--reason", "threats")
         first = await call(pbx, seen)
         assert (await first.call.ended()).status == 403

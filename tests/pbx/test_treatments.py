@@ -4,14 +4,14 @@ All calls of a PBX are played once (tests/pbx/listening.py); the tests look at w
 """
 
 import asyncio
-from typing import get_args
+from typing import Final, get_args
 
 import pytest
 import pytest_asyncio
 
 from tests.lab import Version
-from tests.lab.ear import loudness
-from tests.pbx.listening import BROKEN, LAST, MEMBERS, Centre, play_all
+from tests.lab.ear import RATE, loudness, seconds
+from tests.pbx.listening import BROKEN, LAST, MEMBERS, UNTIL, Centre, announced, play_all
 
 pytestmark = pytest.mark.pbx
 
@@ -37,14 +37,34 @@ def test_reject_costs_nothing(evening: Centre) -> None:
     assert story.values("SIAGA_REJECTED") == ["reject"]
 
 
-@pytest.mark.parametrize(("level", "other"), [("temporary", "permanent"), ("permanent", "temporary")])
-def test_announce_tells_the_caller_in_two_languages(evening: Centre, level: str, other: str) -> None:
-    """Announce: the block's own words as early media, Indonesian and then English; then 403, unanswered."""
-    story = evening.stories[level]
+TOLD: Final = {
+    "temporary": announced("temporary", UNTIL),
+    "permanent": announced("permanent"),
+    "no date": announced("temporary"),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_announce_tells_the_caller_in_two_languages(evening: Centre, name: str) -> None:
+    """Announce: why, whom to call, until when, as early media, and nothing else; then 403, unanswered."""
+    story = evening.stories[name]
     assert story.leg.statuses == [100, 183, 403]
-    assert story.hears_in_order(("id", f"blocked-{level}"), ("en", f"blocked-{level}"))
-    assert not story.hears_in_order(("en", f"blocked-{other}"))
+    assert story.hears_in_order(*TOLD[name])
+    assert len(story.heard) / RATE == pytest.approx(sum(seconds(*one) for one in TOLD[name]), abs=0.5)
     assert loudness(story.heard) > 0.03
+    assert story.values("SIAGA_REJECTED") == ["announce"]
+
+
+def test_what_is_missing_of_an_announcement_is_left_out_and_the_rest_is_said(evening: Centre) -> None:
+    """No numbers are there, but the centre's own prompt is: it comes last; then 403 as ever."""
+    story = evening.stories["told in part"]
+    parts = announced("temporary", UNTIL, contact=True)
+    there = [
+        (language, name.replace("contact", "no-operator")) for language, name in parts if "number" not in name
+    ]
+    assert story.leg.statuses == [100, 183, 403]
+    assert story.hears_in_order(*there)
+    assert len(story.heard) / RATE == pytest.approx(sum(seconds(*one) for one in there), abs=0.5)
     assert story.values("SIAGA_REJECTED") == ["announce"]
 
 
@@ -103,7 +123,7 @@ def test_a_challenge_that_cannot_be_heard_lets_the_caller_on(evening: Centre, na
 
 def test_only_a_rejection_is_a_blocked_call(evening: Centre) -> None:
     """Who was turned away is `blocked`; who passed the challenge or waited is `answered`."""
-    for name in ("rejected", "temporary", "permanent", "wrong", "silent"):
+    for name in ("rejected", *TOLD, "told in part", "wrong", "silent"):
         assert evening.entries[evening.stories[name].uid].finding.outcome == "blocked"
     for name in (*LAST, "ordinary", *MEMBERS):
         assert evening.entries[evening.stories[name].uid].finding.outcome == "answered"

@@ -16,6 +16,7 @@ early_drop = "0s"
 [policy]
 threshold = 1
 surge = false
+treatment = "reject"
 """
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from structlog.testing import capture_logs
@@ -145,8 +146,20 @@ async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
 
 async def test_enforce_blocks_with_the_treatment() -> None:
     """A blocked caller is told everything that the dialplan needs to treat him."""
-    expected = Screening(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, BLOCKED.level, BLOCKED.until)
+    expected = Screening(
+        Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.ANNOUNCE, BLOCKED.level, BLOCKED.until
+    )
     assert await Screened(holding(BLOCKED)).ask() == expected
+
+
+async def test_the_end_of_a_block_comes_with_the_zone_in_which_it_is_told() -> None:
+    """The PBX may be set to another zone than the centre's; a permanent block has no end to tell."""
+    screened = Screened(holding(BLOCKED))
+    screened.screener.zone = ZoneInfo("Asia/Jakarta")
+    assert (await screened.ask()).zone == "<WIB>-07:00"
+    permanent = Screened(holding(Standing(level=Level.PERMANENT)))
+    permanent.screener.zone = ZoneInfo("Asia/Jakarta")
+    assert (await permanent.ask()).zone == ""
 
 
 @pytest.mark.fault("policy_observe")

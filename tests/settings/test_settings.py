@@ -98,12 +98,12 @@ def test_the_usual_place_is_read_where_there_is_one(tmp_path: Path, monkeypatch:
 def test_a_centres_own_values_take_the_place_of_the_presets() -> None:
     """What is given counts, what is not comes from the preset; a single duration or treatment will do."""
     policy = Policy.model_validate(
-        {"threshold": 3, "temporary": "3d", "counted": ["abandoned"], "treatment": {"permanent": "announce"}}
+        {"threshold": 3, "temporary": "3d", "counted": ["abandoned"], "treatment": {"permanent": "reject"}}
     )
     rules, base = policy.rules(), PRESETS["permenkominfo-2016"]
     assert (rules.thresholds, rules.temporary) == ((3,), (259_200_000,))
     assert rules.weights == {"abandoned": 1, "prank": 1, "invalid_choice": 0, "no_choice": 0}
-    assert rules.treatment == {Level.TEMPORARY: Treatment.REJECT, Level.PERMANENT: Treatment.ANNOUNCE}
+    assert rules.treatment == {Level.TEMPORARY: Treatment.ANNOUNCE, Level.PERMANENT: Treatment.REJECT}
     assert (rules.window, rules.memory, rules.burst) == (base.window, base.memory, base.burst)
     both = Policy.model_validate({"treatment": "deprioritise"}).rules().treatment
     assert set(both.values()) == {Treatment.DEPRIORITISE}
@@ -147,7 +147,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         "SIAGA112_AMI__PORT": "5040",
         "SIAGA112_PBX__QUEUES": '["fire", "police"]',
         "SIAGA112_POLICY__WINDOW": "7d",
-        "SIAGA112_POLICY__TREATMENT__PERMANENT": "announce",
+        "SIAGA112_POLICY__TREATMENT__PERMANENT": "reject",
         "PATH": "/usr/bin",
     }
     config = load(path, environ)
@@ -156,7 +156,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert (config.ami.host, config.ami.port) == ("10.0.0.1", 5040)
     assert config.pbx.queues == ["fire", "police"]
     assert config.policy.window == 7 * 86_400_000
-    assert config.policy.treatment == {Level.PERMANENT: Treatment.ANNOUNCE}
+    assert config.policy.treatment == {Level.PERMANENT: Treatment.REJECT}
 
 
 def test_the_environment_names_the_file(tmp_path: Path) -> None:

@@ -218,6 +218,7 @@ class Daemon:
             clock=now,
             stopwatch=time.perf_counter,
             latest=clock.latest,
+            zone=self.settings.zone,
         )
         return FastAgiServer(screener.answer, metrics.agi_refused)
 

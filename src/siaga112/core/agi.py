@@ -235,6 +235,8 @@ def commands(screening: Screening) -> tuple[bytes, ...]:
     if screening.level:
         variables["SIAGA_BLOCK_LEVEL"] = screening.level.value
         variables["SIAGA_BLOCK_UNTIL"] = "" if screening.until is None else str(screening.until // SECOND)
+    if screening.zone:
+        variables["SIAGA_TIMEZONE"] = screening.zone
     if screening.warn:
         variables["SIAGA_NOTICE"] = "WARN"
     variables["SIAGA_VERDICT"] = screening.verdict.value

@@ -88,7 +88,7 @@ class PolicyRules:
     review: Millis = 0
     review_quiet: Millis = 0
     treatment: Mapping[Level, Treatment] = field(
-        default_factory=lambda: {Level.TEMPORARY: Treatment.REJECT, Level.PERMANENT: Treatment.REJECT}
+        default_factory=lambda: {Level.TEMPORARY: Treatment.ANNOUNCE, Level.PERMANENT: Treatment.ANNOUNCE}
     )
 
     def weight(self, strike: Strike) -> float:

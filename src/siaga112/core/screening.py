@@ -1,10 +1,11 @@
 """What the dialplan is told about a caller, and why."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
-from siaga112.core.model import Level, Millis, Treatment, Verdict
+from siaga112.core.model import SECOND, Level, Millis, Treatment, Verdict
 
 
 class ScreenReason(StrEnum):
@@ -67,3 +68,19 @@ class Screening:
     level: Level | None = None
     until: Millis | None = None
     warn: bool = False
+    zone: str = ""
+    """In which `until` is told to the caller, as `zone_at` spells it."""
+
+
+def zone_at(at: Millis, zone: tzinfo) -> str:
+    """Spell how far a zone is from UTC at an instant, as TZ has it (POSIX, west is positive): `<WIB>-07:00`.
+
+    Who reads it needs no table of zones. '' for an instant that is in no calendar.
+    """
+    try:
+        local = datetime.fromtimestamp(at / SECOND, zone)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    west = -(local.utcoffset() or timedelta()) // timedelta(minutes=1)
+    hours, minutes = divmod(abs(west), 60)
+    return f"<{local.tzname()}>{'-' if west < 0 else ''}{hours:02}:{minutes:02}"

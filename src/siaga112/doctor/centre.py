@@ -18,6 +18,9 @@ from siaga112.doctor.observations import (
 OPERATOR: Final = "siaga112-operator"
 """Our context that gives an operator's leg its keys."""
 
+CONTACT: Final = "siaga112/contact"
+"""The centre's own prompt: where to object, said to a blocked caller where `[citizen] contact` is set."""
+
 
 def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
     """Look for the queues that the configuration names, and how their operators are reached."""
@@ -124,13 +127,20 @@ def prompts(seen: Examined) -> Iterator[Line]:
             "(siaga112 files sounds --to /usr/share/asterisk/sounds)",
         )
         return
-    for language, names in missing.items():
+    folder = seen.pbx.inside.data_dir if isinstance(seen.pbx, PbxSeen) and seen.pbx.inside else ""
+    for language, lacking in missing.items():
+        names = [name for name in lacking if name != CONTACT]
         if names:
-            folder = seen.pbx.inside.data_dir if isinstance(seen.pbx, PbxSeen) and seen.pbx.inside else ""
             yield warn(
                 f"Asterisk lacks {len(names)} of our prompts in {language}: {names[0]}"
                 + (", …" if len(names) > 1 else ""),
                 f"siaga112 files sounds --to {folder}/sounds",
             )
-        else:
+        if CONTACT in lacking:
+            yield warn(
+                f"a blocked caller is not told in {language} where to object: there is no {CONTACT}",
+                f"record {folder}/sounds/{language}/{CONTACT}.wav, or in our source: "
+                f"make prompts CONFIG={seen.wanted.config} TO={folder}/sounds",
+            )
+        if not lacking:
             yield ok(f"our prompts in {language} are there")

@@ -11,6 +11,7 @@ from siaga112.adapters.scrape import MetricsPage, ProbeError
 from siaga112.app.pbx import ami_address
 from siaga112.app.records import database_url, held_off, redis_url
 from siaga112.core.model import Mode
+from siaga112.doctor.centre import CONTACT
 from siaga112.doctor.looking import ami, daemon, database, host, redis
 from siaga112.doctor.observations import (
     Examined,
@@ -75,7 +76,10 @@ async def _pbx_and_host(
         queue_log=settings.pbx.queue_log,
         running={half: changed(told, settings) for half, told in running(settings.state_dir).items()},
         data_dir=pbx.inside.data_dir if isinstance(pbx, PbxSeen) and pbx.inside else "",
-        prompts=catalogue.prompts(),
+        prompts={
+            language: (*names, *([CONTACT] if settings.citizen.contact else []))
+            for language, names in catalogue.prompts().items()
+        },
     )
     return pbx, machine
 

@@ -6,7 +6,8 @@ with the cause as its reason: this is an emergency line.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import tzinfo
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from siaga112.core.caller_id import canonical
 from siaga112.core.clocks import made
 from siaga112.core.model import Caller, Millis, Mode, Verdict
 from siaga112.core.rules import InForce
-from siaga112.core.screening import Screening, ScreenReason, Withheld
+from siaga112.core.screening import Screening, ScreenReason, Withheld, zone_at
 from siaga112.core.standing import Standing, turned_away, verdict
 from siaga112.service.ports import Meter, StandingReader, StoreBrokenError, StoreDownError
 
@@ -40,7 +41,7 @@ class Screener:
 
     `known` gives a caller's standing where it is at hand, None where the store must be asked. `mode` gives
     None until the site's mode is known: it may be off. `latest` gives the latest instant that our own clock
-    has shown, if that is later than it shows now.
+    has shown, if that is later than it shows now. `zone`: in which a caller is told when a block ends.
     """
 
     store: StandingReader
@@ -51,6 +52,7 @@ class Screener:
     clock: Callable[[], Millis]
     stopwatch: Callable[[], float]
     latest: Callable[[], Millis] = lambda: 0
+    zone: tzinfo | None = None
 
     def answer(self, request: Request) -> Screening | Awaitable[Screening]:
         """Give the verdict, at once if all is at hand; never raises, never later than the deadline."""
@@ -125,7 +127,10 @@ class Screener:
     def _verdict(self, held: Standing, mode: Mode, request: Request, *, again: bool = False) -> Screening:
         """Decide by our own clock; that a block has ended, also by the PBX's, which is in the call's id."""
         latest = max(self.latest(), made(request.uniqueid) or 0) if held.until else 0
-        return verdict(held, mode, self.clock(), self.rules.now.policy, again=again, latest=latest)
+        answer = verdict(held, mode, self.clock(), self.rules.now.policy, again=again, latest=latest)
+        if self.zone is None or answer.until is None:
+            return answer
+        return replace(answer, zone=zone_at(answer.until, self.zone))
 
 
 def _failed(error: Exception, request: Request) -> Screening:

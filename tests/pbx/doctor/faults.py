@@ -790,6 +790,14 @@ FAULTS: Final = (
         arrange=prompt_lost,
     ),
     Fault(
+        "nobody has recorded where to object",
+        "warn",
+        "prompts",
+        "a blocked caller is not told in id where to object: there is no siaga112/contact",
+        "record {sounds}/id/siaga112/contact.wav, or in our source: make prompts CONFIG={config} TO={sounds}",
+        settings={"citizen.contact": "Diskominfo, 0254 201234"},
+    ),
+    Fault(
         "the sounds are on another machine",
         "-",
         "prompts",

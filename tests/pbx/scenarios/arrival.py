@@ -234,15 +234,15 @@ async def two_at_once(stage: Stage) -> None:
 
 
 async def rejected(stage: Stage) -> None:
-    """Be rejected."""
+    """Be rejected, perhaps after an announcement."""
     call = await stage.call()
-    assert (await call.call.ended()).status == 403
+    assert (await call.call.ended(timeout=70)).status == 403
 
 
 async def leave_while_rejected(stage: Stage) -> None:
     """Hang up while hearing that the number is blocked."""
     call = await stage.call()
-    await call.until("Newexten", Application="Playback", AppData="siaga112/blocked-temporary,noanswer")
+    await call.until("Newexten", Context="siaga112-blocked", Application="Playback")
     await call.call.hang_up()
 
 
