@@ -11,7 +11,7 @@ import pytest
 from siaga112.adapters.database import announced, ledger
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
-from siaga112.adapters.database.schema import EVENT
+from siaga112.adapters.database.schema import EVENT, TALLY
 from siaga112.core import decisions
 from siaga112.core.access import Person, Role, Session, Token
 from siaga112.core.announcements import KEPT, Announcement, EventType
@@ -21,6 +21,7 @@ from siaga112.core.model import (
     DAY,
     HOUR,
     SECOND,
+    TOLERANCE,
     AuditEntry,
     Caller,
     CallId,
@@ -473,21 +474,106 @@ async def test_a_block_that_a_person_lifted_does_not_run_out_as_well(records: Da
     assert await ends(records) == [(CALLER, NOW + 5, "lifted")]
 
 
-async def test_a_clock_that_goes_back_tells_of_no_end_again(records: DatabaseRecords) -> None:
-    """What is told of up to an instant stays told."""
-    await records.announce_ends(NOW)
-    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
-    for at in (NOW + HOUR, NOW, NOW + 2 * HOUR):
+async def test_a_block_written_after_its_own_end_is_told_to_have_ended(records: DatabaseRecords) -> None:
+    """The daemon was down, and the outbox is folded in late: begun and ended, in that order, and once."""
+    await records.announce_ends(NOW - 5)
+    await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 10)))
+    told = [(one.told.type, one.told.at) for one in await records.announcements(0)]
+    assert told == [(EventType.BLOCK_IMPOSED, NOW - HOUR), (EventType.BLOCK_ENDED, NOW - 10)]
+    for at in (NOW, NOW + DAY):
         await records.announce_ends(at)
-    assert len(await ends(records)) == 1
+    assert await ends(records) == [(CALLER, NOW - 10, "run out")]
 
 
-async def test_blocks_of_before_the_first_look_are_no_news(records: DatabaseRecords) -> None:
-    """A site that is brought to this version does not tell of years of ends."""
+async def test_a_block_that_ends_between_two_looks_is_told_of_once_however_late_it_is_written(
+    records: DatabaseRecords,
+) -> None:
+    """Its end is ahead of the last look: the next one tells of it, and not who writes it."""
+    await records.announce_ends(NOW - 20)
+    await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 10)))
+    assert await ends(records) == []
+    for at in (NOW, NOW + DAY):
+        await records.announce_ends(at)
+    assert await ends(records) == [(CALLER, NOW - 10, "run out")]
+
+
+async def test_no_end_is_lost_between_who_looks_and_who_writes(records: DatabaseRecords) -> None:
+    """Somebody has looked up to a later instant than that of the decision which is being written."""
+    await records.announce_ends(NOW + 20)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    assert await ends(records) == [], "by whoever decides it is still to come"
+    for at in (NOW + 20, NOW + 30):
+        await records.announce_ends(at)
+    assert await ends(records) == [(CALLER, NOW + 10, "run out")]
+
+
+async def test_the_end_of_a_block_that_nobody_looked_for_yet_is_told(records: DatabaseRecords) -> None:
+    """A block of before the first daemon's first look, over by then or when it was written."""
+    await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 10)), OTHER)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    for at in (NOW + 20, NOW + 30):
+        await records.announce_ends(at)
+    assert await ends(records) == [(OTHER, NOW - 10, "run out"), (CALLER, NOW + 10, "run out")]
+
+
+async def test_blocks_that_came_without_events_are_no_news(records: DatabaseRecords) -> None:
+    """A site whose records are of before there were events does not tell of years of ends."""
     await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 1)))
+
+    def before_events(connection: Any) -> None:
+        for table in (EVENT, TALLY):
+            connection.execute(table.delete().where(table.c.site == records.site))
+
+    await records.act(before_events)
     await records.announce_ends(NOW)
     await records.announce_ends(NOW + 1)
     assert await ends(records) == []
+
+
+async def test_ends_that_a_clock_far_ahead_took_for_over_are_told_again_when_they_come(
+    records: DatabaseRecords,
+) -> None:
+    """Set right, the blocks are in force again, and each ends for everybody to see; new ones too."""
+    third = Caller("+6281233333333")
+    await records.announce_ends(NOW)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + HOUR)))
+    await records.announce_ends(NOW + DAY)
+    assert await ends(records) == [(CALLER, NOW + HOUR, "run out")]
+    for at in (NOW + 1, NOW + 2):
+        await records.announce_ends(at)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)), OTHER)
+    await records.announce_ends(NOW + 10)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 2 * HOUR)), third)
+    for at in (NOW + HOUR, NOW + HOUR + 1, NOW + 3 * HOUR, NOW + 4 * HOUR):
+        await records.announce_ends(at)
+    assert (await ends(records))[1:] == [
+        (OTHER, NOW + 10, "run out"),
+        (CALLER, NOW + HOUR, "run out"),
+        (third, NOW + 2 * HOUR, "run out"),
+    ]
+
+
+async def test_a_block_written_before_a_clock_set_right_is_looked_at_loses_no_end(
+    records: DatabaseRecords,
+) -> None:
+    """Who writes first after the clock was ahead puts the place right for who looks."""
+    await records.announce_ends(NOW + DAY)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    await change(records, lambda held: decisions.impose(held, block(NOW - HOUR, NOW - 10)), OTHER)
+    for at in (NOW + 20, NOW + 30):
+        await records.announce_ends(at)
+    assert await ends(records) == [(OTHER, NOW - 10, "run out"), (CALLER, NOW + 10, "run out")]
+
+
+async def test_clocks_that_differ_as_they_may_tell_of_each_end_once(records: DatabaseRecords) -> None:
+    """Two daemons, one a few minutes ahead: what the one has told the other does not tell again."""
+    ahead = TOLERANCE // 2
+    await records.announce_ends(NOW)
+    await change(records, lambda held: decisions.impose(held, block(NOW, NOW + 10)))
+    for at in range(NOW, NOW + 100, 5):
+        await records.announce_ends(at + ahead)
+        await records.announce_ends(at)
+    assert await ends(records) == [(CALLER, NOW + 10, "run out")]
 
 
 # ── people, sessions, programs ───────────────────────────────────────────────────────────────────────

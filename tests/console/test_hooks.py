@@ -20,7 +20,7 @@ from standardwebhooks.webhooks import Webhook as Receiver
 from siaga112.console import hooks
 from siaga112.console.hooks import GIVE_UP, PAUSES, Hooks, NotTakenError, send
 from siaga112.core.announcements import Announcement, EventType
-from siaga112.core.model import Caller, CallId, Millis
+from siaga112.core.model import DAY, Caller, CallId, Millis
 from siaga112.errors import SiagaError
 from siaga112.settings.schema import Settings, Webhook
 from tests.console.calls import BLOCKED
@@ -203,6 +203,24 @@ async def test_what_is_not_taken_for_a_day_is_parked_and_sent_again_when_somebod
     assert await desk.hooks.again(NAME) == 2
     assert [one["data"]["n"] for one in dispatch.got] == [0, 0, 1]
     assert await records.parked() == []
+
+
+async def test_a_clock_that_was_far_ahead_puts_no_subscription_off(desk: Desk, dispatch: Dispatch) -> None:
+    """Not taken while it was a week ahead: set right, it is tried at once, and has a whole day again."""
+    await desk.hooks.go_on(NAME)
+    await desk.happen(EventType.CALL_STARTED)
+    dispatch.status = 503
+    right, desk.now = desk.now, desk.now + 8 * DAY
+    await desk.hooks.go_on(NAME)
+    desk.now = right
+    await desk.hooks.go_on(NAME)
+    assert len(dispatch.seen) == 2
+    progress = await desk.centre.site.store.records.webhook(NAME)
+    assert progress.failing_since == right
+    dispatch.status = 204
+    desk.now += PAUSES[1]
+    await desk.hooks.go_on(NAME)
+    assert len(dispatch.got) == 1
 
 
 async def test_a_command_has_what_is_parked_sent_again(desk: Desk, dispatch: Dispatch) -> None:

@@ -12,7 +12,7 @@ from siaga112.app.records import now
 from siaga112.console.hiding import Hiding
 from siaga112.console.identity import CACHED_SECONDS, FREE_TRIES, Gate, NobodyError, TooOftenError
 from siaga112.core.access import Role
-from siaga112.core.model import AuditEntry, Caller
+from siaga112.core.model import DAY, AuditEntry, Caller
 from siaga112.words import Language
 from tests.console.calls import BLOCKED
 from tests.console.centre import PASSWORD, Centre
@@ -102,6 +102,21 @@ async def test_a_session_ends_by_logging_out_and_by_doing_nothing(centre: Centre
     await records.keep_session(replace(found[0], seen=now() - idle - 1))
     centre.site.gate.forget()
     assert (await browser.get("/waiting"))[0] == 303
+
+
+async def test_a_clock_that_was_ahead_leaves_no_session_that_never_ends(centre: Centre) -> None:
+    """Last seen a year from now, it is over; seen a moment ahead, it goes on, and was seen now."""
+    browser = await centre.login("Supervisor")
+    records, key = centre.site.store.records, digest(next(iter(browser.session.cookie_jar)).value)
+    for ahead, status in ((60_000, 200), (365 * DAY, 303)):
+        found = await records.session(key)
+        assert found
+        await records.keep_session(replace(found[0], seen=now() + ahead))
+        centre.site.gate.forget()
+        assert (await browser.get("/waiting"))[0] == status
+        found = await records.session(key)
+        assert found
+        assert (found[0].seen <= now()) is (status == 200)
 
 
 async def test_who_is_kept_out_is_out_at_once_and_who_has_another_role_too(centre: Centre) -> None:

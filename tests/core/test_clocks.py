@@ -30,6 +30,7 @@ from siaga112.core.model import (
     Origin,
     Spared,
     Verdict,
+    due,
 )
 from siaga112.core.period import of_days
 from siaga112.core.record import AllowEntry, Block, CallerRecord, MissedCall
@@ -227,3 +228,9 @@ def test_a_second_that_comes_twice_makes_nothing_negative(back: int) -> None:
     stages = settled.finding.stages
     assert all((span or 0) >= 0 for span in (stages.ivr, stages.wait, stages.ring, stages.talk))
     assert settled.finding.outcome != "unknown"
+
+
+def test_what_is_done_now_and_then_is_not_put_off_by_a_clock_that_is_set_back() -> None:
+    """Every ten seconds, and at once when the clock shows an instant of before."""
+    again = {after: due(NOW, NOW + after * SECOND, 10 * SECOND) for after in (0, 9, 10, 11, -1, -DAY)}
+    assert again == {0: False, 9: False, 10: True, 11: True, -1: True, -DAY: True}

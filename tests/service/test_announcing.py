@@ -1,6 +1,7 @@
 """What goes on is announced while it goes on; the ends of blocks too, each once, whatever comes between."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,16 @@ from siaga112.core import decisions
 from siaga112.core.announcements import Announcement, EventType
 from siaga112.core.changes import Change, replacement
 from siaga112.core.fold import Work
-from siaga112.core.model import SECOND, Caller, CallId, Millis
+from siaga112.core.model import (
+    DAY,
+    FIRST_INSTANT,
+    HOUR,
+    LAST_INSTANT,
+    SECOND,
+    Caller,
+    CallId,
+    Millis,
+)
 from siaga112.core.record import Block
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
@@ -154,6 +164,15 @@ async def test_ends_are_looked_for_now_and_then() -> None:
     assert records.looked == [NOW, NOW + ENDS_EVERY, NOW + 2 * ENDS_EVERY]
 
 
+async def test_a_clock_that_was_set_back_does_not_keep_ends_from_being_looked_for() -> None:
+    """A year ahead, and right again: looked for at once; never by a clock that shows no time there is."""
+    records = Told()
+    line = Line(records)
+    for now in (NOW, NOW + 365 * DAY, NOW + 1, NOW + 2, LAST_INSTANT, FIRST_INSTANT - 1):
+        await line.at(now)
+    assert records.looked == [NOW, NOW + 365 * DAY, NOW + 1]
+
+
 # ── with real records ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -175,14 +194,14 @@ async def records(url: str) -> AsyncIterator[DatabaseRecords]:
     await found.close()
 
 
-async def impose(records: DatabaseRecords, caller: Caller, held: Block) -> None:
-    """Block a caller, as both flows do."""
+async def impose(records: DatabaseRecords, caller: Caller, held: Block, at: Millis = NOW) -> None:
+    """Block a caller, as both flows do, at that instant."""
 
     def act(work: Work) -> None:
         before = work.held(caller)
         assert before.record
         after = decisions.impose(before.record, held)
-        work.write(Change(replacement(before.record, after, before.version, NOW, RULES)))
+        work.write(Change(replacement(before.record, after, before.version, at, RULES)))
 
     await records.transaction([(caller, None)], act)
 
@@ -237,3 +256,19 @@ async def test_an_end_that_came_while_the_database_was_away_is_told_when_it_is_b
             await line.at(NOW + 60 * SECOND)
     await line.at(NOW + 60 * SECOND + ENDS_EVERY)
     assert await ends(records) == [(CALLER, NOW + 45 * SECOND)]
+
+
+async def test_no_end_is_lost_or_told_twice_whatever_is_written_late(records: DatabaseRecords) -> None:
+    """Blocks that are written before, at and after the looks, and before, at and after their ends."""
+    line, at = Line(records), NOW
+    until_: dict[Caller, Millis] = {}
+    await line.at(at)
+    for nth, (pause, ends_in) in enumerate(itertools.product((1, 29, 30, 31, 75), (-45, -1, 0, 1, 44))):
+        at += pause * SECOND
+        caller = Caller(f"+62812444{nth:05}")
+        until_[caller] = at + ends_in * SECOND
+        if nth % 2:
+            await line.at(at)
+        await impose(records, caller, block(at - HOUR, until_[caller]), at)
+    await line.at(at + HOUR)
+    assert sorted(await ends(records)) == sorted(until_.items())

@@ -103,8 +103,8 @@ class Hooks:
         if wanted := [one for one in await self.records.parked(name) if not one.error]:
             await self._sent_again(hook, wanted)
         progress = await self.records.webhook(name)
-        if progress.next_at is not None and self.clock() < progress.next_at:
-            return False
+        if progress.next_at is not None and 0 < progress.next_at - self.clock() <= PAUSES[-1]:
+            return False  # a time further off is of a clock that was ahead
         found = await self.records.announcements(progress.position, TOGETHER)
         for one in found:
             if hook.types and one.told.type not in hook.types:
@@ -136,7 +136,7 @@ class Hooks:
         self, progress: WebhookProgress, one: Announced, body: bytes, why: str
     ) -> WebhookProgress:
         now, name = self.clock(), progress.name
-        since = progress.failing_since or now
+        since = min(progress.failing_since or now, now)
         if now - since >= GIVE_UP:
             _log.error("webhook_parked", webhook=name, event_id=one.id, detail=why)
             parked = Parked(name, one.id, now, why, body.decode())

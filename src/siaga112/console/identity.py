@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from siaga112.adapters import passwords
 from siaga112.app.access import TOKEN, digest
 from siaga112.core.access import MAY, Permission, Role, Session, Token
-from siaga112.core.model import SECOND, AuditEntry, Millis, Via
+from siaga112.core.model import SECOND, AuditEntry, Millis, Via, due
 from siaga112.errors import SiagaError
 from siaga112.service.ports import People
 from siaga112.words import Language
@@ -201,9 +201,9 @@ class Gate:
             return None
         session, person = found
         now = self._clock()
-        if person.disabled_at is not None or now - session.seen > self._idle:
+        if person.disabled_at is not None or abs(now - session.seen) > self._idle:
             return None
-        if now - session.seen > SEEN_EVERY:
+        if due(session.seen, now, SEEN_EVERY):
             await self._people.keep_session(replace(session, seen=now))
         lang = Language(person.lang) if person.lang in list(Language) else self._lang
         return Visitor(person.name, person.role, Via.CONSOLE, lang, csrf=session.csrf, session=key)

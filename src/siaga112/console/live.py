@@ -16,7 +16,7 @@ import structlog
 from siaga112.app.store import SiteStore
 from siaga112.console.today import Today
 from siaga112.core.mode import Switch, in_force
-from siaga112.core.model import DAY, SECOND, Level, Millis, Mode
+from siaga112.core.model import DAY, SECOND, Level, Millis, Mode, due
 from siaga112.core.snapshot import Snapshot
 from siaga112.service.ports import Announced, StoreBrokenError, StoreDownError
 
@@ -132,7 +132,7 @@ class Live:
         told = await self._announcements()
         if self.watching:
             self.snapshot = await self._store.snapshot()
-        if told or now - self._counted >= COUNTS_EVERY:
+        if told or due(self._counted, now, COUNTS_EVERY):
             await self._count(now)
         if self.watching:
             await self._count_day(now, told)
@@ -166,7 +166,7 @@ class Live:
     async def _count_day(self, now: Millis, told: Sequence[Announced]) -> None:
         local = datetime.fromtimestamp(now / SECOND, self._centre.zone)
         midnight = int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * SECOND)
-        if self.today and self.today.since == midnight and now - self._day_read < DAY_EVERY:
+        if self.today and self.today.since == midnight and not due(self._day_read, now, DAY_EVERY):
             for one in told:
                 self.today.add(one.told)
             return

@@ -4,7 +4,7 @@ Each is one row, written in the transaction of its change, so that none is lost 
 no number: who may know the caller is told it beside the rest.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -49,13 +49,23 @@ class Announcement:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-def of_change(change: Change, before: Entry | None) -> Iterator[Announcement]:
-    """Announce what a change brings; `before` is the call's row in the ledger until then, if there is one."""
+def of_change(change: Change, before: Entry | None, ends_told: Millis = 0) -> Iterator[Announcement]:
+    """Announce what a change brings; `before` is the call's row in the ledger until then, if there is one.
+
+    `ends_told`: up to when the ends of blocks have been looked for. Nobody looks there again, so the end of a
+    block that comes so late is announced with it.
+    """
     if change.entry:
         yield from _of_call(change.entry, before, change.audit_entry)
     if change.replacement:
         new = change.replacement
-        yield from _of_caller(new.before, new.record, new.at)
+        yield from _of_caller(new.before, new.record, new.at, ends_told)
+
+
+def new_blocks(change: Change) -> Sequence[Block]:
+    """Give the blocks that a change imposes."""
+    new = change.replacement
+    return [one for one in fresh(new.before.blocks, new.record.blocks) if not one.lifted] if new else []
 
 
 def _of_call(entry: Entry, before: Entry | None, line: AuditEntry | None) -> Iterator[Announcement]:
@@ -99,11 +109,13 @@ def _ended(entry: Entry) -> dict[str, object]:
     }
 
 
-def _of_caller(before: CallerRecord, after: CallerRecord, at: Millis) -> Iterator[Announcement]:
+def _of_caller(
+    before: CallerRecord, after: CallerRecord, at: Millis, ends_told: Millis
+) -> Iterator[Announcement]:
     if after.strikes is not before.strikes:
         yield from _strikes(before, after)
     if after.blocks is not before.blocks:
-        yield from _blocks(before, after)
+        yield from _blocks(before, after, ends_told)
     for proposal in fresh(before.proposals, after.proposals):
         if proposal.decided is None:
             level = Level.PERMANENT if proposal.span is None else Level.TEMPORARY
@@ -125,12 +137,14 @@ def _strikes(before: CallerRecord, after: CallerRecord) -> Iterator[Announcement
             yield Announcement(EventType.STRIKE_GIVEN, strike.at, strike.call, after.caller, data)
 
 
-def _blocks(before: CallerRecord, after: CallerRecord) -> Iterator[Announcement]:
+def _blocks(before: CallerRecord, after: CallerRecord, ends_told: Millis) -> Iterator[Announcement]:
     held = {(block.since, block.until, block.by) for block in before.blocks if block.lifted is None}
     for block in fresh(before.blocks, after.blocks):
         if block.lifted is None:
             call = block.calls[-1] if block.calls else None
             yield Announcement(EventType.BLOCK_IMPOSED, block.since, call, after.caller, _block(block))
+            if block.until is not None and block.until <= ends_told:
+                yield of_block_run_out(after.caller, block)
         elif (block.since, block.until, block.by) in held:
             data = _block(block) | {"how": "lifted", "lifted_by": block.lifted.by}
             yield Announcement(EventType.BLOCK_ENDED, block.lifted.at, None, after.caller, data)

@@ -33,6 +33,11 @@ def credible(at: Millis) -> bool:
     return FIRST_INSTANT <= at < LAST_INSTANT
 
 
+def due(last: Millis, now: Millis, every: Millis) -> bool:
+    """Say whether to do again what was last done then; a clock that was set back does not put it off."""
+    return not 0 <= now - last < every
+
+
 CallId = NewType("CallId", str)
 """The uniqueid of the caller's channel, as the PBX writes it in its own logs."""
 

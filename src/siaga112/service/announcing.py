@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from siaga112.core.announcements import Announcement, EventType
-from siaga112.core.model import SECOND, Millis, Stage
+from siaga112.core.model import SECOND, Millis, Stage, credible, due
 from siaga112.core.tracking.queue_state import QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.ports import Announcements, StoreBrokenError, StoreDownError
@@ -52,7 +52,7 @@ class Announcer:
         told = [*self._moves(), *self._surges(now)]
         if told:
             await self.records.announce(told)
-        if now - self._ends_told >= ENDS_EVERY:
+        if credible(now) and due(self._ends_told, now, ENDS_EVERY):
             self._ends_told = now
             await self.records.announce_ends(now)
 

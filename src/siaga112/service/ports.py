@@ -398,7 +398,10 @@ class Announcements(Protocol):
         """Write announcements of what no other row tells: what goes on now."""
 
     async def announce_ends(self, now: Millis) -> None:
-        """Announce the temporary blocks that have run out since this was last done; nothing twice."""
+        """Announce the temporary blocks that have run out since this was last done.
+
+        Nothing is announced twice, but for what a clock that was far ahead took for over.
+        """
 
     async def last_announced(self) -> int:
         """Give the id of the last announcement; 0 if there is none."""

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from siaga112.adapters.scrape import ProbeError
 from siaga112.core.mode import in_force
-from siaga112.core.model import SECOND, CallId, Entry, Mark, Millis, Mode, Outcome
+from siaga112.core.model import SECOND, CallId, Entry, Mark, Millis, Mode, Outcome, due
 from siaga112.core.snapshot import Snapshot
 from siaga112.errors import UnreachableError
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
@@ -144,9 +144,9 @@ class Today:
     async def look(self, now: Millis) -> None:
         """Bring `day` and `last` up to date, if it is time to."""
         begin = midnight(now, self.zone)
-        if begin != self._since or now - self._whole >= WHOLE_EVERY:
+        if begin != self._since or due(self._whole, now, WHOLE_EVERY):
             await self._read_whole(begin, now)
-        elif now - self._looked >= LEDGER_EVERY:
+        elif due(self._looked, now, LEDGER_EVERY):
             await self._read_new(now)
         else:
             return

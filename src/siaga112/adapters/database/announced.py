@@ -12,7 +12,8 @@ from siaga112.adapters.database.schema import BLOCK, EVENT, PARKED, TALLY, WEBHO
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.announcements import Announcement, EventType, of_block_run_out
 from siaga112.core.codec import instant
-from siaga112.core.model import Caller, CallId, Millis
+from siaga112.core.model import TOLERANCE, Caller, CallId, Millis
+from siaga112.core.record import Block
 from siaga112.service.ports import Announced, Parked, WebhookProgress, WebhookResult
 
 _ENDS_TOLD: Final = "told:block.ended"
@@ -61,28 +62,53 @@ class Announcements(Transactions):
             pass
 
     async def announce_ends(self, now: Millis) -> None:
-        """Announce the temporary blocks that have run out since this was last done; nothing twice."""
+        """Announce the temporary blocks that have run out since this was last done.
+
+        Nothing is announced twice, but for what a clock that was far ahead took for over.
+        """
 
         def act(connection: Connection) -> None:
-            mine = TALLY.c.site == self.site, TALLY.c.name == _ENDS_TOLD
-            told = connection.execute(select(TALLY.c.count).where(*mine)).scalar()
-            if told is None or told < now:
-                self.upsert(connection, TALLY, [{"name": _ENDS_TOLD, "count": now}])
-            if told is None:
-                return
-            over = and_(BLOCK.c.until > told, BLOCK.c.until <= now)
-            unlifted = or_(BLOCK.c.lifted_at.is_(None), BLOCK.c.lifted_at > BLOCK.c.until)
-            found = connection.execute(select(BLOCK).where(BLOCK.c.site == self.site, over, unlifted))
-            self.announced(
-                connection,
-                [
-                    of_block_run_out(Caller(row.caller), block)
-                    for row in found.all()
-                    for block in self.readable(row.caller, caller_rows.block_of, row)
-                ],
-            )
+            told = self._looked_to(connection)
+            if told is None or told > now + TOLERANCE:  # a clock was ahead: those ends are still to come
+                self._look_from(connection, now)
+            elif told < now:
+                self._look_from(connection, now)
+                self.announced(connection, self._run_out(connection, told, now))
 
         await self.act(act)
+
+    def ends_told(self, connection: Connection, imposed: Sequence[Block], now: Millis) -> Millis:
+        """Say up to when ends have been looked for, for blocks that are being written.
+
+        Of them none may end unseen: where a later end was looked for already, it is looked for again.
+        """
+        ends = [block.until for block in imposed if block.until is not None]
+        if not ends:
+            return 0
+        told = self._looked_to(connection)
+        if told is None or any(now < end <= told for end in ends):
+            self._look_from(connection, now)
+            return now
+        return min(told, now)
+
+    def _looked_to(self, connection: Connection) -> Millis | None:
+        mine = TALLY.c.site == self.site, TALLY.c.name == _ENDS_TOLD
+        told: Millis | None = connection.execute(select(TALLY.c.count).where(*mine)).scalar()
+        return told
+
+    def _look_from(self, connection: Connection, at: Millis) -> None:
+        self.upsert(connection, TALLY, [{"name": _ENDS_TOLD, "count": at}])
+
+    def _run_out(self, connection: Connection, after: Millis, now: Millis) -> Sequence[Announcement]:
+        """Give the ends after that instant, up to now."""
+        over = and_(BLOCK.c.until > after, BLOCK.c.until <= now)
+        unlifted = or_(BLOCK.c.lifted_at.is_(None), BLOCK.c.lifted_at > BLOCK.c.until)
+        found = connection.execute(select(BLOCK).where(BLOCK.c.site == self.site, over, unlifted))
+        return [
+            of_block_run_out(Caller(row.caller), block)
+            for row in found.all()
+            for block in self.readable(row.caller, caller_rows.block_of, row)
+        ]
 
     # ── webhooks ─────────────────────────────────────────────────────────────────────────────────
 

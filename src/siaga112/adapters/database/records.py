@@ -17,7 +17,7 @@ from siaga112.adapters.database.people import People
 from siaga112.adapters.database.publication import Publication
 from siaga112.adapters.database.schema import AUDIT, CALL, CALLER, HANDOVER, IMPOSITION, UNPUBLISHED
 from siaga112.adapters.database.transactions import IN
-from siaga112.core.announcements import Announcement, of_change
+from siaga112.core.announcements import Announcement, new_blocks, of_change
 from siaga112.core.changes import Change, Imposition, Replacement, Stored
 from siaga112.core.fold import HourlyCaps, Subject, Work
 from siaga112.core.model import AuditEntry, Caller, CallId, Entry, Millis
@@ -152,11 +152,15 @@ class _Work:
             for one in call_rows.handover_values(change.entry):
                 self._new[HANDOVER][call, one["nth"]] = one
             self._entries[call] = Stored(None, 0, change.entry)
-        self._told += of_change(change, before)
+        self._told += of_change(change, before, self._ends_told(change))
         if change.audit_entry is None:
             self._tallies.update(change.tallies)
         else:
             self._lines.setdefault(change.audit_entry, change.tallies)
+
+    def _ends_told(self, change: Change) -> Millis:
+        new = change.replacement
+        return self._records.ends_told(self._connection, new_blocks(change), new.at) if new else 0
 
     def _row_before(self, call: CallId) -> Entry | None:
         """Give the call's row as it is until now; a row that cannot be read is written over."""
