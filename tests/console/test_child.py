@@ -1,10 +1,13 @@
 """The console as a child of `siaga112 run`: there once there is a user, again after its end."""
 
 import asyncio
+import contextlib
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -301,6 +304,64 @@ async def test_a_part_that_will_not_end_is_killed(
     kept.task.cancel()
     await kept.child.stop()
     assert process.returncode == -signal.SIGKILL
+
+
+def with_argument(argument: str) -> list[int]:
+    """Give the processes that run with that argument."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if argument.encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
+
+
+@asynccontextmanager
+async def leaving_nobody(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Child, asyncio.Task[None]]]:
+    """Keep a child, for the block to cut off its keeper; told to stop then, no process of its is left."""
+    monkeypatch.setattr(child, "LOOK_SECONDS", 0.0)
+    marker = f"part-{secrets.token_hex(8)}"
+
+    async def wanted() -> bool:
+        return True
+
+    part = Child("part", (sys.executable, "-c", STAYS, marker), wanted)
+    running = asyncio.create_task(part.run())
+    try:
+        yield part, running
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await part.stop()
+        await until(lambda: not with_argument(marker), 10, "the end of each process")
+    finally:
+        for pid in with_argument(marker):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("step", range(8))
+async def test_a_part_that_is_just_being_started_is_ended_too(
+    monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Told to end at each step of a start: no process is left, be it there before or after that."""
+    async with leaving_nobody(monkeypatch):
+        for _ in range(step):
+            await asyncio.sleep(0)
+
+
+async def test_a_part_that_is_there_and_not_yet_known_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that has made the process may have more to do before it gives it: cut off there, it is ours."""
+    there, spawn = asyncio.Event(), asyncio.create_subprocess_exec
+
+    async def slow(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await spawn(*command, **options)
+        there.set()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", slow)
+    async with leaving_nobody(monkeypatch), within(20, "a process"):
+        await there.wait()
 
 
 async def test_a_part_does_not_answer_for_us_to_the_service_manager(

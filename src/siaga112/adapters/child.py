@@ -35,6 +35,7 @@ class Child:
         self._command: Final = command
         self._wanted = wanted
         self._process: asyncio.subprocess.Process | None = None
+        self._making: asyncio.Future[asyncio.subprocess.Process] | None = None
 
     async def run(self) -> None:
         """Start it when it is wanted, and again whenever it has ended, for ever."""
@@ -54,13 +55,16 @@ class Child:
                 await self._start()
 
     async def _start(self) -> None:
-        try:
-            self._process = await asyncio.create_subprocess_exec(
+        self._making = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,  # it ends when this does, however we end
                 env=_environ(),
                 start_new_session=True,  # Ctrl-C at the terminal is for us: we end it when we are done
             )
+        )
+        try:
+            self._process = await asyncio.shield(self._making)
         except OSError as error:
             _log.error("child_not_started", child=self._name, detail=str(error))
         else:
@@ -74,6 +78,9 @@ class Child:
 
     async def stop(self) -> None:
         """End it, if it runs."""
+        if self._making:  # cancelled while it was made: it is there all the same
+            with contextlib.suppress(OSError):
+                self._process = await self._making
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
