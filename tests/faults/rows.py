@@ -199,6 +199,14 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         "policy_observe": Row("observe mode", "never rejects"),
         "policy_cap": Row("hourly cap reached", "no further automatic block, an alert"),
     },
+    "The console": {
+        "console_killed": Row(
+            "console killed (SIGKILL), people at its pages", "no verdict slower; logged in still ≤ 15 s"
+        ),
+        "console_frozen": Row(
+            "console frozen (SIGSTOP)", "no verdict slower; every call recorded; ends with the daemon ≤ 5 s"
+        ),
+    },
     "Operation": {
         "config": Row("bad configuration or missing secret", "exit 3, one line"),
         "sighup": Row("SIGHUP with a bad file", "keeps the old one"),
