@@ -20,7 +20,7 @@ from siaga112.doctor.observations import (
     Shipped,
     Wanted,
 )
-from siaga112.doctor.walk import Route, entries, leads_to, matches, parse, route
+from siaga112.doctor.walk import Route, around, dials, entries, leads_to, matches, parse, route, takes
 from siaga112.shipped import catalogue
 
 GUARDED = Route(guarded=True)
@@ -81,6 +81,47 @@ def test_a_condition_may_lead_around_the_guard_and_is_still_followed() -> None:
     )
     assert route(contexts, "trunk", "112") == GUARDED
     assert leads_to("trunk", contexts["trunk"]) == {"night", "siaga112-screen"}
+
+
+LOADED = f"ExecIf(${{DIALPLAN_EXISTS(siaga112-screen,s,1)}}?{ASK})"
+
+
+@pytest.mark.parametrize(
+    ("dialplan", "served"),
+    [
+        (f"exten => 112,1,{ASK}\n same => n,Queue(one)", ""),
+        (f"exten => 112,1,{LOADED}\n same => n,Queue(one)", ""),
+        (f"exten => 112,1,ExecIf($[${{DAY}}]?{ASK})\n same => n,Queue(one)", "Queue(one)"),
+        (
+            f"exten => 112,1,GotoIf($[1]?day:night)\n same => n(day),{ASK}\n same => n(night),Dial(SIP/1)",
+            "Dial(SIP/1)",
+        ),
+        (f"exten => 112,1,GotoIf($[1]?day:day)\n same => n,Queue(one)\n same => n(day),{ASK}", ""),
+        (f"exten => 112,1,Gosub(ask,s,1)\n same => n,Queue(one)\n[ask]\nexten => s,1,{ASK}", ""),
+        ("exten => 112,1,Gosub(log,s,1)\n same => n,Queue(one)\n[log]\nexten => s,1,Return()", "Queue(one)"),
+        (f"exten => 112,1,Answer()\n same => n,{ASK}\n same => n,Queue(one)", ""),
+        ("exten => 112,1,Hangup()\n same => n,Queue(one)", ""),
+    ],
+)
+def test_a_way_around_the_guard_is_found(dialplan: str, served: str) -> None:
+    """Whoever is served has been asked about on every way; that our file is there is no condition."""
+    assert around(parse(f"[trunk]\n{dialplan}"), "trunk", "112") == served
+
+
+def test_the_telephones_that_an_extension_dials_are_named() -> None:
+    """As they stand there, with the extension in its place; not what is known only during a call."""
+    contexts = parse("[phones]\nexten => _XXX,1,Dial(PJSIP/${EXTEN}&SIP/${EXTEN}&PJSIP/${OTHER},20)")
+    assert dials(contexts, "phones", "101") == ["PJSIP/101", "SIP/101"]
+    assert dials(contexts, "phones", "9999") == []
+
+
+def test_a_context_takes_a_number_by_name_or_by_pattern() -> None:
+    """Without numbers any will do."""
+    contexts = parse("[a]\nexten => _1XX,1,NoOp()\n[b]\nexten => h,1,NoOp()")
+    assert takes(contexts, "a", ["112"])
+    assert not takes(contexts, "a", ["912"])
+    assert takes(contexts, "a", [])
+    assert not takes(contexts, "b", [])
 
 
 def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:

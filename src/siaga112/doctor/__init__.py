@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from siaga112.doctor import centre, dialplan, host, manager, store
+from siaga112.doctor import centre, dialplan, host, manager, store, trunks
 from siaga112.doctor.lines import Health, Line, unchecked, unread
 from siaga112.doctor.observations import (
     Examined,
@@ -21,12 +21,14 @@ from siaga112.doctor.observations import (
     Shipped,
     Wanted,
 )
+from siaga112.doctor.places import FREEPBX
 
 OF_PBX: Final[dict[str, Callable[[PbxSeen, Wanted], Iterable[Line]]]] = {
     "PBX clock": manager.clock,
     "AMI write class": manager.write_class,
     "AMI reach": manager.reach,
     "queues": centre.queues,
+    "operators' phones": centre.phones,
 }
 """What any AMI user is shown."""
 
@@ -39,13 +41,13 @@ OF_AMI_USER: Final[dict[str, Callable[[PbxSeen, ManagerUser, Shipped], Iterable[
 """What manager.conf, and what it includes, says of the AMI user."""
 
 OF_PBX_FILES: Final[dict[str, Callable[[PbxFiles, Wanted, Shipped], Iterable[Line]]]] = {
-    "AMI address": manager.address,
     "AMI timestamps": manager.timestamps,
     "operators' keys": centre.keys,
 }
 """What else Asterisk's configuration files say."""
 
 OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], Iterable[Line]]]] = {
+    "trunks": trunks.contexts,
     "dialplan file": dialplan.guard_file,
     "dialplan guard": dialplan.guard,
     "dialplan numbers": dialplan.dialled,
@@ -67,6 +69,8 @@ OF_REDIS: Final[dict[str, Callable[[RedisSeen, Wanted], Iterable[Line]]]] = {
 }
 
 OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
+    "AMI address": manager.address,
+    "PBX files": manager.loaded,
     "database": store.database,
     "prompts": centre.prompts,
     "AGI round trip": host.agi_round_trip,
@@ -79,7 +83,6 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
 }
 """What is seen from this machine."""
 
-
 _NOBODY: Final = "the PBX let nobody in"
 
 NAMES: Final = frozenset(
@@ -90,6 +93,7 @@ NAMES: Final = frozenset(
 
 def diagnose(seen: Examined) -> Iterator[Line]:
     """Judge all that was found, check by check."""
+    seen = _placed(seen)
     wanted = seen.wanted
     pbx = seen.pbx if isinstance(seen.pbx, PbxSeen) else None
     inside = pbx.inside if pbx else None
@@ -121,6 +125,12 @@ def diagnose(seen: Examined) -> Iterator[Line]:
         yield from _named(name, of_redis(redis, wanted) if redis else [unchecked("Redis does not answer")])
     for name, of_host in OF_HOST.items():
         yield from _named(name, of_host(seen))
+
+
+def _placed(seen: Examined) -> Examined:
+    """Have remedies name the files that are the centre's own on this PBX."""
+    theirs = isinstance(seen.pbx, PbxSeen) and seen.pbx.inside and seen.pbx.inside.freepbx
+    return replace(seen, wanted=replace(seen.wanted, places=FREEPBX)) if theirs else seen
 
 
 def _unread(inside: PbxInside | None, hidden: str) -> Line:

@@ -5,8 +5,10 @@ from typing import Final
 
 from siaga112.doctor.lines import Line, fail, ok, unchecked, unread, warn
 from siaga112.doctor.observations import (
+    UNREACHED,
     Contexts,
     Examined,
+    Member,
     PbxFiles,
     PbxInside,
     PbxSeen,
@@ -36,28 +38,80 @@ def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
                 f"in [pbx] of {wanted.config}: queues = as in queues.conf",
             )
             continue
-        plain = [
-            one for one in members if one.startswith("Local/") and "/n" not in one.removeprefix("Local/")
-        ]
+        plain = [one.place for one in members if _loses_keys(one.place)]
         if plain:
             yield warn(
                 f"operators of {name} as {plain[0]}: the operator's keys are lost with such a channel",
-                f"in queues.conf [{name}]: member => {plain[0]}/n",
+                f"{wanted.places.member.format(name)}: member => {plain[0]}/n",
             )
         else:
             yield ok(f"queue {name}, {len(members)} operator{'' if len(members) == 1 else 's'} logged in")
 
 
-def keys(files: PbxFiles, _: Wanted, shipped: Shipped) -> Iterator[Line]:
+def _loses_keys(place: str) -> bool:
+    return place.startswith("Local/") and "n" not in place.removeprefix("Local/").partition("/")[2]
+
+
+def phones(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
+    """Look whether the operators who are logged in can be rung."""
+    here = {name: members for name in wanted.queues if (members := (pbx.queues or {}).get(name)) is not None}
+    if not here:
+        yield unchecked("the PBX shows none of our queues")
+    for queue, members in here.items():
+        away = [one for one in members if one.state in UNREACHED]
+        hidden = [one for one in members if one.state is None]
+        if not members:
+            yield warn(
+                f"nobody is logged in to {queue}: callers wait for nobody",
+                f"operators log in; or {wanted.places.member.format(queue)}: member => PJSIP/101,0,NAME",
+            )
+        elif away:
+            none = "; nobody else is there" if len(away) == len(members) else ""
+            yield warn(
+                f"logged in to {queue}, but the phone cannot be reached: "
+                f"{', '.join(_named(one) for one in away)}{none}",
+                "is the phone on, and registered? on the PBX: asterisk -rx 'pjsip show contacts' (chan_sip: "
+                f"'sip show peers'); who is not there: asterisk -rx 'queue remove member {away[0].place} "
+                f"from {queue}'",
+            )
+        elif all(one.paused for one in members):
+            yield warn(
+                f"all who are logged in to {queue} are paused: {', '.join(one.name for one in members)}",
+                f"on the PBX: asterisk -rx 'queue show {queue}' says since when; operators end their pause",
+            )
+        if hidden:
+            yield unchecked(
+                f"the PBX does not show the phone behind {hidden[0].place}",
+                f"{wanted.places.member.format(queue)}: member => {hidden[0].place},0,NAME,PJSIP/101",
+            )
+        elif members and not away and not all(one.paused for one in members):
+            yield ok(f"all who are logged in to {queue} can be rung")
+
+
+def _named(member: Member) -> str:
+    return member.name if member.name == member.place else f"{member.name} ({member.place})"
+
+
+def keys(files: PbxFiles, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
     """Look for the operator's keys in features.conf."""
     missing = [name for name in shipped.keys if not files.keys.get(name)]
     if missing:
         yield warn(
             f"operators cannot mark calls: features.conf [applicationmap] lacks {', '.join(missing)}",
-            "in features.conf: #include features_siaga112.conf",
+            wanted.places.keys,
+        )
+    elif strange := [name for name, does in shipped.keys.items() if not _same(files.keys[name], does)]:
+        yield warn(
+            f"features.conf has {strange[0]} => {files.keys[strange[0]]}, which is not of this version",
+            f"{strange[0]} => {shipped.keys[strange[0]]} (siaga112 files asterisk --to /etc/asterisk --diff)",
         )
     else:
         yield ok("the operators' keys are in features.conf")
+
+
+def _same(theirs: str, ours: str) -> bool:
+    """Compare what a key does; which key it is may be the centre's own choice."""
+    return [part.strip() for part in theirs.split(",")][1:] == [part.strip() for part in ours.split(",")][1:]
 
 
 def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
@@ -75,13 +129,13 @@ def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipp
         elif gosub:
             yield warn(
                 f"operators of {queue} have no keys to mark calls: membergosub = {gosub} gives them none",
-                f"in extensions.conf [{context}], before Return(): same => n,Gosub({OPERATOR},s,1)",
+                f"{wanted.places.dialplan} [{context}], before Return(): same => n,Gosub({OPERATOR},s,1)",
             )
         else:
             yield warn(
                 f"operators of {queue} have no keys to mark calls: queues.conf [{queue}] has no membergosub",
-                f"in queues.conf [{queue}]: membergosub = {OPERATOR} "
-                "(then on the PBX: asterisk -rx 'queue reload all')",
+                f"{wanted.places.queue.format(queue)}: membergosub = {OPERATOR} "
+                "(then on the PBX: asterisk -rx 'module reload app_queue.so')",
             )
 
 
@@ -93,7 +147,7 @@ def marks_confirmed(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) 
     elif wanted.spoken:
         yield warn(
             "marks are confirmed by beeps, though [operators] confirm is voice",
-            "in extensions.conf [globals]: SIAGA_CONFIRM=voice",
+            f"{wanted.places.variables}: SIAGA_CONFIRM=voice",
         )
     else:
         yield warn(

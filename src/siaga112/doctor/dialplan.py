@@ -2,31 +2,31 @@
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from siaga112.core.tracking.menus import ASKING
-from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.doctor.lines import Health, Line, fail, ok, unchecked, warn
 from siaga112.doctor.observations import Contexts, PbxInside, PbxSeen, Shipped, Step, Wanted
-from siaga112.doctor.walk import GUARD, entries, matches, route
+from siaga112.doctor.walk import GUARD, around, entries, fits, route
 
 DEFAULT_AGI: Final = "agi://127.0.0.1:4573/screen"
 AGI_PORT: Final = 4573
+EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is compared with
 BOUND_SECONDS: Final = 5
 """The longest that a caller may have to wait for a daemon that does not answer."""
 
-_INCLUDE: Final = (
-    "in extensions.conf: #include extensions_siaga112.conf (siaga112 files asterisk --to /etc/asterisk)"
-)
+_COPY: Final = " (siaga112 files asterisk --to /etc/asterisk)"
 _GUARD_LINE: Final = "same => n,Gosub(siaga112-screen,s,1)"
 _IF_ASKS: Final = re.compile(rf"[?:]\s*({'|'.join(sorted(ASKING))})\(", re.IGNORECASE)
 _BOUND: Final = re.compile(r"TIMEOUT\(absolute\)=([0-9]{1,9})")
 
 
-def guard_file(_: PbxSeen, inside: PbxInside, __: Wanted, shipped: Shipped) -> Iterator[Line]:
+def guard_file(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
     """Compare extensions_siaga112.conf, as it is loaded, with the one of this version."""
     if GUARD not in inside.contexts:
-        yield fail(f"the dialplan has no context [{GUARD}]", _INCLUDE)
+        yield fail(f"the dialplan has no context [{GUARD}]", wanted.places.include + _COPY)
         return
     for name, ours in shipped.contexts.items():
         theirs = inside.contexts[name].extensions if name in inside.contexts else {}
@@ -56,16 +56,29 @@ def guard(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterato
         if context not in inside.contexts:
             yield fail(
                 f"the dialplan has no trunk context [{context}]",
-                f"in [pbx] of {wanted.config}: trunk_contexts = the context of your trunks (pjsip.conf)",
+                f"in [pbx] of {wanted.config}: trunk_contexts = the context of your trunks "
+                f"({wanted.places.trunks})",
             )
             continue
         extens = list(wanted.numbers) or entries(inside.contexts, context)
         routes = {exten: route(inside.contexts, context, exten) for exten in extens}
-        yield _judge(context, routes={e: (r.guarded, r.answered) for e, r in routes.items()}, wanted=wanted)
+        judged = _judge(context, {e: (r.guarded, r.answered) for e, r in routes.items()}, wanted)
+        if judged.health is not Health.OK:
+            yield judged
+            continue
+        ways = ((exten, around(inside.contexts, context, exten)) for exten in extens)
+        exten, served = next(((exten, served) for exten, served in ways if served), ("", ""))
+        if served:
+            yield warn(
+                f"some calls to {exten} in [{context}] come to {served} without having been asked about",
+                wanted.places.guard.format(context) + ", before whatever decides",
+            )
+        else:
+            yield judged
 
 
 def _judge(context: str, routes: dict[str, tuple[bool, str]], wanted: Wanted) -> Line:
-    line = f"in [{context}], before Answer() and the menu: {_GUARD_LINE}"
+    line = wanted.places.guard.format(context)
     open_ = [exten for exten, (guarded, _) in routes.items() if not guarded]
     late = [(exten, answered) for exten, (guarded, answered) in routes.items() if guarded and answered]
     if len(open_) == len(routes):
@@ -95,7 +108,8 @@ def agi_address(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> I
     """Compare where the dialplan asks with where the daemon listens."""
     url = inside.agi or DEFAULT_AGI
     at = urlsplit(url)
-    line = f"in extensions.conf [globals]: SIAGA_AGI=agi://{wanted.agi_host}:{wanted.agi_port}/screen"
+    ours = f"agi://{_at(wanted)}:{wanted.agi_port}/screen"
+    line = f"{wanted.places.variables}: SIAGA_AGI={ours}"
     try:
         port = at.port or AGI_PORT
     except ValueError:
@@ -104,8 +118,21 @@ def agi_address(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> I
         yield fail(f"the dialplan asks {url}, which is not ours", line)
     elif port != wanted.agi_port:
         yield fail(f"the dialplan asks {url}, but [agi] port is {wanted.agi_port}", line)
+    elif wanted.agi_host not in EVERYWHERE and _is_loopback(at.hostname) != _is_loopback(wanted.agi_host):
+        yield fail(f"the dialplan asks {url}, but [agi] host is {wanted.agi_host}", line)
     else:
         yield ok(f"the dialplan asks {url}")
+
+
+def _at(wanted: Wanted) -> str:
+    return "127.0.0.1" if wanted.agi_host in EVERYWHERE else wanted.agi_host
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def agi_bounded(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
@@ -120,7 +147,10 @@ def agi_bounded(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> I
                 f"in [{name}], in place of it: {_GUARD_LINE}",
             )
             return
-    yield ok("AGI() is bounded by the guard") if asked else unchecked("no AGI() asks us", _INCLUDE)
+    if asked:
+        yield ok("AGI() is bounded by the guard")
+    else:
+        yield unchecked("no AGI() asks us", wanted.places.include + _COPY)
 
 
 def _asks_us(contexts: Contexts, wanted: Wanted) -> Iterator[tuple[str, str, tuple[Step, ...], Step]]:
@@ -170,7 +200,7 @@ def dialled(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Itera
     """Look whether the numbers that are said to be ours can be dialled at all."""
     names = [name for context in wanted.trunk_contexts for name in entries(inside.contexts, context)]
     for number in wanted.numbers:
-        if not any(name == number or (name.startswith("_") and matches(name, number)) for name in names):
+        if not any(fits(name, number) for name in names):
             yield warn(
                 f"no trunk context takes calls for {number}",
                 f"in [pbx] of {wanted.config}: numbers = as your trunk delivers them",

@@ -13,6 +13,7 @@ from siaga112.app.records import database_url, held_off, redis_url
 from siaga112.core.model import Mode
 from siaga112.doctor.centre import CONTACT
 from siaga112.doctor.looking import ami, daemon, database, host, redis
+from siaga112.doctor.looking.sockets import is_here
 from siaga112.doctor.observations import (
     Examined,
     FollowedSeen,
@@ -68,14 +69,19 @@ async def _pbx_and_host(
             keys=tuple(ours.keys),
             queues=tuple(settings.pbx.queues),
             contexts=(*ours.contexts, *settings.pbx.trunk_contexts, *settings.pbx.ivr_contexts),
+            trunks=tuple(settings.pbx.trunk_contexts),
+            sections=lambda folder: host.sections(folder) if is_here(settings.ami.host) else None,
         ),
     )
+    inside = pbx.inside if isinstance(pbx, PbxSeen) else None
     machine = host.examine(
         config=config,
+        ami=(settings.ami.host, settings.ami.port),
+        config_dir=inside.config_dir if inside else "",
         state_dir=settings.state_dir,
         queue_log=settings.pbx.queue_log,
         running={half: changed(told, settings) for half, told in running(settings.state_dir).items()},
-        data_dir=pbx.inside.data_dir if isinstance(pbx, PbxSeen) and pbx.inside else "",
+        data_dir=inside.data_dir if inside else "",
         prompts={
             language: (*names, *([CONTACT] if settings.citizen.contact else []))
             for language, names in catalogue.prompts().items()

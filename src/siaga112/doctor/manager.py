@@ -6,7 +6,7 @@ from typing import Final
 
 from siaga112.core.model import SECOND
 from siaga112.core.text import whole
-from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.doctor.lines import Line, fail, ok, unchecked, unread, warn
 from siaga112.doctor.observations import Examined, ManagerUser, PbxFiles, PbxSeen, Shipped, Wanted
 
 CLASSES: Final = {
@@ -41,8 +41,10 @@ ENOUGH_MILLIS: Final = 1_000
 CLOCK_WARN: Final = SECOND
 CLOCK_FAIL: Final = 30 * SECOND
 
-_TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
+TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
 """What Asterisk takes for true (utils.c, `ast_true`)."""
+
+RELOAD: Final = "on the PBX: asterisk -rx 'module reload manager'"
 
 _USER_FILE: Final = "manager.d/siaga112.conf"
 
@@ -66,8 +68,7 @@ def login(seen: Examined) -> Line:
     if pbx.refused:
         return fail(
             f"{wanted.ami} refuses {wanted.username}: {pbx.why}",
-            f"in [ami] of {wanted.config}: username and secret as in {_USER_FILE} "
-            "(then on the PBX: asterisk -rx 'manager reload')",
+            f"in [ami] of {wanted.config}: username and secret as in {_USER_FILE} (then {RELOAD})",
         )
     return fail(
         f"the PBX does not answer at {wanted.ami}: {pbx.why}",
@@ -102,10 +103,13 @@ def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
             f"the user lacks the write class {RIGHT}: siaga112 cannot ask what is going on, and waits",
             line,
         )
-    elif not user and (may := pbx.actions & NEVER):
-        yield warn(f"the user may more than siaga112 needs: {', '.join(sorted(may))}", line)
     elif more := (user.write if user else frozenset()) - {RIGHT}:
         yield warn(f"the user may more than siaga112 needs: write = {', '.join(sorted(more))}", line)
+    elif may := pbx.actions & NEVER:
+        yield warn(
+            f"the user may more than siaga112 needs: {', '.join(sorted(may))}",
+            line + (f" (it stands there, and is not in force: {RELOAD})" if user else ""),
+        )
     else:
         yield ok(f"write = {RIGHT}" + (", nothing more" if user else ""))
 
@@ -119,7 +123,7 @@ def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
     if not missing and not pbx.booted:
         yield warn(
             "the user has its read classes in the file, but FullyBooted did not come",
-            "on the PBX: asterisk -rx 'manager reload'",
+            RELOAD,
         )
     elif more := user.read - CLASSES.keys():
         yield warn(f"the user is told more than siaga112 needs: read = {', '.join(sorted(more))}", line)
@@ -212,18 +216,46 @@ def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Li
         yield ok(f"{len(has)} eventfilter lines, as we ship them")
 
 
-def address(files: PbxFiles, wanted: Wanted, _: Shipped) -> Iterator[Line]:
-    """Look whether the AMI, which is not encrypted, can be reached from further away than need be."""
-    bound = files.bind_address
-    if not _is_every(bound):
-        yield ok(f"bindaddr = {bound}")
-    else:
-        how = f"= {bound}" if bound else "is not set"
+def address(seen: Examined) -> Iterator[Line]:
+    """Look whether the AMI, which is not encrypted, can be reached from further away than need be.
+
+    Where it listens is seen on this machine; elsewhere, and from the next reload on, what manager.conf says.
+    """
+    wanted, listening = seen.wanted, seen.host.ami_bound
+    files = seen.pbx.inside.files if isinstance(seen.pbx, PbxSeen) and seen.pbx.inside else None
+    if files is None and listening is None:
+        yield unread() if isinstance(seen.pbx, PbxSeen) and seen.pbx.inside else unchecked(_UNSEEN)
+        return
+    line = f"{wanted.places.manager}: bindaddr = {_numeric(wanted.ami_host)} (then {RELOAD})"
+    everywhere = [one for one in listening or () if _is_every(one)]
+    said = files and (f"= {files.bind_address}" if files.bind_address else "is not set")
+    if everywhere and files and not _is_every(files.bind_address):
         yield warn(
-            f"the AMI listens on every address of the PBX: bindaddr {how}",
-            f"in manager.conf [general]: bindaddr = {_numeric(wanted.ami_host)} "
-            "(then on the PBX: asterisk -rx 'manager reload')",
+            f"the AMI listens on every address of the PBX ({everywhere[0]}); bindaddr {said} stands there, "
+            "and is not in force",
+            RELOAD,
         )
+    elif everywhere or (files and _is_every(files.bind_address)):
+        when = " from the next reload on" if listening and not everywhere else ""
+        how = f"bindaddr {said}" if files else everywhere[0]
+        yield warn(f"the AMI listens on every address of the PBX{when}: {how}", line)
+    elif files and files.web_address and not _is_here(files.web_address):
+        yield warn(
+            f"the AMI is there over HTTP too, in clear, at {files.web_address}",
+            f"{wanted.places.manager}: webenabled = no (then {RELOAD}); or bindaddr = 127.0.0.1 in http.conf",
+        )
+    else:
+        yield ok(f"the AMI listens at {', '.join(listening)}" if listening else f"bindaddr {said}")
+
+
+_UNSEEN: Final = f"needs an AMI user with write = {RIGHT}"
+
+
+def _is_here(bound: str) -> bool:
+    try:
+        return ip_address(bound.strip("[]")).is_loopback
+    except ValueError:
+        return bound == "localhost"
 
 
 def _is_every(bound: str) -> bool:
@@ -237,12 +269,45 @@ def _numeric(host: str) -> str:
     return "127.0.0.1" if host == "localhost" else host
 
 
-def timestamps(files: PbxFiles, _: Wanted, __: Shipped) -> Iterator[Line]:
+def timestamps(files: PbxFiles, wanted: Wanted, _: Shipped) -> Iterator[Line]:
     """Look whether events carry the PBX's own time."""
-    if files.timestamps.lower() in _TRUE:
+    if files.timestamps.lower() in TRUE:
         yield ok("timestampevents = yes")
     else:
         yield warn(
             "events carry no time of the PBX's: calls are timed by their arrival here",
-            "in manager.conf [general]: timestampevents = yes",
+            f"{wanted.places.manager}: timestampevents = yes",
         )
+
+
+def loaded(seen: Examined) -> Iterator[Line]:
+    """Look whether Asterisk has read its files since they were edited: we judge what stands there.
+
+    Of several modules it tells only the last reload of any: what was edited after that is not in force.
+    """
+    pbx, edited = seen.pbx, seen.host.edited
+    if not isinstance(pbx, PbxSeen) or pbx.reloaded is None:
+        yield unchecked("the PBX does not tell when it last read its files", "[siaga112] read = system, …")
+        return
+    if edited is None:
+        yield unchecked(
+            "Asterisk's files are on another machine, or not for us to see: whether they are in force",
+            "on the PBX, after each edit: asterisk -rx 'core reload'",
+        )
+        return
+    late = [name for name, ago in edited.items() if ago + _SLACK < pbx.reloaded]
+    for name in late:
+        yield warn(
+            f"{name}, or what it includes, was edited after Asterisk last read its files: what stands there, "
+            "and is judged here, is not in force",
+            f"on the PBX: asterisk -rx 'module reload {MODULES[name]}'",
+        )
+    if not late:
+        yield ok("Asterisk has read its files since they were edited")
+
+
+MODULES: Final = {"manager.conf": "manager", "features.conf": "features", "queues.conf": "app_queue.so"}
+"""What is judged as it stands there, and which module reads it."""
+
+_SLACK: Final = SECOND
+"""Asterisk tells whole seconds."""

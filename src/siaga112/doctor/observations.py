@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from siaga112.core.model import Millis, Mode
+from siaga112.doctor.places import PLAIN, Places
 from siaga112.settings.running import Changed
 
 
@@ -59,6 +61,19 @@ class PbxFiles:
     """Of features.conf, [applicationmap]: the names that we ship, with what they are there."""
     member_gosubs: Mapping[str, str]
     """Queue → its `membergosub` in queues.conf; '' if it has none."""
+    web_address: str = ""
+    """Where the AMI answers over HTTP too (`webenabled`, http.conf); '' if it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something from which calls come into the dialplan: a trunk or a telephone."""
+
+    name: str
+    """As a channel's name begins: PJSIP/telkom."""
+    context: str
+    trunk: bool
+    """Whether it looks like a trunk: it need not log in, or we log in there, or it has a fixed address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,34 @@ class PbxInside:
     """The global SIAGA_CONFIRM; '' if it is not set."""
     reach: frozenset[str] | None = None
     """Modules that are loaded and let Getvar reach beyond the calls; None if it does not tell."""
+    sources: tuple[Source, ...] | None = None
+    """As loaded; None if the PBX does not show them."""
+    unseen: tuple[str, ...] = ()
+    """Channel drivers that are loaded and do not show theirs."""
+    all_shown: bool = True
+    """Whether those are among them that were added since the PBX began, and have had no call."""
+    elsewhere: Contexts = field(default_factory=dict)
+    """The contexts of the sources that look like trunks and that the configuration does not name."""
+    config_dir: str = ""
+    """Asterisk's astetcdir."""
+    freepbx: bool = False
+    """Whether FreePBX writes its files."""
+
+
+UNREACHED: Final = frozenset({4, 5})
+"""Of device states: no such telephone, and one that is not registered or does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An operator who is logged in to a queue."""
+
+    place: str
+    """The interface that is dialled."""
+    name: str = ""
+    state: int | None = 1
+    """Of the telephone, by Asterisk's numbers (devicestate.h); None if the PBX does not show it."""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +131,15 @@ class PbxSeen:
     """How far its clock is ahead of ours."""
     booted: bool
     """Whether FullyBooted came at the login."""
-    queues: Mapping[str, tuple[str, ...]] | None
-    """Queue → the interfaces of its members."""
+    queues: Mapping[str, tuple[Member, ...]] | None
+    """Queue → its members."""
     inside: PbxInside | None
     actions: frozenset[str] = frozenset()
     """What the user may ask for, by the PBX's own word."""
+    up: Millis | None = None
+    """How long ago it began; None if it does not tell."""
+    reloaded: Millis | None = None
+    """How long ago it last read a module's configuration anew, or began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +236,12 @@ class HostSeen:
     """Files of the state directory that could not be read at a start, and were set aside."""
     running: Mapping[str, Changed] = field(default_factory=dict)
     """Of each daemon that runs here, by its half: what the configuration says otherwise by now."""
+    ami_bound: tuple[str, ...] | None = None
+    """On which addresses of this machine somebody listens at the AMI's port; None if the PBX is elsewhere."""
+    edited: Mapping[str, Millis] | None = None
+    """How long ago Asterisk's files were edited, with all that they include; None if they are not here."""
+    queue_log_age: Millis | None = None
+    """How long ago the queue_log was written; None if it cannot be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +282,9 @@ class Wanted:
     """Whether marks are to be spoken to the operator (`[operators] confirm`)."""
     held: Mode | None = None
     """`off`, if the switch that needs nobody is in the state directory."""
+    places: Places = PLAIN
+    """Where on this PBX what is to be put: FreePBX writes some files itself."""
+    ami_port: int = 5038
 
 
 @dataclass(frozen=True, slots=True)

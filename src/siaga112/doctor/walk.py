@@ -1,7 +1,7 @@
 """Dialplans as data: reading our own file, and following a call through somebody else's."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,6 +11,9 @@ GUARD: Final = "siaga112-screen"
 
 ANSWERING: Final = frozenset({"answer", "background", "read", "queue", "dial", "record", "voicemail"})
 """Applications that answer a call, or ask a caller something: the guard must stand before them."""
+
+SERVING: Final = frozenset({"queue", "dial", "record", "voicemail"})
+"""Applications that serve a caller: who comes to one and was not asked about went around the guard."""
 
 SPECIAL: Final = frozenset({"h", "i", "t", "T", "o", "a", "e", "fax", "failed", "hangup"})
 """Extensions at which no call begins."""
@@ -93,6 +96,64 @@ def _follow(contexts: Contexts, place: _Place, so_far: Route, seen: set[_Place],
     return so_far
 
 
+def around(contexts: Contexts, context: str, exten: str) -> str:
+    """Find what serves a caller on a way that does not lead by the guard; '' if every way does."""
+    return _unasked(contexts, _Place(context, exten), set(), 0)
+
+
+def _unasked(contexts: Contexts, place: _Place, seen: set[_Place], depth: int) -> str:
+    if place in seen or depth > _DEPTH:
+        return ""
+    seen.add(place)
+    for step in _steps(contexts, place):
+        if _asks(step) and (_IF_LOADED in step.data or "?" not in step.data):
+            return ""
+        name, targets = step.application.lower(), list(_targets(step, place))
+        if name in SERVING:
+            return str(step)
+        for target in targets:
+            called = name in {"gosub", "macro"}
+            if called and _follow(contexts, target, Route(guarded=False), set(), depth + 1).guarded:
+                return ""
+            if found := _unasked(contexts, target, seen, depth + 1):
+                return found
+        if name in {"goto", "hangup", "return"} or (name == "gotoif" and _both(step)):
+            break
+    return ""
+
+
+_IF_LOADED: Final = f"DIALPLAN_EXISTS({GUARD}"
+"""A condition that always holds, but when our file is gone."""
+
+
+def _both(step: Step) -> bool:
+    yes, _, no = step.data.rpartition("?")[2].partition(":")
+    return bool(yes.strip() and no.strip())
+
+
+def dials(contexts: Contexts, context: str, exten: str) -> list[str]:
+    """Name the telephones that an extension dials, as far as they stand there."""
+    return [
+        device
+        for step in _steps(contexts, _Place(context, exten))
+        if step.application.lower() == "dial"
+        for device in step.data.replace("${EXTEN}", exten).partition(",")[0].split("&")
+        if "/" in device and "$" not in device and not device.startswith("Local/")
+    ]
+
+
+def takes(contexts: Contexts, context: str, numbers: Iterable[str]) -> bool:
+    """Say whether calls for one of these numbers begin in a context; with none, whether any do."""
+    names = entries(contexts, context)
+    wanted = list(numbers)
+    return any(fits(name, number) for name in names for number in wanted) if wanted else bool(names)
+
+
+def fits(name: str, number: str) -> bool:
+    """Say whether an extension's name, which may be a pattern, is that of a dialled number."""
+    return name == number or (name.startswith("_") and matches(name, number))
+
+
 def _asks(step: Step) -> bool:
     return step.application.lower() in {"gosub", "gosubif", "execif"} and GUARD in step.data
 
@@ -132,8 +193,9 @@ def leads_to(name: str, context: Context) -> set[str]:
 
 def _steps(contexts: Contexts, place: _Place) -> tuple[Step, ...]:
     for context in _family(contexts, place.context):
-        for name, steps in context.extensions.items():
-            if name == place.exten or (name.startswith("_") and matches(name, place.exten)):
+        # A number of its own comes before every pattern.
+        for name, steps in sorted(context.extensions.items(), key=lambda one: one[0] != place.exten):
+            if fits(name, place.exten):
                 for index, step in enumerate(steps):
                     if place.priority in {str(step.priority), step.label}:
                         return steps[index:]

@@ -23,14 +23,16 @@ from tests.waiting import output
 
 RELOAD: Final = {
     "extensions.conf": "dialplan reload",
-    "manager.conf": "manager reload",
-    "manager.d/siaga112.conf": "manager reload",
-    "queues.conf": "queue reload all",
+    "manager.conf": "module reload manager",
+    "manager.d/siaga112.conf": "module reload manager",
+    "queues.conf": "module reload app_queue.so",
+    "pjsip.conf": "module reload res_pjsip.so",
+    "http.conf": "module reload http",
     "features.conf": "module reload features",
     "acl.conf": "module reload acl",
 }
 
-# A trunk's context that the configuration does not name, and a context that nothing leads to.
+# A trunk's context that the configuration does not name, a context that nothing leads to, and telephones.
 DIALPLAN: Final = """
 [from-forgotten]
 exten => 112,1,Gosub(siaga112-screen,s,1)
@@ -38,7 +40,12 @@ exten => 112,1,Gosub(siaga112-screen,s,1)
 [office]
 exten => s,1,Answer()
  same => n,Hangup()
+[phones]
+exten => _XXX,1,Dial(PJSIP/${EXTEN})
 """
+
+OPERATOR: Final = "member => Local/101@operators/n,0,Siti,Custom:siti\n"
+"""Whose telephone the PBX shows."""
 
 NOLOAD: Final = {"modules.conf": "noload = func_realtime.so\nnoload = func_sorcery.so\n"}
 """As the manual has it; what `doctor` itself reads with, func_config.so, is there."""
@@ -56,6 +63,7 @@ type = identify
 endpoint = trunk-forgotten
 match = {FORGOTTEN}
 """
+"""As an edit of pjsip.conf."""
 
 AS_NOBODY: Final = """
 import encodings.idna, os, sys
@@ -83,7 +91,12 @@ class Bench:
         """Have it all for a while."""
         async with AsyncExitStack() as stack:
             pbx = await stack.enter_async_context(
-                Asterisk.start(find(version), dialplan=DIALPLAN, more={"pjsip.conf": TRUNK, **NOLOAD})
+                Asterisk.start(
+                    find(version),
+                    dialplan=DIALPLAN,
+                    operators=(),
+                    more={"queues.conf": OPERATOR, **NOLOAD},
+                )
             )
             daemon = await stack.enter_async_context(running(pbx))
             acl = ACL.read_text("utf-8").replace("{siaga112}", "{lab}").replace(":siaga112:*", ":lab:*")
@@ -204,9 +217,17 @@ def environ(settings: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+OURS: Final = (
+    "extensions_siaga112.conf",
+    "extensions_siaga112_centre.conf",
+    "features_siaga112.conf",
+    "queues_siaga112.conf",
+)
+
+
 def _with_includes(text: str) -> str:
     """Put our files in place of the lines that include them."""
-    for name in ("extensions_siaga112.conf", "extensions_siaga112_centre.conf", "queues_siaga112.conf"):
+    for name in OURS:
         text = text.replace(f'#include "{SHIPPED}/{name}"', (SHIPPED / name).read_text("utf-8"))
     return text
 

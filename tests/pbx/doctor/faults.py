@@ -18,8 +18,10 @@ from tests.lab.agi_stub import agi_stub
 from tests.lab.asterisk import SHIPPED
 from tests.lab.postgres import postgres, with_tables
 from tests.lab.sipp import place_call
+from tests.pbx.doctor import pbx_faults
 from tests.pbx.doctor.bench import FORGOTTEN, Bench, closed_port
 from tests.pbx.doctor.fault import Arrange, Edit, Fault, Settings
+from tests.pbx.doctor.pbx_faults import FORGOTTEN_TRUNK, unread
 from tests.waiting import until, within
 
 USER: Final = "manager.d/siaga112.conf"
@@ -35,9 +37,8 @@ START: Final = "systemctl start siaga112.target (or: siaga112 run)"
 COPY: Final = "siaga112 files asterisk --to /etc/asterisk"
 FILTER_REMEDY: Final = f"in {USER} [siaga112]: the eventfilter lines that we ship ({COPY} --diff)"
 DIFFERENT_REMEDY: Final = f"{COPY} --diff; then on the PBX: asterisk -rx 'dialplan reload'"
-BIND_REMEDY: Final = (
-    "in manager.conf [general]: bindaddr = 127.0.0.1 (then on the PBX: asterisk -rx 'manager reload')"
-)
+RELOAD: Final = "on the PBX: asterisk -rx 'module reload manager'"
+BIND_REMEDY: Final = f"in manager.conf [general]: bindaddr = 127.0.0.1 (then {RELOAD})"
 ACL_REMEDY: Final = "in redis-acl.conf: this user as `siaga112 acl` prints it"
 GRANT_REMEDY: Final = "in redis-acl.conf: add +info +time for this user"
 FIRST_FILTERS: Final = "eventfilter = ^Event: (QueueCallerJoin|AgentConnect)[[:cntrl:]]\n"
@@ -113,20 +114,8 @@ async def wide_and_unread(bench: Bench) -> AsyncIterator[Settings]:
 
 
 def bound(line: str) -> Arrange:
-    """Have this in place of bindaddr, not read yet: a lab listens on loopback alone."""
-
-    @asynccontextmanager
-    async def arrange(bench: Bench) -> AsyncIterator[Settings]:
-        file = bench.pbx.folder / "etc/manager.conf"
-        text = file.read_text("utf-8")
-        assert "bindaddr = 127.0.0.1\n" in text
-        file.write_text(text.replace("bindaddr = 127.0.0.1\n", line), "utf-8")
-        try:
-            yield {}
-        finally:
-            file.write_text(text, "utf-8")
-
-    return arrange
+    """Have this in place of bindaddr, not read yet."""
+    return unread("manager.conf", "bindaddr = 127.0.0.1\n", line)
 
 
 @asynccontextmanager
@@ -210,9 +199,10 @@ async def stopped(bench: Bench) -> AsyncIterator[Settings]:
 @asynccontextmanager
 async def trunk_forgotten(bench: Bench) -> AsyncIterator[Settings]:
     """Have a call come in over a trunk whose context the configuration does not name."""
-    call = await place_call(bench.pbx, number="081234567890", source=FORGOTTEN)
-    await call.ended()
     try:
+        async with bench.edited(FORGOTTEN_TRUNK):
+            call = await place_call(bench.pbx, number="081234567890", source=FORGOTTEN)
+            await call.ended()
         await bench.daemon.shows('calls_unfollowed_total{context="from-forgotten",site="lab"} 1.0')
         yield {}
     finally:
@@ -355,6 +345,7 @@ async def no_snapshot(bench: Bench) -> AsyncIterator[Settings]:
 
 
 FAULTS: Final = (
+    *pbx_faults.FAULTS,
     Fault(
         "the PBX is not there",
         "fail",
@@ -369,8 +360,7 @@ FAULTS: Final = (
         "fail",
         "AMI login",
         "{ami} refuses siaga112: Authentication failed",
-        f"in [ami] of {{config}}: username and secret as in {USER} "
-        "(then on the PBX: asterisk -rx 'manager reload')",
+        f"in [ami] of {{config}}: username and secret as in {USER} (then {RELOAD})",
         settings={"ami.secret": "wrong"},
         versions=("22", "16"),
     ),
@@ -542,7 +532,7 @@ FAULTS: Final = (
         "the AMI is open to the network",
         "warn",
         "AMI address",
-        "the AMI listens on every address of the PBX: bindaddr = 0.0.0.0",
+        "the AMI listens on every address of the PBX from the next reload on: bindaddr = 0.0.0.0",
         BIND_REMEDY,
         arrange=bound("bindaddr = 0.0.0.0\n"),
         versions=("22", "16"),
@@ -551,7 +541,7 @@ FAULTS: Final = (
         "the AMI is open to the network, further down in the file",
         "warn",
         "AMI address",
-        "the AMI listens on every address of the PBX: bindaddr = ::",
+        "the AMI listens on every address of the PBX from the next reload on: bindaddr = ::",
         BIND_REMEDY,
         arrange=bound("bindaddr = 127.0.0.1\n[general](+)\nbindaddr = ::\n"),
         versions=("22", "16"),
@@ -560,7 +550,7 @@ FAULTS: Final = (
         "manager.conf does not say where the AMI listens",
         "warn",
         "AMI address",
-        "the AMI listens on every address of the PBX: bindaddr is not set",
+        "the AMI listens on every address of the PBX from the next reload on: bindaddr is not set",
         BIND_REMEDY,
         arrange=bound(""),
     ),
@@ -769,7 +759,7 @@ FAULTS: Final = (
         "keys in queues",
         "operators of siaga112 have no keys to mark calls: queues.conf [siaga112] has no membergosub",
         "in queues.conf [siaga112]: membergosub = siaga112-operator "
-        "(then on the PBX: asterisk -rx 'queue reload all')",
+        "(then on the PBX: asterisk -rx 'module reload app_queue.so')",
         edits=(Edit("queues.conf", "membergosub = siaga112-operator"),),
         versions=("22", "16"),
     ),

@@ -6,9 +6,10 @@ evaluates functions: AST_CONFIG reads Asterisk's files with all that they includ
 
 import asyncio
 import contextlib
+import re
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from panoramisk.message import Message
@@ -17,24 +18,46 @@ from siaga112.adapters.ami.inbox import Inbox
 from siaga112.adapters.ami.session import AmiAddress, AmiRefusedError, Session
 from siaga112.core.model import SECOND, Millis
 from siaga112.core.text import whole
-from siaga112.doctor.manager import REACH
+from siaga112.doctor.manager import REACH, TRUE
 from siaga112.doctor.observations import (
+    UNREACHED,
     Context,
     Contexts,
     ManagerUser,
+    Member,
     NotSeen,
     PbxFiles,
     PbxInside,
     PbxSeen,
+    Source,
     Step,
 )
-from siaga112.doctor.walk import leads_to
+from siaga112.doctor.walk import dials, leads_to
 from siaga112.reasons import plainly
 
 SECONDS: Final = 5.0
 """For all questions together."""
 
 CONTEXTS_MAX: Final = 500
+SOURCES_MAX: Final = 300
+"""Trunks and telephones that are asked about: each takes two to five questions."""
+
+FREEPBX: Final = "from-pstn"
+"""The context of FreePBX's trunks, which looks first into one that is the centre's own."""
+
+UNKNOWN: Final = 0
+"""Of device states: what a Local channel without a telephone behind it may be."""
+
+_STATES: Final = {
+    name: number
+    for number, name in enumerate(
+        ("UNKNOWN", "NOT_INUSE", "INUSE", "BUSY", "INVALID", "UNAVAILABLE", "RINGING", "RINGINUSE", "ONHOLD")
+    )
+}
+_SHY: Final = ("chan_misdn", "chan_ooh323", "chan_mgcp", "chan_unistim", "chan_motif")
+"""Channel drivers that show no AMI user what calls come from."""
+
+_BEGUN: Final = re.compile(rb"Event: FullyBooted\r\n.*?Uptime: (\d+)\r\nLastReload: (\d+)", re.DOTALL)
 _LINES_MAX: Final = 100
 _LAST: Final = -1
 """Of several lines with the same key the last is in force: `[general](+)` stands below `[general]`."""
@@ -52,6 +75,10 @@ class Sought:
     """To look for in queues.conf."""
     contexts: tuple[str, ...]
     """From which on the dialplan is looked at, as far as calls may go."""
+    trunks: tuple[str, ...] = ()
+    """The contexts that are said to be the trunks'."""
+    sections: Callable[[str], tuple[str, ...] | None] = lambda _: None
+    """Names what has a section of its own in pjsip.conf, given Asterisk's folder; None if it is not here."""
 
 
 async def examine(address: AmiAddress, sought: Sought) -> PbxSeen | NotSeen:
@@ -90,25 +117,33 @@ class _Questions:
         """Ask everything."""
         ahead = await self._ahead()
         version = (await self._one("CoreSettings")).get("AsteriskVersion")
+        actions = frozenset(await self._one("ListCommands"))
+        # The login's event is there by now: events and answers come in the order of their making.
+        begun = next(filter(None, map(_BEGUN.match, self._told())), None)
         queues = await self._queues()
         return PbxSeen(
             version=str(version or "(version not told)"),
             ahead=ahead,
-            # The login's event is there by now: events and answers come in the order of their making.
-            booted=any(
-                message.startswith(b"Event: FullyBooted\r\n")
-                for slice_ in self._inbox.slices
-                if isinstance(slice_, list)
-                for message in slice_
-            ),
-            queues=queues,
-            inside=await self._inside(sought) if version else None,
-            actions=frozenset(await self._one("ListCommands")),
+            booted=begun is not None,
+            queues=queues if queues is None or not version else await self._with_phones(queues),
+            inside=await self._inside(sought, actions) if version else None,
+            actions=actions,
+            up=int(begun[1]) * SECOND if begun else None,
+            reloaded=int(begun[2]) * SECOND if begun else None,
         )
 
-    async def _inside(self, sought: Sought) -> PbxInside:
+    def _told(self) -> Iterable[bytes]:
+        return (message for slice_ in self._inbox.slices if isinstance(slice_, list) for message in slice_)
+
+    async def _inside(self, sought: Sought, actions: frozenset[str]) -> PbxInside:
         files = await self._files(sought)
         gosubs = files.member_gosubs.values() if files else ()
+        config_dir = await self._value("ASTETCDIR")
+        sections = sought.sections(config_dir)
+        sources = await self._sources(actions, sections or ())
+        forgotten = {
+            source.context for source in sources or () if source.trunk and source.context not in sought.trunks
+        }
         return PbxInside(
             files=files,
             contexts=await self._contexts(
@@ -118,7 +153,100 @@ class _Questions:
             data_dir=await self._value("ASTDATADIR"),
             confirm=await self._value("SIAGA_CONFIRM"),
             reach=await self._reach(),
+            sources=sources,
+            unseen=tuple([name for name in _SHY if await self._value(f"IFMODULE({name}.so)") == "1"]),
+            elsewhere=await self._contexts(sorted(forgotten)),
+            all_shown=sections is not None,
+            config_dir=config_dir,
+            freepbx=f"{FREEPBX}-custom" in (await self._context(FREEPBX) or Context({})).includes,
         )
+
+    async def _sources(self, actions: frozenset[str], sections: Iterable[str]) -> tuple[Source, ...] | None:
+        """Name what calls come from, and in which context; None where not all can be asked.
+
+        Asterisk lists the endpoints that it began with, and those that have had a call since.
+        """
+        devices = [str(row.get("Device", "")) for row in await self._list("DeviceStateList")]
+        devices += [f"PJSIP/{name}" for name in sections]
+        names = sorted({name for name in devices if name.startswith("PJSIP/")})
+        if await self._value("IFMODULE(func_pjsip_endpoint.so)") != "1" or len(names) > SOURCES_MAX:
+            return None
+        found = [await self._pjsip(name) for name in names]
+        if "SIPpeers" in actions:
+            found += await self._chan_sip()
+        if "IAXpeerlist" in actions:
+            found += [
+                Source(f"IAX2/{name}", await self._value(f"IAXPEER({name},context)"), trunk=not dynamic)
+                for name, dynamic in await self._peers("IAXpeerlist")
+            ]
+        if "DAHDIShowChannels" in actions:
+            found += [
+                Source(f"DAHDI/{row.get('DAHDIChannel')}", str(row["Context"]), trunk=True)
+                for row in await self._list("DAHDIShowChannels")
+                if "Context" in row
+            ]
+        return tuple(one for one in found if one.context)
+
+    async def _pjsip(self, device: str) -> Source:
+        name = device.removeprefix("PJSIP/")
+
+        async def setting(key: str) -> str:
+            return await self._value(f"PJSIP_ENDPOINT({name},{key})")
+
+        if not (context := await setting("context")):  # another section, or an endpoint that is gone
+            return Source(device, "", trunk=False)
+        fixed = [
+            await self._value(f"PJSIP_AOR({aor.strip()},contact)")
+            for aor in (await setting("aors")).split(",")
+            if aor.strip()
+        ]
+        trunk = any(fixed) or not await setting("auth") or bool(await setting("outbound_auth"))
+        return Source(device, context, trunk=trunk)
+
+    async def _chan_sip(self) -> list[Source]:
+        found = [
+            Source(f"SIP/{name}", await self._value(f"SIPPEER({name},context)"), trunk=not dynamic)
+            for name, dynamic in await self._peers("SIPpeers")
+        ]
+        if (await self._setting("sip.conf", "general", "allowguest")).lower() not in {
+            "no",
+            "false",
+            "0",
+            "off",
+        }:
+            # Whoever is no peer comes in here; a guest is what a trunk without a peer of its own is.
+            context = await self._setting("sip.conf", "general", "context")
+            found.append(Source("SIP (guests)", context or "default", trunk=bool(context)))
+        return found
+
+    async def _peers(self, action: str) -> list[tuple[str, bool]]:
+        """Give each peer's name, and whether it says itself where it is."""
+        return [
+            (str(row["ObjectName"]).partition("/")[0], str(row.get("Dynamic", "")).lower() == "yes")
+            for row in await self._list(action)
+            if "ObjectName" in row
+        ]
+
+    async def _with_phones(self, queues: dict[str, tuple[Member, ...]]) -> dict[str, tuple[Member, ...]]:
+        """Look behind Local channels, whose own state says nothing of the telephone."""
+        return {
+            queue: tuple([await self._with_phone(member) for member in members])
+            for queue, members in queues.items()
+        }
+
+    async def _with_phone(self, member: Member) -> Member:
+        if member.state is not None:
+            return member
+        exten, _, context = member.place.removeprefix("Local/").partition("/")[0].partition("@")
+        contexts = {context: found} if (found := await self._context(context or "default")) else {}
+        states = [
+            _STATES.get(await self._value(f"DEVICE_STATE({phone})"), UNKNOWN)
+            for phone in dials(contexts, context, exten)
+        ]
+        return replace(member, state=min(states, key=_reach) if states else None)
+
+    async def _context(self, name: str) -> Context | None:
+        return _context(await self._list("ShowDialPlan", Context=name))
 
     async def _reach(self) -> frozenset[str] | None:
         """Look which are loaded; to try their functions would be to end Asterisk."""
@@ -136,7 +264,17 @@ class _Questions:
             member_gosubs={
                 name: await self._setting("queues.conf", name, "membergosub") for name in sought.queues
             },
+            web_address=await self._web(),
         )
+
+    async def _web(self) -> str:
+        on = [
+            await self._setting("manager.conf", "general", "webenabled"),
+            await self._setting("http.conf", "general", "enabled"),
+        ]
+        if not all(one.lower() in TRUE for one in on):
+            return ""
+        return await self._setting("http.conf", "general", "bindaddr") or "0.0.0.0"  # noqa: S104 - the default
 
     async def _user(self) -> ManagerUser | None:
         mine = ("manager.conf", self._username)
@@ -164,21 +302,17 @@ class _Questions:
         contexts: dict[str, Context] = {}
         asked = list(dict.fromkeys(roots))
         for name in asked:  # grows while we go
-            context = _context(await self._list("ShowDialPlan", Context=name))
+            context = await self._context(name)
             if context and len(contexts) < CONTEXTS_MAX:
                 contexts[name] = context
                 asked += sorted(leads_to(name, context).difference(asked))
         return contexts
 
-    async def _queues(self) -> dict[str, tuple[str, ...]] | None:
+    async def _queues(self) -> dict[str, tuple[Member, ...]] | None:
         rows = await self._list("QueueStatus")
         names = [str(row["Queue"]) for row in rows if row.get("Event") == "QueueParams"]
-        members = [
-            (str(row["Queue"]), str(row.get("Location", "")))
-            for row in rows
-            if row.get("Event") == "QueueMember"
-        ]
-        return {name: tuple(place for queue, place in members if queue == name) for name in names} or None
+        members = [(str(row["Queue"]), _member(row)) for row in rows if row.get("Event") == "QueueMember"]
+        return {name: tuple(one for queue, one in members if queue == name) for name in names} or None
 
     async def _ahead(self) -> Millis | None:
         """Compare the clocks, for which half the way there and back is allowed."""
@@ -224,6 +358,22 @@ def _context(rows: Iterable[Row]) -> Context | None:
         exten: tuple(sorted(steps, key=lambda one: one.priority)) for exten, steps in extensions.items()
     }
     return Context(in_order, tuple(includes)) if extensions or includes else None
+
+
+def _member(row: Row) -> Member:
+    place = str(row.get("Location", ""))
+    watched = str(row.get("StateInterface", place))
+    state = whole(str(row.get("Status", "")))
+    return Member(
+        place,
+        name=str(row.get("Name", place)),
+        state=None if watched.startswith("Local/") else state,
+        paused=row.get("Paused") == "1",
+    )
+
+
+def _reach(state: int) -> bool:
+    return state in UNREACHED
 
 
 def _classes(text: str) -> frozenset[str]:

@@ -7,7 +7,6 @@ import pwd
 import re
 import time
 from collections.abc import Collection
-from pathlib import Path
 from typing import Final
 
 from prometheus_client.samples import Sample
@@ -15,6 +14,7 @@ from prometheus_client.samples import Sample
 from siaga112.adapters.scrape import MetricsPage, ProbeError, get
 from siaga112.core.agi import DOCTOR
 from siaga112.core.model import SECOND
+from siaga112.doctor.looking.sockets import listeners
 from siaga112.doctor.observations import AgiSeen, DaemonSeen, FollowedSeen, NotSeen
 from siaga112.reasons import plainly
 
@@ -24,8 +24,6 @@ _REQUEST: Final = (
     "agi_network: yes\nagi_network_script: screen\nagi_request: agi://siaga112-doctor/screen\n"
     f"agi_uniqueid: {DOCTOR}\nagi_callerid: unknown\nagi_callingpres: 32\n\n"
 )
-_LISTENING: Final = "0A"
-"""TCP_LISTEN in /proc/net/tcp."""
 _SET: Final = re.compile(r'SET VARIABLE (\w+) "([^"]*)"')
 
 
@@ -57,23 +55,15 @@ async def ask_for_verdict(host: str, port: int) -> AgiSeen | NotSeen:
 def stranger(port: int, ours: Collection[str] = ("root", "siaga112")) -> str:
     """Name the user who listens there on this machine, unless it is one of ours or who asks; else ''.
 
-    The kernel tells everybody whose each socket is (proc(5), net/tcp); on another machine nobody is seen.
+    On another machine nobody is seen.
     """
-    for table in ("tcp", "tcp6"):
+    for listener in listeners(port):
         try:
-            lines = Path(f"/proc/net/{table}").read_text("utf-8").splitlines()[1:]
-        except OSError:
-            continue
-        for fields in map(str.split, lines):
-            if fields[3] != _LISTENING or int(fields[1].rpartition(":")[2], 16) != port:
-                continue
-            uid = int(fields[7])
-            try:
-                name = pwd.getpwuid(uid).pw_name
-            except KeyError:
-                name = str(uid)
-            if uid != os.geteuid() and name not in ours:
-                return name
+            name = pwd.getpwuid(listener.uid).pw_name
+        except KeyError:
+            name = str(listener.uid)
+        if listener.uid != os.geteuid() and name not in ours:
+            return name
     return ""
 
 

@@ -1,7 +1,10 @@
 """Files and folders of this machine, looked at and left alone."""
 
+import contextlib
 import os
+import re
 import stat
+import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +13,9 @@ from typing import Final
 from siaga112 import infile
 from siaga112.adapters.redis.url import masked
 from siaga112.adapters.state_dir import DAMAGED
+from siaga112.core.model import SECOND, Millis
+from siaga112.doctor.looking.sockets import is_here, listeners
+from siaga112.doctor.manager import MODULES
 from siaga112.doctor.observations import HostSeen
 from siaga112.reasons import plainly
 from siaga112.settings.running import Changed
@@ -26,9 +32,15 @@ def examine(
     data_dir: str,
     prompts: Mapping[str, tuple[str, ...]],
     running: Mapping[str, Changed],
+    ami: tuple[str, int],
+    config_dir: str,
 ) -> HostSeen:
-    """Look at the configuration file, the state directory, the queue_log, and the prompts in `data_dir`."""
+    """Look at the configuration file, the state directory, the queue_log, and the prompts in `data_dir`.
+
+    If the PBX is on this machine (`ami`): where it listens, and when its files in `config_dir` were edited.
+    """
     trouble = _folder_trouble(state_dir)
+    here = is_here(ami[0])
     return HostSeen(
         state_dir=trouble,
         state_dir_open=not trouble and bool(state_dir.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH)),
@@ -39,7 +51,60 @@ def examine(
         damaged=()
         if trouble
         else tuple(str(one) for name in DAMAGED for one in sorted(state_dir.glob(name))),
+        ami_bound=tuple(sorted({one.address for one in listeners(ami[1])})) or None if here else None,
+        edited=_edited(Path(config_dir)) if here and config_dir else None,
+        queue_log_age=_age(Path(queue_log)) if queue_log else None,
     )
+
+
+def _age(file: Path) -> Millis | None:
+    try:
+        return round((time.time() - file.stat().st_mtime) * SECOND)
+    except OSError:
+        return None
+
+
+def _edited(folder: Path) -> dict[str, Millis] | None:
+    """Give how long ago each file was edited, or one that it includes; None if they are not for us to see."""
+    ages = {
+        name: min(found)
+        for name in MODULES
+        if (
+            found := [
+                age for file in _with_included(folder, folder / name) if (age := _age(file)) is not None
+            ]
+        )
+    }
+    return ages or None
+
+
+def _with_included(folder: Path, file: Path) -> list[Path]:
+    """Give a file and, as far as they can be read, those that it includes, with what they include."""
+    files = [file]
+    for one in files:  # grows while we go
+        with contextlib.suppress(OSError, UnicodeError):
+            for name in _INCLUDES.findall(infile.read(one).decode("utf-8", "replace")):
+                found = sorted(folder.glob(name)) if not name.startswith("/") else [Path(name)]
+                files += [path for path in found if path not in files and len(files) < _FILES_MAX]
+    return files
+
+
+def sections(config_dir: str) -> tuple[str, ...] | None:
+    """Name the sections of Asterisk's pjsip.conf, with all that it includes; None if it is not here."""
+    folder, found = Path(config_dir), dict[str, None]()
+    try:
+        (folder / "pjsip.conf").open("rb").close()
+    except OSError:
+        return None
+    for file in _with_included(folder, folder / "pjsip.conf"):
+        with contextlib.suppress(OSError):
+            found |= dict.fromkeys(_SECTION.findall(infile.read(file).decode("utf-8", "replace")))
+    return tuple(found)
+
+
+_SECTION: Final = re.compile(r"^\s*\[([^\]\s]+)\]", re.MULTILINE)
+_INCLUDES: Final = re.compile(r"""^\s*#(?:try)?include\s+["<]?([^">\s;]+)""", re.MULTILINE)
+_FILES_MAX: Final = 100
 
 
 def _folder_trouble(folder: Path) -> str:
