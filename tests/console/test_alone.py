@@ -187,7 +187,7 @@ async def test_a_part_of_a_daemon_ends_with_it(records: bool) -> None:  # noqa: 
             console.make_records()
         process = await asyncio.create_subprocess_exec(
             *(*console.command_line, "run", "--only", "console"),
-            env=console._environ | {CHILD: "1"},
+            env=console.environ | {CHILD: "1"},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

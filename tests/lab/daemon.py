@@ -84,7 +84,7 @@ class Daemon:
         self.lines: list[Line] = []
         self.given = {"SIAGA112_CONSOLE__PORT": str(self.console_port), **environ}
         """What it has from its environment: the AMI secret, the console's port, and what a test sets."""
-        self._environ = {
+        self.environ = {
             **os.environ,
             **self.given,
             "SIAGA112_CONFIG": str(self.config),
@@ -109,7 +109,7 @@ class Daemon:
         """Start `siaga112 run`; returns at once, so wait for the line that matters."""
         self._process = await asyncio.create_subprocess_exec(
             *(*self.command_line, "run", *arguments),
-            env=self._environ,
+            env=self.environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
@@ -189,7 +189,7 @@ class Daemon:
         password = f"horse battery {secrets.token_hex(6)}"
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "siaga112", "user", "add", name, "--role", role),
-            env=self._environ,
+            env=self.environ,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -210,7 +210,7 @@ class Daemon:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "siaga112", *arguments),
-            env=self._environ,
+            env=self.environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

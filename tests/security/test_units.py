@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import pytest
 
+from siaga112.doctor.lines import Line
 from tests.faults.figures import Measured
 from tests.lab import systemd
 from tests.lab.systemd import Machine
+from tests.pbx.doctor.host_faults import CLOCK_KEPT_BY_NOBODY
 
 pytestmark = pytest.mark.skipif(bool(systemd.runs_here()), reason=systemd.runs_here() or "-")
 
@@ -45,6 +47,19 @@ async def calls(machine: Machine, rate: float, seconds: float) -> dict[str, Any]
 async def pid(machine: Machine) -> str:
     """Give the daemon's process."""
     return await machine.run(f"systemctl show -P MainPID {SCREEN}")
+
+
+async def test_doctor_says_that_nothing_keeps_the_clock(machine: Machine) -> None:
+    """Systemd is asked, which asks the kernel: whoever sets the clock tells it there."""
+    await machine.run("systemctl start dbus")
+    await machine.until("timedatectl show --property=NTPSynchronized --value", "no")
+    environ = "SIAGA112_AMI__SECRET=a-secret-of-the-lab"
+    told = await machine.run(f"{environ} /opt/siaga112/bin/siaga112 doctor --json")
+    lines = [
+        Line(row["health"], row["found"], row["remedy"] or "", row["check"])
+        for row in json.loads(told[told.index("[") :])
+    ]
+    assert CLOCK_KEPT_BY_NOBODY.is_in(lines, {}), told
 
 
 @pytest.mark.fault("unit_socket")

@@ -303,3 +303,19 @@ def test_a_half_does_not_answer_for_what_only_the_console_goes_by() -> None:
     other = Settings.model_validate({"console": {"port": 8443}, "citizen": {"office": "112 Serang"}})
     assert not any(running.changed(held, other))
     assert "console.port" in running.changed(running.digests(Settings()), other).restart
+
+
+def test_a_key_that_only_one_of_two_programs_knows_is_told() -> None:
+    """A daemon of another version does not run with what the file says, whichever of them knows more keys."""
+    held = running.digests(Settings(), console=False)
+    older = {key: value for key, value in held.items() if key != "pbx.hidden"}
+    assert running.changed(older, Settings()).restart == ("pbx.hidden",)
+    assert running.changed({**held, "pbx.gone": ""}, Settings()).restart == ("pbx.gone",)
+
+
+@pytest.mark.parametrize("key", [key for key in Settings().by_key() if key.startswith("pbx.")])
+def test_every_key_of_pbx_that_a_daemon_runs_with_is_compared(key: str) -> None:
+    """None of them can be changed in the file, and be said to be in force."""
+    held = running.digests(Settings(), console=False)
+    found = running.changed({**held, key: "another"}, Settings())
+    assert (*found.reload, *found.restart) == (key,)

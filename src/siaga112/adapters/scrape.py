@@ -1,6 +1,7 @@
 """Reading what a daemon shows over HTTP: its own `/metrics`, as Prometheus does, and whether it is ready."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
@@ -23,7 +24,7 @@ class ProbeError(Exception):
     """A daemon's metrics cannot be read; says why in a few words."""
 
 
-async def get(host: str, port: int, path: str, seconds: float) -> bytes:
+async def get(host: str, port: int, path: str, seconds: float, tls: ssl.SSLContext | None = None) -> bytes:
     """Ask for a page, and give it whatever its status.
 
     Raises:
@@ -33,7 +34,7 @@ async def get(host: str, port: int, path: str, seconds: float) -> bytes:
     try:
         async with asyncio.timeout(seconds):
             try:
-                reader, writer = await asyncio.open_connection(EVERYWHERE.get(host, host), port)
+                reader, writer = await asyncio.open_connection(EVERYWHERE.get(host, host), port, ssl=tls)
             except OSError as error:
                 raise ProbeError(plainly(error) or "no way to that host") from error
             try:

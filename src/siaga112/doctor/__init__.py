@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from siaga112.doctor import centre, dialplan, host, manager, store, trunks
+from siaga112.doctor import centre, dialplan, door, host, manager, room, store, trunks
 from siaga112.doctor.lines import Health, Line, unchecked, unread
 from siaga112.doctor.observations import (
     Examined,
@@ -71,10 +71,15 @@ OF_REDIS: Final[dict[str, Callable[[RedisSeen, Wanted], Iterable[Line]]]] = {
 OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
     "AMI address": manager.address,
     "PBX files": manager.loaded,
+    "clock set": host.clock_set,
+    "disk": room.disk,
+    "Redis memory": room.memory,
     "database": store.database,
     "prompts": centre.prompts,
     "AGI round trip": host.agi_round_trip,
     "daemon": host.daemon,
+    "console": door.console,
+    "certificate": door.certificate,
     "configuration": host.configuration,
     "calls followed": host.followed,
     "state directory": host.state_dir,

@@ -12,7 +12,7 @@ from siaga112.app.pbx import ami_address
 from siaga112.app.records import database_url, held_off, redis_url
 from siaga112.core.model import Mode
 from siaga112.doctor.centre import CONTACT
-from siaga112.doctor.looking import ami, daemon, database, host, redis
+from siaga112.doctor.looking import ami, console, daemon, database, host, redis
 from siaga112.doctor.looking.sockets import is_here
 from siaga112.doctor.observations import (
     Examined,
@@ -34,15 +34,32 @@ from siaga112.shipped import catalogue
 async def examine(settings: Settings, config: Path) -> Examined:
     """Look at everything, within 10 s, and change nothing."""
     wanted, ours = _wanted(settings, config), shipped()
-    (pbx, machine), store, records, agi, readiness, followed = await asyncio.gather(
+    metrics = settings.metrics
+    (pbx, machine), store, records, door, (agi, readiness, screening, followed) = await asyncio.gather(
         _pbx_and_host(settings, config, ours),
         _redis(settings),
         database.examine(database_url(settings)),
-        daemon.ask_for_verdict(settings.agi.host, settings.agi.port),
-        daemon.ask_readiness(settings.metrics.host, settings.metrics.port),
-        _followed(settings),
+        console.examine(settings.console),
+        asyncio.gather(
+            daemon.ask_for_verdict(settings.agi.host, settings.agi.port),
+            daemon.ask_readiness(metrics.host, metrics.port),
+            daemon.ask_readiness(metrics.host, metrics.screen_port),
+            _followed(settings),
+        ),
     )
-    return Examined(wanted, ours, pbx, store, records, agi, readiness, followed, machine)
+    return Examined(
+        wanted,
+        ours,
+        pbx,
+        store,
+        records,
+        agi,
+        readiness,
+        followed,
+        machine,
+        console=door,
+        screening=screening if wanted.screen_metrics else NotSeen("no port of its own"),
+    )
 
 
 async def _followed(settings: Settings) -> FollowedSeen | NotSeen:
@@ -74,7 +91,8 @@ async def _pbx_and_host(
         ),
     )
     inside = pbx.inside if isinstance(pbx, PbxSeen) else None
-    machine = host.examine(
+    machine = await asyncio.to_thread(
+        host.examine,
         config=config,
         ami=(settings.ami.host, settings.ami.port),
         config_dir=inside.config_dir if inside else "",
@@ -124,6 +142,15 @@ def _wanted(settings: Settings, config: Path) -> Wanted:
         mode=settings.mode,
         spoken=settings.confirm == VOICE,
         held=Mode.OFF if held_off(settings) else None,
+        ami_port=settings.ami.port,
+        console=f"{settings.console.host}:{settings.console.port}",
+        console_address=settings.console.address,
+        console_tls=bool(settings.console.tls_cert),
+        console_proxied=bool(settings.console.trusted_proxies),
+        screen_metrics=f"http://{metrics.host}:{metrics.screen_port}/metrics"
+        if metrics.screen_port != metrics.port
+        else "",
+        keep_calls=settings.privacy.keep_calls,
     )
 
 

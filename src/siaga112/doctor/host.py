@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 
+from siaga112.core.model import SECOND
 from siaga112.core.tracking.arrivals import OTHER
 from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
-from siaga112.doctor.observations import AgiSeen, DaemonSeen, Examined, FollowedSeen
+from siaga112.doctor.observations import AgiSeen, DaemonSeen, Examined, FollowedSeen, NotSeen, PbxSeen
 
 UNSEEN_CALLS = 5
 """So many calls may be asked about and not be seen: the last ones before this moment, or a gap's."""
 
 UNSEEN_SHARE = 0.2
 """And such a part of all: as the alert has it."""
+
+_MOMENT = 60 * SECOND
+"""A start takes less."""
 
 _START = "systemctl start siaga112.target (or: siaga112 run)"
 _RESTART = "systemctl restart {} (calls go through meanwhile)"
@@ -55,19 +59,61 @@ def daemon(seen: Examined) -> Iterator[Line]:
             )
         else:
             yield fail(f"the daemon is not running: {wanted.metrics} {found.why}", _START)
-    elif waiting := [name for name, ready in found.parts.items() if not ready]:
-        yield warn(
-            f"the daemon waits for {', '.join(waiting)}", "journalctl -u 'siaga112-*': its last lines say why"
+        return
+    if isinstance(seen.followed, NotSeen):
+        yield fail(
+            f"what answers at {wanted.metrics} is not this site's daemon: {seen.followed.why}",
+            f"in [metrics] of {wanted.config}: host and port of the daemon; is site as it runs?",
         )
-    else:
-        yield ok(f"the daemon runs, {' and '.join(found.parts)} ready: {wanted.metrics}")
+        return
+    halves = [("the daemon", found, wanted.metrics)]
+    if isinstance(seen.screening, DaemonSeen):
+        halves.append(("siaga112 run --only screen", seen.screening, wanted.screen_metrics))
+    elif "screen" in seen.host.running and wanted.screen_metrics:
+        yield fail(
+            f"siaga112 run --only screen runs, and {wanted.screen_metrics} does not answer: "
+            f"{seen.screening.why}",
+            f"in [metrics] of {wanted.config}: screen_port as it runs; systemctl restart siaga112-screen",
+        )
+    for who, half, at in halves:
+        if waiting := [name for name, ready in half.parts.items() if not ready]:
+            yield warn(
+                f"{who} waits for {', '.join(waiting)}", "journalctl -u 'siaga112-*': its last lines say why"
+            )
+        else:
+            yield ok(f"{who} runs, {' and '.join(half.parts)} ready: {at}")
+
+
+def clock_set(seen: Examined) -> Iterator[Line]:
+    """Look whether something keeps this machine's clock right: it ends the blocks, and times the calls."""
+    match seen.host.synchronised:
+        case None:
+            yield unchecked(
+                "neither systemd (timedatectl) nor chrony tells whether this machine's clock is kept right",
+                "apt install chrony; chronyc tracking",
+            )
+        case True:
+            yield ok("this machine's clock is kept right")
+        case False:
+            yield warn(
+                "nothing keeps this machine's clock right: it will drift, and blocks with it",
+                "apt install chrony (or systemctl enable --now systemd-timesyncd)",
+            )
 
 
 def configuration(seen: Examined) -> Iterator[Line]:
     """Look whether the daemon runs with what the configuration says by now."""
-    if not seen.host.running:
+    running = seen.host.running
+    if not running:
         yield unchecked("no daemon here tells what it runs with")
-    for half, found in seen.host.running.items():
+    answering = {"track": isinstance(seen.daemon, DaemonSeen), "screen": isinstance(seen.agi, AgiSeen)}
+    for half in answering.keys() - running.keys() if running and "all" not in running else ():
+        if answering[half]:
+            yield unchecked(
+                f"siaga112 run --only {half} does not tell here what it runs with",
+                f"there: siaga112 doctor, as its user; or in {seen.wanted.config}: state_dir, as it has it",
+            )
+    for half, found in running.items():
         who = "the daemon" if half == "all" else f"siaga112 run --only {half}"
         units = "siaga112-console" if half == "console" else "siaga112-track siaga112-screen"
         if found.restart:
@@ -146,6 +192,12 @@ def secrets(seen: Examined) -> Iterator[Line]:
         yield ok("no secret is for everybody to read")
 
 
+def _is_stale(seen: Examined) -> bool:
+    """Say whether nothing was written at the PBX's start, when each queue_log gets a line."""
+    age, up = seen.host.queue_log_age, seen.pbx.up if isinstance(seen.pbx, PbxSeen) else None
+    return age is not None and up is not None and age > up + _MOMENT
+
+
 def queue_log(seen: Examined) -> Iterator[Line]:
     """Look whether the PBX's queue_log can settle what AMI did not show."""
     wanted = seen.wanted
@@ -153,6 +205,13 @@ def queue_log(seen: Examined) -> Iterator[Line]:
         yield fail(
             f"[pbx] queue_log {wanted.queue_log}: {seen.host.queue_log}",
             f"usermod -aG asterisk siaga112; chmod g+r {wanted.queue_log}",
+        )
+    elif wanted.queue_log and _is_stale(seen):
+        yield warn(
+            f"{wanted.queue_log} has not been written since the PBX began: it is another's, or none is kept",
+            "in [pbx] of "
+            f"{wanted.config}: queue_log as the PBX has it (on it: asterisk -rx 'logger show channels'; "
+            "logger.conf [general]: queue_log = yes)",
         )
     elif wanted.queue_log:
         yield ok(f"{wanted.queue_log} can be read")

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
-from siaga112.core.model import Millis, Mode
+from siaga112.core.model import DAY, Millis, Mode
 from siaga112.doctor.places import PLAIN, Places
 from siaga112.settings.running import Changed
 
@@ -159,6 +160,12 @@ class RedisServerSeen:
     last_write_failed: bool
     eviction: str
     memory_limit: int
+    """Its maxmemory, or else the machine's memory; 0 if it tells neither."""
+    used: int = 0
+    limited: bool = False
+    """Whether that is its maxmemory."""
+    follows: bool = False
+    """Whether it only copies another, and takes no writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +182,33 @@ class RedisSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """How much is in the records, and how fast it becomes more."""
+
+    calls: int
+    week: int
+    """Of them, those of the last seven days."""
+    age: Millis
+    """How long ago the first of them came."""
+    size: int
+    """Bytes of all, as they lie there."""
+    standings: int
+    """Callers of whom verdicts must know."""
+    new_standings: int
+    """Callers with whom the last seven days' strikes are the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSeen:
+    """A file system."""
+
+    free: int
+    """Bytes for users other than root."""
+    files: int | None
+    """How many more files there may be; None if it has no bound."""
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseSeen:
     """A database that answers."""
 
@@ -183,8 +217,21 @@ class DatabaseSeen:
     known: bool
     """Whether that is this program's."""
     read_only: bool
+    """Whether it follows another, and takes no writes."""
     unsafe: tuple[str, ...]
     """Settings of the server by which what it acknowledged can be lost."""
+    server: str = ""
+    """What it is, with its version."""
+    old: bool = False
+    """Whether that is older than what we need."""
+    only_reads: bool = False
+    """Whether its setting is to take no writes."""
+    lacking: tuple[str, ...] = ()
+    """What we do and the user may not, as `INSERT on call`."""
+    people: bool = False
+    """Whether somebody may use the console."""
+    growth: Growth | None = None
+    """None where it cannot be reckoned in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +242,51 @@ class AgiSeen:
     took: Millis
     stranger: str = ""
     """The user of this machine who holds the port, if it is neither siaga112's, root nor who asks."""
+
+
+class Flaw(StrEnum):
+    """What is wrong with a certificate."""
+
+    UNREADABLE = "unreadable"
+    KEY = "key"
+    """Its key is another's."""
+    EXPIRED = "expired"
+    EARLY = "early"
+    """Its days have not begun."""
+    NAME = "name"
+    """It is for another name."""
+    STALE = "stale"
+    """The console began before it was there."""
+    OPEN = "open"
+    """Everybody may read its key."""
+    UNSEEN = "unseen"
+    """Who shows it is not to be reached from here."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSeen:
+    """A certificate: what is wrong with it, if anything, and in what words."""
+
+    flaw: Flaw | None
+    detail: str
+    """Its names, or the file, or what OpenSSL says."""
+    left: Millis = 0
+    """How long it is valid still."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSeen:
+    """The console's port."""
+
+    why: str
+    """Why nobody answers; '' if somebody does."""
+    ours: bool
+    """Whether it is a console that answers."""
+    stranger: str = ""
+    """The user of this machine who holds the port, if it is neither siaga112's, root nor who asks."""
+    certificate: CertificateSeen | None = None
+    """None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +332,10 @@ class HostSeen:
     """On which addresses of this machine somebody listens at the AMI's port; None if the PBX is elsewhere."""
     edited: Mapping[str, Millis] | None = None
     """How long ago Asterisk's files were edited, with all that they include; None if they are not here."""
+    room: RoomSeen | None = None
+    """Of the file system of the state directory."""
+    synchronised: bool | None = None
+    """Whether this machine's clock is kept by another; None if nobody here tells."""
     queue_log_age: Millis | None = None
     """How long ago the queue_log was written; None if it cannot be seen."""
 
@@ -285,6 +381,17 @@ class Wanted:
     places: Places = PLAIN
     """Where on this PBX what is to be put: FreePBX writes some files itself."""
     ami_port: int = 5038
+    console: str = "127.0.0.1:8112"
+    """Where the console listens."""
+    console_address: str = ""
+    """What browsers have."""
+    console_tls: bool = False
+    console_proxied: bool = False
+    """Whether a proxy's word is taken, which then does TLS."""
+    screen_metrics: str = ""
+    """Where the screening half shows its own, if it runs apart; '' where that is no other port."""
+    keep_calls: Millis = 400 * DAY
+    """How long the ledger goes back at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,3 +407,6 @@ class Examined:
     daemon: DaemonSeen | NotSeen
     followed: FollowedSeen | NotSeen
     host: HostSeen
+    console: ConsoleSeen | NotSeen = NotSeen("not asked")
+    screening: DaemonSeen | NotSeen = NotSeen("not asked")
+    """The half that is asked, where it runs apart."""

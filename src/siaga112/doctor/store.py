@@ -30,19 +30,45 @@ def database(seen: Examined) -> Iterator[Line]:
             f"{where} is a replica, which takes no writes",
             f"in [database] of {wanted.config}: the address of the primary",
         )
+    if found.only_reads:
+        yield fail(
+            f"{where} takes no writes: default_transaction_read_only = on",
+            "there: ALTER ROLE the-user RESET default_transaction_read_only (or in postgresql.conf)",
+        )
+    if found.lacking:
+        yield fail(
+            f"{where}: the user may not do what siaga112 does: {_few(found.lacking)}",
+            "there, as the tables' owner: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "
+            "public TO the-user",
+        )
+    if found.old:
+        yield fail(
+            f"{found.server} is older than what siaga112 needs (SQLite 3.35, PostgreSQL 13)",
+            "apt upgrade; a PostgreSQL is upgraded by pg_upgrade, after a backup (siaga112 backup FILE)",
+        )
     if found.unsafe:
         yield warn(
             f"a crash of PostgreSQL can lose calls that it has acknowledged: {', '.join(found.unsafe)}",
             "in postgresql.conf: take that out, or set it to on",
         )
-    if found.known and not found.read_only and not found.unsafe:
-        yield ok(f"{where}: version {found.version}")
+    bad = found.read_only or found.only_reads or found.lacking or found.old or found.unsafe
+    if found.known and not bad:
+        yield ok(f"{where}: version {found.version}, {found.server}")
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004 - as shown
 
 
 def reachable(seen: Examined) -> Line:
     """Say whether Redis answers."""
     wanted, redis = seen.wanted, seen.redis
     if isinstance(redis, RedisSeen):
+        if any(server.follows for server in redis.servers or ()):
+            return fail(
+                f"{wanted.redis} is a replica, which takes no writes: no decision reaches verdicts",
+                f"in [redis] of {wanted.config}: url of the primary (or redis+sentinel://…)",
+            )
         return ok(f"Redis answers: {wanted.redis}")
     if wanted.embedded:
         return fail(

@@ -39,9 +39,14 @@ def _spelled(value: object) -> str:
 
 
 def changed(running: Mapping[str, str], settings: Settings) -> Changed:
-    """Compare what a daemon runs with to what the configuration says now."""
+    """Compare what a daemon runs with to what the configuration says now.
+
+    A key that only one of them has is told too: then the daemon is of another version of the program.
+    """
     now = digests(settings)
-    keys = sorted(key for key in now.keys() & running.keys() if now[key] != running[key])
+    console = any(key.startswith(_CONSOLE) for key in running)
+    known = {key for key in now.keys() | running.keys() if console or not key.startswith(_CONSOLE)}
+    keys = sorted(key for key in known if now.get(key) != running.get(key))
     return Changed(
         tuple(key for key in keys if Settings.reloadable(key)),
         tuple(key for key in keys if not Settings.reloadable(key)),

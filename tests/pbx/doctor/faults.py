@@ -18,7 +18,7 @@ from tests.lab.agi_stub import agi_stub
 from tests.lab.asterisk import SHIPPED
 from tests.lab.postgres import postgres, with_tables
 from tests.lab.sipp import place_call
-from tests.pbx.doctor import pbx_faults
+from tests.pbx.doctor import host_faults, pbx_faults
 from tests.pbx.doctor.bench import FORGOTTEN, Bench, closed_port
 from tests.pbx.doctor.fault import Arrange, Edit, Fault, Settings
 from tests.pbx.doctor.pbx_faults import FORGOTTEN_TRUNK, unread
@@ -346,6 +346,7 @@ async def no_snapshot(bench: Bench) -> AsyncIterator[Settings]:
 
 FAULTS: Final = (
     *pbx_faults.FAULTS,
+    *host_faults.FAULTS,
     Fault(
         "the PBX is not there",
         "fail",
@@ -805,6 +806,14 @@ FAULTS: Final = (
         settings={"redis.url": "unix:///nowhere/redis.sock"},
     ),
     Fault(
+        "Redis is a replica",
+        "fail",
+        "Redis",
+        "{redis} is a replica, which takes no writes: no decision reaches verdicts",
+        "in [redis] of {config}: url of the primary (or redis+sentinel://…)",
+        arrange=with_redis("REPLICAOF", "127.0.0.1", "1", undo=("REPLICAOF", "NO", "ONE")),
+    ),
+    Fault(
         "Redis does not know us",
         "fail",
         "Redis",
@@ -1120,4 +1129,12 @@ ANOTHER_USER: Final = Fault(
     "install -d -o siaga112 -m 700 {state} (and: runuser -u siaga112 -- siaga112 doctor)",
 )
 
-EVERY: Final = (*FAULTS, STOPPED, PBX_LOST, CLOCK, REDIS_CLOCK, ANOTHER_USER)
+EVERY: Final = (
+    *FAULTS,
+    host_faults.CLOCK_KEPT_BY_NOBODY,
+    STOPPED,
+    PBX_LOST,
+    CLOCK,
+    REDIS_CLOCK,
+    ANOTHER_USER,
+)

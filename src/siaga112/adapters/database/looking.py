@@ -1,14 +1,21 @@
 """What a database says of itself, for the doctor: nothing of it is changed."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, func, or_, select, text
 
 from siaga112.adapters.database.connect import connect, mapped
+from siaga112.adapters.database.schema import CALL, CALLER, METADATA, PERSON, STRIKE
 from siaga112.adapters.database.versions import KNOWN, held
+from siaga112.core.model import DAY, Millis
+from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 _SECONDS: Final = 3.0
+
+WEEK: Final = 7 * DAY
+"""What the rate of growth is taken from."""
 
 _DURABLE: Final[Mapping[str, str]] = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 """What PostgreSQL must have so that what it acknowledged outlives a crash."""
@@ -17,27 +24,125 @@ _STRICTER: Final = frozenset({"remote_write", "remote_apply", "local"})
 """Of synchronous_commit, what also waits for the disk."""
 
 
+OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"sqlite": (3, 35), "postgresql": (13,)}
+"""The first versions that have what we ask of them (docs/reference.md)."""
+
+_NAMES: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+class Growth(NamedTuple):
+    """How much there is, and how fast it becomes more."""
+
+    calls: int
+    week: int
+    """Of them, those of the last seven days."""
+    age: Millis
+    """How long ago the first of them came."""
+    size: int
+    """Bytes of all, as they lie there."""
+    standings: int
+    """Callers of whom verdicts must know."""
+    new_standings: int
+    """Callers with whom the last seven days' strikes are the first."""
+
+
 class Told(NamedTuple):
-    """The version of the tables ('' for none), whether it is ours, and what is wrong with the server."""
+    """What a database says of itself."""
 
     version: str
+    """Of the tables; '' for none."""
     known: bool
+    """Whether that is ours."""
     read_only: bool
+    """Whether it follows another, and takes no writes."""
     unsafe: tuple[str, ...]
+    """Settings of the server by which what it acknowledged can be lost."""
+    server: str = ""
+    old: bool = False
+    """Whether the server is older than what we need."""
+    only_reads: bool = False
+    """Whether its setting is to take no writes."""
+    lacking: tuple[str, ...] = ()
+    """What the user may not do, as `INSERT on call`."""
+    people: bool = False
+    """Whether somebody may use the console."""
+    growth: Growth | None = None
+    """None where it cannot be reckoned in time."""
 
 
-def look(url: str) -> Told:
+def look(url: str, now: Millis) -> Told:
     """Ask. Raises StoreDownError, StoreBrokenError."""
     engine = connect(url, _SECONDS, create=False)
+    kind = engine.dialect.name
     try:
         version = held(engine) or ""
+        known = version == KNOWN[-1]
         with mapped(), engine.connect() as connection:
-            if engine.dialect.name == "sqlite":
-                return Told(version, version == KNOWN[-1], read_only=False, unsafe=())
-            read_only = bool(connection.execute(text("SELECT pg_is_in_recovery()")).scalar())
-            return Told(version, version == KNOWN[-1], read_only, tuple(_unsafe(connection)))
+            number = _server(connection, kind)
+            told = Told(
+                version,
+                known,
+                read_only=False,
+                unsafe=(),
+                server=f"{_NAMES[kind]} {'.'.join(map(str, number))}",
+                old=number < OLDEST[kind],
+            )
+            if kind == "postgresql":
+                setting = "SELECT current_setting('default_transaction_read_only')"
+                told = told._replace(
+                    read_only=bool(connection.execute(text("SELECT pg_is_in_recovery()")).scalar()),
+                    only_reads=connection.execute(text(setting)).scalar() == "on",
+                    unsafe=tuple(_unsafe(connection)),
+                    lacking=tuple(_lacking(connection)) if known else (),
+                )
+            if known:
+                people = select(PERSON.c.name).where(PERSON.c.disabled_at.is_(None)).limit(1)
+                told = told._replace(people=connection.execute(people).first() is not None)
+        return told._replace(growth=_growth(engine, now) if known else None)
     finally:
         engine.dispose()
+
+
+def _server(connection: Connection, kind: str) -> tuple[int, ...]:
+    asked = {
+        "sqlite": "SELECT sqlite_version()",
+        "postgresql": "SELECT current_setting('server_version')",
+    }[kind]
+    found = str(connection.execute(text(asked)).scalar())
+    return tuple(int(part) for part in found.split(maxsplit=1)[0].split(".") if part.isdigit())
+
+
+def _growth(engine: Engine, now: Millis) -> Growth | None:
+    """Count; None if that takes too long, or is not for this user."""
+    week = now - WEEK
+    some = select(func.count()).select_from
+    begun = select(STRIKE.c.caller).group_by(STRIKE.c.site, STRIKE.c.caller)
+    known = or_(CALLER.c.level.is_not(None), CALLER.c.warn_until > now, CALLER.c.allow_at.is_not(None))
+    try:
+        with mapped(), engine.connect() as connection:
+            calls, oldest = connection.execute(
+                select(func.count(), func.min(CALL.c.started)).select_from(CALL)
+            ).one()
+            lately = connection.execute(some(CALL).where(CALL.c.started >= week)).scalar_one()
+            new = begun.having(func.min(STRIKE.c.at) >= week).subquery()
+            return Growth(
+                calls,
+                lately,
+                now - (now if oldest is None else oldest),
+                _size(connection, engine),
+                connection.execute(some(CALLER).where(known)).scalar_one(),
+                connection.execute(some(new)).scalar_one(),
+            )
+    except (StoreDownError, StoreBrokenError):
+        return None
+
+
+def _size(connection: Connection, engine: Engine) -> int:
+    if engine.dialect.name == "postgresql":
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+    path = Path(engine.url.database or "")
+    files = (path, path.with_name(f"{path.name}-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def _unsafe(connection: Connection) -> list[str]:
@@ -47,3 +152,14 @@ def _unsafe(connection: Connection) -> list[str]:
         if value != wanted and not (name == "synchronous_commit" and value in _STRICTER):
             found.append(f"{name} = {value}")
     return found
+
+
+def _lacking(connection: Connection) -> list[str]:
+    """Name what we do with our tables and the user may not."""
+    asked = text("SELECT has_table_privilege(:table, :deed)")
+    return [
+        f"{deed} on {table.name}"
+        for table in METADATA.sorted_tables
+        for deed in ("SELECT", "INSERT", "UPDATE", "DELETE")
+        if not connection.execute(asked, {"table": f'"{table.name}"', "deed": deed}).scalar()
+    ]

@@ -1,9 +1,11 @@
 """What a database tells of itself, asked once. Reads only, and makes none where there is none."""
 
 import asyncio
+import time
 from importlib import import_module
 
-from siaga112.doctor.observations import DatabaseSeen, NotSeen
+from siaga112.core.model import SECOND
+from siaga112.doctor.observations import DatabaseSeen, Growth, NotSeen
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 SECONDS = 6.0
@@ -25,5 +27,17 @@ async def examine(url: str) -> DatabaseSeen | NotSeen:
 
 def _ask(url: str) -> DatabaseSeen:
     looking = import_module("siaga112.adapters.database.looking")  # SQLAlchemy takes a fifth of a second
-    told = looking.look(url)
-    return DatabaseSeen(told.version, told.known, told.read_only, told.unsafe)
+    told = looking.look(url, round(time.time() * SECOND))
+    growth = told.growth and Growth(*told.growth)
+    return DatabaseSeen(
+        told.version,
+        told.known,
+        told.read_only,
+        told.unsafe,
+        server=told.server,
+        old=told.old,
+        only_reads=told.only_reads,
+        lacking=told.lacking,
+        people=told.people,
+        growth=growth,
+    )

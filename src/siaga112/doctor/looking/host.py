@@ -8,15 +8,16 @@ import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from siaga112 import infile
 from siaga112.adapters.redis.url import masked
 from siaga112.adapters.state_dir import DAMAGED
 from siaga112.core.model import SECOND, Millis
+from siaga112.doctor.looking.clock import synchronised
 from siaga112.doctor.looking.sockets import is_here, listeners
 from siaga112.doctor.manager import MODULES
-from siaga112.doctor.observations import HostSeen
+from siaga112.doctor.observations import HostSeen, RoomSeen
 from siaga112.reasons import plainly
 from siaga112.settings.running import Changed
 from siaga112.settings.values import masked_database
@@ -53,8 +54,18 @@ def examine(
         else tuple(str(one) for name in DAMAGED for one in sorted(state_dir.glob(name))),
         ami_bound=tuple(sorted({one.address for one in listeners(ami[1])})) or None if here else None,
         edited=_edited(Path(config_dir)) if here and config_dir else None,
+        room=_room(state_dir),
+        synchronised=synchronised(),
         queue_log_age=_age(Path(queue_log)) if queue_log else None,
     )
+
+
+def _room(folder: Path) -> RoomSeen | None:
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return RoomSeen(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 
 
 def _age(file: Path) -> Millis | None:
@@ -133,11 +144,22 @@ def _tells_a_secret(config: Path) -> bool:
         if not config.stat().st_mode & _OTHERS_READ:
             return False
         values = tomllib.loads(infile.read(config).decode("utf-8"))
+        return _has_a_secret(values)
     except (OSError, ValueError):
         return False
+    except AttributeError:  # not as a configuration has it: `check-config` says so
+        return True
+
+
+def _has_a_secret(values: Mapping[str, Any]) -> bool:
     url = str(values.get("redis", {}).get("url", ""))
     database = str(values.get("database", {}).get("url", ""))
-    secrets = (values.get("ami", {}).get("secret"), values.get("privacy", {}).get("caller_key"))
+    hooks = values.get("events", {}).get("webhooks", {}).values()
+    secrets = (
+        values.get("ami", {}).get("secret"),
+        values.get("privacy", {}).get("caller_key"),
+        *(hook.get("secret") for hook in hooks),
+    )
     return any(secrets) or masked(url) != url or masked_database(database) != database
 
 

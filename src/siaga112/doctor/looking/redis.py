@@ -129,11 +129,17 @@ def _name(words: str) -> str:
 async def _servers(client: Any) -> tuple[RedisServerSeen, ...] | None:
     """Look at the server, or at each of a cluster that takes writes."""
     everywhere = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(client, RedisCluster) else {}
-    answers = [await _permitted(client, "INFO", part, **everywhere) for part in ("persistence", "memory")]
+    answers = [
+        await _permitted(client, "INFO", part, **everywhere)
+        for part in ("persistence", "memory", "replication")
+    ]
     if None in answers:
         return None
-    persistence, memory = ([*one.values()] if everywhere else [one] for one in answers)
-    return tuple(_server({**one, **other}) for one, other in zip(persistence, memory, strict=True))
+    parts = ([*one.values()] if everywhere else [one] for one in answers)
+    return tuple(
+        _server({key: value for part in server for key, value in part.items()})
+        for server in zip(*parts, strict=True)
+    )
 
 
 def _server(info: Mapping[str, Any]) -> RedisServerSeen:
@@ -141,7 +147,10 @@ def _server(info: Mapping[str, Any]) -> RedisServerSeen:
         append_only=info["aof_enabled"] == 1,
         last_write_failed="err" in {info["aof_last_write_status"], info["rdb_last_bgsave_status"]},
         eviction=info["maxmemory_policy"],
-        memory_limit=info["maxmemory"],
+        memory_limit=info["maxmemory"] or info.get("total_system_memory", 0),
+        used=info["used_memory"],
+        limited=bool(info["maxmemory"]),
+        follows=info["role"] != "master",
     )
 
 
