@@ -134,6 +134,17 @@ def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:
     assert leads_to("trunk", contexts["trunk"]) == {"office", "ours", "trunk", "nowhere"}
 
 
+def test_what_an_include_includes_is_searched_before_the_next_include() -> None:
+    """FreePBX's catch-all is included last: the inbound routes within an include come before it."""
+    routes = "[routes]\nexten => 112,1,Answer()\nexten => _1X.,1,Dial(X)\nexten => _11X,1,Queue(a)"
+    plan = f"[all]\nexten => _.,1,Hangup()\n{routes}"
+    contexts = dict(parse(plan))
+    contexts["trunk"] = Context({}, ("did", "all"))
+    contexts["did"] = Context({}, ("routes",))
+    assert route(contexts, "trunk", "112").answered == "Answer()"
+    assert route(contexts, "trunk", "113").answered == "Queue(a)", "of two patterns the narrower"
+
+
 @pytest.mark.parametrize(
     ("pattern", "exten", "fits"),
     [
@@ -257,6 +268,8 @@ def test_calls_that_are_asked_about_and_not_followed_are_said(
 
 
 OPERATOR = "siaga112-operator"
+HANDED = "[menu]\nexten => 1,1,Set(QGOSUB=${VQ_GOSUB})\n same => n,Queue(one,t,,,30,,${QGOSUB})\n"
+"""As FreePBX's queues take a Gosub from the call."""
 
 
 @pytest.mark.parametrize(
@@ -268,6 +281,8 @@ OPERATOR = "siaga112-operator"
         ("own,s,1", "[own]\nexten => s,1,Set(DYNAMIC_FEATURES=mute#siaga112-prank)", "ok"),
         ("", f"[menu]\nexten => 1,1,Queue(one,t,,,30,,{OPERATOR})", "ok"),
         ("", f"[menu]\nexten => 1,1,Queue(two,t,,,30,,{OPERATOR})", "warn"),
+        ("", f"{HANDED}[hook]\nexten => 112,1,Set(VQ_GOSUB={OPERATOR})", "ok"),
+        ("", HANDED, "warn"),
         ("own", "[own]\nexten => s,1,Return()", "warn"),
         ("gone", "", "warn"),
         ("", "", "warn"),

@@ -31,8 +31,8 @@ HEAD: Final = """\
 The steps of the [manual](manual.md#install-beside-an-existing-pbx) for plain Asterisk, to the letter, on a
 fresh Debian whose Asterisk was in service with somebody else's dialplan: as `make install-log` went through
 them, timed them and wrote this page. The clock is at 0 when `pip install` begins, which has nothing in its
-cache. The weeks of step 12 are left out; and a chroot has no systemd, so the units' own command lines are
-started instead, as their user and with their credentials.
+cache. The weeks of step 4 are left out; and a chroot has no systemd, so the units' own command lines are
+started after setup, as their user and with their credentials, and the doctor is asked once more.
 
 """
 
@@ -88,14 +88,13 @@ async def install(machine: Machine, folder: Path, log: Log) -> None:
     log.line(f"a call to 112: {await served(machine, folder)}, an operator answers")
     await machine.fetch_lists()
 
-    await machine.follow("The program")
-    await machine.follow("Plain Asterisk")
+    await machine.follow("With one command")
     log.done(f"nothing of ours runs yet; a call to 112: {await served(machine, folder)}, an operator answers")
-
-    start, doctor, look, wait, enforce, block, unblock = blocks("Observe, read, enforce")
-    await machine.do(start)
+    machine.start_units()
     await ready(machine)
+    _, doctor = blocks("By hand: start it")
     await machine.do(doctor)
+    look, wait, enforce, block, unblock = blocks("Observe, read, enforce")
     assert machine.printed[-1].rstrip().endswith("1 warn, 0 fail, 0 not checked")
     log.done("the doctor has nothing to say but for the module that it reads with")
     log.done(f"a call to 112: {await served(machine, folder)}, an operator answers")

@@ -1,7 +1,7 @@
 """A fresh Debian with an Asterisk in service that knows nothing of us, and an admin at it, as root.
 
-Every path is the manual's own. A chroot has no systemd: what `systemctl enable --now` would start is started
-here as the units say it, with their user, their credentials and their state directory.
+Every path is the manual's own. A chroot has no systemd: what setup enables is started here as the units say
+it, with their user, their credentials and their state directory.
 """
 
 import asyncio
@@ -126,12 +126,6 @@ class Machine(Admin):
                 name, _, _ = assignment.partition("=")
                 self.environ[name] = (await self._done(f"{line}; printf %s ${name}")).strip()
                 return ""
-            case ["systemctl", "enable"]:
-                for unit in re.findall(r"siaga112-\w+", line):
-                    self._start_unit(unit)
-                return ""
-            case ["systemctl", _]:
-                return ""
         return await self._done(line)
 
     async def _done(self, line: str) -> str:
@@ -159,6 +153,12 @@ class Machine(Admin):
         (self._root / "run/asterisk").mkdir(exist_ok=True)
         os.chown(self._root / "run/asterisk", user.pw_uid, user.pw_gid)
         self._start("asterisk", *self._inside(), "asterisk", "-f", "-U", "asterisk", "-G", "asterisk")
+
+    def start_units(self) -> None:
+        """Start what setup enabled, as systemd would."""
+        for unit in ("siaga112-screen", "siaga112-track"):
+            assert (self._root / f"etc/systemd/system/siaga112.target.wants/{unit}.service").is_symlink()
+            self._start_unit(unit)
 
     def _start_unit(self, name: str) -> None:
         unit = configparser.RawConfigParser(strict=False)

@@ -75,6 +75,7 @@ COMMANDS: Final = {
     "report": "report --format html --output {new}.html",
     "export": "export --output {new}.csv",
     "files": "files --to {new}",
+    "setup": "setup --plan --site lab --kept {new}",
     "acl": "acl",
     "calls": "calls --since 3d",
     "mark": "mark {call} prank",

@@ -72,6 +72,13 @@ exten => t,1,Hangup()
 class FreePbx(Foreign):
     """Generated, with the files that FreePBX leaves to the admin."""
 
+    def _texts(self) -> dict[str, str]:
+        texts = super()._texts()
+        if self.version == "16":  # Queue() still takes a macro there, before the Gosub
+            name = "extensions_additional.conf"
+            texts[name] = texts[name].replace(",,${QGOSUB})", ",,,${QGOSUB})")
+        return texts
+
     sounds = "/var/lib/asterisk/sounds"
     files: ClassVar = {
         "extensions.conf": """
@@ -109,7 +116,9 @@ exten => t,1,Goto(app-blackhole,hangup,1)
 [ext-queues]
 exten => 600,1,Answer()
  same => n,Set(QUEUENUM=600)
- same => n,Queue(600,t,,,30)
+ same => n(qgosub),Set(QGOSUB=${IF($[${LEN(${VQ_GOSUB})}>0]?${VQ_GOSUB}:${QGOSUB})})
+ same => n,Set(VQ_GOSUB=)
+ same => n,Queue(600,t,,,30,,${QGOSUB})
  same => n,Goto(app-blackhole,hangup,1)
 [app-blackhole]
 exten => hangup,1,NoOp(Blackhole Dest: Hangup)
@@ -175,6 +184,10 @@ class Admin(ABC):
     async def run(self, script: str) -> str:
         """Have these lines run from the unpacked siaga112; give what they print."""
 
+    def here(self, text: str) -> str:
+        """Write places as they are for this admin."""
+        return text
+
     async def follow(self, section: str) -> None:
         """Do every step of a section."""
         for block in blocks(section):
@@ -202,7 +215,7 @@ class Admin(ABC):
             case _:
                 assert path.is_file(), f"{path} is not there to be appended to"
                 with path.open("a", encoding="utf-8") as file:
-                    file.write(block.text)
+                    file.write(self.here(block.text))
 
 
 class LabAdmin(Admin):
@@ -213,7 +226,6 @@ class LabAdmin(Admin):
         "python3 -m venv ",
         "/opt/siaga112/bin/pip ",
         "ln -sf ",
-        "systemd-sysusers ",
         "systemctl ",
     )
     """What changes the machine: `make install-log` does that on a machine of its own."""
@@ -222,7 +234,7 @@ class LabAdmin(Admin):
         super().__init__()
         self.pbx = pbx
         self.home = home
-        self._environ = {**os.environ, **environ}
+        self.environ = {**os.environ, **environ}
         self._places = {
             "/etc/asterisk": str(pbx.folder / "etc"),
             pbx.sounds: str(pbx.folder / "data/sounds"),
@@ -232,6 +244,7 @@ class LabAdmin(Admin):
             " -g asterisk": "",
         }
         (home / "units").mkdir(parents=True)
+        (home / "machine/etc").mkdir(parents=True)
         programs = home / "bin"
         programs.mkdir()
         console = shlex.join(pbx.console_command)
@@ -239,19 +252,22 @@ class LabAdmin(Admin):
         shims = {
             "asterisk": f'exec {console} "$@"\n',
             "fwconsole": f'[ "$1" = reload ]\n{reloads}',
+            # This machine's users stay as they are: what is made is in a machine's folder of its own.
+            "systemd-sysusers": f'exec /usr/bin/systemd-sysusers --root={home}/machine "$@"\n',
             "runuser": 'shift 3; exec "$@"\n',
             "siaga112": f'exec {sys.executable} -m siaga112 "$@"\n',
         }
         for name, text in shims.items():
             (programs / name).write_text(f"#!/bin/sh -e\n{text}")
             (programs / name).chmod(0o755)
-        self._environ["PATH"] = f"{programs}:{self._environ['PATH']}"
+        self.environ["PATH"] = f"{programs}:{self.environ['PATH']}"
 
     def place(self, path: str) -> Path:
         """Say where it is in the lab."""
-        return Path(self._here(path))
+        return Path(self.here(path))
 
-    def _here(self, text: str) -> str:
+    def here(self, text: str) -> str:
+        """Write places as they are in the lab."""
         for place, ours in self._places.items():
             text = text.replace(place, ours)
         return text
@@ -259,9 +275,9 @@ class LabAdmin(Admin):
     async def run(self, script: str) -> str:
         """Run it with the lab's programs before the machine's."""
         process = await asyncio.create_subprocess_exec(
-            *("sh", "-ec", self._here(script)),
+            *("sh", "-ec", self.here(script)),
             cwd=REPOSITORY,
-            env=self._environ,
+            env=self.environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

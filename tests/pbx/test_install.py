@@ -1,4 +1,4 @@
-"""The manual's chapter on installation, followed to the letter on PBXs that knew nothing of us."""
+"""The manual's installation by hand, followed to the letter on PBXs that knew nothing of us."""
 
 import re
 import tempfile
@@ -18,11 +18,13 @@ from tests.waiting import within
 pytestmark = pytest.mark.pbx
 CALLER: Final = "081234567890"
 
+PLAIN: Final = "By hand: plain Asterisk"
+FREEPBX: Final = "By hand: FreePBX"
 PBXS: Final = [
-    pytest.param("22", Plain, "Plain Asterisk", "from-telco", id="22-plain", marks=pytest.mark.night),
-    pytest.param("16", Plain, "Plain Asterisk", "from-telco", id="16-plain", marks=pytest.mark.night),
-    pytest.param("22", FreePbx, "FreePBX", "from-pstn", id="22-freepbx", marks=pytest.mark.night),
-    pytest.param("16", FreePbx, "FreePBX", "from-pstn", id="16-freepbx"),
+    pytest.param("22", Plain, PLAIN, "from-telco", id="22-plain", marks=pytest.mark.night),
+    pytest.param("16", Plain, PLAIN, "from-telco", id="16-plain", marks=pytest.mark.night),
+    pytest.param("22", FreePbx, FREEPBX, "from-pstn", id="22-freepbx", marks=pytest.mark.night),
+    pytest.param("16", FreePbx, FREEPBX, "from-pstn", id="16-freepbx"),
 ]
 
 
@@ -89,14 +91,16 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
             admin = LabAdmin(pbx, home, environ)
             await served(pbx, seen)
 
-            await admin.follow("The program")
+            await admin.follow("By hand: the program")
+            assert "siaga112:" in (home / "machine/etc/passwd").read_text("utf-8"), "the daemon has its user"
             await admin.follow(section)
             assert re.search(r"Timestamp events:\s+Yes", await pbx.console("manager show settings"))
             assert "siaga112-prank" in await pbx.console("features show")
             await served(pbx, seen)  # nothing runs yet
             await seen.wait_for(lambda e: e.name == "VarSet" and e["Variable"] == "DYNAMIC_FEATURES")
             async with both_halves(admin, environ) as (screen, track):
-                doctor, look, wait, enforce, block, unblock = list(blocks("Observe, read, enforce"))[1:]
+                _, doctor = blocks("By hand: start it")
+                look, wait, enforce, block, unblock = blocks("Observe, read, enforce")
                 await admin.do(doctor)
                 assert "1 warn, 0 fail, 0 not checked" in admin.printed[-1], admin.printed[-1]
                 assert "func_config.so is loaded" in admin.printed[-1], "what doctor itself reads with"

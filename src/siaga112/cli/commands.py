@@ -69,6 +69,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("webhooks", "people", "List the webhooks of the configuration: how far each is told, what keeps it, what is parked."),
     ),
     "The installation": (
+        Command("setup", "setup", "Find the PBX, and lead to a running line beside it: shows each change, makes it, takes it back."),
         Command("doctor", "doctor", "Check the installation against the live PBX, Redis and the database; each line with its remedy."),
         Command("check-config", "configuration", "Load and cross-check the configuration; print it with secrets masked."),
         Command("files", "files", "List the files that come with siaga112, or copy them to where they belong."),

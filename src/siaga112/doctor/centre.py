@@ -23,6 +23,10 @@ OPERATOR: Final = "siaga112-operator"
 CONTACT: Final = "siaga112/contact"
 """The centre's own prompt: where to object, said to a blocked caller where `[citizen] contact` is set."""
 
+_FREEPBX: Final = "VQ_GOSUB"
+"""A call's variable that FreePBX takes for its queues' QGOSUB, the Gosub of Queue()."""
+_QGOSUB: Final = "QGOSUB"
+
 
 def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
     """Look for the queues that the configuration names, and how their operators are reached."""
@@ -126,6 +130,8 @@ def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipp
             yield ok(f"operators of {queue} get their keys: membergosub = {gosub}")
         elif any(_queues_with_keys(step, queue) for step in _steps(inside.contexts)):
             yield ok(f"operators of {queue} get their keys: Queue() with {OPERATOR}")
+        elif _handed_on(inside.contexts, queue):
+            yield ok(f"operators of {queue} get their keys: {_FREEPBX}={OPERATOR}, which goes to Queue()")
         elif gosub:
             yield warn(
                 f"operators of {queue} have no keys to mark calls: membergosub = {gosub} gives them none",
@@ -165,6 +171,17 @@ def _queues_with_keys(step: Step, queue: str) -> bool:
     return (
         step.application.lower() == "queue" and step.data.partition(",")[0] == queue and OPERATOR in step.data
     )
+
+
+def _handed_on(contexts: Contexts, queue: str) -> bool:
+    """Say whether FreePBX gives Queue() what our line in its custom context set on the call."""
+    takes = any(
+        step.application.lower() == "queue"
+        and step.data.partition(",")[0] == queue
+        and f"${{{_QGOSUB}}}" in step.data
+        for step in _steps(contexts)
+    )
+    return takes and any(f"{_FREEPBX}={OPERATOR}" in step.data for step in _steps(contexts))
 
 
 def _steps(contexts: Contexts) -> Iterator[Step]:

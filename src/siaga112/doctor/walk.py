@@ -62,32 +62,34 @@ class Route:
 
 def entries(contexts: Contexts, context: str) -> list[str]:
     """Name the extensions at which a call may begin in a context."""
-    names = dict.fromkeys(name for seen in _family(contexts, context) for name in seen.extensions)
+    names = dict.fromkeys(name for one in family(contexts, context) for name in contexts[one].extensions)
     return [name for name in names if name not in SPECIAL]
 
 
 def route(contexts: Contexts, context: str, exten: str) -> Route:
     """Follow a call from a context's extension to the guard, along every branch that the dialplan has."""
-    return _follow(contexts, _Place(context, exten), Route(guarded=False), set(), 0)
+    return _follow(contexts, Place(context, exten), Route(guarded=False), set(), 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
+    """Where a call is: a priority is a number or a label."""
+
     context: str
     exten: str
     priority: str = "1"
 
 
-def _follow(contexts: Contexts, place: _Place, so_far: Route, seen: set[_Place], depth: int) -> Route:
+def _follow(contexts: Contexts, place: Place, so_far: Route, seen: set[Place], depth: int) -> Route:
     if place in seen or depth > _DEPTH:
         return so_far
     seen.add(place)
-    for step in _steps(contexts, place):
+    for step in steps_at(contexts, place):
         if _asks(step):
             return replace(so_far, guarded=True)
         if _answers(step) and not so_far.answered:
             so_far = replace(so_far, answered=str(step))
-        for target in _targets(step, place):
+        for target in targets(step, place):
             so_far = _follow(contexts, target, so_far, seen, depth + 1)
             if so_far.guarded:
                 return so_far
@@ -98,20 +100,20 @@ def _follow(contexts: Contexts, place: _Place, so_far: Route, seen: set[_Place],
 
 def around(contexts: Contexts, context: str, exten: str) -> str:
     """Find what serves a caller on a way that does not lead by the guard; '' if every way does."""
-    return _unasked(contexts, _Place(context, exten), set(), 0)
+    return _unasked(contexts, Place(context, exten), set(), 0)
 
 
-def _unasked(contexts: Contexts, place: _Place, seen: set[_Place], depth: int) -> str:
+def _unasked(contexts: Contexts, place: Place, seen: set[Place], depth: int) -> str:
     if place in seen or depth > _DEPTH:
         return ""
     seen.add(place)
-    for step in _steps(contexts, place):
+    for step in steps_at(contexts, place):
         if _asks(step) and (_IF_LOADED in step.data or "?" not in step.data):
             return ""
-        name, targets = step.application.lower(), list(_targets(step, place))
+        name, led = step.application.lower(), list(targets(step, place))
         if name in SERVING:
             return str(step)
-        for target in targets:
+        for target in led:
             called = name in {"gosub", "macro"}
             if called and _follow(contexts, target, Route(guarded=False), set(), depth + 1).guarded:
                 return ""
@@ -135,7 +137,7 @@ def dials(contexts: Contexts, context: str, exten: str) -> list[str]:
     """Name the telephones that an extension dials, as far as they stand there."""
     return [
         device
-        for step in _steps(contexts, _Place(context, exten))
+        for step in steps_at(contexts, Place(context, exten))
         if step.application.lower() == "dial"
         for device in step.data.replace("${EXTEN}", exten).partition(",")[0].split("&")
         if "/" in device and "$" not in device and not device.startswith("Local/")
@@ -163,7 +165,8 @@ def _answers(step: Step) -> bool:
     return name in ANSWERING or (name == "playback" and "noanswer" not in step.data)
 
 
-def _targets(step: Step, place: _Place) -> Iterator[_Place]:
+def targets(step: Step, place: Place) -> Iterator[Place]:
+    """Give where a step at a place may lead a call, as far as it is written out."""
     match step.application.lower():
         case "goto" | "gosub":
             named = [step.data]
@@ -177,38 +180,58 @@ def _targets(step: Step, place: _Place) -> Iterator[_Place]:
         parts = [part.strip() for part in name.partition("(")[0].split(",")]
         parts = [part.replace("${EXTEN}", place.exten) for part in parts]
         if name.strip() and "$" not in "".join(parts):
-            yield _Place(*[place.context, place.exten][: 3 - len(parts)], *parts[-3:])
+            yield Place(*[place.context, place.exten][: 3 - len(parts)], *parts[-3:])
 
 
 def leads_to(name: str, context: Context) -> set[str]:
     """Name the contexts into which a call may go from this one."""
-    targets = {
+    led = {
         target.context
         for exten, steps in context.extensions.items()
         for step in steps
-        for target in _targets(step, _Place(name, exten))
+        for target in targets(step, Place(name, exten))
     }
-    return targets | set(context.includes)
+    return led | set(context.includes)
 
 
-def _steps(contexts: Contexts, place: _Place) -> tuple[Step, ...]:
-    for context in _family(contexts, place.context):
-        # A number of its own comes before every pattern.
-        for name, steps in sorted(context.extensions.items(), key=lambda one: one[0] != place.exten):
-            if fits(name, place.exten):
-                for index, step in enumerate(steps):
-                    if place.priority in {str(step.priority), step.label}:
-                        return steps[index:]
+def steps_at(contexts: Contexts, place: Place) -> tuple[Step, ...]:
+    """Give the steps that a call goes through from a place on; none if there is no such place."""
+    for name in family(contexts, place.context):
+        for exten in fitting(contexts[name], place.exten):
+            steps = contexts[name].extensions[exten]
+            for index, step in enumerate(steps):
+                if place.priority in {str(step.priority), step.label}:
+                    return steps[index:]
     return ()
 
 
-def _family(contexts: Contexts, name: str) -> Iterator[Context]:
-    """Give a context and all that it includes, each once."""
-    names = [name]
-    for one in names:  # grows while we go
-        if one in contexts:
-            yield contexts[one]
-            names += [included for included in contexts[one].includes if included not in names]
+def fitting(context: Context, exten: str) -> list[str]:
+    """Name the extensions of a context that take a dialled number, the narrowest first."""
+    patterns = (name for name in context.extensions if name.startswith("_") and matches(name, exten))
+    exact = [exten] if exten in context.extensions else []
+    return [*exact, *sorted((name for name in patterns if name != exten), key=_width)]
+
+
+def _width(pattern: str) -> list[int]:
+    signs = re.findall(r"\[[^\]]+\]|.", pattern[1:])
+    return [_WIDE.get(sign.upper(), _RANGE if sign.startswith("[") else 1) for sign in signs]
+
+
+_WIDE: Final = {"X": 10, "Z": 9, "N": 8, ".": 1_000, "!": 1_001}
+"""How many signs one of a pattern's stands for; `.` and `!` for any number of them."""
+
+_RANGE: Final = 7
+
+
+def family(contexts: Contexts, name: str) -> Iterator[str]:
+    """Name a context and what it includes, each once, in the order in which it is searched."""
+    waiting, seen = [name], set[str]()
+    while waiting:  # ends: each name is looked at once
+        one = waiting.pop(0)
+        if one in contexts and one not in seen:
+            seen.add(one)
+            yield one
+            waiting = [*contexts[one].includes, *waiting]
 
 
 _CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", ".": ".+", "!": ".*"}

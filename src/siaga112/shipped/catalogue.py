@@ -41,6 +41,7 @@ SETS: Final = {
         "config/systemd", "/etc/systemd/system", ("*.service", "*.socket", "*.target", "*.timer")
     ),
     "sysusers": FileSet("config/systemd", "/etc/sysusers.d", ("*.sysusers",), ".conf"),
+    "ansible": FileSet("config/ansible", "/etc/ansible", ("*.yml", "roles/siaga112/*/*.yml")),
     "doc": FileSet("docs", "/usr/share/doc/siaga112", ("runbook.md",)),
 }
 """Every file that we ship is in exactly one of them, but for what others of them are made from."""

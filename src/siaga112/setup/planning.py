@@ -1,0 +1,668 @@
+"""The plan: of facts and answers, the steps to a running line, in an order that never harms a call. Pure.
+
+First what nothing includes yet, then what is ours alone, then what the operators get; the daemon; and last
+the one line that makes the PBX ask. What is so already is no step, so a second plan is empty.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+from urllib.parse import urlsplit
+
+from siaga112.doctor.dialplan import AGI_PORT
+from siaga112.doctor.walk import GUARD, family
+from siaga112.setup import ways
+from siaga112.setup.conf import Conf, contexts, read
+from siaga112.setup.edits import UnplaceableError, appended, below, guarded, onward
+from siaga112.setup.facts import Facts
+from siaga112.setup.questions import Answers, wrong
+from siaga112.setup.steps import Command, Dialplan, Listens, Login, Plan, Queues, Says, Step, Write
+from siaga112.words import say
+
+OLDEST: Final = 16
+NEWEST: Final = 22
+NEEDED: Final = ("app_exec", "app_stack", "func_channel", "func_strings", "pbx_config", "res_agi")
+"""Modules without which our dialplan cannot ask."""
+
+USER: Final = "siaga112"
+AMI_PORT: Final = 5038
+UNITS: Final = ("siaga112-screen", "siaga112-track", "siaga112.target")
+REACH: Final = ("func_realtime", "func_sorcery")
+"""Modules that open more to whoever has our secret than we need (docs/security.md)."""
+
+OUR_PROGRAM: Final = "/opt/siaga112/bin/siaga112"
+"""The program that the shipped units name."""
+
+FREEPBX_KEEPS: Final = ("_custom.conf",)
+"""What FreePBX leaves alone, by the end of its name."""
+
+_FALSE: Final = frozenset({"", "no", "false", "n", "f", "0", "off"})
+_TEMPLATES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Our own files, as they are shipped: by their name from the top, and the prompts by theirs."""
+
+    texts: Mapping[str, str]
+    prompts: Mapping[str, bytes]
+    units: Mapping[str, bytes]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan in the making: the texts as they are after the steps so far."""
+
+    facts: Facts
+    answers: Answers
+    ours: Ours
+    secret: str
+    service: bool
+    files: dict[str, str] = field(default_factory=dict)
+    there: dict[str, bytes] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def etc(self) -> str:
+        return self.facts.pbx.etc
+
+    def conf(self, name: str) -> Conf:
+        """Read one of Asterisk's files as it is after the steps so far."""
+        return read(f"{self.etc}/{name}", self.files, self.etc)
+
+    def own(self, name: str) -> str:
+        """Give where lines of ours go that concern a file: FreePBX has another for that."""
+        if not self.facts.pbx.freepbx:
+            return f"{self.etc}/{name}"
+        other = {"features.conf": "features_applicationmap_custom.conf"}
+        return f"{self.etc}/{other.get(name, name.replace('.conf', '_custom.conf'))}"
+
+    def edit(self, path: str, text: str) -> Iterator[Write]:
+        """Write a new text into a file of somebody else's, if it is another one."""
+        before = self.files.get(path)
+        if text == before:
+            return
+        if self.facts.pbx.freepbx and path.startswith(f"{self.etc}/") and not path.endswith(FREEPBX_KEEPS):
+            self.problems.append(
+                f"{path} is FreePBX's own, which writes it anew: put the line in by hand (manual)"
+            )
+            return
+        self.files[path] = text
+        yield Write(path, text.encode("utf-8", "surrogateescape"), _bytes(before))
+
+    def put(
+        self, path: str, content: bytes, mode: int = 0o644, group: str = "", folder: int = 0o755
+    ) -> Iterator[Write]:
+        """Put a file of ours in place; one that somebody has edited is left alone."""
+        before = self.there.get(path)
+        if before == content:
+            return
+        if before is not None and self.facts.installed.get(path) != _digest(before):
+            self.notes.append(f"{path} is not as this version ships it; left alone (siaga112 files --diff)")
+            return
+        self.there[path] = content
+        if path.startswith(f"{self.etc}/"):
+            self.files[path] = content.decode("utf-8", "surrogateescape")
+        yield Write(path, content, before, mode, group, folder)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def known_secret(facts: Facts) -> str:
+    """Give the secret that the AMI user has already; '' if none is to be found."""
+    kept = facts.there.get(facts.places.secret, b"").decode("utf-8", "replace").strip()
+    if kept:
+        return kept
+    user = facts.there.get(_user_file(facts), b"").decode("utf-8", "replace")
+    secret = next(
+        (line.partition("=")[2].strip() for line in user.splitlines() if line.startswith("secret")), ""
+    )
+    return "" if secret == "change-me" else secret  # noqa: S105 - the one that everybody knows
+
+
+def _user_file(facts: Facts) -> str:
+    """Say where the AMI user goes: on FreePBX not to where `fwconsole chown` opens it to all."""
+    if facts.pbx.freepbx:
+        return str(PurePosixPath(facts.places.config).parent / "manager_siaga112.conf")
+    return f"{facts.pbx.etc}/manager.d/siaga112.conf"
+
+
+def targets(facts: Facts, ours: Ours) -> tuple[str, ...]:
+    """Name all places where a file of ours goes."""
+    etc, places = facts.pbx.etc, facts.places
+    return (
+        f"{etc}/extensions_siaga112.conf",
+        f"{etc}/features_siaga112.conf",
+        _user_file(facts),
+        places.config,
+        places.secret,
+        places.sysusers,
+        *(f"{facts.pbx.data}/sounds/{name}" for name in ours.prompts),
+        *(f"{places.units}/{name}" for name in ours.units),
+    )
+
+
+def plan(facts: Facts, answers: Answers, ours: Ours, secret: str, *, service: bool = True) -> Plan:
+    """Make the plan. `service`: with the daemon's user and its units.
+
+    Nothing stands in a plan's problems if it can be carried out.
+    """
+    draft = _Draft(facts, answers, ours, secret, service, dict(facts.files), dict(facts.there))
+    draft.problems += [*_against(facts, service=service), *wrong(facts, answers)]
+    if draft.problems:
+        return Plan((), tuple(draft.problems))
+    steps = []
+    for make in (*(_SERVICE if service else ()), *_PBX, *(_DAEMON if service else ()), _guard):
+        step, needed = make(draft)
+        if step.writes or needed or (step.name in facts.unfinished and (step.commands or step.checks)):
+            steps.append(step)
+    return Plan(() if draft.problems else tuple(steps), tuple(draft.problems), tuple(draft.notes))
+
+
+def _against(facts: Facts, *, service: bool) -> Iterator[str]:
+    """Say what stands against any plan."""
+    pbx, machine = facts.pbx, facts.machine
+    if pbx.major and not OLDEST <= pbx.major <= NEWEST:
+        yield f"{pbx.version}: siaga112 is tried with {OLDEST} to {NEWEST}"
+    for module in NEEDED:
+        if facts.live.modules and module not in facts.live.modules:
+            yield f"Asterisk has not loaded {module}.so, which we need; in modules.conf: load = {module}.so"
+    yield from (f"{path} cannot be read: run as root" for path in facts.unreadable)
+    for name in ("extensions.conf", "manager.conf", "features.conf", "queues.conf"):
+        for missing in read(f"{pbx.etc}/{name}", facts.files, pbx.etc).missing:
+            yield f"{missing}, which is not there: Asterisk would not read {name} anew; put that right first"
+    extensions = read(f"{pbx.etc}/extensions.conf", facts.files, pbx.etc)
+    other = ways.pending(extensions, contexts(extensions), facts.live.contexts, facts.live.registrars)
+    if other and facts.unfinished.isdisjoint({"dialplan", "guard"}):
+        yield (
+            f"{other} runs otherwise than extensions.conf says: put it in force "
+            "(asterisk -rx 'dialplan reload') or take it out first, for setup's reload would"
+        )
+    if service and not machine.redis:
+        yield "redis-server is not installed, which keeps the block list: apt install redis-server"
+    manager = read(f"{pbx.etc}/manager.conf", facts.files, pbx.etc)
+    if (header := manager.header(USER)) and header.file != _user_file(facts):
+        yield f"{header.file}:{header.number} has a user [{USER}] already: take it out, setup makes one"
+
+
+_Made = tuple[Step, bool]
+"""A step, and whether it is to be done even if it writes nothing."""
+
+
+def _asterisk(command: str) -> Command:
+    return ("asterisk", "-rx", command)
+
+
+def _account(draft: _Draft) -> _Made:
+    places, user = draft.facts.places, draft.facts.machine.user
+    writes = (
+        []
+        if user and places.sysusers not in draft.there
+        else draft.put(places.sysusers, draft.ours.texts["config/systemd/siaga112.sysusers"].encode())
+    )
+    command = ("systemd-sysusers", places.sysusers)
+    return Step(
+        "account",
+        say("The daemon's user"),
+        tuple(writes),
+        (command,),
+        (Says(("getent", "passwd", USER), f"{USER}:"),),
+    ), not user
+
+
+def _configuration(draft: _Draft) -> _Made:
+    places = draft.facts.places
+    writes: list[Write] = []
+    if draft.facts.config is None:
+        writes += draft.put(places.config, _toml(draft).encode())
+    else:
+        draft.notes += _unlike(draft.facts.config, draft.answers, places.config)
+    writes += draft.put(places.secret, f"{draft.secret}\n".encode(), 0o600, folder=0o700)
+    return Step(
+        "configuration", say("siaga112's configuration, and a secret for the PBX"), tuple(writes)
+    ), False
+
+
+def _unlike(config: Mapping[str, object], answers: Answers, path: str) -> Iterator[str]:
+    """Say where options and the configuration that is there differ: it is not rewritten."""
+    pbx = config.get("pbx")
+    said: Mapping[str, object] = pbx if isinstance(pbx, dict) else {}
+    for key, answer in (
+        ("trunk_contexts", answers.trunks),
+        ("numbers", answers.numbers),
+        ("ivr_contexts", answers.menus),
+        ("queues", answers.queues),
+    ):
+        if key in said and list(answer or ()) != said[key]:
+            yield f"{path} says [pbx] {key} = {json.dumps(said[key])}, and is left as it is"
+
+
+def _toml(draft: _Draft) -> str:
+    answers = draft.answers
+    lines = [
+        "# Written by siaga112 setup. All keys, with their defaults: siaga112 files config --to DIR",
+        f"site = {_quoted(answers.site or '')}",
+    ]
+    if answers.timezone:
+        lines.append(f"timezone = {_quoted(answers.timezone)}")
+    sections: dict[str, dict[str, object]] = {"ami": {}, "pbx": {}, "agi": {}}
+    host, port = _ami(draft)
+    if host != "127.0.0.1":
+        sections["ami"]["host"] = host
+    if port != AMI_PORT:
+        sections["ami"]["port"] = port
+    sections["pbx"] = {
+        "trunk_contexts": list(answers.trunks or ()),
+        "numbers": list(answers.numbers or ()),
+        "ivr_contexts": list(answers.menus or ()),
+        "queues": list(answers.queues or ()),
+    }
+    host, port = _agi(draft)
+    if host != "127.0.0.1":
+        sections["agi"]["host"] = host
+    if port != AGI_PORT:
+        sections["agi"]["port"] = port
+    for name, values in sections.items():
+        if values:
+            lines += [
+                "",
+                f"[{name}]",
+                *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _ami(draft: _Draft) -> tuple[str, int]:
+    """Say where the manager interface is, for a program of this machine."""
+    conf = draft.conf("manager.conf")
+    bound = conf.value("general", "bindaddr").strip("[]")
+    port = conf.value("general", "port")
+    every = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - as it is written there
+    return "127.0.0.1" if bound in every else bound, int(port) if port.isdigit() else AMI_PORT
+
+
+def _agi(draft: _Draft) -> tuple[str, int]:
+    """Say where the dialplan asks."""
+    at = urlsplit(draft.facts.live.globals.get("SIAGA_AGI", ""))
+    try:
+        return at.hostname or "127.0.0.1", at.port or AGI_PORT
+    except ValueError:
+        return "127.0.0.1", AGI_PORT
+
+
+def _prompts(draft: _Draft) -> _Made:
+    folder = f"{draft.facts.pbx.data}/sounds"
+    writes = [
+        write
+        for name, content in draft.ours.prompts.items()
+        for write in draft.put(f"{folder}/{name}", content)
+    ]
+    return Step("prompts", say("What callers hear"), tuple(writes)), False
+
+
+def _dialplan(draft: _Draft) -> _Made:
+    """Have our contexts loaded; nothing goes there yet."""
+    name = "extensions_siaga112.conf"
+    writes = [*draft.put(f"{draft.etc}/{name}", draft.ours.texts[f"asterisk/{name}"].encode())]
+    if not draft.conf("extensions.conf").includes(f"{draft.etc}/{name}"):
+        path = draft.own("extensions.conf")
+        writes += draft.edit(path, appended(draft.files.get(path, ""), [f"#tryinclude {name}"]))
+    reload_ = _asterisk("dialplan reload")
+    return Step(
+        "dialplan",
+        say("Our part of the dialplan, to which no call goes yet"),
+        tuple(writes),
+        (reload_,),
+        (Dialplan(loaded=(GUARD, "siaga112-blocked", "siaga112-operator")),),
+        undo_then=(reload_,),
+        calm_undo=((GUARD, "*"), ("siaga112-blocked", "*"), ("siaga112-verstat", "*")),
+    ), GUARD not in draft.facts.live.contexts
+
+
+def _manager(draft: _Draft) -> _Made:
+    facts, path = draft.facts, draft.own("manager.conf")
+    user = _user_file(facts)
+    shipped = draft.ours.texts["asterisk/manager.d/siaga112.conf"].replace(
+        "secret = change-me", f"secret = {draft.secret}"
+    )
+    writes = [*draft.put(user, shipped.encode(), 0o640, facts.pbx.group)]
+    conf = draft.conf("manager.conf")
+    lines = []
+    if conf.value("general", "enabled").lower() in _FALSE:
+        lines.append("enabled = yes")
+        lines += [] if conf.value("general", "bindaddr") else ["bindaddr = 127.0.0.1"]
+    if conf.value("general", "timestampevents").lower() in _FALSE:
+        lines.append("timestampevents = yes")
+    if lines:
+        lines.insert(0, "[general](+)" if conf.header("general") else "[general]")
+    if not conf.includes(user):
+        lines.append(f"#tryinclude {user.removeprefix(f'{draft.etc}/')}")
+    if lines:
+        writes += draft.edit(path, appended(draft.files.get(path, ""), lines))
+    reload_ = _asterisk("manager reload")
+    return Step(
+        "manager",
+        say("Our AMI user, who can listen and ask, and change nothing"),
+        tuple(writes),
+        (reload_,),
+        (Login(*_ami(draft), draft.secret),),
+        undo_then=(reload_,),
+    ), False
+
+
+def _reach(draft: _Draft) -> _Made:
+    """Leave out what our AMI user must not reach, where nobody uses it."""
+    title = say("Modules left out, for what our AMI user must not reach")
+    conf, path = draft.conf("modules.conf"), draft.own("modules.conf")
+    kept = {line.value for line in conf.lines if line.key == "noload"}
+    out = [name for name in REACH if f"{name}.so" not in kept and name not in kept]
+    loaded = [name for name in REACH if name in draft.facts.live.modules]
+    if not out and not loaded:
+        return Step("reach", title), False
+    if used := _uses(draft.facts):
+        draft.notes.append(
+            f"[{used}] uses REALTIME or AST_SORCERY: func_realtime and func_sorcery stay (docs/security.md)"
+        )
+        return Step("reach", title), False
+    if draft.facts.pbx.freepbx or conf.header("modules") is None:
+        if out:
+            draft.notes.append(
+                "left to you, in modules.conf below [modules]: "
+                + ", ".join(f"noload = {name}.so" for name in out)
+            )
+        return Step("reach", title), False
+    text = draft.files.get(path, "")
+    lines = ["[modules](+)", *(f"noload = {name}.so" for name in out)] if out else []
+    return Step(
+        "reach",
+        title,
+        tuple(draft.edit(path, appended(text, lines))),
+        tuple(_asterisk(f"module unload {name}.so") for name in loaded),
+        undo_then=tuple(_asterisk(f"module load {name}.so") for name in loaded),
+    ), bool(loaded)
+
+
+def _uses(facts: Facts) -> str:
+    """Name a context that calls what these modules give; '' for none."""
+    for name, context in facts.live.contexts.items():
+        for steps in context.extensions.values():
+            if any("REALTIME" in step.data or "AST_SORCERY" in step.data for step in steps):
+                return name
+    return ""
+
+
+def _keys(draft: _Draft) -> _Made:
+    """Let operators mark calls by keys."""
+    conf, name = draft.conf("features.conf"), "features_siaga112.conf"
+    shipped = draft.ours.texts[f"asterisk/{name}"]
+    lines = [
+        line
+        for line in shipped.splitlines()
+        if "=>" in line
+        and not line.startswith(";")
+        and not conf.value("applicationmap", line.partition("=>")[0].strip())
+    ]
+    writes: list[Write] = []
+    path = draft.own("features.conf")
+    header = conf.header("applicationmap")
+    if lines and draft.facts.pbx.freepbx:
+        writes += draft.edit(path, appended(draft.files.get(path, ""), lines))
+    elif lines and header:
+        writes += draft.edit(header.file, below(draft.files[header.file], header, lines))
+    elif lines:
+        writes += draft.put(f"{draft.etc}/{name}", shipped.encode())
+        writes += draft.edit(path, appended(draft.files.get(path, ""), [f"#tryinclude {name}"]))
+    reload_ = _asterisk("module reload features")
+    return Step(
+        "keys",
+        say("The operators' keys, *71 to *74"),
+        tuple(writes),
+        (reload_,),
+        (Says(_asterisk("features show"), "siaga112-prank"),),
+        undo_then=(reload_,),
+    ), "siaga112-prank" not in draft.facts.live.keys
+
+
+def _queues(draft: _Draft) -> _Made:
+    """Give the keys to the operators whom a queue connects. On FreePBX the line that asks does that."""
+    conf, writes = draft.conf("queues.conf"), list[Write]()
+    for queue in draft.answers.queues or () if not draft.facts.pbx.freepbx else ():
+        header = conf.header(queue)
+        gosub = _inherited(conf, queue, "membergosub")
+        if header is None:
+            draft.notes.append(f"queue {queue} is in no file: its operators have no keys during a call")
+        elif not gosub:
+            line = "membergosub = siaga112-operator"
+            writes += draft.edit(header.file, below(draft.files[header.file], header, [line]))
+            conf = draft.conf("queues.conf")  # its lines have moved
+        elif gosub.partition(",")[0] != "siaga112-operator":
+            draft.notes.append(
+                f"queue {queue} has membergosub = {gosub}: add Gosub(siaga112-operator,s,1) to that yourself"
+            )
+    reload_ = _asterisk("queue reload all")
+    merged: dict[str, Write] = {}
+    for write in writes:  # a file that has several queues is written once
+        first = merged.get(write.path, write)
+        merged[write.path] = Write(write.path, write.after, first.before)
+    return Step(
+        "queues",
+        say("The keys for the operators of your queues"),
+        tuple(merged.values()),
+        (reload_,) if merged else (),
+        (Queues(),),
+        undo_then=(reload_,),
+    ), False
+
+
+def _inherited(conf: Conf, section: str, key: str, depth: int = 0) -> str:
+    """Give what a section has, or the templates that it is made of."""
+    if depth > _TEMPLATES:
+        return ""
+    if value := conf.value(section, key):
+        return value
+    options = [
+        one.strip() for header in conf.headers if header.name == section for one in header.options.split(",")
+    ]
+    return next(
+        (
+            found
+            for one in options
+            if one not in {"", "!", "+"} and (found := _inherited(conf, one, key, depth + 1))
+        ),
+        "",
+    )
+
+
+def _units(draft: _Draft) -> _Made:
+    facts, places = draft.facts, draft.facts.places
+    program = facts.machine.program
+    writes = [
+        write
+        for name, content in draft.ours.units.items()
+        for write in draft.put(
+            f"{places.units}/{name}", content.replace(OUR_PROGRAM.encode(), program.encode())
+        )
+    ]
+    if not facts.machine.systemd:
+        draft.notes.append(f"systemd does not run here: when it does, it starts {', '.join(UNITS[:2])}")
+        return Step(
+            "units",
+            say("The daemon's units"),
+            tuple(writes),
+            (("systemctl", "enable", *UNITS),) if writes else (),
+            undo_first=(("systemctl", "disable", *UNITS),),
+        ), False
+    upgraded = any(write.before is not None for write in writes)
+    return Step(
+        "units",
+        say("The daemon, started, and after each boot"),
+        tuple(writes),
+        (
+            ("systemctl", "daemon-reload"),
+            ("systemctl", "enable", "--now", *UNITS),
+            *([("systemctl", "restart", *UNITS[:2])] if upgraded else []),
+        ),
+        (*(Says(("systemctl", "is-active", unit), "active") for unit in UNITS[:2]), Listens(*_agi(draft))),
+        undo_first=(("systemctl", "disable", "--now", *UNITS, "siaga112-screen.socket"),),
+        undo_then=(("systemctl", "daemon-reload"),),
+    ), not facts.enabled
+
+
+def _guard(draft: _Draft) -> _Made:
+    """Make the PBX ask, where calls for the emergency number arrive, before they are answered."""
+    wanted: dict[tuple[str, str], None] = {}
+    writes: dict[str, Write] = {}
+    for trunk in draft.answers.trunks or ():
+        for number in draft.answers.numbers or _own(draft, trunk):
+            if place := _place(draft, trunk, number):
+                for write in _asking(draft, place, number):
+                    first = writes.get(write.path, write)
+                    writes[write.path] = Write(write.path, write.after, first.before)
+                wanted[place.context, place.exten] = None
+    reload_ = _asterisk("dialplan reload")
+    asking = tuple(wanted)
+    return Step(
+        "guard",
+        say("The question: from here on the PBX asks about each call, and goes on without an answer"),
+        tuple(writes.values()),
+        (reload_,),
+        (Dialplan(asking, (GUARD,)),),
+        undo_then=(reload_,),
+        calm=asking,
+        calm_undo=(),
+    ), any(not ways.guarded(draft.facts.live.contexts, *one) for one in asking)
+
+
+def _own(draft: _Draft, trunk: str) -> list[str]:
+    """Name the extensions of a trunk's own context: what it includes may be others' too."""
+    return [
+        name
+        for name in ways.entries(draft.facts.live.contexts, trunk)
+        if name in draft.facts.live.contexts[trunk].extensions
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the line goes: into an extension that is there, or into a new one that leads on to `onward`."""
+
+    context: str
+    exten: str
+    onward: tuple[str, ...] = ()
+    last: str = ""
+
+
+def _place(draft: _Draft, trunk: str, number: str) -> _Place | None:
+    """Find where the line goes for the calls of a trunk; None where the trunk does not take the number."""
+    contexts = draft.facts.live.contexts
+    hook = _hook(draft, trunk)
+    if hook and hook in contexts and number in contexts[hook].extensions:
+        return _Place(hook, number)
+    if (found := ways.home(contexts, trunk, number)) is None:
+        return None
+    context, exten = found
+    if not hook and context == trunk:
+        return _Place(trunk, exten)
+    if not number.isdigit():
+        draft.problems.append(
+            f"[{context}] {exten} is no number: name those that are the emergency line's (--number)"
+        )
+        return None
+    searched = contexts[hook.removesuffix("-custom") if hook else trunk].includes
+    onward_ = tuple(name for name in searched if name != hook)
+    last = next((name for name in onward_ if ways.home(contexts, name, number)), context)
+    return _Place(hook or trunk, number, onward_, last)
+
+
+def _hook(draft: _Draft, trunk: str) -> str:
+    """Name the context that FreePBX leaves to its admin, and looks into first; '' for none."""
+    contexts = draft.facts.live.contexts
+    if not draft.facts.pbx.freepbx:
+        return ""
+    looked = [name for name in family(contexts, trunk) if f"{name}-custom" in contexts[name].includes]
+    chosen = [name for name in looked if name in {trunk, "from-pstn"}]
+    return f"{chosen[0]}-custom" if chosen else ""
+
+
+def _asking(draft: _Draft, place: _Place, number: str) -> Iterator[Write]:
+    """Write the line into the files, if the extension does not ask yet."""
+    contexts, conf = draft.facts.live.contexts, draft.conf("extensions.conf")
+    context, exten = place.context, place.exten
+    if ways.guarded(contexts, context, exten) or _written(conf, context, exten):
+        return
+    if context in draft.facts.live.registrars and draft.facts.live.registrars[context] != "pbx_config":
+        draft.problems.append(
+            _by_hand(context, exten, f"it is made by {draft.facts.live.registrars[context]}")
+        )
+        return
+    if place.last:
+        header, before = conf.header(context), _freepbx_keys(draft)
+        lines = onward(number, place.onward, place.last, before)
+        path = header.file if header else draft.own("extensions.conf")
+        text = draft.files.get(path, "")
+        yield from draft.edit(
+            path, below(text, header, lines) if header else appended(text, [f"[{context}]", *lines])
+        )
+        return
+    if jump := ways.jump_into(contexts, context, exten):
+        draft.problems.append(_by_hand(context, exten, f"{jump} counts its lines"))
+        return
+    try:
+        changed = guarded(conf, draft.files, context, exten)
+    except UnplaceableError as error:
+        draft.problems.append(_by_hand(context, exten, str(error)))
+        return
+    for path, text in changed.items():
+        yield from draft.edit(path, text)
+
+
+def _freepbx_keys(draft: _Draft) -> list[str]:
+    """Hand the operators' keys to FreePBX's queues, which take a Gosub from the call itself (VQ_GOSUB).
+
+    Not by `[600](+)` in queues_post_custom.conf: with the queue gone, Asterisk would read no queue at all.
+    """
+    takes = any(
+        "VQ_GOSUB" in step.data
+        for context in draft.facts.live.contexts.values()
+        for steps in context.extensions.values()
+        for step in steps
+    )
+    if takes:
+        return ["ExecIf(${DIALPLAN_EXISTS(siaga112-operator,s,1)}?Set(VQ_GOSUB=siaga112-operator))"]
+    if draft.facts.pbx.freepbx and draft.answers.queues:
+        draft.notes.append(
+            "the queues take no Gosub from a call: operators mark by dialling *71 to *74 after it (manual)"
+        )
+    return []
+
+
+def _written(conf: Conf, context: str, exten: str) -> bool:
+    """Say whether the files have the line already, though it may not be loaded yet."""
+    values = [line.value for line in conf.lines if (line.section, line.key) == (context, "exten")]
+    return any(value.startswith(f"{exten},1") and GUARD in value for value in values)
+
+
+def _by_hand(context: str, exten: str, why: str) -> str:
+    return (
+        f"[{context}] {exten}: {why}; put same => n,Gosub(siaga112-screen,s,1) before Answer() by hand "
+        "(docs/manual.md), then run setup again"
+    )
+
+
+_SERVICE: Final[tuple[Callable[[_Draft], _Made], ...]] = (_account,)
+_PBX: Final = (_configuration, _prompts, _dialplan, _manager, _reach, _keys, _queues)
+_DAEMON: Final = (_units,)

@@ -1,0 +1,170 @@
+"""One setup, from looking to the doctor's word."""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from siaga112.errors import SiagaError, UsageError
+from siaga112.setup import looking, showing
+from siaga112.setup.doing import Doer
+from siaga112.setup.edits import difference
+from siaga112.setup.facts import Facts
+from siaga112.setup.journal import Journal
+from siaga112.setup.looking import Console
+from siaga112.setup.planning import USER, known_secret, plan
+from siaga112.setup.questions import Answers, Question, settled
+from siaga112.setup.steps import Plan
+from siaga112.words import Tongue, say
+
+DOCTOR_SECONDS: Final = 30.0
+LEAST_SECONDS: Final = 0.5
+
+Ask = Callable[[Question], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for."""
+
+    config: Path
+    asterisk_conf: str
+    kept: Path
+    given: Answers
+    service: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What was found, what was answered, and what is to be done."""
+
+    facts: Facts
+    answers: Answers
+    plan: Plan
+    secret: str
+    asked: int
+    """How many questions a person was asked."""
+
+
+def journal(options: Options, *, writing: bool) -> Journal:
+    """Open the journal.
+
+    Raises:
+        SiagaError: if it cannot be.
+
+    """
+    return Journal.locked(options.kept) if writing else Journal(options.kept)
+
+
+def planned(options: Options, notes: Journal, ask: Ask | None) -> Planned:
+    """Look, ask what cannot be seen, and make the plan.
+
+    Raises:
+        SiagaError: if something stands against it, a line each.
+        UsageError: if something is to be asked and nobody is there.
+
+    """
+    console = Console(options.asterisk_conf)
+    where = looking.places(options.config)
+    facts = looking.look(console, options.asterisk_conf, where, notes.installed, notes.unfinished)
+    answers, question = settled(facts, options.given)
+    asked = 0
+    while question:  # ends: each answer settles one more
+        if ask is None:
+            seen = f" (seen: {', '.join(question.choices[:8])})" if question.choices else ""
+            raise UsageError(f"{question.option} is missing: {question.text}{seen}")
+        answers, question = settled(facts, question.answered(answers, ask(question)))
+        asked += 1
+    secret = known_secret(facts) or secrets.token_hex(16)
+    made = plan(facts, answers, looking.ours(), secret, service=options.service)
+    if made.problems:
+        raise SiagaError("\nsiaga112: ".join(made.problems))
+    return Planned(facts, answers, made, secret, asked)
+
+
+def apply(options: Options, notes: Journal, what: Planned, tell: Callable[[str], None]) -> None:
+    """Do it.
+
+    Raises:
+        SiagaError: if a step did not come about; all is then as before.
+
+    """
+    Doer(Console(options.asterisk_conf), notes, tell).apply(what.plan, what.facts)
+
+
+def doctor(options: Options, what: Planned) -> tuple[int, str]:
+    """Run the doctor as the daemon's user; give its exit code, and what it says.
+
+    As its user, for what it opens in the state directory must be the daemon's.
+    """
+    if options.service and not what.facts.machine.systemd:
+        return 0, "systemd does not run here, and so not the daemon: when it does, siaga112 doctor"
+    command = [sys.executable, "-m", "siaga112", "--config", str(options.config), "doctor"]
+    if options.service and os.geteuid() == 0:
+        command = [looking.found("runuser") or "runuser", "-u", USER, "--", *command]
+    environ = {**os.environ, "SIAGA112_AMI__SECRET": what.secret}
+    ends = time.monotonic() + DOCTOR_SECONDS
+    while True:  # ends: with the time, or with a doctor who misses nothing
+        ran = subprocess.run(  # noqa: S603 - our own program
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=DOCTOR_SECONDS,
+            check=False,
+        )
+        if ran.returncode == 0 or time.monotonic() > ends or not options.service:
+            return ran.returncode, ran.stdout.decode("utf-8", "replace")
+        time.sleep(LEAST_SECONDS)  # the daemon's first connections
+
+
+def next_step(t: Tongue) -> str:
+    """Say what comes next."""
+    return t(
+        say(
+            "Nobody is rejected yet (mode observe). Call the number, then: siaga112 calls. In some weeks: "
+            "siaga112 blocks, and siaga112 mode enforce. Back to before: siaga112 setup --undo"
+        )
+    )
+
+
+def undoing(notes: Journal, options: Options, tell: Callable[[str], None]) -> Iterator[str]:
+    """Show what undoing would change, edits of others with it."""
+    for one in Doer(Console(options.asterisk_conf), notes, tell).changes():
+        if one.edited:
+            yield f"edited since, and kept: {one.path}"
+            yield from one.edited.splitlines()
+        if one.why:
+            yield f"{one.path} {one.why}"
+        texts: list[Any] = []
+        for content in (one.now, one.then):
+            try:
+                texts.append(content.decode("utf-8") if content is not None else None)
+            except UnicodeDecodeError:
+                texts.append("")
+        if one.now != one.then:
+            diff = difference(one.path, *texts)
+            yield from (_unsecret(line) for line in diff.splitlines())
+
+
+def _unsecret(line: str) -> str:
+    head, sep, _ = line.partition("secret = ")
+    return f"{head}{sep}{showing.MASK}" if sep and head in {"-", "+", " "} else line
+
+
+def undo(options: Options, notes: Journal, tell: Callable[[str], None]) -> list[str]:
+    """Take all back; give what is left, and why.
+
+    Raises:
+        SiagaError: if lines of ours were edited since: then nothing is changed.
+
+    """
+    if not notes.records:
+        raise SiagaError(f"there is nothing to undo: no setup has noted anything in {options.kept}")
+    return Doer(Console(options.asterisk_conf), notes, tell).undo()

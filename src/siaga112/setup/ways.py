@@ -1,0 +1,224 @@
+"""Where calls go: from the trunks, by the dialled number, through menus, to queues. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from siaga112.core.tracking.menus import ASKING
+from siaga112.doctor.observations import Contexts, Step
+from siaga112.doctor.walk import GUARD, SPECIAL, Place, family, fitting, matches, steps_at, targets
+from siaga112.setup.conf import Conf
+from siaga112.setup.facts import Trunk
+
+OURS: Final = "siaga112-"
+EMERGENCY: Final = "112"
+
+_IF_ASKS: Final = re.compile(rf"[?:]\s*({'|'.join(sorted(ASKING))})\(", re.IGNORECASE)
+_JUMPS: Final = frozenset({"goto", "gotoif", "gotoiftime", "gosub", "gosubif"})
+_IN_CALL: Final = re.compile(r"\b(?:Goto|Gosub)\(([^()]*)", re.IGNORECASE)
+_MANY: Final = 20_000
+"""More places than a call ever comes to: an end for a dialplan that a program wrote."""
+
+
+def trunks_of_files(confs: Mapping[str, Conf]) -> Iterator[Trunk]:
+    """Find in the files of each technology the endpoints that other machines are."""
+    yield from _registered(confs["pjsip.conf"])
+    yield from _peers("SIP", confs["sip.conf"])
+    yield from _peers("IAX2", confs["iax.conf"])
+    yield from _lines(confs["chan_dahdi.conf"])
+
+
+def _registered(conf: Conf) -> Iterator[Trunk]:
+    """Give the endpoints of outbound registrations: whoever registers somewhere is called from there."""
+    sections = {header.name for header in conf.headers}
+    for name in dict.fromkeys(
+        line.section for line in conf.lines if (line.key, line.value) == ("type", "registration")
+    ):
+        endpoint = conf.value(name, "endpoint") or name.removesuffix("-registration").removesuffix("-reg")
+        if endpoint in sections:
+            yield Trunk("PJSIP", endpoint, conf.value(endpoint, "context"), f"registration {name}")
+    for name in dict.fromkeys(
+        line.section for line in conf.lines if (line.key, line.value) == ("type", "identify")
+    ):
+        endpoint = conf.value(name, "endpoint")
+        if endpoint in sections:
+            yield Trunk("PJSIP", endpoint, conf.value(endpoint, "context"), f"identify {name}")
+
+
+def _peers(technology: str, conf: Conf) -> Iterator[Trunk]:
+    """Give the peers of chan_sip or IAX2 that have an address of their own: phones register theirs."""
+    general = conf.value("general", "context") or "default"
+    for name in dict.fromkeys(header.name for header in conf.headers):
+        host = conf.value(name, "host")
+        if (
+            name != "general"
+            and host
+            and host != "dynamic"
+            and conf.value(name, "type") in {"peer", "friend", "user"}
+        ):
+            yield Trunk(technology, name, conf.value(name, "context") or general, f"host {host}")
+
+
+def _lines(conf: Conf) -> Iterator[Trunk]:
+    """Give DAHDI's groups of channels that lead to an exchange."""
+    now: dict[str, str] = {}
+    for line in conf.lines:
+        if line.key != "channel":
+            now[line.key] = line.value
+        elif now.get("signalling", "").startswith(("pri", "bri", "fxs", "ss7", "mfcr2")):
+            yield Trunk("DAHDI", line.value, now.get("context", "default"), f"signalling {now['signalling']}")
+
+
+def candidates(trunks: tuple[Trunk, ...], contexts: Contexts) -> tuple[str, ...]:
+    """Give the contexts in which calls of trunks arrive, and that there are."""
+    return tuple(dict.fromkeys(trunk.context for trunk in trunks if trunk.context in contexts))
+
+
+def entries(contexts: Contexts, context: str) -> list[str]:
+    """Name the extensions at which a call may begin there, its includes' too."""
+    names: dict[str, None] = {}
+    for one in family(contexts, context):
+        names |= dict.fromkeys(name.partition("/")[0] for name in contexts[one].extensions)
+    return [name for name in names if name not in SPECIAL]
+
+
+def home(contexts: Contexts, context: str, number: str) -> tuple[str, str] | None:
+    """Find as Asterisk does the context and the extension's name that take a call for a number."""
+    for one in family(contexts, context):
+        if found := fitting(contexts[one], number):
+            return one, found[0]
+    return None
+
+
+@dataclass(slots=True)
+class Reached:
+    """What calls come to."""
+
+    menus: dict[str, None] = field(default_factory=dict)
+    queues: dict[str, None] = field(default_factory=dict)
+    blind: bool = False
+    """Whether a jump, or a queue's name, is only known during the call."""
+
+
+def reached(contexts: Contexts, starts: list[Place]) -> Reached:
+    """Follow calls from where they arrive, along every branch and every key."""
+    found = Reached()
+    waiting, seen = list(starts), set[Place]()
+    while waiting and len(seen) < _MANY:  # ends: each place is looked at once
+        place = waiting.pop()
+        if place in seen or place.context.startswith(OURS):
+            continue
+        seen.add(place)
+        for step in steps_at(contexts, place):
+            application = step.application.lower()
+            if application == "queue":
+                _queue(step, place, found)
+            if asks(step):
+                found.menus[place.context] = None
+                waiting += [Place(place.context, exten) for exten in _keys(contexts, place.context)]
+            led = [*targets(step, place), *_led(step, place)]
+            waiting += led
+            found.blind |= application in _JUMPS and not led and GUARD not in step.data
+            if application in {"goto", "hangup", "return"}:
+                break
+    return found
+
+
+def _queue(step: Step, place: Place, found: Reached) -> None:
+    name = step.data.partition(",")[0].replace("${EXTEN}", place.exten)
+    if "$" in name:
+        found.blind = True
+    else:
+        found.queues[name] = None
+
+
+def _led(step: Step, place: Place) -> Iterator[Place]:
+    """Give the jumps within ExecIf and its like."""
+    if step.application.lower() not in {"execif", "exec", "tryexec", "execiftime"}:
+        return
+    for found in _IN_CALL.findall(step.data):
+        yield from targets(Step(step.priority, "", "Goto", found), place)
+
+
+def _keys(contexts: Contexts, context: str) -> list[str]:
+    return [name for one in family(contexts, context) for name in contexts[one].extensions if name != "h"]
+
+
+def asks(step: Step) -> bool:
+    """Say whether a step waits for a caller's key."""
+    application = step.application.lower()
+    return application in ASKING or (application == "execif" and _IF_ASKS.search(step.data) is not None)
+
+
+def asking(contexts: Contexts) -> list[str]:
+    """Name all contexts that ask for a key."""
+    return [
+        name
+        for name, context in contexts.items()
+        if not name.startswith(OURS)
+        and any(asks(step) for steps in context.extensions.values() for step in steps)
+    ]
+
+
+def pending(conf: Conf, written: Contexts, loaded: Contexts, registrars: Mapping[str, str]) -> str:
+    """Name an extension that the files have otherwise than it runs; '' for none.
+
+    Edits that nobody has put in force yet: a reload of ours would. What a template or a variable makes is not
+    looked at.
+    """
+    made = {header.name for header in conf.headers if header.options.strip() not in {"", "+"}}
+    for name in [*written, *loaded]:
+        if name in made or name.startswith(OURS) or registrars.get(name, "pbx_config") != "pbx_config":
+            continue
+        if name not in loaded or name not in written:
+            if any("$" not in exten for exten in (written.get(name) or loaded[name]).extensions):
+                return f"[{name}]"
+            continue
+        files, runs = written[name].extensions, loaded[name].extensions
+        for exten in dict.fromkeys([*files, *runs]):
+            here, there = ([step.application.lower() for step in one.get(exten, ())] for one in (files, runs))
+            if "$" not in exten and here != there:
+                return f"[{name}] {exten}"
+    return ""
+
+
+def guarded(contexts: Contexts, context: str, exten: str) -> bool:
+    """Say whether an extension asks us before anything else."""
+    steps = contexts[context].extensions.get(exten, ()) if context in contexts else ()
+    return bool(steps) and GUARD in steps[0].data
+
+
+def jump_into(contexts: Contexts, context: str, exten: str) -> str:
+    """Name a jump to a numbered priority of an extension, which a line before it would shift; '' for none."""
+    for name, where in contexts.items():
+        for other, steps in where.extensions.items():
+            for step in steps:
+                for target in _jumps(step):
+                    if _hits(target, (name, other), (context, exten)):
+                        return f"[{name}] {other},{step.priority} {step}"
+    return ""
+
+
+def _jumps(step: Step) -> Iterator[str]:
+    application = step.application.lower()
+    if application in {"goto", "gosub"}:
+        yield step.data
+    elif application in {"gotoif", "gotoiftime", "gosubif"}:
+        yield from step.data.rpartition("?")[2].split(":")
+    else:
+        yield from _IN_CALL.findall(step.data)
+
+
+def _hits(target: str, here: tuple[str, str], extension: tuple[str, str]) -> bool:
+    *where, priority = [part.strip() for part in target.partition("(")[0].split(",")]
+    numbered = priority.isdigit() and int(priority) > 1
+    if not numbered and not (
+        ("$" in priority or priority[:1] in {"+", "-"}) and not where and here == extension
+    ):
+        return False
+    context, exten = extension
+    full = [*here[: 2 - len(where)], *where][-2:]
+    return ("$" in full[0] or full[0] == context) and (
+        "$" in full[1] or full[1] == exten or (exten.startswith("_") and matches(exten, full[1]))
+    )

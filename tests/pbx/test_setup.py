@@ -1,0 +1,291 @@
+"""`siaga112 setup` beside real PBXs that know nothing of us: done, killed amid it, and taken back."""
+
+import asyncio
+import fcntl
+import json
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.lab import Observer, Version, find, ports
+from tests.pbx.foreign import Foreign, FreePbx, LabAdmin, Plain
+from tests.pbx.test_install import both_halves, served
+from tests.waiting import output
+
+pytestmark = pytest.mark.pbx
+
+MOST_SECONDS: Final = 60.0
+"""So long may `setup --apply` take."""
+
+KILLED: Final = """
+import os, signal, sys
+from siaga112.setup import doing
+seen = open(os.environ["SEEN"], "a", buffering=1)
+def point(name, left=[int(os.environ["KILL_AT"])]):
+    print(name, file=seen)
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+doing.point = point
+from siaga112.cli import main
+main()
+"""
+"""The program, killed at the moment of that number; it notes the moments that it comes to."""
+
+KINDS: Final = [
+    pytest.param("22", Plain, "from-telco", id="22-plain"),
+    pytest.param("16", Plain, "from-telco", id="16-plain", marks=pytest.mark.night),
+    pytest.param("22", FreePbx, "from-pstn", id="22-freepbx", marks=pytest.mark.night),
+    pytest.param("16", FreePbx, "from-pstn", id="16-freepbx"),
+]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a setup ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A PBX, an admin at it, and who sees its events."""
+
+    pbx: Foreign
+    admin: LabAdmin
+    seen: Observer
+    environ: dict[str, str]
+
+    async def setup(self, *words: str, kill_at: int = 0, **environ: str) -> Ran:
+        """Run `siaga112 setup` without a terminal."""
+        program = ("-c", KILLED) if kill_at else ("-m", "siaga112")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *program, "--config", str(self.admin.home / "siaga112/siaga112.toml")),
+            *("setup", "--no-service", "--kept", str(self.admin.home / "kept")),
+            *("--asterisk-conf", str(self.pbx.folder / "etc/asterisk.conf"), *words),
+            env={
+                **self.admin.environ,
+                "KILL_AT": str(kill_at),
+                "SEEN": str(self.admin.home / "moments"),
+                **environ,
+            },
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await output(process, f"setup {shlex.join(words)}")
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+    def files(self) -> dict[str, tuple[int, bytes]]:
+        """Give every file of the PBX's configuration and sounds: its mode and its content."""
+        folders = (self.pbx.folder / "etc", self.pbx.folder / "data/sounds", self.admin.home / "siaga112")
+        return {
+            str(path): (path.stat().st_mode, path.read_bytes())
+            for folder in folders
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    async def call(self) -> None:
+        """Call, press 1, talk to an operator."""
+        await served(self.pbx, self.seen)
+
+
+@asynccontextmanager
+async def bench(version: Version, kind: type[Foreign], trunk: str) -> AsyncIterator[Bench]:
+    """Run a PBX that is in service."""
+    with tempfile.TemporaryDirectory(prefix="s112-setup-") as folder:
+        home = Path(folder)
+        environ = {
+            "SIAGA112_CONFIG": f"{home}/siaga112/siaga112.toml",
+            "SIAGA112_STATE_DIR": f"{home}/state",
+            "SIAGA112_METRICS__PORT": str(ports.free()),
+            "SIAGA112_METRICS__SCREEN_PORT": str(ports.free()),
+            "CREDENTIALS_DIRECTORY": f"{home}/credentials",
+        }
+        async with kind.start(find(version), context=trunk) as pbx, await pbx.observe() as seen:
+            yield Bench(pbx, LabAdmin(pbx, home, environ), seen, environ)
+
+
+@pytest.mark.parametrize(("version", "kind", "trunk"), KINDS)
+async def test_setup_leads_to_a_line_that_asks_and_undo_back_byte_for_byte(
+    version: Version, kind: type[Foreign], trunk: str
+) -> None:
+    """One answer is needed, calls go on meanwhile, the doctor is content, a second run changes nothing."""
+    async with bench(version, kind, trunk) as here:
+        before = here.files()
+        await here.call()
+        missing = await here.setup("--apply")
+        assert missing.code == 2
+        assert missing.err.count("\n") == 1
+        assert "--site is missing" in missing.err
+
+        planned = await here.setup("--plan", "--json", "--site", "serang")
+        assert (planned.code, planned.json["changed"]) == (0, True)
+        assert here.files() == before, "--plan changes nothing"
+        shown = await here.setup("--plan", "--site", "serang")
+        assert "+exten => 112,1,ExecIf" in shown.out
+        assert "asterisk -rx 'dialplan reload'" in shown.out
+
+        applied = await here.setup("--apply", "--json", "--site", "serang")
+        assert applied.json["applied"], applied
+        assert applied.json["seconds"] < MOST_SECONDS
+        print(f"setup --apply: {applied.json['seconds']} s, 1 answer")
+        secret = (here.admin.home / "siaga112/credentials/AMI__SECRET").read_text("utf-8").strip()
+        assert secret not in planned.out + shown.out + applied.out
+        await here.call()  # nothing of ours runs yet
+        await here.seen.wait_for(lambda e: e.name == "VarSet" and e["Variable"] == "DYNAMIC_FEATURES")
+
+        async with both_halves(here.admin, here.environ) as (_, track):
+            again = await here.setup("--apply", "--json")
+            assert again.json["steps"] == []
+            assert again.code == 0, again.out
+            told = again.json["doctor"]
+            assert [line for line in told if line.startswith(("fail", "-"))] == []
+            warned = [line for line in told if line.startswith("warn")]
+            assert [line for line in warned if "func_" not in line] == []
+            since = here.seen.mark()
+            bridged = await served(here.pbx, here.seen)
+            verdict = await here.seen.wait_for(
+                lambda e: e.name == "VarSet" and e["Variable"] == "SIAGA_REASON", since=since
+            )
+            assert verdict["Value"] == "not_blocked"
+            assert (await track.settled(bridged["Uniqueid"]))["outcome"] == "answered"
+
+        undone = await here.setup("--undo")
+        assert undone.code == 0, undone
+        assert here.files() == before
+        assert "siaga112-screen" not in await here.pbx.console("dialplan show")
+        await here.call()
+
+
+async def moments(here: Bench) -> list[str]:
+    """Let a setup run to its end, and take it back; give the moments at which it could be killed."""
+    await here.setup("--apply", "--site", "serang", kill_at=1_000)
+    seen = (here.admin.home / "moments").read_text("utf-8").splitlines()
+    assert (await here.setup("--undo")).code == 0
+    sounds = [number for number, name in enumerate(seen) if "prompts wrote" in name]
+    return [name for number, name in enumerate(seen) if number not in sounds[1:-1]]
+
+
+async def killed_and_gone_on(
+    here: Bench, before: Mapping[str, tuple[int, bytes]], name: str, at: int
+) -> None:
+    """Kill a setup at a moment; call; set up once more; call; undo."""
+    ran = await here.setup("--apply", "--site", "serang", kill_at=at)
+    assert ran.code == -signal.SIGKILL, (name, ran)
+    await here.pbx.console("dialplan reload")  # somebody else's, meanwhile
+    await here.pbx.console("queue reload all")
+    await here.call()
+    again = await here.setup("--apply", "--json", "--site", "serang")
+    assert again.json["applied"], (name, again)
+    assert "siaga112-screen" in await here.pbx.console("dialplan show 112@from-telco"), name
+    assert (await here.setup("--apply", "--json")).json["steps"] == [], name
+    assert (await here.setup("--undo")).code == 0, name
+    assert here.files() == before, name
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        pytest.param(("guard wrote", "guard ran", "dialplan ran", "manager wrote"), id="some"),
+        pytest.param((), id="all", marks=[pytest.mark.night, pytest.mark.timeout(1_800)]),
+    ],
+)
+async def test_killed_at_any_moment_calls_go_on_and_a_second_setup_completes_it(
+    which: tuple[str, ...],
+) -> None:
+    """SIGKILL between any two changes, then a reload: a call is served; then it is as if never killed."""
+    async with bench("22", Plain, "from-telco") as here:
+        before = here.files()
+        seen = await moments(here)
+        all_ = (here.admin.home / "moments").read_text("utf-8").splitlines()
+        tried = [name for name in dict.fromkeys(seen) if not which or name.startswith(which)]
+        assert len(tried) >= len(which)
+        for name in tried:
+            await killed_and_gone_on(here, before, name, all_.index(name) + 1)
+        print(f"{len(tried)} moments")
+
+
+async def test_undo_that_is_killed_is_undone_by_the_next() -> None:
+    """At each third of its moments: calls go on, and the second undo brings every byte back."""
+    async with bench("22", Plain, "from-telco") as here:
+        before = here.files()
+        for at in (1, 4, 9, 16):
+            await here.setup("--apply", "--site", "serang")
+            ran = await here.setup("--undo", kill_at=at)
+            assert ran.code == -signal.SIGKILL
+            await here.pbx.console("dialplan reload")
+            await here.call()
+            assert (await here.setup("--undo")).code == 0
+            assert here.files() == before
+
+
+async def test_a_step_that_fails_takes_everything_back() -> None:
+    """The PBX does not take the line over: its old files are there again, byte for byte, and calls go on."""
+    async with bench("22", Plain, "from-telco") as here:
+        before = here.files()
+        program = here.admin.home / "bin/asterisk"
+        dialplan = here.pbx.folder / "etc/extensions.conf"
+        program.write_text(
+            f'#!/bin/sh -e\nif [ "$*" != "${{*%dialplan reload}}" ] && grep -q siaga112-screen {dialplan}; '
+            f'then echo "cannot"; exit 1; fi\nexec {shlex.join(here.pbx.console_command)} "$@"\n'
+        )
+        ran = await here.setup("--apply", "--site", "serang")
+        assert ran.code == 1, ran
+        assert "everything is as it was before" in ran.err
+        assert ran.err.count("\n") == 1
+        assert here.files() == before
+        await here.call()
+
+
+async def test_edits_since_are_shown_and_kept_by_undo() -> None:
+    """A comment of the admin's stays; an edited line of ours stops undo before it changes anything."""
+    async with bench("22", Plain, "from-telco") as here:
+        await here.setup("--apply", "--site", "serang")
+        dialplan = here.pbx.folder / "etc/extensions.conf"
+        whole = dialplan.read_text("utf-8")
+        dialplan.write_text(whole.replace("ExecIf(${DIALPLAN_EXISTS", "ExecIf(1 & ${DIALPLAN_EXISTS"))
+        before = here.files()
+        refused = await here.setup("--undo")
+        assert refused.code == 1
+        assert "take them out by hand" in refused.err
+        assert here.files() == before
+        dialplan.write_text(f"; of the admin's\n{whole}")
+        undone = await here.setup("--undo")
+        assert undone.code == 0, undone
+        assert "+; of the admin's" in undone.out
+        assert dialplan.read_text("utf-8").startswith("; of the admin's\n")
+        assert "siaga112" not in dialplan.read_text("utf-8")
+        await here.call()
+
+
+async def test_two_setups_at_once_are_one() -> None:
+    """The second says so in a line, and changes nothing."""
+    async with bench("22", Plain, "from-telco") as here:
+        kept = here.admin.home / "kept"
+        kept.mkdir(0o700)
+        lock = os.open(kept / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            ran = await here.setup("--apply", "--site", "serang")
+        finally:
+            os.close(lock)
+        assert ran.code == 1
+        assert "another siaga112 setup runs" in ran.err

@@ -1,0 +1,240 @@
+"""What setup plans, of facts that are written out: no PBX is needed."""
+
+from dataclasses import replace
+
+import pytest
+
+from siaga112.doctor.observations import Contexts
+from siaga112.doctor.walk import GUARD, Place
+from siaga112.setup import ways
+from siaga112.setup.conf import contexts, read
+from siaga112.setup.edits import GUARD_CALL, taken_back
+from siaga112.setup.facts import Facts, Trunk
+from siaga112.setup.questions import Answers
+from siaga112.setup.steps import Plan
+from tests.setup.found import ETC, FREEPBX, PLAIN, SECRET, answered, done, facts, planned, text
+
+KINDS = pytest.mark.parametrize(
+    "found",
+    [facts(PLAIN), facts(FREEPBX["16"], freepbx="16.0.40"), facts(FREEPBX["17"], freepbx="17.0.19")],
+    ids=["plain", "freepbx-16", "freepbx-17"],
+)
+
+
+def dialplan(extensions: str, **more: str) -> Facts:
+    """Give facts of a plain PBX with this dialplan."""
+    return facts({**PLAIN, "extensions.conf": extensions, **more})
+
+
+def after(found: Facts, made: Plan) -> Contexts:
+    """Give the dialplan as the plan leaves it."""
+    return done(found, made).live.contexts
+
+
+@KINDS
+def test_only_the_name_of_the_site_is_asked_where_all_else_can_be_seen(found: Facts) -> None:
+    """The trunk, the number, the menu and the queue are seen."""
+    answers, asked = answered(found)
+    assert [question.option for question in asked] == ["--site"]
+    assert answers.numbers == ("112",)
+    assert answers.menus == (("menu",) if not found.pbx.freepbx else ("ivr-1",))
+    assert answers.queues == (("operators",) if not found.pbx.freepbx else ("600",))
+
+
+@KINDS
+def test_a_second_plan_is_empty(found: Facts) -> None:
+    """What was carried out is no step any more."""
+    made = planned(found)
+    assert made.problems == ()
+    assert made.steps
+    again = planned(done(found, made), answered(found)[0])
+    assert (again.problems, again.steps) == ((), ())
+
+
+@KINDS
+def test_every_call_to_the_number_is_asked_about_first(found: Facts) -> None:
+    """The line is the first that a call comes to, whatever the trunk's context is called."""
+    made = planned(found)
+    loaded = after(found, made)
+    answers, _ = answered(found)
+    for trunk in answers.trunks or ():
+        place = ways.home(loaded, trunk, "112")
+        assert place
+        assert ways.guarded(loaded, *place)
+    assert made.steps[-1].name == "guard"
+
+
+@KINDS
+def test_every_call_goes_on_where_it_went_before(found: Facts) -> None:
+    """Menus and queues that calls come to are the same with the line and without."""
+    made = planned(found)
+    start = [Place(trunk, "112") for trunk in answered(found)[0].trunks or ()]
+    before, now = (ways.reached(one, start) for one in (found.live.contexts, after(found, made)))
+    assert before.menus == now.menus
+    assert before.queues == now.queues
+    assert before.menus
+
+
+@pytest.mark.parametrize("version", FREEPBX)
+def test_on_freepbx_only_files_are_changed_that_it_leaves_alone(version: str) -> None:
+    """Custom files, files of our own; and the secret is where `fwconsole chown` does not come."""
+    made = planned(facts(FREEPBX[version], freepbx=version))
+    changed = {write.path for step in made.steps for write in step.writes if write.path.startswith(ETC)}
+    theirs = {path for path in changed if "siaga112" not in path}
+    assert theirs
+    assert [path for path in theirs if not path.endswith("_custom.conf")] == []
+    assert [
+        w.path for s in made.steps for w in s.writes if SECRET.encode() in w.after and w.path.startswith(ETC)
+    ] == []
+    user = "/etc/siaga112/manager_siaga112.conf"
+    assert f"#tryinclude {user}\n" in text(made, f"{ETC}/manager_custom.conf")
+    assert [w.mode for s in made.steps for w in s.writes if w.path == user] == [0o640]
+
+
+@pytest.mark.parametrize("version", FREEPBX)
+def test_on_freepbx_no_queue_file_can_break_the_queues(version: str) -> None:
+    """`[600](+)` outlives the queue in FreePBX's files, and then Asterisk reads no queue at all."""
+    made = planned(facts(FREEPBX[version], freepbx=version))
+    assert [w.path for s in made.steps for w in s.writes if "queues" in w.path] == []
+    assert "Set(VQ_GOSUB=siaga112-operator)" in text(made, f"{ETC}/extensions_custom.conf")
+
+
+def test_a_trunk_is_what_is_identified_or_registers_not_what_is_called_so() -> None:
+    """An endpoint with a trunk's name that only a password lets in is a phone."""
+    found = facts(PLAIN)
+    assert found.live.trunks == (Trunk("PJSIP", "telco", "from-telco", "identify telco"),)
+
+
+def test_of_several_trunk_contexts_it_is_asked_which() -> None:
+    """What was seen stands there, the likely answer first."""
+    more = (
+        f"{PLAIN['pjsip.conf']}[two]\ntype=endpoint\ncontext=menu\n[two]\ntype=registration\nendpoint=two\n"
+    )
+    _, asked = answered(facts({**PLAIN, "pjsip.conf": more}))
+    (question,) = [one for one in asked if one.key == "trunks"]
+    assert set(question.choices) == {"from-telco", "menu"}
+    assert len(asked) <= 6
+
+
+def test_no_more_than_six_questions_where_nothing_can_be_seen() -> None:
+    """No trunk, jumps that are reckoned during the call: five questions."""
+    blind = "[in]\nexten => _X.,1,Goto(${WHERE},s,1)\n[ask]\nexten => s,1,WaitExten(5)\n"
+    found = facts({**PLAIN, "extensions.conf": blind, "pjsip.conf": ""}, queues={"a": (), "b": ()})
+    _, asked = answered(found)
+    assert [one.key for one in asked] == ["site", "trunks", "numbers", "menus", "queues"]
+
+
+def test_priorities_that_are_written_as_numbers_are_moved() -> None:
+    """1, 2, 3 become 2, 3, 4, so that none is there twice."""
+    old = (
+        "[from-telco]\nexten => 112,1,Answer()\nexten => 112,2,Wait(1)\nexten => 112,3(x),Hangup()\n"
+        "exten => 113,1,Hangup()\n"
+    )
+    found = dialplan(old)
+    made = planned(found, Answers("s", numbers=("112",), menus=(), queues=()))
+    steps = after(found, made)["from-telco"].extensions["112"]
+    assert [(step.priority, step.application) for step in steps] == [
+        (1, "ExecIf"),
+        (2, "Answer"),
+        (3, "Wait"),
+        (4, "Hangup"),
+    ]
+    assert "exten => 113,1,Hangup()\n" in text(made, f"{ETC}/extensions.conf")
+
+
+def test_a_jump_that_counts_lines_is_left_to_a_person() -> None:
+    """A line before it would send calls elsewhere: one clear line says what to do."""
+    found = dialplan("[from-telco]\nexten => 112,1,Answer()\n same => n,Goto(3)\n same => n,Hangup()\n")
+    (problem,) = planned(found, Answers("s", menus=(), queues=())).problems
+    assert "[from-telco] 112" in problem
+    assert "counts its lines" in problem
+
+
+def test_a_label_stays_with_its_step() -> None:
+    """Who jumps back to it is not asked about again."""
+    found = dialplan("[from-telco]\nexten => 112,1(top),Answer()\n same => n,Goto(top)\n")
+    made = planned(found, Answers("s", menus=(), queues=()))
+    first, second, *_ = after(found, made)["from-telco"].extensions["112"]
+    assert (first.label, second.label) == ("", "top")
+    assert GUARD in first.data
+
+
+def test_a_number_that_an_included_context_takes_gets_its_line_in_the_trunks_own() -> None:
+    """Others may use what is included: their calls are not asked about."""
+    found = dialplan(
+        "[from-telco]\ninclude => numbers\n[phones]\ninclude => numbers\n[numbers]\nexten => 112,1,Answer()\n"
+    )
+    made = planned(found, Answers("s", menus=(), queues=()))
+    loaded = after(found, made)
+    assert ways.guarded(loaded, "from-telco", "112")
+    assert not ways.guarded(loaded, "numbers", "112")
+    assert loaded["from-telco"].extensions["112"][-1].data == "numbers,${EXTEN},1"
+
+
+def test_a_dialplan_of_another_kind_is_left_to_a_person() -> None:
+    """AEL, Lua: what makes the context is named."""
+    found = facts(PLAIN)
+    live = replace(found.live, registrars={**found.live.registrars, "from-telco": "pbx_ael"})
+    (problem,) = planned(replace(found, live=live)).problems
+    assert "pbx_ael" in problem
+
+
+def test_a_file_that_is_included_and_not_there_stops_everything() -> None:
+    """Asterisk would read nothing anew, and the line would be in no force: first that is put right."""
+    found = dialplan("#include gone.conf\n" + PLAIN["extensions.conf"])
+    (problem,) = planned(found).problems
+    assert "gone.conf, which is not there" in problem
+
+
+def test_a_file_of_ours_that_somebody_edited_is_left_alone() -> None:
+    """It is named; what an earlier setup wrote, and nobody touched, is brought up to date."""
+    path = f"{ETC}/extensions_siaga112.conf"
+    found = replace(facts(PLAIN), there={path: b"; mine\n"})
+    made = planned(found)
+    assert path not in {write.path for step in made.steps for write in step.writes}
+    assert any(path in note for note in made.notes)
+
+
+def test_a_queue_with_a_gosub_of_its_own_keeps_it() -> None:
+    """It is said what to add there."""
+    queues = PLAIN["queues.conf"].replace("strategy", "membergosub = mine\nstrategy")
+    made = planned(facts({**PLAIN, "queues.conf": queues}))
+    assert "queues" not in {step.name for step in made.steps}
+    assert any("membergosub = mine" in note for note in made.notes)
+
+
+def test_the_line_of_a_queue_goes_away_with_the_queue() -> None:
+    """It stands in the queue's own section, not in one of ours that needs it."""
+    made = planned(facts(PLAIN))
+    assert "[operators]\nmembergosub = siaga112-operator\nstrategy" in text(made, f"{ETC}/queues.conf")
+
+
+def test_an_extension_that_is_matched_by_the_callers_number_asks_too() -> None:
+    """`112/0812…` is another extension to Asterisk."""
+    found = dialplan("[from-telco]\nexten => 112/0812,1,Hangup()\nexten => 112,1,Answer()\n")
+    made = planned(found, Answers("s", numbers=("112",), menus=(), queues=()))
+    assert text(made, f"{ETC}/extensions.conf").count(GUARD_CALL) == 2
+
+
+def test_edits_since_are_kept_when_ours_are_taken_back() -> None:
+    """Lines before, between and after ours stay; a line of ours that was edited is for a person."""
+    before = "[a]\none\ntwo\n"
+    ours = "[a]\nours\none\ntwo\nlast of ours\n"
+    assert taken_back(before, ours, ours) == before
+    assert (
+        taken_back(before, ours, "; new\n[a]\nours\none\nmore\ntwo\nlast of ours\nend\n")
+        == "; new\n[a]\none\nmore\ntwo\nend\n"
+    )
+    assert taken_back(before, ours, "[a]\nours, edited\none\ntwo\nlast of ours\n") is None
+
+
+def test_comments_includes_and_templates_are_read_as_asterisk_does() -> None:
+    """What is commented out is not there; what is included is, in its place."""
+    texts = {
+        f"{ETC}/extensions.conf": "[a]\n;exten => 1,1,No()\n;-- exten => 2,1,No()\n--;\n"
+        "#include b.conf\nsame => n,Two(x\\;y)\n",
+        f"{ETC}/b.conf": "exten => 3,1,One() ; said\n",
+    }
+    loaded = contexts(read(f"{ETC}/extensions.conf", texts, ETC))
+    assert list(loaded["a"].extensions) == ["3"]
+    assert [str(step) for step in loaded["a"].extensions["3"]] == ["One()", "Two(x;y)"]
