@@ -17,6 +17,7 @@ from typing import Any, Final
 import pytest
 
 from tests.lab import Observer, Version, find, ports
+from tests.lab.terminal import terminal
 from tests.pbx.foreign import Foreign, FreePbx, LabAdmin, Plain
 from tests.pbx.test_install import both_halves, served
 from tests.waiting import output
@@ -72,13 +73,18 @@ class Bench:
     seen: Observer
     environ: dict[str, str]
 
-    async def setup(self, *words: str, kill_at: int = 0, **environ: str) -> Ran:
-        """Run `siaga112 setup` without a terminal."""
-        program = ("-c", KILLED) if kill_at else ("-m", "siaga112")
-        process = await asyncio.create_subprocess_exec(
+    def command(self, *words: str, program: tuple[str, ...] = ("-m", "siaga112")) -> tuple[str, ...]:
+        """Write the command."""
+        return (
             *(sys.executable, *program, "--config", str(self.admin.home / "siaga112/siaga112.toml")),
             *("setup", "--no-service", "--kept", str(self.admin.home / "kept")),
             *("--asterisk-conf", str(self.pbx.folder / "etc/asterisk.conf"), *words),
+        )
+
+    async def setup(self, *words: str, kill_at: int = 0, **environ: str) -> Ran:
+        """Run `siaga112 setup` without a terminal."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command(*words, program=("-c", KILLED) if kill_at else ("-m", "siaga112")),
             env={
                 **self.admin.environ,
                 "KILL_AT": str(kill_at),
@@ -173,6 +179,23 @@ async def test_setup_leads_to_a_line_that_asks_and_undo_back_byte_for_byte(
         assert here.files() == before
         assert "siaga112-screen" not in await here.pbx.console("dialplan show")
         await here.call()
+
+
+async def test_a_person_is_asked_what_cannot_be_seen_and_whether_to_do_it() -> None:
+    """One question on a PBX that shows all else; a no changes nothing, a yes does it."""
+    async with bench("22", Plain, "from-telco") as here:
+        before = here.files()
+        for word in ("n", "y"):
+            async with terminal(*here.command(), environ=here.admin.environ, columns=200) as screen:
+                await screen.shows("A short name of the site")
+                screen.press("serang\r")
+                await screen.shows("Do this?")
+                screen.press(f"{word}\r")
+                await screen.shows("nothing was changed" if word == "n" else "1 questions")
+                await screen.ended()
+            assert (here.files() == before) == (word == "n")
+        assert (await here.setup("--undo")).code == 0
+        assert here.files() == before
 
 
 async def moments(here: Bench) -> list[str]:

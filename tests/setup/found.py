@@ -1,5 +1,6 @@
 """Facts as `looking` gives them, of configuration files that are written out here: no PBX is needed."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -138,7 +139,7 @@ def done(found: Facts, made: Plan) -> Facts:
         there={**found.there, **wrote},
         machine=replace(MACHINE, user=True),
         enabled=True,
-        config={},
+        config=tomllib.loads(wrote[PLACES.config].decode()),
     )
 
 

@@ -39,6 +39,14 @@ OUR_PROGRAM: Final = "/opt/siaga112/bin/siaga112"
 FREEPBX_KEEPS: Final = ("_custom.conf",)
 """What FreePBX leaves alone, by the end of its name."""
 
+_BY_DEFAULT: Final[Mapping[str, object]] = {
+    "trunk_contexts": ["siaga112-incoming"],
+    "numbers": [],
+    "ivr_contexts": ["siaga112-ivr"],
+    "queues": ["siaga112"],
+}
+"""What the configuration says where it says nothing."""
+
 _FALSE: Final = frozenset({"", "no", "false", "n", "f", "0", "off"})
 _TEMPLATES: Final = 10
 
@@ -243,8 +251,11 @@ def _unlike(config: Mapping[str, object], answers: Answers, path: str) -> Iterat
         ("ivr_contexts", answers.menus),
         ("queues", answers.queues),
     ):
-        if key in said and list(answer or ()) != said[key]:
-            yield f"{path} says [pbx] {key} = {json.dumps(said[key])}, and is left as it is"
+        line = f"[pbx] {key} = {json.dumps(list(answer or ()))}"
+        if list(answer or ()) != said.get(key, _BY_DEFAULT[key]):
+            yield f"{path} is left as it is; it should say {line}"
+    if answers.site and config.get("site", "siaga112") != answers.site:
+        yield f"{path} is left as it is; it should say site = {json.dumps(answers.site)}"
 
 
 def _toml(draft: _Draft) -> str:
@@ -367,7 +378,7 @@ def _manager(draft: _Draft) -> _Made:
 def _reach(draft: _Draft) -> _Made:
     """Leave out what our AMI user must not reach, where nobody uses it."""
     title = say("Modules left out, for what our AMI user must not reach")
-    conf, path = draft.conf("modules.conf"), draft.own("modules.conf")
+    conf = draft.conf("modules.conf")
     kept = {line.value for line in conf.lines if line.key == "noload"}
     out = [name for name in REACH if f"{name}.so" not in kept and name not in kept]
     loaded = [name for name in REACH if name in draft.facts.live.modules]
@@ -378,19 +389,19 @@ def _reach(draft: _Draft) -> _Made:
             f"[{used}] uses REALTIME or AST_SORCERY: func_realtime and func_sorcery stay (docs/security.md)"
         )
         return Step("reach", title), False
-    if draft.facts.pbx.freepbx or conf.header("modules") is None:
+    header = conf.header("modules")
+    if draft.facts.pbx.freepbx or header is None:
         if out:
             draft.notes.append(
                 "left to you, in modules.conf below [modules]: "
                 + ", ".join(f"noload = {name}.so" for name in out)
             )
         return Step("reach", title), False
-    text = draft.files.get(path, "")
-    lines = ["[modules](+)", *(f"noload = {name}.so" for name in out)] if out else []
+    lines = [f"noload = {name}.so" for name in out]
     return Step(
         "reach",
         title,
-        tuple(draft.edit(path, appended(text, lines))),
+        tuple(draft.edit(header.file, below(draft.files[header.file], header, lines))),
         tuple(_asterisk(f"module unload {name}.so") for name in loaded),
         undo_then=tuple(_asterisk(f"module load {name}.so") for name in loaded),
     ), bool(loaded)

@@ -13,7 +13,7 @@ _STEP: Final = re.compile(r"^\s*(?:\[(?P<label>[^\]]*)\]\s+)?(?P<priority>\d+)\.
 _REGISTRAR: Final = re.compile(r"\s+\[[^\[\]]*\]$")
 _QUEUE: Final = re.compile(r"^(\S+)\s+has \d+ calls? ")
 _GLOBAL: Final = re.compile(r"^\s+(\w+)=(.*)$")
-_IDENTIFY: Final = re.compile(r"^\s*Identify:\s+(\S+?)/(\S+)\s*$")
+_IDENTIFY: Final = re.compile(r"^\s*Identify:\s+([^<\s]\S*?)/(\S+)\s*$")
 _PARAMETER: Final = re.compile(r"^ (\w+)\s+: (.*)$")
 
 

@@ -1,0 +1,84 @@
+"""What the console of real Asterisks printed, read. Recorded on 16.28 and 22.10, which print these alike."""
+
+from siaga112.doctor.observations import Step
+from siaga112.setup import told
+from siaga112.setup.conf import contexts, read
+from siaga112.setup.ways import pending
+
+DIALPLAN = r"""[ Context 'x' created by 'pbx_config' ]
+  '101' =>          hint: PJSIP/101                               [extensions.conf:56]
+  '112' (CID match '0812') =>  1. Hangup()                                   [extensions.conf:55]
+  '_1[2-5]X' =>     1. NoOp(a\,b;c [z])                           [extensions.conf:53]
+     [lab]          2. Set(X=${CALLERID(num)})                    [extensions.conf:54]
+  Include =>        'menu,9:00-17:00,mon-fri,*,*'                 [pbx_config]
+
+[ Context 'parkedcalls' created by 'res_parking' ]
+  '700' =>          1. Park()                                     [res_parking]
+
+-= 3 extensions (4 priorities) in 2 contexts. =-
+"""
+
+ENDPOINTS = """
+ Endpoint:  <Endpoint/CID.....................................>  <State.....>  <Channels.>
+   Identify:  <Identify/Endpoint.........................................................>
+        Match:  <criteria.........................>
+==========================================================================================
+
+ Endpoint:  a-very-long-name-of-an-endpoint-of-some-telco-in-se  Unavailable   0 of inf
+   Identify:  telco-in/a-very-long-name-of-an-endpoint-of-some-telco-in-serang
+        Match: 192.0.2.9/32
+
+ Endpoint:  101                                                  Unavailable   0 of inf
+     InAuth:  101/101
+
+
+Objects found: 2
+"""
+
+QUEUES = """operators has 0 calls (max unlimited) in 'ringall' strategy (0s holdtime, 0s talktime), W:0
+   Members:\x20
+      Local/101@operators/n (ringinuse enabled) (Not in use) has taken no calls yet
+      Siti (PJSIP/102) (ringinuse enabled) (Unavailable) has taken no calls yet
+   Callers:\x20
+      1. PJSIP/telco-00000001 (wait: 0:04, prio: 0)
+
+"""
+
+
+def test_the_dialplan_is_read_with_hints_and_sums_left_out() -> None:
+    """Labels, callers' numbers that are matched, brackets in the data, includes with hours, who made it."""
+    loaded, registrars = told.dialplan(DIALPLAN)
+    assert dict(registrars) == {"x": "pbx_config", "parkedcalls": "res_parking"}
+    assert loaded["x"].includes == ("menu",)
+    assert dict(loaded["x"].extensions) == {
+        "112/0812": (Step(1, "", "Hangup", ""),),
+        "_1[2-5]X": (Step(1, "", "NoOp", r"a\,b;c [z]"), Step(2, "lab", "Set", "X=${CALLERID(num)}")),
+    }
+
+
+def test_endpoints_are_known_by_their_identify_with_their_whole_name() -> None:
+    """The table cuts a long name off; the line of the identify does not. A phone has none."""
+    assert told.identified(ENDPOINTS) == ("a-very-long-name-of-an-endpoint-of-some-telco-in-serang",)
+    assert told.parameter(" context                            : from-telco\n", "context") == "from-telco"
+
+
+def test_members_are_of_a_queue_and_callers_are_not() -> None:
+    """With the name or the interface, as the console has it."""
+    assert told.queues(QUEUES) == {"operators": ("Local/101@operators/n", "Siti")}
+
+
+def test_edits_that_are_not_in_force_yet_are_seen() -> None:
+    """Setup's reload would put them in force: an extension more, a step more, a context less."""
+    text = "[x]\nexten => 112/0812,1,Hangup()\nexten => _1[2-5]X,1,NoOp()\nsame => n(lab),Set(X=1)\n[new]\n"
+    loaded, registrars = told.dialplan(DIALPLAN)
+
+    def other(written: str) -> str:
+        conf = read("/e/extensions.conf", {"/e/extensions.conf": written}, "/e")
+        return pending(conf, contexts(conf), loaded, registrars)
+
+    assert other(text) == ""
+    assert other(f"; of no weight\n{text}") == ""
+    assert other(f"{text}exten => 1,1,Answer()\n") == "[new]"
+    assert other(text.replace("NoOp()", "Answer()")) == "[x] _1[2-5]X"
+    assert other(text.replace("exten => 112/0812,1,Hangup()\n", "")) == "[x] 112/0812"
+    assert other("") == "[x]"
