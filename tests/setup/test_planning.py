@@ -228,6 +228,20 @@ def test_edits_since_are_kept_when_ours_are_taken_back() -> None:
     assert taken_back(before, ours, "[a]\nours, edited\none\ntwo\nlast of ours\n") is None
 
 
+def test_the_units_run_our_program_and_listen_where_the_dialplan_asks() -> None:
+    """Whatever port SIAGA_AGI names, and wherever we are installed."""
+    found = facts(PLAIN)
+    live = replace(found.live, globals={"SIAGA_AGI": "agi://127.0.0.1:4999/screen"})
+    machine = replace(found.machine, program="/srv/siaga112/bin/siaga112")
+    made = planned(replace(found, live=live, machine=machine))
+    units = "/etc/systemd/system"
+    assert "ListenStream=127.0.0.1:4999\n" in text(made, f"{units}/siaga112-screen.socket")
+    assert "ExecStart=/srv/siaga112/bin/siaga112 run --only screen" in text(
+        made, f"{units}/siaga112-screen.service"
+    )
+    assert "[agi]\nport = 4999\n" in text(made, "/etc/siaga112/siaga112.toml")
+
+
 def test_comments_includes_and_templates_are_read_as_asterisk_does() -> None:
     """What is commented out is not there; what is included is, in its place."""
     texts = {

@@ -307,12 +307,15 @@ def _ami(draft: _Draft) -> tuple[str, int]:
 
 
 def _agi(draft: _Draft) -> tuple[str, int]:
-    """Say where the dialplan asks."""
+    """Say where the dialplan asks: as it says itself, else as the configuration does."""
+    agi = (draft.facts.config or {}).get("agi")
+    said: Mapping[str, object] = agi if isinstance(agi, dict) else {}
     at = urlsplit(draft.facts.live.globals.get("SIAGA_AGI", ""))
+    host, port = str(said.get("host", "127.0.0.1")), said.get("port", AGI_PORT)
     try:
-        return at.hostname or "127.0.0.1", at.port or AGI_PORT
+        return at.hostname or host, at.port or (port if isinstance(port, int) else AGI_PORT)
     except ValueError:
-        return "127.0.0.1", AGI_PORT
+        return host, AGI_PORT
 
 
 def _prompts(draft: _Draft) -> _Made:
@@ -500,14 +503,17 @@ def _inherited(conf: Conf, section: str, key: str, depth: int = 0) -> str:
 
 def _units(draft: _Draft) -> _Made:
     facts, places = draft.facts, draft.facts.places
-    program = facts.machine.program
-    writes = [
-        write
-        for name, content in draft.ours.units.items()
-        for write in draft.put(
-            f"{places.units}/{name}", content.replace(OUR_PROGRAM.encode(), program.encode())
-        )
-    ]
+    host, port = _agi(draft)
+    theirs = {
+        OUR_PROGRAM: facts.machine.program,
+        f"ListenStream=127.0.0.1:{AGI_PORT}": f"ListenStream={host}:{port}",
+    }
+    writes = []
+    for name, content in draft.ours.units.items():
+        text = content.decode()
+        for shipped, here in theirs.items():
+            text = text.replace(shipped, here)
+        writes += draft.put(f"{places.units}/{name}", text.encode())
     if not facts.machine.systemd:
         draft.notes.append(f"systemd does not run here: when it does, it starts {', '.join(UNITS[:2])}")
         return Step(

@@ -104,9 +104,17 @@ def doctor(options: Options, what: Planned) -> tuple[int, str]:
     """
     if options.service and not what.facts.machine.systemd:
         return 0, "systemd does not run here, and so not the daemon: when it does, siaga112 doctor"
-    command = [sys.executable, "-m", "siaga112", "--config", str(options.config), "doctor"]
-    if options.service and os.geteuid() == 0:
-        command = [looking.found("runuser") or "runuser", "-u", USER, "--", *command]
+    words = ["--config", str(options.config), "doctor"]
+    command = [sys.executable, "-m", "siaga112", *words]
+    if options.service:
+        command = [
+            looking.found("runuser") or "runuser",
+            "-u",
+            USER,
+            "--",
+            what.facts.machine.program,
+            *words,
+        ]
     environ = {**os.environ, "SIAGA112_AMI__SECRET": what.secret}
     ends = time.monotonic() + DOCTOR_SECONDS
     while True:  # ends: with the time, or with a doctor who misses nothing
