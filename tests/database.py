@@ -108,7 +108,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "at": "when",
     "begun": "when the call began",
     "nth": "which of the caller's",
-    "origin": "`policy`, or who else imposed it",
+    "origin": "`automatic` (the policy), `manual` (a person), `import` (a list of another system)",
     "by": "who did it",
     "calls": "the calls that led to it: JSON",
     "step": "which step of the policy",

@@ -38,6 +38,8 @@ class _State:
     heed: Callable[[], None] | None = None
     first: float | None = None
     """When the first signal came, on the monotonic clock."""
+    number: int = 0
+    """The last signal."""
     limit: float = 0.0
     """Seconds after the first signal at which the process ends without another; 0: never."""
 
@@ -53,6 +55,7 @@ def end_at_once() -> None:
 
 def _heard(number: int, _: FrameType | None) -> None:
     heed = _State.heed
+    _State.number = number
     if heed is None:
         _end(number)
     now = time.monotonic()
@@ -141,6 +144,11 @@ class Heeding:
 
 def _nothing() -> None:
     pass
+
+
+def exit_code() -> int:
+    """Give the exit code of who has ended in order because of a signal."""
+    return _SIGNALLED + _State.number
 
 
 def finished() -> None:

@@ -143,6 +143,14 @@ async def version(records: DatabaseRecords, caller: Caller = CALLER) -> int:
     return await records.transaction([(caller, None)], lambda work: work.held(caller).version)
 
 
+async def test_records_are_read_together_in_the_order_asked_for(records: DatabaseRecords) -> None:
+    """Also of callers on whom nothing is held."""
+    await write(records, begun(blocked_for_good(CallerRecord(CALLER))))
+    found = await records.load_each([OTHER, CALLER])
+    assert found == [CallerRecord(OTHER), await records.load(CALLER)]
+    assert found[1].blocks
+
+
 async def test_a_stranger_has_no_standing_and_an_empty_record(records: DatabaseRecords) -> None:
     """On a caller who never did anything, nothing is held."""
     assert await records.load(CALLER) == CallerRecord(CALLER)

@@ -72,6 +72,10 @@ class MemoryStore:
         await self.ping()
         return self.record_of(caller)
 
+    async def load_each(self, callers: Sequence[Caller]) -> Sequence[CallerRecord]:
+        """Give the record of each of these callers."""
+        return [await self.load(caller) for caller in callers]
+
     def record_of(self, caller: Caller) -> CallerRecord:
         """Give a caller's record, whatever is switched off."""
         record = self.work.held(caller).record

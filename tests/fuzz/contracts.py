@@ -18,6 +18,7 @@ from unittest import mock
 
 from panoramisk.actions import Action
 
+from siaga112 import intext
 from siaga112.adapters.ami.inbox import Inbox
 from siaga112.adapters.ami.session import _Protocol
 from siaga112.backtest import text as past_text
@@ -267,6 +268,7 @@ CONTRACTS: Final = {
     "configured": Contract(whole.configured, "siaga112.settings.loading"),
     "calls": Contract(whole.read_calls, "siaga112.backtest.reading"),
     "replayed": Contract(whole.replayed, "siaga112.backtest.text"),
+    "lists": Contract(whole.read_list, "siaga112.moving_in"),
     "published": Contract(whole.published, "siaga112.report.published"),
 }
 
@@ -281,7 +283,7 @@ def small_limits() -> Iterator[None]:
             (agi_codec, "MAX_REPLY", 64),
             (framer, "MAX_MESSAGE", 1_024),
             (past_text, "LONGEST_MESSAGE", 2_048),
-            (past_text, "LONGEST_LINE", 2_048),
+            (intext, "LONGEST_LINE", 2_048),
         ):
             stack.enter_context(mock.patch.object(module, name, value))
         yield

@@ -58,6 +58,11 @@ WORDS: Final = {
     b'siaga112-incoming|siaga112-ivr|siaga112|PJSIP/t-1|Local/1@q-1;2|{"bridge_id":"x"}|'
     b"[[[[[[[[|NULL|\\N|+---+|\xff\xfe|"
     b"\x1f\x8b|BZh|\xfd7zXZ\x00|\x00|\xc2\xb2|\xd9\xa3|1111111111111111111111|1e9|ANSWERED|NO ANSWER",
+    "lists": b',|;|\t|"|""|\n|\r\n|[|]|{|}|:|null|number|description|caller|level|until|reason|'
+    b"/blacklist/|/AMPUSER/| : |"
+    b"permanent|temporary|call_block_number|call_block_country_code|scope|value|duration|-1h|3h59m|1e9|Ip|Phone|"
+    b"0812|+62812|2026-12-31|9999-12-31T23:59:59-14:00|0001-01-01|=1+1|\xc2\xb2|\xd9\xa3|\xef\xbb\xbf|"
+    b"\xff\xfe|\x00|\x1b[2J|\xe2\x80\xae|\x1f\x8b|[[[[[[[[",
     "published": b',|;|\n|"|from|to|total|answered|abandoned|unserved|ivr_prank|blocked|unknown|2019-02-11|'
     b"0001-01-01|"
     b"9999-12-31|2099-12-31|35,486|1.000.000|111111111111111111111111|-1|\xc2\xb2|"
@@ -127,6 +132,9 @@ def _real(language: str) -> Iterator[bytes]:
             ):
                 yield (GOLDEN / "backtest" / "22" / name).read_bytes()[:size]
             yield gzip.compress((GOLDEN / "backtest" / "22" / "queue_log").read_bytes()[:1_000], mtime=0)
+        case "lists":
+            yield from (path.read_bytes() for path in sorted((GOLDEN / "lists").iterdir()))
+            yield gzip.compress((GOLDEN / "lists" / "freepbx.txt").read_bytes(), mtime=0)
         case "published":
             yield b"from,to,total,answered,ivr_prank\n2019-02-11,2019-02-28,35486,4840,29484\n"
             yield b"from; to; total\n2019-03-01; 2019-03-11; 18.308\n"

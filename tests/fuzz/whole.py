@@ -206,6 +206,14 @@ def read_calls(data: bytes) -> None:
     assert not ended.code or ended.err.count("\n") == 1, ended
 
 
+def read_list(data: bytes) -> None:
+    """Any file is another system's list, of which each line is told, or one line that says why not."""
+    wanted = ("block", "--for", "24h") if len(data) % 3 else ("allow",)
+    applied = ("--apply", "--yes") if len(data) % 2 else ("--json",)
+    ended = program("import", str(_file().holds(data)), "--reason", "x", "--as", *wanted, *applied)
+    assert not ended.code or ended.err.count("\n") == 1, ended
+
+
 def replayed(data: bytes) -> None:
     """Any file is a capture, which is run and explained, or one line that says why not."""
     ended = program("replay", str(_file().holds(data)), "--explain")

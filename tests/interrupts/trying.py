@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "allowed": "allowed --json",
     "allow": f"allow {NUMBER} --reason test",
     "disallow": f"disallow {NUMBER}",
+    "import": "import {golden}/lists/freepbx.txt --as block --permanent --reason test --apply",
     "appeal": f"appeal {NUMBER} --reason test",
     "appeals": "appeals",
     "why": f"why {NUMBER}",

@@ -216,6 +216,7 @@ READERS: Final = {
     "replayed": ("replay", "{}"),
     "calls": ("backtest", "{}"),
     "published": ("report", "--check", "{}"),
+    "list": ("import", "{}", "--as", "block", "--permanent", "--reason", "x"),
 }
 
 

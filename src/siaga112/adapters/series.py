@@ -61,9 +61,13 @@ RARE: Final = frozenset(
         b"AttendedTransfer",
         b"AgentConnect",
         b"UserEvent",
+        b"BridgeLeave",
+        b"HangupRequest",
     }
 )
-"""Events that come with one channel driver alone, once a PBX, or with few calls: no series of their own."""
+"""Events that come with one channel driver alone, once a PBX, with few calls, or with another that is counted
+(each BridgeLeave after its BridgeEnter, a HangupRequest before its Hangup): no series of their own.
+"""
 
 EVENTS: Final = (*sorted(name.decode() for name in WANTED - RARE), OTHER)
 

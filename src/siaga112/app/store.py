@@ -145,6 +145,10 @@ class SiteStore:
         """Give a caller's record."""
         return await self.records.load(caller)
 
+    async def load_each(self, callers: Sequence[Caller]) -> Sequence[CallerRecord]:
+        """Give the record of each of these callers."""
+        return await self.records.load_each(callers)
+
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
         return await self.records.blocked(now)

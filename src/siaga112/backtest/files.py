@@ -6,6 +6,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
+from siaga112 import intext
 from siaga112.backtest import text as past_text
 from siaga112.backtest.cel import OutOfOrderError
 from siaga112.backtest.columns import SAMPLE_LINES, Clock, recognise, unrecognised
@@ -39,12 +40,12 @@ def read(
 
     """
     try:
-        with past_text.opened(path) as (data, encoding):
+        with intext.opened(path, "calls") as (data, encoding):
             if data.peek(len(_CAPTURE)).startswith(_CAPTURE):
                 report = FileReport(str(path), Source.CAPTURE)
                 told = past_text.messages(path, data, progress)
                 return report, read_capture(told, site, countable, report, history=history)
-            text = past_text.lines(path, data, encoding)
+            text = intext.lines(path, data, encoding)
             sample = list(islice(text, SAMPLE_LINES))
             layout = recognise(sample)
             if layout is None:

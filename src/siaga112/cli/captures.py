@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from siaga112 import interrupts, logs
+from siaga112 import interrupts, intext, logs
 from siaga112.app.pbx import record_source
 from siaga112.backtest import text as past_text
 from siaga112.captures import capture
@@ -120,7 +120,7 @@ def replay(
 
 def _replay(file: Path, config: Settings) -> tuple[capture.Header, Replay, list[Entry]]:
     try:
-        with past_text.opened(file) as (data, _):
+        with intext.opened(file, "calls") as (data, _):
             stream = past_text.messages(file, data, lambda _, __: None)
             header = capture.read_header(next(stream, b""))
             there, here = header.dialplan.numbers, config.number_plan()

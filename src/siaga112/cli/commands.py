@@ -4,6 +4,7 @@ A command's module is imported when the command is used or its own help is asked
 one needs (Redis, tables, Parquet) costs the others nothing. A test holds the lines to the docstrings.
 """
 
+from keyword import iskeyword
 from typing import Final, NamedTuple
 
 
@@ -17,7 +18,7 @@ class Command(NamedTuple):
     @property
     def function(self) -> str:
         """The name of the function."""
-        return self.name.replace("-", "_")
+        return f"{self.name}_" if iskeyword(self.name) else self.name.replace("-", "_")
 
 
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
@@ -35,6 +36,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("allowed", "blocklist", "List the callers who are never blocked."),
         Command("allow", "blocklist", "Put a caller on the allow list, which comes before everything; what is proposed is dismissed."),
         Command("disallow", "blocklist", "Take a caller off the allow list; a block that gave way to it holds again."),
+        Command("import", "moving", "Bring in another system's list of who is blocked, or never is; without --apply only say what would be."),
         Command("appeal", "objections", "Note that a caller objects to a block or a strike: a case with a deadline, until somebody decides it."),
         Command("appeals", "objections", "List the objections that wait for a decision, the most pressing first; or reject one."),
     ),

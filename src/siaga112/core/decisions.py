@@ -105,6 +105,41 @@ def disallow(record: CallerRecord) -> CallerRecord:
     return replace(record, allow=None)
 
 
+# ── lists of other systems ───────────────────────────────────────────────────────────────────────
+
+
+def bring_in(record: CallerRecord, block: Block) -> CallerRecord:
+    """Add the block that another system's list has. What waits for a decision goes on waiting."""
+    return replace(record, blocks=(*record.blocks, block))
+
+
+def take_out(record: CallerRecord, brought: Block, taken: Lift) -> CallerRecord:
+    """End a block that `bring_in` added, as if it had not been: nothing is forgiven by it."""
+    blocks = tuple(
+        replace(held, lifted=taken) if same(held, brought) and held.lifted is None else held
+        for held in record.blocks
+    )
+    return replace(record, blocks=blocks)
+
+
+def take_off(record: CallerRecord, entry: AllowEntry) -> CallerRecord:
+    """Undo `allow`, unless there is another entry by now: what it decided waits for a decision again."""
+    if record.allow is None or (record.allow.at, record.allow.by) != (entry.at, entry.by):
+        return record
+
+    def by_it(decided: Lift | None) -> bool:
+        return decided is not None and (decided.at, decided.by) == (entry.at, entry.by)
+
+    return replace(
+        record,
+        allow=None,
+        proposals=tuple(replace(p, decided=None) if by_it(p.decided) else p for p in record.proposals),
+        appeals=tuple(
+            replace(a, granted=False, decided=None) if by_it(a.decided) else a for a in record.appeals
+        ),
+    )
+
+
 # ── proposals ────────────────────────────────────────────────────────────────────────────────────
 
 

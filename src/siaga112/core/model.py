@@ -132,6 +132,8 @@ class Origin(StrEnum):
 
     AUTOMATIC = "automatic"
     MANUAL = "manual"
+    IMPORT = "import"
+    """A person, with a list of another system (`siaga112 import`)."""
 
 
 class Spared(StrEnum):

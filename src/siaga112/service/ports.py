@@ -186,6 +186,9 @@ class CallerRecords(Recording, Protocol):
     async def load(self, caller: Caller) -> CallerRecord:
         """Give a caller's record."""
 
+    async def load_each(self, callers: Sequence[Caller]) -> Sequence[CallerRecord]:
+        """Give the record of each of these callers, in their order, in one trip."""
+
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
         """Give the records of all callers with a block in force."""
 

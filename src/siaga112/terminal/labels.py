@@ -125,6 +125,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
     Origin: {
         Origin.AUTOMATIC: say("automatic"),
         Origin.MANUAL: say("manual"),
+        Origin.IMPORT: say("imported"),
     },
     Spared: {
         Spared.MODE_OFF: say("the mode was off"),
@@ -235,6 +236,7 @@ _ACTIONS: Final = {
     "login": say("logged in"),
     "language": say("changed the language"),
     "restore": say("restored the records"),
+    "import": say("imported a list"),
     "token added": say("added a token"),
     "token revoked": say("revoked a token"),
     "user added": say("added a user"),

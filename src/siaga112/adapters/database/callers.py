@@ -50,10 +50,18 @@ class Callers(Transactions):
 
     async def load(self, caller: Caller) -> CallerRecord:
         """Give a caller's record. Raises StoreBrokenError if it cannot be read."""
-        found = await self.ask(lambda connection: self.records_of(connection, [caller])[caller].stored)
-        if isinstance(found, StoreBrokenError):
-            raise found
-        return found.record or CallerRecord(caller)
+        return (await self.load_each([caller]))[0]
+
+    async def load_each(self, callers: Sequence[Caller]) -> Sequence[CallerRecord]:
+        """Give the record of each of these callers. Raises StoreBrokenError if one cannot be read."""
+        found = await self.ask(lambda connection: self.records_of(connection, callers))
+        records = []
+        for caller in callers:
+            stored = found[caller].stored
+            if isinstance(stored, StoreBrokenError):
+                raise stored
+            records.append(stored.record or CallerRecord(caller))
+        return records
 
     def records_of(self, connection: Connection, callers: Collection[Caller]) -> dict[Caller, Found]:
         """Give what is held on these callers, also where that is nothing."""

@@ -1,0 +1,61 @@
+"""A FreePBX's blacklist, as its Asterisk's own console prints it, turns real callers away here."""
+
+from typing import get_args
+
+import pytest
+
+from tests.lab import Asterisk, Version, find, place_call
+from tests.lab.daemon import running
+from tests.lab.day import GLOBALS
+from tests.waiting import within
+
+pytestmark = pytest.mark.pbx
+
+PATIENCE_SECONDS = 20.0
+BLACKLIST = {
+    "081234567890": "1",
+    "081234567891": '"prank, tiap malam"',
+    "0254 201-234": "1",
+    "dest": "app-blackhole,hangup,1",
+    "blocked": "1",
+}
+"""As FreePBX's module keeps it (blacklist/NUMBER: 1, or what somebody wrote), with its settings."""
+
+
+@pytest.fixture(params=get_args(Version))
+def version(request: pytest.FixtureRequest) -> Version:
+    """Both PBXs, one suite."""
+    found: Version = request.param
+    return found
+
+
+async def test_whom_the_old_pbx_turned_away_the_new_centre_turns_away(version: Version) -> None:
+    """`database show blacklist` given to `siaga112 import`: the next call is rejected."""
+    async with Asterisk.start(find(version), globals_=GLOBALS) as pbx, running(pbx) as daemon:
+        for number, value in BLACKLIST.items():
+            said = value.replace('"', '\\"')
+            await pbx.console(f'database put blacklist "{number}" "{said}"')
+        await pbx.console('database put AMPUSER/101 cidname "081211111111"')
+        shown = await pbx.console("database show blacklist")
+        assert "prank, tiap malam" in shown
+        listed = daemon.folder / "blacklist.txt"
+        listed.write_text(shown, "utf-8")
+
+        command = ("import", str(listed), "--as", "block", "--permanent", "--reason", "moved in", "--json")
+        told = (await daemon.command(*command)).json
+        assert (told["format"], told["numbers"], told["applied"]) == ("asterisk", 3, False)
+        assert told["left_out_by"] == {"not_a_number": 2}
+        passed = await place_call(pbx, number="081234567891", presses="")
+        await passed.hang_up()
+
+        done = (await daemon.command(*command, "--apply")).json
+        assert (done["brought_in"], done["left_out"]) == (3, 2)
+        async with within(PATIENCE_SECONDS, "the end of the rejected calls"):
+            for number in ("081234567890", "+6281234567891", "0254201234"):
+                ended = await (await place_call(pbx, number=number, presses="")).ended()
+                assert ended.status == 403, number
+            other = await place_call(pbx, number="081211111111", presses="")
+            assert (await other.hang_up()).status == 200
+        story = (await daemon.command("why", "081234567891")).out
+        assert "imported by" in story
+        assert f"prank, tiap malam (blacklist.txt [{done['sha256'][:12]}]: moved in)" in story
