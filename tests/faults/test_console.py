@@ -37,7 +37,8 @@ async def at_a_page(line: Rig) -> AsyncIterator[tuple[aiohttp.ClientSession, int
         async with browser.post("/login", data={"name": "Ratna", "password": password}) as answer:
             assert answer.url.path == "/waiting"
         async with browser.get("/live") as wall:
-            assert await wall.content.readline()  # the wall is live
+            async with within(30, "the live wall"):
+                assert await wall.content.readline()
             yield browser, pid
 
 

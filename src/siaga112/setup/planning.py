@@ -508,7 +508,7 @@ def _units(draft: _Draft) -> _Made:
         OUR_PROGRAM: facts.machine.program,
         f"ListenStream=127.0.0.1:{AGI_PORT}": f"ListenStream={host}:{port}",
     }
-    writes = []
+    writes: list[Write] = []
     for name, content in draft.ours.units.items():
         text = content.decode()
         for shipped, here in theirs.items():

@@ -18,7 +18,7 @@ from tests.lab.daemon import Daemon
 from tests.lab.postgres import postgres, with_tables
 from tests.pbx.doctor.bench import Bench, closed_port, environ
 from tests.pbx.doctor.fault import Arrange, Fault, Settings
-from tests.waiting import killed, until
+from tests.waiting import killed, until, within
 
 LATELY: Final = round(time.time() * SECOND) - DAY
 
@@ -191,7 +191,8 @@ async def another_console(_: Bench) -> AsyncIterator[Settings]:
     """Have another program at the console's port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        async with within(30, "the doctor's question"):
+            await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
         writer.close()
 
