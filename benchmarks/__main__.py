@@ -2,7 +2,8 @@
 
     python -m benchmarks [--quick] [--check] [SECTION…]
 
-Sections: verdicts, variants, replica, events, whole, costs, commands, growth, pbx; all if none is named.
+Sections: verdicts, variants, replica, events, whole, announced, costs, commands, growth, pbx; all if none is
+named.
 A section that is measured anew replaces its figures in recorded.json, from which the page and its charts
 are made; a quick one replaces nothing. `--check` measures briefly and compares ratios with the recorded ones.
 """
@@ -15,6 +16,7 @@ import time
 from typing import Final
 
 from benchmarks import (
+    announced,
     build,
     commands,
     costs,
@@ -36,6 +38,7 @@ SECTIONS: Final = {
     "replica": replica.measure,
     "events": events.measure,
     "whole": whole.measure,
+    "announced": announced.measure,
     "costs": costs.measure,
     "commands": commands.measure,
     "growth": growth.measure,

@@ -26,10 +26,13 @@ class Book:
 
     def ratio(self, over: str, under: str) -> float | None:
         """Give the median of the rounds' own ratios: what else the machine does concerns both."""
-        if over not in self.values or under not in self.values:
-            return None
-        pairs = zip(self.values[over], self.values[under], strict=False)
-        return statistics.median(a / b for a, b in pairs if b)
+        found = self.ratios(over, under)
+        return statistics.median(found) if found else None
+
+    def ratios(self, over: str, under: str) -> list[float]:
+        """Give the ratio of each round."""
+        pairs = zip(self.values.get(over, ()), self.values.get(under, ()), strict=False)
+        return [a / b for a, b in pairs if b]
 
     def shown(self, name: str, form: str = ",.0f") -> str:
         """Write median and spread for a table."""

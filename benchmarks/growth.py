@@ -149,7 +149,7 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
         logs.configure()  # a log line costs what it costs; nobody reads it here
         file = Path(home) / DATABASE
         records = DatabaseRecords(connect(f"sqlite:///{file}"), "bench", bring)
-        entry = _entry(settings)
+        entry = recorded_entry(settings)
         held = 0
         for size in sizes:
             for page in _rows(entry, held, size):
@@ -161,7 +161,7 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
             rules = InForce(settings.rules())
             recorder = Recorder(None, records, rules, open_metrics(settings, rules))  # type: ignore[arg-type] # it is handed its calls
             for number in range(200):
-                one = _renamed(entry, now() - 60_000, f"9{number}", Caller(f"+62811{number:08d}"))
+                one = renamed(entry, now() - 60_000, f"9{number}", Caller(f"+62811{number:08d}"))
                 began = time.perf_counter()
                 await recorder.record([one])
                 book.add(f"growth.ledger.{size}.record_us", (time.perf_counter() - began) * 1e6)
@@ -175,12 +175,14 @@ async def _ledger(book: Book, sizes: Sequence[int], say: Callable[[str], None]) 
         await records.close()
 
 
-def _entry(settings: Settings) -> Entry:
+def recorded_entry(settings: Settings) -> Entry:
+    """Give the row of a recorded queue call."""
     replay = Replay(settings.rules())
     return next(replay.run(_parsed(mix.Mix(mix.FILTERED).call(0))))
 
 
-def _renamed(entry: Entry, at: int, suffix: str, caller: Caller) -> Entry:
+def renamed(entry: Entry, at: int, suffix: str, caller: Caller) -> Entry:
+    """Give the row of such a call at another instant, of another caller."""
     call: Call = entry.finding.call
     shift = at - call.started
     moved = {fact: replace(fact, at=fact.at + shift) for fact in call.facts}
@@ -197,6 +199,6 @@ def _rows(entry: Entry, first: int, last: int) -> Iterator[list[Entry]]:
     places = iter(range(first, last))
     while some := list(islice(places, 1_000)):
         yield [
-            _renamed(entry, today - (place % DAYS) * DAY - 1_000, str(place), Caller(f"+62812{place:08d}"))
+            renamed(entry, today - (place % DAYS) * DAY - 1_000, str(place), Caller(f"+62812{place:08d}"))
             for place in some
         ]

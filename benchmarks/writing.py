@@ -40,6 +40,12 @@ WHOLE: Final = (
         ("no filter", "whole.full.rate", "whole.full.cpu"),
     ),
 )
+ANNOUNCED: Final = {
+    "as_is": "as it is: one event row, in the call's own transaction",
+    "live": "and the three that tell of a call while it goes on, a transaction a batch",
+    "silent": "without event rows",
+    "bare": "without event rows and without the indexes of outcome, mark and operator",
+}
 VARIANTS: Final = {
     "as_is": "as it is",
     "look_up": 'each verdict asks Redis with redis-py, as with `stale_after = "0s"`',
@@ -147,6 +153,7 @@ def page(book: Book) -> str:
         ),
         "ami": lambda: _rows(book, *AMI, ",.1f"),
         "whole": lambda: _rows(book, *WHOLE, ",.0f"),
+        "announced": lambda: _announced(book),
         "setup": lambda: _setup(book),
         "growth": lambda: _growth(book),
         "commands": lambda: _commands(book),
@@ -163,6 +170,25 @@ def _rows(book: Book, head: Sequence[str], rows: Sequence[Sequence[str]], form: 
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for first, *names in rows:
         lines.append(f"| {first} | {' | '.join(book.shown(name, form) for name in names)} |")
+    return "\n".join(lines)
+
+
+def _announced(book: Book) -> str:
+    """Compare each way of recording with that without event rows, round by round."""
+    compared = Book()
+    for kind in ANNOUNCED:
+        for figure in ("rate", "cpu"):
+            name = f"announced.{kind}.{figure}"
+            for ratio in book.ratios(name, f"announced.silent.{figure}"):
+                compared.add(name, ratio)
+    lines = ["| recording | calls/s | ÷ | processor time a call, µs | ÷ |", "|---|---|---|---|---|"]
+    for kind, text in ANNOUNCED.items():
+        rate, cpu = f"announced.{kind}.rate", f"announced.{kind}.cpu"
+        cells = (
+            book.shown(rate, ",.0f"), compared.shown(rate, ",.2f"),
+            book.shown(cpu, ",.0f"), compared.shown(cpu, ",.2f"),
+        )  # fmt: skip
+        lines.append(f"| {text} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

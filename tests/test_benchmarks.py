@@ -1,20 +1,27 @@
 """The parts of the benchmarks work: what they measure is not tested here, but that they measure."""
 
+import asyncio
 import socket
 import sys
+import tempfile
 import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
+from sqlalchemy import Connection
 
-from benchmarks import build, console, large, load, mix, targets, whole, writing
+from benchmarks import announced, build, console, growth, large, load, mix, targets, whole, writing
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder, GoneError
 from benchmarks.servers import client, said, started
+from siaga112.adapters.database.connect import connect
+from siaga112.adapters.database.records import DatabaseRecords
+from siaga112.adapters.database.versions import bring
 from siaga112.core.ami.events import Malformed
 from siaga112.core.ami.parser import parse, wanted
+from siaga112.core.changes import Change
 from siaga112.core.model import Call
 from siaga112.core.rules import InForce
 from siaga112.core.tracking.tracker import Tracker
@@ -153,6 +160,33 @@ def test_no_sessions_are_said_in_one_line() -> None:
     """The same where nobody answers FastAGI."""
     with pytest.raises(SystemExit, match="no session ended with a verdict in 1 s; 7 failed"):
         load.Sessions([], 1.0, 7, 0).micros(0.5)
+
+
+@pytest.mark.parametrize("kind", announced.KINDS)
+def test_what_events_cost_is_measured_by_leaving_them_out(kind: str) -> None:
+    """Each way of recording has its line; those without rows write none, that without indexes has none."""
+    assert kind in writing.ANNOUNCED
+    with tempfile.TemporaryDirectory() as folder:
+        told, indexes = asyncio.run(_told(announced.KINDS[kind], f"sqlite:///{folder}/siaga112.db"))
+    assert told == (0 if kind in {"silent", "bare"} else 1)
+    assert indexes == (0 if kind == "bare" else 3)
+
+
+async def _told(kind: type[DatabaseRecords], url: str) -> tuple[int, int]:
+    """Record a call; give how many events it told, and how many of the lists' indexes there are."""
+    records = kind(connect(url), "bench", bring)
+    if isinstance(records, announced._Bare):
+        await records.strip()
+    await records.write([Change(entry=growth.recorded_entry(Settings()))])
+    told = await records.last_announced()
+
+    def named(connection: Connection) -> int:
+        found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'index'").scalars()
+        return sum(name.endswith(tuple(f"site_{one}_started" for one in announced.LISTED)) for name in found)
+
+    indexes = await records.ask(named)
+    await records.close()
+    return told, indexes
 
 
 def test_a_client_that_says_nothing_is_ended() -> None:
