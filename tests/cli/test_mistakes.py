@@ -29,7 +29,7 @@ __all__ = ["shell"]
 
 PROGRAM: Any = typer.main.get_command(app)
 NAMES = list(commands.COMMANDS)
-OFFLINE = {"acl", "run", "check-config", "backtest", "replay", "record", "files", "doctor", "top"}
+OFFLINE = {"acl", "run", "check-config", "backtest", "replay", "record", "files", "doctor", "setup", "top"}
 """What asks no Redis, or tells of it in lines of its own."""
 LIBRARIES = ("Errno", "Error", "Exception", "redis.", "Connect call", "Connection closed", "0x", "Traceback")
 

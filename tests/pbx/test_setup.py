@@ -42,6 +42,16 @@ main()
 """
 """The program, killed at the moment of that number; it notes the moments that it comes to."""
 
+OLDER: Final = """
+from dataclasses import replace
+from siaga112.setup import looking
+name, ours = "asterisk/extensions_siaga112.conf", looking.ours()
+looking.ours = lambda: replace(ours, texts={**ours.texts, name: ours.texts[name] + "; an older one\\n"})
+from siaga112.cli import main
+main()
+"""
+"""The program as it was in an older version."""
+
 KINDS: Final = [
     pytest.param("22", Plain, "from-telco", id="22-plain"),
     pytest.param("16", Plain, "from-telco", id="16-plain", marks=pytest.mark.night),
@@ -81,10 +91,11 @@ class Bench:
             *("--asterisk-conf", str(self.pbx.folder / "etc/asterisk.conf"), *words),
         )
 
-    async def setup(self, *words: str, kill_at: int = 0, **environ: str) -> Ran:
+    async def setup(self, *words: str, kill_at: int = 0, program: str = "", **environ: str) -> Ran:
         """Run `siaga112 setup` without a terminal."""
+        script = KILLED if kill_at else program
         process = await asyncio.create_subprocess_exec(
-            *self.command(*words, program=("-c", KILLED) if kill_at else ("-m", "siaga112")),
+            *self.command(*words, program=("-c", script) if script else ("-m", "siaga112")),
             env={
                 **self.admin.environ,
                 "KILL_AT": str(kill_at),
@@ -107,6 +118,13 @@ class Bench:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+
+    def fails(self, when: str) -> None:
+        """Have the PBX's console refuse to reload the dialplan while that holds."""
+        (self.admin.home / "bin/asterisk").write_text(
+            f'#!/bin/sh -e\nif [ "$*" != "${{*%dialplan reload}}" ] && {when}; '
+            f'then echo "cannot"; exit 1; fi\nexec {shlex.join(self.pbx.console_command)} "$@"\n'
+        )
 
     async def call(self) -> None:
         """Call, press 1, talk to an operator."""
@@ -264,18 +282,32 @@ async def test_a_step_that_fails_takes_everything_back() -> None:
     """The PBX does not take the line over: its old files are there again, byte for byte, and calls go on."""
     async with bench("22", Plain, "from-telco") as here:
         before = here.files()
-        program = here.admin.home / "bin/asterisk"
-        dialplan = here.pbx.folder / "etc/extensions.conf"
-        program.write_text(
-            f'#!/bin/sh -e\nif [ "$*" != "${{*%dialplan reload}}" ] && grep -q siaga112-screen {dialplan}; '
-            f'then echo "cannot"; exit 1; fi\nexec {shlex.join(here.pbx.console_command)} "$@"\n'
-        )
+        here.fails(f"grep -q siaga112-screen {here.pbx.folder}/etc/extensions.conf")
         ran = await here.setup("--apply", "--site", "serang")
         assert ran.code == 1, ran
         assert "everything is as it was before" in ran.err
         assert ran.err.count("\n") == 1
         assert here.files() == before
         await here.call()
+
+
+async def test_an_upgrade_changes_what_has_changed_and_one_that_fails_leaves_the_older_version() -> None:
+    """Only what is another in the new version is a step; taken back is this run, not the installation."""
+    async with bench("22", Plain, "from-telco") as here:
+        before = here.files()
+        await here.setup("--apply", "--site", "serang", program=OLDER)
+        older = here.files()
+        here.fails(f"! grep -q 'an older one' {here.pbx.folder}/etc/extensions_siaga112.conf")
+        failed = await here.setup("--apply")
+        assert failed.code == 1, failed
+        assert here.files() == older
+        await here.call()
+        here.fails("false")
+        upgraded = await here.setup("--apply", "--json")
+        assert [step["step"] for step in upgraded.json["steps"]] == ["dialplan"]
+        await here.call()
+        assert (await here.setup("--undo")).code == 0
+        assert here.files() == before
 
 
 async def test_edits_since_are_shown_and_kept_by_undo() -> None:

@@ -73,14 +73,13 @@ class Console:
         return said
 
     def run(self, command: tuple[str, ...]) -> tuple[int, str]:
-        """Run a command; give its exit code, and what it printed."""
+        """Run a command; give its exit code, and what it printed; of one that failed, its complaints too."""
         head = self._asterisk if command[0] == "asterisk" else (found(command[0]) or command[0],)
         try:
             ran = subprocess.run(  # noqa: S603 - commands of the plan's, shown before they are run
                 [*head, *command[1:]],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                capture_output=True,
                 timeout=PATIENCE_SECONDS,
                 check=False,
             )
@@ -88,7 +87,8 @@ class Console:
             return 124, f"{command[0]}: no answer within {PATIENCE_SECONDS:g} s"
         except OSError as error:
             return 127, f"{command[0]}: {plainly(error)}"
-        return ran.returncode, ran.stdout.decode("utf-8", "replace")
+        said = ran.stdout + (ran.stderr if ran.returncode else b"")
+        return ran.returncode, said.decode("utf-8", "replace")
 
 
 def places(config: Path) -> Places:
