@@ -18,6 +18,7 @@ UNITS = ROOT / "config" / "systemd"
 HALVES = ("siaga112-track.service", "siaga112-screen.service")
 CONSOLE = "siaga112-console.service"
 BACKUP = "siaga112-backup.service"
+DOCTOR = "siaga112-doctor.service"
 EXPOSURE = 1.5
 
 
@@ -42,7 +43,7 @@ def analyze(*arguments: str) -> str:
 
 
 @pytest.mark.fault("unit")
-@pytest.mark.parametrize("unit", [*HALVES, CONSOLE, BACKUP])
+@pytest.mark.parametrize("unit", [*HALVES, CONSOLE, BACKUP, DOCTOR])
 def test_a_unit_exposes_little(unit: str, measured: Measured) -> None:
     """`systemd-analyze security` gives it 1.5 of 10 at most."""
     said = analyze("security", "--offline=true", f"./{unit}")
@@ -61,7 +62,8 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
         (tmp_path / program).chmod(0o755)
     for target in ("sysinit", "basic", "shutdown", "network", "multi-user", "sockets", "timers"):
         shutil.copy(f"/usr/lib/systemd/system/{target}.target", units)
-    names = (*HALVES, CONSOLE, "siaga112-screen.socket", "siaga112.target", "siaga112-backup.timer", BACKUP)
+    more = ("siaga112-screen.socket", "siaga112.target", "siaga112-backup.timer")
+    names = (*HALVES, CONSOLE, *more, BACKUP, DOCTOR)
     assert (
         analyze(f"--root={tmp_path}", "verify", *(str(Path("/etc/systemd/system") / name) for name in names))
         == ""
@@ -84,6 +86,12 @@ def test_the_console_is_shut_in_as_the_halves_are_and_stands_behind_them() -> No
     assert behind <= directives(CONSOLE)
 
 
+def test_the_doctor_is_shut_in_as_the_console_is() -> None:
+    """It differs in what it is and in how much it may take: it can do nothing that the console cannot."""
+    own = ("Description=", "After=", "ExecStart=", "ExecReload=", "WatchdogSec=", "RestartSec=", "Memory")
+    assert [line for line in directives(DOCTOR) ^ directives(CONSOLE) if not line.startswith(own)] == []
+
+
 def test_the_console_neither_holds_up_the_halves_nor_is_held_up_by_them() -> None:
     """Nobody's start needs it; it begins after the tracking half, which makes the tables."""
     for unit in (*HALVES, "siaga112-screen.socket"):
@@ -96,7 +104,7 @@ def test_the_console_neither_holds_up_the_halves_nor_is_held_up_by_them() -> Non
     assert {*HALVES, CONSOLE} <= {*wants.removeprefix("Wants=").split()}
 
 
-@pytest.mark.parametrize("unit", [*HALVES, CONSOLE])
+@pytest.mark.parametrize("unit", [*HALVES, CONSOLE, DOCTOR])
 def test_a_unit_starts_again_unless_the_configuration_is_bad(unit: str) -> None:
     """Restart=always, for ever; a bad configuration (exit code 3) waits for a person."""
     expected = {"Restart=always", "RestartPreventExitStatus=3", "StartLimitIntervalSec=0", "Type=notify"}

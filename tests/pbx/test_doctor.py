@@ -1,20 +1,29 @@
 """`siaga112 doctor` on a real PBX: silent about what is right, and one line for each thing that is wrong."""
 
+import asyncio
+import contextlib
+import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import get_args
 
 import pytest
 import pytest_asyncio
 
+from siaga112.adapters.scrape import ProbeError, get
+from siaga112.doctor import NAMES
 from siaga112.doctor.lines import Line
-from tests.lab import Version
+from tests.lab import Version, ports
+from tests.lab.sipp import place_call
 from tests.pbx.doctor.bench import AS_NOBODY, Bench
 from tests.pbx.doctor.fault import Fault, Settings, spelled
 from tests.pbx.doctor.faults import ANOTHER_USER, CLOCK, FAULTS, PBX_LOST, REDIS_CLOCK, STOPPED
-from tests.waiting import within
+from tests.runbook.trying import Trying
+from tests.waiting import output, within
 
 pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="module")]
 
@@ -120,8 +129,8 @@ async def test_it_changes_nothing_in_redis(bench: Bench) -> None:
 
 
 @on_22
-async def test_it_asks_for_one_verdict_of_a_caller_who_withholds_the_number(bench: Bench) -> None:
-    """The AGI round trip is counted as a verdict `withheld`, and as nothing else."""
+async def test_the_verdict_that_it_asks_for_is_no_callers(bench: Bench) -> None:
+    """The AGI round trip is counted nowhere: however often the doctor looks, the figures are callers'."""
 
     async def counted() -> dict[str, float]:
         lines = (await bench.daemon.metrics()).splitlines()
@@ -129,12 +138,14 @@ async def test_it_asks_for_one_verdict_of_a_caller_who_withholds_the_number(benc
         return {name: float(value) for name, _, value in series}
 
     before = await counted()
-    await bench.examined({})
-    async with within(60, "a verdict to be counted"):
+    lines = await bench.examined({})
+    assert any(line.check == "AGI round trip" and line.health == "ok" for line in lines)
+    call = await place_call(bench.pbx, number="081234567890")
+    await call.hang_up()
+    async with within(60, "the call's verdict to be counted"):
         while (after := await counted()) == before:
             pass  # a page is up to a tenth of a second old
-    more = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
-    assert [(('reason="withheld"' in name), count) for name, count in more.items()] == [(True, 1)]
+    assert sum(after.values()) - sum(before.values()) == 1
 
 
 @on_22
@@ -196,6 +207,93 @@ async def test_a_daemon_whom_the_pbx_does_not_let_in_is_seen(bench: Bench) -> No
         assert PBX_LOST.is_in(lines, bench.names), told(lines)
 
 
+Page = Callable[[str], Awaitable[str]]
+"""Waits until a page has that line; gives the page."""
+
+
+@asynccontextmanager
+async def watching(bench: Bench) -> AsyncIterator[tuple[Page, asyncio.subprocess.Process]]:
+    """Have a doctor that stays."""
+    port = ports.free()
+    process = await bench.daemon.begin("doctor", "--watch", "--every", "10s", "--port", str(port))
+
+    async def page(line: str) -> str:
+        async with within(60, f"{line} on the doctor's page"):
+            while True:
+                with contextlib.suppress(ProbeError):
+                    text = (await get("127.0.0.1", port, "/metrics", 5)).decode()
+                    if f"\nsiaga112_doctor_{line}\n" in text:
+                        return text
+                await asyncio.sleep(0.2)  # a page tells nobody
+
+    try:
+        yield page, process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+AGENT = 'findings{check="AMI read classes",level="fail",site="lab"}'
+
+
+@on_22
+async def test_the_runbook_holds_when_the_doctor_fails(bench: Bench, tmp_path: Path) -> None:
+    """The alert is true there, the doctor says what to do, and once that is done the alert ends."""
+    trying = Trying("Doctor fails", bench.daemon, tmp_path)
+    fault = next(one for one in FAULTS if one.what == "the read class agent is missing")
+    async with watching(bench) as (page, process):
+        trying.axis.hold(await page(f"{AGENT} 0.0"), 5)
+        assert trying.axis.silent(trying.alert)
+        async with broken(bench, fault):
+            trying.axis.hold(await page(f"{AGENT} 1.0"), 12)
+            assert trying.axis.fires(trying.alert)
+            assert fault.remedy in await trying.run("siaga112 doctor", code=1)
+        said = await trying.run("siaga112 doctor", code=None)  # a busy machine is slow to give a verdict
+        assert f"ok    {fault.check}" in said
+        trying.axis.hold(await page(f"{AGENT} 0.0"), 2)
+        assert trying.axis.silent(trying.alert)
+        process.terminate()
+        told = (await output(process, "the doctor that stays"))[1].decode()
+    assert process.returncode == 0
+    found = [line for line in map(json.loads, told.splitlines()) if line["event"] == "doctor_found"]
+    assert [line["remedy"] for line in found if line["check"] == fault.check] == [fault.remedy]
+    trying.done()
+
+
+@on_22
+async def test_the_runbook_holds_when_the_doctor_is_silent(bench: Bench, tmp_path: Path) -> None:
+    """A doctor who is gone is told, for no other alert would be."""
+    trying = Trying("Doctor silent", bench.daemon, tmp_path)
+    async with watching(bench) as (page, process):
+        trying.axis.hold(await page(f"{AGENT} 0.0"), 5)
+        process.kill()
+        await process.wait()
+        trying.axis.hold(None, 40)
+        assert trying.axis.fires(trying.alert)
+        assert 'site = "lab"' in await trying.run("siaga112 check-config")
+        units = Path(__file__).parents[2] / "config/systemd"
+        assert (units / f"{(await trying.run('systemctl restart')).split()[-1]}.service").is_file()
+    async with watching(bench) as (page, _):
+        trying.axis.hold(await page(f"{AGENT} 0.0"), 2)
+        assert trying.axis.silent(trying.alert)
+    trying.done()
+
+
+@on_22
+async def test_the_doctors_page_has_checks_and_levels_and_nothing_else(bench: Bench) -> None:
+    """Every check with every level, whatever was found: no name and no number of anybody's."""
+    async with watching(bench) as (page, _):
+        text = await page(f"{AGENT} 0.0")
+    rows = [line for line in text.splitlines() if line.startswith("siaga112_doctor_findings{")]
+    assert len(rows) == len(NAMES) * 4
+    assert {re.sub(r" [0-9.]+$", "", row) for row in rows} == {
+        f'siaga112_doctor_findings{{check="{name}",level="{level}",site="lab"}}'
+        for name in NAMES
+        for level in ("ok", "warn", "fail", "unchecked")
+    }
+
+
 @on_22
 async def test_it_prints_a_line_and_its_remedy(bench: Bench) -> None:
     """For people: health, check, what was found; below it, after an arrow, what to do; at the end the sum."""
@@ -210,4 +308,5 @@ async def test_it_prints_a_line_and_its_remedy(bench: Bench) -> None:
     line, remedy = output.out.splitlines()[at : at + 2]
     assert line.split(maxsplit=1)[1] == f"AMI write timeout     {fault.found.format_map(names)}"
     assert remedy.strip() == f"→ {fault.remedy.format_map(names)}"
-    assert output.out.splitlines()[-1].endswith("2 warn, 0 fail, 0 not checked")
+    # Who keeps the clock is not to be seen in a container.
+    assert re.search(r" 2 warn, 0 fail, [01] not checked$", output.out.splitlines()[-1])

@@ -11,7 +11,7 @@ import yaml
 from siaga112.core.model import Outcome
 from siaga112.settings.schema import RUNBOOK_URL
 from tests.adapters.figures import full
-from tests.prometheus.reference import table
+from tests.prometheus.reference import found, table
 
 ROOT: Final = Path(__file__).parents[2]
 CONFIG: Final = ROOT / "config" / "prometheus"
@@ -125,7 +125,8 @@ def test_the_runbook_has_the_same_parts_for_each_alert() -> None:
 
 def test_rules_and_alerts_read_only_series_that_there_are() -> None:
     """Each metric is shown by a daemon, or recorded; each label value asked for is one that it can have."""
-    samples = [sample for family in full().registry.collect() for sample in family.samples]
+    registries = (full().registry, found().registry)
+    samples = [one for registry in registries for family in registry.collect() for one in family.samples]
     shown = {sample.name for sample in samples} | {rule["record"] for rule in rules(RULES)}
     known = {text for sample in samples for text in sample.labels.values()}
     for rule in [*rules(RULES), *rules(ALERTS)]:
@@ -137,7 +138,9 @@ def test_rules_and_alerts_read_only_series_that_there_are() -> None:
 
 def test_the_reference_lists_the_metrics_as_they_are() -> None:
     """docs/reference.md has the table that `python -m tests.prometheus.reference` prints."""
-    assert table() in (ROOT / "docs" / "reference.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    assert table(full().registry) in page
+    assert table(found().registry) in page
 
 
 def test_the_reference_lists_outcomes_and_reasons_as_they_are_counted() -> None:

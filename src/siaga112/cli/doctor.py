@@ -3,33 +3,64 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
+from siaga112 import logs
 from siaga112.cli import invocation
-from siaga112.cli.options import JsonOption
+from siaga112.cli.options import JsonOption, span
 from siaga112.cli.site import settings
+from siaga112.core.model import SECOND
 from siaga112.doctor import diagnose, exit_code
 from siaga112.doctor.examination import examine
 from siaga112.doctor.lines import Line
-from siaga112.settings.loading import require_secret, source_of
+from siaga112.settings.loading import load, require_secret, source_of
 from siaga112.terminal import printing
 
 _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red", "-": "cyan"}
 
 
-def doctor(json: JsonOption = False) -> None:
+LEAST, MOST = 10 * SECOND, 15 * 60 * SECOND
+"""A look may take that long; with more between two of them the alert would take it for dead."""
+
+
+def doctor(
+    json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again and again, and show Prometheus what was found.")
+    ] = False,
+    every: Annotated[
+        str, typer.Option("--every", help="With --watch: how often.", metavar="DURATION")
+    ] = "5m",
+    port: Annotated[
+        int,
+        typer.Option("--port", help="With --watch: where /metrics is (at [metrics] host).", min=1, max=65535),
+    ] = 9114,
+) -> None:
     """Check the installation against the live PBX, Redis and the database; each line with its remedy.
 
     It changes nothing. The daemon is asked for one verdict, for a caller who withholds the number.
     Ends with 0 if nothing failed, 1 if something did, 4 if the PBX, Redis or the
-    database is not reachable.
+    database is not reachable. With --watch it does not end by itself.
 
     Example: siaga112 doctor
     """
+    pause = span(every, "--every")
+    if not LEAST <= pause <= MOST:
+        raise typer.BadParameter("from 10s to 15m", param_hint="--every")
+    if watch and json:
+        raise typer.BadParameter("prints nothing for scripts: read /metrics", param_hint="--watch")
     config = settings()
     require_secret(config)
+    if watch:
+        logs.configure()
+        read = partial(load, invocation.current().config)
+        watching = import_module("siaga112.doctor.watch")
+        asyncio.run(watching.watch(read, source_of(invocation.current().config), pause / SECOND, port))
+        return
     seen = asyncio.run(examine(config, source_of(invocation.current().config)))
     checked = list(diagnose(seen))
     if json:

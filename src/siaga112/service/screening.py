@@ -65,7 +65,7 @@ class Screener:
             answer = _failed(error, request)
         if answer is None:
             return self._within_deadline(request, began)
-        self.meter.screened(answer, self.stopwatch() - began)
+        self._count(request, answer, began)
         return answer
 
     async def screen(self, request: Request) -> Screening:
@@ -79,8 +79,13 @@ class Screener:
                 answer = await self._ask(request)
         except Exception as error:  # noqa: BLE001 - as above
             answer = _failed(error, request)
-        self.meter.screened(answer, self.stopwatch() - began)
+        self._count(request, answer, began)
         return answer
+
+    def _count(self, request: Request, answer: Screening, began: float) -> None:
+        """Count a verdict on a caller: the doctor is none, and may ask often."""
+        if request.uniqueid != DOCTOR:
+            self.meter.screened(answer, self.stopwatch() - began)
 
     def _at_hand(self, request: Request) -> Screening | None:
         """Give the verdict if all that it rests on is here."""

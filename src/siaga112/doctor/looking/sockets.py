@@ -21,7 +21,7 @@ def listeners(port: int) -> Iterator[Listener]:
     """Give who listens at a port."""
     for table in ("tcp", "tcp6"):
         try:
-            lines = Path(f"/proc/net/{table}").read_text("utf-8").splitlines()[1:]
+            lines = Path(f"/proc/self/net/{table}").read_text("utf-8").splitlines()[1:]
         except OSError:
             continue
         for fields in map(str.split, lines):
