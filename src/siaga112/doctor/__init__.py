@@ -65,7 +65,6 @@ OF_REDIS: Final[dict[str, Callable[[RedisSeen, Wanted], Iterable[Line]]]] = {
     "Redis eviction": store.eviction,
     "Redis rights": store.rights,
     "Redis clock": store.clock,
-    "mode": store.mode,
 }
 
 OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
@@ -74,6 +73,7 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
     "clock set": host.clock_set,
     "disk": room.disk,
     "Redis memory": room.memory,
+    "mode": store.mode,
     "database": store.database,
     "prompts": centre.prompts,
     "AGI round trip": host.agi_round_trip,

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from siaga112.core.model import SECOND
+from siaga112.core.screening import ScreenReason
 from siaga112.core.tracking.arrivals import OTHER
 from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
+from siaga112.doctor.manager import USER_FILE
 from siaga112.doctor.observations import AgiSeen, DaemonSeen, Examined, FollowedSeen, NotSeen, PbxSeen
 
 UNSEEN_CALLS = 5
@@ -12,6 +14,9 @@ UNSEEN_CALLS = 5
 
 UNSEEN_SHARE = 0.2
 """And such a part of all: as the alert has it."""
+
+_HEALTHY = {ScreenReason.WITHHELD, ScreenReason.MODE_OFF}
+"""Why a caller who withholds the number is let through by a daemon that has all that it needs."""
 
 _MOMENT = 60 * SECOND
 """A start takes less."""
@@ -38,13 +43,17 @@ def agi_round_trip(seen: Examined) -> Iterator[Line]:
             f"{where} does not answer as siaga112 does",
             f"in [agi] of {wanted.config}: host and port of ours",
         )
+    elif (reason := agi.variables.get("SIAGA_REASON", "")) not in _HEALTHY:
+        yield fail(
+            f"{where} lets everybody through, blocked or not: {reason}",
+            "siaga112 top --once says what it misses; journalctl -u 'siaga112-*': its last lines say why",
+        )
     elif agi.took > wanted.deadline:
         yield fail(
             f"{where} took {agi.took} ms, more than [agi] deadline_ms {wanted.deadline}",
             "on its machine: look for what takes its time (top, iostat)",
         )
     else:
-        reason = agi.variables.get("SIAGA_REASON", "")
         yield ok(f"{where}: ALLOW {reason} in {max(agi.took, 1)} ms")
 
 
@@ -188,7 +197,14 @@ def secrets(seen: Examined) -> Iterator[Line]:
             f"{config} holds a secret, and everybody may read it",
             f"chown root:siaga112 {config}; chmod 640 {config}",
         )
-    else:
+    for file in seen.host.open_secrets:
+        if file.endswith(USER_FILE):
+            yield warn(
+                f"{file} holds our AMI secret, and everybody may read it", seen.wanted.places.user_file
+            )
+        else:
+            yield fail(f"{file} holds a secret, and everybody may read it", f"chmod 600 {file}")
+    if not (seen.host.readable_secret or seen.host.open_secrets):
         yield ok("no secret is for everybody to read")
 
 

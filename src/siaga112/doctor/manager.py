@@ -46,7 +46,7 @@ TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
 
 RELOAD: Final = "on the PBX: asterisk -rx 'module reload manager'"
 
-_USER_FILE: Final = "manager.d/siaga112.conf"
+USER_FILE: Final = "manager.d/siaga112.conf"
 
 
 def login(seen: Examined) -> Line:
@@ -56,19 +56,19 @@ def login(seen: Examined) -> Line:
         if wanted.secret == "change-me":  # noqa: S105 - the one that everybody knows
             return warn(
                 f"Asterisk {pbx.version} at {wanted.ami} lets us in with the secret that we ship",
-                f"in {_USER_FILE} and in [ami] of {wanted.config}: another secret",
+                f"in {USER_FILE} and in [ami] of {wanted.config}: another secret",
             )
         if len(wanted.secret) < SECRET_LENGTH:
             return warn(
                 f"Asterisk {pbx.version} at {wanted.ami} lets us in with a secret of {len(wanted.secret)} "
                 "characters, which can be guessed",
-                f"in {_USER_FILE} and in [ami] of {wanted.config}: another secret (openssl rand -hex 16)",
+                f"in {USER_FILE} and in [ami] of {wanted.config}: another secret (openssl rand -hex 16)",
             )
         return ok(f"Asterisk {pbx.version} at {wanted.ami}, as {wanted.username}")
     if pbx.refused:
         return fail(
             f"{wanted.ami} refuses {wanted.username}: {pbx.why}",
-            f"in [ami] of {wanted.config}: username and secret as in {_USER_FILE} (then {RELOAD})",
+            f"in [ami] of {wanted.config}: username and secret as in {USER_FILE} (then {RELOAD})",
         )
     return fail(
         f"the PBX does not answer at {wanted.ami}: {pbx.why}",
@@ -96,7 +96,7 @@ def compared(whose: str, ahead: int) -> Line:
 
 def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
     """Look for `reporting`, for CoreShowChannels; anything more is not needed."""
-    line = f"in {_USER_FILE} [siaga112]: write = {RIGHT}"
+    line = f"in {USER_FILE} [siaga112]: write = {RIGHT}"
     user = pbx.inside.files.user if pbx.inside and pbx.inside.files else None
     if pbx.inside is None:
         yield fail(
@@ -116,7 +116,7 @@ def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
 
 def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
     """Name each read class that is missing, and what is lost without it."""
-    line = f"in {_USER_FILE} [siaga112]: read = {','.join(CLASSES)}"
+    line = f"in {USER_FILE} [siaga112]: read = {','.join(CLASSES)}"
     missing = [] if "all" in user.read else [name for name in CLASSES if name not in user.read]
     for name in missing:
         yield fail(f"the user lacks the read class {name} ({CLASSES[name]})", line)
@@ -134,7 +134,7 @@ def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
 def permitted(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
     """Look from where the user is let in: it should be the daemon's machine alone."""
     line = (
-        f"in {_USER_FILE} [siaga112]: deny = 0.0.0.0/0.0.0.0, "
+        f"in {USER_FILE} [siaga112]: deny = 0.0.0.0/0.0.0.0, "
         "and permit = the daemon's address/255.255.255.255"
     )
     wide = [one for one in user.permit if _is_wide(one)]
@@ -189,7 +189,7 @@ def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
         yield warn(
             f"writetimeout is {millis} ms{'' if text else ', the default'}: "
             "a busy moment costs the connection, and its events",
-            f"in {_USER_FILE} [siaga112]: writetimeout = 5000",
+            f"in {USER_FILE} [siaga112]: writetimeout = 5000",
         )
     else:
         yield ok(f"writetimeout = {millis}")
@@ -201,7 +201,7 @@ def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Li
     lacking = [one for one in shipped.filters if one not in has]
     added = [one for one in has if one not in shipped.filters]
     copy = (
-        f"in {_USER_FILE} [siaga112]: the eventfilter lines that we ship "
+        f"in {USER_FILE} [siaga112]: the eventfilter lines that we ship "
         "(siaga112 files asterisk --to /etc/asterisk --diff)"
     )
     if not has:

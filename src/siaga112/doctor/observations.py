@@ -62,6 +62,8 @@ class PbxFiles:
     """Of features.conf, [applicationmap]: the names that we ship, with what they are there."""
     member_gosubs: Mapping[str, str]
     """Queue → its `membergosub` in queues.conf; '' if it has none."""
+    port: int = 5038
+    """Where the AMI is in clear (`port` of manager.conf), also beside TLS."""
     web_address: str = ""
     """Where the AMI answers over HTTP too (`webenabled`, http.conf); '' if it does not."""
 
@@ -230,6 +232,8 @@ class DatabaseSeen:
     """What we do and the user may not, as `INSERT on call`."""
     people: bool = False
     """Whether somebody may use the console."""
+    mode: Mode | None = None
+    """What somebody has switched the site to, as the records have it."""
     growth: Growth | None = None
     """None where it cannot be reckoned in time."""
 
@@ -336,6 +340,8 @@ class HostSeen:
     """Of the file system of the state directory."""
     synchronised: bool | None = None
     """Whether this machine's clock is kept by another; None if nobody here tells."""
+    open_secrets: tuple[str, ...] = ()
+    """Further files that hold a secret and that everybody may read."""
     queue_log_age: Millis | None = None
     """How long ago the queue_log was written; None if it cannot be seen."""
 

@@ -26,6 +26,8 @@ class Places:
     """Where the guard is called; `{}` is the trunk's context."""
     trunks: str
     """Where the context of a trunk is said."""
+    user_file: str
+    """How the file with our AMI user is kept from others."""
 
 
 PLAIN: Final = Places(
@@ -38,6 +40,7 @@ PLAIN: Final = Places(
     dialplan="in extensions.conf",
     guard="in [{}], before Answer() and the menu: same => n,Gosub(siaga112-screen,s,1)",
     trunks="pjsip.conf",
+    user_file="on the PBX: chgrp asterisk and chmod 640, of manager.d/siaga112.conf",
 )
 
 FREEPBX: Final = Places(
@@ -52,4 +55,6 @@ FREEPBX: Final = Places(
     guard="in extensions_custom.conf [from-pstn-custom]: exten => 112,1,Gosub(siaga112-screen,s,1), "
     "and below it: same => n,Goto(ext-did,${{EXTEN}},1)",
     trunks="FreePBX, Trunks, Context",
+    user_file="keep it outside of /etc/asterisk, where fwconsole chown opens it again: "
+    "in manager_custom.conf: #tryinclude /etc/siaga112-ami/siaga112.conf (asterisk's, 600)",
 )

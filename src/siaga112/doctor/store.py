@@ -6,7 +6,7 @@ from typing import Final
 from siaga112.core.model import Mode
 from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.doctor.manager import compared
-from siaga112.doctor.observations import Examined, NotSeen, RedisSeen, Wanted
+from siaga112.doctor.observations import DatabaseSeen, Examined, NotSeen, RedisSeen, Wanted
 
 _ACL = "in redis-acl.conf: this user as `siaga112 acl` prints it"
 OTHERS: Final = "siaga112:{another-site}:mode"
@@ -137,9 +137,15 @@ def clock(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
     )
 
 
-def mode(redis: RedisSeen, wanted: Wanted) -> Iterator[Line]:
-    """Tell the mode."""
-    match Mode.OFF if Mode.OFF in {wanted.mode, wanted.held} else redis.mode or wanted.mode:
+def mode(seen: Examined) -> Iterator[Line]:
+    """Tell the mode: any place that says off is enough for it."""
+    wanted = seen.wanted
+    kept = seen.database.mode if isinstance(seen.database, DatabaseSeen) else None
+    if not isinstance(seen.redis, RedisSeen):
+        yield unchecked("Redis does not answer")
+        return
+    switched = seen.redis.mode or kept or wanted.mode
+    match Mode.OFF if Mode.OFF in {wanted.mode, wanted.held, kept} else switched:
         case Mode.OBSERVE:
             yield ok("observe: nobody is rejected yet (siaga112 mode enforce begins to)")
         case Mode.ENFORCE:

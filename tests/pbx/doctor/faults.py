@@ -134,6 +134,15 @@ async def prompt_lost(bench: Bench) -> AsyncIterator[Settings]:
 
 
 @asynccontextmanager
+async def prompt_empty(bench: Bench) -> AsyncIterator[Settings]:
+    """Have a prompt that is there and has nothing in it."""
+    async with prompt_lost(bench) as settings:
+        (bench.pbx.folder / "data/sounds/id/siaga112/menu.wav").touch()
+        (bench.pbx.folder / "data/sounds/id/siaga112/menu.txt").write_text("Untuk keadaan darurat", "utf-8")
+        yield settings
+
+
+@asynccontextmanager
 async def sounds_elsewhere(bench: Bench) -> AsyncIterator[Settings]:
     """Have the sounds on another machine than this."""
     sounds = bench.pbx.folder / "data/sounds"
@@ -787,6 +796,14 @@ FAULTS: Final = (
         "a blocked caller is not told in id where to object: there is no siaga112/contact",
         "record {sounds}/id/siaga112/contact.wav, or in our source: make prompts CONFIG={config} TO={sounds}",
         settings={"citizen.contact": "Diskominfo, 0254 201234"},
+    ),
+    Fault(
+        "a prompt is an empty file",
+        "warn",
+        "prompts",
+        "Asterisk lacks 1 of our prompts in id: siaga112/menu",
+        "siaga112 files sounds --to {sounds}",
+        arrange=prompt_empty,
     ),
     Fault(
         "the sounds are on another machine",

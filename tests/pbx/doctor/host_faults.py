@@ -131,6 +131,34 @@ async def told_hook(bench: Bench) -> AsyncIterator[Settings]:
 
 
 @asynccontextmanager
+async def open_credential(bench: Bench) -> AsyncIterator[Settings]:
+    """Have the folder of the credentials, and what is in it, for everybody to read."""
+    home = bench.daemon.folder
+    folder = home / "credentials"
+    folder.mkdir()
+    folder.chmod(0o755)
+    home.chmod(0o755)
+    (folder / "AMI__SECRET").write_text("made-up", "utf-8")
+    (folder / "AMI__SECRET").chmod(0o644)
+    try:
+        yield {}
+    finally:
+        home.chmod(0o700)
+        (folder / "AMI__SECRET").unlink()
+        folder.rmdir()
+
+
+@asynccontextmanager
+async def open_user_file(bench: Bench) -> AsyncIterator[Settings]:
+    """Let everybody come to Asterisk's files."""
+    bench.pbx.folder.chmod(0o755)
+    try:
+        yield {}
+    finally:
+        bench.pbx.folder.chmod(0o700)
+
+
+@asynccontextmanager
 async def old_queue_log(bench: Bench) -> AsyncIterator[Settings]:
     """Name the queue_log of a PBX that is no more."""
     file = bench.daemon.folder / "queue_log"
@@ -388,6 +416,38 @@ FAULTS: Final = (
         "siaga112 run --only screen waits for redis",
         NOTHING,
         arrange=apart({}, {"SIAGA112_REDIS__URL": "unix:///nowhere/redis.sock"}),
+    ),
+    Fault(
+        "the half that is asked has neither Redis nor the mode",
+        "fail",
+        "AGI round trip",
+        "agi://{agi}/screen lets everybody through, blocked or not: starting",
+        "siaga112 top --once says what it misses; journalctl -u 'siaga112-*': its last lines say why",
+        arrange=apart({}, {"SIAGA112_REDIS__URL": "unix:///nowhere/redis.sock"}),
+    ),
+    Fault(
+        "the records say off, and Redis does not",
+        "warn",
+        "mode",
+        "off: every call goes through, no strikes are given",
+        "siaga112 mode observe",
+        arrange=with_postgresql("UPDATE site SET mode = 'off', mode_at = 1, mode_by = 'Rina' WHERE id = 1"),
+    ),
+    Fault(
+        "everybody may read a credential",
+        "fail",
+        "secrets",
+        "…/credentials/AMI__SECRET holds a secret, and everybody may read it",
+        "chmod 600 …/credentials/AMI__SECRET",
+        arrange=open_credential,
+    ),
+    Fault(
+        "everybody may read the AMI user's secret on the PBX",
+        "warn",
+        "secrets",
+        "…/manager.d/siaga112.conf holds our AMI secret, and everybody may read it",
+        "on the PBX: chgrp asterisk and chmod 640, of manager.d/siaga112.conf",
+        arrange=open_user_file,
     ),
     Fault(
         "the daemon is of a version before",

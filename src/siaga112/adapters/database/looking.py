@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, Engine, func, or_, select, text
 
 from siaga112.adapters.database.connect import connect, mapped
-from siaga112.adapters.database.schema import CALL, CALLER, METADATA, PERSON, STRIKE
+from siaga112.adapters.database.schema import CALL, CALLER, METADATA, PERSON, SITE, STRIKE
 from siaga112.adapters.database.versions import KNOWN, held
 from siaga112.core.model import DAY, Millis
 from siaga112.service.ports import StoreBrokenError, StoreDownError
@@ -64,13 +64,15 @@ class Told(NamedTuple):
     """Whether its setting is to take no writes."""
     lacking: tuple[str, ...] = ()
     """What the user may not do, as `INSERT on call`."""
+    mode: str | None = None
+    """What somebody has switched the site to."""
     people: bool = False
     """Whether somebody may use the console."""
     growth: Growth | None = None
     """None where it cannot be reckoned in time."""
 
 
-def look(url: str, now: Millis) -> Told:
+def look(url: str, site: str, now: Millis) -> Told:
     """Ask. Raises StoreDownError, StoreBrokenError."""
     engine = connect(url, _SECONDS, create=False)
     kind = engine.dialect.name
@@ -97,7 +99,11 @@ def look(url: str, now: Millis) -> Told:
                 )
             if known:
                 people = select(PERSON.c.name).where(PERSON.c.disabled_at.is_(None)).limit(1)
-                told = told._replace(people=connection.execute(people).first() is not None)
+                switched = select(SITE.c.mode).where(SITE.c.name == site)
+                told = told._replace(
+                    people=connection.execute(people).first() is not None,
+                    mode=connection.execute(switched).scalar(),
+                )
         return told._replace(growth=_growth(engine, now) if known else None)
     finally:
         engine.dispose()

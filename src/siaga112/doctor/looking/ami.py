@@ -45,6 +45,8 @@ SOURCES_MAX: Final = 300
 FREEPBX: Final = "from-pstn"
 """The context of FreePBX's trunks, which looks first into one that is the centre's own."""
 
+_PORT: Final = 5038
+
 UNKNOWN: Final = 0
 """Of device states: what a Local channel without a telephone behind it may be."""
 
@@ -264,6 +266,7 @@ class _Questions:
             member_gosubs={
                 name: await self._setting("queues.conf", name, "membergosub") for name in sought.queues
             },
+            port=whole(await self._setting("manager.conf", "general", "port")) or _PORT,
             web_address=await self._web(),
         )
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from importlib import import_module
 
-from siaga112.core.model import SECOND
+from siaga112.core.model import SECOND, Mode
 from siaga112.doctor.observations import DatabaseSeen, Growth, NotSeen
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 
@@ -12,11 +12,11 @@ SECONDS = 6.0
 """For all questions together."""
 
 
-async def examine(url: str) -> DatabaseSeen | NotSeen:
+async def examine(url: str, site: str) -> DatabaseSeen | NotSeen:
     """Ask."""
     try:
         async with asyncio.timeout(SECONDS):
-            return await asyncio.to_thread(_ask, url)
+            return await asyncio.to_thread(_ask, url, site)
     except TimeoutError:
         return NotSeen(f"no answer within {SECONDS:g} s")
     except StoreDownError as error:
@@ -25,9 +25,9 @@ async def examine(url: str) -> DatabaseSeen | NotSeen:
         return NotSeen(str(error).removeprefix("database: "), refused=True)
 
 
-def _ask(url: str) -> DatabaseSeen:
+def _ask(url: str, site: str) -> DatabaseSeen:
     looking = import_module("siaga112.adapters.database.looking")  # SQLAlchemy takes a fifth of a second
-    told = looking.look(url, round(time.time() * SECOND))
+    told = looking.look(url, site, round(time.time() * SECOND))
     growth = told.growth and Growth(*told.growth)
     return DatabaseSeen(
         told.version,
@@ -39,5 +39,6 @@ def _ask(url: str) -> DatabaseSeen:
         only_reads=told.only_reads,
         lacking=told.lacking,
         people=told.people,
+        mode=Mode(told.mode) if told.mode in set(Mode) else None,
         growth=growth,
     )

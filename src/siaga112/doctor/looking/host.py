@@ -6,7 +6,7 @@ import re
 import stat
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,15 +33,17 @@ def examine(
     data_dir: str,
     prompts: Mapping[str, tuple[str, ...]],
     running: Mapping[str, Changed],
-    ami: tuple[str, int],
+    ami_host: str,
+    ami_ports: Sequence[int],
+    ami_user: str,
     config_dir: str,
 ) -> HostSeen:
     """Look at the configuration file, the state directory, the queue_log, and the prompts in `data_dir`.
 
-    If the PBX is on this machine (`ami`): where it listens, and when its files in `config_dir` were edited.
+    If the PBX is on this machine (`ami_host`): where it listens, and when its files were edited.
     """
     trouble = _folder_trouble(state_dir)
-    here = is_here(ami[0])
+    here = is_here(ami_host)
     return HostSeen(
         state_dir=trouble,
         state_dir_open=not trouble and bool(state_dir.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH)),
@@ -52,12 +54,33 @@ def examine(
         damaged=()
         if trouble
         else tuple(str(one) for name in DAMAGED for one in sorted(state_dir.glob(name))),
-        ami_bound=tuple(sorted({one.address for one in listeners(ami[1])})) or None if here else None,
+        ami_bound=_bound(ami_ports) if here else None,
+        open_secrets=tuple(
+            str(file)
+            for file in (
+                *sorted((config.parent / "credentials").glob("*")),
+                *([Path(config_dir) / ami_user] if here and config_dir else []),
+            )
+            if _is_everybodys(file)
+        ),
         edited=_edited(Path(config_dir)) if here and config_dir else None,
         room=_room(state_dir),
         synchronised=synchronised(),
         queue_log_age=_age(Path(queue_log)) if queue_log else None,
     )
+
+
+def _bound(ports: Sequence[int]) -> tuple[str, ...] | None:
+    return tuple(sorted({one.address for port in ports for one in listeners(port)})) or None
+
+
+def _is_everybodys(file: Path) -> bool:
+    """Say whether every user of the machine may read a file, and come to it."""
+    try:
+        way = all(folder.stat().st_mode & stat.S_IXOTH for folder in file.parents)
+        return way and bool(file.stat().st_mode & _OTHERS_READ)
+    except OSError:
+        return False
 
 
 def _room(folder: Path) -> RoomSeen | None:
@@ -163,13 +186,23 @@ def _has_a_secret(values: Mapping[str, Any]) -> bool:
     return any(secrets) or masked(url) != url or masked_database(database) != database
 
 
+_FORMATS: Final = frozenset(
+    {".wav", ".WAV", ".wav16", ".wav49", ".gsm", ".ulaw", ".alaw", ".sln", ".sln16", ".g722", ".g729", ".ogg"}
+)
+"""Of sounds that Asterisk plays, by the name's end."""
+
+
+def _plays(folder: Path, name: str) -> bool:
+    return any(one.suffix in _FORMATS and one.stat().st_size for one in folder.glob(f"{name}.*"))
+
+
 def _missing(sounds: Path, prompts: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]] | None:
     """Name the prompts of which there is no file in any format; None if the folder cannot be seen."""
     try:
         if not sounds.is_dir() or not os.access(sounds, os.R_OK | os.X_OK):
             return None
         return {
-            language: tuple(name for name in names if not any((sounds / language).glob(f"{name}.*")))
+            language: tuple(name for name in names if not _plays(sounds / language, name))
             for language, names in prompts.items()
         }
     except PermissionError:
