@@ -83,13 +83,25 @@ def test_the_words_of_the_centre_are_the_ones_that_were_agreed() -> None:
     assert {one: labels.of(one, tongue(Language.ID)) for one in TERMS} == TERMS
 
 
+def test_a_misuse_is_called_pelanggaran_everywhere() -> None:
+    """In the catalogue, the report and the guide: a second word would be taken for a second thing."""
+    root = words.SOURCE.parents[1]
+    told = [words.PO, words.SOURCE / "report/words.toml", root / "docs/panduan.md"]
+    told += (words.SOURCE / "console/templates").iterdir()
+    found = {path.name: re.findall(r"(?i)\w*salahguna\w*", path.read_text("utf-8")) for path in told}
+    assert {name: others for name, others in found.items() if others} == {}
+
+
 def test_what_the_policy_writes_is_said_in_indonesian() -> None:
-    """Each reason that the policy writes; what a person wrote stays as it is."""
-    rules, t = PolicyRules(), tongue(Language.ID)
+    """Each reason that the policy writes, of any rules; what a person wrote stays as it is."""
+    rules, own, t = PolicyRules(), PolicyRules(thresholds=(3,)), tongue(Language.ID)
+    assert "; " in own.title
     written = (
         _too_many(6, 6, 5, rules),
         _too_many(9, 4.5, 4, rules),
         f"misused again after block 1 ({rules.title})",
+        _too_many(4, 4, 3, own),
+        f"misused again after block 1 ({own.title})",
     )
     for text in written:
         said = labels.because(text, t)

@@ -204,7 +204,7 @@ def test_the_page_says_why_there_are_more_pranks_than_misuses(language: Language
     )
     report = replace(some_report(1, 0), figures=figures)
     written = page(report, Words(language), 10, reveal=False)
-    (told,) = re.findall(r"<li><b>(?:Misuse|Penyalahgunaan)</b>(.*?)</li>", written)
+    (told,) = re.findall(r"<li><b>(?:Misuse|Pelanggaran)</b>(.*?)</li>", written)
     assert [int(number) for number in re.findall(r"[0-9]+", told)] == [9, 32, 23, 12, 5, 6]
 
 

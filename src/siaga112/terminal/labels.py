@@ -178,40 +178,77 @@ def word(found: StrEnum, t: Tongue) -> str:
     return found.value if t.language is Language.EN else of(found, t)
 
 
-_RULE: Final = r"\((?P<rule>[^)]*)\)"
+_MORE: Final = r"(?:; (?P<more>.*))?"
+_RULE: Final = rf"\((?P<rule>[^)]*)\){_MORE}"
 _COUNT, _LIMIT = r"(?P<count>[0-9]+) misuses", r"more than (?P<limit>[0-9]+)"
 _BECAUSE: Final = (
     (
-        re.compile(rf"misused again after block (?P<nth>[0-9]+) {_RULE}"),
+        re.compile(rf"misused again after block (?P<nth>[0-9]+) {_RULE}", re.DOTALL),
         say("misused again after block {nth} ({rule})"),
     ),
-    (re.compile(rf"{_COUNT}, {_LIMIT} {_RULE}"), say("{count} misuses, more than {limit} ({rule})")),
     (
-        re.compile(rf"{_COUNT}, weighing (?P<weight>[0-9.]+), {_LIMIT} {_RULE}"),
+        re.compile(rf"{_COUNT}, {_LIMIT} {_RULE}", re.DOTALL),
+        say("{count} misuses, more than {limit} ({rule})"),
+    ),
+    (
+        re.compile(rf"{_COUNT}, weighing (?P<weight>[0-9.]+), {_LIMIT} {_RULE}", re.DOTALL),
         say("{count} misuses, weighing {weight}, more than {limit} ({rule})"),
     ),
     (
-        re.compile(r"no call for (?P<span>\S+): the number may have a new owner"),
-        say("no call for {span}: the number may have a new owner"),
+        re.compile(rf"in force for (?P<span>\S+): no call since{_MORE}", re.DOTALL),
+        say("in force for {span}: no call since"),
     ),
-    (re.compile(r"in force for (?P<span>\S+): no call since"), say("in force for {span}: no call since")),
     (
         re.compile(
             r"in force for (?P<span>\S+): turned away (?P<count>[0-9]+) times since, "
-            r"last (?P<days>[0-9]+) days ago"
+            rf"last (?P<days>[0-9]+) days ago{_MORE}",
+            re.DOTALL,
         ),
         say("in force for {span}: turned away {count} times since, last {days} days ago"),
     ),
 )
-"""What the policy and reviews write as reasons (`core.policy`, `core.review`): kept so, translated here."""
+"""What the policy (`core.policy`) and reviews (`core.review`) write as reasons, and what a person added (`more`).
+
+It is kept so, and translated here.
+"""
+
+
+def policys(found: str) -> dict[str, str]:
+    """Take apart what the policy wrote: its values, by name; nothing of what a person wrote."""
+    for written, _ in _BECAUSE:
+        if match := written.fullmatch(found):
+            return {name: value or "" for name, value in match.groupdict().items()}
+    return {}
 
 
 def because(found: str, t: Tongue) -> str:
     """Say why somebody is blocked: what the policy writes is translated, what a person wrote stays."""
-    first, semicolon, rest = found.partition("; ")
     for written, text in _BECAUSE:
-        if match := written.fullmatch(first):
-            return t(text, **match.groupdict()) + semicolon + rest
+        if match := written.fullmatch(found):
+            more = f"; {match['more']}" if match["more"] else ""
+            return t(text, **match.groupdict()) + more
+    return found
+
+
+_LIFTED: Final = (
+    (re.compile(r"shortened: (?P<reason>.*)", re.DOTALL), say("shortened: {reason}")),
+    (re.compile(r"call (?P<call>\S+) was marked (?P<mark>[a-z]+)"), say("call {call} was marked {mark}")),
+    (
+        re.compile(r"no call for (?P<span>\S+): the number may have a new owner"),
+        say("no call for {span}: the number may have a new owner"),
+    ),
+)
+"""What we write as the reason for which a block ended (`core.decisions`, `service.supervisor`)."""
+
+
+def lifted(found: str, t: Tongue) -> str:
+    """Say why a block was ended: what we write is translated, what a person wrote stays."""
+    for written, text in _LIFTED:
+        if match := written.fullmatch(found):
+            values = match.groupdict()
+            if "mark" in values:
+                values["mark"] = reason(values["mark"], t)
+            return t(text, **values)
     return found
 
 

@@ -162,7 +162,7 @@ def _blocks(record: CallerRecord, now: Millis, zone: ZoneInfo, t: Tongue) -> Ite
                 if ended
                 else say("block lifted by {by}: {reason}")
             )
-            reason = labels.because(block.lifted.reason, t)
+            reason = labels.lifted(block.lifted.reason, t)
             yield block.lifted.at, 2, t(said, by=block.lifted.by, reason=reason)
 
 
@@ -185,7 +185,7 @@ def _appeals(record: CallerRecord, t: Tongue) -> Iterator[Chapter]:
                 if appeal.granted
                 else say("objection rejected by {by}: {reason}")
             )
-            reason = labels.because(decided.reason, t)
+            reason = labels.lifted(decided.reason, t)
             yield decided.at, 3, t(said, by=decided.by, reason=reason)
 
 
