@@ -152,6 +152,7 @@ constraints: $(READY)
 	$(PYTHON) -m pip freeze --exclude-editable | grep '==' > constraints.txt
 	$(PYTHON) -m pip install -qq --disable-pip-version-check uv
 	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --extra pdf -o requirements-pdf.lock
 	$(LOCK) pyproject.toml --extra dev -o requirements-dev.lock
 	$(LOCK) pyproject.toml --extra fuzz --extra audit -o requirements-tools.lock
 	echo hatchling | $(LOCK) - -o requirements-build.lock

@@ -49,7 +49,7 @@ class Browser:
     async def get(self, path: str, *, follow: bool = False) -> tuple[int, str]:
         """Look at a page; give the status and the text."""
         async with self.session.get(self.url + path, allow_redirects=follow) as answer:
-            return answer.status, await answer.text()
+            return answer.status, await answer.text(errors="replace")
 
     async def post(
         self, path: str, fields: Mapping[str, str] | None = None, *, csrf: str | None = None, **headers: str
@@ -115,7 +115,7 @@ class Centre:
         async with session.request(method, url, headers=headers, **more) as answer:
             if "json" in answer.headers["Content-Type"]:
                 return answer.status, await answer.json(content_type=None)
-            return answer.status, await answer.text()
+            return answer.status, await answer.text(errors="replace")
 
     async def give_token(self, role: Role, *, numbers: bool = True) -> str:
         """Let one more program in."""

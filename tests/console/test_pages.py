@@ -15,6 +15,7 @@ from siaga112.service.ports import AuditFilter
 from siaga112.words import Language
 from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, propose
 from tests.console.centre import Centre
+from tests.lab import pdf as read
 
 pytestmark = pytest.mark.redis
 
@@ -226,6 +227,15 @@ async def test_the_evidence_sheet_is_in_indonesian_whoever_prints_it(centre: Cen
     assert text.count("prank IVR") == len((await centre.record(BLOCKED)).strikes)
     for words in ("Lembar bukti", "diblokir sementara", "Cara mengajukan keberatan", "119 (ambulans)"):
         assert words in text
+
+
+async def test_the_report_is_a_pdf_too(centre: Centre) -> None:
+    """Two sheets of A4, or three where operators answered."""
+    browser = await centre.login("Supervisor")
+    async with browser.session.get(f"{centre.url}/report.pdf") as answer:
+        said = read.about(await answer.read())
+    assert said["Page size"].endswith("(A4)")
+    assert 2 <= int(said["Pages"]) <= 3
 
 
 async def test_the_shift_is_handed_over_with_a_note(centre: Centre) -> None:

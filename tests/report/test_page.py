@@ -1,7 +1,6 @@
 """The page for the press, in a real Chromium."""
 
 import re
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, time, timedelta
@@ -21,6 +20,7 @@ from siaga112.report.figures import Report
 from siaga112.report.page import OPERATORS_SHOWN, page
 from siaga112.report.words import Language, Words
 from tests.cli.shell import Shell
+from tests.lab import pdf as read
 from tests.lab.chromium import Tab, tab
 from tests.month import ZONE
 from tests.samples import tally
@@ -85,17 +85,10 @@ async def check(chromium: Tab, file: Path, sheets: int = 2) -> str:
     await chromium.open(file.as_uri())
     assert chromium.messages == []
     assert chromium.requests == [file.as_uri()]
-    told = _pdfinfo(await chromium.pdf())
+    told = read.about(await chromium.pdf())
     assert int(told["Pages"]) <= sheets
     assert told["Page size"].endswith("(A4)")
     return await chromium.text()
-
-
-def _pdfinfo(printed: bytes) -> dict[str, str]:
-    told = subprocess.run(
-        ["pdfinfo", "-"], input=printed, capture_output=True, check=True, timeout=60
-    ).stdout.decode()
-    return dict(re.findall(r"(\w[\w ]+):\s+(.+)", told))
 
 
 @pytest.mark.redis

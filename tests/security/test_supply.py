@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-tools.lock", "requirements-build.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-pdf.lock",
+    "requirements-dev.lock",
+    "requirements-tools.lock",
+    "requirements-build.lock",
+)
 INSTALLERS = ("Dockerfile", "Makefile", "tests/lab/prepare", "docs/manual.md")
 
 

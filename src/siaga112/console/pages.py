@@ -13,6 +13,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
+from siaga112.adapters import pdf
 from siaga112.app.lists import start
 from siaga112.console import wall
 from siaga112.console.access import console, person
@@ -539,22 +540,9 @@ async def report_pdf(
     site = console(request)
     made = await _made(site, visitor, since, until)
     text = report_page.page(made, _words(visitor), 10, reveal=False)
-    return Response(
-        await _pdf(text), media_type="application/pdf", headers=_as_file(f"report-{made.period.days[0]}.pdf")
-    )
-
-
-async def _pdf(text: str) -> bytes:
-    try:
-        from weasyprint import HTML  # noqa: PLC0415 - optional, and heavy
-    except (ImportError, OSError) as error:
-        needs = 'pip install "siaga112[pdf]", and libpango'
-        raise SiagaError(f"PDF needs WeasyPrint ({needs}); or print the page from the browser") from error
-
-    def refuse(url: str) -> None:
-        raise ValueError(f"nothing is fetched: {url}")
-
-    return bytes(await asyncio.to_thread(lambda: HTML(string=text, url_fetcher=refuse).write_pdf()))
+    name = _as_file(f"report-{made.period.days[0]}.pdf")
+    async with site.printer:
+        return Response(await pdf.made(text), media_type="application/pdf", headers=name)
 
 
 @router.get("/report.csv")

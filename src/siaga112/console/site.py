@@ -1,5 +1,6 @@
 """The site as the console has it: its records, what is configured, and what one visitor may see of it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
@@ -58,7 +59,10 @@ class MarkLater:
 
 @dataclass(slots=True)
 class Console:
-    """What all routes have in common. `slow`: for what reads much, so that nobody waits for it."""
+    """What all routes have in common. `slow`: for what reads much, so that nobody waits for it.
+
+    `printer`: one PDF at a time, since each takes 60 MB while it is made.
+    """
 
     settings: Settings
     config: Path | None
@@ -68,6 +72,7 @@ class Console:
     live: Live
     hiding: Hiding
     hooks: Hooks
+    printer: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     marks: dict[CallId, MarkLater] = field(default_factory=dict)
     flashes: dict[str, tuple[str, str]] = field(default_factory=dict)
 

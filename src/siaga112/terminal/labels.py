@@ -207,7 +207,7 @@ _BECAUSE: Final = (
         say("in force for {span}: turned away {count} times since, last {days} days ago"),
     ),
 )
-"""What the policy (`core.policy`) and reviews (`core.review`) write as reasons, and what a person added (`more`).
+"""What `core.policy` and `core.review` write as reasons, and what a person added (`more`).
 
 It is kept so, and translated here.
 """
