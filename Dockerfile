@@ -24,6 +24,14 @@ RUN apt-get update \
     && install -d -o 10112 -g 10112 -m 700 /var/lib/siaga112
 COPY --from=build /opt/siaga112 /opt/siaga112
 COPY config/siaga112.toml /etc/siaga112/siaga112.toml
+ARG VERSION= REVISION= CREATED=
+LABEL org.opencontainers.image.title="siaga112" \
+      org.opencontainers.image.description="Screens prank callers of an emergency line on Asterisk; when in doubt, the call goes through." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="The siaga112 team" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED"
 ENV PATH=/opt/siaga112/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 USER 10112:10112
 VOLUME /var/lib/siaga112

@@ -17,7 +17,7 @@ PYTEST := timeout --foreground --signal=ABRT --kill-after=30 2400 \
 
 .PHONY: demo test night check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
-.PHONY: words pictures fuzz-api image-pins interrupts bench bench-check install-log
+.PHONY: dist sbom deb words pictures fuzz-api image-pins interrupts bench bench-check install-log
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -122,6 +122,20 @@ audit: $(READY)
 install-log: $(READY)
 	$(PYTHON) -m tests.install docs/install-log.md
 
+# The wheel and the sdist, as they are released: of one commit always the same bytes.
+dist: $(READY)
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PYTHON) -m hatchling build -d dist
+
+# What the release is made of, as CycloneDX: every locked package with its version and hashes.
+sbom: $(READY)
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-tools.lock
+	$(PYTHON) -m tests.sbom dist
+
+# A .deb for the Debian that this runs on (12 or 13); it needs python3-venv and dpkg-dev.
+deb: dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) packaging/deb/build dist/*.whl dist
+
 # The container image, with docker or buildah; image-check runs it beside a real PBX and calls it.
 image: $(READY)
 	tests/image/build $(PYTHON) siaga112 Dockerfile bookworm
@@ -147,14 +161,15 @@ LOCK := $(VENV)/bin/uv pip compile -c constraints.txt --universal --python-versi
 	--no-emit-index-url --no-header --no-annotate -q
 
 # The versions that the tests passed with, without the address of any package index; with hashes, what is
-# installed: of the daemon, the tests, fuzz and audit, and the wheel's build.
+# installed: of the daemon (with PostgreSQL too), the tests, fuzz, audit and sbom, and the wheel's build.
 constraints: $(READY)
 	$(PYTHON) -m pip freeze --exclude-editable | grep '==' > constraints.txt
 	$(PYTHON) -m pip install -qq --disable-pip-version-check uv
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) pyproject.toml --extra pdf -o requirements-pdf.lock
+	$(LOCK) pyproject.toml --extra postgresql -o requirements-postgresql.lock
 	$(LOCK) pyproject.toml --extra dev -o requirements-dev.lock
-	$(LOCK) pyproject.toml --extra fuzz --extra audit -o requirements-tools.lock
+	$(LOCK) pyproject.toml --extra fuzz --extra audit --extra sbom -o requirements-tools.lock
 	echo hatchling | $(LOCK) - -o requirements-build.lock
 
 # Pins the images that are built on and run to what the registries have now, in place of any digest before;

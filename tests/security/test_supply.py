@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = (
-    "requirements.lock",
-    "requirements-pdf.lock",
-    "requirements-dev.lock",
-    "requirements-tools.lock",
-    "requirements-build.lock",
-)
-INSTALLERS = ("Dockerfile", "Makefile", "tests/lab/prepare", "docs/manual.md")
+LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
+INSTALLERS = ("Dockerfile", "Makefile", "packaging/deb/build", "tests/lab/prepare", "docs/manual.md")
 
 
 @pytest.mark.parametrize("name", LOCKS)
