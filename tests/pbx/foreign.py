@@ -93,6 +93,10 @@ include => ext-did-post-custom
 include => ext-did-catchall
 """,
         "extensions_additional.conf": """
+[from-trunk-sip-telco]
+include => from-trunk-sip-telco-custom
+exten => _.,1,Set(GROUP()=OUT_1)
+ same => n,Goto(from-trunk,${EXTEN},1)
 [ext-did]
 include => ext-did-custom
 include => ext-did-0002

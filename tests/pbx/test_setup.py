@@ -56,7 +56,7 @@ KINDS: Final = [
     pytest.param("22", Plain, "from-telco", id="22-plain"),
     pytest.param("16", Plain, "from-telco", id="16-plain", marks=pytest.mark.night),
     pytest.param("22", FreePbx, "from-pstn", id="22-freepbx", marks=pytest.mark.night),
-    pytest.param("16", FreePbx, "from-pstn", id="16-freepbx"),
+    pytest.param("16", FreePbx, "from-trunk-sip-telco", id="16-freepbx"),
 ]
 
 

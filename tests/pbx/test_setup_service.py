@@ -4,6 +4,9 @@ import json
 import os
 import shlex
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +15,7 @@ import pytest
 from tests.lab import find
 from tests.lab.systemd import Machine, runs_here
 from tests.pbx.foreign import Plain
+from tests.pbx.test_setup import MOST_SECONDS
 
 pytestmark = [pytest.mark.pbx, pytest.mark.skipif(bool(runs_here()), reason=runs_here())]
 
@@ -25,8 +29,47 @@ userdel siaga112
 """As a machine is that has only the program."""
 
 
-async def test_setup_starts_the_daemon_and_undo_leaves_no_unit() -> None:
-    """The user is made, the units run, the doctor is content; then a second run has nothing to do."""
+KILLED: Final = """
+import os, signal
+from siaga112.setup import doing
+def point(name):
+    if name.startswith(os.environ["KILL_AT"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+doing.point = point
+from siaga112.cli import main
+main()
+"""
+SERVED: Final = "asterisk -rx 'core show channels concise' | grep -c '!menu!'"
+CALL: Final = "asterisk -rx 'channel originate Local/112@from-telco/n application Wait 20'"
+ENDED: Final = (
+    "asterisk -rx 'channel request hangup all' >/dev/null; "
+    "asterisk -rx 'core show channels concise' | grep -c !"
+)
+
+
+@dataclass(frozen=True)
+class Here:
+    """A machine with a PBX in service."""
+
+    machine: Machine
+    etc: str
+    setup: str
+    """The command, to which options are added."""
+
+    async def files(self) -> str:
+        """Give the digest of every file of the PBX's configuration."""
+        return await self.machine.run(f"cd {self.etc} && sha256sum *")
+
+    async def call(self) -> None:
+        """Make a call, and wait until it is in the menu."""
+        await self.machine.run(CALL)
+        await self.machine.until(SERVED, "1")
+        await self.machine.until(ENDED, "0")
+
+
+@asynccontextmanager
+async def in_service() -> AsyncIterator[Here]:
+    """Run a machine that has systemd, a PBX, and of siaga112 only the program."""
     with tempfile.TemporaryDirectory(prefix="s112-service-", dir="/var/tmp") as name:
         folder = Path(name)
         os.chmod(folder, 0o755)  # noqa: S103, PTH101 - the machine looks in
@@ -42,38 +85,84 @@ async def test_setup_starts_the_daemon_and_undo_leaves_no_unit() -> None:
             load=(),
         )
         pbx._write_configuration()
-        console = shlex.join(pbx.console_command)
         async with Machine.boot(CONFIG) as machine:
             await machine.run(FRESH)
             assert await machine.run("id siaga112 2>&1 | grep -c uid=") == "0"
-            program = machine.inside("/usr/local/bin/asterisk")
-            program.write_text(f'#!/bin/sh\nexec {console} "$@"\n')
-            program.chmod(0o755)
+            shim = machine.inside("/usr/local/bin/asterisk")
+            shim.write_text(f'#!/bin/sh\nexec {shlex.join(pbx.console_command)} "$@"\n')
+            shim.chmod(0o755)
+            program = machine.inside("/opt/siaga112/bin/siaga112").read_text()
+            killed = machine.inside("/opt/siaga112/bin/killed")
+            killed.write_text(program.partition("from siaga112")[0] + KILLED)
+            killed.chmod(0o755)
             await machine.run("setsid asterisk -f -q </dev/null >/dev/null 2>&1 &")
             await machine.until("asterisk -rx 'core waitfullybooted' | grep -c 'fully booted'", "1")
-            before = await machine.run(f"cd {folder}/etc && sha256sum *")
-            setup = f"/opt/siaga112/bin/siaga112 setup --asterisk-conf {folder}/etc/asterisk.conf"
+            etc = f"{folder}/etc"
+            yield Here(machine, etc, f"setup --asterisk-conf {etc}/asterisk.conf")
 
-            said = await machine.run(f"{setup} --apply --json --site serang; echo; echo code=$?")
-            made = json.loads(said.rpartition("\ncode=")[0])
-            print(f"setup --apply with its units: {made['seconds']} s")
-            told = made["doctor"]
-            assert [line for line in told if line.startswith(("fail", "-"))] == [], told
-            assert [line for line in told if line.startswith("warn") and "func_config" not in line] == [], (
-                told
+
+async def test_setup_starts_the_daemon_and_undo_leaves_no_unit() -> None:
+    """The user is made, the units run, the doctor is content; then a second run has nothing to do."""
+    async with in_service() as here:
+        machine, setup = here.machine, f"/opt/siaga112/bin/siaga112 {here.setup}"
+        before = await here.files()
+        made = json.loads(await machine.run(f"{setup} --apply --json --site serang"))
+        print(f"setup --apply with its units: {made['seconds']} s")
+        told = made["doctor"]
+        assert [line for line in told if line.startswith(("fail", "-"))] == [], told
+        assert [line for line in told if line.startswith("warn") and "func_config" not in line] == [], told
+        assert made["seconds"] < MOST_SECONDS
+        for unit in ("siaga112-screen", "siaga112-track"):
+            assert await machine.run(f"systemctl is-active {unit}") == "active"
+            assert await machine.run(f"systemctl is-enabled {unit}") == "enabled"
+        assert await machine.run("stat -c '%U %a' /etc/siaga112/credentials/AMI__SECRET") == "root 600"
+        assert "siaga112" in await machine.run("asterisk -rx 'manager show connected'")
+        await here.call()
+
+        again = json.loads(await machine.run(f"{setup} --apply --json"))
+        assert (again["changed"], again["notes"]) == (False, [])
+
+        assert "undone" in await machine.run(f"{setup} --undo")
+        for unit in ("screen.socket", "screen", "track", "console"):
+            assert await machine.run(f"systemctl is-active siaga112-{unit}") == "inactive"
+        assert await machine.run("ls /etc/systemd/system | grep -c siaga112-") == "0"
+        assert await machine.run("ls /etc/siaga112 2>&1 | grep -c AMI") == "0"
+        assert await here.files() == before
+        await here.call()
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param(("units ran systemctl enable", "guard ran"), id="some"),
+        pytest.param(
+            (
+                *("account noted", "account wrote", "account ran", "units noted", "units wrote"),
+                *("units ran systemctl daemon-reload", "units ran systemctl enable", "units done"),
+                *("guard noted", "guard wrote", "guard ran", "guard done"),
+            ),
+            id="all",
+            marks=[pytest.mark.night, pytest.mark.timeout(1_200)],
+        ),
+    ],
+)
+async def test_killed_amid_the_machines_part_calls_go_on_and_a_second_setup_completes_it(
+    moments: tuple[str, ...],
+) -> None:
+    """SIGKILL before, within and after each change of users and units: a call comes to its menu."""
+    async with in_service() as here:
+        machine, before = here.machine, await here.files()
+        for moment in moments:
+            at = f"KILL_AT={shlex.quote(moment)}"
+            said = await machine.run(
+                f"{at} /opt/siaga112/bin/killed {here.setup} --apply --json --site serang; echo code=$?"
             )
-            assert made["seconds"] < 60
-            for unit in ("siaga112-screen", "siaga112-track"):
-                assert await machine.run(f"systemctl is-active {unit}") == "active"
-                assert await machine.run(f"systemctl is-enabled {unit}") == "enabled"
-            assert await machine.run("stat -c '%U %a' /etc/siaga112/credentials/AMI__SECRET") == "root 600"
-            assert "siaga112" in await machine.run("asterisk -rx 'manager show connected'")
-
-            again = json.loads(await machine.run(f"{setup} --apply --json"))
-            assert (again["changed"], again["notes"]) == (False, [])
-
-            assert "undone" in await machine.run(f"{setup} --undo")
-            assert await machine.run("systemctl is-active siaga112-screen") == "inactive"
-            assert await machine.run("ls /etc/systemd/system | grep -c siaga112-") == "0"
-            assert await machine.run("ls /etc/siaga112 2>&1 | grep -c AMI") == "0"
-            assert await machine.run(f"cd {folder}/etc && sha256sum *") == before
+            assert said.endswith("code=137"), (moment, said)
+            await here.call()
+            setup = f"/opt/siaga112/bin/siaga112 {here.setup}"
+            made = json.loads(await machine.run(f"{setup} --apply --json --site serang"))
+            assert made["applied"], moment
+            assert await machine.run("systemctl is-active siaga112-screen siaga112-track") == "active\nactive"
+            assert (json.loads(await machine.run(f"{setup} --apply --json")))["steps"] == [], moment
+            assert "undone" in await machine.run(f"{setup} --undo"), moment
+            assert await here.files() == before, moment

@@ -49,19 +49,12 @@ PLAIN: Final = {
     "pjsip.conf": PJSIP,
 }
 
-_SIXTEEN: Final = """
-[from-trunk-sip-telco]
-include => from-trunk-sip-telco-custom
-exten => _.,1,Set(GROUP()=OUT_1)
- same => n,Goto(from-trunk,${EXTEN},1)
-"""
 
 FREEPBX: Final = {
     "16": {
         **FreePbx.files,
-        "extensions_additional.conf": f"{FreePbx.files['extensions_additional.conf']}{_SIXTEEN}",
         "sip.conf": "[general]\n#include sip_additional.conf\n",
-        "sip_additional.conf": "[telco]\ntype=peer\nhost=192.0.2.1\ncontext=from-pstn\n"
+        "sip_additional.conf": "[telco]\ntype=peer\nhost=192.0.2.1\ncontext=from-trunk-sip-telco\n"
         "[101]\ntype=friend\nhost=dynamic\n",
         "manager.conf": "[general]\nenabled = yes\nbindaddr = 0.0.0.0\n#include manager_custom.conf\n",
         "modules.conf": "[modules]\nautoload=yes\n",

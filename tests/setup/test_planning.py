@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from siaga112.doctor.observations import Contexts
-from siaga112.doctor.walk import GUARD, Place
+from siaga112.doctor.walk import GUARD, Place, Route, route
 from siaga112.setup import ways
 from siaga112.setup.conf import contexts, read
 from siaga112.setup.edits import GUARD_CALL, taken_back
@@ -58,9 +58,7 @@ def test_every_call_to_the_number_is_asked_about_first(found: Facts) -> None:
     loaded = after(found, made)
     answers, _ = answered(found)
     for trunk in answers.trunks or ():
-        place = ways.home(loaded, trunk, "112")
-        assert place
-        assert ways.guarded(loaded, *place)
+        assert route(loaded, trunk, "112") == Route(guarded=True)
     assert made.steps[-1].name == "guard"
 
 
@@ -226,6 +224,29 @@ def test_edits_since_are_kept_when_ours_are_taken_back() -> None:
         == "; new\n[a]\none\nmore\ntwo\nend\n"
     )
     assert taken_back(before, ours, "[a]\nours, edited\none\ntwo\nlast of ours\n") is None
+
+
+def test_the_keys_go_below_an_applicationmap_that_is_there() -> None:
+    """A second section of the name would be another one; keys that are there already stay."""
+    features = "[general]\n[applicationmap]\nmine => *9,self,NoOp()\n"
+    made = planned(facts({**PLAIN, "features.conf": features}))
+    lines = text(made, f"{ETC}/features.conf").splitlines()
+    assert lines[2].startswith("siaga112-prank ")
+    assert lines[-1] == "mine => *9,self,NoOp()"
+
+
+def test_on_freepbx_a_trunks_own_context_leads_to_the_same_hook() -> None:
+    """`from-trunk-pjsip-NAME` looks into from-pstn through from-trunk: one line for all trunks."""
+    more = "[from-trunk-pjsip-telco]\ninclude => from-trunk-pjsip-telco-custom\ninclude => from-trunk\n"
+    files = dict(FREEPBX["17"])
+    files["extensions_additional.conf"] += more
+    files["pjsip.endpoint.conf"] = "[telco]\ntype=endpoint\ncontext=from-trunk-pjsip-telco\n"
+    found = facts(files, freepbx="17.0.19")
+    made = planned(found)
+    assert made.problems == ()
+    assert route(after(found, made), "from-trunk-pjsip-telco", "112") == Route(guarded=True)
+    custom = text(made, f"{ETC}/extensions_custom.conf")
+    assert "[from-pstn-custom]\nexten => 112,1," in custom
 
 
 def test_the_units_run_our_program_and_listen_where_the_dialplan_asks() -> None:

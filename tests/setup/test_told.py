@@ -2,7 +2,7 @@
 
 from siaga112.doctor.observations import Step
 from siaga112.setup import told
-from siaga112.setup.conf import contexts, read
+from siaga112.setup.conf import read
 from siaga112.setup.ways import pending
 
 DIALPLAN = r"""[ Context 'x' created by 'pbx_config' ]
@@ -72,9 +72,10 @@ def test_edits_that_are_not_in_force_yet_are_seen() -> None:
     text = "[x]\nexten => 112/0812,1,Hangup()\nexten => _1[2-5]X,1,NoOp()\nsame => n(lab),Set(X=1)\n[new]\n"
     loaded, registrars = told.dialplan(DIALPLAN)
 
-    def other(written: str) -> str:
-        conf = read("/e/extensions.conf", {"/e/extensions.conf": written}, "/e")
-        return pending(conf, contexts(conf), loaded, registrars)
+    def other(written: str, users: str = "") -> str:
+        texts = {"/e/extensions.conf": written, "/e/users.conf": users}
+        conf, more = (read(path, texts, "/e") for path in texts)
+        return pending(conf, more, loaded, registrars)
 
     assert other(text) == ""
     assert other(f"; of no weight\n{text}") == ""
@@ -82,3 +83,6 @@ def test_edits_that_are_not_in_force_yet_are_seen() -> None:
     assert other(text.replace("NoOp()", "Answer()")) == "[x] _1[2-5]X"
     assert other(text.replace("exten => 112/0812,1,Hangup()\n", "")) == "[x] 112/0812"
     assert other("") == "[x]"
+    assert other("", "[6001]\nhasexten = yes\n") == "", "users.conf may have made it"
+    assert other("#exec /bin/true\n") == "", "nobody knows what that prints"
+    assert other(f"{text}[x](+)\nEXTEN => _1[2-5]X,1,Answer()\n") == "", "of two the first is in force"

@@ -49,6 +49,8 @@ class Conf:
     """Who includes what, as it is written there."""
     missing: tuple[str, ...]
     """`FILE:LINE includes NAME` of what `#include` names and is not there: Asterisk reads nothing then."""
+    executes: bool = False
+    """Whether it includes what a program prints (`#exec`), which is not seen here."""
 
     def value(self, section: str, key: str) -> str:
         """Give the last value that a key has; '' for none."""
@@ -87,6 +89,7 @@ def read(root: str, texts: Mapping[str, str], etc: str) -> Conf:
         tuple(reading.headers),
         tuple(reading.included),
         tuple(reading.missing),
+        reading.executes,
     )
 
 
@@ -99,6 +102,7 @@ class _Reading:
         self.headers: list[Header] = []
         self.included: list[tuple[str, str]] = []
         self.missing: list[str] = []
+        self.executes = False
 
     def file(self, path: str, depth: int) -> None:
         """Read one file into what there is."""
@@ -110,7 +114,9 @@ class _Reading:
                 self.headers.append(Header(path, number, self._section, match[2] or ""))
             elif match := _INCLUDE.match(line):
                 self._include(path, number, match[1], absolute(match[2], self._etc), depth)
-            elif not line.startswith("#") and "=" in line:
+            elif line.startswith("#"):
+                self.executes |= line.startswith("#exec")
+            elif "=" in line:
                 key, _, value = line.partition("=")
                 value = value.removeprefix(">").strip()
                 self.lines.append(Line(path, number, self._section, key.strip(), value))
@@ -169,10 +175,10 @@ def written(conf: Conf) -> Iterator[Written]:
     exten = ""
     for line in conf.lines:
         rest = line.value
-        if line.key == "exten":
+        if (key := line.key.lower()) == "exten":
             exten, _, rest = rest.partition(",")
             exten = exten.strip()
-        elif line.key != "same":
+        elif key != "same":
             continue
         said, _, application = rest.partition(",")
         if match := _PRIORITY.fullmatch(said):
@@ -193,12 +199,12 @@ def contexts(conf: Conf) -> Contexts:
         last[place] = number
         application, _, data = one.application.partition("(")
         data = data.removesuffix(")").replace(r"\;", ";")
-        steps[one.line.section].setdefault(one.exten, []).append(
-            Step(number, one.label, application.strip(), data)
-        )
+        there = steps[one.line.section].setdefault(one.exten, [])
+        if number not in {step.priority for step in there}:  # of two the first is in force
+            there.append(Step(number, one.label, application.strip(), data))
     includes: dict[str, list[str]] = {}
     for line in conf.lines:
-        if line.key == "include" and line.section in steps:
+        if line.key.lower() == "include" and line.section in steps:
             includes.setdefault(line.section, []).append(line.value.partition(",")[0].strip())
     return {
         name: Context(

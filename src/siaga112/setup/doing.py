@@ -20,7 +20,7 @@ from siaga112 import infile
 from siaga112.adapters.ami.session import AmiAddress
 from siaga112.doctor.looking import ami
 from siaga112.doctor.observations import Context, Contexts, PbxSeen
-from siaga112.doctor.walk import GUARD
+from siaga112.doctor.walk import GUARD, route
 from siaga112.errors import SiagaError, UnreachableError
 from siaga112.reasons import plainly
 from siaga112.setup import told, ways
@@ -158,9 +158,9 @@ class Doer:
             case Silent(command, text):
                 _, said = self.console.run(command)
                 return f"{' '.join(command)} still says {text}" if text in said else ""
-            case Dialplan(asking, loaded):
+            case Dialplan():
                 contexts, _ = told.dialplan(self.console.ask("dialplan show"))
-                return unlike(facts.live.contexts, contexts, asking, loaded)
+                return unlike(facts.live.contexts, contexts, check)
             case Queues():
                 now = told.queues(self.console.ask("queue show"))
                 lost = [name for name in facts.live.queues if name not in now]
@@ -343,22 +343,25 @@ def _gid(group: str) -> int:
         return -1
 
 
-def unlike(
-    before: Contexts, after: Contexts, asking: Sequence[tuple[str, str]], loaded: Sequence[str]
-) -> str:
+def unlike(before: Contexts, after: Contexts, wanted: Dialplan) -> str:
     """Say what a reload changed in the dialplan that it should not have, or did not; '' for nothing."""
-    lacking = [
-        f"the dialplan has no context [{name}] after the reload" for name in loaded if name not in after
-    ]
+    lacking = [f"the reload has brought no [{name}]" for name in wanted.loaded if name not in after]
     lacking += [
         f"[{context}] {exten} does not ask after the reload"
-        for context, exten in asking
+        for context, exten in wanted.asking
         if not ways.guarded(after, context, exten)
+    ]
+    lacking += [
+        f"a call to {number} in [{trunk}] does not come to the question"
+        for trunk, number in wanted.calls
+        if not route(after, trunk, number).guarded
     ]
     if lacking:
         return lacking[0]
     theirs = ((name, context) for name, context in before.items() if not name.startswith(ways.OURS))
-    return next((said for name, context in theirs if (said := _changed(name, context, after, asking))), "")
+    return next(
+        (said for name, context in theirs if (said := _changed(name, context, after, wanted.asking))), ""
+    )
 
 
 def _changed(name: str, context: Context, after: Contexts, asking: Sequence[tuple[str, str]]) -> str:

@@ -30,7 +30,7 @@ PATIENCE_SECONDS: Final = 20.0
 
 _ROOTS: Final = (
     "extensions.conf", "manager.conf", "features.conf", "queues.conf", "modules.conf",
-    "pjsip.conf", "sip.conf", "iax.conf", "chan_dahdi.conf",
+    "users.conf", "pjsip.conf", "sip.conf", "iax.conf", "chan_dahdi.conf",
 )  # fmt: skip
 _MOST: Final = 64 * infile.MIB
 _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"

@@ -13,9 +13,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from siaga112.doctor.dialplan import AGI_PORT
-from siaga112.doctor.walk import GUARD, family
+from siaga112.doctor.observations import Context
+from siaga112.doctor.observations import Step as Priority
+from siaga112.doctor.walk import GUARD, route
 from siaga112.setup import ways
-from siaga112.setup.conf import Conf, contexts, read
+from siaga112.setup.conf import Conf, read
 from siaga112.setup.edits import UnplaceableError, appended, below, guarded, onward
 from siaga112.setup.facts import Facts
 from siaga112.setup.questions import Answers, wrong
@@ -30,6 +32,9 @@ NEEDED: Final = ("app_exec", "app_stack", "func_channel", "func_strings", "pbx_c
 USER: Final = "siaga112"
 AMI_PORT: Final = 5038
 UNITS: Final = ("siaga112-screen", "siaga112-track", "siaga112.target")
+MORE_UNITS: Final = ("siaga112-console", "siaga112-screen.socket", "siaga112-backup.timer")
+"""What the target, or somebody since, has started besides."""
+
 REACH: Final = ("func_realtime", "func_sorcery")
 """Modules that open more to whoever has our secret than we need (docs/security.md)."""
 
@@ -190,7 +195,8 @@ def _against(facts: Facts, *, service: bool) -> Iterator[str]:
         for missing in read(f"{pbx.etc}/{name}", facts.files, pbx.etc).missing:
             yield f"{missing}, which is not there: Asterisk would not read {name} anew; put that right first"
     extensions = read(f"{pbx.etc}/extensions.conf", facts.files, pbx.etc)
-    other = ways.pending(extensions, contexts(extensions), facts.live.contexts, facts.live.registrars)
+    users = read(f"{pbx.etc}/users.conf", facts.files, pbx.etc)
+    other = ways.pending(extensions, users, facts.live.contexts, facts.live.registrars)
     if other and facts.unfinished.isdisjoint({"dialplan", "guard"}):
         yield (
             f"{other} runs otherwise than extensions.conf says: put it in force "
@@ -534,7 +540,7 @@ def _units(draft: _Draft) -> _Made:
             *([("systemctl", "restart", *UNITS[:2])] if upgraded else []),
         ),
         (*(Says(("systemctl", "is-active", unit), "active") for unit in UNITS[:2]), Listens(*_agi(draft))),
-        undo_first=(("systemctl", "disable", "--now", *UNITS, "siaga112-screen.socket"),),
+        undo_first=(("systemctl", "disable", "--now", *UNITS, *MORE_UNITS),),
         undo_then=(("systemctl", "daemon-reload"),),
     ), not facts.enabled
 
@@ -542,6 +548,7 @@ def _units(draft: _Draft) -> _Made:
 def _guard(draft: _Draft) -> _Made:
     """Make the PBX ask, where calls for the emergency number arrive, before they are answered."""
     wanted: dict[tuple[str, str], None] = {}
+    calls: list[tuple[str, str]] = []
     writes: dict[str, Write] = {}
     for trunk in draft.answers.trunks or ():
         for number in draft.answers.numbers or _own(draft, trunk):
@@ -550,6 +557,7 @@ def _guard(draft: _Draft) -> _Made:
                     first = writes.get(write.path, write)
                     writes[write.path] = Write(write.path, write.after, first.before)
                 wanted[place.context, place.exten] = None
+                calls.append((trunk, number))
     reload_ = _asterisk("dialplan reload")
     asking = tuple(wanted)
     return Step(
@@ -557,7 +565,7 @@ def _guard(draft: _Draft) -> _Made:
         say("The question: from here on the PBX asks about each call, and goes on without an answer"),
         tuple(writes.values()),
         (reload_,),
-        (Dialplan(asking, (GUARD,)),),
+        (Dialplan(asking, (GUARD,), tuple(calls)),),
         undo_then=(reload_,),
         calm=asking,
         calm_undo=(),
@@ -586,33 +594,41 @@ class _Place:
 def _place(draft: _Draft, trunk: str, number: str) -> _Place | None:
     """Find where the line goes for the calls of a trunk; None where the trunk does not take the number."""
     contexts = draft.facts.live.contexts
-    hook = _hook(draft, trunk)
-    if hook and hook in contexts and number in contexts[hook].extensions:
-        return _Place(hook, number)
     if (found := ways.home(contexts, trunk, number)) is None:
         return None
     context, exten = found
-    if not hook and context == trunk:
+    if parent := _parent(draft, trunk, number):
+        hook = f"{parent}-custom"
+        if hook in contexts and number in contexts[hook].extensions:
+            return _Place(hook, number)
+    elif context == trunk:
         return _Place(trunk, exten)
+    else:
+        parent, hook = trunk, trunk
     if not number.isdigit():
         draft.problems.append(
             f"[{context}] {exten} is no number: name those that are the emergency line's (--number)"
         )
         return None
-    searched = contexts[hook.removesuffix("-custom") if hook else trunk].includes
-    onward_ = tuple(name for name in searched if name != hook)
-    last = next((name for name in onward_ if ways.home(contexts, name, number)), context)
-    return _Place(hook or trunk, number, onward_, last)
+    searched = tuple(name for name in contexts[parent].includes if name != hook)
+    last = next((name for name in searched if ways.home(contexts, name, number)), "")
+    return _Place(hook, number, searched, last) if last else None
 
 
-def _hook(draft: _Draft, trunk: str) -> str:
-    """Name the context that FreePBX leaves to its admin, and looks into first; '' for none."""
+def _parent(draft: _Draft, trunk: str, number: str) -> str:
+    """Name FreePBX's context whose `-custom` is the admin's, and comes first for these calls; '' for none."""
     contexts = draft.facts.live.contexts
     if not draft.facts.pbx.freepbx:
         return ""
-    looked = [name for name in family(contexts, trunk) if f"{name}-custom" in contexts[name].includes]
-    chosen = [name for name in looked if name in {trunk, "from-pstn"}]
-    return f"{chosen[0]}-custom" if chosen else ""
+    for parent in ("from-pstn", trunk):
+        hook = f"{parent}-custom"
+        if parent in contexts and hook in contexts[parent].includes:
+            there = contexts.get(hook, Context({}))
+            asking = {number: (Priority(1, "", "Gosub", f"{GUARD},s,1"),)}
+            tried = {**contexts, hook: Context({**there.extensions, **asking}, there.includes)}
+            if route(tried, trunk, number).guarded:
+                return parent
+    return ""
 
 
 def _asking(draft: _Draft, place: _Place, number: str) -> Iterator[Write]:

@@ -43,6 +43,8 @@ class Dialplan:
 
     asking: tuple[tuple[str, str], ...] = ()
     loaded: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    """Trunks' contexts with the numbers that are dialled there: such a call comes to the question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 from siaga112.core.tracking.menus import ASKING
 from siaga112.doctor.observations import Contexts, Step
 from siaga112.doctor.walk import GUARD, SPECIAL, Place, family, fitting, matches, steps_at, targets
-from siaga112.setup.conf import Conf
+from siaga112.setup.conf import Conf, contexts
 from siaga112.setup.facts import Trunk
 
 OURS: Final = "siaga112-"
@@ -17,6 +17,7 @@ EMERGENCY: Final = "112"
 _IF_ASKS: Final = re.compile(rf"[?:]\s*({'|'.join(sorted(ASKING))})\(", re.IGNORECASE)
 _JUMPS: Final = frozenset({"goto", "gotoif", "gotoiftime", "gosub", "gosubif"})
 _IN_CALL: Final = re.compile(r"\b(?:Goto|Gosub)\(([^()]*)", re.IGNORECASE)
+_HANDED_ON: Final = re.compile(r"Goto\(([^,$]+),\$\{EXTEN\},1\)", re.IGNORECASE)
 _MANY: Final = 20_000
 """More places than a call ever comes to: an end for a dialplan that a program wrote."""
 
@@ -76,10 +77,21 @@ def candidates(trunks: tuple[Trunk, ...], contexts: Contexts) -> tuple[str, ...]
 
 
 def entries(contexts: Contexts, context: str) -> list[str]:
-    """Name the extensions at which a call may begin there, its includes' too."""
+    """Name the extensions at which a call may begin: there, in its includes, and where it hands numbers on.
+
+    FreePBX's context of a trunk takes every number by a pattern, with `Goto(from-trunk,${EXTEN},1)`.
+    """
     names: dict[str, None] = {}
-    for one in family(contexts, context):
-        names |= dict.fromkeys(name.partition("/")[0] for name in contexts[one].extensions)
+    waiting, seen = [context], set[str]()
+    while waiting:  # ends: each context is looked at once
+        if (first := waiting.pop(0)) in seen:
+            continue
+        seen.add(first)
+        for one in family(contexts, first):
+            for name, steps in contexts[one].extensions.items():
+                names[name.partition("/")[0]] = None
+                led = [_HANDED_ON.fullmatch(str(step)) for step in steps if name.startswith("_")]
+                waiting += [found[1].strip() for found in led if found]
     return [name for name in names if name not in SPECIAL]
 
 
@@ -161,15 +173,21 @@ def asking(contexts: Contexts) -> list[str]:
     ]
 
 
-def pending(conf: Conf, written: Contexts, loaded: Contexts, registrars: Mapping[str, str]) -> str:
+def pending(conf: Conf, users: Conf, loaded: Contexts, registrars: Mapping[str, str]) -> str:
     """Name an extension that the files have otherwise than it runs; '' for none.
 
-    Edits that nobody has put in force yet: a reload of ours would. What a template or a variable makes is not
-    looked at.
+    Edits that nobody has put in force yet: a reload of ours would. What a template, a variable, a program or
+    users.conf makes is not looked at.
     """
+    if conf.executes:
+        return ""
+    written = contexts(conf)
+    more = any(header.name != "general" for header in users.headers)
     made = {header.name for header in conf.headers if header.options.strip() not in {"", "+"}}
     for name in [*written, *loaded]:
         if name in made or name.startswith(OURS) or registrars.get(name, "pbx_config") != "pbx_config":
+            continue
+        if more and name not in written:
             continue
         if name not in loaded or name not in written:
             if any("$" not in exten for exten in (written.get(name) or loaded[name]).extensions):
