@@ -1,17 +1,20 @@
 """The doctor's judgement: calls followed through dialplans of every make, and what was not seen."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from siaga112.core.model import Mode
+from siaga112.core.model import DAY, Mode
 from siaga112.doctor import NAMES, diagnose, exit_code
 from siaga112.doctor.lines import Health
 from siaga112.doctor.observations import (
     Context,
     Examined,
     FollowedSeen,
+    Growth,
     HostSeen,
+    Member,
     NotSeen,
     PbxFiles,
     PbxInside,
@@ -20,6 +23,7 @@ from siaga112.doctor.observations import (
     Shipped,
     Wanted,
 )
+from siaga112.doctor.room import lasts
 from siaga112.doctor.walk import Route, around, dials, entries, leads_to, matches, parse, route, takes
 from siaga112.shipped import catalogue
 
@@ -294,6 +298,43 @@ def test_operators_of_a_queue_get_their_keys(gosub: str, dialplan: str, health: 
     seen = replace(NOTHING, pbx=told(replace(FILES, member_gosubs={"one": gosub}), dialplan), shipped=shipped)
     (line,) = [line for line in diagnose(seen) if line.check == "keys in queues"]
     assert line.health == health
+
+
+def test_on_freepbx_no_remedy_names_a_file_that_it_writes_itself() -> None:
+    """What an admin puts there would be gone with the next Apply Config."""
+    bare = PbxFiles(
+        user=None, timestamps="", bind_address="", keys={}, member_gosubs={"one": ""}, web_address="::"
+    )
+    dialplan = "[trunk]\nexten => 112,1,Queue(one)\n[menu]\nexten => s,1,NoOp()"
+    pbx = told(bare, dialplan)
+    assert pbx.inside
+    members = {"one": (Member("Local/101@phones", state=None), Member("PJSIP/1", state=5))}
+    inside = replace(pbx.inside, freepbx=True, sources=(), agi="agi://127.0.0.1:1/screen")
+    shipped = Shipped(parse(catalogue.text("asterisk/extensions_siaga112.conf")), ("one",), {"key": "*1"})
+    wanted = replace(WANTED, spoken=True)
+    seen = replace(NOTHING, pbx=replace(pbx, inside=inside, queues=members), shipped=shipped, wanted=wanted)
+    remedies = [line.remedy for line in diagnose(seen)]
+    theirs = re.compile(r"\bin (manager|queues|features|extensions)\.conf")
+    assert [remedy for remedy in remedies if theirs.search(remedy)] == []
+    plain = diagnose(replace(seen, pbx=replace(pbx, queues=members)))
+    assert len([line for line in plain if theirs.search(line.remedy)]) > 5
+
+
+@pytest.mark.parametrize(
+    ("size", "week", "age", "free", "days"),
+    [
+        (0, 0, 0, 1, None),
+        (7_000, 70, 7, 100_000, None),
+        (7_000, 70, 7, 29_000, 29),
+        (7_000, 70, 399, 29_000, None),
+        (7_000, 70, 390, 9_000, 9),
+        (7_000, 0, 100, 1, None),
+    ],
+)
+def test_the_room_lasts_so_many_days(size: int, week: int, age: int, free: int, days: int | None) -> None:
+    """At last week's rate: told below a month, unless days that age away make room before."""
+    growth = Growth(calls=70, week=week, age=age * DAY, size=size, standings=0, new_standings=0)
+    assert lasts(growth, free, 400 * DAY) == days
 
 
 def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:

@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -95,8 +96,13 @@ async def install(machine: Machine, folder: Path, log: Log) -> None:
     _, doctor = blocks("By hand: start it")
     await machine.do(doctor)
     look, wait, enforce, block, unblock = blocks("Observe, read, enforce")
-    assert machine.printed[-1].rstrip().endswith("1 warn, 0 fail, 0 not checked")
-    log.done("the doctor has nothing to say but for the module that it reads with")
+    told = machine.printed[-1]
+    # Nothing keeps the clock of a machine that lives for minutes, and it has no telephone.
+    rest = [line for line in told.splitlines() if line.startswith(("warn", "fail", "- "))]
+    assert all(re.search(r"AMI reach|clock set|operators' phones", line) for line in rest), told
+    log.done(
+        "the doctor has nothing to say but for the module that it reads with, the clock and the telephone"
+    )
     log.done(f"a call to 112: {await served(machine, folder)}, an operator answers")
     for one in (look, wait, enforce, block):
         await machine.do(one)

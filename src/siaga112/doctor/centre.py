@@ -46,7 +46,7 @@ def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
         if plain:
             yield warn(
                 f"operators of {name} as {plain[0]}: the operator's keys are lost with such a channel",
-                f"{wanted.places.member.format(name)}: member => {plain[0]}/n",
+                wanted.places.member.format(queue=name, line=f"{plain[0]}/n"),
             )
         else:
             yield ok(f"queue {name}, {len(members)} operator{'' if len(members) == 1 else 's'} logged in")
@@ -67,7 +67,7 @@ def phones(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
         if not members:
             yield warn(
                 f"nobody is logged in to {queue}: callers wait for nobody",
-                f"operators log in; or {wanted.places.member.format(queue)}: member => PJSIP/101,0,NAME",
+                f"operators log in; or {wanted.places.member.format(queue=queue, line='PJSIP/101,0,NAME')}",
             )
         elif away:
             none = "; nobody else is there" if len(away) == len(members) else ""
@@ -86,7 +86,7 @@ def phones(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
         if hidden:
             yield unchecked(
                 f"the PBX does not show the phone behind {hidden[0].place}",
-                f"{wanted.places.member.format(queue)}: member => {hidden[0].place},0,NAME,PJSIP/101",
+                wanted.places.member.format(queue=queue, line=f"{hidden[0].place},0,NAME,PJSIP/101"),
             )
         elif members and not away and not all(one.paused for one in members):
             yield ok(f"all who are logged in to {queue} can be rung")

@@ -15,7 +15,7 @@ class Places:
     queue: str
     """A queue's settings; `{}` is its name."""
     member: str
-    """A queue's operators; `{}` is its name."""
+    """An operator of a queue: `{queue}` is its name, `{line}` what queues.conf has of the operator."""
     variables: str
     """The dialplan's global variables."""
     include: str
@@ -34,7 +34,7 @@ PLAIN: Final = Places(
     manager="in manager.conf [general]",
     keys="in features.conf: #include features_siaga112.conf",
     queue="in queues.conf [{}]",
-    member="in queues.conf [{}]",
+    member="in queues.conf [{queue}]: member => {line}",
     variables="in extensions.conf [globals]",
     include="in extensions.conf: #include extensions_siaga112.conf",
     dialplan="in extensions.conf",
@@ -48,7 +48,7 @@ FREEPBX: Final = Places(
     keys="on the PBX: siaga112 files asterisk --to /etc/asterisk; then "
     "grep '=>' /etc/asterisk/features_siaga112.conf >> /etc/asterisk/features_applicationmap_custom.conf",
     queue="in queues_post_custom.conf [{}](+)",
-    member="in FreePBX, Queues, {}, Static Agents",
+    member="in FreePBX, Queues, {queue}, Static Agents: the extension's number, as 101,0",
     variables="in globals_custom.conf",
     include="in extensions_custom.conf: #tryinclude extensions_siaga112.conf",
     dialplan="in extensions_custom.conf",

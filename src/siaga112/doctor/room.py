@@ -54,7 +54,7 @@ def disk(seen: Examined) -> Iterator[Line]:
         )
     elif growth is None:
         yield unchecked("the records were not counted in time: for how many days the room lasts is not known")
-    elif (days := _lasts(growth, room.free, wanted.keep_calls)) is not None:
+    elif (days := lasts(growth, room.free, wanted.keep_calls)) is not None:
         bad = True
         yield warn(
             f"at last week's rate {wanted.state_dir} is full in {days} days "
@@ -70,7 +70,7 @@ def _daily(growth: Growth) -> float:
     return growth.size / growth.calls * growth.week / _WEEK if growth.calls else 0.0
 
 
-def _lasts(growth: Growth, free: int, keep: Millis) -> int | None:
+def lasts(growth: Growth, free: int, keep: Millis) -> int | None:
     """Give for how many days there is room, if that is few; None if there is enough.
 
     Once the first day is as old as days are kept, each new one takes the place of an old one.

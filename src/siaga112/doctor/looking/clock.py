@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-SECONDS: Final = 2.0
+SECONDS: Final = 1.0
 
 _TIMESYNCD: Final = Path("/run/systemd/timesync/synchronized")
 """systemd-timesyncd makes it once it has set the clock (systemd-timesyncd.service(8))."""
