@@ -16,6 +16,7 @@ from siaga112.words import Language
 from tests.console.calls import BLOCKED, GENUINE, MISSED, NEW, PROPOSED, propose
 from tests.console.centre import Centre
 from tests.lab import pdf as read
+from tests.waiting import within
 
 pytestmark = pytest.mark.redis
 
@@ -233,7 +234,8 @@ async def test_the_report_is_a_pdf_too(centre: Centre) -> None:
     """Two sheets of A4, or three where operators answered."""
     browser = await centre.login("Supervisor")
     async with browser.session.get(f"{centre.url}/report.pdf") as answer:
-        said = read.about(await answer.read())
+        async with within(60, "the report as a PDF"):
+            said = read.about(await answer.read())
     assert said["Page size"].endswith("(A4)")
     assert 2 <= int(said["Pages"]) <= 3
 

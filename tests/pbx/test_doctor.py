@@ -231,7 +231,8 @@ async def watching(bench: Bench) -> AsyncIterator[tuple[Page, asyncio.subprocess
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.wait()
+        async with within(60, "the doctor that watches"):
+            await process.wait()
 
 
 AGENT = 'findings{check="AMI read classes",level="fail",site="lab"}'
@@ -268,7 +269,8 @@ async def test_the_runbook_holds_when_the_doctor_is_silent(bench: Bench, tmp_pat
     async with watching(bench) as (page, process):
         trying.axis.hold(await page(f"{AGENT} 0.0"), 5)
         process.kill()
-        await process.wait()
+        async with within(60, "the doctor that watches"):
+            await process.wait()
         trying.axis.hold(None, 40)
         assert trying.axis.fires(trying.alert)
         assert 'site = "lab"' in await trying.run("siaga112 check-config")
