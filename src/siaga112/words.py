@@ -20,6 +20,23 @@ class Language(StrEnum):
     EN = "en"
 
 
+DAYS: Final = {
+    Language.ID: ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
+    Language.EN: ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+}
+MONTHS: Final = {
+    Language.ID: (
+        *("Januari", "Februari", "Maret", "April", "Mei", "Juni", "Juli", "Agustus", "September"),
+        *("Oktober", "November", "Desember"),
+    ),
+    Language.EN: (
+        *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
+        *("October", "November", "December"),
+    ),
+}
+"""The first three letters of each are its short form, of days too."""
+
+
 class Tongue:
     """Says things in one language. Called with a text of the code, and the values that it names in braces."""
 

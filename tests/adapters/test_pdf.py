@@ -6,7 +6,17 @@ import pytest
 
 from siaga112.adapters import pdf
 from siaga112.errors import SiagaError
+from tests.cli.shell import NUMBER, Shell, live, shell
 from tests.lab import pdf as read
+
+__all__ = ["live", "shell"]
+
+NO_FONTS = '<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd"><fontconfig><dir>{0}</dir></fontconfig>'
+LACKING = {
+    "WeasyPrint": ("raise ImportError(\"No module named 'weasyprint'\")", "No module named"),
+    "Pango": ("raise OSError(\"cannot load library 'libpango-1.0-0'\\nand more\")", "cannot load library"),
+    "a font": ("", "No fonts configured"),
+}
 
 
 async def test_nothing_is_fetched_from_anywhere(tmp_path: Path) -> None:
@@ -24,3 +34,24 @@ async def test_what_crashes_ends_its_own_process_and_is_told(monkeypatch: pytest
     monkeypatch.setattr(pdf, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(SiagaError, match=r"could not be made \(not within 0 s\)"):
         await pdf.made("<p>late</p>")
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("what", LACKING)
+async def test_without_what_it_needs_one_line_says_what_to_install(
+    live: Shell, tmp_path: Path, what: str
+) -> None:
+    """Be it the library, what that needs, or a font, without which Pango would crash; HTML is written."""
+    module, why = LACKING[what]
+    if module:
+        (tmp_path / "weasyprint.py").write_text(module)
+        live.environ["PYTHONPATH"] = str(tmp_path)
+    else:
+        (tmp_path / "fonts.conf").write_text(NO_FONTS.format(tmp_path))
+        live.environ["FONTCONFIG_FILE"] = str(tmp_path / "fonts.conf")
+    output = tmp_path / "sheet.pdf"
+    failed = (await live("why", NUMBER, "--format", "pdf", "--output", str(output))).failed(1)
+    assert 'pip install "siaga112[pdf]"' in failed
+    assert why in failed
+    assert not output.exists()
+    assert "<!DOCTYPE html>" in (await live("why", NUMBER, "--format", "html")).done()

@@ -19,6 +19,7 @@ from siaga112.service.ports import AuditFilter
 from siaga112.terminal import rows
 from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED, entry
 from tests.console.centre import Centre
+from tests.lab import pdf as read
 from tests.samples import RULES, answered
 
 pytestmark = pytest.mark.redis
@@ -75,6 +76,27 @@ async def test_numbers_are_masked_until_asked_for_and_that_is_noted(centre: Cent
     assert (status, told["title"]) == (403, "Forbidden")
     _, told = await centre.ask("GET", f"callers/{BLOCKED}", token=blind)
     assert BLOCKED not in json.dumps(told)
+
+
+async def test_the_evidence_sheet_is_for_tokens_that_may_see_numbers(centre: Centre) -> None:
+    """As HTML or PDF, in the language asked for; each is noted, with the token as who issued it."""
+    status, text = await centre.ask("GET", f"callers/{BLOCKED}/sheet?lang=id")
+    assert (status, "Lembar bukti" in text, BLOCKED in text, "program" in text) == (200, True, True, True)
+    url = f"{centre.url}/api/v1/callers/{BLOCKED}/sheet?format=pdf"
+    headers = {"Authorization": f"Bearer {centre.token}"}
+    async with centre.nobody().session.get(url, headers=headers) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/pdf")
+        assert "Evidence sheet" in read.text(await answer.read())
+    which = AuditFilter(0, now() + 1, "look", looks=True)
+    lines = [line for _, line in await centre.site.store.records.audit_page(which, 10)]
+    assert [(line.by, line.via, line.detail) for line in lines] == [
+        ("program", Via.API, "evidence sheet")
+    ] * 2
+    blind = await centre.give_token(Role.SUPERVISOR, numbers=False)
+    status, told = await centre.ask("GET", f"callers/{BLOCKED}/sheet", token=blind)
+    assert (status, told["title"]) == (403, "Forbidden")
+    status, told = await centre.ask("GET", f"callers/{BLOCKED}/sheet?format=docx")
+    assert (status, "format" in told["detail"]) == (422, True)
 
 
 @pytest.mark.parametrize(

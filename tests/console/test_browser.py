@@ -13,6 +13,7 @@ from siaga112.core.snapshot import Snapshot
 from tests.console.browser import WIDTHS, Tab, browser
 from tests.console.calls import BLOCKED, GENUINE, PROPOSED
 from tests.console.centre import BUDI, PASSWORD, PEOPLE, Centre
+from tests.lab import pdf as read
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
@@ -195,6 +196,21 @@ async def test_a_supervisor_confirms_a_proposal_with_the_keyboard_alone(busy: Ce
         await tab.page.keyboard.press("Enter")
         await tab.page.wait_for_selector(".flash.good")
     assert (await busy.record(PROPOSED)).block_at(now())
+
+
+@pytest.mark.parametrize("lang", ["id", "en"])
+async def test_the_evidence_sheet_prints_on_one_page(busy: Centre, lang: str) -> None:
+    """A4, black on white though the screen is dark, with nothing of the console around it."""
+    hidden = busy.site.hiding.hide(BLOCKED)
+    async with browser(busy.url, dark=True) as tab:
+        await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
+        await tab.open(f"/caller/{hidden}/sheet?lang={lang}")
+        printed = await tab.page.pdf(prefer_css_page_size=True, print_background=True)
+    said = read.about(printed)
+    assert (said["Pages"], said["Page size"].endswith("(A4)")) == ("1", True)
+    text = read.text(printed)
+    assert BLOCKED in text
+    assert not [words for words in ("Bahasa Indonesia", "Log out", "Print") if words in text]
 
 
 async def test_an_operator_marks_the_call_that_goes_on(busy: Centre) -> None:

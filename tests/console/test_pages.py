@@ -2,10 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from siaga112.adapters import pdf
 from siaga112.app.records import now
 from siaga112.console.identity import Visitor
 from siaga112.core.access import Role
@@ -220,14 +222,36 @@ async def test_what_is_listed_is_exported_and_that_is_noted(centre: Centre) -> N
     assert [by for by, *_ in await acts(centre, "look")] == ["Supervisor"]
 
 
-async def test_the_evidence_sheet_is_in_indonesian_whoever_prints_it(centre: Centre) -> None:
-    """Each call with its day and hour, the rule, until when, and how to object."""
+async def test_the_evidence_sheet_is_the_commands_and_that_somebody_took_it_is_noted(centre: Centre) -> None:
+    """As a page and as PDF: each call with its day and hour, the rule, until when, and how to object."""
+    browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
+    _, text = await browser.get(f"/caller/{hidden}/sheet?lang=id")
+    assert text.count("menutup telepon di menu suara") == len((await centre.record(BLOCKED)).blocks[0].calls)
+    said = ("Lembar bukti", "diblokir sampai", "Cara mengajukan keberatan", "119 (ambulans)", BLOCKED)
+    for words in said:
+        assert words in text
+    assert f'href="/caller/{hidden}/sheet.pdf?lang=id"' in text
+    async with browser.session.get(f"{centre.url}/caller/{hidden}/sheet.pdf?lang=id") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/pdf")
+        made = await answer.read()
+    assert read.about(made)["Pages"] == "1"
+    for words in said:
+        assert words in read.text(made)
+    assert [(by, subject) for by, subject, *_ in await acts(centre, "look")] == [("Supervisor", BLOCKED)] * 2
+
+
+async def test_the_sheet_has_no_link_to_what_is_not_installed(
+    centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has no WeasyPrint prints the page from the browser; the address says what to install."""
+    monkeypatch.setattr(pdf, "there", lambda: False)
+    (tmp_path / "weasyprint.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
     _, text = await browser.get(f"/caller/{hidden}/sheet")
-    assert BLOCKED in text
-    assert text.count("prank IVR") == len((await centre.record(BLOCKED)).strikes)
-    for words in ("Lembar bukti", "diblokir sementara", "Cara mengajukan keberatan", "119 (ambulans)"):
-        assert words in text
+    assert "sheet.pdf" not in text
+    status, text = await browser.get(f"/caller/{hidden}/sheet.pdf")
+    assert (status, "siaga112[pdf]" in text) == (422, True)
 
 
 async def test_the_report_is_a_pdf_too(centre: Centre) -> None:

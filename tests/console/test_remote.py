@@ -12,6 +12,7 @@ from siaga112.app.records import now
 from siaga112.core.model import Via
 from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED
 from tests.console.centre import Centre
+from tests.lab import pdf as read
 from tests.waiting import output
 
 pytestmark = pytest.mark.redis
@@ -82,6 +83,17 @@ async def test_a_list_is_printed_as_on_the_machine_itself(
     code, out, err = await command(centre, tmp_path, *words.split())
     assert (code, err) == (0, "")
     assert shown in out
+
+
+async def test_the_evidence_sheet_is_written_where_the_command_runs(centre: Centre, tmp_path: Path) -> None:
+    """By the console, of its records; HTML to the screen, PDF to a file."""
+    output = tmp_path / "sheet.pdf"
+    asked = f"why {BLOCKED} --format pdf --lang id --output {output}".split()
+    assert await command(centre, tmp_path, *asked) == (0, "", "")
+    made = output.read_bytes()
+    assert (read.about(made)["Pages"], "Lembar bukti" in read.text(made)) == ("1", True)
+    code, out, err = await command(centre, tmp_path, "why", BLOCKED, "--format", "html")
+    assert (code, err, "Evidence sheet" in out, BLOCKED in out) == (0, "", True, True)
 
 
 @pytest.mark.parametrize(

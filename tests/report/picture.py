@@ -14,8 +14,9 @@ from siaga112.core.period import of_days
 from siaga112.core.shifts import Shift
 from siaga112.report.figures import Reporter
 from siaga112.report.page import page
-from siaga112.report.words import Language, Words
+from siaga112.report.words import Words
 from siaga112.settings.schema import Settings
+from siaga112.words import Language
 from tests import month
 from tests.lab.chromium import tab
 from tests.report.conftest import SITE, fill, records_in

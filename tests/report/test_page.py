@@ -18,7 +18,8 @@ from siaga112.report import lines
 from siaga112.report.block_figures import BlockFigures
 from siaga112.report.figures import Report
 from siaga112.report.page import OPERATORS_SHOWN, page
-from siaga112.report.words import Language, Words
+from siaga112.report.words import Words
+from siaga112.words import Language
 from tests.cli.shell import Shell
 from tests.lab import pdf as read
 from tests.lab.chromium import Tab, tab

@@ -9,8 +9,9 @@ import pytest
 from siaga112.core.figures import Category
 from siaga112.report import data, table
 from siaga112.report.figures import Report
-from siaga112.report.words import Language, Words
+from siaga112.report.words import Words
 from siaga112.terminal import consoles
+from siaga112.words import Language
 from tests.report.test_page import FIRST, busy, some_report
 
 ENDS = ("by_operator", "misusers")

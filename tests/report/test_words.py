@@ -13,7 +13,8 @@ from siaga112 import report as reporting
 from siaga112.core.figures import Category
 from siaga112.core.model import SECOND
 from siaga112.core.period import Period, of_days
-from siaga112.report.words import Language, Words
+from siaga112.report.words import Words
+from siaga112.words import Language
 from tests.month import ZONE
 
 SOURCES = Path(reporting.__file__).parent

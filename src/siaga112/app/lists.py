@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from siaga112.adapters import pdf
 from siaga112.core import durations
 from siaga112.core.model import FIRST_INSTANT, SECOND, Caller, CallId, Entry, Millis, Mode, Outcome
 from siaga112.core.period import instant
 from siaga112.errors import SiagaError, UsageError
 from siaga112.service.supervisor import CallerFile, Supervisor
 from siaga112.settings.schema import Settings
+from siaga112.terminal import evidence as paper
 from siaga112.terminal import rows
 from siaga112.terminal.rows import Row
 from siaga112.terminal.story import Story, as_row, tell
-from siaga112.words import Tongue, tongue
+from siaga112.words import Language, Tongue, tongue
 
 
 def start(text: str, now: Millis, zone: ZoneInfo) -> Millis:
@@ -41,6 +43,7 @@ class Lists:
     zone: ZoneInfo
     recording_url: str
     t: Tongue
+    letterhead: paper.Letterhead
 
     async def calls(
         self,
@@ -133,6 +136,21 @@ class Lists:
         story = await self.story(caller)
         return as_row(story, self.zone), tell(story, self.zone, self.t)
 
+    async def evidence(self, caller: Caller, lang: Language | None) -> paper.Sheet:
+        """Write a caller's evidence sheet, by default in the site's language; that somebody did is noted."""
+        await self.supervisor.looked(caller, "evidence sheet")
+        return paper.sheet(await self.story(caller), self.letterhead, self.supervisor.by, self.zone, lang)
+
+    async def sheet(self, caller: Caller, form: paper.Form, lang: Language | None) -> bytes:
+        """Give a caller's evidence sheet as a file; that somebody took it is noted.
+
+        Raises:
+            SiagaError: if it is to be a PDF, and what makes one is not installed.
+
+        """
+        text = paper.page(await self.evidence(caller, lang))
+        return await pdf.made(text) if form is paper.Form.PDF else text.encode()
+
     async def subject(self, caller: Caller) -> Row:
         """Give all that is held on a caller; that somebody looked is noted."""
         held = await self.supervisor.subject(caller)
@@ -148,5 +166,6 @@ class Lists:
 
 def lists(supervisor: Supervisor, settings: Settings, t: Tongue | None = None) -> Lists:
     """Make the lists of a site, in the configured language if no other is given."""
-    t = t or tongue(settings.console.lang)
-    return Lists(supervisor, settings.zone, settings.pbx.recording_url, t)
+    lang, citizen = settings.console.lang, settings.citizen
+    letterhead = paper.Letterhead(settings.site, citizen.office, citizen.contact, lang)
+    return Lists(supervisor, settings.zone, settings.pbx.recording_url, t or tongue(lang), letterhead)

@@ -1,18 +1,22 @@
 """`why`, `callbacks`, `subject`, `forget`: one caller, or all who wait."""
 
 import asyncio
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from siaga112.app.desk import forget_in_files
-from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
+from siaga112.cli import invocation
+from siaga112.cli.options import ByOption, JsonOption, NumberArgument, OutputOption, ReasonOption
 from siaga112.cli.site import ask, decide, number, settings, speaker, with_supervisor
 from siaga112.core.caller_id import spelling
 from siaga112.core.model import Caller
 from siaga112.errors import SiagaError
-from siaga112.terminal import labels, printing, tables
-from siaga112.words import say
+from siaga112.terminal import labels, outfile, printing, tables
+from siaga112.terminal.evidence import Form
+from siaga112.words import Language, say
 
 _WAITING: Final = {
     "caller": say("caller"),
@@ -26,18 +30,62 @@ _WAITING: Final = {
 }
 
 
-def why(caller: NumberArgument, json: JsonOption = False) -> None:
+class Format(StrEnum):
+    """How a caller's story is written."""
+
+    TEXT = "text"
+    HTML = "html"
+    PDF = "pdf"
+
+
+def why(  # noqa: PLR0917 - one parameter an option
+    caller: NumberArgument,
+    by: ByOption,
+    format_: Annotated[
+        Format, typer.Option("--format", help="html, pdf: the evidence sheet for the citizen, on one page.")
+    ] = Format.TEXT,
+    lang: Annotated[
+        Language | None,
+        typer.Option("--lang", help="In which language (else [console] lang).", show_default=False),
+    ] = None,
+    output: OutputOption = None,
+    json: JsonOption = False,
+) -> None:
     """Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now.
 
+    Or write the evidence sheet for the citizen who asks: what is decided, by which rule, the calls, how to
+    object. It bears the name of --by, and that it was written goes into the audit trail.
+
     Example: siaga112 why 081234567890
+
+    Example: siaga112 why 081234567890 --format pdf --lang id --output sheet.pdf
     """
-    who = number(caller)
+    who, run = number(caller), invocation.current()
+    run.lang = lang or run.lang
+    if format_ is not Format.TEXT:
+        if json:
+            raise typer.BadParameter("--json is a format by itself", param_hint="--format")
+        _write(who, by, Form(format_.value), run.lang, output)
+        return
+    if output:
+        raise typer.BadParameter("goes with --format html or pdf", param_hint="--output")
     row, lines = ask(lambda lists: lists.why(who))
     if json:
         printing.as_json([row])
         return
     for line in lines:
         printing.plain(line)
+
+
+def _write(who: Caller, by: str, form: Form, lang: Language | None, output: Path | None) -> None:
+    def made() -> bytes:
+        return ask(lambda lists: lists.sheet(who, form, lang), by)
+
+    if output is None and form is Form.HTML:
+        printing.exactly(made().decode())
+        return
+    with outfile.binary(output) as file:
+        file.write(made())
 
 
 def callbacks(  # noqa: PLR0917 - one parameter an option

@@ -13,7 +13,9 @@ from siaga112.core.model import Caller, CallId, Mark, Millis, Mode, Outcome
 from siaga112.errors import SiagaError, UnreachableError, UsageError
 from siaga112.reasons import plainly
 from siaga112.service.marking import ReportDetails
+from siaga112.terminal.evidence import Form
 from siaga112.terminal.rows import Row
+from siaga112.words import Language
 
 PATIENCE: Final = 30.0
 PAGE: Final = 200
@@ -41,7 +43,18 @@ class Api:
         """
         return await asyncio.to_thread(self._ask, method, path, query or {}, body)
 
+    async def file(self, path: str, query: Row) -> bytes:
+        """Ask for a file; raises as `ask` does."""
+        return await asyncio.to_thread(self._fetched, "GET", path, query, None)
+
     def _ask(self, method: str, path: str, query: Row, body: Row | None) -> Any:
+        text = self._fetched(method, path, query, body)
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise self._unreached(error) from error
+
+    def _fetched(self, method: str, path: str, query: Row, body: Row | None) -> bytes:
         wanted = {key: _spelled(value) for key, value in query.items() if value not in {None, "", False}}
         url = self._root + path + (f"?{urllib.parse.urlencode(wanted)}" if wanted else "")
         request = urllib.request.Request(  # noqa: S310 - http or https, as checked above
@@ -50,21 +63,24 @@ class Api:
             data=None if body is None else json.dumps(body).encode(),
             headers={
                 "Authorization": f"Bearer {self._token}",
-                "Accept": "application/json",
+                "Accept": "application/json, */*;q=0.5",
                 **({"Accept-Language": self._lang} if self._lang else {}),
                 **({} if body is None else {"Content-Type": "application/json"}),
             },
         )
         try:
             with _opener.open(request, timeout=PATIENCE) as answer:
-                return json.loads(answer.read())
+                return bytes(answer.read())
         except urllib.error.HTTPError as error:
             raise SiagaError(_refused(error)) from None
         except (OSError, ValueError) as error:
-            at, why = self._root.removesuffix("/api/v1/"), plainly(error) or "no answer of ours"
-            raise UnreachableError(
-                f"the console at {at}: {why}; does it run (siaga112 run --only console), is that it?"
-            ) from error
+            raise self._unreached(error) from error
+
+    def _unreached(self, error: Exception) -> UnreachableError:
+        at, why = self._root.removesuffix("/api/v1/"), plainly(error) or "no answer of ours"
+        return UnreachableError(
+            f"the console at {at}: {why}; does it run (siaga112 run --only console), is that it?"
+        )
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -229,6 +245,10 @@ class RemoteLists:
         """Give a caller's story as one object, and in lines."""
         found = await self._api.ask("GET", f"callers/{_in_path(caller)}", {"reveal": True})
         return cast("Row", found["story"]), [str(line) for line in found["lines"]]
+
+    async def sheet(self, caller: Caller, form: Form, lang: Language | None) -> bytes:
+        """Give a caller's evidence sheet as a file; that the token's holder took it is noted."""
+        return await self._api.file(f"callers/{_in_path(caller)}/sheet", {"format": form, "lang": lang})
 
     async def subject(self, caller: Caller) -> Row:
         """Give all that is held on a caller; that somebody looked is noted."""

@@ -11,11 +11,12 @@ from siaga112.cli.site import period, settings, with_supervisor
 from siaga112.core.period import Period
 from siaga112.errors import SiagaError
 from siaga112.report.figures import Report, Reporter
-from siaga112.report.words import Language, Words
+from siaga112.report.words import Words
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.terminal import outfile
 from siaga112.terminal.progress import Bar
+from siaga112.words import Language
 
 
 class Format(StrEnum):

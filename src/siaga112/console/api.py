@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from siaga112.app.deeds import details
 from siaga112.app.desk import forget_in_files
@@ -29,8 +29,9 @@ from siaga112.errors import UsageError
 from siaga112.report import data
 from siaga112.service.ports import Announced, AuditFilter, CallFilter, CallPlace
 from siaga112.terminal import rows
+from siaga112.terminal.evidence import Form
 from siaga112.terminal.rows import Row
-from siaga112.words import say
+from siaga112.words import Language, say
 
 ROOT: Final = "/api/v1"
 LIMIT: Final = 50
@@ -54,6 +55,8 @@ router: Final = APIRouter(
     prefix=ROOT,
     responses={code: {"description": title, "content": _PROBLEM} for code, title in _TITLES.items()},
 )
+
+WITHOUT_NUMBERS: Final = say("this token may not see numbers in full (siaga112 token add --numbers)")
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at once.")]
 Cursor = Annotated[str, Query(max_length=200, description="`next` of the page before.")]
@@ -96,7 +99,7 @@ async def _reveals(site: Console, visitor: Visitor, what: str, *, reveal: bool) 
     if not reveal:
         return False
     if not visitor.numbers:
-        raise MayNotError(say("this token may not see numbers in full (siaga112 token add --numbers)"))
+        raise MayNotError(WITHOUT_NUMBERS)
     await site.looked(visitor, "site", what)
     return True
 
@@ -299,6 +302,31 @@ def _hidden(value: Any, caller: str) -> Any:
             return value.replace(caller, masked(caller))
         case _:
             return value
+
+
+_PAPER: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.get("/callers/{number}/sheet", response_class=HTMLResponse, responses=_PAPER, tags=["callers"])
+async def sheet(
+    request: Request,
+    number: NumberInPath,
+    visitor: Annotated[Visitor, program(Permission.DECIDE)],
+    format_: Annotated[Form, Query(alias="format", description="As HTML, or as PDF.")] = Form.HTML,
+    lang: Annotated[Language | None, Query(description="In which language, else the site's.")] = None,
+) -> Response:
+    """Give the evidence sheet for the citizen, one page of A4; that somebody took it is noted."""
+    site = console(request)
+    caller = site.number(number)
+    if not visitor.numbers:
+        raise MayNotError(WITHOUT_NUMBERS)
+    async with site.printer:
+        made = await site.lists(visitor).sheet(caller, format_, lang)
+    kind = "application/pdf" if format_ is Form.PDF else "text/html; charset=utf-8"
+    name = f'attachment; filename="evidence-sheet.{format_}"'
+    return Response(made, media_type=kind, headers={"Content-Disposition": name})
 
 
 @router.get("/callers/{number}/subject", tags=["callers"])

@@ -22,6 +22,7 @@ from siaga112.console.wall import Wall
 from siaga112.errors import SiagaError, UnreachableError, UsageError
 from siaga112.service.ports import StoreBrokenError
 from siaga112.service.supervisor import RefusedError
+from siaga112.terminal.evidence import PAPER
 from siaga112.words import Tongue
 
 ROUTERS: Final = (api.router, pages.router, forms.router)
@@ -52,6 +53,7 @@ def make(console: Console) -> App:
     app.include_router(api.router)
     app.include_router(pages.router, include_in_schema=False)
     app.include_router(forms.router, include_in_schema=False)
+    app.mount("/static/paper", StaticFiles(directory=PAPER), name="paper")
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.state.described = described(app)
     description = json.dumps(app.state.described, ensure_ascii=False)

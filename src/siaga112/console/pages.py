@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
@@ -31,13 +30,13 @@ from siaga112.errors import SiagaError, UsageError
 from siaga112.report import data, lines
 from siaga112.report import page as report_page
 from siaga112.report.figures import Report
-from siaga112.report.words import Language, Words
+from siaga112.report.words import Words
 from siaga112.service.ports import AuditFilter, CallFilter, CallPlace
 from siaga112.settings.explained import explain
 from siaga112.settings.loading import source_of
-from siaga112.terminal import labels, rows, sheets, story
-from siaga112.words import Language as Spoken
-from siaga112.words import say, tongue
+from siaga112.terminal import rows, sheets, story
+from siaga112.terminal.evidence import Form
+from siaga112.words import Language, say
 
 PAGE: Final = 50
 FEW: Final = 20
@@ -394,35 +393,29 @@ async def caller(
 
 @router.get("/caller/{reference}/sheet")
 async def sheet(
-    request: Request, reference: str, visitor: Annotated[Visitor, person(Permission.DECIDE)]
+    request: Request,
+    reference: str,
+    visitor: Annotated[Visitor, person(Permission.DECIDE)],
+    lang: Language | None = None,
 ) -> HTMLResponse:
-    """Write the evidence for the citizen, to be printed; that somebody did is noted."""
+    """Show the evidence for the citizen, to be printed; that somebody did is noted."""
     site = console(request)
-    who = site.found(reference)
-    await site.looked(visitor, who, "evidence sheet")
-    told = await site.lists(visitor).story(who)
-    entries = {entry.finding.call.id: entry for entry in told.held.entries}
-    block = told.held.record.block_at(told.now)
-    strikes = [(one, entries.get(one.call)) for one in told.held.record.strikes]
-    citizen = site.settings.citizen
-    return page(
-        request,
-        "sheet.html.j2",
-        visitor,
-        who=who,
-        block=block,
-        strikes=strikes,
-        rules=told.rules,
-        citizen=citizen,
-        made=told.now,
-        label_id=_indonesian,
-        because_id=lambda text: labels.because(text, tongue(Spoken.ID)),
-    )
+    written = await site.lists(visitor).evidence(site.found(reference), lang)
+    return page(request, "sheet.html.j2", visitor, sheet=written, reference=reference, pdf=pdf.there())
 
 
-def _indonesian(word: StrEnum) -> str:
-    """Say a word in Indonesian, whatever the visitor's language: the sheet is for a citizen."""
-    return labels.of(word, tongue(Spoken.ID))
+@router.get("/caller/{reference}/sheet.pdf")
+async def sheet_pdf(
+    request: Request,
+    reference: str,
+    visitor: Annotated[Visitor, person(Permission.DECIDE)],
+    lang: Language | None = None,
+) -> Response:
+    """Give the same as PDF, where WeasyPrint is installed; that somebody took it is noted."""
+    site = console(request)
+    async with site.printer:
+        made = await site.lists(visitor).sheet(site.found(reference), Form.PDF, lang)
+    return Response(made, media_type="application/pdf", headers=_as_file("evidence-sheet.pdf"))
 
 
 @router.get("/blocks")
@@ -466,7 +459,7 @@ async def _made(site: Console, visitor: Visitor, since: str, until: str) -> Repo
 
 
 def _words(visitor: Visitor) -> Words:
-    return Words(Language(visitor.lang.value))
+    return Words(visitor.lang)
 
 
 @router.get("/report")

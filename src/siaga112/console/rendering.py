@@ -18,8 +18,8 @@ from siaga112.console.site import Console
 from siaga112.core.access import Permission
 from siaga112.core.caller_id import masked
 from siaga112.core.model import SECOND, Millis
-from siaga112.terminal import labels
-from siaga112.words import Language, Tongue, say
+from siaga112.terminal import evidence, labels
+from siaga112.words import MONTHS, Language, Tongue, say
 
 NAVIGATION: Final = (
     ("/wall", say("Wall"), Permission.WALL),
@@ -38,15 +38,10 @@ NAVIGATION: Final = (
 )
 """The pages, in the order of the menu, each with what it needs."""
 
-_MONTHS: Final = {
-    Language.EN: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
-    Language.ID: ["Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"],
-}
-
 NOTHING: Final = "\N{EN DASH}"
 
 environment: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader([Path(__file__).parent / "templates", evidence.TEMPLATES]),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -97,12 +92,7 @@ class Writer:
 
     def _day(self, local: datetime) -> str:
         year = "" if local.year == self._local(self.at).year else f" {local.year}"
-        return f"{local.day} {_MONTHS[self.t.language][local.month - 1]}{year}"
-
-    def day(self, at: Millis) -> str:
-        """Write a day in full."""
-        local = self._local(at)
-        return f"{local.day} {_MONTHS[self.t.language][local.month - 1]} {local.year}"
+        return f"{local.day} {MONTHS[self.t.language][local.month - 1][:3]}{year}"
 
     def since(self, at: Millis | None) -> Markup:
         """Write how long ago that was, which the browser goes on counting; live, when it was."""

@@ -20,8 +20,7 @@ from siaga112.console.live import Live
 from siaga112.core.access import Permission
 from siaga112.core.announcements import EventType
 from siaga112.core.caller_id import typed
-from siaga112.core.changes import Change
-from siaga112.core.model import SECOND, AuditEntry, Caller, CallId, Entry, Mark, Millis
+from siaga112.core.model import SECOND, Caller, CallId, Entry, Mark, Millis
 from siaga112.core.shifts import duty
 from siaga112.errors import SiagaError
 from siaga112.service.marking import ReportDetails
@@ -29,10 +28,6 @@ from siaga112.service.ports import Announced
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.words import Tongue, say, tongue
-
-LOOK = "look"
-"""What the audit trail calls it that somebody looked at what is a caller's own."""
-
 
 NOT_A_NUMBER = say(
     '"{number}" is not the number of a caller (hidden, service, too short, not valid or in never_block)'
@@ -129,9 +124,8 @@ class Console:
         return entry
 
     async def looked(self, visitor: Visitor, subject: str, detail: str) -> None:
-        """Note in the audit trail that somebody looked (UU 27/2022: processing is recorded, looking too)."""
-        line = AuditEntry(now(), visitor.name, LOOK, subject, detail, via=visitor.via)
-        await self.store.write([Change(audit_entry=line)])
+        """Note in the audit trail that a visitor looked at what is a caller's own."""
+        await self.desk(visitor).looked(subject, detail)
 
     def late(self) -> list[str]:
         """Say what was done and is not known to verdicts yet, each with why; once."""

@@ -3,36 +3,13 @@
 import tomllib
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from siaga112.core.model import SECOND, Millis
 from siaga112.core.period import Period
-
-
-class Language(StrEnum):
-    """A language of the report."""
-
-    ID = "id"
-    EN = "en"
-
-
-_DAYS: Final = (
-    ("Sen", "Mon"),
-    ("Sel", "Tue"),
-    ("Rab", "Wed"),
-    ("Kam", "Thu"),
-    ("Jum", "Fri"),
-    ("Sab", "Sat"),
-    ("Min", "Sun"),
-)
-_MONTHS: Final = (
-    ("Januari", "January"), ("Februari", "February"), ("Maret", "March"), ("April", "April"),
-    ("Mei", "May"), ("Juni", "June"), ("Juli", "July"), ("Agustus", "August"),
-    ("September", "September"), ("Oktober", "October"), ("November", "November"), ("Desember", "December"),
-)  # fmt: skip
+from siaga112.words import DAYS, MONTHS, Language
 
 DASH: Final = "\N{EN DASH}"
 MINUS: Final = "\N{MINUS SIGN}"
@@ -109,7 +86,7 @@ class Words:
 
     def day(self, day: date) -> str:
         """Write a day in ten characters."""
-        return f"{self._of(_DAYS[day.weekday()])} {day.day:>2} {self.month(day)[:3]}"
+        return f"{DAYS[self.language][day.weekday()][:3]} {day.day:>2} {self.month(day)[:3]}"
 
     @staticmethod
     def hours(hour: int) -> str:
@@ -118,7 +95,7 @@ class Words:
 
     def month(self, day: date) -> str:
         """Name a month."""
-        return self._of(_MONTHS[day.month - 1])
+        return MONTHS[self.language][day.month - 1]
 
     def date(self, day: date) -> str:
         """Write a date in full."""

@@ -434,6 +434,10 @@ class Supervisor:
         await self._write("subject", caller)
         return held
 
+    async def looked(self, subject: str, what: str) -> None:
+        """Note that somebody looked (UU 27/2022: processing is recorded, looking too)."""
+        await self._write("look", subject, what)
+
     async def forget(self, caller: Caller, reason: str, spelled: re.Pattern[str]) -> CallerFile:
         """Erase all that is held on a caller, and calls of nobody with a number so spelled; give what it was.
 

@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final, TextIO
 
-from siaga112.errors import SiagaError
+from siaga112.errors import SiagaError, UsageError
 
 PRIVATE: Final = 0o600
 """What tells of callers is for the user who asked for it alone."""
@@ -90,11 +90,29 @@ def text(output: Path | None) -> Iterator[TextIO]:
     if output is None:
         yield sys.stdout
         return
+    with binary(output) as raw:
+        file = TextIOWrapper(raw, encoding="utf-8", newline="")
+        yield file
+        file.detach()
+
+
+@contextlib.contextmanager
+def binary(output: Path | None) -> Iterator[BinaryIO]:
+    """Give the file to write to, or the pipe to another program; the file has its place once all is written.
+
+    Raises:
+        UsageError: if it would go to a person's screen.
+        SiagaError: if it cannot be written.
+
+    """
+    if output is None:
+        if sys.stdout.isatty() or not isinstance(sys.stdout, TextIOWrapper):
+            raise UsageError("--output: name the file; this is nothing for a screen")
+        yield sys.stdout.buffer
+        return
     try:
         with replacing(output) as raw:
-            file = TextIOWrapper(raw, encoding="utf-8", newline="")
-            yield file
-            file.detach()
+            yield raw
     except OSError as error:
         raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error
 
