@@ -257,9 +257,11 @@ async def test_the_sheet_has_no_link_to_what_is_not_installed(
 async def test_the_report_is_a_pdf_too(centre: Centre) -> None:
     """Two sheets of A4, or three where operators answered."""
     browser = await centre.login("Supervisor")
-    async with browser.session.get(f"{centre.url}/report.pdf") as answer:
-        async with within(60, "the report as a PDF"):
-            said = read.about(await answer.read())
+    async with (
+        within(60, "the report as a PDF"),
+        browser.session.get(f"{centre.url}/report.pdf") as answer,
+    ):
+        said = read.about(await answer.read())
     assert said["Page size"].endswith("(A4)")
     assert 2 <= int(said["Pages"]) <= 3
 

@@ -27,8 +27,9 @@ from siaga112.core.model import (
     Treatment,
 )
 from siaga112.core.policy import add_strike
-from siaga112.core.record import AllowEntry, Block, CallerRecord, Lift, Proposal, Strike
+from siaga112.core.record import AllowEntry, Appeal, Block, CallerRecord, Lift, Proposal, Strike
 from siaga112.core.regulation import COUNTABLE, PRESETS, PolicyRules
+from siaga112.core.review import Called, Watched, review
 from siaga112.core.standing import standing, verdict
 from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import evidence
@@ -109,6 +110,7 @@ def told(record: CallerRecord, mode: Mode = Mode.ENFORCE, rules: PolicyRules = R
         made.more,
         made.earlier,
         made.known,
+        made.objecting,
     )
     return "\n".join(text for part in parts for text in part)
 
@@ -125,7 +127,8 @@ def fullest() -> CallerRecord:
     calls = (*(one.call for one in found), *(CallId(f"gone-{nth}") for nth in range(200)))
     held = Block(Level.TEMPORARY, NOW - HOUR, NOW + HOUR, Origin.MANUAL, reason, WIDE, calls)
     proposal = Proposal(NOW, ProposalCause.POLICY, 11 * DAY, 2, "more")
-    return CallerRecord(CALLER, found, (*earlier, held), proposals=(proposal,))
+    objection = Appeal(NOW - HOUR, WIDE, WIDE, NOW + 2 * DAY, decided=lift)
+    return CallerRecord(CALLER, found, (*earlier, held), proposals=(proposal,), appeals=(objection,))
 
 
 RECORDS: Final = {
@@ -195,7 +198,7 @@ def test_it_names_the_newest_calls_and_counts_the_others() -> None:
         ),
         (blocked(6), "Rule: Regulation of the Minister of Communication and Informatics 10/2016"),
         (blocked(6), "The system imposed the block by itself, by this rule."),
-        (blocked(6), "Calls from this number to 112 are not connected."),
+        (blocked(6), "Whoever calls 112 from this number is told that it is blocked, and is not connected."),
         (blocked(4, ruled(3)), "counted as misuse within 14 days; over 3 lead to a block."),
         (blocked(4, ruled(3)), "Rule: the office's own."),
         (CallerRecord(CALLER), "This number is not blocked."),
@@ -219,6 +222,52 @@ def test_it_names_the_newest_calls_and_counts_the_others() -> None:
 def test_it_says_in_words_what_is_decided_and_why(record: CallerRecord, said: str) -> None:
     """Until when, by which rule or by whom, what happens to a call, how far the number is to be believed."""
     assert said in told(record)
+
+
+def objected(record: CallerRecord, *, suspends: bool = False) -> CallerRecord:
+    """Have the caller object an hour ago."""
+    made = Appeal(NOW - HOUR, "clerk", "not me", NOW + 3 * DAY - HOUR, suspends)
+    return decisions.object_(record, made)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (blocked(6), "the office answers within 3 times 24 hours"),
+        (objected(blocked(6)), "An answer is owed until Friday, 6 March 2026 at 13:05 WIB."),
+        (
+            decisions.reject(objected(blocked(6)), Lift(NOW, "Ratna", "heard again")),
+            "was rejected on Tuesday, 3 March 2026 at 14:05 WIB. Reason given: heard again",
+        ),
+        (
+            decisions.lift(objected(blocked(6)), Lift(NOW, "Ratna", "a new owner")),
+            "was granted on Tuesday, 3 March 2026 at 14:05 WIB. Reason given: a new owner",
+        ),
+    ],
+)
+def test_it_says_what_became_of_an_objection(record: CallerRecord, said: str) -> None:
+    """Until when an answer is owed; how it was decided, when, and why."""
+    assert said in told(record)
+
+
+def test_a_suspended_block_is_said_to_be_suspended() -> None:
+    """Who is let through until the decision is not told that he is blocked, nor that nothing is held."""
+    record = replace(blocked(6), appeals=(Appeal(NOW, "clerk", "not me", NOW + 3 * DAY, suspends=True),))
+    said = told(record)
+    assert "The block on this number is suspended until the objection to it is decided." in said
+    assert "not blocked" not in said
+
+
+def test_a_block_that_was_confirmed_in_a_review_names_the_person() -> None:
+    """Its rule is the earlier block's; why it goes on is a person's word."""
+    held = replace(block(NOW - 200 * DAY, None), calls=(CallId("1.0"),), step=2)
+    rules = replace(RULES, review=180 * DAY)
+    watched = Watched(NOW - 300 * DAY, NOW)
+    asked = review(CallerRecord(CALLER, blocks=(held,)), Called(NOW - DAY, 3), watched, NOW, rules)
+    said = told(decisions.confirm(asked, Lift(NOW, "Ratna", "the same voice")))
+    assert "This number is blocked permanently." in said
+    assert "A supervisor imposed the block: Ratna." in said
+    assert "turned away 3 times since, last 1 days ago; confirmed: the same voice" in said
 
 
 def test_a_block_that_is_not_enforced_is_not_said_to_be() -> None:

@@ -84,8 +84,8 @@ class Block:
 
 
 def longest(blocks: Iterable[Block]) -> Block | None:
-    """Give the block that ends last."""
-    return max(blocks, key=lambda block: (block.until is None, block.until or 0), default=None)
+    """Give the block that ends last; of several that do, the one that began last."""
+    return max(blocks, key=lambda block: (block.until is None, block.until or 0, block.since), default=None)
 
 
 @dataclass(frozen=True, slots=True)

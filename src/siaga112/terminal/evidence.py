@@ -44,9 +44,6 @@ BLOCKS_SHOWN: Final = 2
 LONGEST: Final = {"reason": 120, "by": 40, "call": 40}
 """Letters that are shown of what somebody wrote: the record has the rest."""
 
-ANSWER_WITHIN: Final[Millis] = 3 * DAY
-"""The office answers an objection within this time (UU 27/2022: 3 x 24 hours)."""
-
 TEMPLATES: Final = Path(__file__).parent / "templates"
 PAPER: Final = Path(__file__).parent / "paper"
 """The style sheet, by itself: the console serves it."""
@@ -122,7 +119,7 @@ def sheet(story: Story, letterhead: Letterhead, by: str, zone: ZoneInfo, lang: L
         more=[*write.more(len(found), len(named), shown)],
         earlier=[*write.earlier(others)],
         known=[*write.known(found, block)],
-        objecting=[*_objecting(letterhead, t)],
+        objecting=[*write.objected(), *write.objecting(letterhead)],
     )
 
 
@@ -148,19 +145,6 @@ def _templates() -> Any:
 def _clipped(text: str, kind: str) -> str:
     line, most = one_line(text), LONGEST[kind]
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
-
-
-def _objecting(letterhead: Letterhead, t: Tongue) -> Iterator[str]:
-    """Say how to object. What of objections is on record is said here, too."""
-    yield t(
-        "You can object to the block, and to anything on this sheet, here: {contact}.",
-        contact=letterhead.contact.rstrip(". ") or t("the office that issued it"),
-    )
-    yield t(
-        "A person decides, not the system, and the office answers within {days} times 24 hours (UU 27/2022).",
-        days=ANSWER_WITHIN // DAY,
-    )
-    yield t("In an emergency call 112 from another telephone, or 110 (police), 113 (fire), 119 (ambulance).")
 
 
 # ── what is decided, and by which rule ───────────────────────────────────────────────────────────
@@ -189,6 +173,10 @@ _BASIS: Final = {
     "serang-2019": say(
         "Rule: Regulation of the Minister of Communication and Informatics 10/2016, as the office in Serang "
         "has applied it since 2019."
+    ),
+    "uu-27-2022": say(
+        "Rule: Regulation of the Minister of Communication and Informatics 10/2016, "
+        "with the rights of Law 27/2022."
     ),
     OWN_RULE: say("Rule: the office's own."),
 }
@@ -265,7 +253,9 @@ class _Writer:
     def decided(self, block: Block | None) -> Iterator[str]:
         """Say whether the number is blocked, since when and until when, and what that means for a call."""
         t = self.t
-        if block is None:
+        if block is None and any(map(self._suspended, self.record.blocks)):
+            yield t("The block on this number is suspended until the objection to it is decided.")
+        elif block is None:
             yield t("This number is not blocked.")
         elif block.until is None:
             yield t("This number is blocked permanently.")
@@ -281,6 +271,9 @@ class _Writer:
             else:
                 span = self._span(proposal.span)
                 yield t("A block of {span} is proposed; a supervisor decides on it.", span=span)
+
+    def _suspended(self, block: Block) -> bool:
+        return block.holds_at(self.story.now) and self.record.suspended(block)
 
     def _treated(self) -> str:
         found = self.story.verdict
@@ -298,7 +291,7 @@ class _Writer:
         if block.origin is Origin.AUTOMATIC:
             yield t("The system imposed the block by itself, by this rule.")
             return
-        reason = said["more"].removeprefix("confirmed: ") if said else block.reason
+        reason = said["more"].removeprefix("confirmed: ") if said else labels.because(block.reason, t)
         by, reason = _clipped(block.by, "by"), _clipped(reason, "reason")
         confirmed = say("A supervisor confirmed the block: {by}. Reason given: {reason}")
         imposed = say("A supervisor imposed the block: {by}. Reason given: {reason}")
@@ -335,6 +328,45 @@ class _Writer:
             window=self._span(rules.window),
         )
         yield from self._basis(rules.title)
+
+    # objections
+
+    def objected(self) -> Iterator[str]:
+        """Say what became of the last objection."""
+        t, last = self.t, self.record.appeals[-1] if self.record.appeals else None
+        if last is None:
+            return
+        made = self.moment(last.at)
+        if last.decided is None:
+            said = say("An objection was made on {made}. An answer is owed until {due}.")
+            yield t(said, made=made, due=self.moment(last.due))
+            return
+        granted = say("The objection of {made} was granted on {at}. Reason given: {reason}")
+        rejected = say("The objection of {made} was rejected on {at}. Reason given: {reason}")
+        reason = _clipped(labels.lifted(last.decided.reason, t), "reason")
+        yield t(
+            granted if last.granted else rejected, made=made, at=self.moment(last.decided.at), reason=reason
+        )
+
+    def objecting(self, letterhead: Letterhead) -> Iterator[str]:
+        """Say how to object."""
+        t, within = self.t, self.story.rules.appeal_within
+        yield t(
+            "You can object to the block, and to anything on this sheet, here: {contact}.",
+            contact=letterhead.contact.rstrip(". ") or t("the office that issued it"),
+        )
+        if within % DAY:
+            said = say("A person decides, not the system, and the office answers within {span} (UU 27/2022).")
+            yield t(said, span=self._span(within))
+        else:
+            said = say(
+                "A person decides, not the system, and the office answers "
+                "within {days} times 24 hours (UU 27/2022)."
+            )
+            yield t(said, days=within // DAY)
+        yield t(
+            "In an emergency call 112 from another telephone, or 110 (police), 113 (fire), 119 (ambulance)."
+        )
 
     # the calls
 

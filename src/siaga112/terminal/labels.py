@@ -194,6 +194,13 @@ _BECAUSE: Final = (
         re.compile(rf"{_COUNT}, weighing (?P<weight>[0-9.]+), {_LIMIT} {_RULE}", re.DOTALL),
         say("{count} misuses, weighing {weight}, more than {limit} ({rule})"),
     ),
+)
+"""What the policy writes as a reason (`core.policy`), and what a person added (`more`).
+
+It is kept so, and translated here.
+"""
+
+_AGAIN: Final = (
     (
         re.compile(rf"in force for (?P<span>\S+): no call since{_MORE}", re.DOTALL),
         say("in force for {span}: no call since"),
@@ -207,10 +214,7 @@ _BECAUSE: Final = (
         say("in force for {span}: turned away {count} times since, last {days} days ago"),
     ),
 )
-"""What `core.policy` and `core.review` write as reasons, and what a person added (`more`).
-
-It is kept so, and translated here.
-"""
+"""What a review writes, likewise (`core.review`)."""
 
 
 def policys(found: str) -> dict[str, str]:
@@ -223,7 +227,7 @@ def policys(found: str) -> dict[str, str]:
 
 def because(found: str, t: Tongue) -> str:
     """Say why somebody is blocked: what the policy writes is translated, what a person wrote stays."""
-    for written, text in _BECAUSE:
+    for written, text in (*_BECAUSE, *_AGAIN):
         if match := written.fullmatch(found):
             more = f"; {match['more']}" if match["more"] else ""
             return t(text, **match.groupdict()) + more
