@@ -155,7 +155,7 @@ bench-check: $(READY)
 # Speaks asterisk/sounds/prompts.toml. With CONFIG=/etc/siaga112/siaga112.toml TO=/usr/share/asterisk/sounds it speaks
 # one prompt alone, into Asterisk's folder: where to object, as [citizen] contact has it.
 prompts:
-	asterisk/sounds/make-prompts $(if $(CONFIG),--contact $(CONFIG) --to $(TO))
+	asterisk/sounds/make-prompts $(if $(CONFIG),--contact $(CONFIG)) $(if $(TO),--to $(TO))
 
 LOCK := $(VENV)/bin/uv pip compile -c constraints.txt --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate -q

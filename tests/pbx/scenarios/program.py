@@ -24,7 +24,7 @@ exten => 112,1,Gosub(siaga112-screen,s,1)
  same => n,Goto(menu-program,s,1)
 [menu-program]
 exten => s,1,Answer()
- same => n,Background(siaga112/digit-1)
+ same => n,Background(siaga112/number-01)
  same => n,WaitExten(1)
 exten => 1,1,Stasis(lab)
  same => n,Hangup()

@@ -169,7 +169,7 @@ exten => 2,1,Background(siaga112/menu)
  same => n,Goto(s,1)
 exten => t,1,Set(ASKED=${IF($["${ASKED}" = ""]?1:2)})
  same => n,ExecIf($[${ASKED} > 1]?Hangup())
- same => n,Playback(siaga112/digit-1)
+ same => n,Playback(siaga112/number-01)
  same => n,WaitExten(10)
 """,
 )
