@@ -120,6 +120,7 @@ def harmless() -> Iterator[None]:
             "siaga112.top.live.once": _not_here,
             "siaga112.top.live.watch": _nothing,
             "siaga112.cli.doctor.examine": _not_here,
+            "siaga112.doctor.watch.watch": _nothing,
             "typer.completion.install": _not_here,
             "siaga112.adapters.mode_files.ModeFiles.hold_off": lambda *_: False,
             "siaga112.adapters.mode_files.ModeFiles.release": lambda *_: False,

@@ -101,7 +101,7 @@ def eviction(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
         return
     line = "in redis.conf: maxmemory-policy noeviction"
     for server in redis.servers:
-        if server.eviction != "noeviction" and server.memory_limit:
+        if server.eviction != "noeviction" and server.limited:
             yield fail(f"Redis throws blocks away when its memory is full: {server.eviction}", line)
             return
         if server.eviction != "noeviction":
