@@ -160,6 +160,10 @@ async def test_setup_leads_to_a_line_that_asks_and_undo_back_byte_for_byte(
         assert missing.err.count("\n") == 1
         assert "--site is missing" in missing.err
 
+        wrong = await here.setup("--plan", "--site", "serang", "--trunk", "nope")
+        assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+        assert "no context [nope] (--trunk)" in wrong.err
+
         planned = await here.setup("--plan", "--json", "--site", "serang")
         assert (planned.code, planned.json["changed"]) == (0, True)
         assert here.files() == before, "--plan changes nothing"

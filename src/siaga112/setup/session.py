@@ -18,7 +18,7 @@ from siaga112.setup.facts import Facts
 from siaga112.setup.journal import Journal
 from siaga112.setup.looking import Console
 from siaga112.setup.planning import USER, known_secret, plan
-from siaga112.setup.questions import Answers, Question, settled
+from siaga112.setup.questions import Answers, Question, settled, wrong
 from siaga112.setup.steps import Plan
 from siaga112.words import Tongue, say
 
@@ -75,6 +75,8 @@ def planned(options: Options, notes: Journal, ask: Ask | None) -> Planned:
     answers, question = settled(facts, options.given)
     asked = 0
     while question:  # ends: each answer settles one more
+        if answers.trunks is not None and (said := wrong(facts, answers)):
+            raise SiagaError("; ".join(said))
         if ask is None:
             seen = f" (seen: {', '.join(question.choices[:8])})" if question.choices else ""
             raise UsageError(f"{question.option} is missing: {question.text}{seen}")
