@@ -134,11 +134,16 @@ async def test_setup_starts_the_daemon_and_undo_leaves_no_unit() -> None:
 @pytest.mark.parametrize(
     "moments",
     [
-        pytest.param(("units ran systemctl enable", "guard ran"), id="some"),
+        pytest.param(("units ran systemctl start", "guard ran"), id="some"),
         pytest.param(
             (
                 *("account noted", "account wrote", "account ran", "units noted", "units wrote"),
-                *("units ran systemctl daemon-reload", "units ran systemctl enable", "units done"),
+                *(
+                    "units ran systemctl daemon-reload",
+                    "units ran systemctl enable",
+                    "units ran systemctl start",
+                    "units done",
+                ),
                 *("guard noted", "guard wrote", "guard ran", "guard done"),
             ),
             id="all",

@@ -25,7 +25,7 @@ from siaga112.setup.planning import OUR_PROGRAM, UNITS, USER, Ours, targets
 from siaga112.shipped import catalogue
 
 ASTERISK_CONF: Final = "/etc/asterisk/asterisk.conf"
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 45.0
 """For one command."""
 
 _ROOTS: Final = (

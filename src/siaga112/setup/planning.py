@@ -530,19 +530,31 @@ def _units(draft: _Draft) -> _Made:
             undo_first=(("systemctl", "disable", *UNITS),),
         ), False
     upgraded = any(write.before is not None for write in writes)
-    return Step(
-        "units",
-        say("The daemon, started, and after each boot"),
-        tuple(writes),
-        (
-            ("systemctl", "daemon-reload"),
-            ("systemctl", "enable", "--now", *UNITS),
-            *([("systemctl", "restart", *UNITS[:2])] if upgraded else []),
+    return (
+        Step(
+            "units",
+            say("The daemon, started, and after each boot"),
+            tuple(writes),
+            (
+                ("systemctl", "daemon-reload"),
+                ("systemctl", "enable", *UNITS),
+                ("systemctl", "restart" if upgraded else "start", *UNITS[:2]),
+                (
+                    "systemctl",
+                    "start",
+                    "--no-block",
+                    UNITS[2],
+                ),  # with it the console, for which no call waits
+            ),
+            (
+                *(Says(("systemctl", "is-active", unit), "active") for unit in UNITS[:2]),
+                Listens(*_agi(draft)),
+            ),
+            undo_first=(("systemctl", "disable", "--now", *UNITS, *MORE_UNITS),),
+            undo_then=(("systemctl", "daemon-reload"),),
         ),
-        (*(Says(("systemctl", "is-active", unit), "active") for unit in UNITS[:2]), Listens(*_agi(draft))),
-        undo_first=(("systemctl", "disable", "--now", *UNITS, *MORE_UNITS),),
-        undo_then=(("systemctl", "daemon-reload"),),
-    ), not facts.enabled
+        not facts.enabled,
+    )
 
 
 def _guard(draft: _Draft) -> _Made:
