@@ -97,6 +97,14 @@ def test_on_freepbx_no_queue_file_can_break_the_queues(version: str) -> None:
     assert "Set(VQ_GOSUB=siaga112-operator)" in text(made, f"{ETC}/extensions_custom.conf")
 
 
+def test_an_addition_to_a_queue_from_before_is_named() -> None:
+    """As the manual once had it: it is the admin's to take out."""
+    files = dict(FREEPBX["17"])
+    files["queues_post_custom.conf"] = "[600](+)\nmembergosub = siaga112-operator\n"
+    made = planned(facts(files, freepbx="17.0.19"))
+    assert any("queues_post_custom.conf:1: [600](+) outlives the queue" in note for note in made.notes)
+
+
 def test_a_trunk_is_what_is_identified_or_registers_not_what_is_called_so() -> None:
     """An endpoint with a trunk's name that only a password lets in is a phone."""
     found = facts(PLAIN)

@@ -62,6 +62,14 @@ def test_endpoints_are_known_by_their_identify_with_their_whole_name() -> None:
     assert told.parameter(" context                            : from-telco\n", "context") == "from-telco"
 
 
+def test_the_version_is_found_below_what_asterisk_says_first() -> None:
+    """Without a network card it complains on each call of the console."""
+    said = "No ethernet interface found for seeding global EID. You will have to set it manually.\n"
+    assert told.version(f"{said}Asterisk 16.28.0~dfsg-0+deb11u4 built by nobody @ x\n") == (
+        "Asterisk 16.28.0~dfsg-0+deb11u4"
+    )
+
+
 def test_members_are_of_a_queue_and_callers_are_not() -> None:
     """With the name or the interface, as the console has it."""
     assert told.queues(QUEUES) == {"operators": ("Local/101@operators/n", "Siti")}

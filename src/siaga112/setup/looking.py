@@ -137,7 +137,7 @@ def look(
         else ""
     )
     pbx = Pbx(
-        console.ask("core show version").partition(" built")[0].strip(),
+        told.version(console.ask("core show version")),
         conf,
         etc,
         _folder(folders, "astdatadir", _folder(folders, "astvarlibdir", "/var/lib/asterisk")),

@@ -473,6 +473,13 @@ def _queues(draft: _Draft) -> _Made:
             draft.notes.append(
                 f"queue {queue} has membergosub = {gosub}: add Gosub(siaga112-operator,s,1) to that yourself"
             )
+    gosubs = {line.section for line in conf.lines if line.value.startswith("siaga112-operator")}
+    draft.notes += [
+        f"{header.file}:{header.number}: [{header.name}](+) outlives the queue, and then Asterisk reads none "
+        "at all: take it out (manual)"
+        for header in conf.headers
+        if header.name in gosubs and "+" in header.options
+    ]
     reload_ = _asterisk("queue reload all")
     merged: dict[str, Write] = {}
     for write in writes:  # a file that has several queues is written once

@@ -54,6 +54,12 @@ def _step(extensions: dict[str, list[Step]], exten: str, line: str) -> None:
     extensions.setdefault(exten, []).append(step)
 
 
+def version(text: str) -> str:
+    """Read `core show version`, whatever Asterisk has to say before it."""
+    lines = (line.partition(" built")[0].strip() for line in text.splitlines())
+    return next((line for line in lines if line.startswith("Asterisk ")), "")
+
+
 def globals_(text: str) -> dict[str, str]:
     """Read `dialplan show globals`."""
     return {match[1]: match[2] for line in text.splitlines() if (match := _GLOBAL.match(line))}
