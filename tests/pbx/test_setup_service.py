@@ -171,3 +171,4 @@ async def test_killed_amid_the_machines_part_calls_go_on_and_a_second_setup_comp
             assert (json.loads(await machine.run(f"{setup} --apply --json")))["steps"] == [], moment
             assert "undone" in await machine.run(f"{setup} --undo"), moment
             assert await here.files() == before, moment
+            await machine.run(FRESH)  # the user stays with undo: it is to be made again

@@ -20,8 +20,9 @@ from siaga112.errors import ConfigurationError, SiagaError, UnreachableError
 from siaga112.reasons import plainly
 from siaga112.setup import told, ways
 from siaga112.setup.conf import Conf, absolute, included, read
+from siaga112.setup.draft import Ours
 from siaga112.setup.facts import Facts, Live, Machine, Pbx, Places, Trunk
-from siaga112.setup.planning import OUR_PROGRAM, UNITS, USER, Ours, targets
+from siaga112.setup.planning import OUR_PROGRAM, UNITS, USER, targets
 from siaga112.shipped import catalogue
 
 ASTERISK_CONF: Final = "/etc/asterisk/asterisk.conf"

@@ -4,24 +4,22 @@ First what nothing includes yet, then what is ours alone, then what the operator
 the one line that makes the PBX ask. What is so already is no step, so a second plan is empty.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
 
 from siaga112.doctor.dialplan import AGI_PORT
-from siaga112.doctor.observations import Context
-from siaga112.doctor.observations import Step as Priority
-from siaga112.doctor.walk import GUARD, route
+from siaga112.doctor.walk import GUARD
 from siaga112.setup import ways
+from siaga112.setup.asking import guard
 from siaga112.setup.conf import Conf, read
-from siaga112.setup.edits import UnplaceableError, appended, below, guarded, onward
+from siaga112.setup.draft import Draft, Made, Ours
+from siaga112.setup.edits import appended, below
 from siaga112.setup.facts import Facts
 from siaga112.setup.questions import Answers, wrong
-from siaga112.setup.steps import Command, Dialplan, Listens, Login, Plan, Queues, Says, Step, Write
+from siaga112.setup.steps import Dialplan, Listens, Login, Plan, Queues, Says, Step, Write, console
 from siaga112.words import say
 
 OLDEST: Final = 16
@@ -41,9 +39,6 @@ REACH: Final = ("func_realtime", "func_sorcery")
 OUR_PROGRAM: Final = "/opt/siaga112/bin/siaga112"
 """The program that the shipped units name."""
 
-FREEPBX_KEEPS: Final = ("_custom.conf",)
-"""What FreePBX leaves alone, by the end of its name."""
-
 _BY_DEFAULT: Final[Mapping[str, object]] = {
     "trunk_contexts": ["siaga112-incoming"],
     "numbers": [],
@@ -54,81 +49,6 @@ _BY_DEFAULT: Final[Mapping[str, object]] = {
 
 _FALSE: Final = frozenset({"", "no", "false", "n", "f", "0", "off"})
 _TEMPLATES: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """Our own files, as they are shipped: by their name from the top, and the prompts by theirs."""
-
-    texts: Mapping[str, str]
-    prompts: Mapping[str, bytes]
-    units: Mapping[str, bytes]
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A plan in the making: the texts as they are after the steps so far."""
-
-    facts: Facts
-    answers: Answers
-    ours: Ours
-    secret: str
-    service: bool
-    files: dict[str, str] = field(default_factory=dict)
-    there: dict[str, bytes] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def etc(self) -> str:
-        return self.facts.pbx.etc
-
-    def conf(self, name: str) -> Conf:
-        """Read one of Asterisk's files as it is after the steps so far."""
-        return read(f"{self.etc}/{name}", self.files, self.etc)
-
-    def own(self, name: str) -> str:
-        """Give where lines of ours go that concern a file: FreePBX has another for that."""
-        if not self.facts.pbx.freepbx:
-            return f"{self.etc}/{name}"
-        other = {"features.conf": "features_applicationmap_custom.conf"}
-        return f"{self.etc}/{other.get(name, name.replace('.conf', '_custom.conf'))}"
-
-    def edit(self, path: str, text: str) -> Iterator[Write]:
-        """Write a new text into a file of somebody else's, if it is another one."""
-        before = self.files.get(path)
-        if text == before:
-            return
-        if self.facts.pbx.freepbx and path.startswith(f"{self.etc}/") and not path.endswith(FREEPBX_KEEPS):
-            self.problems.append(
-                f"{path} is FreePBX's own, which writes it anew: put the line in by hand (manual)"
-            )
-            return
-        self.files[path] = text
-        yield Write(path, text.encode("utf-8", "surrogateescape"), _bytes(before))
-
-    def put(
-        self, path: str, content: bytes, mode: int = 0o644, group: str = "", folder: int = 0o755
-    ) -> Iterator[Write]:
-        """Put a file of ours in place; one that somebody has edited is left alone."""
-        before = self.there.get(path)
-        if before == content:
-            return
-        if before is not None and self.facts.installed.get(path) != _digest(before):
-            self.notes.append(f"{path} is not as this version ships it; left alone (siaga112 files --diff)")
-            return
-        self.there[path] = content
-        if path.startswith(f"{self.etc}/"):
-            self.files[path] = content.decode("utf-8", "surrogateescape")
-        yield Write(path, content, before, mode, group, folder)
-
-
-def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else text.encode("utf-8", "surrogateescape")
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def known_secret(facts: Facts) -> str:
@@ -170,12 +90,12 @@ def plan(facts: Facts, answers: Answers, ours: Ours, secret: str, *, service: bo
 
     Nothing stands in a plan's problems if it can be carried out.
     """
-    draft = _Draft(facts, answers, ours, secret, service, dict(facts.files), dict(facts.there))
+    draft = Draft(facts, answers, ours, secret, service, dict(facts.files), dict(facts.there))
     draft.problems += [*_against(facts, service=service), *wrong(facts, answers)]
     if draft.problems:
         return Plan((), tuple(draft.problems))
     steps = []
-    for make in (*(_SERVICE if service else ()), *_PBX, *(_DAEMON if service else ()), _guard):
+    for make in (*(_SERVICE if service else ()), *_PBX, *(_DAEMON if service else ()), guard):
         step, needed = make(draft)
         if step.writes or needed or (step.name in facts.unfinished and (step.commands or step.checks)):
             steps.append(step)
@@ -209,15 +129,7 @@ def _against(facts: Facts, *, service: bool) -> Iterator[str]:
         yield f"{header.file}:{header.number} has a user [{USER}] already: take it out, setup makes one"
 
 
-_Made = tuple[Step, bool]
-"""A step, and whether it is to be done even if it writes nothing."""
-
-
-def _asterisk(command: str) -> Command:
-    return ("asterisk", "-rx", command)
-
-
-def _account(draft: _Draft) -> _Made:
+def _account(draft: Draft) -> Made:
     places, user = draft.facts.places, draft.facts.machine.user
     writes = (
         []
@@ -234,7 +146,7 @@ def _account(draft: _Draft) -> _Made:
     ), not user
 
 
-def _configuration(draft: _Draft) -> _Made:
+def _configuration(draft: Draft) -> Made:
     places = draft.facts.places
     writes: list[Write] = []
     if draft.facts.config is None:
@@ -264,7 +176,7 @@ def _unlike(config: Mapping[str, object], answers: Answers, path: str) -> Iterat
         yield f"{path} is left as it is; it should say site = {json.dumps(answers.site)}"
 
 
-def _toml(draft: _Draft) -> str:
+def _toml(draft: Draft) -> str:
     answers = draft.answers
     lines = [
         "# Written by siaga112 setup. All keys, with their defaults: siaga112 files config --to DIR",
@@ -303,7 +215,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _ami(draft: _Draft) -> tuple[str, int]:
+def _ami(draft: Draft) -> tuple[str, int]:
     """Say where the manager interface is, for a program of this machine."""
     conf = draft.conf("manager.conf")
     bound = conf.value("general", "bindaddr").strip("[]")
@@ -312,7 +224,7 @@ def _ami(draft: _Draft) -> tuple[str, int]:
     return "127.0.0.1" if bound in every else bound, int(port) if port.isdigit() else AMI_PORT
 
 
-def _agi(draft: _Draft) -> tuple[str, int]:
+def _agi(draft: Draft) -> tuple[str, int]:
     """Say where the dialplan asks: as it says itself, else as the configuration does."""
     agi = (draft.facts.config or {}).get("agi")
     said: Mapping[str, object] = agi if isinstance(agi, dict) else {}
@@ -324,7 +236,7 @@ def _agi(draft: _Draft) -> tuple[str, int]:
         return host, AGI_PORT
 
 
-def _prompts(draft: _Draft) -> _Made:
+def _prompts(draft: Draft) -> Made:
     folder = f"{draft.facts.pbx.data}/sounds"
     writes = [
         write
@@ -334,14 +246,14 @@ def _prompts(draft: _Draft) -> _Made:
     return Step("prompts", say("What callers hear"), tuple(writes)), False
 
 
-def _dialplan(draft: _Draft) -> _Made:
+def _dialplan(draft: Draft) -> Made:
     """Have our contexts loaded; nothing goes there yet."""
     name = "extensions_siaga112.conf"
     writes = [*draft.put(f"{draft.etc}/{name}", draft.ours.texts[f"asterisk/{name}"].encode())]
     if not draft.conf("extensions.conf").includes(f"{draft.etc}/{name}"):
         path = draft.own("extensions.conf")
         writes += draft.edit(path, appended(draft.files.get(path, ""), [f"#tryinclude {name}"]))
-    reload_ = _asterisk("dialplan reload")
+    reload_ = console("dialplan reload")
     return Step(
         "dialplan",
         say("Our part of the dialplan, to which no call goes yet"),
@@ -353,7 +265,7 @@ def _dialplan(draft: _Draft) -> _Made:
     ), GUARD not in draft.facts.live.contexts
 
 
-def _manager(draft: _Draft) -> _Made:
+def _manager(draft: Draft) -> Made:
     facts, path = draft.facts, draft.own("manager.conf")
     user = _user_file(facts)
     shipped = draft.ours.texts["asterisk/manager.d/siaga112.conf"].replace(
@@ -373,7 +285,7 @@ def _manager(draft: _Draft) -> _Made:
         lines.append(f"#tryinclude {user.removeprefix(f'{draft.etc}/')}")
     if lines:
         writes += draft.edit(path, appended(draft.files.get(path, ""), lines))
-    reload_ = _asterisk("manager reload")
+    reload_ = console("manager reload")
     return Step(
         "manager",
         say("Our AMI user, who can listen and ask, and change nothing"),
@@ -384,7 +296,7 @@ def _manager(draft: _Draft) -> _Made:
     ), False
 
 
-def _reach(draft: _Draft) -> _Made:
+def _reach(draft: Draft) -> Made:
     """Leave out what our AMI user must not reach, where nobody uses it."""
     title = say("Modules left out, for what our AMI user must not reach")
     conf = draft.conf("modules.conf")
@@ -411,8 +323,8 @@ def _reach(draft: _Draft) -> _Made:
         "reach",
         title,
         tuple(draft.edit(header.file, below(draft.files[header.file], header, lines))),
-        tuple(_asterisk(f"module unload {name}.so") for name in loaded),
-        undo_then=tuple(_asterisk(f"module load {name}.so") for name in loaded),
+        tuple(console(f"module unload {name}.so") for name in loaded),
+        undo_then=tuple(console(f"module load {name}.so") for name in loaded),
     ), bool(loaded)
 
 
@@ -425,7 +337,7 @@ def _uses(facts: Facts) -> str:
     return ""
 
 
-def _keys(draft: _Draft) -> _Made:
+def _keys(draft: Draft) -> Made:
     """Let operators mark calls by keys."""
     conf, name = draft.conf("features.conf"), "features_siaga112.conf"
     shipped = draft.ours.texts[f"asterisk/{name}"]
@@ -446,18 +358,18 @@ def _keys(draft: _Draft) -> _Made:
     elif lines:
         writes += draft.put(f"{draft.etc}/{name}", shipped.encode())
         writes += draft.edit(path, appended(draft.files.get(path, ""), [f"#tryinclude {name}"]))
-    reload_ = _asterisk("module reload features")
+    reload_ = console("module reload features")
     return Step(
         "keys",
         say("The operators' keys, *71 to *74"),
         tuple(writes),
         (reload_,),
-        (Says(_asterisk("features show"), "siaga112-prank"),),
+        (Says(console("features show"), "siaga112-prank"),),
         undo_then=(reload_,),
     ), "siaga112-prank" not in draft.facts.live.keys
 
 
-def _queues(draft: _Draft) -> _Made:
+def _queues(draft: Draft) -> Made:
     """Give the keys to the operators whom a queue connects. On FreePBX the line that asks does that."""
     conf, writes = draft.conf("queues.conf"), list[Write]()
     for queue in draft.answers.queues or () if not draft.facts.pbx.freepbx else ():
@@ -480,7 +392,7 @@ def _queues(draft: _Draft) -> _Made:
         for header in conf.headers
         if header.name in gosubs and "+" in header.options
     ]
-    reload_ = _asterisk("queue reload all")
+    reload_ = console("queue reload all")
     merged: dict[str, Write] = {}
     for write in writes:  # a file that has several queues is written once
         first = merged.get(write.path, write)
@@ -514,7 +426,7 @@ def _inherited(conf: Conf, section: str, key: str, depth: int = 0) -> str:
     )
 
 
-def _units(draft: _Draft) -> _Made:
+def _units(draft: Draft) -> Made:
     facts, places = draft.facts, draft.facts.places
     host, port = _agi(draft)
     theirs = {
@@ -564,157 +476,6 @@ def _units(draft: _Draft) -> _Made:
     )
 
 
-def _guard(draft: _Draft) -> _Made:
-    """Make the PBX ask, where calls for the emergency number arrive, before they are answered."""
-    wanted: dict[tuple[str, str], None] = {}
-    calls: list[tuple[str, str]] = []
-    writes: dict[str, Write] = {}
-    for trunk in draft.answers.trunks or ():
-        for number in draft.answers.numbers or _own(draft, trunk):
-            if place := _place(draft, trunk, number):
-                for write in _asking(draft, place, number):
-                    first = writes.get(write.path, write)
-                    writes[write.path] = Write(write.path, write.after, first.before)
-                wanted[place.context, place.exten] = None
-                calls.append((trunk, number))
-    reload_ = _asterisk("dialplan reload")
-    asking = tuple(wanted)
-    return Step(
-        "guard",
-        say("The question: from here on the PBX asks about each call, and goes on without an answer"),
-        tuple(writes.values()),
-        (reload_,),
-        (Dialplan(asking, (GUARD,), tuple(calls)),),
-        undo_then=(reload_,),
-        calm=asking,
-        calm_undo=(),
-    ), any(not ways.guarded(draft.facts.live.contexts, *one) for one in asking)
-
-
-def _own(draft: _Draft, trunk: str) -> list[str]:
-    """Name the extensions of a trunk's own context: what it includes may be others' too."""
-    return [
-        name
-        for name in ways.entries(draft.facts.live.contexts, trunk)
-        if name in draft.facts.live.contexts[trunk].extensions
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the line goes: into an extension that is there, or into a new one that leads on to `onward`."""
-
-    context: str
-    exten: str
-    onward: tuple[str, ...] = ()
-    last: str = ""
-
-
-def _place(draft: _Draft, trunk: str, number: str) -> _Place | None:
-    """Find where the line goes for the calls of a trunk; None where the trunk does not take the number."""
-    contexts = draft.facts.live.contexts
-    if (found := ways.home(contexts, trunk, number)) is None:
-        return None
-    context, exten = found
-    if parent := _parent(draft, trunk, number):
-        hook = f"{parent}-custom"
-        if hook in contexts and number in contexts[hook].extensions:
-            return _Place(hook, number)
-    elif context == trunk:
-        return _Place(trunk, exten)
-    else:
-        parent, hook = trunk, trunk
-    if not number.isdigit():
-        draft.problems.append(
-            f"[{context}] {exten} is no number: name those that are the emergency line's (--number)"
-        )
-        return None
-    searched = tuple(name for name in contexts[parent].includes if name != hook)
-    last = next((name for name in searched if ways.home(contexts, name, number)), "")
-    return _Place(hook, number, searched, last) if last else None
-
-
-def _parent(draft: _Draft, trunk: str, number: str) -> str:
-    """Name FreePBX's context whose `-custom` is the admin's, and comes first for these calls; '' for none."""
-    contexts = draft.facts.live.contexts
-    if not draft.facts.pbx.freepbx:
-        return ""
-    for parent in ("from-pstn", trunk):
-        hook = f"{parent}-custom"
-        if parent in contexts and hook in contexts[parent].includes:
-            there = contexts.get(hook, Context({}))
-            asking = {number: (Priority(1, "", "Gosub", f"{GUARD},s,1"),)}
-            tried = {**contexts, hook: Context({**there.extensions, **asking}, there.includes)}
-            if route(tried, trunk, number).guarded:
-                return parent
-    return ""
-
-
-def _asking(draft: _Draft, place: _Place, number: str) -> Iterator[Write]:
-    """Write the line into the files, if the extension does not ask yet."""
-    contexts, conf = draft.facts.live.contexts, draft.conf("extensions.conf")
-    context, exten = place.context, place.exten
-    if ways.guarded(contexts, context, exten) or _written(conf, context, exten):
-        return
-    if context in draft.facts.live.registrars and draft.facts.live.registrars[context] != "pbx_config":
-        draft.problems.append(
-            _by_hand(context, exten, f"it is made by {draft.facts.live.registrars[context]}")
-        )
-        return
-    if place.last:
-        header, before = conf.header(context), _freepbx_keys(draft)
-        lines = onward(number, place.onward, place.last, before)
-        path = header.file if header else draft.own("extensions.conf")
-        text = draft.files.get(path, "")
-        yield from draft.edit(
-            path, below(text, header, lines) if header else appended(text, [f"[{context}]", *lines])
-        )
-        return
-    if jump := ways.jump_into(contexts, context, exten):
-        draft.problems.append(_by_hand(context, exten, f"{jump} counts its lines"))
-        return
-    try:
-        changed = guarded(conf, draft.files, context, exten)
-    except UnplaceableError as error:
-        draft.problems.append(_by_hand(context, exten, str(error)))
-        return
-    for path, text in changed.items():
-        yield from draft.edit(path, text)
-
-
-def _freepbx_keys(draft: _Draft) -> list[str]:
-    """Hand the operators' keys to FreePBX's queues, which take a Gosub from the call itself (VQ_GOSUB).
-
-    Not by `[600](+)` in queues_post_custom.conf: with the queue gone, Asterisk would read no queue at all.
-    """
-    takes = any(
-        "VQ_GOSUB" in step.data
-        for context in draft.facts.live.contexts.values()
-        for steps in context.extensions.values()
-        for step in steps
-    )
-    if takes:
-        return ["ExecIf(${DIALPLAN_EXISTS(siaga112-operator,s,1)}?Set(VQ_GOSUB=siaga112-operator))"]
-    if draft.facts.pbx.freepbx and draft.answers.queues:
-        draft.notes.append(
-            "the queues take no Gosub from a call: operators mark by dialling *71 to *74 after it (manual)"
-        )
-    return []
-
-
-def _written(conf: Conf, context: str, exten: str) -> bool:
-    """Say whether the files have the line already, though it may not be loaded yet."""
-    values = [line.value for line in conf.lines if (line.section, line.key) == (context, "exten")]
-    return any(value.startswith(f"{exten},1") and GUARD in value for value in values)
-
-
-def _by_hand(context: str, exten: str, why: str) -> str:
-    return (
-        f"[{context}] {exten}: {why}; put same => n,Gosub(siaga112-screen,s,1) before Answer() by hand "
-        "(docs/manual.md), then run setup again"
-    )
-
-
-_SERVICE: Final[tuple[Callable[[_Draft], _Made], ...]] = (_account,)
+_SERVICE: Final[tuple[Callable[[Draft], Made], ...]] = (_account,)
 _PBX: Final = (_configuration, _prompts, _dialplan, _manager, _reach, _keys, _queues)
 _DAEMON: Final = (_units,)

@@ -30,14 +30,6 @@ class Says:
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
-    """A command's output does not have a text in it."""
-
-    command: Command
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Dialplan:
     """The dialplan is as it was, but for extensions that ask first, and for contexts of ours."""
 
@@ -69,7 +61,7 @@ class Listens:
     port: int
 
 
-Check = Says | Silent | Dialplan | Queues | Login | Listens
+Check = Says | Dialplan | Queues | Login | Listens
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +90,8 @@ class Plan:
     steps: tuple[Step, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def console(command: str) -> Command:
+    """Give a command for the PBX's console."""
+    return ("asterisk", "-rx", command)

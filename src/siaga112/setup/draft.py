@@ -1,0 +1,94 @@
+"""A plan in the making: the texts as they are after the steps so far, and who may write which. Pure."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from siaga112.setup.conf import Conf, read
+from siaga112.setup.facts import Facts
+from siaga112.setup.questions import Answers
+from siaga112.setup.steps import Step, Write
+
+FREEPBX_KEEPS: Final = ("_custom.conf",)
+"""What FreePBX leaves alone, by the end of its name."""
+
+
+Made = tuple[Step, bool]
+"""A step, and whether it is to be done even if it writes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Our own files, as they are shipped: by their name from the top, and the prompts by theirs."""
+
+    texts: Mapping[str, str]
+    prompts: Mapping[str, bytes]
+    units: Mapping[str, bytes]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making: the texts as they are after the steps so far."""
+
+    facts: Facts
+    answers: Answers
+    ours: Ours
+    secret: str
+    service: bool
+    files: dict[str, str] = field(default_factory=dict)
+    there: dict[str, bytes] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def etc(self) -> str:
+        """The folder of the PBX's configuration."""
+        return self.facts.pbx.etc
+
+    def conf(self, name: str) -> Conf:
+        """Read one of Asterisk's files as it is after the steps so far."""
+        return read(f"{self.etc}/{name}", self.files, self.etc)
+
+    def own(self, name: str) -> str:
+        """Give where lines of ours go that concern a file: FreePBX has another for that."""
+        if not self.facts.pbx.freepbx:
+            return f"{self.etc}/{name}"
+        other = {"features.conf": "features_applicationmap_custom.conf"}
+        return f"{self.etc}/{other.get(name, name.replace('.conf', '_custom.conf'))}"
+
+    def edit(self, path: str, text: str) -> Iterator[Write]:
+        """Write a new text into a file of somebody else's, if it is another one."""
+        before = self.files.get(path)
+        if text == before:
+            return
+        if self.facts.pbx.freepbx and path.startswith(f"{self.etc}/") and not path.endswith(FREEPBX_KEEPS):
+            self.problems.append(
+                f"{path} is FreePBX's own, which writes it anew: put the line in by hand (manual)"
+            )
+            return
+        self.files[path] = text
+        yield Write(path, text.encode("utf-8", "surrogateescape"), _bytes(before))
+
+    def put(
+        self, path: str, content: bytes, mode: int = 0o644, group: str = "", folder: int = 0o755
+    ) -> Iterator[Write]:
+        """Put a file of ours in place; one that somebody has edited is left alone."""
+        before = self.there.get(path)
+        if before == content:
+            return
+        if before is not None and self.facts.installed.get(path) != _digest(before):
+            self.notes.append(f"{path} is not as this version ships it; left alone (siaga112 files --diff)")
+            return
+        self.there[path] = content
+        if path.startswith(f"{self.etc}/"):
+            self.files[path] = content.decode("utf-8", "surrogateescape")
+        yield Write(path, content, before, mode, group, folder)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
