@@ -24,7 +24,9 @@ RUN apt-get update \
     && install -d -o 10112 -g 10112 -m 700 /var/lib/siaga112
 COPY --from=build /opt/siaga112 /opt/siaga112
 COPY config/siaga112.toml /etc/siaga112/siaga112.toml
-ARG VERSION= REVISION= CREATED=
+ARG VERSION=
+ARG REVISION=
+ARG CREATED=
 LABEL org.opencontainers.image.title="siaga112" \
       org.opencontainers.image.description="Screens prank callers of an emergency line on Asterisk; when in doubt, the call goes through." \
       org.opencontainers.image.licenses="Apache-2.0" \
