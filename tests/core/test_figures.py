@@ -231,6 +231,8 @@ def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
         (Level.TEMPORARY, Origin.MANUAL): 1,
     }
     assert (counted.of(Level.PERMANENT), counted.of(Origin.MANUAL), counted.of(Origin.AUTOMATIC)) == (1, 2, 0)
+    counted.imposed[Level.PERMANENT, Origin.IMPORT] = 3
+    assert counted.by_people == 5
     assert (counted.lifted, counted.wrong) == (0, 0)
 
 

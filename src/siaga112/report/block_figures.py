@@ -22,6 +22,11 @@ class BlockFigures:
     lifted: int = 0
     wrong: int = 0
 
+    @property
+    def by_people(self) -> int:
+        """Count the blocks that a person imposed, one by one or with a list."""
+        return self.of(Origin.MANUAL) + self.of(Origin.IMPORT)
+
     def of(self, kind: Level | Origin) -> int:
         """Count the blocks imposed at that level, or by that origin."""
         return sum(count for kinds, count in self.imposed.items() if kind in kinds)

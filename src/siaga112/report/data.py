@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from siaga112.core.caller_id import masked
 from siaga112.core.figures import ANSWERED, Category, Misuser, Tally, Uncounted, Waits
 from siaga112.core.handling import Answering, Handing
-from siaga112.core.model import SECOND, Level, Millis, Origin
+from siaga112.core.model import SECOND, Level, Millis
 from siaga112.core.period import Period
 from siaga112.core.service_level import Ratio, Served
 from siaga112.report.block_figures import BlockFigures
@@ -58,7 +58,7 @@ def block_figures(blocks: BlockFigures) -> Row:
     return {
         "blocks_temporary": blocks.of(Level.TEMPORARY),
         "blocks_permanent": blocks.of(Level.PERMANENT),
-        "blocks_manual": blocks.of(Origin.MANUAL),
+        "blocks_manual": blocks.by_people,
         "blocks_lifted": blocks.lifted,
         "blocks_wrong": blocks.wrong,
     }

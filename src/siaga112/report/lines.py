@@ -5,7 +5,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from siaga112.core.figures import ANSWERED, Category, Uncounted, Waits
 from siaga112.core.handling import Answering, Handing, Handling, Reports
-from siaga112.core.model import Level, Millis, Origin
+from siaga112.core.model import Level, Millis
 from siaga112.core.service_level import Ratio
 from siaga112.report.figures import Report
 from siaga112.report.words import NONE, Words
@@ -75,7 +75,7 @@ def blocks(report: Report) -> list[Count]:
     return [
         Count("blocks_temporary", now.of(Level.TEMPORARY), before.of(Level.TEMPORARY)),
         Count("blocks_permanent", now.of(Level.PERMANENT), before.of(Level.PERMANENT)),
-        Count("blocks_manual", now.of(Origin.MANUAL), before.of(Origin.MANUAL)),
+        Count("blocks_manual", now.by_people, before.by_people),
         Count("blocks_lifted", now.lifted, before.lifted),
         Count("blocks_wrong", now.wrong, before.wrong),
     ]
