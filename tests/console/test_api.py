@@ -21,6 +21,7 @@ from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED, entry
 from tests.console.centre import Centre
 from tests.lab import pdf as read
 from tests.samples import RULES, answered
+from tests.waiting import within
 
 pytestmark = pytest.mark.redis
 PATIENCE: Final = 30.0
@@ -84,7 +85,10 @@ async def test_the_evidence_sheet_is_for_tokens_that_may_see_numbers(centre: Cen
     assert (status, "Lembar bukti" in text, BLOCKED in text, "program" in text) == (200, True, True, True)
     url = f"{centre.url}/api/v1/callers/{BLOCKED}/sheet?format=pdf"
     headers = {"Authorization": f"Bearer {centre.token}"}
-    async with centre.nobody().session.get(url, headers=headers) as answer:
+    async with (
+        within(60, "the sheet as a PDF"),
+        centre.nobody().session.get(url, headers=headers) as answer,
+    ):
         assert (answer.status, answer.content_type) == (200, "application/pdf")
         assert "Evidence sheet" in read.text(await answer.read())
     which = AuditFilter(0, now() + 1, "look", looks=True)

@@ -231,7 +231,10 @@ async def test_the_evidence_sheet_is_the_commands_and_that_somebody_took_it_is_n
     for words in said:
         assert words in text
     assert f'href="/caller/{hidden}/sheet.pdf?lang=id"' in text
-    async with browser.session.get(f"{centre.url}/caller/{hidden}/sheet.pdf?lang=id") as answer:
+    async with (
+        within(60, "the sheet as a PDF"),
+        browser.session.get(f"{centre.url}/caller/{hidden}/sheet.pdf?lang=id") as answer,
+    ):
         assert (answer.status, answer.content_type) == (200, "application/pdf")
         made = await answer.read()
     assert read.about(made)["Pages"] == "1"
