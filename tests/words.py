@@ -19,7 +19,10 @@ from jinja2.ext import babel_extract
 from siaga112.words import DOMAIN, LOCALE
 
 SOURCE: Final = Path(__file__).parents[1] / "src" / "siaga112"
-KEYWORDS: Final[dict[str, Any]] = {"t": None, "say": None, "many": (1, 2)}
+KEYWORDS: Final[dict[str, Any]] = {
+    **dict.fromkeys(("t", "say", "Said", "WrongValueError")),
+    "many": (1, 2),
+}
 OPTIONS: Final = {"trim_blocks": "true", "lstrip_blocks": "true"}
 PO: Final = LOCALE / "id" / "LC_MESSAGES" / f"{DOMAIN}.po"
 MADE: Final = datetime(2026, 11, 29, tzinfo=UTC)

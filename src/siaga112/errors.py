@@ -1,24 +1,53 @@
 """What can go wrong, as the user sees it: one clear line, and the exit code that scripts rely on."""
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Self
 
 
-class SiagaError(Exception):
-    """One line that says what, where and the remedy. The command line prints it without a traceback.
+class Said(str):
+    """A text of ours that names its `values` in braces; in English as it stands, and still to be translated.
 
-    Where `values` are given, `text` names them in braces, so that it can be said in another language.
+    A value may be one itself. What is not of ours, a driver's words, is a plain string.
     """
 
-    def __init__(self, text: str = "", **values: object) -> None:
-        super().__init__(text.format(**values) if values else text)
-        self.text = text
-        self.values = values
+    __slots__ = ("text", "values")
+
+    text: str
+    values: Mapping[str, object]
+
+    def __new__(cls, text: str, /, **values: object) -> Self:
+        """Put the values into the text; what is said so already stays so."""
+        if isinstance(text, Said):
+            return cls(text.text, **text.values)
+        said = super().__new__(cls, text.format(**values) if values else text)
+        said.text, said.values = text, values
+        return said
+
+
+class SaidError(Exception):
+    """An error that says what is wrong so that it can be said in another language: `Said`."""
+
+    def __init__(self, text: str = "", /, **values: object) -> None:
+        self.said = Said(text, **values)
+        super().__init__(str(self.said))
+
+
+class WrongValueError(SaidError, ValueError):
+    """What was given is not what it must be."""
+
+
+def saying(error: BaseException) -> str:
+    """Give what an error says, still to be translated if it is one of ours."""
+    return error.said if isinstance(error, SaidError) else str(error)
+
+
+class SiagaError(SaidError):
+    """One line that says what, where and the remedy. The command line prints it without a traceback."""
 
     def told(self, translate: Callable[..., str]) -> str:
         """Say it in another language, as far as it is translated, with the remedy of its kind."""
-        said = translate(self.text, **self.values) if self.text else ""
-        return "; ".join(filter(None, (said, translate(self.remedy) if self.remedy else "")))
+        parts = translate(self.said) if self.said else "", translate(self.remedy) if self.remedy else ""
+        return "; ".join(filter(None, parts))
 
     exit_code: ClassVar[int] = 1
     remedy: ClassVar[str] = ""

@@ -6,21 +6,23 @@ import socket
 import ssl
 from typing import Final
 
+from siaga112.errors import Said
+
 _WORDS: Final = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.ENOENT: "no such file or folder",
-    errno.ENOTSOCK: "not a socket",
-    errno.ECONNRESET: "the connection was ended there",
-    errno.EPIPE: "the connection was ended there",
-    errno.ECONNABORTED: "the connection was ended there",
-    errno.ETIMEDOUT: "no answer",
-    errno.EHOSTUNREACH: "no way to that host",
-    errno.ENETUNREACH: "no way to that network",
-    errno.EACCES: "this user may not",
-    errno.EPERM: "this user may not",
-    errno.ENOSPC: "the disk is full",
-    errno.EROFS: "the disk is read-only",
-    errno.EMFILE: "too many files are open",
+    errno.ECONNREFUSED: Said("connection refused"),
+    errno.ENOENT: Said("no such file or folder"),
+    errno.ENOTSOCK: Said("not a socket"),
+    errno.ECONNRESET: Said("the connection was ended there"),
+    errno.EPIPE: Said("the connection was ended there"),
+    errno.ECONNABORTED: Said("the connection was ended there"),
+    errno.ETIMEDOUT: Said("no answer"),
+    errno.EHOSTUNREACH: Said("no way to that host"),
+    errno.ENETUNREACH: Said("no way to that network"),
+    errno.EACCES: Said("this user may not"),
+    errno.EPERM: Said("this user may not"),
+    errno.ENOSPC: Said("the disk is full"),
+    errno.EROFS: Said("the disk is read-only"),
+    errno.EMFILE: Said("too many files are open"),
 }
 
 
@@ -32,23 +34,23 @@ def plainly(error: BaseException) -> str:
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, TimeoutError):
-            return "no answer"
+            return Said("no answer")
         if isinstance(link, OSError):
             if said := _of_system(link):
                 return said
         elif isinstance(link, EOFError):
-            return "the connection was ended there"
+            return Said("the connection was ended there")
         link = link.__cause__ or link.__context__
     return ""
 
 
 def _of_system(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
-        return "no such host name"
+        return Said("no such host name")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted ({error.verify_message})"
+        return Said("its certificate is not accepted ({why})", why=error.verify_message)
     if isinstance(error, ssl.SSLError):
-        return "no TLS with us"
+        return Said("no TLS with us")
     if not error.errno:  # our own words; or asyncio's, for several addresses at once
         return error.strerror or ""
     return _WORDS.get(error.errno) or os.strerror(error.errno).lower()

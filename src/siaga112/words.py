@@ -9,8 +9,19 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from siaga112.errors import Said
+
 DOMAIN: Final = "siaga112"
 LOCALE: Final = Path(__file__).parent / "locale"
+
+
+NOTHING: Final = "\N{EN DASH}"
+"""Where there is nothing to count."""
+
+_SMALLEST: Final = 0.0005
+"""A share below it would round to none at all."""
+
+_SWAPPED: Final = str.maketrans(",.", ".,")
 
 
 class Language(StrEnum):
@@ -45,9 +56,38 @@ class Tongue:
         self._catalogue = gettext.translation(DOMAIN, LOCALE, [language.value], fallback=True)
 
     def __call__(self, text: str, /, **values: object) -> str:
-        """Translate a text, and put the values in."""
-        said = self._catalogue.gettext(text)
-        return said.format(**values) if values else said
+        """Translate a text, and put the values in; those of ours are translated too."""
+        if isinstance(text, Said):
+            return self(text.text, **text.values)
+        said = self._catalogue.gettext(text) if text else text
+        told = {name: self(one) if isinstance(one, Said) else one for name, one in values.items()}
+        return said.format(**told) if told else said
+
+    def told(self, text: str) -> str:
+        """Say in this language what is still to be translated; what is not of ours stays as it is."""
+        return self(text) if isinstance(text, Said) else text
+
+    def number(self, count: int) -> str:
+        """Write a whole number."""
+        return self.signs(f"{count:,}")
+
+    def decimal(self, value: float, places: int = 1) -> str:
+        """Write a number with so many places."""
+        return self.signs(f"{value:.{places}f}")
+
+    def short(self, value: float) -> str:
+        """Write a number with no more places than it has."""
+        return self.signs(f"{value:g}")
+
+    def percent(self, share: float | None) -> str:
+        """Write a share: no space before the sign, in either language."""
+        if share is None:
+            return NOTHING
+        return self.signs("< 0.1%" if 0 < share < _SMALLEST else f"{100 * share:.1f}%")
+
+    def signs(self, english: str) -> str:
+        """Write a number's signs as the language does: in Indonesian the comma parts the places."""
+        return english if self.language is Language.EN else english.translate(_SWAPPED)
 
     def many(self, one: str, more: str, count: int, /, **values: object) -> str:
         """Translate a text that is another for one and for many; `{count}` is the number."""
@@ -58,6 +98,11 @@ class Tongue:
 def tongue(language: Language = Language.EN) -> Tongue:
     """Give who speaks a language."""
     return Tongue(language)
+
+
+def many(one: str, more: str) -> tuple[str, str]:
+    """Mark a text that is another for one and for many, for the catalogue, as `say` does."""
+    return one, more
 
 
 def say(text: str) -> str:

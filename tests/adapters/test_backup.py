@@ -246,7 +246,7 @@ def changed(path: Path, part: str, how: Callable[[str], str]) -> None:
         (short, "is no whole backup of siaga112"),
         (not_ours, "is no whole backup of siaga112"),
         (newer, "is of a newer siaga112"),
-        (elsewhere, "is of site 'cilegon'"),
+        (elsewhere, 'is of site "cilegon"'),
     ],
 )
 async def test_what_is_no_whole_backup_changes_nothing(

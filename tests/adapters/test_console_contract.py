@@ -283,6 +283,8 @@ async def test_pages_of_the_audit_trail_give_each_line_once(records: DatabaseRec
     assert await found(asked._replace(by="budi")) == [one for one in lines if one.by == "budi"]
     assert await found(asked._replace(subject="2")) == [one for one in lines if one.subject == "2"]
     assert await found(asked._replace(action="mark")) == [one for one in lines if one.action == "mark"]
+    looks = [one for one in lines if one.action == "look"]
+    assert await found(asked._replace(action="look", looks=False)) == looks, "who asks for looks gets them"
     assert await found(asked._replace(since=NOW + 5, until=NOW + 9)) == lines[15:19]
 
 

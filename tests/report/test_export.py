@@ -115,7 +115,7 @@ async def test_without_pyarrow_one_line_says_what_to_install(centre: Shell, tmp_
 )
 async def test_a_file_that_cannot_be_written_is_named(centre: Shell, command: str) -> None:
     """With the reason."""
-    assert "cannot be written (No such file or directory)" in (await centre(*command.split())).failed(1)
+    assert "cannot be written (no such file or folder)" in (await centre(*command.split())).failed(1)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ async def test_the_next_time_only_days_that_changed_are_written(live: Shell, tmp
     assert "0 days written anew, 0 calls" in (await live("export", "--dataset", folder)).done()
     (await live("mark", answered(2, NOW - 1_800_000).id, "genuine")).done()
     again = (await live("export", "--dataset", folder)).done()
-    assert "1 days written anew" in again
+    assert "1 day written anew" in again
     marks = [
         row["mark"]
         for file in sorted((tmp_path / "112").glob("*/calls.parquet"))

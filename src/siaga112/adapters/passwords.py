@@ -9,6 +9,8 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from siaga112.errors import WrongValueError
+
 LEAST: Final = 12
 """Letters of a password: length is what makes one strong (NIST SP 800-63B)."""
 
@@ -23,13 +25,13 @@ def hashed(password: str) -> str:
     """Hash a new password.
 
     Raises:
-        ValueError: in words for the user, if it is too short or too simple.
+        WrongValueError: in words for the user, if it is too short or too simple.
 
     """
     if not LEAST <= len(password) <= MOST:
-        raise ValueError(f"a password has {LEAST} to {MOST} characters")
+        raise WrongValueError("a password has {least} to {most} characters", least=LEAST, most=MOST)
     if len(set(password)) < LEAST // 3 or re.fullmatch(r"(.+?)\1+", password):
-        raise ValueError("a password is more than a few characters again and again")
+        raise WrongValueError("a password is more than a few characters again and again")
     return _hasher.hash(password)
 
 

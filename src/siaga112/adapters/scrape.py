@@ -9,6 +9,7 @@ import h11
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from siaga112.errors import Said, SaidError
 from siaga112.reasons import plainly
 
 PATIENCE_SECONDS: Final = 2.0
@@ -20,7 +21,7 @@ EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # no
 _Read = TypeVar("_Read")
 
 
-class ProbeError(Exception):
+class ProbeError(SaidError):
     """A daemon's metrics cannot be read; says why in a few words."""
 
 
@@ -36,15 +37,15 @@ async def get(host: str, port: int, path: str, seconds: float, tls: ssl.SSLConte
             try:
                 reader, writer = await asyncio.open_connection(EVERYWHERE.get(host, host), port, ssl=tls)
             except OSError as error:
-                raise ProbeError(plainly(error) or "no way to that host") from error
+                raise ProbeError(plainly(error) or Said("no way to that host")) from error
             try:
                 return await _get(reader, writer, path)
             finally:
                 writer.close()
     except TimeoutError:
-        raise ProbeError(f"no answer within {seconds:g} s") from None
+        raise ProbeError(Said("no answer within {seconds} s", seconds=format(seconds, "g"))) from None
     except (h11.RemoteProtocolError, OSError) as error:
-        raise ProbeError("no HTTP answer") from error
+        raise ProbeError(Said("no HTTP answer")) from error
 
 
 async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bytes:
@@ -60,7 +61,7 @@ async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path:
             case h11.Data() as part:
                 page += part.data
                 if len(page) > LONGEST:
-                    raise ProbeError("no page of metrics: it has no end")
+                    raise ProbeError(Said("no page of metrics: it has no end"))
             case h11.EndOfMessage():
                 return bytes(page)
 
@@ -92,7 +93,7 @@ class MetricsPage:
         try:
             return read(list(self._samples(page.decode())))
         except (ValueError, KeyError) as error:
-            raise ProbeError(f"no metrics of site {self._site}") from error
+            raise ProbeError(Said("no metrics of site {site}", site=self._site)) from error
 
     def _samples(self, text: str) -> Iterator[Sample]:
         for family in text_string_to_metric_families(text):

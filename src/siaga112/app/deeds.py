@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from siaga112.core.model import Caller, CallId, Mark, Millis, Mode
-from siaga112.errors import SiagaError
+from siaga112.errors import Said, SiagaError
 from siaga112.service.marking import ReportDetails
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
-from siaga112.terminal import decided
+from siaga112.terminal import decided, labels
 from siaga112.terminal.decided import Now
 from siaga112.words import Tongue, say, tongue
 
@@ -117,7 +117,8 @@ class Deeds:
     async def switch(self, mode: Mode, reason: str) -> str:
         """Switch the mode of the whole site."""
         await self.supervisor.set_mode(mode, reason)
-        return self.t("mode is now {mode}: {meaning}", mode=mode.value, meaning=self.t(MEANING[mode]))
+        said = self.t(MEANING[mode])
+        return self.t("mode is now {mode}: {meaning}", mode=labels.word(mode, self.t), meaning=said)
 
 
 def details(settings: Settings, mark: Mark, kind: str, district: str, agency: str) -> ReportDetails:
@@ -129,13 +130,16 @@ def details(settings: Settings, mark: Mark, kind: str, district: str, agency: st
     """
     given = ReportDetails(kind, district, agency)
     if mark is not Mark.GENUINE and any(given):
-        raise SiagaError(f"--kind, --district and --agency are of a genuine report, not of mark {mark}")
+        raise SiagaError(say("--kind, --district and --agency are of a genuine report, not of another mark"))
     agencies = [*dict.fromkeys(settings.agencies.values())]
     lists = {"kinds": settings.kinds, "districts": settings.districts, "[agencies]": agencies}
     for (option, value), (key, known) in zip(given._asdict().items(), lists.items(), strict=True):
         if value and value not in known:
-            there = f"there are: {', '.join(known)}" if known else "there are none"
-            raise SiagaError(f'--{option} "{value}" is not among {key} in the configuration ({there})')
+            there = Said("there are: {known}", known=", ".join(known)) if known else Said("there are none")
+            raise SiagaError(
+                say('--{option} "{value}" is not among {key} in the configuration ({there})'),
+                option=option, value=value, key=key, there=there,
+            )  # fmt: skip
     return given
 
 

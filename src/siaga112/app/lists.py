@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from siaga112.adapters import pdf
 from siaga112.core import durations
 from siaga112.core.model import FIRST_INSTANT, SECOND, Caller, CallId, Entry, Millis, Mode, Outcome
 from siaga112.core.period import instant
-from siaga112.errors import SiagaError, UsageError
+from siaga112.errors import SiagaError, UsageError, saying
 from siaga112.service.supervisor import CallerFile, Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.terminal import evidence as paper
 from siaga112.terminal import rows
 from siaga112.terminal.rows import Row
 from siaga112.terminal.story import Story, as_row, tell
-from siaga112.words import Language, Tongue, tongue
+from siaga112.words import Language, Tongue, say, tongue
+
+NOT_A_NUMBER: Final = say(
+    '"{number}" is not the number of a caller (hidden, service, too short, not valid or in never_block)'
+)
 
 
 def start(text: str, now: Millis, zone: ZoneInfo) -> Millis:
@@ -32,7 +37,7 @@ def start(text: str, now: Millis, zone: ZoneInfo) -> Millis:
     try:
         return int(instant(text, zone).timestamp() * SECOND)
     except ValueError as error:
-        raise UsageError(f'--since: {error}; or write a duration ("24h")') from None
+        raise UsageError(say('--since: {why}; or write a duration ("24h")'), why=saying(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Lists:
         if call:
             if entry := await store.entry(CallId(call)):
                 return [entry]
-            raise SiagaError(f'no call "{call}" in the ledger')
+            raise SiagaError(say('no call "{call}" in the ledger'), call=call)
         begin = start(since, now, self.zone)
         if caller is None:
             return [entry async for entry in store.entries(begin, now + 1)]

@@ -19,6 +19,7 @@ from siaga112.core.model import DAY, AuditEntry, Caller, CallId, CallSummary, En
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
+from siaga112.errors import Said, saying
 from siaga112.service.ports import (
     CallFilter,
     CallPage,
@@ -291,15 +292,15 @@ class SiteStore:
 
         What cannot be told to one of the two is in `late`: whoever watches the mode tells it later.
         """
-        names = ("the database", "Redis")
+        unheard = Said("the database has not heard of the mode"), Said("Redis has not heard of the mode")
         both = await asyncio.gather(
             *(one.switch(switch, instead_of) for one in (self.records, self.block_list)),
             return_exceptions=True,
         )
-        failed = {name: one for name, one in zip(names, both, strict=True) if isinstance(one, BaseException)}
+        failed = {one: why for one, why in zip(unheard, both, strict=True) if isinstance(why, BaseException)}
         if len(failed) == len(both):
             raise _worst(both)
-        self.late |= {f"{name} has not heard of the mode": str(error) for name, error in failed.items()}
+        self.late |= {one: saying(why) for one, why in failed.items()}
         return False not in both
 
 
@@ -307,7 +308,9 @@ def _worst(errors: Sequence[object]) -> Exception:
     """Give one error for both: "down" only if each of them is."""
     found = [one for one in errors if isinstance(one, Exception)]
     down = all(isinstance(one, StoreDownError) for one in found)
-    return (StoreDownError if down else StoreBrokenError)("; ".join(map(str, found)))
+    kind = StoreDownError if down else StoreBrokenError
+    first, *more = map(saying, found)
+    return kind("{first}; {second}", first=first, second=more[0]) if more else kind(first)
 
 
 class DecidingStore(SiteStore):
@@ -329,12 +332,14 @@ class DecidingStore(SiteStore):
             async with asyncio.timeout(PUBLISHING_SECONDS):
                 if await self.publisher.hand_on():
                     return
-            why = "Redis does not have the block list as a whole: siaga112 run makes it anew (or: rebuild)"
+            why = Said(
+                "Redis does not have the block list as a whole: siaga112 run makes it anew (or: rebuild)"
+            )
         except TimeoutError:
-            why = f"not done within {PUBLISHING_SECONDS:g} s"
+            why = Said("not done within {seconds} s", seconds=format(PUBLISHING_SECONDS, "g"))
         except (StoreDownError, StoreBrokenError) as error:
-            why = str(error)
-        self.late["verdicts do not know of it yet; the daemon tells them"] = why
+            why = error.said
+        self.late[Said("verdicts do not know of it yet; the daemon tells them")] = why
 
 
 def open_site(

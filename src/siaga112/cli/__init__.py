@@ -6,19 +6,18 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
 from typing import NoReturn
 
 import typer
 
 import siaga112
 from siaga112 import interrupts
-from siaga112.cli import usage
+from siaga112.cli import invocation, usage
 from siaga112.cli.program import app
 from siaga112.core.text import printable
 from siaga112.errors import SiagaError
 from siaga112.reasons import plainly
-from siaga112.words import tongue
+from siaga112.words import Language, Tongue, tongue
 
 
 def main() -> NoReturn:
@@ -44,13 +43,16 @@ def _run() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _speaker() -> Callable[..., str]:
-    """Give who speaks the language asked for; of the configuration's, if that is known already."""
+def _speaker() -> Tongue:
+    """Give who speaks the language asked for; else the configuration's, if that is known already."""
     known = sys.modules.get("siaga112.cli.site")
     try:
-        return known.speaker() if known else tongue()
+        if known:
+            spoken: Tongue = known.speaker()
+            return spoken
     except SiagaError:  # it is the configuration that cannot be read
-        return tongue()
+        pass
+    return tongue(invocation.current().lang or Language.EN)
 
 
 def _foreseen(error: Exception) -> int:
@@ -59,12 +61,13 @@ def _foreseen(error: Exception) -> int:
         case _ if usage.asks_for_help(error):
             return _fail(usage.all_help(error), 2, head="")
         case _ if usage.is_one(error):
-            return _fail(usage.told(error), 2)
+            return _fail(usage.told(error, _speaker()), 2)
         case typer.Abort():
-            return _fail("nothing was done", 1)
+            t = _speaker()
+            return _fail(t("nothing was done"), 1)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            return _fail(f"{where}{plainly(error) or error}", 1)
+            return _fail(f"{where}{_speaker().told(plainly(error)) or error}", 1)
         case _:
             return _fail(_unforeseen(error), 1)
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, span
-from siaga112.cli.site import ask, decide, number
+from siaga112.cli.site import ask, decide, number, speaker
 from siaga112.core.model import Mode
-from siaga112.terminal import printing, rows, tables
+from siaga112.errors import Said
+from siaga112.terminal import labels, printing, rows, tables
+from siaga112.words import say
 
 if TYPE_CHECKING:
     from siaga112.app.lists import Lists
@@ -27,7 +29,7 @@ def blocks(
     if proposed:
         waiting = ask(lambda lists: lists.proposals())
         of_each = ("caller", "level", "since", "cause", "calls", "reason")
-        tables.listing(waiting, of_each, "no block is proposed", json=json)
+        tables.listing(waiting, of_each, say("no block is proposed"), json=json, t=speaker())
         return
 
     async def act(lists: "Lists | RemoteLists") -> tuple[list[rows.Row], Mode]:
@@ -35,14 +37,16 @@ def blocks(
 
     listed, mode = ask(act)
     columns = ("caller", "level", "since", "until", "allowed", "origin", "by", "calls", "reason")
-    tables.listing(listed, columns, "nobody is blocked", json=json)
+    tables.listing(listed, columns, say("nobody is blocked"), json=json, t=speaker())
     if listed and not json:
+        t = speaker()
         if any(row["allowed"] for row in listed):
             printing.plain(
-                "allowed: on the allow list, which comes before the block (siaga112 disallow NUMBER)"
+                t("allowed: on the allow list, which comes before the block (siaga112 disallow NUMBER)")
             )
         if mode is not Mode.ENFORCE:
-            printing.plain(f"mode {mode}: calls of all of these still get through")
+            said = t("mode {mode}: calls of all of these still get through", mode=labels.word(mode, t))
+            printing.plain(said)
 
 
 def block(  # noqa: PLR0917 - one parameter an option
@@ -64,9 +68,9 @@ def block(  # noqa: PLR0917 - one parameter an option
     Example: siaga112 block 081234567890 --for 24h --reason "threats, report 17/2026"
     """
     if (for_ is None) is not permanent:
-        raise typer.BadParameter("say how long: either --for DURATION or --permanent")
+        raise typer.BadParameter(Said("say how long: either --for DURATION or --permanent"))
     if shorten and permanent:
-        raise typer.BadParameter("--shorten needs --for DURATION: a permanent block shortens nothing")
+        raise typer.BadParameter(Said("--shorten needs --for DURATION: a permanent block shortens nothing"))
     who = number(caller)
     length = None if for_ is None else span(for_, "--for")
     decide(lambda deeds: deeds.block(who, length, reason, shorten=shorten), by)
@@ -114,7 +118,8 @@ def allowed(json: JsonOption = False) -> None:
     Example: siaga112 allowed --json
     """
     listed = ask(lambda lists: lists.allowed())
-    tables.listing(listed, ("caller", "since", "by", "reason"), "the allow list is empty", json=json)
+    columns = ("caller", "since", "by", "reason")
+    tables.listing(listed, columns, say("the allow list is empty"), json=json, t=speaker())
 
 
 def allow(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:

@@ -13,21 +13,12 @@ from siaga112.cli.options import ByOption, JsonOption, NumberArgument, OutputOpt
 from siaga112.cli.site import ask, decide, number, settings, speaker, with_supervisor
 from siaga112.core.caller_id import spelling
 from siaga112.core.model import Caller
-from siaga112.errors import SiagaError
-from siaga112.terminal import labels, outfile, printing, tables
+from siaga112.errors import Said, SiagaError
+from siaga112.terminal import outfile, printing, tables
 from siaga112.terminal.evidence import Form
-from siaga112.words import Language, say
+from siaga112.words import Language, Tongue, say
 
-_WAITING: Final = {
-    "caller": say("caller"),
-    "since": say("since"),
-    "why": say("why"),
-    "times": say("times"),
-    "longest_wait_seconds": say("longest wait seconds"),
-    "taken_by": say("taken by"),
-    "tries": say("tries"),
-    "note": say("note"),
-}
+_WAITING: Final = ("caller", "since", "why", "times", "longest_wait_seconds", "taken_by", "tries", "note")
 
 
 class Format(StrEnum):
@@ -110,7 +101,7 @@ def callbacks(  # noqa: PLR0917 - one parameter an option
     Example: siaga112 callbacks --tried 081234567890 --reason "busy, again at 10"
     """
     if sum(map(bool, (done, take, tried))) > 1:
-        raise SiagaError("--done, --take and --tried are one decision each: give one of them")
+        raise SiagaError(say("--done, --take and --tried are one decision each: give one of them"))
     if who := done and number(done):
         decide(lambda deeds: deeds.reached(who, reason), by)
         return
@@ -121,13 +112,7 @@ def callbacks(  # noqa: PLR0917 - one parameter an option
         decide(lambda deeds: deeds.tried(called, reason), by)
         return
     waiting = ask(lambda lists: lists.callbacks())
-    if json:
-        printing.as_json_list(waiting)
-        return
-    t = speaker()
-    shown = [row | {"why": labels.reason(str(row["why"] or ""), t, labels.word) or None} for row in waiting]
-    heads = [t(head) for head in _WAITING.values()]
-    tables.table(shown, tuple(_WAITING), t("nobody waits for a call-back"), heads=heads)
+    tables.listing(waiting, _WAITING, say("nobody waits for a call-back"), json=json, t=speaker())
 
 
 def subject(caller: NumberArgument, by: ByOption) -> None:
@@ -152,54 +137,58 @@ def forget(
 
     Example: siaga112 forget 081234567890 --reason "letter of 3 March"
     """
-    who = number(caller)
+    who, t = number(caller), speaker()
     if not yes:
-        also = "a block in force, and files in the state directory that were set aside as damaged, whole"
-        typer.confirm(f"Erase all that is held on {who}, also {also}?", abort=True)
+        asked = say(
+            "Erase all that is held on {who}, also a block in force, and files in the state directory that "
+            "were set aside as damaged, whole?"
+        )
+        typer.confirm(t(asked, who=who), abort=True)
     spelled = spelling(who, settings().number_plan())
     held = with_supervisor(lambda supervisor: supervisor.forget(who, reason, spelled), by)
     record = held.record
     lines = sum(audit_entry.subject == who for audit_entry in held.audit_entries)
+    dropped = record.dropped
     erased = [
-        _many(len(record.strikes) + record.dropped.strikes, "strike"),
-        _many(len(record.blocks) + record.dropped.blocks, "block"),
-        _many(len(record.proposals) + record.dropped.proposals, "proposal"),
-        _many(len(record.missed) + record.dropped.missed, "call-back"),
-        *(["the place on the allow list"] if record.allow else []),
-        _many(lines, "line", " of the audit trail"),
+        t.many("{count} strike", "{count} strikes", len(record.strikes) + dropped.strikes),
+        t.many("{count} block", "{count} blocks", len(record.blocks) + dropped.blocks),
+        t.many("{count} proposal", "{count} proposals", len(record.proposals) + dropped.proposals),
+        t.many("{count} call-back", "{count} call-backs", len(record.missed) + dropped.missed),
+        *([t("the place on the allow list")] if record.allow else []),
+        t.many("{count} line of the audit trail", "{count} lines of the audit trail", lines),
     ]
-    printing.plain(f"erased: {', '.join(erased)}")
+    printing.plain(t("erased: {what}", what=", ".join(erased)))
+    calls = t.many("{count} call", "{count} calls", len(held.entries))
+    marks = len(held.audit_entries) - lines
+    told = t.many("{count} line of the audit trail", "{count} lines of the audit trail", marks)
     printing.plain(
-        f"kept without the caller: {_many(len(held.entries), 'call')} in the ledger, "
-        f"{_many(len(held.audit_entries) - lines, 'line', ' of the audit trail')} on their marks"
+        t("kept without the caller: {calls} in the ledger, {lines} on their marks", calls=calls, lines=told)
     )
-    _forget_in_files(who)
-    printing.plain("not erased: the PBX's own CDR and logs, and backups (siaga112 backup) made before")
+    _forget_in_files(who, t)
+    printing.plain(t("not erased: the PBX's own CDR and logs, and backups (siaga112 backup) made before"))
 
 
-def _forget_in_files(who: Caller) -> None:
+def _forget_in_files(who: Caller, t: Tongue) -> None:
     config = settings()
-    again = "run it again, as the user of the daemon"
+    again = Said("run it again, as the user of the daemon")
     try:
         swept = asyncio.run(forget_in_files(config, who))
     except OSError as error:
-        raise SiagaError(f"erased, but not in the files of {config.state_dir} ({error}); {again}") from error
+        said = say("erased, but not in the files of {folder} ({why}); {again}")
+        raise SiagaError(said, folder=config.state_dir, why=str(error), again=again) from error
     if swept.aside or swept.copies:
-        aside = _many(swept.aside, "entr", one="y", more="ies")
-        printing.plain(
-            f"erased in {config.state_dir}: {aside} set aside, {_many(swept.copies, 'damaged file')}"
-        )
+        aside = t.many("{count} entry set aside", "{count} entries set aside", swept.aside)
+        copies = t.many("{count} damaged file", "{count} damaged files", swept.copies)
+        told = t("erased in {folder}: {aside}, {copies}", folder=config.state_dir, aside=aside, copies=copies)
+        printing.plain(told)
     if not config.embedded_database:
-        printing.plain("until PostgreSQL has vacuumed its tables the number is in its files: VACUUM")
+        printing.plain(t("until PostgreSQL has vacuumed its tables the number is in its files: VACUUM"))
     if swept.rewritten:
-        printing.plain("Redis has written its file anew: nothing of the number is in it")
+        printing.plain(t("Redis has written its file anew: nothing of the number is in it"))
     elif config.embedded_redis:
-        raise SiagaError("erased, but Redis has not written its file anew: the number is in it; " + again)
+        said = say("erased, but Redis has not written its file anew: the number is in it; {again}")
+        raise SiagaError(said, again=again)
     else:
         printing.plain(
-            "until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF"
+            t("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")
         )
-
-
-def _many(count: int, what: str, of: str = "", one: str = "", more: str = "s") -> str:
-    return f"{count} {what}{one if count == 1 else more}{of}"

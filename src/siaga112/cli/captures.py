@@ -24,6 +24,7 @@ from siaga112.core.rules import Rules
 from siaga112.errors import SiagaError
 from siaga112.settings.schema import Settings
 from siaga112.terminal import printing, rows, tables
+from siaga112.terminal.explanation import explanation
 
 END_SECONDS: Final = 5.0
 """After Ctrl-C the capture is whole at once; what the network still does must not keep anybody waiting."""
@@ -103,7 +104,7 @@ def replay(
         listed += [row(entry, config.zone) for entry in entries]
         if explain and not json:
             for entry in entries:
-                printing.plain(*rows.explanation(rows.explained(entry, config.zone)))
+                printing.plain(*explanation(rows.explained(entry, config.zone)))
         for kind, count in replayed.malformed.items():
             printing.plain(f"{file}: {count} malformed messages ({kind})", err=True)
         found = {(e.finding.call.id, e.finding.outcome.value, e.finding.reason.value) for e in entries}

@@ -12,7 +12,7 @@ import typer
 
 from siaga112.captures.pseudonym import Pseudonyms
 from siaga112.cli.options import FromOption, OutputOption, ToOption
-from siaga112.cli.site import period, settings, with_supervisor
+from siaga112.cli.site import period, settings, speaker, with_supervisor
 from siaga112.core.caller_id import NumberPlan, canonical, masked
 from siaga112.core.model import SECOND
 from siaga112.core.period import Period, of_days
@@ -97,7 +97,8 @@ def export(  # noqa: PLR0917 - one parameter an option
 
     count = with_supervisor(act)
     if output:
-        printing.plain(f"{output}: {count} calls")
+        t = speaker()
+        printing.plain(f"{output}: {t.many('{count} call', '{count} calls', count)}")
 
 
 class _Telling:
@@ -173,4 +174,10 @@ async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, to
                 made.keep(day, fingerprint)
                 written += 1
             bar(nth / len(asked.days))
-    return f"{written} days written anew, {calls} calls; {len(made.days)} days in all"
+    t = speaker()
+    return t(
+        "{days} written anew, {calls}; {all} in all",
+        days=t.many("{count} day", "{count} days", written),
+        calls=t.many("{count} call", "{count} calls", calls),
+        all=t.many("{count} day", "{count} days", len(made.days)),
+    )

@@ -6,10 +6,12 @@ import typer
 
 from siaga112.app.deeds import Deeds, details
 from siaga112.cli.options import ByOption, JsonOption, ReasonOption, put_down
-from siaga112.cli.site import ask, decide, number, settings
+from siaga112.cli.site import ask, decide, number, settings, speaker
 from siaga112.core.model import CallId, Mark, Outcome
 from siaga112.service.marking import ReportDetails
-from siaga112.terminal import printing, rows, tables
+from siaga112.terminal import printing, tables
+from siaga112.terminal.explanation import explanation
+from siaga112.words import say
 
 if TYPE_CHECKING:
     from siaga112.cli.remote import RemoteDeeds
@@ -45,9 +47,9 @@ def calls(  # noqa: PLR0917 - one parameter an option
     )
     if explain and not json:
         for row in found:
-            printing.plain(*rows.explanation(row))
+            printing.plain(*explanation(row, speaker()))
         return
-    tables.listing(found, _COLUMNS, "no calls", json=json)
+    tables.listing(found, _COLUMNS, say("no calls"), json=json, t=speaker())
 
 
 def mark(  # noqa: PLR0917 - one parameter an option
@@ -104,4 +106,4 @@ def audit(since: SinceOption = "30d", json: JsonOption = False) -> None:
     """
     columns = ("at", "by", "via", "action", "subject", "detail", "reason")
     found = ask(lambda lists: lists.audit(since))
-    tables.listing(found, columns, "nobody did anything", json=json)
+    tables.listing(found, columns, say("nobody did anything"), json=json, t=speaker())

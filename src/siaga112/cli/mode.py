@@ -12,11 +12,12 @@ from siaga112.cli.options import ByOption, put_down
 from siaga112.cli.site import ask, decide, settings, speaker, with_supervisor
 from siaga112.core.mode import Switch, later
 from siaga112.core.model import Millis, Mode
-from siaga112.errors import SiagaError, UnreachableError, UsageError
+from siaga112.errors import Said, SiagaError, UnreachableError, UsageError
 from siaga112.reasons import plainly
 from siaga112.service.ports import StoreBrokenError
 from siaga112.service.supervisor import OFF_NEEDS_A_REASON
-from siaga112.terminal import printing
+from siaga112.terminal import labels, printing
+from siaga112.words import say
 
 
 def mode(
@@ -55,7 +56,8 @@ def mode(
         return
     reached = _off(reason, by) if to is Mode.OFF else _on(to, reason, by)
     t = speaker()
-    printing.plain(t("mode is now {mode}: {meaning}", mode=to.value, meaning=t(MEANING[to])) + reached)
+    said = t("mode is now {mode}: {meaning}", mode=labels.word(to, t), meaning=t(MEANING[to]))
+    printing.plain(said + reached)
 
 
 def _shown() -> Mode:
@@ -80,15 +82,21 @@ def _off(reason: str, by: str) -> str:
     except (UnreachableError, StoreBrokenError) as error:
         if not here:
             raise
-        return (
-            f", on this machine ({files.off}); {error}; other machines of the site do not know yet: "
-            "the daemon here tells them when Redis or the database is back"
+        t = speaker()
+        return t(
+            ", on this machine ({file}); {why}; other machines of the site do not know yet: the daemon here "
+            "tells them when Redis or the database is back",
+            file=files.off,
+            why=error.said,
         )
     if trouble:
-        printing.plain(
-            f"siaga112: {files.off}: {trouble}; so off holds by what Redis and the database say alone",
-            err=True,
+        t = speaker()
+        told = t(
+            "{file}: {trouble}; so off holds by what Redis and the database say alone",
+            file=files.off,
+            trouble=trouble,
         )
+        printing.plain(f"siaga112: {told}", err=True)
     return ""
 
 
@@ -99,7 +107,7 @@ def _hold_off(files: ModeFiles, reason: str, by: str) -> tuple[Millis, bool, str
         at = later(at, files.kept(), files.held_off())
         return at, files.hold_off(Switch(Mode.OFF, at, by, reason)), ""
     except OSError as error:
-        return at, False, f"cannot be made ({plainly(error)}; run as the daemon's user)"
+        return at, False, Said("cannot be made ({why}; run as the daemon's user)", why=plainly(error))
 
 
 def _on(to: Mode, reason: str, by: str) -> str:
@@ -116,13 +124,16 @@ def _on(to: Mode, reason: str, by: str) -> str:
         files.release()
     except OSError as error:
         if held_off(settings()):
-            raise SiagaError(
-                f"the site is switched to {to.value}, but this machine stays off: {files.off} is there and "
-                f"cannot be removed ({plainly(error)}; run as the daemon's user)"
-            ) from error
-        printing.plain(
-            f"siaga112: {files.off}: cannot be looked at ({plainly(error)}); if it is there, off holds on "
-            "this machine",
-            err=True,
+            said = say(
+                "the site is switched to {mode}, but this machine stays off: {file} is there and cannot be "
+                "removed ({why}; run as the daemon's user)"
+            )
+            raise SiagaError(said, mode=to.value, file=files.off, why=plainly(error)) from error
+        t = speaker()
+        told = t(
+            "{file}: cannot be looked at ({why}); if it is there, off holds on this machine",
+            file=files.off,
+            why=plainly(error),
         )
+        printing.plain(f"siaga112: {told}", err=True)
     return ""

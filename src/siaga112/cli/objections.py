@@ -1,23 +1,16 @@
 """`appeal`, `appeals`: a caller objects, and somebody decides."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption
 from siaga112.cli.site import ask, decide, number, speaker
 from siaga112.errors import UsageError
-from siaga112.terminal import printing, tables
+from siaga112.terminal import tables
 from siaga112.words import say
 
-_HEADS = {
-    "caller": say("caller"),
-    "due": say("due"),
-    "since": say("since"),
-    "suspends": say("suspended"),
-    "by": say("by"),
-    "reason": say("reason"),
-}
+_COLUMNS: Final = ("caller", "due", "since", "suspends", "by", "reason")
 
 
 def appeal(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
@@ -46,14 +39,10 @@ def appeals(
     """
     if reject is not None:
         if not reason.strip():
-            raise UsageError("--reject needs --reason: the citizen is owed one")
+            raise UsageError(say("--reject needs --reason: the citizen is owed one"))
         who = number(reject)
         decide(lambda deeds: deeds.reject(who, reason), by)
         return
     waiting = ask(lambda lists: lists.appeals())
-    if json:
-        printing.as_json_list(waiting)
-        return
-    t = speaker()
-    heads = [t(head) for head in _HEADS.values()]
-    tables.table(waiting, tuple(_HEADS), t("no objection waits for a decision"), heads=heads)
+    none = say("no objection waits for a decision")
+    tables.listing(waiting, _COLUMNS, none, json=json, t=speaker())

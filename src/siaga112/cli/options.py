@@ -9,6 +9,7 @@ import typer
 
 from siaga112.core import durations
 from siaga112.core.text import one_line
+from siaga112.errors import Said, saying
 
 LONGEST: Final = 500
 """More than a reason needs, and what is kept of it is read with each of the caller's calls."""
@@ -33,7 +34,7 @@ def _by(text: str) -> str:
 def put_down(text: str) -> str:
     """Take what a person gives for the record: one line, of a length that can be read."""
     if len(text) > LONGEST:
-        raise typer.BadParameter(f"longer than {LONGEST} characters")
+        raise typer.BadParameter(Said("longer than {most} characters", most=LONGEST))
     return one_line(text)
 
 
@@ -42,7 +43,7 @@ def span(text: str, option: str) -> int:
     try:
         return durations.parse(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+        raise typer.BadParameter(saying(error), param_hint=option) from error
 
 
 ByOption = Annotated[

@@ -13,12 +13,13 @@ from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.app.access import digest, new_token
 from siaga112.app.records import now
 from siaga112.cli.options import ByOption, JsonOption, span
-from siaga112.cli.site import settings, with_records
+from siaga112.cli.site import settings, speaker, with_records
 from siaga112.core.access import Permission, Person, Role, Token, named
 from siaga112.core.model import AuditEntry
-from siaga112.errors import SiagaError, UsageError
-from siaga112.terminal import printing, rows, tables
+from siaga112.errors import Said, SiagaError, UsageError, saying
+from siaga112.terminal import labels, printing, rows, tables
 from siaga112.terminal.rows import Row
+from siaga112.words import say
 
 
 class UserAction(StrEnum):
@@ -63,29 +64,35 @@ def user(
     """
     if action is UserAction.LIST:
         listed = [_user_row(one) for one in with_records(lambda records: records.people())]
-        tables.listing(listed, _USER_COLUMNS, "nobody may use the console (siaga112 user add)", json=json)
+        nobody = say("nobody may use the console (siaga112 user add)")
+        tables.listing(listed, _USER_COLUMNS, nobody, json=json, t=speaker())
         return
-    called = _named(name)
+    called, t = _named(name), speaker()
     match action:
         case UserAction.ADD:
             if role is None:
-                raise UsageError(f"--role says what {called} may do: {', '.join(Role)}")
+                raise _no_role(called)
             new = Person(called, role, _password(), None, now(), by)
             with_records(lambda records: _add(records, new, by))
-            printing.plain(f"{called} may use the console as {role}: {_where()}")
+            as_ = labels.word(role, t)
+            printing.plain(
+                t("{who} may use the console as {role}: {where}", who=called, role=as_, where=_where())
+            )
         case UserAction.ROLE:
             if role is None:
-                raise UsageError(f"--role says what {called} may do: {', '.join(Role)}")
+                raise _no_role(called)
             with_records(lambda records: _change(records, called, by, role=role))
-            printing.plain(f"{called} is {role} now, and logged out everywhere")
+            as_ = labels.word(role, t)
+            printing.plain(t("{who} is {role} now, and logged out everywhere", who=called, role=as_))
         case UserAction.PASSWORD:
             hashed = _password()
             with_records(lambda records: _change(records, called, by, password=hashed))
-            printing.plain(f"{called} has a new password, and is logged out everywhere")
+            printing.plain(t("{who} has a new password, and is logged out everywhere", who=called))
         case _:
             keep_out = action is UserAction.DISABLE
             with_records(lambda records: _keep_out(records, called, by, keep_out=keep_out))
-            printing.plain(f"{called} {'gets in no more' if keep_out else 'may use the console again'}")
+            said = say("{who} gets in no more") if keep_out else say("{who} may use the console again")
+            printing.plain(t(said, who=called))
 
 
 def _user_row(one: Person) -> Row:
@@ -100,23 +107,29 @@ def _user_row(one: Person) -> Row:
     }
 
 
+def _no_role(called: str) -> UsageError:
+    roles = ", ".join(Role)
+    return UsageError(say("--role says what {who} may do: {roles}"), who=called, roles=roles)
+
+
 def _named(name: str) -> str:
     try:
         return named(name)
     except ValueError as error:
-        raise UsageError(f"NAME: {error}") from None
+        raise UsageError(Said("NAME: {why}", why=saying(error))) from None
 
 
 def _password() -> str:
     """Ask for a new password, twice at a terminal; give its hash."""
     if sys.stdin.isatty():
-        given = str(typer.prompt("password", hide_input=True, confirmation_prompt=True))
+        t = speaker()
+        given = str(typer.prompt(t("password"), hide_input=True, confirmation_prompt=True))
     else:
         given = sys.stdin.readline().rstrip("\n")
     try:
         return passwords.hashed(given)
     except ValueError as error:
-        raise SiagaError(str(error)) from None
+        raise SiagaError(saying(error)) from None
 
 
 def _where() -> str:
@@ -126,14 +139,14 @@ def _where() -> str:
 
 async def _add(records: DatabaseRecords, new: Person, by: str) -> None:
     if await records.person(new.name):
-        raise SiagaError(f"there is a user {new.name} already")
+        raise SiagaError(say("there is a user {who} already"), who=new.name)
     await records.keep_person(new, AuditEntry(now(), by, "user added", new.name, new.role.value))
 
 
 async def _held(records: DatabaseRecords, name: str) -> Person:
     held = await records.person(name)
     if held is None:
-        raise SiagaError(f"there is no user {name} (siaga112 user list)")
+        raise SiagaError(say("there is no user {who} (siaga112 user list)"), who=name)
     return held
 
 
@@ -154,7 +167,7 @@ async def _keep_out(records: DatabaseRecords, name: str, by: str, *, keep_out: b
 async def _kept(records: DatabaseRecords, held: Person, new: Person, told: str, by: str) -> None:
     people: Sequence[Person] = [one for one in await records.people() if one.name != held.name]
     if held.may(Permission.PEOPLE) and not any(one.may(Permission.PEOPLE) for one in (*people, new)):
-        raise SiagaError("nobody would be left who can let others in: make another admin first")
+        raise SiagaError(say("nobody would be left who can let others in: make another admin first"))
     await records.keep_person(new, AuditEntry(now(), by, "user changed", held.name, told))
     await records.end_sessions(person=held.name)
 
@@ -178,15 +191,17 @@ def token(  # noqa: PLR0917 - one parameter an option
     """
     if action is TokenAction.LIST:
         listed = [_token_row(one) for one in with_records(lambda records: records.tokens())]
-        tables.listing(listed, _TOKEN_COLUMNS, "no program may use the API (siaga112 token add)", json=json)
+        none = say("no program may use the API (siaga112 token add)")
+        tables.listing(listed, _TOKEN_COLUMNS, none, json=json, t=speaker())
         return
     called = _named(name)
     if action is TokenAction.REVOKE:
         with_records(lambda records: _revoke(records, called, by))
-        printing.plain(f"{called} gets in no more")
+        t = speaker()
+        printing.plain(t("{who} gets in no more", who=called))
         return
     if role is None:
-        raise UsageError(f"--role says what {called} may do: {', '.join(Role)}")
+        raise _no_role(called)
     held = new_token()
     until = None if for_ is None else now() + span(for_, "--for")
     new = Token(called, digest(held), role, numbers, now(), by, until)
@@ -209,14 +224,14 @@ def _token_row(one: Token) -> Row:
 
 async def _add_token(records: DatabaseRecords, new: Token, by: str) -> None:
     if any(one.name == new.name for one in await records.tokens()):
-        raise SiagaError(f"there is a token {new.name} already")
+        raise SiagaError(say("there is a token {who} already"), who=new.name)
     await records.keep_token(new, AuditEntry(now(), by, "token added", new.name, new.role.value))
 
 
 async def _revoke(records: DatabaseRecords, name: str, by: str) -> None:
     held = next((one for one in await records.tokens() if one.name == name), None)
     if held is None:
-        raise SiagaError(f"there is no token {name} (siaga112 token list)")
+        raise SiagaError(say("there is no token {who} (siaga112 token list)"), who=name)
     await records.keep_token(replace(held, revoked_at=now()), AuditEntry(now(), by, "token revoked", name))
 
 
@@ -233,14 +248,22 @@ def webhooks(
     config = settings().events.webhooks
     if again:
         if again not in config:
-            known = f"there are: {', '.join(config)}" if config else "there are none"
-            raise SiagaError(f"there is no webhook {again} in [events.webhooks] ({known})")
+            there = Said("there are: {known}", known=", ".join(config)) if config else Said("there are none")
+            said = say("there is no webhook {name} in [events.webhooks] ({there})")
+            raise SiagaError(said, name=again, there=there)
         count = with_records(lambda records: records.unpark_all(again))
-        printing.plain(f"{count} parked events are sent again, by the console")
+        printing.plain(
+            speaker().many(
+                "{count} parked event is sent again, by the console",
+                "{count} parked events are sent again, by the console",
+                count,
+            )
+        )
         return
     listed = with_records(_told)
     columns = ("name", "url", "behind", "sent", "tries", "next", "error", "parked")
-    tables.listing(listed, columns, "no webhook is configured ([events.webhooks])", json=json)
+    none = say("no webhook is configured ([events.webhooks])")
+    tables.listing(listed, columns, none, json=json, t=speaker())
 
 
 async def _told(records: DatabaseRecords) -> list[Row]:

@@ -10,12 +10,12 @@ from typing import Any, Final, cast
 
 from siaga112.core import durations
 from siaga112.core.model import Caller, CallId, Mark, Millis, Mode, Outcome
-from siaga112.errors import SiagaError, UnreachableError, UsageError
+from siaga112.errors import Said, SiagaError, UnreachableError, UsageError
 from siaga112.reasons import plainly
 from siaga112.service.marking import ReportDetails
 from siaga112.terminal.evidence import Form
 from siaga112.terminal.rows import Row
-from siaga112.words import Language
+from siaga112.words import Language, say
 
 PATIENCE: Final = 30.0
 PAGE: Final = 200
@@ -26,9 +26,10 @@ class Api:
 
     def __init__(self, address: str, token: str, lang: str = "") -> None:
         if not re.fullmatch(r"https?://[^/?#]+/?", address):
-            raise UsageError(f'--api "{address}": the console\'s address, like "https://siaga.serang.go.id"')
+            said = say('--api "{address}": the console\'s address, like "https://siaga.serang.go.id"')
+            raise UsageError(said, address=address)
         if not token:
-            raise UsageError("--api needs a token in SIAGA112_TOKEN (siaga112 token add makes one)")
+            raise UsageError(say("--api needs a token in SIAGA112_TOKEN (siaga112 token add makes one)"))
         self._root = address.rstrip("/") + "/api/v1/"
         self._token = token
         self._lang = lang
@@ -77,10 +78,9 @@ class Api:
             raise self._unreached(error) from error
 
     def _unreached(self, error: Exception) -> UnreachableError:
-        at, why = self._root.removesuffix("/api/v1/"), plainly(error) or "no answer of ours"
-        return UnreachableError(
-            f"the console at {at}: {why}; does it run (siaga112 run --only console), is that it?"
-        )
+        at, why = self._root.removesuffix("/api/v1/"), plainly(error) or Said("no answer of ours")
+        said = say("the console at {at}: {why}; does it run (siaga112 run --only console), is that it?")
+        return UnreachableError(said, at=at, why=why)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -102,7 +102,7 @@ def _refused(error: urllib.error.HTTPError) -> str:
         told = json.loads(error.read())
         return str(told.get("detail") or told["title"])
     except (ValueError, LookupError, AttributeError, OSError):
-        return f"the console answers {error.code}; is the address right?"
+        return Said("the console answers {code}; is the address right?", code=error.code)
 
 
 class RemoteDeeds:

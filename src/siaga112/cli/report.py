@@ -7,16 +7,16 @@ from typing import Annotated, TextIO
 import typer
 
 from siaga112.cli.options import FromOption, OutputOption, ToOption
-from siaga112.cli.site import period, settings, with_supervisor
+from siaga112.cli.site import period, settings, speaker, with_supervisor
 from siaga112.core.period import Period
-from siaga112.errors import SiagaError
+from siaga112.errors import Said, SiagaError
 from siaga112.report.figures import Report, Reporter
 from siaga112.report.words import Words
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.terminal import outfile
 from siaga112.terminal.progress import Bar
-from siaga112.words import Language
+from siaga112.words import Language, say
 
 
 class Format(StrEnum):
@@ -32,7 +32,10 @@ def report(  # noqa: PLR0917 - one parameter an option
     since: FromOption = "",
     until: ToOption = "",
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
-    lang: Annotated[Language, typer.Option("--lang", help="In which language (table, html).")] = Language.EN,
+    lang: Annotated[
+        Language | None,
+        typer.Option("--lang", help="In which language (else as other answers).", show_default=False),
+    ] = None,
     top: Annotated[int, typer.Option("--top", help="How many misusing numbers to list.", min=0, max=12)] = 10,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show these numbers in full.")] = False,
     no_names: Annotated[bool, typer.Option("--no-names", help="Leave out which operators answered.")] = False,
@@ -56,8 +59,9 @@ def report(  # noqa: PLR0917 - one parameter an option
     Example: siaga112 report --check published.csv
     """
     config = settings()
+    words = Words(lang or speaker().language)
     if check:
-        _check(check, config, format_, lang, output)
+        _check(check, config, format_, words, output)
         return
     made = with_supervisor(
         lambda supervisor: _make(supervisor, config, period(since, until, supervisor.clock()))
@@ -65,7 +69,7 @@ def report(  # noqa: PLR0917 - one parameter an option
     if no_names:
         made.handling.forget_operators()
     with outfile.text(output) as file:
-        _write(made, format_, lang, top, file, reveal=reveal)
+        _write(made, format_, words, top, file, reveal=reveal)
 
 
 async def _make(supervisor: Supervisor, config: Settings, asked: Period) -> Report:
@@ -76,8 +80,7 @@ async def _make(supervisor: Supervisor, config: Settings, asked: Period) -> Repo
 # What a format needs takes long to load (rich, Jinja), and the others do without: each has its import.
 
 
-def _write(made: Report, format_: Format, lang: Language, top: int, file: TextIO, *, reveal: bool) -> None:
-    words = Words(lang)
+def _write(made: Report, format_: Format, words: Words, top: int, file: TextIO, *, reveal: bool) -> None:
     match format_:
         case Format.TABLE:
             from siaga112.report import table  # noqa: PLC0415 - as said above
@@ -98,9 +101,9 @@ def _write(made: Report, format_: Format, lang: Language, top: int, file: TextIO
             file.write(page.page(made, words, top, reveal=reveal))
 
 
-def _check(file: Path, config: Settings, format_: Format, lang: Language, output: Path | None) -> None:
+def _check(file: Path, config: Settings, format_: Format, words: Words, output: Path | None) -> None:
     if format_ not in {Format.TABLE, Format.JSON}:
-        raise typer.BadParameter("--check writes a table or json", param_hint="--format")
+        raise typer.BadParameter(Said("--check writes a table or json"), param_hint="--format")
     from siaga112.report import published  # noqa: PLC0415 - as above
 
     claims = published.read(file, config.zone)
@@ -114,10 +117,11 @@ def _check(file: Path, config: Settings, format_: Format, lang: Language, output
         if format_ is Format.JSON:
             published.as_json(checked, out)
         else:
-            published.show(checked, Words(lang), out)
+            published.show(checked, words, out)
     wrong = sum(claim.excess != 0 for claim, _ in checked)
     if wrong:
-        raise SiagaError(f"{file}: {wrong} of {len(checked)} rows do not add up")
+        said = say("{file}: {wrong} of {count} rows do not add up")
+        raise SiagaError(said, file=file, wrong=wrong, count=len(checked))
 
 
 def _reporter(supervisor: Supervisor, config: Settings) -> Reporter:

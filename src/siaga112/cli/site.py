@@ -13,21 +13,21 @@ import typer
 from siaga112.adapters.redis.url import masked
 from siaga112.app.deeds import Deeds, deeds
 from siaga112.app.desk import open_supervisor
-from siaga112.app.lists import Lists, lists
+from siaga112.app.lists import NOT_A_NUMBER, Lists, lists
 from siaga112.app.records import database_url, open_desk, redis_url
 from siaga112.cli import invocation
 from siaga112.cli.invocation import Invocation
 from siaga112.core.caller_id import typed
 from siaga112.core.model import Caller
 from siaga112.core.period import Period, read
-from siaga112.errors import SiagaError, UnreachableError, UsageError
+from siaga112.errors import Said, SiagaError, UnreachableError, UsageError, saying
 from siaga112.service.ports import StoreDownError
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Settings
 from siaga112.settings.values import masked_database
 from siaga112.terminal import printing
-from siaga112.words import Language, Tongue, tongue
+from siaga112.words import Language, Tongue, say, tongue
 
 if TYPE_CHECKING:
     from siaga112.adapters.database.records import DatabaseRecords
@@ -45,7 +45,7 @@ def settings() -> Settings:
 
     """
     if invocation.current().api:
-        raise UsageError("this command works on the machine of siaga112 itself, not through --api")
+        raise UsageError(say("this command works on the machine of siaga112 itself, not through --api"))
     return _loaded(invocation.current())
 
 
@@ -65,8 +65,7 @@ def number(text: str) -> Caller:
         return Caller(text)  # the console knows how numbers are read there
     caller = typed(text, settings().number_plan())
     if caller is None:
-        why = "hidden, service, too short, not valid or in never_block"
-        raise SiagaError(f'"{text}" is not the number of a caller ({why})')
+        raise SiagaError(NOT_A_NUMBER, number=text)
     return caller
 
 
@@ -75,7 +74,7 @@ def period(since: str, until: str, now: int) -> Period:
     try:
         return read(since, until, now, settings().zone)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--from, --to") from error
+        raise typer.BadParameter(saying(error), param_hint="--from, --to") from error
 
 
 def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") -> _T:
@@ -85,7 +84,7 @@ def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") ->
         UnreachableError: if what it needs does not answer; with where it was sought, and what to look at.
 
     """
-    config = settings()
+    config, t = settings(), speaker()
 
     async def work() -> _T:
         store = open_desk(config)
@@ -93,9 +92,10 @@ def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") ->
             return await act(open_supervisor(config, store, by))
         finally:
             for name, why in store.unreadable.items():
-                printing.plain(f"siaga112: left out, for it cannot be read: {name} ({why})", err=True)
+                left_out = t("left out, for it cannot be read: {name} ({why})", name=name, why=why)
+                printing.plain(f"siaga112: {left_out}", err=True)
             for what, why in store.late.items():
-                printing.plain(f"siaga112: {what} ({why})", err=True)
+                printing.plain(f"siaga112: {t.told(what)} ({t.told(why)})", err=True)
             await store.close()
 
     with reached(config):
@@ -154,20 +154,21 @@ def reached(config: Settings) -> Iterator[None]:
     try:
         yield
     except StoreDownError as error:
-        raise UnreachableError(_told(str(error), config)) from error
+        raise UnreachableError(_told(error.said, config)) from error
 
 
-def _told(error: str, config: Settings) -> str:
+def _told(error: Said, config: Settings) -> Said:
     """Say where what does not answer was sought, and what to look at."""
+    why = error.values.get("why", error)
     if error.startswith("Redis: "):
-        remedy = _DAEMON if config.embedded_redis else "is it running, and [redis] url right?"
-        return f"Redis at {masked(redis_url(config))}: {error.removeprefix('Redis: ')}; {remedy}"
+        remedy = _DAEMON if config.embedded_redis else Said("is it running, and [redis] url right?")
+        at = masked(redis_url(config))
+        return Said("Redis at {at}: {why}; {remedy}", at=at, why=why, remedy=remedy)
     if config.embedded_database:
-        return error.removeprefix("database: ")
+        return why if isinstance(why, Said) else Said(str(error).removeprefix("database: "))
     at = masked_database(database_url(config))
-    return (
-        f"the database at {at}: {error.removeprefix('database: ')}; is it running, and [database] url right?"
-    )
+    said = say("the database at {at}: {why}; is it running, and [database] url right?")
+    return Said(said, at=at, why=why)
 
 
-_DAEMON: Final = "is the daemon running? systemctl status 'siaga112-*' (or: siaga112 run)"
+_DAEMON: Final = Said("is the daemon running? systemctl status 'siaga112-*' (or: siaga112 run)")

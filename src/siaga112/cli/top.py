@@ -11,6 +11,7 @@ from rich.console import Console
 from siaga112.cli.options import span
 from siaga112.cli.site import settings, speaker
 from siaga112.core.model import SECOND
+from siaga112.errors import Said
 from siaga112.terminal import printing
 from siaga112.top import live
 from siaga112.top.rows import as_row
@@ -37,7 +38,8 @@ def top(
     """
     pause = span(interval, "--interval")
     if pause < LEAST_MILLIS:
-        raise typer.BadParameter(f"at least {LEAST_MILLIS}ms", param_hint="--interval")
+        least = Said("at least {millis}ms", millis=LEAST_MILLIS)
+        raise typer.BadParameter(least, param_hint="--interval")
     config, console = settings(), Console(highlight=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot draw lines still has the words

@@ -10,9 +10,11 @@ import typer
 from siaga112 import logs
 from siaga112.app import upkeep
 from siaga112.cli.options import ByOption
-from siaga112.cli.site import reached, settings
+from siaga112.cli.site import reached, settings, speaker
 from siaga112.errors import SiagaError
+from siaga112.reasons import plainly
 from siaga112.terminal import outfile, printing
+from siaga112.words import Tongue, say
 
 FileArgument = Annotated[Path, typer.Argument(help="The backup.", metavar="FILE")]
 
@@ -27,12 +29,13 @@ def migrate() -> None:
     """
     with reached(settings()):
         before, ours = upkeep.migrate(settings())
+    t = speaker()
     if before == ours:
-        printing.plain(f"the tables have version {ours} already")
+        printing.plain(t("the tables have version {ours} already", ours=ours))
     elif before is None:
-        printing.plain(f"made the tables, version {ours}")
+        printing.plain(t("made the tables, version {ours}", ours=ours))
     else:
-        printing.plain(f"brought the tables from version {before} to {ours}")
+        printing.plain(t("brought the tables from version {before} to {ours}", before=before, ours=ours))
 
 
 def backup(file: FileArgument) -> None:
@@ -48,8 +51,9 @@ def backup(file: FileArgument) -> None:
         with outfile.replacing(file) as written, reached(settings()):
             counts = asyncio.run(upkeep.back_up(settings(), written))
     except OSError as error:
-        raise SiagaError(f"{file}: cannot be written ({error.strerror})") from error
-    printing.plain(f"{file}: {_told(counts)}")
+        said = say("{file}: cannot be written ({why})")
+        raise SiagaError(said, file=file, why=plainly(error) or error.strerror) from error
+    printing.plain(f"{file}: {_told(counts, speaker())}")
 
 
 def restore(
@@ -67,7 +71,9 @@ def restore(
     """
     with reached(settings()):
         counts = asyncio.run(upkeep.restore(settings(), file, by, replace=replace))
-    printing.plain(f"{file}: brought back {_told(counts)}; siaga112 run makes the block list anew")
+    t = speaker()
+    said = say("{file}: brought back {what}; siaga112 run makes the block list anew")
+    printing.plain(t(said, file=file, what=_told(counts, t)))
 
 
 def rebuild() -> None:
@@ -81,10 +87,16 @@ def rebuild() -> None:
     logs.silence()  # what the daemon would log of it is what we print
     with reached(settings()):
         count = asyncio.run(upkeep.rebuild(settings()))
-    printing.plain(f"the block list is whole: {count:,} callers")
+    t = speaker()
+    printing.plain(t("the block list is whole: {count} callers", count=t.number(count)))
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _told(counts: Mapping[str, int], t: Tongue) -> str:
     """Name what a person asks for; the other tables are parts of it."""
-    named = {"call": "calls", "caller": "callers", "block": "blocks", "audit": "lines of the audit trail"}
-    return ", ".join(f"{counts[table]:,} {words}" for table, words in named.items())
+    named = {
+        "call": say("calls"),
+        "caller": say("callers"),
+        "block": say("blocks"),
+        "audit": say("lines of the audit trail"),
+    }
+    return ", ".join(f"{t.number(counts[table])} {t(words)}" for table, words in named.items())

@@ -9,6 +9,8 @@ from typing import Any, Final
 import typer
 
 from siaga112.cli import invocation
+from siaga112.errors import Said
+from siaga112.words import Tongue, say, tongue
 
 _USAGE: Final = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 _CLICK: Final = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -34,40 +36,47 @@ def all_help(error: Any) -> str:
     return f"{error.format_message()}\n"
 
 
-def told(error: Any) -> str:
+def told(error: Any, t: Tongue | None = None) -> str:
     """Say what is wrong and what to write instead."""
+    t = t or tongue()
     context = getattr(error, "ctx", None)
     if context is None:
         name = invocation.current().command
     else:
         name = "" if context.parent is None else context.command.name
-    what = _what(error, context)
+    what = _what(error, context, t)
     return f"{name}: {what}" if name else what
 
 
-def _what(error: Any, context: Any) -> str:
+def _what(error: Any, context: Any, t: Tongue) -> str:
     param = getattr(error, "param", None)
     kind = type(error).__name__
     if kind == "MissingParameter" and param is not None:
         choices = _choices(param)
-        one_of = f" (one of {', '.join(choices)})" if choices else ""
-        return f"{_named(error)}{one_of} is missing{_example(context)}"
+        one_of = t(" (one of {choices})", choices=", ".join(choices)) if choices else ""
+        named = _named(error) + one_of
+        return t("{what} is missing", what=named) + _example(context, t)
     if kind == "NoSuchOption":
-        return f"there is no option {error.option_name}; {_instead(error.option_name, error, context)}"
-    message = _CHATTER.sub("", " ".join(str(error.message).split())).removesuffix(".")
-    message = message.replace(_INPUT, "must be ")
+        name = error.option_name
+        return t("there is no option {name}", name=name) + "; " + _instead(name, error, context, t)
+    if isinstance(error.message, Said):
+        message = t(error.message)
+    else:
+        message = _CHATTER.sub("", " ".join(str(error.message).split())).removesuffix(".")
+        message = message.replace(_INPUT, "must be ")
     if isinstance(error, typer.BadParameter):
         choices = _choices(param) if param is not None else []
         if choices and "is not one of" in message:
             given = message.partition(" is not one of")[0].strip("'\"")
             near = get_close_matches(given, choices, 1)
-            meant = f'; did you mean "{near[0]}"?' if near else ""
-            return f'{_named(error)} cannot be "{given}", only {", ".join(choices)}{meant}'
+            meant = "; " + t('did you mean "{near}"?', near=near[0]) if near else ""
+            said = say('{what} cannot be "{given}", only {choices}')
+            return t(said, what=_named(error), given=given, choices=", ".join(choices)) + meant
         named = _named(error)
-        return f"{named}: {message}{_help(context)}" if named else f"{message}{_help(context)}"
+        return f"{named}: {message}{_help(context, t)}" if named else f"{message}{_help(context, t)}"
     if surplus := _SURPLUS.fullmatch(message):
-        return f'"{surplus[1]}" is too much{_help(context)}'
-    return f"{message[:1].lower()}{message[1:]}{_help(context)}"
+        return t('"{given}" is too much', given=surplus[1]) + _help(context, t)
+    return f"{message[:1].lower()}{message[1:]}{_help(context, t)}"
 
 
 def _named(error: Any) -> str:
@@ -85,31 +94,37 @@ def _choices(param: Any) -> list[str]:
     return [str(one.value if isinstance(one, Enum) else one) for one in found]
 
 
-def _instead(option: str, error: Any, context: Any) -> str:
+def _instead(option: str, error: Any, context: Any, t: Tongue) -> str:
     known = list(error.possibilities or ())
     if context is not None:
         known += [name for param in context.command.params for name in param.opts if name.startswith("--")]
     near = get_close_matches(option, known, 1, 0.5)
     if near:
-        return f"did you mean {near[0]}?"
-    return f"there are {', '.join(dict.fromkeys(known))}" if known else _help(context).removeprefix("; ")
+        return t("did you mean {near}?", near=near[0])
+    if known:
+        return t("there are {known}", known=", ".join(dict.fromkeys(known)))
+    return _help(context, t).removeprefix("; ")
 
 
-def _example(context: Any) -> str:
+def _example(context: Any, t: Tongue) -> str:
     """Give the example of the command's help, to be written alike."""
     text = (context.command.help or "") if context is not None else ""
     found = re.search(r"siaga112 .*", text.partition("Example")[2])
-    return f"; write it like: {found[0]}" if found else _help(context)
+    return "; " + t("write it like: {example}", example=found[0]) if found else _help(context, t)
 
 
-def _help(context: Any) -> str:
+def _help(context: Any, t: Tongue) -> str:
     path = context.command_path if context is not None else f"siaga112 {invocation.current().command}".strip()
-    return f"; see: {path} -h"
+    return "; " + t("see: {command} -h", command=path)
 
 
-def no_command(name: str, known: Sequence[str]) -> str:
+def no_command(name: str, known: Sequence[str]) -> Said:
     """Say that there is no such command, and which one was meant."""
     near = get_close_matches(name, known, 2, 0.5)
     if near:
-        return f'there is no command "{name}"; did you mean {" or ".join(near)}?'
-    return f'there is no command "{name}"; siaga112 -h lists them'
+        first, *more = near
+        if more:
+            said = say('there is no command "{name}"; did you mean {near} or {other}?')
+            return Said(said, name=name, near=first, other=more[0])
+        return Said('there is no command "{name}"; did you mean {near}?', name=name, near=first)
+    return Said('there is no command "{name}"; siaga112 -h lists them', name=name)

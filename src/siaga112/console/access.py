@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 from siaga112.console.identity import MayNotError, NobodyError, Visitor
 from siaga112.console.site import Console
 from siaga112.core.access import Permission
-from siaga112.words import say
+from siaga112.terminal import labels
+from siaga112.words import say, tongue
 
 
 def console(request: Request) -> Console:
@@ -42,7 +43,9 @@ class Needs:
             raise NobodyError(say("a good token is needed") if self._program else say("log in first"))
         request.state.visitor = visitor
         if not visitor.may(self.permission):
-            raise MayNotError(_MAY_NOT, role=visitor.role.value, permission=self.permission.value)
+            t = tongue(visitor.lang)
+            role, needed = labels.word(visitor.role, t), labels.word(self.permission, t)
+            raise MayNotError(_MAY_NOT, role=role, permission=needed)
         return visitor
 
 

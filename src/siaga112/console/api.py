@@ -25,7 +25,7 @@ from siaga112.core.caller_id import HASH, masked, spelling
 from siaga112.core.model import CallId, Mark, Millis, Outcome, Reason
 from siaga112.core.period import read
 from siaga112.core.text import whole
-from siaga112.errors import UsageError
+from siaga112.errors import UsageError, saying
 from siaga112.report import data
 from siaga112.service.ports import Announced, AuditFilter, CallFilter, CallPlace
 from siaga112.terminal import rows
@@ -182,11 +182,11 @@ async def set_mode(
 ) -> Response:
     """Switch the mode of the whole site; off needs a reason."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).switch(new.mode, new.reason))
+    return _said(site, visitor, await site.deeds(visitor).switch(new.mode, new.reason))
 
 
-def _said(site: Console, said: str) -> Response:
-    return answered({"said": said, "late": site.late()})
+def _said(site: Console, visitor: Visitor, said: str) -> Response:
+    return answered({"said": said, "late": site.late(visitor)})
 
 
 # ── calls ────────────────────────────────────────────────────────────────────────────────────────
@@ -254,7 +254,7 @@ async def void(
 ) -> Response:
     """Take one strike back, with what rested on it."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).void(CallId(call), why.reason))
+    return _said(site, visitor, await site.deeds(visitor).void(CallId(call), why.reason))
 
 
 @router.post("/marks", response_model=shapes.Said, tags=["calls"])
@@ -267,7 +267,7 @@ async def mark_(
     call = CallId(new.call)
     if "." not in new.call:
         call = await site.desk(visitor).last_answered(site.number(new.call))
-    return _said(site, await site.deeds(visitor).mark(call, new.mark, new.note, told))
+    return _said(site, visitor, await site.deeds(visitor).mark(call, new.mark, new.note, told))
 
 
 # ── callers ──────────────────────────────────────────────────────────────────────────────────────
@@ -347,7 +347,7 @@ async def forget(
 ) -> Response:
     """Erase all that is held on a caller; the calls stay in the ledger without the caller."""
     site = console(request)
-    return _said(site, await erase(site, visitor, number, reason))
+    return _said(site, visitor, await erase(site, visitor, number, reason))
 
 
 async def erase(site: Console, visitor: Visitor, number: str, reason: str) -> str:
@@ -401,7 +401,7 @@ async def block(
     site = console(request)
     span = block_span(new.for_ or "", permanent=new.permanent, shorten=new.shorten)
     said = await site.deeds(visitor).block(site.number(new.caller), span, new.reason, shorten=new.shorten)
-    return _said(site, said)
+    return _said(site, visitor, said)
 
 
 def block_span(text: str, *, permanent: bool, shorten: bool) -> Millis | None:
@@ -418,7 +418,7 @@ def block_span(text: str, *, permanent: bool, shorten: bool) -> Millis | None:
     try:
         return durations.parse(text) if text else None
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(saying(error)) from None
 
 
 @router.delete("/blocks/{number}", response_model=shapes.Said, tags=["lists"])
@@ -431,7 +431,9 @@ async def unblock(
 ) -> Response:
     """Lift all blocks on a caller, and dismiss what is proposed."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).unblock(site.number(number), reason, mistake=mistake))
+    return _said(
+        site, visitor, await site.deeds(visitor).unblock(site.number(number), reason, mistake=mistake)
+    )
 
 
 @router.get("/proposals", response_model=shapes.Proposals, tags=["lists"])
@@ -460,7 +462,7 @@ async def confirm(
 ) -> Response:
     """Impose the block that is proposed."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).confirm(site.number(number), why.reason))
+    return _said(site, visitor, await site.deeds(visitor).confirm(site.number(number), why.reason))
 
 
 @router.post("/proposals/{number}/dismiss", response_model=shapes.Said, tags=["lists"])
@@ -472,7 +474,7 @@ async def dismiss(
 ) -> Response:
     """Say no to the block that is proposed; strikes so far are forgiven."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).dismiss(site.number(number), why.reason))
+    return _said(site, visitor, await site.deeds(visitor).dismiss(site.number(number), why.reason))
 
 
 @router.get("/appeals", response_model=shapes.Appeals, tags=["lists"])
@@ -498,7 +500,7 @@ async def appeal(
 ) -> Response:
     """Note that a caller objects to a block or a strike; an answer is owed until a deadline."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).appeal(site.number(new.caller), new.reason))
+    return _said(site, visitor, await site.deeds(visitor).appeal(site.number(new.caller), new.reason))
 
 
 @router.post("/appeals/{number}/reject", response_model=shapes.Said, tags=["lists"])
@@ -510,7 +512,7 @@ async def reject(
 ) -> Response:
     """Decide that what a caller objects to stands; `DELETE /blocks/{number}` grants it."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).reject(site.number(number), why.reason))
+    return _said(site, visitor, await site.deeds(visitor).reject(site.number(number), why.reason))
 
 
 @router.get("/allowed", response_model=shapes.Alloweds, tags=["lists"])
@@ -539,7 +541,7 @@ async def allow(
 ) -> Response:
     """Put a caller on the allow list, which comes before everything."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).allow(site.number(number), why.reason))
+    return _said(site, visitor, await site.deeds(visitor).allow(site.number(number), why.reason))
 
 
 @router.delete("/allowed/{number}", response_model=shapes.Said, tags=["lists"])
@@ -548,7 +550,7 @@ async def disallow(
 ) -> Response:
     """Take a caller off the allow list."""
     site = console(request)
-    return _said(site, await site.deeds(visitor).disallow(site.number(number)))
+    return _said(site, visitor, await site.deeds(visitor).disallow(site.number(number)))
 
 
 @router.get("/callbacks", response_model=shapes.Callbacks, tags=["lists"])
@@ -579,7 +581,7 @@ async def attempt(
     """Note what came of a call-back."""
     site = console(request)
     did = getattr(site.deeds(visitor), attempted.did)
-    return _said(site, await did(site.number(number), attempted.note))
+    return _said(site, visitor, await did(site.number(number), attempted.note))
 
 
 # ── figures, and what people did ─────────────────────────────────────────────────────────────────
@@ -599,7 +601,7 @@ async def report(
     try:
         period = read(since, until, clock, site.settings.zone)
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(saying(error)) from None
     made = await reporter(site).report(period, clock)
     if not names:
         made.handling.forget_operators()
@@ -652,7 +654,7 @@ async def events(
     wanted = frozenset(_types(types))
     after = whole(last) if last else (await site.store.records.last_announced() if follow else 0)
     if after is None:
-        raise UsageError("Last-Event-ID: it is the id of an event, as it was given")
+        raise UsageError(say("Last-Event-ID: it is the id of an event, as it was given"))
     numbers = visitor.numbers and visitor.may(Permission.SHIFT)
     told = (
         _told(site, after, wanted, numbers=numbers)
@@ -667,7 +669,9 @@ def _types(text: str) -> list[EventType]:
     known = {one.value: one for one in EventType}
     names = [name.strip() for name in text.split(",") if name.strip()]
     if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"types: there is no {unknown[0]!r} (there are: {', '.join(known)})")
+        raise UsageError(
+            say('types: there is no "{name}" (there are: {known})'), name=unknown[0], known=", ".join(known)
+        )
     return [known[name] for name in names]
 
 

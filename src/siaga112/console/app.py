@@ -99,11 +99,17 @@ def described(app: FastAPI) -> dict[str, Any]:
 async def _told(request: Request, error: Exception) -> Response:
     """Say what is wrong: to a program as problem details, to a person as a page."""
     visitor = getattr(request.state, "visitor", None)
-    status, said = _judged(error, request.app.state.console.t(visitor))
+    t = request.app.state.console.t(visitor)
+    status, said = _judged(error, t)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("console_failed", path=request.url.path, exc_info=error)
     if request.url.path.startswith(api.ROOT):
         return _problem(request, status, said, error)
+    if isinstance(error, HTTPException):
+        said = ""  # the page's own head says it, in the language of who reads it
+    if isinstance(error, RequestValidationError):
+        fields = dict.fromkeys(place.partition(".")[0] for place in _places(error.errors()))
+        said = t("not understood: {what}", what=", ".join(map(t, fields)))
     if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
         return RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     return await pages.error(request, status, said)
@@ -125,11 +131,16 @@ def _judged(error: Exception, t: Tongue) -> tuple[int, str]:
 
 def _wrong(problems: Any) -> str:
     """Say which value of a question is wrong, and how."""
-    said = []
-    for one in problems:
-        where = ".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0])
-        said.append(f"{where}: {one['msg'].removeprefix('Value error, ')}")
+    said = [
+        f"{where}: {one['msg'].removeprefix('Value error, ')}"
+        for where, one in zip(_places(problems), problems, strict=True)
+    ]
     return "; ".join(said)[:1_000]
+
+
+def _places(problems: Any) -> list[str]:
+    """Name the values of a question that are wrong."""
+    return [".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]) for one in problems]
 
 
 def _problem(request: Request, status: int, said: str, error: Exception) -> Response:

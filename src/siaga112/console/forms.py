@@ -29,7 +29,7 @@ from siaga112.core.changes import Change
 from siaga112.core.mode import SITE
 from siaga112.core.model import AuditEntry, CallId, Mark, Mode
 from siaga112.core.text import one_line
-from siaga112.errors import SiagaError, UsageError
+from siaga112.errors import SiagaError, UsageError, saying
 from siaga112.words import Language, say
 
 router: Final = APIRouter(default_response_class=HTMLResponse)
@@ -68,7 +68,7 @@ async def _done(
             said, kind = await work, "good"
         except SiagaError as error:
             said, kind = error.told(site.t(visitor)), "bad"
-    site.flashes[visitor.session] = kind, "; ".join([said, *site.late()])
+    site.flashes[visitor.session] = kind, "; ".join([said, *site.late(visitor)])
     return RedirectResponse(_local(back) or home(visitor), 303)
 
 
@@ -203,12 +203,13 @@ async def mark(  # noqa: PLR0917 - one parameter a field
 
     async def act() -> str:
         site, id_ = console(request), CallId(call)
+        t = site.t(visitor)
         given = (kind, district, agency) if mark is Mark.GENUINE else ("", "", "")  # the form has all of it
         told = details(site.settings, mark, *given)
         if await site.store.entry(id_) is None and _goes_on(site, id_):
             site.marks[id_] = MarkLater(visitor, mark, one_line(note), told)
             site.live.version += 1
-            return site.t(visitor)("the call will be marked when it is over")
+            return t("the call will be marked when it is over")
         return await site.deeds(visitor).mark(id_, mark, one_line(note), told)
 
     return await _done(request, visitor, csrf, act(), back or "/shift")
@@ -442,12 +443,13 @@ async def add_person(  # noqa: PLR0917 - one parameter a field
 
     async def act() -> str:
         site = console(request)
+        t = site.t(visitor)
         called = _named(name)
         if await site.store.records.person(called):
             raise SiagaError(say("there is a user {who} already"), who=called)
         made = Person(called, role, _hashed(password), None, now(), visitor.name)
         await _keep(site, visitor, made, "user added", role.value)
-        return site.t(visitor)("{who} is a user now", who=called)
+        return t("{who} is a user now", who=called)
 
     return await _done(request, visitor, csrf, act(), "/people")
 
@@ -466,6 +468,7 @@ async def change_person(  # noqa: PLR0917 - one parameter a field
 
     async def act() -> str:
         site = console(request)
+        t = site.t(visitor)
         held = await site.store.records.person(name)
         if held is None:
             raise SiagaError(say("there is no user {who}"), who=name)
@@ -473,7 +476,7 @@ async def change_person(  # noqa: PLR0917 - one parameter a field
         await _require_admin(site, held, new)
         await _keep(site, visitor, new, "user changed", told)
         await site.store.records.end_sessions(person=held.name)
-        return site.t(visitor)("{who} is changed, and logged out everywhere", who=held.name)
+        return t("{who} is changed, and logged out everywhere", who=held.name)
 
     return await _done(request, visitor, csrf, act(), "/people")
 
@@ -508,14 +511,14 @@ def _named(name: str) -> str:
     try:
         return named(name)
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(saying(error)) from None
 
 
 def _hashed(password: str) -> str:
     try:
         return passwords.hashed(password)
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(saying(error)) from None
 
 
 @router.post("/tokens/add")
@@ -532,18 +535,19 @@ async def add_token(  # noqa: PLR0917 - one parameter a field
 
     async def act() -> str:
         site = console(request)
+        t = site.t(visitor)
         called = _named(name)
         if any(one.name == called for one in await site.store.records.tokens()):
             raise SiagaError(say("there is a token {who} already"), who=called)
         try:
             until = now() + durations.parse(lasts.strip()) if lasts.strip() else None
         except ValueError as error:
-            raise UsageError(str(error)) from None
+            raise UsageError(saying(error)) from None
         held = new_token()
         made = Token(called, digest(held), role, numbers, now(), visitor.name, until)
         line = AuditEntry(now(), visitor.name, "token added", called, role.value, via=visitor.via)
         await site.store.records.keep_token(made, line)
-        return site.t(visitor)("the token of {who}, shown this once: {token}", who=called, token=held)
+        return t("the token of {who}, shown this once: {token}", who=called, token=held)
 
     return await _done(request, visitor, csrf, act(), "/people")
 
@@ -559,13 +563,14 @@ async def revoke_token(
 
     async def act() -> str:
         site = console(request)
+        t = site.t(visitor)
         held = next((one for one in await site.store.records.tokens() if one.name == name), None)
         if held is None:
             raise SiagaError(say("there is no token {who}"), who=name)
         line = AuditEntry(now(), visitor.name, "token revoked", held.name, via=visitor.via)
         await site.store.records.keep_token(replace(held, revoked_at=now()), line)
         site.gate.forget()
-        return site.t(visitor)("{who} gets in no more", who=held.name)
+        return t("{who} gets in no more", who=held.name)
 
     return await _done(request, visitor, csrf, act(), "/people")
 

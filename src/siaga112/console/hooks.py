@@ -22,7 +22,7 @@ import structlog
 
 from siaga112.console.events import cloud_event
 from siaga112.core.model import DAY, SECOND, Millis
-from siaga112.errors import SiagaError
+from siaga112.errors import SaidError, SiagaError
 from siaga112.reasons import plainly
 from siaga112.service.ports import (
     Announced,
@@ -55,7 +55,7 @@ TOGETHER: Final = 100
 _log = structlog.get_logger()
 
 
-class NotTakenError(Exception):
+class NotTakenError(SaidError):
     """A webhook was not taken; why, in a few words."""
 
 
@@ -177,7 +177,7 @@ class Hooks:
                 await send(hook, f"{parked.event}", self.clock(), parked.body.encode())
             except NotTakenError as error:
                 said = say("{name}: {count} sent again, then not taken: {why}")
-                raise SiagaError(said, name=name, count=count, why=error) from None
+                raise SiagaError(said, name=name, count=count, why=error.said) from None
             await self.records.unpark(parked)
             count += 1
         await self.records.wake_webhook(name)
@@ -211,11 +211,11 @@ async def send(hook: Webhook, id_: str, now: Millis, body: bytes) -> None:
         async with asyncio.timeout(PATIENCE):
             status = await _posted(hook, headers, body)
     except TimeoutError:
-        raise NotTakenError(f"no answer within {PATIENCE:g} s") from None
+        raise NotTakenError(say("no answer within {seconds} s"), seconds=format(PATIENCE, "g")) from None
     except (OSError, h11.ProtocolError) as error:
         raise NotTakenError(plainly(error) or str(error) or type(error).__name__) from error
     if not 200 <= status < 300:  # noqa: PLR2004 - what HTTP calls a success
-        raise NotTakenError(f"answered {status}")
+        raise NotTakenError(say("answered {status}"), status=status)
 
 
 async def _posted(hook: Webhook, headers: Mapping[str, str], body: bytes) -> int:
@@ -247,7 +247,7 @@ async def _status(wire: h11.Connection, reader: asyncio.StreamReader) -> int:
         elif isinstance(event, h11.Response):
             return event.status_code
         elif not isinstance(event, h11.InformationalResponse):
-            raise NotTakenError("the connection was ended there")
+            raise NotTakenError(say("the connection was ended there"))
 
 
 async def _address(host: str, port: int, *, private: bool) -> str:
@@ -263,7 +263,7 @@ async def _address(host: str, port: int, *, private: bool) -> str:
         address = ipaddress.ip_address(str(where[0]).partition("%")[0])
         if private or _public(address):
             return str(where[0])
-    raise NotTakenError("its address is a private one (allow that with private = true)")
+    raise NotTakenError(say("its address is a private one (allow that with private = true)"))
 
 
 def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

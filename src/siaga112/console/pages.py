@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from markupsafe import Markup
 
 from siaga112.adapters import pdf
 from siaga112.app.lists import start
@@ -22,11 +23,12 @@ from siaga112.console.rendering import home, page
 from siaga112.console.reports import reporter
 from siaga112.console.site import Console, NotFoundError
 from siaga112.core.access import Permission, Role
-from siaga112.core.model import DAY, HOUR, Mark, Millis, Mode, Outcome, Reason
+from siaga112.core.model import DAY, HOUR, SECOND, Fact, Mark, Millis, Mode, Outcome, Reason
 from siaga112.core.period import Period, read
 from siaga112.doctor import diagnose
 from siaga112.doctor.examination import examine
-from siaga112.errors import SiagaError, UsageError
+from siaga112.doctor.lines import Health
+from siaga112.errors import SiagaError, UsageError, saying
 from siaga112.report import data, lines
 from siaga112.report import page as report_page
 from siaga112.report.figures import Report
@@ -34,9 +36,9 @@ from siaga112.report.words import Words
 from siaga112.service.ports import AuditFilter, CallFilter, CallPlace
 from siaga112.settings.explained import explain
 from siaga112.settings.loading import source_of
-from siaga112.terminal import rows, sheets, story
+from siaga112.terminal import labels, rows, sheets, story
 from siaga112.terminal.evidence import Form
-from siaga112.words import Language, say
+from siaga112.words import Language, Tongue, say
 
 PAGE: Final = 50
 FEW: Final = 20
@@ -334,7 +336,16 @@ async def call(
         Mark=Mark,
         answered=entry.finding.outcome is Outcome.ANSWERED,
         recording=bool(site.settings.pbx.recording_url and entry.finding.call.recording),
+        seen=lambda fact: _seen(fact, site.t(visitor)),
     )
+
+
+def _seen(fact: Fact, t: Tongue) -> str:
+    """Say the detail of what was seen; what are the PBX's own words stands as they are."""
+    said = labels.seen(fact.kind, fact.detail, t)
+    if said is None and fact.detail:
+        return Markup("<code>{}</code>").format(fact.detail)
+    return said or ""
 
 
 @router.get("/calls/{call}/recording")
@@ -447,7 +458,7 @@ def _period(site: Console, visitor: Visitor, since: str, until: str) -> Period:
     try:
         return read(since, until, site.desk(visitor).clock(), site.settings.zone)
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(saying(error)) from None
 
 
 From = Annotated[str, Query(alias="from", max_length=40)]
@@ -469,8 +480,11 @@ async def report(
     since: From = "",
     until: To = "",
 ) -> HTMLResponse:
-    """Show a period's figures."""
+    """Show a period's figures; at first those of this month so far."""
     site = console(request)
+    if not since and not until:
+        today = datetime.fromtimestamp(site.desk(visitor).clock() / SECOND, site.settings.zone).date()
+        since, until = f"{today.replace(day=1)}", f"{today}"
     made, words = await _made(site, visitor, since, until), _words(visitor)
     total = made.figures.total
     return page(
@@ -596,9 +610,14 @@ async def audit(  # noqa: PLR0917 - one parameter a field
     which = AuditFilter(start(since, clock, site.settings.zone), clock + 1, action, by, looks=looks)
     found = await site.store.records.audit_page(which, PAGE, place[0] if place else 0)
     after = cursor_of(found[-1][0]) if len(found) == PAGE else None
-    asked = {"since": since, "action": action, "by": by, "looks": looks}
     return page(
-        request, "audit.html.j2", visitor, listed=[line for _, line in found], after=after, asked=asked
+        request,
+        "audit.html.j2",
+        visitor,
+        listed=[line for _, line in found],
+        after=after,
+        asked={"since": since, "action": action, "by": by, "looks": looks},
+        actions=[*labels.ACTIONS],
     )
 
 
@@ -656,7 +675,15 @@ async def doctor(request: Request, visitor: Annotated[Visitor, person(Permission
     """Check the installation."""
     site = console(request)
     seen = await examine(site.settings, source_of(site.config))
-    return page(request, "doctor.html.j2", visitor, checked=list(diagnose(seen)))
+    return page(request, "doctor.html.j2", visitor, checked=list(diagnose(seen)), healths=_HEALTHS)
+
+
+_HEALTHS: Final = {
+    Health.OK: say("ok"),
+    Health.WARN: say("warn"),
+    Health.FAIL: say("fail"),
+    Health.UNCHECKED: say("not checked"),
+}
 
 
 @router.get("/api")

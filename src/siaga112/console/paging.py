@@ -4,6 +4,7 @@ import base64
 
 from siaga112.core.text import whole
 from siaga112.errors import UsageError
+from siaga112.words import say
 
 
 def place_of(cursor: str) -> tuple[int, str] | None:
@@ -22,7 +23,7 @@ def place_of(cursor: str) -> tuple[int, str] | None:
     first, _, rest = text.partition("~")
     number = whole(first)
     if number is None or not rest.isprintable():
-        raise UsageError("cursor: it is `next` of the page before, as it was given")
+        raise UsageError(say("cursor: it is `next` of the page before, as it was given"))
     return number, rest
 
 

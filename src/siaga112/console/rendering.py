@@ -19,7 +19,7 @@ from siaga112.core.access import Permission
 from siaga112.core.caller_id import masked
 from siaga112.core.model import SECOND, Millis
 from siaga112.terminal import evidence, labels
-from siaga112.words import MONTHS, Language, Tongue, say
+from siaga112.words import MONTHS, NOTHING, Language, Tongue, say
 
 NAVIGATION: Final = (
     ("/wall", say("Wall"), Permission.WALL),
@@ -38,7 +38,6 @@ NAVIGATION: Final = (
 )
 """The pages, in the order of the menu, each with what it needs."""
 
-NOTHING: Final = "\N{EN DASH}"
 
 environment: Final = Environment(
     loader=FileSystemLoader([Path(__file__).parent / "templates", evidence.TEMPLATES]),
@@ -56,15 +55,6 @@ def home(visitor: Visitor) -> str:
         Permission.PEOPLE: "/people",
     }  # fmt: skip
     return next((path for permission, path in first.items() if visitor.may(permission)), "/wall")
-
-
-def age(span: Millis) -> str:
-    """Write how long: `0:07`, `12:30`, `1:02:03`, `3 d`."""
-    seconds = max(0, span) // SECOND
-    hours, minutes = seconds // 3_600, seconds // 60
-    if hours >= 48:  # noqa: PLR2004 - two days
-        return f"{hours // 24} d"
-    return f"{hours}:{minutes % 60:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
 
 
 class Writer:
@@ -98,24 +88,20 @@ class Writer:
         """Write how long ago that was, which the browser goes on counting; live, when it was."""
         if not at:
             return Markup(NOTHING)  # noqa: S704 - our own
-        text = f"{self._local(at):%H:%M:%S}" if self._live else age(self.at - at)
+        text = f"{self._local(at):%H:%M:%S}" if self._live else labels.age(self.at - at, self.t)
         return Markup('<span class="age" data-since="{}">{}</span>').format(at, text)
 
     def span(self, span: Millis | None) -> str:
         """Write how long something took."""
-        return NOTHING if span is None else age(span)
+        return NOTHING if span is None else labels.age(span, self.t)
 
     def percent(self, share: float | None) -> str:
         """Write a share."""
-        if share is None:
-            return NOTHING
-        text = f"{100 * share:.1f} %"
-        return text if self.t.language is Language.EN else text.replace(".", ",")
+        return self.t.percent(share)
 
     def number(self, count: int) -> str:
         """Write a count."""
-        text = f"{count:,}"
-        return text if self.t.language is Language.EN else text.replace(",", ".")
+        return self.t.number(count)
 
 
 def context(site: Console, visitor: Visitor | None, *, live: bool = False) -> dict[str, Any]:
@@ -131,6 +117,10 @@ def context(site: Console, visitor: Visitor | None, *, live: bool = False) -> di
         "action": lambda text: labels.action(text, t),
         "surge": lambda text: labels.surge(text, t),
         "because": lambda text: labels.because(text, t),
+        "detail": lambda text: labels.detail(text, t),
+        "by": lambda name: labels.by(name, t),
+        "not_taken": lambda text: labels.not_taken(text, t),
+        "lasting": lambda text: labels.span(text, t),
         "w": Writer(t, site.settings.zone, now(), live=live),
         "hide": site.hiding.hide,
         "mask": lambda caller: masked(caller) if caller else t("withheld"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from siaga112.app.deeds import Deeds
 from siaga112.app.deeds import deeds as open_deeds
 from siaga112.app.desk import open_supervisor
-from siaga112.app.lists import Lists
+from siaga112.app.lists import NOT_A_NUMBER, Lists
 from siaga112.app.lists import lists as open_lists
 from siaga112.app.records import now
 from siaga112.app.store import DecidingStore
@@ -28,10 +28,6 @@ from siaga112.service.ports import Announced
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.words import Tongue, say, tongue
-
-NOT_A_NUMBER = say(
-    '"{number}" is not the number of a caller (hidden, service, too short, not valid or in never_block)'
-)
 
 
 class NotFoundError(SiagaError):
@@ -127,9 +123,10 @@ class Console:
         """Note in the audit trail that a visitor looked at what is a caller's own."""
         await self.desk(visitor).looked(subject, detail)
 
-    def late(self) -> list[str]:
+    def late(self, visitor: Visitor) -> list[str]:
         """Say what was done and is not known to verdicts yet, each with why; once."""
-        told = [f"{what} ({why})" for what, why in self.store.late.items()]
+        t = self.t(visitor)
+        told = [f"{t.told(what)} ({t.told(why)})" for what, why in self.store.late.items()]
         self.store.late.clear()
         return told
 

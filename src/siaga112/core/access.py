@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from siaga112.core.model import Millis
+from siaga112.errors import WrongValueError
 
 
 class Role(StrEnum):
@@ -125,10 +126,10 @@ def named(text: str) -> str:
     """Read the name of a person or a program.
 
     Raises:
-        ValueError: in words for the user.
+        WrongValueError: in words for the user.
 
     """
     name = " ".join(text.split())
     if not name or len(name) > NAME_LONGEST or not name.isprintable():
-        raise ValueError(f"a name has 1 to {NAME_LONGEST} letters that can be seen")
+        raise WrongValueError("a name has 1 to {most} letters that can be seen", most=NAME_LONGEST)
     return name

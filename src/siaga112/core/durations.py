@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from siaga112.core.model import Millis
+from siaga112.errors import WrongValueError
 
 UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -17,17 +18,20 @@ def parse(text: str) -> Millis:
     """Read a duration.
 
     Raises:
-        ValueError: with the remedy, if the text is not a whole number and a unit, or is over a century.
+        WrongValueError: with the remedy, if the text is not a whole number and a unit, or is over a century.
 
     """
     match = _FORM.fullmatch(text.strip())
     if match is None:
-        raise ValueError(
-            f'not a duration: "{text}" (write a whole number and ms, s, m, h, d or w, like "24h")'
+        raise WrongValueError(
+            'not a duration: "{text}" (write a whole number and ms, s, m, h, d or w, like "24h")', text=text
         )
     span = int(match[1]) * UNITS[match[2]]
     if span > LONGEST:
-        raise ValueError(f'longer than 100 years: "{text}" (the longest is "{LONGEST // UNITS["d"]}d")')
+        longest = LONGEST // UNITS["d"]
+        raise WrongValueError(
+            'longer than 100 years: "{text}" (the longest is "{longest}d")', text=text, longest=longest
+        )
     return span
 
 

@@ -6,13 +6,13 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from siaga112.core.model import SECOND, Millis
+from siaga112.errors import Said, WrongValueError
 
 _ONE_DAY = timedelta(days=1)
 _LONGEST = timedelta(days=3_653)
 _FIRST_YEAR = 2000
 _LAST_YEAR = 2099
-YEARS = f"{_FIRST_YEAR} to {_LAST_YEAR}"
-"""The PBX tells of nothing before or after them (`model.credible`)."""
+"""The PBX tells of nothing before or after these years (`model.credible`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read(since: str, until: str, now: Millis, zone: ZoneInfo) -> Period:
     lasts to the end of today.
 
     Raises:
-        ValueError: saying what is wrong.
+        WrongValueError: saying what is wrong.
 
     """
     today = datetime.fromtimestamp(now / SECOND, zone).date()
@@ -77,11 +77,12 @@ def read(since: str, until: str, now: Millis, zone: ZoneInfo) -> Period:
         period = Period(start, end, zone)
         period.before()
     except OverflowError:  # at the edge of what there is, by the zone's offset
-        raise ValueError(f"outside {YEARS}: {since or until}") from None
+        raise _outside(since or until) from None
+    asked: dict[str, object] = {"since": since, "until": until or Said("today")}
     if end - start > _LONGEST:
-        raise ValueError(f"the period is longer than 10 years ({since} to {until or 'today'})")
+        raise WrongValueError("the period is longer than 10 years ({since} to {until})", **asked)
     if period.first >= period.end:
-        raise ValueError(f"the period begins ({since}) after it ends ({until or 'today'})")
+        raise WrongValueError("the period begins ({since}) after it ends ({until})", **asked)
     return period
 
 
@@ -89,18 +90,25 @@ def instant(text: str, zone: ZoneInfo, *, last: bool = False) -> datetime:
     """Read a day, as its beginning or its end; or an instant.
 
     Raises:
-        ValueError: if it is neither, or of a time of which there are no calls.
+        WrongValueError: if it is neither, or of a time of which there are no calls.
 
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f'not a day ("2026-02-11") nor a time ("2026-02-11T08:00"): "{text}"') from None
+        raise WrongValueError(
+            'not a day ("2026-02-11") nor a time ("2026-02-11T08:00"): "{text}"', text=text
+        ) from None
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(f'outside {YEARS}: "{text}"')
+        raise _outside(text)
     with contextlib.suppress(ValueError):
         return datetime.combine(date.fromisoformat(text) + (_ONE_DAY if last else timedelta()), time(), zone)
     return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
+
+
+def _outside(text: str) -> WrongValueError:
+    years = {"first": _FIRST_YEAR, "last": _LAST_YEAR}
+    return WrongValueError('outside {first} to {last}: "{text}"', **years, text=text)
 
 
 def _start_of(moment: datetime) -> datetime:

@@ -9,14 +9,11 @@ from typing import Final
 
 from siaga112.core.model import SECOND, Millis
 from siaga112.core.period import Period
-from siaga112.words import DAYS, MONTHS, Language
+from siaga112.words import DAYS, MONTHS, NOTHING, Language, tongue
 
 DASH: Final = "\N{EN DASH}"
 MINUS: Final = "\N{MINUS SIGN}"
-_SMALLEST: Final = 0.0005
-"""A share below it would round to none at all."""
-NONE: Final = DASH
-"""Where there is nothing to count."""
+NONE: Final = NOTHING
 
 
 @cache
@@ -43,13 +40,11 @@ class Words:
 
     def number(self, count: int) -> str:
         """Write a whole number."""
-        return self._signs(f"{count:,}")
+        return tongue(self.language).number(count)
 
     def percent(self, share: float | None) -> str:
         """Write a share."""
-        if share is None:
-            return NONE
-        return self._signs("< 0.1%" if 0 < share < _SMALLEST else f"{100 * share:.1f}%")
+        return tongue(self.language).percent(share)
 
     def difference(self, count: int) -> str:
         """Write a difference with its sign."""
@@ -82,7 +77,7 @@ class Words:
         return f"{self.number(minutes // 60)}:{minutes % 60:02}:{seconds:02}"
 
     def _signs(self, english: str) -> str:
-        return english if self.language is Language.EN else english.translate(str.maketrans(",.", ".,"))
+        return tongue(self.language).signs(english)
 
     def day(self, day: date) -> str:
         """Write a day in ten characters."""

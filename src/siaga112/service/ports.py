@@ -34,6 +34,7 @@ from siaga112.core.screening import Screening, Withheld
 from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
 from siaga112.errors import SiagaError, UnreachableError
+from siaga112.words import say
 
 _T = TypeVar("_T")
 
@@ -41,13 +42,13 @@ _T = TypeVar("_T")
 class StoreDownError(UnreachableError):
     """Redis or the database cannot be reached, or did not answer in time. Worth trying again."""
 
-    remedy = "is it running, and its url in the configuration right?"
+    remedy = say("is it running, and its url in the configuration right?")
 
 
 class StoreBrokenError(SiagaError):
     """The store answered, but not with what we keep there. A person must look."""
 
-    remedy = "is its url the one that siaga112 uses, and may its user read and write there?"
+    remedy = say("is its url the one that siaga112 uses, and may its user read and write there?")
 
 
 class UnrecordableError(StoreBrokenError):

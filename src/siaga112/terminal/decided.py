@@ -49,7 +49,7 @@ class Now:
         """Add that a block is kept, not enforced."""
         if self._mode is Mode.ENFORCE:
             return ""
-        return self.t("; mode {mode}: calls still get through", mode=self._mode.value)
+        return self.t("; mode {mode}: calls still get through", mode=labels.word(self._mode, self.t))
 
     @property
     def stays(self) -> str:

@@ -343,7 +343,7 @@ class _Writer:
             return
         granted = say("The objection of {made} was granted on {at}. Reason given: {reason}")
         rejected = say("The objection of {made} was rejected on {at}. Reason given: {reason}")
-        reason = _clipped(labels.lifted(last.decided.reason, t), "reason")
+        reason = _clipped(labels.because(last.decided.reason, t), "reason")
         yield t(
             granted if last.granted else rejected, made=made, at=self.moment(last.decided.at), reason=reason
         )
@@ -447,7 +447,7 @@ class _Writer:
         t, lifted = self.t, block.lifted
         if lifted is None:
             return t("it ended by itself") if block.over_at(self.story.now) else t("it holds beside this one")
-        by, reason = _clipped(lifted.by, "by"), _clipped(labels.lifted(lifted.reason, t), "reason")
+        by, reason = _clipped(lifted.by, "by"), _clipped(labels.because(lifted.reason, t), "reason")
         mistaken = say("lifted on {at} by {by}, as a mistake: {reason}")
         said = mistaken if lifted.mistake else say("lifted on {at} by {by}: {reason}")
         return t(said, at=self._short(lifted.at), by=by, reason=reason)

@@ -5,12 +5,17 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from siaga112.core.access import Role
+from siaga112.core import durations
+from siaga112.core.access import Permission, Role
+from siaga112.core.changes import OPERATOR
+from siaga112.core.mode import SITE
 from siaga112.core.model import (
+    SECOND,
     FactKind,
     HandedOver,
     Level,
     Mark,
+    Millis,
     Mode,
     OperatorState,
     Origin,
@@ -19,10 +24,13 @@ from siaga112.core.model import (
     Reason,
     Spared,
     Stage,
+    Treatment,
     Verdict,
+    Via,
 )
+from siaga112.core.regulation import OWN_RULE
 from siaga112.core.screening import ScreenReason
-from siaga112.words import Language, Tongue, say
+from siaga112.words import Language, Tongue, many, say
 
 _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
     Outcome: {
@@ -118,6 +126,12 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         ScreenReason.BAD_REQUEST: say("the question was not understood"),
         ScreenReason.STOPPING: say("the daemon was stopping"),
     },
+    Treatment: {
+        Treatment.REJECT: say("the caller hears a tone, and the call ends"),
+        Treatment.ANNOUNCE: say("the caller is told of the block, and the call ends"),
+        Treatment.CHALLENGE: say("the caller must press a digit to get through, and then waits longest"),
+        Treatment.DEPRIORITISE: say("the caller is served, after everybody else"),
+    },
     Level: {
         Level.TEMPORARY: say("temporary"),
         Level.PERMANENT: say("permanent"),
@@ -157,6 +171,29 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         OperatorState.BUSY: say("busy"),
         OperatorState.PAUSED: say("paused"),
     },
+    Via: {
+        Via.CLI: say("command"),
+        Via.CONSOLE: say("console"),
+        Via.API: say("program"),
+        Via.PHONE: say("telephone"),
+    },
+    Permission: {
+        Permission.WALL: say("the wall"),
+        Permission.SHIFT: say("calls of the shift"),
+        Permission.MARK: say("marks"),
+        Permission.CALLBACK: say("call-backs"),
+        Permission.CALLS: say("all calls and lists"),
+        Permission.DECIDE: say("decisions"),
+        Permission.MODE: say("the mode"),
+        Permission.REPORT: say("reports"),
+        Permission.RECORDING: say("recordings"),
+        Permission.EXPORT: say("export"),
+        Permission.AUDIT: say("the audit trail"),
+        Permission.SUBJECT: say("a person's data"),
+        Permission.FORGET: say("to erase"),
+        Permission.PEOPLE: say("users and tokens"),
+        Permission.SETTINGS: say("settings"),
+    },
     Role: {
         Role.VIEWER: say("viewer"),
         Role.OPERATOR: say("operator"),
@@ -178,85 +215,168 @@ def word(found: StrEnum, t: Tongue) -> str:
     return found.value if t.language is Language.EN else of(found, t)
 
 
-_MORE: Final = r"(?:; (?P<more>.*))?"
-_RULE: Final = rf"\((?P<rule>[^)]*)\){_MORE}"
-_COUNT, _LIMIT = r"(?P<count>[0-9]+) misuses", r"more than (?P<limit>[0-9]+)"
+_UNITS: Final = {
+    "ms": many("{count} millisecond", "{count} milliseconds"),
+    "s": many("{count} second", "{count} seconds"),
+    "m": many("{count} minute", "{count} minutes"),
+    "h": many("{count} hour", "{count} hours"),
+    "d": many("{count} day", "{count} days"),
+    "w": many("{count} week", "{count} weeks"),
+}
+
+
+def span(spelled: str, t: Tongue) -> str:
+    """Say a span that is spelled as the configuration spells it: `30d` is 30 days."""
+    found = re.fullmatch(f"([0-9]+)({'|'.join(_UNITS)})", spelled)
+    return t.many(*_UNITS[found[2]], int(found[1])) if found else spelled
+
+
+def lasting(time: Millis, t: Tongue) -> str:
+    """Say how long that is, in the largest unit that divides it."""
+    return span(durations.spell(time), t)
+
+
+def age(time: Millis, t: Tongue) -> str:
+    """Write how long: `0:07`, `12:30`, `1:02:03`, and from two days on `3 days`."""
+    seconds = max(0, time) // SECOND
+    minutes, hours = seconds // 60, seconds // 3_600
+    if hours >= 48:  # noqa: PLR2004 - two days
+        return t.many("{count} day", "{count} days", hours // 24)
+    return f"{hours}:{minutes % 60:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+_Kept = tuple[re.Pattern[str], str]
+
+
+def _kept(*texts: str) -> tuple[_Kept, ...]:
+    """Give how texts that are kept as they were said are known again, by the values that they name."""
+    found = []
+    for text in texts:
+        parts = re.split(r"\\{(\w+)\\}", re.escape(text))
+        pattern = "".join(f"(?P<{part}>.+?)" if nth % 2 else part for nth, part in enumerate(parts))
+        found.append((re.compile(pattern, re.DOTALL), text))
+    return tuple(found)
+
+
+def _again(found: str, among: tuple[_Kept, ...], t: Tongue, told: Callable[[str, str], str]) -> str | None:
+    """Say what was kept in English; `told` says a value by its name. None if it is none of these."""
+    for pattern, text in among:
+        if match := pattern.fullmatch(found):
+            return t(text, **{name: told(name, value) for name, value in match.groupdict().items()})
+    return None
+
+
+_RULE: Final = {
+    "threshold": say("more than {value}"),
+    "window": say("within {value}"),
+    "temporary": say("temporary {value}"),
+    "permanent": say("permanent {value}"),
+    "counted": say("counted {value}"),
+    "repeat": say("again after {value}"),
+    "memory": say("memory {value}"),
+    "burst": say("burst {value}"),
+    "unattested": say("not vouched for {value}"),
+}
+"""The values of a centre's own rule, as `PolicyRules.title` writes them with a block."""
+
+_OF_A_RULE: Final = {
+    "automatic": say("automatic"),
+    "proposed": say("proposed"),
+    "never": say("never"),
+    "none": say("none"),
+    "nothing": say("nothing"),
+}
+
+
+def rule(title: str, t: Tongue) -> str:
+    """Say by which rule: a preset has its name; of a centre's own rule the values are said."""
+    own, colon, values = title.partition(": ")
+    if own != OWN_RULE or not colon or t.language is Language.EN:
+        return title
+    told = []
+    for one in values.split("; "):
+        key, _, value = one.partition(" ")
+        said = ", ".join(_value(part, t) for part in value.split(", "))
+        told.append(t(_RULE[key], value=said) if key in _RULE else one)
+    return t("own rule: {values}", values="; ".join(told))
+
+
+def _value(found: str, t: Tongue) -> str:
+    name, _, weight = found.rpartition(" ")
+    if name == "over several trunks":
+        return t("over several trunks {value}", value=t.signs(weight))
+    for kind in (Outcome, Reason, Mark):
+        if name in list(kind):
+            return f"{of(kind(name), t)} {t.signs(weight)}"
+    return t(_OF_A_RULE[found]) if found in _OF_A_RULE else t.signs(span(found, t))
+
+
+_POLICY: Final = _kept(
+    say("misused again after block {nth} ({rule})"),
+    say("{count} misuses, more than {limit} ({rule})"),
+    say("{count} misuses, weighing {weight}, more than {limit} ({rule})"),
+)
+"""What the policy writes as the reason of a block (`core.policy`); kept so, translated here."""
+
 _BECAUSE: Final = (
-    (
-        re.compile(rf"misused again after block (?P<nth>[0-9]+) {_RULE}", re.DOTALL),
-        say("misused again after block {nth} ({rule})"),
-    ),
-    (
-        re.compile(rf"{_COUNT}, {_LIMIT} {_RULE}", re.DOTALL),
-        say("{count} misuses, more than {limit} ({rule})"),
-    ),
-    (
-        re.compile(rf"{_COUNT}, weighing (?P<weight>[0-9.]+), {_LIMIT} {_RULE}", re.DOTALL),
-        say("{count} misuses, weighing {weight}, more than {limit} ({rule})"),
-    ),
-)
-"""What the policy writes as a reason (`core.policy`), and what a person added (`more`).
-
-It is kept so, and translated here.
-"""
-
-_AGAIN: Final = (
-    (
-        re.compile(rf"in force for (?P<span>\S+): no call since{_MORE}", re.DOTALL),
+    *_POLICY,
+    *_kept(
         say("in force for {span}: no call since"),
-    ),
-    (
-        re.compile(
-            r"in force for (?P<span>\S+): turned away (?P<count>[0-9]+) times since, "
-            rf"last (?P<days>[0-9]+) days ago{_MORE}",
-            re.DOTALL,
-        ),
         say("in force for {span}: turned away {count} times since, last {days} days ago"),
+        say("no call for {span}: the number may have a new owner"),
+        say("call {call} was marked {mark}"),
+        say("shortened: {reason}"),
+        say("key during the call"),
+        say("dialled after the call"),
     ),
 )
-"""What a review writes, likewise (`core.review`)."""
+"""And reviews (`core.review`), corrections (`core.decisions`), and an operator's telephone."""
+
+_CONFIRMED: Final = _kept(say("confirmed: {reason}"))
+_COUNTS: Final = ("count", "limit", "nth")
 
 
 def policys(found: str) -> dict[str, str]:
-    """Take apart what the policy wrote: its values, by name; nothing of what a person wrote."""
-    for written, _ in _BECAUSE:
-        if match := written.fullmatch(found):
-            return {name: value or "" for name, value in match.groupdict().items()}
+    """Take apart what the policy wrote: its values, by name, and what a person added (`more`).
+
+    Nothing of what a person wrote alone.
+    """
+    first, bracket, rest = found.partition(")")
+    for pattern, _ in _POLICY:
+        match = pattern.fullmatch(first + bracket)
+        if match and all(match.groupdict().get(name, "0").isdigit() for name in _COUNTS):
+            return match.groupdict() | {"more": rest.removeprefix("; ")}
     return {}
 
 
 def because(found: str, t: Tongue) -> str:
-    """Say why somebody is blocked: what the policy writes is translated, what a person wrote stays."""
-    for written, text in (*_BECAUSE, *_AGAIN):
-        if match := written.fullmatch(found):
-            more = f"; {match['more']}" if match["more"] else ""
-            return t(text, **match.groupdict()) + more
+    """Say why somebody is blocked, or no more: what the program writes is translated, no person's words."""
+
+    def told(name: str, value: str) -> str:
+        if name == "mark" and value in list(Mark):
+            return of(Mark(value), t)
+        if name == "rule":
+            return rule(value, t)
+        if name == "span":
+            return span(value, t)
+        return t.signs(value) if name == "weight" else value
+
+    for sign in (")", "; "):  # a rule's values are parted by semicolons too
+        first, cut, rest = found.partition(sign)
+        said = _again(first + cut.rstrip("; "), _BECAUSE, t, told)
+        if said is not None:
+            parts = rest.removeprefix("; ").split("; ")
+            more = [_again(one, _CONFIRMED, t, told) or one for one in parts if one]
+            return "; ".join([said, *more])
     return found
 
 
-_LIFTED: Final = (
-    (re.compile(r"shortened: (?P<reason>.*)", re.DOTALL), say("shortened: {reason}")),
-    (re.compile(r"call (?P<call>\S+) was marked (?P<mark>[a-z]+)"), say("call {call} was marked {mark}")),
-    (
-        re.compile(r"no call for (?P<span>\S+): the number may have a new owner"),
-        say("no call for {span}: the number may have a new owner"),
-    ),
-)
-"""What we write as the reason for which a block ended (`core.decisions`, `service.supervisor`)."""
+def by(found: str, t: Tongue) -> str:
+    """Say who did something: an operator whom the PBX did not name is called so."""
+    return t("operator") if found == OPERATOR else found
 
 
-def lifted(found: str, t: Tongue) -> str:
-    """Say why a block was ended: what we write is translated, what a person wrote stays."""
-    for written, text in _LIFTED:
-        if match := written.fullmatch(found):
-            values = match.groupdict()
-            if "mark" in values:
-                values["mark"] = reason(values["mark"], t)
-            return t(text, **values)
-    return found
-
-
-_ACTIONS: Final = {
+ACTIONS: Final = {
     "mark": say("marked"),
     "mode": say("switched the mode"),
     "allow": say("put on the allow list"),
@@ -290,26 +410,147 @@ _ACTIONS: Final = {
 
 def action(found: str, t: Tongue) -> str:
     """Say what somebody did."""
-    return t(_ACTIONS[found]) if found in _ACTIONS else found
+    return t(ACTIONS[found]) if found in ACTIONS else found
 
 
-_SURGE: Final = (
-    (re.compile(r"a caller waited over (?P<span>.+)"), say("a caller waited over {span}")),
-    (
-        re.compile(r"(?P<count>[0-9]+) callers waited over (?P<span>.+)"),
-        say("{count} callers waited over {span}"),
-    ),
-    (re.compile("no operator logged in"), say("no operator logged in")),
+_SURGE: Final = _kept(
+    say("a caller waited over {span}"),
+    say("{count} callers waited over {span}"),
+    say("no operator logged in"),
 )
 """What a daemon says why there is a surge (`core.tracking.queue_state`)."""
 
 
 def surge(found: str, t: Tongue) -> str:
     """Say why there is a surge."""
-    for written, text in _SURGE:
-        if match := written.fullmatch(found):
-            return t(text, **match.groupdict())
-    return found
+    return _again(found, _SURGE, t, lambda name, value: span(value, t) if name == "span" else value) or found
+
+
+_DETAIL: Final = _kept(
+    say("shortened"),
+    say("a longer one stays in force"),
+    say("what was proposed is settled"),
+    say("what was proposed is dismissed"),
+    say("a mistake"),
+    say("try {count}"),
+    say("{count} calls"),
+    say("card"),
+    say("number in full"),
+    say("evidence sheet"),
+    say("recording"),
+    say("{count} rows"),
+    say("from {address}"),
+    say("password"),
+    say("disabled"),
+    say("enabled"),
+    say("role {role}"),
+    say("kind {kind}"),
+    say("district {district}"),
+    say("agency {agency}"),
+    say("export of calls"),
+    say("number of call {call}"),
+    say("number of a caller"),
+    say("numbers of calls"),
+)
+"""What the audit trail adds to what was done (`service.supervisor` and others); kept so, translated here."""
+
+
+def detail(found: str, t: Tongue) -> str:
+    """Say the detail of a line of the audit trail; a word of the program's as people call it."""
+    if t.language is Language.EN:
+        return found
+    return ", ".join(" → ".join(_detail(word, t) for word in part.split(" → ")) for part in found.split(", "))
+
+
+def _detail(found: str, t: Tongue) -> str:
+    for kind in (Mark, Mode, Level, Role):
+        if found in list(kind):
+            return of(kind(found), t)
+
+    def told(name: str, value: str) -> str:
+        return of(Role(value), t) if name == "role" and value in list(Role) else value
+
+    return _again(found, _DETAIL, t, told) or found
+
+
+def screened(found: str, t: Tongue) -> tuple[str, str]:
+    """Say a verdict and its reason, as the dialplan got them."""
+    verdict, _, why = found.partition(" ")
+    if t.language is Language.EN:  # the English words are those of the dialplan
+        return verdict, why
+    told = of(Verdict(verdict), t) if verdict in list(Verdict) else verdict
+    return told, of(ScreenReason(why), t) if why in list(ScreenReason) else why
+
+
+def seen(kind: FactKind, found: str, t: Tongue) -> str | None:
+    """Say the detail of what was seen of a call; None for the PBX's own words: a context, a queue."""
+    first, _, rest = found.partition(" ")
+    match kind:
+        case FactKind.SCREENED:
+            return " ".join(screened(found, t)).strip()
+        case FactKind.MARKED if first in list(Mark):
+            return f"{word(Mark(first), t)} {rest}".strip()
+        case FactKind.HANDED_OVER if first in list(HandedOver):
+            return f"{word(HandedOver(first), t)} {rest}".strip()
+        case _:
+            return None
+
+
+_NOT_TAKEN: Final = _kept(
+    say("answered {status}"),
+    say("no answer within {seconds} s"),
+    say("the connection was ended there"),
+    say("its address is a private one (allow that with private = true)"),
+    say("connection refused"),
+    say("no such host name"),
+    say("no TLS with us"),
+    say("its certificate is not accepted ({why})"),
+    say("no answer"),
+)
+"""Why a webhook was not taken, as its row keeps it."""
+
+
+def not_taken(found: str, t: Tongue) -> str:
+    """Say why a webhook was not taken."""
+    return _again(found, _NOT_TAKEN, t, lambda _, value: value) or found
+
+
+_COLUMNS: Final[dict[str, tuple[type[StrEnum], ...]]] = {
+    "cause": (ProposalCause,),
+    "fact": (FactKind,),
+    "level": (Level,),
+    "mark": (Mark,),
+    "mode": (Mode,),
+    "origin": (Origin,),
+    "outcome": (Outcome,),
+    "reason": (Reason, Mark),
+    "role": (Role,),
+    "verdict": (Verdict,),
+    "via": (Via,),
+    "why": (Reason, Mark),
+}
+"""Which of the program's words stand in a column of what commands list."""
+
+
+_TOLD: Final[dict[str, Callable[[str, Tongue], str]]] = {
+    "action": action,
+    "by": by,
+    "detail": detail,
+    "error": not_taken,
+    "reason": because,
+    "subject": lambda found, t: t("the site") if found == SITE else found,
+}
+
+
+def cell(column: str, value: object, t: Tongue) -> object:
+    """Say what stands in a column; in English as the JSON has it."""
+    if t.language is Language.EN or not isinstance(value, str):
+        return value
+    for kind in _COLUMNS.get(column, ()):
+        if value in list(kind):
+            return of(kind(value), t)
+    told = _TOLD.get(column)
+    return told(value, t) if told else value
 
 
 def reason(found: str, t: Tongue, say_it: Callable[[StrEnum, Tongue], str] = of) -> str:

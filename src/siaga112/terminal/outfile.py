@@ -11,6 +11,8 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, Final, TextIO
 
 from siaga112.errors import SiagaError, UsageError
+from siaga112.reasons import plainly
+from siaga112.words import say
 
 PRIVATE: Final = 0o600
 """What tells of callers is for the user who asked for it alone."""
@@ -114,7 +116,8 @@ def binary(output: Path | None) -> Iterator[BinaryIO]:
         with replacing(output) as raw:
             yield raw
     except OSError as error:
-        raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error
+        said = say("{file}: cannot be written ({why})")
+        raise SiagaError(said, file=output, why=plainly(error) or error.strerror) from error
 
 
 def _unnamed(beside: str, folder: int) -> tuple[int, bool]:

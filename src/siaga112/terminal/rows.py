@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -111,17 +111,6 @@ def explained(entry: Entry, zone: ZoneInfo) -> Row:
         "deciding": [fact(seen, zone) for seen in entry.finding.deciding],
         "handovers": [handover(one, zone) for one in entry.finding.handovers],
     }
-
-
-def explanation(row: Row) -> list[str]:
-    """Tell in lines what was seen of a call, and what of it decided; of a row that `explained` spells."""
-    caller = row["caller"] or "withheld"
-    told = [f"{row['call']}  {caller}  {row['outcome']}: {row['reason']}"]
-    facts, deciding = cast("list[Row]", row["facts"]), cast("list[Row]", row["deciding"])
-    for seen in facts:
-        decided = "  ← decided" if seen in deciding else ""
-        told.append(f"  {str(seen['at'])[11:23]}  {seen['fact']:<15} {seen['detail']}{decided}")
-    return told
 
 
 def fact(seen: Fact, zone: ZoneInfo) -> Row:

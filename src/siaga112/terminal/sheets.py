@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from siaga112.errors import SiagaError, UsageError
+from siaga112.reasons import plainly
 from siaga112.terminal import outfile, rows
+from siaga112.words import say
 
 _TIMES: Final = frozenset({"started", "ended"})
 _SECONDS: Final = frozenset({"ivr_seconds", "wait_seconds", "ring_seconds", "talk_seconds"})
@@ -40,7 +42,7 @@ def written(format_: Format, output: Path | None, columns: Sequence[str]) -> Ite
         with outfile.text(output) as file:
             yield _writer(file, columns)
     elif output is None:
-        raise UsageError("--output: name the file; Parquet is nothing for a screen")
+        raise UsageError(say("--output: name the file; Parquet is nothing for a screen"))
     else:
         with _parquet(output, columns) as write:
             yield write
@@ -85,4 +87,5 @@ def _parquet(output: Path, columns: Sequence[str]) -> Iterator[Write]:
         with outfile.replacing(output) as file, parquet.ParquetWriter(file, schema) as writer:
             yield write
     except OSError as error:
-        raise SiagaError(f"{output}: cannot be written ({error.strerror})") from error
+        said = say("{file}: cannot be written ({why})")
+        raise SiagaError(said, file=output, why=plainly(error) or error.strerror) from error

@@ -6,7 +6,6 @@ from itertools import chain
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from siaga112.core import durations
 from siaga112.core.model import SECOND, Level, Millis, Mode, Outcome, Verdict
 from siaga112.core.policy import counted_strikes, total
 from siaga112.core.record import Block, CallerRecord, Proposal, Strike
@@ -97,14 +96,14 @@ def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
     lines = []
     if more := [f"{count} {t(_KEPT[what])}" for what, count in asdict(record.dropped).items() if count]:
         lines.append(t("and earlier, kept as counts alone: {more}", more=", ".join(more)))
-    misuses = f"{total(counted_strikes(record, now, rules), rules):g}"
+    misuses = t.short(total(counted_strikes(record, now, rules), rules))
     lines.append(
         t(
             "{count} misuses count in the last {window}; more than {limits} block ({title})",
             count=misuses,
-            window=durations.spell(rules.window),
+            window=labels.lasting(rules.window, t),
             limits=", ".join(map(str, rules.thresholds)),
-            title=rules.title,
+            title=labels.rule(rules.title, t),
         )
     )
     if appeal := record.appeal:
@@ -115,7 +114,8 @@ def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
     if switch := story.held.switch:
         why = f": {switch.reason}" if switch.reason else t(", no reason given")
         since = rows.clock(switch.at, zone)
-        said = t("mode {mode} since {since} by {by}", mode=story.mode.value, since=since, by=switch.by)
+        mode = labels.word(story.mode, t)
+        said = t("mode {mode} since {since} by {by}", mode=mode, since=since, by=switch.by)
         lines.append(said + why)
     return lines
 
@@ -162,8 +162,8 @@ def _blocks(record: CallerRecord, now: Millis, zone: ZoneInfo, t: Tongue) -> Ite
                 if ended
                 else say("block lifted by {by}: {reason}")
             )
-            reason = labels.lifted(block.lifted.reason, t)
-            yield block.lifted.at, 2, t(said, by=block.lifted.by, reason=reason)
+            reason = labels.because(block.lifted.reason, t)
+            yield block.lifted.at, 2, t(said, by=labels.by(block.lifted.by, t), reason=reason)
 
 
 def _proposals(record: CallerRecord, t: Tongue) -> Iterator[Chapter]:
@@ -171,7 +171,8 @@ def _proposals(record: CallerRecord, t: Tongue) -> Iterator[Chapter]:
         yield proposal.at, 1, _proposal(proposal, t)
         if proposal.decided and not proposal.confirmed:
             decided = proposal.decided
-            said = t("proposal dismissed by {by}: {reason}", by=decided.by, reason=decided.reason)
+            reason = labels.because(decided.reason, t)
+            said = t("proposal dismissed by {by}: {reason}", by=decided.by, reason=reason)
             yield decided.at, 2, said
 
 
@@ -185,7 +186,7 @@ def _appeals(record: CallerRecord, t: Tongue) -> Iterator[Chapter]:
                 if appeal.granted
                 else say("objection rejected by {by}: {reason}")
             )
-            reason = labels.lifted(decided.reason, t)
+            reason = labels.because(decided.reason, t)
             yield decided.at, 3, t(said, by=decided.by, reason=reason)
 
 
@@ -193,19 +194,21 @@ def _people(held: CallerFile, t: Tongue) -> Iterator[Chapter]:
     for report in held.record.reports:
         yield report.at, 0, t("call {call} was genuine", call=report.call)
     for line in held.audit_entries:
-        note = f": {line.reason}" if line.reason else ""
+        note = f": {labels.because(line.reason, t)}" if line.reason else ""
+        by = labels.by(line.by, t)
         match line.action:
             case "mark":
-                said = t("call {call} marked {mark} by {by}", call=line.subject, mark=line.detail, by=line.by)
+                mark = labels.detail(line.detail, t)
+                said = t("call {call} marked {mark} by {by}", call=line.subject, mark=mark, by=by)
                 yield line.at, 1, said + note
             case "allow":
-                yield line.at, 3, t("put on the allow list by {by}", by=line.by) + note
+                yield line.at, 3, t("put on the allow list by {by}", by=by) + note
             case "disallow":
-                yield line.at, 3, t("taken off the allow list by {by}", by=line.by)
+                yield line.at, 3, t("taken off the allow list by {by}", by=by)
             case "called back":
-                yield line.at, 3, t("taken off the call-back list by {by}", by=line.by) + note
+                yield line.at, 3, t("taken off the call-back list by {by}", by=by) + note
             case "void":
-                said = t("the strike of call {call} taken back by {by}", call=line.subject, by=line.by)
+                said = t("the strike of call {call} taken back by {by}", call=line.subject, by=by)
                 yield line.at, 3, said + note
             case _:
                 pass
@@ -217,7 +220,7 @@ def _strike(number: int, strike: Strike, story: Story, t: Tongue) -> str:
         less.append(t("nobody vouches for the number"))
     if _together(story) != 1:
         less.append(t("its misuses came over several trunks"))
-    spelled = f"{weight:g}"
+    spelled = t.short(weight)
     weighs = t(", weighs {weight}", weight=spelled) if weight != 1 else ""
     because = f": {', '.join(less)}" if less else ""
     said = t(
@@ -260,7 +263,7 @@ def _proposal(proposal: Proposal, t: Tongue) -> str:
             cause=cause,
             reason=labels.because(proposal.reason, t),
         )
-    span = durations.spell(proposal.span)
+    span = labels.lasting(proposal.span, t)
     said = say("block for {span} proposed ({cause}): {reason}")
     return t(said, span=span, cause=cause, reason=labels.because(proposal.reason, t))
 
@@ -271,7 +274,7 @@ def verdict(story: Story, zone: ZoneInfo, t: Tongue) -> str:
     level = labels.of(block.level, t) if block else ""
     match found.verdict, found.reason:
         case Verdict.BLOCK, _:
-            treatment = found.treatment.value if found.treatment else ""
+            treatment = labels.word(found.treatment, t) if found.treatment else ""
             if found.level is Level.PERMANENT:
                 return t("BLOCK, permanent for good, treatment {treatment}", treatment=treatment)
             until = rows.clock(found.until or 0, zone)
@@ -287,4 +290,4 @@ def verdict(story: Story, zone: ZoneInfo, t: Tongue) -> str:
             return t("ALLOW, because the mode is off") + kept
         case _:
             warned = t("ALLOW, with a warning: one more misuse may block") if found.warn else t("ALLOW")
-            return t("{verdict} (mode {mode})", verdict=warned, mode=story.mode.value)
+            return t("{verdict} (mode {mode})", verdict=warned, mode=labels.word(story.mode, t))

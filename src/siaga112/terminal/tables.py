@@ -4,44 +4,93 @@ from collections.abc import Sequence
 from typing import Final
 
 from siaga112.core.text import printable
+from siaga112.terminal import labels
 from siaga112.terminal.printing import as_json_list, plain
 from siaga112.terminal.rows import Row
+from siaga112.words import Tongue, say, tongue
+
+_HEADS: Final = {
+    "action": say("action"),
+    "allowed": say("allowed"),
+    "at": say("at"),
+    "behind": say("behind"),
+    "by": say("by"),
+    "call": say("call"),
+    "caller": say("caller"),
+    "calls": say("calls"),
+    "cause": say("cause"),
+    "detail": say("detail"),
+    "disabled": say("disabled"),
+    "due": say("due"),
+    "error": say("error"),
+    "ivr_seconds": say("ivr seconds"),
+    "level": say("level"),
+    "longest_wait_seconds": say("longest wait seconds"),
+    "mark": say("mark"),
+    "name": say("name"),
+    "next": say("next"),
+    "note": say("note"),
+    "numbers": say("numbers"),
+    "operator": say("operator"),
+    "origin": say("origin"),
+    "outcome": say("outcome"),
+    "parked": say("parked"),
+    "password": say("password"),
+    "reason": say("reason"),
+    "revoked": say("revoked"),
+    "role": say("role"),
+    "sent": say("sent"),
+    "since": say("since"),
+    "started": say("started"),
+    "strike": say("strike"),
+    "subject": say("subject"),
+    "suspends": say("suspended"),
+    "taken_by": say("taken by"),
+    "talk_seconds": say("talk seconds"),
+    "times": say("times"),
+    "tries": say("tries"),
+    "until": say("until"),
+    "via": say("via"),
+    "wait_seconds": say("wait seconds"),
+    "why": say("why"),
+}
+"""What people call the columns; in English their names."""
 
 MANY: Final = 200
 """More rows than this are laid out by ourselves, in a hundredth of rich's time."""
 
 
-def listing(rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bool) -> None:
-    """Print rows as a list of objects for scripts, or as a table."""
+def listing(
+    rows: Sequence[Row], columns: Sequence[str], empty: str, *, json: bool, t: Tongue | None = None
+) -> None:
+    """Print rows as a list of objects for scripts, or as a table for people."""
     if json:
         as_json_list(rows)
     else:
-        table(rows, columns, empty)
+        table(rows, columns, empty, t)
 
 
-def table(
-    rows: Sequence[Row], columns: Sequence[str], empty: str, *, heads: Sequence[str] | None = None
-) -> None:
+def table(rows: Sequence[Row], columns: Sequence[str], empty: str, t: Tongue | None = None) -> None:
     """Print rows as a table; without a terminal as wide as its content, for `grep` and `less`.
 
-    `heads`: what stands above the columns, if not their names.
+    In English its heads and words are those of the JSON; in another language what people call them.
     """
+    t = t or tongue()
     if not rows:
-        plain(empty)
+        plain(t(empty))
         return
-    heads = heads or [column.replace("_", " ") for column in columns]
+    heads = [t(_HEADS.get(column, column.replace("_", " "))) if column else "" for column in columns]
+    cells = ([_cell(labels.cell(column, row[column], t), t) for column in columns] for row in rows)
     if len(rows) > MANY:
-        _long(rows, columns, heads)
+        _long([heads, *cells])
         return
     from siaga112.terminal import consoles  # noqa: PLC0415 - rich, which JSON and long tables do without
 
-    consoles.table(heads, [[_cell(row[column]) for column in columns] for row in rows])
+    consoles.table(heads, [*cells])
 
 
-def _long(rows: Sequence[Row], columns: Sequence[str], heads: Sequence[str]) -> None:
+def _long(lines: Sequence[Sequence[str]]) -> None:
     """Print rows below each other in columns as wide as what is in them, whatever the terminal's width."""
-    lines = [list(heads)]
-    lines += [[_cell(row[column]) for column in columns] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     for first in range(0, len(lines), MANY):
         plain(*(_padded(line, widths) for line in lines[first : first + MANY]))
@@ -61,14 +110,14 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, t: Tongue) -> str:
     match value:
         case None:
             return "-"
         case bool():
-            return "yes" if value else "no"
+            return t("yes") if value else t("no")
         case float():
-            return f"{value:.1f}"
+            return t.decimal(value)
         case list():
             return str(len(value))
         case _:

@@ -28,7 +28,7 @@ from siaga112.core.screening import ScreenReason
 from siaga112.core.text import printable
 from siaga112.terminal import labels
 from siaga112.top.watching import Frame
-from siaga112.words import Language, Tongue
+from siaga112.words import Tongue
 
 MEDIUM: Final = 64
 """From this width on the small tables stand side by side."""
@@ -62,15 +62,6 @@ DIM: Final = "dim"
 def clock(at: Millis, frame: Frame) -> str:
     """Spell when, in the site's zone."""
     return f"{datetime.fromtimestamp(at / SECOND, UTC).astimezone(frame.zone):%H:%M:%S}"
-
-
-def age(span: Millis) -> str:
-    """Spell how long: `0:07`, `12:30`, `1:02:03`, `3 d`."""
-    seconds = max(0, span) // SECOND
-    minutes, hours = seconds // 60, seconds // 3_600
-    if hours >= 48:  # noqa: PLR2004 - two days
-        return f"{hours // 24} d"
-    return f"{hours}:{minutes % 60:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
 
 
 def short(word: StrEnum, t: Tongue) -> str:
@@ -188,7 +179,7 @@ class Lists:
 
     def _operators_table(self, shown: Sequence[OperatorNow], now: Millis, width: int) -> Table:
         def spent(one: OperatorNow) -> Text:
-            return Text(age(now - one.since) if one.since else "-")
+            return Text(labels.age(now - one.since, self.t) if one.since else "-")
 
         def began(one: OperatorNow) -> Text:
             return Text(clock(one.since, self._frame) if one.since else "-", DIM)
@@ -235,7 +226,7 @@ class Lists:
 
         def waited(call: CallInProgress) -> Text:
             late = call.stage is Stage.QUEUE and now - call.since > self._frame.answer_within
-            return Text(age(now - call.since), BAD if late else "")
+            return Text(labels.age(now - call.since, self.t), BAD if late else "")
 
         t = self.t
         talks = [
@@ -250,7 +241,7 @@ class Lists:
                 column("", 7, lambda call: _verdict(call.screened, t)[1]),
                 *(talks if any(call.operator for call in calls) else []),
                 column(t("queue"), 6, lambda call: Text(printable(call.queue or "-"))),
-                column(t("age"), 4, lambda call: Text(age(now - call.started)), right=True),
+                column(t("age"), 4, lambda call: Text(labels.age(now - call.started, t)), right=True),
                 column(t("call"), 8, lambda call: Text(printable(call.call), DIM)),
             ],
             width,
@@ -313,11 +304,9 @@ class Lists:
 
 def _verdict(screened: str, t: Tongue) -> tuple[Text, Text]:
     """Spell a verdict and its reason; a call without one met no daemon."""
-    verdict, _, reason = printable(screened).partition(" ")
-    style = "red" if verdict == Verdict.BLOCK else "" if verdict else DIM
-    if t.language is not Language.EN:  # the English words are those of the dialplan
-        verdict = labels.of(Verdict(verdict), t) if verdict in list(Verdict) else verdict
-        reason = cause(reason, t)
+    found = printable(screened)
+    style = "red" if found.startswith(Verdict.BLOCK) else "" if found else DIM
+    verdict, reason = labels.screened(found, t)
     return Text(verdict or t("none"), style), Text(reason, style)
 
 

@@ -20,9 +20,9 @@ from siaga112.core.model import (
 )
 from siaga112.core.text import printable
 from siaga112.terminal import labels
-from siaga112.top.lists import BAD, DIM, LEAST_ROOM, MEDIUM, OUTCOMES, Block, Lists, age, cause, clock, short
+from siaga112.top.lists import BAD, DIM, LEAST_ROOM, MEDIUM, OUTCOMES, Block, Lists, cause, clock, short
 from siaga112.top.watching import Day, Endpoint, Frame
-from siaga112.words import Language, Tongue, tongue
+from siaga112.words import Tongue, tongue
 
 WIDE: Final = 110
 """From this width on there are two columns."""
@@ -106,7 +106,7 @@ def _beside(left: RenderableType, left_width: int, right: RenderableType, right_
 
 
 def _header(frame: Frame, width: int, hint: str, t: Tongue) -> Text:
-    mode = frame.mode.value if frame.mode else t("mode not known")
+    mode = labels.word(frame.mode, t) if frame.mode else t("mode not known")
     line = Text.assemble((f"siaga112 {frame.site}", "bold"), f"  {mode}  {clock(frame.at, frame)}")
     line.no_wrap = True
     if (room := width - line.cell_len - len(hint)) > 1:
@@ -120,16 +120,18 @@ def _problems(frame: Frame, width: int, t: Tongue) -> list[Text]:
     """Say in a line each what is not as it should be."""
     found = []
     if not frame.store_up:
-        found.append(frame.store_problem)
+        found.append(t.told(frame.store_problem))
     elif frame.snapshot is None:
         found.append(t("nobody tells what goes on: no tracking daemon has reached Redis for seconds"))
     elif not frame.snapshot.connected:
         found.append(t("the PBX is not followed: calls and operators are as last seen"))
     if frame.snapshot and abs(skew := frame.at - frame.snapshot.at) > SKEW:
-        found.append(t("this machine's clock and the daemon's differ by {span}", span=age(abs(skew))))
+        found.append(
+            t("this machine's clock and the daemon's differ by {span}", span=labels.age(abs(skew), t))
+        )
     for name, endpoint in _endpoints(frame, t):
         if endpoint.problem:
-            found.append(f"{name} {endpoint.url}: {endpoint.problem}")
+            found.append(f"{name} {endpoint.url}: {t.told(endpoint.problem)}")
         elif endpoint.vitals and not endpoint.vitals.redis_up:
             found.append(t("{name} does not reach Redis", name=name))
     return [
@@ -169,7 +171,9 @@ def _line(frame: Frame, t: Tongue) -> Block:
         for queue, (count, first) in sorted(snapshot.queues.items()):
             longest = snapshot.at - first
             style = BAD if longest > frame.answer_within else "yellow"
-            rows.append((queue, t("{count} waiting, longest {span}", count=count, span=age(longest)), style))
+            rows.append(
+                (queue, t("{count} waiting, longest {span}", count=count, span=labels.age(longest, t)), style)
+            )
         if not rows:
             rows.append((queued, t("nobody waits"), ""))
         if snapshot.operators is None:
@@ -209,13 +213,13 @@ def _health(frame: Frame, t: Tongue) -> Block:
     store = (t("ok"), GOOD) if frame.store_up else (t("not usable"), BAD)
     rows: list[_NamedValue] = [(t("store"), *store), _pbx(frame, t)]
     if snapshot:
-        old = _decimal(max(0, frame.at - snapshot.at) / SECOND, t)
+        old = t.decimal(max(0, frame.at - snapshot.at) / SECOND)
         rows.append((seen, t("{seconds} s old", seconds=old), ""))
     else:
         rows.append((seen, t("none"), BAD) if frame.store_up else (seen, *unknown))
     for name, endpoint in _endpoints(frame, t):
         if endpoint.vitals:
-            rows.append((name, t("up {span}", span=age(frame.at - endpoint.vitals.started)), ""))
+            rows.append((name, t("up {span}", span=labels.age(frame.at - endpoint.vitals.started, t)), ""))
         else:
             rows.append((name, t("not reachable"), BAD))
     rows += _screened(frame, t)
@@ -231,7 +235,7 @@ def _pbx(frame: Frame, t: Tongue) -> _NamedValue:
         return ("PBX", t("not known"), "")
     said = t("ok") if up else t("not followed")
     if vitals and vitals.last_event:
-        said += t(", last event {span} ago", span=age(frame.at - vitals.last_event))
+        said += t(", last event {span} ago", span=labels.age(frame.at - vitals.last_event, t))
     return ("PBX", said, GOOD if up else BAD)
 
 
@@ -239,7 +243,7 @@ def _screened(frame: Frame, t: Tongue) -> list[_NamedValue]:
     verdicts, slowest, opened = frame.verdicts, t("verdict p99"), t("fail-open")
     if not any(endpoint.vitals for _, endpoint in _endpoints(frame, t)):
         return [(slowest, t("not known"), ""), (opened, t("not known"), "")]
-    when = t("since start") if verdicts.span is None else t("in {span}", span=age(verdicts.span))
+    when = t("since start") if verdicts.span is None else t("in {span}", span=labels.age(verdicts.span, t))
     p99 = t("no verdict yet")
     if verdicts.p99 is not None:
         p99 = f"{_short(verdicts.p99, t)}, {verdicts.count} {when}"
@@ -248,8 +252,4 @@ def _screened(frame: Frame, t: Tongue) -> list[_NamedValue]:
 
 
 def _short(seconds: float, t: Tongue) -> str:
-    return f"{_decimal(seconds * 1000, t)} ms" if seconds < 1 else t("1 s or more")
-
-
-def _decimal(value: float, t: Tongue) -> str:
-    return f"{value:.1f}" if t.language is Language.EN else f"{value:.1f}".replace(".", ",")
+    return f"{t.decimal(seconds * 1000)} ms" if seconds < 1 else t("1 s or more")

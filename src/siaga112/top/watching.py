@@ -15,7 +15,7 @@ from siaga112.adapters.scrape import ProbeError
 from siaga112.core.mode import in_force
 from siaga112.core.model import SECOND, CallId, Entry, Mark, Millis, Mode, Outcome, due
 from siaga112.core.snapshot import Snapshot
-from siaga112.errors import UnreachableError
+from siaga112.errors import Said, UnreachableError
 from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
 from siaga112.top.histogram import Buckets, added, quantile, since
 
@@ -233,9 +233,9 @@ class Watcher:
                 mode = in_force(self.configured, stored, held_off=self.held_off())
                 await self._today.look(now)
         except TimeoutError:
-            return f"no answer within {PATIENCE_SECONDS:g} s", None, None
+            return Said("no answer within {seconds} s", seconds=format(PATIENCE_SECONDS, "g")), None, None
         except (StoreDownError, StoreBrokenError, UnreachableError) as error:
-            return str(error), None, None
+            return error.said, None, None
         return "", mode, snapshot
 
     def _verdicts(self, now: Millis, read: Sequence[Vitals]) -> Verdicts:
@@ -258,4 +258,4 @@ async def _look_at(probe: Probe) -> Endpoint:
     try:
         return Endpoint(probe.url, await probe.vitals())
     except ProbeError as error:
-        return Endpoint(probe.url, None, str(error))
+        return Endpoint(probe.url, None, error.said)

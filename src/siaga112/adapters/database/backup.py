@@ -28,6 +28,7 @@ from siaga112.adapters.database.schema import (
 )
 from siaga112.adapters.database.versions import KNOWN
 from siaga112.errors import SiagaError
+from siaga112.words import say
 
 FORMAT: Final = 1
 TOGETHER: Final = 1_000
@@ -105,9 +106,8 @@ def read(
             _require_fitting(manifest, name)
             held = sum(_count(connection, table, site) for table in TABLES)
             if held and not replace:
-                raise BackupError(
-                    f"site {name} has {held:,} rows; to put the backup in their place: --replace"
-                )
+                said = say("site {name} has {count} rows; to put the backup in their place: --replace")
+                raise BackupError(said, name=name, count=held)
             for table in reversed((*TABLES, UNPUBLISHED, SESSION)):
                 connection.execute(delete(table).where(table.c.site == site))
             counts = {
@@ -118,19 +118,20 @@ def read(
             connection.execute(update(SITE).where(SITE.c.id == site).values(epoch="", published=0, **mode))
             return counts
     except _TORN as error:
-        raise BackupError(f"{path}: is no whole backup of siaga112 ({error})") from error
+        said = say("{path}: is no whole backup of siaga112 ({why})")
+        raise BackupError(said, path=path, why=str(error)) from error
 
 
 def _require_fitting(manifest: dict[str, Any], name: str) -> None:
     if manifest["format"] != FORMAT or manifest["version"] not in KNOWN:
-        raise BackupError(
-            f"the backup is of a newer siaga112 (version {manifest['version']}, this program knows "
-            f"{KNOWN[-1]}): install that one first"
+        said = say(
+            "the backup is of a newer siaga112 (version {found}, this program knows {known}): install that "
+            "one first"
         )
+        raise BackupError(said, found=manifest["version"], known=KNOWN[-1])
     if manifest["site"] != name:
-        raise BackupError(
-            f"the backup is of site {manifest['site']!r}, the configuration says site = {name!r}"
-        )
+        said = say('the backup is of site "{found}", the configuration says site = "{name}"')
+        raise BackupError(said, found=manifest["site"], name=name)
 
 
 def _part(table: Table) -> str:

@@ -24,8 +24,9 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import StaticPool
 
-from siaga112.errors import ConfigurationError
+from siaga112.errors import ConfigurationError, Said
 from siaga112.service.ports import StoreBrokenError, StoreDownError, UnrecordableError
+from siaga112.words import say
 
 ANSWER_SECONDS: Final = 5.0
 """How long a connection or a statement may take, and a writer waits for another one, a backup for example."""
@@ -39,24 +40,43 @@ READING: Final[dict[str, dict[str, Any]]] = {
 WRITING: Final = {"siaga112_begin": "BEGIN IMMEDIATE"}
 """For `Connection.execution_options`: a transaction that will write. SQLite else finds out too late."""
 
-_READ_ONLY: Final = "it is read-only"
+AT: Final = say("database: {why}")
+
+_READ_ONLY: Final = Said("it is read-only")
 _READ_ONLY_STATE: Final = "25006"
 """What PostgreSQL says as a standby, and with `default_transaction_read_only`, of whatever is written."""
 
 _SQLITE_WORDS: Final = {
-    sqlite3.SQLITE_BUSY: "another program keeps it locked",
-    sqlite3.SQLITE_LOCKED: "another program keeps it locked",
-    sqlite3.SQLITE_CANTOPEN: "this user may not open it, or the folder is none",
+    sqlite3.SQLITE_BUSY: Said("another program keeps it locked"),
+    sqlite3.SQLITE_LOCKED: Said("another program keeps it locked"),
+    sqlite3.SQLITE_CANTOPEN: Said("this user may not open it, or the folder is none"),
     sqlite3.SQLITE_READONLY: _READ_ONLY,
-    sqlite3.SQLITE_PERM: "this user may not",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "the disk failed",
+    sqlite3.SQLITE_PERM: Said("this user may not"),
+    sqlite3.SQLITE_FULL: Said("the disk is full"),
+    sqlite3.SQLITE_IOERR: Said("the disk failed"),
 }
 """What SQLite could not do and may do later, by its primary result code (sqlite.org/rescode.html)."""
 
+_POSTGRESQL_WORDS: Final = {
+    "Connection refused": Said("connection refused"),
+    "could not translate host name": Said("no such host name"),
+    "failed to resolve host": Said("no such host name"),
+    "timeout expired": Said("no answer"),
+    "password authentication failed": Said("it refuses our user or password"),
+    "no password supplied": Said("it refuses our user or password"),
+    "no pg_hba.conf entry": Said("it refuses our user or password"),
+    "the database system is starting up": Said("it is just starting"),
+    "the database system is shutting down": Said("it is just ending"),
+    "too many clients": Said("it has too many clients"),
+    "server closed the connection": Said("the connection was ended there"),
+    "canceling statement due to statement timeout": Said("no answer"),
+    "canceling statement due to lock timeout": Said("another program keeps it locked"),
+}
+"""What PostgreSQL and its driver say in many words; each of them has ours."""
+
 _DAMAGED: Final = {
-    sqlite3.SQLITE_NOTADB: "it is no database",
-    sqlite3.SQLITE_CORRUPT: "it is damaged",
+    sqlite3.SQLITE_NOTADB: Said("it is no database"),
+    sqlite3.SQLITE_CORRUPT: Said("it is damaged"),
 }
 
 
@@ -130,26 +150,31 @@ def _make(path: Path, *, create: bool) -> None:
     except FileExistsError:
         pass
     except FileNotFoundError as error:
-        raise StoreDownError(f"database: there is no folder {path.parent}") from error
+        raise StoreDownError(AT, why=Said("there is no folder {path}", path=path.parent)) from error
     except PermissionError as error:
-        raise StoreDownError(_NOT_OURS.format(path)) from error
+        raise _not_ours(path) from error
     if os.access(path, os.R_OK | os.W_OK, effective_ids=True):
         return
     try:
         path.lstat()
     except FileNotFoundError:
-        raise StoreDownError(
-            f"database: there is no {path}; the daemon makes it at its first start (siaga112 run), or "
-            "set state_dir, or [database] url, to the one that it uses"
-        ) from None
+        why = Said(
+            "there is no {path}; the daemon makes it at its first start (siaga112 run), or set state_dir, or "
+            "[database] url, to the one that it uses",
+            path=path,
+        )
+        raise StoreDownError(AT, why=why) from None
     except OSError:
         pass
-    raise StoreDownError(_NOT_OURS.format(path))
+    raise _not_ours(path)
 
 
-_NOT_OURS: Final = (
-    "database: {} is for the user of the daemon alone; run this command as that user (sudo -u siaga112 …)"
-)
+def _not_ours(path: Path) -> StoreDownError:
+    why = Said(
+        "{path} is for the user of the daemon alone; run this command as that user (sudo -u siaga112 …)",
+        path=path,
+    )
+    return StoreDownError(AT, why=why)
 
 
 def _create(path: Path) -> None:
@@ -210,26 +235,30 @@ def mapped() -> Iterator[None]:
     try:
         yield
     except (PoolTimeoutError, OSError) as error:
-        raise StoreDownError(f"database: {error}") from error
+        raise StoreDownError(AT, why=str(error)) from error
     except DBAPIError as error:
         told = _told(error.orig)
         away = isinstance(error, OperationalError | InterfaceError) or told == _READ_ONLY
         down = error.connection_invalidated or away
         broken = not down or told in _DAMAGED.values()
         kind = UnrecordableError if isinstance(error, DataError) else StoreBrokenError
-        raise (kind if broken else StoreDownError)(f"database: {told}") from error
+        raise (kind if broken else StoreDownError)(AT, why=told) from error
     except SQLAlchemyError as error:
-        raise StoreBrokenError(f"database: {_first_line(error)}") from error
+        raise StoreBrokenError(AT, why=_first_line(error)) from error
     except (UnicodeError, OverflowError) as error:
-        raise UnrecordableError(f"database: {_first_line(error)}") from error
+        raise UnrecordableError(AT, why=_first_line(error)) from error
 
 
 def _told(error: Any) -> str:
+    """Say in a few words what is wrong; what cannot be named is quoted."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         words = {**_SQLITE_WORDS, **_DAMAGED}.get(code)
         return words or _first_line(error)
-    return _READ_ONLY if getattr(error, "sqlstate", "") == _READ_ONLY_STATE else _first_line(error)
+    if getattr(error, "sqlstate", "") == _READ_ONLY_STATE:
+        return _READ_ONLY
+    whole = str(error)
+    return next((words for found, words in _POSTGRESQL_WORDS.items() if found in whole), _first_line(error))
 
 
 def _first_line(error: object) -> str:

@@ -99,7 +99,7 @@ class Pages(Callers):
             wanted.append(AUDIT.c.id < before)
         asked_for = {name: getattr(which, name) for name in ("action", "by", "subject")}
         wanted += [AUDIT.c[name] == value for name, value in asked_for.items() if value]
-        if not which.looks:
+        if not which.looks and which.action not in LOOKS:
             wanted.append(AUDIT.c.action.not_in(LOOKS))
         asked = select(AUDIT).where(*wanted).order_by(AUDIT.c.id.desc()).limit(limit)
         return [

@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import Connection, Engine, Select, Table, bindparam, func, select
 
 from siaga112.adapters.database import rows
-from siaga112.adapters.database.connect import READING, WRITING, cut, mapped
+from siaga112.adapters.database.connect import AT, READING, WRITING, cut, mapped
 from siaga112.adapters.database.schema import SITE, TALLY
+from siaga112.errors import Said
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 _T = TypeVar("_T")
@@ -122,7 +123,8 @@ class Transactions:
                 return await asyncio.shield(done)
         except TimeoutError:
             cut(self._engine)
-            raise StoreDownError(f"database: no answer in {self._patience:g} s") from None
+            why = Said("no answer within {seconds} s", seconds=format(self._patience, "g"))
+            raise StoreDownError(AT, why=why) from None
 
     def _find_site(self) -> None:
         """Learn the site's number; it gets one when it is first named, whatever comes of the rest."""
@@ -146,7 +148,7 @@ class Transactions:
             raise
         except Exception as error:  # whatever a migration meets, it ends nothing but our use of this database
             raise StoreBrokenError(
-                f"database: its tables cannot be brought to our version: {error}"
+                AT, why=Said("its tables cannot be brought to our version: {why}", why=str(error))
             ) from error
 
     def insert(self, table: Table) -> Any:

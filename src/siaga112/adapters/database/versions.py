@@ -11,6 +11,7 @@ from sqlalchemy import Engine, inspect, text
 
 from siaga112.adapters.database.connect import mapped
 from siaga112.service.ports import StoreBrokenError
+from siaga112.words import say
 
 KNOWN: Final = ("0001",)
 """The versions that this program can bring to its own, which is the last."""
@@ -40,19 +41,21 @@ def require(engine: Engine) -> None:
     """
     match held(engine):
         case None:
-            raise VersionError("the database has no tables yet: make them with: siaga112 migrate")
+            raise VersionError(say("the database has no tables yet: make them with: siaga112 migrate"))
         case found if found == KNOWN[-1]:
             return
         case found if found in KNOWN:
-            raise VersionError(
-                f"the database has version {found}, this program {KNOWN[-1]}: stop the daemons, make a "
-                "backup (siaga112 backup), then: siaga112 migrate"
+            said = say(
+                "the database has version {found}, this program {known}: stop the daemons, make a backup "
+                "(siaga112 backup), then: siaga112 migrate"
             )
+            raise VersionError(said, found=found, known=KNOWN[-1])
         case found:
-            raise VersionError(
-                f"the database has version {found}, this program knows {KNOWN[-1]} at most: "
-                "install the newer siaga112 here too"
+            said = say(
+                "the database has version {found}, this program knows {known} at most: install the newer "
+                "siaga112 here too"
             )
+            raise VersionError(said, found=found, known=KNOWN[-1])
 
 
 def bring(engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from siaga112.errors import UnreachableError
+from siaga112.words import say
 
 
 def socket_path(state_dir: Path) -> Path:
@@ -26,11 +27,17 @@ def require_running(state_dir: Path) -> None:
         running = socket_path(state_dir).exists()
     except PermissionError as error:
         raise UnreachableError(
-            f"the embedded Redis in {state_dir} is for the user of the daemon alone; "
-            "run this command as that user (sudo -u siaga112 …)"
+            say(
+                "the embedded Redis in {folder} is for the user of the daemon alone; run this command as "
+                "that user (sudo -u siaga112 …)"
+            ),
+            folder=state_dir,
         ) from error
     if not running:
         raise UnreachableError(
-            f"the embedded Redis in {state_dir} is not running; start it with: siaga112 run "
-            "(or set state_dir or [redis] url to the ones that the daemon uses)"
+            say(
+                "the embedded Redis in {folder} is not running; start it with: siaga112 run (or set "
+                "state_dir or [redis] url to the ones that the daemon uses)"
+            ),
+            folder=state_dir,
         )

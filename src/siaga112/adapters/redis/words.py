@@ -23,37 +23,41 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from siaga112.errors import Said
 from siaga112.reasons import plainly
 from siaga112.service.ports import StoreBrokenError, StoreDownError
+from siaga112.words import say
 
-_LOGIN: Final = "it refuses our user or password"
+_AT: Final = say("Redis: {why}")
 
-_SELECT: Final = "its user may not SELECT another database than 0: leave the number out of the address"
+_LOGIN: Final = Said("it refuses our user or password")
 
-_CLASSES: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (MasterNotFoundError, "no sentinel that answers knows a master of that name"),
+_SELECT: Final = Said("its user may not SELECT another database than 0: leave the number out of the address")
+
+_CLASSES: Final[tuple[tuple[type[Exception], Said], ...]] = (
+    (MasterNotFoundError, Said("no sentinel that answers knows a master of that name")),
     (AuthenticationError, _LOGIN),
     (AuthorizationError, _LOGIN),
-    (InvalidResponse, "what answers there is no Redis"),
-    (BusyLoadingError, "it is still reading its files"),
-    (MaxConnectionsError, "too many questions at once"),
-    (NoPermissionError, "its user may not do that"),
-    (OutOfMemoryError, "its memory is full"),
-    (MasterDownError, "its master is down"),
-    (ReadOnlyError, "it is a replica, which takes no writes"),
-    (RedisTimeoutError, "no answer"),
+    (InvalidResponse, Said("what answers there is no Redis")),
+    (BusyLoadingError, Said("it is still reading its files")),
+    (MaxConnectionsError, Said("too many questions at once")),
+    (NoPermissionError, Said("its user may not do that")),
+    (OutOfMemoryError, Said("its memory is full")),
+    (MasterDownError, Said("its master is down")),
+    (ReadOnlyError, Said("it is a replica, which takes no writes")),
+    (RedisTimeoutError, Said("no answer")),
 )
 """By class; the first that fits."""
 
 _CODES: Final = {
     "NOAUTH": _LOGIN,
     "WRONGPASS": _LOGIN,
-    "NOPERM": "its user may not do that",
-    "OOM": "its memory is full",
-    "MISCONF": "it cannot write its own files",
-    "NOREPLICAS": "too few replicas follow it",
-    "WRONGTYPE": "something else stands under a key of ours",
-    "ERR max": "it has too many clients",
+    "NOPERM": Said("its user may not do that"),
+    "OOM": Said("its memory is full"),
+    "MISCONF": Said("it cannot write its own files"),
+    "NOREPLICAS": Said("too few replicas follow it"),
+    "WRONGTYPE": Said("something else stands under a key of ours"),
+    "ERR max": Said("it has too many clients"),
 }
 """By how the server's answer begins, where the driver has no class for it."""
 
@@ -76,10 +80,10 @@ def mapped() -> Iterator[None]:
     try:
         yield
     except _DOWN as error:
-        raise StoreDownError(f"Redis: {told(error)}") from error
+        raise StoreDownError(_AT, why=told(error)) from error
     except (RedisError, ValueError) as error:
         down = str(error).startswith("NOREPLICAS")  # the driver has no class for it
-        raise (StoreDownError if down else StoreBrokenError)(f"Redis: {told(error)}") from error
+        raise (StoreDownError if down else StoreBrokenError)(_AT, why=told(error)) from error
 
 
 def told(error: BaseException) -> str:
@@ -96,8 +100,8 @@ def told(error: BaseException) -> str:
         case _ if words := plainly(error):
             return words
         case ClusterError() | RedisClusterException():
-            return "the cluster is not whole"
+            return Said("the cluster is not whole")
         case RedisConnectionError():
-            return "the connection was ended there"
+            return Said("the connection was ended there")
         case _:
-            return f'it says "{text}"'
+            return Said('it says "{text}"', text=text)

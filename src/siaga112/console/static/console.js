@@ -5,7 +5,7 @@
     const seconds = Math.max(0, Math.floor(millis / 1000));
     const two = (number) => String(number).padStart(2, "0");
     const hours = Math.floor(seconds / 3600), minutes = Math.floor(seconds / 60);
-    if (hours >= 48) return `${Math.floor(hours / 24)} d`;
+    if (hours >= 48) return document.body.dataset.days.replace("#", String(Math.floor(hours / 24)));
     return hours ? `${hours}:${two(minutes % 60)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
   };
   const count = () => {
