@@ -105,7 +105,8 @@ def import_(  # noqa: PLR0917 - one parameter an option
             account = Account(brought, account.recognised, plan, 0)
         show(account, speaker(), json=json)
         if not json and as_ is Kind.BLOCK and account.done and mode is not Mode.ENFORCE:
-            printing.plain(speaker()("mode {mode}: calls of all of these still get through", mode=mode.value))
+            t = speaker()
+            printing.plain(t("mode {mode}: calls of all of these still get through", mode=mode.value))
 
 
 _NOTHING: Final = Recognised(Format.CSV, say("a list without numbers"))

@@ -176,6 +176,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         Via.CONSOLE: say("console"),
         Via.API: say("program"),
         Via.PHONE: say("telephone"),
+        Via.DAEMON: say("by itself"),
     },
     Permission: {
         Permission.WALL: say("the wall"),
@@ -183,6 +184,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         Permission.MARK: say("marks"),
         Permission.CALLBACK: say("call-backs"),
         Permission.CALLS: say("all calls and lists"),
+        Permission.APPEAL: say("noting objections"),
         Permission.DECIDE: say("decisions"),
         Permission.MODE: say("the mode"),
         Permission.REPORT: say("reports"),
