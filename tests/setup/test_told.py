@@ -3,6 +3,8 @@
 from siaga112.doctor.observations import Step
 from siaga112.setup import told
 from siaga112.setup.conf import read
+from siaga112.setup.doing import unlike
+from siaga112.setup.steps import Dialplan
 from siaga112.setup.ways import pending
 
 DIALPLAN = r"""[ Context 'x' created by 'pbx_config' ]
@@ -94,3 +96,17 @@ def test_edits_that_are_not_in_force_yet_are_seen() -> None:
     assert other("", "[6001]\nhasexten = yes\n") == "", "users.conf may have made it"
     assert other("#exec /bin/true\n") == "", "nobody knows what that prints"
     assert other(f"{text}[x](+)\nEXTEN => _1[2-5]X,1,Answer()\n") == "", "of two the first is in force"
+
+
+def test_a_reload_may_bring_the_question_and_nothing_else() -> None:
+    """Also that of a setup that was killed between writing and reloading, whichever step reloads next."""
+    before, _ = told.dialplan(DIALPLAN)
+    asking = DIALPLAN.replace(
+        "=>  1. Hangup()", "=>  1. ExecIf(${DIALPLAN_EXISTS(siaga112-screen,s,1)}?Gosub(siaga112-screen,s,1))"
+    ).replace("  '_1[2-5]X'", "                    2. Hangup()     [extensions.conf:56]\n  '_1[2-5]X'")
+    assert unlike(before, told.dialplan(asking)[0], Dialplan()) == ""
+    assert unlike(before, before, Dialplan()) == ""
+    gone = told.dialplan(DIALPLAN.replace("Hangup()", "Answer()"))[0]
+    assert "changed [x] 112/0812" in unlike(before, gone, Dialplan())
+    assert "does not ask" in unlike(before, before, Dialplan(asking=(("x", "_1[2-5]X"),)))
+    assert "does not come to the question" in unlike(before, before, Dialplan(calls=(("x", "121"),)))

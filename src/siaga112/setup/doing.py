@@ -355,19 +355,16 @@ def unlike(before: Contexts, after: Contexts, wanted: Dialplan) -> str:
     if lacking:
         return lacking[0]
     theirs = ((name, context) for name, context in before.items() if not name.startswith(ways.OURS))
-    return next(
-        (said for name, context in theirs if (said := _changed(name, context, after, wanted.asking))), ""
-    )
+    return next((said for name, context in theirs if (said := _changed(name, context, after))), "")
 
 
-def _changed(name: str, context: Context, after: Contexts, asking: Sequence[tuple[str, str]]) -> str:
+def _changed(name: str, context: Context, after: Contexts) -> str:
     if name not in after:
         return f"the reload took away [{name}]"
     for exten, steps in context.extensions.items():
         now = after[name].extensions.get(exten, ())
-        ours = (name, exten.partition("/")[0]) in asking and now and GUARD in now[0].data
-        if ours and not (steps and GUARD in steps[0].data):
-            now = now[1:]
+        if now and GUARD in now[0].data and not (steps and GUARD in steps[0].data):
+            now = now[1:]  # it has come to ask, which a setup that was killed may have written before
         if [(step.application, step.data) for step in now] != [
             (step.application, step.data) for step in steps
         ]:
