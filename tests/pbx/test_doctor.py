@@ -23,7 +23,7 @@ from tests.pbx.doctor.bench import AS_NOBODY, Bench
 from tests.pbx.doctor.fault import Fault, Settings, spelled
 from tests.pbx.doctor.faults import ANOTHER_USER, CLOCK, FAULTS, PBX_LOST, REDIS_CLOCK, STOPPED
 from tests.runbook.trying import Trying
-from tests.waiting import output, within
+from tests.waiting import ended, killed, output, within
 
 pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="module")]
 
@@ -231,8 +231,7 @@ async def watching(bench: Bench) -> AsyncIterator[tuple[Page, asyncio.subprocess
     finally:
         if process.returncode is None:
             process.terminate()
-        async with within(60, "the doctor that watches"):
-            await process.wait()
+        await ended(process, "the doctor that stays")
 
 
 AGENT = 'findings{check="AMI read classes",level="fail",site="lab"}'
@@ -268,9 +267,7 @@ async def test_the_runbook_holds_when_the_doctor_is_silent(bench: Bench, tmp_pat
     trying = Trying("Doctor silent", bench.daemon, tmp_path)
     async with watching(bench) as (page, process):
         trying.axis.hold(await page(f"{AGENT} 0.0"), 5)
-        process.kill()
-        async with within(60, "the doctor that watches"):
-            await process.wait()
+        await killed(process)
         trying.axis.hold(None, 40)
         assert trying.axis.fires(trying.alert)
         assert 'site = "lab"' in await trying.run("siaga112 check-config")

@@ -62,6 +62,20 @@ async def test_doctor_says_that_nothing_keeps_the_clock(machine: Machine) -> Non
     assert CLOCK_KEPT_BY_NOBODY.is_in(lines, {}), told
 
 
+async def test_the_doctor_that_stays_sees_through_its_walls(machine: Machine) -> None:
+    """Shut in as its unit says, it asks the daemon, Redis and the records, and finds that there is no PBX."""
+    await machine.until("systemctl is-active siaga112-track", "active")
+    await machine.run("systemctl start siaga112-doctor")
+    ask = (
+        "/usr/bin/python3 -c 'import urllib.request as u\n"
+        'print(u.urlopen("http://127.0.0.1:9114/metrics").read().decode())\''
+    )
+    await machine.until(f'{ask} | grep -c \'check="AMI login",level="fail".* 1.0\'', "1")
+    page = await machine.run(ask)
+    for check in ("Redis", "database", "AGI round trip", "state directory", "disk", "secrets"):
+        assert f'{{check="{check}",level="ok",site="lab"}} 1.0' in page, (check, page)
+
+
 @pytest.mark.fault("unit_socket")
 async def test_the_port_is_nobody_elses_while_the_daemon_is_down(
     machine: Machine, measured: Measured

@@ -219,7 +219,7 @@ async def another_console(_: Bench) -> AsyncIterator[Settings]:
     """Have another program at the console's port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with within(30, "the doctor's question"):
+        async with within(20, "a request for the console's page"):
             await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
         writer.close()
