@@ -185,10 +185,11 @@ async def older_program(bench: Bench) -> AsyncIterator[Settings]:
 
 
 def another(bench: Bench, environ: Mapping[str, str]) -> Daemon:
-    """Give a further process of ours, with the bench's configuration but for this."""
+    """Give a further process, configured as the bench is but for this; `{folder}` is the bench's."""
     daemon = bench.daemon
     config = daemon.config.read_text("utf-8")
-    return Daemon(daemon.folder, config, {**bench.given, **environ}, daemon.metrics_port)
+    own = {name: value.replace("{folder}", str(daemon.folder)) for name, value in environ.items()}
+    return Daemon(daemon.folder, config, {**bench.given, **own}, daemon.metrics_port)
 
 
 def apart(track: Mapping[str, str], screen: Mapping[str, str]) -> Arrange:
@@ -407,7 +408,7 @@ FAULTS: Final = (
         "configuration",
         "not checked: siaga112 run --only screen does not tell here what it runs with",
         "there: siaga112 doctor, as its user; or in {config}: state_dir, as it has it",
-        arrange=apart({}, {"SIAGA112_STATE_DIR": "/tmp/siaga112-elsewhere"}),  # noqa: S108 - made and left empty
+        arrange=apart({}, {"SIAGA112_STATE_DIR": "{folder}/elsewhere"}),
     ),
     Fault(
         "the half that is asked has no Redis",
