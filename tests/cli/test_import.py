@@ -1,5 +1,6 @@
 """`siaga112 import` as a shell sees it: first only told, then done, and told of afterwards."""
 
+import asyncio
 import hashlib
 import json
 
@@ -114,3 +115,19 @@ async def test_with_a_key_no_number_of_a_list_is_kept(live: Shell) -> None:
     rows = (await live("blocks", "--json")).json
     assert all(row["caller"].startswith("h:") for row in rows)
     assert "81234567" not in json.dumps(rows)
+
+
+async def test_a_long_list_holds_up_nobody(live: Shell) -> None:
+    """While 1,000 numbers come in, somebody else's decisions are taken between two batches."""
+    path = live.home / "long.csv"
+    path.write_text("number\n" + "".join(f"081277{nth:06}\n" for nth in range(1_000)))
+    command = ("import", str(path), "--as", "block", "--for", "30d", "--reason", "x", "--apply", "--yes")
+    importing = asyncio.create_task(live(*command))
+    decided = 0
+    while not importing.done():  # ends: with the import, which has the shell's own patience
+        (await live("block", NUMBER, "--for", f"{24 + decided}h", "--reason", "threats")).done()
+        decided += 1
+    assert (await importing).done().startswith("long.csv: ")
+    assert decided > 1
+    rows = (await live("blocks", "--json")).json
+    assert len(rows) == 1_001

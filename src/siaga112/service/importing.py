@@ -24,7 +24,7 @@ from siaga112.errors import SiagaError
 from siaga112.service.ports import Store
 
 BATCH: Final = 200
-"""How many numbers are brought in by one transaction: some 20 ms, in which no other can be written."""
+"""How many numbers are brought in by one transaction: some 60 ms, in which no other is written."""
 
 LOOK: Final = 500
 """How many are looked up at once."""
