@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siaga112.core import bounds, decisions, policy
+from siaga112.core.announcements import Announcement, EventType, of_change
 from siaga112.core.changes import Stored, change_of_call
 from siaga112.core.model import DAY, SECOND, CallId, Level, Millis, Origin, Outcome, ProposalCause
 from siaga112.core.policy import add_strike
@@ -21,7 +22,7 @@ from siaga112.core.record import (
     Proposal,
     Strike,
 )
-from siaga112.core.regulation import PolicyRules
+from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.core.retention import prune
 from tests.samples import CALLER, NOW, RULES, entry, prank
 
@@ -116,6 +117,23 @@ def test_strikes_that_count_for_nothing_go_first() -> None:
         record = prune(add_strike(record, one, rules), one.at, rules)
     assert policy.total(policy.counted_strikes(record, NOW + 100_000, rules), rules) == 6
     assert record.strikes[-1].call == call(999)
+
+
+def test_a_block_that_names_fewer_calls_by_now_is_no_new_one() -> None:
+    """Of a misuser of five weeks each block is counted and announced once: also when it is shortened."""
+    serang, record = PRESETS["serang-2019"], EMPTY
+    counted, told = list[str](), list[Announcement]()
+    for nth in range(35):
+        one = entry(prank(nth, NOW + nth * 25 * 3_600 * SECOND))
+        taken = change_of_call(one, Stored(record, 1, None), serang)
+        counted += taken.change.tallies
+        told += of_change(taken.change, None)
+        assert taken.change.replacement
+        record = taken.change.replacement.record
+    assert any(len(block.calls) == bounds.EVIDENCE for block in record.blocks[15 : -bounds.WHOLE])
+    assert counted.count("blocks:temporary:automatic") == len(record.blocks) == 30
+    assert sum(one.type is EventType.BLOCK_IMPOSED for one in told) == len(record.blocks)
+    assert sum(one.type is EventType.PROPOSAL_MADE for one in told) == len(record.proposals)
 
 
 def test_what_was_forgiven_stays_forgiven_however_many_blocks_follow() -> None:

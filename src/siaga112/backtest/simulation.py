@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from siaga112.backtest.columns import day
 from siaga112.backtest.history import Past
-from siaga112.core.changes import fresh
+from siaga112.core.changes import begun
 from siaga112.core.fold import Fold
 from siaga112.core.model import (
     DAY,
@@ -234,7 +234,7 @@ class Backtest:
 
     def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
         result, caller = self.result, after.caller
-        blocks = fresh(before.blocks, after.blocks)
+        blocks = begun(before.blocks, after.blocks)
         proposed = after.proposed if after.proposed is not before.proposed else None
         if not (blocks or proposed) and caller not in result.callers:
             return

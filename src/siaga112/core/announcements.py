@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from siaga112.core.changes import Change, fresh
+from siaga112.core.changes import Change, begun, fresh
 from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, SECOND, AuditEntry, Caller, CallId, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
@@ -116,11 +116,10 @@ def _of_caller(
         yield from _strikes(before, after)
     if after.blocks is not before.blocks:
         yield from _blocks(before, after, ends_told)
-    for proposal in fresh(before.proposals, after.proposals):
-        if proposal.decided is None:
-            level = Level.PERMANENT if proposal.span is None else Level.TEMPORARY
-            data = {"level": level, "cause": proposal.cause, "reason": proposal.reason}
-            yield Announcement(EventType.PROPOSAL_MADE, proposal.at, None, after.caller, data)
+    for proposal in begun(before.proposals, after.proposals):
+        level = Level.PERMANENT if proposal.span is None else Level.TEMPORARY
+        data = {"level": level, "cause": proposal.cause, "reason": proposal.reason}
+        yield Announcement(EventType.PROPOSAL_MADE, proposal.at, None, after.caller, data)
     for appeal in fresh(before.appeals, after.appeals):
         if appeal.decided is None:
             told: dict[str, object] = {"due": appeal.due, "by": appeal.by, "reason": appeal.reason}
@@ -139,13 +138,14 @@ def _strikes(before: CallerRecord, after: CallerRecord) -> Iterator[Announcement
 
 def _blocks(before: CallerRecord, after: CallerRecord, ends_told: Millis) -> Iterator[Announcement]:
     held = {(block.since, block.until, block.by) for block in before.blocks if block.lifted is None}
+    imposed = begun(before.blocks, after.blocks)
     for block in fresh(before.blocks, after.blocks):
-        if block.lifted is None:
+        if block in imposed:
             call = block.calls[-1] if block.calls else None
             yield Announcement(EventType.BLOCK_IMPOSED, block.since, call, after.caller, _block(block))
             if block.until is not None and block.until <= ends_told:
                 yield of_block_run_out(after.caller, block)
-        elif (block.since, block.until, block.by) in held:
+        elif block.lifted and (block.since, block.until, block.by) in held:
             data = _block(block) | {"how": "lifted", "lifted_by": block.lifted.by}
             yield Announcement(EventType.BLOCK_ENDED, block.lifted.at, None, after.caller, data)
 

@@ -217,7 +217,8 @@ def _caller(
     after = _unmark(before, finding, at) if finding.call.marked_later else before
     after = add_strike(after, strike, rules, capped=capped, now=now) if strike else after
     after = prune(_remember(after, finding, at), at, rules)
-    block, proposal = _new(before.blocks, after.blocks), _new(before.proposals, after.proposals)
+    block = next(iter(begun(before.blocks, after.blocks)[::-1]), None)
+    proposal = next(iter(begun(before.proposals, after.proposals)[::-1]), None)
     if strike and strike.call not in map(_CALL, after.strikes):
         entry = replace(entry, strike=False, spared=spared_by(before, strike))
     return _OfCaller(
@@ -260,7 +261,7 @@ def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tupl
     counted = []
     if _new_strike(before, after, finding.call.id):
         counted.append(f"strikes:{finding.outcome}")
-    counted += [imposed(block) for block in fresh(before.blocks, after.blocks) if not block.lifted]
+    counted += [imposed(block) for block in begun(before.blocks, after.blocks)]
     new_report = _is_new(before.reports, after.reports, finding.call.id)
     if new_report and _blocked_before(after, finding.call.started):
         counted.append("blocked_then_genuine")
@@ -343,13 +344,29 @@ _Imposed = TypeVar("_Imposed", Block, Proposal)
 _Made = TypeVar("_Made", Block, Proposal, Appeal)
 
 
+def begun(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> list[_Imposed]:
+    """Give the blocks that were imposed, or the proposals that were made, and stand.
+
+    None that only ended, or names fewer calls than before (`core.bounds`).
+    """
+    new = fresh(before, after)
+    known = {_which(held) for held in before} if new else set()
+    return [held for held in new if not _over(held) and _which(held) not in known]
+
+
+def _which(held: Block | Proposal) -> tuple[object, ...]:
+    if isinstance(held, Block):
+        return held.since, held.until, held.origin, held.by, held.step
+    return held.at, held.cause, held.span, held.step
+
+
+def _over(held: Block | Proposal) -> bool:
+    return (held.lifted if isinstance(held, Block) else held.decided) is not None
+
+
 def fresh(before: tuple[_Made, ...], after: tuple[_Made, ...]) -> list[_Made]:
-    """Give what is new among blocks, proposals or objections: told first by being the same, since few are."""
+    """Give what is new or other among blocks, proposals or objections: told first by being the same."""
     if after is before:
         return []
     same = set(map(id, before))
     return [held for held in after if id(held) not in same and held not in before]
-
-
-def _new(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> _Imposed | None:
-    return next(reversed(fresh(before, after)), None)
