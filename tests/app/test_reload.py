@@ -191,7 +191,14 @@ async def _an_unattested_misuse_weighs_half(line: Line) -> None:
     assert len((await line.misuses(1)).blocks) == 1
 
 
-@key("policy.trust.several_trunks", "0.5")
+@key("policy.trust.burst", '"0s"')
+async def _over_two_trunks_close_together_each_counts(line: Line) -> None:
+    line.rig.misuse(line.number, trunk="other")
+    await line.recorded(1)
+    assert len((await line.misuses(2)).blocks) == 1
+
+
+@key("policy.trust.several_trunks", "0.5", policy__trust__burst='"0s"')
 async def _over_two_trunks_each_weighs_half(line: Line) -> None:
     line.rig.misuse(line.number, trunk="other")
     await line.recorded(1)

@@ -92,14 +92,15 @@ def test_the_price_is_the_answered_calls_that_would_have_been_rejected() -> None
     assert result.rejected == {Outcome.ANSWERED: 3, Outcome.ABANDONED: 1}
 
 
-def test_a_call_that_begins_before_the_sixth_ends_is_not_rejected() -> None:
-    """The verdict is asked when a call begins: the strike of a call that is not over does not count yet."""
+def test_a_call_that_begins_where_the_sixth_ends_is_rejected_and_one_before_makes_it_doubtful() -> None:
+    """The verdict is asked when a call begins; a call beside the sixth leaves it open whose that was."""
     calls = pranks(6)
     sixth = calls[-1].finding.call
-    during = past(50, sixth.ended - SECOND, FactKind.CONNECTED)
     after = past(51, sixth.ended, FactKind.CONNECTED)
-    result = run([*calls, during, after])
-    assert [str(paid.call) for paid in result.price] == ["51.1"]
+    assert [str(paid.call) for paid in run([*calls, after]).price] == ["51.1"]
+    during = past(50, sixth.ended - 1, FactKind.CONNECTED)
+    assert run([*calls, during]).price == []
+    assert run([*calls, during]).strikes == 5
 
 
 def test_nobody_is_never_rejected() -> None:
@@ -174,11 +175,30 @@ def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) 
     assert result.strikes == struck > 6
 
 
-def test_calls_of_one_number_at_once_are_one_misuse() -> None:
-    """As on the line: of six calls of 20 s within one minute, one telephone can have made three."""
+def test_calls_of_one_number_at_once_are_no_misuse() -> None:
+    """As on the line: of six calls of 20 s within one minute none costs a strike, nor beside a real one."""
     forged = [past(n, START + n * 10 * SECOND, FactKind.LEFT_MENU) for n in range(6)]
     result = run(forged)
-    assert (result.strikes, result.blocks.total()) == (3, 0)
+    assert (result.strikes, result.blocks.total()) == (0, 0)
+    beside = [past(9, START, FactKind.CONNECTED), past(10, START + SECOND, FactKind.LEFT_MENU)]
+    assert run(beside).strikes == 0
+    assert run([*beside, past(11, START + 21 * SECOND, FactKind.LEFT_MENU)]).strikes == 1
+
+
+def test_calls_over_two_trunks_within_a_burst_count_for_nothing() -> None:
+    """As on the line: they are strikes, and lead to nothing; six over one trunk block."""
+    calls = [
+        replace(
+            one,
+            finding=replace(
+                one.finding, call=replace(one.finding.call, trunk="PJSIP/b" if n == 3 else "PJSIP/a")
+            ),
+        )
+        for n, one in enumerate(pranks(6, every=60 * SECOND))
+    ]
+    result = run(calls)
+    assert (result.strikes, result.blocks.total()) == (6, 0)
+    assert run(calls, replace(RULES, trunk_burst=0)).blocks.total() == 1
 
 
 def test_the_hours_cap_of_permanent_blocks_makes_proposals() -> None:

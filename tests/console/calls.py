@@ -66,9 +66,11 @@ async def fill(store: SiteStore) -> None:
 
 async def propose(store: SiteStore, caller: Caller) -> None:
     """Leave a block to a supervisor."""
-    proposal = Proposal(now(), ProposalCause.POLICY, None, 2, "over ten", (call_id(20),))
+    at = now()
 
     def proposed(held: CallerRecord) -> CallerRecord:
+        calls = tuple(one.call for one in held.strikes)
+        proposal = Proposal(at, ProposalCause.POLICY, None, 2, "over ten", calls)
         return replace(held, proposals=(*held.proposals, proposal))
 
     await update(store, caller, proposed, now(), RULES)

@@ -115,8 +115,21 @@ def test_strikes_that_count_for_nothing_go_first() -> None:
     for nth in range(10, 1_000):
         one = replace(strike(nth), at=NOW + nth * 100)
         record = prune(add_strike(record, one, rules), one.at, rules)
-    assert policy.total(policy.counted_strikes(record, NOW + 100_000, rules), rules) == 6
+    assert policy.count(record, NOW + 100_000, rules).weight(rules) == 6
     assert record.strikes[-1].call == call(999)
+
+
+def test_calls_that_may_be_anothers_are_not_counted_when_the_others_of_them_went() -> None:
+    """Pairs that were up at one moment count for nothing; of those that are kept none stands alone."""
+    record = EMPTY
+    for nth in range(400):
+        at = NOW + (nth // 2) * 10 * SECOND + nth % 2
+        one = replace(strike(nth), at=at + SECOND, begun=at)
+        record = prune(add_strike(record, one, RULES), one.at, RULES)
+        assert policy.count(record, one.at, RULES).strikes in {(), (one,)}, "until its own other comes"
+    assert record.blocks == ()
+    assert bounds.STRIKES - 2 <= len(record.strikes) <= bounds.STRIKES
+    assert len(record.strikes) + record.dropped.strikes == 400
 
 
 def test_a_block_that_names_fewer_calls_by_now_is_no_new_one() -> None:

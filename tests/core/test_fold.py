@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from siaga112.backtest.history import of_live
 from siaga112.backtest.simulation import Backtest
 from siaga112.captures.replay import Replay
+from siaga112.core import policy
 from siaga112.core.ami.events import Event
 from siaga112.core.changes import Imposition
 from siaga112.core.fold import HourlyCaps
@@ -144,13 +145,15 @@ KINDS: Final[dict[str, str]] = {
 }
 
 
-def call(kind: str, nth: int, number: str = "081211111111") -> str:
-    """Write the nth call of a day, three minutes after the one before."""
-    h, m = divmod(nth * 3, 60)
+def call(
+    kind: str, nth: int, number: str = "081211111111", minute: int | None = None, trunk: str = "PJSIP/a"
+) -> str:
+    """Write the nth call of a day, three minutes after the one before if no minute is given."""
+    h, m = divmod(nth * 3 if minute is None else minute, 60)
     uid = f"{100 + nth}.1"
     time = {"h": f"{h:02}", "m": f"{m:02}", "uid": uid}
     return (
-        f"{h:02}:{m:02}:00  Newchannel     {uid}  num={number}\n"
+        f"{h:02}:{m:02}:00  Newchannel     {uid}  num={number} chan={trunk}-{nth:08}\n"
         f"{h:02}:{m:02}:00  VarSet         {uid}  SIAGA_CALLER={number}\n"
         f"{h:02}:{m:02}:00  VarSet         {uid}  SIAGA_VERDICT=ALLOW\n" + KINDS[kind].format(**time)
     )
@@ -182,6 +185,30 @@ def test_a_genuine_report_protects_in_all_three() -> None:
 def test_of_any_day_all_three_hold_the_same(kinds: list[tuple[str, str]], rules: PolicyRules) -> None:
     """Whoever calls, however often, and however it ends."""
     all_three(day(kinds), DIALPLAN, rules)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(KINDS)), st.integers(0, 40), st.sampled_from(["PJSIP/a", "PJSIP/b"])
+        ),
+        max_size=24,
+    ),
+    st.sampled_from(RULES),
+)
+@settings(max_examples=60)
+def test_of_calls_beside_each_other_all_three_hold_the_same(
+    told: list[tuple[str, int, str]], rules: PolicyRules
+) -> None:
+    """Calls of one number that are up at one moment, and over two trunks within a burst and beyond it."""
+    texts = [call(kind, nth, minute=minute, trunk=trunk) for nth, (kind, minute, trunk) in enumerate(told)]
+    lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
+    in_order = "\n".join(sorted(lines, key=lambda line: line.split()[0]))
+    records = all_three(events(in_order), DIALPLAN, rules)
+    for record in records.values():
+        counting = {one.call for one in record.strikes} - policy.doubted(record.strikes, rules).keys()
+        standing = [block for block in record.blocks if not block.lifted]
+        assert all(counting >= set(block.calls) for block in standing)
 
 
 def test_the_caps_of_an_hour() -> None:

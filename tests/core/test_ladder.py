@@ -107,7 +107,7 @@ def test_a_dismissed_proposal_forgives() -> None:
     record = decisions.dismiss(after(every_two_days(11), SERANG), Lift(now, "budi", "a clinic's phone"))
     assert record.block_at(now) is None
     assert record.proposed is None
-    assert policy.counted_strikes(record, now, SERANG) == ()
+    assert policy.count(record, now, SERANG).strikes == ()
     assert after([now + HOUR], SERANG, record).block_at(now + HOUR) is None
 
 

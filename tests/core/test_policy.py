@@ -14,12 +14,12 @@ from siaga112.core.model import (
     DAY,
     Caller,
     CallId,
+    Discounted,
     Level,
     Millis,
     Mode,
     Origin,
     Outcome,
-    Spared,
     Treatment,
     Verdict,
 )
@@ -181,7 +181,7 @@ def test_a_preset_is_named_where_its_ladder_stands_and_only_there(name: str) -> 
     own = {
         "thresholds": (7,), "window": DAY, "weights": {"abandoned": 0.5}, "temporary": (2 * DAY, 3 * DAY),
         "repeat": 2, "permanent": "never", "memory": 2 * DAY, "burst": 1_500,
-        "unattested": 0.5, "several_trunks": 0.25,
+        "unattested": 0.5, "several_trunks": 0.25, "trunk_burst": 1_500,
     }  # fmt: skip
     said = {
         "thresholds": "threshold 7", "window": "window 1d", "weights": "counted abandoned 0.5",
@@ -189,6 +189,7 @@ def test_a_preset_is_named_where_its_ladder_stands_and_only_there(name: str) -> 
         "memory": "memory 2d", "burst": "burst 1500ms",
         "unattested": "unattested 0.5, over several trunks 1",
         "several_trunks": "unattested 1, over several trunks 0.25",
+        "trunk_burst": "burst over several trunks 1500ms",
     }  # fmt: skip
     for key, value in own.items():
         title = replace(preset, **{key: value}).title  # type: ignore[arg-type] # any of its keys
@@ -267,77 +268,127 @@ def spanning(n: int, begun: Millis, at: Millis) -> Strike:
     return replace(strike(n, at), begun=begun)
 
 
-def held_against(strikes: list[Strike]) -> CallerRecord:
+def held_against(strikes: list[Strike], rules: PolicyRules = RULES) -> CallerRecord:
     """Give the record of a caller against whom these were held, in this order."""
     record = CallerRecord(CALLER)
     for one in strikes:
-        record = policy.add_strike(record, one, RULES)
+        record = policy.add_strike(record, one, rules)
     return record
 
 
 @pytest.mark.parametrize("first", range(6))
-def test_calls_of_one_number_that_are_up_at_once_are_one_misuse(first: int) -> None:
-    """Six calls within the same seconds, whichever is recorded first: one strike, and the rest say why."""
+def test_calls_of_one_number_that_are_up_at_once_count_for_nothing(first: int) -> None:
+    """Six calls within the same seconds, whichever is recorded first: which is the owner's is not known."""
     calls = [spanning(n, NOW + n, NOW + 4_000 + n) for n in range(6)]
     record = held_against([calls[first], *calls])
-    assert record.strikes == (calls[first],)
+    assert record.strikes == tuple(calls)
+    assert policy.count(record, NOW + DAY, RULES).strikes == ()
     assert record.blocks == ()
-    assert policy.spared_by(record, calls[(first + 1) % 6]) is Spared.OVERLAP
-    assert policy.spared_by(record, calls[first]) is None
+    why = policy.discounted(record, NOW + DAY, RULES)
+    assert {one.why for one in why.values()} == {Discounted.OVERLAP}
+    assert all(other and other.call != call for call, (_, other) in why.items())
 
 
 def test_a_call_that_begins_where_the_other_ends_is_a_second_misuse() -> None:
     """One millisecond decides: who redials at once misuses the line again."""
     one = spanning(1, NOW, NOW + 4_000)
     redialled, forged = spanning(2, NOW + 4_000, NOW + 8_000), spanning(2, NOW + 3_999, NOW + 8_000)
-    assert len(held_against([one, redialled]).strikes) == 2
-    assert len(held_against([one, forged]).strikes) == 1
+    assert len(policy.count(held_against([one, redialled]), NOW + DAY, RULES).strikes) == 2
+    assert policy.count(held_against([one, forged]), NOW + DAY, RULES).strikes == ()
 
 
-def test_a_long_call_hides_none_that_ended_before_it() -> None:
-    """Who keeps one call up while he makes others is struck for each of those, and not for the long one."""
+def test_a_long_call_makes_all_doubtful_that_came_beside_it() -> None:
+    """Of a call that was up all the while and those that came meanwhile, the owner made one or the others."""
     long = spanning(0, NOW, NOW + 600_000)
     short = [spanning(n, NOW + n * 10_000, NOW + n * 10_000 + 5_000) for n in range(1, 7)]
-    record = held_against([*short, long])
-    assert record.strikes == tuple(short)
-    assert len(record.blocks) == 1
+    before, after = held_against(short), held_against([*short, long])
+    assert len(before.blocks) == 1
+    assert policy.count(after, NOW + DAY, RULES).strikes == ()
+    assert after.block_at(NOW + 600_000) is None, "its block is taken back when the long one is known"
+    lift = after.blocks[0].lifted
+    assert lift
+    assert (lift.by, lift.mistake, lift.forgives) == (policy.AUTOMATIC, True, False)
+    assert lift.reason == policy.doubt(long)
 
 
 def test_a_strike_whose_beginning_was_not_kept_counts_as_before() -> None:
-    """Of strikes that an earlier version wrote only the end is known."""
-    assert len(struck([NOW] * 6).strikes) == 6
+    """Of such a strike only the end is known, and an instant overlaps with no other."""
+    assert len(policy.count(struck([NOW] * 6), NOW, RULES).strikes) == 6
     old = strike(1, NOW + 2_000)
-    assert held_against([old, spanning(2, NOW, NOW + 4_000)]).strikes == (old,)
+    assert policy.count(held_against([old, spanning(2, NOW, NOW + 4_000)]), NOW + DAY, RULES).strikes == ()
+
+
+def test_what_a_person_decided_is_not_taken_back_by_a_doubt() -> None:
+    """A supervisor who confirmed a block has looked: only another person lifts it."""
+    rules = replace(RULES, cap=1, temporary=(), permanent="proposed")
+    short = [spanning(n, NOW + n * 10_000, NOW + n * 10_000 + 5_000) for n in range(1, 7)]
+    proposed = held_against(short, rules)
+    assert proposed.proposed
+    late = spanning(7, NOW + 11_000, NOW + 14_000)
+    withdrawn = policy.add_strike(proposed, late, rules)
+    assert withdrawn.proposed is None
+    assert withdrawn.proposals[0].decided
+    assert not withdrawn.proposals[0].confirmed
+    decided = decisions.confirm(proposed, Lift(NOW + 70_000, "budi", "letter 12"))
+    assert policy.add_strike(decided, late, rules).block_at(NOW + 80_000) is not None
+
+
+def test_a_strike_that_is_taken_back_makes_none_beside_it_doubtful() -> None:
+    """A supervisor who says which call was forged says so of the others, too; that alone blocks nobody."""
+    owners = [spanning(n, NOW + n * 20_000, NOW + n * 20_000 + 5_000) for n in range(1, 7)]
+    record = held_against([*owners[:5], spanning(9, NOW + 101_000, NOW + 104_000), owners[5]])
+    assert (record.blocks, len(policy.count(record, NOW + DAY, RULES).strikes)) == ((), 5)
+    cleared = decisions.take_back_strike(
+        record, CallId("9.0"), Lift(NOW + 200_000, "budi", "forged", forgives=False, mistake=True)
+    )
+    assert (cleared.blocks, len(policy.count(cleared, NOW + DAY, RULES).strikes)) == ((), 6)
 
 
 @given(
     st.lists(st.tuples(st.integers(NOW, NOW + 60_000), st.integers(1, 20_000)), max_size=20),
     st.randoms(use_true_random=False),
 )
-def test_no_two_strikes_are_ever_up_at_one_moment(spans: list[tuple[Millis, Millis]], order: Random) -> None:
-    """In whatever order calls arrive, those held against a number are such as one telephone can have made."""
+def test_no_two_that_count_are_ever_up_at_one_moment(
+    spans: list[tuple[Millis, Millis]], order: Random
+) -> None:
+    """In whatever order calls arrive, the same count, and they are such as one telephone can have made."""
     strikes = [spanning(n, begun, begun + lasted) for n, (begun, lasted) in enumerate(spans)]
+    counted = policy.count(held_against(strikes), NOW + DAY, RULES).strikes
     order.shuffle(strikes)
-    kept = held_against(strikes).strikes
-    assert all(one.at <= (two.begun or 0) for one, two in pairwise(kept))
-    assert bool(kept) is bool(strikes)
+    record = held_against(strikes)
+    assert policy.count(record, NOW + DAY, RULES).strikes == counted
+    assert all(one.at <= (two.begun or 0) for one, two in pairwise(counted))
+    calls = {one.call for one in counted}
+    assert all(block.lifted or calls >= set(block.calls) for block in record.blocks)
 
 
 SPANS = st.lists(
-    st.tuples(st.integers(0, 40), st.integers(0, 3), st.sampled_from([Outcome.IVR_PRANK, Outcome.ABANDONED])),
+    st.tuples(
+        st.integers(0, 40),
+        st.integers(0, 3),
+        st.sampled_from([Outcome.IVR_PRANK, Outcome.ABANDONED]),
+        st.sampled_from(["", "PJSIP/a", "PJSIP/b"]),
+    ),
     max_size=12,
 )
 
 
-@given(SPANS, st.integers(-1, 45), st.integers(0, 40), st.integers(0, 4), st.integers(-1, 40))
-def test_what_counts_is_what_one_by_one_counts(
-    spans: list[tuple[int, int, Outcome]], now: int, window: int, burst: int, lifted: int
+@given(
+    SPANS, st.integers(-1, 45), st.integers(0, 40), st.integers(0, 4), st.integers(0, 4), st.integers(-1, 40)
+)
+def test_what_counts_is_what_one_by_one_counts(  # noqa: PLR0917 - each of them decides
+    spans: list[tuple[int, int, Outcome, str]],
+    now: int,
+    window: int,
+    burst: int,
+    trunk_burst: int,
+    lifted: int,
 ) -> None:
-    """Looking only where it can be found finds the same: in the window, not forgiven, one of a burst."""
+    """Looking only where it can be found finds the same: not old, forgiven, doubtful, nor of a burst."""
     strikes = sorted(
         (
-            Strike(CallId(f"{n}.0"), at, outcome, "left_menu", at - span)
-            for n, (at, span, outcome) in enumerate(spans)
+            Strike(CallId(f"{n}.0"), at, outcome, "left_menu", at - span, trunk)
+            for n, (at, span, outcome, trunk) in enumerate(spans)
         ),
         key=lambda one: one.order,
     )
@@ -345,14 +396,20 @@ def test_what_counts_is_what_one_by_one_counts(
         Level.PERMANENT, 0, None, Origin.MANUAL, "threats", "budi", lifted=Lift(lifted, "budi", "no")
     )
     record = CallerRecord(CALLER, tuple(strikes), (block,))
-    rules = replace(RULES, window=window, burst=burst)
+    rules = replace(RULES, window=window, burst=burst, trunk_burst=trunk_burst)
+
+    def doubts(one: Strike, other: Strike) -> bool:
+        apart = max(one.began, other.began) - min(one.at, other.at)
+        several = bool(one.trunk and other.trunk and one.trunk != other.trunk)
+        return one.call != other.call and (one.overlaps(other) or (several and apart < trunk_burst))
+
+    doubtful = {one.call for one in strikes if any(doubts(one, other) for other in strikes)}
     counted: list[Strike] = []
     for one in strikes:
         if not now - window < one.at <= now or one.at <= lifted or one.outcome is Outcome.ABANDONED:
             continue
-        if not counted or one.at - counted[-1].at >= burst:
+        if one.call not in doubtful and (not counted or one.at - counted[-1].at >= burst):
             counted.append(one)
-    assert policy.counted_strikes(record, now, rules) == tuple(counted)
-    for one in strikes:
-        overlaps = any(other.call != one.call and other.overlaps(one) for other in strikes)
-        assert policy.spared_by(record, one) == (Spared.OVERLAP if overlaps else None)
+    assert policy.doubted(strikes, rules).keys() == doubtful
+    assert policy.count(record, now, rules).strikes == tuple(counted)
+    assert policy.discounted(record, now, rules).keys() == {one.call for one in strikes if one not in counted}

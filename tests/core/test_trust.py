@@ -1,6 +1,7 @@
 """How far a number is believed: what counts less when nobody vouches for it, or several trunks bring it."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from siaga112.core import policy, retention
 from siaga112.core import standing as verdicts
-from siaga112.core.model import DAY, Call, Caller, CallId, Level, Outcome
+from siaga112.core.model import DAY, Call, Caller, CallId, Discounted, Level, Millis, Outcome
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.record import CallerRecord, Strike
 from siaga112.core.regulation import PolicyRules
@@ -22,11 +23,13 @@ NOW = 1_795_000_000_000
 FULL = PolicyRules()
 HALF_UNATTESTED = replace(FULL, unattested=0.5)
 HALF_TRUNKS = replace(FULL, several_trunks=0.5)
+MINUTE = 60_000
+BURST = FULL.trunk_burst
 
 
-def strike(n: int, trunk: str = "PJSIP/a", *, attested: bool = False) -> Strike:
-    """Make the n-th strike, a minute after the one before."""
-    at = NOW + n * 60_000
+def strike(n: int, trunk: str = "PJSIP/a", *, attested: bool = False, every: Millis = 11 * MINUTE) -> Strike:
+    """Make the n-th strike, eleven minutes after the one before: beyond a burst."""
+    at = NOW + n * every
     return Strike(CallId(f"{n}.0"), at, Outcome.IVR_PRANK, "left_menu", at - 4_000, trunk, attested=attested)
 
 
@@ -114,7 +117,7 @@ def test_less_trust_blocks_nobody_whom_trust_does_not(
 
 
 @given(STRIKES)
-def test_by_default_neither_trunk_nor_attestation_matters(strikes: list[Strike]) -> None:
+def test_by_default_neither_trunk_nor_attestation_matters_beyond_a_burst(strikes: list[Strike]) -> None:
     """The regulation knows neither: with the preset they change no block and no verdict."""
     plain = [replace(one, trunk="", attested=False) for one in strikes]
     with_, without = held_against(strikes, FULL), held_against(plain, FULL)
@@ -130,8 +133,136 @@ def test_the_record_keeps_as_many_strikes_as_a_block_needs(strikes: list[Strike]
     record = held_against(strikes, rules)
     now = NOW + DAY
     pruned = retention.prune(record, now, rules)
-    counts = [policy.total(policy.counted_strikes(one, now, rules), rules) for one in (record, pruned)]
+    counts = [policy.count(one, now, rules).weight(rules) for one in (record, pruned)]
     assert counts[0] == counts[1]
+
+
+# ── several trunks within a burst ────────────────────────────────────────────────────────────────
+
+
+def counted(strikes: list[Strike], rules: PolicyRules = FULL) -> list[CallId]:
+    """Name the calls that count, of these."""
+    return [one.call for one in policy.count(held_against(strikes, rules), NOW + DAY, rules).strikes]
+
+
+def test_of_one_numbers_calls_over_two_trunks_within_a_burst_none_counts() -> None:
+    """Which are its owner's is not known: the owner's count for no more than the forger's."""
+    owner = [strike(n, "PJSIP/telkom", every=MINUTE) for n in range(6)]
+    assert len(held_against(owner, FULL).blocks) == 1
+    forged = replace(strike(2, "PJSIP/cheap", every=MINUTE), call=CallId("9.0"), at=NOW + 150_000)
+    forged = replace(forged, begun=forged.at - 4_000)
+    assert counted([*owner, forged]) == []
+    assert held_against([*owner, forged], FULL).block_at(NOW + 6 * MINUTE) is None
+
+
+def test_one_millisecond_parts_a_burst() -> None:
+    """The second call begins so long after the first ended, or sooner by as little as there is."""
+    first, second = strike(0, "PJSIP/a"), strike(1, "PJSIP/b")
+    apart = replace(second, begun=first.at + BURST, at=first.at + BURST + 4_000)
+    closer = replace(second, begun=first.at + BURST - 1, at=first.at + BURST + 3_999)
+    assert counted([first, apart]) == [first.call, second.call]
+    assert counted([first, closer]) == []
+    why = policy.discounted(held_against([first, closer], FULL), NOW + DAY, FULL)
+    assert why[first.call] == (Discounted.SEVERAL_TRUNKS, closer)
+    assert why[second.call] == (Discounted.SEVERAL_TRUNKS, first)
+
+
+def test_a_centre_whose_trunks_share_one_exchanges_calls_switches_it_off() -> None:
+    """With `burst = "0s"` each counts again, but for those that are up at one moment."""
+    rules = Policy.model_validate({"trust": {"burst": "0s"}}).rules()
+    mixed = [strike(n, f"PJSIP/{n % 2}", every=MINUTE) for n in range(6)]
+    assert counted(mixed) == []
+    assert len(counted(mixed, rules)) == 6
+    (block,) = held_against(mixed, rules).blocks
+    assert "burst over several trunks 0s" in block.reason
+
+
+@given(st.permutations(range(8)))
+def test_a_block_is_taken_back_when_a_call_makes_one_of_its_calls_doubtful(order: list[int]) -> None:
+    """In whatever order they are told: one that comes late takes the block back."""
+    owner = [strike(n, every=2 * MINUTE) for n in range(6)]
+    forged = [replace(strike(5, "PJSIP/b", every=2 * MINUTE), call=CallId(f"9.{n}")) for n in range(2)]
+    told = [*owner, *forged]
+    record = held_against([told[n] for n in order], FULL)
+    assert [block for block in record.blocks if block.lifted is None] == []
+    assert record.proposed is None
+    later = replace(strike(0), call=CallId("99.0"), at=NOW + 40 * MINUTE, begun=NOW + 40 * MINUTE - 4_000)
+    again = policy.add_strike(record, later, FULL)
+    assert again.block_at(later.at) is None, "of the owner's six only the one after it counts"
+
+
+def test_the_weight_of_several_trunks_is_also_of_those_that_count_for_nothing() -> None:
+    """Else a second doubtful call would make the others weigh more, and block whom one did not."""
+    owner = [strike(n) for n in range(8)]
+    forged = replace(strike(0, "PJSIP/b"), call=CallId("9.0"), at=owner[0].at + MINUTE, begun=owner[0].at + 1)
+    assert (
+        policy.count(held_against([*owner, forged], HALF_TRUNKS), NOW + DAY, HALF_TRUNKS).weight(HALF_TRUNKS)
+        == 3
+    )
+    assert held_against([*owner, forged], HALF_TRUNKS).block_at(owner[-1].at) is None
+
+
+CALLS = st.lists(
+    st.tuples(st.integers(0, 240 * MINUTE), st.integers(1_000, 5 * MINUTE)), min_size=1, max_size=14
+)
+
+
+def _calls(spans: list[tuple[Millis, Millis]], first: int, trunk: str) -> list[Strike]:
+    return [
+        Strike(
+            CallId(f"{first + n}.0"), NOW + begun + lasted, Outcome.IVR_PRANK, "left_menu", NOW + begun, trunk
+        )
+        for n, (begun, lasted) in enumerate(spans)
+    ]
+
+
+BESIDE = st.lists(
+    st.tuples(st.integers(0, 13), st.integers(-BURST + 1, BURST - 1), st.integers(1_000, 5 * MINUTE)),
+    max_size=14,
+)
+
+
+@given(CALLS, BESIDE, st.randoms(use_true_random=False), SHARES)
+def test_no_block_rests_on_what_a_forger_sends_beside_the_owners_calls(
+    spans: list[tuple[Millis, Millis]], beside: list[tuple[int, int, Millis]], order: Random, share: float
+) -> None:
+    """Over another trunk within a burst: his calls count for nothing, and block nobody sooner, or at all.
+
+    Whoever is blocked, or proposed, with the forged calls is so, no later, without them.
+    """
+    rules = replace(FULL, several_trunks=share)
+    owner = _calls(spans, 0, "PJSIP/telkom")
+    near = [owner[which % len(owner)] for which, _, _ in beside]
+    forged = [
+        Strike(CallId(f"{900 + n}.0"), begun + lasted, Outcome.IVR_PRANK, "left_menu", begun, "PJSIP/cheap")
+        for n, (one, (_, apart, lasted)) in enumerate(zip(near, beside, strict=True))
+        for begun in [max(one.began - lasted - BURST + 1, min(one.began + apart, one.at + BURST - 1))]
+    ]
+    in_order = sorted([*owner, *forged], key=lambda one: one.order)
+    with_ = held_against(in_order, rules)
+    without = held_against(sorted(owner, key=lambda one: one.order), FULL)
+    names = {one.call for one in forged}
+    assert not names & {call for block in with_.blocks if not block.lifted for call in block.calls}
+    assert not names & {one.call for one in policy.count(with_, NOW + DAY, rules).strikes}
+    first = min((block.since for block in with_.blocks if not block.lifted), default=None)
+    assert first is None or (without.blocks and without.blocks[0].since <= first)
+    order.shuffle(in_order)
+    late = held_against(in_order, rules)
+    assert not names & {call for block in late.blocks if not block.lifted for call in block.calls}
+    assert not (late.proposed and names & set(late.proposed.calls))
+    assert policy.count(late, NOW + DAY, rules) == policy.count(with_, NOW + DAY, rules)
+
+
+@given(CALLS)
+def test_what_makes_a_call_doubtful_goes_with_it(spans: list[tuple[Millis, Millis]]) -> None:
+    """However little is kept: no strike counts that did not count with all that was known."""
+    strikes = [replace(one, trunk=f"PJSIP/{n % 3}") for n, one in enumerate(_calls(spans, 0, ""))]
+    record = held_against(strikes, FULL)
+    for kept in range(len(record.strikes)):
+        rules = replace(FULL, keep=NOW + 245 * MINUTE - record.strikes[kept].at)
+        now = NOW + 245 * MINUTE
+        pruned = retention.prune(record, now, rules)
+        assert set(policy.count(pruned, now, rules).strikes) <= set(policy.count(record, now, rules).strikes)
 
 
 # ── what is known of a call ──────────────────────────────────────────────────────────────────────

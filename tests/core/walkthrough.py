@@ -53,7 +53,7 @@ def _rows(rules: PolicyRules) -> Iterator[str]:
             strike = Strike(CallId(f"{number}.0"), at, Outcome.IVR_PRANK, "left_menu")
             before, record = record, add_strike(record, strike, rules)
             leads = _change(before, record)
-        counted = policy.total(policy.counted_strikes(record, at, rules), rules)
+        counted = policy.count(record, at, rules).weight(rules)
         yield f"| {hour} | {verdict} | {counted:g} | {leads} |\n"
 
 

@@ -87,7 +87,7 @@ ROWS: Final[dict[str, dict[str, Row]]] = {
         ),
     },
     "Forged calls": {
-        "forged_at_once": Row("six calls with one number at once", "1 strike, 0 blocks", pbx=True),
+        "forged_at_once": Row("six calls with one number at once", "0 strikes, 0 blocks", pbx=True),
     },
     "Redis": {
         "redis_at_start": Row("down at start", "verdict ≤ 300 ms, 0 lost, back ≤ 5 s"),

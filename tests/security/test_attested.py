@@ -116,4 +116,33 @@ async def test_forged_calls_weigh_less_than_attested_ones(version: Version) -> N
         assert [strike["attested"] for strike in told["strikes"]] == [False, False, True]
         assert {strike["trunk"] for strike in told["strikes"]} == {"PJSIP/trunk"}
         text = (await daemon.command("why", NUMBER)).out
-        assert "weighs 0.5: nobody vouches for the number" in text
+        assert "; over PJSIP/trunk; nobody vouches for the number; weighs 0.5\n" in text
+        assert "; over PJSIP/trunk; the number is vouched for\n" in text
+
+
+VOUCHED_ALONE: Final = TRUSTING_LESS.replace("unattested = 0.5", "unattested = 0")
+
+
+@pytest.mark.parametrize("version", get_args(Version))
+async def test_with_0_only_calls_count_that_the_exchange_vouches_for(version: Version) -> None:
+    """However often somebody forges the number: no strike; the second with the exchange's word blocks."""
+    async with (
+        Asterisk.start(find(version), globals_={"SIAGA_TRUST": "verstat"}, more=PLAIN_USERS) as pbx,
+        await pbx.observe() as seen,
+        running(pbx, VOUCHED_ALONE) as daemon,
+    ):
+        struck, blocked = list[int](), list[bool]()
+        for identity in (MUTE["without verstat"], MUTE["failed"], "", TOLD["SIP"], TOLD["SIP"]):
+            since, ended = seen.mark(), len(daemon.lines)
+            header = f"P-Asserted-Identity: {identity}\n" if identity else ""
+            call = await place_call(pbx, number=NUMBER, headers=header)
+            await seen.wait_for(
+                lambda e: e.name == "Newexten" and e["Application"] == "WaitExten", since=since
+            )
+            await call.hang_up()
+            await daemon.event("call", since=ended)
+            (told,) = (await daemon.command("why", NUMBER, "--json")).json
+            struck.append(len(told["strikes"]))
+            blocked.append(bool(told["blocks"]))
+        assert struck == [0, 0, 0, 1, 2]
+        assert blocked == [False, False, False, False, True]

@@ -214,7 +214,7 @@ async def test_only_a_person_who_says_so_shortens_a_block() -> None:
     assert record.block_at(office.now) == added
     assert (added.until, added.step, added.calls) == (office.now + SECOND, ladder.step, ladder.calls)
     assert [block.lifted.reason for block in record.blocks if block.lifted] == ["shortened: a child"] * 2
-    assert len(policy.counted_strikes(record, office.now, office.rules)) == 2
+    assert len(policy.count(record, office.now, office.rules).strikes) == 2
     assert await office.trail() == [
         ("ratna", "block", CALLER, "temporary"), ("ratna", "block", CALLER, "temporary, shortened"),
     ]  # fmt: skip
@@ -327,7 +327,7 @@ async def test_an_allowed_caller_is_not_forgiven_and_a_hand_block_outlives_a_dis
     other = Office(SERANG)
     await other.record(*(entry(prank(n, turn(n))) for n in range(11)))
     await other.supervisor.allow(CALLER, "clinic")
-    assert len(policy.counted_strikes(await other.supervisor.record(CALLER), other.now, SERANG)) == 11
+    assert len(policy.count(await other.supervisor.record(CALLER), other.now, SERANG).strikes) == 11
 
 
 async def test_a_proposal_is_confirmed_or_dismissed_by_a_person() -> None:

@@ -5,7 +5,7 @@ end its strike is held against the caller. A call that would have been turned aw
 so costs no further strike: what the caller did in it, he would not have done.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
@@ -126,6 +126,8 @@ class Backtest:
         self._lasting: dict[Caller, Called] = {}  # who is blocked permanently, with what they did since
         self._watched = Watched()
         self._reviewed: Millis = 0
+        self._up: defaultdict[Caller, set[CallId]] = defaultdict(set)
+        self._beside = set[CallId]()
 
     @property
     def records(self) -> dict[Caller, CallerRecord]:
@@ -157,6 +159,10 @@ class Backtest:
             self._reject(past, call.caller, today)
         else:
             heappush(self._ended, (call.ended, call.id, 0, past))
+            if call.caller:
+                up = self._up[call.caller]
+                self._beside |= {*up, call.id} if up else set()
+                up.add(call.id)
 
     def _review(self, now: Millis) -> None:
         """Look at permanent blocks again, once a day, as the daemon does."""
@@ -220,7 +226,8 @@ class Backtest:
         caller = finding.call.caller
         if caller is None:
             return
-        spared = ended.surge and bool(rules.surge)
+        spared = (ended.surge and bool(rules.surge)) or finding.call.id in self._beside
+        self._gone(caller, finding.call.id)
         taken = self._fold.take(Entry(finding, strike=not spared))
         if new := taken.change.replacement:
             if new.record.blocks:
@@ -231,6 +238,13 @@ class Backtest:
                 self._standing.pop(caller, None)
             self.result.strikes += taken.misused
             self._count(new.before, new.record, finding.call.ended)
+
+    def _gone(self, caller: Caller, call: CallId) -> None:
+        """Take it that a call is up no more, which the line sees by itself."""
+        self._beside.discard(call)
+        self._up[caller].discard(call)
+        if not self._up[caller]:
+            del self._up[caller]
 
     def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
         result, caller = self.result, after.caller

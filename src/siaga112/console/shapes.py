@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from siaga112.core.access import Role
 from siaga112.core.announcements import EventType
 from siaga112.core.model import (
+    Discounted,
     HandedOver,
     Level,
     Mark,
@@ -207,13 +208,26 @@ class AuditRow(_Shape):
 
 
 class StrikeRow(_Shape):
-    """A counted misuse."""
+    """A misuse that is held; `why_not`: why it counts for nothing, `beside`: which call casts the doubt."""
 
     call: str
     at: datetime
     outcome: Outcome
     reason: str
     weight: float
+    why_not: Discounted | None
+    beside: str | None
+    trunk: str | None
+    attested: bool
+
+
+class SparedRow(_Shape):
+    """A misuse that cost no strike, and why."""
+
+    call: str
+    at: datetime
+    outcome: Outcome
+    why: Spared
     trunk: str | None
     attested: bool
 
@@ -230,6 +244,7 @@ class StoryRow(_Shape):
     warn: bool
     allowed: AllowedRow | None
     strikes: list[StrikeRow]
+    spared: list[SparedRow]
     blocks: list[BlockRow]
     proposed: ProposalRow | None
     appeals: list[ObjectionRow]

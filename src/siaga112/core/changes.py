@@ -220,7 +220,7 @@ def _caller(
     block = next(iter(begun(before.blocks, after.blocks)[::-1]), None)
     proposal = next(iter(begun(before.proposals, after.proposals)[::-1]), None)
     if strike and strike.call not in map(_CALL, after.strikes):
-        entry = replace(entry, strike=False, spared=spared_by(before, strike))
+        entry = replace(entry, strike=False, spared=spared_by(before))
     return _OfCaller(
         entry,
         _replaced(before, after, version, now or at, rules),

@@ -21,6 +21,8 @@ def entry_of(call: Call, rules: Rules, mode: Mode | None, surge: Callable[[], st
         return replace(entry, strike=False, spared=Spared.MODE_OFF if mode else Spared.STARTING)
     if entry.strike and not call.timed:
         return replace(entry, strike=False, spared=Spared.CLOCK)
+    if entry.strike and not call.alone:
+        return replace(entry, strike=False, spared=Spared.OVERLAP)
     if entry.strike and surge():
         return replace(entry, strike=False, spared=Spared.SURGE)
     return entry

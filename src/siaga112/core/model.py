@@ -145,8 +145,23 @@ class Spared(StrEnum):
     SURGE = "surge"
     ALLOW_LISTED = "allow_listed"
     OVERLAP = "overlap"
+    """Another call of the number was up at the same moment: which of them is its owner's is not known."""
     CLOCK = "clock"
     """The PBX's clock and our own were too far apart."""
+
+
+class Discounted(StrEnum):
+    """Why a strike that is held counts for nothing at an instant."""
+
+    OVERLAP = "overlap"
+    SEVERAL_TRUNKS = "several_trunks"
+    OLD = "old"
+    FORGIVEN = "forgiven"
+    AHEAD = "ahead"
+    """Its time is still to come."""
+    BURST = "burst"
+    NOT_A_MISUSE = "not_a_misuse"
+    """By the rules in force, which were others when it was given."""
 
 
 class ProposalCause(StrEnum):
@@ -208,6 +223,8 @@ class FactKind(StrEnum):
     LEFT_CHOICE = "left_choice"
     """The caller left what the menu had led to by choice: an announcement, a message, another service."""
     SERVED = "served"
+    BESIDE = "beside"
+    """Another call of the number was up meanwhile, of that id."""
     LEFT_BEFORE_QUEUE = "left_before_queue"
     LEFT_QUEUE = "left_queue"
     LEFT_RINGING = "left_ringing"
@@ -278,6 +295,11 @@ class Call:
     def timed(self) -> bool:
         """Say whether the PBX's clock and our own agreed, as far as that was to be seen."""
         return self.first(FactKind.CLOCK_OFF) is None
+
+    @property
+    def alone(self) -> bool:
+        """Say whether no other call of the number was seen up meanwhile."""
+        return self.first(FactKind.BESIDE) is None
 
     def first(self, *kinds: FactKind) -> Fact | None:
         """Give the earliest fact of one of these kinds."""

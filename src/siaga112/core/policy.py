@@ -1,6 +1,7 @@
 """Strikes and escalation: one implementation for the live line, tests and back-tests.
 
-Every function takes a caller's record and the time, and gives a new record or an answer. The ladder:
+Every function takes a caller's record and the time, and gives a new record or an answer. A misuse that may be
+somebody else's (`doubted`) is held and counts for nothing. The ladder:
 
     misuses within the window > threshold         → step 1, the first temporary block
     `repeat` misuses after a block that ended
@@ -15,12 +16,26 @@ a proposal. What people decide is in `decisions`.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
-from siaga112.core.model import TOLERANCE, CallId, Finding, Level, Mark, Millis, Origin, ProposalCause, Spared
-from siaga112.core.record import Block, CallerRecord, Proposal, Strike
+from siaga112.core.model import (
+    TOLERANCE,
+    CallId,
+    Discounted,
+    Finding,
+    Level,
+    Mark,
+    Millis,
+    Origin,
+    ProposalCause,
+    Spared,
+)
+from siaga112.core.record import Block, CallerRecord, Lift, Proposal, Strike
 from siaga112.core.regulation import PolicyRules
 
 AUTOMATIC: Final = "siaga112"
@@ -34,14 +49,15 @@ _CALL: Final = attrgetter("call")
 def strike_for(finding: Finding, rules: PolicyRules) -> Strike | None:
     """Say whether a call costs its caller a strike.
 
-    Only a call that was seen whole, while the PBX's clock was right, from a caller whose number the
-    dialplan confirmed, and only an outcome, a reason or an operator's mark that the rules count.
+    Only a call that was seen whole and alone, while the PBX's clock was right, from a caller whose number
+    the dialplan confirmed, and only an outcome, a reason or an operator's mark that the rules count.
     """
-    return misuse_of(finding, rules) if finding.call.timed else None
+    call = finding.call
+    return misuse_of(finding, rules) if call.timed and call.alone else None
 
 
 def misuse_of(finding: Finding, rules: PolicyRules) -> Strike | None:
-    """Give the strike that a call would cost if the clocks had agreed."""
+    """Give the strike that a call would cost if the clocks had agreed, and it had been alone."""
     call = finding.call
     if call.caller is None or not call.identified or not call.complete:
         return None
@@ -67,64 +83,143 @@ def add_strike(
     """Hold a strike against the caller, with the block or the proposal that it leads to, if any.
 
     Adding the same strike twice, or one that was taken back, changes nothing; a caller on the allow
-    list gets none, nor does a call that overlaps with one that has cost a strike. `capped`: the hour's
-    automatic blocks of that level are used up. `now`: our own clock, where there is one: no block begins
-    later than that, and what lies further ahead of it than clocks may differ does not count yet.
+    list gets none. One that may be somebody else's leads to nothing, and what siaga112 decided on those that
+    it makes doubtful is taken back. `capped`: the hour's automatic blocks of that level are used up. `now`:
+    our own clock, where there is one: no block begins later than that, and what lies further ahead of it
+    than clocks may differ does not count yet.
     """
-    if (
-        spared_by(record, strike)
-        or strike.call in record.withdrawn
-        or strike.call in map(_CALL, record.strikes)
-    ):
+    if spared_by(record) or strike.call in record.withdrawn or strike.call in map(_CALL, record.strikes):
         return record
     strikes = (*record.strikes, strike)
     if record.strikes and record.strikes[-1].order > strike.order:  # a call that is told late
         place = bisect_right(record.strikes, strike.order, key=attrgetter("order"))
         strikes = (*record.strikes[:place], strike, *record.strikes[place:])
-    record = replace(record, strikes=strikes)
     at = strikes[-1].at if now is None else min(strikes[-1].at, now + TOLERANCE)
-    return _escalate(record, at, at if now is None else min(at, now), rules, capped=capped)
+    begins = at if now is None else min(at, now)
+    doubtful = doubted(strikes, rules).keys()
+    if fresh := doubtful and doubtful - doubted(record.strikes, rules).keys():
+        record = _doubt(record, fresh, Lift(begins, AUTOMATIC, doubt(strike), forgives=False, mistake=True))
+    record = replace(record, strikes=strikes)
+    return record if strike.call in doubtful else _escalate(record, at, begins, rules, capped=capped)
 
 
-def spared_by(record: CallerRecord, strike: Strike) -> Spared | None:
-    """Say what of the caller's record keeps a misuse from costing a strike; None for nothing.
+def spared_by(record: CallerRecord) -> Spared | None:
+    """Say what of the caller's record keeps a misuse from costing a strike; None for nothing."""
+    return Spared.ALLOW_LISTED if record.allow else None
 
-    One telephone makes one call after the other. Calls that come at once are of several telephones behind
-    one number, or forged: together they are one misuse, whichever of them was recorded first.
+
+# ── whose a misuse is ────────────────────────────────────────────────────────────────────────────
+
+
+def doubted(strikes: Sequence[Strike], rules: PolicyRules) -> dict[CallId, Strike]:
+    """Give the calls of these strikes that may be somebody else's, each with one beside which it came.
+
+    Which of two is the owner's is not known, so neither counts, in whatever order they were recorded.
     """
-    if record.allow:
-        return Spared.ALLOW_LISTED
-    since = strike.at if strike.begun is None else strike.begun  # who had ended by then overlaps with nobody
-    later = record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :]
-    together = any(held.call != strike.call and held.overlaps(strike) for held in later)
-    return Spared.OVERLAP if together else None
+    several = rules.trunk_burst and len({one.trunk for one in strikes if one.trunk}) > 1
+    if not several and all(one.begun is None or one.begun >= before.at for before, one in pairwise(strikes)):
+        return {}  # so it is with nearly every record
+    found: dict[CallId, Strike] = {}
+    reach = rules.trunk_burst if several else 0
+    for nth, strike in enumerate(strikes):
+        since = strike.began - reach
+        for other in reversed(strikes[:nth]):
+            if other.at <= since:
+                break
+            if rules.doubts(strike, other):
+                found.setdefault(strike.call, other)
+                found.setdefault(other.call, strike)
+    return found
 
 
-def counted_strikes(record: CallerRecord, now: Millis, rules: PolicyRules) -> tuple[Strike, ...]:
+def doubt(strike: Strike) -> str:
+    """Say why what rested on other strikes is taken back, now that this one is known."""
+    over = f" over {strike.trunk}" if strike.trunk else ""
+    return f"call {strike.call} with the same number came{over} beside those that it rested on"
+
+
+def _doubt(record: CallerRecord, calls: AbstractSet[CallId], taken: Lift) -> CallerRecord:
+    """Take back what siaga112 decided on these calls. What a person decided stays."""
+    blocks = tuple(
+        replace(block, lifted=taken)
+        if block.origin is Origin.AUTOMATIC and block.lifted is None and not calls.isdisjoint(block.calls)
+        else block
+        for block in record.blocks
+    )
+    proposals = tuple(
+        replace(proposal, decided=taken)
+        if proposal.decided is None and not calls.isdisjoint(proposal.calls)
+        else proposal
+        for proposal in record.proposals
+    )
+    return replace(record, blocks=blocks, proposals=proposals)
+
+
+# ── what counts ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Count(NamedTuple):
+    """The strikes that count at an instant. `share`: as how much of its weight each of them does."""
+
+    strikes: tuple[Strike, ...]
+    share: float
+
+    def weight(self, rules: PolicyRules, since: Millis = 0) -> float:
+        """Add those since then up by their weights, to three decimals: 0.1 three times is 0.3."""
+        return round(sum(rules.weight(one) * self.share for one in self.strikes if one.at >= since), 3)
+
+
+def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
     """Give the strikes that count towards a threshold at that instant.
 
-    A strike exactly one window old counts no more. Strikes before a person lifted a block are
-    forgiven; within one burst only the first counts.
+    A strike exactly one window old counts no more. Strikes before a person lifted a block are forgiven;
+    what may be somebody else's counts for nothing; within one burst only the first counts.
     """
     since = max(now - rules.window, forgiven_until(record))
     first, end = (bisect_right(record.strikes, at, key=attrgetter("at")) for at in (since, now))
     weighty = tuple(filter(rules.weight, record.strikes[first:end]))
+    share = rules.together(weighty) if rules.several_trunks < 1 else 1.0
+    if doubtful := doubted(record.strikes, rules):
+        weighty = tuple(one for one in weighty if one.call not in doubtful)
     if not rules.burst:
-        return weighty
+        return Count(weighty, share)
     counted: list[Strike] = []
     for strike in weighty:
         if not counted or strike.at - counted[-1].at >= rules.burst:
             counted.append(strike)
-    return tuple(counted)
+    return Count(tuple(counted), share)
 
 
-def total(strikes: tuple[Strike, ...], rules: PolicyRules, among: tuple[Strike, ...] | None = None) -> float:
-    """Add strikes up by their weights, to three decimals: 0.1 three times is 0.3.
+class WhyNot(NamedTuple):
+    """Why a strike counts for nothing, and because of which other one, if that is why."""
 
-    `among`: all that count, where these are only some of them.
-    """
-    factor = rules.together(strikes if among is None else among)
-    return round(sum(rules.weight(strike) * factor for strike in strikes), 3)
+    why: Discounted
+    other: Strike | None = None
+
+
+def discounted(record: CallerRecord, now: Millis, rules: PolicyRules) -> dict[CallId, WhyNot]:
+    """Give why each strike that does not count at that instant does not, by its call."""
+    doubtful, counted = doubted(record.strikes, rules), set(count(record, now, rules).strikes)
+    return {
+        one.call: _why_not(one, record, now, rules, doubtful.get(one.call))
+        for one in record.strikes
+        if one not in counted
+    }
+
+
+def _why_not(
+    strike: Strike, record: CallerRecord, now: Millis, rules: PolicyRules, other: Strike | None
+) -> WhyNot:
+    if other:
+        return WhyNot(Discounted.OVERLAP if strike.overlaps(other) else Discounted.SEVERAL_TRUNKS, other)
+    reasons = (
+        (strike.at <= now - rules.window, Discounted.OLD),
+        (strike.at <= forgiven_until(record), Discounted.FORGIVEN),
+        (strike.at > now, Discounted.AHEAD),
+        (not rules.weight(strike), Discounted.NOT_A_MISUSE),
+        (True, Discounted.BURST),
+    )
+    return WhyNot(next(why for holds, why in reasons if holds))
 
 
 def forgiven_until(record: CallerRecord) -> Millis:
@@ -208,13 +303,13 @@ def _impose(record: CallerRecord, due: _Due, now: Millis, rules: PolicyRules) ->
 
 
 def _by_count(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | None:
-    counted = counted_strikes(record, now, rules)
-    sum_ = total(counted, rules)
+    counted = count(record, now, rules)
+    sum_ = counted.weight(rules)
     exceeded = [threshold for threshold in rules.thresholds if sum_ > threshold]
     if not exceeded:
         return None
-    calls = tuple(strike.call for strike in counted)
-    return _Due(len(exceeded), calls, _too_many(len(counted), sum_, exceeded[-1], rules))
+    calls = tuple(strike.call for strike in counted.strikes)
+    return _Due(len(exceeded), calls, _too_many(len(calls), sum_, exceeded[-1], rules))
 
 
 def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | None:
@@ -224,12 +319,11 @@ def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | 
     if not earlier:
         return _by_count(record, now, rules)
     ended = max(block.until or now for block in earlier)
-    counted = counted_strikes(record, now, rules)
-    since = tuple(s for s in counted if s.at >= ended)
-    if total(since, rules, counted) < rules.repeat:
+    counted = count(record, now, rules)
+    if counted.weight(rules, ended) < rules.repeat:
         return None
     reason = f"misused again after block {len(earlier)} ({rules.title})"
-    return _Due(len(earlier) + 1, tuple(strike.call for strike in since), reason)
+    return _Due(len(earlier) + 1, tuple(one.call for one in counted.strikes if one.at >= ended), reason)
 
 
 def _too_many(plain: int, sum_: float, threshold: int, rules: PolicyRules) -> str:

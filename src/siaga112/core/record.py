@@ -35,18 +35,21 @@ class Strike:
         """When the call ended; of two in one moment, either is first, and always the same one."""
         return self.at, self.call
 
+    @property
+    def began(self) -> Millis:
+        """When the call began; where that was not kept, when it ended."""
+        return self.at if self.begun is None else self.begun
+
     def overlaps(self, other: "Strike") -> bool:
         """Say whether both calls were up at one moment. A call may begin where the other ends."""
-        mine = self.at if self.begun is None else self.begun
-        theirs = other.at if other.begun is None else other.begun
-        return mine < other.at and theirs < self.at
+        return self.began < other.at and other.began < self.at
 
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """The end that a person, or a corrected mark, put to a block before its time.
+    """The end that a person, a corrected mark, or a doubt whose calls they were, put to a block early.
 
-    A person's decision forgives all misuse before it; a corrected mark only takes itself back.
+    A person's decision forgives all misuse before it; a corrected mark or a doubt takes only itself back.
     `mistake`: the block should never have been.
     """
 

@@ -26,7 +26,7 @@ NEVER: Final = frozenset({Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE})
 
 _LADDER: Final = (
     "thresholds", "window", "weights", "temporary", "repeat", "permanent", "memory", "burst",
-    "unattested", "several_trunks",
+    "unattested", "several_trunks", "trunk_burst",
 )  # fmt: skip
 """What of the rules decides that a block is due, and which."""
 
@@ -43,7 +43,8 @@ class PolicyRules:
     `thresholds`: one, and each later step follows on `repeat` misuses after a block; or one a step.
     `weights`: what counts, by outcome, by one of its reasons (which goes first), or `prank` or `silent`
     for the operator's mark. `unattested`: as how much of that a call counts whose number nobody vouches for;
-    `several_trunks`: as how much each counts, where one number misused the line over several.
+    `several_trunks`: as how much each counts, where one number misused the line over several. `trunk_burst`:
+    of calls over several that come within this time of each other none counts; 0 for as many as there are.
     `cap`: automatic blocks within an hour, 0 for no limit; `cap_permanent`: those of them that are
     permanent. `protect`: how long a genuine report keeps a caller from being blocked without a person.
     `let_through`: who calls again within this time of being turned away gets through to the end of the
@@ -75,6 +76,7 @@ class PolicyRules:
     burst: Millis = 0
     unattested: float = 1.0
     several_trunks: float = 1.0
+    trunk_burst: Millis = 600 * SECOND
     warn_from: int = 4
     cap: int = 30
     cap_permanent: int = 2
@@ -100,6 +102,18 @@ class PolicyRules:
             return 0.0
         weight = self.weights.get(strike.reason, self.weights.get(strike.outcome, 0.0))
         return weight if strike.attested else weight * self.unattested
+
+    def doubts(self, one: Strike, earlier: Strike) -> bool:
+        """Say whether of two misuses of one number neither is surely its owner's; `earlier` ended first.
+
+        One telephone makes one call after the other, over one exchange's trunk. Calls that are up at one
+        moment are of several telephones behind one number, or forged; so are calls that come over several
+        trunks within a burst. A trunk that was not kept is not another.
+        """
+        if one.overlaps(earlier):
+            return True
+        several = one.trunk != earlier.trunk and one.trunk and earlier.trunk
+        return bool(several) and one.began - earlier.at < self.trunk_burst
 
     def together(self, strikes: Iterable[Strike]) -> float:
         """Say as how much of its weight each of these strikes of one number counts.
@@ -133,6 +147,8 @@ class PolicyRules:
         if (self.unattested, self.several_trunks) != (1, 1):
             told.append(f"unattested {self.unattested:g}, over several trunks {self.several_trunks:g}")
         told += [f"burst {durations.spell(self.burst)}"] if self.burst != usual.burst else []
+        if self.trunk_burst != usual.trunk_burst:
+            told.append(f"burst over several trunks {durations.spell(self.trunk_burst)}")
         return f"{OWN_RULE}: {'; '.join(told)}"
 
 

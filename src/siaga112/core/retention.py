@@ -7,7 +7,7 @@ from typing import Any
 
 from siaga112.core import bounds
 from siaga112.core.model import Millis
-from siaga112.core.policy import counted_strikes
+from siaga112.core.policy import count, doubted
 from siaga112.core.record import Block, CallerRecord, Strike
 from siaga112.core.regulation import PolicyRules
 
@@ -35,14 +35,27 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
     less: dict[str, Any] = {
         name: held for name, held in kept.items() if len(held) < len(getattr(record, name))
     }
+    before = record.strikes
     if less:
         record = replace(record, **less)
     most = bounds.STRIKES
     counted: tuple[Strike, ...] = ()
     if len(record.strikes) > most:  # as of the last one: a call that is told late makes no other count less
         most = max(most, _strikes_to_exceed(rules))
-        counted = counted_strikes(record, max(now, record.strikes[-1].at), rules)
-    return bounds.bounded(record, now, counted, most)
+        counted = count(record, max(now, record.strikes[-1].at), rules).strikes
+    record = bounds.bounded(record, now, counted, most)
+    return record if len(record.strikes) == len(before) else _still_doubted(record, before, rules)
+
+
+def _still_doubted(record: CallerRecord, before: tuple[Strike, ...], rules: PolicyRules) -> CallerRecord:
+    """Let strikes go that may be somebody else's with those that show it: alone they would count."""
+    cleared = doubted(before, rules).keys() - doubted(record.strikes, rules).keys()
+    strikes = tuple(one for one in record.strikes if one.call not in cleared)
+    gone = len(record.strikes) - len(strikes)
+    if not gone:
+        return record
+    dropped = replace(record.dropped, strikes=record.dropped.strikes + gone if strikes else 0)
+    return replace(record, strikes=strikes, dropped=dropped)
 
 
 def _strikes_to_exceed(rules: PolicyRules) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from siaga112.core.model import TOLERANCE, Level, Millis, Mode, Treatment, Verdict
-from siaga112.core.policy import counted_strikes, earlier_blocks
+from siaga112.core.policy import count, earlier_blocks
 from siaga112.core.record import CallerRecord, longest
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening, ScreenReason
@@ -46,10 +46,9 @@ def _warn_until(record: CallerRecord, now: Millis, rules: PolicyRules) -> Millis
     """Give the instant up to which one more misuse, or a few, would lead to a block."""
     ends = [block.until + rules.memory for block in earlier_blocks(record, now, rules) if block.until]
     weight = 0.0
-    counted = counted_strikes(record, now, rules) if rules.warn_from > 0 else ()
-    factor = rules.together(counted)
+    counted, share = count(record, now, rules) if rules.warn_from > 0 else ((), 1.0)
     for strike in reversed(counted):
-        weight += rules.weight(strike) * factor
+        weight += rules.weight(strike) * share
         if round(weight, 3) >= rules.warn_from:
             ends.append(strike.at + rules.window)
             break

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from siaga112.doctor import centre, dialplan, door, host, manager, room, store, trunks
+from siaga112.doctor import centre, dialplan, door, host, manager, room, store, trunks, trust
 from siaga112.doctor.lines import Health, Line, unchecked, unread
 from siaga112.doctor.observations import (
     Examined,
@@ -57,6 +57,7 @@ OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], I
     "menus": dialplan.menus,
     "keys in queues": centre.keys_in_queues,
     "marks confirmed": centre.marks_confirmed,
+    "numbers vouched for": trust.vouched_for,
 }
 """What needs `write = reporting`."""
 
@@ -75,6 +76,7 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
     "Redis memory": room.memory,
     "mode": store.mode,
     "database": store.database,
+    "trunks": trust.trunks,
     "prompts": centre.prompts,
     "AGI round trip": host.agi_round_trip,
     "daemon": host.daemon,

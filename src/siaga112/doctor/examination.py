@@ -164,6 +164,8 @@ def _wanted(settings: Settings, config: Path) -> Wanted:
         if metrics.screen_port != metrics.port
         else "",
         keep_calls=settings.privacy.keep_calls,
+        unattested=settings.policy.trust.unattested,
+        trunk_burst=settings.policy.trust.burst,
     )
 
 

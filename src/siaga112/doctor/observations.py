@@ -93,6 +93,8 @@ class PbxInside:
     """Asterisk's astdatadir, in which `sounds` is."""
     confirm: str = ""
     """The global SIAGA_CONFIRM; '' if it is not set."""
+    trust: str = ""
+    """The global SIAGA_TRUST; '' if it is not set."""
     reach: frozenset[str] | None = None
     """Modules that are loaded and let Getvar reach beyond the calls; None if it does not tell."""
     sources: tuple[Source, ...] | None = None
@@ -211,6 +213,14 @@ class RoomSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class TrunksSeen:
+    """How many numbers misused the line over several trunks in the last 7 days, and over which."""
+
+    numbers: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseSeen:
     """A database that answers."""
 
@@ -236,6 +246,8 @@ class DatabaseSeen:
     """What somebody has switched the site to, as the records have it."""
     growth: Growth | None = None
     """None where it cannot be reckoned in time."""
+    trunks: TrunksSeen | None = None
+    """None if the tables are not this program's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +410,10 @@ class Wanted:
     """Where the screening half shows its own, if it runs apart; '' where that is no other port."""
     keep_calls: Millis = 400 * DAY
     """How long the ledger goes back at most."""
+    unattested: float = 1.0
+    """As how much a call counts whose number nobody vouches for."""
+    trunk_burst: Millis = 0
+    """So close together calls of one number over several trunks count for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

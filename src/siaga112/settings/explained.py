@@ -44,6 +44,8 @@ def _policy(rules: PolicyRules) -> list[str]:
         counted += (
             f"; unattested times {rules.unattested:g}, over several trunks times {rules.several_trunks:g}"
         )
+    if rules.trunk_burst:
+        counted += f"; none over several trunks within {durations.spell(rules.trunk_burst)}"
     thresholds = ", ".join(map(str, rules.thresholds))
     window = durations.spell(rules.window)
     further = (
@@ -95,6 +97,11 @@ def _doubts(config: Settings) -> list[str]:
     if rules.review_quiet > config.privacy.keep_calls:
         doubts.append(
             "[citizen] review_quiet is longer than [privacy] keep_calls: no number is ever known to be quiet"
+        )
+    if not rules.unattested:
+        doubts.append(
+            "[policy.trust] unattested = 0: nobody gets a strike unless the dialplan says that the number is "
+            "vouched for (SIAGA_TRUST=verstat); siaga112 doctor looks whether it can"
         )
     if rules.window > config.privacy.keep_calls:
         doubts.append(

@@ -164,10 +164,14 @@ class Classifier(_Section):
 
 
 class Trust(_Section):
-    """How far a number is believed: as how much of a misuse a call counts whose number may be forged."""
+    """How far a number is believed: as how much of a misuse a call counts whose number may be forged.
+
+    `burst`: of calls over several trunks that come so close together none counts.
+    """
 
     unattested: Share = 1.0
     several_trunks: Share = 1.0
+    burst: Duration = durations.parse("10m")
 
 
 class Policy(_Section):
@@ -235,6 +239,7 @@ class Policy(_Section):
             cap_permanent=self.cap_permanent,
             unattested=self.trust.unattested,
             several_trunks=self.trust.several_trunks,
+            trunk_burst=self.trust.burst,
             protect=self.protect,
             let_through=self.let_through,
         )

@@ -3,8 +3,8 @@
 from zoneinfo import ZoneInfo
 
 from siaga112.core.decisions import outlasts
-from siaga112.core.model import Entry, Finding, Level, Mark, Millis, Mode, Spared
-from siaga112.core.policy import counted_strikes, spared_by, strike_for
+from siaga112.core.model import Entry, Level, Mark, Millis, Mode
+from siaga112.core.policy import count
 from siaga112.core.record import AllowEntry, Appeal, Block, CallerRecord, Proposal
 from siaga112.core.regulation import PolicyRules
 from siaga112.terminal import labels, rows
@@ -184,10 +184,13 @@ def marked(
 def _strike(entry: Entry, now: Now | None, mode: Mode, rules: PolicyRules, t: Tongue) -> str:
     finding = entry.finding
     if entry.strike and now:
-        counted = counted_strikes(now.record, now.at, rules)
+        counted = count(now.record, now.at, rules).strikes
         if any(strike.call == finding.call.id for strike in counted):
             return t("it counts as a misuse")
-        return t("a strike that does not count now: older than the window, forgiven, or one of a burst")
+        return t(
+            "a strike that does not count now: older than the window, forgiven, one of a burst, or beside "
+            "another call of the number"
+        )
     call, record = finding.call, now.record if now else None
     why = (
         (finding.mark is not Mark.PRANK, say("no strike")),
@@ -202,18 +205,10 @@ def _strike(entry: Entry, now: Now | None, mode: Mode, rules: PolicyRules, t: To
         (mode is Mode.OFF, say("no strike, for the mode is off")),
         (not call.complete, say("no strike, for the call was not seen whole")),
         (not call.timed, say("no strike, for the PBX's clock and our own were too far apart then")),
-        (
-            _together(finding, record, rules),
-            say("no strike, for another call of the number, up then, has cost one"),
-        ),
+        (not call.alone, say("no strike, for another call of the number was up then")),
         (True, say("no strike, for the policy does not count it")),
     )
     return t(next(text for holds, text in why if holds))
-
-
-def _together(finding: Finding, record: CallerRecord | None, rules: PolicyRules) -> bool:
-    strike = strike_for(finding, rules)
-    return bool(record and strike and spared_by(record, strike) is Spared.OVERLAP)
 
 
 def _followed(before: CallerRecord, now: Now) -> list[str]:

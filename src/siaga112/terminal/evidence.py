@@ -28,7 +28,7 @@ from siaga112.core.model import (
     Treatment,
     Verdict,
 )
-from siaga112.core.policy import counted_strikes
+from siaga112.core.policy import count
 from siaga112.core.record import Block
 from siaga112.core.regulation import OWN_RULE, PRESETS
 from siaga112.core.screening import ScreenReason
@@ -372,7 +372,7 @@ class _Writer:
 
     def counting(self) -> tuple[CallId, ...]:
         """Give the calls that count against the number now."""
-        return tuple(one.call for one in counted_strikes(self.record, self.story.now, self.story.rules))
+        return tuple(one.call for one in count(self.record, self.story.now, self.story.rules).strikes)
 
     def found(self, named: Sequence[CallId]) -> list[_Found]:
         """Give those calls of which more is kept than the number, the newest first."""

@@ -11,6 +11,7 @@ from siaga112.core.changes import OPERATOR
 from siaga112.core.mode import SITE
 from siaga112.core.model import (
     SECOND,
+    Discounted,
     FactKind,
     HandedOver,
     Level,
@@ -86,6 +87,7 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         FactKind.LEFT_MENU: say("left the menu"),
         FactKind.LEFT_CHOICE: say("left after a choice"),
         FactKind.SERVED: say("served without an operator"),
+        FactKind.BESIDE: say("another call of the number was up"),
         FactKind.LEFT_BEFORE_QUEUE: say("left before the queue"),
         FactKind.LEFT_QUEUE: say("left while waiting"),
         FactKind.LEFT_RINGING: say("left while it rang"),
@@ -146,8 +148,17 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         Spared.STARTING: say("the daemon had begun anew, and did not know yet whether the mode was off"),
         Spared.SURGE: say("a surge: callers waited too long, or no operator was logged in"),
         Spared.ALLOW_LISTED: say("the caller was on the allow list"),
-        Spared.OVERLAP: say("another call of the number, which has cost one, was up at the same moment"),
+        Spared.OVERLAP: say("another call of the number was up at the same moment"),
         Spared.CLOCK: say("the PBX's clock and our own were too far apart"),
+    },
+    Discounted: {
+        Discounted.OVERLAP: say("call {call} of the number was up at the same moment"),
+        Discounted.SEVERAL_TRUNKS: say("call {call} of the number came over {trunk} within {burst} of it"),
+        Discounted.OLD: say("older than {window}"),
+        Discounted.FORGIVEN: say("forgiven since"),
+        Discounted.AHEAD: say("its time is still to come"),
+        Discounted.BURST: say("within {own_burst} of one that counts"),
+        Discounted.NOT_A_MISUSE: say("the policy does not count it"),
     },
     ProposalCause: {
         ProposalCause.POLICY: say("the policy leaves it to a supervisor"),
@@ -207,9 +218,9 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
 """By kind: words of two kinds may be spelled alike."""
 
 
-def of(word: StrEnum, t: Tongue) -> str:
-    """Say what people call it."""
-    return t(_LABELS[type(word)][word])
+def of(word: StrEnum, t: Tongue, **values: object) -> str:
+    """Say what people call it; with `values`, of what the words leave open."""
+    return t(_LABELS[type(word)][word], **values)
 
 
 def word(found: StrEnum, t: Tongue) -> str:
@@ -326,6 +337,8 @@ _BECAUSE: Final = (
         say("in force for {span}: no call since"),
         say("in force for {span}: turned away {count} times since, last {days} days ago"),
         say("no call for {span}: the number may have a new owner"),
+        say("call {call} with the same number came over {trunk} beside those that it rested on"),
+        say("call {call} with the same number came beside those that it rested on"),
         say("call {call} was marked {mark}"),
         say("shortened: {reason}"),
         say("key during the call"),

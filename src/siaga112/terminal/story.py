@@ -6,8 +6,8 @@ from itertools import chain
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from siaga112.core.model import SECOND, Level, Millis, Mode, Outcome, Verdict
-from siaga112.core.policy import counted_strikes, total
+from siaga112.core.model import SECOND, Call, Level, Millis, Mode, Outcome, Verdict
+from siaga112.core.policy import WhyNot, count, discounted
 from siaga112.core.record import Block, CallerRecord, Proposal, Strike
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening, ScreenReason
@@ -35,6 +35,7 @@ Chapter = tuple[Millis, int, str]
 def as_row(story: Story, zone: ZoneInfo) -> Row:
     """Give the story as one object."""
     record, verdict = story.held.record, story.verdict
+    why_not, share = discounted(record, story.now, story.rules), count(record, story.now, story.rules).share
     return {
         "caller": record.caller,
         "mode": story.mode,
@@ -44,17 +45,18 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
         "treatment": verdict.treatment,
         "warn": verdict.warn,
         "allowed": rows.allowed(record, zone) if record.allow else None,
-        "strikes": [
+        "strikes": [_strike_row(one, story, why_not.get(one.call), share, zone) for one in record.strikes],
+        "spared": [
             {
-                "call": s.call,
-                "at": rows.instant(s.at, zone),
-                "outcome": s.outcome,
-                "reason": s.reason,
-                "weight": _weight(s, story),
-                "trunk": s.trunk or None,
-                "attested": s.attested,
+                "call": entry.finding.call.id,
+                "at": rows.instant(entry.finding.call.ended, zone),
+                "outcome": entry.finding.outcome,
+                "why": entry.spared,
+                "trunk": entry.finding.call.trunk or None,
+                "attested": entry.finding.call.attested,
             }
-            for s in record.strikes
+            for entry in story.held.entries
+            if entry.spared
         ],
         "blocks": [rows.block(record.caller, block, zone) for block in record.blocks],
         "proposed": rows.proposal(record, zone) if record.proposed else None,
@@ -62,6 +64,20 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
         "callback": rows.missed(record, zone) if record.missed else None,
         "genuine": [report.call for report in record.reports],
         "more": asdict(record.dropped),
+    }
+
+
+def _strike_row(one: Strike, story: Story, why_not: WhyNot | None, share: float, zone: ZoneInfo) -> Row:
+    return {
+        "call": one.call,
+        "at": rows.instant(one.at, zone),
+        "outcome": one.outcome,
+        "reason": one.reason,
+        "weight": 0.0 if why_not else round(story.rules.weight(one) * share, 3),
+        "why_not": why_not.why if why_not else None,
+        "beside": why_not.other.call if why_not and why_not.other else None,
+        "trunk": one.trunk or None,
+        "attested": one.attested,
     }
 
 
@@ -96,7 +112,7 @@ def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
     lines = []
     if more := [f"{count} {t(_KEPT[what])}" for what, count in asdict(record.dropped).items() if count]:
         lines.append(t("and earlier, kept as counts alone: {more}", more=", ".join(more)))
-    misuses = t.short(total(counted_strikes(record, now, rules), rules))
+    misuses = t.short(count(record, now, rules).weight(rules))
     lines.append(
         t(
             "{count} misuses count in the last {window}; more than {limits} block ({title})",
@@ -134,15 +150,24 @@ def chapters(story: Story, zone: ZoneInfo, t: Tongue) -> list[Chapter]:
 
 
 def _misuses(story: Story, t: Tongue) -> Iterator[Chapter]:
-    held = story.held
+    held, rules = story.held, story.rules
+    why_not, share = discounted(held.record, story.now, rules), count(held.record, story.now, rules).share
     for number, strike in enumerate(held.record.strikes, 1):
-        yield strike.at, 0, _strike(number, strike, story, t)
+        said = t(
+            "strike {number}: call {call}, {outcome} ({reason})",
+            number=number,
+            call=strike.call,
+            outcome=labels.word(strike.outcome, t),
+            reason=labels.reason(strike.reason, t, labels.word),
+        )
+        known = _known(strike, t)
+        yield strike.at, 0, said + known + _counts(strike, rules, why_not.get(strike.call), share, t)
     for entry in held.entries:
         call = entry.finding.call
         if entry.spared:
             said = say("call {call} was {outcome}, no strike: {why}")
             outcome, why = labels.word(entry.finding.outcome, t), labels.of(entry.spared, t)
-            yield call.ended, 0, t(said, call=call.id, outcome=outcome, why=why)
+            yield call.ended, 0, t(said, call=call.id, outcome=outcome, why=why) + _known(call, t)
         elif entry.finding.outcome is Outcome.BLOCKED:
             yield call.ended, 0, t("call {call} was turned away", call=call.id)
     for missed in held.record.missed:
@@ -214,32 +239,31 @@ def _people(held: CallerFile, t: Tongue) -> Iterator[Chapter]:
                 pass
 
 
-def _strike(number: int, strike: Strike, story: Story, t: Tongue) -> str:
-    weight, less = _weight(strike, story), []
-    if not strike.attested and story.rules.unattested != 1:
-        less.append(t("nobody vouches for the number"))
-    if _together(story) != 1:
-        less.append(t("its misuses came over several trunks"))
-    spelled = t.short(weight)
-    weighs = t(", weighs {weight}", weight=spelled) if weight != 1 else ""
-    because = f": {', '.join(less)}" if less else ""
-    said = t(
-        "strike {number}: call {call}, {outcome} ({reason})",
-        number=number,
-        call=strike.call,
-        outcome=labels.word(strike.outcome, t),
-        reason=labels.reason(strike.reason, t, labels.word),
+def _known(call: Strike | Call, t: Tongue) -> str:
+    """Say how far the number is to be believed: over which trunk it came, whether anybody vouches for it."""
+    over = t("; over {trunk}", trunk=call.trunk) if call.trunk else ""
+    return over + (
+        t("; the number is vouched for") if call.attested else t("; nobody vouches for the number")
     )
-    return f"{said}{weighs}{because}"
 
 
-def _weight(strike: Strike, story: Story) -> float:
-    """Say as how much it counts now, among the others that do."""
-    return round(story.rules.weight(strike) * _together(story), 3)
-
-
-def _together(story: Story) -> float:
-    return story.rules.together(counted_strikes(story.held.record, story.now, story.rules))
+def _counts(strike: Strike, rules: PolicyRules, why_not: WhyNot | None, share: float, t: Tongue) -> str:
+    """Say as how much a strike counts, where that is not in full, and why."""
+    if why_not:
+        other = why_not.other
+        why = labels.of(
+            why_not.why,
+            t,
+            call=other.call if other else "",
+            trunk=other.trunk if other else "",
+            burst=labels.lasting(rules.trunk_burst, t),
+            own_burst=labels.lasting(rules.burst, t),
+            window=labels.lasting(rules.window, t),
+        )
+        return t("; counts for nothing: {why}", why=why)
+    weight = round(rules.weight(strike) * share, 3)
+    weighs = t("; weighs {weight}", weight=t.short(weight)) if weight != 1 else ""
+    return weighs + (t(": its misuses came over several trunks") if share != 1 else "")
 
 
 def _block(block: Block, zone: ZoneInfo, t: Tongue) -> str:

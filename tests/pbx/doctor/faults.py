@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -41,6 +42,10 @@ RELOAD: Final = "on the PBX: asterisk -rx 'module reload manager'"
 BIND_REMEDY: Final = f"in manager.conf [general]: bindaddr = 127.0.0.1 (then {RELOAD})"
 ACL_REMEDY: Final = "in redis-acl.conf: this user as `siaga112 acl` prints it"
 GRANT_REMEDY: Final = "in redis-acl.conf: add +info +time for this user"
+VOUCHED_REMEDY: Final = (
+    "in extensions.conf [globals]: SIAGA_TRUST=verstat, if the carrier writes verstat; else in "
+    "[policy.trust] of {config}: unattested = 1.0"
+)
 FIRST_FILTERS: Final = "eventfilter = ^Event: (QueueCallerJoin|AgentConnect)[[:cntrl:]]\n"
 
 OUTSIDE_GUARD: Final = """
@@ -267,6 +272,26 @@ async def damaged_state(bench: Bench) -> AsyncIterator[Settings]:
         yield {}
     finally:
         aside.unlink()
+
+
+@asynccontextmanager
+async def shared_load(bench: Bench) -> AsyncIterator[Settings]:
+    """Have an exchange whose calls come over two trunks in turn: three callers, each over both."""
+    file = bench.daemon.folder / "state" / "siaga112.db"
+    numbers, now = [f"+62812000000{n}" for n in range(10, 13)], round(time.time() * 1_000)
+
+    def told(statement: str, *rows: tuple[object, ...]) -> None:
+        with closing(sqlite3.connect(file, timeout=20)) as database, database:
+            database.executemany(statement, rows)
+
+    told(
+        "INSERT INTO strike SELECT id, ?, ?, ?, 'ivr_prank', 'left_menu', NULL, ?, 0 FROM site",
+        *((number, f"{now}.{n}", now, f"PJSIP/telkom-{n}") for number in numbers for n in (1, 2)),
+    )
+    try:
+        yield {}
+    finally:
+        told("DELETE FROM strike WHERE caller = ?", *((number,) for number in numbers))
 
 
 @asynccontextmanager
@@ -676,6 +701,23 @@ FAULTS: Final = (
         settings={"operators.confirm": "voice"},
     ),
     Fault(
+        "only calls count that are vouched for, and nobody can",
+        "fail",
+        "numbers vouched for",
+        "nobody ever gets a strike: unattested is 0, and the dialplan lets nobody vouch for a number",
+        VOUCHED_REMEDY,
+        settings={"policy.trust.unattested": 0},
+        versions=("22", "16"),
+    ),
+    Fault(
+        "numbers are to be vouched for, and nobody can",
+        "warn",
+        "numbers vouched for",
+        "every call weighs 0.5: the dialplan lets nobody vouch for a number",
+        VOUCHED_REMEDY,
+        settings={"policy.trust.unattested": 0.5},
+    ),
+    Fault(
         "the dialplan asks at another port",
         "fail",
         "dialplan AGI address",
@@ -973,6 +1015,16 @@ FAULTS: Final = (
         "SQLite in {state}: its tables have version 9999, which is not this program's",
         "siaga112 migrate",
         arrange=newer_tables,
+    ),
+    Fault(
+        "two trunks share one exchange's calls",
+        "warn",
+        "trunks",
+        "the misuses of 3 numbers came over several trunks (PJSIP/telkom-1, PJSIP/telkom-2) in the last "
+        "7 days: those close together count for nothing",
+        'in [policy.trust] of {config}: burst = "0s", if these trunks share the calls of one exchange; else '
+        "ask the carriers who writes these numbers",
+        arrange=shared_load,
     ),
     Fault(
         "PostgreSQL is a standby",

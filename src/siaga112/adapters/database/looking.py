@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, func, or_, select, text
+from sqlalchemy import Connection, Engine, Select, func, or_, select, text
 
 from siaga112.adapters.database.connect import connect, mapped
 from siaga112.adapters.database.schema import CALL, CALLER, METADATA, PERSON, SITE, STRIKE
@@ -22,6 +22,10 @@ _DURABLE: Final[Mapping[str, str]] = {"fsync": "on", "full_page_writes": "on", "
 
 _STRICTER: Final = frozenset({"remote_write", "remote_apply", "local"})
 """Of synchronous_commit, what also waits for the disk."""
+
+_ENOUGH: Final = 1_000
+_NAMED: Final = 4
+"""So many numbers are counted, and so many trunks named."""
 
 
 OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"sqlite": (3, 35), "postgresql": (13,)}
@@ -70,6 +74,8 @@ class Told(NamedTuple):
     """Whether somebody may use the console."""
     growth: Growth | None = None
     """None where it cannot be reckoned in time."""
+    trunks: tuple[int, tuple[str, ...]] | None = None
+    """How many numbers misused the line over several in the last week, and which; None of others' tables."""
 
 
 def look(url: str, site: str, now: Millis) -> Told:
@@ -103,6 +109,7 @@ def look(url: str, site: str, now: Millis) -> Told:
                 told = told._replace(
                     people=connection.execute(people).first() is not None,
                     mode=connection.execute(switched).scalar(),
+                    trunks=_trunks(connection, site, now - WEEK),
                 )
         return told._replace(growth=_growth(engine, now) if known else None)
     finally:
@@ -149,6 +156,24 @@ def _size(connection: Connection, engine: Engine) -> int:
     path = Path(engine.url.database or "")
     files = (path, path.with_name(f"{path.name}-wal"))
     return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _trunks(connection: Connection, site: str, since: Millis) -> tuple[int, tuple[str, ...]]:
+    """Give how many numbers misused the line over several trunks since then, and the names of these."""
+    id_ = select(SITE.c.id).where(SITE.c.name == site).scalar_subquery()
+    mine = STRIKE.c.site == id_, STRIKE.c.at >= since, STRIKE.c.trunk != ""
+    several: Select[tuple[str]] = (
+        select(STRIKE.c.caller)
+        .where(*mine)
+        .group_by(STRIKE.c.caller)
+        .having(func.count(STRIKE.c.trunk.distinct()) > 1)
+        .limit(_ENOUGH)
+    )
+    callers = connection.execute(several).scalars().all()
+    names = (
+        select(STRIKE.c.trunk).where(*mine, STRIKE.c.caller.in_(callers)).distinct().order_by(STRIKE.c.trunk)
+    )
+    return len(callers), tuple(connection.execute(names.limit(_NAMED)).scalars())
 
 
 def _unsafe(connection: Connection) -> list[str]:

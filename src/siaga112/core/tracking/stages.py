@@ -98,7 +98,7 @@ class Progress:
     def overdue(self, queues: Collection[str], before: Millis, most: int) -> int:
         """Count the callers who wait in these queues since before that instant, up to `most` of them.
 
-        Calls of one number are one caller, as they are one misuse (`policy.spared_by`). Of a queue no more
+        Calls of one number are one caller, as one telephone makes one call at a time. Of a queue no more
         than `LOOKED_AT` calls are told apart; with more than that each counts.
         """
         found: set[str] = set()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from siaga112.core.ami.events import DialplanPosition, Newexten, QueueCallerJoin
-from siaga112.core.model import CallId, Fact, FactKind, Millis, Stage
+from siaga112.core.model import Caller, CallId, Fact, FactKind, Millis, Stage
 from siaga112.core.text import whole
 from siaga112.core.tracking import menus
 from siaga112.core.tracking.stages import Spot
@@ -30,7 +30,8 @@ class TrackedCall:
     `led_on`: it is a Local channel that waits in `queue` for it. `on_word`: it is connected, and only a
     queue's word says that somebody is there. `chose`: a key led on since the menu was last wrong, or begun;
     `led`: a step of what it leads to was seen, `came_back`: and now the menu asks where it asked before.
-    `keyed`: when a key was pressed since the last prompt, 0 for not at all. `agents`: legs of the queue's
+    `keyed`: when a key was pressed since the last prompt, 0 for not at all. `whose`: by the number at
+    arrival. `beside`: since when another call of it is up as well, and which. `agents`: legs of the queue's
     members who took the call, each with its interface and name; `agent`: one whose leg is not in the bridge
     yet. `handed_by`: the phones that the caller was with when he was sent on, until somebody else answers.
     """
@@ -63,6 +64,8 @@ class TrackedCall:
     led: bool = False
     came_back: bool = False
     keyed: Millis = 0
+    whose: Caller | None = None
+    beside: tuple[Millis, CallId] | None = None
     agents: dict[str, str] = field(default_factory=dict)
     agent: str = ""
     handed_by: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ the queue only if the queue was joined at exactly that place. So a lost event ca
 IVR context.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
@@ -97,6 +97,7 @@ class Tracker:
     def __init__(self, rules: InForce) -> None:
         self._rules = rules
         self._calls: dict[str, TrackedCall] = {}
+        self._up: defaultdict[Caller, dict[str, TrackedCall]] = defaultdict(dict)
         self._begun: dict[str, TrackedCall] = {}
         self._progress = Progress()
         self.anomalies: Counter[str] = Counter()
@@ -199,7 +200,7 @@ class Tracker:
     @property
     def idle(self) -> bool:
         """Say whether nothing is being followed."""
-        return not self._calls and len(self._talk.bridges) == 0 and len(self._arrivals) == 0
+        return not (self._calls or self._up or len(self._talk.bridges) or len(self._arrivals))
 
     # ── the beginning ────────────────────────────────────────────────────────────────────────────
 
@@ -233,10 +234,27 @@ class Tracker:
             call.note(call.facts[-1].at, FactKind.CLOCK_OFF, str(self._ahead))
         self._calls[call.id] = self._begun[call.id] = call
         self._progress.put(call.id, call.spot)
+        call.whose = canonical(call.raw, self._dialplan.numbers)
+        if call.whose:
+            self._beside_others(call, self._up[call.whose])
+
+    @staticmethod
+    def _beside_others(call: TrackedCall, others: dict[str, TrackedCall]) -> None:
+        """Note of a call and of the others with its number that they are up at one moment."""
+        at = call.facts[-1].at
+        for other in others.values():
+            other.beside = other.beside or (at, call.id)
+            call.beside = call.beside or (at, other.id)
+        others[call.id] = call
 
     def _let_go(self, uid: str) -> TrackedCall | None:
         self._progress.drop(CallId(uid))
-        return self._calls.pop(uid, None)
+        call = self._calls.pop(uid, None)
+        if call and call.whose:
+            self._up[call.whose].pop(uid, None)
+            if not self._up[call.whose]:
+                del self._up[call.whose]
+        return call
 
     def _remember(self, uid: str) -> None:
         self._begun.pop(uid, None)
@@ -459,6 +477,8 @@ class Tracker:
             return
         if call.ended_at and not call.hung_up and call.in_menu(call.ended_at):
             call.note(event.at, FactKind.MENU_HUNG_UP, event.place.context)
+        if call.beside:
+            call.note(call.beside[0], FactKind.BESIDE, call.beside[1])
         call.note(event.at, FactKind.ENDED, event.cause)
         yield self._ended(call)
 

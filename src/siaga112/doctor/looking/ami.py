@@ -154,6 +154,7 @@ class _Questions:
             agi=await self._value("SIAGA_AGI"),
             data_dir=await self._value("ASTDATADIR"),
             confirm=await self._value("SIAGA_CONFIRM"),
+            trust=await self._value("SIAGA_TRUST"),
             reach=await self._reach(),
             sources=sources,
             unseen=tuple([name for name in _SHY if await self._value(f"IFMODULE({name}.so)") == "1"]),

@@ -5,7 +5,7 @@ import time
 from importlib import import_module
 
 from siaga112.core.model import SECOND, Mode
-from siaga112.doctor.observations import DatabaseSeen, Growth, NotSeen
+from siaga112.doctor.observations import DatabaseSeen, Growth, NotSeen, TrunksSeen
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 SECONDS = 6.0
@@ -41,4 +41,5 @@ def _ask(url: str, site: str) -> DatabaseSeen:
         people=told.people,
         mode=Mode(told.mode) if told.mode in set(Mode) else None,
         growth=growth,
+        trunks=TrunksSeen(*told.trunks) if told.trunks else None,
     )
