@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from siaga112.core.holdings import Ends, Holding, Kept, Kind
 from siaga112.core.model import SECOND, AuditEntry, Level, Mode, ProposalCause, Treatment, Verdict
-from siaga112.core.record import AllowEntry, Appeal, CallerRecord, MissedCall, Proposal
+from siaga112.core.record import AllowEntry, Appeal, CallerRecord, Hold, MissedCall, Proposal
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import rows, story
@@ -29,6 +30,7 @@ RECORD: Final = CallerRecord(
     missed=(MissedCall(call_id(1), NOW, SECOND),),
 )
 OBJECTING: Final = CallerRecord(CALLER, appeals=(Appeal(NOW, "clerk", "not me", NOW + SECOND),))
+HELD: Final = CallerRecord(CALLER, hold=Hold(NOW, "privacy", "police report 17"))
 STORY: Final = story.Story(
     CallerFile(RECORD, (), ()), Screening(Verdict.ALLOW, ScreenReason.NOT_BLOCKED), Mode.OBSERVE, RULES, NOW
 )
@@ -86,6 +88,8 @@ def test_every_value_of_a_channel_variable_is_there(value: str) -> None:
         ("`blocks`", rows.blocked(RECORD, RECORD.blocks[0], ZONE)),
         ("`blocks --proposed`", rows.proposal(RECORD, ZONE)),
         ("`appeals`", rows.appeal(OBJECTING, ZONE)),
+        ("`holds`", rows.hold(HELD, ZONE)),
+        ("`privacy`", rows.holding(Kind.CALLS, Holding(1, NOW), Kept(Ends.AGE, SECOND), ZONE)),
         ("`allowed`", rows.allowed(RECORD, ZONE)),
         ("`callbacks`", rows.missed(RECORD, ZONE)),
         ("`audit`", rows.audit_entry(AuditEntry(NOW, "supervisor", "mode", "site"), ZONE)),

@@ -9,6 +9,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from siaga112.core.access import Permission, Role
+from siaga112.core.holdings import Ends, Kind, Numbers
 from siaga112.core.model import (
     DAY,
     HOUR,
@@ -40,6 +41,7 @@ from tests.core.test_queue_state import NOW, line, queues, waiting
 from tests.remains import remains
 
 KINDS = (
+    *(Ends, Kind, Numbers),
     *(HandedOver, Level, Mark, Mode, OperatorState, Origin, Outcome, Permission, ProposalCause, Reason, Role),
     *(ScreenReason, Spared, Stage, Treatment, Verdict, Via),
 )

@@ -1,6 +1,7 @@
 """What tests of a store do with it: changes as both flows make them, and every question that it answers."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -82,6 +83,10 @@ async def every_answer(store: SiteStore) -> list[Any]:
         store.ledger_calls(NOW, NOW + 1),
         store.proposed(),
         store.proposed_count(),
+        store.appealed(),
+        store.appealed_count(),
+        store.holds(),
+        store.holdings(),
         store.missed(),
         store.missed_count(),
         store.audit_entries(0, NOW + 1),
@@ -91,6 +96,7 @@ async def every_answer(store: SiteStore) -> list[Any]:
         store.tallies(),
         store.tidy(NOW),
         store.erase(CALLER, 0),
+        store.take_out(re.compile(CALLER)),
         store.switched(),
         store.switch(Switch(Mode.OFF), Mode.OBSERVE),
     ]

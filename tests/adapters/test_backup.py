@@ -21,8 +21,17 @@ from siaga112.adapters.database.records import DatabaseRecords
 from siaga112.core import decisions
 from siaga112.core.access import Person, Role
 from siaga112.core.mode import Switch
-from siaga112.core.model import AuditEntry, Caller, HandedOver, Handover, Mode, ProposalCause, Reached
-from siaga112.core.record import AllowEntry, CallerRecord, GenuineReport, Lift, MissedCall, Proposal
+from siaga112.core.model import DAY, AuditEntry, Caller, HandedOver, Handover, Mode, ProposalCause, Reached
+from siaga112.core.record import (
+    AllowEntry,
+    Appeal,
+    CallerRecord,
+    GenuineReport,
+    Hold,
+    Lift,
+    MissedCall,
+    Proposal,
+)
 from tests.adapters.changes import whole
 from tests.adapters.test_records_contract import change, record, write
 from tests.lab.postgres import Postgres, postgres
@@ -95,6 +104,8 @@ async def fill(records: DatabaseRecords) -> None:
         return replace(
             held,
             allow=AllowEntry(NOW, "ratna", "klinik · é"),
+            hold=Hold(NOW, "ratna", "LP/17"),
+            appeals=(Appeal(NOW, "ratna", "not me", NOW + DAY, decided=sorry),),
             reports=(GenuineReport(call_id(20), NOW),),
             missed=(MissedCall(call_id(21), NOW, 12_000),),
             proposals=(Proposal(NOW, ProposalCause.POLICY, None, 2, "over ten", (call_id(1),)),),

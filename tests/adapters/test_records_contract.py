@@ -5,21 +5,26 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, time
+from functools import partial
 from itertools import islice, product
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, event, func, insert, select, text, update
 
 from siaga112.adapters.database.connect import connect
 from siaga112.adapters.database.records import DatabaseRecords
-from siaga112.adapters.database.schema import BLOCK, HANDOVER, METADATA
+from siaga112.adapters.database.rows import audit_entry_of, digest
+from siaga112.adapters.database.schema import AUDIT, BLOCK, CALL, HANDOVER, METADATA
+from siaga112.adapters.database.transactions import PAGE
 from siaga112.core import decisions
 from siaga112.core.caller_id import INDONESIA, spelling
 from siaga112.core.changes import CallChange, Change, Imposition, replacement, without_caller
 from siaga112.core.figures import Figures, grain, one_by_one
 from siaga112.core.fold import Fold, Work, subject, take
 from siaga112.core.handling import Handling, answered_one_by_one, passed_one_by_one
+from siaga112.core.holdings import Holding, Kind
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     DAY,
@@ -41,10 +46,10 @@ from siaga112.core.model import (
     Stages,
 )
 from siaga112.core.period import Period, of_days
-from siaga112.core.record import AllowEntry, Attempt, CallerRecord, Lift, MissedCall, Proposal
+from siaga112.core.record import AllowEntry, Attempt, CallerRecord, Hold, Lift, MissedCall, Proposal
 from siaga112.core.shifts import Shift
 from siaga112.core.standing import NOBODY
-from siaga112.service.ports import StoreBrokenError
+from siaga112.service.ports import CallPlace, StoreBrokenError
 from tests import month
 from tests.adapters.changes import begun, blocked_for_good, listed, struck, whole
 from tests.adapters.conftest import KEEP
@@ -451,7 +456,7 @@ async def test_a_callers_calls_are_known_in_order(records: DatabaseRecords) -> N
 
 
 async def test_the_audit_trail_is_in_order_and_each_line_once(records: DatabaseRecords) -> None:
-    """Lines come back oldest first, within their time; the same line twice is one; a subject's can go."""
+    """Lines come back oldest first, within their time; the same line twice is one."""
     lines = [AuditEntry(NOW + n, "ratna", "block", CALLER, "permanent", f"reason {n}") for n in range(3)]
     for line in (*reversed(lines), lines[0], AuditEntry(NOW, "ratna", "mode", "site")):
         await write(records, Change(audit_entry=line))
@@ -463,8 +468,103 @@ async def test_the_audit_trail_is_in_order_and_each_line_once(records: DatabaseR
     assert list(await records.audit_of(CALLER)) == [*lines]
     assert await records.last_of("mode") == AuditEntry(NOW, "ratna", "mode", "site")
     assert await records.last_of("allow") is None
-    await records.erase(CALLER, 0)
-    assert [audit_entry.action for audit_entry in await records.audit_entries(0, NOW + 10)] == ["mode"]
+
+
+SPELLED = spelling(CALLER, INDONESIA)
+ALL_OF_IT = 10 * NOW
+
+
+async def trail(records: DatabaseRecords) -> list[tuple[str, str, str, str]]:
+    """Give the audit trail: what was done to whom, with the detail and the reason."""
+    lines = await records.audit_entries(0, ALL_OF_IT)
+    return [(line.action, line.subject, line.detail, line.reason) for line in lines]
+
+
+async def digests(records: DatabaseRecords) -> list[tuple[AuditEntry, str]]:
+    """Give each line with what tells it from all others."""
+    found = await records.select(AUDIT, select(AUDIT).order_by(AUDIT.c.id))
+    return [(audit_entry_of(row), row.digest) for row in found]
+
+
+async def test_who_decided_what_stays_and_only_the_number_goes(records: DatabaseRecords) -> None:
+    """From the subject, and from what people wrote, in any spelling, about others and calls too."""
+    call = prank(1).id
+    lines = [
+        AuditEntry(NOW, "ratna", "block", CALLER, "permanent", "letter of 0812-1111-1111"),
+        AuditEntry(NOW + 1, "ratna", "block", OTHER, "", "as +62 812 1111 1111 is, and 0062 81211111111"),
+        AuditEntry(NOW + 2, "budi", "mark", call, "prank", "from 81211111111, a child"),
+        AuditEntry(NOW + 3, "budi", "look", CALLER, "card"),
+        AuditEntry(NOW + 4, "budi", "mode", "site", "observe", "flood"),
+    ]
+    await write(records, *(Change(audit_entry=line) for line in lines))
+    await records.erase(CALLER, NOW + 10)
+    assert await records.take_out(SPELLED) == 3
+    assert await trail(records) == [
+        ("block", "a caller", "permanent", "letter of a caller"),
+        ("block", OTHER, "", "as a caller is, and a caller"),
+        ("mark", call, "prank", "from a caller, a child"),
+        ("look", "a caller", "card", ""),
+        ("mode", "site", "observe", "flood"),
+    ]
+    assert [(line.at, line.by) for line, _ in await digests(records)] == [(one.at, one.by) for one in lines]
+    assert (await records.audit_of(CALLER), await records.take_out(SPELLED)) == ([], 0)
+
+
+async def test_a_line_without_its_number_is_told_from_others_by_what_it_says(
+    records: DatabaseRecords,
+) -> None:
+    """From a digest of what it was the number could be found; and told again it is the same line."""
+    line = AuditEntry(NOW, "ratna", "block", CALLER, "", "by 081211111111")
+    await write(records, Change(audit_entry=line))
+    ((_, before),) = await digests(records)
+    await records.erase(CALLER, NOW)
+    await records.take_out(SPELLED)
+    ((after, now),) = await digests(records)
+    assert after == replace(line, subject="a caller", reason="by a caller")
+    assert now != before
+    assert now == digest(after)
+    await write(records, Change(audit_entry=after))
+    assert len(await digests(records)) == 1
+
+
+async def test_lines_that_say_the_same_once_their_numbers_are_gone_are_two(records: DatabaseRecords) -> None:
+    """One person blocked both in one moment, for one reason."""
+    for caller in (CALLER, OTHER):
+        await write(records, Change(audit_entry=AuditEntry(NOW, "ratna", "block", caller, "", "a flood")))
+    for caller in (CALLER, OTHER, CALLER):
+        await records.erase(caller, NOW)
+    assert await trail(records) == [("block", "a caller", "", "a flood")] * 2
+    assert len({found for _, found in await digests(records)}) == 2
+
+
+async def test_a_line_that_cannot_be_read_loses_its_number_too(records: DatabaseRecords) -> None:
+    """Whatever somebody has written there by hand."""
+    await write(
+        records, Change(audit_entry=AuditEntry(NOW, "ratna", "block", CALLER, "", "of 0812 1111 1111"))
+    )
+    await records.act(lambda connection: connection.execute(update(AUDIT).values(via="a pigeon")))
+    await records.erase(CALLER, NOW)
+    await records.take_out(SPELLED)
+    ((subject, reason),) = await records.select(AUDIT, select(AUDIT.c.subject, AUDIT.c.reason))
+    assert (subject, reason) == ("a caller", "of a caller")
+
+
+async def test_nobody_is_erased_whom_the_caller_of_it_spares(records: DatabaseRecords) -> None:
+    """Asked of the record as it is in that very transaction; then nothing is done."""
+
+    def refuse(record: CallerRecord) -> None:
+        assert record.hold is None, "kept"
+
+    await change(records, blocked_for_good)
+    await write(records, Change(entry=entry(prank(1)), audit_entry=AuditEntry(NOW, "ratna", "hold", CALLER)))
+    await change(records, kept)
+    with pytest.raises(AssertionError, match="kept"):
+        await records.erase(CALLER, NOW + 1, refuse)
+    assert (await records.load(CALLER)).blocks
+    assert list(await records.calls_of(CALLER)) == [prank(1).id]
+    assert len(await records.audit_of(CALLER)) == 1
+    await records.erase(OTHER, NOW + 1, refuse)
+    assert (await records.load(OTHER)).forgotten == NOW + 1
 
 
 async def test_the_ledgers_calls_are_known_without_their_rows(records: DatabaseRecords) -> None:
@@ -589,7 +689,7 @@ async def test_permanent_blocks_have_a_cap_of_their_own(records: DatabaseRecords
 
 
 async def test_an_erased_caller_is_nowhere(records: DatabaseRecords) -> None:
-    """Record, lists, lines and the number in every row are gone; the rows stay, so that figures add up."""
+    """Record, lists and the number in every row are gone; the rows stay, so that figures add up."""
     await change(records, blocked_for_good)
     await change(records, lambda held: decisions.allow(held, AllowEntry(NOW, "supervisor", "clinic")))
     await write(records, Change(entry=entry(prank(1)), audit_entry=AuditEntry(NOW, "ratna", "allow", CALLER)))
@@ -599,7 +699,7 @@ async def test_an_erased_caller_is_nowhere(records: DatabaseRecords) -> None:
     assert await listed(records) == ([], [])
     assert list(await records.calls_of(CALLER)) == []
     assert [row async for row in records.entries(0, NOW + 1)] == [without_caller(entry(prank(1)))]
-    assert await records.audit_entries(0, NOW + 1) == []
+    assert await records.audit_entries(0, NOW + 1) == [AuditEntry(NOW, "ratna", "allow", "a caller")]
 
 
 async def test_what_was_erased_does_not_come_back(records: DatabaseRecords) -> None:
@@ -687,6 +787,137 @@ async def test_what_may_be_kept_no_longer_goes(records: DatabaseRecords) -> None
     assert await records.audit_entries(0, NOW) == []
     assert [caller async for caller in records.lasting()] == [OTHER]
     assert await records.load(CALLER) == CallerRecord(CALLER)
+
+
+# ── evidence ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def kept(record: CallerRecord) -> CallerRecord:
+    """Keep what is held on a caller as evidence."""
+    return decisions.hold(record, Hold(NOW, "ratna", "police report 17"))
+
+
+async def multiply(records: DatabaseRecords, call: Entry, times: int) -> None:
+    """Write a call, and copies of it, a millisecond after each other: so many times two of them."""
+    await write(records, Change(entry=call))
+    columns = [one for one in CALL.c if one.name not in {"id", "started"}]
+    into = ["id", "started", *(one.name for one in columns)]
+    for nth in range(times):
+        later = select(CALL.c.id + f"-{nth}", CALL.c.started + 2**nth, *columns).where(
+            CALL.c.site == records.site, CALL.c.id.startswith(call.finding.call.id)
+        )
+        copies = insert(CALL).from_select(into, later)
+        await records.act(partial(Connection.execute, statement=copies))
+
+
+async def counted(records: DatabaseRecords, caller: Caller | None) -> int:
+    """Count the calls of somebody; None: of everybody."""
+    asked = select(func.count()).select_from(CALL)
+    ((count,),) = await records.select(CALL, asked.where(CALL.c.caller == caller) if caller else asked)
+    return int(count)
+
+
+async def test_a_held_callers_calls_stay_and_all_others_go_in_pages(
+    records: DatabaseRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """131,072 old calls among 4,096 of one who is kept as evidence: each is looked at once, 1,000 a page.
+
+    Released, they go at the next run.
+    """
+    begun = NOW - 500 * DAY
+    await multiply(records, entry(prank(1, begun)), 12)
+    await multiply(records, entry(prank(2, begun, OTHER)), 17)
+    await records.act(partial(Connection.execute, statement=text("ANALYZE")))  # which a server does by itself
+    passed = (Handover(begun + 6, HandedOver.BLIND, "113"),)
+    handed = Entry(replace(entry(prank(3, begun + 5)).finding, handovers=passed), strike=False)
+    await write(records, Change(entry=handed), Change(entry=entry(prank(4))))
+    await change(records, kept)
+    places: list[CallPlace | None] = []
+    dropped: list[int] = []
+    drop = records._drop_calls
+
+    def watched(connection: Connection, before: int, after: CallPlace) -> CallPlace | None:
+        places.append(drop(connection, before, after))
+        return places[-1]
+
+    def executed(_connection: object, cursor: Any, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE FROM call "):
+            dropped.append(cursor.rowcount)
+
+    monkeypatch.setattr(records, "_drop_calls", watched)
+    event.listen(records._engine, "after_cursor_execute", executed)
+    await records.drop_calls(NOW - DAY)
+    old = 2**12 + 2**17 + 1
+    assert len(places) == old // PAGE + 1, "no page begins with what the one before has left"
+    assert max(dropped) <= PAGE
+    assert sum(dropped) == 2**17
+    assert (await counted(records, OTHER), await counted(records, CALLER)) == (0, 2**12 + 2)
+    left = await records.entry(handed.finding.call.id)
+    assert left
+    assert left.finding.handovers == passed
+    await change(records, lambda record: decisions.hold(record, None))
+    await records.drop_calls(NOW - DAY)
+    assert list(await records.calls_of(CALLER)) == [prank(4).id]
+
+
+async def test_lines_about_who_is_kept_as_evidence_stay_with_those_on_their_calls(
+    records: DatabaseRecords,
+) -> None:
+    """All others go, however many there are, and each is looked at once; released, these go too."""
+    await change(records, kept)
+    await change(records, blocked_for_good, OTHER)
+    await write(records, Change(entry=entry(prank(1))), Change(entry=entry(prank(2, NOW, OTHER))))
+    about = (CALLER, prank(1).id, OTHER, prank(2).id, "site")
+    lines = [AuditEntry(NOW - 9_000 + n, "ratna", "look", about[n % 5], f"{n}") for n in range(6_000)]
+    await write(records, *(Change(audit_entry=line) for line in lines))
+    await records.drop_lines(NOW)
+    assert {subject for _, subject, _, _ in await trail(records)} == {CALLER, prank(1).id}
+    assert len(await trail(records)) == 2_400
+    await change(records, lambda record: decisions.hold(record, None))
+    await records.drop_lines(NOW)
+    assert await trail(records) == []
+
+
+async def test_who_is_kept_as_evidence_is_listed_and_never_expires(records: DatabaseRecords) -> None:
+    """The oldest hold first; the record comes back with it, lasts, and is pruned by its age once released."""
+    later = replace(kept(CallerRecord(CALLER)), hold=Hold(NOW + 5, "budi", "case 18")).hold
+    await change(records, struck(strike(1)))
+    await change(records, kept)
+    await change(records, lambda record: replace(record, hold=later), OTHER)
+    assert [record.caller for record in await records.holds()] == [CALLER, OTHER]
+    assert [record.hold for record in await records.holds_page(1)] == [later]
+    (second,) = await records.holds_page(1, (NOW + 5, OTHER))
+    assert second.hold == Hold(NOW, "ratna", "police report 17")
+    await records.drop_expired(NOW + 10 * RULES.keep)
+    assert (await records.load(CALLER)).strikes == (strike(1),)
+    assert CALLER in [caller async for caller in records.lasting()]
+    await change(records, lambda record: decisions.hold(record, None))
+    await records.drop_expired(NOW + 10 * RULES.keep)
+    assert [record.caller for record in await records.holds()] == [OTHER]
+    assert await records.load(CALLER) == CallerRecord(CALLER)
+
+
+async def test_what_is_held_is_counted_where_it_lies(records: DatabaseRecords, url: str) -> None:
+    """Of each kind how many, and since when the oldest is there; of another site's nothing."""
+    there = DatabaseRecords(connect(url, PATIENCE), f"{secrets.token_hex(4)}-other")
+    await record(there, entry(prank(7)), entry(prank(8, NOW, OTHER)))
+    assert {held.count for held in (await records.holdings()).values()} == {0}
+    await record(records, entry(prank(1, NOW - DAY)), entry(answered(2)), entry(prank(3, NOW, None)))
+    await change(records, blocked_for_good)
+    await change(records, kept)
+    await change(records, lambda held: decisions.allow(held, AllowEntry(NOW - 5, "ratna", "clinic")), OTHER)
+    await write(records, Change(audit_entry=AuditEntry(NOW - 9, "ratna", "look", CALLER)))
+    found = {kind: held for kind, held in (await records.holdings()).items() if held.count}
+    assert found[Kind.CALLS] == Holding(3, NOW - DAY)
+    assert found[Kind.STRIKES] == Holding(1, prank(1, NOW - DAY).ended)
+    assert found[Kind.CALLERS].count == 2
+    assert found[Kind.BLOCKS] == Holding(1, NOW)
+    assert found[Kind.HOLDS] == Holding(1, NOW)
+    assert found[Kind.ALLOWED] == Holding(1, NOW - 5)
+    assert found[Kind.AUDIT] == Holding(1, NOW - 9)
+    assert found.keys() >= {Kind.EVENTS, Kind.UNPUBLISHED}
+    assert Kind.MARKS not in found
+    await there.close()
 
 
 async def test_a_standing_in_which_nothing_holds_any_more_is_nobodys(records: DatabaseRecords) -> None:

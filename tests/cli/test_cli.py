@@ -10,11 +10,13 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from siaga112.core.holdings import Kind
 from siaga112.core.regulation import PRESETS
 from siaga112.service.recording import Recorder
 from tests.cli.shell import NOBODY_UID, NUMBER, Ended, Shell, live, shell
@@ -282,13 +284,93 @@ async def test_a_caller_is_told_what_is_held_and_forgotten(live: Shell) -> None:
     assert refused.code == 1, "without a terminal nobody can say yes"
     told = (await live("forget", NUMBER, "--reason", "asked by letter", "--yes")).done()
     assert told.startswith(
-        "erased: 1 strike, 1 block, 0 proposals, 0 call-backs, 2 lines of the audit trail\n"
-        "kept without the caller: 2 calls in the ledger, 0 lines of the audit trail on their marks\n"
+        "erased: 1 strike, 1 block, 0 proposals, 0 call-backs, 0 objections\n"
+        "kept without the caller: 2 calls in the ledger, 2 lines of the audit trail\n"
     )
     held, rows, trail = await live.each(f"subject {NUMBER}", "calls --json", "audit --json")
     assert (held.json["calls"], held.json["blocks"], held.json["audit"]) == ([], [], [])
     assert [(row["caller"], row["outcome"]) for row in rows.json] == [(None, "ivr_prank"), (None, "answered")]
-    assert "forget" in [line["action"] for line in trail.json]
+    lines = [(line["action"], line["subject"], line["reason"]) for line in trail.json]
+    assert lines[:3] == [
+        ("block", "a caller", "threats"),
+        ("subject", "a caller", ""),
+        ("forget", "a caller", "asked by letter"),
+    ]
+
+
+async def test_what_is_kept_as_evidence_is_not_forgotten_until_the_case_is_closed(live: Shell) -> None:
+    """`hold` and `holds` say for whom and why, `why` and `forget` too; released, it can be erased."""
+    said = (await live("hold", NUMBER, "--reason", "police report 17", "--by", "ratna")).done()
+    assert said == f"{CALLER} is kept as evidence: neither age nor forget takes what is held\n"
+    again = await live("hold", NUMBER, "--reason", "another case")
+    assert "is kept as evidence already, by ratna (login" in again.failed(1)
+    (row,) = (await live("holds", "--json")).json
+    assert (row["caller"], row["by"], row["reason"]) == (CALLER, f"ratna (login {LOGIN})", "police report 17")
+    table, told, story = await live.each("holds", f"why {NUMBER}", f"subject {NUMBER}")
+    assert re.search(r"caller +since +by +reason +\n\+6281211111111 .* police report 17", table.done())
+    assert f"kept as evidence by ratna (login {LOGIN}): police report 17" in told.done()
+    assert story.json["hold"] == row
+    refused = (await live("forget", NUMBER, "--yes", "--reason", "asked")).failed(1)
+    day = row["since"][:16].replace("T", " ")
+    assert f"is kept as evidence by ratna (login {LOGIN}) since {day} (police report 17)" in refused
+    assert refused.endswith(f"siaga112 hold {CALLER} --release --reason …")
+    released = (await live("hold", NUMBER, "--release", "--reason", "case closed")).done()
+    assert f"{CALLER} is kept as evidence no longer (since {row['since']} by ratna" in released
+    table, told, none = await live.each("holds", f"why {NUMBER}", f"hold {NUMBER} --release --reason x")
+    assert table.done() == "nobody is kept as evidence\n"
+    assert f"kept as evidence no longer, by {LOGIN}: case closed" in told.done()
+    assert "is not kept as evidence" in none.failed(1)
+    assert "erased: 1 strike" in (await live("forget", NUMBER, "--yes", "--reason", "asked")).done()
+    assert [line["action"] for line in (await live("audit", "--json")).json] == [
+        *("hold", "subject", "release", "forget"),
+    ]  # fmt: skip
+
+
+async def test_a_hold_needs_a_case(live: Shell) -> None:
+    """Nobody could end what nobody can explain."""
+    assert "--reason says of which case" in (await live("hold", NUMBER, "--reason", " ")).failed(2)
+
+
+async def test_who_objects_is_not_forgotten_before_somebody_decides(live: Shell) -> None:
+    """The answer that is owed would be lost with the case."""
+    await live("block", NUMBER, "--permanent", "--reason", "threats")
+    await live("appeal", NUMBER, "--reason", "not me")
+    refused = (await live("forget", NUMBER, "--yes", "--reason", "asked")).failed(1)
+    assert "an objection of +6281211111111 waits for a decision; decide it first" in refused
+    await live("appeals", "--reject", NUMBER, "--reason", "seven pranks")
+    assert "1 objection" in (await live("forget", NUMBER, "--yes", "--reason", "asked")).done()
+
+
+async def test_what_is_held_is_counted_by_kind(live: Shell) -> None:
+    """Each kind once, with its age, its setting, and in which form numbers are in it; it names nobody."""
+    live.write(privacy='keep_calls = "30d"')
+    await live("block", NUMBER, "--permanent", "--reason", "threats")
+    (live.home / "state" / "outbox.db.damaged-1").write_bytes(b"junk")
+    told, as_json = await live.each("privacy", "privacy --json")
+    found = {row["kind"]: row for row in as_json.json}
+    assert list(found) == list(Kind)
+    calls = found["calls"]
+    assert (calls["count"], calls["kept"], calls["setting"]) == (3, "30d", "[privacy] keep_calls")
+    age = datetime.fromisoformat(calls["until"]) - datetime.fromisoformat(calls["oldest"])
+    assert (age.days, calls["ends"], calls["numbers"]) == (30, "age", "full")
+    assert (found["blocks"]["count"], found["blocks"]["until"], found["standings"]["count"]) == (1, None, 1)
+    assert (found["files"]["count"], found["outbox"]["count"], found["snapshot"]["count"]) == (1, 0, 0)
+    assert re.search(
+        r"calls +3 +\d{4}-\d\d-\d\d +\d{4}-\d\d-\d\d +by its age +\[privacy\] keep_calls = 30d", told.done()
+    )
+    assert CALLER not in told.out + as_json.out
+
+    live.write(privacy='caller_key = "sixteen letters!"')
+    assert "hashed" in (await live("privacy")).done()
+
+
+async def test_what_cannot_be_looked_at_has_a_dash(shell: Shell) -> None:
+    """Without its Redis a site's other holdings are counted all the same."""
+    store = site_store(shell.home / "state", "lab")
+    await store.records.ping()
+    await store.close()
+    found = {row["kind"]: row["count"] for row in (await shell("privacy", "--json")).json}
+    assert (found["calls"], found["standings"], found["snapshot"], found["files"]) == (0, None, None, 0)
 
 
 @pytest.mark.parametrize("command", ["calls --since 3d", "calls --json", f"why {NUMBER}"])

@@ -21,7 +21,7 @@ from siaga112.core import decisions
 from siaga112.core.changes import Change
 from siaga112.core.model import DAY, SECOND, Caller, Entry, Mode
 from siaga112.core.policy import add_strike
-from siaga112.core.record import AllowEntry, Block, CallerRecord, Lift, MissedCall
+from siaga112.core.record import AllowEntry, Appeal, Block, CallerRecord, Hold, Lift, MissedCall
 from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.service.updating import update
 from tests.lab.stores import site_store
@@ -72,6 +72,8 @@ def both(*states: State) -> State:
 
 
 DAY_LONG, FOR_GOOD = block(NOW - 1, NOW + DAY), block(NOW - 2, None)
+EVIDENCE: Final = Hold(NOW - HOUR, "ratna", "police report 17")
+OBJECTION: Final = Appeal(NOW - HOUR, "clerk", "not me", NOW + 3 * DAY)
 STATES: Final[dict[str, State]] = {
     "nothing": lambda record: record,
     "strikes": struck(3, RULES),
@@ -85,6 +87,8 @@ STATES: Final[dict[str, State]] = {
     "automatic, and by hand": both(struck(6, RULES), held(FOR_GOOD)),
     "allowed": allowed,
     "blocked, then allowed": both(held(FOR_GOOD), allowed),
+    "kept as evidence": both(struck(3, RULES), lambda record: decisions.hold(record, EVIDENCE)),
+    "objecting": both(held(DAY_LONG), lambda record: decisions.object_(record, OBJECTION)),
     "proposed by the cap": struck(6, RULES, capped=True),
     "proposed by the policy": struck(11, SERANG),
     "proposed, and blocked by hand": both(struck(6, RULES, capped=True), held(DAY_LONG)),
@@ -106,6 +110,8 @@ COMMANDS: Final = (
     "mark {0} prank",
     "mark {0} genuine",
     "callbacks --done {0} --reason came",
+    "hold {0} --reason case",
+    "hold {0} --release --reason closed",
     "forget {0} --yes --reason letter",
 )
 
@@ -228,6 +234,8 @@ def _check_all_is_said(case: Case, *, in_force: bool) -> None:
         assert story["proposed"] is None
     if verb in {"block", "unblock", "allow"}:
         assert ("what was proposed is" in said) == (case.before["proposed"] is not None)
+    if verb in {"hold", "forget"}:
+        assert (story["hold"] is not None) == ("is kept as evidence:" in said)
     if verb == "callbacks":
         assert story["callback"] is None
 

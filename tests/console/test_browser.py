@@ -29,7 +29,7 @@ PAGES: Final = {
             "/calls/{call}",
         ),
     ),
-    PEOPLE[Role.PRIVACY]: ("/subject",),
+    PEOPLE[Role.PRIVACY]: ("/subject", "/holds", "/privacy"),
     PEOPLE[Role.ADMIN]: ("/people", "/settings"),
     BUDI: ("/shift",),
 }

@@ -34,12 +34,13 @@ PAGES: Final = {
         "/blocks?of=allowed",
         "/report",
         "/handover",
+        "/holds",
         "/audit",
         "/audit?looks=true",
         "/api",
     ],
     "Operator": ["/shift", "/callbacks", "/calls"],
-    "Privacy": ["/subject", "/audit"],
+    "Privacy": ["/subject", "/audit", "/holds", "/privacy"],
     "Admin": ["/people", "/settings", "/doctor"],
 }
 
@@ -291,6 +292,69 @@ async def test_privacy_gives_and_erases_what_is_held(centre: Centre) -> None:
     assert "good: erased; 2 calls stay" in await browser.done("/forget", again=GENUINE, **fields)
     _, text = await browser.get(to)
     assert json.loads(text)["calls"] == []
+
+
+async def test_what_is_kept_as_evidence_is_listed_and_erased_by_nobody(centre: Centre) -> None:
+    """A supervisor keeps it at the caller's card, privacy by number; each ends what the other began."""
+    ratna, privacy = await centre.login("Supervisor"), await centre.login("Privacy")
+    card = f"/caller/{centre.site.hiding.hide(BLOCKED)}"
+    told = await ratna.done(f"{card}/hold", did="hold", reason="police report 17")
+    assert "good: +6281211111111 is kept as evidence" in told
+    _, text = await ratna.get(card)
+    assert "Kept as evidence by Supervisor since" in text
+    assert "good: " in await privacy.done("/holds", number="0812 5555 5555", reason="case 18")
+    assert "bad: +6281211111111 is kept as evidence already, by Supervisor" in await privacy.done(
+        "/holds", number=BLOCKED, reason="case 19"
+    )
+    _, text = await privacy.get("/holds")
+    assert text.index("case 18") < text.index("police report 17")
+    assert (masked(BLOCKED) in text, BLOCKED in text) == (True, False)
+    fields = {"number": BLOCKED, "again": BLOCKED, "reason": "asked by letter"}
+    assert "bad: +6281211111111 is kept as evidence by Supervisor since" in await privacy.done(
+        "/forget", **fields
+    )
+    assert (await centre.record(BLOCKED)).strikes
+    told = await privacy.done(f"{card}/hold", did="release", reason="case closed", back="/holds")
+    assert "good: +6281211111111 is kept as evidence no longer" in told
+    assert "bad: say why" in await privacy.done("/holds", number=BLOCKED, reason=" ")
+    assert [(by, why) for by, _, why, _ in await acts(centre, "release")] == [("Privacy", "case closed")]
+    assert "good: erased" in await privacy.done("/forget", **fields)
+    subjects = {subject for _, subject, _, _ in await acts(centre, "hold")}
+    assert len(subjects) == 2
+    assert "a caller" in subjects
+
+
+async def test_a_time_within_a_sentence_is_a_time(centre: Centre) -> None:
+    """A deadline, or since when a hold is: never the page's marks as text; what a person wrote is text."""
+    ratna = await centre.login("Supervisor")
+    card = f"/caller/{centre.site.hiding.hide(BLOCKED)}"
+    await ratna.done(f"{card}/appeal", reason="not <b>me</b>")
+    await ratna.done(f"{card}/hold", did="hold", reason="case <i>17</i>")
+    for path in (card, "/waiting", "/holds"):
+        _, text = await ratna.get(path)
+        assert "&lt;time" not in text, path
+        assert "&lt;" in text, path
+        assert not re.search("<b>me|<i>17", text)
+
+
+async def test_what_is_held_is_shown_by_kind_with_its_setting(centre: Centre) -> None:
+    """Counts alone, in the person's language; what has no end of its own says how it ends."""
+    privacy = await centre.login("Privacy")
+    await privacy.post("/lang", {"lang": "en"})
+    _, text = await privacy.get("/privacy")
+    shown = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", text))
+    assert re.search(r"calls [0-9]+ .* by its age \[privacy\] keep_calls = .400d. in full", shown)
+    assert "places on the allow list 0 – – when somebody decides so –" in shown
+    assert "events for programs" in shown
+
+
+async def test_an_export_of_one_callers_calls_is_noted_as_a_look_at_the_caller(centre: Centre) -> None:
+    """So that whoever is forgotten stands in no detail, hidden or not."""
+    browser, hidden = await centre.login("Supervisor"), centre.site.hiding.hide(BLOCKED)
+    await browser.get(f"/calls.csv?of={hidden}&since=24h")
+    which = AuditFilter(0, now() + 1, "look", looks=True)
+    ((_, line),) = await centre.site.store.records.audit_page(which, 9)
+    assert (line.subject, line.detail) == (BLOCKED, "export of calls, since=24h")
 
 
 async def test_an_admin_lets_people_and_programs_in_and_out(centre: Centre) -> None:

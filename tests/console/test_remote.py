@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from siaga112.app.records import now
+from siaga112.core.access import Role
+from siaga112.core.holdings import Kind
 from siaga112.core.model import Via
 from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED
 from tests.console.centre import Centre
@@ -45,6 +47,7 @@ async def command(centre: Centre, home: Path, *words: str, token: str | None = N
         (f"confirm {PROPOSED} --reason agreed", "is blocked until further notice"),
         ("allow 0254201234 --reason clinic", "+62254201234 is on the allow list"),
         (f"appeal {BLOCKED} --reason stolen", "is noted; an answer is owed until 20"),
+        (f"hold {BLOCKED} --reason case", "is kept as evidence: neither age nor forget takes"),
         (f"callbacks --done {MISSED} --reason well", "is off the list (1 call)"),
         (f"mark {GENUINE} information", "is marked information"),
         ("mode enforce --reason decided", "mode is now enforce: blocked callers are rejected"),
@@ -72,6 +75,7 @@ async def test_a_decision_is_the_consoles_and_its_words_too(
         ("allowed", "the allow list is empty"),
         ("appeals", "no objection waits for a decision"),
         ("callbacks", MISSED),
+        ("holds", "nobody is kept as evidence"),
         ("audit", "mark"),
         ("mode", "observe"),
     ],
@@ -94,6 +98,26 @@ async def test_the_evidence_sheet_is_written_where_the_command_runs(centre: Cent
     assert (read.about(made)["Pages"], "Lembar bukti" in read.text(made)) == ("1", True)
     code, out, err = await command(centre, tmp_path, "why", BLOCKED, "--format", "html")
     assert (code, err, "Evidence sheet" in out, BLOCKED in out) == (0, "", True, True)
+
+
+async def test_what_is_held_is_listed_and_released_by_the_privacy_officers_program(
+    centre: Centre, tmp_path: Path
+) -> None:
+    """The oldest hold first, as on the machine itself; and what is held, by kind."""
+    token = await centre.give_token(Role.PRIVACY)
+    for number in (BLOCKED, GENUINE):
+        await command(centre, tmp_path, "hold", number, "--reason", "case 17", token=token)
+    code, out, err = await command(centre, tmp_path, "holds", "--json", token=token)
+    assert (code, err) == (0, "")
+    assert [row["caller"] for row in json.loads(out)] == [BLOCKED, GENUINE]
+    words = ("hold", BLOCKED, "--release", "--reason", "case closed")
+    assert "no longer" in (await command(centre, tmp_path, *words, token=token))[1]
+    code, out, err = await command(centre, tmp_path, "privacy", "--json", token=token)
+    assert (code, err) == (0, "")
+    found = {row["kind"]: row["count"] for row in json.loads(out)}
+    assert (found["holds"], found["calls"] > 0, list(found)) == (1, True, list(Kind))
+    refused = await command(centre, tmp_path, "privacy")
+    assert "a supervisor may not do that" in refused[2]
 
 
 @pytest.mark.parametrize(

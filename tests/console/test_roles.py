@@ -82,8 +82,13 @@ def test_every_permission_is_asked_for_and_given_to_somebody() -> None:
 
 
 def test_roles_are_as_the_contract_says() -> None:
-    """Operators decide nothing, privacy blocks nobody, an admin sees no caller (contract: roles)."""
+    """Operators decide nothing, privacy blocks nobody, an admin sees no caller (contract: roles).
+
+    Who is on duty when the police asks is a supervisor: he may keep evidence, and erases nothing.
+    """
     assert Permission.DECIDE not in MAY[Role.OPERATOR]
     assert MAY[Role.PRIVACY].isdisjoint({Permission.DECIDE, Permission.MODE, Permission.MARK})
     assert MAY[Role.ADMIN].isdisjoint({Permission.SHIFT, Permission.CALLS, Permission.SUBJECT})
     assert MAY[Role.VIEWER] == {Permission.WALL}
+    assert {role for role in Role if Permission.HOLD in MAY[role]} == {Role.SUPERVISOR, Role.PRIVACY}
+    assert {role for role in Role if Permission.FORGET in MAY[role]} == {Role.PRIVACY}

@@ -8,10 +8,20 @@ from copy import copy
 from dataclasses import replace
 from typing import TypeVar
 
-from siaga112.core.changes import Change, Imposition, Replacement, Stored, of_nobody, without_caller
+from siaga112.core.changes import (
+    A_CALLER,
+    Change,
+    Imposition,
+    Replacement,
+    Stored,
+    of_nobody,
+    without_caller,
+    without_number,
+)
 from siaga112.core.figures import Counted, Misuser, one_by_one
 from siaga112.core.fold import HourlyCaps, Subject, Work
 from siaga112.core.handling import AnsweredCounts, PassedCounts, answered_one_by_one, passed_one_by_one
+from siaga112.core.holdings import Holding, Holdings, Kind
 from siaga112.core.mode import Switch, told
 from siaga112.core.model import AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
@@ -39,7 +49,7 @@ class MemoryStore:
         self._missed: set[Caller] = set()
         self._caps = HourlyCaps()
         self._away: set[Caller] = set()
-        self._audit_entries: dict[AuditEntry, None] = {}
+        self._audit_entries: Counter[AuditEntry] = Counter()  # two may say the same once a number is gone
         self._tallies: Counter[str] = Counter()
         self._forgotten: dict[Caller, tuple[Millis, int]] = {}
         self.broken: set[Caller] = set()
@@ -113,7 +123,7 @@ class MemoryStore:
         if change.audit_entry and change.audit_entry in self._audit_entries:
             return
         if change.audit_entry:
-            self._audit_entries[change.audit_entry] = None
+            self._audit_entries[change.audit_entry] = 1
         self._tallies.update(change.tallies)
 
     def _replace(self, new: Replacement) -> None:
@@ -204,6 +214,12 @@ class MemoryStore:
         waiting = [record.appeal.due for record in await self.appealed() if record.appeal]
         return len(waiting), waiting[0] if waiting else None
 
+    async def holds(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers that are kept as evidence, the oldest hold first."""
+        await self.ping()
+        found = [record for record, _, _ in self._records.values() if record.hold]
+        return sorted(found, key=lambda record: record.hold.at if record.hold else 0)
+
     async def missed_count(self) -> tuple[int, Millis | None]:
         """Count them, and say since when the oldest waits."""
         waiting = await self.missed()
@@ -223,9 +239,12 @@ class MemoryStore:
         self._away.add(caller)
         return before
 
-    async def erase(self, caller: Caller, at: Millis) -> None:
-        """Delete a caller's record, the lines about the caller, and the number from the ledger's rows."""
+    async def erase(
+        self, caller: Caller, at: Millis, unless: Callable[[CallerRecord], None] = lambda _: None
+    ) -> None:
+        """Delete a caller's record, and the number from the ledger's rows and from whom lines are about."""
         await self.ping()
+        unless(self.record_of(caller))
         before, floor = self._forgotten.get(caller, (0, 0))
         version = self._records[caller][1] if caller in self._records else 0
         self._forgotten[caller] = (max(before, at), max(floor, version) + 1)
@@ -233,15 +252,38 @@ class MemoryStore:
         self._records.pop(caller, None)
         for entry in await self.entries_of(caller):
             self._ledger[entry.finding.call.id] = without_caller(entry)
-        self._audit_entries = {line: None for line in self._audit_entries if line.subject != caller}
+        self._rewrite(lambda line: replace(line, subject=A_CALLER) if line.subject == caller else line)
         for listed in (self._blocked, self._allowed, self._proposed, self._missed, self._away):
             listed.discard(caller)
+
+    async def take_out(self, spelled: re.Pattern[str]) -> int:
+        """Take a number, so spelled, out of what lines say."""
+        await self.ping()
+
+        def without(line: AuditEntry) -> AuditEntry:
+            return replace(
+                line,
+                detail=without_number(line.detail, spelled),
+                reason=without_number(line.reason, spelled),
+            )
+
+        return self._rewrite(without)
+
+    def _rewrite(self, change: Callable[[AuditEntry], AuditEntry]) -> int:
+        before, self._audit_entries = self._audit_entries, Counter()
+        for line, times in before.items():
+            self._audit_entries[change(line)] += times
+        return sum(times for line, times in before.items() if change(line) != line)
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
         """Give the lines of that time, oldest first."""
         await self.ping()
         return sorted(
-            (audit_entry for audit_entry in self._audit_entries if since <= audit_entry.at < until),
+            (
+                audit_entry
+                for audit_entry in self._audit_entries.elements()
+                if since <= audit_entry.at < until
+            ),
             key=lambda audit_entry: audit_entry.at,
         )
 
@@ -254,6 +296,17 @@ class MemoryStore:
         """Give the last line of an action."""
         lines = [line for line in await self.audit_entries(0, 1 << 62) if line.action == action]
         return lines[-1] if lines else None
+
+    async def holdings(self) -> Holdings:
+        """Count a few of what is held."""
+        await self.ping()
+        records = [record for record, _, _ in self._records.values()]
+        return {
+            Kind.CALLS: Holding(len(self._ledger)),
+            Kind.CALLERS: Holding(len(records)),
+            Kind.STRIKES: Holding(sum(len(record.strikes) for record in records)),
+            Kind.AUDIT: Holding(self._audit_entries.total()),
+        }
 
     async def tallies(self) -> Mapping[str, int]:
         """Give the counts."""
@@ -343,7 +396,7 @@ class MemoryStore:
         if self.held_switch and self.held_switch.at > switch.at:
             return False
         self.held_switch = switch
-        self._audit_entries[told(switch, instead_of)] = None
+        self._audit_entries[told(switch, instead_of)] = 1
         return True
 
 

@@ -24,6 +24,7 @@ from siaga112.app.records import open_store
 from siaga112.core.model import DAY
 from siaga112.service.ports import StoreDownError
 from siaga112.service.recording import Recorder
+from siaga112.service.supervisor import RefusedError
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Settings
 from tests.core.table import in_force
@@ -65,6 +66,9 @@ COMMANDS: Final = {
     "why": f"why {NUMBER}",
     "callbacks": "callbacks",
     "subject": f"subject {NUMBER}",
+    "hold": f"hold {NUMBER} --reason test",
+    "holds": "holds",
+    "privacy": "privacy",
     "void": "void 1.1 --reason test",
     "user": "user list",
     "token": "token list",
@@ -121,10 +125,10 @@ class Site:
         return ["--config", str(self.folder / config), *shlex.split(text)]
 
     async def prepare(self, command: str) -> None:
-        """Bring about what the command takes back."""
-        if command not in {"unblock", "disallow"}:
+        """Bring about what the command takes back; take back what it does once."""
+        if command not in {"unblock", "disallow", "hold", "appeal"}:
             return
-        async with within(PATIENCE_SECONDS, f"what {command} takes back"):
+        async with within(PATIENCE_SECONDS, f"the state that {command} needs"):
             while not await self._prepared(command):
                 pass  # each try waits for Redis as long as a command does
 
@@ -133,10 +137,16 @@ class Site:
         store = open_store(settings)
         supervisor = open_supervisor(settings, store, "test")
         try:
-            if command == "unblock":
-                await supervisor.block(CALLER, DAY, "test")
-            else:
-                await supervisor.allow(CALLER, "test")
+            with suppress(RefusedError):  # there is nothing to take back
+                match command:
+                    case "unblock":
+                        await supervisor.block(CALLER, DAY, "test")
+                    case "disallow":
+                        await supervisor.allow(CALLER, "test")
+                    case "hold":
+                        await supervisor.release(CALLER, "test")
+                    case _:
+                        await supervisor.reject(CALLER, "test")
         except StoreDownError:  # a busy machine: nothing that is tried here
             return False
         finally:

@@ -28,7 +28,7 @@ from siaga112.core.model import (
 )
 from siaga112.core.outcome import ClassifierRules, classify
 from siaga112.core.policy import strike_for
-from siaga112.core.record import Block
+from siaga112.core.record import Block, Hold
 from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.service.recording import Recorder
 from siaga112.service.retention import Retention
@@ -442,8 +442,64 @@ async def test_all_that_is_held_on_a_caller_is_told_and_erased(office: Office) -
     assert CALLER not in repr(rows)
     assert "1111-1111" not in repr(rows), "a number that was withheld is a number too"
     assert [(who, what, whom) for who, what, whom, _ in await office.trail()] == [
-        ("ratna", "forget", "a caller"),
+        ("ratna", "block", "a caller"), ("ratna", "subject", "a caller"), ("ratna", "forget", "a caller"),
     ]  # fmt: skip
+
+
+async def test_what_people_wrote_of_a_forgotten_number_stays_without_it(office: Office) -> None:
+    """In the reason of the erasure itself, too."""
+    await office.supervisor.block(OTHER, None, "the same voice as 0812-1111-1111")
+    await office.supervisor.forget(CALLER, "letter of +62 812 1111 1111", spelling(CALLER, INDONESIA))
+    lines = await office.supervisor.audit(0, office.now + 1)
+    assert [line.reason for line in lines] == ["the same voice as a caller", "letter of a caller"]
+
+
+async def test_who_is_kept_as_evidence_is_neither_pruned_nor_forgotten(office: Office) -> None:
+    """Nor is a second hold made beside the first; who ends it is on record, with what it was for."""
+    held = await office.supervisor.hold(CALLER, "police report 17")
+    before = await office.supervisor.record(CALLER)
+    assert (held, before.hold) == (before.hold, Hold(office.now, "ratna", "police report 17"))
+    keeper = Retention(office.store, in_force(policy=RULES), lambda: NOW + RULES.keep + DAY)
+    assert await keeper.prune() == 0
+    spelled = spelling(CALLER, INDONESIA)
+    with pytest.raises(RefusedError, match=r"by ratna since \d{4}-\d\d-\d\d \d\d:\d\d \(police report 17\)"):
+        await office.supervisor.forget(CALLER, "asked", spelled)
+    with pytest.raises(RefusedError, match="already, by ratna since"):
+        await office.supervisor.hold(CALLER, "another")
+    assert await office.supervisor.record(CALLER) == before
+    assert await office.supervisor.release(CALLER, "case closed") == held
+    with pytest.raises(RefusedError, match="is not kept as evidence"):
+        await office.supervisor.release(CALLER, "again")
+    assert await office.trail() == [
+        ("ratna", "hold", CALLER, ""), ("ratna", "release", CALLER, "police report 17"),
+    ]  # fmt: skip
+    assert await keeper.prune() == 1
+    assert (await office.supervisor.record(CALLER)).strikes == ()
+    await office.supervisor.forget(CALLER, "asked", spelled)
+    assert (await office.supervisor.held(CALLER)).entries == []
+
+
+async def test_what_was_released_by_mistake_can_be_held_again(office: Office) -> None:
+    """Nothing goes at the release itself, however old it is: that is left to retention."""
+    await office.supervisor.hold(CALLER, "police report 17")
+    before = await office.supervisor.record(CALLER)
+    office.now = NOW + RULES.keep + DAY
+    await office.supervisor.release(CALLER, "the wrong number")
+    await office.supervisor.hold(CALLER, "police report 17")
+    after = await office.supervisor.record(CALLER)
+    assert after.strikes
+    assert replace(after, hold=None) == replace(before, hold=None)
+
+
+async def test_who_objects_is_forgotten_when_somebody_has_decided(office: Office) -> None:
+    """The citizen is owed an answer first."""
+    await office.supervisor.appeal(CALLER, "not me")
+    spelled = spelling(CALLER, INDONESIA)
+    with pytest.raises(RefusedError, match=r"an objection of .* waits for a decision; decide it first"):
+        await office.supervisor.forget(CALLER, "asked", spelled)
+    await office.supervisor.reject(CALLER, "looked into")
+    await office.supervisor.forget(CALLER, "asked", spelled)
+    assert (await office.supervisor.record(CALLER)).appeals == ()
 
 
 async def test_what_lasts_is_pruned_too(office: Office) -> None:

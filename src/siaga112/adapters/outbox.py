@@ -10,13 +10,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
 
 from siaga112.core.codec import dump_entry, dump_item, load_entry, load_item
+from siaga112.core.holdings import Holding, Kind
 from siaga112.core.model import CallId, Entry, Reached
 from siaga112.errors import SiagaError
 
@@ -259,6 +260,29 @@ class SqliteOutbox:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
             raise OSError(_WORDS.get(_code(error), str(error))) from error
+
+
+def look(file: Path) -> dict[Kind, Holding]:
+    """Count what is in an outbox, from beside it; nothing where there is none.
+
+    Raises:
+        OSError: if it cannot be read.
+
+    """
+    if not file.exists():
+        return {kind: Holding(0) for kind in _TABLES}
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return {kind: Holding(*database.execute(asked).fetchone()) for kind, asked in _TABLES.items()}
+    except sqlite3.Error as error:
+        raise OSError(_WORDS.get(_code(error), str(error))) from error
+
+
+_TABLES: Final = {
+    Kind.IN_PROGRESS: "SELECT count(*), NULL FROM in_progress",
+    Kind.OUTBOX: "SELECT count(*), NULL FROM outbox",
+    Kind.ASIDE: "SELECT count(*), min(at) FROM aside",
+}
 
 
 def _code(error: sqlite3.Error) -> int:

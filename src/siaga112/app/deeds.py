@@ -76,6 +76,16 @@ class Deeds:
         await self.supervisor.reject(caller, reason)
         return decided.rejected(await self._now(caller))
 
+    async def hold(self, caller: Caller, reason: str) -> str:
+        """Keep what is held on a caller as evidence."""
+        await self.supervisor.hold(caller, reason)
+        return decided.held(await self._now(caller))
+
+    async def release(self, caller: Caller, reason: str) -> str:
+        """Keep it as evidence no longer."""
+        ended = await self.supervisor.release(caller, reason)
+        return decided.released(await self._now(caller), ended)
+
     async def void(self, call: CallId, reason: str) -> str:
         """Take one strike back, with what rested on it."""
         before, _ = await self.supervisor.void(call, reason)

@@ -1,12 +1,12 @@
 """What people do to the records: the supervisor's desk, and erasing what files have of a caller."""
 
+import re
 import time
 from dataclasses import dataclass
 
 from siaga112.adapters import forgetting
 from siaga112.app.records import DATABASE, held_off, now
-from siaga112.core.caller_id import spelling
-from siaga112.core.model import Caller, Via
+from siaga112.core.model import Via
 from siaga112.service.ports import Store
 from siaga112.service.supervisor import Supervisor
 from siaga112.settings.schema import Settings
@@ -15,7 +15,7 @@ from siaga112.settings.schema import Settings
 def open_supervisor(settings: Settings, store: Store, by: str, via: Via = Via.CLI) -> Supervisor:
     """Make the supervisor's desk, at which this person acts, who came by that door."""
     rules, mode = settings.policy_rules(), settings.mode
-    return Supervisor(store, rules, mode, now, by, via, lambda: held_off(settings))
+    return Supervisor(store, rules, mode, now, by, via, lambda: held_off(settings), settings.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Swept:
     """Whether the private Redis has written its file anew."""
 
 
-async def forget_in_files(settings: Settings, caller: Caller) -> Swept:
-    """Bring it about that no file of ours has the caller, who is erased from the store already.
+async def forget_in_files(settings: Settings, spelled: re.Pattern[str]) -> Swept:
+    """Bring it about that no file of ours has a number, so spelled, that is erased from the store already.
 
     Raises:
         OSError: if a file cannot be changed.
@@ -45,5 +45,5 @@ async def forget_in_files(settings: Settings, caller: Caller) -> Swept:
     forgetting.remove(old)
     if settings.embedded_database:
         forgetting.cut_log(state / DATABASE)
-    aside = forgetting.forget_aside(state, spelling(caller, settings.number_plan()))
+    aside = forgetting.forget_aside(state, spelled)
     return Swept(aside, len(old), rewritten)

@@ -1,5 +1,6 @@
 """What people ask of the records, as rows with stable names: for commands, console and API alike."""
 
+from asyncio import to_thread
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from siaga112.adapters import pdf
 from siaga112.core import durations
+from siaga112.core.holdings import Kind
 from siaga112.core.model import FIRST_INSTANT, SECOND, Caller, CallId, Entry, Millis, Mode, Outcome
 from siaga112.core.period import instant
 from siaga112.errors import SiagaError, UsageError, saying
@@ -45,10 +47,14 @@ class Lists:
     """Lists of a site, in one person's language."""
 
     supervisor: Supervisor
-    zone: ZoneInfo
-    recording_url: str
+    settings: Settings
     t: Tongue
     letterhead: paper.Letterhead
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's."""
+        return self.settings.zone
 
     async def calls(
         self,
@@ -91,7 +97,7 @@ class Lists:
         return [one for one in await store.entries_of(caller) if begin <= one.finding.call.started <= now]
 
     def _linked(self, found: Sequence[Row]) -> list[Row]:
-        url = self.recording_url
+        url = self.settings.pbx.recording_url
         return [rows.with_link(row, url) for row in found] if url else [*found]
 
     async def blocks(self) -> list[Row]:
@@ -111,6 +117,19 @@ class Lists:
     async def appeals(self) -> list[Row]:
         """List objections that wait for a decision, the most pressing first."""
         return [rows.appeal(record, self.zone) for record in await self.supervisor.store.appealed()]
+
+    async def holds(self) -> list[Row]:
+        """List who is kept as evidence, the oldest hold first."""
+        return [rows.hold(record, self.zone) for record in await self.supervisor.store.holds()]
+
+    async def privacy(self) -> list[Row]:
+        """List what is held, by kind: how much, how old, until when, by which setting."""
+        # With structlog and SQLite, which no other list needs.
+        from siaga112.app.holdings import in_files, kept  # noqa: PLC0415 - as said above
+
+        found = {**await self.supervisor.store.holdings(), **await to_thread(in_files, self.settings)}
+        ages = kept(self.settings)
+        return [rows.holding(kind, found.get(kind), ages[kind], self.zone) for kind in Kind]
 
     async def callbacks(self) -> list[Row]:
         """List who waits for a call-back, oldest need first."""
@@ -173,4 +192,4 @@ def lists(supervisor: Supervisor, settings: Settings, t: Tongue | None = None) -
     """Make the lists of a site, in the configured language if no other is given."""
     lang, citizen = settings.console.lang, settings.citizen
     letterhead = paper.Letterhead(settings.site, citizen.office, citizen.contact, lang)
-    return Lists(supervisor, settings.zone, settings.pbx.recording_url, t or tongue(lang), letterhead)
+    return Lists(supervisor, settings, t or tongue(lang), letterhead)

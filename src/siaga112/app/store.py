@@ -14,6 +14,7 @@ from siaga112.core.changes import Change
 from siaga112.core.figures import Counted, Misuser
 from siaga112.core.fold import Subject, Work
 from siaga112.core.handling import AnsweredCounts, PassedCounts
+from siaga112.core.holdings import Holding, Holdings, Kind
 from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, AuditEntry, Caller, CallId, CallSummary, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
@@ -178,6 +179,10 @@ class SiteStore:
         """Give the records of all callers whose objection waits for a decision, the most pressing first."""
         return await self.records.appealed()
 
+    async def holds(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers that are kept as evidence, the oldest hold first."""
+        return await self.records.holds()
+
     async def appealed_count(self) -> tuple[int, Millis | None]:
         """Count them, and say when the first is due."""
         return await self.records.appealed_count()
@@ -198,12 +203,18 @@ class SiteStore:
         await self.records.end_standings(now)
         await self._changed()
 
-    async def erase(self, caller: Caller, at: Millis) -> None:
-        """Delete a caller's record, the lines about the caller, and the number from the ledger's rows."""
-        await self.records.erase(caller, at)
+    async def erase(
+        self, caller: Caller, at: Millis, unless: Callable[[CallerRecord], None] = lambda _: None
+    ) -> None:
+        """Delete a caller's record, and the number from the ledger's rows and from whom lines are about."""
+        await self.records.erase(caller, at, unless)
         with contextlib.suppress(StoreDownError):  # it goes by itself, soon
             await self.block_list.forget(caller)
         await self._changed()
+
+    async def take_out(self, spelled: re.Pattern[str]) -> int:
+        """Take a number, so spelled, out of what lines of the audit trail say."""
+        return await self.records.take_out(spelled)
 
     async def entry(self, call: CallId) -> Entry | None:
         """Find a row of the ledger by its call."""
@@ -272,6 +283,16 @@ class SiteStore:
     async def tallies(self) -> Mapping[str, int]:
         """Give what was counted in all processes of the site."""
         return await self.records.tallies()
+
+    async def holdings(self) -> Holdings:
+        """Count what is held, by kind, in both; of a Redis that does not answer nothing is told."""
+        found = {**await self.records.holdings()}
+        with contextlib.suppress(StoreDownError, StoreBrokenError):
+            found[Kind.STANDINGS] = Holding(await self.block_list.count())
+            snapshot = await self.block_list.snapshot()
+            at = snapshot.at if snapshot else None
+            found[Kind.SNAPSHOT] = Holding(int(at is not None), at)
+        return found
 
     # ── the mode, in both ────────────────────────────────────────────────────────────────────────
 

@@ -1,6 +1,7 @@
 """`why`, `callbacks`, `subject`, `forget`: one caller, or all who wait."""
 
 import asyncio
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,7 +12,7 @@ from siaga112.app.desk import forget_in_files
 from siaga112.cli import invocation
 from siaga112.cli.options import ByOption, JsonOption, NumberArgument, OutputOption, ReasonOption
 from siaga112.cli.site import ask, decide, number, settings, speaker, with_supervisor
-from siaga112.core.caller_id import spelling
+from siaga112.core.caller_id import sought
 from siaga112.core.model import Caller
 from siaga112.errors import Said, SiagaError
 from siaga112.terminal import outfile, printing, tables
@@ -130,10 +131,12 @@ def forget(
     by: ByOption,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Erase all that is held on a caller: strikes, blocks, the place on any list, the audit trail's lines.
+    """Erase all that is held on a caller: strikes, blocks, lists; who decided what stays, without the number.
 
-    The calls stay in the ledger without the caller, so that the figures of the past still add up. In the
-    state directory no file has the number any more; what was set aside there as damaged goes with it.
+    The calls stay in the ledger without the caller, so that the figures of the past still add up; so do the
+    audit trail's lines: who decided what, when and why, of "a caller". In the state directory no file has
+    the number any more; what was set aside there as damaged goes with it. Nobody is erased who is kept as
+    evidence (`hold`), or whose objection waits.
 
     Example: siaga112 forget 081234567890 --reason "letter of 3 March"
     """
@@ -144,35 +147,33 @@ def forget(
             "were set aside as damaged, whole?"
         )
         typer.confirm(t(asked, who=who), abort=True)
-    spelled = spelling(who, settings().number_plan())
+    spelled = sought(caller, settings().number_plan())
     held = with_supervisor(lambda supervisor: supervisor.forget(who, reason, spelled), by)
     record = held.record
-    lines = sum(audit_entry.subject == who for audit_entry in held.audit_entries)
     dropped = record.dropped
     erased = [
         t.many("{count} strike", "{count} strikes", len(record.strikes) + dropped.strikes),
         t.many("{count} block", "{count} blocks", len(record.blocks) + dropped.blocks),
         t.many("{count} proposal", "{count} proposals", len(record.proposals) + dropped.proposals),
         t.many("{count} call-back", "{count} call-backs", len(record.missed) + dropped.missed),
+        t.many("{count} objection", "{count} objections", len(record.appeals) + dropped.appeals),
         *([t("the place on the allow list")] if record.allow else []),
-        t.many("{count} line of the audit trail", "{count} lines of the audit trail", lines),
     ]
     printing.plain(t("erased: {what}", what=", ".join(erased)))
     calls = t.many("{count} call", "{count} calls", len(held.entries))
-    marks = len(held.audit_entries) - lines
-    told = t.many("{count} line of the audit trail", "{count} lines of the audit trail", marks)
-    printing.plain(
-        t("kept without the caller: {calls} in the ledger, {lines} on their marks", calls=calls, lines=told)
+    told = t.many(
+        "{count} line of the audit trail", "{count} lines of the audit trail", len(held.audit_entries)
     )
-    _forget_in_files(who, t)
+    printing.plain(t("kept without the caller: {calls} in the ledger, {lines}", calls=calls, lines=told))
+    _forget_in_files(spelled, t)
     printing.plain(t("not erased: the PBX's own CDR and logs, and backups (siaga112 backup) made before"))
 
 
-def _forget_in_files(who: Caller, t: Tongue) -> None:
+def _forget_in_files(spelled: re.Pattern[str], t: Tongue) -> None:
     config = settings()
     again = Said("run it again, as the user of the daemon")
     try:
-        swept = asyncio.run(forget_in_files(config, who))
+        swept = asyncio.run(forget_in_files(config, spelled))
     except OSError as error:
         said = say("erased, but not in the files of {folder} ({why}); {again}")
         raise SiagaError(said, folder=config.state_dir, why=str(error), again=again) from error

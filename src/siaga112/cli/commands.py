@@ -48,7 +48,10 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
         Command("callbacks", "callers", "List the callers whom nobody has spoken with yet: whom we failed first, then who left or was silent."),
         Command("audit", "ledger", "List what people did: who, when, what and why."),
         Command("subject", "callers", "Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail."),
-        Command("forget", "callers", "Erase all that is held on a caller: strikes, blocks, the place on any list, the audit trail's lines."),
+        Command("forget", "callers", "Erase all that is held on a caller: strikes, blocks, lists; who decided what stays, without the number."),
+        Command("hold", "privacy", "Keep what is held on a caller as evidence of an open case: neither age nor `forget` takes it away."),
+        Command("holds", "privacy", "List the callers that are kept as evidence, the oldest hold first: since when, by whom, of which case."),
+        Command("privacy", "privacy", "Say what is held, by kind: how many, how old, until when and by which setting, with numbers or hashed."),
     ),
     "Figures": (
         Command("report", "report", "Give a period's figures: outcomes, service level, waits, misuse, blocks, and the period before."),

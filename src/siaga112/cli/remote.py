@@ -149,6 +149,14 @@ class RemoteDeeds:
         """Decide that what a caller objects to stands."""
         return await self._said("POST", f"appeals/{_in_path(caller)}/reject", {"reason": reason})
 
+    async def hold(self, caller: Caller, reason: str) -> str:
+        """Keep what is held on a caller as evidence."""
+        return await self._said("PUT", f"callers/{_in_path(caller)}/hold", {"reason": reason})
+
+    async def release(self, caller: Caller, reason: str) -> str:
+        """Keep it as evidence no longer."""
+        return await self._said("DELETE", f"callers/{_in_path(caller)}/hold", query={"reason": reason})
+
     async def void(self, call: CallId, reason: str) -> str:
         """Take one strike back, with what rested on it."""
         return await self._said("POST", f"calls/{_in_path(call)}/void", {"reason": reason})
@@ -228,6 +236,14 @@ class RemoteLists:
     async def appeals(self) -> list[Row]:
         """List objections that wait for a decision, the most pressing first."""
         return await self._all("appeals", {})
+
+    async def holds(self) -> list[Row]:
+        """List who is kept as evidence, the oldest hold first."""
+        return (await self._all("holds", {}))[::-1]
+
+    async def privacy(self) -> list[Row]:
+        """List what is held, by kind: how much, how old, until when, by which setting."""
+        return [*(await self._api.ask("GET", "privacy"))["items"]]
 
     async def callbacks(self) -> list[Row]:
         """List who waits for a call-back, oldest need first."""

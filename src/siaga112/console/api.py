@@ -21,7 +21,7 @@ from siaga112.console.site import Console
 from siaga112.core import durations
 from siaga112.core.access import MAY, Permission
 from siaga112.core.announcements import EventType
-from siaga112.core.caller_id import HASH, masked, spelling
+from siaga112.core.caller_id import HASH, masked, sought
 from siaga112.core.model import CallId, Mark, Millis, Outcome, Reason
 from siaga112.core.period import read
 from siaga112.core.text import whole
@@ -353,14 +353,62 @@ async def forget(
 async def erase(site: Console, visitor: Visitor, number: str, reason: str) -> str:
     """Erase all that is held on a caller, in the records and in our files."""
     caller = site.number(number)
-    spelled = spelling(caller, site.settings.number_plan())
+    spelled = sought(number, site.settings.number_plan())
     held = await site.desk(visitor).forget(caller, reason, spelled)
-    await forget_in_files(site.settings, caller)
+    await forget_in_files(site.settings, spelled)
     return site.t(visitor).many(
         "erased; {count} call stays in the ledger without the caller",
         "erased; {count} calls stay in the ledger without the caller",
         len(held.entries),
     )
+
+
+@router.put("/callers/{number}/hold", response_model=shapes.Said, tags=["callers"])
+async def hold(
+    request: Request,
+    number: NumberInPath,
+    why: shapes.Reasoned,
+    visitor: Annotated[Visitor, program(Permission.HOLD)],
+) -> Response:
+    """Keep what is held on a caller as evidence of an open case: neither age nor erasing takes it away."""
+    site = console(request)
+    return _said(site, visitor, await site.deeds(visitor).hold(site.number(number), why.reason))
+
+
+@router.delete("/callers/{number}/hold", response_model=shapes.Said, tags=["callers"])
+async def release(
+    request: Request,
+    number: NumberInPath,
+    reason: Annotated[str, Query(min_length=1, max_length=500)],
+    visitor: Annotated[Visitor, program(Permission.HOLD)],
+) -> Response:
+    """Keep it as evidence no longer: what is too old goes within six hours."""
+    site = console(request)
+    return _said(site, visitor, await site.deeds(visitor).release(site.number(number), reason))
+
+
+@router.get("/holds", response_model=shapes.Holds, tags=["lists"])
+async def holds(
+    request: Request,
+    visitor: Annotated[Visitor, program(Permission.HOLD)],
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+    reveal: Reveal = False,
+) -> Response:
+    """List who is kept as evidence, the newest hold first."""
+    site = console(request)
+    found = await site.store.records.holds_page(limit, place_of(cursor))
+    listed = [rows.hold(record, site.settings.zone) for record in found]
+    last = found[-1] if len(found) == limit else None
+    after = cursor_of(last.hold.at, last.caller) if last and last.hold else None
+    return await _listed(site, visitor, "numbers of who is kept as evidence", listed, after, reveal=reveal)
+
+
+@router.get("/privacy", response_model=shapes.HeldKinds, tags=["figures"])
+async def privacy(request: Request, visitor: Annotated[Visitor, program(Permission.SUBJECT)]) -> Response:
+    """Say what is held, by kind: how many, how old, until when and by which setting; it names nobody."""
+    site = console(request)
+    return answered({"items": await site.lists(visitor, site.slow).privacy()})
 
 
 # ── the lists ────────────────────────────────────────────────────────────────────────────────────

@@ -335,6 +335,43 @@ async def appeal_of(  # noqa: PLR0917 - one parameter a field
     return await _done(request, visitor, csrf, act(), back or "/subject")
 
 
+@router.post("/caller/{reference}/hold")
+async def hold(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    reference: str,
+    visitor: Annotated[Visitor, person(Permission.HOLD)],
+    did: Annotated[str, Form(pattern="^(hold|release)$")] = "hold",
+    reason: Line = "",
+    csrf: Csrf = "",
+    back: Short = "",
+) -> Response:
+    """Keep what is held on a caller as evidence, or no longer."""
+
+    async def act() -> str:
+        site = console(request)
+        caller, deeds = site.found(reference), site.deeds(visitor)
+        return await (deeds.hold if did == "hold" else deeds.release)(caller, _why(reason))
+
+    return await _done(request, visitor, csrf, act(), back or f"/caller/{reference}")
+
+
+@router.post("/holds")
+async def hold_of(
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.HOLD)],
+    number: Short = "",
+    reason: Line = "",
+    csrf: Csrf = "",
+) -> Response:
+    """Keep what is held on whoever has that number as evidence."""
+
+    async def act() -> str:
+        site = console(request)
+        return await site.deeds(visitor).hold(site.number(number.strip()), _why(reason))
+
+    return await _done(request, visitor, csrf, act(), "/holds")
+
+
 @router.post("/caller/{reference}/{decision}")
 async def decide(  # noqa: PLR0917 - one parameter a field
     request: Request,

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from markupsafe import Markup
 
 from siaga112.adapters import pdf
+from siaga112.app.holdings import in_files, kept
 from siaga112.app.lists import start
 from siaga112.console import wall
 from siaga112.console.access import console, person
@@ -22,7 +23,9 @@ from siaga112.console.paging import cursor_of, place_of
 from siaga112.console.rendering import home, page
 from siaga112.console.reports import reporter
 from siaga112.console.site import Console, NotFoundError
+from siaga112.core import durations
 from siaga112.core.access import Permission, Role
+from siaga112.core.holdings import Kind
 from siaga112.core.model import DAY, HOUR, SECOND, Fact, Mark, Millis, Mode, Outcome, Reason
 from siaga112.core.period import Period, read
 from siaga112.doctor import diagnose
@@ -246,9 +249,9 @@ class _Asked:
             site.found(self.of) if self.of else None,
         )
 
-    def query(self) -> str:
-        """Write it as the query of an address."""
-        given = {name: value for name, value in vars(self).items() if value}
+    def query(self, but: str = "") -> str:
+        """Write it as the query of an address, but for one field."""
+        given = {name: value for name, value in vars(self).items() if value and name != but}
         return "&".join(f"{name}={quote(str(value))}" for name, value in given.items())
 
 
@@ -291,7 +294,9 @@ async def calls_csv(
     """Write what is listed as CSV; that somebody did is noted."""
     site = console(request)
     which = asked.filter(site, visitor)
-    await site.looked(visitor, "site", f"export of calls, {asked.query()[:200]}")
+    # Whose calls they are is the subject: what stands in the detail outlasts who is erased.
+    what = f"export of calls, {asked.query(but='of')[:200]}"
+    await site.looked(visitor, which.caller or "site", what)
 
     async def written() -> AsyncIterator[str]:
         place, count = None, 0
@@ -639,6 +644,28 @@ async def subject_json(
     held = await site.lists(visitor).subject(site.found(reference))
     text = json.dumps(held, ensure_ascii=False, indent=2)
     return Response(text, media_type="application/json", headers=_as_file("subject.json"))
+
+
+@router.get("/holds")
+async def holds(
+    request: Request, visitor: Annotated[Visitor, person(Permission.HOLD)], cursor: Cursor = ""
+) -> HTMLResponse:
+    """List who is kept as evidence, the newest hold first."""
+    site = console(request)
+    found = await site.store.records.holds_page(PAGE, place_of(cursor))
+    last = found[-1] if len(found) == PAGE else None
+    after = cursor_of(last.hold.at, last.caller) if last and last.hold else None
+    return page(request, "holds.html.j2", visitor, listed=found, after=after)
+
+
+@router.get("/privacy")
+async def privacy(request: Request, visitor: Annotated[Visitor, person(Permission.SUBJECT)]) -> HTMLResponse:
+    """Say what is held, by kind: how much, how old, until when."""
+    site = console(request)
+    ages, found = kept(site.settings), await site.slow.holdings()
+    found = {**found, **await asyncio.to_thread(in_files, site.settings)}
+    listed = [(kind, found.get(kind), ages[kind]) for kind in Kind]
+    return page(request, "privacy.html.j2", visitor, listed=listed, spell=durations.spell)
 
 
 @router.get("/people")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import siaga112
 from siaga112.app.records import now
@@ -31,6 +31,8 @@ NAVIGATION: Final = (
     ("/report", say("Report"), Permission.REPORT),
     ("/handover", say("Shift hand-over"), Permission.DECIDE),
     ("/subject", say("A person's data"), Permission.SUBJECT),
+    ("/holds", say("Kept as evidence"), Permission.HOLD),
+    ("/privacy", say("What is held"), Permission.SUBJECT),
     ("/audit", say("Audit trail"), Permission.AUDIT),
     ("/people", say("Users and tokens"), Permission.PEOPLE),
     ("/settings", say("Settings"), Permission.SETTINGS),
@@ -104,13 +106,27 @@ class Writer:
         return self.t.number(count)
 
 
+class Speaker:
+    """Says things in a page: a sentence that holds a piece of the page is one, and all else in it is text."""
+
+    def __init__(self, t: Tongue) -> None:
+        self._t: Final = t
+        self.language: Final = t.language
+
+    def __call__(self, text: str, /, **values: object) -> str:
+        """Translate a text, and put the values in."""
+        if any(isinstance(value, Markup) for value in values.values()):
+            return escape(self._t(text)).format(**values)
+        return self._t(text, **values)
+
+
 def context(site: Console, visitor: Visitor | None, *, live: bool = False) -> dict[str, Any]:
     """Give what every template can use; of what is live the same text is written until it changes."""
     t = site.t(visitor)
     return {
         "site": site.settings.site,
         "visitor": visitor,
-        "t": t,
+        "t": Speaker(t),
         "many": t.many,
         "label": lambda word: labels.of(word, t) if word is not None else NOTHING,
         "reason": lambda word: labels.reason(word, t),

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from siaga112.core.access import Role
 from siaga112.core.announcements import EventType
+from siaga112.core.holdings import Ends, Kind, Numbers
 from siaga112.core.model import (
     Discounted,
     HandedOver,
@@ -179,6 +180,34 @@ class AllowedRow(_Shape):
     reason: str | None
 
 
+class HoldRow(_Shape):
+    """Somebody who is kept as evidence: since when, by whom, of which case."""
+
+    caller: str
+    since: datetime | None
+    by: str | None
+    reason: str | None
+
+
+class HeldKind(_Shape):
+    """How much is held of a kind, and how long. `count` None: it could not be looked at."""
+
+    kind: Kind
+    count: int | None
+    oldest: datetime | None
+    until: datetime | None
+    ends: Ends
+    kept: str | None
+    setting: str | None
+    numbers: Numbers
+
+
+class HeldKinds(_Shape):
+    """What is held, by kind."""
+
+    items: list[HeldKind]
+
+
 class CallbackRow(_Shape):
     """A caller who waits for a call-back."""
 
@@ -248,6 +277,7 @@ class StoryRow(_Shape):
     blocks: list[BlockRow]
     proposed: ProposalRow | None
     appeals: list[ObjectionRow]
+    hold: HoldRow | None
     callback: CallbackRow | None
     genuine: list[str]
     more: dict[str, int]
@@ -289,6 +319,12 @@ class Appeals(Page):
     """Objections that wait for a decision, the most pressing first."""
 
     items: list[AppealRow]
+
+
+class Holds(Page):
+    """Who is kept as evidence, the newest hold first."""
+
+    items: list[HoldRow]
 
 
 class Alloweds(Page):

@@ -71,17 +71,17 @@ class Console:
         """Give who speaks a visitor's language."""
         return tongue(visitor.lang if visitor else self.settings.console.lang)
 
-    def desk(self, visitor: Visitor) -> Supervisor:
+    def desk(self, visitor: Visitor, store: DecidingStore | None = None) -> Supervisor:
         """Give the supervisor's desk, at which the visitor acts."""
-        return open_supervisor(self.settings, self.store, visitor.name, visitor.via)
+        return open_supervisor(self.settings, store or self.store, visitor.name, visitor.via)
 
     def deeds(self, visitor: Visitor) -> Deeds:
         """Give what a visitor decides."""
         return open_deeds(self.desk(visitor), self.settings, self.t(visitor))
 
-    def lists(self, visitor: Visitor) -> Lists:
-        """Give what a visitor asks."""
-        return open_lists(self.desk(visitor), self.settings, self.t(visitor))
+    def lists(self, visitor: Visitor, store: DecidingStore | None = None) -> Lists:
+        """Give what a visitor asks; `store`: the slow one, for what counts much."""
+        return open_lists(self.desk(visitor, store), self.settings, self.t(visitor))
 
     def number(self, text: str) -> Caller:
         """Read a number.

@@ -42,7 +42,10 @@ class Permission(StrEnum):
     EXPORT = "export"
     AUDIT = "audit"
     SUBJECT = "subject"
+    """All that is held on one caller; and how much is held of each kind, which names nobody."""
     FORGET = "forget"
+    HOLD = "hold"
+    """Keep what is held on a caller as evidence, and end that; see for whom it is kept."""
     PEOPLE = "people"
     """Users, tokens and webhooks."""
     SETTINGS = "settings"
@@ -59,6 +62,7 @@ _SUPERVISOR: Final = _OPERATOR | {
     Permission.RECORDING,
     Permission.EXPORT,
     Permission.AUDIT,
+    Permission.HOLD,
 }
 
 MAY: Final[dict[Role, frozenset[Permission]]] = {
@@ -68,6 +72,7 @@ MAY: Final[dict[Role, frozenset[Permission]]] = {
     Role.PRIVACY: frozenset(
         {
             *(Permission.WALL, Permission.APPEAL, Permission.AUDIT, Permission.SUBJECT, Permission.FORGET),
+            Permission.HOLD,
         }
     ),
     Role.ADMIN: frozenset({Permission.WALL, Permission.PEOPLE, Permission.SETTINGS}),

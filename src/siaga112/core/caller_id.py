@@ -3,7 +3,7 @@
 import hmac
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -196,12 +196,34 @@ def kept_raw(raw: str, plan: NumberPlan) -> str:
     return "" if plan.key else raw
 
 
+_BETWEEN: Final = "[^0-9A-Za-z]{0,2}"
+"""What people put between digits."""
+
+
 def spelling(caller: Caller, plan: NumberPlan) -> re.Pattern[str]:
     """Give what finds a caller in any text, however spelled: 0812…, +62812…, 0062 812-…; or a hash."""
     digits = caller.removeprefix("+")
-    if digits != caller:
-        digits = digits.removeprefix(plan.country_code)
-    return re.compile("[^0-9A-Za-z]{0,2}".join(map(re.escape, digits)))
+    if digits == caller:
+        return re.compile(_spaced(caller))
+    own = digits.removeprefix(plan.country_code)
+    before = rf"(?:\+|00{_BETWEEN})?"
+    before += f"(?:{plan.country_code}{_BETWEEN})?" if own != digits else ""
+    before += f"(?:{plan.trunk_prefix}{_BETWEEN})?" if plan.trunk_prefix else ""
+    return re.compile(before + _spaced(own))
+
+
+def _spaced(text: str) -> str:
+    return _BETWEEN.join(map(re.escape, text))
+
+
+def sought(text: str, plan: NumberPlan) -> re.Pattern[str]:
+    """Give what finds a caller as a person typed one.
+
+    Where callers are kept as hashes, the number too that was typed: people write it into reasons.
+    """
+    number = canonical("".join(text.split()).replace("-", ""), replace(plan, key=b""))
+    known = dict.fromkeys(spelling(one, plan).pattern for one in (typed(text, plan), number) if one)
+    return re.compile("|".join(known) or _NOTHING.pattern)
 
 
 def masked(caller: str) -> str:

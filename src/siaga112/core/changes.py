@@ -181,6 +181,15 @@ def without_caller(entry: Entry) -> Entry:
     return replace(entry, finding=replace(entry.finding, call=call))
 
 
+A_CALLER: Final = "a caller"
+"""What stands in the audit trail for somebody who was erased."""
+
+
+def without_number(text: str, spelled: re.Pattern[str]) -> str:
+    """Give what somebody wrote without a number, so spelled."""
+    return spelled.sub(A_CALLER, text)
+
+
 def of_nobody(entry: Entry, spelled: re.Pattern[str]) -> bool:
     """Say whether a row has no caller, but a number as it came that is spelled so.
 

@@ -3,13 +3,16 @@
 from bisect import bisect_right
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 from siaga112.core import bounds
-from siaga112.core.model import Millis
+from siaga112.core.model import DAY, Millis
 from siaga112.core.policy import count, doubted
 from siaga112.core.record import Block, CallerRecord, Strike
 from siaga112.core.regulation import PolicyRules
+
+REMEMBERED: Final[Millis] = 8 * DAY
+"""How long it is known that somebody was erased: queue_log may tell of a call a week later."""
 
 
 def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:

@@ -11,6 +11,7 @@ from siaga112.core.changes import Change
 from siaga112.core.figures import Counted, Misuser
 from siaga112.core.fold import Subject, Work
 from siaga112.core.handling import AnsweredCounts, PassedCounts
+from siaga112.core.holdings import Holdings
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     AuditEntry,
@@ -211,6 +212,9 @@ class CallerRecords(Recording, Protocol):
     async def appealed_count(self) -> tuple[int, Millis | None]:
         """Count them, and say when the first is due, without reading them."""
 
+    async def holds(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers that are kept as evidence, the oldest hold first."""
+
     async def missed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers who wait for a call-back, longest first."""
 
@@ -221,13 +225,22 @@ class CallerRecords(Recording, Protocol):
         """Give whose record lasts though nobody touches it, never all at once in memory."""
 
     async def tidy(self, now: Millis) -> None:
-        """Drop what may be kept no longer, and end standings in which nothing holds any more."""
+        """Drop what may be kept no longer, and end standings in which nothing holds any more.
 
-    async def erase(self, caller: Caller, at: Millis) -> None:
-        """Delete a caller's record, the lines about the caller, and the number from the ledger's rows.
-
-        Nothing that began up to `at` is written with this caller from then on.
+        What is kept as evidence stays: the record, the calls, and the lines about them.
         """
+
+    async def erase(
+        self, caller: Caller, at: Millis, unless: Callable[[CallerRecord], None] = lambda _: None
+    ) -> None:
+        """Delete a caller's record, and the number from the ledger's rows and from whom lines are about.
+
+        Nothing that began up to `at` is written with this caller from then on. Nothing is done if `unless`
+        raises, which is asked of the record as it is then.
+        """
+
+    async def take_out(self, spelled: re.Pattern[str]) -> int:
+        """Take a number, so spelled, out of what lines of the audit trail say; give of how many."""
 
 
 class CallFilter(NamedTuple):
@@ -353,6 +366,9 @@ class SiteRecords(ModeStore, Protocol):
 
     async def tallies(self) -> Mapping[str, int]:
         """Give what was counted in all processes of the site."""
+
+    async def holdings(self) -> Holdings:
+        """Count what is held, by kind, where it lies; of a block list that is away nothing is told."""
 
 
 class Announced(NamedTuple):

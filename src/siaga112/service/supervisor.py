@@ -6,6 +6,7 @@ Whatever changes something leaves a line in the audit trail: who, when, what and
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from siaga112.core import changes, decisions, durations, policy
@@ -26,7 +27,7 @@ from siaga112.core.model import (
     Outcome,
     Via,
 )
-from siaga112.core.record import AllowEntry, Appeal, Attempt, Block, CallerRecord, Lift
+from siaga112.core.record import AllowEntry, Appeal, Attempt, Block, CallerRecord, Hold, Lift
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening
 from siaga112.errors import SiagaError
@@ -84,6 +85,8 @@ class Supervisor:
     via: Via = Via.CLI
     held_off: Callable[[], bool] = lambda: False
     """Says whether the switch that needs nobody is there, on this machine."""
+    zone: tzinfo = UTC
+    """The site's, in which refusals name an instant."""
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 
@@ -304,6 +307,57 @@ class Supervisor:
         _, after = await self._change(caller, lambda held: decisions.reject(held, decision), told)
         return after
 
+    # ── evidence ─────────────────────────────────────────────────────────────────────────────────
+
+    async def hold(self, caller: Caller, reason: str) -> Hold:
+        """Keep what is held on a caller as evidence of an open case: neither age nor `forget` takes it."""
+        made = Hold(self.clock(), self.by, reason)
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            if before.hold and before.hold != made:
+                said = say("{who} is kept as evidence already, by {by} since {since}: {reason}")
+                raise RefusedError(said, who=caller, **self._hold_told(before.hold))
+            return Change(audit_entry=self._audit_entry("hold", caller, reason=reason))
+
+        await self._change(caller, lambda held: decisions.hold(held, made), told)
+        return made
+
+    async def release(self, caller: Caller, reason: str) -> Hold:
+        """Keep it as evidence no longer; give the hold that ended.
+
+        What is too old goes when retention looks next, not at once: whoever released the wrong number can
+        still hold it again.
+        """
+
+        def told(before: CallerRecord, _: CallerRecord) -> Change:
+            if before.hold is None:
+                said = say("{who} is not kept as evidence (see: siaga112 holds)")
+                raise RefusedError(said, who=caller)
+            return Change(audit_entry=self._audit_entry("release", caller, before.hold.reason, reason))
+
+        before, _ = await self._change(caller, lambda held: decisions.hold(held, None), told, ages=False)
+        assert before.hold, "as told"  # noqa: S101 - our own mistake otherwise
+        return before.hold
+
+    def _hold_told(self, held: Hold) -> dict[str, str]:
+        since = datetime.fromtimestamp(held.at / SECOND, self.zone)
+        return {"by": held.by, "since": f"{since:%Y-%m-%d %H:%M}", "reason": held.reason}
+
+    def _require_free(self, record: CallerRecord) -> None:
+        """Check that nothing that is held on a caller is needed for a case."""
+        if record.hold:
+            said = say(
+                "{who} is kept as evidence by {by} since {since} ({reason}); when that case is closed: "
+                "siaga112 hold {who} --release --reason …"
+            )
+            raise RefusedError(said, who=record.caller, **self._hold_told(record.hold))
+        if record.appeal:
+            said = say(
+                "an objection of {who} waits for a decision; decide it first: siaga112 unblock {who}, "
+                "or appeals --reject {who}"
+            )
+            raise RefusedError(said, who=record.caller)
+
     # ── call-backs ───────────────────────────────────────────────────────────────────────────────
 
     async def attempt(self, caller: Caller, *, tried: bool, note: str = "") -> CallerRecord:
@@ -441,14 +495,16 @@ class Supervisor:
     async def forget(self, caller: Caller, reason: str, spelled: re.Pattern[str]) -> CallerFile:
         """Erase all that is held on a caller, and calls of nobody with a number so spelled; give what it was.
 
-        The ledger's rows stay without the caller, so that the figures of the past still add up; the
-        audit trail keeps only that somebody was forgotten.
+        The ledger's rows stay without the caller, so that the figures of the past still add up; so do the
+        audit trail's lines: who decided what, when and why, of a caller.
         """
         held = await self.held(caller)
-        await self.store.erase(caller, self.clock())
+        await self.store.erase(caller, self.clock(), self._require_free)
         for entry in await self.store.nobodys(spelled, self.clock()):
             await self.store.write([Change(entry=changes.without_caller(entry))])
-        await self._write("forget", "a caller", f"{len(held.entries)} calls", reason)
+        await self.store.take_out(spelled)
+        why = changes.without_number(reason, spelled)
+        await self._write("forget", changes.A_CALLER, f"{len(held.entries)} calls", why)
         return held
 
     async def _change(
@@ -456,8 +512,10 @@ class Supervisor:
         caller: Caller,
         change: Callable[[CallerRecord], CallerRecord],
         also: Callable[[CallerRecord, CallerRecord], Change],
+        *,
+        ages: bool = True,
     ) -> tuple[CallerRecord, CallerRecord]:
-        return await update(self.store, caller, change, self.clock(), self.rules, also=also)
+        return await update(self.store, caller, change, self.clock(), self.rules, also=also, ages=ages)
 
     def _audit_entry(self, action: str, subject: str, detail: str = "", reason: str = "") -> AuditEntry:
         return AuditEntry(self.clock(), self.by, action, subject, detail, reason, self.via)

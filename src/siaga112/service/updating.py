@@ -20,17 +20,18 @@ async def update(
     rules: PolicyRules,
     *,
     also: Callable[[CallerRecord, CallerRecord], Change] = lambda _before, _after: Change(),
+    ages: bool = True,
 ) -> tuple[CallerRecord, CallerRecord]:
     """Change a caller's record in one transaction; give it before and after.
 
-    `also` gives what else is written with it. What is older than may be kept goes on the way. Nothing is
-    written if either raises.
+    `also` gives what else is written with it. What is older than may be kept goes on the way, unless it is
+    to be left to retention (`ages`). Nothing is written if either raises.
     """
 
     def act(work: Work) -> tuple[CallerRecord, CallerRecord]:
         held = work.held(caller)
         before = held.record or CallerRecord(caller)
-        after = prune(change(before), now, rules)
+        after = prune(change(before), now, rules) if ages else change(before)
         whole = also(before, after)
         if after != before:
             whole = replace(whole, replacement=replacement(before, after, held.version, now, rules))

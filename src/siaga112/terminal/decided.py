@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from siaga112.core.decisions import outlasts
 from siaga112.core.model import Entry, Level, Mark, Millis, Mode
 from siaga112.core.policy import count
-from siaga112.core.record import AllowEntry, Appeal, Block, CallerRecord, Proposal
+from siaga112.core.record import AllowEntry, Appeal, Block, CallerRecord, Hold, Proposal
 from siaga112.core.regulation import PolicyRules
 from siaga112.terminal import labels, rows
 from siaga112.words import Tongue, say, tongue
@@ -154,6 +154,21 @@ def rejected(now: Now) -> str:
     """Say what `appeals --reject` came to: what is held stands."""
     said = now.t("the objection of {who} is rejected", who=now.record.caller)
     return f"{said}; {now.stays}"
+
+
+def held(now: Now) -> str:
+    """Say what `hold` came to."""
+    return now.t(
+        "{who} is kept as evidence: neither age nor forget takes what is held", who=now.record.caller
+    )
+
+
+def released(now: Now, ended: Hold) -> str:
+    """Say what `hold --release` came to; `ended` is the hold that it ended."""
+    said = say("{who} is kept as evidence no longer (since {since} by {by}: {reason})")
+    since = now.clock(ended.at)
+    told = now.t(said, who=now.record.caller, since=since, by=ended.by, reason=ended.reason)
+    return told + now.t("; what is too old goes within six hours")
 
 
 def voided(call: str, before: CallerRecord, now: Now) -> str:

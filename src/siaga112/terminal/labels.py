@@ -8,6 +8,7 @@ from typing import Final
 from siaga112.core import durations
 from siaga112.core.access import Permission, Role
 from siaga112.core.changes import OPERATOR
+from siaga112.core.holdings import Ends, Kind, Numbers
 from siaga112.core.mode import SITE
 from siaga112.core.model import (
     SECOND,
@@ -206,6 +207,49 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         Permission.FORGET: say("to erase"),
         Permission.PEOPLE: say("users and tokens"),
         Permission.SETTINGS: say("settings"),
+        Permission.HOLD: say("keeping evidence"),
+    },
+    Kind: {
+        Kind.CALLS: say("calls"),
+        Kind.HANDOVERS: say("hand-overs of calls"),
+        Kind.MARKS: say("operators' marks"),
+        Kind.CALLERS: say("callers' records"),
+        Kind.STRIKES: say("strikes"),
+        Kind.WITHDRAWN: say("strikes that were taken back"),
+        Kind.BLOCKS: say("blocks"),
+        Kind.PROPOSALS: say("proposed blocks"),
+        Kind.APPEALS: say("objections"),
+        Kind.REPORTS: say("genuine reports"),
+        Kind.CALLBACKS: say("calls that wait for a call-back"),
+        Kind.ALLOWED: say("places on the allow list"),
+        Kind.HOLDS: say("callers kept as evidence"),
+        Kind.AUDIT: say("lines of the audit trail"),
+        Kind.EVENTS: say("events for programs"),
+        Kind.PARKED: say("events that a webhook would not take"),
+        Kind.FORGOTTEN: say("marks of who was erased"),
+        Kind.PEOPLE: say("users of the console"),
+        Kind.TOKENS: say("tokens of programs"),
+        Kind.SESSIONS: say("sessions at the console"),
+        Kind.UNPUBLISHED: say("changes that Redis does not have yet"),
+        Kind.STANDINGS: say("standings in Redis"),
+        Kind.SNAPSHOT: say("snapshot of what goes on"),
+        Kind.IN_PROGRESS: say("calls in progress, on disk"),
+        Kind.OUTBOX: say("ended calls on their way to the database"),
+        Kind.ASIDE: say("ended calls that could not be recorded"),
+        Kind.FILES: say("files set aside"),
+    },
+    Ends: {
+        Ends.AGE: say("by its age"),
+        Ends.CALL: say("with its call"),
+        Ends.RECORD: say("with the caller's record"),
+        Ends.DECISION: say("when somebody decides so"),
+        Ends.DELIVERY: say("when it has arrived"),
+        Ends.LOOK: say("when somebody has looked"),
+    },
+    Numbers: {
+        Numbers.FULL: say("in full"),
+        Numbers.HASHED: say("hashed"),
+        Numbers.NONE: say("no number"),
     },
     Role: {
         Role.VIEWER: say("viewer"),
@@ -402,6 +446,8 @@ ACTIONS: Final = {
     "dismiss": say("dismissed the block"),
     "appeal": say("noted an objection"),
     "reject": say("rejected the objection"),
+    "hold": say("kept as evidence"),
+    "release": say("ended a hold"),
     "void": say("took back a strike"),
     "called back": say("called back"),
     "tried to call back": say("tried to call back"),

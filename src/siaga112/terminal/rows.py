@@ -6,6 +6,8 @@ from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from siaga112.core import durations
+from siaga112.core.holdings import Holding, Kept, Kind
 from siaga112.core.model import SECOND, AuditEntry, Caller, CallSummary, Entry, Fact, Handover, Level, Millis
 from siaga112.core.record import Appeal, Block, CallerRecord
 from siaga112.core.text import printable
@@ -210,6 +212,31 @@ def audit_entry(done: AuditEntry, zone: ZoneInfo) -> Row:
         "subject": done.subject,
         "detail": done.detail,
         "reason": done.reason,
+    }
+
+
+def hold(record: CallerRecord, zone: ZoneInfo) -> Row:
+    """Spell that somebody is kept as evidence."""
+    held = record.hold
+    return {
+        "caller": record.caller,
+        "since": instant(held.at if held else None, zone),
+        "by": held.by if held else None,
+        "reason": held.reason if held else None,
+    }
+
+
+def holding(kind: Kind, held: Holding | None, kept: Kept, zone: ZoneInfo) -> Row:
+    """Spell how much is held of a kind; `held` None: it could not be looked at."""
+    return {
+        "kind": kind,
+        "count": held.count if held else None,
+        "oldest": instant(held.oldest if held else None, zone),
+        "until": instant(kept.until(held) if held else None, zone),
+        "ends": kept.ends,
+        "kept": None if kept.span is None else durations.spell(kept.span),
+        "setting": kept.setting or None,
+        "numbers": kept.numbers,
     }
 
 

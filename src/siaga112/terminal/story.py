@@ -61,6 +61,7 @@ def as_row(story: Story, zone: ZoneInfo) -> Row:
         "blocks": [rows.block(record.caller, block, zone) for block in record.blocks],
         "proposed": rows.proposal(record, zone) if record.proposed else None,
         "appeals": [rows.objection(held, zone) for held in record.appeals],
+        "hold": rows.hold(record, zone) if record.hold else None,
         "callback": rows.missed(record, zone) if record.missed else None,
         "genuine": [report.call for report in record.reports],
         "more": asdict(record.dropped),
@@ -127,6 +128,9 @@ def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
         lines.append(t("an objection waits for a decision until {due}", due=due))
         if any(block.holds_at(now) and record.suspended(block) for block in record.blocks):
             lines.append(t("its block keeps nobody out until then"))
+    if hold := record.hold:
+        said = say("kept as evidence by {by} since {since}: {reason}")
+        lines.append(t(said, by=hold.by, since=rows.clock(hold.at, zone), reason=hold.reason))
     if switch := story.held.switch:
         why = f": {switch.reason}" if switch.reason else t(", no reason given")
         since = rows.clock(switch.at, zone)
@@ -232,6 +236,10 @@ def _people(held: CallerFile, t: Tongue) -> Iterator[Chapter]:
                 yield line.at, 3, t("taken off the allow list by {by}", by=by)
             case "called back":
                 yield line.at, 3, t("taken off the call-back list by {by}", by=by) + note
+            case "hold":
+                yield line.at, 3, t("kept as evidence by {by}", by=by) + note
+            case "release":
+                yield line.at, 3, t("kept as evidence no longer, by {by}", by=by) + note
             case "void":
                 said = t("the strike of call {call} taken back by {by}", call=line.subject, by=by)
                 yield line.at, 3, said + note

@@ -3,17 +3,16 @@
 import contextlib
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
 
 from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.schema import (
     APPEAL,
-    AUDIT,
     BLOCK,
     CALL,
     CALLER,
@@ -25,16 +24,15 @@ from siaga112.adapters.database.schema import (
     PROPOSAL,
     UNPUBLISHED,
 )
-from siaga112.adapters.database.transactions import PAGE, Transactions
+from siaga112.adapters.database.trail import Trail
+from siaga112.adapters.database.transactions import PAGE
 from siaga112.core.changes import Stored
-from siaga112.core.model import DAY, Caller, Level, Millis, Outcome
+from siaga112.core.model import Caller, Level, Millis, Outcome
 from siaga112.core.record import Block, CallerRecord
+from siaga112.core.retention import REMEMBERED
 from siaga112.core.review import Called, Watched
 from siaga112.core.standing import NOBODY, Standing
 from siaga112.service.ports import StoreBrokenError
-
-REMEMBERED: Final = 8 * DAY
-"""How long it is known that somebody was erased: queue_log may tell of a call a week later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Found:
     standing: Standing | None
 
 
-class Callers(Transactions):
+class Callers(Trail):
     """What is held on callers."""
 
     async def load(self, caller: Caller) -> CallerRecord:
@@ -124,6 +122,11 @@ class Callers(Transactions):
         asked = select(func.count(), func.min(APPEAL.c.due)).where(APPEAL.c.decided_at.is_(None))
         ((count, first),) = await self.select(APPEAL, asked)
         return int(count), None if first is None else int(first)
+
+    async def holds(self) -> Sequence[CallerRecord]:
+        """Give the records of all callers that are kept as evidence, the oldest hold first."""
+        found = await self._listed(CALLER.c.hold_at.is_not(None))
+        return sorted(found, key=lambda record: (record.hold.at if record.hold else 0, record.caller))
 
     async def missed(self) -> Sequence[CallerRecord]:
         """Give the records of all callers who wait for a call-back, longest first."""
@@ -245,14 +248,20 @@ class Callers(Transactions):
         for table in (CALLER, *OF_A_CALLER) if callers else ():
             connection.execute(delete(table).where(table.c.site == self.site, table.c.caller.in_(callers)))
 
-    async def erase(self, caller: Caller, at: Millis) -> None:
-        """Delete a caller's record, the lines about the caller, and the number from the ledger's rows.
+    async def erase(
+        self, caller: Caller, at: Millis, unless: Callable[[CallerRecord], None] = lambda _: None
+    ) -> None:
+        """Delete a caller's record, and the number from the ledger's rows and from whom lines are about.
 
-        Nothing that began up to `at` is written with this caller from then on: it is MOVED. A record that
-        begins again has a version that none before it had.
+        Nothing that began up to `at` is written with this caller from then on. A record that begins again has
+        a version that none before it had. Nothing is done if `unless` raises, or the record cannot be read.
         """
 
         def act(connection: Connection) -> None:
+            stored = self.records_of(connection, [caller])[caller].stored
+            if isinstance(stored, StoreBrokenError):
+                raise stored
+            unless(stored.record or CallerRecord(caller))
             its = mark(self.site_name, caller)
             marked = self.among(connection, FORGOTTEN, "mark", [its])
             held = self.among(connection, CALLER, "caller", [caller])
@@ -263,7 +272,7 @@ class Callers(Transactions):
             self._delete(connection, [caller])
             nameless = update(CALL).values(caller=None, raw_caller="", identified=False, recording=None)
             connection.execute(nameless.where(CALL.c.site == self.site, CALL.c.caller == caller))
-            connection.execute(delete(AUDIT).where(AUDIT.c.site == self.site, AUDIT.c.subject == caller))
+            self.unname(connection, caller)
             told = EVENT.c.site == self.site, EVENT.c.caller == caller
             connection.execute(update(EVENT).where(*told).values(caller=None, data="{}"))
             kept = PARKED.c.site == self.site, PARKED.c.body.contains(caller, autoescape=True)

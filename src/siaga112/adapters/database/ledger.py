@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from siaga112.adapters.database import call_rows
+from siaga112.adapters.database.holding import kept_as_evidence
 from siaga112.adapters.database.schema import CALL, HANDOVER
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.changes import Stored, of_nobody
@@ -283,17 +284,28 @@ class Ledger(Transactions):
         return [entry for entry in await self._whole(await self.ask(ask)) if of_nobody(entry, spelled)]
 
     async def drop_calls(self, before: Millis) -> None:
-        """Drop the rows of calls that started before then, a page at a time: nobody waits for long."""
+        """Drop the rows of calls that started before then, a page at a time: nobody waits for long.
 
-        def act(connection: Connection) -> int:
-            old = select(CALL.c.id).where(CALL.c.site == self.site, CALL.c.started < before).limit(PAGE)
-            calls = connection.execute(old).scalars().all()
-            for table, key in ((HANDOVER, HANDOVER.c.call), (CALL, CALL.c.id)):
-                connection.execute(delete(table).where(table.c.site == self.site, key.in_(calls)))
-            return len(calls)
+        Not those of callers that are kept as evidence; each page begins after them, and looks at none twice.
+        """
+        place: CallPlace | None = CallPlace(0, "")
+        while place:
+            place = await self.act(partial(self._drop_calls, before=before, after=place))
 
-        while await self.act(act) == PAGE:
-            pass
+    def _drop_calls(self, connection: Connection, before: Millis, after: CallPlace) -> CallPlace | None:
+        """Drop what may go of a page; give where the next one begins, None after the last."""
+        same = and_(CALL.c.started == after.started, CALL.c.id > after.call)
+        asked = select(CALL.c.id, CALL.c.started, CALL.c.caller).where(
+            CALL.c.site == self.site,
+            *(CALL.c.started >= after.started, CALL.c.started < before),
+            or_(CALL.c.started > after.started, same),
+        )
+        page = connection.execute(asked.order_by(CALL.c.started, CALL.c.id).limit(PAGE)).all()
+        kept = kept_as_evidence(connection, self.site)
+        going = [row.id for row in page if row.caller not in kept]
+        for table, key in ((HANDOVER, HANDOVER.c.call), (CALL, CALL.c.id)) if going else ():
+            connection.execute(delete(table).where(table.c.site == self.site, key.in_(going)))
+        return CallPlace(page[-1].started, page[-1].id) if len(page) == PAGE else None
 
     async def _whole(self, found: Sequence[Row[Any]]) -> list[Entry]:
         handed = {}

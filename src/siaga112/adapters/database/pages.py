@@ -77,6 +77,15 @@ class Pages(Callers):
         asked = select(APPEAL.c.caller).where(*which)
         return await self._page(asked.order_by(APPEAL.c.due, APPEAL.c.caller).limit(limit))
 
+    async def holds_page(self, limit: int, after: tuple[Millis, str] | None = None) -> Sequence[CallerRecord]:
+        """Give who is kept as evidence, the newest hold first; `after`: when it began, and whose it is."""
+        which = [CALLER.c.site == _HERE, CALLER.c.hold_at.is_not(None)]
+        if after:
+            same = and_(CALLER.c.hold_at == after[0], CALLER.c.caller > after[1])
+            which.append(or_(CALLER.c.hold_at < after[0], same))
+        asked = select(CALLER.c.caller).where(*which)
+        return await self._page(asked.order_by(CALLER.c.hold_at.desc(), CALLER.c.caller).limit(limit))
+
     async def missed_page(self, limit: int, offset: int = 0) -> Sequence[CallerRecord]:
         """Give who waits for a call-back, the most pressing first, from so many on."""
         pressing = case(

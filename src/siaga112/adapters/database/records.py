@@ -11,6 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Table, delete, insert, select
 
 from siaga112.adapters.database import call_rows, caller_rows, rows
+from siaga112.adapters.database.counting import Counting
 from siaga112.adapters.database.ledger import Ledger
 from siaga112.adapters.database.pages import Pages
 from siaga112.adapters.database.people import People
@@ -30,7 +31,7 @@ _ALL, _PERMANENT = "all", "permanent"
 """For which cap a row of `imposition` counts."""
 
 
-class DatabaseRecords(Pages, Ledger, People, Publication):
+class DatabaseRecords(Pages, Ledger, People, Publication, Counting):
     """Callers, ledger, the site with its people, and what is to be published, on one engine."""
 
     changed: Callable[[], None] = staticmethod(lambda: None)

@@ -36,9 +36,10 @@ dump: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 """Spell what one column holds of many things."""
 
 
-def digest(audit_entry: AuditEntry) -> str:
-    """Give what tells a line of the audit trail from all others."""
-    return hashlib.sha256(repr(audit_entry).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def digest(audit_entry: AuditEntry, nth: int = 0) -> str:
+    """Give what tells a line of the audit trail from all others; `nth`: of those that became alike."""
+    told = f"{audit_entry!r} {nth}" if nth else repr(audit_entry)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def audit_values(audit_entry: AuditEntry) -> Values:

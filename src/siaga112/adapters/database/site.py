@@ -1,51 +1,29 @@
-"""What there is once a site: the audit trail, the counts, the mode."""
+"""What there is once a site: the counts, the mode, what ages by itself."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
-from siaga112.adapters.database import rows
 from siaga112.adapters.database.announced import Announcements
-from siaga112.adapters.database.schema import AUDIT, CALL, FORGOTTEN, SITE, TALLY
+from siaga112.adapters.database.schema import FORGOTTEN, SITE, TALLY
+from siaga112.adapters.database.trail import Trail
 from siaga112.core.announcements import KEPT, of_switch
 from siaga112.core.mode import Switch, told
-from siaga112.core.model import AuditEntry, Caller, Millis, Mode, Via
+from siaga112.core.model import Millis, Mode, Via
 
 
-class Site(Announcements):
+class Site(Announcements, Trail):
     """The site as a whole."""
-
-    async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
-        """Give the lines of that time, oldest first."""
-        return await self._audit(AUDIT.c.at >= since, AUDIT.c.at < until)
-
-    async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
-        """Give the lines about a caller and about the caller's calls, oldest first."""
-        calls = select(CALL.c.id).where(CALL.c.site == AUDIT.c.site, CALL.c.caller == caller)
-        return await self._audit(or_(AUDIT.c.subject == caller, AUDIT.c.subject.in_(calls)))
-
-    async def last_of(self, action: str) -> AuditEntry | None:
-        """Give the last line of an action, if there is one."""
-        asked = select(AUDIT).where(AUDIT.c.action == action).order_by(AUDIT.c.at.desc(), AUDIT.c.id.desc())
-        return next(iter(self._lines(await self.select(AUDIT, asked.limit(1)))), None)
-
-    async def _audit(self, *which: Any) -> Sequence[AuditEntry]:
-        asked = select(AUDIT).where(*which).order_by(AUDIT.c.at, AUDIT.c.id)
-        return self._lines(await self.select(AUDIT, asked))
-
-    def _lines(self, found: Sequence[Any]) -> Sequence[AuditEntry]:
-        name = "a line of the audit trail"
-        return [line for row in found for line in self.readable(name, rows.audit_entry_of, row)]
 
     async def drop_aged(self, now: Millis, keep_audit: Millis) -> None:
         """Drop the lines that are older than may be kept, and marks of erased callers that have served."""
-
-        def act(connection: Any) -> None:
-            connection.execute(delete(AUDIT).where(AUDIT.c.site == self.site, AUDIT.c.at < now - keep_audit))
-            connection.execute(delete(FORGOTTEN).where(FORGOTTEN.c.site == self.site, FORGOTTEN.c.ends < now))
-
-        await self.act(act)
+        over = FORGOTTEN.c.ends < now
+        await self.drop_lines(now - keep_audit)
+        await self.act(
+            lambda connection: connection.execute(
+                delete(FORGOTTEN).where(FORGOTTEN.c.site == self.site, over)
+            )
+        )
         await self.drop_announced(now - KEPT)
 
     async def tallies(self) -> Mapping[str, int]:
@@ -84,9 +62,3 @@ class Site(Announcements):
             return done
 
         return await self.act(act)
-
-    def note(self, connection: Connection, line: AuditEntry) -> None:
-        """Write a line of the audit trail, unless it is there."""
-        new = rows.audit_values(line)
-        if not self.among(connection, AUDIT, "digest", [new["digest"]]):
-            connection.execute(insert(AUDIT).values(site=self.site, **new))
