@@ -70,6 +70,7 @@ docs: $(READY)
 	$(PYTHON) -m tests.commands > docs/commands.md
 	$(PYTHON) -m tests.prompts > docs/prompts.md
 	$(PYTHON) -m tests.database
+	$(PYTHON) -m tests.privacy
 
 # The catalogues of translations, brought up to what the code says; names what is to be translated.
 words: $(READY)

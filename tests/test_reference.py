@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from siaga112.core.access import Permission
 from siaga112.core.holdings import Ends, Holding, Kept, Kind
 from siaga112.core.model import SECOND, AuditEntry, Level, Mode, ProposalCause, Treatment, Verdict
 from siaga112.core.record import AllowEntry, Appeal, CallerRecord, Hold, MissedCall, Proposal
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.service.supervisor import CallerFile
 from siaga112.terminal import rows, story
-from tests import commands, database
+from tests import commands, database, privacy
 from tests.samples import CALLER, NOW, RULES, block, call_id, entry, prank, strike
 
 ROOT: Final = Path(__file__).parents[1]
@@ -58,6 +59,12 @@ def test_every_command_is_there_as_it_explains_itself() -> None:
 def test_the_page_of_the_database_is_of_its_tables(path: Path) -> None:
     """Whoever changes a table, a view or what is said of it runs `make docs`."""
     assert path.read_text("utf-8") == database.made()[path]
+
+
+def test_the_tables_on_personal_data_are_of_this_code() -> None:
+    """Whoever changes a role, or how long something is kept, runs `make docs`; no permission is left out."""
+    assert privacy.PAGE.read_text("utf-8") == privacy.made()
+    assert set(privacy.MEANINGS) == set(Permission)
 
 
 def test_every_command_is_in_the_readme() -> None:

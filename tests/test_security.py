@@ -18,9 +18,10 @@ LISTENING = "0A"
 """TCP_LISTEN (proc(5), net/tcp)."""
 
 
-def test_every_test_that_the_page_names_is_there() -> None:
-    """Each claim of docs/security.md that names a test names one that exists."""
-    named = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", (ROOT / "docs/security.md").read_text("utf-8"))
+@pytest.mark.parametrize("page", ["security", "privacy"])
+def test_every_test_that_the_page_names_is_there(page: str) -> None:
+    """Each claim of docs/security.md and docs/privacy.md that names a test names one that exists."""
+    named = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", (ROOT / f"docs/{page}.md").read_text("utf-8"))
     assert len(named) > 20
     for file, function in named:
         text = (ROOT / file).read_text("utf-8")
