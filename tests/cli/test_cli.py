@@ -25,6 +25,7 @@ from tests.fakes.meter import KeptMeter
 from tests.fakes.outbox import MemoryOutbox
 from tests.lab import ports
 from tests.lab.stores import site_store
+from tests.lab.terminal import terminal
 from tests.samples import CALLER, NOW, OTHER, RULES, answered, entry, prank, turn
 from tests.service.test_supervisor import abandoned
 from tests.waiting import output
@@ -78,6 +79,63 @@ async def test_a_block_is_listed_explained_and_lifted(live: Shell) -> None:
     assert table.done() == "nobody is blocked\n"
     assert f"block lifted by budi (login {LOGIN}): stolen phone" in told.done()
     assert "is not blocked" in again.failed(1)
+
+
+AGENCY: Final = """"0254200112" = "Damkar" """
+
+
+async def test_blocking_asks_first_where_it_may_hit_the_wrong_one(live: Shell) -> None:
+    """Without a terminal it refuses in one line, `--yes` goes on; the trail says that somebody was asked."""
+    live.write(agencies=AGENCY, pbx='area_code = "254"')
+    await live.each(f"mark {CALLER} genuine --note fire")
+    words = ("block", "0254-200113", CALLER, "--for", "24h", "--reason", "threats")
+    refused = (await live(*words)).failed(1)
+    assert "+62254200113 is in the range of a service number (Damkar: 0254200112)" in refused
+    assert f"{CALLER} reported something genuine within the last 24 hours" in refused
+    assert "nothing was done (--yes goes on all the same)" in refused
+    assert (await live("blocks", "--json")).json == []
+    said = (await live(*words, "--yes")).done().splitlines()
+    assert [line.split(" is blocked until")[0] for line in said] == ["+62254200113", CALLER]
+    trail = [row["detail"] for row in (await live("audit", "--json")).json if row["action"] == "block"]
+    assert trail == [
+        "temporary, although it is in the range of a service number (Damkar: 0254200112)",
+        "temporary, although it reported something genuine within the last 24 hours",
+    ]
+
+
+async def test_at_a_terminal_it_asks_and_heeds_the_answer(live: Shell) -> None:
+    """A line a reason, then the question; no is no, and yes is done."""
+    live.write(agencies=AGENCY, pbx='area_code = "254"')
+    for answer, ends in (("n", "nothing was done"), ("y", "is blocked until")):
+        command = (
+            sys.executable,
+            "-m",
+            "siaga112",
+            "block",
+            "0254200113",
+            "--for",
+            "1h",
+            "--reason",
+            "threats",
+        )
+        async with terminal(*command, environ=live.environ) as seen:
+            await seen.shows("Block all the same? [y/N]:")
+            assert "+62254200113 is in the range of a service number" in seen.raw
+            seen.press(f"{answer}\n")
+            await seen.shows(ends)
+            assert await seen.ended() == (0 if answer == "y" else 1)
+
+
+async def test_of_several_numbers_each_is_told_and_a_refused_one_fails(live: Shell) -> None:
+    """What can be is blocked; none is, if one of them is no number."""
+    await live("allow", OTHER, "--reason", "clinic")
+    some = await live("block", CALLER, OTHER, "--for", "1h", "--reason", "threats")
+    assert (some.code, some.out.count("is blocked until")) == (1, 1)
+    assert some.err.startswith(f"siaga112: {OTHER}: ")
+    assert some.err.count("\n") == 1
+    none = await live("block", "0813-2222-2222", "112", "--for", "1h", "--reason", "threats")
+    assert '"112" is not the number of a caller' in none.failed(1)
+    assert len((await live("blocks", "--json")).json) == 1
 
 
 async def test_with_a_key_callers_are_shown_as_hashes_and_found_by_number(live: Shell) -> None:

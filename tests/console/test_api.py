@@ -126,6 +126,31 @@ async def test_a_decision_says_in_a_sentence_what_came_of_it(
     assert (lines[-1].by, lines[-1].via) == ("program", Via.API)
 
 
+async def test_what_may_hit_the_wrong_one_is_asked_first(centre: Centre) -> None:
+    """409 with a type of its own and each reason; nothing is done before `yes`; then each has its result."""
+    body = {"numbers": [GENUINE, MISSED], "for": "24h", "reason": "threats"}
+    status, told = await centre.ask("POST", "blocks", json=body)
+    said = f"{GENUINE} reported something genuine within the last 24 hours"
+    assert (status, told["type"], told["detail"]) == (409, "urn:siaga112:ask-first", said)
+    assert told["asks"] == [{"cause": "genuine", "caller": GENUINE, "said": said}]
+    assert shapes.AskFirst.model_validate(told).status == status
+    assert (await centre.record(MISSED)).blocks == ()
+    await centre.ask("PUT", f"allowed/{MISSED}", json={"reason": "clinic"})
+    status, told = await centre.ask("POST", "blocks", json=body | {"yes": True})
+    assert (status, told["said"]) == (200, "1 number blocked; 1 refused")
+    assert shapes.Blocked.model_validate(told).late == []
+    assert [(one["caller"], one["done"]) for one in told["results"]] == [(GENUINE, True), (MISSED, False)]
+    assert "is on the allow list" in told["results"][1]["said"]
+
+
+async def test_none_of_several_is_blocked_if_one_is_no_number(centre: Centre) -> None:
+    """It may be the wrong column."""
+    body = {"numbers": [MISSED, "112"], "for": "24h", "reason": "threats", "yes": True}
+    status, told = await centre.ask("POST", "blocks", json=body)
+    assert (status, '"112" is not the number of a caller' in told["detail"]) == (422, True)
+    assert (await centre.record(MISSED)).blocks == ()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "detail"),
     [
@@ -136,6 +161,14 @@ async def test_a_decision_says_in_a_sentence_what_came_of_it(
         ("GET", "calls?cursor=nonsense", None, 422, "cursor"),
         ("GET", "callers/112", None, 422, "is not the number of a caller"),
         ("POST", "blocks", {"caller": MISSED, "reason": "x"}, 422, "say how long"),
+        ("POST", "blocks", {"for": "1h", "reason": "x"}, 422, "say whom"),
+        (
+            "POST",
+            "blocks",
+            {"caller": MISSED, "numbers": [MISSED], "for": "1h", "reason": "x"},
+            422,
+            "say whom",
+        ),
         ("POST", "blocks", {"caller": MISSED, "for": "1h", "reason": ""}, 422, "reason"),
         ("POST", "blocks", {"caller": MISSED, "for": "1h", "reason": "x", "colour": "red"}, 422, "colour"),
         ("DELETE", f"blocks/{MISSED}?reason=x", None, 409, "is not blocked"),

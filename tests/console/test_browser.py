@@ -11,7 +11,7 @@ from siaga112.core.access import Role
 from siaga112.core.model import CallId, CallInProgress, Mark, OperatorNow, OperatorState, Stage
 from siaga112.core.snapshot import Snapshot
 from tests.console.browser import WIDTHS, Tab, browser
-from tests.console.calls import BLOCKED, GENUINE, PROPOSED
+from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED
 from tests.console.centre import BUDI, PASSWORD, PEOPLE, Centre
 from tests.lab import pdf as read
 
@@ -236,3 +236,28 @@ async def test_the_console_works_without_javascript(busy: Centre) -> None:
         await tab.open("/wall")
         assert re.search(r'http-equiv="refresh"', await tab.page.content())
     assert (await busy.record(PROPOSED)).proposed is None
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
+async def test_a_supervisor_is_asked_before_a_block_that_may_hit_the_wrong_one(
+    busy: Centre, *, script: bool
+) -> None:
+    """Numbers from a sheet, the question with its reason, no and back, and the second time yes."""
+    async with browser(busy.url, script=script, size=WIDTHS["telephone"]) as tab:
+        await tab.login(PEOPLE[Role.SUPERVISOR], PASSWORD)
+        for answer in ("a.button", "button[name=yes]"):
+            await tab.open("/blocks")
+            await tab.page.click("summary")
+            await tab.page.fill("textarea[name=numbers]", f"{GENUINE}\tBudi\n0812 3333 3333\t")
+            await tab.page.fill("details input[name=reason]", "threats")
+            await tab.page.click("details button.bad")
+            await tab.page.wait_for_selector("text=reported something genuine")
+            assert (await busy.record(GENUINE)).blocks == ()
+            if script:
+                assert await violations(tab, "ask") == []
+            assert await tab.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            await tab.page.click(answer)
+            await tab.page.wait_for_selector("text=Who is blocked")
+        await tab.page.wait_for_selector("text=2 numbers blocked")
+    assert (await busy.record(GENUINE)).block_at(now())
+    assert (await busy.record(MISSED)).block_at(now())

@@ -1,5 +1,6 @@
 """What people see at the console, and what they decide there."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -104,6 +105,64 @@ async def test_a_decision_is_done_as_a_command_does_it_and_says_what_came_of_it(
     done = await acts(centre, decision)
     reason = fields["reason"]
     assert done == ([("Supervisor", BLOCKED, reason, Via.CONSOLE)] if told.startswith("good") else [])
+
+
+async def test_a_block_that_may_hit_the_wrong_one_is_asked_about_first(centre: Centre) -> None:
+    """With the reason, the form once more and a way back; nothing is done before the answer."""
+    browser, to = await centre.login("Supervisor"), f"/caller/{centre.site.hiding.hide(GENUINE)}"
+    fields = {"length": "24h", "reason": "threats & more", "shorten": "1"}
+    status, text = await browser.post(f"{to}/block", fields)
+    assert status == 409
+    assert f"{GENUINE} reported something genuine within the last 24 hours" in text
+    assert f'href="{to}"' in text
+    assert (await centre.record(GENUINE)).blocks == ()
+    sent = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', text))
+    kept = {name: html.unescape(value) for name, value in sent.items() if name != "csrf"}
+    assert kept == fields | {"back": to}, "the last of them leads back from another language"
+    assert "is blocked until" in await browser.done(f"{to}/block", length="24h", reason="threats", yes="1")
+    (line,) = [one for one in await centre.site.store.audit_entries(0, now() + 1) if one.action == "block"]
+    assert line.detail == "temporary, although it reported something genuine within the last 24 hours"
+
+
+async def test_several_numbers_are_blocked_as_they_are_pasted_from_a_sheet(centre: Centre) -> None:
+    """The first cell of each line; each with what came of it. Of none that can be read is anything done."""
+    browser = await centre.login("Supervisor")
+    pasted = f"'0812-3333-3333\t3 pranks\r\n\r\n81355555555;Budi\n{NEW},x\n"
+    told = await browser.done("/blocks", numbers=pasted, length="24h", reason="threats")
+    assert told.startswith("good: 3 numbers blocked\n")
+    for caller in (MISSED, NEW, "+6281355555555"):
+        assert f"{caller} is blocked until" in told
+    told = await browser.done("/blocks", numbers=f"nomor\n{GENUINE}\n112", length="24h", reason="x", yes="1")
+    assert told.startswith("bad: line 1: ")
+    assert "\nline 3: " in told
+    assert (await centre.record(GENUINE)).blocks == ()
+    assert "bad: no number: write one a line" in await browser.done(
+        "/blocks", numbers=" \n", length="24h", reason="x"
+    )
+
+
+async def test_more_than_twenty_numbers_are_asked_about_with_all_of_them_in_the_form(centre: Centre) -> None:
+    """And the answer blocks them all."""
+    browser = await centre.login("Supervisor")
+    numbers = "\n".join(f"08130000{n:04}" for n in range(21))
+    fields = {"numbers": numbers, "length": "24h", "reason": "threats"}
+    status, text = await browser.post("/blocks", fields)
+    assert (status, "these are 21 numbers at once" in text) == (409, True)
+    found = re.search(r'<textarea name="numbers" hidden>\n(.*?)</textarea>', text, re.DOTALL)
+    assert found
+    assert found[1].split() == numbers.split()
+    assert "good: 21 numbers blocked" in await browser.done("/blocks", **fields, yes="1")
+
+
+async def test_a_proposal_that_does_not_tell_of_a_report_is_asked_about(centre: Centre) -> None:
+    """The supervisor sees why before the block is confirmed; the way back leads where he came from."""
+    await propose(centre.site.store, GENUINE)
+    browser, to = await centre.login("Supervisor"), f"/caller/{centre.site.hiding.hide(GENUINE)}"
+    status, text = await browser.post(f"{to}/confirm", {"reason": "agreed", "back": "/waiting"})
+    assert (status, "reported something genuine" in text, 'href="/waiting"' in text) == (409, True, True)
+    status, text = await browser.post(f"{to}/confirm", {"reason": "agreed", "back": "javascript:alert(1)"})
+    assert "javascript" not in text
+    assert "is blocked" in await browser.done(f"{to}/confirm", reason="agreed", yes="1", back="/waiting")
 
 
 async def test_two_supervisors_decide_the_same_proposal_and_the_second_is_told_who_was_first(

@@ -64,6 +64,19 @@ async def test_a_decision_is_the_consoles_and_its_words_too(
     assert (lines[-1].by, lines[-1].via) == ("program", Via.API)
 
 
+async def test_what_is_asked_first_is_asked_here_as_there(centre: Centre, tmp_path: Path) -> None:
+    """Refused in one line without a terminal; `--yes` goes on. Several at once, each with its result."""
+    words = ("block", GENUINE, MISSED, "--for", "1h", "--reason", "threats")
+    code, out, err = await command(centre, tmp_path, *words)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"{GENUINE} reported something genuine within the last 24 hours; nothing was done (--yes" in err
+    code, out, err = await command(centre, tmp_path, *words, "--yes")
+    assert (code, err) == (0, "")
+    assert [line.split(" is blocked until")[0] for line in out.splitlines()] == [GENUINE, MISSED]
+    lines = await centre.site.store.audit_entries(0, now() + 1)
+    assert lines[-2].detail == "temporary, although it reported something genuine within the last 24 hours"
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [

@@ -245,12 +245,12 @@ async def test_a_shorter_block_beside_a_longer_one_says_so_on_the_trail() -> Non
 Decide = Callable[[Supervisor], Awaitable[object]]
 DECISIONS: dict[str, tuple[Decide, str, bool]] = {
     "block": (
-        lambda supervisor: supervisor.block(CALLER, DAY, "as the city says"),
+        lambda supervisor: supervisor.block(CALLER, DAY, "as the city says", yes=True),
         "what was proposed is settled",
         True,
     ),
     "block permanent": (
-        lambda supervisor: supervisor.block(CALLER, None, "letter 12"),
+        lambda supervisor: supervisor.block(CALLER, None, "letter 12", yes=True),
         "proposed is settled",
         True,
     ),

@@ -4,13 +4,14 @@ Whoever decides is at a `Deeds`: it acts on the supervisor's desk, and says what
 language, as what is in force then, whatever was asked for.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from siaga112.core.model import Caller, CallId, Mark, Millis, Mode
 from siaga112.errors import Said, SiagaError
 from siaga112.service.marking import ReportDetails
-from siaga112.service.supervisor import Supervisor
+from siaga112.service.supervisor import RefusedError, Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.terminal import decided, labels
 from siaga112.terminal.decided import Now
@@ -21,6 +22,15 @@ MEANING = {
     Mode.OBSERVE: say("strikes and blocks are kept, nobody is rejected"),
     Mode.ENFORCE: say("blocked callers are rejected"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a decision on one of several came to: whether it is done, and what is so, or why it is not."""
+
+    caller: Caller
+    done: bool
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +45,42 @@ class Deeds:
         desk = self.supervisor
         return Now(await desk.record(caller), await desk.mode(), desk.clock(), self.zone, self.t)
 
-    async def block(self, caller: Caller, span: Millis | None, reason: str, *, shorten: bool = False) -> str:
-        """Block a caller for a span, or permanently (None)."""
-        added = await self.supervisor.block(caller, span, reason, shorten=shorten)
-        return decided.imposed(await self._now(caller), added)
+    async def block(
+        self,
+        callers: Sequence[Caller],
+        span: Millis | None,
+        reason: str,
+        *,
+        shorten: bool = False,
+        yes: bool = False,
+    ) -> list[Done]:
+        """Block callers for a span, or permanently (None).
+
+        All are asked about before any is blocked. Then each stands for itself: what is refused for one of
+        several keeps no other from being blocked.
+
+        Raises:
+            AskFirstError: without `yes`, if something speaks against one of them; then none is blocked.
+            RefusedError: if it is one, and that cannot be.
+
+        """
+        callers = tuple(dict.fromkeys(callers))
+        if not yes:
+            await self.supervisor.ask_first(callers)
+        return [
+            await self._block(one, span, reason, len(callers), shorten=shorten, yes=yes) for one in callers
+        ]
+
+    async def _block(
+        self, caller: Caller, span: Millis | None, reason: str, among: int, *, shorten: bool, yes: bool
+    ) -> Done:
+        try:
+            added = await self.supervisor.block(caller, span, reason, shorten=shorten, yes=yes, among=among)
+        except RefusedError as error:
+            if among == 1:
+                raise
+            return Done(caller, False, error.told(self.t))  # noqa: FBT003 - as it reads
+        return Done(caller, True, decided.imposed(await self._now(caller), added))  # noqa: FBT003 - as above
 
     async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
         """Lift all blocks on a caller, and dismiss what is proposed."""
@@ -46,9 +88,9 @@ class Deeds:
         held = await self.supervisor.unblock(caller, reason, mistake=mistake)
         return decided.lifted(await self._now(caller), held, objected=objected)
 
-    async def confirm(self, caller: Caller, reason: str) -> str:
-        """Impose the block that is proposed."""
-        added = await self.supervisor.confirm(caller, reason)
+    async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> str:
+        """Impose the block that is proposed; `yes`: whoever decides was asked, if there was anything."""
+        added = await self.supervisor.confirm(caller, reason, yes=yes)
         return decided.imposed(await self._now(caller), added)
 
     async def dismiss(self, caller: Caller, reason: str) -> str:

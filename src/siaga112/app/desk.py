@@ -15,7 +15,8 @@ from siaga112.settings.schema import Settings
 def open_supervisor(settings: Settings, store: Store, by: str, via: Via = Via.CLI) -> Supervisor:
     """Make the supervisor's desk, at which this person acts, who came by that door."""
     rules, mode = settings.policy_rules(), settings.mode
-    return Supervisor(store, rules, mode, now, by, via, lambda: held_off(settings), settings.zone)
+    off = lambda: held_off(settings)  # noqa: E731 - as it reads
+    return Supervisor(store, rules, mode, now, by, via, off, settings.zone, settings.service_numbers)
 
 
 @dataclass(frozen=True, slots=True)

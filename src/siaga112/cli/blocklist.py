@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, span
-from siaga112.cli.site import ask, decide, number, speaker
+from siaga112.cli.options import ByOption, JsonOption, NumberArgument, ReasonOption, YesOption, span
+from siaga112.cli.site import ask, decide, decide_first, number, speaker
 from siaga112.core.model import Mode
 from siaga112.errors import Said
 from siaga112.terminal import labels, printing, rows, tables
@@ -50,7 +50,10 @@ def blocks(
 
 
 def block(  # noqa: PLR0917 - one parameter an option
-    caller: NumberArgument,
+    numbers: Annotated[
+        list[str],
+        typer.Argument(help="Numbers in any spelling, or hashes as `blocks` shows them.", metavar="NUMBER"),
+    ],
     reason: ReasonOption,
     by: ByOption,
     for_: Annotated[
@@ -60,10 +63,14 @@ def block(  # noqa: PLR0917 - one parameter an option
     shorten: Annotated[
         bool, typer.Option("--shorten", help="End a longer block at this time; without it, the later holds.")
     ] = False,
+    yes: YesOption = False,
 ) -> None:
-    """Block a caller; what is proposed for the caller is settled by it.
+    """Block callers; what is proposed for one is settled by it.
 
     A block never shortens an earlier one without --shorten. Who is on the allow list cannot be blocked.
+    It asks first before it may hit the wrong one: who lately reported something genuine, a number in the
+    range of a service number, more than 20 at once. Of several none is blocked before that; then each stands
+    for itself.
 
     Example: siaga112 block 081234567890 --for 24h --reason "threats, report 17/2026"
     """
@@ -71,9 +78,15 @@ def block(  # noqa: PLR0917 - one parameter an option
         raise typer.BadParameter(Said("say how long: either --for DURATION or --permanent"))
     if shorten and permanent:
         raise typer.BadParameter(Said("--shorten needs --for DURATION: a permanent block shortens nothing"))
-    who = number(caller)
+    who = [number(one) for one in numbers]
     length = None if for_ is None else span(for_, "--for")
-    decide(lambda deeds: deeds.block(who, length, reason, shorten=shorten), by)
+    done = decide_first(
+        lambda deeds, sure: deeds.block(who, length, reason, shorten=shorten, yes=sure), by, yes=yes
+    )
+    for one in done:
+        printing.plain(one.said if one.done else f"siaga112: {one.caller}: {one.said}", err=not one.done)
+    if not all(one.done for one in done):
+        raise typer.Exit(1)
 
 
 def unblock(
@@ -92,13 +105,15 @@ def unblock(
     decide(lambda deeds: deeds.unblock(who, reason, mistake=mistake), by)
 
 
-def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
+def confirm(caller: NumberArgument, reason: ReasonOption, by: ByOption, yes: YesOption = False) -> None:
     """Impose the block that is proposed for a caller.
+
+    It asks first as `block` does, but not for what the proposal says already.
 
     Example: siaga112 confirm 081234567890 --reason "agreed with the ministry, letter 12/2026"
     """
     who = number(caller)
-    decide(lambda deeds: deeds.confirm(who, reason), by)
+    printing.plain(decide_first(lambda deeds, sure: deeds.confirm(who, reason, yes=sure), by, yes=yes))
 
 
 def dismiss(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:

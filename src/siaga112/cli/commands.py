@@ -29,7 +29,7 @@ GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     ),
     "Who is blocked, and who never is": (
         Command("blocks", "blocklist", "List the callers that are blocked now, or whose block is proposed."),
-        Command("block", "blocklist", "Block a caller; what is proposed for the caller is settled by it."),
+        Command("block", "blocklist", "Block callers; what is proposed for one is settled by it."),
         Command("unblock", "blocklist", "Lift all blocks on a caller, and dismiss what is proposed; strikes so far are forgiven."),
         Command("confirm", "blocklist", "Impose the block that is proposed for a caller."),
         Command("dismiss", "blocklist", "Say no to the block that is proposed for a caller; strikes so far are forgiven."),

@@ -65,6 +65,9 @@ NumberArgument = Annotated[
 ReasonOption = Annotated[
     str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT", callback=put_down)
 ]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do not ask; what there was to ask goes into the audit trail.")
+]
 FromOption = Annotated[
     str, typer.Option("--from", help='The first day ("2019-02-11"), or a time.', metavar="WHEN")
 ]

@@ -6,13 +6,17 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
+from siaga112.app.deeds import Done
 from siaga112.core import durations
 from siaga112.core.model import Caller, CallId, Mark, Millis, Mode, Outcome
 from siaga112.errors import Said, SiagaError, UnreachableError, UsageError
 from siaga112.reasons import plainly
+from siaga112.service.asking import ASK_FIRST, Cause, Caution
 from siaga112.service.marking import ReportDetails
+from siaga112.service.supervisor import AskFirstError
 from siaga112.terminal.evidence import Form
 from siaga112.terminal.rows import Row
 from siaga112.words import Language, say
@@ -73,7 +77,7 @@ class Api:
             with _opener.open(request, timeout=PATIENCE) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
-            raise SiagaError(_refused(error)) from None
+            raise _refused(error) from None
         except (OSError, ValueError) as error:
             raise self._unreached(error) from error
 
@@ -97,12 +101,17 @@ def _spelled(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _refused(error: urllib.error.HTTPError) -> str:
+def _refused(error: urllib.error.HTTPError) -> SiagaError:
+    """Read what the console says why not; what is asked first is asked here as it would be there."""
     try:
         told = json.loads(error.read())
-        return str(told.get("detail") or told["title"])
-    except (ValueError, LookupError, AttributeError, OSError):
-        return Said("the console answers {code}; is the address right?", code=error.code)
+        if told.get("type") == ASK_FIRST:
+            return AskFirstError(
+                [Caution(Cause(one["cause"]), one["caller"], str(one["said"])) for one in told["asks"]]
+            )
+        return SiagaError(str(told.get("detail") or told["title"]))
+    except (ValueError, LookupError, AttributeError, TypeError, OSError):
+        return SiagaError(say("the console answers {code}; is the address right?"), code=error.code)
 
 
 class RemoteDeeds:
@@ -114,20 +123,31 @@ class RemoteDeeds:
     async def _said(self, method: str, path: str, body: Row | None = None, query: Row | None = None) -> str:
         return str((await self._api.ask(method, path, query, body))["said"])
 
-    async def block(self, caller: Caller, span: Millis | None, reason: str, *, shorten: bool = False) -> str:
-        """Block a caller for a span, or permanently (None)."""
+    async def block(
+        self,
+        callers: Sequence[Caller],
+        span: Millis | None,
+        reason: str,
+        *,
+        shorten: bool = False,
+        yes: bool = False,
+    ) -> list[Done]:
+        """Block callers for a span, or permanently (None)."""
         length: Row = {"permanent": True} if span is None else {"for": durations.spell(span)}
-        body: Row = {"caller": caller, "reason": reason, "shorten": shorten, **length}
-        return await self._said("POST", "blocks", body)
+        body: Row = {"reason": reason, "shorten": shorten, "yes": yes, **length}
+        body |= {"caller": callers[0]} if len(callers) == 1 else {"numbers": list(callers)}
+        told = await self._api.ask("POST", "blocks", body=body)
+        return [Done(Caller(one["caller"]), one["done"], one["said"]) for one in told["results"]]
 
     async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
         """Lift all blocks on a caller, and dismiss what is proposed."""
         query: Row = {"reason": reason, "mistake": mistake}
         return await self._said("DELETE", f"blocks/{_in_path(caller)}", query=query)
 
-    async def confirm(self, caller: Caller, reason: str) -> str:
+    async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> str:
         """Impose the block that is proposed."""
-        return await self._said("POST", f"proposals/{_in_path(caller)}/confirm", {"reason": reason})
+        body: Row = {"reason": reason, "yes": yes}
+        return await self._said("POST", f"proposals/{_in_path(caller)}/confirm", body)
 
     async def dismiss(self, caller: Caller, reason: str) -> str:
         """Say no to the block that is proposed."""

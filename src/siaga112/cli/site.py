@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
 from importlib import import_module
@@ -22,7 +23,7 @@ from siaga112.core.model import Caller
 from siaga112.core.period import Period, read
 from siaga112.errors import Said, SiagaError, UnreachableError, UsageError, saying
 from siaga112.service.ports import StoreDownError
-from siaga112.service.supervisor import Supervisor
+from siaga112.service.supervisor import AskFirstError, RefusedError, Supervisor
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Settings
 from siaga112.settings.values import masked_database
@@ -110,10 +111,33 @@ def speaker() -> Tongue:
 
 def decide(act: "Callable[[Deeds | RemoteDeeds], Awaitable[str]]", by: str = "") -> None:
     """Decide something, here or through the API, and print what came of it."""
+    printing.plain(_decided(act, by))
+
+
+def _decided(act: "Callable[[Deeds | RemoteDeeds], Awaitable[_T]]", by: str) -> _T:
     if api := invocation.current().api:
-        printing.plain(asyncio.run(_awaited(act(_remote().RemoteDeeds(_client(api))))))
-        return
-    printing.plain(with_supervisor(lambda desk: act(deeds(desk, settings(), speaker())), by))
+        return asyncio.run(_awaited(act(_remote().RemoteDeeds(_client(api)))))
+    return with_supervisor(lambda desk: act(deeds(desk, settings(), speaker())), by)
+
+
+def decide_first(act: "Callable[[Deeds | RemoteDeeds, bool], Awaitable[_T]]", by: str, *, yes: bool) -> _T:
+    """Decide something that may hit the wrong one: ask first, at a terminal; give what came of it.
+
+    Raises:
+        RefusedError: without a terminal, with what speaks against it, and how to go on.
+        typer.Abort: if whoever is asked says no.
+
+    """
+    try:
+        return _decided(lambda deeds: act(deeds, yes), by)
+    except AskFirstError as error:
+        t = speaker()
+        if not sys.stdin.isatty():
+            said = t("{why}; nothing was done (--yes goes on all the same)", why=error.told(t))
+            raise RefusedError(said) from None
+        printing.plain(*(one.told(t) for one in error.cautions), err=True)
+        typer.confirm(t("Block all the same?"), abort=True, err=True)
+        return _decided(lambda deeds: act(deeds, True), by)
 
 
 def ask(act: "Callable[[Lists | RemoteLists], Awaitable[_T]]", by: str = "") -> _T:

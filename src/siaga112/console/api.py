@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
-from siaga112.app.deeds import details
+from siaga112.app.deeds import Done, details
 from siaga112.app.desk import forget_in_files
 from siaga112.app.lists import start
 from siaga112.console import shapes
@@ -31,7 +31,7 @@ from siaga112.service.ports import Announced, AuditFilter, CallFilter, CallPlace
 from siaga112.terminal import rows
 from siaga112.terminal.evidence import Form
 from siaga112.terminal.rows import Row
-from siaga112.words import Language, say
+from siaga112.words import Language, Tongue, say
 
 ROOT: Final = "/api/v1"
 LIMIT: Final = 50
@@ -49,6 +49,22 @@ _TITLES: Final = {
     422: "something in the question is wrong",
     429: "too many at once",
     503: "the records cannot be reached",
+}
+
+_ASKS: Final[dict[int | str, dict[str, Any]]] = {
+    409: {
+        "description": "it cannot be done as things stand, or it may hit the wrong one: ask first",
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/AskFirst"},
+                        {"$ref": "#/components/schemas/Problem"},
+                    ]
+                }
+            }
+        },
+    }
 }
 
 router: Final = APIRouter(
@@ -441,15 +457,28 @@ async def _listed(
     return answered({"items": [_masked(row, whole=full) for row in found], "next": after})
 
 
-@router.post("/blocks", response_model=shapes.Said, tags=["lists"])
+@router.post("/blocks", response_model=shapes.Blocked, tags=["lists"], responses=_ASKS)
 async def block(
     request: Request, new: shapes.NewBlock, visitor: Annotated[Visitor, program(Permission.DECIDE)]
 ) -> Response:
-    """Block a caller; what is proposed for the caller is settled by it."""
+    """Block callers; what is proposed for one is settled by it. It may ask first (409)."""
     site = console(request)
     span = block_span(new.for_ or "", permanent=new.permanent, shorten=new.shorten)
-    said = await site.deeds(visitor).block(site.number(new.caller), span, new.reason, shorten=new.shorten)
-    return _said(site, visitor, said)
+    if (new.caller is None) is not bool(new.numbers):
+        raise UsageError(say("say whom: either caller, or numbers"))
+    callers = [site.number(one) for one in new.numbers or [new.caller or ""]]
+    done = await site.deeds(visitor).block(callers, span, new.reason, shorten=new.shorten, yes=new.yes)
+    results = [{"caller": one.caller, "done": one.done, "said": one.said} for one in done]
+    return answered({"said": in_short(done, site.t(visitor)), "late": site.late(visitor), "results": results})
+
+
+def in_short(done: Sequence[Done], t: Tongue) -> str:
+    """Say of several decisions in one sentence what came of them; of one, what came of it."""
+    if len(done) == 1:
+        return done[0].said
+    blocked = sum(one.done for one in done)
+    said = t.many("{count} number blocked", "{count} numbers blocked", blocked)
+    return said + (t("; {count} refused", count=len(done) - blocked) if blocked < len(done) else "")
 
 
 def block_span(text: str, *, permanent: bool, shorten: bool) -> Millis | None:
@@ -501,16 +530,18 @@ async def proposals(
     return await _listed(site, visitor, "numbers of proposals", listed, after, reveal=reveal)
 
 
-@router.post("/proposals/{number}/confirm", response_model=shapes.Said, tags=["lists"])
+@router.post("/proposals/{number}/confirm", response_model=shapes.Said, tags=["lists"], responses=_ASKS)
 async def confirm(
     request: Request,
     number: NumberInPath,
-    why: shapes.Reasoned,
+    why: shapes.Confirmed,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
 ) -> Response:
-    """Impose the block that is proposed."""
+    """Impose the block that is proposed; it asks first for what the proposal does not say already."""
     site = console(request)
-    return _said(site, visitor, await site.deeds(visitor).confirm(site.number(number), why.reason))
+    return _said(
+        site, visitor, await site.deeds(visitor).confirm(site.number(number), why.reason, yes=why.yes)
+    )
 
 
 @router.post("/proposals/{number}/dismiss", response_model=shapes.Said, tags=["lists"])

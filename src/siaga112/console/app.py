@@ -20,8 +20,9 @@ from siaga112.console.identity import MayNotError, NobodyError, TooOftenError
 from siaga112.console.site import Console, NotFoundError
 from siaga112.console.wall import Wall
 from siaga112.errors import SiagaError, UnreachableError, UsageError
+from siaga112.service.asking import ASK_FIRST
 from siaga112.service.ports import StoreBrokenError
-from siaga112.service.supervisor import RefusedError
+from siaga112.service.supervisor import AskFirstError, RefusedError
 from siaga112.terminal.evidence import PAPER
 from siaga112.words import Tongue
 
@@ -88,7 +89,9 @@ def described(app: FastAPI) -> dict[str, Any]:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )  # fmt: skip
     parts = found["components"]
-    parts["schemas"] |= {"Problem": shapes.Problem.model_json_schema()}
+    for shape in (shapes.Problem, shapes.AskFirst):
+        made = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts["schemas"] |= {**made.pop("$defs", {}), shape.__name__: made}
     for unused in ("HTTPValidationError", "ValidationError"):
         parts["schemas"].pop(unused, None)
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -154,7 +157,11 @@ def _problem(request: Request, status: int, said: str, error: Exception) -> Resp
         headers |= dict(error.headers)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request)
-    body = {"type": "about:blank", "title": title, "status": status, "detail": said}
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": said}
+    if isinstance(error, AskFirstError):
+        t = request.app.state.console.t(getattr(request.state, "visitor", None))
+        asks = [{"cause": one.cause, "caller": one.caller, "said": one.told(t)} for one in error.cautions]
+        body |= {"type": ASK_FIRST, "asks": asks}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 

@@ -1,8 +1,10 @@
 """What people decide at the console: each form is one decision, done as a command does it."""
 
 import contextlib
-from collections.abc import Coroutine
-from dataclasses import replace
+import re
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
@@ -13,7 +15,7 @@ from siaga112.app.access import digest, new_token
 from siaga112.app.deeds import details
 from siaga112.app.records import now
 from siaga112.console.access import console, person
-from siaga112.console.api import block_span, erase
+from siaga112.console.api import block_span, erase, in_short
 from siaga112.console.identity import (
     MayNotError,
     NobodyError,
@@ -22,14 +24,15 @@ from siaga112.console.identity import (
     same,
 )
 from siaga112.console.rendering import home, page
-from siaga112.console.site import Console, MarkLater
+from siaga112.console.site import Console, MarkLater, NotANumberError
 from siaga112.core import durations
 from siaga112.core.access import Permission, Person, Role, Token, named
 from siaga112.core.changes import Change
 from siaga112.core.mode import SITE
-from siaga112.core.model import AuditEntry, CallId, Mark, Mode
+from siaga112.core.model import AuditEntry, Caller, CallId, Mark, Mode
 from siaga112.core.text import one_line
 from siaga112.errors import SiagaError, UsageError, saying
+from siaga112.service.supervisor import AskFirstError
 from siaga112.words import Language, say
 
 router: Final = APIRouter(default_response_class=HTMLResponse)
@@ -39,6 +42,13 @@ Line = Annotated[str, Form(max_length=500)]
 Short = Annotated[str, Form(max_length=120)]
 Password = Annotated[str, Form(max_length=1_000)]
 Ticked = Annotated[bool, Form()]
+Lines = Annotated[str, Form(max_length=20_000)]
+
+MOST_NUMBERS: Final = 500
+MOST_NAMED: Final = 5
+"""So many numbers are blocked at once, and so many lines named that are none."""
+
+_CELLS: Final = re.compile("[\t;,]")
 
 
 def _trusted(request: Request, visitor: Visitor, csrf: str) -> None:
@@ -57,17 +67,40 @@ def _foreign(request: Request) -> bool:
     return request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
 
 
-async def _done(
-    request: Request, visitor: Visitor, csrf: str, work: Coroutine[Any, Any, str], back: str = ""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A form that may be asked about: where it goes, what is in it, and where whoever says no goes back."""
+
+    action: str
+    back: str
+    fields: Mapping[str, str]
+    shorten: bool = False
+
+
+async def _done(  # noqa: PLR0917 - what all forms have
+    request: Request,
+    visitor: Visitor,
+    csrf: str,
+    work: Coroutine[Any, Any, str],
+    back: str = "",
+    asked: Asked | None = None,
 ) -> Response:
-    """Decide something, and show what came of it on the page that the form was on."""
+    """Decide something, and show what came of it on the page that the form was on; or ask first."""
     with contextlib.closing(work):
         _trusted(request, visitor, csrf)
         site = console(request)
+        t = site.t(visitor)
         try:
             said, kind = await work, "good"
+        except AskFirstError as error:
+            if asked is None:
+                raise
+            reasons = [one.told(t) for one in error.cautions]
+            shown = {"asked": asked, "reasons": reasons, "here": asked.back}
+            return page(request, "ask.html.j2", visitor, HTTPStatus.CONFLICT, **shown)
         except SiagaError as error:
-            said, kind = error.told(site.t(visitor)), "bad"
+            said, kind = error.told(t), "bad"
+    back = back or (asked.back if asked else "")
     site.flashes[visitor.session] = kind, "; ".join([said, *site.late(visitor)])
     return RedirectResponse(_local(back) or home(visitor), 303)
 
@@ -267,17 +300,73 @@ async def block(  # noqa: PLR0917 - one parameter a field
     length: Short = "",
     reason: Line = "",
     shorten: Ticked = False,
+    yes: Ticked = False,
     csrf: Csrf = "",
 ) -> Response:
     """Block a caller."""
+    asked = Asked(request.url.path, f"/caller/{reference}", {"length": length, "reason": reason}, shorten)
 
     async def act() -> str:
         site = console(request)
-        permanent = length == "permanent"
-        span = block_span("" if permanent else length.strip(), permanent=permanent, shorten=shorten)
-        return await site.deeds(visitor).block(site.found(reference), span, _why(reason), shorten=shorten)
+        return await _blocked(site, visitor, [site.found(reference)], asked, yes=yes)
 
-    return await _done(request, visitor, csrf, act(), f"/caller/{reference}")
+    return await _done(request, visitor, csrf, act(), asked=asked)
+
+
+@router.post("/blocks")
+async def block_all(  # noqa: PLR0917 - one parameter a field
+    request: Request,
+    visitor: Annotated[Visitor, person(Permission.DECIDE)],
+    numbers: Lines = "",
+    length: Short = "",
+    reason: Line = "",
+    shorten: Ticked = False,
+    yes: Ticked = False,
+    csrf: Csrf = "",
+) -> Response:
+    """Block several callers, one a line, as they are pasted from a sheet."""
+    fields = {"numbers": numbers, "length": length, "reason": reason}
+    asked = Asked(request.url.path, "/blocks", fields, shorten)
+
+    async def act() -> str:
+        site = console(request)
+        return await _blocked(site, visitor, _pasted(site, visitor, numbers), asked, yes=yes)
+
+    return await _done(request, visitor, csrf, act(), asked=asked)
+
+
+async def _blocked(site: Console, visitor: Visitor, callers: list[Caller], asked: Asked, *, yes: bool) -> str:
+    length, reason = asked.fields["length"], _why(asked.fields["reason"])
+    permanent = length == "permanent"
+    span = block_span("" if permanent else length.strip(), permanent=permanent, shorten=asked.shorten)
+    done = await site.deeds(visitor).block(callers, span, reason, shorten=asked.shorten, yes=yes)
+    short, refused = in_short(done, site.t(visitor)), [one for one in done if not one.done]
+    if refused:
+        raise SiagaError("\n".join([short, *(f"{one.caller}: {one.said}" for one in refused)]))
+    return "\n".join([short, *(one.said for one in done)]) if len(done) > 1 else short
+
+
+def _pasted(site: Console, visitor: Visitor, text: str) -> list[Caller]:
+    """Read numbers one a line; of a line of a sheet the first cell.
+
+    Raises:
+        UsageError: naming the first lines that are none, if there are such, or if there is no number at all.
+
+    """
+    found, wrong, t = list[Caller](), list[str](), site.t(visitor)
+    for nth, line in enumerate(text.splitlines(), 1):
+        cell = next(filter(None, (part.strip().strip("'\"").strip() for part in _CELLS.split(line))), "")
+        try:
+            found += [site.number(cell)] if cell else []
+        except NotANumberError as error:
+            wrong.append(t("line {nth}: {why}", nth=nth, why=error.told(t)))
+    if wrong:
+        raise UsageError("\n".join([*wrong[:MOST_NAMED], *(["…"] if wrong[MOST_NAMED:] else [])]))
+    if not found:
+        raise UsageError(say("no number: write one a line"))
+    if len(found) > MOST_NUMBERS:
+        raise UsageError(say("more than {most} numbers at once"), most=MOST_NUMBERS)
+    return found
 
 
 @router.post("/caller/{reference}/unblock")
@@ -379,6 +468,7 @@ async def decide(  # noqa: PLR0917 - one parameter a field
     decision: str,
     visitor: Annotated[Visitor, person(Permission.DECIDE)],
     reason: Line = "",
+    yes: Ticked = False,
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
@@ -389,7 +479,7 @@ async def decide(  # noqa: PLR0917 - one parameter a field
         caller, deeds = site.found(reference), site.deeds(visitor)
         match decision:
             case "confirm":
-                return await deeds.confirm(caller, _why(reason))
+                return await deeds.confirm(caller, _why(reason), yes=yes)
             case "dismiss":
                 return await deeds.dismiss(caller, _why(reason))
             case "reject":
@@ -401,7 +491,9 @@ async def decide(  # noqa: PLR0917 - one parameter a field
             case _:
                 raise UsageError(say("there is no such decision"))
 
-    return await _done(request, visitor, csrf, act(), back or f"/caller/{reference}")
+    back = _local(back) or f"/caller/{reference}"
+    asked = Asked(request.url.path, back, {"reason": reason, "back": back})
+    return await _done(request, visitor, csrf, act(), back, asked)
 
 
 # ── the shift ────────────────────────────────────────────────────────────────────────────────────

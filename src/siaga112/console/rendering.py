@@ -161,5 +161,5 @@ def page(
         for path, text, needed in NAVIGATION
         if visitor and visitor.may(needed)
     ]
-    text = fragment(name, site, visitor, menu=menu, flash=flash, here=request.url.path, **values)
+    text = fragment(name, site, visitor, **{"menu": menu, "flash": flash, "here": request.url.path, **values})
     return HTMLResponse(text, status)

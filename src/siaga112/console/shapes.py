@@ -26,6 +26,7 @@ from siaga112.core.model import (
     Via,
 )
 from siaga112.core.screening import ScreenReason
+from siaga112.service.asking import Cause
 
 Text = Annotated[str, Field(max_length=500)]
 Why = Annotated[str, Field(min_length=1, max_length=500, description="Why, for the record.")]
@@ -50,6 +51,35 @@ class Said(_Shape):
 
     said: str
     late: list[str] = []
+
+
+class AskRow(_Shape):
+    """A reason to ask first. `caller` None: it is about all of them."""
+
+    cause: Cause
+    caller: str | None
+    said: str
+
+
+class AskFirst(Problem):
+    """It may hit the wrong one: nothing is done. Ask, and send it again with `"yes": true`."""
+
+    type: Literal["urn:siaga112:ask-first"]
+    asks: list[AskRow]
+
+
+class DoneRow(_Shape):
+    """What a decision on one of several came to: what is so now, or why it was not done."""
+
+    caller: str
+    done: bool
+    said: str
+
+
+class Blocked(Said):
+    """What came of each. `said` is one sentence for all."""
+
+    results: list[DoneRow]
 
 
 class Me(_Shape):
@@ -413,14 +443,31 @@ class Event(_Shape):
     data: dict[str, Any]
 
 
-class NewBlock(_Shape):
-    """A block to impose: `for` a time, or `permanent`."""
+Yes = Annotated[
+    bool,
+    Field(
+        description="Whoever decides was asked (409, type `urn:siaga112:ask-first`) and goes on; "
+        "that is on record."
+    ),
+]
 
-    caller: Number
+
+class NewBlock(_Shape):
+    """A block to impose on a `caller`, or on several `numbers`: `for` a time, or `permanent`."""
+
+    caller: Number | None = None
+    numbers: Annotated[
+        list[Number],
+        Field(
+            max_length=500,
+            description="None is blocked before all are read and asked about; then each stands for itself.",
+        ),
+    ] = []
     for_: Annotated[str | None, Field(alias="for", max_length=20, description='How long, like "24h".')] = None
     permanent: bool = False
     reason: Why
     shorten: bool = False
+    yes: Yes = False
 
 
 class NewAppeal(_Shape):
@@ -434,6 +481,12 @@ class Reasoned(_Shape):
     """Why."""
 
     reason: Why
+
+
+class Confirmed(Reasoned):
+    """Why a proposal is confirmed."""
+
+    yes: Yes = False
 
 
 class NewMark(_Shape):

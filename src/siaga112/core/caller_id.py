@@ -286,6 +286,40 @@ def _is_service(number: PhoneNumber) -> bool:
     return bool(phonenumbers.is_valid_short_number(short))
 
 
+# ── beside a service's ───────────────────────────────────────────────────────────────────────────
+
+RANGE_DIGITS: Final = 2
+"""Numbers that differ in no more than their last two digits are one range: the lines of one office."""
+
+
+def neighbours(named: str, plan: NumberPlan) -> tuple[Caller, ...]:
+    """Give every number, as callers are kept, that shares all but the last two digits with one, and that.
+
+    None of a short service number, which can be nobody's caller ID, nor of an extension's name.
+    """
+    plain = "".join(named.split()).replace("-", "")
+    if not _DIALLABLE.fullmatch(plain):
+        return ()
+    beginnings = [number[:-RANGE_DIGITS] for number in _in_full(plain, plan)]
+    numbers = (f"{first}{last:0{RANGE_DIGITS}}" for first in beginnings for last in range(10**RANGE_DIGITS))
+    return tuple(Caller(_hashed(number, plan.key) if plan.key else number) for number in numbers)
+
+
+def numbers_in(text: str, plan: NumberPlan) -> tuple[str, ...]:
+    """Find the telephone numbers in a text for people: `Balai Kota, 0254 200112, diskominfo@…`."""
+    found = phonenumbers.PhoneNumberMatcher(text, plan.region)
+    return tuple(phonenumbers.format_number(one.number, PhoneNumberFormat.E164) for one in found)
+
+
+def ends_of(entry: str) -> tuple[str, ...]:
+    """Give the numbers that an entry of `never_block` names: one, or a range's two ends; none of a prefix."""
+    found = _SPAN.fullmatch("".join(entry.split()))
+    if found is None or found[3]:
+        return ()
+    plus, first, _, _, last = found.groups()
+    return (plus + first, plus + last) if last else (plus + first,)
+
+
 # ── never to be blocked ──────────────────────────────────────────────────────────────────────────
 
 

@@ -31,10 +31,10 @@ from siaga112.core.record import AllowEntry, Appeal, Attempt, Block, CallerRecor
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening
 from siaga112.errors import SiagaError
-from siaga112.service import marking
+from siaga112.service import asking, marking
 from siaga112.service.ports import Store
 from siaga112.service.updating import update
-from siaga112.words import say
+from siaga112.words import say, tongue
 
 OFF_NEEDS_A_REASON = say(
     "mode off needs a reason, for whoever finds the line without screening: "
@@ -49,6 +49,18 @@ OFF_IS_CONFIGURED = say(
 
 class RefusedError(SiagaError):
     """What was asked cannot be done; one line that says why and what can."""
+
+
+class AskFirstError(RefusedError):
+    """It may hit the wrong one: whoever decides is to be asked first, with these reasons."""
+
+    def __init__(self, cautions: Sequence[asking.Caution]) -> None:
+        self.cautions: Final = tuple(cautions)
+        super().__init__(asking.together(cautions, tongue()))
+
+    def told(self, translate: Callable[..., str]) -> str:
+        """Say the reasons in another language, in one line."""
+        return asking.together(self.cautions, translate)
 
 
 class DecidedError(RefusedError):
@@ -87,6 +99,8 @@ class Supervisor:
     """Says whether the switch that needs nobody is there, on this machine."""
     zone: tzinfo = UTC
     """The site's, in which refusals name an instant."""
+    services: Callable[[], asking.Services] = dict
+    """Gives the numbers in a service number's range."""
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 
@@ -119,12 +133,37 @@ class Supervisor:
 
     # ── the lists ────────────────────────────────────────────────────────────────────────────────
 
+    async def ask_first(self, callers: Sequence[Caller]) -> None:
+        """Look what speaks against blocking these by hand, before any of them is blocked.
+
+        Raises:
+            AskFirstError: if anything does.
+
+        """
+        found, now, services = asking.many(len(callers)), self.clock(), self.services()
+        for caller in callers:
+            found += asking.cautions(await self.record(caller), now, self.rules, services)
+        if found:
+            raise AskFirstError(found)
+
     async def block(
-        self, caller: Caller, span: Millis | None, reason: str, *, shorten: bool = False
+        self,
+        caller: Caller,
+        span: Millis | None,
+        reason: str,
+        *,
+        shorten: bool = False,
+        yes: bool = False,
+        among: int = 1,
     ) -> Block:
         """Block a caller for a span, or permanently (None); give the block that this added.
 
         It settles what is proposed. Of two blocks the later end holds, unless this one is to `shorten` it.
+        `among`: so many are blocked together. `yes`: who blocks was asked, and goes on; that is on record.
+
+        Raises:
+            AskFirstError: without `yes`, if something speaks against it.
+
         """
         if span is not None and not 0 < span <= durations.LONGEST:
             raise RefusedError(say("a block lasts 100 years at most (or is permanent)"))
@@ -140,6 +179,8 @@ class Supervisor:
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
             self._require_not_allowed(before)
+            against = [*asking.cautions(before, now, self.rules, self.services()), *asking.many(among)]
+            although = _although(against, yes=yes)
             new, held = after.blocks[-1] if after.blocks else None, before.block_at(now)
             if new is None or not decisions.same(new, block):  # only `shorten` may add nothing
                 ends = say(
@@ -151,6 +192,7 @@ class Supervisor:
             details += ["shortened"] if shorten else []
             details += ["a longer one stays in force"] if _outlasted(after, new) else []
             details += ["what was proposed is settled"] if self._proposal_decided(after, now) else []
+            details += although
             audit_entry = self._audit_entry("block", caller, ", ".join(details), reason)
             return Change(audit_entry=audit_entry, tallies=(changes.imposed(new),))
 
@@ -214,10 +256,14 @@ class Supervisor:
 
         await self._change(caller, decisions.disallow, told)
 
-    async def confirm(self, caller: Caller, reason: str) -> Block:
+    async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> Block:
         """Impose the block that was proposed; or, where there is an objection to one in force, let it stand.
 
         An objection that is open is rejected by either.
+
+        Raises:
+            AskFirstError: without `yes`, if something speaks against it that the proposal does not say.
+
         """
         decision = Lift(self.clock(), self.by, reason)
 
@@ -227,8 +273,9 @@ class Supervisor:
             if stands is None:
                 self._require_proposal(before, decision)
             self._require_not_allowed(before)
+            against = asking.of_proposal(before, decision.at, self.rules, self.services())
             block = stands or after.blocks[-1]
-            details = [str(block.level), *([REJECTED] if rejected else [])]
+            details = [str(block.level), *([REJECTED] if rejected else []), *_although(against, yes=yes)]
             return Change(
                 audit_entry=self._audit_entry("confirm", caller, ", ".join(details), reason),
                 tallies=() if stands else (changes.imposed(block),),
@@ -522,6 +569,18 @@ class Supervisor:
 
     async def _write(self, action: str, subject: str, detail: str = "", reason: str = "") -> None:
         await self.store.write([Change(audit_entry=self._audit_entry(action, subject, detail, reason))])
+
+
+def _although(against: Sequence[asking.Caution], *, yes: bool) -> list[str]:
+    """Say of a decision what it was made in spite of.
+
+    Raises:
+        AskFirstError: if whoever decides was not asked.
+
+    """
+    if against and not yes:
+        raise AskFirstError(against)
+    return [one.although for one in against]
 
 
 def _require_waiting(record: CallerRecord, caller: Caller) -> None:

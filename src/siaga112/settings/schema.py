@@ -3,8 +3,10 @@
 Every default here is the one that `config/siaga112.toml` shows; a test holds the two together.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args, get_origin
 from zoneinfo import ZoneInfo
@@ -13,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 
 from siaga112.core import durations
 from siaga112.core.announcements import EventType
-from siaga112.core.caller_id import NumberPlan
-from siaga112.core.model import SECOND, TOLERANCE, Mode
+from siaga112.core.caller_id import NumberPlan, ends_of, neighbours, numbers_in
+from siaga112.core.model import SECOND, TOLERANCE, Caller, Mode
 from siaga112.core.names import Names as Staff
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.regulation import PRESETS, PolicyRules
@@ -401,6 +403,21 @@ class Settings(_Section):
             judge_hidden=self.pbx.hidden == "judge",
         )
 
+    def service_numbers(self) -> dict[Caller, str]:
+        """Give each number in the range of one that the configuration names, with what that one is called.
+
+        The agencies' numbers, our own, those that are never blocked, and where a citizen may object.
+        """
+        return dict(_service_numbers(self._named(), self.number_plan()))
+
+    def _named(self) -> tuple[tuple[str, str], ...]:
+        never = [(number, "never_block") for entry in self.policy.never_block for number in ends_of(entry)]
+        contact = [
+            (number, "[citizen] contact") for number in numbers_in(self.citizen.contact, self.number_plan())
+        ]
+        ours = [(number, "[pbx] numbers") for number in self.pbx.numbers]
+        return (*never, *contact, *ours, *self.agencies.items())
+
     def classifier_rules(self) -> ClassifierRules:
         """Give the classifier's limits."""
         return ClassifierRules(early_drop=self.classifier.early_drop)
@@ -447,6 +464,11 @@ class Settings(_Section):
     def with_reloadable(self, new: "Settings") -> "Settings":
         """Give these settings with what can change while the daemon runs taken from the new ones."""
         return _with_reloadable(self, new, "")
+
+
+@lru_cache(maxsize=4)  # a hundred numbers of each; with a caller key as many hashes
+def _service_numbers(named: tuple[tuple[str, str], ...], plan: NumberPlan) -> Mapping[Caller, str]:
+    return {one: f"{name}: {number}" for number, name in named for one in neighbours(number, plan)}
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
