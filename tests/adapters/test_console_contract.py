@@ -516,6 +516,7 @@ async def test_the_end_of_a_block_that_nobody_looked_for_yet_is_told(records: Da
     for at in (NOW + 20, NOW + 30):
         await records.announce_ends(at)
     assert await ends(records) == [(OTHER, NOW - 10, "run out"), (CALLER, NOW + 10, "run out")]
+    assert not any("block.ended" in name for name in await records.tallies()), "the place is no count"
 
 
 async def test_blocks_that_came_without_events_are_no_news(records: DatabaseRecords) -> None:

@@ -205,7 +205,7 @@ async def test_a_frozen_server_holds_nobody_up_for_long(server: Postgres) -> Non
     await at_last(records, 21)
     server.signal(signal.SIGSTOP)
     async with within(30, "word that nothing is answered"):
-        with pytest.raises(StoreDownError, match=f"no answer in {IMPATIENCE:g} s"):
+        with pytest.raises(StoreDownError, match=f"no answer within {IMPATIENCE:g} s"):
             await write(records, 22)
     server.signal(signal.SIGCONT)
     await at_last(records, 23)

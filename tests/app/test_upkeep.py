@@ -113,7 +113,7 @@ async def test_another_sites_backup_and_what_is_none_are_refused(live: Shell) ->
     junk.write_bytes(b"no backup")
     assert "is no whole backup of siaga112" in (await live("restore", str(junk), "--replace")).failed(1)
     live.environ["SIAGA112_SITE"] = "another"
-    assert "the backup is of site 'lab'" in (await live("restore", str(backup), "--replace")).failed(1)
+    assert 'the backup is of site "lab"' in (await live("restore", str(backup), "--replace")).failed(1)
 
 
 async def test_migrating_twice_is_once(shell: Shell) -> None:

@@ -453,9 +453,14 @@ async def test_the_records_away_are_told_in_a_page_and_nothing_is_lost(centre: C
     browser = await centre.login("Supervisor")
     records = centre.site.store.records
     database = centre.site.settings.state_dir / "siaga112.db"
-    # In its own thread: whoever closes a connection that another thread uses crashes SQLite.
-    await records._run(records._engine.dispose)
-    away = database.rename(database.with_suffix(".away"))
+
+    def leave() -> Path:
+        records._engine.dispose()
+        return database.rename(database.with_suffix(".away"))
+
+    # In its own thread, and at once: whoever closes a connection that another thread uses crashes SQLite, and
+    # who looks meanwhile would keep the file that goes.
+    away = await records._run(leave)
     for extra in ("-wal", "-shm"):
         (database.parent / f"siaga112.db{extra}").unlink(missing_ok=True)
     centre.site.gate.forget()

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select,
 
 from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.rows import Values, dump, read
-from siaga112.adapters.database.schema import BLOCK, EVENT, PARKED, TALLY, WEBHOOK
+from siaga112.adapters.database.schema import BLOCK, EVENT, PARKED, PLACE, TALLY, WEBHOOK
 from siaga112.adapters.database.transactions import PAGE, Transactions
 from siaga112.core.announcements import Announcement, EventType, of_block_run_out
 from siaga112.core.codec import instant
@@ -16,7 +16,7 @@ from siaga112.core.model import TOLERANCE, Caller, CallId, Millis
 from siaga112.core.record import Block
 from siaga112.service.ports import Announced, Parked, WebhookProgress, WebhookResult
 
-_ENDS_TOLD: Final = "told:block.ended"
+_ENDS_TOLD: Final = f"{PLACE}{EventType.BLOCK_ENDED}"
 """Until when the ends of temporary blocks are told of: a row of `tally`."""
 
 

@@ -323,7 +323,10 @@ Index(None, AUDIT.c.site, AUDIT.c.at)
 Index(None, AUDIT.c.site, AUDIT.c.subject)
 
 TALLY: Final = _table("tally", _text("name"), _millis("count"), key=("name",))
-"""What is counted over all processes of a site."""
+"""What is counted over all processes of a site, and up to when something is done (`PLACE`)."""
+
+PLACE: Final = "told:"
+"""How the name of a row of `tally` begins that is no count."""
 
 IMPOSITION: Final = _table("imposition", _text("cap"), _text("call"), _millis("at"), key=("cap", "call"))
 """The automatic blocks of the last hour, under each cap that they count for."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, delete, or_, select, update
 
 from siaga112.adapters.database.announced import Announcements
-from siaga112.adapters.database.schema import FORGOTTEN, SITE, TALLY
+from siaga112.adapters.database.schema import FORGOTTEN, PLACE, SITE, TALLY
 from siaga112.adapters.database.trail import Trail
 from siaga112.core.announcements import KEPT, of_switch
 from siaga112.core.mode import Switch, told
@@ -28,7 +28,8 @@ class Site(Announcements, Trail):
 
     async def tallies(self) -> Mapping[str, int]:
         """Give what was counted in all processes of the site."""
-        found = await self.select(TALLY, select(TALLY.c.name, TALLY.c.count))
+        counts = select(TALLY.c.name, TALLY.c.count).where(TALLY.c.name.not_like(f"{PLACE}%"))
+        found = await self.select(TALLY, counts)
         return {name: int(count) for name, count in found}
 
     async def switched(self) -> Switch | None:
