@@ -151,3 +151,14 @@ def test_the_preset_of_the_law_asks_a_person_and_looks_again() -> None:
     assert (law.permanent, law.review, law.review_quiet) == ("proposed", 180 * DAY, 60 * DAY)
     assert (RULES.review, RULES.review_quiet, RULES.suspend_on_appeal) == (0, 0, False)
     assert RULES.appeal_within == 72 * HOUR
+
+
+def test_a_strike_taken_back_ends_the_later_block_that_rested_on_the_first_one() -> None:
+    """Who was blocked permanently for misusing the line after a block that should never have been is free."""
+    record = blocked()
+    end = record.blocks[0].until or 0
+    again = policy.add_strike(record, strike(9, end + HOUR), RULES)
+    assert again.blocks[-1].level is Level.PERMANENT
+    freed = decisions.take_back_strike(again, record.strikes[2].call, decided(end + 2 * HOUR))
+    assert all(one.lifted for one in freed.blocks)
+    assert says(freed, end + 3 * HOUR) is Verdict.ALLOW

@@ -6,8 +6,8 @@ Each function takes the caller's record and the decision, and gives the new reco
 from dataclasses import replace
 
 from siaga112.core.bounds import MISSED
-from siaga112.core.model import CallId, Level, Mark, Millis, Origin, ProposalCause
-from siaga112.core.policy import add_strike
+from siaga112.core.model import END_OF_TIME, CallId, Level, Mark, Millis, Origin, ProposalCause
+from siaga112.core.policy import AGAIN, add_strike
 from siaga112.core.record import (
     AllowEntry,
     Appeal,
@@ -18,6 +18,7 @@ from siaga112.core.record import (
     Hold,
     Lift,
     MissedCall,
+    Proposal,
     Strike,
 )
 from siaga112.core.regulation import PolicyRules
@@ -222,14 +223,22 @@ def hold(record: CallerRecord, held: Hold | None) -> CallerRecord:
 
 
 def take_back_strike(record: CallerRecord, call: CallId, taken: Lift) -> CallerRecord:
-    """Undo the strike of one call, and lift every block, and end every proposal, that rested on it."""
+    """Undo the strike of one call, and lift every block, and end every proposal, that rested on it.
+
+    So does what was imposed or proposed because the line was misused again after such a block.
+    """
+    first = min((block.since for block in record.blocks if call in block.calls), default=END_OF_TIME)
+
+    def rests(held: Block | Proposal, at: Millis) -> bool:
+        return call in held.calls or (at > first and held.reason.startswith(AGAIN))
+
     blocks = tuple(
-        replace(block, lifted=taken) if call in block.calls and block.lifted is None else block
+        replace(block, lifted=taken) if block.lifted is None and rests(block, block.since) else block
         for block in record.blocks
     )
     proposals = tuple(
-        replace(proposal, decided=taken) if call in proposal.calls and proposal.decided is None else proposal
-        for proposal in record.proposals
+        replace(one, decided=taken) if one.decided is None and rests(one, one.at) else one
+        for one in record.proposals
     )
     ended = any(was is not now for was, now in zip(record.blocks, blocks, strict=True))
     record = replace(

@@ -41,6 +41,9 @@ from siaga112.core.regulation import PolicyRules
 AUTOMATIC: Final = "siaga112"
 """Who imposed an automatic block, where a person's name would stand."""
 
+AGAIN: Final = "misused again after block"
+"""How the reason of a block begins that rests on earlier ones, beside the calls that it names."""
+
 _CALL: Final = attrgetter("call")
 
 # ── strikes ──────────────────────────────────────────────────────────────────────────────────────
@@ -322,7 +325,7 @@ def _by_repeat(record: CallerRecord, now: Millis, rules: PolicyRules) -> _Due | 
     counted = count(record, now, rules)
     if counted.weight(rules, ended) < rules.repeat:
         return None
-    reason = f"misused again after block {len(earlier)} ({rules.title})"
+    reason = f"{AGAIN} {len(earlier)} ({rules.title})"
     return _Due(len(earlier) + 1, tuple(one.call for one in counted.strikes if one.at >= ended), reason)
 
 

@@ -112,7 +112,7 @@ class PolicyRules:
         """
         if one.overlaps(earlier):
             return True
-        several = one.trunk != earlier.trunk and one.trunk and earlier.trunk
+        several = self.trunk_burst and one.trunk != earlier.trunk and one.trunk and earlier.trunk
         return bool(several) and one.began - earlier.at < self.trunk_burst
 
     def together(self, strikes: Iterable[Strike]) -> float:
