@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from babel.messages.pofile import read_po
 
-from siaga112.words import DOMAIN
+from siaga112.words import DAYS, DOMAIN, MONTHS, Language
 from tests import words
 
 ROOT: Final = Path(__file__).parents[1]
@@ -29,6 +29,9 @@ TYPED: Final = re.compile(
 """What one types, an address, a file, a value's place: the same in any language."""
 
 WORD: Final = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
+SPOKEN: Final = frozenset({"panduan.md", "prompts.md"})
+"""Pages that have Indonesian in them."""
+
 BOTH: Final = frozenset(
     {
         *("s", "d", "h", "m", "ms", "id", "agi", "ami", "cdr", "http", "https", "utc", "wib", "openapi"),
@@ -49,13 +52,14 @@ def indonesian() -> frozenset[str]:
         catalog = read_po(file, locale="id", domain=DOMAIN)
     said = [text for one in catalog if one.id for text in _texts(one.string)]
     report = tomllib.loads((words.SOURCE / "report" / "words.toml").read_text("utf-8"))["id"]
-    return frozenset(_words(" ".join([*said, *report.values()])))
+    calendar = [*MONTHS[Language.ID], *DAYS[Language.ID]]
+    return frozenset(_words(" ".join([*said, *report.values(), *calendar])))
 
 
 @cache
 def english() -> frozenset[str]:
     """Give the words of all that is said in English, but for those that are said in Indonesian too."""
-    pages = [path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md") if path.name != "panduan.md"]
+    pages = [path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md") if path.name not in SPOKEN]
     said = [text for one in words.template() if one.id for text in _texts(one.id)]
     return frozenset(_words(" ".join([*pages, *said])) - indonesian() - BOTH)
 

@@ -96,7 +96,7 @@ async def every_answer(store: SiteStore) -> list[Any]:
         store.tallies(),
         store.tidy(NOW),
         store.erase(CALLER, 0),
-        store.take_out(re.compile(CALLER)),
+        store.take_out(re.compile(re.escape(CALLER))),
         store.switched(),
         store.switch(Switch(Mode.OFF), Mode.OBSERVE),
     ]

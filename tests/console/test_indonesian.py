@@ -82,7 +82,7 @@ PATHS: Final = {
         ),
         *("/caller/nobody", "/audit?cursor=x", "/people"),
     ),
-    Role.PRIVACY: ("/subject", "/audit?looks=true"),
+    Role.PRIVACY: ("/subject", "/audit?looks=true", "/holds", "/privacy"),
     Role.ADMIN: ("/people", "/settings", "/doctor"),
 }
 """The pages of each role, and what leads to a page that says no."""

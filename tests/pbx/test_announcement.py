@@ -196,8 +196,8 @@ async def test_the_recipe_warns_who_is_near_the_limit_before_the_menu_of_freepbx
             agi_stub(pbx.agi_port, callers={"0811": answer, "0822": answer}),
         ):
             admin = LabAdmin(pbx, Path(folder), {"SIAGA112_METRICS__SCREEN_PORT": str(ports.free())})
-            await admin.follow("The program")
-            await admin.follow("FreePBX")
+            await admin.follow("By hand: the program")
+            await admin.follow("By hand: FreePBX")
             await admin.do(Block("in `/etc/asterisk/extensions_custom.conf`", "diff", recipe))
             await pbx.console("dialplan reload")
             assert await warned(pbx, seen, "0811")

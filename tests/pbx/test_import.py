@@ -31,7 +31,10 @@ def version(request: pytest.FixtureRequest) -> Version:
 
 async def test_whom_the_old_pbx_turned_away_the_new_centre_turns_away(version: Version) -> None:
     """`database show blacklist` given to `siaga112 import`: the next call is rejected."""
-    async with Asterisk.start(find(version), globals_=GLOBALS) as pbx, running(pbx) as daemon:
+    async with (
+        Asterisk.start(find(version), globals_=GLOBALS) as pbx,
+        running(pbx, '[policy]\ntreatment = "reject"\n') as daemon,
+    ):
         for number, value in BLACKLIST.items():
             said = value.replace('"', '\\"')
             await pbx.console(f'database put blacklist "{number}" "{said}"')

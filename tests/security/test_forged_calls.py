@@ -81,7 +81,9 @@ async def test_forged_calls_over_another_trunk_count_for_nothing_nor_do_the_owne
         assert [one["beside"] for one in told["strikes"]] == [one["call"] for one in told["strikes"]][::-1]
         assert (told["blocks"], told["verdict"]) == ([], "ALLOW")
         text = (await daemon.command("why", VICTIM)).out
-        beside = f"counts for nothing: call {calls[1]} of the number came over PJSIP/cheap within 10m of it"
+        beside = (
+            f"counts for nothing: call {calls[1]} of the number came over PJSIP/cheap within 10 minutes of it"
+        )
         assert f"; over PJSIP/trunk; nobody vouches for the number; {beside}" in text
         text = (await daemon.command("--lang", "id", "why", VICTIM)).out
         assert f"tidak dihitung: panggilan {calls[1]} dari nomor itu masuk lewat PJSIP/cheap" in text

@@ -6,6 +6,11 @@ def whole(text: str | bytes, most: int = 18) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= most else None
 
 
+def digits(text: str) -> bool:
+    """Say whether a text is made of ASCII digits, and has one (`²` is none here)."""
+    return text.isascii() and text.isdigit()
+
+
 def printable(text: str) -> str:
     """Replace what a terminal obeys or what turns text around: control characters, bidi marks, line ends."""
     if text.isprintable():

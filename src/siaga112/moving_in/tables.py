@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from siaga112.core.importing import Refusal
-from siaga112.core.text import printable
+from siaga112.core.text import digits, printable
 from siaga112.errors import SiagaError, UsageError
 from siaga112.moving_in.listed import (
     Format,
@@ -225,7 +225,7 @@ def _cell(row: Row, at: int | None) -> str:
 
 
 def _is_text(rows: Sequence[Row], at: int) -> bool:
-    return any(re.search(r"[^\W\d_]{2}", _cell(row, at)) for row in rows)
+    return any(re.search(r"[^\W0-9_]{2}", _cell(row, at)) for row in rows)
 
 
 def _wanted_column(wanted: str, names: Sequence[str], body: Sequence[Row]) -> int:
@@ -239,7 +239,7 @@ def _wanted_column(wanted: str, names: Sequence[str], body: Sequence[Row]) -> in
     (name,) = _head([wanted])
     if name in names:
         return names.index(name)
-    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:9]) <= width:
+    if digits(wanted) and 1 <= int(wanted[:9]) <= width:
         return int(wanted) - 1
     there = ", ".join(map(printable, names)) if names else f"1 to {width}: the file has no head"
     raise UsageError(f'--column: there is no column "{printable(wanted)}" ({there})')

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from siaga112.core.text import digits
 from siaga112.doctor.observations import Context
 from siaga112.doctor.observations import Step as Priority
 from siaga112.doctor.walk import GUARD, route
@@ -74,7 +75,7 @@ def _place(draft: Draft, trunk: str, number: str) -> _Place | None:
         return _Place(trunk, exten)
     else:
         parent, hook = trunk, trunk
-    if not number.isdigit():
+    if not digits(number):
         draft.problems.append(
             f"[{context}] {exten} is no number: name those that are the emergency line's (--number)"
         )

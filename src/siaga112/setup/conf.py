@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from siaga112.core.text import digits
 from siaga112.doctor.observations import Context, Contexts, Step
 
 _SECTION: Final = re.compile(r"\[([^\]]+)\]\s*(?:\(([^)]*)\))?")
 _INCLUDE: Final = re.compile(r'#\s*(include|tryinclude)\s+[<"]?([^>"\s]+)[>"]?')
-_PRIORITY: Final = re.compile(r"\s*(\w+)((?:[+-]\d+)?)\s*(?:\(([^)]*)\))?\s*")
+_PRIORITY: Final = re.compile(r"\s*(\w+)((?:[+-][0-9]+)?)\s*(?:\(([^)]*)\))?\s*")
 _DEPTH: Final = 20
 
 
@@ -195,7 +196,7 @@ def contexts(conf: Conf) -> Contexts:
         if one.line.section not in steps or one.priority == "hint":
             continue
         place = one.line.section, one.exten
-        number = int(one.priority) if one.priority.isdigit() else last.get(place, 0) + _ahead(one.priority)
+        number = int(one.priority) if digits(one.priority) else last.get(place, 0) + _ahead(one.priority)
         last[place] = number
         application, _, data = one.application.partition("(")
         data = data.removesuffix(")").replace(r"\;", ";")
@@ -222,4 +223,4 @@ def _ahead(priority: str) -> int:
     """Say how far a priority is behind the one before it."""
     if priority == "s":
         return 0
-    return int(priority[1:]) if priority[1:].lstrip("+").isdigit() else 1
+    return int(priority[1:]) if digits(priority[1:].lstrip("+")) else 1

@@ -8,12 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from siaga112.core.text import digits
 from siaga112.setup.conf import Conf, Header, Written, written
 
 GUARD_CALL: Final = "ExecIf(${DIALPLAN_EXISTS(siaga112-screen,s,1)}?Gosub(siaga112-screen,s,1))"
 """The question, which is none on the day when somebody removes our file."""
 
-_NUMBERED: Final = re.compile(r"(,|^\s*same\s*=>?\s*)(\d+)(?=\s*[,(])")
+_NUMBERED: Final = re.compile(r"(,|^\s*same\s*=>?\s*)([0-9]+)(?=\s*[,(])")
 
 
 class UnplaceableError(Exception):
@@ -58,7 +59,7 @@ def guarded(conf: Conf, texts: Mapping[str, str], context: str, exten: str) -> d
         at = one.line.number - 1
         if one in firsts:
             lines[at] = _asking_first(lines[at], one)
-        elif one.priority.isdigit():
+        elif digits(one.priority):
             lines[at] = _renumbered(lines[at], one)
     return {path: "".join(lines) for path, lines in changed.items()}
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from siaga112.core.text import digits
 from siaga112.doctor.observations import Contexts
 
 
@@ -36,7 +37,7 @@ class Pbx:
     def major(self) -> int:
         """The first number of the version; 0 if it has none."""
         first = self.version.removeprefix("Asterisk ").partition(".")[0].removeprefix("certified/")
-        return int(first) if first.isdigit() else 0
+        return int(first) if digits(first) else 0
 
 
 @dataclass(frozen=True, slots=True)

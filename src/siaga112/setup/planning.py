@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
 
+from siaga112.core.text import digits
 from siaga112.doctor.dialplan import AGI_PORT
 from siaga112.doctor.walk import GUARD
 from siaga112.setup import ways
@@ -221,7 +222,7 @@ def _ami(draft: Draft) -> tuple[str, int]:
     bound = conf.value("general", "bindaddr").strip("[]")
     port = conf.value("general", "port")
     every = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - as it is written there
-    return "127.0.0.1" if bound in every else bound, int(port) if port.isdigit() else AMI_PORT
+    return "127.0.0.1" if bound in every else bound, int(port) if digits(port) else AMI_PORT
 
 
 def _agi(draft: Draft) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from siaga112.core.text import digits
 from siaga112.core.tracking.menus import ASKING
 from siaga112.doctor.observations import Contexts, Step
 from siaga112.doctor.walk import GUARD, SPECIAL, Place, family, fitting, matches, steps_at, targets
@@ -230,7 +231,7 @@ def _jumps(step: Step) -> Iterator[str]:
 
 def _hits(target: str, here: tuple[str, str], extension: tuple[str, str]) -> bool:
     *where, priority = [part.strip() for part in target.partition("(")[0].split(",")]
-    numbered = priority.isdigit() and int(priority) > 1
+    numbered = digits(priority) and int(priority) > 1
     if not numbered and not (
         ("$" in priority or priority[:1] in {"+", "-"}) and not where and here == extension
     ):

@@ -32,6 +32,7 @@ from siaga112.core.model import (
 )
 from siaga112.core.regulation import OWN_RULE
 from siaga112.core.screening import ScreenReason
+from siaga112.core.text import digits
 from siaga112.words import Language, Tongue, many, say
 
 _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
@@ -403,7 +404,7 @@ def policys(found: str) -> dict[str, str]:
     first, bracket, rest = found.partition(")")
     for pattern, _ in _POLICY:
         match = pattern.fullmatch(first + bracket)
-        if match and all(match.groupdict().get(name, "0").isdigit() for name in _COUNTS):
+        if match and all(digits(match.groupdict().get(name, "0")) for name in _COUNTS):
             return match.groupdict() | {"more": rest.removeprefix("; ")}
     return {}
 

@@ -10,6 +10,7 @@ from siaga112.adapters.database.connect import connect, mapped
 from siaga112.adapters.database.schema import CALL, CALLER, METADATA, PERSON, SITE, STRIKE
 from siaga112.adapters.database.versions import KNOWN, held
 from siaga112.core.model import DAY, Millis
+from siaga112.core.text import digits
 from siaga112.service.ports import StoreBrokenError, StoreDownError
 
 _SECONDS: Final = 3.0
@@ -122,7 +123,7 @@ def _server(connection: Connection, kind: str) -> tuple[int, ...]:
         "postgresql": "SELECT current_setting('server_version')",
     }[kind]
     found = str(connection.execute(text(asked)).scalar())
-    return tuple(int(part) for part in found.split(maxsplit=1)[0].split(".") if part.isdigit())
+    return tuple(int(part) for part in found.split(maxsplit=1)[0].split(".") if digits(part))
 
 
 def _growth(engine: Engine, now: Millis) -> Growth | None:

@@ -59,7 +59,7 @@ _STATES: Final = {
 _SHY: Final = ("chan_misdn", "chan_ooh323", "chan_mgcp", "chan_unistim", "chan_motif")
 """Channel drivers that show no AMI user what calls come from."""
 
-_BEGUN: Final = re.compile(rb"Event: FullyBooted\r\n.*?Uptime: (\d+)\r\nLastReload: (\d+)", re.DOTALL)
+_BEGUN: Final = re.compile(rb"Event: FullyBooted\r\n.*?Uptime: ([0-9]+)\r\nLastReload: ([0-9]+)", re.DOTALL)
 _LINES_MAX: Final = 100
 _LAST: Final = -1
 """Of several lines with the same key the last is in force: `[general](+)` stands below `[general]`."""
