@@ -50,6 +50,15 @@ ANSWERS: Final = (
     *("token list", "token revoke papan", "token revoke entah", "migrate", "rebuild", "backup {new}.zip"),
     *("backup {new}/none/x.zip", "restore {new}.zip", "restore {new}.zip --replace", "user list"),
     *("export --output {new}.csv", "export --output {new}/none/x", "export --format parquet"),
+    *("appeals", f"appeal {WHO} {WHY}", f"appeal {WHO} {WHY}", "appeals"),
+    f"appeals --reject {OTHER} {WHY}",
+    *(
+        f"appeals --reject {WHO} {WHY}",
+        f"hold {WHO} {WHY}",
+        "holds",
+        f"hold {WHO} --release {WHY}",
+        "privacy",
+    ),
     *(f"forget {WHO} --yes {WHY}", f"why {WHO}"),
 )
 """What is asked, in this order: lists empty and full, decisions that are taken and that are refused.
@@ -67,6 +76,8 @@ ENGLISH: Final = {
     "replay": "likewise",
     "backtest": "likewise",
     "subject": "JSON",
+    "setup": "for whoever has the PBX",
+    "import": "likewise",
 }
 """Commands that are for administrators and programs, and why."""
 

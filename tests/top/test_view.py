@@ -384,7 +384,7 @@ def test_the_screen_in_indonesian() -> None:
     away = " ".join(drawn(AWAY, 200, lang=Language.ID))
     assert "panggilan berlangsung ─" in away
     assert "tidak terjangkau" in away
-    assert remains(text, ["Siti", "lab"]) == []
+    assert remains(text, ["Siti", "Budi", "lab"]) == []
 
 
 PROBLEMS = {
