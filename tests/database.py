@@ -128,7 +128,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "digest": "tells the line from all others",
     "count": "how many",
     "cap": "which cap it counts for",
-    "via": "through which door: `cli`, `console`, `api`, `phone`",
+    "via": "through which door: `cli`, `console`, `api`, `phone`; `daemon`: by itself",
     "person.name": "who",
     "role": "what may be done",
     "password": "its hash (argon2id); empty: none is set",
