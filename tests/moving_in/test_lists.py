@@ -13,7 +13,7 @@ import pytest
 
 from siaga112.core.caller_id import INDONESIA, NumberPlan
 from siaga112.core.importing import Kind, Refusal
-from siaga112.core.model import DAY, HOUR, SECOND, Millis
+from siaga112.core.model import DAY, HOUR, SECOND, Caller, Millis
 from siaga112.errors import SiagaError, UsageError
 from siaga112.moving_in import objects
 from siaga112.moving_in.listed import Format, Listed, Reading, Recognised, Term, number
@@ -314,6 +314,16 @@ def test_each_number_is_planned_once_and_each_other_line_told() -> None:
         (4, Refusal.NOT_A_CALLER, 0),
         (5, Refusal.NOT_A_CALLER, 0),
     ]
+
+
+def test_no_list_blocks_a_number_in_a_service_numbers_range() -> None:
+    """A person is asked before such a block; a file cannot be asked. It may allow it."""
+    service = Caller("+62254200111")
+    with Plan([service]) as plan:
+        plan.take(Listed(1, "0254200111"), INDONESIA, Kind.BLOCK, Term(NOW))
+        plan.take(Listed(2, "0254200111"), INDONESIA, Kind.ALLOW, None)
+        assert [(one.line, one.why) for one in plan.lines_left_out()] == [(1, Refusal.SERVICE)]
+        assert [one.line for one in plan.numbers()] == [2]
 
 
 def test_what_neither_file_nor_person_says_is_asked_for() -> None:

@@ -59,7 +59,8 @@ def import_(  # noqa: PLR0917 - one parameter an option
     It reads CSV, with or without a head; what Asterisk's `database show blacklist` prints (FreePBX, Issabel);
     FusionPBX's call block as CSV; crowdsec's decisions (-o json, -o raw); and what another siaga112 prints
     (blocks --json, allowed --json), of which level, end and reason are kept. A number that is on the allow
-    list, lately reported something genuine, objects to a block, or is blocked as long already, is left out.
+    list or in a service number's range, lately reported something genuine, objects to a block, or is blocked
+    as long already, is left out.
 
     All of them are brought in or, if that cannot be, none. The same file again changes nothing.
 
@@ -69,7 +70,7 @@ def import_(  # noqa: PLR0917 - one parameter an option
     at, numbers, found = now(), config.number_plan(), list[Recognised]()
     default = _default(as_, for_, at, permanent=permanent)
     reading = Reading(as_, at, config.zone, column, found.append)
-    with Plan() as plan:
+    with Plan(config.service_numbers()) as plan:
         with opened(file, reading, format_) as listed:
             for line in listed.lines:
                 plan.take(line, numbers, as_, default)

@@ -37,6 +37,8 @@ class Refusal(StrEnum):
     """It is an address, a user, a setting, or of another list of that system."""
     NOT_A_CALLER = "not_a_caller"
     """Hidden, service, too short, not valid or in `never_block`."""
+    SERVICE = "service"
+    """In the range of a service number that the configuration names: a person may block it, after asking."""
     NOT_IN_FORCE = "not_in_force"
     """The other system itself turns nobody away by it."""
     NO_TIME = "no_time"

@@ -6,7 +6,7 @@ a million numbers takes no more memory than one of ten.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple, Self
 
 from siaga112.core.caller_id import NumberPlan, typed
@@ -38,7 +38,9 @@ class LeftOut(NamedTuple):
 class Plan:
     """The lines of one list."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: Collection[Caller] = ()) -> None:
+        """Plan; none of `services`, the numbers in a service number's range, is to be blocked."""
+        self._services = services
         self._database = sqlite3.connect("", isolation_level=None)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
             self._database.execute(f"PRAGMA {pragma}")
@@ -71,6 +73,9 @@ class Plan:
         caller = typed(listed.number, plan)
         if caller is None:
             self._leave_out(listed.line, listed.number, Refusal.NOT_A_CALLER)
+            return
+        if kind is Kind.BLOCK and caller in self._services:
+            self._leave_out(listed.line, listed.number, Refusal.SERVICE)
             return
         term = listed.term or default
         if kind is Kind.BLOCK and term is None:
