@@ -1,7 +1,8 @@
 """What the console and the API cost, and what callers feel of it.
 
-    python -m benchmarks.console FOLDER [SECTION …]      pages memory api browsers harm
+    python -m benchmarks.console FOLDER [SECTION[=SECONDS] …]      pages memory api browsers harm
 
+SECONDS: how long a turn of `browsers` and `harm` is; `browsers=150` is ten minutes on the wall in all.
 FOLDER holds the records (`python -m benchmarks.large`), and is filled if it does not. Everything is real:
 `siaga112 run` with the console as its own process and its private Redis; a manager interface plays calls.
 One machine serves, asks and measures: absolute figures are of all that together.
@@ -303,10 +304,10 @@ def _spread(values: list[float], form: str) -> str:
 
 
 def browsers(at: Room, seconds: float = 10.0, rounds: int = 4) -> None:
-    """Ask for verdicts with 50 browsers on the wall and without, in turn."""
+    """Ask for verdicts with 50 browsers on the wall and, half as long, without, in turn."""
     found: dict[str, list[float]] = {"without": [], "with": [], "cpu": [], "ratio": []}
     for _ in range(rounds):
-        alone = load.sessions(at.daemon.port, seconds, rate=VERDICTS).micros(0.99)
+        alone = load.sessions(at.daemon.port, seconds / 2, rate=VERDICTS).micros(0.99)
         with looking("streams", at.console.port, at.cookie, 50) as told:
             before, began = at.console.cpu(), time.monotonic()
             beside = load.sessions(at.daemon.port, seconds, rate=VERDICTS).micros(0.99)
@@ -381,7 +382,13 @@ def _killed(daemon: int) -> Iterator[dict[str, float]]:
         killer.join(10)
 
 
-SECTIONS: Final = {"memory": memory, "pages": pages, "api": api, "browsers": browsers, "harm": harm}
+SECTIONS: Final[Mapping[str, Callable[..., None]]] = {
+    "memory": memory,
+    "pages": pages,
+    "api": api,
+    "browsers": browsers,
+    "harm": harm,
+}
 
 
 def main() -> None:
@@ -389,8 +396,9 @@ def main() -> None:
     folder, *names = sys.argv[1:]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with room(Path(folder).absolute()) as at:
-        for name in names or SECTIONS:
-            SECTIONS[name](at)
+        for given in names or SECTIONS:
+            name, _, seconds = given.partition("=")
+            SECTIONS[name](at, **({"seconds": float(seconds)} if seconds else {}))
     print(f"\n({os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]})")
 
 
