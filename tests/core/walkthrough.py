@@ -37,7 +37,7 @@ def _described(rules: PolicyRules) -> str:
     ladder = ", then ".join(spell(span) for span in rules.temporary)
     return (
         f"Blocks at {steps} misuses within {spell(rules.window)}; temporary: {ladder}; "
-        f"permanent: {rules.permanent}; memory {spell(rules.memory)}; told from misuse {rules.warn_from} on."
+        f"permanent: {rules.permanent}; memory {spell(rules.memory)}; warned from misuse {rules.warn_from} on."
     )
 
 
@@ -47,8 +47,8 @@ def _rows(rules: PolicyRules) -> Iterator[str]:
         at = START + hour * HOUR
         held = verdicts.standing(record, at, rules)
         screening = verdicts.verdict(held, Mode.ENFORCE, at, rules)
-        verdict = f"{screening.verdict}{', told (WARN)' if screening.warn else ''}"
-        leads = "turned away"
+        verdict = f"{screening.verdict}{', warned (WARN)' if screening.warn else ''}"
+        leads = "rejected"
         if screening.verdict is Verdict.ALLOW:
             strike = Strike(CallId(f"{number}.0"), at, Outcome.IVR_PRANK, "left_menu")
             before, record = record, add_strike(record, strike, rules)
@@ -58,13 +58,13 @@ def _rows(rules: PolicyRules) -> Iterator[str]:
 
 
 def _change(before: CallerRecord, after: CallerRecord) -> str:
-    proposals = [f"**proposed for good**: {new.reason}" for new in after.proposals[len(before.proposals) :]]
+    proposals = [f"**permanent block proposed**: {new.reason}" for new in after.proposals[len(before.proposals) :]]
     blocks = [f"**blocked {_span(new)}**: {new.reason}" for new in after.blocks[len(before.blocks) :]]
     return "; ".join([*proposals, *blocks]) or "a strike"
 
 
 def _span(block: Block) -> str:
-    return "for good" if block.until is None else f"for {spell(block.until - block.since)}"
+    return "permanently" if block.until is None else f"for {spell(block.until - block.since)}"
 
 
 if __name__ == "__main__":
