@@ -21,12 +21,12 @@ from siaga112.words import tongue
 PAGE: Final = Path(__file__).parent.parent / "docs" / "privacy.md"
 
 MEANINGS: Final[Mapping[Permission, str]] = {
-    Permission.WALL: "what goes on now and the day's figures, without a number",
+    Permission.WALL: "the present situation and the day's figures, without a number",
     Permission.SHIFT: "the calls of this shift, the cards of their callers, one's own last call",
     Permission.MARK: "mark a call",
     Permission.CALLBACK: "who waits for a call-back; the number once one has taken it",
     Permission.CALLS: "the whole ledger; who is blocked, proposed, allowed, or objects",
-    Permission.APPEAL: "note an objection",
+    Permission.APPEAL: "record an objection",
     Permission.DECIDE: "block, unblock, confirm, dismiss, allow, take a strike back, reject an objection; "
     "the evidence sheet; hand a shift over",
     Permission.MODE: "switch the mode",
