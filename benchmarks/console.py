@@ -184,6 +184,8 @@ def looking(*words: object) -> Iterator[dict[str, float]]:
     """Have `benchmarks.looking` at work meanwhile; what came of it is in the dictionary afterwards."""
     told: dict[str, float] = {}
     command = [sys.executable, "-m", "benchmarks.looking", *map(str, words)]
+    if words[0] == "streams":  # browsers are on other machines: they take no processor from verdicts
+        command = ["nice", "-n", "19", *command]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     try:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
@@ -143,6 +144,7 @@ async def _told(site: Console, written: wall.Wall, visitor: Visitor, *, own: boo
                 yield b": still here\n\n"
 
 
+@lru_cache(maxsize=64)  # the same part goes to everybody on the wall
 def _event(name: str, text: str) -> bytes:
     body = "".join(f"data: {line}\n" for line in text.splitlines() if line.strip())
     return f"event: {name}\n{body}\n".encode()

@@ -175,7 +175,7 @@ CALLER: Final = _table(
 )
 """Who is known: one row a number. The last four columns are the standing that verdicts go by."""
 
-for _column in (CALLER.c.level, CALLER.c.expires, CALLER.c.allow_at, CALLER.c.hold_at):
+for _column in (CALLER.c.expires, CALLER.c.allow_at, CALLER.c.hold_at):
     Index(
         None,
         CALLER.c.site,
@@ -215,6 +215,7 @@ BLOCK: Final = _table(
 """What a caller was or is blocked for; also when it is over."""
 
 Index(None, CALLER.c.site, CALLER.c.since, info={_WHERE: CALLER.c.level.is_not(None)})
+Index(None, CALLER.c.site, CALLER.c.level, CALLER.c.until, info={_WHERE: CALLER.c.level.is_not(None)})
 
 Index(None, BLOCK.c.site, BLOCK.c.since)
 Index(

@@ -176,7 +176,9 @@ def upgrade() -> None:
     )
     op.create_index("caller_by_site_hold_at", "caller", ["site", "hold_at"], **_only("hold_at IS NOT NULL"))
     op.create_index("caller_by_site_expires", "caller", ["site", "expires"], **_only("expires IS NOT NULL"))
-    op.create_index("caller_by_site_level", "caller", ["site", "level"], **_only("level IS NOT NULL"))
+    op.create_index(
+        "caller_by_site_level_until", "caller", ["site", "level", "until"], **_only("level IS NOT NULL")
+    )
     op.create_index("caller_by_site_since", "caller", ["site", "since"], **_only("level IS NOT NULL"))
     op.create_table(
         "forgotten",
