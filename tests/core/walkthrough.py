@@ -37,7 +37,8 @@ def _described(rules: PolicyRules) -> str:
     ladder = ", then ".join(spell(span) for span in rules.temporary)
     return (
         f"Blocks at {steps} misuses within {spell(rules.window)}; temporary: {ladder}; "
-        f"permanent: {rules.permanent}; memory {spell(rules.memory)}; warned from misuse {rules.warn_from} on."
+        f"permanent: {rules.permanent}; memory {spell(rules.memory)}; "
+        f"warned from misuse {rules.warn_from} on."
     )
 
 
@@ -58,7 +59,8 @@ def _rows(rules: PolicyRules) -> Iterator[str]:
 
 
 def _change(before: CallerRecord, after: CallerRecord) -> str:
-    proposals = [f"**permanent block proposed**: {new.reason}" for new in after.proposals[len(before.proposals) :]]
+    proposed = after.proposals[len(before.proposals) :]
+    proposals = [f"**permanent block proposed**: {new.reason}" for new in proposed]
     blocks = [f"**blocked {_span(new)}**: {new.reason}" for new in after.blocks[len(before.blocks) :]]
     return "; ".join([*proposals, *blocks]) or "a strike"
 
