@@ -1,4 +1,4 @@
-"""What a route asks for: one permission each, so that every pair of role and route can be tested."""
+"""The permission of each route: exactly one, so that every pair of role and route can be tested."""
 
 from collections.abc import Iterator
 from typing import Any, Final, cast
@@ -15,7 +15,7 @@ from siaga112.words import say, tongue
 
 
 def console(request: Request) -> Console:
-    """Give what all routes have in common."""
+    """Return what all routes share."""
     return cast("Console", request.app.state.console)
 
 
@@ -23,11 +23,11 @@ _MAY_NOT: Final = say("a {role} may not do that: it needs the permission {permis
 
 
 class Needs:
-    """A dependency: who asks, if the role has the permission.
+    """A dependency: the visitor, if the role has the permission.
 
     Raises:
-        NobodyError: if nobody is logged in, or the token is not good.
-        MayNotError: if the role does not have it.
+        NobodyError: if nobody is logged in, or the token is invalid.
+        MayNotError: if the role lacks the permission.
 
     """
 
@@ -36,7 +36,7 @@ class Needs:
         self._program: Final = program
 
     async def __call__(self, request: Request) -> Visitor:
-        """Say who asks."""
+        """Return the visitor."""
         gate = console(request).gate
         visitor = await (gate.program(request.headers) if self._program else gate.visitor(request))
         if visitor is None:
@@ -50,17 +50,17 @@ class Needs:
 
 
 def program(permission: Permission) -> Any:
-    """Let programs in that have a permission."""
+    """Require a program with a permission."""
     return Depends(Needs(permission, program=True))
 
 
 def person(permission: Permission) -> Any:
-    """Let people in who have a permission."""
+    """Require a person with a permission."""
     return Depends(Needs(permission, program=False))
 
 
 def permissions(routes: Any) -> Iterator[tuple[str, str, Permission | None]]:
-    """Give method, path and permission of each route; None for what is for everybody."""
+    """Yield method, path and permission of each route; permission None for public routes."""
     for route in routes:
         if isinstance(route, APIRoute):
             calls = [one.call for one in route.dependant.dependencies]

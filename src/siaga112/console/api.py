@@ -1,4 +1,4 @@
-"""The API: each route is one question or one decision, the same as a command's."""
+"""The API. Each route is one query or one decision, the same as a command's."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ ROOT: Final = "/api/v1"
 LIMIT: Final = 50
 MOST: Final = 200
 HEARTBEAT_SECONDS: Final = 15.0
-"""So often a stream says something, so that nobody in between takes it for dead."""
+"""A comment is sent on an idle stream this often, so that no proxy closes it."""
 
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _TITLES: Final = {
@@ -84,19 +84,19 @@ CallInPath = Annotated[str, Path(min_length=1, max_length=150)]
 
 
 def answered(content: Any, status: int = 200) -> JSONResponse:
-    """Give JSON as it is: the shapes are held to it by tests, not by each answer."""
+    """Respond with JSON as it is: tests check it against the shapes, not each response."""
     return JSONResponse(content, status)
 
 
 def _masked(row: Row, *, whole: bool) -> Row:
-    """Give a row with its numbers as the visitor may see them."""
+    """Return a row with its numbers masked unless the visitor may see them."""
     if whole:
         return row
     return {key: _hidden_number(key, value) for key, value in row.items()}
 
 
 def _hidden_number(key: str, value: object) -> object:
-    """Mask what is a number: a line of the audit trail may be about a call, or the site."""
+    """Mask a number; the subject of an audit entry may also be a call or the site."""
     if key not in _NUMBERS or not isinstance(value, str):
         return value
     return masked(value) if key != "subject" or value.startswith(("+", HASH)) else value
@@ -106,10 +106,10 @@ _NUMBERS: Final = ("caller", "raw_caller", "subject")
 
 
 async def _reveals(site: Console, visitor: Visitor, what: str, *, reveal: bool) -> bool:
-    """Say whether numbers are shown in full; that is noted.
+    """Return whether numbers are shown in full, and note it in the audit trail.
 
     Raises:
-        MayNotError: if they are asked for by a token that may not have them.
+        MayNotError: if the token may not see full numbers.
 
     """
     if not reveal:
@@ -125,7 +125,7 @@ async def _reveals(site: Console, visitor: Visitor, what: str, *, reveal: bool) 
 
 @router.get("/me", response_model=shapes.Me, tags=["site"])
 async def me(visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
-    """Say who asks, and what that role may do."""
+    """Return who asks, and what that role may do."""
     may = sorted(MAY[visitor.role])
     role, via = visitor.role, visitor.via
     return answered({"name": visitor.name, "role": role, "via": via, "numbers": visitor.numbers, "may": may})
@@ -133,7 +133,7 @@ async def me(visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
 
 @router.get("/now", response_model=shapes.NowRow, tags=["site"])
 async def now_(request: Request, visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
-    """Give what goes on now: calls by stage, queues, operators, what waits. Numbers are masked."""
+    """Return the live line: calls by stage, queues, operators, open work. Numbers are masked."""
     site = console(request)
     live, zone, people = site.live, site.settings.zone, visitor.may(Permission.SHIFT)
     with live.watched():
@@ -182,7 +182,7 @@ async def now_(request: Request, visitor: Annotated[Visitor, program(Permission.
 
 @router.get("/mode", response_model=shapes.ModeRow, tags=["site"])
 async def mode(request: Request, visitor: Annotated[Visitor, program(Permission.WALL)]) -> Response:
-    """Give the mode in force, and who switched to it."""
+    """Return the mode in force, and who switched to it."""
     site = console(request)
     held = await site.desk(visitor).mode()
     switch = await site.store.switched()
@@ -224,7 +224,7 @@ async def calls(  # noqa: PLR0917 - one parameter a filter
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List calls, newest first. Who may not see the whole ledger sees those of this shift."""
+    """List calls, newest first. A role without the whole ledger sees this shift's."""
     site = console(request)
     zone, clock = site.settings.zone, site.desk(visitor).clock()
     which = CallFilter(
@@ -252,7 +252,7 @@ async def call_(
     visitor: Annotated[Visitor, program(Permission.SHIFT)],
     reveal: Reveal = False,
 ) -> Response:
-    """Give a call with what was seen of it, and what of it decided."""
+    """Return a call with the facts seen, and those that decided its outcome."""
     site = console(request)
     entry = await site.call(call)
     if entry.finding.call.started < site.since_for(visitor, 0):
@@ -268,7 +268,7 @@ async def void(
     why: shapes.Reasoned,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
 ) -> Response:
-    """Take one strike back, with what rested on it."""
+    """Void one strike, and the blocks that rested on it."""
     site = console(request)
     return _said(site, visitor, await site.deeds(visitor).void(CallId(call), why.reason))
 
@@ -277,7 +277,7 @@ async def void(
 async def mark_(
     request: Request, new: shapes.NewMark, visitor: Annotated[Visitor, program(Permission.MARK)]
 ) -> Response:
-    """Set the operator's mark of an answered call; a correction takes the strike and its blocks back."""
+    """Set the operator's mark of an answered call; a correction voids the strike and its blocks."""
     site = console(request)
     told = details(site.settings, new.mark, new.kind, new.district, new.agency)
     call = CallId(new.call)
@@ -296,7 +296,7 @@ async def caller_(
     visitor: Annotated[Visitor, program(Permission.SHIFT)],
     reveal: Reveal = False,
 ) -> Response:
-    """Tell a caller's story; that somebody looked is noted."""
+    """Return a caller's story. The audit trail notes the access."""
     site = console(request)
     caller = site.number(number)
     full = await _reveals(site, visitor, "number of a caller", reveal=reveal)
@@ -308,7 +308,7 @@ async def caller_(
 
 
 def _hidden(value: Any, caller: str) -> Any:
-    """Mask a number wherever it stands in a row."""
+    """Mask a number wherever it occurs in a row."""
     match value:
         case dict():
             return {key: _hidden(held, caller) for key, held in value.items()}
@@ -333,7 +333,7 @@ async def sheet(
     format_: Annotated[Form, Query(alias="format", description="As HTML, or as PDF.")] = Form.HTML,
     lang: Annotated[Language | None, Query(description="In which language, else the site's.")] = None,
 ) -> Response:
-    """Give the evidence sheet for the citizen, one page of A4; that somebody took it is noted."""
+    """Return the evidence sheet for the citizen, one A4 page. The audit trail notes the access."""
     site = console(request)
     caller = site.number(number)
     if not visitor.numbers:
@@ -349,7 +349,7 @@ async def sheet(
 async def subject(
     request: Request, number: NumberInPath, visitor: Annotated[Visitor, program(Permission.SUBJECT)]
 ) -> dict[str, Any]:
-    """Give all that is held on a caller (UU 27/2022: access); that somebody looked is noted."""
+    """Return everything stored about a caller (UU 27/2022: access). The audit trail notes it."""
     site = console(request)
     return await site.lists(visitor).subject(site.number(number))
 
@@ -361,13 +361,13 @@ async def forget(
     reason: Annotated[str, Query(min_length=1, max_length=500)],
     visitor: Annotated[Visitor, program(Permission.FORGET)],
 ) -> Response:
-    """Erase all that is held on a caller; the calls stay in the ledger without the caller."""
+    """Erase everything stored about a caller; the calls stay in the ledger without the caller."""
     site = console(request)
     return _said(site, visitor, await erase(site, visitor, number, reason))
 
 
 async def erase(site: Console, visitor: Visitor, number: str, reason: str) -> str:
-    """Erase all that is held on a caller, in the records and in our files."""
+    """Erase everything stored about a caller, in the records and in our files."""
     caller = site.number(number)
     spelled = sought(number, site.settings.number_plan())
     held = await site.desk(visitor).forget(caller, reason, spelled)
@@ -386,7 +386,7 @@ async def hold(
     why: shapes.Reasoned,
     visitor: Annotated[Visitor, program(Permission.HOLD)],
 ) -> Response:
-    """Keep what is held on a caller as evidence of an open case: neither age nor erasing takes it away."""
+    """Keep a caller's records as evidence of an open case: neither age nor erasure removes them."""
     site = console(request)
     return _said(site, visitor, await site.deeds(visitor).hold(site.number(number), why.reason))
 
@@ -398,7 +398,7 @@ async def release(
     reason: Annotated[str, Query(min_length=1, max_length=500)],
     visitor: Annotated[Visitor, program(Permission.HOLD)],
 ) -> Response:
-    """Keep it as evidence no longer: what is too old goes within six hours."""
+    """Release the evidence: what is past its retention is dropped within six hours."""
     site = console(request)
     return _said(site, visitor, await site.deeds(visitor).release(site.number(number), reason))
 
@@ -411,7 +411,7 @@ async def holds(
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List who is kept as evidence, the newest hold first."""
+    """List the callers kept as evidence, newest hold first."""
     site = console(request)
     found = await site.store.records.holds_page(limit, place_of(cursor))
     listed = [rows.hold(record, site.settings.zone) for record in found]
@@ -422,7 +422,7 @@ async def holds(
 
 @router.get("/privacy", response_model=shapes.HeldKinds, tags=["figures"])
 async def privacy(request: Request, visitor: Annotated[Visitor, program(Permission.SUBJECT)]) -> Response:
-    """Say what is held, by kind: how many, how old, until when and by which setting; it names nobody."""
+    """Return what is stored by kind: how much, how old, until when, by which setting. It names nobody."""
     site = console(request)
     return answered({"items": await site.lists(visitor, site.slow).privacy()})
 
@@ -438,7 +438,7 @@ async def blocks(
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List who is blocked, the newest block first."""
+    """List the blocked callers, newest block first."""
     site = console(request)
     now, zone = site.desk(visitor).clock(), site.settings.zone
     found = await site.store.records.blocked_page(now, limit, place_of(cursor))
@@ -461,7 +461,7 @@ async def _listed(
 async def block(
     request: Request, new: shapes.NewBlock, visitor: Annotated[Visitor, program(Permission.DECIDE)]
 ) -> Response:
-    """Block callers; what is proposed for one is settled by it. It may ask first (409)."""
+    """Block callers; this settles their open proposals. It may ask for confirmation (409)."""
     site = console(request)
     span = block_span(new.for_ or "", permanent=new.permanent, shorten=new.shorten)
     if (new.caller is None) is not bool(new.numbers):
@@ -473,7 +473,7 @@ async def block(
 
 
 def in_short(done: Sequence[Done], t: Tongue) -> str:
-    """Say of several decisions in one sentence what came of them; of one, what came of it."""
+    """Return the result of several decisions in one sentence; of one, its own sentence."""
     if len(done) == 1:
         return done[0].said
     blocked = sum(one.done for one in done)
@@ -482,10 +482,10 @@ def in_short(done: Sequence[Done], t: Tongue) -> str:
 
 
 def block_span(text: str, *, permanent: bool, shorten: bool) -> Millis | None:
-    """Read how long a block is to last; None for permanent.
+    """Parse the length of a block; None for permanent.
 
     Raises:
-        UsageError: if that is not said, or twice.
+        UsageError: if it is missing, or given twice.
 
     """
     if bool(text) is permanent:
@@ -506,7 +506,7 @@ async def unblock(
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
     mistake: Annotated[bool, Query(description="It should never have been.")] = False,
 ) -> Response:
-    """Lift all blocks on a caller, and dismiss what is proposed."""
+    """Lift all blocks on a caller, and dismiss open proposals."""
     site = console(request)
     return _said(
         site, visitor, await site.deeds(visitor).unblock(site.number(number), reason, mistake=mistake)
@@ -521,7 +521,7 @@ async def proposals(
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List whose block waits for a supervisor."""
+    """List the proposed blocks that wait for a supervisor."""
     site = console(request)
     place = place_of(cursor)
     found = await site.store.records.proposed_page(limit, place[1] if place else "")
@@ -537,7 +537,7 @@ async def confirm(
     why: shapes.Confirmed,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
 ) -> Response:
-    """Impose the block that is proposed; it asks first for what the proposal does not say already."""
+    """Impose the proposed block; asks for confirmation of what the proposal does not say."""
     site = console(request)
     return _said(
         site, visitor, await site.deeds(visitor).confirm(site.number(number), why.reason, yes=why.yes)
@@ -551,7 +551,7 @@ async def dismiss(
     why: shapes.Reasoned,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
 ) -> Response:
-    """Say no to the block that is proposed; strikes so far are forgiven."""
+    """Dismiss the proposed block; strikes so far are forgiven."""
     site = console(request)
     return _said(site, visitor, await site.deeds(visitor).dismiss(site.number(number), why.reason))
 
@@ -564,7 +564,7 @@ async def appeals(
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List objections that wait for a decision, the most pressing first."""
+    """List the objections that wait for a decision, most urgent first."""
     site = console(request)
     found = await site.store.records.appealed_page(limit, place_of(cursor))
     listed = [rows.appeal(record, site.settings.zone) for record in found]
@@ -577,7 +577,7 @@ async def appeals(
 async def appeal(
     request: Request, new: shapes.NewAppeal, visitor: Annotated[Visitor, program(Permission.APPEAL)]
 ) -> Response:
-    """Note that a caller objects to a block or a strike; an answer is owed until a deadline."""
+    """Record a caller's objection to a block or a strike; it must be decided by a deadline."""
     site = console(request)
     return _said(site, visitor, await site.deeds(visitor).appeal(site.number(new.caller), new.reason))
 
@@ -589,7 +589,7 @@ async def reject(
     why: shapes.Reasoned,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
 ) -> Response:
-    """Decide that what a caller objects to stands; `DELETE /blocks/{number}` grants it."""
+    """Reject a caller's objection; `DELETE /blocks/{number}` grants it."""
     site = console(request)
     return _said(site, visitor, await site.deeds(visitor).reject(site.number(number), why.reason))
 
@@ -602,7 +602,7 @@ async def allowed(
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List who is on the allow list, the newest first."""
+    """List the allow list, newest first."""
     site = console(request)
     found = await site.store.records.allowed_page(limit, place_of(cursor))
     listed = [rows.allowed(record, site.settings.zone) for record in found]
@@ -618,7 +618,7 @@ async def allow(
     why: shapes.Reasoned,
     visitor: Annotated[Visitor, program(Permission.DECIDE)],
 ) -> Response:
-    """Put a caller on the allow list, which comes before everything."""
+    """Put a caller on the allow list, which overrides every block."""
     site = console(request)
     return _said(site, visitor, await site.deeds(visitor).allow(site.number(number), why.reason))
 
@@ -627,7 +627,7 @@ async def allow(
 async def disallow(
     request: Request, number: NumberInPath, visitor: Annotated[Visitor, program(Permission.DECIDE)]
 ) -> Response:
-    """Take a caller off the allow list."""
+    """Remove a caller from the allow list."""
     site = console(request)
     return _said(site, visitor, await site.deeds(visitor).disallow(site.number(number)))
 
@@ -640,7 +640,7 @@ async def callbacks(
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List who waits for a call-back, the most pressing first."""
+    """List the callers who wait for a call-back, most urgent first."""
     site = console(request)
     place = place_of(cursor)
     offset = place[0] if place else 0
@@ -657,7 +657,7 @@ async def attempt(
     attempted: shapes.Attempted,
     visitor: Annotated[Visitor, program(Permission.CALLBACK)],
 ) -> Response:
-    """Note what came of a call-back."""
+    """Record the result of a call-back."""
     site = console(request)
     did = getattr(site.deeds(visitor), attempted.did)
     return _said(site, visitor, await did(site.number(number), attempted.note))
@@ -674,7 +674,7 @@ async def report(
     until: Annotated[str, Query(alias="to", max_length=40)] = "",
     names: Annotated[bool, Query(description="Which operators answered.")] = True,
 ) -> dict[str, Any]:
-    """Give a period's figures; without from and to: yesterday's. Numbers are masked."""
+    """Return the figures of a period; by default, yesterday's. Numbers are masked."""
     site = console(request)
     clock = site.desk(visitor).clock()
     try:
@@ -700,7 +700,7 @@ async def audit(  # noqa: PLR0917 - one parameter a filter
     cursor: Cursor = "",
     reveal: Reveal = False,
 ) -> Response:
-    """List what people did, the newest first."""
+    """List what people did, newest first."""
     site = console(request)
     clock = site.desk(visitor).clock()
     which = AuditFilter(start(since, clock, site.settings.zone), clock + 1, action, by, looks=looks)
@@ -728,7 +728,7 @@ async def events(
     follow: Annotated[bool, Query(description="Go on; else end after what there is.")] = True,
     last: Annotated[str, Header(alias="Last-Event-ID", max_length=18)] = "",
 ) -> StreamingResponse:
-    """Tell what happens, as server-sent events; with `Last-Event-ID`, from there on (kept for a week)."""
+    """Stream events as server-sent events; with `Last-Event-ID`, from there on (kept for a week)."""
     site = console(request)
     wanted = frozenset(_types(types))
     after = whole(last) if last else (await site.store.records.last_announced() if follow else 0)
@@ -757,7 +757,7 @@ def _types(text: str) -> list[EventType]:
 async def _there(
     site: Console, after: int, wanted: frozenset[EventType], *, numbers: bool
 ) -> AsyncIterator[bytes]:
-    """Give the events that there are, after that one."""
+    """Yield the stored events after that one."""
     zone, name = site.settings.zone, site.settings.site
     while found := await site.store.records.announcements(after):
         after = found[-1].id
@@ -769,7 +769,7 @@ async def _there(
 async def _told(
     site: Console, after: int, wanted: frozenset[EventType], *, numbers: bool
 ) -> AsyncIterator[bytes]:
-    """Give events after that one, as they come; read once for all who follow closely."""
+    """Yield events after that one as they come; followers that keep up share one read."""
     zone, name, clock = site.settings.zone, site.settings.site, asyncio.get_running_loop().time
     spoken = clock()
     yield b": here\n\n"

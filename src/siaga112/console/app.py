@@ -1,4 +1,4 @@
-"""The application: the API, the pages, and what is said when something goes wrong."""
+"""The application: the API, the pages and the error responses."""
 
 import json
 from http import HTTPStatus
@@ -27,7 +27,7 @@ from siaga112.terminal.evidence import PAPER
 from siaga112.words import Tongue
 
 ROUTERS: Final = (api.router, pages.router, forms.router)
-"""All routes that ask for a permission, and the few that do not."""
+"""All routes, public ones included."""
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -48,7 +48,7 @@ _log = structlog.get_logger()
 
 
 def make(console: Console) -> App:
-    """Make the application."""
+    """Return the application."""
     app = FastAPI(title="siaga112", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.console, app.state.wall = console, Wall()
     app.include_router(api.router)
@@ -70,7 +70,7 @@ def make(console: Console) -> App:
 
 
 def hosts(console: Console) -> frozenset[str]:
-    """Give the names by which the console may be asked; empty, for any, where that is not known."""
+    """Return the Host names to accept; empty (accept any) where they are unknown."""
     config = console.settings.console
     if config.host in {"0.0.0.0", "::"} and not config.address:  # noqa: S104 - as configured
         return frozenset()
@@ -79,7 +79,7 @@ def hosts(console: Console) -> frozenset[str]:
 
 
 def described(app: FastAPI) -> dict[str, Any]:
-    """Give the API's description, OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 description of the API."""
     text = (
         "Each route is one question or one decision, the same as a command's. A program shows its token as "
         "`Authorization: Bearer s112_…`. Lists are paged by `cursor`; errors are problem details (RFC 9457)."
@@ -100,7 +100,7 @@ def described(app: FastAPI) -> dict[str, Any]:
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    """Say what is wrong: to a program as problem details, to a person as a page."""
+    """Respond to an error: with problem details to a program, with a page to a person."""
     visitor = getattr(request.state, "visitor", None)
     t = request.app.state.console.t(visitor)
     status, said = _judged(error, t)
@@ -109,7 +109,7 @@ async def _told(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(api.ROOT):
         return _problem(request, status, said, error)
     if isinstance(error, HTTPException):
-        said = ""  # the page's own head says it, in the language of who reads it
+        said = ""  # the page's heading says it, in the reader's language
     if isinstance(error, RequestValidationError):
         fields = dict.fromkeys(place.partition(".")[0] for place in _places(error.errors()))
         said = t("not understood: {what}", what=", ".join(map(t, fields)))
@@ -133,7 +133,7 @@ def _judged(error: Exception, t: Tongue) -> tuple[int, str]:
 
 
 def _wrong(problems: Any) -> str:
-    """Say which value of a question is wrong, and how."""
+    """Return which parameters are wrong, and how."""
     said = [
         f"{where}: {one['msg'].removeprefix('Value error, ')}"
         for where, one in zip(_places(problems), problems, strict=True)
@@ -142,7 +142,7 @@ def _wrong(problems: Any) -> str:
 
 
 def _places(problems: Any) -> list[str]:
-    """Name the values of a question that are wrong."""
+    """Return the names of the wrong parameters."""
     return [".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]) for one in problems]
 
 
@@ -166,7 +166,7 @@ def _problem(request: Request, status: int, said: str, error: Exception) -> Resp
 
 
 def _allowed(request: Request) -> str:
-    """Give all methods of an address: who refuses knows only those of the first route that has it."""
+    """Return all methods of a path: the framework names only those of its first route."""
     found = set[str]()
     for route in api.router.routes:
         if isinstance(route, APIRoute) and route.path_regex.fullmatch(request.url.path):

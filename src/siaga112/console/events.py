@@ -1,4 +1,4 @@
-"""Announcements as programs get them: CloudEvents 1.0 in JSON, by server-sent events and webhooks alike."""
+"""Announcements for programs: CloudEvents 1.0 in JSON, the same for server-sent events and webhooks."""
 
 import json
 from typing import Any, Final
@@ -13,7 +13,7 @@ _INSTANTS: Final = ("started", "until")
 
 
 def cloud_event(one: Announced, site: str, zone: ZoneInfo, *, numbers: bool) -> dict[str, Any]:
-    """Give an announcement as a CloudEvent; the caller's number is masked for who may not have it."""
+    """Return an announcement as a CloudEvent; without `numbers` the caller's number is masked."""
     told = one.told
     data = {key: value for key, value in told.data.items() if value is not None}
     for key in _INSTANTS:
@@ -33,6 +33,6 @@ def cloud_event(one: Announced, site: str, zone: ZoneInfo, *, numbers: bool) -> 
 
 
 def as_sse(event: dict[str, Any]) -> bytes:
-    """Write a CloudEvent as a server-sent event, by whose id the program resumes."""
+    """Encode a CloudEvent as a server-sent event; a client resumes by its id."""
     text = json.dumps(event, ensure_ascii=False)
     return f"id: {event['id']}\nevent: {event['type']}\ndata: {text}\n\n".encode()

@@ -1,4 +1,4 @@
-"""What people decide at the console: each form is one decision, done as a command does it."""
+"""The console's forms. Each is one decision, made as a command makes it."""
 
 import contextlib
 import re
@@ -46,16 +46,16 @@ Lines = Annotated[str, Form(max_length=20_000)]
 
 MOST_NUMBERS: Final = 500
 MOST_NAMED: Final = 5
-"""So many numbers are blocked at once, and so many lines named that are none."""
+"""Numbers named in the answer to a bulk block, and bad lines named in its error."""
 
 _CELLS: Final = re.compile("[\t;,]")
 
 
 def _trusted(request: Request, visitor: Visitor, csrf: str) -> None:
-    """Check that a form is one of ours, filled in at our page.
+    """Check that a form was filled in on our own page.
 
     Raises:
-        MayNotError: if it is not.
+        MayNotError: if it was not.
 
     """
     if _foreign(request) or not same(csrf, visitor.csrf):
@@ -63,13 +63,13 @@ def _trusted(request: Request, visitor: Visitor, csrf: str) -> None:
 
 
 def _foreign(request: Request) -> bool:
-    """Say whether the browser tells that another site's page sent this."""
+    """Return whether the browser says that another site's page sent this."""
     return request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A form that may be asked about: where it goes, what is in it, and where whoever says no goes back."""
+    """A form that may need confirmation: its action, its fields, and where "no" leads back to."""
 
     action: str
     back: str
@@ -85,7 +85,7 @@ async def _done(  # noqa: PLR0917 - what all forms have
     back: str = "",
     asked: Asked | None = None,
 ) -> Response:
-    """Decide something, and show what came of it on the page that the form was on; or ask first."""
+    """Make a decision and show the result on the form's page; or ask for confirmation."""
     with contextlib.closing(work):
         _trusted(request, visitor, csrf)
         site = console(request)
@@ -106,7 +106,7 @@ async def _done(  # noqa: PLR0917 - what all forms have
 
 
 def _local(path: str) -> str:
-    """Take an address of ours; nothing else may be led to."""
+    """Return a local address; nothing else may be redirected to."""
     ours = path.startswith("/") and not path.startswith("//") and path.isprintable() and "\\" not in path
     return path if ours else ""
 
@@ -125,7 +125,7 @@ def _why(reason: str) -> str:
 async def login(
     request: Request, name: Annotated[str, Form(max_length=200)] = "", password: Password = ""
 ) -> Response:
-    """Let a person in."""
+    """Log a person in."""
     site = console(request)
     if _foreign(request):
         raise MayNotError(say("log in from our own page"))
@@ -169,7 +169,7 @@ async def lang(
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Speak another language with this person from now on."""
+    """Change this person's language."""
     _trusted(request, visitor, csrf)
     site = console(request)
     if held := await site.store.records.person(visitor.name):
@@ -232,12 +232,12 @@ async def mark(  # noqa: PLR0917 - one parameter a field
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Mark an answered call; one that still goes on is marked when it is over."""
+    """Mark an answered call; one in progress is marked when it ends."""
 
     async def act() -> str:
         site, id_ = console(request), CallId(call)
         t = site.t(visitor)
-        given = (kind, district, agency) if mark is Mark.GENUINE else ("", "", "")  # the form has all of it
+        given = (kind, district, agency) if mark is Mark.GENUINE else ("", "", "")  # the whole form
         told = details(site.settings, mark, *given)
         if await site.store.entry(id_) is None and _goes_on(site, id_):
             site.marks[id_] = MarkLater(visitor, mark, one_line(note), told)
@@ -261,7 +261,7 @@ async def void(
     reason: Line = "",
     csrf: Csrf = "",
 ) -> Response:
-    """Take one strike back."""
+    """Void one strike."""
 
     async def act() -> str:
         return await console(request).deeds(visitor).void(CallId(call), _why(reason))
@@ -282,7 +282,7 @@ async def attempt(  # noqa: PLR0917 - one parameter a field
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Note what came of a call-back."""
+    """Record the result of a call-back."""
 
     async def act() -> str:
         site = console(request)
@@ -324,7 +324,7 @@ async def block_all(  # noqa: PLR0917 - one parameter a field
     yes: Ticked = False,
     csrf: Csrf = "",
 ) -> Response:
-    """Block several callers, one a line, as they are pasted from a sheet."""
+    """Block several callers, one per line, as pasted from a sheet."""
     fields = {"numbers": numbers, "length": length, "reason": reason}
     asked = Asked(request.url.path, "/blocks", fields, shorten)
 
@@ -347,10 +347,10 @@ async def _blocked(site: Console, visitor: Visitor, callers: list[Caller], asked
 
 
 def _pasted(site: Console, visitor: Visitor, text: str) -> list[Caller]:
-    """Read numbers one a line; of a line of a sheet the first cell.
+    """Parse one number per line; of a line of a sheet, the first cell.
 
     Raises:
-        UsageError: naming the first lines that are none, if there are such, or if there is no number at all.
+        UsageError: naming the first lines without a valid number, or if there is no number at all.
 
     """
     found, wrong, t = list[Caller](), list[str](), site.t(visitor)
@@ -379,7 +379,7 @@ async def unblock(  # noqa: PLR0917 - one parameter a field
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Lift all blocks on a caller; an objection that waits is granted."""
+    """Lift all blocks on a caller; this grants an open objection."""
 
     async def act() -> str:
         site = console(request)
@@ -397,7 +397,7 @@ async def appeal(  # noqa: PLR0917 - one parameter a field
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Note a caller's objection."""
+    """Record a caller's objection."""
 
     async def act() -> str:
         site = console(request)
@@ -415,7 +415,7 @@ async def appeal_of(  # noqa: PLR0917 - one parameter a field
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Note the objection of whoever came with that number."""
+    """Record the objection of the person with that number."""
 
     async def act() -> str:
         site = console(request)
@@ -434,7 +434,7 @@ async def hold(  # noqa: PLR0917 - one parameter a field
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Keep what is held on a caller as evidence, or no longer."""
+    """Keep a caller's records as evidence, or release them."""
 
     async def act() -> str:
         site = console(request)
@@ -452,7 +452,7 @@ async def hold_of(
     reason: Line = "",
     csrf: Csrf = "",
 ) -> Response:
-    """Keep what is held on whoever has that number as evidence."""
+    """Keep the records of the person with that number as evidence."""
 
     async def act() -> str:
         site = console(request)
@@ -472,7 +472,7 @@ async def decide(  # noqa: PLR0917 - one parameter a field
     csrf: Csrf = "",
     back: Short = "",
 ) -> Response:
-    """Confirm or dismiss what is proposed, reject an objection; put on the allow list, or take off it."""
+    """Confirm or dismiss a proposal, reject an objection, or change the allow list."""
 
     async def act() -> str:
         site = console(request)
@@ -507,7 +507,7 @@ async def handover(
     note: Line = "",
     csrf: Csrf = "",
 ) -> Response:
-    """Leave a note to the next shift, or take over."""
+    """Leave a note for the next shift, or take over."""
 
     async def act() -> str:
         text = one_line(note) if did == "take over" else _why(note)
@@ -531,7 +531,7 @@ async def subject(
     number: Short = "",
     csrf: Csrf = "",
 ) -> Response:
-    """Give all that is held on a caller."""
+    """Return everything stored about a caller."""
     _trusted(request, visitor, csrf)
     site = console(request)
     return RedirectResponse(f"/subject/{site.hiding.hide(site.number(number.strip()))}.json", 303)
@@ -546,7 +546,7 @@ async def forget(  # noqa: PLR0917 - one parameter a field
     reason: Line = "",
     csrf: Csrf = "",
 ) -> Response:
-    """Erase all that is held on a caller; the number is written twice, for it cannot be undone."""
+    """Erase everything stored about a caller; the number must be typed twice, since it cannot be undone."""
 
     async def act() -> str:
         if number.strip() != again.strip():
@@ -593,7 +593,7 @@ async def change_person(  # noqa: PLR0917 - one parameter a field
     password: Password = "",
     csrf: Csrf = "",
 ) -> Response:
-    """Change a user's role or password, or keep the user out."""
+    """Change a user's role or password, or disable the user."""
 
     async def act() -> str:
         site = console(request)
@@ -624,7 +624,7 @@ def _changed(held: Person, did: str, role: Role | None, password: str) -> tuple[
 
 
 async def _require_admin(site: Console, held: Person, new: Person) -> None:
-    """Check that somebody is left who can let others in."""
+    """Check that at least one administrator remains."""
     people = [one for one in await site.store.records.people() if one.name != held.name]
     if not any(one.may(Permission.PEOPLE) for one in (*people, new)):
         raise SiagaError(say("nobody would be left who can let others in: make another admin first"))
@@ -660,7 +660,7 @@ async def add_token(  # noqa: PLR0917 - one parameter a field
     numbers: Ticked = False,
     csrf: Csrf = "",
 ) -> Response:
-    """Make a token, which is shown this once."""
+    """Create a token; it is shown only once."""
 
     async def act() -> str:
         site = console(request)
@@ -688,7 +688,7 @@ async def revoke_token(
     name: Short = "",
     csrf: Csrf = "",
 ) -> Response:
-    """Let a token be good no more."""
+    """Revoke a token."""
 
     async def act() -> str:
         site = console(request)
@@ -711,7 +711,7 @@ async def again(
     name: Short = "",
     csrf: Csrf = "",
 ) -> Response:
-    """Send again what a webhook would not take."""
+    """Resend what a webhook rejected."""
 
     async def act() -> str:
         site = console(request)

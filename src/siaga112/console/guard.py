@@ -1,4 +1,4 @@
-"""What holds for each request and answer, whatever the route: hosts, sizes, headers."""
+"""Checks for every request and response, whatever the route: host, size, headers."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -14,7 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST_BODY: Final = 64_000
-"""Bytes: more than any form or decision of ours has."""
+"""Bytes: more than any of our forms or API bodies needs."""
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -32,11 +32,11 @@ _HEADERS: Final = {
 
 
 class TooLargeError(Exception):
-    """A request has a larger body than any of ours."""
+    """The request body exceeds `LARGEST_BODY`."""
 
 
 class Guard:
-    """Wraps the whole application. `hosts`: by which names it may be asked; empty: by any."""
+    """Wraps the whole application. `hosts`: the accepted Host names; empty accepts any."""
 
     def __init__(self, app: App, hosts: frozenset[str], *, secure: bool) -> None:
         self._app = app
@@ -44,7 +44,7 @@ class Guard:
         self._secure: Final = secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it."""
+        """Pass a request on, or reject it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -80,7 +80,7 @@ class Guard:
 
 
 def _name(host: str) -> str:
-    """Give a host without its port."""
+    """Return a host without its port."""
     return host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
 
 

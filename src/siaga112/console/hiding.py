@@ -1,7 +1,7 @@
-"""A caller's name in an address: who has the page's address, or a proxy's log, has no number by it.
+"""Callers in URLs: a page's address, or a proxy's log, must not reveal a number.
 
-Authenticated and always the same for one caller (the construction of SIV, RFC 5297, with HMAC), under the
-site's own secret: a bookmark stays good, and nobody makes one up.
+Deterministic authenticated encryption (the SIV construction of RFC 5297, with HMAC) under the
+site's own secret: a bookmark stays valid, and nobody can forge one.
 """
 
 import base64
@@ -16,20 +16,20 @@ _LONGEST: Final = 64
 
 
 class Hiding:
-    """Hides callers under a secret, and finds them again."""
+    """Encrypts callers under a secret, and decrypts them."""
 
     def __init__(self, secret: bytes) -> None:
         self._tagging: Final = hmac.digest(secret, b"tag", hashlib.sha256)
         self._hiding: Final = hmac.digest(secret, b"hide", hashlib.sha256)
 
     def hide(self, caller: Caller) -> str:
-        """Give what stands for a caller in an address."""
+        """Return what stands for a caller in a URL."""
         plain = caller.encode()[:_LONGEST]
         tag = hmac.digest(self._tagging, plain, hashlib.sha256)[:_TAG]
         return base64.urlsafe_b64encode(tag + self._turned(tag, plain)).decode().rstrip("=")
 
     def find(self, reference: str) -> Caller | None:
-        """Give who that stands for; None for what we never gave."""
+        """Return the caller it stands for; None if we never issued it."""
         try:
             data = base64.urlsafe_b64decode(reference + "=" * (-len(reference) % 4))
             plain = self._turned(data[:_TAG], data[_TAG:])

@@ -1,7 +1,7 @@
-"""Webhooks: what happens, told to programs of the configuration, signed, in order, again until it is taken.
+"""Webhooks: events sent to configured programs, signed, in order, retried until accepted.
 
-Each subscription goes through the announcements by itself. What is not taken is tried again after growing
-pauses, for a day, before anything later is sent; then it is parked, and told of by a metric and an alert.
+Each subscription reads the announcements at its own pace. A rejected event is retried after growing
+pauses, for a day, before later ones are sent; then it is parked, with a metric and an alert.
 """
 
 import asyncio
@@ -39,16 +39,16 @@ from siaga112.words import say
 
 LOOK_SECONDS: Final = 0.5
 PATIENCE: Final = 10.0
-"""Seconds that one sending may take in all, from its host's address to the answer's head."""
+"""Seconds for one delivery, from the address look-up to the response's head."""
 
 PAUSES: Final[tuple[Millis, ...]] = tuple(
     seconds * SECOND for seconds in (5, 30, 120, 600, 1_800, 3_600, 7_200)
 )
-"""After so long it is tried again; the last repeats."""
+"""Pauses between retries; the last repeats."""
 
 GIVE_UP: Final[Millis] = DAY
 LARGEST_ANSWER: Final = 16_384
-"""Bytes of an answer's head that are read; of its body nothing is."""
+"""Bytes of a response's head that are read; its body is not."""
 
 TOGETHER: Final = 100
 
@@ -56,12 +56,12 @@ _log = structlog.get_logger()
 
 
 class NotTakenError(SaidError):
-    """A webhook was not taken; why, in a few words."""
+    """A delivery failed; says why in a few words."""
 
 
 @dataclass(slots=True)
 class Hooks:
-    """Tells the subscriptions."""
+    """Delivers events to the subscriptions."""
 
     records: Records
     settings: Callable[[], Settings]
@@ -69,7 +69,7 @@ class Hooks:
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Tell them for ever; each goes at its own pace."""
+        """Deliver for ever; each subscription at its own pace."""
         try:
             while True:
                 wanted = self.settings().events.webhooks
@@ -96,7 +96,7 @@ class Hooks:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def go_on(self, name: str) -> bool:
-        """Tell one subscription what comes next; say whether there may be more at once."""
+        """Deliver the next event to a subscription; return whether more may be ready."""
         hook = self.settings().events.webhooks.get(name)
         if hook is None:
             return False
@@ -104,7 +104,7 @@ class Hooks:
             await self._sent_again(hook, wanted)
         progress = await self.records.webhook(name)
         if progress.next_at is not None and 0 < progress.next_at - self.clock() <= PAUSES[-1]:
-            return False  # a time further off is of a clock that was ahead
+            return False  # a later time came from a clock that was ahead
         found = await self.records.announcements(progress.position, TOGETHER)
         for one in found:
             if hook.types and one.told.type not in hook.types:
@@ -140,7 +140,7 @@ class Hooks:
         if now - since >= GIVE_UP:
             _log.error("webhook_parked", webhook=name, event_id=one.id, detail=why)
             parked = Parked(name, one.id, now, why, body.decode())
-            # What comes after is not given a day of its own: nothing would ever be told.
+            # Later events get no day of their own: else nothing would ever be delivered.
             new = WebhookProgress(name, one.id, progress.sent_at, 0, since, None, why)
             await self.records.keep_webhook(new, WebhookResult.PARKED, parked)
             return new
@@ -152,7 +152,7 @@ class Hooks:
         return new
 
     async def _sent_again(self, hook: Webhook, wanted: Sequence[Parked]) -> None:
-        """Send what a person has asked for with a command; what is not taken stays parked."""
+        """Resend parked events on a person's command; what fails stays parked."""
         for parked in wanted:
             try:
                 await send(hook, f"{parked.event}", self.clock(), parked.body.encode())
@@ -162,10 +162,10 @@ class Hooks:
                 await self.records.unpark(parked)
 
     async def again(self, name: str) -> int:
-        """Send what is parked once more, and let what waits be tried at once; say how many were taken.
+        """Resend parked events and retry waiting ones at once; return how many were accepted.
 
         Raises:
-            SiagaError: if there is no such subscription, or one is not taken.
+            SiagaError: if there is no such subscription, or a delivery fails.
 
         """
         hook = self.settings().events.webhooks.get(name)
@@ -185,7 +185,7 @@ class Hooks:
 
 
 def signature(secret: str, id_: str, seconds: int, body: bytes) -> str:
-    """Sign as Standard Webhooks say: `v1,` and HMAC-SHA256 over id, time and body."""
+    """Return the Standard Webhooks signature: `v1,` and HMAC-SHA256 over id, time and body."""
     key = base64.b64decode(secret.removeprefix(SIGNING))
     text = f"{id_}.{seconds}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, text, hashlib.sha256)).decode()
@@ -251,7 +251,7 @@ async def _status(wire: h11.Connection, reader: asyncio.StreamReader) -> int:
 
 
 async def _address(host: str, port: int, *, private: bool) -> str:
-    """Find an address that may be sent to: once, so that no second look-up gives another.
+    """Resolve a host to an allowed address, once, so that no second look-up gives another.
 
     Raises:
         NotTakenError: if there is none.

@@ -1,8 +1,8 @@
-"""Who asks: a person with a session, or a program with a token; and what keeps others out.
+"""Authentication: a person with a session, or a program with a token.
 
-A person logs in with name and password (argon2id); the browser holds a random session, of which we keep a
-digest. Each form carries the session's own word (CSRF). Wrong passwords are answered ever later, whether or
-not there is such a person. A token is shown once; we keep its digest.
+A person logs in with name and password (argon2id). The browser holds a random session id, we keep its
+digest. Each form carries the session's CSRF token. Wrong passwords are answered more and more slowly,
+whether or not there is such a person. A token is shown once; we keep its digest.
 """
 
 import asyncio
@@ -26,31 +26,31 @@ from siaga112.service.ports import People
 from siaga112.words import Language
 
 CACHED_SECONDS: Final = 1.0
-"""So long a session or a token that was looked up is believed: a revoked one is refused after that."""
+"""How long a session or token is cached: a revoked one is rejected after that."""
 
 SEEN_EVERY: Final[Millis] = 60 * SECOND
 FREE_TRIES: Final = 3
 LONGEST_DELAY: Final = 60.0
 FORGET_SECONDS: Final = 900.0
-"""After so long without a wrong password the next is answered at once again."""
+"""After this long without a wrong password the delay is reset."""
 
 WATCHED: Final = 10_000
-"""So many names and addresses are watched; the oldest go."""
+"""Names and addresses remembered; the oldest are dropped."""
 
 HASHING: Final = 4
-"""So many logins may wait for one that is hashed; more are refused at once."""
+"""Logins that may wait for a password hash; further ones are rejected at once."""
 
 
 class NobodyError(SiagaError):
-    """Nobody is logged in, or the token is not good."""
+    """Nobody is logged in, or the token is invalid."""
 
 
 class MayNotError(SiagaError):
-    """Somebody may not do that."""
+    """The visitor's role lacks the permission."""
 
 
 class TooOftenError(SiagaError):
-    """Too many wrong passwords; `seconds` until the next try is looked at."""
+    """Too many wrong passwords; `seconds` until the next try is accepted."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("too many tries; wait, and try again")
@@ -59,7 +59,7 @@ class TooOftenError(SiagaError):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks, through which door. `numbers`: may see numbers in full. `csrf`: what the forms carry."""
+    """Who asks, and how they came in. `numbers`: may see full numbers. `csrf`: the forms' token."""
 
     name: str
     role: Role
@@ -70,19 +70,19 @@ class Visitor:
     session: str = ""
 
     def may(self, permission: Permission) -> bool:
-        """Say whether the role has a permission."""
+        """Return whether the role has a permission."""
         return permission in MAY[self.role]
 
 
 class _Delays:
-    """How long who was wrong must wait, by name and by address: doubled with each try after the first few."""
+    """The delay after wrong passwords, by name and by address: doubles after the first few tries."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def left(self, *keys: str) -> float:
-        """Say how many seconds are left to wait."""
+        """Return the seconds left to wait."""
         return max((self._left(key) for key in keys), default=0.0)
 
     def _left(self, key: str) -> float:
@@ -125,11 +125,11 @@ class Gate:
         self._known: OrderedDict[str, tuple[float, Visitor]] = OrderedDict()
 
     async def login(self, name: str, password: str, address: str) -> str:
-        """Let a person in; give what the browser is to hold.
+        """Log a person in; return the session for the browser's cookie.
 
         Raises:
-            NobodyError: if there is no such person with that password; it does not say which is wrong.
-            TooOftenError: if it was wrong too often, or too many try at once.
+            NobodyError: if name or password is wrong; it does not say which.
+            TooOftenError: after too many wrong passwords, or if too many log in at once.
 
         """
         name = " ".join(name.split())
@@ -163,18 +163,18 @@ class Gate:
         await self._people.end_sessions(digest=visitor.session)
 
     def forget(self) -> None:
-        """Believe nothing that was looked up: somebody was changed."""
+        """Empty the cache, after a user or token was changed."""
         self._known.clear()
 
     async def visitor(self, request: Request) -> Visitor | None:
-        """Say who asks with a session; None if nobody is logged in."""
+        """Return the visitor of a session; None if nobody is logged in."""
         held = request.cookies.get(self.cookie)
         if not held:
             return None
         return await self._cached(digest(held), self._of_session)
 
     async def program(self, headers: Headers) -> Visitor | None:
-        """Say which program asks with a token; None if none does."""
+        """Return the program of a token; None without one."""
         kind, _, held = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not held.startswith(TOKEN):
             return None
@@ -221,5 +221,5 @@ def _language(accepted: str) -> Language | None:
 
 
 def same(given: str, wanted: str) -> bool:
-    """Compare secrets in a time that tells nothing."""
+    """Compare secrets in constant time."""
     return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())

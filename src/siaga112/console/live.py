@@ -1,6 +1,6 @@
-"""What goes on now, read once for all who look: the snapshot, the day, the mode, what waits.
+"""The live data, read once for all viewers: snapshot, today's figures, mode, work that waits.
 
-While nobody looks, hardly anything is read. `changed` wakes whoever follows it.
+While nobody watches, hardly anything is read. `changes` wakes every follower.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ IDLE_SECONDS: Final = 1.0
 COUNTS_EVERY: Final[Millis] = 5 * SECOND
 DAY_EVERY: Final[Millis] = 60 * SECOND
 TRIES: Final = 3
-"""So often the day is counted anew, if something was announced meanwhile."""
+"""How often today's count is repeated if calls were announced during it."""
 
 KEPT: Final = 500
-"""So many announcements are kept for who follows; who has fallen further behind reads the database."""
+"""Announcements kept for followers; a follower further behind reads the database."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many wait for whom. `oldest`: since when the first call-back does; `due`: the first objection's."""
+    """Counts of open work. `oldest`: the longest-waiting call-back; `due`: the first objection's deadline."""
 
     callbacks: int = 0
     oldest: Millis | None = None
@@ -46,7 +46,7 @@ class Waiting:
 
 
 class Centre(NamedTuple):
-    """What is configured, as it is now."""
+    """The settings the live data depends on, as currently configured."""
 
     zone: ZoneInfo
     mode: Callable[[], Mode]
@@ -55,7 +55,7 @@ class Centre(NamedTuple):
 
 
 class Live:
-    """The site at this moment. `problem` is '' while all of it can be read."""
+    """The site at this moment. `problem` is '' while everything can be read."""
 
     def __init__(self, store: SiteStore, centre: Centre, clock: Callable[[], Millis]) -> None:
         self._store = store
@@ -77,17 +77,17 @@ class Live:
         self.last = 0
         self.lately: list[Announced] = []
         self.heard: list[Callable[[Sequence[Announced]], None]] = []
-        """Who is told of each announcement, beside who follows."""
+        """Called with each batch of announcements."""
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Refresh for ever."""
         while True:
             try:
                 changed = await self.look()
             except (StoreDownError, StoreBrokenError) as error:
                 changed = self.problem != str(error)
                 self.problem = str(error)
-            except Exception as error:  # noqa: BLE001 - one odd answer must not end the wall
+            except Exception as error:  # noqa: BLE001 - one bad answer must not end the wall
                 _log.exception("look_failed")
                 changed = self.problem != str(error)
                 self.problem = str(error)
@@ -108,7 +108,7 @@ class Live:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Be somebody who looks, for a while."""
+        """Count as a viewer inside the `with` block."""
         self.watching += 1
         self._wanted.set()
         try:
@@ -117,16 +117,16 @@ class Live:
             self.watching -= 1
 
     async def changes(self, seconds: float) -> AsyncIterator[int]:
-        """Give the version now and whenever it changes; the same again where it has not for that long."""
+        """Yield the version now and at each change; repeat it after `seconds` without one."""
         while True:
             seen = self.version
             yield seen
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds), self._condition:
-                    await self._condition.wait_for(lambda: self.version != seen)  # noqa: B023 - at once
+                    await self._condition.wait_for(lambda: self.version != seen)  # noqa: B023 - called at once
 
     async def look(self) -> bool:
-        """Look once; say whether something has changed."""
+        """Refresh once; return whether anything has changed."""
         now = self._clock()
         before = self.snapshot, self.mode, self.waiting, self.problem
         told = await self._announcements()
@@ -175,7 +175,7 @@ class Live:
         for _ in range(TRIES):
             if await self._store.records.last_announced() <= self.last:
                 break
-            await self._announcements()  # of calls that are counted, or are not: count once more
+            await self._announcements()  # may or may not be in the count: count again
             counted = await self._store.counted(midnight, now + DAY, DAY, within)
         self.today = Today.of(midnight, within, counted)
         self._day_read = now

@@ -1,4 +1,4 @@
-"""What people look at: each page is one question to the records, and one permission."""
+"""The pages. Each asks the records one question and needs one permission."""
 
 import asyncio
 import contextlib
@@ -48,10 +48,10 @@ PAGE: Final = 50
 FEW: Final = 20
 HEARTBEAT_SECONDS: Final = 15.0
 EXPORTED: Final = 100_000
-"""So many calls are written at once by a page; `siaga112 export` writes all."""
+"""Calls in one CSV download; `siaga112 export` has no limit."""
 
 UNSERVED_LONG: Final[Millis] = HOUR
-"""A call-back that has waited longer than this is a supervisor's matter."""
+"""A call-back that has waited longer than this is shown to supervisors."""
 
 router: Final = APIRouter(default_response_class=HTMLResponse)
 
@@ -63,7 +63,7 @@ Cursor = Annotated[str, Query(max_length=200)]
 
 @router.get("/")
 async def root(request: Request) -> Response:
-    """Lead to where a visitor begins."""
+    """Redirect to the visitor's start page."""
     visitor = await console(request).gate.visitor(request)
     return RedirectResponse(home(visitor) if visitor else "/login", 303)
 
@@ -78,21 +78,21 @@ async def login(request: Request) -> Response:
 
 @router.get("/healthz")
 async def healthz() -> Response:
-    """Say that the loop turns."""
+    """Answer as long as the event loop runs."""
     return JSONResponse({"ok": True})
 
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Say whether the records can be read."""
+    """Return 200 if the records can be read, else 503."""
     up = not console(request).live.problem
     return JSONResponse({"records": up}, 200 if up else 503)
 
 
 async def error(request: Request, status: int, said: str) -> HTMLResponse:
-    """Say what went wrong."""
+    """Render the error page."""
     visitor = getattr(request.state, "visitor", None)
-    with contextlib.suppress(SiagaError):  # the records may be away, which is what is told of
+    with contextlib.suppress(SiagaError):  # the records may be down: that is the error shown
         visitor = visitor or await console(request).gate.visitor(request)
     return page(request, "error.html.j2", visitor, status, code=status, said=said)
 
@@ -110,7 +110,7 @@ async def wall_(request: Request, visitor: Annotated[Visitor, person(Permission.
 
 
 async def _fresh(site: Console) -> None:
-    """See that what is shown first is of now, not of when somebody last looked."""
+    """Refresh the live data, so that the first page is not from the last visit."""
     if not site.live.watching or site.live.today is None:
         with site.live.watched():
             await site.live.look()
@@ -119,7 +119,7 @@ async def _fresh(site: Console) -> None:
 
 @router.get("/live")
 async def live(request: Request, visitor: Annotated[Visitor, person(Permission.WALL)]) -> StreamingResponse:
-    """Send the parts of the wall, and an operator's own call, whenever they change."""
+    """Stream the parts of the wall, and the operator's own call, whenever they change."""
     site = console(request)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     own = request.query_params.get("own") == "1" and visitor.may(Permission.SHIFT)
@@ -152,7 +152,7 @@ def _event(name: str, text: str) -> bytes:
 
 @router.get("/shift")
 async def shift(request: Request, visitor: Annotated[Visitor, person(Permission.SHIFT)]) -> HTMLResponse:
-    """Show an operator who calls, the mark of the last call, and whom to call back."""
+    """Show an operator the current caller, the last call's mark and the call-backs due."""
     site = console(request)
     await _fresh(site)
     name, until = wall.operator_name(site, visitor), site.desk(visitor).clock() + 1
@@ -176,7 +176,7 @@ async def shift(request: Request, visitor: Annotated[Visitor, person(Permission.
 async def callbacks(
     request: Request, visitor: Annotated[Visitor, person(Permission.CALLBACK)], cursor: Cursor = ""
 ) -> HTMLResponse:
-    """List who waits for a call-back, the most pressing first."""
+    """List the callers who wait for a call-back, most urgent first."""
     site = console(request)
     place = place_of(cursor)
     offset = place[0] if place else 0
@@ -213,7 +213,7 @@ async def waiting(request: Request, visitor: Annotated[Visitor, person(Permissio
 
 
 class _Asked:
-    """What of the ledger is asked for, as the form has it."""
+    """The filter form of the ledger."""
 
     def __init__(  # noqa: PLR0917 - one parameter a field
         self,
@@ -252,7 +252,7 @@ class _Asked:
         )
 
     def query(self, but: str = "") -> str:
-        """Write it as the query of an address, but for one field."""
+        """Return the form as a URL query, without one field."""
         given = {name: value for name, value in vars(self).items() if value and name != but}
         return "&".join(f"{name}={quote(str(value))}" for name, value in given.items())
 
@@ -293,10 +293,10 @@ async def calls(
 async def calls_csv(
     request: Request, visitor: Annotated[Visitor, person(Permission.EXPORT)], asked: Asked
 ) -> Response:
-    """Write what is listed as CSV; that somebody did is noted."""
+    """Download the list as CSV. The audit trail notes it."""
     site = console(request)
     which = asked.filter(site, visitor)
-    # Whose calls they are is the subject: what stands in the detail outlasts who is erased.
+    # The caller is the subject: erasing a caller clears subjects, not details.
     what = f"export of calls, {asked.query(but='of')[:200]}"
     await site.looked(visitor, which.caller or "site", what)
 
@@ -321,7 +321,7 @@ def _as_file(name: str) -> dict[str, str]:
 async def call(
     request: Request, call: str, visitor: Annotated[Visitor, person(Permission.SHIFT)]
 ) -> HTMLResponse:
-    """Show a call: what was seen of it, and what of it decided."""
+    """Show a call: the facts seen, and those that decided its outcome."""
     site = console(request)
     entry = await site.call(call)
     if entry.finding.call.started < site.since_for(visitor, 0):
@@ -348,7 +348,7 @@ async def call(
 
 
 def _seen(fact: Fact, t: Tongue) -> str:
-    """Say the detail of what was seen; what are the PBX's own words stands as they are."""
+    """Return a fact's detail for people; the PBX's own words stay as they are."""
     said = labels.seen(fact.kind, fact.detail, t)
     if said is None and fact.detail:
         return Markup("<code>{}</code>").format(fact.detail)
@@ -359,7 +359,7 @@ def _seen(fact: Fact, t: Tongue) -> str:
 async def recording(
     request: Request, call: str, visitor: Annotated[Visitor, person(Permission.RECORDING)]
 ) -> Response:
-    """Lead to a call's recording; that somebody did is noted."""
+    """Redirect to a call's recording. The audit trail notes it."""
     site = console(request)
     entry = await site.call(call)
     url = rows.with_link(rows.call(entry, site.settings.zone), site.settings.pbx.recording_url)[
@@ -381,7 +381,7 @@ async def caller(
     whole: Annotated[bool, Query()] = False,
     cursor: Cursor = "",
 ) -> HTMLResponse:
-    """Tell a caller's story, the verdict first; that somebody looked is noted."""
+    """Show a caller's story, the verdict first. The audit trail notes it."""
     site = console(request)
     who = site.found(reference)
     await site.looked(visitor, who, "card, number in full" if whole else "card")
@@ -416,7 +416,7 @@ async def sheet(
     visitor: Annotated[Visitor, person(Permission.DECIDE)],
     lang: Language | None = None,
 ) -> HTMLResponse:
-    """Show the evidence for the citizen, to be printed; that somebody did is noted."""
+    """Show the printable evidence sheet for the citizen. The audit trail notes it."""
     site = console(request)
     written = await site.lists(visitor).evidence(site.found(reference), lang)
     return page(request, "sheet.html.j2", visitor, sheet=written, reference=reference, pdf=pdf.there())
@@ -429,7 +429,7 @@ async def sheet_pdf(
     visitor: Annotated[Visitor, person(Permission.DECIDE)],
     lang: Language | None = None,
 ) -> Response:
-    """Give the same as PDF, where WeasyPrint is installed; that somebody took it is noted."""
+    """Return the evidence sheet as PDF, if WeasyPrint is installed. The audit trail notes it."""
     site = console(request)
     async with site.printer:
         made = await site.lists(visitor).sheet(site.found(reference), Form.PDF, lang)
@@ -440,7 +440,7 @@ async def sheet_pdf(
 async def blocks(
     request: Request, visitor: Annotated[Visitor, person(Permission.CALLS)], cursor: Cursor = "", of: str = ""
 ) -> HTMLResponse:
-    """List who is blocked, or who is never blocked."""
+    """List the blocked callers, or the allow list."""
     site = console(request)
     clock, place = site.desk(visitor).clock(), place_of(cursor)
     records = site.store.records
@@ -487,7 +487,7 @@ async def report(
     since: From = "",
     until: To = "",
 ) -> HTMLResponse:
-    """Show a period's figures; at first those of this month so far."""
+    """Show the figures of a period; by default, of this month so far."""
     site = console(request)
     if not since and not until:
         today = datetime.fromtimestamp(site.desk(visitor).clock() / SECOND, site.settings.zone).date()
@@ -519,7 +519,7 @@ async def report(
 
 
 def _months(site: Console) -> list[tuple[date, str, str]]:
-    """Give the last months, each with its first and last day."""
+    """Return the last months, each with its first and last day."""
     today = datetime.now(site.settings.zone).date()
     found, first = [], today.replace(day=1)
     for _ in range(6):
@@ -536,7 +536,7 @@ async def report_html(
     since: From = "",
     until: To = "",
 ) -> Response:
-    """Give the period's page, all in one file, to be handed on."""
+    """Return the period's report as one self-contained HTML file."""
     site = console(request)
     made = await _made(site, visitor, since, until)
     text = report_page.page(made, _words(visitor), 10, reveal=False)
@@ -550,7 +550,7 @@ async def report_pdf(
     since: From = "",
     until: To = "",
 ) -> Response:
-    """Give the same as PDF, where WeasyPrint is installed."""
+    """Return the report as PDF, if WeasyPrint is installed."""
     site = console(request)
     made = await _made(site, visitor, since, until)
     text = report_page.page(made, _words(visitor), 10, reveal=False)
@@ -566,7 +566,7 @@ async def report_csv(
     since: From = "",
     until: To = "",
 ) -> Response:
-    """Give the same as rows."""
+    """Return the report as CSV rows."""
     site = console(request)
     made = await _made(site, visitor, since, until)
     file = io.StringIO()
@@ -581,7 +581,7 @@ async def handover(
     visitor: Annotated[Visitor, person(Permission.DECIDE)],
     since: Annotated[str, Query(max_length=40)] = "",
 ) -> HTMLResponse:
-    """Show what the next shift must know."""
+    """Show the hand-over to the next shift."""
     site = console(request)
     clock, zone = site.desk(visitor).clock(), site.settings.zone
     began = start(since, clock, zone) if since else site.shift_began()
@@ -611,7 +611,7 @@ async def audit(  # noqa: PLR0917 - one parameter a field
     looks: bool = False,  # noqa: FBT001 - a box of the form
     cursor: Cursor = "",
 ) -> HTMLResponse:
-    """List what people did, and who looked at what."""
+    """List what people did and what they looked at."""
     site = console(request)
     clock, place = site.desk(visitor).clock(), place_of(cursor)
     which = AuditFilter(start(since, clock, site.settings.zone), clock + 1, action, by, looks=looks)
@@ -633,7 +633,7 @@ async def audit(  # noqa: PLR0917 - one parameter a field
 
 @router.get("/subject")
 async def subject(request: Request, visitor: Annotated[Visitor, person(Permission.SUBJECT)]) -> HTMLResponse:
-    """Ask whose data."""
+    """Ask for the number of the person whose data is requested."""
     return page(request, "subject.html.j2", visitor)
 
 
@@ -641,7 +641,7 @@ async def subject(request: Request, visitor: Annotated[Visitor, person(Permissio
 async def subject_json(
     request: Request, reference: str, visitor: Annotated[Visitor, person(Permission.SUBJECT)]
 ) -> Response:
-    """Give all that is held on a caller; that somebody looked is noted."""
+    """Return everything stored about a caller. The audit trail notes it."""
     site = console(request)
     held = await site.lists(visitor).subject(site.found(reference))
     text = json.dumps(held, ensure_ascii=False, indent=2)
@@ -652,7 +652,7 @@ async def subject_json(
 async def holds(
     request: Request, visitor: Annotated[Visitor, person(Permission.HOLD)], cursor: Cursor = ""
 ) -> HTMLResponse:
-    """List who is kept as evidence, the newest hold first."""
+    """List the callers kept as evidence, newest hold first."""
     site = console(request)
     found = await site.store.records.holds_page(PAGE, place_of(cursor))
     last = found[-1] if len(found) == PAGE else None
@@ -662,7 +662,7 @@ async def holds(
 
 @router.get("/privacy")
 async def privacy(request: Request, visitor: Annotated[Visitor, person(Permission.SUBJECT)]) -> HTMLResponse:
-    """Say what is held, by kind: how much, how old, until when."""
+    """Show what is stored by kind: how much, how old, until when."""
     site = console(request)
     ages, found = kept(site.settings), await site.slow.holdings()
     found = {**found, **await asyncio.to_thread(in_files, site.settings)}
@@ -694,14 +694,14 @@ async def people(request: Request, visitor: Annotated[Visitor, person(Permission
 async def settings(
     request: Request, visitor: Annotated[Visitor, person(Permission.SETTINGS)]
 ) -> HTMLResponse:
-    """Show the configuration as understood, secrets masked."""
+    """Show the configuration in force, secrets masked."""
     text, doubts = explain(console(request).settings)
     return page(request, "settings.html.j2", visitor, text=text, doubts=doubts)
 
 
 @router.get("/doctor")
 async def doctor(request: Request, visitor: Annotated[Visitor, person(Permission.SETTINGS)]) -> HTMLResponse:
-    """Check the installation."""
+    """Run the doctor and show its findings."""
     site = console(request)
     seen = await examine(site.settings, source_of(site.config))
     return page(request, "doctor.html.j2", visitor, checked=list(diagnose(seen)), healths=_HEALTHS)

@@ -1,4 +1,4 @@
-"""Places in lists, as programs and pages hand them back: of letters that an address may have."""
+"""Cursors of lists, in letters that are safe in a URL."""
 
 import base64
 
@@ -8,10 +8,10 @@ from siaga112.words import say
 
 
 def place_of(cursor: str) -> tuple[int, str] | None:
-    """Read a place; None for the beginning.
+    """Parse a cursor; None is the beginning.
 
     Raises:
-        UsageError: if it is none that we gave.
+        UsageError: if we never issued it.
 
     """
     if not cursor:
@@ -28,5 +28,5 @@ def place_of(cursor: str) -> tuple[int, str] | None:
 
 
 def cursor_of(first: int, rest: str = "") -> str:
-    """Write a place."""
+    """Return a cursor."""
     return base64.urlsafe_b64encode(f"{first}~{rest}".encode()).decode().rstrip("=")

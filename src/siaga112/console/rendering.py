@@ -1,4 +1,4 @@
-"""Templates to pages: what every page can say, and how it writes times and numbers."""
+"""Rendering of templates: what every page can use, and its form of times and numbers."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ NAVIGATION: Final = (
     ("/settings", say("Settings"), Permission.SETTINGS),
     ("/doctor", say("Doctor"), Permission.SETTINGS),
 )
-"""The pages, in the order of the menu, each with what it needs."""
+"""The pages in the order of the menu, each with its permission."""
 
 
 environment: Final = Environment(
@@ -51,7 +51,7 @@ environment: Final = Environment(
 
 
 def home(visitor: Visitor) -> str:
-    """Say where a visitor begins: what that role is there for."""
+    """Return the start page of a visitor's role."""
     first = {
         Permission.CALLS: "/waiting", Permission.SHIFT: "/shift", Permission.SUBJECT: "/subject",
         Permission.PEOPLE: "/people",
@@ -60,7 +60,7 @@ def home(visitor: Visitor) -> str:
 
 
 class Writer:
-    """Writes times and numbers for one visitor."""
+    """Formats times and numbers for one visitor."""
 
     def __init__(self, t: Tongue, zone: ZoneInfo, at: Millis, *, live: bool = False) -> None:
         self.t = t
@@ -72,7 +72,7 @@ class Writer:
         return datetime.fromtimestamp(at / SECOND, UTC).astimezone(self._zone)
 
     def when(self, at: Millis | None) -> Markup:
-        """Write an instant: today's by the clock, another by its day too."""
+        """Format an instant: today's as a time, others with the day."""
         if at is None:
             return Markup(NOTHING)  # noqa: S704 - our own
         local, today = self._local(at), self._local(self.at).date()
@@ -87,41 +87,41 @@ class Writer:
         return f"{local.day} {MONTHS[self.t.language][local.month - 1][:3]}{year}"
 
     def since(self, at: Millis | None) -> Markup:
-        """Write how long ago that was, which the browser goes on counting; live, when it was."""
+        """Format how long ago it was, which the browser keeps counting; if live, the instant itself."""
         if not at:
             return Markup(NOTHING)  # noqa: S704 - our own
         text = f"{self._local(at):%H:%M:%S}" if self._live else labels.age(self.at - at, self.t)
         return Markup('<span class="age" data-since="{}">{}</span>').format(at, text)
 
     def span(self, span: Millis | None) -> str:
-        """Write how long something took."""
+        """Format a duration."""
         return NOTHING if span is None else labels.age(span, self.t)
 
     def percent(self, share: float | None) -> str:
-        """Write a share."""
+        """Format a share."""
         return self.t.percent(share)
 
     def number(self, count: int) -> str:
-        """Write a count."""
+        """Format a count."""
         return self.t.number(count)
 
 
 class Speaker:
-    """Says things in a page: a sentence that holds a piece of the page is one, and all else in it is text."""
+    """Translates texts in a page: values that are markup stay markup, all others are escaped."""
 
     def __init__(self, t: Tongue) -> None:
         self._t: Final = t
         self.language: Final = t.language
 
     def __call__(self, text: str, /, **values: object) -> str:
-        """Translate a text, and put the values in."""
+        """Translate a text and fill in its values."""
         if any(isinstance(value, Markup) for value in values.values()):
             return escape(self._t(text)).format(**values)
         return self._t(text, **values)
 
 
 def context(site: Console, visitor: Visitor | None, *, live: bool = False) -> dict[str, Any]:
-    """Give what every template can use; of what is live the same text is written until it changes."""
+    """Return what every template can use; live parts render the same text until they change."""
     t = site.t(visitor)
     return {
         "site": site.settings.site,
@@ -146,14 +146,14 @@ def context(site: Console, visitor: Visitor | None, *, live: bool = False) -> di
 
 
 def fragment(name: str, site: Console, visitor: Visitor | None, *, live: bool = False, **values: Any) -> str:
-    """Write a part of a page."""
+    """Render a part of a page."""
     return environment.get_template(name).render(**context(site, visitor, live=live), **values)
 
 
 def page(
     request: Request, name: str, visitor: Visitor | None, status: int = 200, **values: Any
 ) -> HTMLResponse:
-    """Write a page."""
+    """Render a page."""
     site = console(request)
     flash = site.flashes.pop(visitor.session, None) if visitor else None
     menu = [

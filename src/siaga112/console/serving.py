@@ -1,4 +1,4 @@
-"""`siaga112 run --only console`: the records, what is live, the application, uvicorn around it."""
+"""`siaga112 run --only console`: records, live data and application, served by uvicorn."""
 
 import asyncio
 import contextlib
@@ -30,22 +30,22 @@ from siaga112.settings.running import digests
 from siaga112.settings.schema import Settings
 
 MOST_AT_ONCE: Final = 512
-"""Connections; with more, who comes is told to come again."""
+"""Concurrent connections; further ones are answered with 503."""
 
 NICE: Final = 10
-"""So far the console stands back behind what answers callers, where both are on one machine."""
+"""Lower priority than the process that answers callers, where both share a machine."""
 
 OOM_SCORE: Final = 500
-"""Of 1,000: how much sooner than others it is ended where memory runs out."""
+"""Of 1,000: the kernel kills the console before other processes when memory runs out."""
 
 RECORDS_SECONDS: Final = 1.0
-"""So often it is tried to reach the records at the start."""
+"""Seconds between tries to reach the records at the start."""
 
 _log = structlog.get_logger()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, told to end by us: signals are heeded in one place. It tells us when it listens."""
+    """uvicorn without its own signal handlers; `listening` is set once it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -58,12 +58,12 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
+        """Install no signal handlers."""
         yield
 
 
 async def serve(settings: Settings, config: Path | None, read: Callable[[], Settings]) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reads the configuration anew."""
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads the configuration."""
     stopping = asyncio.Event()
     manager = ServiceManager()
     with contextlib.suppress(OSError):
@@ -83,7 +83,7 @@ async def serve(settings: Settings, config: Path | None, read: Callable[[], Sett
             server = server_of(site)
             reloading = _reloading(site, read, manager)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading)
-            if hung_up.is_set():  # while it waited for the records
+            if hung_up.is_set():  # SIGHUP came while it waited for the records
                 reloading()
             keep_private(settings.state_dir)
             running = RunningFile(settings.state_dir, "console")
@@ -107,7 +107,7 @@ async def serve(settings: Settings, config: Path | None, read: Callable[[], Sett
 
 
 async def _unless(stopping: asyncio.Event, opening: Coroutine[Any, Any, Console]) -> Console | None:
-    """Open the site; leave off if told to stop meanwhile, since the records may be long in coming."""
+    """Open the site; give up when told to stop, since the records may take long."""
     opened_, stop = asyncio.create_task(opening), asyncio.create_task(stopping.wait())
     await asyncio.wait([opened_, stop], return_when=asyncio.FIRST_COMPLETED)
     if not opened_.done():
@@ -125,20 +125,20 @@ async def _tell_that_it_listens(server: _Server, settings: Settings, manager: Se
 
 
 def _first_to_go() -> None:
-    """Where memory runs out the console ends, and not what answers callers."""
+    """Let the kernel kill the console first when memory runs out."""
     place = Path("/proc/self/oom_score_adj")
     place.write_text(str(max(int(place.read_text("ascii")), OOM_SCORE)), "ascii")
 
 
 def _parent_gone(stopping: asyncio.Event) -> None:
-    """End when the standard input does: the daemon that started us is no more."""
+    """Stop when standard input closes: the daemon that started us has ended."""
     if not os.read(0, 1):
         asyncio.get_running_loop().remove_reader(0)
         stopping.set()
 
 
 async def opened(settings: Settings, config: Path | None, stack: contextlib.AsyncExitStack) -> Console:
-    """Open what all routes have in common; the records may come later, but for their secret."""
+    """Open what all routes share; only the site's secret must be readable at the start."""
     store, slow = open_desk(settings), open_desk(settings)
     for one in (store, slow):
         stack.push_async_callback(one.close)
@@ -186,7 +186,7 @@ async def _secret(find: Callable[[], Awaitable[bytes]]) -> bytes:
 
 
 def server_of(site: Console) -> _Server:
-    """Make the server of a console."""
+    """Return the server of a console."""
     console = site.settings.console
     return _Server(
         uvicorn.Config(
@@ -210,10 +210,10 @@ def server_of(site: Console) -> _Server:
 
 
 async def _served(server: _Server, settings: Settings) -> None:
-    """Serve; say in one line if the address is taken, or the certificate no good.
+    """Serve; report a taken address or a bad certificate in one line.
 
     Raises:
-        SiagaError: if it cannot be served.
+        SiagaError: if it cannot serve.
 
     """
     at = f"{settings.console.host}:{settings.console.port}"

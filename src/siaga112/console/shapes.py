@@ -1,4 +1,4 @@
-"""What the API takes and gives, by name and kind. The names are those that the commands print as JSON."""
+"""The shapes of the API's requests and responses. The names are those of the commands' JSON."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -38,7 +38,7 @@ class _Shape(BaseModel):
 
 
 class Problem(_Shape):
-    """What is wrong, as RFC 9457 says it."""
+    """An error, as RFC 9457 problem details."""
 
     type: str = "about:blank"
     title: str
@@ -47,14 +47,14 @@ class Problem(_Shape):
 
 
 class Said(_Shape):
-    """What a decision came to, in one sentence. `late`: where it is not known yet, and why."""
+    """The result of a decision in one sentence. `late`: where it is not in effect yet, and why."""
 
     said: str
     late: list[str] = []
 
 
 class AskRow(_Shape):
-    """A reason to ask first. `caller` None: it is about all of them."""
+    """A reason to ask for confirmation. `caller` None: it concerns all of them."""
 
     cause: Cause
     caller: str | None
@@ -62,14 +62,14 @@ class AskRow(_Shape):
 
 
 class AskFirst(Problem):
-    """It may hit the wrong one: nothing is done. Ask, and send it again with `"yes": true`."""
+    """It may harm the wrong caller: nothing was done. Confirm by sending it again with `"yes": true`."""
 
     type: Literal["urn:siaga112:ask-first"]
     asks: list[AskRow]
 
 
 class DoneRow(_Shape):
-    """What a decision on one of several came to: what is so now, or why it was not done."""
+    """The result for one of several callers: the state now, or why nothing was done."""
 
     caller: str
     done: bool
@@ -77,7 +77,7 @@ class DoneRow(_Shape):
 
 
 class Blocked(Said):
-    """What came of each. `said` is one sentence for all."""
+    """The result for each caller. `said` is one sentence for all."""
 
     results: list[DoneRow]
 
@@ -119,7 +119,7 @@ class CallRow(_Shape):
 
 
 class FactRow(_Shape):
-    """One thing seen on a call."""
+    """One fact seen of a call."""
 
     at: datetime
     fact: str
@@ -137,7 +137,7 @@ class HandoverRow(_Shape):
 
 
 class ExplainedCall(CallRow):
-    """A call with what was seen of it, and what of it decided."""
+    """A call with its facts, and those that decided its outcome."""
 
     facts: list[FactRow]
     deciding: list[FactRow]
@@ -167,13 +167,13 @@ class BlockRow(_Shape):
 
 
 class BlockedRow(BlockRow):
-    """A block in force, and whether it gives way to the allow list."""
+    """A block in force, and whether the allow list overrides it."""
 
     allowed: bool
 
 
 class ProposalRow(_Shape):
-    """A block that waits for a supervisor."""
+    """A proposed block that waits for a supervisor."""
 
     caller: str
     level: Level | None
@@ -184,7 +184,7 @@ class ProposalRow(_Shape):
 
 
 class ObjectionRow(_Shape):
-    """A caller's objection; `granted` None: it waits for a decision until `due`."""
+    """A caller's objection; `granted` None: undecided, with the deadline `due`."""
 
     since: datetime
     due: datetime
@@ -196,13 +196,13 @@ class ObjectionRow(_Shape):
 
 
 class AppealRow(ObjectionRow):
-    """An objection, and whose."""
+    """An objection and its caller."""
 
     caller: str
 
 
 class AllowedRow(_Shape):
-    """A place on the allow list."""
+    """An entry of the allow list."""
 
     caller: str
     since: datetime | None
@@ -211,7 +211,7 @@ class AllowedRow(_Shape):
 
 
 class HoldRow(_Shape):
-    """Somebody who is kept as evidence: since when, by whom, of which case."""
+    """A caller kept as evidence: since when, by whom, for which case."""
 
     caller: str
     since: datetime | None
@@ -220,7 +220,7 @@ class HoldRow(_Shape):
 
 
 class HeldKind(_Shape):
-    """How much is held of a kind, and how long. `count` None: it could not be looked at."""
+    """How much is stored of a kind, and for how long. `count` None: it could not be read."""
 
     kind: Kind
     count: int | None
@@ -233,7 +233,7 @@ class HeldKind(_Shape):
 
 
 class HeldKinds(_Shape):
-    """What is held, by kind."""
+    """What is stored, by kind."""
 
     items: list[HeldKind]
 
@@ -255,7 +255,7 @@ class CallbackRow(_Shape):
 
 
 class AuditRow(_Shape):
-    """What somebody did."""
+    """What a person did."""
 
     at: datetime
     by: str
@@ -267,7 +267,7 @@ class AuditRow(_Shape):
 
 
 class StrikeRow(_Shape):
-    """A misuse that is held; `why_not`: why it counts for nothing, `beside`: which call casts the doubt."""
+    """A recorded misuse; `why_not`: why it does not count, `beside`: the call that casts doubt on it."""
 
     call: str
     at: datetime
@@ -292,7 +292,7 @@ class SparedRow(_Shape):
 
 
 class StoryRow(_Shape):
-    """All that a verdict on a caller rests on."""
+    """Everything a verdict on a caller rests on."""
 
     caller: str
     mode: Mode
@@ -321,7 +321,7 @@ class CallerStory(_Shape):
 
 
 class Page(_Shape):
-    """A page of a list; `next` is the `cursor` of the page after it, None at the end."""
+    """A page of a list; `next` is the `cursor` of the next page, None at the end."""
 
     next: str | None
 
@@ -334,43 +334,43 @@ class Calls(Page):
 
 
 class Blocks(Page):
-    """Who is blocked, the newest block first."""
+    """Blocked callers, newest block first."""
 
     items: list[BlockedRow]
 
 
 class Proposals(Page):
-    """Whose block waits for a supervisor."""
+    """Proposed blocks that wait for a supervisor."""
 
     items: list[ProposalRow]
 
 
 class Appeals(Page):
-    """Objections that wait for a decision, the most pressing first."""
+    """Objections that wait for a decision, most urgent first."""
 
     items: list[AppealRow]
 
 
 class Holds(Page):
-    """Who is kept as evidence, the newest hold first."""
+    """Callers kept as evidence, newest hold first."""
 
     items: list[HoldRow]
 
 
 class Alloweds(Page):
-    """Who is on the allow list, the newest first."""
+    """The allow list, newest first."""
 
     items: list[AllowedRow]
 
 
 class Callbacks(Page):
-    """Who waits for a call-back, the most pressing first."""
+    """Callers who wait for a call-back, most urgent first."""
 
     items: list[CallbackRow]
 
 
 class Audits(Page):
-    """What people did, the newest first."""
+    """What people did, newest first."""
 
     items: list[AuditRow]
 
@@ -397,7 +397,7 @@ class GoingCall(_Shape):
 
 
 class QueueRow(_Shape):
-    """Who waits in a queue: how many, and since when the first."""
+    """A queue: how many callers wait, and since when the first."""
 
     queue: str
     waiting: int
@@ -414,7 +414,7 @@ class OperatorRow(_Shape):
 
 
 class NowRow(_Shape):
-    """What goes on. `at` None: no daemon tells."""
+    """The live line. `at` None: no daemon reports."""
 
     at: datetime | None
     mode: Mode
@@ -431,7 +431,7 @@ class NowRow(_Shape):
 
 
 class Event(_Shape):
-    """What happened, as CloudEvents 1.0 in JSON."""
+    """An event, as CloudEvents 1.0 in JSON."""
 
     specversion: Literal["1.0"]
     id: str
@@ -453,7 +453,7 @@ Yes = Annotated[
 
 
 class NewBlock(_Shape):
-    """A block to impose on a `caller`, or on several `numbers`: `for` a time, or `permanent`."""
+    """A block to impose on a `caller` or on several `numbers`: `for` a time, or `permanent`."""
 
     caller: Number | None = None
     numbers: Annotated[
@@ -478,7 +478,7 @@ class NewAppeal(_Shape):
 
 
 class Reasoned(_Shape):
-    """Why."""
+    """A reason."""
 
     reason: Why
 
@@ -490,7 +490,7 @@ class Confirmed(Reasoned):
 
 
 class NewMark(_Shape):
-    """What an answered call was. `call` may be a number: its last answered call."""
+    """The mark of an answered call. `call` may be a number: its last answered call."""
 
     call: Annotated[str, Field(min_length=1, max_length=150)]
     mark: Mark
@@ -501,7 +501,7 @@ class NewMark(_Shape):
 
 
 class Attempted(_Shape):
-    """What came of a call-back: taken on, tried in vain, or the caller was reached."""
+    """The result of a call-back: taken on, tried in vain, or the caller reached."""
 
     did: Literal["take", "tried", "reached"]
     note: Text = ""

@@ -1,4 +1,4 @@
-"""The site as the console has it: its records, what is configured, and what one visitor may see of it."""
+"""The site behind the console: its records, settings, and what a visitor may see."""
 
 import asyncio
 from collections.abc import Sequence
@@ -31,16 +31,16 @@ from siaga112.words import Tongue, say, tongue
 
 
 class NotFoundError(SiagaError):
-    """There is nothing of that name here."""
+    """The address names nothing that exists."""
 
 
 class NotANumberError(SiagaError):
-    """What was given is no number of a caller."""
+    """The text given is not a caller's number."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkLater:
-    """A mark for a call that still goes on: it is set when the call is in the ledger."""
+    """A mark for a call in progress, set when the call is in the ledger."""
 
     visitor: Visitor
     mark: Mark
@@ -50,9 +50,9 @@ class MarkLater:
 
 @dataclass(slots=True)
 class Console:
-    """What all routes have in common. `slow`: for what reads much, so that nobody waits for it.
+    """What all routes share. `slow`: a second connection for large queries, so that nobody waits for them.
 
-    `printer`: one PDF at a time, since each takes 60 MB while it is made.
+    `printer`: one PDF at a time, since each needs 60 MB.
     """
 
     settings: Settings
@@ -68,26 +68,26 @@ class Console:
     flashes: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def t(self, visitor: Visitor | None) -> Tongue:
-        """Give who speaks a visitor's language."""
+        """Return the translator for a visitor's language."""
         return tongue(visitor.lang if visitor else self.settings.console.lang)
 
     def desk(self, visitor: Visitor, store: DecidingStore | None = None) -> Supervisor:
-        """Give the supervisor's desk, at which the visitor acts."""
+        """Return the supervisor service, acting as the visitor."""
         return open_supervisor(self.settings, store or self.store, visitor.name, visitor.via)
 
     def deeds(self, visitor: Visitor) -> Deeds:
-        """Give what a visitor decides."""
+        """Return the decisions, made as the visitor."""
         return open_deeds(self.desk(visitor), self.settings, self.t(visitor))
 
     def lists(self, visitor: Visitor, store: DecidingStore | None = None) -> Lists:
-        """Give what a visitor asks; `store`: the slow one, for what counts much."""
+        """Return the queries, asked as the visitor; `store`: the slow one for large counts."""
         return open_lists(self.desk(visitor, store), self.settings, self.t(visitor))
 
     def number(self, text: str) -> Caller:
-        """Read a number.
+        """Parse a number.
 
         Raises:
-            NotANumberError: if it is none that could ever be blocked.
+            NotANumberError: if it can never be a caller to block.
 
         """
         caller = typed(text, self.settings.number_plan())
@@ -96,10 +96,10 @@ class Console:
         return caller
 
     def found(self, reference: str) -> Caller:
-        """Find whom an address of ours stands for.
+        """Return the caller that an address stands for.
 
         Raises:
-            NotFoundError: if we never gave it.
+            NotFoundError: if the console never issued it.
 
         """
         caller = self.hiding.find(reference)
@@ -120,26 +120,26 @@ class Console:
         return entry
 
     async def looked(self, visitor: Visitor, subject: str, detail: str) -> None:
-        """Note in the audit trail that a visitor looked at what is a caller's own."""
+        """Note in the audit trail that a visitor looked at a caller's data."""
         await self.desk(visitor).looked(subject, detail)
 
     def late(self, visitor: Visitor) -> list[str]:
-        """Say what was done and is not known to verdicts yet, each with why; once."""
+        """Return, once, the decisions that verdicts do not know yet, each with the reason."""
         t = self.t(visitor)
         told = [f"{t.told(what)} ({t.told(why)})" for what, why in self.store.late.items()]
         self.store.late.clear()
         return told
 
     def since_for(self, visitor: Visitor, since: Millis) -> Millis:
-        """Say since when a visitor may see calls: who has not all of them sees those of this shift."""
+        """Return the start of what a visitor may see: everything, or this shift."""
         return since if visitor.may(Permission.CALLS) else max(since, self.shift_began())
 
     def shift_began(self) -> Millis:
-        """Say when the shift on duty began."""
+        """Return when the shift on duty began."""
         return shift_began(now(), self.settings)
 
     async def set_marks(self, told: Sequence[Announced]) -> None:
-        """Set the marks that were given while calls went on, of those that are over."""
+        """Set the marks given during calls that have ended since."""
         for one in told:
             if one.told.type is EventType.CALL_ENDED and one.told.call in self.marks:
                 later = self.marks.pop(one.told.call)
@@ -154,7 +154,7 @@ class Console:
 
 
 def shift_began(at: Millis, settings: Settings) -> Millis:
-    """Say when the shift began that is on duty at an instant; where there are no shifts, at midnight."""
+    """Return when the shift on duty at an instant began; midnight if no shifts are configured."""
     local = datetime.fromtimestamp(at / SECOND, settings.zone)
     day, name = duty(local, settings.shift_plan())
     clock = next((shift.begins for shift in settings.shift_plan() if shift.name == name), time())

@@ -1,4 +1,4 @@
-"""The day's figures, kept up with each announcement, so that a wall costs the database nothing."""
+"""Today's figures, updated by each announcement, so that a wall does not query the database."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from siaga112.core.service_level import Levels, Served, levels, served
 
 @dataclass(slots=True)
 class Today:
-    """The calls since midnight: each has one outcome, an answered one a mark or none ('')."""
+    """Calls since midnight by outcome; answered ones by mark ('' for none)."""
 
     since: Millis
     answer_within: Millis
@@ -21,7 +21,7 @@ class Today:
 
     @classmethod
     def of(cls, since: Millis, answer_within: Millis, counted: Counted) -> "Today":
-        """Begin with what the ledger has."""
+        """Start from the ledger's counts."""
         today = cls(since, answer_within)
         for kind, began in counted.calls.items():
             count = sum(number for _, number in began)
@@ -33,7 +33,7 @@ class Today:
         return today
 
     def add(self, told: Announcement) -> None:
-        """Keep up with one announcement."""
+        """Update by one announcement."""
         if told.type is EventType.CALL_ENDED and _whole(told.data.get("started")) >= self.since:
             outcome, reason = Outcome(str(told.data["outcome"])), Reason(str(told.data["reason"]))
             self.outcomes[outcome] += 1
@@ -42,7 +42,7 @@ class Today:
             if how := served(outcome, reason, span, self.answer_within):
                 self.served[how] += 1
             if outcome is Outcome.ANSWERED:
-                self.marks[""] += 1  # and its mark is announced behind it
+                self.marks[""] += 1  # its mark is announced after it
         elif told.type is EventType.CALL_MARKED and _whole(told.data.get("started")) >= self.since:
             self.marks[str(told.data.get("was") or "")] -= 1
             self.marks[str(told.data["mark"])] += 1

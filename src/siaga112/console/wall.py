@@ -1,4 +1,4 @@
-"""The wall: what goes on now, in parts that are sent to a browser when they change."""
+"""The wall: the live line in parts, each sent to browsers when it changes."""
 
 from typing import Any, Final
 
@@ -12,18 +12,18 @@ from siaga112.service.ports import CallFilter
 
 PARTS: Final = ("mode", "calls", "queues", "operators", "today", "waits")
 CALLS_KNOWN: Final = 200
-"""So many of a caller's calls are looked at for the card."""
+"""A caller's calls are counted up to this for the card."""
 
 
 class Wall:
-    """Writes the parts, once for all who see the same."""
+    """Renders the parts, once for all visitors who see the same."""
 
     def __init__(self) -> None:
         self._version = -1
         self._written: dict[tuple[str, bool, bool], dict[str, str]] = {}
 
     def parts(self, site: Console, visitor: Visitor) -> dict[str, str]:
-        """Give each part as a visitor sees it."""
+        """Return each part as a visitor sees it."""
         if self._version != site.live.version:
             self._version = site.live.version
             self._written.clear()
@@ -38,7 +38,7 @@ class Wall:
 
 
 def seen(site: Console) -> dict[str, Any]:
-    """Give what the wall shows."""
+    """Return the template values of the wall."""
     live = site.live
     service = site.settings.service_level
     return {
@@ -56,13 +56,13 @@ def seen(site: Console) -> dict[str, Any]:
 
 
 def operator_name(site: Console, visitor: Visitor) -> str:
-    """Give what the ledger calls a person: by `[operators]`, however the login is capitalised."""
+    """Return a person's name in the ledger (`[operators]`), ignoring the login's capitalisation."""
     people = site.settings.names().operators.values()
     return next((name for name in people if name.casefold() == visitor.name.casefold()), visitor.name)
 
 
 async def mine(site: Console, visitor: Visitor) -> str:
-    """Write who calls this operator now, else the operator's last call, with what is known of the caller."""
+    """Render the operator's current call, else the last one, with what is known of the caller."""
     name = operator_name(site, visitor)
     calls = site.live.snapshot.calls if site.live.snapshot else ()
     now = next((one for one in calls if one.operator.casefold() == name.casefold()), None)
