@@ -4,6 +4,7 @@
 # make faults  every fault of docs/reliability.md in full strength; writes that page
 # make check   what must be clean before a commit: ruff, mypy, import contracts, fast tests
 # make bench   how fast it is, beside its peers and the limit: rewrites benchmarks/README.md (15 minutes)
+# make docs-site  the documentation as a site in build/site, in English and Indonesian, checked in a browser
 # Each installs what it needs (apt and a virtual environment in .venv).
 
 VENV   := .venv
@@ -17,7 +18,7 @@ PYTEST := timeout --foreground --signal=ABRT --kill-after=30 2400 \
 
 .PHONY: demo test night check lint fast format constraints golden docs prompts clean dashboards
 .PHONY: dashboards-check dashboards-images report-picture fuzz soak audit faults image image-check
-.PHONY: dist sbom deb words pictures fuzz-api image-pins interrupts bench bench-check install-log
+.PHONY: dist sbom deb words pictures fuzz-api image-pins interrupts bench bench-check install-log docs-site
 
 demo: $(READY)
 	@KEEP=$(KEEP) $(PYTHON) -m tests.lab.demo
@@ -71,6 +72,12 @@ docs: $(READY)
 	$(PYTHON) -m tests.prompts > docs/prompts.md
 	$(PYTHON) -m tests.database
 	$(PYTHON) -m tests.privacy
+
+# All pages as a site in build/site (a minute): fails on a warning, a broken link or anchor, a request to another host,
+# or a page that scrolls sideways on a telephone. REPOSITORY=https://… links the files that are not on the site.
+docs-site: $(READY)
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	@$(PYTHON) -m tests.docs_site $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 # The catalogues of translations, brought up to what the code says; names what is to be translated.
 words: $(READY)
@@ -162,7 +169,7 @@ LOCK := $(VENV)/bin/uv pip compile -c constraints.txt --universal --python-versi
 	--no-emit-index-url --no-header --no-annotate -q
 
 # The versions that the tests passed with, without the address of any package index; with hashes, what is
-# installed: of the daemon (with PostgreSQL too), the tests, fuzz, audit and sbom, and the wheel's build.
+# installed: of the daemon (with PostgreSQL too), the tests, fuzz, audit and sbom, the site, and the wheel's build.
 constraints: $(READY)
 	$(PYTHON) -m pip freeze --exclude-editable | grep '==' > constraints.txt
 	$(PYTHON) -m pip install -qq --disable-pip-version-check uv
@@ -171,6 +178,7 @@ constraints: $(READY)
 	$(LOCK) pyproject.toml --extra postgresql -o requirements-postgresql.lock
 	$(LOCK) pyproject.toml --extra dev -o requirements-dev.lock
 	$(LOCK) pyproject.toml --extra fuzz --extra audit --extra sbom -o requirements-tools.lock
+	$(LOCK) pyproject.toml --extra docs -o requirements-docs.lock
 	echo hatchling | $(LOCK) - -o requirements-build.lock
 
 # Pins the images that are built on and run to what the registries have now, in place of any digest before;

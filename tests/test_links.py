@@ -75,3 +75,27 @@ def test_the_indonesian_guide_has_the_commands_of_the_manual() -> None:
     assert commands(desks) <= commands(guide)
     for key in re.findall(r"\*7\d", manual):
         assert f"`{key}`" in guide
+
+
+DECISIONS: Final = sorted(path for path in (ROOT / "docs/decisions").glob("*.md") if path.name != "README.md")
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_begins_with_its_date_and_status_and_is_in_the_index(page: Path) -> None:
+    """In the same two lines everywhere; the index says the same."""
+    found = re.match(r"# (.+)\n\n- Date: (\d{4}-\d\d-\d\d)\n- Status: (.+)\n\n", page.read_text("utf-8"))
+    assert found
+    title, date, status = found.groups()
+    assert f"| [{title}]({page.name}) | {date} | {status} |\n" in page.with_name("README.md").read_text(
+        "utf-8"
+    )
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_a_file_that_the_developers_pages_name_is_there(name: str) -> None:
+    """By its path from the repository, or from the package."""
+    text = (ROOT / name).read_text("utf-8")
+    named = set(re.findall(r"`((?:[\w.]+/)*[\w.]+\.(?:py|md|toml|conf|css|lock))`", text))
+    roots = (ROOT, ROOT / "src/siaga112", ROOT / "src/siaga112/adapters/database")
+    assert len(named) > 3
+    assert sorted(file for file in named if not any((root / file).exists() for root in roots)) == []

@@ -1,0 +1,127 @@
+"""The checks of the built site: links and anchors, and each page in a Chromium on a telephone's screen."""
+
+import functools
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from tests.lab import chromium
+
+WIDTH: Final = 390
+PHONE: Final = {"width": WIDTH, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+
+
+@dataclass
+class Links(HTMLParser):
+    """What a page links to or loads, and the names that others can link to."""
+
+    targets: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the addresses and the name of an element."""
+        for name, value in attrs:
+            if name in {"href", "src"} and value:
+                self.targets.append(value)
+            if name == "id" and value:
+                self.names.add(value)
+
+
+def pages(site: Path) -> list[str]:
+    """Name the pages of a site, from its root; not the one for an address that is none."""
+    found = sorted(str(file.relative_to(site)) for file in site.rglob("*.html"))
+    return [page for page in found if Path(page).name != "404.html"]
+
+
+def read(page: Path) -> Links:
+    """Read a page's links and names."""
+    links = Links()
+    links.feed(page.read_text("utf-8"))
+    return links
+
+
+def broken(site: Path) -> tuple[int, list[str]]:
+    """Follow every link that stays on the site; count them, and name those that lead nowhere."""
+    known = {page: read(site / page) for page in pages(site)}
+    count, wrong = 0, []
+    for page, links in known.items():
+        for target in links.targets:
+            parts = urlsplit(target)
+            if parts.scheme or parts.netloc:
+                continue
+            count += 1
+            path = os.path.normpath(Path(page).parent / unquote(parts.path)) if parts.path else page
+            path = f"{path}/index.html" if (site / path).is_dir() else path
+            if not (site / path).is_file():
+                wrong.append(f"{page}: {target} is not there")
+            elif parts.fragment and path in known and unquote(parts.fragment) not in known[path].names:
+                wrong.append(f"{page}: {target} names nothing on that page")
+    return count, wrong
+
+
+@contextmanager
+def served(site: Path) -> Iterator[str]:
+    """Serve a folder on loopback for a while; gives its address."""
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(_Quiet, directory=str(site)), bind_and_activate=True
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=10)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing of a request."""
+
+
+async def looked_at(site: Path) -> list[str]:
+    """Open each page on a telephone's screen; name what asks other hosts, fails, or scrolls sideways."""
+    wrong = []
+    with served(site) as address:
+        async with chromium.tab() as tab:
+            await tab.ask("Emulation.setDeviceMetricsOverride", **PHONE)
+            for page in pages(site):
+                tab.requests.clear()
+                tab.messages.clear()
+                await tab.open(f"{address}/{page}")
+                shown = json.loads(await _value(tab, MEASURED))
+                wrong += [
+                    f"{page} asks another host: {url}"
+                    for url in tab.requests
+                    if not re.match(rf"{address}/|data:|blob:", url)
+                ]
+                wrong += [f"{page} says: {said}" for said in tab.messages]
+                if shown["width"] > WIDTH:
+                    wrong.append(f"{page} is {shown['width']} px wide: {shown['wide']}")
+    return wrong
+
+
+MEASURED: Final = f"""JSON.stringify({{
+  width: document.scrollingElement.scrollWidth,
+  wide: [...document.querySelectorAll('body *')]
+    .filter(one => one.getBoundingClientRect().right > {WIDTH} + 1 && !one.closest('table, pre'))
+    .slice(0, 3).map(one => one.tagName + ' ' + one.textContent.slice(0, 40)),
+}})"""
+
+
+async def _value(tab: chromium.Tab, expression: str) -> str:
+    found = await tab.ask("Runtime.evaluate", expression=expression)
+    return str(found["result"]["value"])
