@@ -25,29 +25,29 @@ PICTURE: Final = "images/database.svg"
 HEAD: Final = """\
 # The database
 
-Made from the code by `make docs`. The records of all sites lie in these tables, in SQLite
-(`state_dir/siaga112.db`) or PostgreSQL; version {version} of them. Anybody with the right to may read them;
-only siaga112 writes. A version that changes them says so in the [CHANGELOG](../CHANGELOG.md), and brings them
-along ([manual](manual.md#backup-restore-move-upgrade)).
+`make docs` generates this page from the code. The records of all sites are in these tables, in SQLite
+(`state_dir/siaga112.db`) or PostgreSQL; their version is {version}. Others may read them, if permitted; only
+siaga112 writes. A release that changes them says so in the [CHANGELOG](../CHANGELOG.md), and upgrades them
+([manual](manual.md#backup-restore-move-upgrade)).
 
 ![The tables and what refers to what](images/database.svg)
 
 Instants are milliseconds since the epoch in UTC, spans milliseconds. `site` is the number of a row in `site`,
-and part of every key (in bold): many centres share one database and see nothing of each other. A call's `id`
+and part of every key (in bold): many centres can share one database without seeing each other. A call's `id`
 is Asterisk's `linkedid`. Words such as `ivr_prank` are those of the commands ([reference.md](reference.md)).
 """
 
 VIEWS: Final = """\
 ## Views
 
-What people read with `sqlite3`, `psql`, Grafana or Metabase: times as times, numbers masked
-(`+62812****789`). Give a user who only reads the right to these alone; nothing in them tells a whole number.
+For people with `sqlite3`, `psql`, Grafana or Metabase: times as times, numbers masked
+(`+62812****789`). Give a read-only user the right to these views only; they contain no complete number.
 On PostgreSQL:
 
     CREATE ROLE readers LOGIN PASSWORD '…';
     GRANT SELECT ON {names} TO readers;
 
-On SQLite whoever can read the file can read the tables too: `sudo -u siaga112 sqlite3 -readonly
+With SQLite, whoever can read the file can read the tables too: `sudo -u siaga112 sqlite3 -readonly
 /var/lib/siaga112/siaga112.db 'SELECT * FROM misuse_by_day'`.
 """
 
@@ -56,53 +56,53 @@ MEANINGS: Final[Mapping[str, str]] = {
     "call.id": "its `linkedid`",
     "name": "what is counted",
     "site.name": "its `site` in the configuration",
-    "epoch": "which block list in Redis is made of this database",
-    "published": "when that list was made whole",
+    "epoch": "the block list in Redis that was built from this database",
+    "published": "when that list was complete",
     "secret": "under which the console hides numbers in addresses",
     "mode": "`enforce`, `observe` or `off`, if somebody has switched",
-    "site": "whose it is",
+    "site": "the site",
     "started": "when it came in",
     "ended": "when it was over",
-    "caller": "the number as +62…; empty where nobody is known to have called",
+    "caller": "the number as +62…; empty if the caller is unknown",
     "raw_caller": "the number as the trunk sent it",
     "identified": "whether the number may be believed",
     "trunk": "over which trunk it came, `PJSIP/telkom`",
-    "attested": "whether somebody vouches for the number (STIR/SHAKEN)",
-    "outcome": "what became of it",
+    "attested": "whether the number is attested (STIR/SHAKEN)",
+    "outcome": "its outcome",
     "reason": "why, in the policy's words or a person's",
-    "call.reason": "why that",
+    "call.reason": "the reason of the outcome",
     "queue": "in which queue it was",
-    "verdict": "what the dialplan was told",
+    "verdict": "the answer to the dialplan",
     "mark": "what an operator said of it",
     "forgotten.mark": "20 bits of a hash of the number",
-    "operator": "who answered, by name where one is known",
+    "operator": "who answered, by name if one is known",
     "handed_to": "to whom the caller was handed over last",
     "kind": "what a genuine report was, from `kinds` in the configuration",
     "district": "where, from `districts`",
     "recording": "the file into which the PBX recorded it",
     "how": "`blind`, `attended`, or `told` by radio or telephone",
     "target": "what was dialled",
-    "agency": "its name in `[agencies]`; empty for what is none",
+    "agency": "its name in `[agencies]`; empty if it has none",
     "handover.reached": "after what time somebody answered there; empty: nobody did",
     "handover.nth": "which of the call's",
     "attempt": "who calls back, as far as it went: who, when, how often in vain, a note",
     "missed_call.reason": "why the caller waits: the call's reason, or `silent`",
     "strike": "whether it counts as a misuse",
-    "spared": "why it does not, though it would",
+    "spared": "why a misuse does not count",
     "ivr": "how long in the menu",
     "wait": "how long in the queue",
     "ring": "how long it rang",
-    "talk": "how long it was talked",
+    "talk": "talk time",
     "facts": "what was seen: JSON, each `[ms after started, kind, detail]`",
     "deciding": "which of the facts decided: JSON, their places",
     "version": "how often it has changed",
     "reached": "when somebody last spoke to the caller",
     "allow": "the allow list: when, by whom, why",
     "dropped": "how many old rows were dropped: JSON",
-    "expires": "when nothing of it is needed any more",
+    "expires": "when none of it is needed any more",
     "level": "`temporary` or `permanent`, if blocked",
     "since": "since when",
-    "until": "until when; empty: for good",
+    "until": "until when; empty: permanent",
     "warn_until": "until when a warning is heard",
     "call": "the call's `id`",
     "at": "when",
@@ -114,32 +114,32 @@ MEANINGS: Final[Mapping[str, str]] = {
     "step": "which step of the policy",
     "lifted": "how it was ended: when, by whom, why, whether that forgives, whether it was a mistake",
     "cause": "what proposed it",
-    "span": "how long it would last; empty: for good",
+    "span": "how long it would last; empty: permanent",
     "confirmed": "whether it became a block",
     "decided": "how it was decided: as `lifted`",
-    "due": "until when an answer is owed",
-    "suspends": "whether what was in force then keeps nobody out while it is open",
+    "due": "the deadline of the answer",
+    "suspends": "whether the block in force rejects nobody while it is open",
     "granted": "whether it was",
     "hold": "who keeps all of this as evidence, whatever its age: when, by whom, why",
     "ends": "when even that is dropped",
     "action": "what was done",
     "subject": "to whom or what",
     "detail": "the rest",
-    "digest": "tells the line from all others",
+    "digest": "identifies the line",
     "count": "how many",
     "cap": "which cap it counts for",
-    "via": "through which door: `cli`, `console`, `api`, `phone`; `daemon`: by itself",
+    "via": "how it was done: `cli`, `console`, `api`, `phone`; `daemon`: automatically",
     "person.name": "who",
     "role": "what may be done",
     "password": "its hash (argon2id); empty: none is set",
     "lang": "in which language the console speaks",
     "made": "when and by whom it was made",
-    "disabled": "since when kept out; empty: not",
+    "disabled": "since when disabled; empty: not",
     "token.name": "which program",
     "session.digest": "SHA-256 of what the browser holds",
     "token.digest": "SHA-256 of the token",
     "numbers": "whether it may see numbers in full",
-    "token.until": "until when it is good; empty: for good",
+    "token.until": "until when it is valid; empty: without end",
     "revoked": "when it was revoked",
     "person": "whose",
     "csrf": "what its forms carry",
@@ -147,15 +147,15 @@ MEANINGS: Final[Mapping[str, str]] = {
     "event.id": "its place in the order",
     "type": "what happened: a type of event of [reference.md](reference.md)",
     "event.caller": "the number, for who may know it",
-    "data": "what is said of it: JSON",
+    "data": "the event's data: JSON",
     "webhook.name": "which subscription of `[events.webhooks]`",
     "parked.name": "likewise",
-    "position": "the last event that it was told, or passed over",
-    "sent": "when something was last taken",
+    "position": "the last event that it received or skipped",
+    "sent": "when an event was last accepted",
     "tries": "how often the next one was tried",
-    "failing": "since when it is not taken",
+    "failing": "since when events fail",
     "next": "when it is tried again; empty: at once",
-    "error": "why it is not taken",
+    "error": "why it fails",
     "event": "the event's `id`",
     "body": "as it was sent",
 }
@@ -205,13 +205,13 @@ def page() -> str:
 
 
 def _of_table(table: Table, said: str) -> str:
-    rows = ["| column | is |", "|---|---|"]
+    rows = ["| column | meaning |", "|---|---|"]
     groups: dict[str, list[str]] = {}
     for column in table.c:
         groups.setdefault(meaning(column), []).append(_named(column))
     rows += [f"| {', '.join(names)} | {told} |" for told, names in groups.items()]
     indexes = [_spelled(index) for index in sorted(table.indexes, key=lambda one: str(one.name))]
-    found = f"\nFound also by {'; '.join(indexes)}.\n" if indexes else ""
+    found = f"\nFurther indexes: {'; '.join(indexes)}.\n" if indexes else ""
     return f"## `{table.name}`\n\n{said}\n\n{chr(10).join(rows)}\n{found}"
 
 

@@ -61,7 +61,7 @@ def _seen(routes: object, permission: Permission) -> str:
 def ages() -> Iterator[str]:
     """Give the table of what is held, with the defaults of the configuration."""
     t = tongue()
-    yield "| `kind` | is | ends | setting | callers' numbers |"
+    yield "| `kind` | meaning | ends | setting | callers' numbers |"
     yield "|---|---|---|---|---|"
     for kind, one in kept(Settings()).items():
         numbers = "none" if one.numbers == "none" else "as kept"
