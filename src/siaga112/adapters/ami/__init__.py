@@ -1,1 +1,1 @@
-"""Asterisk's manager interface."""
+"""The Asterisk Manager Interface (AMI)."""

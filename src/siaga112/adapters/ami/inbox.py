@@ -1,4 +1,4 @@
-"""What was read from the PBX and not yet taken, in slices that each fit into one turn of the loop."""
+"""Messages read from the PBX but not yet processed, in slices that each fit one turn of the event loop."""
 
 import asyncio
 from collections import deque
@@ -11,18 +11,18 @@ from siaga112.core.ami.parser import wanted
 from siaga112.core.model import SECOND, Millis
 
 SLICE: Final = 32
-"""Events handled in one turn of the loop, so that a burst never keeps a verdict waiting."""
+"""Events processed per turn of the event loop, so that a burst never delays a verdict."""
 
 HIGH_WATER: Final = 32 << 20
-"""Bytes kept for a consumer that is behind. Beyond that we stop reading, and Asterisk soon cuts us off
-(`writetimeout`): so this is for a disk that hangs, not for a burst."""
+"""Bytes buffered for a slow consumer. Above this we stop reading, and Asterisk soon disconnects us
+(`writetimeout`), so this limit is for a disk that hangs, not for a burst."""
 
 LOW_WATER: Final = HIGH_WATER // 4
-"""So few are left when we read again."""
+"""Below this we resume reading."""
 
 
 class Slice(list[bytes]):
-    """Messages, and when they came by our own clock."""
+    """Messages, and when we received them by our own clock."""
 
     def __init__(self, messages: Sequence[bytes] = (), received: Millis = 0) -> None:
         super().__init__(messages)
@@ -30,13 +30,13 @@ class Slice(list[bytes]):
 
 
 class Inbox:
-    """What was read and not yet taken, between the socket and the one consumer; bounded."""
+    """A bounded buffer between the socket and its one consumer."""
 
     def __init__(self, clock: Callable[[], Millis] = lambda: 0) -> None:
         self._clock = clock
         self.framer: Final = Framer()
         self.slices: Final[deque[Slice | QueueStatus]] = deque()
-        """Oldest first; no longer than SLICE each."""
+        """Oldest first; at most SLICE messages each."""
         self.dropped = 0
         self.reads = 0
         self.paused = False
@@ -45,7 +45,7 @@ class Inbox:
         self._filled: Final = asyncio.Event()
 
     def put(self, messages: Sequence[bytes]) -> None:
-        """Keep of a slice what may tell of a call; never blocks, never raises."""
+        """Queue the messages that may concern a call and drop the rest; never blocks, never raises."""
         kept = [message for message in messages if wanted(message)]
         self.dropped += len(messages) - len(kept)
         if not kept:
@@ -60,16 +60,16 @@ class Inbox:
         self._filled.set()
 
     def tell(self, seen: QueueStatus) -> None:
-        """Put what we have asked for where it belongs in time."""
+        """Queue the answer to our own queue query, in order with the events around it."""
         self.slices.append(seen)
         self._filled.set()
 
     def wake(self) -> None:
-        """Let the consumer look around."""
+        """Wake the consumer."""
         self._filled.set()
 
     async def take(self) -> Slice | QueueStatus:
-        """Give the next slice; waits until there is one, or until woken."""
+        """Return the next slice; wait for one. After `wake` the slice may be empty."""
         if not self.slices:
             self._filled.clear()
             await self._filled.wait()
@@ -82,7 +82,7 @@ class Inbox:
         return taken
 
     def level(self) -> None:
-        """Stop reading while too much is kept; read again when little is left."""
+        """Pause reading above HIGH_WATER; resume below LOW_WATER."""
         held = self._size + self.framer.held
         if self.transport is None or self.paused is (held > (LOW_WATER if self.paused else HIGH_WATER)):
             return

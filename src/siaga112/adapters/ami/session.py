@@ -1,9 +1,9 @@
-"""One connection to the manager interface: panoramisk's, with our own reading side.
+"""One AMI connection: panoramisk's, with our own reading side.
 
-panoramisk does the connection, the login and the actions. It decodes each TCP chunk by itself, dispatches
-through patterns and hands coroutines to nobody. So its `protocol_factory` gets a protocol that splits the
-stream in bytes, a slice in each turn of the loop, drops what no call needs before decoding, and puts the
-rest into an inbox that one consumer empties. While that consumer is far behind, nothing more is read.
+panoramisk makes the connection, logs in and sends actions. On its own it would decode every TCP chunk
+separately, dispatch through patterns and await no coroutine. So `protocol_factory` gets a protocol that
+splits the stream as bytes, one slice per turn of the event loop, drops unneeded messages before decoding,
+and puts the rest into an inbox with one consumer. When that consumer falls far behind, we stop reading.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from siaga112.adapters.ami.inbox import SLICE, Inbox
 from siaga112.core.ami.parser import is_sound
 
 MAX_CHALLENGE: Final = 64
-"""Characters of a challenge; Asterisk's is a number of ten digits at most."""
+"""The longest challenge accepted, in characters; Asterisk's is a number of at most ten digits."""
 
 
 class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
@@ -29,7 +29,7 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._framing = False  # more is there than one turn's messages
+        self._framing = False  # more messages are buffered than one turn processes
         self._ended = False
         self._later: Callable[[Callable[[], None]], object]
 
@@ -41,7 +41,7 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
     def data_received(self, data: bytes) -> None:
         self._inbox.reads += 1
         if self._framing:
-            self._inbox.framer.feed(data, 0)  # behind what must wait
+            self._inbox.framer.feed(data, 0)  # queue it behind the buffered messages
         else:
             self._frame(data)
         self._inbox.level()
@@ -52,7 +52,7 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
             super().connection_lost(exc)
 
     def _frame(self, data: bytes = b"") -> None:
-        """Take a slice of messages; those behind it wait for the next turn, as the verdicts do."""
+        """Process one slice of messages; leave the rest to the next turn, so that verdicts come between."""
         messages = self._inbox.framer.feed(data, SLICE)
         self._framing = len(messages) >= SLICE
         if self.responses:
@@ -60,13 +60,13 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk is untyped
         self._inbox.put(messages)
         if self._framing:
             self._later(self._frame)
-        elif self._ended:  # and all that came before is told
+        elif self._ended:  # and every message before the end is processed
             super().connection_lost(None)
 
     def _is_answer(self, message: bytes) -> bool:
-        """Give panoramisk what answers one of our own actions, and nothing that a caller may have forged."""
+        """Pass the answers to our own actions to panoramisk, and nothing that a caller may have forged."""
         if not is_sound(message):
-            self._inbox.put([message])  # to be counted as malformed
+            self._inbox.put([message])  # the reader counts it as malformed
             return True
         parsed = Message.from_line(message.decode("utf-8", "replace"))
         if parsed is None or parsed.action_id not in self.responses:
@@ -81,7 +81,7 @@ class AmiRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AmiAddress:
-    """Where the manager interface is, and as whom to log in; `tls` where it is spoken to encrypted."""
+    """Where the manager interface listens and which user logs in; `tls` if the connection is encrypted."""
 
     host: str
     port: int
@@ -89,14 +89,14 @@ class AmiAddress:
     secret: str = field(repr=False)
     tls: ssl.SSLContext | None = None
     tls_name: str = ""
-    """The name in the PBX's certificate, if it is not `host`."""
+    """The name in the PBX's certificate, if it differs from `host`."""
 
 
 class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
-    """One connection. Tells of its loss once; never reconnects by itself."""
+    """One connection. Reports its loss once; never reconnects by itself."""
 
     def __init__(self, inbox: Inbox, address: AmiAddress) -> None:
-        # Without a username: panoramisk would send the secret itself, in clear.
+        # No username here: with one, panoramisk would send the secret in clear text.
         super().__init__(
             protocol_factory=lambda: _Protocol(inbox), ping_delay=86_400, host=address.host, port=address.port
         )
@@ -106,13 +106,13 @@ class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
         self._address = address
 
     async def open(self) -> None:
-        """Connect and log in, by answering a challenge: the secret itself is never sent.
+        """Connect, and log in by challenge and response, which never sends the secret itself.
 
-        A peer that offers no challenge is not logged in to. It might be anybody who holds the port.
+        We never log in to a peer that offers no challenge: it could be any process that took over the port.
 
         Raises:
             AmiRefusedError: with the PBX's reason.
-            OSError: if nobody answers, or the certificate does not fit.
+            OSError: if the peer does not answer or its certificate does not match.
 
         """
         await self.connect()
@@ -133,10 +133,10 @@ class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
             raise AmiRefusedError(answered.message)
 
     async def rows(self, action: str) -> list[Message]:
-        """Ask for a list.
+        """Return the rows that an action lists.
 
         Raises:
-            AmiRefusedError: with the PBX's reason; one message in place of a list is a refusal.
+            AmiRefusedError: with the PBX's reason, if it answers with one message instead of a list.
 
         """
         answered = await self.send_action({"Action": action})
@@ -145,7 +145,7 @@ class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
         return list(answered)
 
     def connect(self) -> "asyncio.Task[Any]":
-        """Begin to connect."""
+        """Start connecting."""
         address = self._address
         task = self.loop.create_task(
             self.loop.create_connection(
@@ -160,21 +160,21 @@ class Session(Manager):  # type: ignore[misc]  # panoramisk is untyped
         return task
 
     def connection_made(self, f: "asyncio.Future[Any]") -> None:
-        """Take over a connection, if there is one."""
+        """Take over the connection if it succeeded."""
         if not f.cancelled() and f.exception() is None:
             super().connection_made(f)
 
     def connection_lost(self, exc: object) -> None:  # noqa: ARG002 - panoramisk's signature
-        """Note the loss, and tell whoever waits for messages."""
+        """Record the loss and wake the consumer."""
         self.lost = True
         self.inbox.wake()
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         super().close()
         self.lost = True
 
 
 def challenge_key(challenge: str, secret: str) -> str:
-    """Answer a challenge as manager.c checks it: the MD5, in hex, of both in this order."""
+    """Return the response that manager.c expects: the hex MD5 of challenge and secret, in this order."""
     return hashlib.md5(f"{challenge}{secret}".encode(), usedforsecurity=False).hexdigest()

@@ -1,6 +1,6 @@
-"""The AMI adapter: the PBX's events for ever, whatever becomes of the connection (`session`).
+"""The AMI adapter: an endless stream of the PBX's events that survives lost connections (`session`).
 
-Reconnecting is ours: panoramisk never notices a rejected login or a silent peer.
+We reconnect ourselves: panoramisk notices neither a rejected login nor a silent peer.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from siaga112.sparing import Sparing
 CONNECT_SECONDS: Final = 5.0
 PING_SECONDS: Final = 3.0
 QUEUES_SECONDS: Final = 5.0
-"""How often the queues are looked at: cheaper than an event for each change of each operator's phone."""
+"""Interval between queue polls: cheaper than an event for each change of each operator's phone."""
 
 BACK_OFF: Final = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
-"""Seconds between attempts; the last repeats."""
+"""Seconds between connection attempts; the last value repeats."""
 
 Tape = Callable[[bytes, Event | Malformed | None], None]
 
@@ -37,33 +37,33 @@ _clock_off = Sparing("ami_clock_off")
 
 
 class AmiMeter(Protocol):
-    """What the adapter counts."""
+    """The counters that the adapter updates."""
 
     def ami_connected(self, *, up: bool) -> None:
-        """Show whether we are following the PBX."""
+        """Show whether we follow the PBX."""
 
     def ami_event(self, name: str, at: Millis, count: int = 1) -> None:
-        """Count events by name ('other' for what is dropped unread)."""
+        """Count events by name; 'other' for those dropped before decoding."""
 
     def ami_malformed(self, kind: str) -> None:
-        """Count a message that is not of the form Asterisk writes."""
+        """Count a message that Asterisk would not write in this form."""
 
     def ami_clock_off(self, count: int) -> None:
-        """Count events whose time is too far from our own clock."""
+        """Count events with a timestamp too far from our own clock."""
 
     def ami_gap(self, cause: str) -> None:
-        """Count a stretch of events that we did not see."""
+        """Count a stretch of missed events."""
 
     def ami_reconnect(self, cause: str) -> None:
-        """Count a new attempt."""
+        """Count a new connection attempt."""
 
 
 class AmiSource:
-    """The PBX's events for ever, with `Interrupted` and `Resumed` where the thread was cut.
+    """An endless stream of the PBX's events, with `Interrupted` and `Resumed` around each lost connection.
 
-    `tape`, if given, is handed every message that is read, with what it was read as (`record`);
-    our own events come with no message. With `must_begin` a first attempt that fails is an error.
-    `tolerance`: how far the PBX's clock may be from `clock`, our own, before its events are timed by ours.
+    `tape`, if given, receives every message together with the event parsed from it (for `record`); our own
+    events come with an empty message. With `must_begin`, a failed first attempt raises an error.
+    `tolerance`: how far the PBX's clock may differ from `clock`, our own, before we time events ourselves.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class AmiSource:
         return f"<AmiSource {self._address.host}:{self._address.port} {'up' if self.connected else 'down'}>"
 
     async def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Give events in slices; connects, and connects again for as long as it takes.
+        """Yield events in slices; connect, and reconnect for as long as it takes.
 
         Raises:
-            SiagaError: at the first attempt, if that must not fail; UnreachableError if nobody answers.
+            SiagaError: if the first attempt fails under `must_begin`; UnreachableError if nobody answers.
 
         """
         attempt = 0
-        if self.connected:  # whoever followed before has failed: what they had begun to read is lost
+        if self.connected:  # the previous consumer failed, and lost what it had begun to read
             yield self._interrupted("lost")
         while True:
             inbox, self._reader = Inbox(self._clock), Reader()
@@ -117,7 +117,7 @@ class AmiSource:
                 self._say(
                     "ami_refused",
                     str(error),
-                    "set [ami] username and secret as in manager.d/siaga112.conf, and its rights as there",
+                    "copy [ami] username and secret from manager.d/siaga112.conf, and grant its rights",
                     attempt,
                 )
             except (OSError, TimeoutError) as error:
@@ -125,9 +125,9 @@ class AmiSource:
                 self._say(
                     "ami_unreachable",
                     plainly(error) or "no answer",
-                    "is [ami] tls as on the PBX, and tls_ca what signed its certificate?"
+                    "does [ami] tls match the PBX, and did tls_ca sign its certificate?"
                     if isinstance(error, ssl.SSLError)
-                    else "is Asterisk up, and [ami] host and port right?",
+                    else "is Asterisk running, and are [ami] host and port right?",
                     attempt,
                 )
             finally:
@@ -160,7 +160,7 @@ class AmiSource:
         _log.warning(event, where=where, detail=detail, remedy=remedy, next_attempt_seconds=wait)
 
     async def _begin(self, session: Session) -> list[Event]:
-        """Connect, log in, and ask what is going on."""
+        """Connect, log in, and ask for the current channels and queues."""
         async with asyncio.timeout(CONNECT_SECONDS):
             await session.open()
         begun: list[Event] = [await self._channels(session)]
@@ -178,7 +178,7 @@ class AmiSource:
         return Resumed(self._clock(), tuple(channel for channel in seen if channel))
 
     async def _queues(self, session: Session) -> QueueStatus | None:
-        """Ask how the queues are; None from a PBX that has none."""
+        """Return the state of the queues; None if the PBX has none."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 rows = await session.rows("QueueStatus")
@@ -193,7 +193,7 @@ class AmiSource:
     async def _watch_queues(self, session: Session) -> None:
         while not session.lost:
             await asyncio.sleep(QUEUES_SECONDS)
-            with contextlib.suppress(TimeoutError):  # the ping decides whether the peer is silent
+            with contextlib.suppress(TimeoutError):  # `_ping` decides whether the peer is silent
                 if queues := await self._queues(session):
                     session.inbox.tell(queues)
 
@@ -205,7 +205,7 @@ class AmiSource:
                 told = self._taped([taken]) if isinstance(taken, QueueStatus) else self._read(taken, inbox)
                 if told:
                     yield told
-                if inbox.slices:  # give the verdicts their turn between two slices of a burst
+                if inbox.slices:  # let verdicts run between two slices of a burst
                     await asyncio.sleep(0)
         finally:
             for task in tasks:
@@ -228,7 +228,7 @@ class AmiSource:
         return timed
 
     def _tell_of_clock(self, told: Sequence[Event], timed: Sequence[Event]) -> None:
-        """Count what the PBX timed otherwise than we do, and say when that begins and ends."""
+        """Count events that the PBX timed differently from us; log when that starts and ends."""
         kept = [event for event in timed if not isinstance(event, ClockOffset)]
         self._meter.ami_clock_off(sum(one.at != other.at for one, other in zip(told, kept, strict=True)))
         for event in timed:
@@ -248,9 +248,9 @@ class AmiSource:
             inbox.dropped = 0
 
     async def _ping(self, session: Session) -> None:
-        """End a session whose peer is silent: panoramisk sends pings but checks no answer.
+        """Close a session with a silent peer: panoramisk sends pings but checks no answer.
 
-        A peer that says anything is not silent, nor is one to whom we do not listen.
+        A peer that sends anything at all is not silent, and neither is one we have stopped reading from.
         """
         inbox = session.inbox
         while not session.lost:
