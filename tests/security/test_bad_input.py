@@ -281,7 +281,7 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(what: str, tmp_path: Path) ->
     with pytest.raises(ConfigurationError, match=r"tls_ca: .* is a pipe that nobody writes to"):
         ami_address(Settings(ami=Ami(tls=True, tls_ca=str(tmp_path / "ca.pem"))))
     for option in TLS_FILES:
-        with pytest.raises(ConfigurationError, match=rf"\[redis\] url: {option}: .* is no regular file"):
+        with pytest.raises(ConfigurationError, match=rf"\[redis\] url: {option}: .* not a regular file"):
             connect(f"rediss://127.0.0.1:1/0?{option}={tmp_path}/ca.pem")
     os.mkfifo(tmp_path / "extensions_siaga112.conf")
     ended = run(tmp_path, "files", "asterisk", "--to", str(tmp_path))

@@ -1,1 +1,1 @@
-"""Redis: the block list, and what is kept beside it."""
+"""Redis: the block list, and the values stored beside it."""

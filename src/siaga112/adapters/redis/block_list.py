@@ -1,16 +1,17 @@
-"""The block list in Redis: what a verdict needs of each caller, for one site.
+"""The block list in Redis: the standing of each caller of one site, which is all that a verdict needs.
 
-    siaga112:SITE:standings:BUCKET   hash    caller → standing, of those whose number falls into that bucket
-    siaga112:SITE:away:CALLER        string  while somebody who was just turned away may call again
+    siaga112:SITE:standings:BUCKET   hash    caller → standing, for the callers in that bucket
+    siaga112:SITE:away:CALLER        string  exists for a while after this caller was rejected
     siaga112:{SITE}:changes          stream  c (caller), s (new standing), n (a nonce): for replicas
-    siaga112:{SITE}:edition          string  of which database this is the block list, and as of what change
+    siaga112:{SITE}:edition          string  the database that this list belongs to, and its last change
     siaga112:{SITE}:mode             string  JSON: mode, at, by, reason of the last switch
     siaga112:{SITE}:now              string  for seconds: the snapshot that `siaga112 top` shows
 
-Nothing of it is the only copy. Buckets lie on any slot of a Cluster; what there is once a site lies on one.
+None of this is the only copy. Buckets spread over the slots of a Cluster; the keys that a site has once share
+a slot.
 
-A key a caller would let Redis end it with the block. But then all standings are found by SCAN alone, which
-shows the keys of every centre on that Redis to each of them; and in buckets a number takes half the memory.
+With one key per caller, Redis could expire it with the block. But then only SCAN would find all standings,
+and SCAN returns the keys of every centre on that Redis; and in buckets a number takes half the memory.
 """
 
 import asyncio
@@ -41,43 +42,43 @@ from siaga112.core.text import whole
 from siaga112.service.ports import Edition, FeedChanges, FeedPosition
 
 CHANGES: Final = 10_000
-"""How many changes of standings the stream keeps, about: a replica that missed more reads all anew."""
+"""The approximate length of the stream; a replica that missed more changes reloads everything."""
 
 PAGE: Final = 1_000
-"""How many changes are read at once."""
+"""Changes read at once."""
 
 BUCKETS: Final = 4_096
-"""A million callers are some 250 in each, which Redis keeps in one piece; and all are read in a tenth of a
-second, however few there are."""
+"""A million callers make about 250 per bucket, small enough for Redis's compact encoding. Reading all
+buckets takes a tenth of a second even if they are empty."""
 
 _TOGETHER: Final = 500
-"""How many standings are written, or buckets read, in one trip."""
+"""Standings written, or buckets read, in one round trip."""
 
 _COMPARED: Final = 64
-"""Buckets of which many callers are asked about at once: to read their answers takes some milliseconds."""
+"""Buckets per round trip when many callers are looked up: parsing the answers takes some milliseconds."""
 
 _FEW: Final = 16
-"""How many are read first, when it is not known yet how much is in them."""
+"""Buckets in the first round trip, before we know how full they are."""
 
 _CALLERS: Final = 4_000
-"""About how many callers are read in one trip."""
+"""Approximate number of callers read in one round trip."""
 
 Changes = Iterable[tuple[Caller, Standing]]
 Command = tuple[object, ...]
 
 
 def bucket(site: str, number: int) -> str:
-    """Name one of the hashes in which a site's standings lie."""
+    """Return the key of one of the hashes with a site's standings."""
     return f"siaga112:{site}:standings:{number:03x}"
 
 
 def key(site: str, caller: Caller) -> str:
-    """Name the one in which a caller's lies."""
+    """Return the key of the hash with a caller's standing."""
     return bucket(site, crc32(caller.encode()) % BUCKETS)
 
 
 class RedisBlockList:
-    """`service.ports.BlockList` on one Redis, for one site."""
+    """Implements `service.ports.BlockList` on one Redis, for one site."""
 
     def __init__(self, client: "Redis | RedisCluster", site: str) -> None:
         self._redis: Any = client
@@ -107,25 +108,25 @@ class RedisBlockList:
     # ── verdicts ─────────────────────────────────────────────────────────────────────────────────
 
     async def standing(self, caller: Caller) -> Standing:
-        """Give a caller's standing: the one round trip of a verdict."""
+        """Return a caller's standing; the only round trip of a verdict."""
         with mapped():
             text = await self._redis.hget(self._of(caller), caller)
             return load_standing(text) if text else NOBODY
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
-        """Note that a caller is being turned away; say whether that happened within this time already."""
+        """Record that a caller is being rejected; return whether that happened within this time before."""
         with mapped():
             return await self._redis.set(self._away(caller), "1", px=within, nx=True) is None
 
     async def forget(self, caller: Caller) -> None:
-        """Keep nothing that was noted beside a caller's standing."""
+        """Delete what is stored about a caller beside the standing."""
         with mapped():
             await self._redis.delete(self._away(caller))
 
     # ── publishing ───────────────────────────────────────────────────────────────────────────────
 
     async def edition(self) -> Edition | None:
-        """Say of what this is the block list; None if it is not whole."""
+        """Return the edition of this block list; None if the list is incomplete."""
         with mapped():
             text = await self._redis.get(self._once("edition"))
             epoch, _, count = (text or b"").decode("ascii", "replace").partition(" ")
@@ -133,7 +134,7 @@ class RedisBlockList:
             return None if changes is None else Edition(epoch, changes)
 
     async def publish(self, changes: Sequence[tuple[Caller, Standing]], edition: Edition) -> None:
-        """Put standings in place of those that were, tell who follows, and say as of what it is whole."""
+        """Write standings, announce them to replicas, and record the edition that they complete."""
         await self._send(self._put(*one) for one in changes)
         feed = self._once("changes")
         told: list[Command] = [
@@ -149,7 +150,7 @@ class RedisBlockList:
             await self._send([self._finished(edition)])
 
     async def put(self, standings: Changes) -> None:
-        """Put standings in place of those that were, and tell nobody: the list is being made anew."""
+        """Write standings without announcing them, while the list is being rebuilt."""
         held: dict[str, list[str]] = defaultdict(list)
         gone: dict[str, list[str]] = defaultdict(list)
         for nth, (caller, standing) in enumerate(standings):
@@ -158,27 +159,27 @@ class RedisBlockList:
             else:
                 held[self._of(caller)] += caller, dump_standing(standing)
             if nth % PAGE == 0:
-                await asyncio.sleep(0)  # verdicts come first
+                await asyncio.sleep(0)  # let verdicts run
         await self._send(("HDEL", name, *callers) for name, callers in gone.items())
         await self._send(("HSET", name, *fields) for name, fields in held.items())
 
     async def begin(self) -> None:
-        """Say that the list is not whole from now on."""
+        """Mark the list as incomplete."""
         with mapped():
             await self._redis.delete(self._once("edition"))
 
     async def finish(self, edition: Edition) -> None:
-        """Say that it is whole: those who follow read all anew."""
+        """Mark the list as complete, and make replicas reload everything."""
         feed = self._once("changes")
         await self._send([("DEL", feed), ("XADD", feed, "*", "n", _nonce()), self._finished(edition)])
 
     async def standings_of(self, callers: Sequence[Caller]) -> Sequence[Standing]:
-        """Give the standings of these callers; nobody's for what is none of ours."""
+        """Return the standings of these callers; the empty one for a value that cannot be read."""
         buckets: dict[str, list[Caller]] = defaultdict(list)
         for nth, caller in enumerate(callers):
             buckets[self._of(caller)].append(caller)
             if nth % PAGE == 0:
-                await asyncio.sleep(0)  # verdicts come first
+                await asyncio.sleep(0)  # let verdicts run
         found: dict[Caller, Standing] = {}
         asked = list(buckets.items())
         for first in range(0, len(asked), _COMPARED):
@@ -190,12 +191,12 @@ class RedisBlockList:
         return [found.get(caller, NOBODY) for caller in callers]
 
     async def callers(self) -> AsyncIterator[Sequence[Caller]]:
-        """Give in pages who has a standing here, some maybe twice."""
+        """Yield the callers with a standing here, in pages; some may appear twice."""
         async for pages in self._read("HKEYS"):
             yield [caller for page in pages for caller in map(kept, page) if caller]
 
     async def count(self) -> int:
-        """Say on how many callers there is a standing here."""
+        """Return the number of callers with a standing here."""
         asked = [("HLEN", bucket(self._site, number)) for number in range(BUCKETS)]
         return sum(n or 0 for n in await self._ask(asked))
 
@@ -208,7 +209,7 @@ class RedisBlockList:
         return ("HSET", self._of(caller), caller, dump_standing(standing))
 
     async def _send(self, commands: Iterable[Command]) -> None:
-        """Send commands, many in one trip; the first that is refused is the error of all."""
+        """Send commands, many per round trip; raise the first error among their answers."""
         waiting = list(commands)
         for first in range(0, len(waiting), _TOGETHER):
             with mapped():
@@ -219,7 +220,7 @@ class RedisBlockList:
     # ── the feed ─────────────────────────────────────────────────────────────────────────────────
 
     async def last_change(self) -> FeedPosition | None:
-        """Give the place of the last change, to follow from; None while the list is not whole."""
+        """Return the position of the last change, to follow from; None while the list is incomplete."""
         if await self.edition() is None:
             return None
         with mapped():
@@ -227,7 +228,7 @@ class RedisBlockList:
             return _place(*last[0]) if last else None
 
     async def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
-        """Give them in pages."""
+        """Yield all standings in pages."""
         async for pages in self._read("HGETALL"):
             yield [
                 (caller, _readable(text))
@@ -237,9 +238,10 @@ class RedisBlockList:
             ]
 
     async def _read(self, question: str) -> AsyncIterator[Sequence[Any]]:
-        """Ask all buckets, many at once; what is none of ours has nothing in it.
+        """Read all buckets, many per round trip; skip keys of another type.
 
-        As many as have some thousands of callers: whoever reads them gives verdicts too.
+        A round trip covers a few thousand callers at most, since the process that reads them also gives
+        verdicts.
         """
         first, some = 0, _FEW
         while first < BUCKETS:
@@ -250,7 +252,7 @@ class RedisBlockList:
             some = max(1, min(_TOGETHER, some * _CALLERS // max(1, sum(map(len, found)))))
 
     async def _ask(self, questions: Sequence[Command]) -> list[Any]:
-        """Ask about buckets; None for one that is none of ours. What may not be asked is an error."""
+        """Query buckets; the answer is None for a key of another type. Any other error is raised."""
         with mapped():
             answers = await at_once(self._redis, questions)
             for answer in answers:
@@ -259,12 +261,12 @@ class RedisBlockList:
         return [None if isinstance(answer, Exception) else answer for answer in answers]
 
     async def wait(self, place: FeedPosition, seconds: float) -> None:
-        """Let Redis answer when there is something after that place."""
+        """Wait until there is a change after that position, or for `seconds`."""
         with mapped():
             await self._redis.xread({self._once("changes"): place.id}, count=1, block=int(seconds * SECOND))
 
     async def changes(self, place: FeedPosition) -> FeedChanges | None:
-        """Give what came after our own last one, which must still be there: else some may be missed."""
+        """Return the changes after `place`; None if that entry is gone, since changes may be missing."""
         with mapped():
             found = await self._redis.xrange(self._once("changes"), min=place.id, count=PAGE)
         if not found or _place(*found[0]) != place:
@@ -275,21 +277,21 @@ class RedisBlockList:
                 for _, fields in found[1:]
                 if b"c" in fields and (caller := kept(fields[b"c"]))
             ]
-        except (KeyError, ValueError):  # not an entry of ours: what it stands for may be missed
+        except (KeyError, ValueError):  # a foreign entry: the change it replaced may be missing
             return None
         return FeedChanges(_place(*found[-1]), changes)
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 
     async def switched(self) -> Switch | None:
-        """Give the site's mode, if anybody has switched it."""
+        """Return the last switch of the site's mode; None if nobody has switched it."""
         with mapped():
             text = await self._redis.get(self._once("mode"))
             return load_switch(text) if text else None
 
     async def switch(self, switch: Switch, instead_of: Mode) -> bool:
-        """Tell the site's mode; False, and nothing done, if one of later than that is told already."""
-        del instead_of  # there is no trail here
+        """Store the site's mode; return False and do nothing if a later switch is already stored."""
+        del instead_of  # the audit trail is elsewhere
         told = await self.switched()
         if told and told.at > switch.at:
             return False
@@ -298,19 +300,19 @@ class RedisBlockList:
         return True
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
-        """Show what goes on now, in place of what was."""
+        """Replace the snapshot of the current calls."""
         with mapped():
             await self._redis.set(self._once("now"), dump_snapshot(snapshot), px=LIFE)
 
     async def snapshot(self) -> Snapshot | None:
-        """Give what goes on now."""
+        """Return the snapshot of the current calls; None if there is none."""
         with mapped():
             text = await self._redis.get(self._once("now"))
             return load_snapshot(text) if text else None
 
 
 def _nonce() -> str:
-    """Make what tells a change from another that has its id, in a Redis that lost its last second."""
+    """Return a nonce that tells two changes with the same id apart, if Redis lost its last second."""
     return os.urandom(4).hex()
 
 
@@ -319,12 +321,12 @@ def _place(id_: bytes, fields: Mapping[bytes, bytes]) -> FeedPosition:
 
 
 def _pairs(found: Any) -> Iterable[tuple[bytes, bytes]]:
-    """Pair what HGETALL gives: a mapping or, where the driver leaves that to us, one after the other."""
+    """Pair the answer to HGETALL: a mapping or, from a pipeline, a flat list."""
     return found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
 
 
 def _readable(text: object) -> Standing:
-    """Read a standing; of one that cannot be read nobody is turned away."""
+    """Parse a standing; one that cannot be read blocks nobody."""
     try:
         return load_standing(text) if isinstance(text, bytes) else NOBODY
     except ValueError:

@@ -1,7 +1,7 @@
-"""A client for each way in which Redis is run, and what redis-py's own would get wrong there.
+"""A client for each kind of Redis deployment, with corrections to redis-py's own clients.
 
-After a fail-over, or when a slot has moved, the same client goes on; what was asked meanwhile ends in
-an error that the store calls "down": worth trying again.
+After a fail-over, or when a slot has moved, the same client goes on. Commands sent meanwhile fail with an
+error that the store calls "down", which is worth a retry.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,17 +23,17 @@ from siaga112.adapters.redis.url import Kind
 from siaga112.errors import ConfigurationError
 
 COMMAND_SECONDS: Final = 2.0
-"""A command that takes longer has failed; verdicts have their own, shorter deadline."""
+"""A command that takes longer fails; verdicts have their own, shorter deadline."""
 
 CONNECTIONS: Final = 1_024
-"""As many questions at once as FastAGI takes calls; the driver's own 100 would turn a rush away."""
+"""As many commands at once as FastAGI takes calls; the driver's default of 100 would reject a rush."""
 
 
 def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster":
-    """Make a client for an address (`siaga112.adapters.redis.url`); connects at the first command.
+    """Create a client for an address (`siaga112.adapters.redis.url`); it connects at the first command.
 
     Raises:
-        ConfigurationError: saying what is wrong with the address, without repeating it.
+        ConfigurationError: names the fault in the address without repeating the address.
 
     """
     try:
@@ -46,7 +46,7 @@ def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster
         "max_connections": CONNECTIONS,
         "health_check_interval": 0,
         "retry": Retry(NoBackoff(), 1, (RedisConnectionError,)),
-        # Neither HELLO nor CLIENT SETINFO: one round trip less, and no right that an ACL must grant.
+        # Neither HELLO nor CLIENT SETINFO: that saves a round trip and a permission in the ACL.
         "protocol": 2,
         "driver_info": None,
     }
@@ -63,7 +63,7 @@ def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster
         )
         if address.tls is not None:
             sharing = _one_context(*cluster.startup_nodes)
-            cluster.connection_kwargs["connection_class"] = sharing  # for the nodes that these name
+            cluster.connection_kwargs["connection_class"] = sharing  # for nodes discovered later
         return cluster
     if address.kind is Kind.SENTINEL:
         sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
@@ -85,22 +85,22 @@ def connect(url: str, seconds: float = COMMAND_SECONDS) -> "Redis | RedisCluster
 
 
 def _require_files(tls: Mapping[str, str | bool]) -> None:
-    """Refuse what OpenSSL would read for ever: a pipe, a device. What is missing is told when connecting."""
+    """Reject a pipe or a device, which OpenSSL would read for ever. A missing file fails when connecting."""
     for name in tls.keys() & set(redis_url.TLS_FILES):
         path = Path(str(tls[name]))
         with suppress(OSError, ValueError):
             if path.exists() and not path.is_file():
-                raise ConfigurationError(f"[redis] url: {name}: {path}: is no regular file")
+                raise ConfigurationError(f"[redis] url: {name}: {path}: not a regular file")
 
 
 async def together(client: "Redis | RedisCluster", commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Send commands in one trip; give their answers, a refusal as its error.
+    """Send commands in one round trip; return their answers, an error reply as its exception.
 
     Raises:
-        RedisConnectionError: if the server went meanwhile; any part may have been done.
+        RedisConnectionError: if the connection breaks; any of the commands may have run.
 
     """
-    if isinstance(client, RedisCluster):  # a trip each: the driver's own way through a moving slot
+    if isinstance(client, RedisCluster):  # one by one: so the driver can follow a slot that moves
         return [await _answer(client, command) for command in commands]
     async with client.pipeline(transaction=False) as trip:
         for command in commands:
@@ -109,10 +109,10 @@ async def together(client: "Redis | RedisCluster", commands: Sequence[tuple[Any,
 
 
 async def at_once(client: "Redis | RedisCluster", questions: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Ask in one trip, in any order; give the answers in ours, a refusal as its error.
+    """Send queries in one round trip, in any order; return the answers in ours, errors as exceptions.
 
     Raises:
-        RedisConnectionError: if the server went meanwhile.
+        RedisConnectionError: if the connection breaks.
 
     """
     if not isinstance(client, RedisCluster):
@@ -121,7 +121,7 @@ async def at_once(client: "Redis | RedisCluster", questions: Sequence[tuple[Any,
         for question in questions:
             trip.execute_command(*question)
         answers = list(await trip.execute(raise_on_error=False))
-    return [  # of a slot that moves, it is asked again as the driver does it
+    return [  # repeat the failed ones singly, so that the driver can follow a slot that moves
         await _answer(client, question) if isinstance(answer, Exception) else answer
         for question, answer in zip(questions, answers, strict=True)
     ]
@@ -137,8 +137,8 @@ async def _answer(client: RedisCluster, command: tuple[Any, ...]) -> Any:
 def _one_context(*owners: Any) -> type:
     """Make all connections of these pools or nodes share one TLS context.
 
-    redis-py reads the certificates anew for each connection, and the event loop stands still meanwhile:
-    a hundred callers at once would wait for seconds.
+    redis-py loads the certificates for each connection, and blocks the event loop meanwhile: with a hundred
+    callers at once, each would wait for seconds.
     """
     base: Any = owners[0].connection_class
 
@@ -159,13 +159,13 @@ def _one_context(*owners: Any) -> type:
 class _Watched(Redis):
     """A client of the master that sentinels name.
 
-    A master that was replaced goes on for up to ten seconds until it is told so, and its writes of that
-    time are thrown away. Whoever asks for the mode, or of what this is the block list, asks the sentinels
-    first who is master: what it lost is seen, and written again.
+    A replaced master goes on for up to ten seconds before it learns of that, and its writes of that time are
+    lost. So we ask the sentinels who is master before reading the mode or the edition: then we see the loss
+    and write the lost values again.
     """
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Ask the master, and for what there is once a site the one that is master now."""
+        """Run a command on the master; before a GET, check with the sentinels who that is."""
         if args[0] == "GET":
             await self._look()
         return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
@@ -175,8 +175,8 @@ class _Watched(Redis):
         return self.connection_pool
 
     async def _look(self) -> None:
-        """Leave the connections to a master that is none any more."""
-        with suppress(MasterNotFoundError):  # nobody knows: stay where we are
+        """Leave the connections to a master that has been replaced."""
+        with suppress(MasterNotFoundError):  # no sentinel knows one: keep the current master
             await self._pool.get_master_address()
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's
@@ -186,20 +186,20 @@ class _Watched(Redis):
 
 
 class _Cluster(RedisCluster):
-    """A client of a cluster that holds its course while slots move.
+    """A client of a cluster that keeps working while slots move.
 
-    `reinitialize_steps=0`: redis-py would close all connections, also those in use, at each fifth MOVED.
+    `reinitialize_steps=0`: redis-py would close all connections, even those in use, at every fifth MOVED.
     """
 
     ERRORS_ALLOW_RETRY: Any = (RedisConnectionError, ClusterDownError, SlotNotCoveredError)
-    """Not a timeout: who did not answer in time is not asked again."""
+    """Timeouts are missing on purpose: we do not retry a node that did not answer in time."""
 
     def get_node(self, host: str | None = None, port: int | None = None, node_name: str | None = None) -> Any:
-        """Give a node; by its name alone, as only ASK does, one that sends ASKING as it must be."""
+        """Return a node; one looked up by name alone, as only ASK does, sends ASKING correctly."""
         node = super().get_node(host, port, node_name)
         if not node_name:
             return node
-        if node is None:  # a new one, to which slots are moving before it has any
+        if node is None:  # a new node, which is receiving its first slots
             host, _, number = node_name.rpartition(":")
             node = ClusterNode(host, int(number), PRIMARY, **self.connection_kwargs)
             self.nodes_manager.set_nodes(self.nodes_manager.nodes_cache, {node_name: node})
@@ -207,10 +207,10 @@ class _Cluster(RedisCluster):
 
 
 class _Asked:
-    """A node for one redirected command: ASKING goes before it on the same connection.
+    """A node for one redirected command: sends ASKING before it on the same connection.
 
-    redis-py sends the two one after the other on whichever connection is free, and with more than one
-    of them the node to which a slot is moving refuses the command.
+    redis-py sends each of the two on any free connection; with several connections, the node that receives
+    the slot rejects the command.
     """
 
     def __init__(self, node: ClusterNode) -> None:
@@ -220,7 +220,7 @@ class _Asked:
         return getattr(self._node, name)
 
     async def execute_command(self, *args: Any, asking: bool = False, **options: Any) -> Any:
-        """Send ASKING and the command together; say nothing when asked for ASKING alone."""
+        """Send ASKING and the command together; do nothing for ASKING alone."""
         del asking
         if args == ("ASKING",):
             return None

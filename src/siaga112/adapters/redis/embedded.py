@@ -1,4 +1,4 @@
-"""The private Redis as a command sees it: where it is, and whether it runs."""
+"""The private Redis as a command sees it: its address, and whether it runs."""
 
 from pathlib import Path
 
@@ -7,20 +7,20 @@ from siaga112.words import say
 
 
 def socket_path(state_dir: Path) -> Path:
-    """Say where the private Redis listens."""
+    """Return the path of the private Redis's socket."""
     return state_dir.absolute() / "redis" / "redis.sock"
 
 
 def url(state_dir: Path) -> str:
-    """Give the address of the private Redis."""
+    """Return the address of the private Redis."""
     return f"unix://{socket_path(state_dir)}"
 
 
 def require_running(state_dir: Path) -> None:
-    """Check that somebody runs the private Redis.
+    """Require the private Redis to be running.
 
     Raises:
-        UnreachableError: in one line, if the daemon is not up.
+        UnreachableError: in one line, if the daemon is not running.
 
     """
     try:
@@ -28,7 +28,7 @@ def require_running(state_dir: Path) -> None:
     except PermissionError as error:
         raise UnreachableError(
             say(
-                "the embedded Redis in {folder} is for the user of the daemon alone; run this command as "
+                "only the daemon's user may use the embedded Redis in {folder}; run this command as "
                 "that user (sudo -u siaga112 …)"
             ),
             folder=state_dir,
@@ -37,7 +37,7 @@ def require_running(state_dir: Path) -> None:
         raise UnreachableError(
             say(
                 "the embedded Redis in {folder} is not running; start it with: siaga112 run (or set "
-                "state_dir or [redis] url to the ones that the daemon uses)"
+                "state_dir or [redis] url as for the daemon)"
             ),
             folder=state_dir,
         )

@@ -1,7 +1,7 @@
-"""The private Redis: a `redis-server` child, append-only, reached through a socket in the state directory.
+"""The private Redis: an append-only `redis-server` child with a socket in the state directory.
 
-Whoever holds the lock starts it and ends it; the other half of the daemon and every command use the
-same socket. If it dies, whoever can take the lock starts it again.
+The process with the lock starts and stops it; the other half of the daemon and every command use the same
+socket. If the server dies, any process that gets the lock restarts it.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from siaga112.errors import SiagaError
 START_SECONDS: Final = 10.0
 WATCH_SECONDS: Final = 0.5
 _SOCKET_PATH_MAX: Final = 100
-"""A Unix socket's path is cut at 107 bytes (unix(7), `sun_path`)."""
+"""A safe limit: the kernel truncates a Unix socket's path at 107 bytes (unix(7), `sun_path`)."""
 
 _TOLD_LAST: Final = 2_000
-"""How much of the end of its log tells why it ended."""
+"""The bytes at the end of its log that we search for the reason it ended."""
 
 _DAMAGED: Final = (
     b"append only file",  # Bad file format, unknown command, unexpected end of file
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 
 class EmbeddedRedis:
-    """Keeps the private Redis up while we live. `run` watches it; `stop` ends it if it is ours."""
+    """Keep the private Redis running while we live. `run` watches it; `stop` ends it if we own it."""
 
     def __init__(self, state_dir: Path) -> None:
         self._socket: Final = socket_path(state_dir)
@@ -47,16 +47,16 @@ class EmbeddedRedis:
         self._lock: int | None = None
 
     async def start(self) -> None:
-        """Return when it answers, started by us or found.
+        """Return when the private Redis answers, whether we started it or another process did.
 
         Raises:
-            SiagaError: in one line, if there is no redis-server, or it does not come up.
+            SiagaError: in one line, if there is no redis-server or it does not start.
 
         """
         if len(os.fsencode(self._socket)) > _SOCKET_PATH_MAX:
             raise SiagaError(f"{self._socket}: too long for a Unix socket; choose a shorter state_dir")
         try:
-            for folder in (self._home.parent, self._home):  # callers' numbers are for nobody else to see
+            for folder in (self._home.parent, self._home):  # nobody else may see callers' numbers
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_lock()
             async with asyncio.timeout(START_SECONDS):
@@ -77,7 +77,7 @@ class EmbeddedRedis:
             ) from error
 
     async def run(self) -> None:
-        """Start it again whenever it is gone, for ever."""
+        """Restart the private Redis whenever it is gone; runs for ever."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if self._child and self._child.returncode is not None:
@@ -91,8 +91,8 @@ class EmbeddedRedis:
                 _log.error("redis_not_started", detail=str(error))
 
     async def stop(self) -> None:
-        """End it if it is ours: our child, or what a killed daemon left to us. It writes its file first."""
-        if self._making:  # cancelled while it was made: it is there all the same
+        """End the private Redis if it is ours, or was left by a killed daemon; it saves its data first."""
+        if self._making:  # cancelled while starting it: the process exists all the same
             with contextlib.suppress(OSError):
                 self._child = await self._making
         if self._child and self._child.returncode is None:
@@ -112,7 +112,7 @@ class EmbeddedRedis:
         return (await self._ask(b"PING\r\n")).startswith(b"+PONG")
 
     async def _ask(self, command: bytes) -> bytes:
-        """Ask over the socket itself; nothing if nobody answers."""
+        """Send one command over the socket and return the answer; empty if there is none."""
         try:
             async with asyncio.timeout(1):
                 reader, writer = await asyncio.open_unix_connection(str(self._socket))
@@ -125,7 +125,7 @@ class EmbeddedRedis:
             return b""
 
     async def _launch(self) -> None:
-        """Start the child if nobody else is doing so."""
+        """Start the child, unless another process has the lock."""
         if self._child:
             if self._child.returncode is None:
                 return
@@ -149,11 +149,11 @@ class EmbeddedRedis:
             "port": "0",
             "unixsocket": str(self._socket),
             "unixsocketperm": "700",
-            "tcp-backlog": "4096",  # also the socket's: a rush that overflows it is refused, not queued
+            "tcp-backlog": "4096",  # also the socket's: beyond it connections are refused, not queued
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
-            "crash-log-enabled": "no",  # it would tell what a client last said: callers' numbers
+            "crash-log-enabled": "no",  # it would contain clients' last commands, with callers' numbers
             "logfile": str(self._home / "redis.log"),
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
@@ -167,7 +167,7 @@ class EmbeddedRedis:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C at the terminal is for us: we end it when we are done
+                start_new_session=True,  # keep Ctrl-C for ourselves; `stop` ends the child when we are done
             )
         )
         self._child = await asyncio.shield(self._making)
@@ -175,12 +175,12 @@ class EmbeddedRedis:
         _log.info("redis_started", pid=self._child.pid, socket=str(self._socket))
 
     async def _mend(self) -> bool:
-        """Remove files that it cannot read; say whether there were any. Nothing in them is the only copy."""
+        """Delete files that Redis cannot read; return whether there were any. They hold no only copy."""
         files = self._home / "appendonlydir"
         if not files.is_dir() or not await asyncio.to_thread(self._refused_its_files):
             return False
         await asyncio.to_thread(shutil.rmtree, files)
-        _log.warning("redis_damaged", removed=str(files), left="nothing: the block list is made anew")
+        _log.warning("redis_damaged", removed=str(files), left="nothing: the block list is rebuilt")
         return True
 
     def _refused_its_files(self) -> bool:
@@ -193,7 +193,7 @@ class EmbeddedRedis:
         return any(words in told for words in _DAMAGED)
 
     def _holder(self) -> str:
-        """Name the process that has the lock, where the kernel tells."""
+        """Return the process that has the lock, if the kernel shows it."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             number = str((self._home / "redis.lock").stat().st_ino)
             for line in Path("/proc/locks").read_text("ascii").splitlines():
@@ -202,7 +202,7 @@ class EmbeddedRedis:
         return "a process"
 
     def _take_lock(self) -> bool:
-        """Become the one who starts and ends it, unless another half is."""
+        """Take the lock, and with it the duty to start and stop Redis; False if another process has it."""
         if self._lock is not None:
             return True
         lock = os.open(self._home / "redis.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,11 +1,11 @@
-"""The address of a Redis as the configuration writes it. Knows its forms, and no driver.
+"""Parse a Redis address from the configuration; independent of any driver.
 
     redis://  rediss://                    [USER:PASSWORD@]HOST[:PORT][/DB]
     unix://                                [USER:PASSWORD@]/SOCKET[?db=DB]
     redis+sentinel://  rediss+sentinel://  [USER:PASSWORD@]HOST[:PORT],…/MASTER[/DB]
     redis+cluster://   rediss+cluster://   [USER:PASSWORD@]HOST[:PORT],…
 
-`rediss` is TLS; its options follow as `?name=value&…`, named as redis-py names them.
+`rediss` is TLS. Options follow as `?name=value&…`, named as in redis-py.
 """
 
 import re
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote
 
 
 class Kind(StrEnum):
-    """How the Redis behind an address is run."""
+    """The kind of deployment behind an address."""
 
     SERVER = "server"
     SOCKET = "socket"
@@ -27,22 +27,22 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """An address, taken apart."""
+    """A parsed address."""
 
     kind: Kind
     hosts: tuple[tuple[str, int], ...]
-    """Whom to ask first: the server, the sentinels, or some nodes of the cluster."""
+    """Where to connect first: the server, the sentinels, or some nodes of the cluster."""
     path: str
-    """The socket's."""
+    """The socket's path."""
     master: str
-    """The name under which the sentinels know it."""
+    """The master's name at the sentinels."""
     db: int
     username: str | None
     password: str | None = field(repr=False)
     tls: Mapping[str, str | bool] | None
-    """Options of TLS; None if there is no TLS."""
+    """TLS options; None without TLS."""
     sentinel_login: Mapping[str, str] = field(repr=False)
-    """Name and password with which to ask the sentinels, where they want one."""
+    """User and password for the sentinels, if they need one."""
 
 
 _SCHEMES: Final = {
@@ -61,12 +61,12 @@ _FORM: Final = re.compile(
 _HOST: Final = re.compile(r"(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _PORT_MAX: Final = 65_535
 TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-"""Options that name a file."""
+"""Options that take a file name."""
 _CHECKS: Final = ("required", "optional", "none")
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SENTINEL_LOGIN: Final = {"sentinel_username": "username", "sentinel_password": "password"}
 
-# No message repeats any part of the address: what stands in the wrong place may be the password's.
+# No message repeats a part of the address: in a wrong place it may be part of the password.
 _REMEDY: Final = "a special character in a password is written as %XX"
 _NO_SCHEME: Final = (
     'write "embedded", or redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// and an address'
@@ -74,10 +74,10 @@ _NO_SCHEME: Final = (
 
 
 def parse(url: str) -> RedisUrl:
-    """Take an address apart.
+    """Parse an address.
 
     Raises:
-        ValueError: in one line that says what is wrong and never what is in the address.
+        ValueError: in one line that names the fault and quotes nothing from the address.
 
     """
     form = _FORM.fullmatch(url)
@@ -106,7 +106,7 @@ def parse(url: str) -> RedisUrl:
 
 
 def masked(url: str) -> str:
-    """Give an address that `parse` takes, with stars in place of its passwords."""
+    """Return an address that `parse` accepts, with its passwords masked."""
     url = re.sub(r"://([^:/?#]*?)(?::|%3A)[^/?#]*@", r"://\1:***@", url, flags=re.IGNORECASE)
     address, mark, query = url.partition("?")
     names = ((unquote(name), value) for name, _, value in (one.partition("=") for one in query.split("&")))
@@ -125,7 +125,7 @@ def _options(query: str, kind: Kind) -> dict[str, str]:
         known = (*known, "ssl", "ssl_cert_reqs", "ssl_check_hostname", *TLS_FILES)
     pairs = parse_qsl(query, keep_blank_values=True)
     if any(name not in known for name, _ in pairs):
-        raise ValueError(f"an option after ? that is not known (known: {', '.join(known)}; {_REMEDY})")
+        raise ValueError(f"unknown option after ? (known: {', '.join(known)}; {_REMEDY})")
     return dict(pairs)
 
 
@@ -162,7 +162,7 @@ def _master_and_db(kind: Kind, path: str, option: str) -> tuple[str, int]:
 
 
 def _tls(options: dict[str, str], *, encrypted: bool) -> Mapping[str, str | bool] | None:
-    """Take the options of TLS out of the others."""
+    """Take the TLS options out of `options`."""
     encrypted = _boolean("ssl", options.pop("ssl", str(encrypted))) or encrypted
     tls: dict[str, str | bool] = {name: options.pop(name) for name in TLS_FILES if name in options}
     if "ssl_cert_reqs" in options:

@@ -1,4 +1,4 @@
-"""What went wrong with Redis, in a few words of ours: the driver's and the server's are many."""
+"""Short descriptions of errors of Redis and its driver."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,24 +30,24 @@ from siaga112.words import say
 
 _AT: Final = say("Redis: {why}")
 
-_LOGIN: Final = Said("it refuses our user or password")
+_LOGIN: Final = Said("it rejects our user or password")
 
-_SELECT: Final = Said("its user may not SELECT another database than 0: leave the number out of the address")
+_SELECT: Final = Said("its user may not SELECT a database other than 0: leave the number out of the address")
 
 _CLASSES: Final[tuple[tuple[type[Exception], Said], ...]] = (
-    (MasterNotFoundError, Said("no sentinel that answers knows a master of that name")),
+    (MasterNotFoundError, Said("no reachable sentinel knows a master of that name")),
     (AuthenticationError, _LOGIN),
     (AuthorizationError, _LOGIN),
-    (InvalidResponse, Said("what answers there is no Redis")),
+    (InvalidResponse, Said("the server there is not Redis")),
     (BusyLoadingError, Said("it is still reading its files")),
-    (MaxConnectionsError, Said("too many questions at once")),
+    (MaxConnectionsError, Said("too many commands at once")),
     (NoPermissionError, Said("its user may not do that")),
     (OutOfMemoryError, Said("its memory is full")),
     (MasterDownError, Said("its master is down")),
     (ReadOnlyError, Said("it is a replica, which takes no writes")),
     (RedisTimeoutError, Said("no answer")),
 )
-"""By class; the first that fits."""
+"""By class; the first match counts."""
 
 _CODES: Final = {
     "NOAUTH": _LOGIN,
@@ -56,10 +56,10 @@ _CODES: Final = {
     "OOM": Said("its memory is full"),
     "MISCONF": Said("it cannot write its own files"),
     "NOREPLICAS": Said("too few replicas follow it"),
-    "WRONGTYPE": Said("something else stands under a key of ours"),
+    "WRONGTYPE": Said("one of our keys has a value of another type"),
     "ERR max": Said("it has too many clients"),
 }
-"""By how the server's answer begins, where the driver has no class for it."""
+"""By the start of the server's reply, where the driver has no class for it."""
 
 
 _DOWN: Final = (
@@ -67,7 +67,7 @@ _DOWN: Final = (
     RedisTimeoutError,
     OSError,
     asyncio.IncompleteReadError,
-    # A fail-over that is not over yet: the old master is a replica now, or the cluster lacks one.
+    # A fail-over in progress: the old master is a replica by now, or the cluster lacks a master.
     ReadOnlyError,
     ClusterError,
     RedisClusterException,
@@ -76,7 +76,7 @@ _DOWN: Final = (
 
 @contextmanager
 def mapped() -> Iterator[None]:
-    """Map Redis's errors to ours, once."""
+    """Map Redis's errors to ours."""
     try:
         yield
     except _DOWN as error:
@@ -87,9 +87,9 @@ def mapped() -> Iterator[None]:
 
 
 def told(error: BaseException) -> str:
-    """Say in a few words what is wrong; what cannot be named is quoted."""
+    """Return a short description of the error; quote an unknown one."""
     text = str(error)
-    # The driver hides a refused login behind its own loss of the connection.
+    # The driver hides a rejected login behind its own lost connection.
     whole = (error, error.__cause__)
     found = [_SELECT] if isinstance(error, NoPermissionError) and "'select'" in text else []
     found += [words for one in whole for kind, words in _CLASSES if isinstance(one, kind)]
@@ -100,8 +100,8 @@ def told(error: BaseException) -> str:
         case _ if words := plainly(error):
             return words
         case ClusterError() | RedisClusterException():
-            return Said("the cluster is not whole")
+            return Said("the cluster is incomplete")
         case RedisConnectionError():
-            return Said("the connection was ended there")
+            return Said("the other side closed the connection")
         case _:
             return Said('it says "{text}"', text=text)
