@@ -256,7 +256,7 @@ def changed(path: Path, part: str, how: Callable[[str], str]) -> None:
         (deep, "is no whole backup of siaga112"),
         (short, "is no whole backup of siaga112"),
         (not_ours, "is no whole backup of siaga112"),
-        (newer, "is of a newer siaga112"),
+        (newer, "is from a newer siaga112"),
         (elsewhere, 'is of site "cilegon"'),
     ],
 )

@@ -90,7 +90,7 @@ async def test_while_a_backup_locks_it_writes_wait_or_are_to_be_tried_again(file
     assert await calls(records) == [prank(1).id]
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StoreDownError, match="another program keeps it locked"):
+        with pytest.raises(StoreDownError, match="another program has locked it"):
             await write(records, 2)
         assert await calls(records) == [prank(1).id], "who reads is not held up"
     await write(records, 2)
@@ -126,7 +126,7 @@ async def test_a_file_that_is_no_database_is_for_a_person(tmp_path: Path) -> Non
     path.write_bytes(b"not a database, whatever it is called" * 100)
     before = path.read_bytes()
     records = opened(f"sqlite:///{path}")
-    with pytest.raises(StoreBrokenError, match="it is no database"):
+    with pytest.raises(StoreBrokenError, match="it is not a database"):
         await records.ping()
     assert path.read_bytes() == before
     await records.close()

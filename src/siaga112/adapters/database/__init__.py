@@ -1,1 +1,1 @@
-"""The records in a database: SQLite beside the daemon, or PostgreSQL."""
+"""The records, in SQLite beside the daemon or in PostgreSQL."""

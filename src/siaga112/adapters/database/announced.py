@@ -1,4 +1,4 @@
-"""What programs are told of, and how far each webhook has been told."""
+"""Announcements for other programs, and how far each webhook has received them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,29 +17,29 @@ from siaga112.core.record import Block
 from siaga112.service.ports import Announced, Parked, WebhookProgress, WebhookResult
 
 _ENDS_TOLD: Final = f"{PLACE}{EventType.BLOCK_ENDED}"
-"""Until when the ends of temporary blocks are told of: a row of `tally`."""
+"""A row of `tally`: the time up to which the ends of temporary blocks have been announced."""
 
 
 class Announcements(Transactions):
-    """The rows of `event`, and what webhooks have had of them."""
+    """The rows of `event`, and which of them each webhook has received."""
 
     def announced(self, connection: Connection, told: Iterable[Announcement]) -> None:
-        """Write announcements within a transaction."""
+        """Write announcements within the given transaction."""
         rows = [{"site": self.site, **_values(one)} for one in told]
         if rows:
             connection.execute(insert(EVENT), rows)
 
     async def announce(self, told: Sequence[Announcement]) -> None:
-        """Write announcements of what no other row tells: what goes on now."""
+        """Write announcements that follow from no other row, such as live events."""
         await self.act(lambda connection: self.announced(connection, told))
 
     async def last_announced(self) -> int:
-        """Give the id of the last announcement; 0 if there is none."""
+        """Return the id of the last announcement; 0 if there is none."""
         ((last,),) = await self.select(EVENT, select(func.max(EVENT.c.id)))
         return int(last or 0)
 
     async def announcements(self, after: int, limit: int = PAGE) -> Sequence[Announced]:
-        """Give announcements in order, those after that id."""
+        """Return the announcements after that id, in order."""
         asked = select(EVENT).where(EVENT.c.id > after).order_by(EVENT.c.id).limit(limit)
         return [
             one
@@ -48,7 +48,7 @@ class Announcements(Transactions):
         ]
 
     async def drop_announced(self, before: Millis) -> None:
-        """Drop what is older, a page at a time; the oldest have the lowest ids."""
+        """Delete announcements older than `before`, a page at a time; the oldest have the lowest ids."""
 
         def act(connection: Connection) -> int:
             asked = select(EVENT.c.id, EVENT.c.at).where(EVENT.c.site == self.site)
@@ -62,14 +62,14 @@ class Announcements(Transactions):
             pass
 
     async def announce_ends(self, now: Millis) -> None:
-        """Announce the temporary blocks that have run out since this was last done.
+        """Announce the temporary blocks that expired since the last run.
 
-        Nothing is announced twice, but for what a clock that was far ahead took for over.
+        No end is announced twice, unless a clock that ran far ahead had announced it too early.
         """
 
         def act(connection: Connection) -> None:
             told = self._looked_to(connection)
-            if told is None or told > now + TOLERANCE:  # a clock was ahead: those ends are still to come
+            if told is None or told > now + TOLERANCE:  # a clock ran ahead: those ends have not come yet
                 self._look_from(connection, now)
             elif told < now:
                 self._look_from(connection, now)
@@ -78,9 +78,9 @@ class Announcements(Transactions):
         await self.act(act)
 
     def ends_told(self, connection: Connection, imposed: Sequence[Block], now: Millis) -> Millis:
-        """Say up to when ends have been looked for, for blocks that are being written.
+        """Return the time up to which ends have been announced, for blocks that are being written.
 
-        Of them none may end unseen: where a later end was looked for already, it is looked for again.
+        No end of these blocks may be missed: if a later time was recorded, move it back to `now`.
         """
         ends = [block.until for block in imposed if block.until is not None]
         if not ends:
@@ -100,7 +100,7 @@ class Announcements(Transactions):
         self.upsert(connection, TALLY, [{"name": _ENDS_TOLD, "count": at}])
 
     def _run_out(self, connection: Connection, after: Millis, now: Millis) -> Sequence[Announcement]:
-        """Give the ends after that instant, up to now."""
+        """Return the announcements of blocks that expired after that time, up to now."""
         over = and_(BLOCK.c.until > after, BLOCK.c.until <= now)
         unlifted = or_(BLOCK.c.lifted_at.is_(None), BLOCK.c.lifted_at > BLOCK.c.until)
         found = connection.execute(select(BLOCK).where(BLOCK.c.site == self.site, over, unlifted))
@@ -113,7 +113,7 @@ class Announcements(Transactions):
     # ── webhooks ─────────────────────────────────────────────────────────────────────────────────
 
     async def webhook(self, name: str) -> WebhookProgress:
-        """Say how far a subscription has been told; a new one begins with what comes from now on."""
+        """Return how far a subscription has been served; a new one starts with the next announcement."""
 
         def act(connection: Connection) -> WebhookProgress:
             found = connection.execute(
@@ -129,14 +129,14 @@ class Announcements(Transactions):
         return await self.act(act)
 
     async def webhooks(self) -> Sequence[WebhookProgress]:
-        """Say how far each has been told."""
+        """Return the progress of each subscription."""
         found = await self.select(WEBHOOK, select(WEBHOOK).order_by(WEBHOOK.c.name))
         return [one for row in found for one in self.readable(row.name, lambda it: read(it, _progress), row)]
 
     async def keep_webhook(
         self, progress: WebhookProgress, result: WebhookResult | None = None, parked: Parked | None = None
     ) -> None:
-        """Note how far one has been told, what came of it, and what it would not take."""
+        """Store a subscription's progress, the last attempt's result, and an announcement it rejected."""
 
         def act(connection: Connection) -> None:
             self.upsert(connection, WEBHOOK, [progress._asdict()])
@@ -148,17 +148,17 @@ class Announcements(Transactions):
         await self.act(act)
 
     async def parked(self, name: str = "") -> Sequence[Parked]:
-        """Give what a subscription would not take, or what any would not."""
+        """Return the parked announcements of one subscription, or of all."""
         asked = select(PARKED).order_by(PARKED.c.name, PARKED.c.event)
         found = await self.select(PARKED, asked.where(PARKED.c.name == name) if name else asked)
         return [one for row in found for one in self.readable(row.name, lambda it: read(it, _parked), row)]
 
     async def park(self, parked: Parked) -> None:
-        """Keep what would not be taken."""
+        """Park an announcement that a subscription rejected."""
         await self.act(lambda connection: self.upsert(connection, PARKED, [parked._asdict()]))
 
     async def unpark(self, parked: Parked) -> None:
-        """Forget what was taken after all."""
+        """Delete a parked announcement after it was delivered."""
 
         def act(connection: Connection) -> None:
             mine = PARKED.c.site == self.site, PARKED.c.name == parked.name
@@ -167,9 +167,9 @@ class Announcements(Transactions):
         await self.act(act)
 
     async def unpark_all(self, name: str) -> int:
-        """Have all that is parked sent again, in order, before what comes next; say how much that is.
+        """Schedule all parked announcements of a subscription for redelivery; return how many.
 
-        It is told anew from its own rows: the console finds them when it looks next.
+        The console sends them from their own rows, before newer ones, when it next looks.
         """
 
         def act(connection: Connection) -> int:
@@ -181,7 +181,7 @@ class Announcements(Transactions):
         return count
 
     async def wake_webhook(self, name: str) -> bool:
-        """Let one be tried again at once; say whether there is one of that name."""
+        """Schedule an immediate retry for a subscription; return whether it exists."""
 
         def act(connection: Connection) -> bool:
             mine = WEBHOOK.c.site == self.site, WEBHOOK.c.name == name
@@ -204,7 +204,7 @@ def _announced(row: Row[Any]) -> Announced:
     def build(one: Any) -> Announced:
         data = json.loads(one.data)
         if not isinstance(data, dict):
-            raise TypeError("no object")
+            raise TypeError("not an object")
         caller = Caller(one.caller) if one.caller else None
         call = CallId(one.call) if one.call else None
         return Announced(one.id, Announcement(EventType(one.type), instant(one.at), call, caller, data))

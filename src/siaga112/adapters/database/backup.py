@@ -1,7 +1,8 @@
-"""All that is held of a site, out of a database into one file and back, whichever kind of database it is.
+"""Back up all records of a site into one file and restore them, whatever the kind of database.
 
-A ZIP: `manifest.json`, and for each table its rows as JSON lines. It is read as of one moment while the
-daemon goes on; it comes back whole or not at all, and only if every byte is what the manifest says.
+The file is a ZIP of `manifest.json` and, for each table, its rows as JSON lines. A backup shows one moment
+while the daemon goes on. A restore brings back everything or nothing, and only if every byte matches the
+manifest.
 """
 
 import hashlib
@@ -32,20 +33,20 @@ from siaga112.words import say
 
 FORMAT: Final = 1
 TOGETHER: Final = 1_000
-"""How many rows are read or written at once."""
+"""Rows read or written at once."""
 
 _LEFT_OUT: Final = frozenset({SITE, UNPUBLISHED, SESSION, TOKEN, EVENT, WEBHOOK, PARKED})
-"""How far others are that follow this database, and what lets somebody in."""
+"""Left out: the progress of others that follow this database, and what lets somebody log in."""
 
 TABLES: Final = tuple(table for table in METADATA.sorted_tables if table not in _LEFT_OUT)
-"""What is kept. People are, without their passwords."""
+"""The tables in a backup. People are among them, without their passwords."""
 
 _MANIFEST: Final = "manifest.json"
 
 _MODE: Final = ("mode", "mode_at", "mode_by", "mode_reason", "mode_via")
 
 _LONGEST: Final = 1_000_000
-"""Bytes of a line, and more than any of ours has."""
+"""The longest line accepted, in bytes; no real row comes near it."""
 
 _TORN: Final = (
     zipfile.BadZipFile,
@@ -58,15 +59,15 @@ _TORN: Final = (
     NotImplementedError,
     RecursionError,
 )
-"""What is raised by a file that is none of ours, or not all of one."""
+"""The exceptions that a foreign, damaged or truncated file raises."""
 
 
 class BackupError(SiagaError):
-    """A file is no backup of ours, or not one that fits here."""
+    """The file is not a siaga112 backup, or does not fit this site or version."""
 
 
 def write(connection: Connection, site: int, name: str, file: IO[bytes], made: str) -> dict[str, int]:
-    """Write all that a site has; give how many rows each table had. `made`: when, for who finds the file."""
+    """Write all records of a site; return the rows per table. `made`: the time, as the manifest shows it."""
     tables: dict[str, dict[str, Any]] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for table in TABLES:
@@ -92,12 +93,12 @@ def write(connection: Connection, site: int, name: str, file: IO[bytes], made: s
 def read(
     connection: Connection, site: int, name: str, path: Path, *, replace: bool = False
 ) -> dict[str, int]:
-    """Bring back all of a site, within the transaction; give how many rows each table got.
+    """Restore all records of a site within the transaction; return the rows per table.
 
-    `replace`: in place of what the site has, which else must be nothing.
+    `replace`: overwrite the site's records. Without it, the site must have none.
 
     Raises:
-        BackupError: in one line; the transaction must not be kept then.
+        BackupError: in one line; the caller must then roll back the transaction.
 
     """
     try:
@@ -106,7 +107,7 @@ def read(
             _require_fitting(manifest, name)
             held = sum(_count(connection, table, site) for table in TABLES)
             if held and not replace:
-                said = say("site {name} has {count} rows; to put the backup in their place: --replace")
+                said = say("site {name} has {count} rows; to replace them with the backup: --replace")
                 raise BackupError(said, name=name, count=held)
             for table in reversed((*TABLES, UNPUBLISHED, SESSION)):
                 connection.execute(delete(table).where(table.c.site == site))
@@ -118,14 +119,14 @@ def read(
             connection.execute(update(SITE).where(SITE.c.id == site).values(epoch="", published=0, **mode))
             return counts
     except _TORN as error:
-        said = say("{path}: is no whole backup of siaga112 ({why})")
+        said = say("{path}: not a complete siaga112 backup ({why})")
         raise BackupError(said, path=path, why=str(error)) from error
 
 
 def _require_fitting(manifest: dict[str, Any], name: str) -> None:
     if manifest["format"] != FORMAT or manifest["version"] not in KNOWN:
         said = say(
-            "the backup is of a newer siaga112 (version {found}, this program knows {known}): install that "
+            "the backup is from a newer siaga112 (version {found}, this program knows {known}): install that "
             "one first"
         )
         raise BackupError(said, found=manifest["version"], known=KNOWN[-1])
@@ -139,7 +140,7 @@ def _part(table: Table) -> str:
 
 
 def _columns(table: Table) -> list[Any]:
-    """Give the columns that are kept: numbers of a site and of a line are others in another database."""
+    """Return the columns to back up: ids of sites and rows differ in another database."""
     own = {"site"} if table.primary_key.columns.keys() != ["id"] else {"site", "id"}
     return [column for column in table.c if column.name not in own and SECRET not in column.info]
 
@@ -167,7 +168,7 @@ def _put(
     if waiting:
         connection.execute(insert(table), waiting)
     if (count, digest.hexdigest()) != (told["rows"], told["sha256"]):
-        raise ValueError(f"{_part(table)} is not what its manifest says")
+        raise ValueError(f"{_part(table)} does not match its manifest")
     return count
 
 

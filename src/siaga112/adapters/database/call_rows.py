@@ -1,4 +1,4 @@
-"""Calls ↔ rows of the ledger; a row that is none of ours is a `ValueError`."""
+"""Convert between calls and rows of the ledger; a malformed row raises `ValueError`."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from siaga112.core.model import (
 
 
 def call_values(entry: Entry) -> Values:
-    """Spell a row of the ledger."""
+    """Return the ledger row of a call."""
     finding, call = entry.finding, entry.finding.call
     started = call.started
     return {
@@ -66,7 +66,7 @@ def call_values(entry: Entry) -> Values:
 
 
 def handover_values(entry: Entry) -> list[Values]:
-    """Spell the rows of a call's hand-overs."""
+    """Return the rows of a call's hand-overs."""
     finding = entry.finding
     return [
         {
@@ -83,7 +83,7 @@ def handover_values(entry: Entry) -> list[Values]:
 
 
 def handover_of(row: Row[Any]) -> Handover:
-    """Read the row of a hand-over."""
+    """Parse a row into a hand-over."""
     return read(
         row,
         lambda one: Handover(
@@ -102,14 +102,14 @@ def _fact(started: Millis, after: int, kind: str, detail: str = "") -> Fact:
 
 
 def entry_of(row: Row[Any], handovers: tuple[Handover, ...] = ()) -> Entry:
-    """Read a row of the ledger, with the call's hand-overs."""
+    """Parse a ledger row into an entry with the call's hand-overs."""
     return read(row, lambda one: _entry(one, handovers))
 
 
 def _entry(row: Any, handovers: tuple[Handover, ...]) -> Entry:
     facts = tuple(_fact(row.started, *fact) for fact in json.loads(row.facts))
     if not facts:
-        raise ValueError("a call of which nothing was seen")
+        raise ValueError("a call without facts")
     call = Call(
         id=CallId(row.id),
         raw_caller=row.raw_caller,
@@ -138,7 +138,7 @@ def _entry(row: Any, handovers: tuple[Handover, ...]) -> Entry:
 
 
 def summary_of(row: Row[Any]) -> CallSummary:
-    """Read a row of the ledger without what was seen of the call."""
+    """Parse a ledger row into a summary, without the facts."""
     return read(row, _summary)
 
 
@@ -169,7 +169,7 @@ SUMMARY: Final = (
     "id", "started", "ended", "caller", "raw_caller", "outcome", "reason", "queue", "ivr", "wait", "ring",
     "talk", "mark", "verdict", "strike", "spared", "operator", "handed_to", "kind", "district", "recording",
 )  # fmt: skip
-"""The columns of which it is made."""
+"""The columns that a summary needs."""
 
 
 def _stages(row: Any) -> Stages:
@@ -178,18 +178,18 @@ def _stages(row: Any) -> Stages:
 
 def _span(value: object) -> Millis | None:
     if value is not None and (type(value) is not int or value < 0):
-        raise ValueError(f"not a span: {value!r:.40}")
+        raise ValueError(f"not a duration: {value!r:.40}")
     return value
 
 
 _IN_TIME: Final = {0: None, 1: True, 2: False}
 _STRIKE, _NUMBERED, _SPARED = 4, 8, 16
 FLAGS: Final = 32
-"""How many numbers `flags` may give."""
+"""The number of distinct values that `flags` can take."""
 
 
 def flags(in_time: ColumnElement[bool], late: ColumnElement[bool]) -> ColumnElement[int]:
-    """Spell as one number what can only be or not be of a call."""
+    """Encode the yes/no properties of a call as one number."""
     facts = (
         (in_time, 1),
         (late, 2),
@@ -201,7 +201,7 @@ def flags(in_time: ColumnElement[bool], late: ColumnElement[bool]) -> ColumnElem
 
 
 def alike_of(words: Sequence[Any]) -> Alike:
-    """Read what calls have in common that were counted together: their flags, outcome, reason, mark."""
+    """Parse the common properties of calls counted together: flags, outcome, reason, mark."""
 
     def build(told: Any) -> Alike:
         flags, outcome, reason, mark = told
@@ -219,7 +219,7 @@ def alike_of(words: Sequence[Any]) -> Alike:
 
 
 def answered_of(words: Sequence[Any]) -> Answered:
-    """Read what answered calls have in common that were counted together: operator, mark, kind, district."""
+    """Parse the common properties of answered calls counted together: operator, mark, kind, district."""
 
     def build(told: Any) -> Answered:
         operator, mark, kind, district = told
@@ -229,7 +229,7 @@ def answered_of(words: Sequence[Any]) -> Answered:
 
 
 def passed_of(words: Sequence[Any]) -> Passed:
-    """Read what hand-overs have in common: the agency, else the target; after how many tenths, if reached."""
+    """Parse what hand-overs counted together share: agency or target, tenths of a second, reached or not."""
 
     def build(told: Any) -> Passed:
         agency, target, tenths, reached = told

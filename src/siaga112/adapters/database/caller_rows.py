@@ -1,4 +1,4 @@
-"""Callers' records ↔ rows of the tables that hold them; a row that is none of ours is a `ValueError`."""
+"""Convert between callers' records and their rows; a malformed row raises `ValueError`."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +39,7 @@ from siaga112.core.standing import Standing
 
 
 def caller_values(record: CallerRecord, version: int, held: Standing, expires: Millis | None) -> Values:
-    """Spell the row of a caller, with the standing that follows from the record."""
+    """Return the row of a caller, with the standing that follows from the record."""
     allow, hold, dropped = record.allow, record.hold, record.dropped
     return {
         "caller": record.caller,
@@ -67,14 +67,14 @@ def caller_values(record: CallerRecord, version: int, held: Standing, expires: M
 STANDING: Final = tuple(
     CALLER.c[name] for name in ("caller", "version", "allow_at", "level", "since", "until", "warn_until")
 )
-"""What is read of each caller where all are, in this order."""
+"""The columns to read for a list of all standings, in this order."""
 
 _of: Final = attrgetter(*(column.name for column in STANDING))
 _LEVELS: Final[dict[str | None, Level | None]] = {None: None, "": None, **{one.value: one for one in Level}}
 
 
 def standing_of(row: Row[Any]) -> Standing:
-    """Read the standing in the row of a caller."""
+    """Parse the standing from the row of a caller."""
     return read(row, _standing)
 
 
@@ -87,9 +87,9 @@ def _standing(row: Any) -> Standing:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A table that holds a part of callers' records, `key` telling a caller's rows apart.
+    """A table with one part of callers' records; `key` distinguishes the rows of one caller.
 
-    `of` gives what a record has of it, `items` the same by that key; `spell` the other columns.
+    `of` returns that part of a record, `items` maps it by the key, and `spell` returns the other columns.
     """
 
     table: Table
@@ -99,7 +99,7 @@ class Part:
     spell: Callable[[Any], Values]
 
     def changes(self, before: CallerRecord, after: CallerRecord) -> tuple[list[Any], list[Values]]:
-        """Give the keys of the rows that go, and the rows that are new or other than they were."""
+        """Return the keys of the rows to delete, and the rows to insert or update."""
         if self.of(before) is self.of(after):
             return [], []
         was, now = self.items(self.of(before)), self.items(self.of(after))
@@ -195,7 +195,7 @@ PARTS: Final = (
 
 
 def record_of(row: Row[Any], parts: Mapping[str, Iterable[Row[Any]]]) -> CallerRecord:
-    """Read a caller's record: the row of the caller, and the rows of each table of `PARTS` by its name."""
+    """Build a caller's record from the caller's row and the rows of each table in `PARTS`, by table name."""
 
     def build(caller: Any) -> CallerRecord:
         allow, hold = None, None
@@ -250,7 +250,7 @@ def _strike(row: Any) -> Strike:
 
 
 def block_of(row: Row[Any]) -> Block:
-    """Read a block."""
+    """Parse a row into a block."""
     return read(row, _block)
 
 

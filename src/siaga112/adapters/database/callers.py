@@ -1,4 +1,4 @@
-"""Callers' records: what is held on each, and who is on which list."""
+"""Callers' records, and the lists that callers are on."""
 
 import contextlib
 import hashlib
@@ -37,21 +37,21 @@ from siaga112.service.ports import StoreBrokenError
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is held on a caller: the record with its version, or why it cannot be read; and the standing."""
+    """A caller's record with its version, or why it cannot be read; and the caller's standing."""
 
     stored: Stored | StoreBrokenError
     standing: Standing | None
 
 
 class Callers(Trail):
-    """What is held on callers."""
+    """The records of callers."""
 
     async def load(self, caller: Caller) -> CallerRecord:
-        """Give a caller's record. Raises StoreBrokenError if it cannot be read."""
+        """Return a caller's record. Raises StoreBrokenError if it cannot be read."""
         return (await self.load_each([caller]))[0]
 
     async def load_each(self, callers: Sequence[Caller]) -> Sequence[CallerRecord]:
-        """Give the record of each of these callers. Raises StoreBrokenError if one cannot be read."""
+        """Return the record of each of these callers. Raises StoreBrokenError if one cannot be read."""
         found = await self.ask(lambda connection: self.records_of(connection, callers))
         records = []
         for caller in callers:
@@ -62,7 +62,7 @@ class Callers(Trail):
         return records
 
     def records_of(self, connection: Connection, callers: Collection[Caller]) -> dict[Caller, Found]:
-        """Give what is held on these callers, also where that is nothing."""
+        """Return the records of these callers, with an empty one for a caller without rows."""
         known = {row.caller: row for row in self.among(connection, CALLER, "caller", callers)}
         parts: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
         for table in OF_A_CALLER if known else ():
@@ -87,7 +87,7 @@ class Callers(Trail):
     # ── lists ────────────────────────────────────────────────────────────────────────────────────
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
-        """Give the records of all callers with a block in force."""
+        """Return the records of all callers with a block in force."""
         return [one for one in await self._listed(*_blocked(now)) if one.block_at(now)]
 
     async def block_counts(self, now: Millis) -> Mapping[Level, int]:
@@ -97,51 +97,51 @@ class Callers(Trail):
         return {level: counted.get(level.value, 0) for level in Level}
 
     async def allowed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers on the allow list."""
+        """Return the records of all callers on the allow list."""
         return await self._listed(CALLER.c.allow_at.is_not(None))
 
     async def proposed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers whose block waits for a supervisor."""
+        """Return the records of all callers with a proposal that no supervisor has decided."""
         waiting = select(PROPOSAL.c.caller).where(PROPOSAL.c.decided_at.is_(None))
         return await self._listed(CALLER.c.caller.in_(waiting.where(PROPOSAL.c.site == CALLER.c.site)))
 
     async def proposed_count(self) -> int:
-        """Count them, without reading them."""
+        """Count the callers with an open proposal, without reading their records."""
         asked = select(func.count(PROPOSAL.c.caller.distinct())).where(PROPOSAL.c.decided_at.is_(None))
         ((count,),) = await self.select(PROPOSAL, asked)
         return int(count)
 
     async def appealed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers whose objection waits for a decision, the most pressing first."""
+        """Return the records of all callers with an open appeal, the most urgent first."""
         waiting = select(APPEAL.c.caller).where(APPEAL.c.decided_at.is_(None))
         found = await self._listed(CALLER.c.caller.in_(waiting.where(APPEAL.c.site == CALLER.c.site)))
         return sorted(found, key=lambda record: (record.appeal.due if record.appeal else 0, record.caller))
 
     async def appealed_count(self) -> tuple[int, Millis | None]:
-        """Count them, and say when the first is due, without reading them."""
+        """Count the open appeals, and return when the first is due, without reading the records."""
         asked = select(func.count(), func.min(APPEAL.c.due)).where(APPEAL.c.decided_at.is_(None))
         ((count, first),) = await self.select(APPEAL, asked)
         return int(count), None if first is None else int(first)
 
     async def holds(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers that are kept as evidence, the oldest hold first."""
+        """Return the records of all callers kept as evidence, the oldest hold first."""
         found = await self._listed(CALLER.c.hold_at.is_not(None))
         return sorted(found, key=lambda record: (record.hold.at if record.hold else 0, record.caller))
 
     async def missed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers who wait for a call-back, longest first."""
+        """Return the records of all callers who wait for a call-back, the longest wait first."""
         waiting = select(MISSED_CALL.c.caller).where(MISSED_CALL.c.site == CALLER.c.site)
         found = await self._listed(CALLER.c.caller.in_(waiting))
         return sorted(found, key=lambda record: (record.missed[0].at, record.caller))
 
     async def missed_count(self) -> tuple[int, Millis | None]:
-        """Count them, and say since when the oldest waits, without reading them."""
+        """Count the callers who wait for a call-back, and return when the oldest missed call was."""
         asked = select(func.count(MISSED_CALL.c.caller.distinct()), func.min(MISSED_CALL.c.at))
         ((count, oldest),) = await self.select(MISSED_CALL, asked)
         return int(count), None if oldest is None else int(oldest)
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
-        """Give all blocks of each caller one of whose blocks began or was lifted since then."""
+        """Return all blocks of each caller with a block that began or was lifted since then."""
         other = BLOCK.alias()
         changed = select(other.c.caller).where(or_(other.c.since >= since, other.c.lifted_at >= since))
         asked = select(BLOCK).where(BLOCK.c.caller.in_(changed.where(other.c.site == BLOCK.c.site)))
@@ -151,7 +151,7 @@ class Callers(Trail):
         return [tuple(blocks) for blocks in found.values()]
 
     async def _listed(self, *which: Any) -> list[CallerRecord]:
-        """Give the records of the callers of whom that holds, by their numbers."""
+        """Return the records of the callers that meet these conditions, ordered by number."""
 
         def ask(connection: Connection) -> dict[Caller, Found]:
             asked = select(CALLER.c.caller).where(CALLER.c.site == self.site, *which)
@@ -169,7 +169,7 @@ class Callers(Trail):
     # ── ageing and erasing ───────────────────────────────────────────────────────────────────────
 
     async def lasting(self) -> AsyncIterator[Caller]:
-        """Give whose record does not expire by itself, a page at a time."""
+        """Yield the callers with a record that does not expire by itself; reads a page at a time."""
         page, after = [Caller("")] * PAGE, ""
         while len(page) == PAGE:
             asked = select(CALLER.c.caller).where(CALLER.c.expires.is_(None), CALLER.c.caller > after)
@@ -182,7 +182,7 @@ class Callers(Trail):
     # ── reviews ──────────────────────────────────────────────────────────────────────────────────
 
     async def permanent(self) -> AsyncIterator[Caller]:
-        """Give who is blocked permanently, a page at a time."""
+        """Yield the callers with a permanent block; reads a page at a time."""
         lasting = BLOCK.c.level == Level.PERMANENT.value, BLOCK.c.lifted_at.is_(None)
         page, after = [Caller("")] * PAGE, ""
         while len(page) == PAGE:
@@ -194,22 +194,21 @@ class Callers(Trail):
             after = page[-1] if page else ""
 
     async def watched(self) -> Watched:
-        """Say from when to when the ledger has calls."""
-        ((first,),) = await self.select(
-            CALL, select(func.min(CALL.c.started))
-        )  # each by the index, both by none
+        """Return the start times of the first and the last call in the ledger."""
+        # One query for each end, since each uses the index; a query for both would use none.
+        ((first,),) = await self.select(CALL, select(func.min(CALL.c.started)))
         ((last,),) = await self.select(CALL, select(func.max(CALL.c.started)))
         return Watched(first, last)
 
     async def called(self, caller: Caller, since: Millis) -> Called:
-        """Say when a caller called last since then, and how often the caller was turned away."""
+        """Return a caller's last call since then, and how many of the caller's calls were blocked."""
         away = func.count(case((CALL.c.outcome == Outcome.BLOCKED.value, 1)))
         asked = select(func.max(CALL.c.started), away).where(CALL.c.caller == caller, CALL.c.started >= since)
         ((last, turned_away),) = await self.select(CALL, asked)
         return Called(last, int(turned_away))
 
     async def end_standings(self, now: Millis) -> None:
-        """Let nothing stand in standings that holds no more, a page at a time: nobody waits for long."""
+        """Remove expired blocks and warnings from the standings, one page per transaction."""
         ended = and_(CALLER.c.level.is_not(None), CALLER.c.until <= now)
         over = or_(ended, and_(CALLER.c.warn_until > 0, CALLER.c.warn_until <= now))
 
@@ -233,7 +232,7 @@ class Callers(Trail):
             pass
 
     async def drop_expired(self, now: Millis) -> None:
-        """Drop the records of which nothing may be kept any more, a page at a time: nobody waits for long."""
+        """Delete the records that have expired, one page per transaction, so that nobody waits for long."""
 
         def act(connection: Connection) -> int:
             old = select(CALLER.c.caller).where(CALLER.c.site == self.site, CALLER.c.expires <= now)
@@ -251,10 +250,11 @@ class Callers(Trail):
     async def erase(
         self, caller: Caller, at: Millis, unless: Callable[[CallerRecord], None] = lambda _: None
     ) -> None:
-        """Delete a caller's record, and the number from the ledger's rows and from whom lines are about.
+        """Delete a caller's record, and the number from the ledger, the audit trail and announcements.
 
-        Nothing that began up to `at` is written with this caller from then on. A record that begins again has
-        a version that none before it had. Nothing is done if `unless` raises, or the record cannot be read.
+        From then on nothing that began up to `at` is written for this caller. A new record of the caller
+        starts at a version that no earlier one had. Nothing changes if `unless` raises or the record cannot
+        be read.
         """
 
         def act(connection: Connection) -> None:
@@ -287,13 +287,13 @@ def _blocked(now: Millis) -> tuple[Any, ...]:
 
 
 def mark(site: str, caller: Caller) -> str:
-    """Give what is kept, for days, on one who was erased: 20 bits, which ten thousand numbers share."""
+    """Return the mark kept for some days of an erased caller: 20 bits, shared by ten thousand numbers."""
     return hashlib.sha256(f"{site} {caller}".encode()).hexdigest()[:5]
 
 
 def _found(row: Any, parts: Mapping[str, Sequence[Any]], forgotten: Millis) -> Found:
     standing = None
-    with contextlib.suppress(ValueError):  # whatever it says, it is not what verdicts should go by
+    with contextlib.suppress(ValueError):  # no verdict should rest on a standing that cannot be read
         standing = caller_rows.standing_of(row)
     try:
         record = replace(caller_rows.record_of(row, parts), forgotten=forgotten)

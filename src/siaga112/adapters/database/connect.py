@@ -1,4 +1,4 @@
-"""An engine for each kind of database, and what went wrong with it in our own words."""
+"""Create an engine for each kind of database, and map its errors to our own words."""
 
 import contextlib
 import math
@@ -29,73 +29,73 @@ from siaga112.service.ports import StoreBrokenError, StoreDownError, Unrecordabl
 from siaga112.words import say
 
 ANSWER_SECONDS: Final = 5.0
-"""How long a connection or a statement may take, and a writer waits for another one, a backup for example."""
+"""Seconds that a connection or a statement may take, or a writer waits for another, such as a backup."""
 
 READING: Final[dict[str, dict[str, Any]]] = {
     "sqlite": {},
     "postgresql": {"isolation_level": "REPEATABLE READ"},
 }
-"""For `Connection.execution_options`: a transaction that sees one moment; SQLite's all do."""
+"""For `Connection.execution_options`: a transaction that sees one moment; SQLite's always do."""
 
 WRITING: Final = {"siaga112_begin": "BEGIN IMMEDIATE"}
-"""For `Connection.execution_options`: a transaction that will write. SQLite else finds out too late."""
+"""For `Connection.execution_options`: a transaction that will write; SQLite must know before it reads."""
 
 AT: Final = say("database: {why}")
 
 _READ_ONLY: Final = Said("it is read-only")
 _READ_ONLY_STATE: Final = "25006"
-"""What PostgreSQL says as a standby, and with `default_transaction_read_only`, of whatever is written."""
+"""PostgreSQL's error code for writes on a standby or under `default_transaction_read_only`."""
 
 _SQLITE_WORDS: Final = {
-    sqlite3.SQLITE_BUSY: Said("another program keeps it locked"),
-    sqlite3.SQLITE_LOCKED: Said("another program keeps it locked"),
-    sqlite3.SQLITE_CANTOPEN: Said("this user may not open it, or the folder is none"),
+    sqlite3.SQLITE_BUSY: Said("another program has locked it"),
+    sqlite3.SQLITE_LOCKED: Said("another program has locked it"),
+    sqlite3.SQLITE_CANTOPEN: Said("this user may not open it, or there is no such folder"),
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_PERM: Said("this user may not"),
     sqlite3.SQLITE_FULL: Said("the disk is full"),
     sqlite3.SQLITE_IOERR: Said("the disk failed"),
 }
-"""What SQLite could not do and may do later, by its primary result code (sqlite.org/rescode.html)."""
+"""Errors of SQLite that may pass, by primary result code (sqlite.org/rescode.html)."""
 
 _POSTGRESQL_WORDS: Final = {
     "Connection refused": Said("connection refused"),
     "could not translate host name": Said("no such host name"),
     "failed to resolve host": Said("no such host name"),
     "timeout expired": Said("no answer"),
-    "password authentication failed": Said("it refuses our user or password"),
-    "no password supplied": Said("it refuses our user or password"),
-    "no pg_hba.conf entry": Said("it refuses our user or password"),
-    "the database system is starting up": Said("it is just starting"),
-    "the database system is shutting down": Said("it is just ending"),
+    "password authentication failed": Said("it rejects our user or password"),
+    "no password supplied": Said("it rejects our user or password"),
+    "no pg_hba.conf entry": Said("it rejects our user or password"),
+    "the database system is starting up": Said("it is starting up"),
+    "the database system is shutting down": Said("it is shutting down"),
     "too many clients": Said("it has too many clients"),
-    "server closed the connection": Said("the connection was ended there"),
+    "server closed the connection": Said("the other side closed the connection"),
     "canceling statement due to statement timeout": Said("no answer"),
-    "canceling statement due to lock timeout": Said("another program keeps it locked"),
+    "canceling statement due to lock timeout": Said("another program has locked it"),
 }
-"""What PostgreSQL and its driver say in many words; each of them has ours."""
+"""Our short words for the long messages of PostgreSQL and its driver."""
 
 _DAMAGED: Final = {
-    sqlite3.SQLITE_NOTADB: Said("it is no database"),
+    sqlite3.SQLITE_NOTADB: Said("it is not a database"),
     sqlite3.SQLITE_CORRUPT: Said("it is damaged"),
 }
 
 
 def connect(url: str, seconds: float = ANSWER_SECONDS, *, create: bool = True) -> Engine:
-    """Make an engine for an address; nothing is opened yet. `seconds`: how long it may take to answer.
+    """Create an engine for an address, without connecting yet. `seconds`: how long the database may take.
 
-    `create`: make SQLite's file where there is none.
+    `create`: create the SQLite file if it does not exist.
 
-    `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. One connection: whoever uses the engine has
-    one thread for it.
+    The address is `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`. The engine has one connection,
+    so its user needs one thread for it.
 
     Raises:
-        ConfigurationError: saying what is wrong with the address, without repeating it.
+        ConfigurationError: names the fault in the address without repeating the address.
 
     """
     try:
         address = make_url(url)
     except ArgumentError:
-        raise ConfigurationError(f"[database] url: is no address; {_SHAPES}") from None
+        raise ConfigurationError(f"[database] url: not an address; {_SHAPES}") from None
     match address.get_backend_name():
         case "sqlite":
             return _sqlite(address, seconds, create=create)
@@ -106,14 +106,14 @@ def connect(url: str, seconds: float = ANSWER_SECONDS, *, create: bool = True) -
 
 
 _CONNECTIONS: Final[WeakKeyDictionary[Engine, Any]] = WeakKeyDictionary()
-"""The one connection of each engine that waits for a server."""
+"""The one connection of each PostgreSQL engine, for `cut`."""
 
 _SHAPES: Final = "it is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 def _sqlite(address: URL, seconds: float, *, create: bool) -> Engine:
     if not address.database:
-        raise ConfigurationError(f"[database] url: names no file; {_SHAPES}")
+        raise ConfigurationError(f"[database] url: no file name; {_SHAPES}")
     path = Path(address.database)
     engine = create_engine(
         address.set(drivername="sqlite+pysqlite", query={}),
@@ -139,10 +139,10 @@ def _sqlite(address: URL, seconds: float, *, create: bool) -> Engine:
 
 
 def _make(path: Path, *, create: bool) -> None:
-    """See that the file is there for us: SQLite would make it for all to read, and tell little.
+    """Ensure that the file exists and is ours: SQLite itself would create it readable for all.
 
-    Its -wal and -shm get the rights that it has, and its owner where root opens them. A file that is there is
-    not opened: to close it again would drop the locks of each connection that this process has on it.
+    The -wal and -shm files inherit its mode, and its owner where root opens them. We never open an existing
+    file: closing it would drop the locks of every connection that this process has on it.
     """
     try:
         if create:
@@ -159,8 +159,8 @@ def _make(path: Path, *, create: bool) -> None:
         path.lstat()
     except FileNotFoundError:
         why = Said(
-            "there is no {path}; the daemon makes it at its first start (siaga112 run), or set state_dir, or "
-            "[database] url, to the one that it uses",
+            "there is no {path}; the daemon creates it at its first start (siaga112 run); or set state_dir "
+            "or [database] url as for the daemon",
             path=path,
         )
         raise StoreDownError(AT, why=why) from None
@@ -171,7 +171,7 @@ def _make(path: Path, *, create: bool) -> None:
 
 def _not_ours(path: Path) -> StoreDownError:
     why = Said(
-        "{path} is for the user of the daemon alone; run this command as that user (sudo -u siaga112 …)",
+        "only the daemon's user may use {path}; run this command as that user (sudo -u siaga112 …)",
         path=path,
     )
     return StoreDownError(AT, why=why)
@@ -218,9 +218,9 @@ def _postgresql(address: URL, seconds: float) -> Engine:
 
 
 def cut(engine: Engine) -> None:
-    """End whatever the engine's connection waits for; for another thread than the one that waits.
+    """Abort whatever the engine's connection waits for; call it from another thread than the waiting one.
 
-    Neither libpq nor the server ends a wait for a server that is frozen.
+    Neither libpq nor the server ends a wait for a frozen server.
     """
     connection = _CONNECTIONS.get(engine)
     if connection is None or connection.closed:
@@ -231,7 +231,7 @@ def cut(engine: Engine) -> None:
 
 @contextlib.contextmanager
 def mapped() -> Iterator[None]:
-    """Map the database's errors to ours, once."""
+    """Map the database's errors to ours."""
     try:
         yield
     except (PoolTimeoutError, OSError) as error:
@@ -250,7 +250,7 @@ def mapped() -> Iterator[None]:
 
 
 def _told(error: Any) -> str:
-    """Say in a few words what is wrong; what cannot be named is quoted."""
+    """Return a short description of the error; quote an unknown one."""
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         words = {**_SQLITE_WORDS, **_DAMAGED}.get(code)

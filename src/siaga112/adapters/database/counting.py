@@ -1,4 +1,4 @@
-"""How much is held of each kind, counted where the rows lie."""
+"""Count the records of each kind inside the database."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -30,9 +30,9 @@ from siaga112.core.holdings import Holding, Holdings, Kind
 
 
 class _Rows(NamedTuple):
-    """Which rows are of a kind, and which column says since when the oldest is there, or when the next goes.
+    """The rows of one kind, and the columns with the age of the oldest row and the expiry of the next.
 
-    `only`: a column that the rows of the kind have, and others of the table do not.
+    `only`: a column that is set only in rows of this kind, where other rows share the table.
     """
 
     table: Table
@@ -64,17 +64,17 @@ ROWS: Final[Mapping[Kind, _Rows]] = {
     Kind.SESSIONS: _Rows(SESSION, SESSION.c.begun),
     Kind.UNPUBLISHED: _Rows(UNPUBLISHED),
 }
-"""Every table in which there is anything of a person; the others have counts, or calls' ids of an hour."""
+"""Every table with personal data; the other tables have only counts, or call ids kept for an hour."""
 
 
 _HERE: Final[Any] = bindparam("here")
 
 
 class Counting(Transactions):
-    """Counts, of a site."""
+    """Counts for one site."""
 
     async def holdings(self) -> Holdings:
-        """Count what is held, by kind, as of one moment."""
+        """Count the records by kind, as of one moment."""
         return await self.ask(
             lambda connection: {kind: self._holding(connection, one) for kind, one in ROWS.items()}
         )
@@ -91,10 +91,10 @@ class Counting(Transactions):
         return Holding(int(count), since, until)
 
     def _count(self, rows: _Rows) -> Any:
-        """Spell how many there are.
+        """Return the query that counts the rows of a kind.
 
-        SQLite counts all rows of a table a tenth as fast if it has to look at each for its site: all, less
-        those of other sites, which are few where it is embedded.
+        SQLite is ten times slower if it must check the site of every row. So we count all rows and subtract
+        those of other sites, of which an embedded database has few.
         """
         counted, site = select(func.count()).select_from(rows.table), rows.table.c.site
         if rows.only is not None or self._engine.dialect.name != "sqlite":
@@ -106,7 +106,7 @@ class Counting(Transactions):
 
 
 def _first(rows: _Rows, column: Column[Any]) -> Any:
-    """Spell the first of a column, as an index finds it; of marked calls as that of all calls does."""
+    """Return the query for the lowest value of a column, phrased so that an index answers it."""
     asked = select(column).where(rows.table.c.site == _HERE, column.is_not(None))
     if rows.only is not None and rows.only is not column:
         asked = asked.where(func.coalesce(rows.only, "") != "")

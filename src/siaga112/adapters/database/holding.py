@@ -1,4 +1,4 @@
-"""Whom nothing may be taken of: callers that somebody keeps as evidence."""
+"""The callers kept as evidence, of whom nothing may be deleted."""
 
 from collections.abc import Collection
 
@@ -8,6 +8,6 @@ from siaga112.adapters.database.schema import CALLER
 
 
 def kept_as_evidence(connection: Connection, site: int) -> Collection[str]:
-    """Name them: as few as there are open cases, and found by an index of their own."""
+    """Return their numbers; there are as few as open cases, and an index of their own finds them."""
     asked = select(CALLER.c.caller).where(CALLER.c.site == site, CALLER.c.hold_at.is_not(None))
     return set(connection.execute(asked).scalars())

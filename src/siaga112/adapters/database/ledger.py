@@ -1,4 +1,4 @@
-"""The ledger: a row a call."""
+"""The ledger: one row per call."""
 
 import hashlib
 import re
@@ -35,7 +35,7 @@ from siaga112.core.service_level import BEFORE_THE_QUEUE
 from siaga112.service.ports import CallFilter, CallPage, CallPlace, StoreBrokenError
 
 _PRIME: Final = 1_000_003
-"""Whose remainders add up to no more than a database counts to."""
+"""The modulus for the sums of a fingerprint: the remainders cannot overflow a database's integers."""
 
 
 _WHOLE: Final = select(CALL)
@@ -43,11 +43,11 @@ _SUMMARY: Final = select(*(CALL.c[name] for name in call_rows.SUMMARY))
 
 
 SCANNED: Final = 20_000
-"""How many rows a page looks at: some 30 ms."""
+"""Rows that one page looks at; takes about 30 ms."""
 
 
 def _indexed(which: CallFilter) -> tuple[ColumnElement[bool], ...]:
-    """Spell what an index finds in the order of time: of caller, mark, operator and outcome the rarest."""
+    """Return the part of a filter that one index answers in order of time: the most selective column."""
     time = CALL.c.started >= which.since, CALL.c.started < which.until
     if which.caller is not None:
         return (*time, CALL.c.caller == which.caller)
@@ -60,7 +60,7 @@ def _indexed(which: CallFilter) -> tuple[ColumnElement[bool], ...]:
 
 
 def _sought(which: CallFilter, column: Any) -> list[ColumnElement[bool]]:
-    """Spell the whole filter, but for the time."""
+    """Return the conditions of the whole filter, except the time."""
     wanted = {
         "outcome": which.outcome and which.outcome.value,
         "reason": which.reason and which.reason.value,
@@ -83,10 +83,10 @@ def _beyond(after: CallPlace | None) -> tuple[ColumnElement[bool], ...]:
 
 
 class Ledger(Transactions):
-    """The calls that are over."""
+    """The ended calls."""
 
     async def entry(self, call: CallId) -> Entry | None:
-        """Find a row by its call."""
+        """Return the entry of a call; None if there is none. Raises StoreBrokenError if it cannot be read."""
         found = (await self.ask(lambda connection: self.entries_by_call(connection, [call])))[call]
         if isinstance(found, StoreBrokenError):
             raise found
@@ -95,7 +95,7 @@ class Ledger(Transactions):
     def entries_by_call(
         self, connection: Connection, calls: Collection[CallId]
     ) -> dict[str, Stored | StoreBrokenError]:
-        """Give the rows of these calls: nothing where there is none, an error where it cannot be read."""
+        """Return the entry of each call: an empty one if there is none, an error if it cannot be read."""
         found: dict[str, Stored | StoreBrokenError] = {call: Stored(None, 0, None) for call in calls}
         held = self.among(connection, CALL, "id", calls)
         handed = self._handovers(connection, held)
@@ -107,7 +107,7 @@ class Ledger(Transactions):
         return found
 
     def _handovers(self, connection: Connection, held: Sequence[Row[Any]]) -> dict[str, tuple[Handover, ...]]:
-        """Give the hand-overs of these calls: few have any."""
+        """Return the hand-overs of these calls; few calls have any."""
         found: dict[str, list[tuple[int, Handover]]] = defaultdict(list)
         for row in self.among(connection, HANDOVER, "call", [row.id for row in held if row.handed_to]):
             for one in self.readable(row.call, call_rows.handover_of, row):
@@ -117,32 +117,32 @@ class Ledger(Transactions):
         }
 
     async def calls_of(self, caller: Caller) -> Sequence[CallId]:
-        """Give a caller's calls, oldest first."""
+        """Return a caller's calls, oldest first."""
         asked = select(CALL.c.id).where(CALL.c.caller == caller).order_by(CALL.c.started, CALL.c.id)
         return [CallId(call) for (call,) in await self.select(CALL, asked)]
 
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
-        """Give the rows of a caller's calls, oldest first."""
+        """Return the entries of a caller's calls, oldest first."""
         asked = select(CALL).where(CALL.c.caller == caller).order_by(CALL.c.started, CALL.c.id)
         return await self._whole(await self.select(CALL, asked))
 
     async def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
-        """Give the rows of calls that started in [since, until), oldest first."""
+        """Yield the entries of calls that started in [since, until), oldest first."""
         async for page in self._pages(since, until):
             for entry in await self._whole(page):
                 yield entry
 
     async def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
-        """Give the same without what was seen of each call."""
+        """Yield the summaries of the same calls, without their facts."""
         async for page in self._pages(since, until, _SUMMARY):
             for row in page:
                 for summary in self.readable(row.id, call_rows.summary_of, row):
                     yield summary
 
     async def page(self, which: CallFilter, limit: int, after: CallPlace | None = None) -> CallPage:
-        """Give a page of calls, newest first.
+        """Return a page of calls, newest first.
 
-        What an index finds is asked of it; what none does is sought among no more than `SCANNED` rows.
+        Conditions with an index use it; the others are checked on at most `SCANNED` rows.
         """
         theirs = (CALL.c.site == bindparam("site"), *_indexed(which), *_beyond(after))
         newest = CALL.c.started.desc(), CALL.c.id.desc()
@@ -163,19 +163,19 @@ class Ledger(Transactions):
         return CallPage(calls, place, place.started if place else which.since)
 
     async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
-        """Count rows where they lie, as `Figures.add_counted` takes them.
+        """Count calls inside the database, in the form that `Figures.add_counted` takes.
 
-        The waits by themselves: almost each is another, so that calls with them would hardly be alike.
+        Waits are counted separately: almost all differ, so grouping by them would merge hardly any calls.
         """
         mine = CALL.c.site == bindparam("site"), CALL.c.started >= since, CALL.c.started < until
         nth = CALL.c.started // grain
         waited = func.coalesce(CALL.c.wait, CALL.c.ring)
         answered = CALL.c.outcome == Outcome.ANSWERED.value
         flags = call_rows.flags(answered & (waited <= answer_within), answered & (waited > answer_within))
-        key = (nth * call_rows.FLAGS + flags).label("key")  # one number: to sort by many things takes longer
+        key = (nth * call_rows.FLAGS + flags).label("key")  # one number: sorting by several columns is slower
         words = CALL.c.outcome, CALL.c.reason, CALL.c.mark
         calls = select(key, *words, func.count()).where(*mine)
-        calls = calls.group_by("key", *words)  # by name: each mention has other parameters
+        calls = calls.group_by("key", *words)  # by label: each expression binds its own parameters
         tenths = ((waited + 50) // 100).label("tenths")
         queued = or_(answered, CALL.c.reason.not_in([reason.value for reason in BEFORE_THE_QUEUE]))
         waits = select(nth.label("nth"), CALL.c.outcome, tenths, func.count()).where(
@@ -201,7 +201,7 @@ class Ledger(Transactions):
         return counted
 
     async def answered(self, since: Millis, until: Millis, grain: Millis) -> AnsweredCounts:
-        """Count the answered calls where they lie, as `Handling.add_answered` takes them."""
+        """Count the answered calls inside the database, in the form that `Handling.add_answered` takes."""
         nth, talk = CALL.c.started // grain, CALL.c.talk
         words = CALL.c.operator, CALL.c.mark, CALL.c.kind, CALL.c.district
         sums = func.count(), func.count(talk), func.coalesce(func.sum(talk), 0)
@@ -218,10 +218,10 @@ class Ledger(Transactions):
         return counted
 
     async def passed(self, since: Millis, until: Millis) -> PassedCounts:
-        """Count the hand-overs of the calls that started in that time, as `Handling.add_passed` takes them.
+        """Count the hand-overs of calls started in that time, in the form that `Handling.add_passed` takes.
 
-        Of all hand-overs, since they are few, each looks up its call; by the calls' index of time, each call
-        would look for hand-overs, and hardly any has one. What is added to the time keeps that index out.
+        Hand-overs are few, so each looks up its call. Through the index on the start time the database would
+        look for hand-overs of every call, and hardly any has one; adding 0 to the start time hides the index.
         """
         began, after = CALL.c.started + 0, HANDOVER.c.at - CALL.c.started
         dialled = case((HANDOVER.c.agency == "", HANDOVER.c.target), else_="").label("dialled")
@@ -240,7 +240,7 @@ class Ledger(Transactions):
         }
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
-        """Give who got a strike, or was turned away, in that time, and how often."""
+        """Return the callers who got a strike or were blocked in that time, with how often."""
         theirs = CALL.c.started >= since, CALL.c.started < until, CALL.c.caller.is_not(None)
         counts = func.count(case((CALL.c.strike, 1))), func.count(case((~CALL.c.strike, 1)))
         asked = select(CALL.c.caller, *counts).where(
@@ -250,20 +250,20 @@ class Ledger(Transactions):
         return [Misuser(Caller(caller), misuses, turned) for caller, misuses, turned in found]
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
-        """Give the calls of that time, without reading their rows."""
+        """Return the ids of the calls in that time, without reading the rows."""
         asked = select(CALL.c.id).where(CALL.c.started >= since, CALL.c.started < until)
         return [CallId(call) for (call,) in await self.select(CALL, asked)]
 
     async def fingerprint(self, since: Millis, until: Millis) -> str:
-        """Give what is another if any row of that time has changed, come or gone; '' for no row.
+        """Return a digest that changes when any row of that time changes, appears or goes; '' without rows.
 
-        Told by counts and sums of what is alike, which the database makes where the rows lie.
+        It covers counts and sums of groups of similar rows, which the database computes.
         """
         alike = [
             *(CALL.c[name] for name in ("outcome", "reason", "queue", "mark", "verdict", "strike", "spared")),
             *(CALL.c[name] for name in ("operator", "handed_to", "kind", "district")),
             CALL.c.caller.is_not(None).label("numbered"),
-            (CALL.c.raw_caller != "").label("as_it_came"),  # which goes where a caller is forgotten
+            (CALL.c.raw_caller != "").label("as_it_came"),  # `erase` clears it
         ]
         sums = [
             func.sum(CALL.c[name] % _PRIME) for name in ("started", "ended", "ivr", "wait", "ring", "talk")
@@ -274,7 +274,7 @@ class Ledger(Transactions):
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] if told else ""
 
     async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
-        """Give the rows up to then of no known caller whose number, as it came, is spelled so."""
+        """Return the entries, up to then, of calls with no known caller whose raw number matches."""
         asked = select(CALL).where(CALL.c.caller.is_(None), CALL.c.raw_caller != "", CALL.c.started <= until)
 
         def ask(connection: Connection) -> list[Row[Any]]:
@@ -284,16 +284,16 @@ class Ledger(Transactions):
         return [entry for entry in await self._whole(await self.ask(ask)) if of_nobody(entry, spelled)]
 
     async def drop_calls(self, before: Millis) -> None:
-        """Drop the rows of calls that started before then, a page at a time: nobody waits for long.
+        """Delete the calls that started before then; one page per transaction, to keep others going.
 
-        Not those of callers that are kept as evidence; each page begins after them, and looks at none twice.
+        Calls of callers kept as evidence stay. Each page starts where the last one ended.
         """
         place: CallPlace | None = CallPlace(0, "")
         while place:
             place = await self.act(partial(self._drop_calls, before=before, after=place))
 
     def _drop_calls(self, connection: Connection, before: Millis, after: CallPlace) -> CallPlace | None:
-        """Drop what may go of a page; give where the next one begins, None after the last."""
+        """Delete what may go of one page; return where the next page starts, None after the last."""
         same = and_(CALL.c.started == after.started, CALL.c.id > after.call)
         asked = select(CALL.c.id, CALL.c.started, CALL.c.caller).where(
             CALL.c.site == self.site,

@@ -1,4 +1,4 @@
-"""What a database says of itself, for the doctor: nothing of it is changed."""
+"""Inspect a database for the doctor; changes nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,71 +16,72 @@ from siaga112.service.ports import StoreBrokenError, StoreDownError
 _SECONDS: Final = 3.0
 
 WEEK: Final = 7 * DAY
-"""What the rate of growth is taken from."""
+"""The period from which we compute the rate of growth."""
 
 _DURABLE: Final[Mapping[str, str]] = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
-"""What PostgreSQL must have so that what it acknowledged outlives a crash."""
+"""Settings that PostgreSQL needs so that acknowledged writes survive a crash."""
 
 _STRICTER: Final = frozenset({"remote_write", "remote_apply", "local"})
-"""Of synchronous_commit, what also waits for the disk."""
+"""Other values of synchronous_commit that also wait for the disk."""
 
 _ENOUGH: Final = 1_000
 _NAMED: Final = 4
-"""So many numbers are counted, and so many trunks named."""
+"""At most so many numbers are counted, and so many trunks named."""
 
 
 OLDEST: Final[Mapping[str, tuple[int, ...]]] = {"sqlite": (3, 35), "postgresql": (13,)}
-"""The first versions that have what we ask of them (docs/reference.md)."""
+"""The oldest versions with the features we use (docs/reference.md)."""
 
 _NAMES: Final = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 class Growth(NamedTuple):
-    """How much there is, and how fast it becomes more."""
+    """How large a database is, and how fast it grows."""
 
     calls: int
     week: int
-    """Of them, those of the last seven days."""
+    """Calls of the last seven days."""
     age: Millis
-    """How long ago the first of them came."""
+    """Age of the oldest call."""
     size: int
-    """Bytes of all, as they lie there."""
+    """Bytes of the whole database on disk."""
     standings: int
-    """Callers of whom verdicts must know."""
+    """Callers with a standing that verdicts need."""
     new_standings: int
-    """Callers with whom the last seven days' strikes are the first."""
+    """Callers with their first strike in the last seven days."""
 
 
 class Told(NamedTuple):
-    """What a database says of itself."""
+    """What the doctor learned about a database."""
 
     version: str
-    """Of the tables; '' for none."""
+    """The version of the tables; '' if there are none."""
     known: bool
-    """Whether that is ours."""
+    """Whether it is our version."""
     read_only: bool
-    """Whether it follows another, and takes no writes."""
+    """Whether the server is a standby, which takes no writes."""
     unsafe: tuple[str, ...]
-    """Settings of the server by which what it acknowledged can be lost."""
+    """Settings of the server that can lose acknowledged writes."""
     server: str = ""
     old: bool = False
-    """Whether the server is older than what we need."""
+    """Whether the server is older than `OLDEST`."""
     only_reads: bool = False
-    """Whether its setting is to take no writes."""
+    """Whether `default_transaction_read_only` is on."""
     lacking: tuple[str, ...] = ()
-    """What the user may not do, as `INSERT on call`."""
+    """Privileges that the user lacks, such as `INSERT on call`."""
     mode: str | None = None
-    """What somebody has switched the site to."""
+    """The mode that somebody switched the site to."""
     people: bool = False
-    """Whether somebody may use the console."""
+    """Whether anybody may use the console."""
     growth: Growth | None = None
-    """None where it cannot be reckoned in time."""
+    """None if counting takes too long."""
     trunks: tuple[int, tuple[str, ...]] | None = None
-    """How many numbers misused the line over several in the last week, and which; None of others' tables."""
+    """How many numbers misused the line over several trunks in the last week, and which trunks; None without
+    our tables."""
 
 
 def look(url: str, site: str, now: Millis) -> Told:
-    """Ask. Raises StoreDownError, StoreBrokenError."""
+    """Inspect a database. Raises StoreDownError, StoreBrokenError."""
     engine = connect(url, _SECONDS, create=False)
     kind = engine.dialect.name
     try:
@@ -127,7 +128,7 @@ def _server(connection: Connection, kind: str) -> tuple[int, ...]:
 
 
 def _growth(engine: Engine, now: Millis) -> Growth | None:
-    """Count; None if that takes too long, or is not for this user."""
+    """Count calls and standings; None if that takes too long or the user may not read them."""
     week = now - WEEK
     some = select(func.count()).select_from
     begun = select(STRIKE.c.caller).group_by(STRIKE.c.site, STRIKE.c.caller)
@@ -160,7 +161,7 @@ def _size(connection: Connection, engine: Engine) -> int:
 
 
 def _trunks(connection: Connection, site: str, since: Millis) -> tuple[int, tuple[str, ...]]:
-    """Give how many numbers misused the line over several trunks since then, and the names of these."""
+    """Return how many numbers misused the line over several trunks since then, and the trunks' names."""
     id_ = select(SITE.c.id).where(SITE.c.name == site).scalar_subquery()
     mine = STRIKE.c.site == id_, STRIKE.c.at >= since, STRIKE.c.trunk != ""
     several: Select[tuple[str]] = (
@@ -187,7 +188,7 @@ def _unsafe(connection: Connection) -> list[str]:
 
 
 def _lacking(connection: Connection) -> list[str]:
-    """Name what we do with our tables and the user may not."""
+    """Return the privileges on our tables that the user lacks."""
     asked = text("SELECT has_table_privilege(:table, :deed)")
     return [
         f"{deed} on {table.name}"

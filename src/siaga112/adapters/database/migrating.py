@@ -1,4 +1,4 @@
-"""Bringing the tables from one version to ours."""
+"""Migrate the tables from an older version to ours."""
 
 import sqlite3
 import time
@@ -18,12 +18,12 @@ _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
 def migrate(engine: Engine) -> str | None:
-    """Bring the tables to our version, all of it or nothing; give the version before (None for no tables).
+    """Migrate the tables to our version, all steps or none; return the version before, None if no tables.
 
-    An SQLite file that has tables is copied first, beside itself.
+    An SQLite file with tables is first copied to a file beside it.
 
     Raises:
-        VersionError: if they are newer than ours.
+        VersionError: if the tables are newer than ours.
 
     """
     before = held(engine)
@@ -52,7 +52,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _copy(path: Path, version: str) -> None:
-    """Copy a database while others may use it; the copy is for its user alone."""
+    """Copy a database that others may be using; only its user may read the copy."""
     kept = path.with_name(f"{path.name}.version-{version}-{time.time_ns()}")
     kept.touch(0o600)
     with closing(sqlite3.connect(path)) as database, closing(sqlite3.connect(kept)) as copy:

@@ -1,4 +1,4 @@
-"""Lists of callers and of the audit trail, a page at a time, however long they are."""
+"""Lists of callers and of the audit trail, paged, however long they are."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -24,22 +24,22 @@ from siaga112.core.record import CHOSEN, UNSERVED, CallerRecord
 from siaga112.service.ports import AuditFilter, StoreBrokenError
 
 _HERE: Final[Any] = bindparam("here")
-"""The site, which is known within a transaction."""
+"""The site's id, bound within the transaction."""
 
 LOOKS: Final = ("look", "subject", "login")
-"""What people did that changed nothing."""
+"""Actions in the audit trail that changed nothing."""
 
 
 class Pages(Callers):
-    """Pages of callers' records, and of what people did.
+    """Pages of callers' records and of the audit trail.
 
-    Each page begins after the caller, or the line, that the last one ended with.
+    Each page starts after the caller or line that the last one ended with.
     """
 
     async def blocked_page(
         self, now: Millis, limit: int, after: tuple[Millis, str] | None = None, level: Level | None = None
     ) -> Sequence[CallerRecord]:
-        """Give who is blocked, the newest block first; `after`: since when the last one was, and who."""
+        """Return blocked callers, newest block first; `after`: start and caller of the previous last one."""
         holds = CALLER.c.level.is_not(None) if level is None else CALLER.c.level == level.value
         which = [holds, or_(CALLER.c.until.is_(None), CALLER.c.until > now)]
         if after:
@@ -51,7 +51,7 @@ class Pages(Callers):
     async def allowed_page(
         self, limit: int, after: tuple[Millis, str] | None = None
     ) -> Sequence[CallerRecord]:
-        """Give who is on the allow list, the newest first; `after`: when and who the last one was."""
+        """Return callers on the allow list, newest first; `after`: time and caller of the last one."""
         which: list[ColumnElement[bool]] = [CALLER.c.allow_at.is_not(None)]
         if after:
             same = and_(CALLER.c.allow_at == after[0], CALLER.c.caller > after[1])
@@ -60,7 +60,7 @@ class Pages(Callers):
         return await self._page(asked.order_by(CALLER.c.allow_at.desc(), CALLER.c.caller).limit(limit))
 
     async def proposed_page(self, limit: int, after: str = "") -> Sequence[CallerRecord]:
-        """Give whose block waits for a supervisor, by number."""
+        """Return callers with an open proposal, ordered by number."""
         asked = select(PROPOSAL.c.caller).where(
             PROPOSAL.c.site == _HERE, PROPOSAL.c.decided_at.is_(None), PROPOSAL.c.caller > after
         )
@@ -69,7 +69,7 @@ class Pages(Callers):
     async def appealed_page(
         self, limit: int, after: tuple[Millis, str] | None = None
     ) -> Sequence[CallerRecord]:
-        """Give whose objection waits, the most pressing first; `after`: its deadline, and whose it is."""
+        """Return callers with an open appeal, most urgent first; `after`: due time and caller of the last."""
         which = [APPEAL.c.site == _HERE, APPEAL.c.decided_at.is_(None)]
         if after:
             same = and_(APPEAL.c.due == after[0], APPEAL.c.caller > after[1])
@@ -78,7 +78,7 @@ class Pages(Callers):
         return await self._page(asked.order_by(APPEAL.c.due, APPEAL.c.caller).limit(limit))
 
     async def holds_page(self, limit: int, after: tuple[Millis, str] | None = None) -> Sequence[CallerRecord]:
-        """Give who is kept as evidence, the newest hold first; `after`: when it began, and whose it is."""
+        """Return callers kept as evidence, the newest hold first; `after`: start and caller of the last."""
         which = [CALLER.c.site == _HERE, CALLER.c.hold_at.is_not(None)]
         if after:
             same = and_(CALLER.c.hold_at == after[0], CALLER.c.caller > after[1])
@@ -87,13 +87,13 @@ class Pages(Callers):
         return await self._page(asked.order_by(CALLER.c.hold_at.desc(), CALLER.c.caller).limit(limit))
 
     async def missed_page(self, limit: int, offset: int = 0) -> Sequence[CallerRecord]:
-        """Give who waits for a call-back, the most pressing first, from so many on."""
+        """Return callers who wait for a call-back, the most urgent first; `offset`: how many to skip."""
         pressing = case(
             (MISSED_CALL.c.reason.in_(sorted(UNSERVED)), 0),
             (MISSED_CALL.c.reason.in_(sorted(CHOSEN)), 2),
             else_=1,
         )
-        # by need and time at once: the need is one digit, before the time
+        # One sort key for urgency and time: the urgency is the digit before the time.
         first = func.min(pressing * literal(10_000_000_000_000_000, BigInteger) + MISSED_CALL.c.at)
         asked = select(MISSED_CALL.c.caller).where(MISSED_CALL.c.site == _HERE)
         asked = asked.group_by(MISSED_CALL.c.caller).order_by(first, MISSED_CALL.c.caller)
@@ -102,7 +102,7 @@ class Pages(Callers):
     async def audit_page(
         self, which: AuditFilter, limit: int, before: int = 0
     ) -> Sequence[tuple[int, AuditEntry]]:
-        """Give lines of the audit trail with their numbers, the newest first."""
+        """Return lines of the audit trail with their numbers, the newest first."""
         wanted = [AUDIT.c.at >= which.since, AUDIT.c.at < which.until]
         if before:
             wanted.append(AUDIT.c.id < before)
@@ -118,7 +118,7 @@ class Pages(Callers):
         ]
 
     async def _page(self, asked: Any) -> Sequence[CallerRecord]:
-        """Read the records of the callers asked for, in that order."""
+        """Return the records of the selected callers, in the selected order."""
 
         def ask(connection: Connection) -> list[CallerRecord]:
             found = connection.execute(asked, {"here": self.site}).scalars().all()

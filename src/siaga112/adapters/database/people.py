@@ -1,4 +1,4 @@
-"""Who may use the console and the API: people, their sessions, and programs' tokens."""
+"""Users of the console and the API: people, their sessions, and programs' tokens."""
 
 import secrets
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ class People(Site):
     """The rows of `person`, `session` and `token`."""
 
     async def people(self) -> Sequence[Person]:
-        """Give all, by name."""
+        """Return all people, ordered by name."""
         found = await self.select(PERSON, select(PERSON).order_by(PERSON.c.name))
         return [one for row in found for one in self.readable(row.name, lambda it: read(it, _person), row)]
 
     async def person(self, name: str) -> Person | None:
-        """Find one by name, however it is capitalised."""
+        """Return the person of that name, whatever its capitals; None if there is none."""
         return next((one for one in await self.people() if one.name.casefold() == name.casefold()), None)
 
     async def keep_person(self, person: Person, line: AuditEntry) -> None:
-        """Write a person in place of the one of that name, with who did so."""
+        """Insert or replace a person, with the line for the audit trail."""
 
         def act(connection: Connection) -> None:
             self.upsert(connection, PERSON, [_person_values(person)])
@@ -35,18 +35,18 @@ class People(Site):
         await self.act(act)
 
     async def tokens(self) -> Sequence[Token]:
-        """Give all, by name."""
+        """Return all tokens, ordered by name."""
         found = await self.select(TOKEN, select(TOKEN).order_by(TOKEN.c.name))
         return [one for row in found for one in self.readable(row.name, lambda it: read(it, _token), row)]
 
     async def token(self, digest: str) -> Token | None:
-        """Find one by the digest of what the program holds; one that cannot be read is none."""
+        """Return the token with that digest; None if there is none or it cannot be read."""
         found = await self.select(TOKEN, select(TOKEN).where(TOKEN.c.digest == digest))
         read_ = [one for row in found for one in self.readable(row.name, lambda it: read(it, _token), row)]
         return read_[0] if read_ else None
 
     async def keep_token(self, token: Token, line: AuditEntry) -> None:
-        """Write a token in place of the one of that name, with who did so."""
+        """Insert or replace a token, with the line for the audit trail."""
 
         def act(connection: Connection) -> None:
             self.upsert(connection, TOKEN, [_token_values(token)])
@@ -55,7 +55,7 @@ class People(Site):
         await self.act(act)
 
     async def session(self, digest: str) -> tuple[Session, Person] | None:
-        """Find a session by the digest of what the browser holds, and whose; what cannot be read is none."""
+        """Return the session with that digest and its person; None if there is none or it cannot be read."""
 
         def ask(connection: Connection) -> tuple[Session, Person] | None:
             mine = SESSION.c.site == self.site, SESSION.c.digest == digest
@@ -74,7 +74,7 @@ class People(Site):
         return await self.ask(ask)
 
     async def keep_session(self, session: Session, line: AuditEntry | None = None) -> None:
-        """Write a session in place of the one with that digest, with a line on the login."""
+        """Insert or replace a session, with the audit line of a login."""
 
         def act(connection: Connection) -> None:
             self.upsert(connection, SESSION, [_session_values(session)])
@@ -84,7 +84,7 @@ class People(Site):
         await self.act(act)
 
     async def end_sessions(self, *, digest: str = "", person: str = "", before: Millis = 0) -> None:
-        """End one session, or a person's, or those in which nothing was done since that instant."""
+        """End one session, all of a person, or all that were idle since `before`."""
         which = SESSION.c.seen < before
         if digest or person:
             which = SESSION.c.digest == digest if digest else SESSION.c.person == person
@@ -95,7 +95,7 @@ class People(Site):
         await self.act(act)
 
     async def secret(self) -> bytes:
-        """Give the site's own secret, made when it is first asked for."""
+        """Return the site's own secret; create it on first use."""
 
         def act(connection: Connection) -> str:
             held = connection.execute(select(SITE.c.secret).where(SITE.c.id == self.site)).scalar()

@@ -1,4 +1,4 @@
-"""What the block list is made of, and how far it is."""
+"""The source of the block list, and how much of it is published."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -15,10 +15,10 @@ from siaga112.service.ports import Edition, Unpublished
 
 
 class Publication(Transactions):
-    """`service.ports.Published`."""
+    """Implements `service.ports.Published`."""
 
     async def edition(self) -> Edition:
-        """Say which edition the block list must have to be whole, but for what is unpublished."""
+        """Return the edition that a complete block list has, apart from unpublished standings."""
         asked = select(SITE.c.epoch, SITE.c.published)
         found = await self.ask(
             lambda connection: connection.execute(asked.where(SITE.c.id == self.site)).one()
@@ -26,14 +26,14 @@ class Publication(Transactions):
         return Edition(found.epoch, found.published) if found.epoch else await self.new_epoch()
 
     async def new_epoch(self) -> Edition:
-        """Begin anew: no block list that was made before is of this database."""
+        """Start a new epoch: no existing block list belongs to this database any more."""
         epoch = secrets.token_hex(8)
         new = update(SITE).values(epoch=epoch, published=0)
         await self.act(lambda connection: connection.execute(new.where(SITE.c.id == self.site)))
         return Edition(epoch, 0)
 
     async def unpublished(self, limit: int = PAGE) -> Sequence[Unpublished]:
-        """Give standings that the block list may not have; of who was erased, nobody's."""
+        """Return the standings that the block list may lack; for an erased caller, the empty one."""
         joined = UNPUBLISHED.outerjoin(
             CALLER, (CALLER.c.site == UNPUBLISHED.c.site) & (CALLER.c.caller == UNPUBLISHED.c.caller)
         )
@@ -42,9 +42,9 @@ class Publication(Transactions):
         return [self._standing(row, row.whose, row.noted) for row in await self.select(UNPUBLISHED, asked)]
 
     async def published(self, done: Sequence[Unpublished], edition: Edition) -> None:
-        """Note what the block list has now; what has changed meanwhile stays unpublished.
+        """Record what the block list has now; standings that changed meanwhile stay unpublished.
 
-        It becomes unpublished again, where another process has published the later one before ours came.
+        A standing becomes unpublished again if another process published a newer one before ours arrived.
         """
         versions = {one.caller: one.version for one in done}
 
@@ -67,7 +67,7 @@ class Publication(Transactions):
         await self.act(do)
 
     async def standings(self) -> AsyncIterator[Sequence[Unpublished]]:
-        """Give in pages all standings that are not nobody's, in the order of the callers."""
+        """Yield all standings that differ from the default, in pages, ordered by caller."""
         held = or_(CALLER.c.level.is_not(None), CALLER.c.allow_at.is_not(None), CALLER.c.warn_until > 0)
         after, full = "", True
         while full:
@@ -79,7 +79,7 @@ class Publication(Transactions):
             after = page[-1].caller if page else after
 
     async def moved_on(self, page: Sequence[Unpublished]) -> Sequence[Unpublished]:
-        """Give of a page of `standings` what has another version since, or is noted as unpublished."""
+        """Return those of a page of `standings` that have a new version since or are marked unpublished."""
         if not page:
             return []
         first, last = page[0].caller, page[-1].caller
@@ -95,13 +95,13 @@ class Publication(Transactions):
         return [one for one in page if now.get(one.caller) != one.version or one.caller in noted]
 
     async def without_standing(self, callers: Sequence[Caller]) -> Sequence[Caller]:
-        """Give of these callers who have none."""
+        """Return those of these callers that have no standing."""
         rows = await self.ask(lambda connection: self.among(connection, CALLER, "caller", callers))
         having = {row.caller for row in rows if self._standing(row, row.caller, 0).standing != NOBODY}
         return [caller for caller in callers if caller not in having]
 
     def _standing(self, row: Any, caller: str, version: int) -> Unpublished:
-        """Read one; of what cannot be read nobody is turned away."""
+        """Parse a standing; one that cannot be read blocks nobody."""
         erased = row.caller is None
         found = [] if erased else self.readable(caller, caller_rows.standing_of, row)
         return Unpublished(Caller(caller), version, found[0] if found else NOBODY, erased)

@@ -1,7 +1,7 @@
 """All records of one site: `service.ports.Records`, and the one transaction in which they change.
 
-A call, and all that follows from it, is one transaction; so is a person's decision. Whose standing changed
-is noted in it too (`unpublished`), for whoever brings it to the block list.
+A call and everything that follows from it is one transaction; so is a person's decision. The transaction
+also lists the callers with a new standing (`unpublished`), for whoever publishes it to the block list.
 """
 
 from collections import Counter, defaultdict
@@ -28,11 +28,11 @@ from siaga112.service.ports import StoreBrokenError
 _T = TypeVar("_T")
 
 _ALL, _PERMANENT = "all", "permanent"
-"""For which cap a row of `imposition` counts."""
+"""The cap that a row of `imposition` counts against."""
 
 
 class DatabaseRecords(Pages, Ledger, People, Publication, Counting):
-    """Callers, ledger, the site with its people, and what is to be published, on one engine."""
+    """Callers, the ledger, the site with its people, and the publication, on one engine."""
 
     changed: Callable[[], None] = staticmethod(lambda: None)
     """Called after a transaction that changed a standing."""
@@ -41,9 +41,9 @@ class DatabaseRecords(Pages, Ledger, People, Publication, Counting):
         return f"<DatabaseRecords {self.site_name}>"
 
     async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
-        """Let `act` read and write within one transaction; nothing is written if it raises.
+        """Run `act`, which reads and writes within one transaction; if it raises, nothing is written.
 
-        It runs in the database's thread, and nobody else writes to the site meanwhile.
+        `act` runs in the database's thread, and nobody else writes to the site meanwhile.
         """
 
         def do(connection: Connection) -> tuple[_T, bool]:
@@ -59,7 +59,7 @@ class DatabaseRecords(Pages, Ledger, People, Publication, Counting):
         return done
 
     async def write(self, changes: Sequence[Change]) -> None:
-        """Write changes that rest on nothing that is held; all of them, or none."""
+        """Write changes that do not depend on existing records; all of them or none."""
 
         def act(work: Work) -> None:
             for change in changes:
@@ -69,7 +69,7 @@ class DatabaseRecords(Pages, Ledger, People, Publication, Counting):
 
 
 class _Work:
-    """What is held as it is within the transaction, and what is to be written at its end."""
+    """The records as seen within the transaction, and the writes pending until its end."""
 
     def __init__(self, records: DatabaseRecords, connection: Connection) -> None:
         self._records = records
@@ -77,21 +77,21 @@ class _Work:
         self._known: dict[str, Stored | StoreBrokenError] = {}
         """By caller: the record and its version."""
         self._entries: dict[str, Stored | StoreBrokenError] = {}
-        """By call: its row."""
+        """By call: its entry."""
         self._standings: dict[str, Standing | None] = {}
         self._handed_over: set[CallId] = set()
-        """Calls that are written anew, and had hand-overs before."""
+        """Calls to be rewritten that had hand-overs before."""
         self._new: dict[Table, dict[object, rows.Values]] = defaultdict(dict)
         self._told: list[Announcement] = []
         self._lines: dict[AuditEntry, tuple[str, ...]] = {}
-        """Lines of the audit trail, with what is counted if they are new."""
+        """Lines of the audit trail, each with the tallies to count if the line is new."""
         self._tallies: Counter[str] = Counter()
         self._caps: HourlyCaps | None = None
         self._reserved: dict[tuple[str, str], Millis] = {}
-        """What the database has of the hour's automatic blocks, once they were asked for."""
+        """The automatic blocks of the hour in the database, once `reserve` has read them."""
 
     def look(self, subjects: Sequence[Subject]) -> None:
-        """Read what is held on these callers and of these calls, in a few questions."""
+        """Read the records of these callers and the entries of these calls, in a few queries."""
         callers = {caller for caller, _ in subjects if caller}
         calls = {call for _, call in subjects if call}
         for caller, found in self._records.records_of(self._connection, callers).items():
@@ -100,18 +100,18 @@ class _Work:
         self._entries |= self._records.entries_by_call(self._connection, calls)
 
     def held(self, caller: Caller | None, call: CallId | None = None) -> Stored:
-        """Give what is held on a caller and of a call. Raises StoreBrokenError if it cannot be read."""
+        """Return a caller's record and a call's entry. Raises StoreBrokenError if one cannot be read."""
         unknown = caller if caller not in self._known else None, call if call not in self._entries else None
-        if any(unknown):  # and nothing else: what has been written here is not to be read yet
+        if any(unknown):  # read only these: pending writes are not in the database yet
             self.look([unknown])
         record = _sound(self._known[caller]) if caller else Stored(None, 0, None)
         row = _sound(self._entries[call]) if call else Stored(None, 0, None)
         return record._replace(entry=row.entry)
 
     def reserve(self, asked: Imposition) -> bool:
-        """Take room for one more automatic block of an hour; say whether there is.
+        """Reserve a place for one more automatic block under the hourly caps; return whether there was one.
 
-        The same call has its room already.
+        A call that already has its place keeps it.
         """
         if self._caps is None:
             self._caps, self._reserved = HourlyCaps(), self._impositions()
@@ -124,7 +124,7 @@ class _Work:
         return {(row.cap, row.call): row.at for row in self._connection.execute(asked)}
 
     def _keep_caps(self) -> None:
-        """Write what of the hour's automatic blocks is other than it was."""
+        """Write the changes to the hour's automatic blocks."""
         if self._caps is None:
             return
         held = {(_ALL, call): at for call, at in self._caps.imposed.items()}
@@ -138,7 +138,7 @@ class _Work:
         self._records.upsert(self._connection, IMPOSITION, new)
 
     def write(self, change: Change) -> None:
-        """Write a change of what is held; of the same call and caller the later one stands."""
+        """Add a change to the pending writes; a later change of a call or caller replaces an earlier one."""
         if change.replacement:
             self._replace(change.replacement)
         before = None
@@ -164,22 +164,22 @@ class _Work:
         return self._records.ends_told(self._connection, new_blocks(change), new.at) if new else 0
 
     def _row_before(self, call: CallId) -> Entry | None:
-        """Give the call's row as it is until now; a row that cannot be read is written over."""
+        """Return the call's entry before this change; None if it cannot be read, and is overwritten."""
         if call not in self._entries:
             self.look([(None, call)])
         held = self._entries[call]
         if isinstance(held, Stored):
             return held.entry
-        self._handed_over.add(call)  # nobody can say
+        self._handed_over.add(call)  # it may have had some
         return None
 
     @property
     def changed(self) -> bool:
-        """Say whether a standing has changed."""
+        """Whether a standing has changed."""
         return UNPUBLISHED in self._new
 
     def finish(self) -> None:
-        """Write all of it."""
+        """Write everything that is pending."""
         anew = list(self._handed_over)
         for first in range(0, len(anew), IN):
             calls = HANDOVER.c.call.in_(anew[first : first + IN])
@@ -211,7 +211,7 @@ class _Work:
         self._new[CALLER][caller] = caller_rows.caller_values(new.record, version, held, new.expires)
 
     def _note(self) -> None:
-        """Write the lines of the audit trail that are not there yet: what comes with one counts with it."""
+        """Write the new lines of the audit trail, and count the tallies that belong to them."""
         lines = {rows.digest(line): line for line in self._lines}
         for row in self._records.among(self._connection, AUDIT, "digest", lines):
             del lines[row.digest]

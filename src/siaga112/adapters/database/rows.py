@@ -1,7 +1,6 @@
-"""What all rows of the tables have in common, and the lines of the audit trail.
+"""What all rows share, and the lines of the audit trail.
 
-What is read may have been written by anybody: a row that is none of ours is a `ValueError`, never anything
-else.
+Other programs may have written to the tables: a malformed row raises `ValueError` and nothing else.
 """
 
 import hashlib
@@ -20,30 +19,30 @@ _T = TypeVar("_T")
 
 
 def read(row: Row[Any] | Mapping[str, Any] | Sequence[Any], build: Callable[[Any], _T]) -> _T:
-    """Build something of a row.
+    """Build an object from a row.
 
     Raises:
-        ValueError: if it is none of ours.
+        ValueError: if the row is malformed.
 
     """
     try:
         return build(row)
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a row of ours: {error!r}") from error
+        raise ValueError(f"malformed row: {error!r}") from error
 
 
 dump: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-"""Spell what one column holds of many things."""
+"""Encode several values for one column."""
 
 
 def digest(audit_entry: AuditEntry, nth: int = 0) -> str:
-    """Give what tells a line of the audit trail from all others; `nth`: of those that became alike."""
+    """Return a digest that is unique to a line of the audit trail; `nth` distinguishes identical lines."""
     told = f"{audit_entry!r} {nth}" if nth else repr(audit_entry)
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def audit_values(audit_entry: AuditEntry) -> Values:
-    """Spell a line of the audit trail."""
+    """Return the row of a line of the audit trail."""
     return {
         "digest": digest(audit_entry),
         "at": audit_entry.at,
@@ -57,7 +56,7 @@ def audit_values(audit_entry: AuditEntry) -> Values:
 
 
 def audit_entry_of(row: Row[Any]) -> AuditEntry:
-    """Read a line of the audit trail."""
+    """Parse a row into a line of the audit trail."""
     return read(
         row,
         lambda one: AuditEntry(

@@ -1,8 +1,8 @@
-"""The tables. One text for SQLite and PostgreSQL; what is public of it: docs/database.md.
+"""The tables, the same for SQLite and PostgreSQL; docs/database.md describes the public part.
 
-`site` is in every table, as a number, so that many centres share one database and see nothing of each other.
-Instants are milliseconds since the epoch, spans milliseconds. The words (`outcome`, `reason`, …) are those of
-docs/contract and of the commands.
+Every table has `site`, a number, so that several centres can share one database without seeing each other.
+Times are milliseconds since the epoch, durations milliseconds. The words (`outcome`, `reason`, …) are those
+of docs/reference.md and of the commands.
 """
 
 from typing import Any, Final
@@ -30,11 +30,11 @@ METADATA: Final = MetaData(
 
 
 _WHERE: Final = "where"
-"""Under which an index has its condition, if it is of a part of the rows (`spell_conditions`)."""
+"""The key for a partial index's condition in `Index.info` (`spell_conditions`)."""
 
 
 SECRET: Final = "secret"  # noqa: S105 - the word, not one
-"""Marks a column that goes into no backup."""
+"""Marks a column that is left out of backups."""
 
 
 def _text(name: str, *, null: bool = False, secret: bool = False) -> Column[Any]:
@@ -58,7 +58,7 @@ def _site() -> Column[Any]:
 
 
 def _decision(prefix: str) -> list[Column[Any]]:
-    """Spell how a person, or a corrected mark, ended something: all empty until then."""
+    """Return the columns for how a person, or a corrected mark, ended something; NULL until then."""
     return [
         _millis(f"{prefix}_at", null=True),
         _text(f"{prefix}_by", null=True),
@@ -69,7 +69,7 @@ def _decision(prefix: str) -> list[Column[Any]]:
 
 
 def _table(name: str, *columns: SchemaItem, key: tuple[str, ...]) -> Table:
-    """Make a table of a site, in which rows are found by the site and the key."""
+    """Create a table whose primary key is the site and `key`."""
     return Table(
         name, METADATA, _site(), *columns, PrimaryKeyConstraint("site", *key), sqlite_with_rowid=False
     )
@@ -89,7 +89,7 @@ SITE: Final = Table(
     _text("mode_via", null=True),
     _text("secret", null=True, secret=True),
 )
-"""A centre, with the mode that somebody has switched to. `secret`: under which the console hides numbers."""
+"""The centres, each with the mode last switched to. `secret`: the console hides numbers with it."""
 
 CALL: Final = Table(
     "call",
@@ -123,7 +123,7 @@ CALL: Final = Table(
     _text("deciding"),
     PrimaryKeyConstraint("site", "id"),
 )
-"""The ledger: a row a call. Strikes and blocks name its id, also after the row has aged away."""
+"""The ledger, one row per call. Strikes and blocks refer to its id, even after the row has been deleted."""
 
 Index(None, CALL.c.site, CALL.c.started)
 Index(
@@ -148,7 +148,7 @@ HANDOVER: Final = _table(
     _millis("reached", null=True),
     key=("call", "nth"),
 )
-"""To whom callers were handed over: `reached` after what time somebody answered there, empty for nobody."""
+"""Hand-overs of calls: `reached` is the time until somebody answered there, NULL if nobody did."""
 
 CALLER: Final = _table(
     "caller",
@@ -173,7 +173,7 @@ CALLER: Final = _table(
     _millis("warn_until"),
     key=("caller",),
 )
-"""Who is known: one row a number. The last four columns are the standing that verdicts go by."""
+"""One row per known number. The last four columns are the standing that verdicts use."""
 
 for _column in (CALLER.c.expires, CALLER.c.allow_at, CALLER.c.hold_at):
     Index(
@@ -195,7 +195,7 @@ STRIKE: Final = _table(
     _flag("attested"),
     key=("caller", "call"),
 )
-"""What counts as a misuse: a row a call."""
+"""Strikes, one row per call."""
 
 BLOCK: Final = _table(
     "block",
@@ -212,7 +212,7 @@ BLOCK: Final = _table(
     *_decision("lifted"),
     key=("caller", "nth"),
 )
-"""What a caller was or is blocked for; also when it is over."""
+"""Blocks, including those that have ended."""
 
 Index(None, CALLER.c.site, CALLER.c.since, info={_WHERE: CALLER.c.level.is_not(None)})
 Index(None, CALLER.c.site, CALLER.c.level, CALLER.c.until, info={_WHERE: CALLER.c.level.is_not(None)})
@@ -245,7 +245,7 @@ PROPOSAL: Final = _table(
     *_decision("decided"),
     key=("caller", "nth"),
 )
-"""A block that a supervisor has to confirm."""
+"""Blocks that a supervisor has to confirm."""
 
 Index(
     "proposal_open",
@@ -267,7 +267,7 @@ APPEAL: Final = _table(
     *_decision("decided"),
     key=("caller", "nth"),
 )
-"""A caller's objection: a case that is owed an answer until `due`."""
+"""Callers' appeals, each to be answered by `due`."""
 
 Index(
     "appeal_open",
@@ -280,7 +280,7 @@ Index(
 GENUINE_REPORT: Final = _table(
     "genuine_report", _text("caller"), _text("call"), _millis("at"), key=("caller", "call")
 )
-"""Calls that an operator marked as genuine: they protect the caller."""
+"""Calls that an operator marked as genuine; they protect the caller."""
 
 MISSED_CALL: Final = _table(
     "missed_call",
@@ -296,12 +296,12 @@ MISSED_CALL: Final = _table(
 Index(None, MISSED_CALL.c.site, MISSED_CALL.c.at)
 
 WITHDRAWN: Final = _table("withdrawn", _text("caller"), _text("call"), key=("caller", "call"))
-"""Calls whose strike was taken back: a late duplicate must not bring it back."""
+"""Calls with a withdrawn strike: a late duplicate must not restore it."""
 
 FORGOTTEN: Final = _table(
     "forgotten", _text("mark"), _millis("at"), _number("version"), _millis("ends"), key=("mark",)
 )
-"""Somebody was erased whose number has that mark, which ten thousand numbers share."""
+"""Marks of erased callers; each mark fits ten thousand numbers."""
 
 AUDIT: Final = Table(
     "audit",
@@ -318,19 +318,19 @@ AUDIT: Final = Table(
     _text("digest"),
     UniqueConstraint("site", "digest"),
 )
-"""What people did. `digest` of a whole line: the same line twice is one."""
+"""The audit trail. `digest` covers a whole line: the same line written twice becomes one."""
 
 Index(None, AUDIT.c.site, AUDIT.c.at)
 Index(None, AUDIT.c.site, AUDIT.c.subject)
 
 TALLY: Final = _table("tally", _text("name"), _millis("count"), key=("name",))
-"""What is counted over all processes of a site, and up to when something is done (`PLACE`)."""
+"""Counts over all processes of a site, and progress markers (`PLACE`)."""
 
 PLACE: Final = "told:"
-"""How the name of a row of `tally` begins that is no count."""
+"""The prefix of names in `tally` that are progress markers, not counts."""
 
 IMPOSITION: Final = _table("imposition", _text("cap"), _text("call"), _millis("at"), key=("cap", "call"))
-"""The automatic blocks of the last hour, under each cap that they count for."""
+"""The automatic blocks of the last hour, by the cap they count against."""
 
 PERSON: Final = _table(
     "person",
@@ -343,7 +343,7 @@ PERSON: Final = _table(
     _millis("disabled_at", null=True),
     key=("name",),
 )
-"""Who may use the console, with a hash of the password (argon2id)."""
+"""People who may use the console, each with an argon2id hash of the password."""
 
 TOKEN: Final = _table(
     "token",
@@ -357,7 +357,7 @@ TOKEN: Final = _table(
     _millis("revoked_at", null=True),
     key=("name",),
 )
-"""Which programs may use the API, with a hash of each one's token."""
+"""Programs that may use the API, each with a hash of its token."""
 
 SESSION: Final = _table(
     "session",
@@ -368,7 +368,7 @@ SESSION: Final = _table(
     _millis("seen"),
     key=("digest",),
 )
-"""Who is logged in at the console: `digest` of what the browser holds."""
+"""Console sessions; `digest` is the hash of the browser's cookie."""
 
 EVENT: Final = Table(
     "event",
@@ -382,7 +382,7 @@ EVENT: Final = Table(
     _text("data"),
     sqlite_autoincrement=True,
 )
-"""What programs are told of, for a week: written in the transaction that it tells of. Ids rise."""
+"""Announcements for other programs, kept for a week and written together with what they report. Ids rise."""
 
 WEBHOOK: Final = _table(
     "webhook",
@@ -395,7 +395,7 @@ WEBHOOK: Final = _table(
     _text("error"),
     key=("name",),
 )
-"""How far each subscription of `[events.webhooks]` has been told, and what keeps it."""
+"""The progress of each subscription in `[events.webhooks]`, and the error that stops it."""
 
 PARKED: Final = _table(
     "parked",
@@ -406,20 +406,20 @@ PARKED: Final = _table(
     _text("body"),
     key=("name", "event"),
 )
-"""What a subscription would not take for a day: kept until somebody sends it again."""
+"""Announcements that a subscription rejected for a day, kept until somebody sends them again."""
 
 UNPUBLISHED: Final = _table("unpublished", _text("caller"), _number("version"), key=("caller",))
-"""Whose standing the block list in Redis does not have yet: written with what changed it."""
+"""Callers with a standing that Redis may not have yet; written together with the change."""
 
 OF_A_CALLER: Final = (STRIKE, BLOCK, PROPOSAL, APPEAL, GENUINE_REPORT, MISSED_CALL, WITHDRAWN)
-"""What a caller's record is made of, beside the row in `caller`."""
+"""The tables of a caller's record, beside the row in `caller`."""
 
 
 def spell_conditions(dialect: str) -> None:
-    """Have a dialect know which rows the indexes have that do not have all.
+    """Set the conditions of partial indexes for one dialect.
 
-    Each dialect has its own word for it, and to name a dialect is to load it: PostgreSQL's would take a
-    twelfth of each command's time, on SQLite too, and no command makes an index.
+    Each dialect has its own option for it, and naming a dialect loads it. PostgreSQL's would take a twelfth
+    of every command's time, even on SQLite, although no command creates an index.
     """
     for table in METADATA.tables.values():
         for index in table.indexes:

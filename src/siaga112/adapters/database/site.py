@@ -1,4 +1,4 @@
-"""What there is once a site: the counts, the mode, what ages by itself."""
+"""The site as a whole: its counts, its mode, and what expires."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ class Site(Announcements, Trail):
     """The site as a whole."""
 
     async def drop_aged(self, now: Millis, keep_audit: Millis) -> None:
-        """Drop the lines that are older than may be kept, and marks of erased callers that have served."""
+        """Delete audit lines and announcements past their retention, and expired marks of erased callers."""
         over = FORGOTTEN.c.ends < now
         await self.drop_lines(now - keep_audit)
         await self.act(
@@ -27,13 +27,13 @@ class Site(Announcements, Trail):
         await self.drop_announced(now - KEPT)
 
     async def tallies(self) -> Mapping[str, int]:
-        """Give what was counted in all processes of the site."""
+        """Return the counts over all processes of the site."""
         counts = select(TALLY.c.name, TALLY.c.count).where(TALLY.c.name.not_like(f"{PLACE}%"))
         found = await self.select(TALLY, counts)
         return {name: int(count) for name, count in found}
 
     async def switched(self) -> Switch | None:
-        """Give the site's mode, if anybody has switched it."""
+        """Return the last switch of the site's mode; None if nobody has switched it."""
         asked = select(SITE.c.mode, SITE.c.mode_at, SITE.c.mode_by, SITE.c.mode_reason, SITE.c.mode_via)
         row = await self.ask(lambda connection: connection.execute(asked.where(SITE.c.id == self.site)).one())
         if not row.mode:
@@ -41,9 +41,9 @@ class Site(Announcements, Trail):
         return Switch(Mode(row.mode), row.mode_at, row.mode_by, row.mode_reason, Via(row.mode_via))
 
     async def switch(self, switch: Switch, instead_of: Mode) -> bool:
-        """Switch the site's mode, with its line in the audit trail.
+        """Switch the site's mode, and write the line in the audit trail.
 
-        False, and nothing done, if it was switched later than that already.
+        Return False and do nothing if a later switch has already happened.
         """
         new = update(SITE).where(or_(SITE.c.mode_at.is_(None), SITE.c.mode_at <= switch.at))
         new = new.values(

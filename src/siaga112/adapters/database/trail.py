@@ -1,4 +1,4 @@
-"""The audit trail: what people did, a line each."""
+"""The audit trail: what people did, one line each."""
 
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -22,16 +22,16 @@ class Trail(Transactions):
     """The rows of `audit`."""
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
-        """Give the lines of that time, oldest first."""
+        """Return the lines of that time, oldest first."""
         return await self._audit(AUDIT.c.at >= since, AUDIT.c.at < until)
 
     async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
-        """Give the lines about a caller and about the caller's calls, oldest first."""
+        """Return the lines about a caller and the caller's calls, oldest first."""
         calls = select(CALL.c.id).where(CALL.c.site == AUDIT.c.site, CALL.c.caller == caller)
         return await self._audit(or_(AUDIT.c.subject == caller, AUDIT.c.subject.in_(calls)))
 
     async def last_of(self, action: str) -> AuditEntry | None:
-        """Give the last line of an action, if there is one."""
+        """Return the last line with an action; None if there is none."""
         asked = select(AUDIT).where(AUDIT.c.action == action).order_by(AUDIT.c.at.desc(), AUDIT.c.id.desc())
         return next(iter(self._lines(await self.select(AUDIT, asked.limit(1)))), None)
 
@@ -44,7 +44,7 @@ class Trail(Transactions):
         return [line for row in found for line in self.readable(name, rows.audit_entry_of, row)]
 
     def note(self, connection: Connection, line: AuditEntry) -> None:
-        """Write a line, unless it is there."""
+        """Write a line unless it already exists."""
         new = rows.audit_values(line)
         if not self.among(connection, AUDIT, "digest", [new["digest"]]):
             connection.execute(insert(AUDIT).values(site=self.site, **new))
@@ -52,7 +52,7 @@ class Trail(Transactions):
     # ── ageing and erasing ───────────────────────────────────────────────────────────────────────
 
     async def drop_lines(self, before: Millis) -> None:
-        """Drop older lines, a page at a time; not those about who is kept as evidence, or their calls."""
+        """Delete older lines, a page at a time, except those on callers kept as evidence or their calls."""
         place: tuple[Millis, int] | None = (0, 0)
         while place:
             place = await self.act(partial(self._drop_lines, before=before, after=place))
@@ -60,7 +60,7 @@ class Trail(Transactions):
     def _drop_lines(
         self, connection: Connection, before: Millis, after: tuple[Millis, int]
     ) -> tuple[Millis, int] | None:
-        """Drop what may go of a page; give where the next one begins, None after the last."""
+        """Delete what may go of one page; return where the next page starts, None after the last."""
         beyond = or_(AUDIT.c.at > after[0], and_(AUDIT.c.at == after[0], AUDIT.c.id > after[1]))
         asked = select(AUDIT.c.id, AUDIT.c.at, AUDIT.c.subject).where(
             AUDIT.c.site == self.site, AUDIT.c.at >= after[0], AUDIT.c.at < before, beyond
@@ -73,7 +73,7 @@ class Trail(Transactions):
         return (found[-1].at, found[-1].id) if len(found) == PAGE else None
 
     def _evidence(self, connection: Connection, subjects: Collection[str]) -> set[str]:
-        """Give who is kept as evidence, and which of these are their calls."""
+        """Return the callers kept as evidence, and those of these subjects that are their calls."""
         callers = kept_as_evidence(connection, self.site)
         if not callers:
             return set()
@@ -81,11 +81,11 @@ class Trail(Transactions):
         return {*callers, *connection.execute(asked.where(CALL.c.caller.in_(callers))).scalars()}
 
     def unname(self, connection: Connection, caller: Caller) -> None:
-        """Let lines about a caller be about somebody, within a transaction."""
+        """Replace a caller by an anonymous one in the lines about the caller, within the transaction."""
         self._rewrite(connection, AUDIT.c.subject == caller, lambda _: {"subject": A_CALLER})
 
     async def take_out(self, spelled: re.Pattern[str]) -> int:
-        """Take a number, so spelled, out of what lines say, a page at a time; give of how many."""
+        """Remove a matching number from the text of all lines, a page at a time; return how many changed."""
 
         def change(row: Row[Any]) -> dict[str, str]:
             return {name: without_number(getattr(row, name), spelled) for name in ("detail", "reason")}
@@ -105,7 +105,7 @@ class Trail(Transactions):
     def _rewrite(
         self, connection: Connection, which: Any, change: Callable[[Row[Any]], dict[str, str]]
     ) -> None:
-        """Change lines, each with a new digest of what it says: from the old one a number could be found."""
+        """Change lines, each with a new digest: the number could be recovered from the old one."""
         for row in connection.execute(select(AUDIT).where(AUDIT.c.site == self.site, which)).all():
             new = {"subject": row.subject, "detail": row.detail, "reason": row.reason, **change(row)}
             via = Via(row.via) if row.via in _VIAS else row.via
@@ -116,7 +116,7 @@ class Trail(Transactions):
             )
 
     def _digest(self, connection: Connection, line: AuditEntry, own: int) -> str:
-        """Give a digest that no other line has: two may say the same once their numbers are gone."""
+        """Return an unused digest: two lines may become identical when their numbers are removed."""
         for nth in count():
             digest = rows.digest(line, nth)
             if all(row.id == own for row in self.among(connection, AUDIT, "digest", [digest])):

@@ -1,4 +1,4 @@
-"""One site in a database: a thread of its own, one connection, and transactions on it."""
+"""One site in a database: one thread, one connection, and transactions on it."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,35 +19,35 @@ from siaga112.service.ports import StoreBrokenError, StoreDownError
 _T = TypeVar("_T")
 
 PAGE: Final = 1_000
-"""How many rows are read, or dropped, at once where there may be many."""
+"""Rows read or deleted at once where there may be many."""
 
 PATIENCE: Final = 30.0
-"""Seconds after which a database that does not answer is away: its own limits are shorter, while it runs."""
+"""Seconds until we give up on a database; its own limits are shorter, so it must be hanging."""
 
 _LOCKS: Final = 112
-"""The first half of the number under which PostgreSQL keeps a site's writers apart."""
+"""The first key of PostgreSQL's advisory lock, which serialises a site's writers."""
 
 IN: Final = 500
-"""How many values one IN has: SQLite takes 32,766 parameters, and a plan for each length is kept."""
+"""Values per IN clause: SQLite takes 32,766 parameters, and each length keeps a plan in the cache."""
 
 
 @cache
 def _among(table: Table, column: str) -> Select[Any]:
-    """Spell the question once: to spell it takes longer than to answer it."""
+    """Build the query once: building takes longer than running it."""
     wanted = table.c[column].in_(bindparam("wanted", expanding=True))
     return select(table).where(table.c.site == bindparam("here"), wanted)
 
 
 class _Upsert(NamedTuple):
-    """An upsert as the driver takes it: SQLAlchemy would look at each value of each row once more."""
+    """An upsert as text for the driver: SQLAlchemy would process each value of each row again."""
 
     text: str
     columns: Sequence[str] | None
-    """In which order the values go, where they have no names."""
+    """The order of the values where the driver takes no names."""
 
 
 class Transactions:
-    """Reads and writes of one site; no verdict waits for them."""
+    """Reads and writes for one site; no verdict waits for them."""
 
     def __init__(
         self,
@@ -58,15 +58,15 @@ class Transactions:
     ) -> None:
         self.site_name: Final = site
         self._patience: Final = patience
-        self._prepare: Final = prepare  # the tables, before they are used first
+        self._prepare: Final = prepare  # creates or checks the tables before their first use
         self._engine = engine
         self._id: int | None = None
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="database")
-        # PostgreSQL's takes a twelfth of a command's time to load, and a command on SQLite does without.
+        # Loading PostgreSQL's dialect takes a twelfth of a command's time, so a command on SQLite does not.
         self._dialect: Final[Any] = import_module(f"sqlalchemy.dialects.{engine.dialect.name}")
         self._upserts: Final[dict[Table, _Upsert]] = {}
         self.unreadable: Final[dict[str, str]] = {}
-        """What a listing had to leave out, and why: it must not fail for one record."""
+        """Records that a list left out, and why: one bad record must not fail the list."""
 
     async def ping(self) -> None:
         """Return if the database answers."""
@@ -80,12 +80,12 @@ class Transactions:
 
     @property
     def site(self) -> int:
-        """The site's number; known within a transaction."""
+        """The site's number; known only within a transaction."""
         assert self._id is not None, "asked outside a transaction"  # noqa: S101 - our own mistake otherwise
         return self._id
 
     async def ask(self, ask: Callable[[Connection], _T]) -> _T:
-        """Ask in one transaction, so that all answers are of one moment."""
+        """Read in one transaction, so that all answers show the same moment."""
 
         def work() -> _T:
             self._find_site()
@@ -96,17 +96,17 @@ class Transactions:
         return await self._run(work)
 
     async def select(self, table: Table, asked: Any) -> Sequence[Any]:
-        """Give those of the rows asked for that are the site's."""
+        """Return the rows of this site among those selected."""
         return await self.ask(
             lambda connection: connection.execute(asked.where(table.c.site == self.site)).all()
         )
 
     async def act(self, do: Callable[[Connection], _T]) -> _T:
-        """Write in one transaction; those of a site come one after the other."""
+        """Write in one transaction; a site's writes run one after another."""
         return await self._run(lambda: self.acted(do))
 
     def acted(self, do: Callable[[Connection], _T]) -> _T:
-        """Write in one transaction, from within the thread."""
+        """Write in one transaction; call it from the database's thread."""
         self._find_site()
         with mapped(), self._engine.connect() as plain:
             connection = plain.execution_options(**WRITING)
@@ -117,7 +117,7 @@ class Transactions:
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         done = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        done.add_done_callback(lambda one: one.cancelled() or one.exception())  # if nobody waits any more
+        done.add_done_callback(lambda one: one.cancelled() or one.exception())  # if nobody awaits it any more
         try:
             async with asyncio.timeout(self._patience):
                 return await asyncio.shield(done)
@@ -127,7 +127,7 @@ class Transactions:
             raise StoreDownError(AT, why=why) from None
 
     def _find_site(self) -> None:
-        """Learn the site's number; it gets one when it is first named, whatever comes of the rest."""
+        """Look up the site's number, or insert the site, in a transaction of its own."""
         if self._id is not None:
             return
         self._bring_tables()
@@ -146,17 +146,17 @@ class Transactions:
             self._prepare(self._engine)
         except (StoreDownError, StoreBrokenError):
             raise
-        except Exception as error:  # whatever a migration meets, it ends nothing but our use of this database
+        except Exception as error:  # whatever a migration meets must only end our use of this database
             raise StoreBrokenError(
-                AT, why=Said("its tables cannot be brought to our version: {why}", why=str(error))
+                AT, why=Said("its tables cannot be migrated to our version: {why}", why=str(error))
             ) from error
 
     def insert(self, table: Table) -> Any:
-        """Begin an INSERT that can say what to do about a row that is there."""
+        """Start an INSERT that supports ON CONFLICT."""
         return self._dialect.insert(table)
 
     def upsert(self, connection: Connection, table: Table, values: Sequence[rows.Values]) -> None:
-        """Write rows, each in place of the one with its key."""
+        """Insert rows, or replace those with the same key."""
         if not values:
             return
         if table not in self._upserts:
@@ -167,7 +167,7 @@ class Transactions:
         connection.exec_driver_sql(text, placed)
 
     def count(self, connection: Connection, counts: Mapping[str, int]) -> None:
-        """Add to what is counted over all processes of the site."""
+        """Add to the counts over all processes of the site."""
         new = self.insert(TALLY)
         added = new.on_conflict_do_update(
             index_elements=["site", "name"], set_={"count": TALLY.c["count"] + new.excluded["count"]}
@@ -193,7 +193,7 @@ class Transactions:
         return _Upsert(str(spelled), spelled.positiontup)
 
     def among(self, connection: Connection, table: Table, column: str, values: Collection[Any]) -> list[Any]:
-        """Give the site's rows in which a column has one of these values."""
+        """Return the site's rows in which the column has one of these values."""
         wanted = list(values)
         found: list[Any] = []
         for first in range(0, len(wanted), IN):
@@ -202,7 +202,7 @@ class Transactions:
         return found
 
     def readable(self, name: str, build: Callable[[Any], _T], row: Sequence[Any]) -> list[_T]:
-        """Read one of many, or note that it cannot be."""
+        """Parse one row of many; if it is malformed, record that and return an empty list."""
         try:
             return [build(row)]
         except ValueError as error:

@@ -1,7 +1,7 @@
-"""Which version the tables have: an older program refuses a newer database in one line.
+"""Check the version of the tables: an older program must reject a newer database in one line.
 
-SQLite is migrated by whoever opens it first, after a copy; PostgreSQL by `siaga112 migrate`, since other
-daemons may still run the older program.
+The first program to open an SQLite file migrates it, after making a copy. PostgreSQL is migrated by
+`siaga112 migrate`, since daemons with the older program may still be running.
 """
 
 from importlib import import_module
@@ -14,17 +14,17 @@ from siaga112.service.ports import StoreBrokenError
 from siaga112.words import say
 
 KNOWN: Final = ("0001",)
-"""The versions that this program can bring to its own, which is the last."""
+"""The versions that this program can migrate from, ending with its own."""
 
 _TABLE: Final = "alembic_version"
 
 
 class VersionError(StoreBrokenError):
-    """The tables have a version that this program cannot use."""
+    """This program cannot use the version of the tables."""
 
 
 def held(engine: Engine) -> str | None:
-    """Give the version of the tables; None where there are none."""
+    """Return the version of the tables; None if there are none."""
     with mapped(), engine.connect() as connection:
         if not inspect(connection).has_table(_TABLE):
             return None
@@ -33,15 +33,15 @@ def held(engine: Engine) -> str | None:
 
 
 def require(engine: Engine) -> None:
-    """Check that the tables are of our version.
+    """Require the tables to have our version.
 
     Raises:
-        VersionError: in one line, with what to do.
+        VersionError: in one line, with the remedy.
 
     """
     match held(engine):
         case None:
-            raise VersionError(say("the database has no tables yet: make them with: siaga112 migrate"))
+            raise VersionError(say("the database has no tables yet; create them with: siaga112 migrate"))
         case found if found == KNOWN[-1]:
             return
         case found if found in KNOWN:
@@ -59,17 +59,17 @@ def require(engine: Engine) -> None:
 
 
 def bring(engine: Engine) -> None:
-    """See to it that the tables are of our version: SQLite's are migrated, PostgreSQL's must be.
+    """Ensure that the tables have our version: migrate SQLite, check PostgreSQL.
 
     Raises:
-        VersionError: in one line, with what to do.
+        VersionError: in one line, with the remedy.
 
     """
     found = held(engine)
     if found == KNOWN[-1]:
         return
     if engine.dialect.name == "sqlite" and (found is None or found in KNOWN):
-        # Alembic takes a tenth of a second to load, which no command pays that does not migrate.
+        # Loading Alembic takes a tenth of a second; only a command that migrates should pay for it.
         import_module("siaga112.adapters.database.migrating").migrate(engine)
     else:
         require(engine)

@@ -1,6 +1,6 @@
-"""What people read with `sqlite3`, `psql`, Grafana or Metabase: times as times, and numbers masked.
+"""Views to read with `sqlite3`, `psql`, Grafana or Metabase: readable times, masked numbers.
 
-Give a user who only reads the right to these and not to the tables: nothing in them tells a whole number.
+Grant a read-only user these views and not the tables: no view shows a whole number.
 """
 
 from collections.abc import Iterator
@@ -65,13 +65,13 @@ NAMES: Final = tuple(_VIEWS)
 
 
 def drop() -> Iterator[str]:
-    """Spell how the views go, before the tables below them change."""
+    """Yield the statements that drop the views, before the tables below them change."""
     for name in NAMES:
         yield f"DROP VIEW IF EXISTS {name}"
 
 
 def create(dialect: str) -> Iterator[str]:
-    """Spell how the views are made."""
+    """Yield the statements that create the views."""
     words = _WORDS[dialect]
     parts = {column: words["time"].format(column) for column in ("started", "ended", "since", "until", "at")}
     parts |= {"caller": _MASKED.format("caller"), "first": words["time"].format("min(at)")}

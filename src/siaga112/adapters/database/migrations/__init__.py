@@ -1,1 +1,1 @@
-"""The versions of the tables, and the steps between them."""
+"""The versions of the tables, and the migrations between them."""

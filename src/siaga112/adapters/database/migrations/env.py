@@ -1,4 +1,4 @@
-"""What Alembic runs: the steps from one version of the tables to another, on a connection that is given."""
+"""Alembic's entry point: run the migrations on the connection that `migrating` passes in."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""One file a version; what is in one that has been released never changes."""
+"""One file per version; a released one never changes."""

@@ -1,4 +1,4 @@
-"""The first tables."""
+"""Version 0001: the first tables."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ down_revision = None
 
 
 def _only(condition: str) -> dict[str, Any]:
-    """Index a part of the rows; each dialect has its own word for it."""
+    """Return the options of a partial index, in both dialects."""
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
 def upgrade() -> None:
-    """Make them."""
+    """Create the tables."""
     op.create_table(
         "site",
         sa.Column("id", sa.Integer(), nullable=False),
