@@ -136,4 +136,4 @@ async def test_a_page_without_end() -> None:
 
     async with await asyncio.start_server(flood, HOST, 0) as server:
         page = MetricsPage(HOST, server.sockets[0].getsockname()[1], SITE)
-        assert await problem(page) == "no page of metrics: it has no end"
+        assert await problem(page) == "not a metrics page: it does not end"

@@ -1,1 +1,1 @@
-"""One outside system each; none imports another."""
+"""Adapters: one module or package per external system; none imports another."""

@@ -1,4 +1,4 @@
-"""A part of ours that runs as a process of its own, so that whatever becomes of it is felt by nobody else."""
+"""Run a part of siaga112 as a child process, so that its failures affect nothing else."""
 
 import asyncio
 import contextlib
@@ -10,25 +10,25 @@ from typing import Final
 import structlog
 
 CHILD: Final = "SIAGA112_CHILD"
-"""Set in the environment of one: its standard input ends when the process that started it does."""
+"""Set in a child's environment: its standard input closes when its parent ends."""
 
 LOOK_SECONDS: Final = 2.0
-"""How often it is asked whether the part is wanted, and whether it is there."""
+"""How often we check whether the child is wanted and running."""
 
 AGAIN_SECONDS: Final = (1.0, 5.0, 30.0)
-"""After so long it is started again when it has ended; the last repeats."""
+"""Delays before restarting a child that ended; the last value repeats."""
 
 STEADY_SECONDS: Final = 60.0
 END_SECONDS: Final = 3.0
 
 _OURS_ALONE: Final = ("NOTIFY_", "WATCHDOG_", "LISTEN_")
-"""What the service manager told us begins so: a child that heeded it would answer for us, frozen or not."""
+"""Environment variables from the service manager to us: a child that used them would answer in our place."""
 
 _log = structlog.get_logger()
 
 
 class Child:
-    """Keeps a process running while it is wanted. `run` watches it; `stop` ends it."""
+    """Keep a process running while it is wanted. `run` watches it; `stop` ends it."""
 
     def __init__(self, name: str, command: Sequence[str], wanted: Callable[[], Awaitable[bool]]) -> None:
         self._name: Final = name
@@ -38,7 +38,7 @@ class Child:
         self._making: asyncio.Future[asyncio.subprocess.Process] | None = None
 
     async def run(self) -> None:
-        """Start it when it is wanted, and again whenever it has ended, for ever."""
+        """Start the child when it is wanted, and restart it whenever it ends; runs for ever."""
         clock = asyncio.get_running_loop().time
         tries, began = 0, 0.0
         while True:
@@ -58,9 +58,9 @@ class Child:
         self._making = asyncio.ensure_future(
             asyncio.create_subprocess_exec(
                 *self._command,
-                stdin=asyncio.subprocess.PIPE,  # it ends when this does, however we end
+                stdin=asyncio.subprocess.PIPE,  # closes when we end, whatever ends us
                 env=_environ(),
-                start_new_session=True,  # Ctrl-C at the terminal is for us: we end it when we are done
+                start_new_session=True,  # keep Ctrl-C for ourselves; `stop` ends the child when we are done
             )
         )
         try:
@@ -71,14 +71,14 @@ class Child:
             _log.info("child_started", child=self._name, pid=self._process.pid)
 
     def reload(self) -> None:
-        """Have it read its configuration anew, if it runs."""
+        """Make the child reload its configuration, if it is running."""
         if self._process and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGHUP)
 
     async def stop(self) -> None:
-        """End it, if it runs."""
-        if self._making:  # cancelled while it was made: it is there all the same
+        """End the child, if it is running: SIGTERM, then SIGKILL."""
+        if self._making:  # cancelled while starting it: the process exists all the same
             with contextlib.suppress(OSError):
                 self._process = await self._making
         process, self._process = self._process, None

@@ -1,4 +1,4 @@
-"""The latest instant that our own clock has shown, in the state directory."""
+"""The latest time that our own clock has shown, in a file in the state directory."""
 
 from pathlib import Path
 from typing import Final
@@ -11,13 +11,13 @@ NAME: Final = "clock"
 
 
 class ClockFile:
-    """`service.own_clock.Kept` in one state directory."""
+    """Implements `service.own_clock.Kept` in one state directory."""
 
     def __init__(self, folder: Path) -> None:
         self._path: Final = folder / NAME
 
     def read(self) -> Millis:
-        """Give what was kept last; 0 for nothing, and for what is no instant."""
+        """Return the stored time; 0 if there is none or it is not credible."""
         try:
             at = whole(state_dir.read(self._path).strip()) or 0
         except FileNotFoundError:
@@ -25,5 +25,5 @@ class ClockFile:
         return at if credible(at) else 0
 
     def write(self, at: Millis) -> None:
-        """Keep it."""
+        """Store the time."""
         state_dir.write(self._path, b"%d\n" % at, durable=False)

@@ -1,10 +1,10 @@
 """The FastAGI server: sockets around `core.agi.Conversation`.
 
-A `Protocol`, not streams: one connection per call, and the verdict must not wait behind anything.
-All commands go out at once, and our end of the stream with them. Asterisk reads them through a buffered
-FILE and polls only the socket, which the end keeps readable: it sees the next command without a trip
-(res_agi.c, `run_agi`). Every connection is closed within `PATIENCE` of its beginning: to die
-is better than to stall, since a closed socket lets the dialplan go on.
+It is a `Protocol`, not streams: each call has its own connection, and its verdict must not wait for anything
+else. We send all commands at once and then close our side of the stream. Asterisk reads them through a
+buffered FILE but polls only the socket; the end of the stream keeps the socket readable, so Asterisk sees the
+next command without a round trip (res_agi.c, `run_agi`). Every connection is closed within `PATIENCE`: dying
+is better than stalling, since a closed socket lets the dialplan go on.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from siaga112.service.screening import fail_open
 from siaga112.sparing import Sparing
 
 PATIENCE: Final = 0.95
-"""Seconds that a connection may take in all: within a second it is closed."""
+"""The longest life of a connection in seconds: it must be closed within one second."""
 
 BACKLOG: Final = 1_024
 
@@ -30,7 +30,7 @@ Screen = Callable[[Request], Screening | Awaitable[Screening]]
 
 
 class _Connection(asyncio.Protocol):
-    """One call's question. Answers as soon as the request is complete, then closes."""
+    """One call's request. Answers as soon as the request is complete, then closes."""
 
     def __init__(self, server: "FastAgiServer") -> None:
         self._server = server
@@ -78,20 +78,20 @@ class _Connection(asyncio.Protocol):
         self.reply(await answer)
 
     def reply(self, screening: Screening) -> None:
-        """Send a verdict, the whole of it, and that nothing follows."""
+        """Send the whole verdict, and end our side of the stream."""
         if self._transport and not self._told and not self._transport.is_closing():
             self._told = True
             self._transport.write(b"".join(commands(screening)))
             self._transport.write_eof()
 
     def drain(self) -> None:
-        """Let a call that is still waiting through, since we are stopping."""
+        """Let a waiting call through, since we are stopping."""
         if self._task and not self._task.done():
             self._task.cancel()
             self.reply(fail_open(ScreenReason.STOPPING))
 
     def give_up(self) -> None:
-        """Drop the connection at once: the dialplan goes on with ALLOW."""
+        """Abort the connection; the dialplan goes on with ALLOW."""
         if self._transport:
             self._transport.abort()
 
@@ -101,7 +101,7 @@ class _Connection(asyncio.Protocol):
 
 
 class FastAgiServer:
-    """Listens for the dialplan. `screen` answers a request; `refused` counts what was not one."""
+    """Serve the dialplan's requests. `screen` answers one; `refused` counts malformed ones."""
 
     def __init__(self, screen: Screen, refused: Callable[[], None]) -> None:
         self.screen: Final = screen
@@ -113,12 +113,12 @@ class FastAgiServer:
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, handed: socket.socket | None = None) -> int:
-        """Listen; give the port (useful where 0 was asked for).
+        """Listen, and return the port (the actual one if `port` is 0).
 
-        `handed` is a socket that the service manager keeps listening: it goes on when we end.
+        `handed` is a socket from the service manager, which keeps it open after we end.
 
         Raises:
-            SiagaError: naming the address, if it is taken or not ours.
+            SiagaError: names the address, if it is taken or not on this machine.
 
         """
         loop = asyncio.get_running_loop()
@@ -130,19 +130,19 @@ class FastAgiServer:
         except OSError as error:
             raise SiagaError(
                 f"FastAGI cannot listen on {host}:{port} ({error.strerror or error}); "
-                "is another siaga112 running? else change [agi] host or port"
+                "is another siaga112 running? Otherwise change [agi] host or port"
             ) from error
         return int(self._server.sockets[0].getsockname()[1])
 
     def opened(self, connection: _Connection) -> None:
-        """Follow a connection; one timer for all of them, set for the oldest."""
+        """Track a connection; one timer serves all, set for the oldest."""
         loop = asyncio.get_running_loop()
         self.connections[connection] = loop.time()
         if self._timer is None:
             self._timer = loop.call_later(PATIENCE, self._give_up_the_old)
 
     def closed(self, connection: _Connection) -> None:
-        """Follow it no more."""
+        """Stop tracking a connection."""
         self.connections.pop(connection, None)
         if self.stopping and not self.connections:
             self._empty.set()
@@ -158,7 +158,7 @@ class FastAgiServer:
             connection.give_up()
 
     async def stop(self, seconds: float = PATIENCE) -> None:
-        """Take no more calls, let those that wait through, and close within that time."""
+        """Stop listening, let waiting calls through, and close all connections within `seconds`."""
         self.stopping = True
         if self._server:
             self._server.close()

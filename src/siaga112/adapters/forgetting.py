@@ -1,4 +1,4 @@
-"""What is left of a caller in the state directory when the store has forgotten: nothing."""
+"""Erase a caller's remains from the state directory, after the store has forgotten the caller."""
 
 import os
 import re
@@ -12,19 +12,19 @@ from typing import Final
 from siaga112.adapters.state_dir import DAMAGED
 
 _COPIES: Final = (*DAMAGED, "siaga112.db.version-*", "redis/temp-*", "redis/dump.rdb")
-"""What was set aside as damaged or before a migration, and what a killed Redis left: only a person reads it.
+"""Damaged files, copies made before a migration, and files left by a killed Redis; only people read them.
 
-It goes as a whole. What is cut, packed or torn cannot be searched for one number.
+We remove such a file as a whole: a truncated, compressed or damaged file cannot be searched for one number.
 """
 _BUSY_SECONDS: Final = 10.0
 _CUT: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 
 def copies(state_dir: Path, before: float = float("inf")) -> list[Path]:
-    """Name what was set aside there, and last changed before that time in seconds.
+    """Return the copies in the state directory that were last modified before `before` (epoch seconds).
 
     Raises:
-        PermissionError: if this user may not look.
+        PermissionError: if this user may not change the directory.
 
     """
     if state_dir.exists() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK):
@@ -43,12 +43,12 @@ def remove(paths: list[Path]) -> None:
 
 
 def forget_aside(state_dir: Path, spelled: re.Pattern[str]) -> int:
-    """Remove what the outbox has set aside and has the number, so spelled; say how many entries.
+    """Delete the outbox's set-aside entries in which the pattern matches; return how many.
 
-    Then its log of writes is cut: what was dropped before is in no file either.
+    Then truncate the outbox's write-ahead log, so that no file has the deleted entries.
 
     Raises:
-        OSError: if that is not possible now.
+        OSError: if the database is busy or fails.
 
     """
     file = state_dir / "outbox.db"
@@ -67,10 +67,10 @@ def forget_aside(state_dir: Path, spelled: re.Pattern[str]) -> int:
 
 
 def cut_log(file: Path) -> None:
-    """Cut a database's log of writes: what was dropped before is in no file any more.
+    """Truncate a database's write-ahead log, so that no file has the deleted rows.
 
     Raises:
-        OSError: if that is not possible now.
+        OSError: if the database is busy or fails.
 
     """
     try:

@@ -1,8 +1,8 @@
-"""The HTTP endpoint: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever watches the process.
+"""The HTTP endpoint: `/metrics` for Prometheus, `/healthz` and `/readyz` for process supervision.
 
-It shares its process with the screening, so whoever talks to it may cost the callers nothing: connections
-are few, short, and the first to go when descriptors get scarce. Each is for one request. h11 reads and writes
-what is HTTP (docs/decisions/h11.md); this file has the sockets and the three pages.
+The endpoint shares a process with the screening, so its clients must not delay callers. Therefore connections
+are few and short, serve one request each, and are the first to be closed when file descriptors run short. h11
+parses and writes HTTP (docs/decisions/h11.md); this file has the sockets and the three pages.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from siaga112.errors import SiagaError
 from siaga112.sparing import Sparing
 
 FRESH_SECONDS: Final = 0.1
-"""A page is made anew at most this often: making one takes milliseconds, in which no verdict can be given."""
+"""The least age of a page before we render it again: rendering takes milliseconds and delays verdicts."""
 
 MAX_CONNECTIONS: Final = 128
-"""With one more the oldest is dropped: who has half a request to send makes room for who asks and goes."""
+"""One more connection closes the oldest, so that clients with half a request make room for others."""
 
 PATIENCE: Final = 5.0
-"""Seconds that a connection may last in all, from its beginning to the last byte of the answer."""
+"""The longest life of a connection in seconds, from its start to the last byte of the answer."""
 
 LONGEST_HEAD: Final = 16_384
-"""Bytes of a request's line and headers; with more the answer is 431."""
+"""The longest request line and headers in bytes; a longer request gets a 431."""
 
 Ready = Callable[[], dict[str, bool]]
 
@@ -36,10 +36,10 @@ _refused = Sparing("http_refused")
 
 
 class Page(Protocol):
-    """What is shown at `/metrics`."""
+    """The source of `/metrics`."""
 
     def page(self) -> bytes:
-        """Write all metrics as Prometheus' text."""
+        """Return all metrics in Prometheus' text format."""
 
 
 class _Answer(NamedTuple):
@@ -57,7 +57,7 @@ def _json(parts: dict[str, bool], status: int = HTTPStatus.OK) -> _Answer:
 
 
 class _Connection(asyncio.Protocol):
-    """One request. It is answered as soon as its head is complete; whatever follows is not read."""
+    """One request. We answer as soon as its head is complete, and read nothing after that."""
 
     def __init__(self, endpoint: "HttpEndpoint") -> None:
         self._endpoint = endpoint
@@ -97,15 +97,15 @@ class _Connection(asyncio.Protocol):
             ],
         )
         events = (head, *([h11.Data(answer.body)] if whole else []), h11.EndOfMessage())
-        assert self._transport is not None, "it is answered what came over it"  # noqa: S101 - for mypy
+        assert self._transport is not None, "only a received request is answered"  # noqa: S101 - for mypy
         self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
         self._transport.close()
 
 
 class HttpEndpoint:
-    """`/metrics`, `/healthz` (the loop turns) and `/readyz` (each part in its place).
+    """`/metrics`, `/healthz` (the event loop runs) and `/readyz` (the state of each part).
 
-    `scarce` says whether a descriptor of that number is one of those that are kept for callers.
+    `scarce` says whether a file descriptor with that number is reserved for callers.
     """
 
     def __init__(
@@ -131,10 +131,10 @@ class HttpEndpoint:
         }
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; give the port.
+        """Listen, and return the port.
 
         Raises:
-            SiagaError: naming the address, if it is taken or not ours.
+            SiagaError: names the address, if it is taken or not on this machine.
 
         """
         loop = asyncio.get_running_loop()
@@ -143,12 +143,12 @@ class HttpEndpoint:
         except OSError as error:
             raise SiagaError(
                 f"metrics cannot listen on {host}:{port} ({error.strerror or error}); "
-                "is another siaga112 running? else change [metrics] host or port"
+                "is another siaga112 running? Otherwise change [metrics] host or port"
             ) from error
         return int(self._listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening, and leave what is not answered yet."""
+        """Stop listening, and drop the connections without an answer."""
         if self._listening:
             self._listening.close()
         if self._timer:
@@ -157,7 +157,7 @@ class HttpEndpoint:
             self._drop(connection)
 
     def opened(self, connection: _Connection, transport: asyncio.Transport) -> None:
-        """Follow a connection; drop it, or the oldest, if there are too many. One timer for all of them."""
+        """Track a connection; drop it, or the oldest, if there are too many. One timer serves all of them."""
         if self._scarce(transport.get_extra_info("socket").fileno()):
             _dropped(detail="too many files are open", open=len(self._connections))
             transport.abort()
@@ -171,11 +171,11 @@ class HttpEndpoint:
             self._timer = loop.call_later(PATIENCE, self._drop_the_old)
 
     def closed(self, connection: _Connection) -> None:
-        """Follow it no more."""
+        """Stop tracking a connection."""
         self._connections.pop(connection, None)
 
     def answer(self, request: h11.Request) -> _Answer:
-        """Give what is asked for."""
+        """Return the answer to a request."""
         page = self._pages.get(request.target.partition(b"?")[0])
         if page is None:
             return _plain(HTTPStatus.NOT_FOUND)

@@ -1,4 +1,4 @@
-"""The meter: what happened → Prometheus' series (`series` has their names, docs/reference.md too)."""
+"""The meter: counts events in Prometheus series (see `series` and docs/reference.md for their names)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ from siaga112.core.shifts import Shift, shift_at
 
 
 class Metrics:
-    """Everything that is counted; implements the meters of the flows and of the AMI adapter.
+    """All counters of a process; implements the meters of both flows and of the AMI adapter.
 
-    `target`: the share of calls for which the centre promises what `rules` say of answering.
+    `target`: the share of calls that the centre promises to answer within the time in `rules`.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Metrics:
         self._shifts = shifts
         self._zone = zone
         self._rules = rules
-        # Children are kept where the hot path needs them: `labels()` costs five times the increment.
+        # We keep the children that the hot path needs: `labels()` costs five times as much as the increment.
         self._duration = series.duration.labels(site)
         self._verdicts = {pair: series.verdicts.labels(site, *pair) for pair in VERDICTS}
         self._ivr, self._talk = series.ivr.labels(site), series.talk.labels(site)
@@ -69,7 +69,7 @@ class Metrics:
         self.in_progress({})
 
     def page(self) -> bytes:
-        """Write all metrics as Prometheus' text."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────
@@ -87,9 +87,9 @@ class Metrics:
             self._ivr.observe(finding.stages.ivr / SECOND)
 
     def _count_service(self, finding: Finding, shift: str) -> None:
-        """Count a call that was to reach an operator; an answered one only if its wait was seen.
+        """Count a call that should have reached an operator; observe the wait only if it was seen.
 
-        Where the dialplan has no queue, the wait is the ringing.
+        Without a queue in the dialplan, the wait is the ringing.
         """
         site, waited = self._site, finding.stages.waited
         queue = self._named(finding.queue)
@@ -106,17 +106,17 @@ class Metrics:
         return queue if queue in self._series.queues else OTHER
 
     def in_progress(self, stages: dict[Stage, int]) -> None:
-        """Show how many calls are where."""
+        """Show how many calls are in each stage."""
         for stage, shown in self._stages.items():
             shown.set(stages.get(stage, 0))
 
     def operators(self, counts: Mapping[OperatorState, int]) -> None:
-        """Show what the operators who are logged in do."""
+        """Show how many operators are in each state."""
         for state in OperatorState:
             self._series.operators.labels(self._site, state).set(counts.get(state, 0))
 
     def waiting(self, queues: Mapping[str, tuple[int, float]]) -> None:
-        """Show for each queue how many callers wait, and how many seconds the first of them has."""
+        """Show for each queue how many callers wait, and how many seconds the first has waited."""
         shown = dict.fromkeys((*self._series.queues, OTHER), (0, 0.0))
         for name, (count, longest) in queues.items():
             label = self._named(name)
@@ -126,17 +126,17 @@ class Metrics:
             self._series.longest.labels(self._site, label).set(longest)
 
     def callbacks(self, pending: int, oldest: Millis | None) -> None:
-        """Show how many callers are to be called back, and when the first of them called."""
+        """Show how many callers wait for a call-back, and when the first of them called."""
         self._series.callbacks_pending.labels(self._site).set(pending)
         self._series.callbacks_oldest.labels(self._site).set((oldest or 0) / SECOND)
 
     def appeals(self, pending: int, due: Millis | None) -> None:
-        """Show how many objections wait for a decision, and until when the first is owed an answer."""
+        """Show how many appeals are open, and when the first is due."""
         self._series.appeals_pending.labels(self._site).set(pending)
         self._series.appeals_due.labels(self._site).set((due or 0) / SECOND)
 
     def calls_screened(self, calls: int, unfollowed: Mapping[str, int]) -> None:
-        """Show how many calls the PBX's events have shown as screened; by context, those not followed."""
+        """Show how many calls the PBX showed as screened, and, by context, how many we do not follow."""
         if calls == self._screened_calls:
             return
         self._series.calls_screened.labels(self._site).inc(calls - self._screened_calls)
@@ -148,15 +148,15 @@ class Metrics:
     # ── strikes and blocks ───────────────────────────────────────────────────────────────────────
 
     def misused(self, entry: Entry) -> None:
-        """Count what the call behind a strike cost the operators."""
+        """Count the operators' time that a call with a strike took."""
         self._series.misuse_seconds.labels(self._site).inc((entry.finding.stages.talk or 0) / SECOND)
 
     def tallies(self, counts: Mapping[str, int]) -> None:
-        """Show what the store has counted since ever, by the names in `series.TALLIES`."""
+        """Show the store's counts since its beginning, by the names in `series.TALLIES`."""
         self._series.tallies.counts = dict(counts)
 
     def blocks_in_force(self, counts: Mapping[Level, int]) -> None:
-        """Show how many blocks the store holds."""
+        """Show how many blocks are in force."""
         for level in Level:
             self._series.blocks_active.labels(self._site, level).set(counts.get(level, 0))
 
@@ -165,17 +165,17 @@ class Metrics:
         self._series.proposals.labels(self._site, cause).inc()
 
     def proposed(self, count: int) -> None:
-        """Show how many proposals wait for a person's decision."""
+        """Show how many proposals are open."""
         self._series.blocks_proposed.labels(self._site).set(count)
 
     def surge(self, *, on: bool) -> None:
-        """Show whether volume is not held against callers now."""
+        """Show whether surge mode is on, in which nobody gets a strike."""
         self._series.surge.labels(self._site).set(on)
 
     # ── verdicts ─────────────────────────────────────────────────────────────────────────────────
 
     def screened(self, screening: Screening, seconds: float) -> None:
-        """Count a verdict and how long the dialplan waited for it."""
+        """Count a verdict, and how long the dialplan waited for it."""
         self._duration.observe(seconds)
         self._verdicts[screening.verdict, screening.reason].inc()
         if screening.reason is ScreenReason.WOULD_BLOCK:
@@ -186,18 +186,18 @@ class Metrics:
             self._series.treatments.labels(self._site, screening.treatment).inc()
 
     def withheld(self, cause: Withheld) -> None:
-        """Count a call that brought no caller who could be blocked."""
+        """Count a call without a number that could be blocked."""
         self._series.withheld.labels(self._site, cause).inc()
 
     def asked(self) -> None:
-        """Count a call for which the dialplan asks."""
+        """Count a request from the dialplan."""
         self._asked.calls += 1
 
     def agi_refused(self) -> None:
-        """Count a peer that does not speak AGI: its call, if there was one, goes through."""
+        """Count a peer that does not speak AGI; its call, if there is one, goes through."""
         self._series.fail_opens.labels(self._site, ScreenReason.BAD_REQUEST).inc()
 
-    # ── what we stand on ─────────────────────────────────────────────────────────────────────────
+    # ── the process and its stores ───────────────────────────────────────────────────────────────
 
     def mode(self, mode: Mode) -> None:
         """Show the mode in force: 1 for it, 0 for the others."""
@@ -205,24 +205,24 @@ class Metrics:
             self._series.mode.labels(self._site, one).set(one is mode)
 
     def answers(self, part: str, *, up: bool) -> None:
-        """Show whether `redis`, or the `database`, answers."""
+        """Show whether `redis` or `database` answers."""
         gauge = self._series.redis_up if part == "redis" else self._series.database_up
         gauge.labels(self._site).set(up)
 
     def unpublished(self, count: int) -> None:
-        """Show how many standings the block list may not have yet."""
+        """Show how many standings the block list may lack."""
         self._series.publish_pending.labels(self._site).set(count)
 
     def block_list_lost(self) -> None:
-        """Count that Redis did not have the block list as a whole."""
+        """Count a rebuild, since Redis did not have the whole block list."""
         self._series.block_list_rebuilds.labels(self._site).inc()
 
     def replica(self, callers: int) -> None:
-        """Show on how many callers the replica holds a standing."""
+        """Show how many callers have a standing in the replica."""
         self._replica_callers.set(callers)
 
     def replica_gap(self) -> None:
-        """Count that the replica reads all anew."""
+        """Count a complete reload of the replica."""
         self._replica_gaps.inc()
 
     def pending(self, count: int) -> None:
@@ -230,15 +230,15 @@ class Metrics:
         self._series.outbox_pending.labels(self._site).set(count)
 
     def lost(self, count: int) -> None:
-        """Count ended calls that could not be kept, or that were set aside since they cannot be recorded."""
+        """Count ended calls that could not be stored, and those set aside because they cannot be recorded."""
         self._series.outbox_lost.labels(self._site).inc(count)
 
     def ami_connected(self, *, up: bool) -> None:
-        """Show whether we are following the PBX."""
+        """Show whether we follow the PBX."""
         self._series.ami_up.labels(self._site).set(up)
 
     def ami_event(self, name: str, at: Millis, count: int = 1) -> None:
-        """Count events of one name."""
+        """Count events with one name."""
         self._events.get(name, self._events[OTHER]).inc(count)
         self._last_event.set(at / SECOND)
 
@@ -247,13 +247,13 @@ class Metrics:
         self._series.ami_malformed.labels(self._site, kind).inc()
 
     def ami_clock_off(self, count: int) -> None:
-        """Count events whose time is too far from our own clock."""
+        """Count events with a timestamp too far from our own clock."""
         self._series.ami_clock_off.labels(self._site).inc(count)
 
-    def ami_gap(self, cause: str) -> None:  # noqa: ARG002 - the log has the cause; the metric none
+    def ami_gap(self, cause: str) -> None:  # noqa: ARG002 - the log has the cause; the metric does not
         """Count a gap."""
         self._series.ami_gaps.labels(self._site).inc()
 
     def ami_reconnect(self, cause: str) -> None:
-        """Count a new attempt to connect."""
+        """Count a new connection attempt."""
         self._series.ami_reconnects.labels(self._site, cause).inc()

@@ -1,7 +1,7 @@
-"""The mode in the state directory: `off`, the switch that needs nobody, and `mode`, the last switch known.
+"""The mode in the state directory: `off`, a kill switch that needs no other part, and `mode`, the last one.
 
-Whoever makes the file `off` there, with whatever in it or nothing, stops all blocking and all strikes of the
-daemons on this machine; Redis is not asked. `siaga112 mode off` writes who, when and why into it.
+A file named `off`, empty or with any content, stops all blocking and all strikes by the daemons on this
+machine, without asking Redis. `siaga112 mode off` writes into it who switched, when and why.
 """
 
 import json
@@ -19,7 +19,7 @@ KEPT: Final = "mode"
 
 
 class ModeFiles:
-    """`service.ports.LocalModes` in one state directory, for one site."""
+    """Implements `service.ports.LocalModes` in one state directory, for one site."""
 
     def __init__(self, folder: Path, site: str) -> None:
         self._folder: Final = folder
@@ -27,11 +27,11 @@ class ModeFiles:
 
     @property
     def off(self) -> Path:
-        """Where the switch is that needs nobody."""
+        """The path of the `off` file."""
         return self._folder / OFF
 
     def held_off(self) -> Switch | None:
-        """Give the switch that needs nobody, if it is there; what is in it may be missing or anything."""
+        """Return the switch in the `off` file, a plain OFF if it cannot be parsed; None without a file."""
         try:
             self.off.lstat()
         except (FileNotFoundError, NotADirectoryError):
@@ -40,27 +40,27 @@ class ModeFiles:
         return found if found and found.mode is Mode.OFF else Switch(Mode.OFF)
 
     def kept(self) -> Switch | None:
-        """Give the last switch that was known here, if any was; None for what cannot be read."""
+        """Return the last switch known here; None if there is none or it cannot be read."""
         return self._read(self._folder / KEPT)
 
     def keep(self, switch: Switch) -> None:
-        """Keep it over the next start."""
+        """Store the switch for the next start."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write(self._folder / KEPT, switch)
 
     def hold_off(self, switch: Switch) -> bool:
-        """Switch off; say whether there is a state directory here at all."""
+        """Write the `off` file; return False if there is no state directory here."""
         if not self._folder.is_dir():
             return False
         try:
             self._write(self.off, switch)
-        except OSError:  # a full disk has room for a name still, and the name is the switch
+        except OSError:  # a full disk still has room for an empty file, and its name is enough
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             os.close(os.open(self.off, flags, 0o600))
         return True
 
     def release(self) -> bool:
-        """Take the switch away; say whether it was there."""
+        """Remove the `off` file; return whether it existed."""
         try:
             self.off.unlink()
         except (FileNotFoundError, NotADirectoryError):

@@ -1,7 +1,7 @@
 """The outbox: ended calls on local disk until the store has them. SQLite, in its own thread.
 
-Beside them, what is known of each call in progress: AMI tells nothing twice, so a daemon that is killed
-between a hang-up and its `append` would else never know that there was a call.
+It also keeps what is known of each call in progress. AMI sends no event twice, so if a daemon is killed
+between a hang-up and `append`, the next one would otherwise never know that the call existed.
 """
 
 import asyncio
@@ -41,10 +41,10 @@ _NOTE_ASIDE: Final = (
 _NOTE_OVER: Final = "DELETE FROM in_progress WHERE rowid = ?"
 _OVER: Final = "DELETE FROM in_progress WHERE call = ?"
 _LATELY: Final = 1_000
-"""So many of the items that were written last need not be read from their text."""
+"""The number of recent items kept decoded, so that we need not parse their text again."""
 
 _Statement = tuple[str, Sequence[tuple[object, ...]]]
-"""What to do, and with which rows."""
+"""A statement and its rows."""
 
 _T = TypeVar("_T")
 
@@ -55,30 +55,30 @@ _log = structlog.get_logger()
 _WORDS: Final = {
     sqlite3.SQLITE_BUSY: "another program has it open",
     sqlite3.SQLITE_LOCKED: "another program has it open",
-    sqlite3.SQLITE_CANTOPEN: "this user may not, or the folder is none",
+    sqlite3.SQLITE_CANTOPEN: "permission denied, or the folder does not exist",
     sqlite3.SQLITE_READONLY: "it is read-only",
-    sqlite3.SQLITE_PERM: "this user may not",
+    sqlite3.SQLITE_PERM: "permission denied",
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk failed",
-    sqlite3.SQLITE_NOTADB: "it is no database; move it away",
+    sqlite3.SQLITE_NOTADB: "it is not a database; move it away",
     sqlite3.SQLITE_CORRUPT: "it is damaged; move it away",
 }
-"""What SQLite could not do, by its primary result code (sqlite.org/rescode.html)."""
+"""Descriptions of SQLite's errors, by primary result code (sqlite.org/rescode.html)."""
 
 
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR})
-"""It is no outbox, or none of ours: a table has other columns, or there is something else by its name."""
+"""The file is not a database, or not an outbox: a table has other columns or an object has its name."""
 
 
 class SqliteOutbox:
-    """Entries in the order in which they came, durable when `append` returns.
+    """Entries in order of arrival, on disk when `append` returns.
 
-    Whatever SQLite cannot do (no room, no right, a bad disk) is an OSError.
+    Whatever SQLite cannot do (no space, no permission, a bad disk) raises an OSError.
     """
 
     def __init__(self, path: Path, lost: Callable[[int], None] = lambda _: None) -> None:
         self._path = path
-        self._lost = lost  # told of each entry, or damaged file, that is set aside
+        self._lost = lost  # called for each entry, or damaged file, that is set aside
         self._damaged = 0
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._filled: Final = asyncio.Event()
@@ -86,13 +86,13 @@ class SqliteOutbox:
         self.pending = 0
         self._written = True
         self._lately: Final[dict[bytes, Entry | Reached]] = {}
-        """By its text: what we have spelled ourselves is what its text says."""
+        """By the text we wrote: the item that it encodes."""
 
     async def open(self) -> None:
-        """Open or make the file.
+        """Open the file, or create it.
 
         Raises:
-            SiagaError: naming the file, if it cannot be written.
+            SiagaError: names the file, if it cannot be opened or written.
 
         """
         try:
@@ -117,14 +117,14 @@ class SqliteOutbox:
             return self._connect()
 
     def _connect(self) -> tuple[int, int]:
-        # SQLite would make it for all to read; -wal and -shm get the rights that it has.
+        # SQLite would create the file readable for all; -wal and -shm inherit its mode.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         try:
-            database.text_factory = bytes  # what is no UTF-8 spoils one entry, not the reading of all
+            database.text_factory = bytes  # so that invalid UTF-8 spoils one entry and not the whole read
             database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA secure_delete=ON")  # a number that was dropped is in no free page
-            database.execute("PRAGMA cache_size=-256")  # KiB: what waits here is little, and soon gone
+            database.execute("PRAGMA secure_delete=ON")  # leave no deleted number in a free page
+            database.execute("PRAGMA cache_size=-256")  # KiB: few entries wait here, and not for long
             for statement in _SCHEMA:
                 database.execute(statement)
             for look in _LOOKS:
@@ -140,7 +140,7 @@ class SqliteOutbox:
         return waiting, aside
 
     def _move_away(self, error: sqlite3.Error) -> None:
-        """Put a file that is no outbox aside: calls must go on, and whoever looks may save what is in it."""
+        """Rename a file that is no outbox: calls must go on, and a person may rescue its content."""
         kept = self._path.with_name(f"{self._path.name}.damaged-{time.time_ns()}")
         self._path.rename(kept)
         for part in ("-wal", "-shm"):
@@ -150,12 +150,12 @@ class SqliteOutbox:
         _log.error("outbox_damaged", detail=str(error), kept=str(kept), remedy="see the runbook, Outbox lost")
 
     async def note(self, begun: Sequence[Entry]) -> None:
-        """Note calls in progress. A crash of this process leaves the note; one of the machine may not."""
+        """Store calls in progress. The note survives a crash of this process, but perhaps not a power cut."""
         rows = [(one.finding.call.id, dump_entry(one)) for one in begun]
         await self._run(lambda: self._write((_NOTE, rows), durable=False))
 
     async def close_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
-        """Settle what was noted and is followed no more, as it was noted; give it."""
+        """Append the noted calls that are no longer followed, as they were noted, and return them."""
         noted = await self._run(
             lambda: self._db.execute("SELECT rowid, call, entry FROM in_progress").fetchall()
         )
@@ -167,18 +167,18 @@ class SqliteOutbox:
                 left.append(load_entry(text))
                 over.append((row,))
             except ValueError as error:
-                reason, at = f"not to be read: {error}", time.time_ns() // 1_000_000
+                reason, at = f"unreadable: {error}", time.time_ns() // 1_000_000
                 move = (_NOTE_ASIDE, [(at, reason, row)]), (_NOTE_OVER, [(row,)])
                 await self._run(lambda move=move: self._write(*move))  # type: ignore[misc] # mypy gives a lambda's default no type
                 self._lost(1)
                 _log.error("outbox_unreadable", detail=str(error), kept="in the table aside")
         if left:
             await self.append(left)
-            await self._run(lambda: self._write((_NOTE_OVER, over)))  # also one that stands under another id
+            await self._run(lambda: self._write((_NOTE_OVER, over)))  # also a note under a different id
         return left
 
     async def append(self, items: Sequence[Entry | Reached]) -> None:
-        """Keep it; it is on disk when this returns. What was noted of these calls is forgotten."""
+        """Append items; they are on disk when this returns. Delete the notes of these calls."""
         rows = [(dump_item(one),) for one in items]
         over = [(one.finding.call.id,) for one in items if isinstance(one, Entry)]
         await self._run(lambda: self._write((_INSERT, rows), (_OVER, over)))
@@ -188,7 +188,7 @@ class SqliteOutbox:
         self._filled.set()
 
     async def oldest(self, limit: int, after: int = 0) -> Sequence[tuple[int, Entry | Reached]]:
-        """Give the oldest entries after that key, with their keys; what cannot be read is set aside."""
+        """Return the oldest entries after that key, with their keys; set unreadable ones aside."""
         rows = await self._run(
             lambda: self._db.execute(
                 "SELECT key, entry FROM outbox WHERE key > ? ORDER BY key LIMIT ?", (after, limit)
@@ -202,11 +202,11 @@ class SqliteOutbox:
                 known = self._lately.pop(text, None)
                 entries.append((int(key), load_item(text) if known is None else known))
             except ValueError as error:
-                await self.set_aside({key: f"not to be read: {error}"})
+                await self.set_aside({key: f"unreadable: {error}"})
         return entries
 
     async def set_aside(self, reasons: Mapping[int, str]) -> None:
-        """Keep entries apart, with why, for a person to look at; what waits behind them goes on."""
+        """Move entries to the table `aside`, with the reason, for a person; the entries behind them go on."""
         at = time.time_ns() // 1_000_000
         moved = [(at, reason, key) for key, reason in reasons.items()]
         await self._run(lambda: self._write((_ASIDE, moved), (_DELETE, [(key,) for key in reasons])))
@@ -216,17 +216,17 @@ class SqliteOutbox:
             _log.error("set_aside", key=key, detail=reason, kept=f"{self._path}, table aside")
 
     async def drop(self, keys: Sequence[int]) -> None:
-        """Forget entries that the store now has."""
+        """Delete entries that the store now has."""
         await self._run(lambda: self._write((_DELETE, [(key,) for key in keys])))
         self.pending -= len(keys)
 
     async def wait(self, seconds: float) -> None:
-        """Return when something was appended, at the latest after that time."""
+        """Return when an item is appended, or after that time."""
         try:
             async with asyncio.timeout(seconds):
                 await self._filled.wait()
         except TimeoutError:
-            if self._written:  # what was dropped is in the log of writes until that is cut
+            if self._written:  # deleted entries stay in the write-ahead log until it is truncated
                 self._written = False
                 with suppress(OSError):
                     await self._run(lambda: self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
@@ -239,7 +239,7 @@ class SqliteOutbox:
 
     @property
     def _db(self) -> sqlite3.Connection:
-        assert self._database is not None, "open() comes first"  # noqa: S101 - our own mistake otherwise
+        assert self._database is not None, "call open() first"  # noqa: S101 - a fault in our own code
         return self._database
 
     def _write(self, *statements: _Statement, durable: bool = True) -> None:
@@ -251,7 +251,7 @@ class SqliteOutbox:
                 self._db.executemany(statement, rows)
             self._db.execute("COMMIT")
         except BaseException:
-            if self._db.in_transaction:  # SQLite has already rolled back where the disk is full
+            if self._db.in_transaction:  # on a full disk SQLite has already rolled back
                 self._db.execute("ROLLBACK")
             raise
 
@@ -263,7 +263,7 @@ class SqliteOutbox:
 
 
 def look(file: Path) -> dict[Kind, Holding]:
-    """Count what is in an outbox, from beside it; nothing where there is none.
+    """Count what is in an outbox file, without opening it for writing; all zero if there is none.
 
     Raises:
         OSError: if it cannot be read.
@@ -286,5 +286,5 @@ _TABLES: Final = {
 
 
 def _code(error: sqlite3.Error) -> int:
-    """Give SQLite's primary result code."""
+    """Return SQLite's primary result code."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

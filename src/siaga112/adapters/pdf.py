@@ -1,7 +1,7 @@
-"""A page as PDF: WeasyPrint, which need not be installed, in a process of its own.
+"""Make a PDF of a page with WeasyPrint, an optional dependency, in a separate process.
 
-A fault of a C library that it needs ends that process, not the console (without a font Pango crashes); nobody
-waits meanwhile, and the memory that it takes is given back (docs/decisions/weasyprint.md).
+A crash in one of WeasyPrint's C libraries then ends that process and not the console (Pango crashes without a
+font), nobody waits meanwhile, and its memory is returned (docs/decisions/weasyprint.md).
 """
 
 import asyncio
@@ -18,21 +18,21 @@ PATIENCE_SECONDS: Final = 60.0
 _MISSING: Final = 3
 _NEEDS: Final = say(
     'PDF needs WeasyPrint, Pango and a font: pip install "siaga112[pdf]", apt install libpangoft2-1.0-0 '
-    "fonts-liberation ({why}); or take HTML, and print it from a browser"
+    "fonts-liberation ({why}); or use HTML and print it from a browser"
 )
-_FAILED: Final = say("the PDF could not be made ({why}); take HTML, and print it from a browser")
+_FAILED: Final = say("the PDF could not be made ({why}); use HTML and print it from a browser")
 
 
 def there() -> bool:
-    """Say whether WeasyPrint is installed; it is not loaded for that."""
+    """Return whether WeasyPrint is installed, without loading it."""
     return find_spec("weasyprint") is not None
 
 
 async def made(page: str) -> bytes:
-    """Print a page. Whatever it names is not fetched.
+    """Return the page as PDF. Nothing that the page refers to is fetched.
 
     Raises:
-        SiagaError: with the remedy, if what it needs is not installed, or it fails.
+        SiagaError: with the remedy, if a dependency is missing or the conversion fails.
 
     """
     process = await asyncio.create_subprocess_exec(
@@ -58,10 +58,10 @@ async def made(page: str) -> bytes:
 
 
 def _main() -> int:
-    """Print the page on standard input, in the process of its own."""
-    warnings.simplefilter("error", UserWarning)  # so it tells that there is no font
+    """Convert the page on standard input; runs in the separate process."""
+    warnings.simplefilter("error", UserWarning)  # so that a missing font raises
     try:
-        from weasyprint import HTML  # noqa: PLC0415 - as said above
+        from weasyprint import HTML  # noqa: PLC0415 - only this process loads it
         from weasyprint.urls import URLFetcher  # noqa: PLC0415 - as above
     except (ImportError, OSError, UserWarning) as error:
         sys.stderr.write(str(error).partition("\n")[0])

@@ -1,4 +1,4 @@
-"""The PBX's `queue_log` file, read from the end backwards as far as needed."""
+"""The PBX's `queue_log` file, read backwards from the end as far as needed."""
 
 import asyncio
 import re
@@ -11,18 +11,18 @@ from siaga112.core.model import SECOND, Millis, credible
 
 BLOCK: Final = 1 << 20
 MOST: Final = 32 * BLOCK
-"""More is not looked back for: with its lines it would be some 200 MB."""
+"""The most we read: its lines then take about 200 MB."""
 _SECONDS: Final = re.compile(r"([0-9]{1,12})[.|]")
 
 
 class QueueLogFile:
-    """Lines since an instant, without reading the years before."""
+    """The lines since a point in time, without reading the years before."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def lines(self, since: Millis) -> Sequence[str]:
-        """Give the lines written since then, oldest first. Raises OSError if there is no such file."""
+        """Return the lines written since then, oldest first. Raises OSError if the file cannot be read."""
         return await asyncio.to_thread(self._lines, since)
 
     def _lines(self, since: Millis) -> Sequence[str]:
@@ -39,7 +39,7 @@ class QueueLogFile:
 
 
 def _begins_before(data: bytes, since: Millis) -> bool:
-    """Say whether the first whole line of the data is older than that."""
+    """Return whether the first whole line of the data is older than `since`."""
     _, newline, rest = data.partition(b"\n")
     if not newline:
         return False
@@ -50,4 +50,4 @@ def _begins_before(data: bytes, since: Millis) -> bool:
 def _epoch(line: str) -> Millis | None:
     found = _SECONDS.match(line)
     at = int(found[1]) * SECOND + SECOND - 1 if found else 0
-    return at if credible(at) else None  # else a damaged line would hide those before it
+    return at if credible(at) else None  # otherwise a damaged line would hide those before it

@@ -1,4 +1,4 @@
-"""What a daemon on this machine runs with, in the state directory while it runs: the doctor reads it."""
+"""The configuration that a running daemon uses, as digests in the state directory; the doctor reads it."""
 
 import contextlib
 import json
@@ -13,33 +13,33 @@ _NAME: Final = "running."
 
 
 class RunningFile:
-    """The file of one half, or of the whole daemon."""
+    """The file of one half of the daemon, or of the whole."""
 
     def __init__(self, folder: Path, half: str) -> None:
         self._path: Final = folder / f"{_NAME}{half}"
 
     def write(self, digests: Mapping[str, str]) -> None:
-        """Put it there.
+        """Write the file.
 
         Raises:
-            OSError: as the system says.
+            OSError: from the system.
 
         """
         state_dir.write(self._path, json.dumps({"process": os.getpid(), "digests": dict(digests)}).encode())
 
     def remove(self) -> None:
-        """Take it away."""
+        """Remove the file."""
         with contextlib.suppress(OSError):
             self._path.unlink()
 
 
 def running(folder: Path) -> dict[str, Mapping[str, str]]:
-    """Give the digests of each daemon that runs here, by its half; nothing where this user may not look."""
+    """Return the digests of each daemon that runs here, by its half; skip files that cannot be read."""
     found: dict[str, Mapping[str, str]] = {}
     for path in sorted(folder.glob(f"{_NAME}*")):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             told = json.loads(state_dir.read(path))
-            if Path(f"/proc/{int(told['process'])}").exists():  # else it was killed
+            if Path(f"/proc/{int(told['process'])}").exists():  # otherwise it was killed
                 digests = {str(key): str(value) for key, value in told["digests"].items()}
                 found[path.name.removeprefix(_NAME)] = digests
     return found

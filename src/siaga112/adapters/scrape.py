@@ -1,4 +1,4 @@
-"""Reading what a daemon shows over HTTP: its own `/metrics`, as Prometheus does, and whether it is ready."""
+"""Read a daemon's pages over HTTP: `/metrics`, as Prometheus does, and `/readyz`."""
 
 import asyncio
 import ssl
@@ -14,22 +14,22 @@ from siaga112.reasons import plainly
 
 PATIENCE_SECONDS: Final = 2.0
 LONGEST: Final = 1 << 22
-"""Bytes of a page; ours has some 50,000."""
+"""The largest page accepted in bytes; ours has about 50,000."""
 EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to dial for it
-"""What listens on all addresses is reached at loopback."""
+"""Where to connect to a server that listens on all addresses."""
 
 _Read = TypeVar("_Read")
 
 
 class ProbeError(SaidError):
-    """A daemon's metrics cannot be read; says why in a few words."""
+    """A daemon's metrics cannot be read; the message says why in a few words."""
 
 
 async def get(host: str, port: int, path: str, seconds: float, tls: ssl.SSLContext | None = None) -> bytes:
-    """Ask for a page, and give it whatever its status.
+    """Return a page, whatever its status.
 
     Raises:
-        ProbeError: if nobody answers there within that time, or not in HTTP, or without end.
+        ProbeError: if there is no complete HTTP answer within that time.
 
     """
     try:
@@ -37,7 +37,7 @@ async def get(host: str, port: int, path: str, seconds: float, tls: ssl.SSLConte
             try:
                 reader, writer = await asyncio.open_connection(EVERYWHERE.get(host, host), port, ssl=tls)
             except OSError as error:
-                raise ProbeError(plainly(error) or Said("no way to that host")) from error
+                raise ProbeError(plainly(error) or Said("no route to that host")) from error
             try:
                 return await _get(reader, writer, path)
             finally:
@@ -61,13 +61,13 @@ async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path:
             case h11.Data() as part:
                 page += part.data
                 if len(page) > LONGEST:
-                    raise ProbeError(Said("no page of metrics: it has no end"))
+                    raise ProbeError(Said("not a metrics page: it does not end"))
             case h11.EndOfMessage():
                 return bytes(page)
 
 
 class MetricsPage:
-    """One daemon's page, of one site."""
+    """The metrics page of one daemon, for one site."""
 
     def __init__(self, host: str, port: int, site: str) -> None:
         self._host, self._port = EVERYWHERE.get(host, host), port
@@ -83,10 +83,10 @@ class MetricsPage:
         return f"http://{host}:{self._port}/metrics"
 
     async def read(self, read: Callable[[list[Sample]], _Read]) -> _Read:
-        """Read what is wanted of this site's samples; the reader raises KeyError for what lacks.
+        """Pass this site's samples to `read` and return its result; `read` raises KeyError for a missing one.
 
         Raises:
-            ProbeError: if nobody answers there, or not with this site's metrics.
+            ProbeError: if nobody answers, or the page has no metrics of this site.
 
         """
         page = await get(self._host, self._port, "/metrics", PATIENCE_SECONDS)

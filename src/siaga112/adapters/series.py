@@ -1,8 +1,8 @@
-"""The Prometheus series that there are: names, labels and every value that a label can have.
+"""The Prometheus series: their names, labels and every value that a label can have.
 
-No number of a caller, no call id and no operator's name is ever a label: every label has a closed set
-of values, and what is in none of them is `other`. A counter shows all its series from the start, so
-that the first event is a step from 0 to 1; a gauge of something outside us shows none until it is known.
+No caller's number, call id or operator's name is ever a label: every label has a closed set of values, and
+any other value becomes `other`. A counter shows all its series from the start, so that the first event is a
+step from 0 to 1; a gauge of an external state shows none until the state is known.
 """
 
 import time
@@ -37,7 +37,7 @@ from siaga112.core.tracking.arrivals import CONTEXTS_KEPT
 from siaga112.service.ports import WebhookResult
 
 MAX_SERIES: Final = 299
-"""However many queues a site has: those that do not fit under this are `other`."""
+"""The limit, however many queues a site has: queues beyond it become `other`."""
 
 MAX_SHIFTS: Final = 4
 
@@ -65,8 +65,9 @@ RARE: Final = frozenset(
         b"HangupRequest",
     }
 )
-"""Events that come with one channel driver alone, once a PBX, with few calls, or with another that is counted
-(each BridgeLeave after its BridgeEnter, a HangupRequest before its Hangup): no series of their own.
+"""Events without a series of their own: those of one channel driver only, those that come once per PBX or
+with few calls, and those that accompany a counted one (a BridgeLeave its BridgeEnter, a HangupRequest its
+Hangup).
 """
 
 EVENTS: Final = (*sorted(name.decode() for name in WANTED - RARE), OTHER)
@@ -96,7 +97,7 @@ REASONS: Final[Mapping[Outcome, tuple[Reason, ...]]] = {
     ),
     Outcome.IVR_PRANK: (Reason.LEFT_MENU, Reason.INVALID_CHOICE, Reason.NO_CHOICE),
 }
-"""The pairs that a call can have."""
+"""The pairs of outcome and reason that a call can have."""
 
 LabelValues = tuple[str, ...]
 ONE: Final[tuple[LabelValues, ...]] = ((),)
@@ -129,27 +130,27 @@ TALLIES: Final[tuple[tuple[str, str, str, LabelValues, tuple[LabelValues, ...]],
     (
         "webhooks",
         "webhooks",
-        "Events sent to webhooks; failed: not taken, and tried again; parked: given up after a day.",
+        "Webhook deliveries; failed: rejected, to be retried; parked: given up after a day.",
         ("result",),
         _rows(WebhookResult),
     ),
 )
-"""What the store counts: the tally's name there, the metric's name, its help, labels and their values."""
+"""The store's counts: the tally's name there, the metric's name, its help, labels and their values."""
 
 
 _INSTEAD: Final = tuple(cause for cause in ProposalCause if cause is not ProposalCause.REVIEW)
 
 
 class Tallies(Collector):
-    """Counters that live in the store, since people change them through other processes too."""
+    """Counters that live in the store, because other processes count there too."""
 
     def __init__(self, site: str) -> None:
         self._site = site
         self.counts: Mapping[str, int] | None = None
-        """None until the store was read: a 0 before the true count would look like a counter's reset."""
+        """None until the store has been read: a 0 before the true count would look like a counter reset."""
 
     def collect(self) -> Iterable[CounterMetricFamily]:
-        """Show what the store last said."""
+        """Yield the counts last read from the store."""
         for tally, name, text, labels, rows in TALLIES:
             family = CounterMetricFamily(f"siaga112_{name}", text, labels=("site", *labels))
             if self.counts is not None:
@@ -159,14 +160,14 @@ class Tallies(Collector):
 
 
 class Asked(Collector):
-    """For how many calls the dialplan asked: a number, since a verdict must not wait for a metric."""
+    """The number of calls the dialplan asked about: a plain int, so that no verdict waits for a metric."""
 
     def __init__(self, site: str) -> None:
         self._site = site
         self.calls = 0
 
     def collect(self) -> Iterable[CounterMetricFamily]:
-        """Show it."""
+        """Yield the count."""
         calls = CounterMetricFamily(
             "siaga112_agi_calls", "Calls that the dialplan asked about.", labels=("site",)
         )
@@ -199,10 +200,10 @@ class Series:
         self.calls_screened = self._counter(
             "calls_screened", "Calls that the PBX's events show as screened, followed or not."
         )
-        # By a name that only the PBX knows: bounded where it is counted, and no series before the first.
+        # Labelled by contexts that only the PBX knows: their number is limited; none has a series in advance.
         self.unfollowed = self._counter(
             "calls_unfollowed",
-            "Screened calls that are in no ledger: their context is no trunk's.",
+            "Screened calls missing in the ledger: their context is not a trunk context.",
             ("context",),
             (),
         )
@@ -218,13 +219,13 @@ class Series:
         self.operators = self._gauge(
             "operators", "Operators on duty, by state.", ("state",), _rows(OperatorState)
         )
-        self.callbacks_pending = self._gauge("callbacks_pending", "Callers still to be called back.")
+        self.callbacks_pending = self._gauge("callbacks_pending", "Callers waiting for a call-back.")
         self.callbacks_oldest = self._gauge(
-            "callbacks_oldest_timestamp_seconds", "When the longest waiting of them called; 0 for none."
+            "callbacks_oldest_timestamp_seconds", "When the caller who has waited longest called; 0 for none."
         )
-        self.appeals_pending = self._gauge("appeals_pending", "Objections that wait for a decision.")
+        self.appeals_pending = self._gauge("appeals_pending", "Appeals waiting for a decision.")
         self.appeals_due = self._gauge(
-            "appeals_due_timestamp_seconds", "Until when the first of them is owed an answer; 0 for none."
+            "appeals_due_timestamp_seconds", "When the answer to the most urgent appeal is due; 0 for none."
         )
 
     def _declare_misuse(self) -> None:
@@ -232,14 +233,14 @@ class Series:
         self._count += sum(len(rows) for *_, rows in TALLIES)
         self.registry.register(self.tallies)
         self.blocks_active = self._gauge("blocks_active", "Blocks in force.", ("level",), _rows(Level))
-        self.blocks_proposed = self._gauge("blocks_proposed", "Blocks that wait for a person's decision.")
+        self.blocks_proposed = self._gauge("blocks_proposed", "Proposed blocks waiting for a decision.")
         self.proposals = self._counter(
             "proposals", "Blocks proposed instead of imposed.", ("cause",), _rows(_INSTEAD)
         )
         self.misuse_seconds = self._counter(
             "misuse_operator_seconds", "Operators' time with calls that earned a strike."
         )
-        self.surge = self._gauge("surge", "1 while volume is not held against callers.")
+        self.surge = self._gauge("surge", "1 in surge mode, in which nobody gets a strike.")
 
     def _declare_screening(self) -> None:
         self.verdicts = self._counter(
@@ -256,7 +257,7 @@ class Series:
         self.fail_opens = self._counter(
             "fail_open", "Calls let through because we had no answer.", ("cause",), causes
         )
-        self.would_block = self._counter("would_block", "Calls that enforcing would have blocked.")
+        self.would_block = self._counter("would_block", "Calls that mode enforce would have blocked.")
         self.treatments = self._counter(
             "treatments", "Blocked callers' calls, by treatment.", ("treatment",), _rows(Treatment)
         )
@@ -266,14 +267,14 @@ class Series:
         self.ami_last = self._gauge("ami_last_event_timestamp_seconds", "When the last event was.")
         self.ami_events = self._counter("ami_events", "Events, by name.", ("event",), _rows(EVENTS))
         self.ami_malformed = self._counter(
-            "ami_malformed", "Messages not of Asterisk's form.", ("kind",), _rows(Defect)
+            "ami_malformed", "Messages that Asterisk would not write.", ("kind",), _rows(Defect)
         )
         self.ami_clock_off = self._counter(
-            "ami_clock_off", "Events whose time was too far from our own clock."
+            "ami_clock_off", "Events with a timestamp too far from our own clock."
         )
-        self.ami_gaps = self._counter("ami_gaps", "Stretches of events not seen.")
+        self.ami_gaps = self._counter("ami_gaps", "Stretches of missed events.")
         self.ami_reconnects = self._counter(
-            "ami_reconnects", "New attempts to connect.", ("cause",), _rows(RECONNECT_CAUSES)
+            "ami_reconnects", "New connection attempts.", ("cause",), _rows(RECONNECT_CAUSES)
         )
 
     def _declare_process(self, rules: InForce, target: float) -> None:
@@ -284,15 +285,15 @@ class Series:
             "publish_pending", "Changes of the block list that Redis does not have yet."
         )
         self.block_list_rebuilds = self._counter(
-            "block_list_rebuilds", "Times that Redis had no whole block list, and it was made anew."
+            "block_list_rebuilds", "Rebuilds of the block list because Redis did not have all of it."
         )
-        self.replica_callers = self._gauge("replica_callers", "Callers whose standing verdicts have at hand.")
-        self.replica_gaps = self._counter("replica_gaps", "Times that all standings were read anew.")
+        self.replica_callers = self._gauge("replica_callers", "Callers with a standing in the replica.")
+        self.replica_gaps = self._counter("replica_gaps", "Complete reloads of the replica.")
         self.outbox_pending = self._gauge(
             "outbox_pending", "Ended calls that the database does not have yet."
         )
-        self.outbox_lost = self._counter("outbox_lost", "Ended calls that could not be kept or recorded.")
-        started = self._gauge("start_time_seconds", "When this process began.")
+        self.outbox_lost = self._counter("outbox_lost", "Ended calls that could not be stored or recorded.")
+        started = self._gauge("start_time_seconds", "When this process started.")
         promised = self._gauge("service_level_target_ratio", "[service_level] target.")
         within = self._gauge("service_level_answer_within_seconds", "[service_level] answer_within.")
         build = self._gauge("build_info", "Always 1.", ("version",))
@@ -308,7 +309,7 @@ class Series:
         within.labels(self._site).set_function(lambda: rules.now.answer_within / SECOND)
 
     def _declare_queues(self, queues: Sequence[str], answer_within: float) -> None:
-        """Declare what is counted per queue: by name for as many queues as there is room for."""
+        """Declare the series per queue: by name for as many queues as fit, `other` for the rest."""
         buckets = sorted({*WAIT_BUCKETS, answer_within})
         each = len(buckets) + 3 + len(self.shifts) * len(RESULTS) + 2
         room = (MAX_SERIES - self._count) // each - 1
@@ -323,16 +324,16 @@ class Series:
         )
         self.service_calls = self._counter(
             "service_calls",
-            "Calls that were to reach an operator, by what became of them.",
+            "Calls that should have reached an operator, by result.",
             ("queue", "shift", "result"),
             _rows(self.queues, self.shifts, RESULTS),
         )
         self.waiting = self._gauge("queue_waiting", "Callers waiting now.", ("queue",), rows)
         self.longest = self._gauge(
-            "queue_longest_wait_seconds", "How long the first of them waits.", ("queue",), rows
+            "queue_longest_wait_seconds", "How long the first caller has waited.", ("queue",), rows
         )
 
-    # `rows`: the values that the labels can have, beside the site.
+    # `rows`: the label values to create, without the site.
 
     def _counter(
         self, name: str, text: str, labels: LabelValues = (), rows: Sequence[LabelValues] = ONE

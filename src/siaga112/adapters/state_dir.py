@@ -1,4 +1,4 @@
-"""The state directory: callers' numbers lie in it, for the daemon's user alone, whatever its umask."""
+"""The state directory: it holds callers' numbers, so only the daemon's user may read it."""
 
 import contextlib
 import os
@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Final
 
 OURS: Final = ("siaga112.db*", "outbox.db*", "mode", "off", "running.*", "redis", "redis/**/*")
-"""What we and our private Redis make in it."""
+"""What we and our private Redis create in it."""
 
 DAMAGED: Final = ("outbox.db.damaged-*",)
-"""What could not be read at a start, set aside for a person to look at."""
+"""Files that could not be read at a start, set aside for a person."""
 
 
 def keep_private(state_dir: Path) -> None:
-    """Let nobody else read what is made there from now on, nor what is there already: 0600, folders 0700.
+    """Make new and existing files readable only for their owner: 0600, folders 0700.
 
-    It is made, so that there is a place for the switch that needs nobody (`mode_files`).
-    What belongs to somebody else stays as it is, and so does a folder that is everybody's, like /tmp.
+    The directory is created if need be, so that the `off` file (`mode_files`) has a place. Other users' files
+    stay as they are, and so does a directory shared by everybody, such as /tmp.
     """
     os.umask(0o077)
     with contextlib.suppress(OSError):
@@ -30,17 +30,17 @@ def keep_private(state_dir: Path) -> None:
 
 
 def _shut(path: Path) -> None:
-    with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
+    with contextlib.suppress(OSError):  # deleted meanwhile, or another user's
         found = path.lstat()
         if found.st_uid == os.geteuid() and not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o077:
             path.chmod(found.st_mode & 0o700)
 
 
 def read(path: Path, longest: int = 64 * 1024) -> bytes:
-    """Read a small file of ours, no more than so many bytes of it.
+    """Read a small file of ours, at most `longest` bytes.
 
     Raises:
-        OSError: as the system says; also of a link.
+        OSError: from the system; also if the path is a symbolic link.
 
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
@@ -48,12 +48,12 @@ def read(path: Path, longest: int = 64 * 1024) -> bytes:
 
 
 def write(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Put a small file of ours in its place: whoever reads has the old one or the new one, never a part.
+    """Replace a small file atomically: a reader sees the old or the new content, never a part.
 
-    What root writes is given to the daemon's user, who must read it. `durable`: it outlives a power cut.
+    A file written by root is given to the daemon's user, who must read it. `durable`: survives a power cut.
 
     Raises:
-        OSError: as the system says.
+        OSError: from the system.
 
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")

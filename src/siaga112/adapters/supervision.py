@@ -1,8 +1,7 @@
-"""Who watches the process: systemd by its notify socket, and a thread of our own.
+"""Supervision of the process: by systemd over its notify socket, and by a thread of our own.
 
-Die, don't stall: Asterisk waits for ever for an AGI server that accepted a connection, while a socket
-that closes lets the dialplan go on. So a loop that has stopped turning ends the process, and the service
-manager starts another.
+Die, don't stall: Asterisk waits for ever for an AGI server that accepted a connection, while a closed socket
+lets the dialplan go on. So a frozen event loop ends the process, and the service manager starts a new one.
 """
 
 import asyncio
@@ -22,23 +21,23 @@ from siaga112.reasons import plainly
 from siaga112.sparing import Sparing
 
 FROZEN_SECONDS: Final = 2.0
-"""As long as the dialplan's guard waits: a loop that stands longer is of no use to any caller."""
+"""As long as the dialplan's guard waits: no call benefits from a loop that is frozen for longer."""
 
 LOOK_SECONDS: Final = 0.25
 FROZEN_EXIT: Final = 70
 """EX_SOFTWARE of sysexits.h."""
 
 WANTED: Final = 65_536
-"""Files that we would like to be able to open; the shipped units say the same."""
+"""The limit of open files that we ask for; the shipped units set the same."""
 
 KEPT: Final = 512
-"""Of them for callers and what verdicts rest on, and not for `/metrics`."""
+"""Descriptors reserved for callers and for what verdicts need; `/metrics` may not use them."""
 
 AGAIN_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
-"""After so long a part that ended is begun anew; the last repeats."""
+"""Delays before restarting a part that ended; the last value repeats."""
 
 STEADY_SECONDS: Final = 300.0
-"""A part that has gone on for so long begins again with the first of them."""
+"""After running for so long, a part starts again with the first delay."""
 
 _FIRST_HANDED: Final = 3
 """SD_LISTEN_FDS_START."""
@@ -55,13 +54,13 @@ class ServiceManager:
         microseconds = environ.get("WATCHDOG_USEC", "")
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_seconds = (whole(microseconds) or 0) / 1e6 if mine else 0.0
-        """How often the service manager wants to hear of us; 0 if it does not."""
+        """How often the service manager expects a watchdog message; 0 for never."""
 
     @staticmethod
     def handed_socket(environ: MutableMapping[str, str] = os.environ) -> socket.socket | None:
-        """Give the listening socket that the service manager keeps for us, if it does (sd_listen_fds(3)).
+        """Return the listening socket from the service manager, if there is one (sd_listen_fds(3)).
 
-        It is ours alone then: what this process starts inherits neither it nor the variables.
+        Child processes inherit neither the socket nor the variables.
         """
         mine = environ.pop("LISTEN_PID", "") == str(os.getpid())
         count = environ.pop("LISTEN_FDS", "")
@@ -79,7 +78,7 @@ class ServiceManager:
         return handed
 
     def tell(self, *states: str) -> None:
-        """Send states such as `READY=1`. What cannot be sent is no reason to stop."""
+        """Send states such as `READY=1`; ignore errors."""
         if not self._address:
             return
         with (
@@ -90,12 +89,12 @@ class ServiceManager:
             out.sendto("\n".join(states).encode(), self._address)
 
     def reloading(self) -> None:
-        """Say that the configuration is being read again; `READY=1` follows."""
+        """Announce that the configuration is being reloaded; `READY=1` must follow."""
         self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1_000}")
 
 
 class Descriptors:
-    """How many files this process may have open: as many as it can get, some of them for callers alone."""
+    """The limit of open files for this process: raised as far as possible, with a reserve for callers."""
 
     def __init__(self) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -107,15 +106,15 @@ class Descriptors:
 
     @staticmethod
     def scarce(descriptor: int) -> bool:
-        """Say whether a descriptor of that number is one of those kept for callers.
+        """Return whether a descriptor with that number belongs to the reserve for callers.
 
-        The lowest free one is always given first (POSIX), so its number says how many are open.
+        The system always assigns the lowest free number (POSIX), so the number shows how many are open.
         """
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return limit != resource.RLIM_INFINITY and descriptor >= limit - min(KEPT, limit // 2)
 
     async def run(self) -> None:
-        """Look whether one more file can be opened, and tell when not: the sockets do not say."""
+        """Check whether one more file can be opened, and log when it cannot: the sockets do not report it."""
         while True:
             try:
                 os.close(os.dup(2))
@@ -131,10 +130,10 @@ class Descriptors:
 
 
 class LoopWatch:
-    """Ends the process when the event loop has stood still; feeds the service manager's watchdog.
+    """End the process when the event loop is frozen; feed the service manager's watchdog.
 
-    A process that was stopped as a whole (SIGSTOP, a sleeping machine) is not a loop that stands: the
-    watching thread was stopped with it, and begins to count anew.
+    If the whole process was stopped (SIGSTOP, a suspended machine), the loop was not frozen: the watching
+    thread stopped with it and starts counting again.
     """
 
     def __init__(self, manager: ServiceManager, frozen_seconds: float = FROZEN_SECONDS) -> None:
@@ -144,7 +143,7 @@ class LoopWatch:
         self._done = threading.Event()
 
     async def run(self) -> None:
-        """Show that the loop turns, for as long as it does."""
+        """Record each turn of the event loop, for the watching thread and the watchdog."""
         self._turned = time.monotonic()
         threading.Thread(target=self._watch, name="loop watch", daemon=True).start()
         told = 0.0
@@ -171,21 +170,21 @@ class LoopWatch:
 
 
 class TaskSupervisor:
-    """Keeps the parts of the daemon going: none that ends takes another with it, least of all screening."""
+    """Keep the parts of the daemon running: none that ends takes another with it, least of all screening."""
 
     def __init__(self) -> None:
         self.ended: Final[set[str]] = set()
-        """The parts that wait to be begun anew, by name."""
+        """The names of parts that wait for their restart."""
 
     async def keep(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a part until cancelled; one that ends, which none should, is begun anew after a while."""
+        """Run a part until cancelled; restart it after a pause if it ends, which it never should."""
         name, attempt = _named(part), 0
         me, time_of = asyncio.current_task(), asyncio.get_running_loop().time
         while True:
             began, failure = time_of(), None
             try:
                 await part()
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - our own mistake, or a driver's
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - our fault, or a driver's
                 failure = error
             if me is None or me.cancelling():
                 return
@@ -199,7 +198,7 @@ class TaskSupervisor:
 
 
 def _named(part: Callable[..., object]) -> str:
-    """Name a part for the log."""
+    """Return a part's name for the log."""
     part = getattr(part, "func", part)  # of a functools.partial
     owner = getattr(part, "__self__", None)
     return part.__qualname__ if owner is None else type(owner).__name__
