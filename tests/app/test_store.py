@@ -45,13 +45,13 @@ async def test_off_is_heeded_while_either_is_away(
     """The kill switch needs one of them, and it is said which of them has not heard of it."""
     assert await store.switch(OFF, Mode.ENFORCE), "without the database"
     assert await store.switched() == OFF
-    assert list(store.late) == ["the database has not heard of the mode"]
+    assert list(store.late) == ["the database does not have the new mode yet"]
     store.late.clear()
     (tmp_path / "db").mkdir()
     redis.stop()
     later = Switch(Mode.OBSERVE, NOW + 1, "ratna", "over")
     assert await store.switch(later, Mode.OFF), "without Redis"
-    assert list(store.late) == ["Redis has not heard of the mode"]
+    assert list(store.late) == ["Redis does not have the new mode yet"]
     assert await store.switched() == later
     redis.start()
     assert await store.switched() == later
@@ -107,7 +107,7 @@ async def test_a_decision_stands_while_redis_is_away_and_that_is_said(
     redis.stop()
     await change(desk, blocked_for_good)
     assert (await desk.load(CALLER)).blocks
-    assert list(desk.late) == ["verdicts do not know of it yet; the daemon tells them"]
+    assert list(desk.late) == ["verdicts do not use it yet; the daemon publishes it"]
 
 
 async def test_a_command_makes_no_block_list_of_a_part(desk: DecidingStore, redis: RedisServer) -> None:

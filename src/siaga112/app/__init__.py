@@ -1,1 +1,1 @@
-"""Wires: settings → adapters → flows. The daemon, and what commands open of it, each by itself."""
+"""The wiring of settings, adapters and flows: the daemon, and the smaller sets that commands use."""

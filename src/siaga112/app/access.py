@@ -1,17 +1,17 @@
-"""Secrets that are shown once: what is made, and what is kept of it."""
+"""Secrets that are shown once: their creation, and the digest that we store."""
 
 import hashlib
 import secrets
 from typing import Final
 
-TOKEN: Final = "s112_"  # noqa: S105 - what each begins with, so that scanners for secrets find them
+TOKEN: Final = "s112_"  # noqa: S105 - a token's prefix, so that secret scanners find tokens
 
 
 def digest(secret: str) -> str:
-    """Give what is kept of a random secret."""
+    """Return the digest that we store of a random secret."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def new_token() -> str:
-    """Make a token."""
+    """Return a new token."""
     return TOKEN + secrets.token_urlsafe(32)

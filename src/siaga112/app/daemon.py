@@ -1,4 +1,4 @@
-"""`siaga112 run`: settings → adapters → flows → a running daemon."""
+"""`siaga112 run`: wire settings, adapters and flows into a running daemon."""
 
 import asyncio
 import contextlib
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     from siaga112.app.tracking import Tracking
 
 CANCEL_SECONDS: Final = 0.5
-"""After so long a part that goes on is told to end once more."""
+"""Seconds until a part that ignored its cancellation is cancelled again."""
 
 _log = structlog.get_logger()
 
 
 async def _people(store: "SiteStore") -> bool:
-    """Say whether somebody may use the console."""
+    """Return whether anybody may use the console."""
     try:
         return any(person.disabled_at is None for person in await store.records.people())
     except (StoreDownError, StoreBrokenError):
@@ -59,14 +59,14 @@ async def _people(store: "SiteStore") -> bool:
 
 
 class Half(StrEnum):
-    """Which half of the daemon to run alone."""
+    """The half of the daemon to run alone."""
 
     TRACK = "track"
     SCREEN = "screen"
 
 
 def _tell_of_exception(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what nobody caught as one line, as everything else."""
+    """Log an uncaught exception on one line, like everything else."""
     _log.error("unexpected", detail=context.get("message"), exc_info=context.get("exception"))
 
 
@@ -75,9 +75,9 @@ _AGI_PORT: Final = "ListenStream of siaga112-screen.socket as [agi] host and por
 
 @dataclass
 class Daemon:
-    """`siaga112 run`: both halves, or one. Start parts in order, run until told to stop, end in order.
+    """`siaga112 run`: both halves or one. Start the parts in order, run until stopped, end them in order.
 
-    `read` reads the configuration anew, at SIGHUP; `config`: from which file, if one was named.
+    `read` reads the configuration again on SIGHUP; `config` is its file, if one was named.
     """
 
     settings: Settings
@@ -98,7 +98,7 @@ class Daemon:
         self._rules = InForce(self.settings.rules())
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT; while it starts they are heeded too, at once."""
+        """Run until SIGTERM or SIGINT, which also take effect at once during the start."""
         if self.only is not Half.SCREEN:
             require_secret(self.settings)
         stopping = asyncio.Event()
@@ -116,7 +116,7 @@ class Daemon:
 
     @staticmethod
     async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-        """Do the work; leave off, and say so, if told to stop meanwhile."""
+        """Run the work; cancel it and return False if a stop is requested meanwhile."""
         tasks = asyncio.create_task(work), asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -130,9 +130,9 @@ class Daemon:
         return not stopping.is_set()
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
-        """Start part after part; the stack ends them in the opposite order."""
+        """Start the parts in order; the stack ends them in reverse order."""
         settings = self.settings
-        handed = self._manager.handed_socket()  # before anything else is started, which shall not have it
+        handed = self._manager.handed_socket()  # before any child process starts, which must not inherit it
         metrics = open_metrics(settings, self._rules)
         keep_private(settings.state_dir)
         self._running = RunningFile(settings.state_dir, self.only or "all")
@@ -155,12 +155,12 @@ class Daemon:
         tracking: Tracking | None = None
         if store:
             screens = self.only is not Half.TRACK
-            # It takes 3 MB, of which the screening half alone has no use.
+            # It takes 3 MB, which the screening half alone does not need.
             half = import_module("siaga112.app.tracking")
             tracking = await half.open_tracking(settings, self._rules, store, watch, metrics, screens=screens)
             stack.push_async_callback(tracking.outbox.close)
             self._parts += tracking.parts
-            if screens:  # all on one machine: the console too, once somebody may use it
+            if screens:  # everything on one machine: the console too, as soon as somebody may use it
                 self._console = Child("console", self._console_command(), partial(_people, store))
                 stack.push_async_callback(self._console.stop)
                 self._parts.append(self._console.run)
@@ -186,7 +186,7 @@ class Daemon:
             self._parts.append(clock.run)
             server = self._screening(block_list, replica, watch, metrics, clock)
             agi = await server.start(settings.agi.host, settings.agi.port, handed)
-            stack.push_async_callback(server.stop)  # first of all: callers who wait go on at once
+            stack.push_async_callback(server.stop)  # the first to stop: waiting callers go on at once
             _log.info(
                 "screening",
                 agi=f"agi://{settings.agi.host}:{agi}/screen",
@@ -223,9 +223,9 @@ class Daemon:
         return FastAgiServer(screener.answer, metrics.agi_refused)
 
     def _reload(self) -> None:
-        """Take over what can change while calls are up; what is wrong with the new one is only told.
+        """Apply the settings that can change while calls are up; an invalid configuration is only logged.
 
-        The service manager is told of the end in any case: until then it takes no further reload.
+        The service manager is notified of the end in any case: until then it accepts no further reload.
         """
         if self.read is None:
             return
@@ -234,14 +234,14 @@ class Daemon:
             self._take_over(self.read())
         except ConfigurationError as error:
             _log.error("reload_refused", detail=str(error), kept="the configuration in force")
-        except Exception as error:  # noqa: BLE001 - nothing in a file may stop a daemon that runs
+        except Exception as error:  # noqa: BLE001 - no content of a file may stop a running daemon
             _log.error("reload_refused", detail=str(error), kept="the configuration in force", exc_info=error)
         finally:
             self._manager.tell("READY=1")
 
     def _take_over(self, new: Settings) -> None:
         changed, taken = self.settings.differences(new), self.settings.with_reloadable(new)
-        rules = taken.rules()  # all that may fail comes before anything is taken over
+        rules = taken.rules()  # whatever may fail comes before anything is applied
         if self._watch:
             self._watch.configure(taken)
         self.settings, self._rules.now = taken, rules
@@ -253,21 +253,21 @@ class Daemon:
             _log.warning("reload_needs_restart", keys=later, kept="their old values until then")
 
     async def _tell_what_runs(self) -> None:
-        """Keep the doctor's file true; in a thread, for a disk may hang, and no verdict waits for it."""
+        """Keep the doctor's file up to date; in a thread, since a disk may hang and no verdict may wait."""
         while self._running is not None:
             self._changed.clear()
             try:
                 await asyncio.to_thread(self._running.write, digests(self.settings, console=False))
             except OSError as error:  # the doctor then cannot say whether the file is in force
-                _log.warning("running_not_told", detail=str(error))
+                _log.warning("running_file_not_written", detail=str(error))
             await self._changed.wait()
 
     async def _until(self, stopping: asyncio.Event) -> None:
-        """Run all parts until told to stop; one that ends, which none should, ends no other."""
+        """Run all parts until stopped; a part that ends, which it never should, ends no other."""
         tasks = [asyncio.create_task(self._supervisor.keep(part)) for part in self._parts]
         stop = asyncio.create_task(stopping.wait())
         done, left = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        while left:  # again, if need be: a driver that is cancelled at a bad moment calls it a failed command
+        while left:  # repeat it: a driver cancelled at a bad moment reports a failed command instead
             for task in left:
                 task.cancel()
             ended, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)

@@ -1,7 +1,7 @@
-"""What people decide, each said in one sentence: the same for a command, the console and the API.
+"""People's decisions, each with a one-sentence answer: the same for a command, the console and the API.
 
-Whoever decides is at a `Deeds`: it acts on the supervisor's desk, and says what came of it in the person's
-language, as what is in force then, whatever was asked for.
+A `Deeds` acts through the supervisor's desk and answers in the person's language. The answer says what is now
+in force, not what was asked for.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ MEANING = {
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a decision on one of several came to: whether it is done, and what is so, or why it is not."""
+    """The result of a decision on one of several callers: whether it was done, and what is so, or why not."""
 
     caller: Caller
     done: bool
@@ -56,12 +56,12 @@ class Deeds:
     ) -> list[Done]:
         """Block callers for a span, or permanently (None).
 
-        All are asked about before any is blocked. Then each stands for itself: what is refused for one of
-        several keeps no other from being blocked.
+        All are checked before any is blocked. Then each one stands alone: if one is rejected, the others are
+        still blocked.
 
         Raises:
-            AskFirstError: without `yes`, if something speaks against one of them; then none is blocked.
-            RefusedError: if it is one, and that cannot be.
+            AskFirstError: without `yes`, if blocking any of them needs confirmation; then none is blocked.
+            RefusedError: if there is only one and it cannot be blocked.
 
         """
         callers = tuple(dict.fromkeys(callers))
@@ -79,57 +79,57 @@ class Deeds:
         except RefusedError as error:
             if among == 1:
                 raise
-            return Done(caller, False, error.told(self.t))  # noqa: FBT003 - as it reads
+            return Done(caller, False, error.told(self.t))  # noqa: FBT003 - reads well
         return Done(caller, True, decided.imposed(await self._now(caller), added))  # noqa: FBT003 - as above
 
     async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
-        """Lift all blocks on a caller, and dismiss what is proposed."""
+        """Lift all blocks on a caller, and dismiss an open proposal."""
         objected = (await self.supervisor.record(caller)).appeal is not None
         held = await self.supervisor.unblock(caller, reason, mistake=mistake)
         return decided.lifted(await self._now(caller), held, objected=objected)
 
     async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> str:
-        """Impose the block that is proposed; `yes`: whoever decides was asked, if there was anything."""
+        """Impose the proposed block; `yes`: the person was asked first, if that was needed, and agreed."""
         added = await self.supervisor.confirm(caller, reason, yes=yes)
         return decided.imposed(await self._now(caller), added)
 
     async def dismiss(self, caller: Caller, reason: str) -> str:
-        """Say no to the block that is proposed."""
+        """Dismiss the proposed block."""
         await self.supervisor.dismiss(caller, reason)
         return decided.dismissed(await self._now(caller))
 
     async def allow(self, caller: Caller, reason: str) -> str:
-        """Put a caller on the allow list."""
+        """Add a caller to the allow list."""
         earlier = await self.supervisor.allow(caller, reason)
         return decided.allowed(await self._now(caller), earlier)
 
     async def disallow(self, caller: Caller) -> str:
-        """Take a caller off the allow list."""
+        """Remove a caller from the allow list."""
         await self.supervisor.disallow(caller)
         return decided.disallowed(await self._now(caller))
 
     async def appeal(self, caller: Caller, reason: str) -> str:
-        """Open a case of a caller's objection."""
+        """Open a caller's appeal."""
         made = await self.supervisor.appeal(caller, reason)
         return decided.objected(await self._now(caller), made)
 
     async def reject(self, caller: Caller, reason: str) -> str:
-        """Decide that what a caller objects to stands."""
+        """Reject a caller's appeal."""
         await self.supervisor.reject(caller, reason)
         return decided.rejected(await self._now(caller))
 
     async def hold(self, caller: Caller, reason: str) -> str:
-        """Keep what is held on a caller as evidence."""
+        """Keep a caller's records as evidence."""
         await self.supervisor.hold(caller, reason)
         return decided.held(await self._now(caller))
 
     async def release(self, caller: Caller, reason: str) -> str:
-        """Keep it as evidence no longer."""
+        """End the hold on a caller's records."""
         ended = await self.supervisor.release(caller, reason)
         return decided.released(await self._now(caller), ended)
 
     async def void(self, call: CallId, reason: str) -> str:
-        """Take one strike back, with what rested on it."""
+        """Withdraw one strike, with the block that rested on it."""
         before, _ = await self.supervisor.void(call, reason)
         return decided.voided(call, before, await self._now(before.caller))
 
@@ -144,12 +144,12 @@ class Deeds:
         return decided.marked(entry, before, now, (mode, desk.rules), self.t)
 
     async def take(self, caller: Caller, note: str) -> str:
-        """Note that this person calls the caller back."""
+        """Record that this person calls the caller back."""
         await self.supervisor.attempt(caller, tried=False, note=note)
         return self.t("{who} is yours to call back", who=caller)
 
     async def tried(self, caller: Caller, note: str) -> str:
-        """Note that this person called the caller back in vain."""
+        """Record that this person called the caller back without success."""
         record = await self.supervisor.attempt(caller, tried=True, note=note)
         tries = record.attempt.tries if record.attempt else 0
         return self.t.many(
@@ -160,7 +160,7 @@ class Deeds:
         )
 
     async def reached(self, caller: Caller, note: str) -> str:
-        """Take a caller off the call-back list."""
+        """Remove a caller from the call-back list."""
         count = await self.supervisor.called_back(caller, note)
         return self.t.many(
             "{who} is off the list ({count} call)", "{who} is off the list ({count} calls)", count, who=caller
@@ -174,15 +174,15 @@ class Deeds:
 
 
 def details(settings: Settings, mark: Mark, kind: str, district: str, agency: str) -> ReportDetails:
-    """Read what is told of a report. Only what is configured is known: the city's figures go by it.
+    """Return the details of a report. Only configured values are allowed: the city's statistics use them.
 
     Raises:
-        SiagaError: naming what is not known, and what is.
+        SiagaError: names the unknown value and the known ones.
 
     """
     given = ReportDetails(kind, district, agency)
     if mark is not Mark.GENUINE and any(given):
-        raise SiagaError(say("--kind, --district and --agency are of a genuine report, not of another mark"))
+        raise SiagaError(say("--kind, --district and --agency apply only to a genuine report"))
     agencies = [*dict.fromkeys(settings.agencies.values())]
     lists = {"kinds": settings.kinds, "districts": settings.districts, "[agencies]": agencies}
     for (option, value), (key, known) in zip(given._asdict().items(), lists.items(), strict=True):
@@ -196,5 +196,5 @@ def details(settings: Settings, mark: Mark, kind: str, district: str, agency: st
 
 
 def deeds(supervisor: Supervisor, settings: Settings, t: Tongue | None = None) -> Deeds:
-    """Make a desk, in the configured language if no other is given."""
+    """Return the decisions of one person, in the configured language unless another is given."""
     return Deeds(supervisor, settings.zone, t or tongue(settings.console.lang))

@@ -1,4 +1,4 @@
-"""What people do to the records: the supervisor's desk, and erasing what files have of a caller."""
+"""The tools for people's work on the records: the supervisor's desk, and erasing a caller from files."""
 
 import re
 import time
@@ -13,32 +13,32 @@ from siaga112.settings.schema import Settings
 
 
 def open_supervisor(settings: Settings, store: Store, by: str, via: Via = Via.CLI) -> Supervisor:
-    """Make the supervisor's desk, at which this person acts, who came by that door."""
+    """Return the supervisor's desk for this person, who came in by `via`."""
     rules, mode = settings.policy_rules(), settings.mode
-    off = lambda: held_off(settings)  # noqa: E731 - as it reads
+    off = lambda: held_off(settings)  # noqa: E731 - reads well
     return Supervisor(store, rules, mode, now, by, via, off, settings.zone, settings.service_numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What `forget` did in the state directory."""
+    """The result of `forget` in the state directory."""
 
     aside: int
-    """Entries of the outbox that had been set aside."""
+    """Set-aside entries deleted from the outbox."""
     copies: int
-    """Damaged or half-written files."""
+    """Damaged or half-written files removed."""
     rewritten: bool
-    """Whether the private Redis has written its file anew."""
+    """Whether the private Redis rewrote its append-only file."""
 
 
 async def forget_in_files(settings: Settings, spelled: re.Pattern[str]) -> Swept:
-    """Bring it about that no file of ours has a number, so spelled, that is erased from the store already.
+    """Remove a matching number from all files of ours, after the store has erased it.
 
     Raises:
         OSError: if a file cannot be changed.
 
     """
-    from siaga112.adapters.redis.rewriting import rewrite  # noqa: PLC0415 - loads redis-py, which few need
+    from siaga112.adapters.redis.rewriting import rewrite  # noqa: PLC0415 - loads redis-py, rarely needed
 
     state, began = settings.state_dir, time.time()
     rewritten = settings.embedded_redis and await rewrite(state)

@@ -1,4 +1,4 @@
-"""What is held of people, by kind: how long, by which setting, and how much of it lies in files."""
+"""The kinds of personal data: how long each is kept, by which setting, and how much is in files."""
 
 import contextlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from siaga112.settings.schema import Settings
 
 
 def kept(settings: Settings) -> Mapping[Kind, Kept]:
-    """Say of each kind how long it is kept, and whether with numbers."""
+    """Return for each kind how long it is kept, and whether with numbers."""
     privacy = settings.privacy
     numbers = Numbers.HASHED if privacy.caller_key.get_secret_value() else Numbers.FULL
     calls = Kept(Ends.AGE, privacy.keep_calls, "[privacy] keep_calls", numbers)
@@ -58,7 +58,7 @@ def kept(settings: Settings) -> Mapping[Kind, Kept]:
 
 
 def in_files(settings: Settings) -> Holdings:
-    """Count what lies in the state directory beside the database; what this user may not read is left out."""
+    """Count the entries and copies in the state directory, outside the database; skip what cannot be read."""
     found: dict[Kind, Holding] = {}
     state = settings.state_dir
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What people ask of the records, as rows with stable names: for commands, console and API alike."""
+"""Queries on the records, as rows with stable names: the same for commands, console and API."""
 
 from asyncio import to_thread
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ NOT_A_NUMBER: Final = say(
 
 
 def start(text: str, now: Millis, zone: ZoneInfo) -> Millis:
-    """Read how far back ("24h"), or from when.
+    """Parse how far back ("24h"), or a start time.
 
     Raises:
-        UsageError: saying how it is written.
+        UsageError: says how to write it.
 
     """
     try:
@@ -44,7 +44,7 @@ def start(text: str, now: Millis, zone: ZoneInfo) -> Millis:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Lists of a site, in one person's language."""
+    """The lists of a site, in one person's language."""
 
     supervisor: Supervisor
     settings: Settings
@@ -53,7 +53,7 @@ class Lists:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The site's."""
+        """The site's time zone."""
         return self.settings.zone
 
     async def calls(
@@ -65,10 +65,10 @@ class Lists:
         call: str = "",
         explain: bool = False,
     ) -> list[Row]:
-        """List calls, oldest first; `explain`: with what was seen of each.
+        """List calls, oldest first; `explain`: with their facts.
 
         Raises:
-            SiagaError: if one call is asked for that there is not.
+            SiagaError: if `call` names a call that is not in the ledger.
 
         """
         store, now = self.supervisor.store, self.supervisor.clock()
@@ -101,53 +101,53 @@ class Lists:
         return [rows.with_link(row, url) for row in found] if url else [*found]
 
     async def blocks(self) -> list[Row]:
-        """List who is blocked now."""
+        """List the callers who are blocked now."""
         now = self.supervisor.clock()
         found = [(record, record.block_at(now)) for record in await self.supervisor.store.blocked(now)]
         return [rows.blocked(record, block, self.zone) for record, block in found if block]
 
     async def proposals(self) -> list[Row]:
-        """List whose block waits for a supervisor."""
+        """List the callers with an open proposal."""
         return [rows.proposal(record, self.zone) for record in await self.supervisor.store.proposed()]
 
     async def allowed(self) -> list[Row]:
-        """List who is never blocked."""
+        """List the callers on the allow list."""
         return [rows.allowed(record, self.zone) for record in await self.supervisor.store.allowed()]
 
     async def appeals(self) -> list[Row]:
-        """List objections that wait for a decision, the most pressing first."""
+        """List open appeals, the most urgent first."""
         return [rows.appeal(record, self.zone) for record in await self.supervisor.store.appealed()]
 
     async def holds(self) -> list[Row]:
-        """List who is kept as evidence, the oldest hold first."""
+        """List the callers kept as evidence, the oldest hold first."""
         return [rows.hold(record, self.zone) for record in await self.supervisor.store.holds()]
 
     async def privacy(self) -> list[Row]:
-        """List what is held, by kind: how much, how old, until when, by which setting."""
-        # With structlog and SQLite, which no other list needs.
-        from siaga112.app.holdings import in_files, kept  # noqa: PLC0415 - as said above
+        """List the kinds of personal data: how much there is, how old, until when, under which setting."""
+        # These load structlog and SQLite, which no other list needs.
+        from siaga112.app.holdings import in_files, kept  # noqa: PLC0415 - see above
 
         found = {**await self.supervisor.store.holdings(), **await to_thread(in_files, self.settings)}
         ages = kept(self.settings)
         return [rows.holding(kind, found.get(kind), ages[kind], self.zone) for kind in Kind]
 
     async def callbacks(self) -> list[Row]:
-        """List who waits for a call-back, oldest need first."""
+        """List the callers who wait for a call-back, the most urgent first."""
         records = await self.supervisor.store.missed()
         return [rows.missed(record, self.zone) for record in sorted(records, key=rows.need)]
 
     async def audit(self, since: str) -> list[Row]:
-        """List what people did."""
+        """List what people did, from the audit trail."""
         now = self.supervisor.clock()
         lines = await self.supervisor.audit(start(since, now, self.zone), now + 1)
         return [rows.audit_entry(line, self.zone) for line in lines]
 
     async def mode(self) -> Mode:
-        """Give the mode in force."""
+        """Return the mode in force."""
         return await self.supervisor.mode()
 
     async def story(self, caller: Caller) -> Story:
-        """Give a caller's story."""
+        """Return a caller's story."""
         return await self._told(await self.supervisor.held(caller))
 
     async def _told(self, held: CallerFile) -> Story:
@@ -156,27 +156,27 @@ class Lists:
         return Story(held, verdict, await desk.mode(), desk.rules, desk.clock())
 
     async def why(self, caller: Caller) -> tuple[Row, list[str]]:
-        """Give a caller's story as one object, and in lines."""
+        """Return a caller's story as one object, and as lines of text."""
         story = await self.story(caller)
         return as_row(story, self.zone), tell(story, self.zone, self.t)
 
     async def evidence(self, caller: Caller, lang: Language | None) -> paper.Sheet:
-        """Write a caller's evidence sheet, by default in the site's language; that somebody did is noted."""
+        """Write a caller's evidence sheet, in the site's language by default; the audit trail records it."""
         await self.supervisor.looked(caller, "evidence sheet")
         return paper.sheet(await self.story(caller), self.letterhead, self.supervisor.by, self.zone, lang)
 
     async def sheet(self, caller: Caller, form: paper.Form, lang: Language | None) -> bytes:
-        """Give a caller's evidence sheet as a file; that somebody took it is noted.
+        """Return a caller's evidence sheet as a file; the audit trail records that.
 
         Raises:
-            SiagaError: if it is to be a PDF, and what makes one is not installed.
+            SiagaError: if it is to be a PDF and WeasyPrint is missing or fails.
 
         """
         text = paper.page(await self.evidence(caller, lang))
         return await pdf.made(text) if form is paper.Form.PDF else text.encode()
 
     async def subject(self, caller: Caller) -> Row:
-        """Give all that is held on a caller; that somebody looked is noted."""
+        """Return everything that is stored about a caller; the audit trail records that."""
         held = await self.supervisor.subject(caller)
         row = as_row(await self._told(held), self.zone)
         row["calls"] = [
@@ -189,7 +189,7 @@ class Lists:
 
 
 def lists(supervisor: Supervisor, settings: Settings, t: Tongue | None = None) -> Lists:
-    """Make the lists of a site, in the configured language if no other is given."""
+    """Return the lists of a site, in the configured language unless another is given."""
     lang, citizen = settings.console.lang, settings.citizen
     letterhead = paper.Letterhead(settings.site, citizen.office, citizen.contact, lang)
     return Lists(supervisor, settings, t or tongue(lang), letterhead)

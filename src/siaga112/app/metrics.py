@@ -1,4 +1,4 @@
-"""What is counted of a site."""
+"""The metrics of a site."""
 
 from siaga112.adapters.metrics import Metrics
 from siaga112.core.rules import InForce
@@ -6,6 +6,6 @@ from siaga112.settings.schema import Settings
 
 
 def open_metrics(settings: Settings, rules: InForce) -> Metrics:
-    """Make what is counted, with the centre's promise."""
+    """Create the metrics, with the centre's service-level target."""
     shifts, target = settings.shift_plan(), settings.service_level.target
     return Metrics(settings.site, settings.pbx.queues, shifts, settings.zone, rules=rules, target=target)

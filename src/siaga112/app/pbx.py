@@ -1,4 +1,4 @@
-"""What follows the PBX: its address and login, and a recording of its events."""
+"""The connection to the PBX: its address and login, and a recording of its events."""
 
 import ssl
 from pathlib import Path
@@ -16,10 +16,10 @@ from siaga112.settings.schema import Settings
 
 
 def ami_address(settings: Settings) -> AmiAddress:
-    """Give where the manager interface is, and as whom to log in.
+    """Return the address of the manager interface, with the login.
 
     Raises:
-        ConfigurationError: naming the file of certificates that cannot be read.
+        ConfigurationError: names the certificate file that cannot be read.
 
     """
     ami = settings.ami
@@ -37,10 +37,10 @@ def ami_address(settings: Settings) -> AmiAddress:
 
 
 async def record_source(settings: Settings, tape: Tape) -> None:
-    """Follow the PBX for ever, for its tape alone.
+    """Follow the PBX for ever, only to record its events on `tape`.
 
     Raises:
-        UnreachableError: if nobody answers at first. What is lost later is sought again.
+        UnreachableError: if nobody answers at first. A connection lost later is restored.
         SiagaError: if the login is rejected.
 
     """

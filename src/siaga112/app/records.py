@@ -1,4 +1,4 @@
-"""The site's records as commands and the daemon open them: the store, the block list, the mode."""
+"""Open a site's records, for commands and the daemon: the store, the block list, the mode."""
 
 import time
 from collections.abc import Callable
@@ -15,45 +15,45 @@ if TYPE_CHECKING:
     from siaga112.app.store import DecidingStore, SiteStore
 
 DATABASE: Final = "siaga112.db"
-"""The embedded database, in the state directory."""
+"""The file of the embedded database, in the state directory."""
 
 
 def now() -> Millis:
-    """Give this machine's clock; the only place that reads it for decisions."""
+    """Return the time of this machine's clock; no other code reads it for decisions."""
     return time.time_ns() // 1_000_000
 
 
 def redis_url(settings: Settings) -> str:
-    """Give the address of the Redis in use."""
+    """Return the address of the Redis in use."""
     if settings.embedded_redis:
         return embedded.url(settings.state_dir)
     return settings.redis.url.get_secret_value()
 
 
 def database_url(settings: Settings) -> str:
-    """Give the address of the database in use."""
+    """Return the address of the database in use."""
     if settings.embedded_database:
         return f"sqlite:///{(settings.state_dir / DATABASE).absolute()}"
     return settings.database.url.get_secret_value()
 
 
 def open_block_list(settings: Settings) -> "RedisBlockList":
-    """Make the block list; nothing is sent yet."""
-    # redis-py takes a tenth of a second to load: a command that asks the records alone goes without.
-    from siaga112.adapters.redis.block_list import RedisBlockList  # noqa: PLC0415 - as said above
+    """Create the block list, without connecting."""
+    # Loading redis-py takes a tenth of a second; a command that only needs the records avoids it.
+    from siaga112.adapters.redis.block_list import RedisBlockList  # noqa: PLC0415 - see above
     from siaga112.adapters.redis.connect import connect  # noqa: PLC0415 - as above
 
     return RedisBlockList(connect(redis_url(settings)), settings.site)
 
 
 def open_store(settings: Settings) -> "SiteStore":
-    """Make the daemon's store; nothing is opened yet."""
+    """Create the daemon's store, without connecting."""
     store: SiteStore = _stores().open_site(*_of_site(settings))
     return store
 
 
 def open_desk(settings: Settings) -> "DecidingStore":
-    """Make a command's store; nothing is opened yet, and no database is made."""
+    """Create a command's store, without connecting; it never creates a database."""
     store: DecidingStore = _stores().open_desk(*_of_site(settings))
     return store
 
@@ -64,15 +64,15 @@ def _of_site(settings: Settings) -> tuple[str, Callable[[], "RedisBlockList"], s
 
 
 def _stores() -> Any:
-    # SQLAlchemy takes a fifth of a second to load, and 25 MB: neither the screening half nor --help needs it.
+    # Loading SQLAlchemy takes a fifth of a second and 25 MB, which the screening half and --help do not need.
     return import_module("siaga112.app.store")
 
 
 def require_running(settings: Settings) -> None:
-    """Check that the daemon runs its private Redis, if it has one.
+    """Require the private Redis to be running, if there is one.
 
     Raises:
-        UnreachableError: in one line, if not.
+        UnreachableError: in one line, if it is not.
 
     """
     if settings.embedded_redis:
@@ -80,12 +80,12 @@ def require_running(settings: Settings) -> None:
 
 
 def mode_files(settings: Settings) -> ModeFiles:
-    """Make what this machine keeps of the mode."""
+    """Return the files in which this machine keeps the mode."""
     return ModeFiles(settings.state_dir, settings.site)
 
 
 def held_off(settings: Settings) -> bool:
-    """Say whether the switch that needs nobody is there; False where this user may not look."""
+    """Return whether the `off` file exists; False if this user may not look."""
     try:
         return mode_files(settings).held_off() is not None
     except OSError:

@@ -1,4 +1,4 @@
-"""A site's records and its block list as one store, for whoever needs both."""
+"""A site's records and its block list as one store."""
 
 import asyncio
 import contextlib
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 PUBLISHING_SECONDS: Final = 5.0
-"""How long a command waits for verdicts to know what it has changed."""
+"""How long a command waits for its changes to reach the block list."""
 
 
 class SiteStore:
-    """`service.ports.Store`: what must last is in the database, what verdicts need in Redis."""
+    """Implements `service.ports.Store`: lasting data in the database, verdicts' data in Redis."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class SiteStore:
         self._opened = False
         records.changed = self._wake
         self.late: dict[str, str] = {}
-        """What was done and is not known everywhere yet, each with why."""
+        """Changes that have not reached every store yet, each with the reason."""
         self._keep_calls = keep_calls
         self._keep_audit = keep_audit
 
@@ -65,25 +65,25 @@ class SiteStore:
 
     @cached_property
     def block_list(self) -> "RedisBlockList":
-        """The block list, made when it is first asked for: a report needs none."""
+        """The block list, opened on first use: a report needs none."""
         self._opened = True
         return self._open_block_list()
 
     @cached_property
     def publisher(self) -> "Publisher":
-        """Who brings to the block list what has changed in the records."""
-        # With structlog, and rich by it, a tenth of the time of a command that changes nothing.
-        from siaga112.service.publishing import Publisher  # noqa: PLC0415 - as said above
+        """Publishes changes of the records to the block list."""
+        # It loads structlog, and with it rich: a tenth of the time of a command that changes nothing.
+        from siaga112.service.publishing import Publisher  # noqa: PLC0415 - see above
 
         return Publisher(self.records, self.block_list)
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """What a listing had to leave out, and why."""
+        """Records that a list left out, and why."""
         return self.records.unreadable
 
     async def ping(self) -> None:
-        """Return if both answer."""
+        """Return if the database and Redis answer."""
         await self.records.ping()
         await self.block_list.ping()
 
@@ -96,41 +96,41 @@ class SiteStore:
     # ── the block list ───────────────────────────────────────────────────────────────────────────
 
     async def standing(self, caller: Caller) -> Standing:
-        """Give a caller's standing."""
+        """Return a caller's standing."""
         return await self.block_list.standing(caller)
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
-        """Note that a caller is being turned away; say whether that happened within this time already."""
+        """Record that a caller is being rejected; return whether that happened within this time before."""
         return await self.block_list.turned_away(caller, within)
 
     async def last_change(self) -> FeedPosition | None:
-        """Give the place of the last change of a standing."""
+        """Return the position of the last change of a standing."""
         return await self.block_list.last_change()
 
     def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
-        """Give all standings in pages."""
+        """Yield all standings in pages."""
         return self.block_list.standings()
 
     async def wait(self, place: FeedPosition, seconds: float) -> None:
-        """Return when a standing has changed since."""
+        """Wait until a standing changes after that position, or for `seconds`."""
         await self.block_list.wait(place, seconds)
 
     async def changes(self, place: FeedPosition) -> FeedChanges | None:
-        """Give what has changed since."""
+        """Return the changes after that position."""
         return await self.block_list.changes(place)
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
-        """Show what goes on now."""
+        """Replace the snapshot of the current calls."""
         await self.block_list.put_snapshot(snapshot)
 
     async def snapshot(self) -> Snapshot | None:
-        """Give what goes on now."""
+        """Return the snapshot of the current calls."""
         return await self.block_list.snapshot()
 
     # ── the records ──────────────────────────────────────────────────────────────────────────────
 
     async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
-        """Let `act` read and write within one transaction, and have published what follows from it."""
+        """Run `act`, which reads and writes within one transaction; its effect on standings is published."""
         return await self.records.transaction(subjects, act)
 
     async def _changed(self) -> None:
@@ -140,19 +140,19 @@ class SiteStore:
         self.publisher.wake()
 
     async def write(self, changes: Sequence[Change]) -> None:
-        """Write changes that rest on nothing that is held; all of them, or none."""
+        """Write changes that do not depend on existing records; all of them or none."""
         await self.records.write(changes)
 
     async def load(self, caller: Caller) -> CallerRecord:
-        """Give a caller's record."""
+        """Return a caller's record."""
         return await self.records.load(caller)
 
     async def load_each(self, callers: Sequence[Caller]) -> Sequence[CallerRecord]:
-        """Give the record of each of these callers."""
+        """Return the record of each of these callers."""
         return await self.records.load_each(callers)
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
-        """Give the records of all callers with a block in force."""
+        """Return the records of all callers with a block in force."""
         return await self.records.blocked(now)
 
     async def block_counts(self, now: Millis) -> Mapping[Level, int]:
@@ -160,43 +160,43 @@ class SiteStore:
         return await self.records.block_counts(now)
 
     async def allowed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers on the allow list."""
+        """Return the records of all callers on the allow list."""
         return await self.records.allowed()
 
     async def proposed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers whose block waits for a supervisor."""
+        """Return the records of all callers with an open proposal."""
         return await self.records.proposed()
 
     async def proposed_count(self) -> int:
-        """Count them."""
+        """Count the callers with an open proposal."""
         return await self.records.proposed_count()
 
     async def missed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers who wait for a call-back, longest first."""
+        """Return the records of all callers who wait for a call-back, the longest wait first."""
         return await self.records.missed()
 
     async def appealed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers whose objection waits for a decision, the most pressing first."""
+        """Return the records of all callers with an open appeal, the most urgent first."""
         return await self.records.appealed()
 
     async def holds(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers that are kept as evidence, the oldest hold first."""
+        """Return the records of all callers kept as evidence, the oldest hold first."""
         return await self.records.holds()
 
     async def appealed_count(self) -> tuple[int, Millis | None]:
-        """Count them, and say when the first is due."""
+        """Count the open appeals, and return when the first is due."""
         return await self.records.appealed_count()
 
     async def missed_count(self) -> tuple[int, Millis | None]:
-        """Count them, and say since when the oldest waits."""
+        """Count the callers who wait for a call-back, and return when the oldest missed call was."""
         return await self.records.missed_count()
 
     def lasting(self) -> AsyncIterator[Caller]:
-        """Give whose record lasts though nobody touches it."""
+        """Yield the callers with a record that does not expire by itself."""
         return self.records.lasting()
 
     async def tidy(self, now: Millis) -> None:
-        """Drop what may be kept no longer."""
+        """Delete what is past its retention."""
         await self.records.drop_calls(now - self._keep_calls)
         await self.records.drop_aged(now, self._keep_audit)
         await self.records.drop_expired(now)
@@ -206,46 +206,46 @@ class SiteStore:
     async def erase(
         self, caller: Caller, at: Millis, unless: Callable[[CallerRecord], None] = lambda _: None
     ) -> None:
-        """Delete a caller's record, and the number from the ledger's rows and from whom lines are about."""
+        """Delete a caller's record, and the number from the ledger, the audit trail and announcements."""
         await self.records.erase(caller, at, unless)
-        with contextlib.suppress(StoreDownError):  # it goes by itself, soon
+        with contextlib.suppress(StoreDownError):  # the key expires soon anyway
             await self.block_list.forget(caller)
         await self._changed()
 
     async def take_out(self, spelled: re.Pattern[str]) -> int:
-        """Take a number, so spelled, out of what lines of the audit trail say."""
+        """Remove a matching number from the text of the audit trail."""
         return await self.records.take_out(spelled)
 
     async def entry(self, call: CallId) -> Entry | None:
-        """Find a row of the ledger by its call."""
+        """Return the entry of a call; None if there is none."""
         return await self.records.entry(call)
 
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
-        """Give the rows of a caller's calls, oldest first."""
+        """Return the entries of a caller's calls, oldest first."""
         return await self.records.entries_of(caller)
 
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
-        """Give the rows of calls that started in that time, oldest first."""
+        """Yield the entries of calls that started in that time, oldest first."""
         return self.records.entries(since, until)
 
     def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
-        """Give the same without what was seen of each call."""
+        """Yield the summaries of the same calls, without their facts."""
         return self.records.summaries(since, until)
 
     async def page(self, which: CallFilter, limit: int, after: CallPlace | None = None) -> CallPage:
-        """Give a page of calls, newest first."""
+        """Return a page of calls, newest first."""
         return await self.records.page(which, limit, after)
 
     async def fingerprint(self, since: Millis, until: Millis) -> str:
-        """Give what is another if any row of that time has changed."""
+        """Return a digest that changes when any row of that time changes."""
         return await self.records.fingerprint(since, until)
 
     async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
-        """Give the rows up to then of no known caller whose number, as it came, is spelled so."""
+        """Return the entries, up to then, of calls with no known caller whose raw number matches."""
         return await self.records.nobodys(spelled, until)
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
-        """Give the calls of that time."""
+        """Return the ids of the calls in that time."""
         return await self.records.ledger_calls(since, until)
 
     async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
@@ -261,31 +261,31 @@ class SiteStore:
         return await self.records.passed(since, until)
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
-        """Give who misused the line in that time."""
+        """Return the callers who misused the line in that time."""
         return await self.records.misusers(since, until)
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
-        """Give all blocks of each caller one of whose blocks began or was lifted since then."""
+        """Return all blocks of each caller with a block that began or was lifted since then."""
         return await self.records.blocks_of_changed(since)
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
-        """Give the lines of that time, oldest first."""
+        """Return the audit lines of that time, oldest first."""
         return await self.records.audit_entries(since, until)
 
     async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
-        """Give the lines about a caller and about the caller's calls, oldest first."""
+        """Return the audit lines about a caller and the caller's calls, oldest first."""
         return await self.records.audit_of(caller)
 
     async def last_of(self, action: str) -> AuditEntry | None:
-        """Give the last line of an action."""
+        """Return the last audit line with an action."""
         return await self.records.last_of(action)
 
     async def tallies(self) -> Mapping[str, int]:
-        """Give what was counted in all processes of the site."""
+        """Return the counts over all processes of the site."""
         return await self.records.tallies()
 
     async def holdings(self) -> Holdings:
-        """Count what is held, by kind, in both; of a Redis that does not answer nothing is told."""
+        """Count the records by kind, in both stores; leave out Redis if it does not answer."""
         found = {**await self.records.holdings()}
         with contextlib.suppress(StoreDownError, StoreBrokenError):
             found[Kind.STANDINGS] = Holding(await self.block_list.count())
@@ -297,9 +297,9 @@ class SiteStore:
     # ── the mode, in both ────────────────────────────────────────────────────────────────────────
 
     async def switched(self) -> Switch | None:
-        """Give the site's mode, if anybody has switched it: of what both say, the later.
+        """Return the last switch of the site's mode, from whichever store has the later one; None for none.
 
-        While one of the two is away, what the other says.
+        While one store is down, return what the other has.
         """
         halves = self.records, self.block_list
         both = await asyncio.gather(*(one.switched() for one in halves), return_exceptions=True)
@@ -309,11 +309,14 @@ class SiteStore:
         return max((one for one in told if one), key=lambda one: one.at, default=None)
 
     async def switch(self, switch: Switch, instead_of: Mode) -> bool:
-        """Switch the site's mode; False if either was switched later than that already.
+        """Switch the site's mode; return False if either store already has a later switch.
 
-        What cannot be told to one of the two is in `late`: whoever watches the mode tells it later.
+        If one store cannot be written, `late` says so, and the daemon's mode watch writes it later.
         """
-        unheard = Said("the database has not heard of the mode"), Said("Redis has not heard of the mode")
+        unheard = (
+            Said("the database does not have the new mode yet"),
+            Said("Redis does not have the new mode yet"),
+        )
         both = await asyncio.gather(
             *(one.switch(switch, instead_of) for one in (self.records, self.block_list)),
             return_exceptions=True,
@@ -326,7 +329,7 @@ class SiteStore:
 
 
 def _worst(errors: Sequence[object]) -> Exception:
-    """Give one error for both: "down" only if each of them is."""
+    """Return one error for both: "down" only if every error is."""
     found = [one for one in errors if isinstance(one, Exception)]
     down = all(isinstance(one, StoreDownError) for one in found)
     kind = StoreDownError if down else StoreBrokenError
@@ -335,16 +338,16 @@ def _worst(errors: Sequence[object]) -> Exception:
 
 
 class DecidingStore(SiteStore):
-    """The store of a command: verdicts know what it has changed when it ends, or it says why not."""
+    """A command's store: it publishes changes before the command ends, or says why it could not."""
 
     async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
-        """Let `act` read and write within one transaction, and publish what follows from it."""
+        """Run `act`, which reads and writes within one transaction, and publish its effects."""
         done = await super().transaction(subjects, act)
         await self._changed()
         return done
 
     async def write(self, changes: Sequence[Change]) -> None:
-        """Write changes that rest on nothing that is held, and publish what follows from them."""
+        """Write changes that do not depend on existing records, and publish their effects."""
         await super().write(changes)
         await self._changed()
 
@@ -354,25 +357,25 @@ class DecidingStore(SiteStore):
                 if await self.publisher.hand_on():
                     return
             why = Said(
-                "Redis does not have the block list as a whole: siaga112 run makes it anew (or: rebuild)"
+                "Redis does not have the whole block list: siaga112 run rebuilds it (or: siaga112 rebuild)"
             )
         except TimeoutError:
             why = Said("not done within {seconds} s", seconds=format(PUBLISHING_SECONDS, "g"))
         except (StoreDownError, StoreBrokenError) as error:
             why = error.said
-        self.late[Said("verdicts do not know of it yet; the daemon tells them")] = why
+        self.late[Said("verdicts do not use it yet; the daemon publishes it")] = why
 
 
 def open_site(
     url: str, block_list: "Callable[[], RedisBlockList]", site: str, keep_calls: Millis, keep_audit: Millis
 ) -> SiteStore:
-    """Make the store of a site on that database and that block list; nothing is opened yet."""
+    """Create the store of a site on that database and that block list, without connecting."""
     return SiteStore(DatabaseRecords(connect(url), site, bring), block_list, keep_calls, keep_audit)
 
 
 def open_desk(
     url: str, block_list: "Callable[[], RedisBlockList]", site: str, keep_calls: Millis, keep_audit: Millis
 ) -> DecidingStore:
-    """Make the same for a command, which makes no database where there is none."""
+    """Create the store of a command, which never creates a database."""
     records = DatabaseRecords(connect(url, create=False), site, bring)
     return DecidingStore(records, block_list, keep_calls, keep_audit)

@@ -1,4 +1,4 @@
-"""The half of `siaga112 run` that follows the PBX; the half that screens alone loads none of it."""
+"""The half of `siaga112 run` that follows the PBX; a process that only screens does not load it."""
 
 import asyncio
 import contextlib
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
     from siaga112.app.store import SiteStore
 
 COUNT_SECONDS: Final = 2.0
-"""How often gauges are read from the records."""
+"""How often the gauges are updated from the records."""
 
 Part = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """What follows calls, from the PBX's events to the records; `parts` are to be run."""
+    """The path of a call from the PBX's events to the records; the daemon runs `parts`."""
 
     outbox: SqliteOutbox
     source: AmiSource
     parts: list[Part] = field(default_factory=list)
 
     def pending(self) -> int:
-        """Count the ended calls that the database does not have yet."""
+        """Return the number of ended calls that the database does not have yet."""
         return self.outbox.pending
 
     def connected(self) -> bool:
-        """Say whether the PBX is followed."""
+        """Return whether we follow the PBX."""
         return self.source.connected
 
 
@@ -64,7 +64,7 @@ async def open_tracking(
     *,
     screens: bool,
 ) -> Tracking:
-    """Open the outbox, and wire what follows the PBX; `screens` is whether there are verdicts here too."""
+    """Open the outbox, and wire all parts that follow the PBX; `screens`: we also give verdicts."""
     source = AmiSource(ami_address(settings), metrics, now, tolerance=settings.ami.clock_tolerance)
     outbox = SqliteOutbox(settings.state_dir / "outbox.db", metrics.lost)
     await outbox.open()
@@ -115,7 +115,7 @@ async def open_tracking(
 
 async def _show_records(store: "SiteStore", metrics: Metrics) -> None:
     while True:
-        with contextlib.suppress(StoreDownError, StoreBrokenError):  # the mode watch tells of it
+        with contextlib.suppress(StoreDownError, StoreBrokenError):  # the mode watch reports it
             metrics.blocks_in_force(await store.block_counts(now()))
             metrics.proposed(await store.proposed_count())
             metrics.callbacks(*await store.missed_count())

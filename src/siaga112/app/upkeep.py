@@ -1,4 +1,4 @@
-"""What keeps the records for years: tables of our version, copies out and in, the block list made anew."""
+"""Upkeep of the records: migration, backup and restore, and a rebuild of the block list."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +18,14 @@ from siaga112.service.publishing import Publisher
 from siaga112.settings.schema import Settings
 
 PATIENCE: Final = 12 * 3_600.0
-"""Seconds that all of it may take: a country's ledger is long."""
+"""The longest that upkeep may take in seconds: a country's ledger is long."""
 
 LOCK_SECONDS: Final = 60.0
-"""How long we wait for others to let go of the database."""
+"""How long we wait for other users of the database to release it."""
 
 
 def migrate(settings: Settings) -> tuple[str | None, str]:
-    """Bring the tables to our version, or make them; give the version before (None for none), and ours."""
+    """Migrate the tables to our version, or create them; return the old version (None for none) and ours."""
     engine = connect(database_url(settings), LOCK_SECONDS)
     try:
         return migrate_tables(engine), KNOWN[-1]
@@ -34,7 +34,7 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
 
 
 async def back_up(settings: Settings, file: BinaryIO) -> dict[str, int]:
-    """Write all records of the site as of one moment; give how many rows each table had."""
+    """Back up all records of the site as of one moment; return the rows per table."""
     made = datetime.fromtimestamp(now() // SECOND, UTC).astimezone(settings.zone).isoformat()
     records = _records(settings)
     try:
@@ -46,10 +46,10 @@ async def back_up(settings: Settings, file: BinaryIO) -> dict[str, int]:
 
 
 async def restore(settings: Settings, path: Path, by: str, *, replace: bool) -> dict[str, int]:
-    """Bring back all records of the site, or nothing; give how many rows each table got.
+    """Restore all records of the site, or none; return the rows per table.
 
     Raises:
-        BackupError: if it is no backup of this site's, or the site has rows and may not lose them.
+        BackupError: if the file is not a backup of this site, or the site has rows and `replace` is not set.
 
     """
     records = _records(settings)
@@ -67,7 +67,7 @@ async def restore(settings: Settings, path: Path, by: str, *, replace: bool) -> 
 
 
 async def rebuild(settings: Settings) -> int:
-    """Make the block list in Redis anew from the records; give how many callers it has."""
+    """Rebuild the block list in Redis from the records; return the number of callers on it."""
     records, block_list = _records(settings), open_block_list(settings)
     try:
         return await Publisher(records, block_list).rebuild()
