@@ -1,1 +1,1 @@
-"""What the PBX told, written to a file, and run through the line again."""
+"""Captures: the PBX's events written to a file, and replayed through the pipeline."""

@@ -1,8 +1,8 @@
-"""A capture: a stretch of a PBX's AMI stream as a file, and what should come of it.
+"""A capture: a stretch of a PBX's AMI stream as a file, with the results expected of it.
 
-The file is the stream itself, message by message as Asterisk wrote it, after one message of ours that
-says what the dialplan calls its parts and how numbers are written there, so that a capture is replayed
-anywhere as it was recorded. Where the recorder lost the PBX, or found it again, a message of ours says so.
+The file is the stream itself, message by message as Asterisk wrote it. It starts with a message of our own
+that names the parts of the dialplan and how numbers are written there, so that a capture can be replayed
+anywhere. Where the recorder lost the PBX or found it again, the file has another message of ours.
 
     Capture: siaga112/1
     Asterisk: 22.10.1
@@ -15,7 +15,7 @@ anywhere as it was recorded. Where the recorder lost the PBX, or found it again,
     Event: Newchannel
     …
 
-One `Expect` line a call makes a capture a test.
+With one `Expect` line per call, a capture is a test.
 """
 
 from collections.abc import Iterable, Iterator
@@ -51,7 +51,7 @@ _QUEUES: Final = "Queues"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What should come of one call."""
+    """The expected result of one call."""
 
     call: str
     outcome: str
@@ -60,7 +60,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a capture says of itself."""
+    """The header of a capture."""
 
     asterisk: str
     dialplan: Dialplan
@@ -70,7 +70,7 @@ class Header:
 
 
 def write_header(header: Header) -> bytes:
-    """Write the first message of a capture."""
+    """Return the first message of a capture."""
     lines = [
         f"Capture: {FORM}",
         f"Asterisk: {header.asterisk}",
@@ -90,16 +90,16 @@ def write_header(header: Header) -> bytes:
 
 
 def read_header(message: bytes) -> Header:
-    """Read the first message of a capture.
+    """Parse the first message of a capture.
 
     Raises:
-        ValueError: if this is not a capture, in words for the user.
+        ValueError: in words for the user, if this is not a capture.
 
     """
     pairs = [line.partition(": ")[::2] for line in message.decode("utf-8", "replace").split(LINE_END)]
     single = dict(pairs)
     if single.get("Capture") != FORM:
-        raise ValueError(f'not a capture of siaga112 (it begins without "Capture: {FORM}")')
+        raise ValueError(f'not a capture of siaga112 (it does not start with "Capture: {FORM}")')
     try:
         return Header(
             asterisk=single.get("Asterisk", ""),
@@ -120,7 +120,7 @@ def read_header(message: bytes) -> Header:
             expected=tuple(Expected(*value.split(" ", 2)) for name, value in pairs if name == "Expect"),
         )
     except (KeyError, TypeError) as error:
-        raise ValueError(f"a capture whose header is not complete ({error})") from error
+        raise ValueError(f"the header of the capture is incomplete ({error})") from error
 
 
 def _names(text: str) -> frozenset[str]:
@@ -128,12 +128,12 @@ def _names(text: str) -> frozenset[str]:
 
 
 def write_interrupted(at: Millis, cause: str) -> bytes:
-    """Write that events were lost here."""
+    """Return the message for a gap in the events."""
     return _ours(at, _INTERRUPTED, f"Cause: {cause}")
 
 
 def write_resumed(at: Millis, channels: tuple[CoreShowChannel, ...]) -> bytes:
-    """Write that the PBX is being followed from here, and which channels there were."""
+    """Return the message for a new connection to the PBX, with the channels seen then."""
     rows = (
         f"Channel-Seen: {c.uid} {c.linkedid} {c.channel} {c.place.context} {c.place.exten or '-'} "
         f"{c.place.priority} {c.application or '-'} {c.number}"
@@ -143,7 +143,7 @@ def write_resumed(at: Millis, channels: tuple[CoreShowChannel, ...]) -> bytes:
 
 
 def write_queues(seen: QueueStatus) -> bytes:
-    """Write how the queues were here."""
+    """Return the message for the state of the queues."""
     queues = (f"Queue-Seen: {name}" for name in seen.queues)
     members = (line for member in seen.members for line in _member_lines(member))
     waiting = (f"Waiting-Seen: {w.queue} {w.uid} {w.since}" for w in seen.waiting)
@@ -151,7 +151,7 @@ def write_queues(seen: QueueStatus) -> bytes:
 
 
 def _member_lines(member: QueueMember) -> list[str]:
-    """Write a member in a line; what is known besides has lines of its own, since it holds blanks."""
+    """Return a member's lines; values that may contain blanks get lines of their own."""
     return [
         f"Member-Seen: {member.queue} {member.state or '-'} {member.interface}",
         *([f"Member-Name: {member.name}"] if member.name else []),
@@ -166,10 +166,10 @@ def _ours(at: Millis, what: str, *lines: str) -> bytes:
 
 
 def read(message: bytes) -> Event | Malformed | None:
-    """Read one message of a capture: Asterisk's, or ours.
+    """Parse one message of a capture: Asterisk's or ours.
 
     Raises:
-        ValueError: if it pretends to be ours, in words for the user.
+        ValueError: in words for the user, if it is ours and malformed.
 
     """
     if not message.startswith(b"Siaga112: "):
@@ -177,7 +177,7 @@ def read(message: bytes) -> Event | Malformed | None:
     try:
         return _read_ours(message)
     except (KeyError, ValueError) as error:
-        raise ValueError(f"a message of the recorder's that is not complete ({error})") from error
+        raise ValueError(f"a message from the recorder is incomplete ({error})") from error
 
 
 def _read_ours(message: bytes) -> Event:
@@ -202,7 +202,7 @@ def _members(pairs: Iterable[tuple[str, ...]]) -> tuple[QueueMember, ...]:
             found.append(_member(value))
         elif name.startswith("Member-"):
             if not found:
-                raise ValueError(f"{name} of no member")
+                raise ValueError(f"{name} without a member")
             found[-1] = _told_more(found[-1], name, value)
     return tuple(found)
 
@@ -236,5 +236,5 @@ def _seen(row: str) -> CoreShowChannel:
 
 
 def messages(data: bytes) -> Iterator[bytes]:
-    """Split a capture into its messages."""
+    """Yield the messages of a capture."""
     return (message for message in data.split(MESSAGE_END) if message)

@@ -1,7 +1,7 @@
-"""Pseudonyms for a capture that leaves the house: the same caller stays the same, and nobody's own.
+"""Pseudonyms for a capture that leaves the centre: each caller keeps one pseudonym throughout.
 
-Digits that could be a phone number are replaced by others of the same length and the same spelling
-(`+62…`, `0062…`, `08…`), so that the capture means the same to the pipeline.
+Digits that could be a phone number are replaced by others of the same length and spelling (`+62…`, `0062…`,
+`08…`), so that the pipeline treats them alike.
 """
 
 import hashlib
@@ -12,18 +12,18 @@ _TECHNICAL: Final = re.compile(
     rb"(?:Event|Privilege|Siaga112|Queue-Seen|Waiting-Seen|Member-Since|Uptime|LastReload|ActionID"
     rb"|[A-Za-z]*(?:Uniqueid|[Ll]inkedid|Timestamp|Time|State|StateDesc|Priority|Cause|Cause-txt))"
 )
-"""Headers in which nothing is of a person: ids, times, states. All others may hold a number."""
+"""Headers without personal data: ids, times, states. All others may contain a number."""
 
 _PERSON: Final = re.compile(rb"[A-Za-z0-9]*(?:CallerID|ConnectedLine)Name|EffectiveConnectedLineName")
 _MEMBER_NAME: Final = frozenset({b"MemberName", b"Member-Name"})
-"""Headers with an operator's name; the PBX writes the interface for one that has none."""
+"""Headers with an operator's name; without one, the PBX writes the interface."""
 
 _INTERFACE: Final = b"Interface: "
 _UNSAID: Final = frozenset({b"Member-Reason", b"Digit"})
-"""Why an operator is paused, in words that were for colleagues; which keys somebody pressed."""
+"""Why an operator paused, which may name people, and which keys somebody pressed."""
 
 MEMBER_LEAST: Final = 3
-"""Letters of a member's name that is sought elsewhere too: a shorter one is part of too much else."""
+"""The shortest member name, in characters, that is replaced everywhere: a shorter one is in many words."""
 
 _NAMING: Final = re.compile(rb"^Variable: [^\r\n]*NAME", re.IGNORECASE | re.MULTILINE)
 
@@ -34,30 +34,30 @@ _CHANNEL: Final = (
 _NUMBER: Final = rb"(?P<number>\+?(?:[0-9](?:[%s]{0,3}(?=[0-9]))?){7,17})(?![0-9])"
 _LINE: Final = re.compile(b"|".join((rb"(?P<id>" + _CALL_ID + b")", _CHANNEL, _NUMBER % rb" \-./()_")))
 _SEEN: Final = re.compile(b"|".join((rb"(?P<id>" + _CALL_ID + b")", _CHANNEL, _NUMBER % rb"\-./()_")))
-"""In our own rows blanks part one field from the next, and no number."""
+"""In our own rows a blank separates fields, and is never part of a number."""
 
 _NAMES_KEPT: Final = 4_096
 _PREFIXES: Final = (b"+628", b"00628", b"628", b"08", b"+62", b"0062", b"62", b"0")
 
 
 def _names_somebody(name: bytes, value: bytes) -> bool:
-    """Say whether this header's value is a name that is to be sought elsewhere too."""
+    """Return whether this header's value is a name to be replaced elsewhere too."""
     if name in _MEMBER_NAME:
         return len(value) >= MEMBER_LEAST and b"/" not in value
     return _PERSON.fullmatch(name) is not None and len(value) > 1 and value != b"<unknown>"
 
 
 class Pseudonyms:
-    """Replaces numbers and names in AMI messages. `key` makes pseudonyms that only its holder can repeat."""
+    """Replace numbers and names in AMI messages. Only the holder of `key` can repeat the pseudonyms."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._names: dict[bytes, None] = {}
 
     def hide(self, message: bytes) -> bytes:
-        """Replace every number and name of a person in a message, in whatever header it stands.
+        """Replace every person's number and name in a message, in any header.
 
-        A name is known by the headers that are for it, and then replaced wherever else it stands.
+        Names are learned from the headers meant for them, and then replaced everywhere.
         """
         lines = message.split(b"\r\n")
         interface = next((line[len(_INTERFACE) :] for line in lines if line.startswith(_INTERFACE)), b"")
@@ -71,7 +71,7 @@ class Pseudonyms:
         return b"\r\n".join(self._line(line, interface, naming=naming) for line in lines)
 
     def of(self, number: str) -> str:
-        """Replace one number."""
+        """Return the pseudonym of a number."""
         return self._number(number.encode()).decode()
 
     def _line(self, line: bytes, interface: bytes, *, naming: bool) -> bytes:
@@ -85,7 +85,7 @@ class Pseudonyms:
         if name in _UNSAID:
             return name + colon + b"x"
         if name in _MEMBER_NAME and value != interface:
-            return name + colon  # as of a member without a name, so that the interface tells them apart
+            return name + colon  # like a member without a name, so that the interface identifies it
         for known in self._names:
             if known in value and not known.isdigit():
                 value = value.replace(known, b"x")
@@ -105,7 +105,7 @@ class Pseudonyms:
 
     def _number(self, number: bytes) -> bytes:
         prefix = next((p for p in _PREFIXES if number.startswith(p)), b"")
-        # The subscriber's part, and not the spelling, decides: so one caller keeps one pseudonym.
+        # The subscriber's digits alone decide, not the spelling, so one caller keeps one pseudonym.
         rest = number[len(prefix) :]
         digest = hashlib.blake2b(rest, key=self._key, digest_size=16).digest()
         digits = str(int.from_bytes(digest)).encode()[-len(rest) :]

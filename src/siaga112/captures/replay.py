@@ -1,6 +1,6 @@
-"""The whole line without its machinery: events in, ledger rows and caller records out.
+"""The pipeline without its machinery: events in, ledger entries and caller records out.
 
-The same tracker, classifier and fold as the daemon's, in its order, with a dictionary for a store.
+It uses the daemon's tracker, classifier and fold in the daemon's order, with a dictionary as the store.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from siaga112.core.tracking.tracker import Tracker
 
 @dataclass(slots=True)
 class Replay:
-    """Runs events through the line. `malformed`: what was refused; `reached`: whom operators called back."""
+    """Run events through the pipeline. `malformed` counts rejected messages; `reached` lists call-backs."""
 
     rules: Rules
     tracker: Tracker = field(init=False)
@@ -39,11 +39,11 @@ class Replay:
 
     @property
     def records(self) -> dict[Caller, CallerRecord]:
-        """What a store would hold on the callers."""
+        """The callers' records that a store would have."""
         return self._fold.records
 
     def run(self, events: Iterable[Event | Malformed | None]) -> Iterator[Entry]:
-        """Give the ledger rows of the calls that ended, in order."""
+        """Yield the ledger entries of the ended calls, in order."""
         for event in events:
             if isinstance(event, Malformed):
                 self.malformed[event.defect] += 1

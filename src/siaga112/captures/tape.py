@@ -1,4 +1,4 @@
-"""The file that a recording goes to."""
+"""The file that a recording is written to."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from siaga112.terminal import outfile
 
 
 class CaptureFile:
-    """The file that a capture goes to; takes what is heard of the PBX, and tells of what matters in it."""
+    """The file of a capture; takes the PBX's messages, and reports important ones to `tell`."""
 
     def __init__(
         self,
@@ -43,22 +43,22 @@ class CaptureFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError):  # told already
+        with contextlib.suppress(OSError):  # already reported
             self._out.close()
         if error is not None and not self.written:
-            self._file.unlink(missing_ok=True)  # so that the same command can be given again
+            self._file.unlink(missing_ok=True)  # so that the same command works again
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except FileExistsError as error:
-            raise SiagaError(f"{self._file}: is there already; name a new file") from error
+            raise SiagaError(f"{self._file}: already exists; name a new file") from error
         except OSError as error:
             raise SiagaError(f"{self._file}: cannot be written ({plainly(error)})") from error
 
     def take(self, message: bytes, event: Event | Malformed | None) -> None:
-        """Write a message, or what takes its place."""
+        """Write a message, or our own message in its place."""
         match event:
             case Interrupted():
                 message = capture.write_interrupted(event.at, event.cause)

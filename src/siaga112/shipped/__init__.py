@@ -1,1 +1,1 @@
-"""The files that come with siaga112."""
+"""The files shipped with siaga112."""

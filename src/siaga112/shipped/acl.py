@@ -1,4 +1,4 @@
-"""redis-acl.conf for one site: the shipped one with the site's own user, password and keys."""
+"""redis-acl.conf for one site: the shipped file with the site's own user, password and keys."""
 
 import hashlib
 import secrets
@@ -8,11 +8,11 @@ from siaga112.errors import SiagaError
 from siaga112.shipped import catalogue
 
 _SHIPPED: Final = ("user siaga112 ", ">change-me", "{siaga112}", "~siaga112:siaga112:")
-"""What of the shipped file is another at each centre: the user, the password, the site twice."""
+"""The parts of the shipped file that each site replaces: the user, the password, and the site twice."""
 
 
 class SiteAcl(NamedTuple):
-    """The file, the user's name, and the password if one was made for it."""
+    """The file, the user's name, and the password if we generated it."""
 
     text: str
     user: str
@@ -20,15 +20,15 @@ class SiteAcl(NamedTuple):
 
 
 def of_site(site: str, user: str | None, password: str | None) -> SiteAcl:
-    """Write the file for a site; the password stands in it as a hash.
+    """Return the file for a site, with the password as a hash.
 
     Raises:
-        SiagaError: if Redis would not read the user's name.
+        SiagaError: if Redis would not accept the user's name.
 
     """
     user = user or ("siaga112" if site == "siaga112" else f"siaga112-{site}")
     if not user.isprintable() or any(one in " \"'#" for one in user):
-        raise SiagaError(f"{user!r} is no name of a Redis user")
+        raise SiagaError(f"{user!r} is not a valid Redis user name")
     made = "" if password else secrets.token_hex(16)
     digest = hashlib.sha256((password or made).encode()).hexdigest()
     text = catalogue.text("config/redis-acl.conf")

@@ -1,6 +1,6 @@
-"""The files that come with siaga112: for Asterisk, Redis, Prometheus, Grafana, systemd, and its own.
+"""The files shipped with siaga112: for Asterisk, Redis, Prometheus, Grafana, systemd, and its own.
 
-An installed package carries them in `share`; in a source checkout they lie at its top.
+An installed package has them in `share`; a source checkout has them at its top.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ _ROOT: Final = _PACKAGE / "share" if (_PACKAGE / "share").is_dir() else _PACKAGE
 
 @dataclass(frozen=True, slots=True)
 class FileSet:
-    """Files that go to one place: those in `folder` of ours that match one of `of`, usually to `place`.
+    """Files with one destination: those in `folder` that match a pattern in `of`, usually copied to `place`.
 
-    What matches none is no file of the set: sources, caches, what an editor left. `ending`, if given, is
-    the one that they have there.
+    Other files in the folder do not belong to the set: sources, caches, editors' backups. `ending`, if given,
+    replaces the suffix at the destination.
     """
 
     folder: str
@@ -44,16 +44,16 @@ SETS: Final = {
     "ansible": FileSet("config/ansible", "/etc/ansible", ("*.yml", "roles/siaga112/*/*.yml")),
     "doc": FileSet("docs", "/usr/share/doc/siaga112", ("runbook.md",)),
 }
-"""Every file that we ship is in exactly one of them, but for what others of them are made from."""
+"""Each shipped file is in exactly one set, except those from which others are generated."""
 
 
 def text(name: str) -> str:
-    """Read one of our files, by its name from the top, like "asterisk/extensions_siaga112.conf"."""
+    """Return the text of a shipped file; `name` is its path, like "asterisk/extensions_siaga112.conf"."""
     return (_ROOT / name).read_text("utf-8")
 
 
 def files(name: str) -> Iterator[tuple[PurePosixPath, Path]]:
-    """Give the files of a set: where each goes below the set's place, and where it is here."""
+    """Yield the files of a set: the path below the set's destination, and the path here."""
     chosen = SETS[name]
     folder = _ROOT / chosen.folder
     for path in sorted({path for pattern in chosen.of for path in folder.glob(pattern)}):
@@ -64,7 +64,7 @@ def files(name: str) -> Iterator[tuple[PurePosixPath, Path]]:
 
 
 def prompts() -> dict[str, tuple[str, ...]]:
-    """Name our prompts, as a dialplan does, by language."""
+    """Return the names of our prompts by language, as a dialplan names them."""
     names: dict[str, list[str]] = {}
     for relative, _ in files("sounds"):
         if relative.suffix == ".wav":

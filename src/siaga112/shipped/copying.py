@@ -1,4 +1,4 @@
-"""Bringing our files to their places, and leaving alone what somebody has edited there."""
+"""Copy the shipped files to their places without overwriting what somebody has edited."""
 
 import difflib
 from collections.abc import Iterator
@@ -14,38 +14,38 @@ from siaga112.shipped import catalogue
 from siaga112.terminal import outfile
 
 BESIDE: Final = ".new"
-"""Ours is written under this ending beside a file that is not ours any more."""
+"""The suffix of our version, beside a file that has been edited."""
 
 
 MOST: Final = 16 * infile.MIB
 READABLE: Final = 0o644
-"""Nothing in these files is of a caller, and those who read them are Asterisk, Prometheus and others."""
+"""The files contain no personal data, and Asterisk, Prometheus and others must read them."""
 
 
 class CopyState(StrEnum):
-    """How a file at its place compares with ours."""
+    """How the file at the destination compares with ours."""
 
     ABSENT = "absent"
     SAME = "same"
     DIFFERENT = "different"
-    """Edited, or of another version: never overwritten."""
+    """Edited, or from another version; never overwritten."""
     UNREADABLE = "not readable"
-    """Not for this user to see."""
+    """This user may not read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One of our files, and where it goes."""
+    """A shipped file and its destination."""
 
     set: str
     ours: bytes
     target: Path
     standing: CopyState
     root: Path
-    """The folder that the user named, or the set's usual one: below it we follow no link."""
+    """The folder that the user named, or the set's usual one; below it we follow no symbolic link."""
 
     def writes(self) -> Path | None:
-        """Give the file that copying would write; None if there is nothing to write."""
+        """Return the file that `write` would write; None if there is nothing to write."""
         match self.standing:
             case CopyState.ABSENT:
                 return self.target
@@ -56,7 +56,7 @@ class Copy:
                 return None
 
     def diff(self) -> str:
-        """Give what ours would change at its place, as `diff -u` writes it."""
+        """Return what ours would change at the destination, as a unified diff."""
         if self.standing is not CopyState.DIFFERENT:
             return ""
         try:
@@ -69,10 +69,10 @@ class Copy:
         return "".join(difflib.unified_diff(theirs, ours, str(self.target), f"{self.target} (siaga112)"))
 
     def write(self) -> None:
-        """Write it, if there is anything to write.
+        """Write the file, if there is anything to write.
 
         Raises:
-            SiagaError: naming the file, if it cannot be written.
+            SiagaError: names the file that cannot be written.
 
         """
         if (target := self.writes()) is None:
@@ -87,10 +87,11 @@ class Copy:
 
 
 def plan(chosen: str | None, to: Path | None, runbook_url: str) -> Iterator[Copy]:
-    """Compare our files with their places.
+    """Yield our files, compared with their destinations.
 
-    One set goes right into `to`; all go each into a folder of `to` with the set's name. Without `to`
-    each is compared with its usual place. The alerts say that the runbook is at `runbook_url`.
+    A single set goes directly into `to`; with all sets, each goes into a folder of `to` with its name.
+    Without `to`, each file is compared with its usual place. `runbook_url` replaces the runbook's address in
+    the alerts.
     """
     for name in [chosen] if chosen else catalogue.SETS:
         place = Path(catalogue.SETS[name].place) if to is None else to if chosen else to / name
