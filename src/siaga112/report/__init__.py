@@ -1,1 +1,1 @@
-"""What a report looks like: a table for a terminal, a page for the press, rows for scripts."""
+"""Reports: a table for a terminal, a page for print and press, rows for scripts."""

@@ -1,4 +1,4 @@
-"""What became of blocks in a period: imposed, lifted, found wrong."""
+"""Blocks in a period: how many were imposed, lifted or wrong."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from siaga112.core.record import Block
 
 @dataclass(frozen=True, slots=True)
 class BlockFigures:
-    """How many blocks began within the period, and how many decisions within it lifted some.
+    """The number of blocks that began in the period, and of decisions in it that lifted blocks.
 
-    A decision counts once, however many blocks of its caller it ended. `wrong` are those of them that say
-    that the block should never have been: a mark on which it rested was corrected, or a supervisor said
-    so (`unblock --mistake`).
+    A decision counts once, however many blocks of its caller it ended. `wrong` counts the decisions that
+    found a block wrong from the start: a mark behind it was corrected, or a supervisor said so (`unblock
+    --mistake`).
     """
 
     imposed: Counter[tuple[Level, Origin]] = field(default_factory=Counter)
@@ -24,16 +24,16 @@ class BlockFigures:
 
     @property
     def by_people(self) -> int:
-        """Count the blocks that a person imposed, one by one or with a list."""
+        """The blocks imposed by a person, one by one or as a list."""
         return self.of(Origin.MANUAL) + self.of(Origin.IMPORT)
 
     def of(self, kind: Level | Origin) -> int:
-        """Count the blocks imposed at that level, or by that origin."""
+        """Return the number of blocks imposed at that level, or by that origin."""
         return sum(count for kinds, count in self.imposed.items() if kind in kinds)
 
 
 def count_blocks(callers: Sequence[Sequence[Block]], period: Period) -> BlockFigures:
-    """Count what began, or was lifted, in the period of the blocks of these callers, one after the other."""
+    """Count the blocks that began or were lifted in the period; `callers` has the blocks of each caller."""
     first, end = period.first, period.end
     lifts = [
         lift

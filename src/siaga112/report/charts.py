@@ -1,4 +1,4 @@
-"""Charts for the page: where each bar, line and text is, in units of which 720 fill the width of A4."""
+"""Charts for the page: the place of each bar, line and label, in units of 1/720 of the A4 text width."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,21 +8,21 @@ from siaga112.report.words import Words
 
 WIDTH: Final = 720.0
 _LEFT: Final = 44.0
-"""Where the bars begin, beside the axis's figures."""
+"""Where the bars start, right of the axis labels."""
 _TOP: Final = 8.0
 _BELOW: Final = 30.0
-"""Room for two lines below the bars."""
+"""Room for two lines of text below the bars."""
 _RIGHT: Final = 712.0
-"""Where they end: the last label is wider than its bar."""
+"""Where the bars end: the last label is wider than its bar."""
 _LINES: Final = 5
-"""How many lines of the axis there are at most."""
+"""The most lines above the base line."""
 _GAUGE: Final = 240.0
 _ROOM: Final = 26.0
-"""How wide a label below a bar is."""
+"""The width of a label below a bar."""
 
 
 class Rect(NamedTuple):
-    """A part of a bar, with what it says when pointed at."""
+    """A part of a bar, with its tooltip."""
 
     class_: str
     x: float
@@ -33,7 +33,7 @@ class Rect(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of the axis, or a target."""
+    """A grid line, or a target."""
 
     class_: str
     x1: float
@@ -65,19 +65,19 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A bar: what is written below it, and its parts from the bottom up, as (class, name, count)."""
+    """A bar: its label, and its parts from the bottom up, as (class, name, count)."""
 
     label: str
     parts: Sequence[tuple[str, str, int]]
 
     @property
     def total(self) -> int:
-        """The height of the whole bar."""
+        """The height of the whole bar, in calls."""
         return sum(count for *_, count in self.parts)
 
 
 def stacked(columns: Sequence[Column], height: float, words: Words, name: str) -> Chart:
-    """Draw stacked bars over a common axis; each part says its figure when pointed at."""
+    """Draw stacked bars over a common axis; each part shows its count as a tooltip."""
     chart = Chart(name, WIDTH, height)
     highest = max((column.total for column in columns), default=0)
     step = _step(highest)
@@ -104,14 +104,14 @@ def stacked(columns: Sequence[Column], height: float, words: Words, name: str) -
 
 
 def _step(highest: int) -> int:
-    """Give the distance of the axis's lines: 1, 2, 2.5 or 5 times a power of ten, as a whole number."""
+    """Return the distance of the grid lines: 1, 2, 2.5 or 5 times a power of ten, as a whole number."""
     needed = max(1, -(-highest // _LINES))
     power: int = 10 ** (len(str(needed)) - 1)
     return next(s for s in (power, 2 * power, 5 * power // 2, 5 * power, 10 * power) if s >= needed)
 
 
 def level(share: float | None, target: float | None, name: str) -> Chart:
-    """Draw a share as a bar from 0 to 100 %, and the target as a line across it."""
+    """Draw a share as a bar from 0 to 100 %, with the target as a line across it."""
     chart = Chart(name, _GAUGE, 20, [Rect("track", 0, 4, _GAUGE, 12)])
     if share is not None:
         class_ = "plain" if target is None else "met" if share >= target else "missed"

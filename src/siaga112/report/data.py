@@ -1,4 +1,4 @@
-"""The report for scripts: JSON, and CSV with one row a slice. The names are in docs/reference.md."""
+"""The report for scripts: JSON, and CSV with one row per slice. docs/reference.md explains the names."""
 
 import csv
 import json
@@ -18,13 +18,13 @@ from siaga112.terminal.rows import Row
 
 _SLICE = ("by", "day", "shift", "hour", "caller")
 _HANDLING = ("operator", "agency", "kind", "district")
-"""What names the other slices: behind the columns that were there before them."""
+"""The names of the newer slices; their columns come last, so that older columns keep their places."""
 OTHER = "other"
-"""What is called so that is no agency of the configuration."""
+"""The row for targets that are not an agency in the configuration."""
 
 
 def figures(tally: Tally) -> Row:
-    """Spell what was counted of some calls."""
+    """Return the figures of some calls."""
     levels = tally.levels
     return {
         "total": tally.total,
@@ -54,7 +54,7 @@ def _seconds(span: Millis | None) -> float | None:
 
 
 def block_figures(blocks: BlockFigures) -> Row:
-    """Spell what became of blocks."""
+    """Return the figures of blocks."""
     return {
         "blocks_temporary": blocks.of(Level.TEMPORARY),
         "blocks_permanent": blocks.of(Level.PERMANENT),
@@ -65,13 +65,13 @@ def block_figures(blocks: BlockFigures) -> Row:
 
 
 def misuser(found: Misuser, *, reveal: bool) -> Row:
-    """Spell a caller who misused the line."""
+    """Return the row of a caller who misused the line."""
     caller = found.caller if reveal else masked(found.caller)
     return {"caller": caller, "misuses": found.misuses, "turned_away": found.turned_away}
 
 
 def answering(counted: Answering) -> Row:
-    """Spell what was counted of the calls that an operator answered."""
+    """Return the figures of an operator's answered calls."""
     return {
         "answered": counted.answered,
         **{kind.value: counted.calls[kind] for kind in ANSWERED},
@@ -81,7 +81,7 @@ def answering(counted: Answering) -> Row:
 
 
 def handing(counted: Handing) -> Row:
-    """Spell what was counted of the callers who were handed over to an agency, or to others than agencies."""
+    """Return the figures of hand-overs to an agency, or to all other targets."""
     return {
         "handed_over": counted.handed_over,
         "reached": counted.reached,
@@ -92,7 +92,7 @@ def handing(counted: Handing) -> Row:
 
 
 def _handled(report: Report) -> dict[str, list[Row]]:
-    """Spell how calls were handled, by the names of the lists in JSON."""
+    """Return the handling of calls, by the names of the lists in JSON."""
     found = report.handling
     return {
         "by_operator": [{"operator": name} | answering(one) for name, one in found.by_operator.items()],
@@ -111,7 +111,7 @@ def _bounds(period: Period) -> Row:
 
 
 def as_json(report: Report, top: int, *, reveal: bool) -> str:
-    """Write the report as one JSON object."""
+    """Return the report as one JSON object."""
     counted, period = report.figures, report.period
     row: dict[str, Any] = {
         "site": report.site,
@@ -139,7 +139,7 @@ def as_json(report: Report, top: int, *, reveal: bool) -> str:
 
 
 def write_csv(report: Report, file: TextIO, top: int, *, reveal: bool) -> None:
-    """Write the report as rows: the total first, then the period before, then slice by slice."""
+    """Write the report as rows: the total, the period before, then each slice."""
     names = [*_SLICE, *figures(Tally()), *block_figures(BlockFigures()), "misuses", "turned_away"]
     handled = [*_HANDLING, *answering(Answering()), *handing(Handing())]
     names += [name for name in handled if name not in names]

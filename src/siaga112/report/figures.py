@@ -1,4 +1,4 @@
-"""A report: the figures of a period, its blocks, and the same of the period before."""
+"""A report: the figures and blocks of a period, and of the period before."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from siaga112.service.ports import Statistics
 PART: Final = 28 * DAY
 
 Progress = Callable[[float], None]
-"""Is told which share of the work is done."""
+"""Called with the share of the work that is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What there is to say of a period. `answer_within` and `target` are the centre's promise."""
+    """The figures of a period. `answer_within` and `target` are the centre's service level."""
 
     site: str
     made: Millis
@@ -34,13 +34,13 @@ class Report:
 
     @property
     def period(self) -> Period:
-        """The period."""
+        """The reported period."""
         return self.figures.period
 
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Counts what the store holds. `shifts`, `answer_within`, `target`: the site's, as configured."""
+    """Build reports from the store. `shifts`, `answer_within` and `target`: the site's, as configured."""
 
     store: Statistics
     site: str
@@ -49,7 +49,7 @@ class Reporter:
     target: float
 
     async def report(self, period: Period, made: Millis, progress: Progress = lambda _: None) -> Report:
-        """Count a period and the one before it."""
+        """Return the report on a period, compared with the one before."""
         before = period.before()
         earlier = await self.total(before, lambda share: progress(share / 2))
         figures, handling = await self._cut(period, lambda share: progress((1 + share) / 2))
@@ -79,7 +79,7 @@ class Reporter:
         return figures, handling
 
     async def total(self, period: Period, progress: Progress = lambda _: None) -> Tally:
-        """Count a period as a whole: however it is cut, and who misused the line, is not asked."""
+        """Count the calls of a period as a whole, without slices and without the callers who misused it."""
         figures = Figures(period, (), self.answer_within)
         for since, until in _parts(period):
             figures.add_counted(await self.store.counted(since, until, PART, self.answer_within))
@@ -88,7 +88,7 @@ class Reporter:
 
 
 def _parts(period: Period) -> Iterator[tuple[Millis, Millis]]:
-    """Give a part of the period after the other: no question to the database takes long."""
+    """Yield the parts of a period, so that no query takes long."""
     for since in range(period.first, period.end, PART):
         yield since, min(since + PART, period.end)
 

@@ -1,4 +1,4 @@
-"""The lines of a report that the table and the page both show, each by the key of its text."""
+"""The lines of a report that both the table and the page show, each with the key of its text."""
 
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, TypeVar
@@ -13,13 +13,13 @@ from siaga112.report.words import NONE, Words
 _Counted = TypeVar("_Counted", Answering, Handing)
 
 MARKS: Final = frozenset(kind.value for kind in ANSWERED)
-"""Lines that are a part of the line above them."""
+"""Lines that are part of the line above them."""
 TIMES: Final = ("mean", "p90", "p95", "longest")
-"""The lines of waits."""
+"""The lines for waits."""
 
 
 class Count(NamedTuple):
-    """How many in the period, and in the one before."""
+    """A count in the period, and in the one before."""
 
     key: str
     now: int
@@ -27,7 +27,7 @@ class Count(NamedTuple):
 
 
 def outcomes(report: Report) -> list[Count]:
-    """Give the outcomes, the answered calls also by their mark, and all calls."""
+    """Return the outcomes, answered calls also by mark, and the total."""
     now, before = report.figures.total, report.before
     return [
         Count("answered", now.answered, before.answered),
@@ -37,7 +37,7 @@ def outcomes(report: Report) -> list[Count]:
 
 
 def levels(report: Report) -> list[tuple[str, Ratio, float | None]]:
-    """Give the service level by each formula, and the target where it is meant for it."""
+    """Return the service level by each formula, with the target where it applies."""
     found = report.figures.total.levels
     return [
         ("of_answered", found.of_answered, report.target),
@@ -47,12 +47,12 @@ def levels(report: Report) -> list[tuple[str, Ratio, float | None]]:
 
 
 def times(waits: Waits) -> list[Millis | None]:
-    """Give waits by the lines in `TIMES`."""
+    """Return the waits in the order of `TIMES`."""
     return [waits.mean, waits.within(90), waits.within(95), waits.longest]
 
 
 def misuse(report: Report, words: Words) -> list[str]:
-    """Say how many callers misused the line, and why more calls are pranks than count as misuse."""
+    """Return how many callers misused the line, and why there are more pranks than counted misuses."""
     found = report.figures
     uncounted = found.uncounted
     said = [words("misusers_all", count=words.number(found.misusers))]
@@ -70,7 +70,7 @@ def misuse(report: Report, words: Words) -> list[str]:
 
 
 def blocks(report: Report) -> list[Count]:
-    """Give what became of blocks."""
+    """Return the lines for blocks."""
     now, before = report.blocks, report.blocks_before
     return [
         Count("blocks_temporary", now.of(Level.TEMPORARY), before.of(Level.TEMPORARY)),
@@ -82,14 +82,14 @@ def blocks(report: Report) -> list[Count]:
 
 
 class Answers(NamedTuple):
-    """An operator's answered calls; or of them those of a shift, of which `name` is the shift's."""
+    """An operator's answered calls; or those of one shift, with the shift's name."""
 
     name: str
     counted: Answering
     of_shift: bool = False
 
     def cells(self, words: Words) -> list[str]:
-        """Write the figures."""
+        """Return the figures as cells."""
         one = self.counted
         marks = [words.number(one.calls[kind]) if one.calls[kind] else NONE for kind in ANSWERED]
         talked = [words.clock(one.talk if one.timed else None), words.clock(one.mean)]
@@ -97,7 +97,7 @@ class Answers(NamedTuple):
 
 
 def operators(found: Handling, words: Words, most: int = 0, *, shifts: bool = True) -> list[Answers]:
-    """Give who answered, and in which shifts; so many at most, the others in one line."""
+    """Return the operators who answered, with their shifts; at most `most`, the others in one line."""
     cuts: dict[str | None, list[Answers]] = {}
     for (name, shift), counted in found.by_operator_and_shift.items() if shifts else ():
         cuts.setdefault(name, []).append(Answers(shift, counted, of_shift=True))
@@ -110,7 +110,7 @@ def operators(found: Handling, words: Words, most: int = 0, *, shifts: bool = Tr
 def _first(
     found: Iterable[tuple[str | None, _Counted]], most: int, make: Callable[[], _Counted], words: Words
 ) -> list[tuple[str | None, _Counted]]:
-    """Give so many, and all others but the last, nameless one in one."""
+    """Return the first `most`, with the other named ones merged into one, and the nameless one last."""
     named: list[tuple[str | None, _Counted]] = []
     nameless: list[tuple[str | None, _Counted]] = []
     for name, one in found:
@@ -124,7 +124,7 @@ def _first(
 
 
 def agencies(found: Handling, words: Words, most: int = 0) -> list[list[str]]:
-    """Give to whom callers were handed over, as cells; so many at most, the others in one line."""
+    """Return the agencies that calls were handed over to, as cells; at most `most`, the others in one."""
     told = []
     for name, one in _first(found.by_agency.items(), most, Handing, words):
         others = words("other_targets", count=words.number(len(one.targets)))
@@ -134,7 +134,7 @@ def agencies(found: Handling, words: Words, most: int = 0) -> list[list[str]]:
 
 
 def reports(found: Reports, words: Words, most: int = 0) -> list[list[str]]:
-    """Give how many genuine reports there were of what, as cells; so many at most, the others in one."""
+    """Return the genuine reports by kind or district, as cells; at most `most`, the others in one."""
     named = [(name, count) for name, count in found if name]
     unsaid = [(words("not_said"), count) for name, count in found if not name]
     if most and len(named) > most:

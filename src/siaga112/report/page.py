@@ -1,4 +1,4 @@
-"""The report as one HTML page: all in one file, printable on A4, fit to be handed on."""
+"""The report as one HTML page: a single file, printable on A4, ready to be passed on."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -17,17 +17,17 @@ from siaga112.report.figures import Report
 from siaga112.report.words import NONE, Words
 
 DAYS_SHOWN: Final = 62
-"""A longer period is drawn by month."""
+"""The longest period drawn by day; a longer one is drawn by month."""
 SHIFTS_SHOWN: Final = 6
 OPERATORS_SHOWN: Final = 13
 AGENCIES_SHOWN: Final = 7
 REPORTS_SHOWN: Final = 9
 LINES_SHOWN: Final = 32
-"""Of all three, with who has no name: so much is one sheet. The shifts of operators are on it if they fit."""
+"""The lines of all three lists that fit on a sheet, with the nameless ones; shifts only if they fit too."""
 SHIFT_LINE: Final = 0.75
-"""How high a shift's line is, of an operator's."""
+"""The height of a shift's line, relative to an operator's."""
 _STACK: Final = ("answered", "abandoned", "unserved", "ivr_prank", "blocked", "unknown")
-"""What a bar is made of, from the bottom up."""
+"""The parts of a bar, from the bottom up."""
 _NOTES: Final = (
     "once", "answered", "abandoned", "unserved", "ivr_prank", "prank", "silent", "unknown", "level", "misuse",
     "wrong",
@@ -56,7 +56,7 @@ class _Formula(NamedTuple):
 
 
 def page(report: Report, words: Words, top: int, *, reveal: bool) -> str:
-    """Write the page."""
+    """Return the page."""
     span = words.span(report.period)
     made = datetime.fromtimestamp(report.made / SECOND, report.period.zone)
     note, *_ = lines.misuse(report, words)
@@ -180,10 +180,10 @@ def _shifts(report: Report, words: Words) -> list[tuple[str, ...]]:
 
 
 class _Handling(NamedTuple):
-    """The third sheet: as cells, and empty where there is nothing to show."""
+    """The third sheet, as cells; empty where there is nothing to show."""
 
     operators: list[tuple[str, list[str]]]
-    """Each with the class of its line."""
+    """Each line with its class."""
     agencies: list[list[str]]
     kinds: list[list[str]]
     districts: list[list[str]]

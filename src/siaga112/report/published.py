@@ -1,7 +1,7 @@
-"""`report --check`: figures as they were published, against their own total and against the ledger.
+"""`report --check`: compare published figures with their own total and with the ledger.
 
-The file is CSV, with a comma or a semicolon, and a header line: `from`, `to` (days, both included),
-`total`, and any of the outcomes. A count may have thousands separators.
+The file is CSV, with commas or semicolons, and a header line: `from`, `to` (days, both included), `total`,
+and any of the outcomes. Counts may have thousands separators.
 """
 
 import csv
@@ -29,7 +29,7 @@ _COUNT: Final = re.compile(r"[0-9]+|[0-9]{1,3}(?:[., ][0-9]{3})+")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A row of the file: what was published of a period."""
+    """A row of the file: the figures published for a period."""
 
     period: Period
     total: int
@@ -42,14 +42,14 @@ class Claim:
 
 
 Checked = tuple[Claim, Tally]
-"""A claim, and what the ledger has of the same period."""
+"""A claim, and the ledger's figures for the same period."""
 
 
 def read(file: Path, zone: ZoneInfo) -> list[Claim]:
-    """Read the file.
+    """Read the published figures from a file.
 
     Raises:
-        SiagaError: naming the line, and what is wrong with it.
+        SiagaError: names the line and its fault.
 
     """
     try:
@@ -76,11 +76,11 @@ def read(file: Path, zone: ZoneInfo) -> list[Claim]:
 
 def _claim(row: Mapping[str, str], zone: ZoneInfo) -> Claim:
     if None in row or None in row.values():
-        raise ValueError("not as many fields as the header line has")
+        raise ValueError("the number of fields differs from the header line")
     days = [row[name].strip() for name in ("from", "to")]
     first, last = map(date.fromisoformat, days)
     for day in days:
-        instant(day, zone)  # refuses what no ledger has
+        instant(day, zone)  # rejects days outside any ledger
     if last < first:
         raise ValueError(f"the period ends ({last}) before it begins ({first})")
     counts = {name: _count(row[name]) for name in OUTCOMES if row.get(name, "").strip()}
@@ -116,7 +116,7 @@ def as_json(checked: list[Checked], file: TextIO) -> None:
 
 
 def show(checked: list[Checked], words: Words, file: TextIO) -> None:
-    """Print each period: what was published, what the ledger has, and the difference."""
+    """Print for each period the published figures, the ledger's, and their difference."""
     console = consoles.console(table.WIDTH, file)
     for claim, tally in checked:
         shown = table.columns("", words("published"), words("ledger"), words("difference"))

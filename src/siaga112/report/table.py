@@ -17,7 +17,7 @@ from siaga112.report.words import NONE, Words
 WIDTH = 80
 _OPERATOR = 16
 _NAME = 32
-"""Letters of a name that are shown, of an operator and of all else."""
+"""The characters shown of an operator's name, and of any other name."""
 _Cells = Sequence[str]
 _T = TypeVar("_T")
 
@@ -44,14 +44,14 @@ def _short(name: str, width: int = 10) -> str:
 
 
 def titled(title: str, table: Table, console: Console) -> None:
-    """Print a table under its title."""
+    """Print a table below its title."""
     console.print()
     console.print(Text(title, style="bold"))
     console.print(table)
 
 
 def columns(*heads: str, left: int = 1) -> Table:
-    """Make a table; what is counted stands to the right."""
+    """Create a table with `left` left-aligned columns and the others right-aligned."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for n, head in enumerate(heads):
         table.add_column(head, justify="left" if n < left else "right", vertical="bottom", no_wrap=n >= left)
@@ -59,7 +59,7 @@ def columns(*heads: str, left: int = 1) -> Table:
 
 
 def add(table: Table, cells: _Cells, style: str = "") -> None:
-    """Add a row; what is in it is text, whatever it looks like."""
+    """Add a row of plain text: no markup is interpreted."""
     table.add_row(*map(Text, cells), style=style)
 
 

@@ -1,4 +1,4 @@
-"""The report's words, numbers and dates, in Indonesian and in English."""
+"""The report's texts, numbers and dates, in Indonesian and English."""
 
 import tomllib
 from dataclasses import dataclass
@@ -23,45 +23,45 @@ def _texts() -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language's words, and how it writes numbers and dates."""
+    """The texts of one language, and its notation of numbers and dates."""
 
     language: Language
 
     def __call__(self, key: str, **values: str) -> str:
-        """Give a text by its key, with values in their places."""
+        """Return a text by its key, with the values filled in."""
         return _texts()[self.language][key].format(**values)
 
     def _of(self, both: tuple[str, str]) -> str:
         return both[self.language is Language.EN]
 
     def head(self, key: str) -> str:
-        """Give a short text of several lines."""
+        """Return a short heading of several lines."""
         return self(key).replace("|", "\n")
 
     def number(self, count: int) -> str:
-        """Write a whole number."""
+        """Format a whole number."""
         return tongue(self.language).number(count)
 
     def percent(self, share: float | None) -> str:
-        """Write a share."""
+        """Format a share as a percentage."""
         return tongue(self.language).percent(share)
 
     def difference(self, count: int) -> str:
-        """Write a difference with its sign."""
+        """Format a difference with its sign."""
         return self._signs(f"{count:+,}").replace("-", MINUS) if count else "0"
 
     def change(self, now: int, before: int) -> str:
-        """Write by how much a count has changed, with its sign."""
+        """Format the relative change of a count, with its sign."""
         return (
             NONE if before == 0 else self._signs(f"{100 * (now - before) / before:+.1f}%").replace("-", MINUS)
         )
 
     def limit(self, span: Millis) -> str:
-        """Write a promised time."""
+        """Format a time limit in seconds."""
         return f"{self._signs(f'{span / SECOND:g}')} {self._of(('detik', 's'))}"
 
     def seconds(self, span: Millis | None) -> str:
-        """Write a time of seconds; from two minutes on, of minutes."""
+        """Format a duration in seconds, from two minutes on in minutes and seconds."""
         if span is None:
             return NONE
         if span < 120 * SECOND:
@@ -70,7 +70,7 @@ class Words:
         return f"{self.number(minutes)}{self._of((' mnt', ' min'))} {seconds:02}{self._of((' dtk', ' s'))}"
 
     def clock(self, span: Millis | None) -> str:
-        """Write a time that may be of many hours, in hours, minutes and seconds."""
+        """Format a long duration as hours:minutes:seconds."""
         if span is None:
             return NONE
         minutes, seconds = divmod(span // SECOND, 60)
@@ -80,24 +80,24 @@ class Words:
         return tongue(self.language).signs(english)
 
     def day(self, day: date) -> str:
-        """Write a day in ten characters."""
+        """Format a day in ten characters."""
         return f"{DAYS[self.language][day.weekday()][:3]} {day.day:>2} {self.month(day)[:3]}"
 
     @staticmethod
     def hours(hour: int) -> str:
-        """Write an hour of the day."""
+        """Format an hour of the day."""
         return f"{hour:02}{DASH}{hour + 1:02}"
 
     def month(self, day: date) -> str:
-        """Name a month."""
+        """Return the name of a month."""
         return MONTHS[self.language][day.month - 1]
 
     def date(self, day: date) -> str:
-        """Write a date in full."""
+        """Format a date in full."""
         return f"{day.day} {self.month(day)} {day.year}"
 
     def moment(self, at: datetime) -> str:
-        """Write a date with its time."""
+        """Format a date with its time."""
         return (
             f"{self.date(at.date())} {at:%H.%M}"
             if self.language is Language.ID
@@ -105,7 +105,7 @@ class Words:
         )
 
     def span(self, period: Period) -> str:
-        """Write a period."""
+        """Format a period."""
         if not period.whole_days:
             return f"{self.moment(period.since)} {self('until')} {self.moment(period.until)}"
         first, last = period.days[0], period.days[-1]
