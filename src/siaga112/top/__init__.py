@@ -1,1 +1,1 @@
-"""The live screen: what it looks at, and how it is drawn."""
+"""The live screen `siaga112 top`: its data and its layout."""

@@ -1,28 +1,28 @@
-"""Quantiles of a Prometheus histogram, as its own `histogram_quantile` gives them."""
+"""Quantiles of a Prometheus histogram, computed like `histogram_quantile`."""
 
 import math
 from collections.abc import Mapping
 
 Buckets = Mapping[float, float]
-"""How many observations were at most so large: cumulative, the last bound infinite."""
+"""The number of observations up to each bound: cumulative, with an infinite last bound."""
 
 
 def added(*histograms: Buckets) -> Buckets:
-    """Add up histograms with the same bounds."""
+    """Return the sum of histograms with the same bounds."""
     bounds = {bound for buckets in histograms for bound in buckets}
     return {bound: sum(buckets.get(bound, 0) for buckets in histograms) for bound in sorted(bounds)}
 
 
 def since(now: Buckets, before: Buckets) -> Buckets:
-    """Give what came since an earlier look at the same histogram."""
+    """Return the observations since an earlier reading of the same histogram."""
     return {bound: count - before.get(bound, 0) for bound, count in now.items()}
 
 
 def quantile(share: float, buckets: Buckets) -> float | None:
-    """Give the value that this share of the observations does not pass; None if there are none.
+    """Return the value that this share of the observations does not exceed; None without observations.
 
-    Within a bucket they are taken as evenly spread. Of what is beyond the last finite bound only that bound
-    is known.
+    Observations are assumed to be evenly spread within a bucket. Above the last finite bound, the result is
+    that bound.
     """
     bounds = sorted(buckets)
     wanted = share * (buckets[bounds[-1]] if bounds else 0)

@@ -1,4 +1,4 @@
-"""The lists of `siaga112 top`, calls in progress, operators and the last calls, in what room there is."""
+"""The lists of `siaga112 top` (calls in progress, operators, last calls), fitted to the available lines."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,54 +31,54 @@ from siaga112.top.watching import Frame
 from siaga112.words import Tongue
 
 MEDIUM: Final = 64
-"""From this width on the small tables stand side by side."""
+"""The least width with the small tables side by side."""
 
 OPERATOR: Final = 24
-"""How much of an operator's name is shown."""
+"""The longest part of an operator's name that is shown."""
 
 LAST_ON_PAPER: Final = 15
-"""How many calls are listed where there is no height."""
+"""The number of calls listed where the height is unlimited."""
 
 STAGES: Final = {Stage.QUEUE: "yellow", Stage.TALKING: "green", Stage.IVR: "cyan", Stage.SCREENING: ""}
 
 OPERATORS: Final = {OperatorState.PAUSED: "yellow", OperatorState.BUSY: "green", OperatorState.AVAILABLE: ""}
 
 LEAST_ROOM: Final = 9
-"""The lines that the two lists of calls need at least; all else gives way to them."""
+"""The fewest lines for the two lists of calls; everything else gives way to them."""
 
 OPERATORS_SHARE: Final = 3
-"""One line in so many is for operators, if there are as many of them."""
+"""Operators get at most one line in so many."""
 
 OUTCOMES: Final = (
     *(Outcome.ANSWERED, Outcome.ABANDONED, Outcome.UNSERVED, Outcome.IVR_PRANK, Outcome.BLOCKED),
     Outcome.UNKNOWN,
 )
-"""In the order in which they are shown."""
+"""In the order on the screen."""
 
 BAD: Final = "bold red"
 DIM: Final = "dim"
 
 
 def clock(at: Millis, frame: Frame) -> str:
-    """Spell when, in the site's zone."""
+    """Format a time in the site's time zone."""
     return f"{datetime.fromtimestamp(at / SECOND, UTC).astimezone(frame.zone):%H:%M:%S}"
 
 
 def short(word: StrEnum, t: Tongue) -> str:
-    """Say what people call it, without what explains it: a screen is narrow."""
+    """Return the everyday word for a value, without the explanation in brackets: the screen is narrow."""
     return labels.of(word, t).partition(" (")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A titled part: its lines, and how many they are."""
+    """A titled part of the screen: its lines, and their number."""
 
     title: str
     lines: Sequence[RenderableType]
     height: int
 
     def drawn(self, width: int) -> Group:
-        """Draw it under its title."""
+        """Return the part with its title."""
         title = Text(f"{self.title} ", "bold", no_wrap=True, overflow="ellipsis")
         title.append("─" * max(0, width - title.cell_len), DIM)
         title.truncate(width)
@@ -87,7 +87,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class _Column:
-    """A column, at most so wide. Without room that of the highest rank is cut to `least`, then left out."""
+    """A column. When space runs out, the one with the highest rank shrinks to `least`, then disappears."""
 
     title: str
     rank: int
@@ -132,7 +132,7 @@ def _table(columns: Sequence[_Column], width: int, *, headed: bool = True) -> Ta
 
 
 class Lists:
-    """The calls in progress, the operators, and the last calls with their verdicts, in what room there is."""
+    """The calls in progress, the operators, and the last calls, fitted to the available lines."""
 
     def __init__(self, frame: Frame, t: Tongue, *, reveal: bool) -> None:
         self._frame = frame
@@ -146,9 +146,9 @@ class Lists:
         self._last = sorted(rows, key=lambda row: row[0], reverse=True)
 
     def blocks(self, width: int, room: int | None) -> tuple[Block, Sequence[Block], Block]:
-        """Share the room, titles included: the operators' part, if any, and of the rest two thirds and one.
+        """Divide the lines, titles included: first the operators' part, then two thirds and one for calls.
 
-        Of the two lists of calls each takes what the other does not need.
+        Each list of calls also takes what the other does not need.
         """
         operators = self._on_duty(width, room)
         if room is not None:
@@ -163,7 +163,7 @@ class Lists:
         return self._progress(width, first), operators, self._verdicts(width, second)
 
     def _on_duty(self, width: int, room: int | None) -> list[Block]:
-        """List the operators; not at all where there are not two lines for it, since they are counted too."""
+        """Return the part for operators; none if fewer than two lines are free: the count is shown anyway."""
         snapshot = self._frame.snapshot
         if not snapshot or not self._operators:
             return []
@@ -303,7 +303,7 @@ class Lists:
 
 
 def _verdict(screened: str, t: Tongue) -> tuple[Text, Text]:
-    """Spell a verdict and its reason; a call without one met no daemon."""
+    """Return a verdict and its reason; a call without a verdict never reached a daemon."""
     found = printable(screened)
     style = "red" if found.startswith(Verdict.BLOCK) else "" if found else DIM
     verdict, reason = labels.screened(found, t)
@@ -311,5 +311,5 @@ def _verdict(screened: str, t: Tongue) -> tuple[Text, Text]:
 
 
 def cause(reason: str, t: Tongue) -> str:
-    """Say why the dialplan got its verdict."""
+    """Return the reason for a verdict in everyday words."""
     return labels.word(ScreenReason(reason), t) if reason in list(ScreenReason) else reason

@@ -1,4 +1,4 @@
-"""Looking again and again: draws each frame, hears keys, and gives the terminal back as it was."""
+"""The loop of `siaga112 top`: draws frames, reads keys, and restores the terminal."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from siaga112.top.wiring import open_watcher
 from siaga112.words import Tongue
 
 END_SECONDS: Final = 5.0
-"""Whoever leaves has left; what the network still does must not keep anybody waiting."""
+"""Seconds until we stop waiting for the network after the user has left."""
 
 
 @contextlib.asynccontextmanager
@@ -36,13 +36,13 @@ async def _watching(config: Settings) -> AsyncIterator[Watcher]:
 
 
 async def once(config: Settings) -> Frame:
-    """Look once."""
+    """Return one frame."""
     async with _watching(config) as watcher:
         return await watcher.look()
 
 
 async def watch(config: Settings, console: Console, pause: float, t: Tongue, *, reveal: bool) -> None:
-    """Look and draw until told to leave; leaves at once, also amid a look."""
+    """Draw frames until the user leaves, which takes effect at once, even in the middle of a look."""
     loop, leaving = asyncio.get_running_loop(), asyncio.Event()
     leave = asyncio.create_task(leaving.wait())
     with (
@@ -68,7 +68,7 @@ async def watch(config: Settings, console: Console, pause: float, t: Tongue, *, 
 
 @contextlib.contextmanager
 def _keys(leave: Callable[[], None]) -> Iterator[None]:
-    """Hear keys as they are pressed, and give the terminal back as it was."""
+    """Read keys as they are pressed, and restore the terminal afterwards."""
     if not sys.stdin.isatty():
         yield
         return
@@ -79,11 +79,11 @@ def _keys(leave: Callable[[], None]) -> Iterator[None]:
             pressed = os.read(keyboard, 64)
         except OSError:
             pressed = b""
-        if not pressed or b"q" in pressed.lower():  # nothing: the terminal is gone
+        if not pressed or b"q" in pressed.lower():  # an empty read: the terminal is gone
             leave()
 
     before = termios.tcgetattr(keyboard)
-    suspend = signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a shell would be left with our screen
+    suspend = signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell would inherit our screen
     tty.setcbreak(keyboard)
     loop.add_reader(keyboard, hear)
     try:

@@ -1,4 +1,4 @@
-"""How a daemon says at `/metrics` that it goes."""
+"""The state of a daemon, from its `/metrics`."""
 
 from collections import defaultdict
 
@@ -10,23 +10,23 @@ from siaga112.top.watching import Vitals
 
 
 class DaemonProbe:
-    """`top.watching.Probe`: one daemon's page."""
+    """Implements `top.watching.Probe` with one daemon's metrics page."""
 
     def __init__(self, page: MetricsPage) -> None:
         self._page = page
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The page's address."""
         return self._page.url
 
     async def vitals(self) -> Vitals:
-        """Read how it goes. Raises ProbeError."""
+        """Read the daemon's state. Raises ProbeError."""
         return await self._page.read(_vitals)
 
 
 def _vitals(samples: list[Sample]) -> Vitals:
-    """Read what is wanted; KeyError if it is not there."""
+    """Extract the values we need; raises KeyError if one is missing."""
     values = {sample.name.removeprefix("siaga112_"): sample.value for sample in samples}
     verdicts: dict[float, float] = {}
     causes: dict[str, int] = defaultdict(int)

@@ -1,4 +1,4 @@
-"""What `siaga112 top --json` prints: a frame as one object with stable names (docs/reference.md)."""
+"""The output of `siaga112 top --json`: a frame as one object with stable names (docs/reference.md)."""
 
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ from siaga112.top.watching import Day, Endpoint, Frame
 
 
 def as_row(frame: Frame, *, reveal: bool) -> Row:
-    """Spell a frame; callers are masked unless revealed."""
+    """Return a frame as an object; callers are masked unless revealed."""
 
     def caller(who: Caller | None) -> str | None:
         return who if reveal or who is None else masked(who)

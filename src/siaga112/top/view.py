@@ -1,6 +1,6 @@
-"""The screen of `siaga112 top`: a frame, a width and a height → lines. It reads nothing and knows no clock.
+"""The screen of `siaga112 top`: turns a frame, a width and a height into lines. It has no input and no clock.
 
-Words say what colours say, so that nothing is lost without them.
+Every colour is also said in words, so that nothing is lost without colours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,16 +25,16 @@ from siaga112.top.watching import Day, Endpoint, Frame
 from siaga112.words import Tongue, tongue
 
 WIDE: Final = 110
-"""From this width on there are two columns."""
+"""The least width with two columns."""
 
 SIDE: Final = 41
 """The width of the right column, or of the left of two small tables."""
 
 NAME: Final = 16
-"""How much of a name stands before a value: a queue's can be long."""
+"""The widest name before a value: a queue's name can be long."""
 
 SKEW: Final[Millis] = 10 * SECOND
-"""A snapshot lives for seconds: one that seems older, or younger than now, tells of clocks that differ."""
+"""A snapshot lives for seconds: if it seems older than this, or in the future, the clocks differ."""
 
 MARKS: Final = (Mark.GENUINE, Mark.INFORMATION, Mark.SILENT, Mark.PRANK)
 
@@ -46,7 +46,7 @@ _NamedValue = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The screen as rich draws it; as high as it may be, or as it needs if `paper`."""
+    """The screen as a rich renderable, as high as the terminal, or as high as needed with `paper`."""
 
     frame: Frame
     t: Tongue
@@ -61,15 +61,15 @@ class Board:
 def view(
     frame: Frame, width: int, height: int | None, *, reveal: bool = False, t: Tongue | None = None
 ) -> Group:
-    """Draw a frame in that width; in that height, if there is one, the lists take what the rest leaves."""
+    """Return the frame drawn to that width and height; the lists take what the other parts leave."""
     t = t or tongue()
-    head = [_header(frame, width, "" if height is None else t("q leaves"), t), *_problems(frame, width, t)]
+    head = [_header(frame, width, "" if height is None else t("q quits"), t), *_problems(frame, width, t)]
     room = None if height is None else height - len(head)
     small = [_line(frame, t), _today(frame.day, t), _health(frame, t)]
     lists = Lists(frame, t, reveal=reveal)
     if width >= WIDE:
         while room is not None and sum(block.height + 1 for block in small) > room and len(small) > 1:
-            small.pop()  # what is wrong stands at the top all the same
+            small.pop()  # problems are at the top anyway
         left = width - SIDE - 2
         calls, operators, last = lists.blocks(left, room)
         listed = [block.drawn(left) for block in (calls, *operators, last)]
@@ -89,7 +89,7 @@ def view(
 
 
 def _height(small: Sequence[Block], width: int) -> int:
-    """Say how many lines the small tables take: the first two beside the third, if that fits."""
+    """Return the height of the small tables: the first two beside the third, if that fits."""
     heights = [block.height + 1 for block in small]
     return sum(heights) if width < MEDIUM else max(sum(heights[:2]), sum(heights[2:]))
 
@@ -117,14 +117,14 @@ def _header(frame: Frame, width: int, hint: str, t: Tongue) -> Text:
 
 
 def _problems(frame: Frame, width: int, t: Tongue) -> list[Text]:
-    """Say in a line each what is not as it should be."""
+    """Return one line for each problem."""
     found = []
     if not frame.store_up:
         found.append(t.told(frame.store_problem))
     elif frame.snapshot is None:
-        found.append(t("nobody tells what goes on: no tracking daemon has reached Redis for seconds"))
+        found.append(t("no live data: no tracking daemon has updated Redis in the last 5 s"))
     elif not frame.snapshot.connected:
-        found.append(t("the PBX is not followed: calls and operators are as last seen"))
+        found.append(t("no connection to the PBX: calls and operators are as last seen"))
     if frame.snapshot and abs(skew := frame.at - frame.snapshot.at) > SKEW:
         found.append(
             t("this machine's clock and the daemon's differ by {span}", span=labels.age(abs(skew), t))
@@ -133,7 +133,7 @@ def _problems(frame: Frame, width: int, t: Tongue) -> list[Text]:
         if endpoint.problem:
             found.append(f"{name} {endpoint.url}: {t.told(endpoint.problem)}")
         elif endpoint.vitals and not endpoint.vitals.redis_up:
-            found.append(t("{name} does not reach Redis", name=name))
+            found.append(t("{name} cannot reach Redis", name=name))
     return [
         Text(line, BAD, no_wrap=True)
         for text in found
@@ -151,7 +151,7 @@ def _endpoints(frame: Frame, t: Tongue) -> list[tuple[str, Endpoint]]:
 
 
 def _pairs(rows: Sequence[_NamedValue]) -> tuple[Table, int]:
-    """Draw what has a name and a value with its style, in a line each."""
+    """Return a table with one line per name, value and style, and its height."""
     table = Table.grid(padding=(0, 2, 0, 0))
     room = min(NAME, max(len(name) for name, *_ in rows))
     table.add_column(style=DIM, no_wrap=True, overflow="ellipsis", min_width=room, max_width=NAME)
@@ -193,7 +193,7 @@ def _today(day: Day | None, t: Tongue) -> Block:
         return Block(t("today"), [Text(t("not known"))], 1)
     table = Table.grid(padding=(0, 2, 0, 0))
     for justify in ("left", "right", "left", "right"):
-        table.add_column(no_wrap=justify == "right", justify=justify)  # names give way to figures
+        table.add_column(no_wrap=justify == "right", justify=justify)  # names shrink before figures do
     notes = [(short(mark, t), day.marks.get(mark, 0)) for mark in MARKS]
     notes += [(t("unmarked"), day.marks.get(None, 0)), (t("total"), day.total)]
     for outcome, (note, count) in zip(OUTCOMES, notes, strict=True):

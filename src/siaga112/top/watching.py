@@ -1,6 +1,6 @@
-"""What `siaga112 top` sees: the store and the daemon's metrics, only read, and whatever of it is away.
+"""The data of `siaga112 top`: reads the store and the daemons' metrics, and notes what does not answer.
 
-A look never raises for what is not there: it says so in the frame, and the next look tries again.
+A look never raises when something is down: the frame says so, and the next look tries again.
 """
 
 import asyncio
@@ -20,24 +20,24 @@ from siaga112.service.ports import Store, StoreBrokenError, StoreDownError
 from siaga112.top.histogram import Buckets, added, quantile, since
 
 PATIENCE_SECONDS: Final = 3.0
-"""A look at the store that takes longer has failed."""
+"""A longer look at the store has failed."""
 
 LEDGER_EVERY: Final[Millis] = 2 * SECOND
 WHOLE_EVERY: Final[Millis] = 60 * SECOND
-"""How often the day is read as a whole: what changed in rows already read (a mark, an erasure) shows then."""
+"""How often the whole day is read again, to show changes in rows already read (a mark, an erasure)."""
 
 NEW_AT_ONCE: Final = 100
-"""More new rows than this are read with the whole day."""
+"""With more new rows than this, we read the whole day."""
 
 LAST: Final = 50
-"""How many of the day's calls are listed."""
+"""The number of the day's calls that are listed."""
 
 WINDOW: Final[Millis] = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What a daemon says of itself at `/metrics`. `fail_open`: by cause, those that happened."""
+    """A daemon's state according to its `/metrics`. `fail_open`: counts by cause, without zeros."""
 
     started: Millis
     redis_up: bool
@@ -49,19 +49,19 @@ class Vitals:
 
 
 class Probe(Protocol):
-    """One daemon's `/metrics`."""
+    """A source of one daemon's state."""
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The address of the source."""
 
     async def vitals(self) -> Vitals:
-        """Read them. Raises ProbeError."""
+        """Read the state. Raises ProbeError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What came of a look at one daemon's metrics."""
+    """The result of reading one daemon's metrics."""
 
     url: str
     vitals: Vitals | None
@@ -70,9 +70,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """How the dialplan was answered: the 99th percentile in seconds, of how many, in which time.
+    """The answers to the dialplan: the 99th percentile in seconds, their number, and the time they cover.
 
-    `span` None: since the daemons began.
+    `span` None: since the daemons started.
     """
 
     p99: float | None = None
@@ -82,7 +82,7 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The calls since midnight: each has one outcome, an answered one a mark or none."""
+    """The calls since midnight: each has one outcome, and an answered one at most one mark."""
 
     since: Millis
     outcomes: Mapping[Outcome, int]
@@ -90,15 +90,15 @@ class Day:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of calls."""
         return sum(self.outcomes.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One look at the site. What is None is not known; `store_problem` is '' while the store answers.
+    """One look at the site. None means unknown; `store_problem` is '' while the store answers.
 
-    `ended`: the day's last calls, newest first. `screening` is None where one daemon does it all.
+    `ended`: the day's last calls, newest first. `screening` is None if one daemon runs both halves.
     """
 
     at: Millis
@@ -122,14 +122,14 @@ class Frame:
 
 
 def midnight(now: Millis, zone: ZoneInfo) -> Millis:
-    """Give the beginning of the site's day."""
+    """Return the start of the site's day."""
     local = datetime.fromtimestamp(now / SECOND, UTC).astimezone(zone)
     return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * SECOND)
 
 
 @dataclass(slots=True)
 class Today:
-    """The ledger since midnight, of which only what is new is read."""
+    """The ledger since midnight, of which we read only new rows."""
 
     store: Store
     zone: ZoneInfo
@@ -142,7 +142,7 @@ class Today:
     _whole: Millis = 0
 
     async def look(self, now: Millis) -> None:
-        """Bring `day` and `last` up to date, if it is time to."""
+        """Update `day` and `last`, if it is time."""
         begin = midnight(now, self.zone)
         if begin != self._since or due(self._whole, now, WHOLE_EVERY):
             await self._read_whole(begin, now)
@@ -178,7 +178,7 @@ class Today:
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks at a site. `tracking` and `screening` are the two halves, where they are apart."""
+    """Watches a site. `tracking` and `screening` are the two halves of the daemon, if they run separately."""
 
     store: Store
     tracking: Probe
@@ -189,9 +189,9 @@ class Watcher:
     answer_within: Millis
     clock: Callable[[], Millis]
     require_store: Callable[[], None] = lambda: None
-    """Raises UnreachableError, with the remedy, where it is known that there is no store."""
+    """Raises UnreachableError, with the remedy, if the store is known to be absent."""
     held_off: Callable[[], bool] = lambda: False
-    """Says whether the switch that needs nobody is there, on this machine."""
+    """Returns whether this machine's `off` file exists."""
     _today: Today = field(init=False)
     _past: deque[tuple[Millis, Sequence[Millis], Buckets]] = field(default_factory=deque)
 
@@ -199,7 +199,7 @@ class Watcher:
         self._today = Today(self.store, self.zone)
 
     async def look(self) -> Frame:
-        """Look once."""
+        """Return one frame."""
         now = self.clock()
         (problem, mode, snapshot), tracking, screening = await asyncio.gather(
             self._look_at_store(now), _look_at(self.tracking), _look_at(self.screening)
@@ -239,11 +239,11 @@ class Watcher:
         return "", mode, snapshot
 
     def _verdicts(self, now: Millis, read: Sequence[Vitals]) -> Verdicts:
-        """Tell of the last minute; of all the time where nobody has called in that."""
+        """Return the verdicts of the last minute, or of the whole time if there were none in it."""
         runs = [vitals.started for vitals in read]
         whole = added(*(vitals.verdicts for vitals in read))
         if self._past and self._past[-1][1] != runs:
-            self._past.clear()  # a daemon has begun anew, or come back
+            self._past.clear()  # a daemon restarted, or answers again
         self._past.append((now, runs, whole))
         while self._past[0][0] < now - WINDOW:
             self._past.popleft()

@@ -1,4 +1,4 @@
-"""What `siaga112 top` looks with: settings → the store and the daemons' pages."""
+"""Wire `siaga112 top`: from the settings to the store and the daemons' pages."""
 
 from siaga112.adapters.scrape import MetricsPage
 from siaga112.app.records import held_off, now, require_running
@@ -9,7 +9,7 @@ from siaga112.top.watching import Watcher
 
 
 def open_watcher(settings: Settings, store: Store) -> Watcher:
-    """Make what `siaga112 top` looks with."""
+    """Return the watcher for `siaga112 top`."""
     host, site = settings.metrics.host, settings.site
     return Watcher(
         store=store,
