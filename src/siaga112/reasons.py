@@ -12,11 +12,11 @@ _WORDS: Final = {
     errno.ECONNREFUSED: Said("connection refused"),
     errno.ENOENT: Said("no such file or folder"),
     errno.ENOTSOCK: Said("not a socket"),
-    errno.ECONNRESET: Said("the connection was ended there"),
-    errno.EPIPE: Said("the connection was ended there"),
-    errno.ECONNABORTED: Said("the connection was ended there"),
+    errno.ECONNRESET: Said("the other side closed the connection"),
+    errno.EPIPE: Said("the other side closed the connection"),
+    errno.ECONNABORTED: Said("the other side closed the connection"),
     errno.ETIMEDOUT: Said("no answer"),
-    errno.EHOSTUNREACH: Said("no way to that host"),
+    errno.EHOSTUNREACH: Said("no route to that host"),
     errno.ENETUNREACH: Said("no way to that network"),
     errno.EACCES: Said("this user may not"),
     errno.EPERM: Said("this user may not"),
@@ -39,7 +39,7 @@ def plainly(error: BaseException) -> str:
             if said := _of_system(link):
                 return said
         elif isinstance(link, EOFError):
-            return Said("the connection was ended there")
+            return Said("the other side closed the connection")
         link = link.__cause__ or link.__context__
     return ""
 

@@ -495,7 +495,7 @@ async def test_before_the_daemons_first_start_a_command_ends_with_4(shell: Shell
     """Where there is no database yet, the line says who makes it."""
     commands = ("blocks", f"why {NUMBER}", "mode observe", "calls", f"allow {NUMBER} --reason x")
     for ended in await shell.each(*commands):
-        assert "the daemon makes it at its first start (siaga112 run)" in ended.failed(4)
+        assert "the daemon creates it at its first start (siaga112 run)" in ended.failed(4)
 
 
 async def test_while_redis_is_away_people_go_on_and_are_told(live: Shell) -> None:
@@ -506,10 +506,10 @@ async def test_while_redis_is_away_people_go_on_and_are_told(live: Shell) -> Non
     decided = await live("block", NUMBER, "--permanent", "--reason", "threats")
     assert decided.code == 0
     assert "is blocked" in decided.out
-    assert "verdicts do not know of it yet; the daemon tells them (Redis: connection refused" in decided.err
+    assert "verdicts do not use it yet; the daemon publishes it (Redis: connection refused" in decided.err
     switched = await live("mode", "observe", "--reason", "figures read")
     assert switched.code == 0
-    assert "Redis has not heard of the mode" in switched.err
+    assert "Redis does not have the new mode yet" in switched.err
     assert (await live("mode")).done() == "observe\n"
 
 

@@ -216,12 +216,12 @@ def server(answer: bytes | None) -> Iterator[int]:
     ("answer", "says"),
     [
         (None, "no answer"),
-        (b"", "the connection was ended there"),
-        (b"-NOAUTH Authentication required.\r\n", "it refuses our user or password"),
+        (b"", "the other side closed the connection"),
+        (b"-NOAUTH Authentication required.\r\n", "it rejects our user or password"),
         (b"-LOADING Redis is loading the dataset in memory\r\n", "it is still reading its files"),
         (b"-MASTERDOWN Link with MASTER is down\r\n", "its master is down"),
         (b"-NOPERM no permissions to run the 'get' command\r\n", "its user may not do that"),
-        (b"-WRONGTYPE Operation against a key\r\n", "something else stands under a key of ours"),
+        (b"-WRONGTYPE Operation against a key\r\n", "one of our keys has a value of another type"),
     ],
     ids=["silent", "closes", "no login", "loading", "no master", "no right", "other type"],
 )
@@ -239,7 +239,7 @@ def test_what_redis_does_wrong_is_told_in_our_words(
     with server(answer) as port:
         words = ("block", "081234567890", "--permanent", "--reason", "threats")
         line = one_line(say(*words, redis=f"redis://u:hunter2@127.0.0.1:{port}"), 0)
-    assert line.startswith("siaga112: verdicts do not know of it yet; the daemon tells them (")
+    assert line.startswith("siaga112: verdicts do not use it yet; the daemon publishes it (")
     assert says in line
     assert not [word for word in LIBRARIES if word in line]
     assert "hunter2" not in line
@@ -250,7 +250,7 @@ def test_what_redis_does_wrong_is_told_in_our_words(
     [
         (ConnectionRefusedError(111, "Connect call failed"), "connection refused"),
         (socket.gaierror(-2, "Name or service not known"), "no such host name"),
-        (asyncio.IncompleteReadError(b"", 4), "the connection was ended there"),
+        (asyncio.IncompleteReadError(b"", 4), "the other side closed the connection"),
         (TimeoutError(), "no answer"),
         (OSError("Multiple exceptions"), ""),
         (ValueError(), ""),

@@ -24,7 +24,7 @@ class Command(NamedTuple):
 GROUPS: Final[dict[str, tuple[Command, ...]]] = {
     "The line": (
         Command("run", "run", "Run the daemon: follow the PBX (track), answer the dialplan (screen), and the console for people."),
-        Command("top", "top", "Show the line live: calls in progress, queue, operators, today, last verdicts, health; q leaves."),
+        Command("top", "top", "Show the line live: calls in progress, queue, operators, today, last verdicts, health; q quits."),
         Command("mode", "mode", "Show or switch the enforcement of the whole site, at once: the kill switch."),
     ),
     "Who is blocked, and who never is": (

@@ -29,7 +29,7 @@ def top(
     json: Annotated[bool, typer.Option("--json", help="The same as --once, as one object.")] = False,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show callers' numbers in full.")] = False,
 ) -> None:
-    """Show the line live: calls in progress, queue, operators, today, last verdicts, health; q leaves.
+    """Show the line live: calls in progress, queue, operators, today, last verdicts, health; q quits.
 
     It only reads: the database, Redis, and the daemon's /metrics. What is away is said, and shown again when
     it is back.

@@ -247,7 +247,7 @@ async def _status(wire: h11.Connection, reader: asyncio.StreamReader) -> int:
         elif isinstance(event, h11.Response):
             return event.status_code
         elif not isinstance(event, h11.InformationalResponse):
-            raise NotTakenError(say("the connection was ended there"))
+            raise NotTakenError(say("the other side closed the connection"))
 
 
 async def _address(host: str, port: int, *, private: bool) -> str:

@@ -561,7 +561,7 @@ def seen(kind: FactKind, found: str, t: Tongue) -> str | None:
 _NOT_TAKEN: Final = _kept(
     say("answered {status}"),
     say("no answer within {seconds} s"),
-    say("the connection was ended there"),
+    say("the other side closed the connection"),
     say("its address is a private one (allow that with private = true)"),
     say("connection refused"),
     say("no such host name"),

@@ -876,7 +876,7 @@ FAULTS: Final = (
         "Redis does not know us",
         "fail",
         "Redis",
-        "{redis}: it refuses our user or password",
+        "{redis}: it rejects our user or password",
         "in [redis] of {config}: url",
         arrange=with_redis("ACL", "SETUSER", "siaga112", "off", undo=("ACL", "SETUSER", "siaga112", "on")),
     ),
@@ -987,8 +987,8 @@ FAULTS: Final = (
         "no daemon has run here yet",
         "fail",
         "database",
-        "the database does not answer: there is no …/none/siaga112.db; the daemon makes it at its first "
-        "start (siaga112 run), or set state_dir, or [database] url, to the one that it uses",
+        "the database does not answer: there is no …/none/siaga112.db; the daemon creates it at its first "
+        "start (siaga112 run); or set state_dir or [database] url as for the daemon",
         "siaga112 run makes it",
         arrange=no_state,
     ),
