@@ -195,7 +195,7 @@ async def test_what_a_site_has_is_not_overwritten_unasked(tmp_path: Path) -> Non
         await written(records, path)
         await record(records, entry(prank(50, NOW, OTHER)))
         later = await everything(records)
-        with pytest.raises(BackupError, match="to put the backup in their place: --replace"):
+        with pytest.raises(BackupError, match="to replace them with the backup: --replace"):
             await restored(records, path)
         assert await everything(records) == later
         await restored(records, path, over=True)
@@ -251,11 +251,11 @@ def changed(path: Path, part: str, how: Callable[[str], str]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (torn, "is no whole backup of siaga112"),
-        (flipped, "is no whole backup of siaga112"),
-        (deep, "is no whole backup of siaga112"),
-        (short, "is no whole backup of siaga112"),
-        (not_ours, "is no whole backup of siaga112"),
+        (torn, "not a complete siaga112 backup"),
+        (flipped, "not a complete siaga112 backup"),
+        (deep, "not a complete siaga112 backup"),
+        (short, "not a complete siaga112 backup"),
+        (not_ours, "not a complete siaga112 backup"),
         (newer, "is from a newer siaga112"),
         (elsewhere, 'is of site "cilegon"'),
     ],

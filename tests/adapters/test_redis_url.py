@@ -73,7 +73,7 @@ def test_ssl_true_is_tls() -> None:
         ("redis+sentinel://a,b", "/MASTER"),
         ("redis+sentinel://a,b/main/x", "not a number"),
         ("redis+cluster://h/1", "database 0 only"),
-        ("redis+cluster://h?sentinel_password=hunter2", "not known"),
+        ("redis+cluster://h?sentinel_password=hunter2", "unknown option"),
         ("redis://h?ssl_ca_certs=/hunter2", "write rediss"),
         ("rediss://h?ssl_cert_reqs=hunter2", "one of required, optional, none"),
         ("rediss://h?ssl_check_hostname=hunter2", "true or false"),

@@ -115,14 +115,14 @@ async def test_a_command_makes_no_block_list_of_a_part(desk: DecidingStore, redi
     redis.ask("FLUSHALL")
     await change(desk, blocked_for_good)
     assert await desk.standing(CALLER) == NOBODY
-    assert "block list as a whole" in "".join(desk.late.values())
+    assert "whole block list" in "".join(desk.late.values())
 
 
 async def test_a_command_makes_no_database(redis: RedisServer, tmp_path: Path) -> None:
     """Where there is none, the configuration is another one than the daemon's, or none has run yet."""
     url = f"sqlite:///{tmp_path}/siaga112.db"
     opened = open_desk(url, lambda: RedisBlockList(connect(redis.url), "lab"), "lab", DAY, DAY)
-    with pytest.raises(StoreDownError, match=r"there is no .*siaga112\.db; the daemon makes it"):
+    with pytest.raises(StoreDownError, match=r"there is no .*siaga112\.db; the daemon creates it"):
         await opened.load(CALLER)
     await opened.close()
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - names alone

@@ -102,7 +102,7 @@ async def test_a_restore_over_what_is_there_is_asked_for(live: Shell) -> None:
     backup = str(live.home / "backup.zip")
     (await live("backup", backup)).done()
     said = (await live("restore", backup)).failed(1)
-    assert "to put the backup in their place: --replace" in said
+    assert "to replace them with the backup: --replace" in said
     (await live("restore", backup, "--replace")).done()
 
 
@@ -111,7 +111,7 @@ async def test_another_sites_backup_and_what_is_none_are_refused(live: Shell) ->
     backup, junk = live.home / "backup.zip", live.home / "junk.zip"
     (await live("backup", str(backup))).done()
     junk.write_bytes(b"no backup")
-    assert "is no whole backup of siaga112" in (await live("restore", str(junk), "--replace")).failed(1)
+    assert "not a complete siaga112 backup" in (await live("restore", str(junk), "--replace")).failed(1)
     live.environ["SIAGA112_SITE"] = "another"
     assert 'the backup is of site "lab"' in (await live("restore", str(backup), "--replace")).failed(1)
 

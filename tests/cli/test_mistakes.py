@@ -175,7 +175,7 @@ def test_without_the_database_every_command_says_where_it_looked(
     """One line with the place, the reason and the remedy, in no library's words, and exit code 4."""
     words = words_of(name, tmp_path)
     line = one_line(say(*words), 4)
-    assert f"there is no {tmp_path}/state/siaga112.db; the daemon makes it" in line
+    assert f"there is no {tmp_path}/state/siaga112.db; the daemon creates it" in line
     url = "postgresql://siaga112:hunter2@127.0.0.1:1/siaga112"
     line = one_line(say(*words, database=url), 4)
     assert "the database at postgresql://siaga112:***@127.0.0.1:1/siaga112: " in line

@@ -301,14 +301,14 @@ def test_what_is_away_is_said_and_nothing_invented(width: int) -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"snapshot": None}, "! nobody tells what goes on"),
-        ({"snapshot": replace(SNAPSHOT, connected=False)}, "! the PBX is not followed"),
+        ({"snapshot": None}, "! no live data: no tracking daemon"),
+        ({"snapshot": replace(SNAPSHOT, connected=False)}, "! no connection to the PBX"),
         ({"at": NOW + 3_600 * SECOND}, "! this machine's clock and the daemon's differ by 1:00:00"),
         (
             {"screening": Endpoint("http://h:9113/metrics", None, "no answer within 2 s")},
             "! screening http://h",
         ),
-        ({"tracking": Endpoint(URL, replace(VITALS, redis_up=False))}, "! daemon does not reach Redis"),
+        ({"tracking": Endpoint(URL, replace(VITALS, redis_up=False))}, "! daemon cannot reach Redis"),
     ],
 )
 def test_what_is_wrong_stands_at_the_top(changed: dict[str, object], told: str) -> None:

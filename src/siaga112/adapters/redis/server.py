@@ -81,7 +81,7 @@ class EmbeddedRedis:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if self._child and self._child.returncode is not None:
-                _log.warning("redis_died", code=self._child.returncode, action="starting it again")
+                _log.warning("redis_died", code=self._child.returncode, action="restarting it")
                 self._child = None
             try:
                 self._take_lock()
