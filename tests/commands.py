@@ -11,7 +11,7 @@ WIDTH: Final = 100
 HEAD: Final = """\
 # Commands
 
-What `siaga112 COMMAND --help` says of each; made by `make docs`. What they print for scripts, and all other
+The output of `siaga112 COMMAND --help`; `make docs` generates this page. Output for scripts, and all other
 names: [reference.md](reference.md).
 
 """

@@ -16,11 +16,11 @@ Shown = dict[str, Any]
 
 HEAD: Final = """# What siaga112 survives
 
-Made by `make faults`; do not edit. Each row is tried on the running program and the real parts (Asterisk,
-Redis, sockets, SQLite), in full strength. A figure is the worst of all its tries, and the test fails if it is
-beyond what is promised; what a caller waits is less the time in which the machine had no processor for those
-who answer (schedstat), and where a promise is of milliseconds the same is measured without the fault too, in
-the same run. Where there is no figure, the promise is that something does not happen, and the tests hold it.
+`make faults` generates this page; do not edit it. Each row is tried on the running program with real parts
+(Asterisk, Redis, sockets, SQLite), in full strength. A figure is the worst of all tries, and the test fails
+if it exceeds the promise. Callers' waits exclude the time in which the machine had no processor for the
+processes that answer (schedstat). Where the promise is in milliseconds, the same run also measures without
+the fault. A row without a figure promises that something does not happen, and its tests prove it.
 
 """
 

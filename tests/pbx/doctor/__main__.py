@@ -18,24 +18,24 @@ _DOCUMENTED: Final = {
 _HEAD: Final = """\
 # What the doctor notices
 
-**{faults} faults, made for real {made} times (some on both versions of Asterisk); the tests fail where one of
-them is called ok.**
+**{faults} real faults, made {made} times (some on both versions of Asterisk); the tests fail if the doctor
+calls one of them ok.**
 
-`siaga112 doctor` looks at the live PBX (over AMI alone, with the rights of the user that we ship), at Redis,
-at the daemon and at this machine's files. It changes nothing and takes under 10 s. Each fault below was made
-on a real Asterisk 22 (where 16 is named, there too), and the line is the one that appeared; `…` is what
-varies. This page is made by `make docs` from the same list that the tests go through
+`siaga112 doctor` checks the live PBX (only over AMI, with the rights of the user that we ship), Redis,
+the daemon and the files of this machine. It changes nothing and takes under 10 s. Each fault below was made
+on a real Asterisk 22 (and on 16 where it is named), and the line is the one that appeared; `…` stands for
+what varies. `make docs` generates this page from the list that the tests go through
 (`tests/pbx/test_doctor.py::test_a_fault_has_its_line`).
 
 `warn`: it works, but not as well or as safely as it should. `fail`: siaga112 cannot do its work, or a
-guarantee does not hold. `-`: could not be seen from here.
+guarantee does not hold. `-`: not visible from here.
 
-The dialplan, the trunks and the queues' members are seen as they are loaded, and so are the AMI user's write
-class and, from the PBX's own machine, the AMI's address. Of what else stands in manager.conf, features.conf
-and queues.conf Asterisk shows no AMI user what is in force: it is judged as it stands there, and *PBX files*
-says when it was edited after the last reload. `asterisk -rx 'core reload'` has all of it read.
+The doctor sees the loaded dialplan, trunks and queue members, the AMI user's write class and, on the PBX's
+own machine, the AMI's address. For the rest of manager.conf, features.conf and queues.conf Asterisk shows
+an AMI user only the files, not what is loaded. So the doctor checks the files, and *PBX files* says if one
+was edited after the last reload. `asterisk -rx 'core reload'` loads them all.
 
-On FreePBX, which writes Asterisk's files itself, what to do names the file that it leaves alone.
+FreePBX writes Asterisk's files itself; there the remedy names a file that it does not overwrite.
 
 | fault | Asterisk | line | what to do |
 |---|---|---|---|

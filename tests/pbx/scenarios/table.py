@@ -14,14 +14,14 @@ from tests.pbx.scenarios.golden import GOLDEN, captures, replayed
 DOCUMENT: Final = GOLDEN.parents[1] / "docs/scenarios.md"
 
 INTRODUCTION: Final = """\
-# What comes of a call
+# Every way a call can go
 
-Every way that we know for a call to go: played with real SIP calls on real PBXs, recorded through the
-shipped AMI user and its event filter, and decided by siaga112. The recordings are in `tests/golden`;
-the fast tests replay each of them. A capture that an admin sends in, with its `Expect` lines, becomes a
-test by being put into `tests/golden/sent`.
+All known ways, played with real SIP calls on real PBXs, recorded through the shipped AMI user and its event
+filter, and classified by siaga112. The recordings are in `tests/golden`; the fast tests replay each of them.
+A capture from an administrator, with its `Expect` lines, becomes a test if it is put into
+`tests/golden/sent`.
 
-`make golden` records all of them anew and writes this page.
+`make golden` records all of them again and generates this page.
 """
 
 
