@@ -1,6 +1,7 @@
 """How far a number is believed: what counts less when nobody vouches for it, or several trunks bring it."""
 
 from dataclasses import replace
+from itertools import combinations
 from random import Random
 
 import pytest
@@ -251,6 +252,20 @@ def test_no_block_rests_on_what_a_forger_sends_beside_the_owners_calls(
     assert not names & {call for block in late.blocks if not block.lifted for call in block.calls}
     assert not (late.proposed and names & set(late.proposed.calls))
     assert policy.count(late, NOW + DAY, rules) == policy.count(with_, NOW + DAY, rules)
+
+
+@given(CALLS, st.randoms(use_true_random=False), st.integers(1, 245))
+def test_what_came_before_the_window_makes_a_call_in_it_doubtful(
+    spans: list[tuple[Millis, Millis]], order: Random, minutes: int
+) -> None:
+    """Of two beside each other neither counts, wherever the other one lies, whichever was told first."""
+    rules, now = replace(FULL, window=minutes * MINUTE), NOW + 245 * MINUTE
+    strikes = [replace(one, trunk=f"PJSIP/{n % 3}") for n, one in enumerate(_calls(spans, 0, ""))]
+    strikes.sort(key=lambda one: one.order)
+    beside = {one.call for pair in combinations(strikes, 2) if rules.doubts(*pair[::-1]) for one in pair}
+    alone = [one for one in strikes if one.call not in beside and one.at > now - rules.window]
+    order.shuffle(strikes)
+    assert list(policy.count(held_against(strikes, rules), now, rules).strikes) == alone
 
 
 @given(CALLS)

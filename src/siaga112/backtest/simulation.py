@@ -29,7 +29,7 @@ from siaga112.core.model import (
     Reached,
     Verdict,
 )
-from siaga112.core.record import CallerRecord
+from siaga112.core.record import Block, CallerRecord
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.review import Called, Watched, decided_last, review
 from siaga112.core.standing import Standing, standing, turned_away, verdict
@@ -121,7 +121,7 @@ class Backtest:
         self._rules = rules
         self._zone = zone
         self._handling = handling
-        self._standing: dict[Caller, Standing] = {}  # of those who have blocks: nobody else is turned away
+        self._standing: dict[Caller, Standing] = {}  # of who has a block not over: no other is turned away
         self._ended: list[tuple[Millis, str, int, Past | Reached]] = []
         self._lasting: dict[Caller, Called] = {}  # who is blocked permanently, with what they did since
         self._watched = Watched()
@@ -230,14 +230,15 @@ class Backtest:
         self._gone(caller, finding.call.id)
         taken = self._fold.take(Entry(finding, strike=not spared))
         if new := taken.change.replacement:
-            if new.record.blocks:
+            if new.record.block_after(finding.call.ended):
                 self._standing[caller] = new.held
                 if caller not in self._lasting and decided_last(new.record, finding.call.ended) is not None:
                     self._lasting[caller] = Called()
             else:
                 self._standing.pop(caller, None)
             self.result.strikes += taken.misused
-            self._count(new.before, new.record, finding.call.ended)
+            blocks = begun(new.before.blocks, new.record.blocks) if isinstance(taken.imposed, Block) else []
+            self._count(new.before, new.record, blocks, finding.call.ended)
 
     def _gone(self, caller: Caller, call: CallId) -> None:
         """Take it that a call is up no more, which the line sees by itself."""
@@ -246,9 +247,8 @@ class Backtest:
         if not self._up[caller]:
             del self._up[caller]
 
-    def _count(self, before: CallerRecord, after: CallerRecord, at: Millis) -> None:
+    def _count(self, before: CallerRecord, after: CallerRecord, blocks: list[Block], at: Millis) -> None:
         result, caller = self.result, after.caller
-        blocks = begun(before.blocks, after.blocks)
         proposed = after.proposed if after.proposed is not before.proposed else None
         if not (blocks or proposed) and caller not in result.callers:
             return

@@ -6,7 +6,7 @@ more; beside it stays how many went.
 """
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Final, TypeVar
 
 from siaga112.core.model import CallId, Millis
@@ -32,6 +32,7 @@ WHOLE: Final = 10
 """So many of the last blocks and proposals name all the calls that they rest on."""
 
 NOTHING: Final = DroppedCounts()
+_KINDS: Final = tuple(kind.name for kind in fields(NOTHING))
 
 _Decided = TypeVar("_Decided", Block, Proposal)
 _Ended = TypeVar("_Ended", Block, Proposal, Appeal)
@@ -82,8 +83,13 @@ def _fits(record: CallerRecord, strikes: int) -> bool:
         and len(record.reports) <= REPORTS
         and len(record.appeals) <= APPEALS
         and len(record.withdrawn) <= WITHDRAWN
-        and record.dropped == NOTHING
+        and (record.dropped == NOTHING or _stands(record))
     )
+
+
+def _stands(record: CallerRecord) -> bool:
+    """Say whether something is left of each kind of which it is counted how much went."""
+    return all(getattr(record, kind) for kind in _KINDS if getattr(record.dropped, kind))
 
 
 def _short(decided: tuple[_Decided, ...], most: int) -> bool:

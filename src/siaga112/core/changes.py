@@ -5,6 +5,7 @@ dies in between. Pure: what is held comes in, the `Change` to write goes out.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeVar
@@ -226,14 +227,15 @@ def _caller(
     after = _unmark(before, finding, at) if finding.call.marked_later else before
     after = add_strike(after, strike, rules, capped=capped, now=now) if strike else after
     after = prune(_remember(after, finding, at), at, rules)
-    block = next(iter(begun(before.blocks, after.blocks)[::-1]), None)
+    blocks = begun(before.blocks, after.blocks)
+    block = blocks[-1] if blocks else None
     proposal = next(iter(begun(before.proposals, after.proposals)[::-1]), None)
-    if strike and strike.call not in map(_CALL, after.strikes):
+    if strike and strike.call not in map(_CALL, reversed(after.strikes)):  # the last one, mostly
         entry = replace(entry, strike=False, spared=spared_by(before))
     return _OfCaller(
         entry,
         _replaced(before, after, version, now or at, rules),
-        tallies(before, after, finding),
+        _tallies(before, after, finding, blocks),
         _imposes(block, strike, rules) if block and strike else None,
         block or proposal,
         _new_strike(before, after, finding.call.id),
@@ -262,15 +264,21 @@ def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | N
 def _replaced(
     before: CallerRecord, after: CallerRecord, version: int, at: Millis, rules: PolicyRules
 ) -> Replacement | None:
-    return None if after == before else replacement(before, after, version, at, rules)
+    return None if after is before or after == before else replacement(before, after, version, at, rules)
 
 
 def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tuple[str, ...]:
     """Name what is counted of a change that a call, or its mark, brought."""
+    return _tallies(before, after, finding, begun(before.blocks, after.blocks))
+
+
+def _tallies(
+    before: CallerRecord, after: CallerRecord, finding: Finding, blocks: list[Block]
+) -> tuple[str, ...]:
     counted = []
     if _new_strike(before, after, finding.call.id):
         counted.append(f"strikes:{finding.outcome}")
-    counted += [imposed(block) for block in begun(before.blocks, after.blocks)]
+    counted += map(imposed, blocks)
     new_report = _is_new(before.reports, after.reports, finding.call.id)
     if new_report and _blocked_before(after, finding.call.started):
         counted.append("blocked_then_genuine")
@@ -282,7 +290,9 @@ def _new_strike(before: CallerRecord, after: CallerRecord, call: CallId) -> bool
 
 
 def _is_new(before: tuple[_Held, ...], after: tuple[_Held, ...], call: CallId) -> bool:
-    return after is not before and call in map(_CALL, after) and call not in map(_CALL, before)
+    if after is before or call not in map(_CALL, reversed(after)):  # what is new is the last one, mostly
+        return False
+    return call not in map(_CALL, before)
 
 
 def imposed(block: Block) -> str:
@@ -358,15 +368,22 @@ def begun(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> list[_Im
 
     None that only ended, or names fewer calls than before (`core.bounds`).
     """
-    new = fresh(before, after)
-    known = {_which(held) for held in before} if new else set()
-    return [held for held in new if not _over(held) and _which(held) not in known]
+    if after is before:
+        return []
+    same = set(map(id, before))
+    new = [held for held in after if id(held) not in same and not _over(held)]
+    if not new:
+        return []
+    which = _WHICH[type(new[0])]
+    known = set(map(which, before))
+    return [held for held in new if which(held) not in known]
 
 
-def _which(held: Block | Proposal) -> tuple[object, ...]:
-    if isinstance(held, Block):
-        return held.since, held.until, held.origin, held.by, held.step
-    return held.at, held.cause, held.span, held.step
+_WHICH: Final[Mapping[type, Callable[[object], object]]] = {
+    Block: attrgetter("since", "until", "origin", "by", "step"),
+    Proposal: attrgetter("at", "cause", "span", "step"),
+}
+"""Which block it is, or which proposal: what of it never changes."""
 
 
 def _over(held: Block | Proposal) -> bool:

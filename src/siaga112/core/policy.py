@@ -16,7 +16,7 @@ a proposal. What people decide is in `decisions`.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -93,17 +93,18 @@ def add_strike(
     """
     if spared_by(record) or strike.call in record.withdrawn or strike.call in map(_CALL, record.strikes):
         return record
-    strikes = (*record.strikes, strike)
+    place = len(record.strikes)
     if record.strikes and record.strikes[-1].order > strike.order:  # a call that is told late
         place = bisect_right(record.strikes, strike.order, key=attrgetter("order"))
-        strikes = (*record.strikes[:place], strike, *record.strikes[place:])
+    strikes = (*record.strikes[:place], strike, *record.strikes[place:])
     at = strikes[-1].at if now is None else min(strikes[-1].at, now + TOLERANCE)
     begins = at if now is None else min(at, now)
-    doubtful = doubted(strikes, rules).keys()
-    if fresh := doubtful and doubtful - doubted(record.strikes, rules).keys():
+    beside = _beside(strikes, place, rules)
+    if beside:
+        fresh = {strike.call, *(one.call for one in beside)} - doubted(record.strikes, rules).keys()
         record = _doubt(record, fresh, Lift(begins, AUTOMATIC, doubt(strike), forgives=False, mistake=True))
     record = replace(record, strikes=strikes)
-    return record if strike.call in doubtful else _escalate(record, at, begins, rules, capped=capped)
+    return record if beside else _escalate(record, at, begins, rules, capped=capped)
 
 
 def spared_by(record: CallerRecord) -> Spared | None:
@@ -123,16 +124,28 @@ def doubted(strikes: Sequence[Strike], rules: PolicyRules) -> dict[CallId, Strik
     if not several and all(one.begun is None or one.begun >= before.at for before, one in pairwise(strikes)):
         return {}  # so it is with nearly every record
     found: dict[CallId, Strike] = {}
-    reach = rules.trunk_burst if several else 0
     for nth, strike in enumerate(strikes):
-        since = strike.began - reach
-        for other in reversed(strikes[:nth]):
-            if other.at <= since:
-                break
-            if rules.doubts(strike, other):
-                found.setdefault(strike.call, other)
-                found.setdefault(other.call, strike)
+        for other in _before(strikes, nth, rules):
+            found.setdefault(strike.call, other)
+            found.setdefault(other.call, strike)
     return found
+
+
+def _before(strikes: Sequence[Strike], nth: int, rules: PolicyRules) -> Iterator[Strike]:
+    """Give the strikes before the one there that make it doubtful, the nearest first."""
+    since = strikes[nth].began - rules.trunk_burst
+    for place in range(nth - 1, -1, -1):
+        other = strikes[place]
+        if other.at <= since:
+            return
+        if rules.doubts(strikes[nth], other):
+            yield other
+
+
+def _beside(strikes: Sequence[Strike], nth: int, rules: PolicyRules) -> list[Strike]:
+    """Give all the strikes that make the one there doubtful."""
+    later = (one for one in strikes[nth + 1 :] if rules.doubts(one, strikes[nth]))
+    return [*_before(strikes, nth, rules), *later]
 
 
 def doubt(strike: Strike) -> str:
@@ -172,6 +185,9 @@ class Count(NamedTuple):
         return round(sum(rules.weight(one) * self.share for one in self.strikes if one.at >= since), 3)
 
 
+NONE_COUNTS: Final = Count((), 1.0)
+
+
 def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
     """Give the strikes that count towards a threshold at that instant.
 
@@ -181,8 +197,13 @@ def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
     since = max(now - rules.window, forgiven_until(record))
     first, end = (bisect_right(record.strikes, at, key=attrgetter("at")) for at in (since, now))
     weighty = tuple(filter(rules.weight, record.strikes[first:end]))
+    if not weighty:
+        return NONE_COUNTS
     share = rules.together(weighty) if rules.several_trunks < 1 else 1.0
-    if doubtful := doubted(record.strikes, rules):
+    # Those that ended before are beside none of these.
+    near = min([one.began for one in weighty]) - rules.trunk_burst
+    first = bisect_right(record.strikes, near, key=attrgetter("at"))
+    if doubtful := doubted(record.strikes[first:], rules):
         weighty = tuple(one for one in weighty if one.call not in doubtful)
     if not rules.burst:
         return Count(weighty, share)

@@ -247,4 +247,8 @@ class CallerRecord:
 
     def block_after(self, now: Millis) -> Block | None:
         """Give the block that is not over at that instant, begun or not, that ends last."""
-        return longest(block for block in self.blocks if not block.over_at(now))
+        return longest(self.going_on(now))
+
+    def going_on(self, now: Millis) -> list[Block]:
+        """Give the blocks that are not over at that instant, begun or not (see `Block.over_at`)."""
+        return [one for one in self.blocks if one.lifted is None and (one.until is None or now < one.until)]

@@ -22,22 +22,18 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
     """
     since = -1 if record.hold else now - rules.keep
     missed_since = -1 if record.hold else now - rules.keep_missed
-    kept: dict[str, tuple[Any, ...]] = {}  # of each kind of which anything is held
-    if record.strikes:
-        kept["strikes"] = record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :]
-    if record.blocks:
-        kept["blocks"] = tuple([b for b in record.blocks if not b.over_at(now) or _end(b) > since])
-    if record.proposals:
-        kept["proposals"] = tuple([p for p in record.proposals if p.decided is None or p.decided.at > since])
-    if record.reports:
-        kept["reports"] = tuple([report for report in record.reports if report.at > since])
-    if record.appeals:
-        kept["appeals"] = tuple([a for a in record.appeals if a.decided is None or a.decided.at > since])
-    if record.missed:
-        kept["missed"] = tuple([m for m in record.missed if m.at > missed_since])
-    less: dict[str, Any] = {
-        name: held for name, held in kept.items() if len(held) < len(getattr(record, name))
-    }
+    less: dict[str, Any] = {}  # of each kind of which something goes: with nearly every record of none
+    if record.strikes and record.strikes[0].at <= since:  # the oldest
+        less["strikes"] = record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :]
+    for name, kept in (
+        ("blocks", [b for b in record.blocks if _end(b) > since or not b.over_at(now)]),
+        ("proposals", [p for p in record.proposals if p.decided is None or p.decided.at > since]),
+        ("reports", [report for report in record.reports if report.at > since]),
+        ("appeals", [a for a in record.appeals if a.decided is None or a.decided.at > since]),
+        ("missed", [m for m in record.missed if m.at > missed_since]),
+    ):
+        if len(kept) < len(getattr(record, name)):
+            less[name] = tuple(kept)
     before = record.strikes
     if less:
         record = replace(record, **less)
@@ -52,7 +48,8 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
 
 def _still_doubted(record: CallerRecord, before: tuple[Strike, ...], rules: PolicyRules) -> CallerRecord:
     """Let strikes go that may be somebody else's with those that show it: alone they would count."""
-    cleared = doubted(before, rules).keys() - doubted(record.strikes, rules).keys()
+    doubtful = doubted(before, rules).keys()
+    cleared = doubtful and doubtful - doubted(record.strikes, rules).keys()
     strikes = tuple(one for one in record.strikes if one.call not in cleared)
     gone = len(record.strikes) - len(strikes)
     if not gone:

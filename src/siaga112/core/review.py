@@ -41,7 +41,7 @@ class Called(NamedTuple):
 
 def permanent(record: CallerRecord, now: Millis) -> tuple[Block, ...]:
     """Give the permanent blocks that are not over."""
-    return tuple(one for one in record.blocks if one.level is Level.PERMANENT and not one.over_at(now))
+    return tuple(one for one in record.going_on(now) if one.level is Level.PERMANENT)
 
 
 def decided_last(record: CallerRecord, now: Millis) -> Millis | None:

@@ -30,7 +30,7 @@ NOBODY: Final = Standing()
 
 def standing(record: CallerRecord, now: Millis, rules: PolicyRules) -> Standing:
     """Condense a record into what verdicts need from now on, until the next change."""
-    coming = [b for b in record.blocks if not b.over_at(now) and not record.suspended(b)]
+    coming = [b for b in record.going_on(now) if not record.suspended(b)]
     begun = [b for b in coming if b.since <= now + TOLERANCE]
     block = longest(begun) or longest(coming)
     return Standing(
