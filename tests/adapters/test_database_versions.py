@@ -135,6 +135,31 @@ def test_an_older_one_is_brought_to_ours(
             assert old.execute("SELECT version_num FROM alembic_version").fetchall() == [(OURS,)]
 
 
+def test_the_copy_put_back_serves_the_older_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is the way back (docs/upgrade.md): with all that was there, and nothing that came since."""
+    engine = connect(f"sqlite:///{tmp_path}/siaga112.db")
+    migrate(engine)
+    site = text("INSERT INTO site (name, epoch, published) VALUES (:name, '', 0)")
+    with engine.begin() as connection:
+        connection.execute(site, {"name": "before"})
+    with monkeypatch.context() as newer:
+        next_version(tmp_path, newer)
+        migrate(engine)
+        with engine.begin() as connection:
+            connection.execute(site, {"name": "since"})
+    with pytest.raises(VersionError):
+        bring(engine)
+    engine.dispose()
+    (copy,) = tmp_path.glob(f"siaga112.db.version-{OURS}-*")
+    for more in ("-wal", "-shm"):
+        (tmp_path / f"siaga112.db{more}").unlink(missing_ok=True)
+    copy.replace(tmp_path / "siaga112.db")
+    bring(engine)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT name FROM site")).scalars().all() == ["before"]
+    engine.dispose()
+
+
 def test_a_step_that_fails_changes_nothing(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ ANSWERS: Final = (
     *("user add Tono --role viewer", "user list", "user role Tono --role admin", "user password Tono"),
     *("user disable Tono", "webhooks", "webhooks --again entah", "token add papan --role viewer"),
     *("token list", "token revoke papan", "token revoke entah", "migrate", "rebuild", "backup {new}.zip"),
+    *("migrate --from-redis", "migrate --forget-old"),
     *("backup {new}/none/x.zip", "restore {new}.zip", "restore {new}.zip --replace", "user list"),
     *("export --output {new}.csv", "export --output {new}/none/x", "export --format parquet"),
     *("appeals", f"appeal {WHO} {WHY}", f"appeal {WHO} {WHY}", "appeals"),

@@ -281,3 +281,27 @@ def test_comments_includes_and_templates_are_read_as_asterisk_does() -> None:
     loaded = contexts(read(f"{ETC}/extensions.conf", texts, ETC))
     assert list(loaded["a"].extensions) == ["3"]
     assert [str(step) for step in loaded["a"].extensions["3"]] == ["One()", "Two(x;y)"]
+
+
+def test_what_an_older_version_kept_in_redis_is_carried_over_by_a_step() -> None:
+    """After this version's daemon was started: what that writes goes into the database. Then never again."""
+    found = facts(PLAIN)
+    answers, _ = answered(found)
+    after_all = done(found, planned(found))
+    units, older = planned(replace(after_all, older=True), answers).steps
+    assert ("systemctl", "restart", "siaga112-screen", "siaga112-track") in units.commands
+    config = ("--config", "/etc/siaga112/siaga112.toml")
+    program = "/opt/siaga112/bin/siaga112"
+    assert older.commands == (
+        ("runuser", "-u", "siaga112", "--", program, *config, "migrate", "--from-redis"),
+    )
+    assert planned(after_all, answers).steps == ()
+
+
+def test_where_an_address_is_a_credential_carrying_over_is_left_to_a_person() -> None:
+    """A command that setup runs has no secrets: the note names the command."""
+    found = facts(PLAIN)
+    answers, _ = answered(found)
+    made = planned(replace(done(found, planned(found)), older=True, sealed=True), answers)
+    assert "older" not in {step.name for step in made.steps}
+    assert any("siaga112 migrate --from-redis" in note for note in made.notes)

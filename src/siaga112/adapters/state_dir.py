@@ -9,7 +9,7 @@ from typing import Final
 OURS: Final = ("siaga112.db*", "outbox.db*", "mode", "off", "running.*", "redis", "redis/**/*")
 """What we and our private Redis create in it."""
 
-DAMAGED: Final = ("outbox.db.damaged-*",)
+DAMAGED: Final = ("outbox.db.damaged-*", "redis/appendonlydir.damaged-*")
 """Files that could not be read at a start, set aside for a person."""
 
 

@@ -1,5 +1,7 @@
 """Upkeep of the records: migration, backup and restore, and a rebuild of the block list."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -36,13 +38,10 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
 async def back_up(settings: Settings, file: BinaryIO) -> dict[str, int]:
     """Back up all records of the site as of one moment; return the rows per table."""
     made = datetime.fromtimestamp(now() // SECOND, UTC).astimezone(settings.zone).isoformat()
-    records = _records(settings)
-    try:
+    async with opened_records(settings) as records:
         return await records.ask(
             lambda connection: backup.write(connection, records.site, settings.site, file, made)
         )
-    finally:
-        await records.close()
 
 
 async def restore(settings: Settings, path: Path, by: str, *, replace: bool) -> dict[str, int]:
@@ -52,18 +51,15 @@ async def restore(settings: Settings, path: Path, by: str, *, replace: bool) -> 
         BackupError: if the file is not a backup of this site, or the site has rows and `replace` is not set.
 
     """
-    records = _records(settings)
+    async with opened_records(settings) as records:
 
-    def act(connection: Connection) -> dict[str, int]:
-        counts = backup.read(connection, records.site, settings.site, path, replace=replace)
-        told = AuditEntry(now(), by, "restore", SITE, f"{sum(counts.values())} rows", path.name)
-        records.note(connection, told)
-        return counts
+        def act(connection: Connection) -> dict[str, int]:
+            counts = backup.read(connection, records.site, settings.site, path, replace=replace)
+            told = AuditEntry(now(), by, "restore", SITE, f"{sum(counts.values())} rows", path.name)
+            records.note(connection, told)
+            return counts
 
-    try:
         return await records.act(act)
-    finally:
-        await records.close()
 
 
 async def rebuild(settings: Settings) -> int:
@@ -74,6 +70,16 @@ async def rebuild(settings: Settings) -> int:
     finally:
         await records.close()
         await block_list.close()
+
+
+@asynccontextmanager
+async def opened_records(settings: Settings) -> AsyncIterator[DatabaseRecords]:
+    """Open the records for a while."""
+    records = _records(settings)
+    try:
+        yield records
+    finally:
+        await records.close()
 
 
 def _records(settings: Settings) -> DatabaseRecords:

@@ -19,13 +19,29 @@ from siaga112.words import Tongue, say
 FileArgument = Annotated[Path, typer.Argument(help="The backup.", metavar="FILE")]
 
 
-def migrate() -> None:
+def migrate(
+    by: ByOption,
+    from_redis: Annotated[
+        bool,
+        typer.Option(
+            "--from-redis", help="Carry over what siaga112 before 0.1.0 kept in Redis, which stays there."
+        ),
+    ] = False,
+    forget_old: Annotated[
+        bool,
+        typer.Option("--forget-old", help="The same, and delete it there: nobody goes back to that version."),
+    ] = False,
+) -> None:
     """Bring the database's tables to this program's version, and make them where there are none.
 
     SQLite's are brought by the daemon itself, after a copy; PostgreSQL's by this command alone, since other
     daemons may still run the older program: stop them first.
 
-    Example: siaga112 migrate
+    --from-redis brings calls, callers with their blocks, the allow list and the audit trail into the
+    database, a batch at a time, while the daemon goes on. Again, it adds what came since, or nothing. What
+    cannot be read is named and stays where it is (docs/upgrade.md).
+
+    Example: siaga112 migrate --from-redis
     """
     with reached(settings()):
         before, ours = upkeep.migrate(settings())
@@ -36,6 +52,30 @@ def migrate() -> None:
         printing.plain(t("made the tables, version {ours}", ours=ours))
     else:
         printing.plain(t("brought the tables from version {before} to {ours}", before=before, ours=ours))
+    if from_redis or forget_old:
+        _carry_over(by, forget=forget_old)
+
+
+def _carry_over(by: str, *, forget: bool) -> None:
+    logs.silence()  # what the daemon would log of it is what we print
+    config, t = settings(), speaker()
+    from siaga112.moving_in.carrying import carry_over  # noqa: PLC0415 - loads redis-py, which few need
+
+    with reached(config):
+        done = asyncio.run(carry_over(config, by, forget=forget))
+    counts = {"call": done.calls, "caller": done.callers, "block": done.blocks, "audit": done.lines}
+    if done.anything:
+        said = say("carried over from Redis: {what}, {allowed} on the allow list")
+        printing.plain(t(said, what=_told(counts, t), allowed=t.number(done.allowed)))
+    elif done.before is None:
+        printing.plain(t("there was nothing of an older siaga112 in Redis"))
+    else:
+        printing.plain(t("all was carried over from Redis before, and nothing came since"))
+    for held, why in done.unreadable.items():
+        left = t(say("left in Redis, for it cannot be read: {name} ({why})"), name=held.place, why=why)
+        printing.plain(f"siaga112: {left}", err=True)
+    if forget:
+        printing.plain(t("what the older siaga112 kept in Redis is deleted"))
 
 
 def backup(file: FileArgument) -> None:

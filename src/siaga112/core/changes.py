@@ -91,13 +91,17 @@ class Imposition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is written together or not at all; counted only if the line of the audit trail is new."""
+    """What is written together or not at all; counted only if the line of the audit trail is new.
+
+    `past`: it was written elsewhere before, so that nobody is told of it now.
+    """
 
     replacement: Replacement | None = None
     entry: Entry | None = None
     audit_entry: AuditEntry | None = None
     tallies: tuple[str, ...] = ()
     imposes: Imposition | None = None
+    past: bool = False
 
 
 class Stored(NamedTuple):

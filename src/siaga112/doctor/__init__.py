@@ -66,6 +66,7 @@ OF_REDIS: Final[dict[str, Callable[[RedisSeen, Wanted], Iterable[Line]]]] = {
     "Redis eviction": store.eviction,
     "Redis rights": store.rights,
     "Redis clock": store.clock,
+    "Redis of before": store.older,
 }
 
 OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {

@@ -124,7 +124,7 @@ async def _pbx_and_host(
 async def _redis(settings: Settings) -> RedisSeen | NotSeen:
     client = connect(redis_url(settings))
     try:
-        return await redis.examine(client, settings.site)
+        return await redis.examine(client, settings.site, settings.privacy.keep_calls)
     finally:
         await client.aclose()
 

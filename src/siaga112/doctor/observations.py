@@ -183,6 +183,10 @@ class RedisSeen:
     excessive: tuple[str, ...] | None
     """What siaga112 never does and the user may."""
     mode: Mode | None
+    older: bool = False
+    """Whether there is anything that siaga112 before 0.1.0 kept there."""
+    carried: bool = False
+    """Whether that was carried over into the database."""
 
 
 @dataclass(frozen=True, slots=True)

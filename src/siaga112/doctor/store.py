@@ -137,6 +137,22 @@ def clock(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
     )
 
 
+def older(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
+    """Look whether what siaga112 before 0.1.0 kept there, which was all, has been carried over."""
+    if not redis.older:
+        yield ok("nothing of siaga112 before 0.1.0")
+    elif not redis.carried:
+        yield fail(
+            "calls, blocks and the allow list of siaga112 before 0.1.0 are there, and not in the database",
+            "siaga112 migrate --from-redis",
+        )
+    else:
+        yield warn(
+            "what siaga112 before 0.1.0 kept is carried over, and still there, where `forget` does not reach",
+            "when nobody goes back to that version: siaga112 migrate --forget-old",
+        )
+
+
 def mode(seen: Examined) -> Iterator[Line]:
     """Tell the mode: any place that says off is enough for it."""
     wanted = seen.wanted

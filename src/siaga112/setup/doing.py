@@ -27,7 +27,7 @@ from siaga112.setup import told, ways
 from siaga112.setup.edits import difference, taken_back
 from siaga112.setup.facts import Facts
 from siaga112.setup.journal import Journal, Kept, Record, of_run
-from siaga112.setup.looking import Console
+from siaga112.setup.looking import PATIENCE_SECONDS, Console
 from siaga112.setup.planning import USER
 from siaga112.setup.steps import (
     Check,
@@ -110,7 +110,7 @@ class Doer:
             _written(write)
             point(f"{step.name} wrote {write.path}")
         for command in step.commands:
-            self._run(command)
+            self._run(command, step.seconds)
             point(f"{step.name} ran {' '.join(command)}")
         for check in step.checks:
             self._check(check, facts)
@@ -134,8 +134,8 @@ class Doer:
         except OSError as error:
             raise FailedError(f"{path}: {plainly(error)}") from error
 
-    def _run(self, command: Command) -> None:
-        code, said = self.console.run(command)
+    def _run(self, command: Command, seconds: float = PATIENCE_SECONDS) -> None:
+        code, said = self.console.run(command, seconds)
         wanted = _RELOADED.get(command[-1], "")
         if code or wanted not in said or "Unable to connect" in said:
             last = (said.strip() or "no word").splitlines()[-1]

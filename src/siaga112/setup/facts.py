@@ -111,3 +111,7 @@ class Facts:
     """Asterisk's files that are not for this user to read."""
     enabled: bool = False
     """Whether the units are enabled and run."""
+    older: bool = False
+    """Whether Redis has what siaga112 before 0.1.0 kept there, and nobody has carried it over."""
+    sealed: bool = False
+    """Whether the address of Redis, or of the database, is a credential that only units are given."""

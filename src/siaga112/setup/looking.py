@@ -1,5 +1,6 @@
 """Finds the PBX, and looks at it and at this machine: reads files, asks the console. Changes nothing."""
 
+import asyncio
 import glob
 import grp
 import hashlib
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from siaga112 import infile
+from siaga112.app.older import waiting
 from siaga112.errors import ConfigurationError, SiagaError, UnreachableError
 from siaga112.reasons import plainly
+from siaga112.settings.loading import load
 from siaga112.setup import told, ways
 from siaga112.setup.conf import Conf, absolute, included, read
 from siaga112.setup.draft import Ours
@@ -27,7 +30,7 @@ from siaga112.shipped import catalogue
 
 ASTERISK_CONF: Final = "/etc/asterisk/asterisk.conf"
 PATIENCE_SECONDS: Final = 45.0
-"""For one command."""
+"""For one command that only asks."""
 
 _ROOTS: Final = (
     "extensions.conf", "manager.conf", "features.conf", "queues.conf", "modules.conf",
@@ -38,6 +41,8 @@ _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 _FREEPBX_VERSION: Final = re.compile(r"<version>\s*([\w.]+)\s*</version>")
 _FRAMEWORK: Final = "/var/www/html/admin/modules/framework/module.xml"
 _MOST_ENDPOINTS: Final = 50
+_ADDRESSES: Final = ("REDIS__URL", "DATABASE__URL")
+"""Credentials that a command needs which opens the records, and that only units are given."""
 
 
 def found(program: str) -> str | None:
@@ -73,7 +78,7 @@ class Console:
             )
         return said
 
-    def run(self, command: tuple[str, ...]) -> tuple[int, str]:
+    def run(self, command: tuple[str, ...], seconds: float = PATIENCE_SECONDS) -> tuple[int, str]:
         """Run a command; give its exit code, and what it printed; of one that failed, its complaints too."""
         head = self._asterisk if command[0] == "asterisk" else (found(command[0]) or command[0],)
         try:
@@ -81,11 +86,11 @@ class Console:
                 [*head, *command[1:]],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=PATIENCE_SECONDS,
+                timeout=seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return 124, f"{command[0]}: no answer within {PATIENCE_SECONDS:g} s"
+            return 124, f"{command[0]}: no answer within {seconds:g} s"
         except OSError as error:
             return 127, f"{command[0]}: {plainly(error)}"
         said = ran.stdout + (ran.stderr if ran.returncode else b"")
@@ -171,6 +176,8 @@ def look(
         and all(
             console.run(("systemctl", asked, "-q", UNITS[0]))[0] == 0 for asked in ("is-enabled", "is-active")
         ),
+        _older(where),
+        any(Path(where.credentials, name).exists() for name in _ADDRESSES),
     )
 
 
@@ -288,6 +295,19 @@ def _config(path: Path) -> Mapping[str, object] | None:
         return tomllib.loads(content.decode("utf-8"))
     except ValueError as error:
         raise ConfigurationError(f"{path}: not valid TOML: {' '.join(str(error).split())[:200]}") from error
+
+
+def _older(where: Places) -> bool:
+    """Say whether Redis has what siaga112 before 0.1.0 kept there, and nobody has carried it over."""
+    try:
+        given = {
+            f"SIAGA112_{name}": infile.read(path).decode("utf-8").strip()
+            for name in _ADDRESSES
+            if (path := Path(where.credentials, name)).exists()
+        }
+        return asyncio.run(waiting(load(Path(where.config), {**os.environ, **given})))
+    except (SiagaError, OSError, ValueError):  # whatever cannot be read or does not answer, the doctor names
+        return False
 
 
 def digest(content: bytes) -> str:

@@ -48,6 +48,9 @@ _BY_DEFAULT: Final[Mapping[str, object]] = {
 }
 """What the configuration says where it says nothing."""
 
+LONGEST_SECONDS: Final = 1_800.0
+"""So long the records of an older version may take."""
+
 _FALSE: Final = frozenset({"", "no", "false", "n", "f", "0", "off"})
 _TEMPLATES: Final = 10
 
@@ -458,7 +461,7 @@ def _units(draft: Draft) -> Made:
             (
                 ("systemctl", "daemon-reload"),
                 ("systemctl", "enable", *UNITS),
-                ("systemctl", "restart" if upgraded else "start", *UNITS[:2]),
+                ("systemctl", "restart" if upgraded or facts.older else "start", *UNITS[:2]),
                 (
                     "systemctl",
                     "start",
@@ -473,10 +476,25 @@ def _units(draft: Draft) -> Made:
             undo_first=(("systemctl", "disable", "--now", *UNITS, *MORE_UNITS),),
             undo_then=(("systemctl", "daemon-reload"),),
         ),
-        not facts.enabled,
+        not facts.enabled or facts.older,
     )
+
+
+def _older(draft: Draft) -> Made:
+    """Carry over what was in Redis alone; the daemon that runs by now adds nothing there."""
+    facts = draft.facts
+    title = say("What siaga112 before 0.1.0 kept in Redis, into the database; there it stays")
+    if facts.older and (facts.sealed or not facts.machine.systemd):
+        draft.notes.append(
+            "Redis has calls and blocks of siaga112 before 0.1.0: carry them over with siaga112 migrate "
+            "--from-redis (docs/upgrade.md)"
+        )
+        return Step("older", title), False
+    words = ("--config", facts.places.config, "migrate", "--from-redis")
+    command = ("runuser", "-u", USER, "--", facts.machine.program, *words)
+    return Step("older", title, commands=(command,), seconds=LONGEST_SECONDS), facts.older
 
 
 _SERVICE: Final[tuple[Callable[[Draft], Made], ...]] = (_account,)
 _PBX: Final = (_configuration, _prompts, _dialplan, _manager, _reach, _keys, _queues)
-_DAEMON: Final = (_units,)
+_DAEMON: Final = (_units, _older)

@@ -81,6 +81,8 @@ class Step:
     """Extensions (`*`: all of the context) in which no call should be when this changes."""
     calm_undo: tuple[tuple[str, str], ...] = ()
     """Extensions in which no call may be when this is undone."""
+    seconds: float = 45.0
+    """How long a command of it may take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -460,6 +460,7 @@ ACTIONS: Final = {
     "language": say("changed the language"),
     "restore": say("restored the records"),
     "import": say("imported a list"),
+    "carry over": say("carried over what Redis had"),
     "token added": say("added a token"),
     "token revoked": say("revoked a token"),
     "user added": say("added a user"),

@@ -41,6 +41,7 @@ DIFFERENT_REMEDY: Final = f"{COPY} --diff; then on the PBX: asterisk -rx 'dialpl
 RELOAD: Final = "on the PBX: asterisk -rx 'module reload manager'"
 BIND_REMEDY: Final = f"in manager.conf [general]: bindaddr = 127.0.0.1 (then {RELOAD})"
 ACL_REMEDY: Final = "in redis-acl.conf: this user as `siaga112 acl` prints it"
+OLDER_GONE: Final = ("DEL", "siaga112:{lab}:allowed", "siaga112:{lab}:carried")
 GRANT_REMEDY: Final = "in redis-acl.conf: add +info +time for this user"
 VOUCHED_REMEDY: Final = (
     "in extensions.conf [globals]: SIAGA_TRUST=verstat, if the carrier writes verstat; else in "
@@ -981,6 +982,26 @@ FAULTS: Final = (
         arrange=with_redis(
             *("ACL", "SETUSER", "siaga112", "~siaga112:*"),
             undo=("ACL", "SETUSER", "siaga112", "resetkeys", "~siaga112:{lab}:*", "~siaga112:lab:*"),
+        ),
+    ),
+    Fault(
+        "an older siaga112 kept everything in Redis",
+        "fail",
+        "Redis of before",
+        "calls, blocks and the allow list of siaga112 before 0.1.0 are there, and not in the database",
+        "siaga112 migrate --from-redis",
+        arrange=with_redis("SADD", "siaga112:{lab}:allowed", "+6281211111111", undo=OLDER_GONE),
+    ),
+    Fault(
+        "what an older siaga112 kept is in Redis still",
+        "warn",
+        "Redis of before",
+        "what siaga112 before 0.1.0 kept is carried over, and still there, where `forget` does not reach",
+        "when nobody goes back to that version: siaga112 migrate --forget-old",
+        arrange=with_redis(
+            *("EVAL", "redis.call('SADD', KEYS[1], '+6281211111111') redis.call('SET', KEYS[2], '1')"),
+            *("2", *OLDER_GONE[1:]),
+            undo=OLDER_GONE,
         ),
     ),
     Fault(

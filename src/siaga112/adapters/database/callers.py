@@ -281,6 +281,25 @@ class Callers(Trail):
 
         await self.act(act)
 
+    async def remember_erased(self, erased: Mapping[str, tuple[Millis, int]]) -> None:
+        """Note who was erased elsewhere: by mark, when, and the version that a new record begins with."""
+
+        def act(connection: Connection) -> None:
+            for row in self.among(connection, FORGOTTEN, "mark", erased):
+                at, version = new[row.mark]
+                new[row.mark] = max(at, row.at), max(version, row.version)
+            self.upsert(
+                connection,
+                FORGOTTEN,
+                [
+                    {"mark": its, "at": at, "version": version, "ends": at + REMEMBERED}
+                    for its, (at, version) in new.items()
+                ],
+            )
+
+        new = dict(erased)
+        await self.act(act)
+
 
 def _blocked(now: Millis) -> tuple[Any, ...]:
     return CALLER.c.level.is_not(None), or_(CALLER.c.until.is_(None), and_(CALLER.c.until > now))

@@ -153,7 +153,8 @@ class _Work:
             for one in call_rows.handover_values(change.entry):
                 self._new[HANDOVER][call, one["nth"]] = one
             self._entries[call] = Stored(None, 0, change.entry)
-        self._told += of_change(change, before, self._ends_told(change))
+        if not change.past:
+            self._told += of_change(change, before, self._ends_told(change))
         if change.audit_entry is None:
             self._tallies.update(change.tallies)
         else:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Final
 
@@ -175,12 +176,16 @@ class EmbeddedRedis:
         _log.info("redis_started", pid=self._child.pid, socket=str(self._socket))
 
     async def _mend(self) -> bool:
-        """Delete files that Redis cannot read; return whether there were any. They hold no only copy."""
+        """Set aside the files that Redis cannot read; return whether there were any.
+
+        They hold no only copy, unless siaga112 before 0.1.0 wrote them.
+        """
         files = self._home / "appendonlydir"
         if not files.is_dir() or not await asyncio.to_thread(self._refused_its_files):
             return False
-        await asyncio.to_thread(shutil.rmtree, files)
-        _log.warning("redis_damaged", removed=str(files), left="nothing: the block list is rebuilt")
+        aside = files.with_name(f"{files.name}.damaged-{time.time_ns()}")
+        files.rename(aside)
+        _log.warning("redis_damaged", kept=str(aside), left="nothing: the block list is rebuilt")
         return True
 
     def _refused_its_files(self) -> bool:

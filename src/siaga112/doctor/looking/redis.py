@@ -13,11 +13,13 @@ from typing import Any, Final
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
+from siaga112.adapters.redis.older import OlderRedis
 from siaga112.adapters.redis.words import told
 from siaga112.core.codec import load_switch
-from siaga112.core.model import SECOND, Millis, Mode
+from siaga112.core.model import DAY, SECOND, Millis, Mode
 from siaga112.doctor.observations import NotSeen, RedisSeen, RedisServerSeen
 from siaga112.doctor.store import OTHERS
+from siaga112.service.ports import StoreBrokenError
 
 SECONDS: Final = 6.0
 """For all questions together."""
@@ -61,18 +63,18 @@ NEVER: Final = (
 """What siaga112 never does."""
 
 
-async def examine(client: "Redis | RedisCluster", site: str) -> RedisSeen | NotSeen:
-    """Ask. Whoever made the client closes it."""
+async def examine(client: "Redis | RedisCluster", site: str, keep: Millis = 400 * DAY) -> RedisSeen | NotSeen:
+    """Ask. Whoever made the client closes it. `keep`: how far back the ledger goes."""
     try:
         async with asyncio.timeout(SECONDS):
-            return await _ask(client, site)
+            return await _ask(client, site, keep)
     except TimeoutError:
         return NotSeen(f"no answer within {SECONDS:g} s")
     except (RedisError, OSError) as error:
         return NotSeen(told(error), refused=isinstance(error, ResponseError))
 
 
-async def _ask(client: Any, site: str) -> RedisSeen:
+async def _ask(client: Any, site: str, keep: Millis) -> RedisSeen:
     key = f"siaga112:{{{site}}}:mode"
     try:
         await client.ping()
@@ -81,12 +83,19 @@ async def _ask(client: Any, site: str) -> RedisSeen:
             raise
     mode = await _permitted(client, "GET", key)
     lacking, excessive = await _rights(client, key, f"siaga112:{site}:standings:000")
+    older = OlderRedis(client, site)
+    there = carried = False
+    with contextlib.suppress(StoreBrokenError):  # what the user may not ask is said of its rights
+        there = await older.there(int(time.time() * SECOND), keep)
+        carried = there and await older.carried() is not None
     return RedisSeen(
         servers=await _servers(client),
         ahead=await _ahead(client),
         lacking=lacking,
         excessive=excessive,
         mode=_mode(mode),
+        older=there,
+        carried=carried,
     )
 
 
