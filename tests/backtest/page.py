@@ -20,12 +20,12 @@ COMMANDS: Final = (
 )
 
 INTRODUCTION: Final = """\
-# A back-test of a made-up month
+# A back-test of a generated month
 
 A month of CEL with the proportions of the centre's first one: 53,794 calls, of which 7,695 were answered and
-2,882 abandoned. **Nobody's real calls**: who called how often was never published, and is assumed (see
-`tests/backtest/month.py`), so the figures show what the page looks like and how the two presets differ, not
-what either would have done in Serang. `make docs` makes the month and this page anew.
+2,882 abandoned. **These are nobody's real calls**: who called how often was never published, and is assumed
+(see `tests/backtest/month.py`). So the figures show what the output looks like and how the presets differ,
+not what either would have done in Serang. `make docs` generates the month and this page.
 """
 
 
@@ -54,8 +54,8 @@ def document() -> str:
     """Write the page."""
     reports = sum(call.report for call in month.calls())
     return printed(COMMANDS) + (
-        f"\nOf the {reports} reports that the month has, CEL shows none: it knows no marks. {month.SHARED} "
-        "of them were made from numbers\nthat also misuse the line, as a family's phone may be.\n"
+        f"\nCEL shows none of the {reports} genuine reports of the month, because it has no marks. "
+        f"{month.SHARED} of them came from numbers\nthat also misuse the line, as a family's phone may.\n"
     )
 
 

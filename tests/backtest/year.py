@@ -138,14 +138,14 @@ def page() -> str:
     calls = next(iter(results.values())).calls
     rows: dict[str, Callable[[str], int]] = {
         "permanent blocks imposed": lambda name: results[name].blocks[Level.PERMANENT],
-        "released, for the number was quiet": lambda name: results[name].released,
+        "unblocked because the number was quiet": lambda name: results[name].released,
         "came up for review": lambda name: results[name].reviews,
-        "**permanent blocks standing at the end**": lambda name: results[name].standing,
-        f"**new owners turned away** (of {owners:,})": lambda name: found[name].first,
-        "other genuine callers turned away": lambda name: (
+        "**permanent blocks in force at the end**": lambda name: results[name].standing,
+        f"**new owners rejected** (of {owners:,})": lambda name: found[name].first,
+        "other genuine callers rejected": lambda name: (
             results[name].genuine - found[name].first - found[name].both
         ),
-        "calls turned away, all": lambda name: results[name].rejected.total(),
+        "calls rejected, all": lambda name: results[name].rejected.total(),
     }
     head = f"| | {' | '.join(POLICIES)} |\n|---|{'---:|' * len(POLICIES)}\n"
     table = "".join(
@@ -156,17 +156,17 @@ def page() -> str:
 
 
 _PAGE: Final = """\
-# A year, with permanent blocks looked at again and without
+# A year, with and without reviews of permanent blocks
 
-{calls:,} calls: the [made-up month](backtest-month.md) thirteen times, with the policy `permenkominfo-2016`.
-Numbers lapse and are sold again: of those that misuse the line one in twenty a month; 60 days of silence;
-then a new owner, who has one emergency within the half year after. **Nobody's real calls**, and far more
+{calls:,} calls: the [generated month](backtest-month.md) thirteen times, with the policy
+`permenkominfo-2016`. Numbers lapse and are resold: one in twenty a month of those that misuse the line; 60 days
+of silence; then a new owner, who has one emergency within the next half year. **These are nobody's real calls**, with far more
 emergencies of new owners than are likely: the table shows what reviews do for them, not how many there are.
-A back-test knows no supervisor: what comes up for review goes on.
+A back-test has no supervisor: a block that comes up for review stays.
 
 {table}
-`quiet` is `[citizen] review_quiet`, `review` is `[citizen] review`. Made by `python -m tests.backtest.year`
-(a test of the night holds this page to it); the assumptions are in `tests/backtest/year.py`.
+`quiet` is `[citizen] review_quiet`, `review` is `[citizen] review`. `python -m tests.backtest.year` generates
+this page, and a nightly test compares them; the assumptions are in `tests/backtest/year.py`.
 """
 
 
