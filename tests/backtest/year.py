@@ -159,10 +159,10 @@ _PAGE: Final = """\
 # A year, with and without reviews of permanent blocks
 
 {calls:,} calls: the [generated month](backtest-month.md) thirteen times, with the policy
-`permenkominfo-2016`. Numbers lapse and are resold: one in twenty a month of those that misuse the line; 60 days
-of silence; then a new owner, who has one emergency within the next half year. **These are nobody's real calls**, with far more
-emergencies of new owners than are likely: the table shows what reviews do for them, not how many there are.
-A back-test has no supervisor: a block that comes up for review stays.
+`permenkominfo-2016`. Numbers lapse and are resold: one in twenty a month of those that misuse the line; 60
+days of silence; then a new owner, who has one emergency within the next half year. **These are nobody's
+real calls**, with far more emergencies of new owners than are likely: the table shows what reviews do for
+them, not how many there are. A back-test has no supervisor: a block that comes up for review stays.
 
 {table}
 `quiet` is `[citizen] review_quiet`, `review` is `[citizen] review`. `python -m tests.backtest.year` generates
