@@ -1,4 +1,4 @@
-"""All records of one site: `service.ports.Records`, and the one transaction in which they change.
+"""All records of one site (protocols in `service.ports`), and the one transaction in which they change.
 
 A call and everything that follows from it is one transaction; so is a person's decision. The transaction
 also lists the callers with a new standing (`unpublished`), for whoever publishes it to the block list.
