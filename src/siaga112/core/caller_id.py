@@ -1,4 +1,4 @@
-"""One spelling per caller: raw caller ID in, E.164 or its keyed hash out. None is never blockable."""
+"""Canonical caller IDs: raw caller ID in, E.164 or its keyed hash out. None means: never blockable."""
 
 import hmac
 import re
@@ -14,10 +14,10 @@ from siaga112.core.model import Caller
 from siaga112.core.text import whole
 
 _DIALLABLE: Final = re.compile(r"\+?[0-9]{5,19}")
-"""Longer than any service number, no longer than a prefix such as 0011 and 15 digits (ITU-T E.164)."""
+"""5 digits are more than any service number has; 19 are a prefix such as 0011 and 15 digits (ITU-T E.164)."""
 
 LOCAL_DIGITS: Final = 8
-"""A bare number of 5 to 8 digits is a local one, wherever numbers have area codes."""
+"""In regions with area codes, a bare number of 5 to 8 digits is a local number."""
 
 _NEVER: Final = frozenset(
     {
@@ -28,12 +28,12 @@ _NEVER: Final = frozenset(
         PhoneNumberType.VOICEMAIL,
     }
 )
-"""Numbers that belong to a service, not to a caller: as caller ID they are not believable."""
+"""Types of numbers that belong to a service. As a caller ID, such a number is not credible."""
 
 _NOTHING: Final = re.compile(r"(?!)")
 _HASH_BYTES: Final = 16
 HASH: Final = "h:"
-"""What a caller begins with who is kept as a hash."""
+"""The prefix of a caller that is stored as a hash."""
 
 _HASHED: Final = re.compile(HASH + r"[0-9a-f]{32}")
 _KEPT: Final = re.compile(rf"\+[0-9]{{5,19}}|{_HASHED.pattern}")
@@ -42,21 +42,21 @@ _SPAN: Final = re.compile(r"(\+?)([0-9]+)(?:(\*)|-(\+?)([0-9]+))?")
 
 @dataclass(frozen=True, slots=True)
 class NumberPlan:
-    """Where the centre stands, who is nobody there, and how callers are kept.
+    """The centre's region and area code, the numbers never to block, and how callers are stored.
 
-    Raises ValueError, in words for the user, on what cannot be used.
+    Raise ValueError, with a message for the user, for values that cannot be used.
     """
 
     region: str = "ID"
-    """ISO 3166 region of numbers written without a country code."""
+    """ISO 3166 region of numbers without a country code."""
     area_code: str = ""
-    """Area code, without the trunk prefix, of local numbers; empty: a local number is nobody's."""
+    """Area code of local numbers, without the trunk prefix. If empty, local numbers are never blockable."""
     never_block: tuple[str, ...] = ()
-    """Numbers that are nobody's to block: `0254200112`, `0804*`, `+62254200000-+62254200099`."""
+    """Numbers, prefixes and ranges never to block: `0254200112`, `0804*`, `+62254200000-+62254200099`."""
     key: bytes = field(default=b"", repr=False)
-    """With a key, callers are kept as its hashes of their numbers, and nothing as it came."""
+    """If set, callers are stored as hashes of their numbers with this key, and raw numbers are not stored."""
     judge_hidden: bool = False
-    """Whether a caller who hides the number is judged by it, where the exchange tells it all the same."""
+    """Whether to judge a caller by a hidden number, if the exchange transmits it anyway."""
 
     def __post_init__(self) -> None:
         if self.region not in phonenumbers.SUPPORTED_REGIONS:
@@ -79,12 +79,12 @@ class NumberPlan:
 
     @property
     def country_code(self) -> str:
-        """What numbers of this region begin with, after the plus."""
+        """The region's country code, without the plus."""
         return str(phonenumbers.country_code_for_region(self.region))
 
     @property
     def trunk_prefix(self) -> str:
-        """What the region dials before an area code; empty where every number is dialled whole."""
+        """The prefix dialled before an area code; '' if the region has none."""
         return phonenumbers.ndd_prefix_for_region(self.region, strip_non_digits=True) or ""
 
 
@@ -94,12 +94,12 @@ INDONESIA: Final = NumberPlan()
 # ── one caller, one spelling ─────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=4_096)  # about 1 MB; a number that is not there costs 40 µs, a mobile of the region 6
+@lru_cache(maxsize=4_096)  # about 1 MB; a cache miss costs 40 µs, or 6 µs for a mobile of the region
 def canonical(raw: str, plan: NumberPlan = INDONESIA) -> Caller | None:
-    """Give the caller's one spelling, or None for whoever must never be blocked.
+    """Return the caller's canonical form, or None for a number that must never be blocked.
 
-    Nobody's are hidden, malformed, service and not-valid numbers, local ones without an area code in
-    the plan, and those of `never_block`.
+    None for hidden, malformed, service and invalid numbers, for local numbers if the plan has no area code,
+    and for numbers in `never_block`.
     """
     if not _DIALLABLE.fullmatch(raw):
         return None
@@ -112,7 +112,7 @@ def canonical(raw: str, plan: NumberPlan = INDONESIA) -> Caller | None:
 
 
 def _in_e164(raw: str, plan: NumberPlan) -> str | None:
-    """Spell a number, of whatever kind; None if it is nobody's, or if whose it is is not sure."""
+    """Return any number in E.164; None if it is invalid, a service's or ambiguous."""
     read = [parsed for text in _readings(raw, plan) if (parsed := _valid(text, plan.region))]
     if not read or _is_service(read[0]) or _unsure(raw, read, plan):
         return None
@@ -120,11 +120,11 @@ def _in_e164(raw: str, plan: NumberPlan) -> str | None:
 
 
 def _unsure(raw: str, read: list[PhoneNumber], plan: NumberPlan) -> bool:
-    """Say whether a number is as well somebody else's, in another country.
+    """Return whether a number could also be somebody else's, in another country.
 
-    After 00 may come a country's code, or what is left of a prefix of the region's own (Indonesia's 008 and
-    009). A bare number may be whole, without its plus, or a landline without its trunk prefix. A mobile
-    without one is taken for that: trunks deliver those (domain: 81234567890 is +6281234567890).
+    After 00 may follow a country code, or the rest of one of the region's own prefixes (Indonesia's 008 and
+    009). A bare number may be an international one without its plus, or a landline without its trunk prefix.
+    A bare mobile number is not ambiguous, because trunks deliver them (81234567890 is +6281234567890).
     """
     code, trunk = plan.country_code, plan.trunk_prefix
     if raw.startswith("00"):
@@ -136,7 +136,7 @@ def _unsure(raw: str, read: list[PhoneNumber], plan: NumberPlan) -> bool:
 
 
 def _mobile(raw: str, plan: NumberPlan) -> str | None:
-    """Spell a mobile of the region, as most callers are: what `_in_e164` does, in a tenth of the time."""
+    """Return a mobile of the region in E.164, else None: the result of `_in_e164` in a tenth of the time."""
     mobiles, code = _mobiles(plan.region)
     found = mobiles.fullmatch(raw)
     return code + found[1] if found else None
@@ -144,10 +144,10 @@ def _mobile(raw: str, plan: NumberPlan) -> str | None:
 
 @lru_cache(maxsize=16)
 def _mobiles(region: str) -> tuple[re.Pattern[str], str]:
-    """Give the form of a region's mobiles, from phonenumbers' own patterns, and what E.164 puts before them.
+    """Return a pattern for the region's mobiles, built from phonenumbers' patterns, and the E.164 prefix.
 
-    Only of a region with a country code of its own and the trunk prefix 0, else nothing has that form; nor
-    has what could also be another kind of number, or have an international prefix.
+    The pattern matches nothing unless the region has its own country code and the trunk prefix 0. It never
+    matches a text that could be another kind of number or begin with an international prefix.
     """
     about = phonenumbers.PhoneMetadata.metadata_for_region(region)
     code = phonenumbers.country_code_for_region(region)
@@ -177,31 +177,31 @@ def _mobiles(region: str) -> tuple[re.Pattern[str], str]:
 
 
 def typed(text: str, plan: NumberPlan) -> Caller | None:
-    """Read a caller as a person types one: a number with spaces and hyphens, or a hash as we print it.
+    """Parse a caller as a person types one: a number with spaces and hyphens, or a hash as we print it.
 
-    Only here is a hash accepted: what comes from the PBX could be made up by the caller.
+    `canonical` accepts no hash, because a caller could forge one.
     """
     plain = "".join(text.split()).replace("-", "")
     return Caller(plain) if plan.key and _HASHED.fullmatch(plain) else canonical(plain, plan)
 
 
 def kept(text: bytes) -> Caller | None:
-    """Read a caller as we keep one; None for what somebody else put in its place."""
+    """Parse a caller in the stored form; return None for anything else."""
     name = text.decode("ascii", "replace")
     return Caller(name) if _KEPT.fullmatch(name) else None
 
 
 def kept_raw(raw: str, plan: NumberPlan) -> str:
-    """Give what may be kept of a number as it came: nothing, where callers are kept as hashes."""
+    """Return the raw number as it may be stored: '' if callers are stored as hashes."""
     return "" if plan.key else raw
 
 
 _BETWEEN: Final = "[^0-9A-Za-z]{0,2}"
-"""What people put between digits."""
+"""Separators that people write between digits."""
 
 
 def spelling(caller: Caller, plan: NumberPlan) -> re.Pattern[str]:
-    """Give what finds a caller in any text, however spelled: 0812…, +62812…, 0062 812-…; or a hash."""
+    """Return a pattern that finds a caller in text, in any spelling: 0812…, +62812…, 0062 812-…; or a hash."""
     digits = caller.removeprefix("+")
     if digits == caller:
         return re.compile(_spaced(caller))
@@ -217,9 +217,10 @@ def _spaced(text: str) -> str:
 
 
 def sought(text: str, plan: NumberPlan) -> re.Pattern[str]:
-    """Give what finds a caller as a person typed one.
+    """Return a pattern that finds a caller, given as a person typed it.
 
-    Where callers are kept as hashes, the number too that was typed: people write it into reasons.
+    If callers are stored as hashes, the pattern also finds the typed number, because people write numbers
+    into reasons.
     """
     number = canonical("".join(text.split()).replace("-", ""), replace(plan, key=b""))
     known = dict.fromkeys(spelling(one, plan).pattern for one in (typed(text, plan), number) if one)
@@ -227,7 +228,7 @@ def sought(text: str, plan: NumberPlan) -> re.Pattern[str]:
 
 
 def masked(caller: str) -> str:
-    """Hide the middle of a number, for logs and screens: `+62812****890`; of a hash, all but its head."""
+    """Mask the middle of a number for logs and screens (`+62812****890`), or all but the start of a hash."""
     if caller.startswith(HASH):
         return f"{caller[:8]}****"
     if len(caller) <= 8:  # noqa: PLR2004 - too short to show any part of
@@ -240,10 +241,10 @@ def _hashed(number: str, key: bytes) -> str:
 
 
 def _readings(raw: str, plan: NumberPlan) -> Iterator[str]:
-    """Give what a number can mean, likeliest first; the first that is valid holds.
+    """Yield the possible readings of a number, the most likely first. The first valid one counts.
 
-    The phonenumbers library alone reads a bare `62254201234` as a local number and calls it valid,
-    and refuses `0062…` (domain: one number, one caller). It knows each region's own prefix beside 00.
+    On its own, the phonenumbers library parses a bare `62254201234` as a local number, calls it valid, and
+    rejects `0062…`. It knows each region's own international prefixes besides 00.
     """
     code, trunk = plan.country_code, plan.trunk_prefix
     if raw.startswith("00"):
@@ -252,13 +253,13 @@ def _readings(raw: str, plan: NumberPlan) -> Iterator[str]:
     elif raw.startswith("+") or (trunk and raw.startswith(trunk)):
         yield raw
     elif trunk and len(raw) <= LOCAL_DIGITS:
-        # Subscriber numbers begin with neither 0 nor 1: those are prefixes and services.
+        # Subscriber numbers never begin with 0 or 1, which start prefixes and services.
         if plan.area_code and not raw.startswith(("0", "1")):
             yield f"+{code}{plan.area_code}{raw}"
     elif raw.startswith(code):
         yield "+" + raw
         whole = _valid(raw, plan.region)
-        # Where there is a trunk prefix only mobiles come without it (India's 91… looks like +91…).
+        # In regions with a trunk prefix, only mobiles come without it (India's 91… looks like +91…).
         if whole and (not trunk or phonenumbers.number_type(whole) == PhoneNumberType.MOBILE):
             yield raw
     else:
@@ -274,7 +275,7 @@ def _valid(text: str, region: str) -> PhoneNumber | None:
 
 
 def _is_service(number: PhoneNumber) -> bool:
-    """Say whether nobody calls from this number: by its kind, or as a short number behind an area code."""
+    """Return whether this is a service's number: by its type, or as a short number after an area code."""
     kind = phonenumbers.number_type(number)
     if kind != PhoneNumberType.FIXED_LINE:
         return kind in _NEVER
@@ -286,16 +287,16 @@ def _is_service(number: PhoneNumber) -> bool:
     return bool(phonenumbers.is_valid_short_number(short))
 
 
-# ── beside a service's ───────────────────────────────────────────────────────────────────────────
+# ── ranges around a service's numbers ────────────────────────────────────────────────────────────
 
 RANGE_DIGITS: Final = 2
-"""Numbers that differ in no more than their last two digits are one range: the lines of one office."""
+"""Numbers that differ only in this many last digits form one range, such as the lines of one office."""
 
 
 def neighbours(named: str, plan: NumberPlan) -> tuple[Caller, ...]:
-    """Give every number, as callers are kept, that shares all but the last two digits with one, and that.
+    """Return all numbers in the range of a number, including itself, in the form in which callers are stored.
 
-    None of a short service number, which can be nobody's caller ID, nor of an extension's name.
+    Return () for a short service number, which is never a caller ID, and for the name of an extension.
     """
     plain = "".join(named.split()).replace("-", "")
     if not _DIALLABLE.fullmatch(plain):
@@ -306,13 +307,13 @@ def neighbours(named: str, plan: NumberPlan) -> tuple[Caller, ...]:
 
 
 def numbers_in(text: str, plan: NumberPlan) -> tuple[str, ...]:
-    """Find the telephone numbers in a text for people: `Balai Kota, 0254 200112, diskominfo@…`."""
+    """Return the telephone numbers, in E.164, in a text like `Balai Kota, 0254 200112, diskominfo@…`."""
     found = phonenumbers.PhoneNumberMatcher(text, plan.region)
     return tuple(phonenumbers.format_number(one.number, PhoneNumberFormat.E164) for one in found)
 
 
 def ends_of(entry: str) -> tuple[str, ...]:
-    """Give the numbers that an entry of `never_block` names: one, or a range's two ends; none of a prefix."""
+    """Return the numbers in an entry of `never_block`: one, or both ends of a range; () for a prefix."""
     found = _SPAN.fullmatch("".join(entry.split()))
     if found is None or found[3]:
         return ()
@@ -324,10 +325,10 @@ def ends_of(entry: str) -> tuple[str, ...]:
 
 
 def check_never_block(entry: str) -> str:
-    """Give an entry of `never_block` back.
+    """Return an entry of `never_block` unchanged if it is valid.
 
     Raises:
-        ValueError: in words for the user, if it is neither a number, a prefix nor a range.
+        ValueError: with a message for the user, if it is not a number, a prefix or a range.
 
     """
     found = _SPAN.fullmatch("".join(entry.split()))
@@ -337,17 +338,17 @@ def check_never_block(entry: str) -> str:
         )
     plus, first, _, last_plus, last = found.groups()
     if last and (plus != last_plus or len(first) != len(last) or first > last):
-        raise ValueError(f'not a range: "{entry}" (both ends alike and as long, the lower one first)')
+        raise ValueError(f'not a range: "{entry}" (both ends need the same form and length, the lower first)')
     return entry
 
 
 @lru_cache(maxsize=1_024)
 def _spans(plan: NumberPlan, length: int) -> tuple[tuple[str, str], ...]:
-    """Give the first and last beginnings, in E.164, of numbers of that length that are never blocked."""
+    """Return, as first and last E.164 prefixes, the spans of never-blocked numbers of this length."""
     spans = []
     for entry in plan.never_block:
         found = _SPAN.fullmatch("".join(entry.split()))
-        assert found, "NumberPlan has checked it"  # noqa: S101 - our own mistake otherwise
+        assert found, "NumberPlan has checked it"  # noqa: S101 - a bug otherwise
         plus, low, prefix, _, high = found.groups()
         ends = zip(_in_full(plus + low, plan), _in_full(plus + (high or low), plan), strict=False)
         spans += [(first, last) for first, last in ends if prefix or len(first) == length]
@@ -355,7 +356,7 @@ def _spans(plan: NumberPlan, length: int) -> tuple[tuple[str, str], ...]:
 
 
 def _in_full(text: str, plan: NumberPlan) -> list[str]:
-    """Spell the beginning of a number as E.164, in every way it could be meant: rather one too many."""
+    """Return the start of a number in E.164, in every possible reading; too many are better than too few."""
     code, trunk = plan.country_code, plan.trunk_prefix
     if text.startswith("+"):
         return [text]

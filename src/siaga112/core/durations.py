@@ -1,4 +1,4 @@
-"""Durations as people write them: `"15m"`, `"24h"`, `"30d"`, `"500ms"`."""
+"""Durations in the notation of the configuration: `"15m"`, `"24h"`, `"30d"`, `"500ms"`."""
 
 import re
 from typing import Final
@@ -9,13 +9,13 @@ from siaga112.errors import WrongValueError
 UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 LONGEST: Final[Millis] = 36_525 * UNITS["d"]
-"""A century: a longer span is a slip of the finger, and its end a date that no calendar has."""
+"""A century. A longer span is a typing error, and its end may be a date that no calendar has."""
 
 _FORM: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w)")
 
 
 def parse(text: str) -> Millis:
-    """Read a duration.
+    """Parse a duration.
 
     Raises:
         WrongValueError: with the remedy, if the text is not a whole number and a unit, or is over a century.
@@ -36,7 +36,7 @@ def parse(text: str) -> Millis:
 
 
 def spell(span: Millis) -> str:
-    """Write a duration in the largest unit that divides it."""
+    """Format a duration in the largest unit that divides it."""
     for unit in ("d", "h", "m", "s"):
         if span and span % UNITS[unit] == 0:
             return f"{span // UNITS[unit]}{unit}"

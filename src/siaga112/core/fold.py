@@ -1,7 +1,7 @@
-"""The one fold of ended calls into callers' records, and what it needs of whatever holds them.
+"""The fold of ended calls into callers' records, and the interface it needs from a store of records.
 
-`changes.change_of_call` says what a call changes; here is what a holder of records adds to that. `Fold` holds
-them in memory: replay and back-test stand on it.
+`changes.change_of_call` decides what a call changes; this module applies it to a store (`Work`). `Fold` is
+the store in memory that replay and back-test use.
 """
 
 from dataclasses import dataclass, field
@@ -17,27 +17,27 @@ Subject = tuple[Caller | None, CallId | None]
 
 
 class Work(Protocol):
-    """What may be read and written together: all of it is kept, or nothing."""
+    """A transaction: everything read and written through it is kept together, or not at all."""
 
     def held(self, caller: Caller | None, call: CallId | None = None) -> Stored:
-        """Give what is held on a caller and of a call, with what has been written here before."""
+        """Return what is stored about a caller and a call, including what this transaction wrote."""
 
     def reserve(self, asked: Imposition) -> bool:
-        """Take room for an automatic block among those of the hour; say whether there is any."""
+        """Reserve one of the hour's automatic blocks; return whether there was one left."""
 
     def write(self, change: Change) -> None:
-        """Write a change of what is held."""
+        """Write a change."""
 
 
 def subject(item: Entry | Reached) -> Subject:
-    """Say what an item is about."""
+    """Return the caller and the call that an item is about."""
     if isinstance(item, Reached):
         return item.caller, None
     return item.finding.call.caller, item.finding.call.id
 
 
 def take(work: Work, item: Entry | Reached, rules: PolicyRules, now: Millis | None = None) -> CallChange:
-    """Fold one in; give what it changed. `now`: our own clock, where there is one."""
+    """Fold one item in; return what it changed. `now`: the time of our own clock, if there is one."""
     held = work.held(*subject(item))
     taken = change_of_call(item, held, rules, now=now)
     if taken.change.imposes and not work.reserve(taken.change.imposes):
@@ -48,13 +48,13 @@ def take(work: Work, item: Entry | Reached, rules: PolicyRules, now: Millis | No
 
 @dataclass(slots=True)
 class HourlyCaps:
-    """The automatic blocks of the last hour, and the permanent ones among them: each one's call, and when."""
+    """The automatic blocks of the last hour, and the permanent ones among them, as call to time."""
 
     imposed: dict[CallId, Millis] = field(default_factory=dict)
     permanent: dict[CallId, Millis] = field(default_factory=dict)
 
     def reserve(self, asked: Imposition) -> bool:
-        """Take room for one more; say whether there is. The same call has its room already."""
+        """Reserve one more block; return whether the caps allow it. A call needs only one reservation."""
         lists = ((self.imposed, asked.cap), (self.permanent, asked.cap_permanent))
         for held, cap in lists:
             for call in [call for call, at in held.items() if at <= asked.at - HOUR]:
@@ -69,7 +69,7 @@ class HourlyCaps:
 
 @dataclass(slots=True)
 class Fold:
-    """Callers' records in memory. Take what ended in the order in which it ended."""
+    """Callers' records in memory. Feed it ended calls in the order in which they ended."""
 
     rules: PolicyRules
     records: dict[Caller, CallerRecord] = field(default_factory=dict)
@@ -77,25 +77,25 @@ class Fold:
     _away: dict[Caller, Millis] = field(default_factory=dict)
 
     def take(self, item: Entry | Reached) -> CallChange:
-        """Fold one in; give what it changed."""
+        """Fold one item in; return what it changed."""
         return take(self, item, self.rules)
 
     def held(self, caller: Caller | None, call: CallId | None = None) -> Stored:
-        """Give what is held on a caller; rows of calls are not held."""
+        """Return the caller's record. This store keeps no rows of calls."""
         del call
         return Stored(self.records.get(caller) or CallerRecord(caller) if caller else None, 0, None)
 
     def reserve(self, asked: Imposition) -> bool:
-        """Take room for an automatic block among those of the hour; say whether there is any."""
+        """Reserve one of the hour's automatic blocks; return whether there was one left."""
         return self._caps.reserve(asked)
 
     def write(self, change: Change) -> None:
-        """Keep a caller's record."""
+        """Store a caller's record."""
         if new := change.replacement:
             self.records[new.record.caller] = new.record
 
     def turned_away(self, caller: Caller, now: Millis) -> bool:
-        """Note that a caller is being turned away; say whether that happened within `let_through` already."""
+        """Record a rejected attempt; return whether the caller's last one was within `let_through`."""
         if now < self._away.get(caller, 0):
             return True
         self._away[caller] = now + self.rules.let_through

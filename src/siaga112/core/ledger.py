@@ -1,4 +1,4 @@
-"""A call that is over → its row of the ledger: one step, the same for the live line and a replay."""
+"""From an ended call to its row of the ledger: one function, for the live line and for replay."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +11,10 @@ from siaga112.core.rules import Rules
 
 
 def entry_of(call: Call, rules: Rules, mode: Mode | None, surge: Callable[[], str]) -> Entry:
-    """Classify a call and say whether it costs a strike. `surge` says why there is one, if there is.
+    """Classify a call; return its row of the ledger, with whether it costs a strike.
 
-    `mode` None: not known yet. It may be off, so there is no strike.
+    `mode` is None while it is unknown: it may be off, so there is no strike. `surge` returns why there is a
+    surge, '' if there is none.
     """
     finding = named(classify(call, rules.classifier), rules.names)
     entry = Entry(finding, strike=misuse_of(finding, rules.policy) is not None)

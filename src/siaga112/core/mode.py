@@ -1,7 +1,7 @@
-"""Which mode is in force: what is configured, what somebody switched to, and the switch that needs nobody.
+"""The mode in force, from the configuration, the last switch by a person, and the file `off`.
 
-`off` wins, whoever says it. Else the last switch holds before the configuration. Pure, so that the daemon,
-the commands and `siaga112 top` cannot differ.
+If the configuration or the file `off` says off, the mode is off. Otherwise the last switch takes precedence
+over the configuration. These functions are pure, so the daemon, the commands and `siaga112 top` agree.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from typing import Final
 from siaga112.core.model import AuditEntry, Millis, Mode, Via
 
 SITE: Final = "site"
-"""The subject of a deed that concerns everybody."""
+"""The audit trail's subject for what concerns the whole site."""
 
 MILDEST_FIRST: Final = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A mode that somebody switched to. `at` 0: nobody knows when, so it is older than all others."""
+    """A mode that somebody switched to. `at` is 0 if the time is unknown; it then counts as the oldest."""
 
     mode: Mode
     at: Millis = 0
@@ -27,17 +27,17 @@ class Switch:
 
 
 def in_force(configured: Mode, switched: Switch | None, *, held_off: bool = False) -> Mode:
-    """Give the mode in force. `held_off`: the file `off` is in this machine's state directory."""
+    """Return the mode in force. `held_off`: this machine's state directory contains the file `off`."""
     if held_off or configured is Mode.OFF:
         return Mode.OFF
     return switched.mode if switched else configured
 
 
 def prevailing(kept: Switch | None, stored: Switch | None) -> Switch | None:
-    """Give the switch that holds, of the last that a machine knows and the one that the store tells of.
+    """Return the switch in force, given the last one this machine knows (`kept`) and the one in the store.
 
-    Each switch is later than the ones that its maker could see (`later`), so the newer holds. A store that
-    tells of an older one has lost something, or somebody's clock is behind: the milder of the two holds.
+    Each switch is later than all that its author could see (see `later`), so a newer one in the store wins.
+    If the store's switch is not newer, the store has lost data or a clock is behind: the milder mode wins.
     """
     if kept is None or stored is None:
         return kept or stored
@@ -47,11 +47,11 @@ def prevailing(kept: Switch | None, stored: Switch | None) -> Switch | None:
 
 
 def later(now: Millis, *known: Switch | None) -> Millis:
-    """Give the time of a new switch: now, but after all that are known, wherever their clocks were."""
+    """Return the time of a new switch: now, or later if a known switch is already later than now."""
     return max([now, *(one.at + 1 for one in known if one)])
 
 
 def told(switch: Switch, instead_of: Mode) -> AuditEntry:
-    """Give the line of the audit trail on a switch: the same for whoever writes it."""
+    """Return the audit trail's line about a switch."""
     detail = f"{instead_of} → {switch.mode}"
     return AuditEntry(switch.at, switch.by, "mode", SITE, detail, switch.reason, switch.via)

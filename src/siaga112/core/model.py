@@ -1,7 +1,7 @@
-"""Every word of the domain as a type.
+"""The domain's vocabulary as types.
 
-Times are `Millis`: integer milliseconds since the Unix epoch, taken from event timestamps, never
-from this machine's clock, so that a live call, a test and a replay are decided alike.
+Times are `Millis`: integer milliseconds since the Unix epoch. They come from event timestamps, never from
+this machine's clock, so a live call, a test and a replay lead to the same decision.
 """
 
 from dataclasses import dataclass
@@ -9,44 +9,44 @@ from enum import StrEnum
 from typing import Final, NamedTuple, NewType
 
 Millis = int
-"""Milliseconds: since the epoch for an instant, plain for a span."""
+"""Milliseconds: since the epoch for an instant, a plain number for a span."""
 
 SECOND: Final[Millis] = 1_000
 HOUR: Final[Millis] = 3_600 * SECOND
 DAY: Final[Millis] = 24 * HOUR
 
 FIRST_INSTANT: Final[Millis] = 946_684_800_000
-"""2000-01-01 UTC: the PBX tells of nothing before it."""
+"""2000-01-01 UTC. An earlier time from the PBX is damaged or forged."""
 
 LAST_INSTANT: Final[Millis] = 4_102_444_800_000
-"""2100-01-01 UTC: nor of anything from then on. What says so is damaged or forged."""
+"""2100-01-01 UTC. From here on, a time from the PBX is damaged or forged."""
 
 TOLERANCE: Final[Millis] = 600 * SECOND
-"""How far clocks may be apart before no strike rests on them: the PBX's, ours, another machine's."""
+"""How far two clocks (the PBX's, ours, another machine's) may differ before calls no longer cost strikes."""
 
 END_OF_TIME: Final[Millis] = 10_413_792_000_000
-"""2300-01-01 UTC: nothing that we write lies after it, a block of a century included."""
+"""2300-01-01 UTC. Later than every time we write, including the end of a block of a century."""
 
 
 def credible(at: Millis) -> bool:
-    """Say whether an instant is one at which a call of the PBX can have been."""
+    """Return whether a call can have taken place at this instant."""
     return FIRST_INSTANT <= at < LAST_INSTANT
 
 
 def due(last: Millis, now: Millis, every: Millis) -> bool:
-    """Say whether to do again what was last done then; a clock that was set back does not put it off."""
+    """Return whether a periodic task is due again. If the clock was set back, it is due at once."""
     return not 0 <= now - last < every
 
 
 CallId = NewType("CallId", str)
-"""The uniqueid of the caller's channel, as the PBX writes it in its own logs."""
+"""The uniqueid of the caller's channel, as in the PBX's own logs."""
 
 Caller = NewType("Caller", str)
-"""A caller in E.164 (`+6281234567890`). Made only by `caller_id.canonical`."""
+"""A caller in E.164 (`+6281234567890`) or as a keyed hash. See `caller_id`."""
 
 
 class Outcome(StrEnum):
-    """How a call ended: exactly one per call. The order is the precedence."""
+    """How a call ended: exactly one per call. Members are in order of precedence."""
 
     BLOCKED = "blocked"
     ANSWERED = "answered"
@@ -57,7 +57,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a call got its outcome; a closed set, since it is a metric label."""
+    """Why a call got its outcome. A closed set, because it is a metric label."""
 
     REJECTED = "rejected"
     OPERATOR = "operator"
@@ -85,12 +85,12 @@ class Reason(StrEnum):
 
 
 class Mark(StrEnum):
-    """What the operator says of an answered call."""
+    """How the operator classifies an answered call."""
 
     GENUINE = "genuine"
     INFORMATION = "information"
     SILENT = "silent"
-    """Nobody speaks: a pocket, a line gone dead, or somebody who cannot. No misuse by itself."""
+    """Nobody speaks: a pocket call, a dead line, or somebody who cannot speak. Not a misuse by itself."""
     PRANK = "prank"
 
 
@@ -99,13 +99,13 @@ class HandedOver(StrEnum):
 
     BLIND = "blind"
     ATTENDED = "attended"
-    """The operator asked there first."""
+    """The operator spoke to the target first."""
     TOLD = "told"
-    """By radio or telephone, as the operator noted with the mark."""
+    """The operator informed the target by radio or telephone, and noted that with the mark."""
 
 
 class Verdict(StrEnum):
-    """The answer to the dialplan's question."""
+    """The answer to the dialplan's screening request."""
 
     ALLOW = "ALLOW"
     BLOCK = "BLOCK"
@@ -133,49 +133,49 @@ class Origin(StrEnum):
     AUTOMATIC = "automatic"
     MANUAL = "manual"
     IMPORT = "import"
-    """A person, with a list of another system (`siaga112 import`)."""
+    """A person, with a list from another system (`siaga112 import`)."""
 
 
 class Spared(StrEnum):
-    """Why a misuse that would have cost a strike cost none."""
+    """Why a misuse cost no strike."""
 
     MODE_OFF = "mode_off"
     STARTING = "starting"
-    """The daemon had not read the site's mode yet: it may be off."""
+    """The daemon did not know the site's mode yet, and it may be off."""
     SURGE = "surge"
     ALLOW_LISTED = "allow_listed"
     OVERLAP = "overlap"
-    """Another call of the number was up at the same moment: which of them is its owner's is not known."""
+    """Another call from the number was up at the same time: either of them may be spoofed."""
     CLOCK = "clock"
-    """The PBX's clock and our own were too far apart."""
+    """The PBX's clock and ours differed too much."""
 
 
 class Discounted(StrEnum):
-    """Why a strike that is held counts for nothing at an instant."""
+    """Why a recorded strike does not count at a given instant."""
 
     OVERLAP = "overlap"
     SEVERAL_TRUNKS = "several_trunks"
     OLD = "old"
     FORGIVEN = "forgiven"
     AHEAD = "ahead"
-    """Its time is still to come."""
+    """Its time is in the future."""
     BURST = "burst"
     NOT_A_MISUSE = "not_a_misuse"
-    """By the rules in force, which were others when it was given."""
+    """The rules now in force do not count it; the rules at the time did."""
 
 
 class ProposalCause(StrEnum):
-    """Why a block was left to a person to decide."""
+    """Why a person must decide about a block."""
 
     POLICY = "policy"
     HOURLY_CAP = "hourly_cap"
     PROTECTED = "protected"
     REVIEW = "review"
-    """A permanent block that has held for long: whether it goes on is a person's decision."""
+    """A permanent block is old: a person must decide whether it stays."""
 
 
 class Mode(StrEnum):
-    """How far the site goes: `off` gives neither blocks nor strikes, `observe` never rejects."""
+    """The site's enforcement: `off` gives neither blocks nor strikes, `observe` never rejects a caller."""
 
     OBSERVE = "observe"
     ENFORCE = "enforce"
@@ -192,7 +192,7 @@ class Stage(StrEnum):
 
 
 class OperatorState(StrEnum):
-    """What an operator who is logged in does."""
+    """What a logged-in operator is doing."""
 
     AVAILABLE = "available"
     BUSY = "busy"
@@ -200,7 +200,7 @@ class OperatorState(StrEnum):
 
 
 class FactKind(StrEnum):
-    """What the tracker saw happen to a call. A classification rule reads these and nothing else."""
+    """What the tracker saw happen to a call. Classification rules read facts and nothing else."""
 
     ARRIVED = "arrived"
     ADOPTED = "adopted"
@@ -212,7 +212,7 @@ class FactKind(StrEnum):
     INVALID_CHOICE = "invalid_choice"
     NO_CHOICE = "no_choice"
     KEYED = "keyed"
-    """A key was pressed after the menu's last prompt; which one is not kept."""
+    """The caller pressed a key after the menu's last prompt. The digit is not kept."""
     QUEUED = "queued"
     RINGING = "ringing"
     CONNECTED = "connected"
@@ -221,10 +221,10 @@ class FactKind(StrEnum):
     GAVE_UP = "gave_up"
     LEFT_MENU = "left_menu"
     LEFT_CHOICE = "left_choice"
-    """The caller left what the menu had led to by choice: an announcement, a message, another service."""
+    """The caller hung up in what they chose in the menu: an announcement, a message, another service."""
     SERVED = "served"
     BESIDE = "beside"
-    """Another call of the number was up meanwhile, of that id."""
+    """Another call from the number was up at the same time; `detail` is its id."""
     LEFT_BEFORE_QUEUE = "left_before_queue"
     LEFT_QUEUE = "left_queue"
     LEFT_RINGING = "left_ringing"
@@ -237,7 +237,7 @@ class FactKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing seen on a call, when, and the detail that matters (a queue, a status, a mark)."""
+    """One thing seen on a call, its time, and the detail that matters (a queue, a status, a mark)."""
 
     at: Millis
     kind: FactKind
@@ -246,35 +246,35 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that is over: what was seen of it, in order."""
+    """An ended call: what was seen of it, in order."""
 
     id: CallId
     raw_caller: str
     caller: Caller | None
     identified: bool
-    """Whether the dialplan's own screening confirmed the number: without that, no strike."""
+    """Whether the dialplan's own screening confirmed the number. Without that, there is no strike."""
     facts: tuple[Fact, ...]
     trunk: str = ""
-    """Over which trunk it came (`arrivals.trunk_of`); '' where that is not known."""
+    """The trunk of the call (`arrivals.trunk_of`); '' if unknown."""
     attested: bool = False
-    """Whether the PBX showed that the caller's exchange vouches for the number (`SIAGA_ATTESTED`)."""
+    """Whether the caller's exchange vouches for the number (`SIAGA_ATTESTED`)."""
     recording: str = ""
-    """The file into which the PBX records the call, as it names it; '' where it does not."""
+    """The PBX's name for the recording of the call; '' if it is not recorded."""
 
     @property
     def started(self) -> Millis:
-        """When the PBX first showed the call to us."""
+        """When the call was first seen."""
         return self.facts[0].at
 
     @property
     def ended(self) -> Millis:
-        """When the caller's channel went; a mark may come later."""
+        """When the caller's channel ended. A mark may come later."""
         last = self.facts[-1]
         return last.at if last.kind is not FactKind.MARKED else (self.last(FactKind.ENDED) or last).at
 
     @property
     def mark(self) -> tuple[Mark, str] | None:
-        """The operator's last mark, and whose it is as the PBX shows it; None where there is none."""
+        """The operator's last mark, and who gave it in the PBX's terms; None if there is no mark."""
         marked = self.last(FactKind.MARKED)
         if marked is None:
             return None
@@ -283,33 +283,33 @@ class Call:
 
     @property
     def marked_later(self) -> bool:
-        """Say whether this tells the call once more, with a mark that was given after its end."""
+        """Whether this is a repeat of the call with a mark that was given after its end."""
         return self.facts[-1].kind is FactKind.MARKED
 
     @property
     def complete(self) -> bool:
-        """Say whether the call was seen from its beginning, with nothing lost on the way."""
+        """Whether the call was seen from its start, without lost events."""
         return self.first(FactKind.ADOPTED, FactKind.GAP) is None
 
     @property
     def timed(self) -> bool:
-        """Say whether the PBX's clock and our own agreed, as far as that was to be seen."""
+        """Whether the PBX's clock and ours agreed during the call, as far as was seen."""
         return self.first(FactKind.CLOCK_OFF) is None
 
     @property
     def alone(self) -> bool:
-        """Say whether no other call of the number was seen up meanwhile."""
+        """Whether no other call from the number was seen at the same time."""
         return self.first(FactKind.BESIDE) is None
 
     def first(self, *kinds: FactKind) -> Fact | None:
-        """Give the earliest fact of one of these kinds."""
-        for fact in self.facts:  # no generator: a dozen times a call
+        """Return the earliest fact of one of these kinds."""
+        for fact in self.facts:  # no generator, for speed: this runs a dozen times per call
             if fact.kind in kinds:
                 return fact
         return None
 
     def last(self, *kinds: FactKind) -> Fact | None:
-        """Give the latest fact of one of these kinds."""
+        """Return the latest fact of one of these kinds."""
         for fact in reversed(self.facts):
             if fact.kind in kinds:
                 return fact
@@ -318,9 +318,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class OperatorNow:
-    """An operator who is logged in, by name, as of now. `since`: in this state, 0 where that is not known.
+    """A logged-in operator, by name, as of now.
 
-    `reason`: why the operator is paused; '' where none is given.
+    `reason`: why the operator is paused, '' if none is given. `since`: when this state began, 0 if unknown.
     """
 
     name: str
@@ -331,10 +331,10 @@ class OperatorNow:
 
 @dataclass(frozen=True, slots=True)
 class CallInProgress:
-    """A call that is not over, as it is now. `since`: in this stage.
+    """A call in progress, as of now. `since`: when this stage began.
 
-    `queue`, `screened` (the verdict and its reason) and `operator` (who talks with the caller, by name)
-    are '' while there is none.
+    `queue`, `screened` (the verdict and its reason) and `operator` (the name of who talks to the caller) are
+    '' while there is none.
     """
 
     call: CallId
@@ -349,7 +349,7 @@ class CallInProgress:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """How long a call spent where; None where it never was."""
+    """How long a call spent in each stage; None for a stage it never reached."""
 
     ivr: Millis | None = None
     wait: Millis | None = None
@@ -358,15 +358,16 @@ class Stages:
 
     @property
     def waited(self) -> Millis | None:
-        """How long the caller waited for an operator: in the queue; ringing, where there is none."""
+        """How long the caller waited for an operator: in the queue, or ringing if there is no queue."""
         return self.ring if self.wait is None else self.wait
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """A caller was handed over to somebody else: when, how, where to, and after what time that answered.
+    """A hand-over of a caller: when, how and to which target.
 
-    `agency`: its name in the configuration, '' for what is none. `reached` None: nobody answered there.
+    `agency`: the target's name in the configuration, '' if it has none. `reached`: after how many ms the
+    target answered, None if nobody did.
     """
 
     at: Millis
@@ -380,8 +381,8 @@ class Handover:
 class Finding:
     """A call with its one outcome, and the facts that decided it.
 
-    `operator`: who answered, by name where one is known; `marked_by`: whose key the mark is, likewise.
-    `kind`, `district`: of a genuine report.
+    `operator`: who answered, by name if known; `marked_by`: who gave the mark, likewise. `kind`, `district`:
+    what a genuine report was about, and where.
     """
 
     call: Call
@@ -400,7 +401,7 @@ class Finding:
 
 
 class CallSummary(NamedTuple):
-    """A row of the ledger without what was seen of the call: what lists show."""
+    """A row of the ledger without the call's facts, for lists."""
 
     id: CallId
     started: Millis
@@ -417,7 +418,7 @@ class CallSummary(NamedTuple):
     spared: Spared | None
     operator: str | None = None
     handed_to: str | None = None
-    """To whom last: the agency's name, or what was dialled."""
+    """The target of the last hand-over: the agency's name, or the number dialled."""
     kind: str | None = None
     district: str | None = None
     recording: str = ""
@@ -425,7 +426,7 @@ class CallSummary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the ledger: the finding, and whether it cost the caller a strike, or why it did not."""
+    """A row of the ledger: the finding, and whether it cost a strike. `spared`: why a misuse cost none."""
 
     finding: Finding
     strike: bool
@@ -433,7 +434,7 @@ class Entry:
 
     @property
     def summary(self) -> CallSummary:
-        """The same without what was seen of the call."""
+        """This row without the call's facts."""
         finding, call = self.finding, self.finding.call
         return CallSummary(
             call.id,
@@ -459,26 +460,26 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """An operator called this caller back, and they were connected."""
+    """An operator called this caller back and reached them."""
 
     at: Millis
     caller: Caller
 
 
 class Via(StrEnum):
-    """Through which door a person did something."""
+    """The interface through which somebody did something."""
 
     CLI = "cli"
     CONSOLE = "console"
     API = "api"
     PHONE = "phone"
     DAEMON = "daemon"
-    """Nobody's: what the centre's own rules bring by themselves."""
+    """No person: the centre's rules did it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What a person did: a line of the audit trail. `subject` is a caller, a call or the site."""
+    """A line of the audit trail: what somebody did. `subject` is a caller, a call or the site."""
 
     at: Millis
     by: str

@@ -1,7 +1,7 @@
-"""What operators and agencies are called: a person for an interface, an agency for a number.
+"""Names of operators and agencies.
 
-What the PBX shows of an operator is an interface and, of a queue's member, a name there. What it shows of a
-hand-over is the extension that was dialled. `[operators]` and `[agencies]` turn both into what people say.
+The PBX identifies an operator by an interface and, for a queue member, a member name. It identifies a
+hand-over by the extension dialled. `[operators]` and `[agencies]` map these to the names that people use.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from typing import Final
 from siaga112.core.model import Call, FactKind, Finding, HandedOver, Handover, Millis
 
 LONGEST: Final = 80
-"""Letters of a name that are kept; the PBX allows as many for a member's name (app_queue.c)."""
+"""Maximum length of a stored name, which is the PBX's own limit for a member name (app_queue.c)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the configuration calls them."""
+    """The configured names."""
 
     operators: Mapping[str, str] = field(default_factory=dict)
     agencies: Mapping[str, str] = field(default_factory=dict)
 
     def operator(self, seen: str) -> str:
-        """Name who is behind `INTERFACE MEMBER`: the person, else the queue's member, else the interface.
+        """Return the name for `INTERFACE MEMBER`: the person, else the queue member, else the interface.
 
-        A person is found by the interface (`PJSIP/101`), the member's name, or the extension in the
+        A person is looked up by the interface (`PJSIP/101`), the member name, or the extension in the
         interface (`101`).
         """
         interface, _, member = seen.partition(" ")
@@ -34,22 +34,22 @@ class Names:
         return (member or interface)[:LONGEST]
 
     def agency(self, target: str) -> str:
-        """Name the agency that has this number or extension; '' for one that has none."""
+        """Return the name of the agency with this number or extension; '' if there is none."""
         return self.agencies.get(target, "")
 
 
 def extension(interface: str) -> str:
-    """Give an interface's name within its driver: `101` of `PJSIP/101` and `Local/101@from-queue/n`."""
+    """Return an interface's name within its driver: `101` for `PJSIP/101` and `Local/101@from-queue/n`."""
     return interface.partition("/")[2].partition("@")[0].partition("/")[0]
 
 
 def same_phone(one: str, other: str) -> bool:
-    """Say whether two interfaces are of one phone: FreePBX's queues call `PJSIP/101` over `Local/101@…`."""
+    """Return whether two interfaces are one phone. FreePBX's queues dial `PJSIP/101` as `Local/101@…`."""
     return one == other or extension(one) == extension(other) != ""
 
 
 def named(finding: Finding, names: Names) -> Finding:
-    """Give a finding with the names of who answered, and of whom the caller was handed over to."""
+    """Return a finding with the names of the operator who answered and of the hand-over targets."""
     answered = finding.call.first(FactKind.CONNECTED)
     if answered is None:
         return finding
@@ -60,7 +60,7 @@ def named(finding: Finding, names: Names) -> Finding:
 
 
 def handovers(call: Call, names: Names) -> tuple[Handover, ...]:
-    """Give to whom the PBX handed the caller over, in order."""
+    """Return the hand-overs of a call that the PBX showed, in order."""
     found = []
     for n, fact in enumerate(call.facts):
         if fact.kind is FactKind.HANDED_OVER:
@@ -71,7 +71,7 @@ def handovers(call: Call, names: Names) -> tuple[Handover, ...]:
 
 
 def _reached(call: Call, n: int) -> Millis | None:
-    """Say after what time somebody answered after the nth fact, before the caller was handed on again."""
+    """Return how long after the nth fact somebody answered; None if nobody did before the next hand-over."""
     for fact in call.facts[n + 1 :]:
         if fact.kind is FactKind.CONNECTED:
             return fact.at - call.facts[n].at

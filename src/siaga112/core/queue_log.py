@@ -1,8 +1,8 @@
-"""Asterisk's own `queue_log`: what a queue did with a call, also while nobody listened.
+"""Asterisk's `queue_log`: parse it, and derive how a call ended.
 
-A line is `epoch|call id|queue|member|event|data1|…` (app_queue.c, logger.c `ast_queue_log`). It can
-tell how a call ended that AMI showed only in part, since it is written whether we are connected or not. It
-says nothing of calls that never reached a queue, and so it never makes a prank of one.
+A line is `epoch|call id|queue|member|event|data1|…` (app_queue.c, logger.c `ast_queue_log`). Asterisk writes
+it whether siaga112 is connected or not, so it can complete a call that AMI showed only in part. It has no
+calls that never reached a queue, so it never turns a call into a prank.
 """
 
 import re
@@ -29,7 +29,7 @@ class QueueRecord:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that is not of queue_log's form."""
+    """A line that does not have the form of queue_log."""
 
     number: int
 
@@ -38,11 +38,11 @@ CALL_FIELDS: Final = 5
 _TIME: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]*))?")
 
 _BANNER: Final = re.compile(r"\[[^|]*\] Asterisk [^|]*$")
-"""What Asterisk writes at the head of a new file (logger.c)."""
+"""The line that Asterisk writes at the start of a new file (logger.c)."""
 
 
 def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
-    """Read lines; those that no call caused (a start, a member's login) are passed over."""
+    """Parse lines. Lines that do not belong to a call (a start, a member's login) are skipped."""
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or _BANNER.match(text):
@@ -57,12 +57,12 @@ def parse(lines: Iterable[str]) -> Iterator[QueueRecord | BadLine]:
 
 
 def of_a_call(call: str) -> bool:
-    """Say whether what stands for the call's id may be one; a start or a member's login has none."""
+    """Return whether this field is a call id. Lines about a start or a member's login have none."""
     return call not in {"", "NONE", "MANAGER", "REALTIME"} and call[:1].isalnum()
 
 
 def is_banner(text: str) -> bool:
-    """Say whether a line is what Asterisk writes at the head of a new file."""
+    """Return whether a line is the one that Asterisk writes at the start of a new file."""
     return bool(_BANNER.match(text))
 
 
@@ -76,7 +76,7 @@ def _millis(text: str) -> Millis | None:
 
 @dataclass(frozen=True, slots=True)
 class QueueEvidence:
-    """What queue_log proves of one call."""
+    """What queue_log proves about one call."""
 
     call: CallId
     queue: str
@@ -88,11 +88,11 @@ class QueueEvidence:
 
 
 def evidence_of(records: Iterable[QueueRecord]) -> QueueEvidence | None:
-    """Say what the lines of one call prove; None if they do not tell how it ended.
+    """Return what the lines of one call prove; None if they do not show how it ended.
 
-    The precedence is the classifier's: an operator's answer stands; lost by us before left by them.
-    `ABANDON` counts as the caller's own only without a `SYSCOMPAT` before it (a failure of ours), and
-    waits are not read: they are sometimes an empty string.
+    The precedence is that of `outcome.classify`: answered, then unserved, then abandoned. `ABANDON` counts
+    as the caller's own hang-up only without a `SYSCOMPAT` (a failure on our side). The waiting times in the
+    lines are not read, because they are sometimes empty.
     """
     lines = list(records)
     if not lines:

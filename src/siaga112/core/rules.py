@@ -1,7 +1,7 @@
-"""All that a centre has decided, in one object, and the one place where it stands while the line runs.
+"""A centre's rules in one object, and the place that holds the rules in force.
 
-Whoever decides by them keeps an `InForce` and reads what is `now` at each decision: a reload replaces them
-all at once, and nobody goes on with what was.
+Code that decides by the rules keeps an `InForce` and reads `now` for each decision. A reload replaces all
+rules at once, so no decision uses old ones.
 """
 
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from siaga112.core.regulation import PolicyRules
 
 @dataclass(frozen=True, slots=True)
 class Dialplan:
-    """What the tracker must know of the PBX; any dialplan's names will do.
+    """What the tracker must know about the PBX's dialplan, whatever its names are.
 
-    `dialled`: the numbers whose calls are ours, where the trunk carries others too; empty for all.
-    `hangup_contexts`: contexts that do nothing but end a call, like FreePBX's `app-blackhole`.
-    `queues`: the queues that are ours.
+    `dialled`: the emergency numbers, if the trunk also carries calls to others; empty for all calls.
+    `hangup_contexts`: contexts that only end a call, like FreePBX's `app-blackhole`. `queues`: the queues
+    that serve the emergency line.
     """
 
     trunk_contexts: frozenset[str]
@@ -32,10 +32,10 @@ class Dialplan:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How calls are told apart and judged, what follows from it, and what was promised.
+    """All rules of a centre.
 
-    `answer_within`: the promise to the public ([service_level]); `deadline`: of a verdict, in seconds;
-    `names`: what operators and agencies are called.
+    `answer_within`: the promise to the public ([service_level]); `deadline`: the time limit for a verdict,
+    in seconds; `names`: the names of operators and agencies.
     """
 
     dialplan: Dialplan
@@ -48,6 +48,6 @@ class Rules:
 
 @dataclass(slots=True)
 class InForce:
-    """The rules in force, as they are `now`."""
+    """Holds the rules in force as `now`."""
 
     now: Rules

@@ -1,23 +1,23 @@
-"""Text that somebody else wrote: what of it is a number, and what may be shown of it."""
+"""Untrusted text: read numbers from it, and make it safe to display."""
 
 
 def whole(text: str | bytes, most: int = 18) -> int | None:
-    """Read a whole number of ASCII digits, of so many at most; None if it is none (`²` is no digit here)."""
+    """Parse a whole number of at most `most` ASCII digits (so not `²`); return None if it is not one."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= most else None
 
 
 def digits(text: str) -> bool:
-    """Say whether a text is made of ASCII digits, and has one (`²` is none here)."""
+    """Return whether a text consists of one or more ASCII digits (so not `²`)."""
     return text.isascii() and text.isdigit()
 
 
 def printable(text: str) -> str:
-    """Replace what a terminal obeys or what turns text around: control characters, bidi marks, line ends."""
+    """Replace characters that control a terminal or reorder text: control, bidi and line-end characters."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def one_line(text: str) -> str:
-    """Put what a person wrote on one line, and what cannot be seen aside."""
+    """Join a text into one line and replace unprintable characters."""
     return printable(" ".join(text.split()))

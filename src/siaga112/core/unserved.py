@@ -1,6 +1,6 @@
-"""Why nobody took a call, in the PBX's own words: the one table of them.
+"""Why nobody answered a call, by the PBX's own status words.
 
-A `GAVE_UP` fact holds such a word, whoever read it: AMI's variables, queue_log or a CEL row.
+A `GAVE_UP` fact carries such a word, whether it came from an AMI variable, queue_log or a CEL row.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ QUEUE_STATUS: Final[Mapping[str, Reason]] = {
     "LEAVEUNAVAIL": Reason.QUEUE_UNAVAILABLE,
     "WITHDRAW": Reason.QUEUE_WITHDRAWN,
 }
-"""Values of QUEUESTATUS after which nobody of ours has served the caller (app_queue.c)."""
+"""Values of QUEUESTATUS that mean that no operator served the caller (app_queue.c)."""
 
 DIAL_STATUS: Final[Mapping[str, Reason]] = {
     "NOANSWER": Reason.NO_ANSWER,
@@ -25,14 +25,14 @@ DIAL_STATUS: Final[Mapping[str, Reason]] = {
     "CHANUNAVAIL": Reason.CONGESTION,
     "CONGESTION": Reason.CONGESTION,
 }
-"""Values of DIALSTATUS after which nobody of ours has (app_dial.c)."""
+"""Values of DIALSTATUS that mean the same (app_dial.c)."""
 
 QUEUE_LOG: Final[Mapping[str, str]] = {
     "EXITWITHTIMEOUT": "TIMEOUT",
     "EXITEMPTY": "LEAVEEMPTY",
     **{status: status for status in QUEUE_STATUS if status not in {"TIMEOUT", "LEAVEEMPTY"}},
 }
-"""Events of queue_log, each with the QUEUESTATUS of the same end (app_queue.c)."""
+"""Events of queue_log, each with the QUEUESTATUS that stands for the same end (app_queue.c)."""
 
 BY_VARIABLE: Final = {"QUEUESTATUS": QUEUE_STATUS, "DIALSTATUS": DIAL_STATUS}
 

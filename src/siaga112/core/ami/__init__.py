@@ -1,1 +1,1 @@
-"""The manager interface's bytes and events: no sockets here."""
+"""AMI: framing and parsing of messages, without sockets."""

@@ -1,6 +1,6 @@
-"""What the manager interface tells, as typed events: Asterisk's under its own names, and a few of ours.
+"""Typed AMI events, under Asterisk's own names, and a few internal events.
 
-`parser` makes them of messages. What is not of the form that Asterisk writes is `Malformed`.
+`parser` builds them from messages. A message that Asterisk would not write in that form is `Malformed`.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from siaga112.core.model import Mark, Millis, OperatorState
 
 
 class Defect(StrEnum):
-    """What is wrong with a message; a closed set, since it is a metric label."""
+    """What is wrong with a message. A closed set, because it is a metric label."""
 
     NOT_A_HEADER = "not_a_header"
     ORDER = "order"
@@ -23,14 +23,14 @@ class Defect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A message that is not of the form Asterisk writes."""
+    """A message that does not have the form that Asterisk writes."""
 
     defect: Defect
 
 
 @dataclass(frozen=True, slots=True)
 class DialplanPosition:
-    """Where in the dialplan a channel stands."""
+    """A channel's place in the dialplan."""
 
     context: str
     exten: str
@@ -42,7 +42,7 @@ NOWHERE: Final = DialplanPosition("", "", "")
 
 @dataclass(frozen=True, slots=True)
 class Newchannel:
-    """A channel appears (Newchannel). One that begins ringing arrives; any other may be made by the PBX."""
+    """A channel was created (Newchannel). `rings`: it is incoming; otherwise the PBX may have created it."""
 
     at: Millis
     uid: str
@@ -54,7 +54,7 @@ class Newchannel:
 
 @dataclass(frozen=True, slots=True)
 class Newstate:
-    """A channel that began otherwise rings now (Newstate): it arrives. One that is called never does."""
+    """A channel now rings (Newstate), so it is incoming. A dialled channel never gets this state."""
 
     at: Millis
     uid: str
@@ -62,10 +62,10 @@ class Newstate:
 
 @dataclass(frozen=True, slots=True)
 class Newexten:
-    """A channel executes one dialplan application (Newexten).
+    """A channel executes a dialplan application (Newexten).
 
-    `leads_to` is the context that a `Goto` names; what an `ExecIf` executes stands for the `ExecIf`
-    (see `menus.runs`). `prompts`: it asks for a key, and says so first.
+    `application` is what an `ExecIf` executes, not the `ExecIf` itself (see `menus.runs`). `leads_to` is the
+    context that a `Goto` names. `prompts`: it plays a prompt and asks for a key.
     """
 
     at: Millis
@@ -78,7 +78,7 @@ class Newexten:
 
 @dataclass(frozen=True, slots=True)
 class VarSet:
-    """A channel variable gets a value (VarSet)."""
+    """A channel variable was set (VarSet)."""
 
     at: Millis
     uid: str
@@ -89,7 +89,7 @@ class VarSet:
 
 @dataclass(frozen=True, slots=True)
 class QueueCallerJoin:
-    """A caller enters a queue (QueueCallerJoin)."""
+    """A caller joined a queue (QueueCallerJoin)."""
 
     at: Millis
     uid: str
@@ -100,10 +100,10 @@ class QueueCallerJoin:
 
 @dataclass(frozen=True, slots=True)
 class DialBegin:
-    """A leg is being rung for a channel that stands at `place` (DialBegin); for none, by a click.
+    """The PBX dials a leg for a channel at `place` (DialBegin). `uid` is '' for an originated call.
 
-    `numbers` is what may be the number that was dialled, the likeliest first; `channel` and
-    `leg_channel` are the names of the two channels.
+    `numbers`: candidates for the dialled number, the most likely first. `channel` and `leg_channel`: the
+    names of the two channels.
     """
 
     at: Millis
@@ -129,7 +129,7 @@ class AgentConnect:
 
 @dataclass(frozen=True, slots=True)
 class Dtmf:
-    """A key is pressed on a channel's telephone (DTMFBegin, DTMFEnd). Which one is not read."""
+    """Somebody pressed a key on a channel's telephone (DTMFBegin, DTMFEnd). The digit is not read."""
 
     at: Millis
     uid: str
@@ -137,7 +137,7 @@ class Dtmf:
 
 @dataclass(frozen=True, slots=True)
 class BlindTransfer:
-    """Somebody sends a channel on to an extension, without having asked there (BlindTransfer)."""
+    """A blind transfer of a channel to an extension (BlindTransfer)."""
 
     at: Millis
     uid: str
@@ -146,10 +146,7 @@ class BlindTransfer:
 
 @dataclass(frozen=True, slots=True)
 class AttendedTransfer:
-    """Somebody connects a channel with whom he has called before (AttendedTransfer).
-
-    `talking`: whoever was called had answered.
-    """
+    """An attended transfer of a channel (AttendedTransfer). `talking`: the target had answered."""
 
     at: Millis
     uid: str
@@ -159,9 +156,9 @@ class AttendedTransfer:
 
 @dataclass(frozen=True, slots=True)
 class BridgeEnter:
-    """A channel enters a bridge; `two_way` is False for holding, parking and the like.
+    """A channel entered a bridge (BridgeEnter). `two_way` is False for holding, parking and the like.
 
-    `machine`: by its name the channel is an announcer, a recorder, or a stream to a program.
+    `machine`: the channel is an announcer, a recorder or a stream to a program, judged by its name.
     """
 
     at: Millis
@@ -174,7 +171,7 @@ class BridgeEnter:
 
 @dataclass(frozen=True, slots=True)
 class BridgeLeave:
-    """A channel leaves a bridge."""
+    """A channel left a bridge (BridgeLeave)."""
 
     at: Millis
     uid: str
@@ -183,7 +180,7 @@ class BridgeLeave:
 
 @dataclass(frozen=True, slots=True)
 class HangupRequest:
-    """The far end of a channel hung up (HangupRequest); a dialplan `Hangup()` produces none."""
+    """The far end of a channel hung up (HangupRequest). A dialplan `Hangup()` does not cause this event."""
 
     at: Millis
     uid: str
@@ -192,7 +189,7 @@ class HangupRequest:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """A channel ends (Hangup), with its Q.850 cause."""
+    """A channel ended (Hangup), with its Q.850 cause."""
 
     at: Millis
     uid: str
@@ -202,10 +199,10 @@ class Hangup:
 
 @dataclass(frozen=True, slots=True)
 class SiagaMark:
-    """An operator's mark (UserEvent SiagaMark), by a key during the call or by a number dialled after it.
+    """An operator's mark (UserEvent SiagaMark), from a key during the call or a number dialled after it.
 
-    `uid` is the caller's channel, from the header Call: '' after the call. `leg` and `channel` are the
-    operator's.
+    `uid`: the caller's channel from the header Call, '' after the call. `leg` and `channel`: uniqueid and
+    name of the operator's channel.
     """
 
     at: Millis
@@ -217,7 +214,7 @@ class SiagaMark:
 
 @dataclass(frozen=True, slots=True)
 class FullyBooted:
-    """Asterisk is ready for this session (FullyBooted); `uptime` in seconds tells of a restart."""
+    """Asterisk is ready for this AMI session (FullyBooted). `uptime`, in seconds, reveals a restart."""
 
     at: Millis
     uptime: int
@@ -225,14 +222,14 @@ class FullyBooted:
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """Asterisk is about to go (Shutdown)."""
+    """Asterisk is about to stop (Shutdown)."""
 
     at: Millis
 
 
 @dataclass(frozen=True, slots=True)
 class CoreShowChannel:
-    """A channel that exists now (CoreShowChannel), as asked for after a reconnect."""
+    """A channel that exists now (CoreShowChannel), as listed after a reconnect."""
 
     uid: str
     linkedid: str
@@ -244,7 +241,7 @@ class CoreShowChannel:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Events were lost (ours: the connection, or the reader could not keep up)."""
+    """Events were lost: the connection broke, or the reader could not keep up. An internal event."""
 
     at: Millis
     cause: str
@@ -252,7 +249,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
-    """The PBX's clock is off from here on (ours), so far `ahead` of our own; 0: it is right again."""
+    """The PBX's clock is `ahead` of ours, in milliseconds; 0: it is right again. An internal event."""
 
     at: Millis
     ahead: Millis
@@ -260,7 +257,7 @@ class ClockOffset:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Following again: these channels exist now."""
+    """Tracking resumes after an interruption: these channels exist now. An internal event."""
 
     at: Millis
     channels: tuple[CoreShowChannel, ...]
@@ -268,10 +265,10 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class QueueMember:
-    """A queue's member as it is now (QueueMember); `state` None: not logged in, or its phone is away.
+    """A queue member as it is now (QueueMember). `state` is None if its phone is not available.
 
-    `name`: what the queue calls it, '' where that is the interface. `reason`: why it is paused, '' where
-    none is given. `since`: when it was paused, 0 where that is not known.
+    `name`: the member name, '' if it is the interface. `reason`: why it is paused, '' if unknown. `since`:
+    when it was paused, 0 if unknown.
     """
 
     queue: str
@@ -284,7 +281,7 @@ class QueueMember:
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """A caller who waits in a queue now (QueueEntry), and since when."""
+    """A caller who waits in a queue (QueueEntry), and since when."""
 
     queue: str
     uid: str
@@ -293,9 +290,9 @@ class QueueEntry:
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """The queues as they are now (QueueStatus), as asked for at the beginning and every few seconds.
+    """The queues as they are now (QueueStatus), polled at the start and every few seconds.
 
-    `queues` are those that the PBX has, also without a member.
+    `queues`: the names of all queues of the PBX, including those without a member.
     """
 
     at: Millis

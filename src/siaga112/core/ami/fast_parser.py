@@ -1,10 +1,10 @@
-"""The quick way from an AMI message to its event: by the layout of one that was read before.
+"""Fast AMI parser: reuse the layout of an earlier message of the same kind.
 
-Asterisk writes all events of a kind with the same headers in the same order. A message that passed every
-check of `parser.parse` teaches its layout: the names of its headers as one pattern, in which a value is
-anything within one line. What that pattern matches as a whole has no header twice, none missing and none
-out of place, since the first had not; so only its values are left to be checked, and its fields are where
-the pattern says. Whatever matches no layout is read by `parse`: the answer is the same, only later.
+Asterisk writes all events of a kind with the same headers in the same order. From each message that passes
+every check of `parser.parse`, the reader learns a layout: one pattern of the header names, in which a value
+is anything within one line. A message that matches the whole pattern has no duplicate, missing or misplaced
+header, because the first message had none. Only its values remain to be checked, and the pattern's groups
+yield its fields. A message that matches no layout goes to `parse`: same result, but slower.
 """
 
 import re
@@ -15,16 +15,16 @@ from siaga112.core.ami.parser import KINDS, MAX_LINE, Kind, parse
 from siaga112.core.model import Millis, credible
 
 LAYOUTS: Final = 4
-"""How many are remembered of each kind: with and without this or that, not all that a caller can forge."""
+"""Maximum number of layouts per kind: enough for optional headers, too few for a caller to fill memory."""
 
 _LINE_END: Final = "\r\n"
 _TIME: Final = r"([0-9]{1,12})\.([0-9]{3})[0-9]{0,3}"
-_VALUE: Final = ".*"  # no line feed, for `re`; that there is no carriage return either is checked apart
+_VALUE: Final = ".*"  # `.` excludes the line feed; `read` checks for carriage returns separately
 _ABSENT: Final = "((?!))?"
 
 
 class _Layout:
-    """The headers of a message that was accepted, in their order."""
+    """The headers of an accepted message, in order, as a pattern."""
 
     __slots__ = ("build", "ends", "match", "places", "timed")
 
@@ -46,15 +46,15 @@ class _Layout:
 
 
 class Reader:
-    """Reads messages as `parser.parse` does, and remembers their layouts."""
+    """Parses messages with the same result as `parser.parse`, and remembers their layouts."""
 
     def __init__(self) -> None:
         self._layouts: dict[bytes, list[_Layout]] = {}
         self.heard: dict[bytes, int] = {}
-        """How many events of each name were read; for whoever counts them to empty."""
+        """Number of events parsed, by name. The reader of the counts empties it."""
 
     def read(self, message: bytes, received: Millis) -> Event | Malformed | None:
-        """Read one AMI event, as `parser.parse`."""
+        """Parse one AMI event, like `parser.parse`."""
         name = message[7 : message.find(b"\r\n")]
         for layout in self._layouts.get(name, ()):
             text = message.decode("utf-8", "replace")

@@ -1,21 +1,23 @@
-"""AMI's bytes → whole messages, by the blank line behind each; what a message says is not looked at."""
+"""AMI framing: split the byte stream into messages at blank lines, without reading their content."""
 
 import sys
 from collections import deque
 from typing import Final
 
 MAX_MESSAGE: Final = 1 << 20
+"""Maximum length of a message in bytes."""
+
 WINDOW: Final = 1 << 14
-"""Bytes in which many messages are found in one go."""
+"""Bytes that are split into messages at once."""
 
 GIVEN_UP: Final = b""
-"""Stands for a message longer than that: it is no header, and so malformed."""
+"""Stands for a message longer than `MAX_MESSAGE`. It has no header, so it is parsed as malformed."""
 
 _END: Final = b"\r\n\r\n"
 
 
 class Framer:
-    """Bytes as they come → whole messages, and nothing else; linear however small the pieces."""
+    """Turns chunks of bytes into complete messages, in linear time however small the chunks are."""
 
     __slots__ = ("_buffer", "_chunks", "_given_up", "_greeted", "_searched", "held")
 
@@ -26,10 +28,10 @@ class Framer:
         self._greeted = False
         self._given_up = False
         self.held = 0
-        """Bytes that wait to be looked at, or for the rest of their message."""
+        """Number of buffered bytes: not yet searched, or part of an incomplete message."""
 
     def feed(self, data: bytes = b"", most: int = sys.maxsize) -> list[bytes]:
-        """Take a chunk; give messages that are complete, without their blank line, oldest first."""
+        """Add a chunk; return up to `most` complete messages without their blank line, oldest first."""
         if data:
             self._chunks.append(data)
             self.held += len(data)
@@ -39,13 +41,13 @@ class Framer:
         return messages
 
     def _next_chunk(self, messages: list[bytes]) -> bool:
-        """Look at more, if there is more; give up a message that has no end."""
+        """Buffer the next chunk; return whether there was one. Drop a message that is too long."""
         buffer = self._buffer
         if self._greeted and len(buffer) >= MAX_MESSAGE + len(_END):
             if not self._given_up:
                 messages.append(GIVEN_UP)
             self._given_up = True
-            self._cut(len(buffer) + 1 - len(_END))  # its end may have begun
+            self._cut(len(buffer) + 1 - len(_END))  # keep the tail: the end marker may be half here
         if not self._chunks:
             return False
         buffer += self._chunks.popleft()
@@ -57,7 +59,7 @@ class Framer:
         self.held -= size
 
     def _greet(self) -> bool:
-        """Pass over the banner; say whether it is over."""
+        """Skip the banner; return whether it is complete."""
         end = self._buffer.find(b"\r\n", max(0, self._searched - 1))
         self._greeted = end >= 0
         if self._greeted:
@@ -70,7 +72,7 @@ class Framer:
         return self._greeted
 
     def _frame(self, messages: list[bytes], most: int) -> bool:
-        """Add the messages that are whole within a window's length; say whether there was any."""
+        """Append the complete messages within one window; return whether there was any."""
         if not self._greeted and not self._greet():
             return False
         buffer = self._buffer
@@ -82,7 +84,7 @@ class Framer:
         if self._given_up or end > MAX_MESSAGE:
             if not self._given_up:
                 messages.append(GIVEN_UP)
-            self._given_up = False  # what follows it is a message again, and nothing in it
+            self._given_up = False  # the next byte starts a new message
             self._cut(end + len(_END))
             return True
         window = bytes(buffer[: max(end + len(_END), min(WINDOW, MAX_MESSAGE))])

@@ -1,10 +1,10 @@
-"""AMI messages → typed events. The only file that knows AMI's keys.
+"""AMI parser: messages in, typed events out. The only module that knows AMI's header names.
 
-`WANTED` names the events that say something about a call; the wire side drops the rest by name
-before anything is decoded. `parse` is strict on purpose: caller-supplied text can carry line breaks
-into the stream, so a message counts only if it has the form that Asterisk writes (manager.c,
-`append_event`: Event first, Privilege second, Timestamp third if `timestampevents` is on), no header
-twice and every header of its kind. Anything else is `Malformed`: counted, never guessed at.
+`WANTED` names the events that say something about a call; the AMI source drops all others by name before
+it decodes them. `parse` is strict on purpose: text from a caller can carry line breaks into the stream. A
+message is accepted only in the form that Asterisk writes (manager.c, `append_event`: Event first, Privilege
+second, Timestamp third if `timestampevents` is on), without duplicate headers and with every header of its
+kind. Anything else is `Malformed`: it is counted, never guessed at.
 """
 
 import re
@@ -48,10 +48,10 @@ from siaga112.core.tracking import menus
 from siaga112.core.tracking.bridges import machine
 
 MAX_LINE: Final = 1_024
-"""manager.c, `struct mansession.inbuf`: Asterisk itself refuses a longer line from a client."""
+"""Maximum length of a line. Asterisk accepts no longer line from a client (`mansession.inbuf`, manager.c)."""
 
 MAX_HEADERS: Final = 128
-"""manager.h, `AST_MAX_MANHEADERS`."""
+"""Maximum number of headers (`AST_MAX_MANHEADERS`, manager.h)."""
 
 Headers = Mapping[str, str]
 
@@ -67,7 +67,7 @@ _CHANNEL: Final = (
     "Linkedid",
 )
 _RING: Final = "4"
-"""AST_STATE_RING (channelstate.h): a channel that arrives. One that is called is 5, AST_STATE_RINGING."""
+"""AST_STATE_RING (channelstate.h): an incoming channel. A dialled one has 5, AST_STATE_RINGING."""
 
 _UP: Final = "6"
 """AST_STATE_UP."""
@@ -76,19 +76,19 @@ _DEST: Final = ("Privilege", "DestChannel", "DestUniqueid", "DestLinkedid")
 
 
 _place: Final = lru_cache(1_024)(DialplanPosition)
-"""A dialplan has few places; each is made once."""
+"""Cached constructor: a dialplan has few places."""
 
 
 _TALKING: Final = frozenset({"basic", "base", "stasis"})
-"""Types of bridges in which people talk: a call of two, a conference, a bridge that a program made (ARI)."""
+"""Bridge types in which people talk: a two-party call, a conference, a bridge created through ARI."""
 
 
-def _entered(at: Millis, uid: str, bridge: str, channel: str, kind: str, technology: str) -> BridgeEnter:  # noqa: PLR0917 - as many headers
+def _entered(at: Millis, uid: str, bridge: str, channel: str, kind: str, technology: str) -> BridgeEnter:  # noqa: PLR0917 - one per header
     two_way = kind in _TALKING and "holding" not in technology
     return BridgeEnter(at, uid, bridge, two_way, machine(channel), channel)
 
 
-def _dialled(  # noqa: PLR0917 - as many headers
+def _dialled(  # noqa: PLR0917 - one per header
     at: Millis,
     uid: str | None,
     context: str | None,
@@ -100,19 +100,19 @@ def _dialled(  # noqa: PLR0917 - as many headers
     channel: str | None,
     leg_channel: str,
 ) -> DialBegin:
-    """Read DialBegin; `numbers` begins with the number in `Dial(PJSIP/0812…@trunk)`."""
+    """Build DialBegin. The first of `numbers` is the one in `Dial(PJSIP/0812…@trunk)`."""
     numbers = ((address or "").partition("@")[0].rpartition("/")[2], number or "")
     if uid is None:
         return DialBegin(at, "", NOWHERE, leg, numbers, leg_channel=leg_channel)
     if context is None or exten is None or priority is None:
-        raise ValueError("a channel that is nowhere")
+        raise ValueError("a channel without a place in the dialplan")
     return DialBegin(at, uid, _place(context, exten, priority), leg, numbers, channel or "", leg_channel)
 
 
-def _step(  # noqa: PLR0917 - as many headers
+def _step(  # noqa: PLR0917 - one per header
     at: Millis, uid: str, context: str, exten: str, priority: str, application: str, data: str | None
 ) -> Newexten:
-    """Read Newexten: the application that is executed, and the context that a Goto leads to."""
+    """Build Newexten, with the executed application and the context that a Goto leads to."""
     leads_to = ""
     application, data = menus.runs(application, data or "")
     if application.lower() == "goto" and data.count(",") == 2:  # noqa: PLR2004 - context, extension, priority
@@ -124,8 +124,8 @@ def _step(  # noqa: PLR0917 - as many headers
 def _mark(at: Millis, h: Headers) -> SiagaMark | None:
     if h["UserEvent"] != "SiagaMark":
         return None
-    # Our dialplan raises it on the operator's leg and names the caller's channel in the last header.
-    # Only there: text that a caller sends stands before UserEvent.
+    # Our dialplan raises this event on the operator's leg and puts the caller's channel into the last header.
+    # Only the last header is trusted, because text from the caller comes before UserEvent.
     name, value = list(h.items())[-1]
     return SiagaMark(at, value if name == "Call" else "", Mark(h["Mark"]), h["Uniqueid"], h["Channel"])
 
@@ -138,7 +138,7 @@ def _sent_on(at: Millis, result: str, uid: str | None, target: str) -> BlindTran
     return BlindTransfer(at, uid, target) if uid and result == "Success" else None
 
 
-def _connected(  # noqa: PLR0917 - as many headers
+def _connected(  # noqa: PLR0917 - one per header
     at: Millis,
     result: str,
     uid: str | None,
@@ -148,7 +148,7 @@ def _connected(  # noqa: PLR0917 - as many headers
     target: str | None,
     state: str | None,
 ) -> AttendedTransfer | None:
-    """Read AttendedTransfer; by SIP the operator dialled the target on a channel of its own."""
+    """Build AttendedTransfer. With a SIP transfer, the operator dialled the target on a second channel."""
     if not uid or result != "Success":
         return None
     number = dialled if asked_by != asks_by else ""
@@ -157,10 +157,10 @@ def _connected(  # noqa: PLR0917 - as many headers
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one kind of event is read: which headers it must have, which are used, and what is made of them.
+    """How to parse one kind of event: its required headers, the headers used, and the builder.
 
-    `build` gets the time and the headers used, None for one that is absent; what it cannot read is a
-    ValueError, what says nothing about a call is None.
+    `build` gets the time and the values of the used headers, None for an absent one. It raises ValueError
+    for a bad value and returns None if the event says nothing about a call.
     """
 
     required: tuple[str, ...]
@@ -240,7 +240,7 @@ KINDS: Final[dict[str, Kind]] = {
     "FullyBooted": Kind(("Privilege",), ("Uptime",), lambda at, uptime: FullyBooted(at, int(uptime or "0"))),
     "Shutdown": Kind(("Privilege",), (), Shutdown),
 }
-"""All kinds that are used, but for UserEvent: of that the order of the headers counts too."""
+"""All kinds that are parsed, except UserEvent, because there the order of the headers matters too."""
 
 _MARK: Final = (*_CHANNEL, "UserEvent")
 
@@ -251,7 +251,7 @@ VARIABLES: Final = (
     "SIAGA_CALLER", "SIAGA_HIDDEN", "SIAGA_ATTESTED", "SIAGA_REASON", "SIAGA_VERDICT", "SIAGA_REJECTED",
     "SIAGA_SCREENED", "QUEUESTATUS", "DIALSTATUS", "MIXMONITOR_FILENAME",
 )  # fmt: skip
-"""The channel variables that say something about a call; a channel sets dozens of others."""
+"""The channel variables that are used. A channel sets dozens of others."""
 
 _NEEDED: Final = {
     b"VarSet": re.compile(rb"\r\nVariable: (?:%s)\r\n" % "|".join(VARIABLES).encode()),
@@ -262,10 +262,11 @@ _NEEDED: Final = {
 
 
 def wanted(message: bytes) -> bool:
-    """Say whether a message may tell of a call, by a look at its bytes; what is no event is to be read.
+    """Return whether a message must be parsed, judged by its raw bytes.
 
-    A VarSet that nowhere names a variable of ours cannot, nor a Newstate that nowhere names that state:
-    so much of it need not be well formed.
+    True for every message that is not an event. False for events that are not in `WANTED`, for a VarSet
+    without one of `VARIABLES`, a Newstate without the Ring state and a sent DTMF key; these are skipped even
+    if they are malformed.
     """
     name = message[7 : message.find(b"\r\n")]
     if name in WANTED:
@@ -277,14 +278,14 @@ def wanted(message: bytes) -> bool:
 _REPEATABLE: Final = "ChanVariable"
 _HEADER_PLACES: Final = ("Event", "Privilege", "Timestamp")
 _TIMESTAMP: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,6}))?")
-"""manager.c, `append_event`: `%ld.%06lu`; nothing else that Python takes for a number."""
+"""The format `%ld.%06lu` (manager.c, `append_event`), and nothing else that Python accepts as a number."""
 
 
 def parse(message: bytes, received: Millis) -> Event | Malformed | None:
-    """Read one AMI event (without its closing blank line).
+    """Parse one AMI event (without its closing blank line).
 
-    `received` stands in for the time where the PBX writes no Timestamp. Gives None for a
-    well-formed event that says nothing about a call (somebody else's UserEvent).
+    `received` is used as the time if the PBX writes no Timestamp. Return None for a well-formed event that
+    says nothing about a call (such as another program's UserEvent).
     """
     headers = read_headers(message)
     if isinstance(headers, Malformed):
@@ -306,7 +307,7 @@ def parse(message: bytes, received: Millis) -> Event | Malformed | None:
 
 
 def read_headers(message: bytes) -> dict[str, str] | Malformed:
-    """Split a message into its headers, refusing what Asterisk does not write."""
+    """Split a message into its headers; return `Malformed` for a form that Asterisk does not write."""
     lines = message.decode("utf-8", "replace").split("\r\n")
     if len(lines) > MAX_HEADERS:
         return Malformed(Defect.TOO_LONG)
@@ -328,7 +329,7 @@ def read_headers(message: bytes) -> dict[str, str] | Malformed:
 
 
 def channel_seen(headers: Headers) -> CoreShowChannel | None:
-    """Read one row of CoreShowChannels; None if it lacks what identifies a channel."""
+    """Parse one row of CoreShowChannels; return None if a header that identifies the channel is missing."""
     h = {name.lower(): value for name, value in headers.items()}
     try:
         place = DialplanPosition(h["context"], h.get("exten", h.get("extension", "")), h["priority"])
@@ -345,7 +346,7 @@ def channel_seen(headers: Headers) -> CoreShowChannel | None:
 
 
 _MEMBER_STATES: Final = {
-    "0": OperatorState.AVAILABLE,  # unknown: the driver cannot tell, the queue rings it all the same
+    "0": OperatorState.AVAILABLE,  # unknown: the driver cannot tell, but the queue rings it anyway
     "1": OperatorState.AVAILABLE,
     "2": OperatorState.BUSY,
     "3": OperatorState.BUSY,
@@ -353,15 +354,15 @@ _MEMBER_STATES: Final = {
     "7": OperatorState.BUSY,
     "8": OperatorState.BUSY,
 }
-"""Device states of a member (devicestate.h, `ast_device_state`); 4, invalid, and 5, unavailable, are none."""
+"""Device states (`ast_device_state`, devicestate.h). 4 (invalid) and 5 (unavailable): not logged in."""
 
 
 EPOCH_DIGITS: Final = 12
-"""No time has more digits of seconds."""
+"""Maximum number of digits in a time in epoch seconds."""
 
 
 def member_seen(headers: Headers) -> QueueMember | None:
-    """Read one QueueMember row of QueueStatus; None if it lacks what identifies a member."""
+    """Parse one QueueMember row of QueueStatus; return None if a required header is missing."""
     try:
         state = _MEMBER_STATES.get(headers["Status"])
         queue, interface, paused = headers["Queue"], headers["Location"], headers["Paused"] == "1"
@@ -371,14 +372,14 @@ def member_seen(headers: Headers) -> QueueMember | None:
     name = "" if name == interface else name[:LONGEST]
     if not state or not paused:
         return QueueMember(queue, interface, state, name)
-    # LastPause stays when the pause is over, and is 0 for one that the PBX did not time.
+    # LastPause keeps its value after the pause, and is 0 if the PBX did not time the pause.
     since = (whole(headers.get("LastPause", ""), EPOCH_DIGITS) or 0) * SECOND
     reason = headers.get("PausedReason", "")[:LONGEST]
     return QueueMember(queue, interface, OperatorState.PAUSED, name, reason, since if credible(since) else 0)
 
 
 def waiting_seen(headers: Headers, now: Millis) -> QueueEntry | None:
-    """Read one QueueEntry row of QueueStatus; None if it lacks what identifies a caller."""
+    """Parse one QueueEntry row of QueueStatus; return None if a required header is missing or invalid."""
     try:
         return QueueEntry(headers["Queue"], headers["Uniqueid"], now - int(headers["Wait"]) * SECOND)
     except (KeyError, ValueError):
@@ -391,12 +392,15 @@ def _millis(timestamp: str) -> Millis:
         raise ValueError("not a timestamp")
     at = int(written[1]) * SECOND + int((written[2] or "")[:3].ljust(3, "0"))
     if not credible(at):
-        raise ValueError("not an instant of a call")
+        raise ValueError("not a plausible time")
     return at
 
 
 def is_sound(message: bytes) -> bool:
-    """Say whether no header repeats, in any spelling: panoramisk makes a list of it, and fails on that."""
+    """Return whether panoramisk can parse this message: no header may repeat, in any letter case.
+
+    panoramisk turns a repeated header into a list and then fails on the list.
+    """
     names = Counter(line.partition(b": ")[0].lower() for line in message.split(b"\r\n"))
     del names[b"chanvariable"]
     return max(names.values()) == 1 and not names.keys() >= {b"event", b"response"}

@@ -1,1 +1,1 @@
-"""What is seen of each call on the PBX: events in, facts of the calls that ended out."""
+"""Call tracking: AMI events in, facts about ended calls out."""

@@ -1,12 +1,12 @@
-"""Which channels are calls that arrive, and which the PBX makes itself.
+"""Arrivals: tell incoming calls from channels that the PBX creates itself.
 
-The state in which a channel begins is not enough. One that begins *ringing* (pjsip, IAX2, DAHDI) arrives.
-But chan_sip, and DAHDI with overlap dialling, create an arriving channel as they create one that calls
-out, and let it ring a moment later. Such a channel is kept as a candidate, and becomes a call, from its
-beginning on, by something that only an arriving one does: it rings, it is screened, it asks in a menu,
-it joins a queue, it dials. A channel that somebody dials is none: `Dial`, a queue, an originated call
-and a call-back all announce that (DialBegin names it as the destination) before it runs any dialplan.
-docs/decisions/arriving-by-deed.md has what each channel driver does.
+The state in which a channel is created is not enough. A channel created *ringing* (pjsip, IAX2, DAHDI) is
+incoming. But chan_sip, and DAHDI with overlap dialling, create incoming and outgoing channels in the same
+state, and an incoming one rings a moment later. Such a channel is a candidate. It becomes a call, with its
+original start time, when it does something that only an incoming channel does: it rings, is screened, asks
+in a menu, joins a queue or dials. A dialled channel is not a call: for `Dial`, a queue, an originated call
+and a call-back, DialBegin names it as the destination before it runs any dialplan.
+docs/decisions/arriving-by-deed.md describes each channel driver.
 """
 
 from collections import Counter
@@ -20,23 +20,23 @@ from siaga112.core.text import whole
 from siaga112.core.tracking.tracked_call import TrackedCall
 
 DONE_KEPT: Final = 4_096
-"""How many channels that ended, or are no calls of ours, are remembered: no late event begins one anew."""
+"""Maximum number of ended or foreign channels remembered, so that a late event does not start a new call."""
 
 CANDIDATES_KEPT: Final = 4_096
-"""How many channels wait to be told apart; beyond that the oldest is forgotten (its end was never told)."""
+"""Maximum number of candidates. Above it the oldest is dropped: AMI never reported its end."""
 
 CONTEXTS_KEPT: Final = 2
-"""How many contexts are named in `Screened.unfollowed`."""
+"""Maximum number of contexts named in `Screened.unfollowed`."""
 
 OTHER: Final = "other"
-"""The calls of all further contexts."""
+"""The key in `Screened.unfollowed` for all further contexts."""
 
 
 def trunk_of(channel: str) -> str:
-    """Name the trunk that a channel belongs to: its driver and the trunk's name there, like `PJSIP/telkom`.
+    """Return the trunk of a channel as driver and trunk name, like `PJSIP/telkom`; '' if it has none.
 
-    What the PBX numbers channels by is left out, and the number that DAHDI puts into its channels' names; its
-    analogue lines are one trunk. '' for what is none.
+    The channel's sequence number is left out, and so is the phone number that DAHDI puts into its channel
+    names. All analogue DAHDI lines are one trunk.
     """
     driver, _, rest = channel.partition("/")
     if driver == "DAHDI":
@@ -47,10 +47,10 @@ def trunk_of(channel: str) -> str:
 
 
 class Screened:
-    """How many channels the dialplan was seen to screen, followed as a call or not.
+    """Counts the channels that the dialplan screened, tracked as a call or not.
 
-    `unfollowed` counts by the context in which it arrived each that is no call of ours because that context
-    is not among the trunks': it was judged, and is in no ledger.
+    `unfollowed` counts, by context, screened channels that are not tracked because their context is not a
+    configured trunk context: they got a verdict but are in no ledger.
     """
 
     def __init__(self) -> None:
@@ -58,13 +58,13 @@ class Screened:
         self.unfollowed: Counter[str] = Counter()
 
     def follow_not(self, context: str) -> None:
-        """Count one that is not followed."""
+        """Count a screened channel that is not tracked."""
         known = context in self.unfollowed or len(self.unfollowed) < CONTEXTS_KEPT
         self.unfollowed[context if known else OTHER] += 1
 
 
 class Arrivals:
-    """Tells arriving channels from all others, until each is followed as a call or known to be none."""
+    """Holds each new channel until it is known to be a call or not."""
 
     def __init__(self, rules: InForce) -> None:
         self._rules = rules
@@ -76,11 +76,11 @@ class Arrivals:
         return len(self._candidates)
 
     def __contains__(self, uid: object) -> bool:
-        """Say whether a channel may yet turn out to be a call."""
+        """Return whether a channel may still turn out to be a call."""
         return uid in self._candidates
 
     def created(self, event: Newchannel) -> TrackedCall | None:
-        """Take a new channel; give the call if it is one already."""
+        """Take a new channel; return its call if it is already known to be one."""
         self.forget(event.uid)
         context = event.place.context
         if not self._comes_in(event.channel, event.place):
@@ -99,43 +99,43 @@ class Arrivals:
         return None
 
     def proven(self, uid: str) -> TrackedCall | None:
-        """Give the call that a channel is, now that it did what only an arriving one does."""
+        """Return the candidate's call, because it did something that only an incoming channel does."""
         return self._candidates.pop(uid, None)
 
     def dialled(self, leg: str) -> None:
-        """Take it that somebody dials this channel: it is no call, whatever dialplan it runs."""
+        """Record that this channel was dialled: it is not a call, whatever dialplan it runs."""
         self._candidates.pop(leg, None)
         self._remember(leg, "")
 
     def ended(self, uid: str) -> None:
-        """Remember that a call is over, or is not to be followed."""
+        """Remember that a call has ended or must not be tracked."""
         self._candidates.pop(uid, None)
         self._remember(uid, None)
 
     def gone(self, uid: str) -> None:
-        """Take it that a channel ended that was no call, or of which nothing was seen."""
+        """Record the end of a channel that was not tracked as a call."""
         if self._candidates.pop(uid, None):
             self._remember(uid, None)
 
     def forget(self, uid: str) -> None:
-        """Begin anew with a uniqueid that is another channel's now."""
+        """Forget a uniqueid that a new channel now uses."""
         self._candidates.pop(uid, None)
         self._done.pop(uid, None)
 
     def candidates(self) -> Iterable[TrackedCall]:
-        """Give the channels that may yet prove to be calls."""
+        """Return the channels that may still prove to be calls."""
         return self._candidates.values()
 
     def unsure(self) -> None:
-        """Forget all candidates: that one was dialled may have been among the events that were lost."""
+        """Forget all candidates: the lost events may include the DialBegin of any of them."""
         self._candidates.clear()
 
     def is_known(self, uid: str) -> bool:
-        """Say whether this channel is over, or known to be no call."""
+        """Return whether this channel has ended or is known not to be a call."""
         return uid in self._done
 
     def stranger_screened(self, uid: str) -> None:
-        """Take it that the dialplan screens a channel that is no call of ours; each counts once."""
+        """Count, once per channel, that the dialplan screened a channel that is not a tracked call."""
         context = self._done.get(uid)
         if context is None:
             return
@@ -148,14 +148,18 @@ class Arrivals:
         dialled = self._rules.now.dialplan.dialled
         return (
             place.context in self._rules.now.dialplan.trunk_contexts
-            # A leg that the PBX itself makes may have no extension to run.
+            # A leg that the PBX creates may have no extension to run.
             and place.exten != ""
             and not channel.startswith("Local/")
             and (not dialled or place.exten in dialled)
         )
 
     def _remember(self, uid: str, context: str | None) -> None:
-        """Remember a channel: where it came in if it is to be told should it be screened, else '' or None."""
+        """Remember a channel that is not a call.
+
+        `context`: the context to count under if the channel is screened; '' to count it without a context;
+        None not to count it.
+        """
         self._done[uid] = context
         if len(self._done) > DONE_KEPT:
             del self._done[next(iter(self._done))]

@@ -1,53 +1,53 @@
-"""Who talks with whom: which channels are in a two-way bridge together, and which are people's.
+"""Bridges: which channels can talk to each other, and which of them belong to people.
 
-A Local channel is a pipe, not a person: its halves `Local/…;1` and `Local/…;2` stand in different bridges,
-and who is in the one can talk with who is in the other. A half whose other half runs a dialplan (a menu, a
-queue) has nobody behind it, although the dialplan answered. Only a queue vouches for a Local channel whose
-other end is not seen: its member took the call.
+A Local channel is a pipe, not a person. Its halves `Local/…;1` and `Local/…;2` are in different bridges and
+connect the two. If the other half runs a dialplan (a menu, a queue), nobody is behind it, even though the
+dialplan answered. When the other end is not visible, only a queue can vouch for a Local channel: it reports
+that its member took the call.
 """
 
 from collections.abc import Callable, Container, Iterator
 from typing import Final
 
 MAX_BRIDGES: Final = 20_000
-"""How many bridges are followed; beyond that the oldest is forgotten (its end was never told)."""
+"""Maximum number of bridges tracked. Above it the oldest is dropped: AMI never reported its end."""
 
 _MACHINES: Final = (
     "CBAnn/", "CBRec/", "Announcer/", "Recorder/",  # bridge_media.c: prompts and recordings in a bridge
     "Snoop/", "UnicastRTP/", "MulticastRTP/", "AudioSocket/", "WebSocket/",  # streams to programs
-    "Surrogate/", "Message/",  # stand-ins of Asterisk's own
+    "Surrogate/", "Message/",  # Asterisk's internal stand-ins
 )  # fmt: skip
 
 MAX_HALVES: Final = 10_000
-"""How many halves of Local channels are remembered; beyond that the oldest is forgotten, as above."""
+"""Maximum number of Local channel halves remembered. Above it the oldest is dropped."""
 
 _LOCAL: Final = "Local/"
 
 
 def machine(channel: str) -> bool:
-    """Say whether a channel of this name has no person behind it, whoever made it.
+    """Return whether a channel with this name never has a person behind it.
 
-    Only Asterisk's own machines are named: a driver that nobody here knows carries phones.
+    Only Asterisk's internal channel types are listed. An unknown driver is assumed to carry phones.
     """
     return channel.startswith(_MACHINES)
 
 
 def stem(channel: str) -> str:
-    """Give what the names of both halves of a Local channel have in common; '' for any other channel."""
+    """Return the part of the name that both halves of a Local channel share; '' for any other channel."""
     return channel[:-2] if channel.startswith(_LOCAL) and channel[-2:] in {";1", ";2"} else ""
 
 
 def interface_of(channel: str) -> str:
-    """Give a channel's name without what the PBX numbers channels by: `PJSIP/101` of `PJSIP/101-0000002a`."""
+    """Return a channel name without its sequence number: `PJSIP/101` for `PJSIP/101-0000002a`."""
     return (stem(channel) or channel).rpartition("-")[0] or channel
 
 
 class Bridges:
-    """Channels in bridges. `is_caller` tells our callers' channels from everybody else's."""
+    """Channels in bridges. `is_caller` returns whether a uniqueid is the channel of a tracked call."""
 
     def __init__(self, is_caller: Callable[[str], bool]) -> None:
         self._is_caller = is_caller
-        self._members: dict[str, dict[str, None]] = {}  # in the order in which they came
+        self._members: dict[str, dict[str, None]] = {}  # in order of arrival
         self._bridge_of: dict[str, str] = {}
         self._name: dict[str, str] = {}
         self._phone: dict[str, str] = {}
@@ -62,11 +62,11 @@ class Bridges:
         return uid in self._bridge_of
 
     def holds(self, uid: str, bridge: str) -> bool:
-        """Say whether a channel is in that bridge: then its entering is told once more."""
+        """Return whether a channel is already in that bridge; entering again is then a repeated event."""
         return self._bridge_of.get(uid) == bridge
 
     def enter(self, uid: str, bridge: str, channel: str = "") -> set[str]:
-        """Put a channel into a bridge; give the callers who are with somebody there."""
+        """Put a channel into a bridge; return the callers who are now connected to somebody."""
         self._members.setdefault(bridge, {})[uid] = None
         self._bridge_of[uid] = bridge
         if stem(channel):
@@ -80,7 +80,7 @@ class Bridges:
         return connected
 
     def leave(self, uid: str, bridge: str | None = None) -> set[str]:
-        """Take a channel out of its bridge (or of that one); give the callers who are alone now."""
+        """Take a channel out of its bridge, or out of `bridge`; return the callers who are now alone."""
         held = self._bridge_of.get(uid)
         if held is None or bridge not in {None, held}:
             return set()
@@ -90,15 +90,15 @@ class Bridges:
         return {uid}.union(self._alone(held), self._alone(beyond) if beyond else ())
 
     def vouch(self, uid: str) -> set[str]:
-        """Take a queue's word that its member is there; give the callers who are with somebody now."""
+        """Record that a queue vouches for its member; return the callers now connected to somebody."""
         _remember(self._vouched, uid)
         held = self._bridge_of.get(uid)
         return self._callers_with_somebody(held) if held else set()
 
     def lead_on(self, channel: str) -> set[str]:
-        """Note that this half of a Local channel waits in a queue; give the callers who are alone now.
+        """Record that this half of a Local channel waits in a queue; return the callers who are now alone.
 
-        Whatever vouched for the other half: it leads to nobody but to whom that queue will find.
+        This overrides any vouching for the other half: it leads only to whoever answers that queue.
         """
         _remember(self._led_on, stem(channel))
         halves = (self._half.get(f"{stem(channel)};{n}") for n in "12")
@@ -106,15 +106,15 @@ class Bridges:
         return {caller for bridge in held for caller in self._alone(bridge)}
 
     def forget_names(self) -> None:
-        """Forget which Local channels lead into a queue: after a restart others have their names."""
+        """Forget which Local channels lead into a queue: after a restart, Asterisk reuses the names."""
         self._led_on.clear()
 
     def joined(self, uid: str, channel: str) -> bool:
-        """Say whether a channel is connected, over whatever pipes, with this Local channel."""
+        """Return whether a channel is connected, through any chain of pipes, to this Local channel."""
         return stem(channel) in map(stem, self.pipes(uid))
 
     def pipes(self, uid: str) -> Iterator[str]:
-        """Give the halves of Local channels with which a channel is connected."""
+        """Yield the names of the Local channel halves that a channel is connected to."""
         held = self._bridge_of.get(uid)
         return (
             (self._name[member] for member in self._together(held) if member in self._name)
@@ -123,7 +123,7 @@ class Bridges:
         )
 
     def phones(self, uid: str) -> dict[str, str]:
-        """Give who a channel is with, over whatever pipes: the channels that are no callers' and no pipes."""
+        """Return the phones a channel is connected to, through any chain of pipes: uniqueid to name."""
         held = self._bridge_of.get(uid)
         return {
             member: self._phone[member]
@@ -132,33 +132,33 @@ class Bridges:
         }
 
     def callers_with(self, uid: str) -> list[str]:
-        """Give the callers with whom a channel is connected, over whatever pipes."""
+        """Return the callers that a channel is connected to, through any chain of pipes."""
         held = self._bridge_of.get(uid)
         return [member for member in self._together(held) if self._is_caller(member)] if held else []
 
     def only_vouched(self, uid: str) -> bool:
-        """Say whether all that a caller is with are halves of Local channels, for which a queue vouched."""
+        """Return whether a caller is connected only to halves of Local channels that a queue vouched for."""
         held = self._bridge_of.get(uid)
         return held is not None and not any(self._is_somebody(member) and member not in self._name
                                             for member in self._together(held))  # fmt: skip
 
     def keep_only(self, present: Container[str]) -> set[str]:
-        """Take out every channel that is not present; give the callers who are alone now."""
+        """Remove every channel that is not in `present`; return the callers who are now alone."""
         gone = [uid for uid in self._bridge_of if uid not in present]
         return {caller for uid in gone for caller in self.leave(uid)}
 
     # ── behind the pipes ─────────────────────────────────────────────────────────────────────────
 
     def _beyond(self, uid: str) -> str | None:
-        """Give the bridge in which the other half of a Local channel is, if it is in one."""
+        """Return the bridge that holds the other half of a Local channel, if there is one."""
         name = self._name.get(uid)
         other = self._half.get(name[:-1] + ("2" if name[-1] == "1" else "1")) if name else None
         return self._bridge_of.get(other) if other else None
 
     def _connected(self, bridge: str) -> list[str]:
-        """Give this bridge and those that Local channels connect it with, the nearest first."""
+        """Return this bridge and all bridges that Local channels connect to it, nearest first."""
         found = [bridge]
-        for near in found:  # grows on the way
+        for near in found:  # the list grows during the loop
             for uid in self._members.get(near, ()):
                 beyond = self._beyond(uid) if uid in self._name else None
                 if beyond and beyond not in found:
@@ -182,11 +182,11 @@ class Bridges:
         return {uid for uid in together if self._is_caller(uid)}
 
     def _alone(self, bridge: str) -> set[str]:
-        """Give the callers whom this bridge connects with nobody."""
+        """Return the callers whom this bridge connects to nobody."""
         together = list(self._together(bridge))
         callers = {uid for uid in together if self._is_caller(uid)}
-        if not callers and len(self._members.get(bridge, ())) < 2:  # noqa: PLR2004 - nobody talks there
-            # A leg without a caller of ours is not followed: its leaving may never be told.
+        if not callers and len(self._members.get(bridge, ())) < 2:  # noqa: PLR2004 - a talk needs two
+            # Without a caller, a leg is not tracked and its BridgeLeave may never arrive.
             self._forget(bridge)
         return set() if any(map(self._is_somebody, together)) else callers
 

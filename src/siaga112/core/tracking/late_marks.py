@@ -1,4 +1,4 @@
-"""The last answered call of each operator's phone, so that it can be marked when it is over."""
+"""Late marks: the last call that each operator's phone answered, to be marked after it has ended."""
 
 from dataclasses import replace
 from typing import Final
@@ -7,28 +7,28 @@ from siaga112.core.model import HOUR, Call, CallId, Fact, FactKind, Mark, Millis
 from siaga112.core.names import same_phone
 
 KEPT: Final[Millis] = HOUR
-"""How long after its end a call can be marked from the phone that answered it."""
+"""How long after its end a call can be marked from the phone that answered it, in milliseconds."""
 
 PHONES_KEPT: Final = 1_000
-"""How many phones are remembered; beyond that the one that has answered nothing for longest is forgotten."""
+"""Maximum number of phones remembered. Above it the phone whose last answer is oldest is dropped."""
 
 
 class LateMarks:
-    """Which call a phone answered last, and that call as it was seen."""
+    """The last call that each phone answered."""
 
     def __init__(self) -> None:
         self._last: dict[str, CallId] = {}
         self._over: dict[CallId, Call] = {}
 
     def answered(self, phone: str, call: CallId) -> None:
-        """Note that a phone is connected with a caller."""
+        """Record that a phone answered this call."""
         self._last.pop(phone, None)
         self._last[phone] = call
         if len(self._last) > PHONES_KEPT:
             self._forget(next(iter(self._last)))
 
     def ended(self, call: Call) -> None:
-        """Keep a call that is over, if it is the last of any phone; forget those that were before it."""
+        """Keep an ended call if it is the last call of any phone. Drop the calls that no longer are."""
         last = set(self._last.values())
         for known in [known for known in self._over if known not in last]:
             del self._over[known]
@@ -36,13 +36,13 @@ class LateMarks:
             self._over[call.id] = call
 
     def last_of(self, phone: str) -> CallId:
-        """Give the call that a phone answered last; '' where none is known."""
+        """Return the id of the last call that a phone answered; '' if none is known."""
         return self._last.get(phone, CallId(""))
 
     def mark(self, phone: str, mark: Mark, at: Millis) -> Call | None:
-        """Mark that call, which is over; give it as it is now.
+        """Mark the last call that a phone answered, after its end; return the marked call.
 
-        None where there is none, or it is too old, or has that very mark.
+        Return None if there is no such call, if it ended more than `KEPT` ago, or if the event is a repeat.
         """
         call = self._over.get(self.last_of(phone))
         if call is None or not 0 <= at - call.ended <= KEPT:
@@ -51,7 +51,7 @@ class LateMarks:
         by = next((who for who in spoke if same_phone(who.partition(" ")[0], phone)), phone)
         pressed = Fact(at, FactKind.MARKED, f"{mark} {by}")
         if call.facts[-1] == pressed:
-            return None  # the same event once more
+            return None  # a repeat of the same event
         marked = replace(call, facts=(*call.facts, pressed))
         self._over[call.id] = marked
         return marked

@@ -1,23 +1,25 @@
-"""What keeps a caller in a menu: applications that ask or speak, and extensions that no key leads to.
+"""Menus: which dialplan applications keep a caller in the menu, and which extensions a key leads to.
 
-Everything that reads a dialplan's steps, live or from files, goes by the lists that stand here. They name
-what is known to leave a caller where he was. Of an application that they do not name it is not known what
-it does with a caller: it may take a message, let him wait for somebody, or bring him to a person.
+Everything that reads dialplan steps, live or from files, uses the lists in this module. They name the
+applications that are known to leave the caller in the menu. Any other application may do anything: take a
+message, let the caller wait for somebody, or connect the caller to a person.
 """
 
 import re
 from typing import Final
 
 ASKING: Final = frozenset({"background", "read", "waitexten"})
-"""Dialplan applications that wait for a caller's key: whoever leaves in one of these left the menu.
-`Playback` is none of them: it also says "nobody is free" to a caller whom the queue gave up."""
+"""Applications that wait for a key. A caller who hangs up in one of them left the menu.
+
+`Playback` is not one of them: it also plays "nobody is free" to a caller after the queue gave up.
+"""
 
 SPEAKING: Final = frozenset({
     "background", "playback",
     "sayalpha", "sayalphacase", "saycountedadj", "saycountednoun", "saydigits", "saymoney", "saynumber",
     "sayordinal", "sayphonetic", "sayunixtime", "datetime",
 })  # fmt: skip
-"""Applications that tell the caller something."""
+"""Applications that play something to the caller."""
 
 STAYING: Final = ASKING | SPEAKING | frozenset({
     "readexten", "waitdigit",
@@ -27,65 +29,70 @@ STAYING: Final = ASKING | SPEAKING | frozenset({
     "goto", "gotoif", "gotoiftime",
     "if", "elseif", "else", "endif", "exitif", "while", "endwhile", "exitwhile", "continuewhile",
 })  # fmt: skip
-"""Applications that ask, speak, reckon or jump, and serve nobody.
+"""Applications that ask, play, compute or jump, and so do not serve the caller.
 
-A jump is among them since it shows at its end: the channel then stands elsewhere. `Gosub` and `Macro` are
-not: what they run may do anything. Nor is what lets a caller wait for somebody (`MusicOnHold`, `Ringing`)
-or tells of the PBX's own trouble (`Busy`, `Congestion`).
+A jump is safe to list: the next step shows where it led. `Gosub` and `Macro` are not listed, because they
+may run anything. Applications that let a caller wait for somebody (`MusicOnHold`, `Ringing`) or signal a
+failure of the PBX (`Busy`, `Congestion`) are not listed either.
 """
 
 SERVICES: Final = frozenset({
     "voicemail", "minivmrecord", "record", "dictate", "directory", "disa",
 })  # fmt: skip
-"""Applications that serve a caller whatever led to them: who left a message did not misuse the line."""
+"""Applications that always serve the caller: a caller who left a message did not misuse the line."""
 
 UNREADABLE: Final = ""
-"""The application of a step of which it cannot be read what it runs: it is on neither list."""
+"""Stands for the application of a step that could not be parsed. It is in none of the lists."""
 
 _NOTHING: Final = ("NoOp", "")
 _DEPTH: Final = 4
 _CALL: Final = re.compile(r"\s*(\w+)\s*(?:\((.*)\)\s*|\(?\s*)", re.DOTALL)
 _KEYS: Final = frozenset("0123456789*#ABCDabcd")
 _OUT_OF_MAILBOX: Final = frozenset({"a", "o"})
-"""Where `*` and `0` lead out of VoiceMail() (app_voicemail.c)."""
+"""The extensions to which `*` and `0` lead out of VoiceMail() (app_voicemail.c)."""
 
 
 def stays(application: str) -> bool:
-    """Say whether it is known that this application serves nobody."""
+    """Return whether this application is known to keep the caller in the menu."""
     return application.lower() in STAYING
 
 
 def asks(application: str) -> bool:
-    """Say whether this application waits for a key."""
+    """Return whether this application waits for a key."""
     return application.lower() in ASKING
 
 
 def prompts(application: str, data: str) -> bool:
-    """Say whether this asks anew; `WaitExten`, and `Read` without a file, go on with a question."""
+    """Return whether this step plays a new prompt. `WaitExten`, and `Read` without a file, do not."""
     name = application.lower()
     return name == "background" or (name == "read" and data.split(",")[1:2] > [""])
 
 
 def serves(application: str, *, chosen: bool) -> bool:
-    """Say whether this application serves: by a choice whatever tells something, or does more than that."""
+    """Return whether this application serves the caller.
+
+    After a choice (`chosen`), any application serves that plays something or is not known to keep the
+    caller in the menu. Without a choice, only `SERVICES` do.
+    """
     name = application.lower()
     return (name in SPEAKING or not stays(name)) if chosen else name in SERVICES
 
 
 def chosen(exten: str, called: str) -> bool:
-    """Say whether a key may have led to this extension; `called` is the number that the call came in by.
+    """Return whether a key may have led to this extension. `called` is the number the caller dialled.
 
-    What asks there may be an announcement that the caller chose to hear, or collect what he chose to
-    give: neither is the menu.
+    A prompt at such an extension is not the menu: the caller may have chosen to hear an announcement or to
+    enter something.
     """
     return exten in _OUT_OF_MAILBOX or (bool(exten) and exten != called and _KEYS.issuperset(exten))
 
 
 def runs(application: str, data: str) -> tuple[str, str]:
-    """Give what a step runs, with its data: `ExecIf(1?Background(menu))` runs `Background`, of `menu`.
+    """Return the application that a step runs, and its data.
 
-    Of two that an ExecIf names, one that serves stands for both, whichever the condition chose: a place
-    at which something may serve proves nothing. What cannot be read is `UNREADABLE`.
+    `ExecIf(1?Background(menu))` runs `Background` with `menu`. If an ExecIf names two applications and one
+    of them serves, that one is returned whatever the condition says: a place where something may serve
+    proves nothing. The application is `UNREADABLE` if the step cannot be parsed.
     """
     return _runs(application, data, _DEPTH)
 
@@ -100,14 +107,14 @@ def _runs(application: str, data: str, depth: int) -> tuple[str, str]:
         return _called(data, depth)
     condition, *rest = _split(data, "?")
     branches = _split(rest[0], ":") if len(rest) == 1 else []
-    if not 1 <= len(branches) <= 2:  # noqa: PLR2004 - one for yes, one for no
+    if not 1 <= len(branches) <= 2:  # noqa: PLR2004 - one for true, one for false
         return UNREADABLE, ""
     named = [_called(branch, depth) if branch.strip() else _NOTHING for branch in branches]
     yes, no = (*named, _NOTHING)[:2]
     serving = next((branch for branch in (yes, no) if not stays(branch[0])), None)
     if serving or wrapper == "execiftime":
-        return serving or _NOTHING  # whether it was the time is not told
-    # pbx.c, `pbx_checkcondition`: other texts and other numbers are true too; nobody writes them.
+        return serving or _NOTHING  # AMI does not report whether the time condition was true
+    # pbx.c, `pbx_checkcondition`: other texts and numbers are true too, but nobody writes them.
     return {"1": yes, "0": no, "": no}.get(condition.strip(), (UNREADABLE, ""))
 
 
@@ -117,7 +124,7 @@ def _called(text: str, depth: int) -> tuple[str, str]:
 
 
 def _split(text: str, at: str) -> list[str]:
-    """Split as Asterisk does (app.c, `__ast_app_separate_args`): not in brackets or quotes."""
+    """Split as Asterisk does (app.c, `__ast_app_separate_args`): never inside brackets or quotes."""
     parts = [""]
     depth, quoted, escaped = {"(": 0, "[": 0}, False, False
     for sign in text:

@@ -1,7 +1,7 @@
-"""Calls that go out: when an operator reaches a citizen, a call-back that waited is done.
+"""Outgoing calls: when an operator reaches a citizen, the pending call-back is done.
 
-They are no calls of ours and get no outcome. Only a leg that the PBX itself made through the trunk
-counts, and only once it is in a bridge with somebody.
+Outgoing calls get no outcome. Only a leg that the PBX creates through the trunk counts, and only once it
+is in a bridge with somebody.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from siaga112.core.rules import InForce
 from siaga112.core.tracking.bridges import Bridges
 
 MAX_LEGS: Final = 10_000
-"""How many outgoing legs are followed; beyond that the oldest is forgotten (its end was never told)."""
+"""Maximum number of outgoing legs tracked. Above it the oldest is dropped: AMI never reported its end."""
 
 
 class OutgoingCalls:
-    """Follows the legs that go out through the trunk. Feed it what the tracker is fed."""
+    """Tracks the legs that go out through the trunk. Feed it the same events as the tracker."""
 
     def __init__(self, rules: InForce) -> None:
         self._rules = rules
@@ -29,7 +29,7 @@ class OutgoingCalls:
         return f"<OutgoingCalls: {len(self._legs)} legs>"
 
     def feed(self, event: Event) -> Iterator[Reached]:
-        """Take one event; give whom it shows to have been reached."""
+        """Process one event; yield the callers it shows to have been reached."""
         dialplan = self._rules.now.dialplan
         match event:
             case Newchannel(rings=False) if event.place.context in self._rules.now.dialplan.trunk_contexts:
@@ -44,7 +44,7 @@ class OutgoingCalls:
                     self._bridges.leave(event.uid)
                 for leg in self._bridges.enter(event.uid, event.bridge, event.channel):
                     if caller := self._legs[leg]:
-                        self._legs[leg] = None  # once is enough
+                        self._legs[leg] = None  # report each leg once
                         yield Reached(event.at, caller)
             case BridgeLeave():
                 self._bridges.leave(event.uid, event.bridge)

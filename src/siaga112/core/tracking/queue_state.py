@@ -1,9 +1,9 @@
-"""How busy the line is: who waits, which operators there are, and whether it is a surge.
+"""Queue state: which operators are logged in, and whether there is a surge.
 
-In a disaster volume is not misuse: nobody gets a strike while callers wait too long, or while no operator
-is logged in. Only what was *seen* makes a surge: a PBX without queues never has one. A single caller who
-waits makes none where the operators are known: one accomplice in the queue would keep everybody else from
-any strike.
+In a disaster, volume is not misuse: nobody gets a strike while callers wait too long or while no operator
+is logged in. Only what was *seen* makes a surge, so a PBX without queues never has one. If the operators
+are known, one waiting caller is not a surge: a single accomplice in the queue would otherwise save
+everybody else from strikes.
 """
 
 from collections import Counter
@@ -17,25 +17,25 @@ from siaga112.core.model import END_OF_TIME, Millis, OperatorNow, OperatorState
 from siaga112.core.rules import InForce
 
 Waiting = Mapping[str, tuple[int, Millis]]
-"""For each queue in which somebody waits how many do, and since when the first of them."""
+"""For each queue with waiting callers: how many wait, and since when the first one waits."""
 
 Overdue = Callable[[frozenset[str], Millis, int], int]
-"""How many callers wait in these queues since before an instant; counted up to the number given."""
+"""Counts the callers who have waited in these queues since before an instant, up to the given maximum."""
 
 LEAST: Final = 2
-"""So many callers who wait too long make a surge, however few operators there are."""
+"""The fewest overdue callers that make a surge, however few operators there are."""
 
 OPERATORS_EACH: Final = 4
-"""Of many operators it takes one caller who waits too long for each so many."""
+"""With many operators, a surge needs one overdue caller for each group of this many operators."""
 
 
 LISTED: Final = (OperatorState.PAUSED, OperatorState.BUSY, OperatorState.AVAILABLE)
-"""The order in which operators are listed: why somebody is not there is what their count does not say."""
+"""The order in which operators are listed. Paused ones come first, because the counts do not say why."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """An operator who is logged in, as the PBX shows one: the interface, and the name in the queue."""
+    """A logged-in operator as the PBX reports one: the interface, and the member name in the queue."""
 
     interface: str
     name: str
@@ -45,7 +45,7 @@ class LoggedIn:
 
 
 class QueueState:
-    """Our queues as last seen."""
+    """The configured queues as last reported by the PBX."""
 
     def __init__(self, rules: InForce) -> None:
         self._rules = rules
@@ -54,7 +54,7 @@ class QueueState:
         self._followed = False
 
     def feed(self, event: Event) -> None:
-        """Take one event; only what the queues themselves say matters here."""
+        """Process one event. Only QueueStatus and Interrupted have an effect."""
         if isinstance(event, Interrupted):
             self._followed = False
         if not isinstance(event, QueueStatus):
@@ -68,7 +68,7 @@ class QueueState:
         self._followed = True
 
     def _seen(self, member: QueueMember, state: OperatorState, at: Millis) -> LoggedIn:
-        """Take a member. Only of a pause it is told since when; else it is when the change was seen."""
+        """Return a logged-in operator. Only a pause has the PBX's time; else `since` is when it was seen."""
         since = member.since
         if not since and self._followed:
             before = self._logged_in.get(member.interface)
@@ -81,17 +81,17 @@ class QueueState:
 
     @property
     def known(self) -> bool:
-        """Whether any of our queues was seen: without, nothing is known of operators."""
+        """Whether any configured queue was seen. If not, nothing is known about operators."""
         return bool(self._there)
 
     def operators(self) -> Counter[OperatorState]:
-        """Count the operators who are logged in by what they do; each once, however many queues."""
+        """Return the number of logged-in operators in each state. An operator in many queues counts once."""
         return Counter(operator.state for operator in self._logged_in.values())
 
     def logged_in(self, most: int) -> list[OperatorNow]:
-        """Give the operators who are logged in, by name, each once; not more than so many.
+        """Return at most `most` logged-in operators, each once.
 
-        Who is paused comes first, in each state who is in it longest.
+        Paused operators come first; within each state, the one who has been in it longest.
         """
         names = self._rules.now.names
         first = sorted(
@@ -106,14 +106,14 @@ class QueueState:
         ]
 
     def surge(self, overdue: Overdue, now: Millis) -> str:
-        """Say why this is a surge; '' if it is none."""
+        """Return why this is a surge; '' if it is not one."""
         patience = self._rules.now.policy.surge
         if not patience:
             return ""
         on_duty = sum(count for state, count in self.operators().items() if state is not OperatorState.PAUSED)
         if self._there and not on_duty:
             return "no operator logged in"
-        # Where nothing is known of operators one who waits is enough: unsure favours the caller.
+        # If nothing is known about operators, one waiting caller is enough: doubt favours the caller.
         enough = max(LEAST, -(-on_duty // OPERATORS_EACH)) if self._there else 1
         if overdue(self._queues, now - patience, enough) < enough:
             return ""

@@ -1,7 +1,7 @@
-"""Where the calls in progress are, kept up with each change: nothing that is asked for walks through all.
+"""Index of the calls in progress by stage and queue. Updated on each change, so no query scans all calls.
 
-Each stage and each queue is a list in the order in which the calls came there. They nearly always come
-at its end and go at its beginning, so that to keep it sorted is a search by halves.
+Each stage and each queue is a list sorted by arrival time. Calls nearly always join at the end and leave
+at the start, so a binary search keeps the list sorted cheaply.
 """
 
 from bisect import bisect_left, insort
@@ -14,16 +14,17 @@ from siaga112.core.model import CallId, Millis, Stage
 from siaga112.core.tracking.queue_state import Waiting
 
 SHOWN: Final = (Stage.QUEUE, Stage.TALKING, Stage.IVR, Stage.SCREENING)
-"""In which order calls in progress are shown."""
+"""The order in which calls in progress are shown, by stage."""
 
 LOOKED_AT: Final = 100
-"""How many calls that wait too long are looked at; so many are a surge, whoever they are."""
+"""Maximum number of overdue calls per queue to group by caller. More than this is a surge in any case."""
 
 
 class Spot(NamedTuple):
-    """Where a call is: its stage since when; the queue in which its caller waits, '' for none; and who it is.
+    """Where a call is: its stage and since when, and the queue in which the caller waits ('' for none).
 
-    `caller` is the number as it came, '' where there is none: each such call is a caller's of its own.
+    `caller` is the number as received, or '' for no number; each call without a number counts as a
+    separate caller.
     """
 
     stage: Stage
@@ -34,7 +35,7 @@ class Spot(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A call has come to a stage, in that queue if it waits in one. `new`: it was nowhere before."""
+    """A call has entered a stage, and a queue if it waits in one. `new`: this is its first stage."""
 
     call: CallId
     stage: Stage
@@ -44,11 +45,11 @@ class Move(NamedTuple):
 
 
 MOVES_KEPT: Final = 10_000
-"""More moves than this that nobody has asked for are forgotten, the oldest first."""
+"""Maximum number of moves kept until they are read. Above it the oldest are dropped."""
 
 
 class Progress:
-    """The calls in progress by where they are."""
+    """The calls in progress by stage and queue."""
 
     def __init__(self) -> None:
         self._moves: deque[Move] = deque(maxlen=MOVES_KEPT)
@@ -57,7 +58,7 @@ class Progress:
         self._queues: Final[dict[str, list[tuple[Millis, CallId]]]] = {}
 
     def put(self, call: CallId, spot: Spot) -> None:
-        """Note where a call is now."""
+        """Record where a call is now."""
         before = self._spots.get(call)
         if before == spot:
             return
@@ -70,7 +71,7 @@ class Progress:
             insort(self._queues.setdefault(spot.queue, []), (spot.waits_since, call))
 
     def drop(self, call: CallId) -> None:
-        """Forget a call; nothing if it is not known."""
+        """Forget a call. Do nothing if it is not known."""
         spot = self._spots.pop(call, None)
         if spot is None:
             return
@@ -82,24 +83,24 @@ class Progress:
                 del self._queues[spot.queue]
 
     def moves(self) -> list[Move]:
-        """Give the moves since this was last asked, in order."""
+        """Return the moves since the previous call of this method, in order."""
         moves = [*self._moves]
         self._moves.clear()
         return moves
 
     def stages(self) -> Counter[Stage]:
-        """Count the calls by where they are."""
+        """Return the number of calls in each stage."""
         return Counter({stage: len(calls) for stage, calls in self._stages.items() if calls})
 
     def waiting(self) -> Waiting:
-        """Give for each queue in which somebody waits how many do, and since when the first of them."""
+        """Return, for each queue with waiting callers, how many wait and since when the first one waits."""
         return {queue: (len(calls), calls[0][0]) for queue, calls in self._queues.items()}
 
     def overdue(self, queues: Collection[str], before: Millis, most: int) -> int:
-        """Count the callers who wait in these queues since before that instant, up to `most` of them.
+        """Return how many callers have waited in these queues since before `before`, but at most `most`.
 
-        Calls of one number are one caller, as one telephone makes one call at a time. Of a queue no more
-        than `LOOKED_AT` calls are told apart; with more than that each counts.
+        Calls from one number count as one caller, because one telephone makes one call at a time. If a
+        queue has more than `LOOKED_AT` overdue calls, they are not grouped and the result is `most`.
         """
         found: set[str] = set()
         for queue in queues:
@@ -114,7 +115,7 @@ class Progress:
         return len(found)
 
     def in_order(self) -> Iterator[CallId]:
-        """Give the calls, who waits first, in each stage who is there longest."""
+        """Yield the calls: those in a queue first, and within each stage the longest there first."""
         return (call for _, call in chain.from_iterable(self._stages.values()))
 
 

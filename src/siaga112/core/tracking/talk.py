@@ -1,4 +1,4 @@
-"""Who talks with a caller: the operator, whom the caller is handed over to, and how the call is marked."""
+"""Conversations: which operator answered a caller, to whom the caller was handed over, and the marks."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,11 +19,11 @@ from siaga112.core.tracking.stages import Progress
 from siaga112.core.tracking.tracked_call import TrackedCall
 
 TARGET_LONGEST: Final = 80
-"""Letters of an extension that are kept: Asterisk has no longer ones (AST_MAX_EXTENSION)."""
+"""Maximum length of a stored extension, which is Asterisk's own limit (AST_MAX_EXTENSION)."""
 
 
 class Talk:
-    """The bridges, and what they and the queues tell of the calls in progress."""
+    """Applies bridge, queue, transfer and mark events to the calls in progress."""
 
     def __init__(self, calls: Mapping[str, TrackedCall], progress: Progress, anomalies: Counter[str]) -> None:
         self._calls = calls
@@ -33,11 +33,11 @@ class Talk:
         self.bridges: Final = Bridges(calls.__contains__)
 
     def ended(self, call: Call) -> None:
-        """Keep a call that is over as long as it may yet be marked."""
+        """Keep an ended call for as long as an operator may still mark it."""
         self._late_marks.ended(call)
 
     def operator_connected(self, event: AgentConnect) -> None:
-        """Take a queue's word that its member has the call, and who that is."""
+        """Record which queue member took the call, as the queue reports it."""
         call = self._calls.get(event.uid)
         if call:
             named = event.member and event.member != event.interface
@@ -49,7 +49,7 @@ class Talk:
         self.connect(self.bridges.vouch(event.leg), event.at)
 
     def bridge_entered(self, event: BridgeEnter) -> None:
-        """Take it that a channel came into a bridge."""
+        """Record that a channel entered a bridge."""
         if not event.two_way or (event.machine and event.uid not in self._calls):
             return
         if not self.bridges.holds(event.uid, event.bridge):
@@ -57,7 +57,7 @@ class Talk:
         self.connect(self.bridges.enter(event.uid, event.bridge, event.channel), event.at)
 
     def connect(self, uids: Iterable[str], at: Millis) -> None:
-        """Take it that these callers are with somebody now."""
+        """Record that these callers are now connected to somebody."""
         for uid in uids:
             call = self._calls[uid]
             if call.connected:
@@ -79,7 +79,7 @@ class Talk:
         self._progress.put(call.id, call.spot)
 
     def _with_whom(self, call: TrackedCall) -> str:
-        """Say who is connected with the caller: the queue's member, else the phone, else the pipe to it."""
+        """Return who is connected to the caller: the queue member, else the phone, else the Local channel."""
         if call.agent:
             who, call.agent = call.agent, ""
             return who
@@ -89,15 +89,15 @@ class Talk:
         for uid, name in phones.items():
             return call.agents.get(uid) or interface_of(name)
         pipes = [*self.bridges.pipes(call.id)]
-        return interface_of(pipes[-1]) if pipes else ""  # the farthest leads to the operator
+        return interface_of(pipes[-1]) if pipes else ""  # the farthest pipe leads to the operator
 
     def sent_on(self, event: BlindTransfer) -> None:
-        """Take it that somebody sends a caller on."""
+        """Record a blind transfer of a caller."""
         self._hand_over(event.uid, event.at, HandedOver.BLIND, event.target)
 
     def sent_to_whom_was_asked(self, event: AttendedTransfer) -> None:
-        """Take it that somebody connects a caller with whom he has called before."""
-        # Who had not answered yet rings on, as after a blind transfer.
+        """Record an attended transfer of a caller."""
+        # If the target has not answered yet, it keeps ringing, as after a blind transfer.
         how = HandedOver.ATTENDED if event.talking else HandedOver.BLIND
         self._hand_over(event.uid, event.at, how, event.target)
 
@@ -109,11 +109,11 @@ class Talk:
                 call.handed_by = frozenset(self.bridges.phones(caller))
 
     def bridge_left(self, event: BridgeLeave) -> None:
-        """Take it that a channel left a bridge."""
+        """Record that a channel left a bridge."""
         self.part(self.bridges.leave(event.uid, event.bridge), event.at)
 
     def part(self, alone: Iterable[str], at: Millis) -> None:
-        """Take it that these are with nobody now; who is no caller of ours is passed over."""
+        """Record that these callers are now connected to nobody. Ignore channels that are not callers."""
         for uid in alone:
             call = self._calls.get(uid)
             if call and call.connected:
@@ -121,9 +121,9 @@ class Talk:
                 call.note(at, FactKind.PARTED)
 
     def marked(self, event: SiagaMark) -> Iterator[Call]:
-        """Take a mark: of the call that goes on, or of the last one that the operator's phone answered."""
+        """Apply a mark to the call in progress, or to the last call that the operator's phone answered."""
         phone = interface_of(event.channel)
-        own = event.leg if event.leg in self._calls else ""  # raised on the caller's channel itself
+        own = event.leg if event.leg in self._calls else ""  # raised on the caller's own channel
         uid = event.uid or own or self._late_marks.last_of(phone)
         if call := self._calls.get(uid):
             by = call.agents.get(event.leg) or (call.operator if event.uid else phone)

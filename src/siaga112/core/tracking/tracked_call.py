@@ -1,4 +1,4 @@
-"""A call in progress: the facts so far, and where the caller has been seen standing."""
+"""A call in progress: the facts so far, and the places in the dialplan where the caller was seen."""
 
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -10,30 +10,35 @@ from siaga112.core.tracking import menus
 from siaga112.core.tracking.stages import Spot
 
 WRONG_CHOICE: Final = frozenset({"i", "t"})
-"""The extensions to which a wrong key leads, or none in time."""
+"""The extensions that Asterisk runs after a wrong key (`i`) or no key in time (`t`)."""
 
 MAX_FACTS: Final = 200
-"""A call that produces more than this is cut short in memory and becomes incomplete."""
+"""Maximum number of facts per call. Further facts are dropped and the call counts as incomplete."""
 
 
 SLOW: Final[Millis] = 100
-"""So long after the verdict the screening's end is a fact of its own: who waited for it, waited for us."""
+"""If screening ends this many ms after the verdict, its end is a fact of its own: the caller had to wait."""
 
 
 @dataclass(slots=True)
 class TrackedCall:
-    """A call in progress: facts so far, and where the caller has been seen standing.
+    """A call in progress: the facts so far, and the places in the dialplan where the caller was seen.
 
-    `called` is the number that it came in by. The places are those of the menu's contexts at which
-    something was seen to ask, to leave the caller in the menu, or to do with him what is not known.
-    `hidden`: the number that a caller hides, as our dialplan confirmed it. `attested`: it is vouched for.
-    `led_on`: it is a Local channel that waits in `queue` for it. `on_word`: it is connected, and only a
-    queue's word says that somebody is there. `chose`: a key led on since the menu was last wrong, or begun;
-    `led`: a step of what it leads to was seen, `came_back`: and now the menu asks where it asked before.
-    `keyed`: when a key was pressed since the last prompt, 0 for not at all. `whose`: by the number at
-    arrival. `beside`: since when another call of it is up as well, and which. `agents`: legs of the queue's
-    members who took the call, each with its interface and name; `agent`: one whose leg is not in the bridge
-    yet. `handed_by`: the phones that the caller was with when he was sent on, until somebody else answers.
+    - `called`: the number the caller dialled.
+    - `asked_at`, `stayed_at`, `served_at`: places in menu contexts where an application was seen that asks
+      for a key, that keeps the caller in the menu, or that may serve the caller.
+    - `hidden`: the caller's hidden number, as our dialplan confirmed it. `attested`: the carrier vouches
+      for the number.
+    - `led_on`: a Local channel waits in `queue` on the caller's behalf.
+    - `on_word`: the caller is connected, but only a queue's word says that somebody is there.
+    - `chose`: the caller has pressed a key since the menu began or last rejected a choice. `led`: a step
+      behind that choice was seen. `came_back`: the menu then asked again at a place where it asked before.
+    - `keyed`: when the caller pressed the first key since the last prompt; 0 if none.
+    - `whose`: the caller by the number at arrival.
+    - `beside`: since when another call from the same number has been up, and which call.
+    - `agents`: the legs of queue members who took the call, each with interface and name. `agent`: such a
+      member before the leg is in the bridge.
+    - `handed_by`: the phones the caller was with at a blind transfer, until somebody else answers.
     """
 
     id: CallId
@@ -75,32 +80,32 @@ class TrackedCall:
         self.since = self.facts[0].at
 
     def move(self, stage: Stage, at: Millis) -> None:
-        """Take the call to its next stage; `since` is kept where it is there already."""
+        """Move the call to a stage. `since` does not change if the call is already there."""
         if self.stage is not stage:
             self.stage, self.since = stage, at
 
     @property
     def number(self) -> str:
-        """The number as it came; '' for `anonymous` and the like, which say nothing of who it is."""
+        """The number as received; '' for texts without digits like `anonymous`, which identify nobody."""
         return self.raw if any(map(str.isdigit, self.raw)) else ""
 
     @property
     def spot(self) -> Spot:
-        """Where it is; who has hung up waits no more."""
+        """Where the call is. A caller who has hung up no longer waits in a queue."""
         if self.queue and self.stage is Stage.QUEUE and not self.hung_up:
             return Spot(self.stage, self.since, self.queue.queue, self.queue.at, self.number)
         return Spot(self.stage, self.since)
 
     def retract(self, at: Millis) -> None:
-        """Take back that somebody answered: what did was a Local channel, which leads into a queue."""
+        """Undo the last answer: the answering channel was a Local channel that leads into a queue."""
         answers = [n for n, fact in enumerate(self.facts) if fact.kind is FactKind.CONNECTED]
-        if answers:  # it is not kept of a call with too many facts
+        if answers:  # a call with too many facts has no such fact
             del self.facts[answers[-1]]
         self.connected = self.on_word = False
         self.move(Stage.QUEUE, at)
 
     def screening_ended(self, at: Millis, verdict: str) -> None:
-        """Note that our dialplan goes on; nothing where it does so right after the verdict, as it should."""
+        """Record the end of screening. Add a fact only if it ended late or without a verdict."""
         last = self.facts[-1]
         if last.kind is not FactKind.SCREENED or at - last.at >= SLOW:
             self.note(at, FactKind.SCREENED, self.screened or verdict)
@@ -113,11 +118,11 @@ class TrackedCall:
             self.facts.append(Fact(at, FactKind.GAP, "too_many_facts"))
 
     def seen_in_part(self) -> bool:
-        """Say whether something of the call was not seen."""
+        """Return whether some part of the call was not seen."""
         return any(fact.kind in {FactKind.ADOPTED, FactKind.GAP} for fact in self.facts)
 
     def take_step(self, step: Newexten) -> None:
-        """Note what a step in one of the menu's contexts says of its place."""
+        """Record what a step in a menu context shows about its place."""
         asks = menus.asks(step.application)
         self.came_back = self.led and asks and step.place in self.asked_at
         led_on = self.led and not asks and step.place.exten not in WRONG_CHOICE
@@ -131,11 +136,11 @@ class TrackedCall:
         self.chose = self.beyond(step.place) or (self.chose and step.place.exten not in WRONG_CHOICE)
 
     def beyond(self, place: DialplanPosition) -> bool:
-        """Say whether a choice led to this place in one of the menu's contexts."""
+        """Return whether a choice may have led to this place in a menu context."""
         return menus.chosen(place.exten, self.called)
 
     def connected_with(self, operator: str) -> None:
-        """Put down who answered last, now that the queue says it."""
+        """Replace the name of whoever answered last by the operator that the queue reports."""
         for n in range(len(self.facts) - 1, -1, -1):
             if self.facts[n].kind is FactKind.CONNECTED:
                 self.facts[n] = replace(self.facts[n], detail=operator)
@@ -143,16 +148,16 @@ class TrackedCall:
 
     @property
     def operator(self) -> str:
-        """Who is, or was last, connected with the caller."""
+        """Who is, or was last, connected to the caller."""
         spoke = [fact.detail for fact in self.facts if fact.kind is FactKind.CONNECTED]
         return spoke[-1] if spoke else ""
 
     def in_menu(self, place: DialplanPosition) -> bool:
-        """Say whether it is proven that a caller at this place is in the menu.
+        """Return whether a caller at this place is proven to be in the menu.
 
-        Either the menu was seen asking there, and nothing else ever at that place; or the place is in
-        the menu's own extension for a wrong or missing choice, and every step of it up to there was
-        seen, and is known to serve nobody.
+        Proof is one of two things: the menu was seen asking at this place and nothing else was ever seen
+        there; or the place is in the extension for a wrong or missing choice, and every step up to it was
+        seen and is known to keep the caller in the menu.
         """
         if place in self.served_at:
             return False

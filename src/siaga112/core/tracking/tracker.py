@@ -1,14 +1,13 @@
 """The call tracker: typed events in, ended calls out.
 
-A call is keyed by the uniqueid of the channel that came in from the trunk. The tracker only collects
-facts; what they mean is decided once, by `outcome.classify`, when the call is over.
+A call's key is the uniqueid of the channel that came in from the trunk. The tracker only collects facts.
+`outcome.classify` decides once, after the call has ended, what they mean.
 
-One idea carries the safety of the whole: *where the caller stood when the far end hung up*. Every
-AMI channel event carries the channel's place in the dialplan (context, extension, priority). A
-hang-up counts as leaving the menu only if the menu was seen asking at exactly that place, and as leaving
-the queue only if the queue was joined at exactly that place. So a lost event can make a call
-`unknown`, but no lost event can make a prank of it: also where a dialplan runs `Queue()` inside its
-IVR context.
+Safety rests on one idea: *where the caller was in the dialplan when the far end hung up*. Every AMI channel
+event carries the channel's place in the dialplan (context, extension, priority). A hang-up counts as
+leaving the menu only if the menu was seen asking at exactly that place, and as leaving the queue only if
+the caller joined the queue at exactly that place. A lost event can therefore turn a call into `unknown` but
+never into a prank, even if a dialplan runs `Queue()` inside its IVR context.
 """
 
 from collections import Counter, defaultdict
@@ -66,32 +65,32 @@ from siaga112.core.tracking.tracked_call import WRONG_CHOICE, TrackedCall
 from siaga112.core.unserved import BY_VARIABLE, DIAL_STATUS, QUEUE_STATUS
 
 ASKED_ABOUT: Final = frozenset({"SIAGA_CALLER", "SIAGA_VERDICT"})
-"""Variables that say that the dialplan asks for a verdict: by our file, or by one that only calls AGI()."""
+"""Variables that show that the dialplan asks for a verdict: our own dialplan, or one that only runs AGI()."""
 
 TOLD_OF: Final = frozenset({"SIAGA_HIDDEN", "SIAGA_ATTESTED"})
-"""Variables in which our dialplan says more of the number; they too are set only on a call that arrives."""
+"""Variables in which our dialplan describes the number. It sets them only on an incoming call."""
 
 LED_KEPT: Final = 10_000
-"""How many Local channels are remembered, with who dialled them: their ends are not told."""
+"""Maximum number of Local channels remembered with the channel that dialled them. Their ends are not seen."""
 
 JOINED_KEPT: Final = 256
-"""How many joinings of a queue are kept until it is told for whom: DialBegin may come later."""
+"""Maximum number of queue joins kept until the caller is known, because DialBegin may come later."""
 
 BEFORE_QUEUE: Final = frozenset({Stage.SCREENING, Stage.IVR})
-"""Where a caller is whom no queue has yet and no phone rings for; the menu's beginning may not be seen."""
+"""The stages before the queue: no phone rings yet. SCREENING is included: the menu's start may be missed."""
 
 RECORDING_LONGEST: Final = 255
-"""Letters of a recording's name that are kept."""
+"""Maximum length of a stored recording name, in characters."""
 
 CHAIN: Final = 8
-"""How many Local channels in a row are followed."""
+"""Maximum length of a chain of Local channels that is followed."""
 
 
 class Tracker:
-    """Follows every call from the trunk to its end.
+    """Tracks every call from the trunk to its end.
 
-    Feed it events in the order in which they came. It never raises on what it is fed: AMI is a lossy
-    observation, so an odd event is counted in `anomalies` and changes nothing else.
+    Feed it events in order of arrival. It never raises on an event: AMI is a lossy observation, so an odd
+    event is counted in `anomalies` and changes nothing else.
     """
 
     def __init__(self, rules: InForce) -> None:
@@ -139,17 +138,20 @@ class Tracker:
         return f"<Tracker: {len(self._calls)} calls, {len(self._talk.bridges)} bridges>"
 
     def feed(self, event: Event) -> tuple[Call, ...]:
-        """Take one event; give the calls that it ended (nearly always none or one)."""
+        """Process one event; return the calls that it ended (nearly always none or one)."""
         ended = self._handlers[type(event)](event)
         return () if ended is None else tuple(ended)
 
     def begun(self) -> list[Call]:
-        """Give the calls that began since this was last asked, as they are if their end is never seen."""
+        """Return the calls that began since the last call of this method.
+
+        Each is in the form in which it is kept if its end is never seen.
+        """
         begun, self._begun = self._begun.values(), {}
         return [self._unseen(replace(call, facts=[*call.facts]), call.facts[-1].at, "lost") for call in begun]
 
     def moves(self) -> list[tuple[Move, Caller | None, str]]:
-        """Give the moves since this was last asked, each with the caller and who talks with him by now."""
+        """Return the moves since the last call of this method, each with caller and current operator."""
         names, calls = self._rules.now.names, self._calls
         return [
             (
@@ -161,13 +163,13 @@ class Tracker:
         ]
 
     def stages(self) -> Counter[Stage]:
-        """Count the calls in progress by where they are."""
+        """Return the number of calls in progress in each stage."""
         return self._progress.stages()
 
     def in_progress(self, most: int) -> list[CallInProgress]:
-        """Give the calls in progress, with no more of the caller than a call that is over would keep.
+        """Return at most `most` calls in progress, with no more caller data than an ended call keeps.
 
-        Who waits comes first, in each stage who is there longest; not more than so many.
+        Calls that wait in a queue come first; within each stage, the one that has been there longest.
         """
         first = (self._calls[call] for call in islice(self._progress.in_order(), most))
         names = self._rules.now.names
@@ -186,20 +188,20 @@ class Tracker:
         ]
 
     def waiting(self) -> Waiting:
-        """Give for each queue in which somebody waits how many do, and since when the first of them."""
+        """Return, for each queue with waiting callers, how many wait and since when the first one waits."""
         return self._progress.waiting()
 
     def overdue(self, queues: frozenset[str], before: Millis, most: int) -> int:
-        """Count the callers who wait in these queues since before that instant, up to `most` of them."""
+        """Return how many callers have waited in these queues since before `before`, but at most `most`."""
         return self._progress.overdue(queues, before, most)
 
     def follows(self, call: CallId) -> bool:
-        """Say whether that call is in progress."""
+        """Return whether that call is in progress."""
         return call in self._calls
 
     @property
     def idle(self) -> bool:
-        """Say whether nothing is being followed."""
+        """Whether nothing is being tracked."""
         return not (self._calls or self._up or len(self._talk.bridges) or len(self._arrivals))
 
     # ── the beginning ────────────────────────────────────────────────────────────────────────────
@@ -211,7 +213,7 @@ class Tracker:
                 self.anomalies["duplicate"] += 1
                 return
             if first.kind is FactKind.ADOPTED and held.channel in {"", event.channel}:
-                self._let_go(event.uid)  # it was listed before its beginning reached us
+                self._let_go(event.uid)  # CoreShowChannels listed it before its Newchannel arrived
             else:
                 self.anomalies["uniqueid_reused"] += 1
                 yield self._end_unseen(event.uid, event.at, "uniqueid_reused")
@@ -223,7 +225,7 @@ class Tracker:
         self._call(event.uid)
 
     def _call(self, uid: str) -> TrackedCall | None:
-        """Give the call that this channel is; what it does proves that it arrived."""
+        """Return the call of this channel. The caller's event proves that a candidate is an incoming call."""
         call = self._calls.get(uid)
         if call is None and (call := self._arrivals.proven(uid)):
             self._follow(call)
@@ -240,7 +242,7 @@ class Tracker:
 
     @staticmethod
     def _beside_others(call: TrackedCall, others: dict[str, TrackedCall]) -> None:
-        """Note of a call and of the others with its number that they are up at one moment."""
+        """Record that a call and the other calls from its number are up at the same time."""
         at = call.facts[-1].at
         for other in others.values():
             other.beside = other.beside or (at, call.id)
@@ -263,8 +265,8 @@ class Tracker:
     # ── on the way ───────────────────────────────────────────────────────────────────────────────
 
     def _step(self, event: Newexten) -> None:
-        # Of a leg too the PBX says what it executes (AppDial, before the leg is dialled): only a
-        # question proves that the channel runs a dialplan of its own.
+        # The PBX also reports what an outgoing leg executes (AppDial, before the leg is dialled). Only an
+        # application that asks for a key proves that the channel runs a dialplan.
         call = self._call(event.uid) if menus.asks(event.application) else self._calls.get(event.uid)
         place = event.place
         if call is None or call.hung_up:
@@ -289,19 +291,19 @@ class Tracker:
             self._progress.put(call.id, call.spot)
 
     def _beyond_the_menu(self, place: DialplanPosition) -> bool:
-        """Say whether a place is none of the trunk's nor the menu's, nor one at which a queue begins."""
+        """Return whether a place is outside the trunk, menu and hang-up contexts and not a queue number."""
         plan = self._dialplan
         ours = plan.trunk_contexts | plan.ivr_contexts | plan.hangup_contexts
         return place.context not in ours and place.exten not in plan.queues
 
     @staticmethod
     def _serve(call: TrackedCall, event: Newexten) -> None:
-        """Note, once, that the menu served the caller with what he chose."""
+        """Record, once, that the menu served the caller with what they chose."""
         if call.stage in BEFORE_QUEUE and not any(fact.kind is FactKind.SERVED for fact in call.facts):
             call.note(event.at, FactKind.SERVED, event.place.context)
 
     def _key_pressed(self, event: Dtmf) -> None:
-        """Take it that a caller in the menu made a choice. Whether there is such a choice shows later."""
+        """Record that a caller in the menu pressed a key. Later steps show whether the menu offers it."""
         call = self._calls.get(event.uid)
         if call and call.stage in BEFORE_QUEUE and not call.hung_up:
             call.keyed = call.keyed or event.at
@@ -341,14 +343,14 @@ class Tracker:
             call.attested = event.value == "yes"
 
     def _asked_about(self, event: VarSet) -> TrackedCall | None:
-        """Give the call that the dialplan asks about, as it was before; each is counted once."""
+        """Return the call that the dialplan screens, before this event changes it. Count each call once."""
         call = self._call(event.uid)
         if call:
             self.screened.calls += not (call.confirmed or call.screened)
         elif self._arrivals.is_known(event.uid):
             self._arrivals.stranger_screened(event.uid)
         elif event.name == "SIAGA_CALLER":
-            # Our dialplan screens this call, but its beginning was lost, or was not Asterisk's.
+            # Our dialplan screens this call, but its Newchannel was lost or never sent.
             seen = [Fact(event.at, FactKind.ADOPTED, "screened")]
             self._follow(TrackedCall(CallId(event.uid), "", event.value, seen))
         return call
@@ -388,10 +390,10 @@ class Tracker:
         for joined in [one for one in self._joined.values() if self._led_by(one.channel)]:
             self._led_into_queue(joined)
 
-    # ── behind Local channels: `…;1` is dialled for the caller, the dialplan goes on with `…;2` ──
+    # ── behind Local channels: `…;1` is dialled for the caller, `…;2` runs the dialplan ──────────
 
     def _led_by(self, channel: str) -> TrackedCall | None:
-        """Give the call that is led on by this half of a Local channel."""
+        """Return the call that this half of a Local channel leads on, through a chain of at most `CHAIN`."""
         by = stem(channel) if channel.endswith(";2") else ""
         for _ in range(CHAIN):
             by = self._dialled_by.get(by, "")
@@ -400,7 +402,7 @@ class Tracker:
         return None
 
     def _led_into_queue(self, event: QueueCallerJoin) -> None:
-        """Put a caller into the queue into which a Local channel leads him."""
+        """Put a caller into the queue that a Local channel has joined for them."""
         call = self._led_by(event.channel)
         alone = self._talk.bridges.lead_on(event.channel)
         for uid in alone:
@@ -421,7 +423,7 @@ class Tracker:
             call.led_on = True
 
     def _gave_up_behind(self, event: VarSet) -> None:
-        """Note that a queue or a phone was in vain behind the caller's Local channel."""
+        """Record that a queue or a dialled phone behind the caller's Local channel gave up."""
         call = self._led_by(event.channel)
         if call is None or call.hung_up or call.connected:
             return
@@ -460,7 +462,7 @@ class Tracker:
             call.note(event.at, self._left(call, place), place.context)
 
     def _left(self, call: TrackedCall, place: DialplanPosition) -> FactKind:
-        """Say what a caller left who was neither in the menu nor in a queue, and spoke with nobody."""
+        """Return the kind of hang-up for a caller who was not in the menu, a queue or a conversation."""
         if call.stage not in BEFORE_QUEUE:
             return FactKind.LEFT
         in_menu = place.context in self._dialplan.ivr_contexts
@@ -501,11 +503,11 @@ class Tracker:
         )
 
     def _caller(self, call: TrackedCall) -> Caller | None:
-        """Two witnesses: the number at arrival, and what the dialplan's own cleaning left of it.
+        """Return the caller, if two witnesses agree: the number at arrival and the dialplan's cleaned copy.
 
-        Where they ever differ the caller is withheld: a hidden presentation, or text that was made
-        to look like somebody else's number. A number that is only hidden has its own second witness, and
-        counts where the centre may judge it.
+        If they differ, return None: the presentation is hidden, or the text was made to look like somebody
+        else's number. A number that is only hidden has its own second witness (SIAGA_HIDDEN) and counts if
+        the centre is allowed to judge hidden numbers.
         """
         numbers = self._dialplan.numbers
         if call.withheld and not (numbers.judge_hidden and call.hidden == call.raw):
@@ -526,13 +528,13 @@ class Tracker:
 
     def _resumed(self, event: Resumed) -> Iterator[Call]:
         present = {channel.uid: channel for channel in event.channels}
-        # After a restart of the PBX a uniqueid can be another call's: the channel's name tells.
+        # After a restart, the PBX can reuse a uniqueid. The channel name tells the two calls apart.
         for uid, call in self._calls.items():
             if uid in present and call.channel not in {"", present[uid].channel}:
                 self.anomalies["uniqueid_reused"] += 1
                 del present[uid]
         self._talk.part(self._talk.bridges.keep_only(present), event.at)
-        self._talk.bridges.forget_names()  # likewise of Local channels, which are numbered from 0 again
+        self._talk.bridges.forget_names()  # Local channels are numbered from 0 again
         self._dialled_by.clear()
         self._joined.clear()
         for uid in [uid for uid in self._calls if uid not in present]:
@@ -544,7 +546,7 @@ class Tracker:
                 self._follow(TrackedCall(CallId(uid), channel.channel, channel.number, facts, stage))
 
     def _queues_seen(self, event: QueueStatus) -> None:
-        """Put into the queue whom we did not see joining it. Where he stands there is not known."""
+        """Put callers into the queue whose joining was not seen. Their place in the dialplan is unknown."""
         for seen in event.waiting:
             call = self._calls.get(seen.uid)
             if call and not call.queue and not call.hung_up and call.seen_in_part():
@@ -574,7 +576,7 @@ class Tracker:
 
 
 def _screened(call: TrackedCall, event: VarSet) -> None:
-    """Take what our own dialplan says of a call."""
+    """Record what our own dialplan reports about a call."""
     match event.name:
         case "SIAGA_CALLER":
             call.confirmed = True
