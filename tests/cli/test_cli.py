@@ -529,7 +529,7 @@ async def test_a_redis_of_the_daemons_user_alone_is_one_line(live: Shell) -> Non
         ("agi", "prot = 4573", 'unknown key "agi.prot", did you mean "port"?'),
         ("redis", 'url = "localhost"', 'write "embedded", or redis://'),
         ("agi", "port =", "not valid TOML"),
-        ("pbx", 'region = "Indonesia"', 'no such region: "Indonesia" (a code of ISO 3166, like "ID")'),
+        ("pbx", 'region = "Indonesia"', 'no such region: "Indonesia" (an ISO 3166 code, like "ID")'),
         ("policy", 'never_block = ["0812-0811"]', "policy.never_block.0: not a range"),
     ],
 )

@@ -324,5 +324,5 @@ def test_a_share_is_none_or_at_least_a_tenth() -> None:
     rules = Policy.model_validate({"trust": {"unattested": 0, "several_trunks": 0.1}}).rules()
     assert (rules.unattested, rules.several_trunks) == (0, 0.1)
     for share in (-0.1, 0.01, 1.01):
-        with pytest.raises(ValueError, match=r"either 0, or from 0\.1 to 1"):
+        with pytest.raises(ValueError, match=r"must be 0, or between 0\.1 and 1"):
             Policy.model_validate({"trust": {"unattested": share}})

@@ -163,5 +163,5 @@ def test_an_authority_that_cannot_be_read_is_said_in_one_line(
 
 def test_settings_of_tls_without_tls_are_an_error() -> None:
     """Nobody believes to be encrypted who is not."""
-    with pytest.raises(ValueError, match="mean nothing without tls = true"):
+    with pytest.raises(ValueError, match="have no effect without tls = true"):
         Ami(tls_ca="/etc/ssl/pbx.pem")

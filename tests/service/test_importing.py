@@ -110,7 +110,7 @@ async def test_what_cannot_be_taken_back_is_said() -> None:
     """A database that stays away: how many numbers stay, and what brings in the rest; then it does."""
     store = Failing()
     store.fails = range(3, 99)
-    with pytest.raises(Exception, match=f"{2 * BATCH} of {2 * BATCH} numbers that were brought in stay"):
+    with pytest.raises(Exception, match=f"{2 * BATCH} of {2 * BATCH} imported numbers could not be removed"):
         await importer(store).apply(numbers(), COUNT)
     assert (await trail(store))[0] == ("import", "site", LINE, "moved in")
     store.fails = range(0)

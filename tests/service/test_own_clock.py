@@ -37,7 +37,7 @@ async def test_what_was_shown_before_a_step_is_believed_for_a_day(tmp_path: Path
         taken = NOW - 6 * DAY
         assert turned.shows(taken, 2.0) == taken
         assert turned.shows(taken + SECOND) == taken + SECOND
-    assert [line["event"] for line in logs] == ["clock_set_back", "clock_taken"]
+    assert [line["event"] for line in logs] == ["clock_set_back", "clock_accepted"]
 
 
 async def test_a_clock_that_was_ahead_and_is_put_right_is_believed_after_a_day(tmp_path: Path) -> None:

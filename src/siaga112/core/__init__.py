@@ -1,1 +1,1 @@
-"""The pure middle: no asyncio, sockets, clock, randomness or logging; time comes in as a parameter."""
+"""The pure core: no asyncio, sockets, clock, randomness or logging. Time is a parameter."""

@@ -1,6 +1,6 @@
-"""Who may do what: people and programs have one role each, and a role has permissions.
+"""Access control: a person or program has one role, and a role has permissions.
 
-A permission is what one route, page or command asks for. The table here is all there is to it.
+Each route, page or command requires one permission. The table `MAY` is the only place that grants them.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from siaga112.errors import WrongValueError
 
 
 class Role(StrEnum):
-    """What somebody is at the centre."""
+    """The role of a person or a program."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -22,18 +22,18 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What may be seen or done."""
+    """What a role allows to see or do."""
 
     WALL = "wall"
-    """What goes on now, and the day's figures, without a number."""
+    """The live view and the day's figures, without numbers."""
     SHIFT = "shift"
-    """The calls of this shift, the cards of their callers, one's own last call."""
+    """The calls of this shift, their callers' cards, and one's own last call."""
     MARK = "mark"
     CALLBACK = "callback"
     CALLS = "calls"
-    """The whole ledger, and who is blocked, proposed or allowed."""
+    """The whole ledger, the blocks, the proposals and the allow list."""
     APPEAL = "appeal"
-    """Note a caller's objection; to decide it is `decide`."""
+    """Record a caller's appeal. Deciding it takes `decide`."""
     DECIDE = "decide"
     """Block, unblock, confirm, dismiss, allow, disallow, take a strike back."""
     MODE = "mode"
@@ -42,10 +42,10 @@ class Permission(StrEnum):
     EXPORT = "export"
     AUDIT = "audit"
     SUBJECT = "subject"
-    """All that is held on one caller; and how much is held of each kind, which names nobody."""
+    """All data about one caller, and the amount of stored data by kind, which names nobody."""
     FORGET = "forget"
     HOLD = "hold"
-    """Keep what is held on a caller as evidence, and end that; see for whom it is kept."""
+    """Hold a caller's record as evidence, release it, and list the held records."""
     PEOPLE = "people"
     """Users, tokens and webhooks."""
     SETTINGS = "settings"
@@ -83,7 +83,7 @@ NAME_LONGEST: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who may use the console. `password` is its hash, None until one is set."""
+    """A person who may use the console. `password`: its hash, None until one is set."""
 
     name: str
     role: Role
@@ -94,13 +94,13 @@ class Person:
     disabled_at: Millis | None = None
 
     def may(self, permission: Permission) -> bool:
-        """Say whether the role has a permission, and the person is not disabled."""
+        """Return whether the role has a permission and the person is not disabled."""
         return self.disabled_at is None and permission in MAY[self.role]
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A program that may use the API until then (None: for good). `numbers`: it may see them in full."""
+    """A program that may use the API. `until`: when it expires, or None. `numbers`: it sees full numbers."""
 
     name: str
     digest: str
@@ -112,13 +112,13 @@ class Token:
     revoked_at: Millis | None = None
 
     def holds_at(self, now: Millis) -> bool:
-        """Say whether it is good at that instant."""
+        """Return whether the token is valid at that instant."""
         return self.revoked_at is None and (self.until is None or now < self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser that is logged in. `digest`: of what it holds; `csrf`: what its forms hold."""
+    """A logged-in browser. `digest`: the digest of its cookie's secret; `csrf`: the token in its forms."""
 
     digest: str
     person: str
@@ -128,10 +128,10 @@ class Session:
 
 
 def named(text: str) -> str:
-    """Read the name of a person or a program.
+    """Parse the name of a person or a program.
 
     Raises:
-        WrongValueError: in words for the user.
+        WrongValueError: in words for the user, if it is not a valid name.
 
     """
     name = " ".join(text.split())

@@ -1,11 +1,11 @@
-"""The FastAGI codec, without input or output: bytes → request or reply; verdict → commands.
+"""The FastAGI codec, without I/O: bytes to request or reply, screening to commands.
 
-Asterisk opens a connection, sends `agi_…: value` lines and a blank line, then answers each command
-with one line (res_agi.c). Whatever the peer sends, `Conversation.receive` gives messages or raises
-`AgiError`: their fault, one error, never another. A blank line in caller-supplied text can end the
-header early and a line break can add headers, so the first value of a header wins, and a line that is
-no header, or repeats one, makes the request doubtful: its caller is withheld. Nothing else does: a name
-of any characters is the caller's own choice, and must not be a way past a block.
+Asterisk opens a connection, sends `agi_…: value` lines and a blank line, then answers each command with one
+line (res_agi.c). Whatever the peer sends, `Conversation.receive` returns messages or raises `AgiError`, and
+never another exception. A blank line in text from the caller can end the header early, and a line break can
+add headers. The first value of a header therefore wins, and a line that is not a header or repeats one makes
+the request doubtful: its caller is withheld. An odd caller name does not, because callers choose their names
+and must not be able to evade a block that way.
 """
 
 import re
@@ -19,10 +19,10 @@ from siaga112.core.screening import Screening, Withheld
 from siaga112.core.text import whole
 
 DOCTOR: Final = "siaga112-doctor"
-"""The call that `siaga112 doctor` says it is when it asks: none of the PBX's."""
+"""The uniqueid in requests from `siaga112 doctor`. No real call has it."""
 
 MAX_REQUEST: Final = 16 * 1_024
-"""Bytes of header lines; a real request has about 700."""
+"""Maximum bytes of header lines. A real request has about 700."""
 
 MAX_REPLY: Final = 8 * 1_024
 
@@ -31,10 +31,10 @@ HIDDEN: Final = 0x20
 
 _PRESENTATION: Final = 0x60
 _NAME: Final = re.compile(r"agi_[a-z0-9_]+")
-"""res_agi.c, `setup_env`."""
+"""Header names as in `setup_env` (res_agi.c)."""
 
 _DIGIT: Final = re.compile(r"[0-9]")
-"""What `unknown`, `anonymous` and an empty number have none of."""
+"""`unknown`, `anonymous` and an empty number have no digit."""
 
 
 class AgiError(Exception):
@@ -43,9 +43,9 @@ class AgiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the dialplan asks: which script, for which call, from which number.
+    """The dialplan's request: script, call and caller's number.
 
-    '' if it is `withheld`; but one that is only hidden is there, for who may judge it (`judged`).
+    `number` is '' if it is `withheld`, but a hidden number that the dialplan confirmed is kept for `judged`.
     """
 
     script: str
@@ -54,20 +54,20 @@ class Request:
     withheld: Withheld | None = None
 
     def judged(self, *, hidden: bool) -> str:
-        """Give the number to be judged; `hidden`: also one that the caller hides."""
+        """Return the number to judge, '' for none. `hidden`: whether hidden numbers are judged too."""
         return self.number if self.withheld is None or (hidden and self.withheld is Withheld.HIDDEN) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Asterisk's answer to one command; 200 is success, 510, 511 and 520 are refusals."""
+    """Asterisk's answer to one command: 200 is success; 510, 511 and 520 reject the command."""
 
     code: int
 
 
 @dataclass(frozen=True, slots=True)
 class HungUp:
-    """The caller went while we were talking (`HANGUP` on a line of its own)."""
+    """The caller hung up during the conversation (`HANGUP` on a line of its own)."""
 
 
 Message = Request | Reply | HungUp
@@ -87,9 +87,9 @@ class Conversation:
         return f"<Conversation: {'replies' if self._asked else 'request'}, {len(self._buffer)} bytes kept>"
 
     def receive(self, data: bytes) -> Iterable[Message]:
-        """Take bytes as they came; give the messages that they complete."""
+        """Add received bytes; return the messages that they complete. Raise `AgiError` for invalid input."""
         if self._asked and not self._buffer and 0 <= data.find(b"\n") == len(data) - 1 <= MAX_REPLY:
-            message = _read_reply(data[:-1])  # what Asterisk sends: a whole line
+            message = _read_reply(data[:-1])  # the usual case: one whole line
             return (message,) if message else ()
         self._buffer += data
         return self._messages()
@@ -113,7 +113,7 @@ class Conversation:
             if len(self._buffer) > MAX_REQUEST:
                 raise AgiError("the request is too long")
             return None
-        if end >= MAX_REQUEST:  # as if it came in pieces
+        if end >= MAX_REQUEST:  # the same limit as for a request in pieces
             raise AgiError("the request is too long")
         head = bytes(self._buffer[:end])
         del self._buffer[: end + 2]
@@ -137,9 +137,10 @@ _HEADERS: Final = (
     *("callerid", "calleridname", "callingpres", "callingani2", "callington", "callingtns", "dnid"),
     *("rdnis", "context", "extension", "priority", "enhanced", "accountcode", "threadid", "arg_1"),
 )
-"""As `setup_env` writes them, with the argument of our dialplan (res_agi.c, Asterisk 16 to 22)."""
+"""The headers in the order of `setup_env` (res_agi.c, Asterisk 16 to 22), with the argument of our dialplan.
 
-"""`arg_2` comes only of a caller who hides the number: it is that, if it is plain."""
+Our dialplan adds `arg_2`, the hidden number, only for a caller who hides it.
+"""
 
 _READ: Final = frozenset({"network_script", "uniqueid", "callerid", "callingpres", "arg_1"})
 
@@ -147,7 +148,7 @@ _USUAL: Final = re.compile(
     "\n".join(f"agi_{name}: " + ("([ -~]*)" if name in _READ else "[ -~]*") for name in _HEADERS)
     + r"(?:\nagi_arg_2: ([ -~]*))?"
 )
-"""A request without any oddity, in one look: a third of the time that its lines one by one take."""
+"""Matches a normal request at once, in a third of the time that parsing it line by line takes."""
 
 
 def _read_request(head: bytes) -> Request:
@@ -182,14 +183,14 @@ def _read_lines(head: bytes) -> Request:
     )
 
 
-def _request(  # noqa: PLR0917 - as many headers
+def _request(  # noqa: PLR0917 - one per header
     script: str, uniqueid: str, number: str, confirmed: str, hidden: str, presentation: str, *, forged: bool
 ) -> Request:
     script = script.partition("?")[0]
     if forged:
         return Request(script, uniqueid, "", Withheld.DOUBTFUL)
     if _presentation(presentation) == HIDDEN or not _DIGIT.search(number):
-        plain = number == hidden and not confirmed  # else it is a number that the dialplan repaired
+        plain = number == hidden and not confirmed  # otherwise, the dialplan has cleaned the number
         return Request(script, uniqueid, number if plain else "", Withheld.HIDDEN)
     if confirmed != number or not number.isprintable():
         return Request(script, uniqueid, "", Withheld.DOUBTFUL)
@@ -207,17 +208,17 @@ def _read_reply(line: bytes) -> Message | None:
     if (read := whole(code)) is None:
         raise AgiError("a reply without a code")
     if line[3:4] == b"-" or line.startswith(b"520 End"):
-        # 520 is followed by the command's usage and closed by "520 End of proper usage.": the
-        # opening line alone says that it was refused, and after it we only close.
+        # After 520, Asterisk sends the command's usage and then "520 End of proper usage.". The opening
+        # line is the reply; the closing line is ignored.
         return Reply(read) if line[3:4] == b"-" else None
     return Reply(read)
 
 
 def set_variable(name: str, value: str) -> bytes:
-    """Write one command. The only serializer towards Asterisk: CR, LF, NUL and quotes never pass.
+    """Return a SET VARIABLE command. The only serialiser towards Asterisk: CR, LF, NUL and quotes never pass.
 
     Raises:
-        ValueError: our own mistake, since every value comes from a closed set or is a number.
+        ValueError: for such a character. This is a bug, as each value is a number or from a closed set.
 
     """
     for text in (name, value):
@@ -228,7 +229,7 @@ def set_variable(name: str, value: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def commands(screening: Screening) -> tuple[bytes, ...]:
-    """Spell a verdict as commands, the verdict last: BLOCK stands only when all about it is set."""
+    """Return the commands for a screening. The verdict comes last, so BLOCK never lacks its details."""
     variables = {"SIAGA_REASON": screening.reason.value}
     if screening.treatment:
         variables["SIAGA_TREATMENT"] = screening.treatment.value

@@ -1,7 +1,7 @@
-"""What programs are told of: an announcement for each thing that happened, made of the change it tells of.
+"""Announcements: the events that other programs receive, derived from changes.
 
-Each is one row, written in the transaction of its change, so that none is lost and none invented. It holds
-no number: who may know the caller is told it beside the rest.
+Each announcement is one row, written in the transaction of its change, so none is lost and none is false.
+`data` never contains a number: the caller is a field of its own, for readers who may see it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +15,11 @@ from siaga112.core.model import DAY, SECOND, AuditEntry, Caller, CallId, Entry, 
 from siaga112.core.record import Block, CallerRecord
 
 KEPT: Final[Millis] = 7 * DAY
-"""How long announcements are kept, for programs that were away (shared contract: a week)."""
+"""How long announcements are kept for programs that were disconnected."""
 
 
 class EventType(StrEnum):
-    """What happened. The names are public: CloudEvents' `type` is `id.siaga112.` and one of these."""
+    """The type of an event. Public: the CloudEvents `type` is `id.siaga112.` followed by the value."""
 
     CALL_STARTED = "call.started"
     CALL_QUEUED = "call.queued"
@@ -40,7 +40,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One thing that happened, of which call and caller, with what is said of it. Spans are in seconds."""
+    """One event: what happened, when, to which call and caller, with details. Durations are in seconds."""
 
     type: EventType
     at: Millis
@@ -50,10 +50,10 @@ class Announcement:
 
 
 def of_change(change: Change, before: Entry | None, ends_told: Millis = 0) -> Iterator[Announcement]:
-    """Announce what a change brings; `before` is the call's row in the ledger until then, if there is one.
+    """Yield the announcements of a change. `before`: the call's previous ledger row, if any.
 
-    `ends_told`: up to when the ends of blocks have been looked for. Nobody looks there again, so the end of a
-    block that comes so late is announced with it.
+    `ends_told`: up to when ended blocks have already been announced. The end of a new block before that time
+    would be missed, so it is announced here.
     """
     if change.entry:
         yield from _of_call(change.entry, before, change.audit_entry)
@@ -63,7 +63,7 @@ def of_change(change: Change, before: Entry | None, ends_told: Millis = 0) -> It
 
 
 def new_blocks(change: Change) -> Sequence[Block]:
-    """Give the blocks that a change imposes."""
+    """Return the blocks that a change imposes."""
     new = change.replacement
     return [one for one in fresh(new.before.blocks, new.record.blocks) if not one.lifted] if new else []
 
@@ -171,13 +171,13 @@ def _block(block: Block) -> dict[str, object]:
 
 
 def of_block_run_out(caller: Caller, block: Block) -> Announcement:
-    """Announce that a temporary block has reached its end by itself."""
+    """Return the announcement that a temporary block has expired."""
     data = _block(block) | {"how": "run out", "lifted_by": None}
     return Announcement(EventType.BLOCK_ENDED, block.until or 0, None, caller, data)
 
 
 def of_switch(switch: Switch, instead_of: Mode) -> Announcement:
-    """Announce that the site's mode was switched."""
+    """Return the announcement that the site's mode was switched."""
     data = {"mode": switch.mode, "was": instead_of, "by": switch.by, "reason": switch.reason}
     return Announcement(EventType.MODE_CHANGED, switch.at, None, None, data)
 

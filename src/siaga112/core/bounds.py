@@ -1,8 +1,8 @@
-"""How much is held on one caller at most, however often they call.
+"""Bounds: the maximum size of one caller's record, however often they call.
 
-A record is read and written whole with each of the caller's calls: a stuck dialler's may not grow for
-ever, or everybody's verdict waits for it. What goes is the oldest, and only what decides nothing any
-more; beside it stays how many went.
+Each call reads and writes the caller's whole record. The record of a stuck dialler must not grow without
+limit, or it delays everybody. The oldest items that no longer affect a decision are dropped, and the record
+keeps a count of them.
 """
 
 from collections.abc import Collection
@@ -14,10 +14,10 @@ from siaga112.core.record import Appeal, Block, CallerRecord, DroppedCounts, Lif
 from siaga112.core.text import whole
 
 STRIKES: Final = 200
-"""Or as many as the highest threshold asks for, if that is more."""
+"""The minimum limit; the highest threshold may require more."""
 
 MISSED: Final = 100
-"""The first, which says since when the caller waits, and the last ones."""
+"""The first one, which shows since when the caller has waited, and the last ones."""
 
 BLOCKS: Final = 100
 PROPOSALS: Final = 50
@@ -26,10 +26,10 @@ APPEALS: Final = 50
 WITHDRAWN: Final = 200
 
 EVIDENCE: Final = 20
-"""Of blocks and proposals that are over, but for the last few, so many calls are named."""
+"""Maximum number of calls named by a block or proposal that has ended, except for the last `WHOLE` ones."""
 
 WHOLE: Final = 10
-"""So many of the last blocks and proposals name all the calls that they rest on."""
+"""How many of the last blocks and proposals keep all the calls that they rest on."""
 
 NOTHING: Final = DroppedCounts()
 _KINDS: Final = tuple(kind.name for kind in fields(NOTHING))
@@ -41,10 +41,10 @@ _Ended = TypeVar("_Ended", Block, Proposal, Appeal)
 def bounded(
     record: CallerRecord, now: Millis, counted: Collection[Strike], strikes: int = STRIKES
 ) -> CallerRecord:
-    """Give the record with no more in it than may be.
+    """Return the record reduced to the limits.
 
-    `counted` are the strikes that count at that instant: the others go first. A block in force, a proposal
-    that waits and the last decision that forgave something always stay.
+    `counted`: the strikes that count now; the others are dropped first. A block in force, a pending
+    proposal and the last decision that forgave something always stay.
     """
     if _fits(record, max(STRIKES, strikes)):
         return record
@@ -74,7 +74,7 @@ def bounded(
 
 
 def _fits(record: CallerRecord, strikes: int) -> bool:
-    """Say whether there is nothing to drop, to shorten or to count: so it is with nearly every record."""
+    """Return whether there is nothing to drop, shorten or count, as for nearly every record."""
     return (
         len(record.strikes) <= strikes
         and len(record.missed) <= MISSED
@@ -88,7 +88,7 @@ def _fits(record: CallerRecord, strikes: int) -> bool:
 
 
 def _stands(record: CallerRecord) -> bool:
-    """Say whether something is left of each kind of which it is counted how much went."""
+    """Return whether the record still has items of each kind with a count of dropped ones."""
     return all(getattr(record, kind) for kind in _KINDS if getattr(record.dropped, kind))
 
 
@@ -99,7 +99,7 @@ def _short(decided: tuple[_Decided, ...], most: int) -> bool:
 
 
 def _count(was: int, before: Collection[object], after: Collection[object]) -> int:
-    """Count on; from nothing again once nothing of the kind is left."""
+    """Return the new count of dropped items; 0 once no item of the kind is left."""
     return was + len(before) - len(after) if after else 0
 
 
@@ -135,7 +135,7 @@ def _proposals(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
 
 
 def _appeals(appeals: tuple[Appeal, ...]) -> tuple[Appeal, ...]:
-    """Keep the last ones, among them one that is open; and the last that forgave."""
+    """Keep the last appeals, which include an open one, and the last one that forgave."""
     if len(appeals) <= APPEALS:
         return appeals
     lifts = [appeal.decided if appeal.granted else None for appeal in appeals]
@@ -143,7 +143,7 @@ def _appeals(appeals: tuple[Appeal, ...]) -> tuple[Appeal, ...]:
 
 
 def _forgiving(decided: tuple[_Ended, ...], lifts: list[Lift | None]) -> list[_Ended]:
-    """Give the one whose end forgave what was before it, the last such."""
+    """Return the last item with an end that forgave everything before; empty if there is none."""
     forgave = [(lift.at, nth) for nth, lift in enumerate(lifts) if lift and lift.forgives]
     return [decided[max(forgave)[1]]] if forgave else []
 
@@ -162,6 +162,6 @@ def _last(decided: tuple[_Decided, ...], staying: list[_Decided], most: int) -> 
 
 
 def _second(call: CallId) -> tuple[int, str]:
-    """Order calls by the second that a uniqueid carries (at most ten digits); what carries none is old."""
+    """Return a sort key: the second in the uniqueid (up to 11 digits), 0 if it has none."""
     second = call.rpartition("-")[2].partition(".")[0][:11]
     return whole(second) or 0, call

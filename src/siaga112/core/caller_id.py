@@ -71,7 +71,7 @@ class NumberPlan:
         if whole(area) is None or (trunk and area.startswith(trunk)):
             raise ValueError(f'not an area code: "{area}" (digits, without the leading {trunk or "0"})')
         if not trunk:
-            raise ValueError(f'numbers in {self.region} have no area codes, so it must stay ""')
+            raise ValueError(f'numbers in {self.region} have no area codes, so area_code must be ""')
         sizes = range(5, LOCAL_DIGITS + 1)
         subscribers = (f"{lead}0123456"[:size] for lead in range(2, 10) for size in sizes)
         if not any(_valid(f"+{self.country_code}{area}{rest}", self.region) for rest in subscribers):
@@ -201,7 +201,7 @@ _BETWEEN: Final = "[^0-9A-Za-z]{0,2}"
 
 
 def spelling(caller: Caller, plan: NumberPlan) -> re.Pattern[str]:
-    """Return a pattern that finds a caller in text, in any spelling: 0812…, +62812…, 0062 812-…; or a hash."""
+    """Return a pattern that finds a caller in text, in any form: 0812…, +62812…, 0062 812-… or a hash."""
     digits = caller.removeprefix("+")
     if digits == caller:
         return re.compile(_spaced(caller))

@@ -1,7 +1,7 @@
-"""What an ended call, or a person's decision, changes in what is stored: together or not at all.
+"""Changes: what an ended call or a person's decision writes to the store, all of it or nothing.
 
-A caller's record, the ledger's row, the audit trail's line and the counts of one event agree, whatever
-dies in between. Pure: what is held comes in, the `Change` to write goes out.
+A caller's record, the ledger row, the audit line and the counts of one event stay consistent even if a
+process dies in between. Pure: the stored state comes in, the `Change` to write goes out.
 """
 
 import re
@@ -53,12 +53,12 @@ _Held = TypeVar("_Held", Strike, GenuineReport)
 _CALL: Final = attrgetter("call")
 
 OPERATOR: Final = "operator"
-"""Who pressed a key during the call, for the audit trail, where the PBX did not say which one."""
+"""The name in the audit trail for an operator whom the PBX did not name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A caller's record in place of the one before, of that version (0: none), and what follows."""
+    """A new record of a caller in place of `before`. `version`: that of the stored record, 0 for none."""
 
     before: CallerRecord
     record: CallerRecord
@@ -68,19 +68,19 @@ class Replacement:
 
     @property
     def held(self) -> Standing:
-        """What verdicts need of the record."""
+        """The standing of the new record."""
         return standing(self.record, self.at, self.rules)
 
     @property
     def expires(self) -> Millis | None:
-        """From when on nothing of the record may be kept; None for never."""
+        """When the whole record must be deleted; None for never."""
         return forget_after(self.record, self.rules)
 
 
 class Imposition(NamedTuple):
-    """An automatic block that the caps of an hour must have room for; the same call needs none again.
+    """A request to impose an automatic block within the hourly caps. Each call needs only one reservation.
 
-    `cap`: of all blocks; `cap_permanent`: of the permanent ones, if it is one. 0 for no limit.
+    `cap`: the limit for all blocks; `cap_permanent`: for permanent ones, if this is one. 0 is no limit.
     """
 
     call: CallId
@@ -91,9 +91,9 @@ class Imposition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is written together or not at all; counted only if the line of the audit trail is new.
+    """What is written together or not at all. The store counts `tallies` only if the audit line is new.
 
-    `past`: it was written elsewhere before, so that nobody is told of it now.
+    `past`: the change comes from an earlier store, so it is not announced now.
     """
 
     replacement: Replacement | None = None
@@ -105,7 +105,7 @@ class Change:
 
 
 class Stored(NamedTuple):
-    """What is held on a caller, with its version, and the ledger's row of a call."""
+    """The stored record of a caller with its version, and the ledger row of a call."""
 
     record: CallerRecord | None
     version: int
@@ -114,7 +114,7 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CallChange:
-    """How an ended call is written, and what of it is to be told."""
+    """The change for an ended call, and what to announce about it."""
 
     change: Change
     entry: Entry | None = None
@@ -125,7 +125,7 @@ class CallChange:
 def replacement(
     before: CallerRecord, after: CallerRecord, version: int, now: Millis, rules: PolicyRules
 ) -> Replacement:
-    """Give a record as it is to be stored."""
+    """Return the replacement of a record by a new one."""
     return Replacement(before, after, version, now, rules)
 
 
@@ -137,17 +137,17 @@ def change_of_call(
     capped: bool = False,
     now: Millis | None = None,
 ) -> CallChange:
-    """Say what an ended call changes. The same call again changes nothing more.
+    """Return what an ended call changes. Repeating the same call changes nothing.
 
-    `capped`: the hour's automatic blocks are used up. `now`: our own clock, where there is one. What lies
-    further ahead of it than clocks may differ is taken for as late as may be: by a time that is not yet
-    nothing is thrown away for its age.
+    `capped`: the hour's automatic blocks are used up. `now`: the time of our own clock, if there is one. A
+    call that is more than `TOLERANCE` ahead of it is treated as exactly that far ahead, so a future time
+    never makes other data look old enough to delete.
     """
     before = held.record
     latest = END_OF_TIME if now is None else now + TOLERANCE
     if isinstance(item, Reached):
         item = replace(item, at=min(item.at, latest))
-        assert before is not None, "an operator reached somebody"  # noqa: S101 - our own mistake otherwise
+        assert before is not None, "Reached always has a caller"  # noqa: S101 - a bug otherwise
         if item.at <= before.forgotten:
             return CallChange(Change())
         after = prune(reach(before, item.at), item.at, rules)
@@ -156,7 +156,7 @@ def change_of_call(
         item, before = replace(without_caller(item), strike=False), None
     finding, at = item.finding, min(item.finding.call.ended, latest)
     if finding.call.marked_later and held.entry and not _gives_way(held.entry.finding, finding):
-        return CallChange(Change())  # a person has marked it otherwise meanwhile
+        return CallChange(Change())  # a person has set another mark in the meantime
     new = _OfCaller(item)
     if before is not None:
         new = _caller(item, before, held.version, rules, capped=capped, at=at, now=now)
@@ -181,31 +181,31 @@ def change_of_call(
 
 
 def without_caller(entry: Entry) -> Entry:
-    """Give a row of the ledger with nothing of its caller, for figures that still add up."""
+    """Return a ledger row without its caller, so that the figures still add up after an erasure."""
     call = replace(entry.finding.call, caller=None, raw_caller="", identified=False, recording="")
     return replace(entry, finding=replace(entry.finding, call=call))
 
 
 A_CALLER: Final = "a caller"
-"""What stands in the audit trail for somebody who was erased."""
+"""The text in the audit trail for a caller who was erased."""
 
 
 def without_number(text: str, spelled: re.Pattern[str]) -> str:
-    """Give what somebody wrote without a number, so spelled."""
+    """Replace each match of `spelled` in a text by `A_CALLER`."""
     return spelled.sub(A_CALLER, text)
 
 
 def of_nobody(entry: Entry, spelled: re.Pattern[str]) -> bool:
-    """Say whether a row has no caller, but a number as it came that is spelled so.
+    """Return whether a row has no caller but a raw number that matches `spelled`.
 
-    Such is a call whose number the dialplan withheld because of something else in the request.
+    Such a row is a call whose caller was withheld because of something else in the request.
     """
     call = entry.finding.call
     return call.caller is None and bool(spelled.search(call.raw_caller))
 
 
 class _OfCaller(NamedTuple):
-    """What a call means for its caller, and its row of the ledger with that."""
+    """What a call changes for its caller, and the resulting ledger row."""
 
     entry: Entry
     replacement: Replacement | None = None
@@ -225,7 +225,7 @@ def _caller(
     at: Millis,
     now: Millis | None,
 ) -> _OfCaller:
-    """Change the caller's record by what the call, which ended `at`, means for it."""
+    """Apply a call that ended at `at` to the caller's record."""
     finding = entry.finding
     strike = strike_for(finding, rules) if entry.strike else None
     after = _unmark(before, finding, at) if finding.call.marked_later else before
@@ -234,7 +234,7 @@ def _caller(
     blocks = begun(before.blocks, after.blocks)
     block = blocks[-1] if blocks else None
     proposal = next(iter(begun(before.proposals, after.proposals)[::-1]), None)
-    if strike and strike.call not in map(_CALL, reversed(after.strikes)):  # the last one, mostly
+    if strike and strike.call not in map(_CALL, reversed(after.strikes)):  # mostly the last one
         entry = replace(entry, strike=False, spared=spared_by(before))
     return _OfCaller(
         entry,
@@ -247,7 +247,7 @@ def _caller(
 
 
 def _unmark(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecord:
-    """Take back what an earlier mark of the same call brought, where the operator has given another since."""
+    """Undo the effects of an earlier mark of the same call that the new mark contradicts."""
     call = finding.call.id
     record = served_after_all(record, call)
     if finding.mark is not Mark.GENUINE:
@@ -257,7 +257,7 @@ def _unmark(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecord:
     reason = f"call {call} was marked {finding.mark}"
     taken = Lift(at, finding.marked_by or OPERATOR, reason, forgives=False, mistake=True)
     record = take_back_strike(record, call, taken)
-    return replace(record, withdrawn=record.withdrawn - {call})  # a third mark may bring it again
+    return replace(record, withdrawn=record.withdrawn - {call})  # a third mark may cost the strike again
 
 
 def _imposes(block: Block, strike: Strike, rules: PolicyRules) -> Imposition | None:
@@ -272,7 +272,7 @@ def _replaced(
 
 
 def tallies(before: CallerRecord, after: CallerRecord, finding: Finding) -> tuple[str, ...]:
-    """Name what is counted of a change that a call, or its mark, brought."""
+    """Return the names of the counters that a call or its mark increments."""
     return _tallies(before, after, finding, begun(before.blocks, after.blocks))
 
 
@@ -294,22 +294,22 @@ def _new_strike(before: CallerRecord, after: CallerRecord, call: CallId) -> bool
 
 
 def _is_new(before: tuple[_Held, ...], after: tuple[_Held, ...], call: CallId) -> bool:
-    if after is before or call not in map(_CALL, reversed(after)):  # what is new is the last one, mostly
+    if after is before or call not in map(_CALL, reversed(after)):  # a new one is mostly the last
         return False
     return call not in map(_CALL, before)
 
 
 def imposed(block: Block) -> str:
-    """Name what is counted of a new block."""
+    """Return the name of the counter for a new block."""
     return f"blocks:{block.level}:{block.origin}"
 
 
 def _gives_way(held: Finding, new: Finding) -> bool:
-    """Say whether a row of the ledger gives way to another of the same call.
+    """Return whether a new finding replaces the stored one of the same call.
 
-    Not to one that knows less: another daemon may have seen all of the call, this one a part of it. And
-    not where somebody has marked it since at a desk: then we only come again after a crash. A mark from the
-    operator's phone gives way to a later one from there.
+    A finding of `unknown` does not replace a better one: another daemon may have seen the whole call. A
+    finding does not replace a mark that somebody set at a desk: then this is a repeat after a crash. A mark
+    from the operator's phone is replaced by a later mark from a phone.
     """
     if new.outcome is Outcome.UNKNOWN and held.outcome is not Outcome.UNKNOWN:
         return False
@@ -319,7 +319,7 @@ def _gives_way(held: Finding, new: Finding) -> bool:
 
 
 def _with_told(entry: Entry, held: Finding) -> Entry:
-    """Keep what somebody told of a report at a desk, which no event tells; not of what is no report."""
+    """Keep the kind, district and informed agencies that a person entered, if the mark is still genuine."""
     finding = entry.finding
     told = tuple(one for one in held.handovers if one.how is HandedOver.TOLD)
     if finding.mark is not Mark.GENUINE or not (told or held.kind or held.district):
@@ -330,9 +330,9 @@ def _with_told(entry: Entry, held: Finding) -> Entry:
 
 
 def _remember(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecord:
-    """Keep what is no misuse: who waits for a call-back, who was spoken with, who reported in earnest.
+    """Record what is not a misuse: a call-back that is due, a conversation, a genuine report.
 
-    Who was silent was not spoken with: it may be somebody who cannot speak (domain, rule 5).
+    A silent call is not a conversation: the caller may be unable to speak.
     """
     call = finding.call
     match finding.outcome:
@@ -348,18 +348,18 @@ def _remember(record: CallerRecord, finding: Finding, at: Millis) -> CallerRecor
 
 
 def silent(finding: Finding, at: Millis) -> MissedCall:
-    """Give the call-back that an answered call waits for in which nobody spoke; it is of the mark's time."""
+    """Return the call-back for an answered call in which nobody spoke. Its time is that of the mark."""
     return _missed(finding, Mark.SILENT, max(at, finding.call.facts[-1].at))
 
 
 def _missed(finding: Finding, reason: str, at: Millis) -> MissedCall:
     call, waited = finding.call, finding.stages.wait
-    span = max(0, call.ended - call.started)  # somebody may have set a clock meanwhile
+    span = max(0, call.ended - call.started)  # somebody may have set the clock during the call
     return MissedCall(call.id, at, span if waited is None else waited, reason)
 
 
 def _blocked_before(record: CallerRecord, at: Millis) -> bool:
-    """Say whether the ladder had blocked the caller before that instant."""
+    """Return whether the ladder had blocked the caller before that instant."""
     return any(block.step and block.since < at for block in record.blocks)
 
 
@@ -368,9 +368,9 @@ _Made = TypeVar("_Made", Block, Proposal, Appeal)
 
 
 def begun(before: tuple[_Imposed, ...], after: tuple[_Imposed, ...]) -> list[_Imposed]:
-    """Give the blocks that were imposed, or the proposals that were made, and stand.
+    """Return the new blocks or proposals that are not lifted or decided.
 
-    None that only ended, or names fewer calls than before (`core.bounds`).
+    One that merely ended, or that names fewer calls than before (`core.bounds`), is not new.
     """
     if after is before:
         return []
@@ -387,7 +387,7 @@ _WHICH: Final[Mapping[type, Callable[[object], object]]] = {
     Block: attrgetter("since", "until", "origin", "by", "step"),
     Proposal: attrgetter("at", "cause", "span", "step"),
 }
-"""Which block it is, or which proposal: what of it never changes."""
+"""The identity of a block or a proposal: the fields that never change."""
 
 
 def _over(held: Block | Proposal) -> bool:
@@ -395,7 +395,7 @@ def _over(held: Block | Proposal) -> bool:
 
 
 def fresh(before: tuple[_Made, ...], after: tuple[_Made, ...]) -> list[_Made]:
-    """Give what is new or other among blocks, proposals or objections: told first by being the same."""
+    """Return the new or changed blocks, proposals or appeals. Identity is compared first, for speed."""
     if after is before:
         return []
     same = set(map(id, before))

@@ -1,6 +1,6 @@
-"""What lies in the outbox and in Redis ↔ JSON.
+"""JSON codec for what is stored in the outbox and in Redis.
 
-Raises `ValueError` on what is not such a record; never anything else.
+The `load_…` functions raise `ValueError` for invalid input, and never another exception.
 """
 
 import json
@@ -40,7 +40,7 @@ from siaga112.core.standing import Standing
 
 _T = TypeVar("_T")
 
-# A look-up costs a fifth of calling the enum, and the ledger is read by the hundred thousand.
+# A dict look-up costs a fifth of calling the enum, and a report parses hundreds of thousands of ledger rows.
 OUTCOMES: Final[dict[str, Outcome]] = {outcome.value: outcome for outcome in Outcome}
 REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
 KINDS: Final[dict[str, FactKind]] = {kind.value: kind for kind in FactKind}
@@ -50,7 +50,7 @@ _dump: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encod
 
 
 def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:
-    try:  # decoded first, since json would guess at the encoding each time
+    try:  # decode first, because json would detect the encoding each time
         return build(json.loads(text if isinstance(text, str) else text.decode()))
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"not a stored record: {error!r}") from error
@@ -58,26 +58,36 @@ def _load(text: str | bytes, build: Callable[[Any], _T]) -> _T:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError("a text of the wrong type")
+        raise TypeError("not a string")
     return value
 
 
 def instant(value: object) -> Millis:
-    """Take an instant that can be written as a date, and nothing else."""
+    """Return the value if it is an instant that can be a date.
+
+    Raises:
+        ValueError: if it is not.
+
+    """
     if type(value) is not int or not 0 <= value < END_OF_TIME:
         raise ValueError(f"not an instant: {value!r:.40}")
     return value
 
 
 def ending(value: object) -> Millis | None:
-    """Take the end of a block; one that no calendar has is the last that there is."""
+    """Return the end of a block, None for a permanent one. A later end than `END_OF_TIME` is cut to it.
+
+    Raises:
+        ValueError: if it is not an instant.
+
+    """
     if type(value) is int and value >= END_OF_TIME:
         return END_OF_TIME - 1
     return None if value is None else instant(value)
 
 
 def dump_entry(entry: Entry) -> str:
-    """Write a row of the ledger."""
+    """Serialise a ledger row."""
     finding, call = entry.finding, entry.finding.call
     return _dump(
         {
@@ -105,12 +115,12 @@ def dump_entry(entry: Entry) -> str:
 
 
 def handover_values(one: Handover) -> list[object]:
-    """Spell a hand-over."""
+    """Return a hand-over as a list of JSON values."""
     return [one.at, one.how, one.target, one.agency, one.reached]
 
 
 def handover(at: object, how: str, target: object, agency: object, reached: object) -> Handover:
-    """Read a hand-over."""
+    """Parse a hand-over from JSON values."""
     return Handover(
         instant(at),
         HandedOver(how),
@@ -121,14 +131,14 @@ def handover(at: object, how: str, target: object, agency: object, reached: obje
 
 
 def dump_item(item: Entry | Reached) -> str:
-    """Write what waits in the outbox."""
+    """Serialise an outbox item."""
     if isinstance(item, Reached):
         return _dump({"reached": item.caller, "at": item.at})
     return dump_entry(item)
 
 
 def load_item(text: str | bytes) -> Entry | Reached:
-    """Read what waits in the outbox."""
+    """Parse an outbox item."""
     return _load(
         text,
         lambda row: (
@@ -138,13 +148,13 @@ def load_item(text: str | bytes) -> Entry | Reached:
 
 
 def dump_switch(switch: Switch) -> str:
-    """Write a switch of the mode; the time first, as the store compares it."""
+    """Serialise a mode switch. The time comes first, because the store compares it."""
     told = {"at": switch.at, "mode": switch.mode, "by": switch.by, "reason": switch.reason}
     return _dump(told | {"via": switch.via})
 
 
 def load_switch(text: str | bytes) -> Switch:
-    """Read a switch of the mode; the mode's bare name too, as it was stored before."""
+    """Parse a mode switch, also in the old format, which is only the mode's name."""
     word = text if isinstance(text, str) else text.decode()
     return Switch(Mode(word)) if word in list(Mode) else _load(word, _switch)
 
@@ -157,7 +167,7 @@ def _switch(row: dict[str, Any]) -> Switch:
 
 
 def load_entry(text: str | bytes) -> Entry:
-    """Read a row of the ledger."""
+    """Parse a ledger row."""
     return _load(text, _entry)
 
 
@@ -177,7 +187,7 @@ def _call(row: dict[str, Any]) -> Call:
 def _entry(row: dict[str, Any]) -> Entry:
     call = _call(row)
     if not call.facts:
-        raise ValueError("a call of which nothing was seen")
+        raise ValueError("a call without facts")
     finding = Finding(
         call=call,
         outcome=Outcome(row["outcome"]),
@@ -195,7 +205,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 def dump_standing(standing: Standing) -> str:
-    """Write what a verdict needs."""
+    """Serialise a standing."""
     level = f'"{standing.level.value}"' if standing.level else "null"
     until = "null" if standing.until is None else standing.until
     began = f",{standing.since}" if standing.since else ""
@@ -203,7 +213,7 @@ def dump_standing(standing: Standing) -> str:
 
 
 def load_standing(text: str | bytes) -> Standing:
-    """Read what a verdict needs."""
+    """Parse a standing."""
     return _load(text, _standing)
 
 
@@ -216,7 +226,7 @@ def _standing(row: list[Any]) -> Standing:
 
 
 def dump_snapshot(snapshot: Snapshot) -> str:
-    """Write what goes on at this moment; short, since it is written every second."""
+    """Serialise a snapshot, compactly, because it is written every second."""
     return _dump(
         {
             "at": snapshot.at,
@@ -237,7 +247,7 @@ def dump_snapshot(snapshot: Snapshot) -> str:
 
 
 def load_snapshot(text: str | bytes) -> Snapshot:
-    """Read what goes on at this moment."""
+    """Parse a snapshot."""
     return _load(text, _snapshot)
 
 

@@ -1,6 +1,6 @@
-"""What people decide about a caller: block, lift, allow, confirm, dismiss, an objection, mark, call back.
+"""What people decide about a caller: block, lift, allow, confirm, dismiss, appeal, mark, call back.
 
-Each function takes the caller's record and the decision, and gives the new record.
+Each function takes the caller's record and the decision, and returns the new record.
 """
 
 from dataclasses import replace
@@ -25,10 +25,10 @@ from siaga112.core.regulation import PolicyRules
 
 
 def impose(record: CallerRecord, block: Block) -> CallerRecord:
-    """Add a person's block, once; a proposal that waits is settled by it, as confirmed by that person.
+    """Add a person's block, unless it is already on record. It confirms a pending proposal.
 
-    The block never ends earlier than one in force: the later end prevails. What was proposed gives it its
-    evidence and its step of the ladder, so that a corrected mark takes this block back, too.
+    Blocks in force stay, so the later end prevails. The block takes over the proposal's evidence and its
+    step of the ladder, so a corrected mark takes this block back too.
     """
     if any(same(held, block) for held in record.blocks):
         return record
@@ -47,9 +47,9 @@ def impose(record: CallerRecord, block: Block) -> CallerRecord:
 
 
 def shorten(record: CallerRecord, block: Block) -> CallerRecord:
-    """Put a block in the place of those in force that end later, which only a person may do.
+    """Replace the blocks in force that end later by a shorter block. Only a person may do this.
 
-    Nothing is forgiven: the new block keeps the evidence, and the step of the ladder, of what it replaces.
+    Nothing is forgiven: the new block keeps the evidence and the step of the ladder of those it replaces.
     """
     longer = tuple(held for held in record.blocks if outlasts(held, block))
     if not longer:
@@ -62,14 +62,14 @@ def shorten(record: CallerRecord, block: Block) -> CallerRecord:
 
 
 def outlasts(held: Block, block: Block) -> bool:
-    """Say whether a block is in force when the other begins, and ends later than that."""
+    """Return whether `held` is in force when `block` begins and ends later than it."""
     if block.until is None or held.over_at(block.since):
         return False
     return held.until is None or held.until > block.until
 
 
 def same(held: Block, block: Block) -> bool:
-    """Say whether a block is a person's decision that is on record already, maybe with more evidence."""
+    """Return whether two blocks are the same decision of a person, even if their evidence differs."""
     return (held.since, held.until, held.origin, held.by) == (
         block.since, block.until, block.origin, block.by,
     )  # fmt: skip
@@ -80,10 +80,7 @@ def _together(*calls: tuple[CallId, ...]) -> tuple[CallId, ...]:
 
 
 def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
-    """Lift every block in force; what was proposed rests on the same misuses, and is dismissed.
-
-    An objection that is open is granted by it.
-    """
+    """Lift every block in force. Dismiss a pending proposal and grant an open appeal."""
     blocks = tuple(
         block if block.over_at(lifted.at) else replace(block, lifted=lifted) for block in record.blocks
     )
@@ -92,9 +89,10 @@ def lift(record: CallerRecord, lifted: Lift) -> CallerRecord:
 
 
 def allow(record: CallerRecord, entry: AllowEntry) -> CallerRecord:
-    """Put the caller on the allow list; what was proposed is dismissed by it.
+    """Put the caller on the allow list. Dismiss a pending proposal and grant an open appeal.
 
-    Blocks stay on record but give way to the list, and no misuse is forgiven: `disallow` brings them back.
+    Blocks stay on record, but the list takes precedence. No misuse is forgiven, so the blocks apply again
+    after `disallow`.
     """
     decision = Lift(entry.at, entry.by, f"put on the allow list: {entry.reason}", forgives=False)
     record = _answer(replace(record, allow=entry), decision, granted=True)
@@ -106,16 +104,16 @@ def disallow(record: CallerRecord) -> CallerRecord:
     return replace(record, allow=None)
 
 
-# ── lists of other systems ───────────────────────────────────────────────────────────────────────
+# ── lists from other systems ─────────────────────────────────────────────────────────────────────
 
 
 def bring_in(record: CallerRecord, block: Block) -> CallerRecord:
-    """Add the block that another system's list has. What waits for a decision goes on waiting."""
+    """Add a block from another system's list. Pending proposals and open appeals stay as they are."""
     return replace(record, blocks=(*record.blocks, block))
 
 
 def take_out(record: CallerRecord, brought: Block, taken: Lift) -> CallerRecord:
-    """End a block that `bring_in` added, as if it had not been: nothing is forgiven by it."""
+    """End a block that `bring_in` added. Nothing is forgiven."""
     blocks = tuple(
         replace(held, lifted=taken) if same(held, brought) and held.lifted is None else held
         for held in record.blocks
@@ -124,7 +122,7 @@ def take_out(record: CallerRecord, brought: Block, taken: Lift) -> CallerRecord:
 
 
 def take_off(record: CallerRecord, entry: AllowEntry) -> CallerRecord:
-    """Undo `allow`, unless there is another entry by now: what it decided waits for a decision again."""
+    """Undo `allow`, unless there is a newer entry. Proposals and appeals that it decided are open again."""
     if record.allow is None or (record.allow.at, record.allow.by) != (entry.at, entry.by):
         return record
 
@@ -145,9 +143,9 @@ def take_off(record: CallerRecord, entry: AllowEntry) -> CallerRecord:
 
 
 def confirm(record: CallerRecord, decision: Lift) -> CallerRecord:
-    """Impose the block that was proposed, in the name of who confirmed it; from now on.
+    """Impose the proposed block from now on, in the name of the person who confirmed it.
 
-    An objection that is open is rejected by it, also where nothing is proposed and a block goes on.
+    Also reject an open appeal, even if no block is proposed; a block in force then stays.
     """
     record = reject(record, decision)
     proposal = record.proposed
@@ -165,9 +163,10 @@ def confirm(record: CallerRecord, decision: Lift) -> CallerRecord:
 
 
 def dismiss(record: CallerRecord, decision: Lift) -> CallerRecord:
-    """Say no to the proposal: the misuses before are forgiven, and what holds because of them is lifted.
+    """Dismiss the pending proposal and lift the automatic blocks in force.
 
-    What came up for review goes, whoever imposed it: whether it goes on was the question.
+    A dismissed review lifts every block in force, whoever imposed it, because the review asked whether it
+    should stay. If no block remains, an open appeal is granted.
     """
     proposal = record.proposed
     if proposal is None:
@@ -191,16 +190,16 @@ def _decide(record: CallerRecord, decision: Lift, *, confirmed: bool) -> CallerR
     return replace(record, proposals=proposals)
 
 
-# ── objections, and what is kept as evidence ─────────────────────────────────────────────────────
+# ── appeals and evidence ─────────────────────────────────────────────────────────────────────────
 
 
 def object_(record: CallerRecord, appeal: Appeal) -> CallerRecord:
-    """Open a case of the caller's objection; while one is open, that one is the case."""
+    """Open an appeal, unless one is already open."""
     return record if record.appeal else replace(record, appeals=(*record.appeals, appeal))
 
 
 def reject(record: CallerRecord, decision: Lift) -> CallerRecord:
-    """Decide that what is held against the caller stands: nothing is lifted, nothing forgiven."""
+    """Reject an open appeal: nothing is lifted and nothing is forgiven."""
     return _answer(record, replace(decision, forgives=False), granted=False)
 
 
@@ -215,7 +214,7 @@ def _answer(record: CallerRecord, decision: Lift, *, granted: bool) -> CallerRec
 
 
 def hold(record: CallerRecord, held: Hold | None) -> CallerRecord:
-    """Keep what is held on a caller as evidence, or (None) no longer."""
+    """Hold the caller's record as evidence, or (None) release it."""
     return replace(record, hold=held)
 
 
@@ -223,9 +222,9 @@ def hold(record: CallerRecord, held: Hold | None) -> CallerRecord:
 
 
 def take_back_strike(record: CallerRecord, call: CallId, taken: Lift) -> CallerRecord:
-    """Undo the strike of one call, and lift every block, and end every proposal, that rested on it.
+    """Undo the strike of one call; lift every block and end every proposal that rested on it.
 
-    So does what was imposed or proposed because the line was misused again after such a block.
+    This includes blocks and proposals for a repeated misuse after such a block.
     """
     first = min((block.since for block in record.blocks if call in block.calls), default=END_OF_TIME)
 
@@ -259,19 +258,19 @@ def restore_strike(
     capped: bool = False,
     now: Millis | None = None,
 ) -> CallerRecord:
-    """Hold a strike again that was once taken back (a mark corrected a second time)."""
+    """Add a strike that was taken back earlier (for a mark that was corrected twice)."""
     record = replace(record, withdrawn=record.withdrawn - {strike.call})
     return add_strike(record, strike, rules, capped=capped, now=now)
 
 
 def add_report(record: CallerRecord, report: GenuineReport) -> CallerRecord:
-    """Keep that the caller reported something genuine; once a call."""
+    """Record a genuine report of the caller, once per call."""
     others = tuple(held for held in record.reports if held.call != report.call)
     return replace(record, reports=tuple(sorted((*others, report), key=lambda r: (r.at, r.call))))
 
 
 def withdraw_report(record: CallerRecord, call: CallId) -> CallerRecord:
-    """Take a genuine report back: its mark was corrected."""
+    """Remove a genuine report after its mark was corrected."""
     return replace(record, reports=tuple(report for report in record.reports if report.call != call))
 
 
@@ -279,22 +278,22 @@ def withdraw_report(record: CallerRecord, call: CallId) -> CallerRecord:
 
 
 def miss(record: CallerRecord, missed: MissedCall) -> CallerRecord:
-    """Put a call on the call-back list, unless the caller has been spoken with since."""
+    """Put a call on the call-back list, unless somebody has spoken to the caller since."""
     if missed.at <= record.reached or any(held.call == missed.call for held in record.missed):
         return record
     if len(record.missed) >= MISSED and missed.at <= record.missed[1].at:
-        return record  # it would go at once: maybe it was here before
+        return record  # `core.bounds` would drop it at once; it may have been here before
     return replace(record, missed=tuple(sorted((*record.missed, missed), key=lambda m: (m.at, m.call))))
 
 
 def served_after_all(record: CallerRecord, call: CallId) -> CallerRecord:
-    """Take a call off the call-back list that was there for its mark `silent` alone."""
+    """Remove a call from the call-back list if only its mark `silent` put it there."""
     kept = tuple(held for held in record.missed if held.call != call or held.reason != Mark.SILENT)
     return record if len(kept) == len(record.missed) else replace(record, missed=kept)
 
 
 def reach(record: CallerRecord, at: Millis) -> CallerRecord:
-    """Close the caller's call-backs up to that instant: somebody has spoken with them, or need not."""
+    """Close the caller's call-backs up to that instant: somebody spoke to them, or need not."""
     if at <= record.reached:
         return record
     missed = tuple(missed for missed in record.missed if missed.at > at)
@@ -302,7 +301,7 @@ def reach(record: CallerRecord, at: Millis) -> CallerRecord:
 
 
 def attempt(record: CallerRecord, taken: Attempt) -> CallerRecord:
-    """Note who calls a caller back who waits for it, or one more try; a note replaces the one before."""
+    """Record who has taken a call-back, or another try. A new note replaces the old one."""
     before = record.attempt
     if before:
         taken = replace(taken, tries=before.tries + taken.tries, note=taken.note or before.note)

@@ -1,7 +1,7 @@
-"""Figures of a period: rows of the ledger in, counts out; one pass, and memory by what is counted.
+"""The figures of a period: ledger rows in, counts out, in one pass.
 
-Every call is in exactly one category, and every category is counted in one cell of the period: so that
-all totals, however they are cut, add up.
+Every call is in exactly one category and is counted in exactly one cell of the period. All totals therefore
+add up, however they are grouped.
 """
 
 from array import array
@@ -26,32 +26,32 @@ _Key = TypeVar("_Key", date, str, int, tuple[date, str])
 
 
 class LedgerRow(NamedTuple):
-    """As much of a row of the ledger as the figures need."""
+    """The part of a ledger row that the figures need."""
 
     started: Millis
     outcome: Outcome
     reason: Reason
     mark: Mark | None
     waited: Millis | None
-    """In the queue, or ringing where there is none."""
+    """The time in the queue, or ringing if there is no queue."""
     caller: Caller | None
     strike: bool
     spared: bool = False
 
 
 class Uncounted(StrEnum):
-    """Why a prank call is nobody's misuse."""
+    """Why a prank call is not counted as a caller's misuse."""
 
     NO_NUMBER = "no_number"
-    """No number that may be held to account: hidden, not valid, or erased since."""
+    """There is no blockable number: it is hidden, invalid or erased since."""
     SPARED = "spared"
-    """In a surge, in mode `off`, or from who is on the allow list."""
+    """The misuse cost no strike: a surge, mode `off`, a caller on the allow list (see `Spared`)."""
     NOT_COUNTED = "not_counted"
-    """The policy does not count it, or the dialplan did not confirm the number, or it was taken back."""
+    """The policy does not count it, the dialplan did not confirm the number, or the strike was taken back."""
 
 
 class Category(StrEnum):
-    """The outcomes, with the answered calls by the operator's mark: exactly one per call."""
+    """The outcomes, with answered calls split by the operator's mark. Exactly one per call."""
 
     GENUINE = "genuine"
     INFORMATION = "information"
@@ -78,7 +78,7 @@ PRANKS: Final = (Category.IVR_PRANK, Category.PRANK)
 
 
 def category(outcome: Outcome, mark: Mark | None) -> Category:
-    """Give the one category of a call."""
+    """Return the category of a call."""
     if outcome is Outcome.ANSWERED:
         return Category(mark) if mark else Category.UNMARKED
     return Category(outcome)
@@ -92,7 +92,7 @@ class Waits:
 
     @property
     def count(self) -> int:
-        """How many waited."""
+        """The number of waits."""
         return self.tenths.total()
 
     @property
@@ -106,7 +106,7 @@ class Waits:
         return max(self.tenths) * _TENTH if self.tenths else None
 
     def within(self, percent: int) -> Millis | None:
-        """Give the shortest time within which this many percent of them had waited (nearest rank)."""
+        """Return the percentile of the waits (nearest rank); None without waits."""
         left = -(-self.count * percent // 100)
         for tenth in sorted(self.tenths):
             left -= self.tenths[tenth]
@@ -117,7 +117,7 @@ class Waits:
 
 @dataclass(slots=True)
 class Tally:
-    """What is counted of some calls."""
+    """The counts of a group of calls."""
 
     calls: Counter[Category] = field(default_factory=Counter)
     service: Counter[Served] = field(default_factory=Counter)
@@ -136,7 +136,7 @@ class Tally:
 
     @property
     def pranks(self) -> int:
-        """The prank calls: in the menu, or marked so by the operator."""
+        """The prank calls: in the menu, or marked by the operator."""
         return sum(self.calls[kind] for kind in PRANKS)
 
     @property
@@ -145,11 +145,11 @@ class Tally:
         return levels(self.service, self.answered, self.total)
 
     def waits_of(self, outcome: Outcome) -> Waits:
-        """Give where the waits of an outcome are counted."""
+        """Return the `Waits` that count the waits of an outcome."""
         return self.answered_after if outcome is Outcome.ANSWERED else self.abandoned_after
 
     def update(self, other: "Tally") -> None:
-        """Add what another counted."""
+        """Add the counts of another tally."""
         self.calls.update(other.calls)
         self.service.update(other.service)
         self.answered_after.tenths.update(other.answered_after.tenths)
@@ -157,12 +157,12 @@ class Tally:
 
 
 def tenth(waited: Millis) -> int:
-    """Give a waiting time in tenths of a second."""
+    """Return a waiting time in tenths of a second, rounded."""
     return (waited + _TENTH // 2) // _TENTH
 
 
 def grain(shifts: Iterable[Shift], zone: ZoneInfo, since: Millis, until: Millis) -> Millis:
-    """Give the longest time within which all calls of [since, until) are of one hour and one shift."""
+    """Return the longest grain, in ms, with which no grain of [since, until) spans two hours or shifts."""
     begins = (shift.begins for shift in shifts)
     clock = ((at.hour * 60 + at.minute) * 60 * SECOND for at in begins)
     seen = [(at, _offset(zone, at)) for at in (*range(since, until, DAY), until)]
@@ -175,7 +175,7 @@ def _offset(zone: ZoneInfo, at: Millis) -> Millis:
 
 
 def _turn(zone: ZoneInfo, before: Millis, after: Millis) -> Millis:
-    """Find the moment between these two at which the zone's clocks are turned."""
+    """Return the instant between these two at which the zone's UTC offset changes."""
     old = _offset(zone, before)
     while after - before > 1:
         amid = (before + after) // 2
@@ -184,31 +184,31 @@ def _turn(zone: ZoneInfo, before: Millis, after: Millis) -> Millis:
 
 
 class Alike(NamedTuple):
-    """What calls have in common that are counted together."""
+    """The key of a group of calls that are counted together."""
 
     outcome: Outcome
     reason: Reason
     mark: Mark | None
     in_time: bool | None
-    """Whether answered calls were so within the promised time; None of others, and if no wait was seen."""
+    """Whether an answered call was answered in time; None for others, and if the wait is unknown."""
     numbered: bool
     strike: bool
     spared: bool
 
     @property
     def category(self) -> Category:
-        """The one category of such calls."""
+        """The category of these calls."""
         return category(self.outcome, self.mark)
 
     @property
     def served(self) -> Served | None:
-        """How they were served."""
+        """How these calls were served."""
         waited = None if self.in_time is None else int(not self.in_time)
         return served(self.outcome, self.reason, waited, 0)
 
     @property
     def uncounted(self) -> Uncounted | None:
-        """Why they are nobody's misuse, if they are prank calls; None if they are not, or somebody's."""
+        """Why these prank calls are not counted as misuse; None for calls that are, or are not pranks."""
         if (self.numbered and self.strike) or self.category not in PRANKS:
             return None
         if self.spared:
@@ -217,20 +217,20 @@ class Alike(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """Calls counted together, each by the time at which its `grain` begins."""
+    """Calls counted in groups, by the start of the `grain` in which they began."""
 
     calls: Mapping[Alike, list[tuple[Millis, int]]]
-    """How many began when."""
+    """Per group: start of the grain, number of calls."""
     waits: Mapping[Outcome, list[tuple[Millis, int, int]]]
-    """When they began, how many tenths of a second they waited, how many: of those of `WAITED`."""
+    """Per outcome in `WAITED`: start of the grain, wait in tenths of a second, number of calls."""
 
 
 WAITED: Final = (Outcome.ANSWERED, Outcome.ABANDONED)
-"""Whose waits are counted: of those that nobody could have answered yet (`BEFORE_THE_QUEUE`), none."""
+"""The outcomes with counted waits, except for calls that ended before the queue (`BEFORE_THE_QUEUE`)."""
 
 
 def one_by_one(rows: Iterable[LedgerRow], answer_within: Millis) -> Counted:
-    """Count rows as the database counts them together, each by itself: what both find has to be the same."""
+    """Count rows one by one, with the same result as the database, which counts them in groups."""
     counted = Counted(defaultdict(list), defaultdict(list))
     for row in rows:
         in_time = row.waited <= answer_within if row.waited is not None else None
@@ -250,7 +250,7 @@ def one_by_one(rows: Iterable[LedgerRow], answer_within: Millis) -> Counted:
 
 
 class Misuser(NamedTuple):
-    """How often a caller misused the line (got a strike), and was turned away."""
+    """How often a caller misused the line (got a strike) and was rejected."""
 
     caller: Caller
     misuses: int
@@ -258,7 +258,7 @@ class Misuser(NamedTuple):
 
 
 class _Cell(NamedTuple):
-    """Where a call is counted: its day and hour, and the shift on duty with the day that it began."""
+    """Where a call is counted: its day and hour, and the shift on duty with the day the shift began."""
 
     day: date
     hour: int
@@ -266,7 +266,7 @@ class _Cell(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Counts as columns: the number of a cell, how long was waited (if that is counted), how many calls."""
+    """Counts as columns: index of the cell, wait in tenths of a second (or 0), number of calls."""
 
     cells: "array[int]"
     tenths: "array[int]"
@@ -280,7 +280,7 @@ class _Columns(NamedTuple):
 
     @classmethod
     def none(cls) -> "_Columns":
-        """Make columns of no rows."""
+        """Return columns without rows."""
         return cls(array("q"), array("q"), array("q"))
 
 
@@ -289,7 +289,7 @@ def _turned_away(row: LedgerRow) -> bool:
 
 
 class Figures:
-    """The figures of a period. Takes rows in any order; a row of another time is not counted."""
+    """The figures of a period. Rows can be added in any order; rows outside the period are ignored."""
 
     def __init__(self, period: Period, shifts: Sequence[Shift], answer_within: Millis) -> None:
         self.period = period
@@ -297,17 +297,17 @@ class Figures:
         self.answer_within = answer_within
         self._shifts = tuple(shifts)
         self._cells: dict[_Cell, int] = {}
-        """Each with its number."""
+        """The index of each cell."""
         self._calls: defaultdict[tuple[Category, Served | None], _Columns] = defaultdict(_Columns.none)
         self._waits: defaultdict[Outcome, _Columns] = defaultdict(_Columns.none)
         self._total: Tally | None = None
         self._misuses: Counter[Caller] = Counter()
         self._turned_away: Counter[Caller] = Counter()
         self.uncounted: Counter[Uncounted] = Counter()
-        """The prank calls that are nobody's misuse."""
+        """The prank calls that are not counted as misuse."""
 
     def add(self, rows: Iterable[LedgerRow]) -> None:
-        """Count calls, each by the time at which it started."""
+        """Count calls by their start times."""
         mine = [row for row in rows if self._first <= row.started < self._end]
         self.add_counted(one_by_one(mine, self.answer_within))
         strikes = Counter(row.caller for row in mine if row.caller and row.strike)
@@ -315,7 +315,7 @@ class Figures:
         self.add_misusers(Misuser(one, strikes[one], away[one]) for one in strikes | away)
 
     def add_counted(self, counted: Counted) -> None:
-        """Take calls counted together, each within a `grain`."""
+        """Add calls counted in groups, each within a `grain`."""
         self._total = None
         numbers: dict[Millis, int | None] = {}
 
@@ -339,7 +339,7 @@ class Figures:
                     waits.add(cell, tenths, count)
 
     def add_misusers(self, misusers: Iterable[Misuser]) -> None:
-        """Take who misused the line within the period; again in another part of it, that is added."""
+        """Add callers who misused the line within the period. Counts of the same caller are summed."""
         for caller, misuses, turned_away in misusers:
             if misuses:
                 self._misuses[caller] += misuses
@@ -347,7 +347,7 @@ class Figures:
                 self._turned_away[caller] += turned_away
 
     def _number(self, began: Millis) -> int | None:
-        """Give the number of the cell of that time; None if it is not of the period."""
+        """Return the index of the cell for a time; None outside the period."""
         if not self._first <= began < self._end:
             return None
         local = datetime.fromtimestamp(began / SECOND, self.period.zone)
@@ -356,30 +356,30 @@ class Figures:
 
     @property
     def total(self) -> Tally:
-        """The whole period."""
+        """The tally of the whole period."""
         if self._total is None:
             self._total = self._by(lambda _: "", [""])[""]
         return self._total
 
     @property
     def by_day(self) -> dict[date, Tally]:
-        """Each day of the period, also one without calls."""
+        """The tally of each day of the period, including days without calls."""
         return self._by(lambda cell: cell.day, self.period.days)
 
     @property
     def by_hour(self) -> dict[int, Tally]:
-        """Each hour of the day, over all days."""
+        """The tally of each hour of the day, over all days."""
         return self._by(lambda cell: cell.hour, range(24))
 
     @property
     def by_shift(self) -> dict[str, Tally]:
-        """Each shift by its name, over all days; none where there are no shifts."""
+        """The tally of each shift by name, over all days; empty without shifts."""
         names = [shift.name for shift in self._shifts]
         return self._by(lambda cell: cell.duty[1], names) if names else {}
 
     @property
     def by_duty(self) -> dict[tuple[date, str], Tally]:
-        """Each shift of each day that had calls; its day is the one on which it began."""
+        """The tally of each shift that had calls, by the day on which it began and its name."""
         begins = {shift.name: shift.begins for shift in self._shifts}
         seen = {cell.duty for cell in self._cells} if begins else set()
         ordered = sorted(seen, key=lambda one: (one[0], begins[one[1]]))
@@ -405,16 +405,16 @@ class Figures:
 
     @property
     def misuses(self) -> int:
-        """How many calls count as a caller's misuse."""
+        """The number of calls that count as a caller's misuse."""
         return self._misuses.total()
 
     @property
     def misusers(self) -> int:
-        """How many callers misused the line."""
+        """The number of callers who misused the line."""
         return len(self._misuses)
 
     def top_misusers(self, count: int) -> list[Misuser]:
-        """Give the callers who misused the line most, or were turned away most often."""
+        """Return up to `count` callers, sorted by misuses, then by rejected calls."""
         found = [
             Misuser(caller, self._misuses[caller], self._turned_away[caller])
             for caller in self._misuses.keys() | self._turned_away.keys()

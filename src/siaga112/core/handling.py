@@ -1,7 +1,7 @@
-"""How calls were handled: who answered, to whom callers were handed over, what was reported and where.
+"""Handling: who answered calls, to whom callers were handed over, what was reported and where.
 
-As with the outcomes (`figures`), calls are counted where they lie, together with their like, or one by one:
-what both find is the same.
+As for the outcomes (`figures`), the database counts similar calls in groups, or they are counted one by one
+here. Both ways lead to the same figures.
 """
 
 from collections import Counter, defaultdict
@@ -17,17 +17,17 @@ from siaga112.core.shifts import Shift, duty
 
 
 class Answered(NamedTuple):
-    """What answered calls have in common that are counted together."""
+    """The key of a group of answered calls."""
 
     operator: str | None
-    """By name; None where nobody saw who it was."""
+    """The name; None if unknown."""
     mark: Mark | None
     kind: str | None = None
     district: str | None = None
 
 
 class AnsweredCount(NamedTuple):
-    """How many of them began within one `grain`, and how long was talked in those of which that is known."""
+    """A group's calls that began within one `grain`, and the total talk time of those `timed`."""
 
     began: Millis
     calls: int
@@ -36,10 +36,10 @@ class AnsweredCount(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """Hand-overs counted together: to whom, how long after the call's arrival, whether somebody answered."""
+    """The key of a group of hand-overs: target, tenths of a second after arrival, whether it answered."""
 
     agency: str
-    """'' for what is no agency of the configuration: then `target` tells them apart."""
+    """'' for a target that is not a configured agency; then `target` names it."""
     target: str
     tenths: int
     reached: bool
@@ -50,7 +50,7 @@ PassedCounts = Mapping[Passed, int]
 
 
 def answered_one_by_one(entries: Iterable[Entry]) -> AnsweredCounts:
-    """Count the answered calls each by itself, as the database counts them together."""
+    """Count answered calls one by one, with the same result as the database."""
     counted: defaultdict[Answered, list[AnsweredCount]] = defaultdict(list)
     for finding in (entry.finding for entry in entries if entry.finding.outcome is Outcome.ANSWERED):
         alike = Answered(finding.operator, finding.mark, finding.kind, finding.district)
@@ -60,9 +60,10 @@ def answered_one_by_one(entries: Iterable[Entry]) -> AnsweredCounts:
 
 
 def passed_one_by_one(entries: Iterable[Entry]) -> PassedCounts:
-    """Count the hand-overs of calls, as the database does.
+    """Count the hand-overs of calls, with the same result as the database.
 
-    What was told by radio is noted with the mark, by a clock that may be behind: never before the call came.
+    A hand-over by radio has the time of the mark, from a clock that may be behind. It never counts as earlier
+    than the call.
     """
     return Counter(
         Passed(
@@ -78,25 +79,25 @@ def passed_one_by_one(entries: Iterable[Entry]) -> PassedCounts:
 
 @dataclass(slots=True)
 class Answering:
-    """What is counted of the calls that an operator answered."""
+    """The figures of the calls that one operator answered."""
 
     calls: Counter[Category] = field(default_factory=Counter)
-    """By the mark."""
+    """By mark."""
     timed: int = 0
     talk: Millis = 0
 
     @property
     def answered(self) -> int:
-        """All of them."""
+        """The number of calls."""
         return self.calls.total()
 
     @property
     def mean(self) -> Millis | None:
-        """How long was talked, on average; None if that is known of no call."""
+        """The mean talk time; None if it is known for no call."""
         return self.talk // self.timed if self.timed else None
 
     def add(self, kind: Category, calls: int, timed: int, talk: Millis) -> None:
-        """Add some calls."""
+        """Add calls."""
         self.calls[kind] += calls
         self.timed += timed
         self.talk += talk
@@ -110,14 +111,14 @@ class Answering:
 
 @dataclass(slots=True)
 class Handing:
-    """What is counted of the callers who were handed over to one agency, or to others than agencies."""
+    """The figures of the hand-overs to one agency, or to all targets that are not agencies."""
 
     handed_over: int = 0
     reached: int = 0
     after: Waits = field(default_factory=Waits)
-    """How long after the call's arrival."""
+    """The times from the call's arrival to the hand-over."""
     targets: set[str] = field(default_factory=set)
-    """What was dialled that is no agency."""
+    """The targets that are not agencies."""
 
     def update(self, other: "Handing") -> None:
         """Add what another counted."""
@@ -127,7 +128,7 @@ class Handing:
         self.targets |= other.targets
 
     def add(self, one: Passed, count: int) -> None:
-        """Add some that are alike."""
+        """Add a group of hand-overs."""
         self.handed_over += count
         self.reached += count * one.reached
         self.after.tenths[one.tenths] += count
@@ -136,28 +137,28 @@ class Handing:
 
 
 Reports = Sequence[tuple[str | None, int]]
-"""How many genuine reports there were of each kind, or from each district; None: of which nobody said it."""
+"""Number of genuine reports by kind or by district. None: nobody entered it."""
 
 
 class Handling:
-    """How the calls of a period were handled. Takes what was counted in any order."""
+    """The handling of the calls of a period. Counts can be added in any order."""
 
     def __init__(self, period: Period, shifts: Sequence[Shift]) -> None:
         self.period = period
         self._shifts = tuple(shifts)
         self._operators: defaultdict[tuple[str | None, str], Answering] = defaultdict(Answering)
-        """By who answered, and the shift on duty."""
+        """By operator and shift on duty."""
         self._agencies: defaultdict[str, Handing] = defaultdict(Handing)
         self._kinds: Counter[str | None] = Counter()
         self._districts: Counter[str | None] = Counter()
 
     def add_passed(self, counted: PassedCounts) -> None:
-        """Take the hand-overs of the period's calls."""
+        """Add the hand-overs of the period's calls."""
         for passed, count in counted.items():
             self._agencies[passed.agency].add(passed, count)
 
     def add_answered(self, counted: AnsweredCounts) -> None:
-        """Take answered calls counted together, each within a `figures.grain`; of another time, none."""
+        """Add groups of answered calls. Calls outside the period are ignored."""
         on_duty: dict[Millis, str | None] = {}
 
         def shift(began: Millis) -> str | None:
@@ -176,20 +177,20 @@ class Handling:
                 self._districts[alike.district] += of_period
 
     def forget_operators(self) -> None:
-        """Leave out who answered: for a report that is to name nobody."""
+        """Drop the operators, for a report without names."""
         self._operators.clear()
 
     def _shift(self, began: Millis) -> str | None:
-        """Name the shift on duty at that time, '' where there are none; None if it is not of the period."""
+        """Return the shift on duty at that time, '' if there are no shifts; None outside the period."""
         if not self.period.first <= began < self.period.end:
             return None
         return duty(datetime.fromtimestamp(began / SECOND, self.period.zone), self._shifts)[1]
 
     @property
     def by_operator(self) -> dict[str | None, Answering]:
-        """Each who answered, the busiest first; None, who answered where nobody saw it, last.
+        """The figures by operator, the busiest first and unknown ones (None) last.
 
-        Nothing where nobody was seen in any call: that says nothing of anybody.
+        Empty if no operator is known for any call.
         """
         found: defaultdict[str | None, Answering] = defaultdict(Answering)
         for (operator, _), counted in self._operators.items():
@@ -200,24 +201,24 @@ class Handling:
 
     @property
     def by_operator_and_shift(self) -> dict[tuple[str | None, str], Answering]:
-        """Likewise, by the shift on duty when the call came; none where there are no shifts."""
+        """The figures by operator and by shift on duty when the call began; empty without shifts."""
         order = [shift.name for shift in self._shifts]
         cuts = ((operator, shift) for operator in self.by_operator for shift in order)
         return {cut: self._operators[cut] for cut in cuts if cut in self._operators}
 
     @property
     def by_agency(self) -> dict[str, Handing]:
-        """Each agency to which callers were handed over, the most first; '', all others in one, last."""
+        """The figures by agency, the most hand-overs first. '' is all other targets and comes last."""
         return dict(sorted(self._agencies.items(), key=lambda one: (not one[0], -one[1].handed_over, one[0])))
 
     @property
     def by_kind(self) -> Reports:
-        """The genuine reports by kind, the most first; nothing if none has one."""
+        """The genuine reports by kind, the most frequent first; empty if no report has a kind."""
         return _most(self._kinds)
 
     @property
     def by_district(self) -> Reports:
-        """Likewise by district."""
+        """The genuine reports by district, likewise."""
         return _most(self._districts)
 
 

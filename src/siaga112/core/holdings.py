@@ -1,4 +1,4 @@
-"""What is held, by kind: how much, how old, and how long it is kept. Nothing here names anybody."""
+"""Stored data by kind: how much there is, how old it is, and how long it is kept. Names nobody."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from siaga112.core.model import Millis
 
 
 class Kind(StrEnum):
-    """A kind of thing that is held. The words are public: `siaga112 privacy --json`."""
+    """A kind of stored data. The words are public: `siaga112 privacy --json` prints them."""
 
     CALLS = "calls"
     HANDOVERS = "handovers"
@@ -42,9 +42,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """How many there are of a kind, and since when the oldest is there; None where nothing tells.
+    """How many items of a kind are stored. `oldest`: the time of the oldest one, None if unknown.
 
-    `until`: when the next one goes, where each has such a time of its own.
+    `until`: when the next item is deleted, if each item has its own expiry.
     """
 
     count: int
@@ -53,28 +53,28 @@ class Holding:
 
 
 Holdings = Mapping[Kind, Holding]
-"""By kind; what could not be looked at is not there."""
+"""By kind. A kind that could not be read is missing."""
 
 
 class Ends(StrEnum):
-    """How what is held comes to an end. The words are public, too."""
+    """When stored data is deleted. The words are public too."""
 
     AGE = "age"
-    """So long after it began, or was over."""
+    """A fixed time after it was created or ended."""
     CALL = "call"
-    """With the call that it is of."""
+    """With the call that it belongs to."""
     RECORD = "record"
-    """With the caller's record that it follows from."""
+    """With the caller's record that it is derived from."""
     DECISION = "decision"
-    """When somebody says so."""
+    """When a person decides so."""
     DELIVERY = "delivery"
-    """When it is where it was to go."""
+    """After delivery."""
     LOOK = "look"
-    """When somebody has looked at it: that is what it was set aside for."""
+    """After a person has examined it, for which it was set aside."""
 
 
 class Numbers(StrEnum):
-    """In what form callers' numbers are in it."""
+    """The form in which the data contains callers' numbers."""
 
     FULL = "full"
     HASHED = "hashed"
@@ -82,9 +82,9 @@ class Numbers(StrEnum):
 
 
 class Kept(NamedTuple):
-    """How long things of a kind are kept: for a span, by the setting that says so ('': none, it is fixed).
+    """How long data of a kind is kept. `setting`: the setting for `span`, '' if it is fixed.
 
-    `each`: each ages from its own beginning, and not from when it was over.
+    `each`: the time runs from when each item was created, not from when it ended.
     """
 
     ends: Ends
@@ -94,7 +94,7 @@ class Kept(NamedTuple):
     each: bool = True
 
     def until(self, held: Holding) -> Millis | None:
-        """Say when the next of the kind goes by its age; None where nothing tells."""
+        """Return when the next item of the kind reaches its age limit; None if unknown."""
         if held.until is not None:
             return held.until
         if self.span is None or not self.each or held.oldest is None:

@@ -1,7 +1,7 @@
-"""What becomes of the numbers of another system's list, by what is held on each caller here.
+"""Import: which numbers of another system's list are accepted, given each caller's record.
 
-A list proves nothing of a caller that we have seen: whoever is on our allow list, lately reported something
-genuine or waits for an answer to an objection is left out, and so is whom somebody has released since.
+Our own evidence outranks a list. A caller is left out if they are on our allow list, recently reported
+something genuine, have an open appeal, or were released since an earlier import of the same file.
 """
 
 from collections.abc import Sequence
@@ -15,46 +15,46 @@ from siaga112.core.record import AllowEntry, Block, CallerRecord, Lift
 from siaga112.core.regulation import PolicyRules
 
 MARK_DIGITS: Final = 12
-"""So much of a file's digest stands in each reason: enough to know the file again."""
+"""How many digits of the file's digest each reason carries, to recognise the file."""
 
 TAKEN_BACK: Final = "the import was taken back"
-"""Why a block was lifted that came with an import which did not come to its end."""
+"""The reason for lifting the blocks of an import that was not completed."""
 
 
 class Kind(StrEnum):
-    """Which of our lists the numbers are for."""
+    """The list to which the numbers are added."""
 
     BLOCK = "block"
     ALLOW = "allow"
 
 
 class Refusal(StrEnum):
-    """Why a number of a list is left out; a closed set, since scripts read it."""
+    """Why a number of a list is left out. A closed set, because scripts read it."""
 
     NO_NUMBER = "no_number"
-    """The line has none."""
+    """The line has no number."""
     NOT_A_NUMBER = "not_a_number"
-    """It is an address, a user, a setting, or of another list of that system."""
+    """It is an address, a user or a setting, or belongs to another list of that system."""
     NOT_A_CALLER = "not_a_caller"
-    """Hidden, service, too short, not valid or in `never_block`."""
+    """Hidden, service, too short, invalid or in `never_block`."""
     SERVICE = "service"
-    """In the range of a service number that the configuration names: a person may block it, after asking."""
+    """In the range of a configured service number. A person may block it, after a confirmation."""
     NOT_IN_FORCE = "not_in_force"
-    """The other system itself turns nobody away by it."""
+    """The other system does not enforce the entry."""
     NO_TIME = "no_time"
     OVER = "over"
-    """It ended already."""
+    """It has already ended."""
     DUPLICATE = "duplicate"
     ALLOWED = "allowed"
     BLOCKED = "blocked"
     GENUINE = "genuine"
     OBJECTED = "objected"
     RELEASED = "released"
-    """The same file has brought the number before, and the block has ended since."""
+    """An earlier import of the same file added the number, and the block has ended since."""
 
 
 class Wanted(NamedTuple):
-    """A number that is to be brought in. `until` None: permanently, or on the allow list."""
+    """A number to import. `until`: None for a permanent block or the allow list."""
 
     line: int
     caller: Caller
@@ -64,7 +64,7 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One file brought in: for which list, by whom, when; by its digest (SHA-256) it is known again."""
+    """An import of one file: for which list, by whom and when. `digest` (SHA-256) identifies the file."""
 
     kind: Kind
     file: str
@@ -75,16 +75,16 @@ class Import:
 
     @property
     def mark(self) -> str:
-        """The file, as it stands in the reason of each block."""
+        """The short form of the digest in the reason of each block."""
         return f"[{self.digest[:MARK_DIGITS]}]"
 
     def why(self, own: str) -> str:
-        """Say why a number is on the list: what the file says of it, the file, and the person's reason."""
+        """Return the reason for a number: the file's own reason, the file, and the person's reason."""
         source = f"{self.file} {self.mark}: {self.reason}"
         return f"{own} ({source})" if own else source
 
     def block(self, wanted: Wanted) -> Block:
-        """Give the block that a number gets."""
+        """Return the block for a number."""
         return Block(
             level=Level.PERMANENT if wanted.until is None else Level.TEMPORARY,
             since=self.at,
@@ -95,14 +95,14 @@ class Import:
         )
 
     def entry(self, wanted: Wanted) -> AllowEntry:
-        """Give the place on the allow list that a number gets."""
+        """Return the allow-list entry for a number."""
         return AllowEntry(self.at, self.by, self.why(wanted.reason))
 
 
 def refusal(
     record: CallerRecord, wanted: Wanted, brought: Import, now: Millis, rules: PolicyRules
 ) -> Refusal | None:
-    """Say why a number is left out; None if it is to be brought in."""
+    """Return why a number is left out; None if it is imported."""
     if brought.kind is Kind.ALLOW:
         return Refusal.ALLOWED if record.allow else None
     if wanted.until is not None and wanted.until <= now:
@@ -122,7 +122,7 @@ def refusal(
 
 
 def _known(record: CallerRecord, brought: Import, now: Millis) -> Refusal | None:
-    """Say that this very file brought the number before: what it says holds already, or was ended."""
+    """Return the refusal for a number that an earlier import of the same file added; None if none did."""
     for block in record.blocks:
         taken_back = block.lifted is not None and block.lifted.reason == TAKEN_BACK
         if block.origin is Origin.IMPORT and brought.mark in block.reason and not taken_back:
@@ -131,7 +131,7 @@ def _known(record: CallerRecord, brought: Import, now: Millis) -> Refusal | None
 
 
 def bring(record: CallerRecord, wanted: Wanted, brought: Import) -> CallerRecord:
-    """Put a number on the list."""
+    """Add a number to the list."""
     if brought.kind is Kind.ALLOW:
         return decisions.allow(record, brought.entry(wanted))
     return decisions.bring_in(record, brought.block(wanted))

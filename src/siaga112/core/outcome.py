@@ -1,8 +1,8 @@
-"""Classification: a call that is over → exactly one outcome, with the facts that decided it.
+"""Classification: assign exactly one outcome to an ended call, with the facts that decided it.
 
-The rules stand in `RULES` in their order of precedence (domain.md); the first that finds its evidence
-wins. Every rule needs facts that were *seen*. None reads the absence of one as proof of misuse: what
-no rule can prove is `unknown`, and an unknown call never costs anybody anything.
+`RULES` lists the rules in order of precedence; the first one that finds its evidence wins. Every rule needs
+facts that were *seen*. No rule treats a missing fact as proof of misuse: if no rule applies, the call is
+`unknown`, and an unknown call never costs a strike.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,9 +27,10 @@ from siaga112.core.model import (
 
 @dataclass(frozen=True, slots=True)
 class ClassifierRules:
-    """The centre's own limits. `early_drop`: who leaves within it, before the queue, dropped early.
+    """The centre's limits. `early_drop`: who leaves within this time, before the queue, dropped early.
 
-    It runs from the end of our own question: that we are slow makes no prank of a call that was dropped.
+    The time runs from the end of our own screening. A slow verdict therefore never turns a dropped call into
+    a prank.
     """
 
     early_drop: Millis = 3 * SECOND
@@ -67,7 +68,7 @@ def _incomplete(call: Call, _: ClassifierRules) -> Evidence | None:
     if gap := call.first(FactKind.GAP):
         return Reason.EVENTS_LOST, (gap,)
     gave_up = call.last(FactKind.GAVE_UP)
-    if gave_up and gave_up.detail not in unserved.REASONS:  # a word of a PBX that we do not know
+    if gave_up and gave_up.detail not in unserved.REASONS:  # a status that we do not know
         return Reason.NO_EVIDENCE, (gave_up,)
     return None
 
@@ -92,7 +93,7 @@ def _abandoned(call: Call, rules: ClassifierRules) -> Evidence | None:
 
 
 def _waiting_left(call: Call, left: Fact) -> Evidence | None:
-    """Say in what he waited who left while waiting for an operator."""
+    """Return the reason for a caller who left while waiting for an operator."""
     if left.kind is FactKind.LEFT_QUEUE:
         return Reason.LEFT_QUEUE, _seen(call.last(FactKind.QUEUED), left)
     if left.kind is FactKind.LEFT_RINGING:
@@ -101,7 +102,7 @@ def _waiting_left(call: Call, left: Fact) -> Evidence | None:
 
 
 def _choice_left(call: Call, left: Fact) -> Evidence | None:
-    """Say what choice he had made whose call ended in what the menu offers, or in the menu after it."""
+    """Return the reason for a caller who left after a choice in the menu, or after a key was pressed."""
     served, keyed = call.last(FactKind.SERVED), call.last(FactKind.KEYED)
     if served or left.kind is FactKind.LEFT_CHOICE:
         return Reason.AFTER_CHOICE, _seen(served, left)
@@ -109,7 +110,7 @@ def _choice_left(call: Call, left: Fact) -> Evidence | None:
 
 
 def _asked(call: Call) -> Fact:
-    """Give the end of our own question, or the call's beginning where the dialplan asked none."""
+    """Return the end of our own screening, or the call's start if the dialplan did not screen it."""
     asked = call.facts[0]
     for fact in call.facts:
         if fact.kind is FactKind.SCREENED:
@@ -125,7 +126,7 @@ def _seen(*facts: Fact | None) -> tuple[Fact, ...]:
 
 def _ivr_prank(call: Call, _: ClassifierRules) -> Evidence | None:
     if call.first(FactKind.QUEUED, FactKind.RINGING):
-        return None  # who once waited for an operator did not die in the menu
+        return None  # a caller who has waited for an operator did not end in the menu
     if left := call.first(FactKind.LEFT_MENU):
         return Reason.LEFT_MENU, (left,)
     if ended := call.first(FactKind.MENU_HUNG_UP):
@@ -147,7 +148,7 @@ RULES: Final[Sequence[tuple[Outcome, Rule]]] = (
 
 
 def classify(call: Call, rules: ClassifierRules) -> Finding:
-    """Give the call its one outcome. Total: any call gets one, and nothing is raised."""
+    """Return the finding for a call, with its one outcome. Never raises."""
     outcome, reason = Outcome.UNKNOWN, Reason.NO_EVIDENCE
     deciding: tuple[Fact, ...] = (call.facts[-1],)
     for candidate, rule in RULES:
@@ -170,7 +171,7 @@ def classify(call: Call, rules: ClassifierRules) -> Finding:
 
 
 def stages(call: Call) -> Stages:
-    """Measure how long the call spent where, from event times."""
+    """Return how long the call spent in each stage, from event times."""
     return Stages(
         ivr=_between(call, FactKind.MENU, (FactKind.QUEUED, FactKind.CONNECTED, *_LEAVING)),
         wait=_waiting(call, FactKind.QUEUED),
@@ -184,7 +185,7 @@ def _waiting(call: Call, start: FactKind) -> Millis | None:
 
 
 def _between(call: Call, start: FactKind, ends: tuple[FactKind, ...]) -> Millis | None:
-    """Add up the spans from each `start` to the next fact of `ends`, or to the end of the call."""
+    """Return the total time from each `start` to the next fact of `ends`, or to the end of the call."""
     if call.first(start) is None:
         return None
     cuts = [fact for fact in call.facts if fact.kind is start or fact.kind in ends]

@@ -1,4 +1,4 @@
-"""A period of time in the site's zone, as people name it."""
+"""Periods of time in the site's zone, and how to parse them."""
 
 import contextlib
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _ONE_DAY = timedelta(days=1)
 _LONGEST = timedelta(days=3_653)
 _FIRST_YEAR = 2000
 _LAST_YEAR = 2099
-"""The PBX tells of nothing before or after these years (`model.credible`)."""
+"""There are no calls before or after these years (`model.credible`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,47 +25,47 @@ class Period:
 
     @property
     def first(self) -> Millis:
-        """The first millisecond."""
+        """The first instant of the period."""
         return int(self.since.timestamp() * SECOND)
 
     @property
     def end(self) -> Millis:
-        """The first millisecond after it."""
+        """The first instant after the period."""
         return int(self.until.timestamp() * SECOND)
 
     @property
     def whole_days(self) -> bool:
-        """Say whether it begins and ends at midnight."""
+        """Whether the period begins and ends at midnight."""
         return self.since.time() == self.until.time() == time(0)
 
     @property
     def days(self) -> list[date]:
-        """Every day that it touches."""
+        """Every day that the period includes at least in part."""
         first, last = self.since.date(), (self.until - timedelta(microseconds=1)).date()
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
     def before(self) -> "Period":
-        """Give the period of the same length that ends where this one begins."""
-        if self.whole_days:  # on the wall's clock: a day is a day, also when summer time begins
+        """Return the period of the same length that ends where this one begins."""
+        if self.whole_days:  # in local time: a day is a day even if daylight saving time begins
             return Period(self.since - (self.until - self.since), self.since, self.zone)
         start = datetime.fromtimestamp((2 * self.first - self.end) / SECOND, self.zone)
         return Period(start, self.since, self.zone)
 
 
 def of_days(first: date, last: date, zone: ZoneInfo) -> Period:
-    """Give the period of these days, both included."""
+    """Return the period from the first day to the last day, both included."""
     start, end = (datetime.combine(day, time(), zone) for day in (first, last + _ONE_DAY))
     return Period(start, end, zone)
 
 
 def read(since: str, until: str, now: Millis, zone: ZoneInfo) -> Period:
-    """Read a period: days, both included ("2019-02-11"), or instants, the second not included.
+    """Parse a period: days, both included ("2019-02-11"), or instants, the second one excluded.
 
-    Without either it is yesterday; without the first, the one day of the second; without the second, it
-    lasts to the end of today.
+    Without both, it is yesterday. Without `since`, it is the day of `until`. Without `until`, it ends at the
+    end of today.
 
     Raises:
-        WrongValueError: saying what is wrong.
+        WrongValueError: with the mistake, in words for the user.
 
     """
     today = datetime.fromtimestamp(now / SECOND, zone).date()
@@ -76,7 +76,7 @@ def read(since: str, until: str, now: Millis, zone: ZoneInfo) -> Period:
         start = instant(since, zone) if since else _start_of(end - timedelta(microseconds=1))
         period = Period(start, end, zone)
         period.before()
-    except OverflowError:  # at the edge of what there is, by the zone's offset
+    except OverflowError:  # the zone's offset leads outside the calendar
         raise _outside(since or until) from None
     asked: dict[str, object] = {"since": since, "until": until or Said("today")}
     if end - start > _LONGEST:
@@ -87,10 +87,10 @@ def read(since: str, until: str, now: Millis, zone: ZoneInfo) -> Period:
 
 
 def instant(text: str, zone: ZoneInfo, *, last: bool = False) -> datetime:
-    """Read a day, as its beginning or its end; or an instant.
+    """Parse an instant, or a day as its start (`last`: as its end).
 
     Raises:
-        WrongValueError: if it is neither, or of a time of which there are no calls.
+        WrongValueError: if it is neither, or outside the years in which there can be calls.
 
     """
     try:

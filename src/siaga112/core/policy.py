@@ -1,18 +1,18 @@
 """Strikes and escalation: one implementation for the live line, tests and back-tests.
 
-Every function takes a caller's record and the time, and gives a new record or an answer. A misuse that may be
-somebody else's (`doubted`) is held and counts for nothing. The ladder:
+Every function takes a caller's record and the time, and returns a new record or an answer. A misuse that may
+be somebody else's (`doubted`) is recorded but does not count. The ladder:
 
     misuses within the window > threshold         → step 1, the first temporary block
     `repeat` misuses after a block that ended
-    within the memory (one threshold), or misuses → the next step; after the last temporary one: for good
+    within the memory (one threshold), or misuses → the next step; permanent after the last temporary one
     within the window > the next threshold (several)
 
-A strike during a block adds nothing, unless the count alone leads to a higher step (in `observe` mode
-a blocked caller still gets through). A block that a person lifted counts as never imposed, and the
-strikes before the lift are forgiven. A block that is not to be imposed without a person (for good under
-`permanent = "proposed"`, beyond the hourly cap, against who lately reported something genuine) becomes
-a proposal. What people decide is in `decisions`.
+A strike during a block adds nothing, unless the count alone leads to a higher step (in `observe` mode, a
+blocked caller still gets through). A block that a person lifted counts as never imposed, and the strikes
+before the lift are forgiven. A block becomes a proposal if a person must decide: a permanent one under
+`permanent = "proposed"`, one beyond the hourly cap, or one against a caller with a recent genuine report.
+What people decide is in `decisions`.
 """
 
 from bisect import bisect_right
@@ -39,10 +39,10 @@ from siaga112.core.record import Block, CallerRecord, Lift, Proposal, Strike
 from siaga112.core.regulation import PolicyRules
 
 AUTOMATIC: Final = "siaga112"
-"""Who imposed an automatic block, where a person's name would stand."""
+"""The author of an automatic block, in place of a person's name."""
 
 AGAIN: Final = "misused again after block"
-"""How the reason of a block begins that rests on earlier ones, beside the calls that it names."""
+"""Prefix of the reason of a block that rests on earlier blocks as well as on its calls."""
 
 _CALL: Final = attrgetter("call")
 
@@ -50,17 +50,17 @@ _CALL: Final = attrgetter("call")
 
 
 def strike_for(finding: Finding, rules: PolicyRules) -> Strike | None:
-    """Say whether a call costs its caller a strike.
+    """Return the strike that a call costs its caller; None if it costs none.
 
-    Only a call that was seen whole and alone, while the PBX's clock was right, from a caller whose number
-    the dialplan confirmed, and only an outcome, a reason or an operator's mark that the rules count.
+    A strike needs all of this: the call was seen completely, no other call from the number was up, the PBX's
+    clock was right, the dialplan confirmed the number, and the rules count the outcome, reason or mark.
     """
     call = finding.call
     return misuse_of(finding, rules) if call.timed and call.alone else None
 
 
 def misuse_of(finding: Finding, rules: PolicyRules) -> Strike | None:
-    """Give the strike that a call would cost if the clocks had agreed, and it had been alone."""
+    """Return the strike that a call would cost if clocks and overlapping calls were ignored."""
     call = finding.call
     if call.caller is None or not call.identified or not call.complete:
         return None
@@ -83,18 +83,18 @@ def add_strike(
     capped: bool = False,
     now: Millis | None = None,
 ) -> CallerRecord:
-    """Hold a strike against the caller, with the block or the proposal that it leads to, if any.
+    """Add a strike to the record, with the block or proposal it leads to, if any.
 
-    Adding the same strike twice, or one that was taken back, changes nothing; a caller on the allow
-    list gets none. One that may be somebody else's leads to nothing, and what siaga112 decided on those that
-    it makes doubtful is taken back. `capped`: the hour's automatic blocks of that level are used up. `now`:
-    our own clock, where there is one: no block begins later than that, and what lies further ahead of it
-    than clocks may differ does not count yet.
+    A strike that is already there or was taken back changes nothing, and a caller on the allow list gets
+    none. A strike that may be somebody else's leads to no block, and automatic decisions on strikes that it
+    makes doubtful are taken back. `capped`: the hour's automatic blocks of that level are used up. `now`: the
+    time of our own clock, if there is one. No block begins later than `now`, and a strike more than
+    `TOLERANCE` ahead of it does not count yet.
     """
     if spared_by(record) or strike.call in record.withdrawn or strike.call in map(_CALL, record.strikes):
         return record
     place = len(record.strikes)
-    if record.strikes and record.strikes[-1].order > strike.order:  # a call that is told late
+    if record.strikes and record.strikes[-1].order > strike.order:  # a call that is reported late
         place = bisect_right(record.strikes, strike.order, key=attrgetter("order"))
     strikes = (*record.strikes[:place], strike, *record.strikes[place:])
     at = strikes[-1].at if now is None else min(strikes[-1].at, now + TOLERANCE)
@@ -108,21 +108,21 @@ def add_strike(
 
 
 def spared_by(record: CallerRecord) -> Spared | None:
-    """Say what of the caller's record keeps a misuse from costing a strike; None for nothing."""
+    """Return why the caller's record spares them a strike; None if it does not."""
     return Spared.ALLOW_LISTED if record.allow else None
 
 
-# ── whose a misuse is ────────────────────────────────────────────────────────────────────────────
+# ── doubtful strikes ─────────────────────────────────────────────────────────────────────────────
 
 
 def doubted(strikes: Sequence[Strike], rules: PolicyRules) -> dict[CallId, Strike]:
-    """Give the calls of these strikes that may be somebody else's, each with one beside which it came.
+    """Return the calls that may be somebody else's, each with another strike that makes it doubtful.
 
-    Which of two is the owner's is not known, so neither counts, in whatever order they were recorded.
+    Nobody knows which of two such calls is the owner's, so neither counts, in whatever order they came in.
     """
     several = rules.trunk_burst and len({one.trunk for one in strikes if one.trunk}) > 1
     if not several and all(one.begun is None or one.begun >= before.at for before, one in pairwise(strikes)):
-        return {}  # so it is with nearly every record
+        return {}  # the case for nearly every record
     found: dict[CallId, Strike] = {}
     for nth, strike in enumerate(strikes):
         for other in _before(strikes, nth, rules):
@@ -132,7 +132,7 @@ def doubted(strikes: Sequence[Strike], rules: PolicyRules) -> dict[CallId, Strik
 
 
 def _before(strikes: Sequence[Strike], nth: int, rules: PolicyRules) -> Iterator[Strike]:
-    """Give the strikes before the one there that make it doubtful, the nearest first."""
+    """Yield the strikes before the nth one that make it doubtful, the nearest first."""
     since = strikes[nth].began - rules.trunk_burst
     for place in range(nth - 1, -1, -1):
         other = strikes[place]
@@ -143,19 +143,19 @@ def _before(strikes: Sequence[Strike], nth: int, rules: PolicyRules) -> Iterator
 
 
 def _beside(strikes: Sequence[Strike], nth: int, rules: PolicyRules) -> list[Strike]:
-    """Give all the strikes that make the one there doubtful."""
+    """Return all strikes that make the nth one doubtful."""
     later = (one for one in strikes[nth + 1 :] if rules.doubts(one, strikes[nth]))
     return [*_before(strikes, nth, rules), *later]
 
 
 def doubt(strike: Strike) -> str:
-    """Say why what rested on other strikes is taken back, now that this one is known."""
+    """Return the reason for taking back a decision after this strike made its calls doubtful."""
     over = f" over {strike.trunk}" if strike.trunk else ""
     return f"call {strike.call} with the same number came{over} beside those that it rested on"
 
 
 def _doubt(record: CallerRecord, calls: AbstractSet[CallId], taken: Lift) -> CallerRecord:
-    """Take back what siaga112 decided on these calls. What a person decided stays."""
+    """Take back automatic blocks and pending proposals that rest on these calls, but no person's decision."""
     blocks = tuple(
         replace(block, lifted=taken)
         if block.origin is Origin.AUTOMATIC and block.lifted is None and not calls.isdisjoint(block.calls)
@@ -175,13 +175,13 @@ def _doubt(record: CallerRecord, calls: AbstractSet[CallId], taken: Lift) -> Cal
 
 
 class Count(NamedTuple):
-    """The strikes that count at an instant. `share`: as how much of its weight each of them does."""
+    """The strikes that count at an instant. `share`: the fraction of its weight at which each counts."""
 
     strikes: tuple[Strike, ...]
     share: float
 
     def weight(self, rules: PolicyRules, since: Millis = 0) -> float:
-        """Add those since then up by their weights, to three decimals: 0.1 three times is 0.3."""
+        """Return the sum of the weights of the strikes since `since`, to three decimals: 3 × 0.1 is 0.3."""
         return round(sum(rules.weight(one) * self.share for one in self.strikes if one.at >= since), 3)
 
 
@@ -189,10 +189,10 @@ NONE_COUNTS: Final = Count((), 1.0)
 
 
 def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
-    """Give the strikes that count towards a threshold at that instant.
+    """Return the strikes that count towards a threshold at that instant.
 
-    A strike exactly one window old counts no more. Strikes before a person lifted a block are forgiven;
-    what may be somebody else's counts for nothing; within one burst only the first counts.
+    A strike exactly one window old no longer counts. Strikes before a person lifted a block are forgiven.
+    Doubtful strikes do not count. Within a burst, only the first strike counts.
     """
     since = max(now - rules.window, forgiven_until(record))
     first, end = (bisect_right(record.strikes, at, key=attrgetter("at")) for at in (since, now))
@@ -200,7 +200,7 @@ def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
     if not weighty:
         return NONE_COUNTS
     share = rules.together(weighty) if rules.several_trunks < 1 else 1.0
-    # Those that ended before are beside none of these.
+    # Strikes that ended before this point overlap none of these.
     near = min([one.began for one in weighty]) - rules.trunk_burst
     first = bisect_right(record.strikes, near, key=attrgetter("at"))
     if doubtful := doubted(record.strikes[first:], rules):
@@ -215,14 +215,14 @@ def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
 
 
 class WhyNot(NamedTuple):
-    """Why a strike counts for nothing, and because of which other one, if that is why."""
+    """Why a strike does not count, and the other strike that causes it, if any."""
 
     why: Discounted
     other: Strike | None = None
 
 
 def discounted(record: CallerRecord, now: Millis, rules: PolicyRules) -> dict[CallId, WhyNot]:
-    """Give why each strike that does not count at that instant does not, by its call."""
+    """Return, by call, why each strike that does not count at that instant does not."""
     doubtful, counted = doubted(record.strikes, rules), set(count(record, now, rules).strikes)
     return {
         one.call: _why_not(one, record, now, rules, doubtful.get(one.call))
@@ -247,7 +247,7 @@ def _why_not(
 
 
 def forgiven_until(record: CallerRecord) -> Millis:
-    """Give the instant of the last decision of a person that forgave what was before."""
+    """Return when a person last decided to forgive everything before; -1 if nobody did."""
     decisions = [block.lifted for block in record.blocks if block.lifted]
     decisions += [p.decided for p in record.proposals if p.decided and not p.confirmed]
     decisions += [appeal.decided for appeal in record.appeals if appeal.decided and appeal.granted]
@@ -259,7 +259,7 @@ def forgiven_until(record: CallerRecord) -> Millis:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A step of the ladder that is due, and why."""
+    """The step of the ladder that is due, and why."""
 
     step: int
     calls: tuple[CallId, ...]
@@ -288,7 +288,7 @@ def _escalate(
         proposal = Proposal(now, cause, span, due.step, due.reason, due.calls)
         record = replace(record, proposals=(*others, proposal))
     if cause is ProposalCause.POLICY and rules.temporary:
-        # Until a supervisor decides, the longest temporary block keeps holding.
+        # Until a supervisor decides, impose the longest temporary block.
         return _impose(record, replace(due, step=len(rules.temporary)), begins, rules)
     return record
 
@@ -304,7 +304,7 @@ def _left_to_a_person(
 
 
 def _impose(record: CallerRecord, due: _Due, now: Millis, rules: PolicyRules) -> CallerRecord:
-    """Add the block, if it ends later than the one in force: a later block never ends earlier."""
+    """Add the block if it ends later than the one in force and is a higher step."""
     temporary = due.step <= len(rules.temporary)
     until = now + rules.temporary[due.step - 1] if temporary else None
     held = record.block_after(now)
@@ -356,9 +356,9 @@ def _too_many(plain: int, sum_: float, threshold: int, rules: PolicyRules) -> st
 
 
 def earlier_blocks(record: CallerRecord, now: Millis, rules: PolicyRules) -> tuple[Block, ...]:
-    """Give the ladder's blocks that still count as "before".
+    """Return the ladder's blocks that still count as earlier blocks.
 
-    Those that nobody lifted, that ended within the memory, and that no later decision forgave.
+    These are the blocks that nobody lifted, that ended within the memory and that no decision forgave.
     """
     forgiven = forgiven_until(record)
     since = now - rules.memory

@@ -1,4 +1,4 @@
-"""All that is held on one caller, as values."""
+"""The record of one caller, as immutable values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,18 +8,18 @@ from siaga112.core.model import Caller, CallId, Level, Millis, Origin, Outcome, 
 from siaga112.core.unserved import REASONS
 
 UNSERVED: Final = frozenset(REASONS.values())
-"""Why we failed to serve somebody."""
+"""Reasons of calls that we failed to serve."""
 
 CHOSEN: Final = frozenset({Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE})
-"""Why somebody left who had used the menu."""
+"""Reasons of callers who hung up after a choice in the menu."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One misuse held against a caller: the call it rests on, and why (a `Reason`, or the mark `prank`).
+    """One counted misuse: the call it rests on, and why (a `Reason`, or the mark `prank` or `silent`).
 
-    `at`: when the call ended; `begun`: when it began, None where that was not kept. `trunk` and `attested`
-    are the call's: how far its number is to be believed.
+    `at`: when the call ended; `begun`: when it began, None if unknown. `trunk` and `attested` are copied from
+    the call and show how credible its number is.
     """
 
     call: CallId
@@ -32,25 +32,25 @@ class Strike:
 
     @property
     def order(self) -> tuple[Millis, CallId]:
-        """When the call ended; of two in one moment, either is first, and always the same one."""
+        """Sort key: when the call ended, then its id, so that the order of two calls is always the same."""
         return self.at, self.call
 
     @property
     def began(self) -> Millis:
-        """When the call began; where that was not kept, when it ended."""
+        """When the call began, or when it ended if the start is unknown."""
         return self.at if self.begun is None else self.begun
 
     def overlaps(self, other: "Strike") -> bool:
-        """Say whether both calls were up at one moment. A call may begin where the other ends."""
+        """Return whether both calls were up at the same time. One may begin exactly when the other ends."""
         return self.began < other.at and other.began < self.at
 
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """The end that a person, a corrected mark, or a doubt whose calls they were, put to a block early.
+    """The early end of a block or proposal: by a person, a corrected mark, or doubt about its calls.
 
-    A person's decision forgives all misuse before it; a corrected mark or a doubt takes only itself back.
-    `mistake`: the block should never have been.
+    A person's decision forgives all misuse before it (`forgives`). A corrected mark or a doubt undoes only
+    what rests on it. `mistake`: the block should never have been imposed.
     """
 
     at: Millis
@@ -62,9 +62,9 @@ class Lift:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A decision to keep a caller out: since when, until when, by whom and on what grounds.
+    """A decision to block a caller: since when, until when, by whom and why.
 
-    `step` is the step of the ladder that it is; 0 for a person's own decision.
+    `step`: the step of the ladder; 0 for a person's own decision.
     """
 
     level: Level
@@ -78,22 +78,22 @@ class Block:
     step: int = 0
 
     def holds_at(self, now: Millis) -> bool:
-        """Say whether the block is in force at that instant; its end is exclusive."""
+        """Return whether the block is in force at that instant. Its end is exclusive."""
         return self.since <= now and not self.over_at(now)
 
     def over_at(self, now: Millis) -> bool:
-        """Say whether it has ended by then. One that has not may still have to begin: clocks differ."""
+        """Return whether the block has ended by then. If not, it may not have begun yet, as clocks differ."""
         return self.lifted is not None or (self.until is not None and now >= self.until)
 
 
 def longest(blocks: Iterable[Block]) -> Block | None:
-    """Give the block that ends last; of several that do, the one that began last."""
+    """Return the block that ends last; if several do, the one that began last."""
     return max(blocks, key=lambda block: (block.until is None, block.until or 0, block.since), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A block that the policy left to a supervisor. `span` None is for good; `decided` ends it."""
+    """A block that a supervisor must decide about. `span`: its duration, None if permanent."""
 
     at: Millis
     cause: ProposalCause
@@ -107,10 +107,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Appeal:
-    """A caller's objection to what is held against the number, as a case: `decided` ends it.
+    """A caller's appeal. It is open until it is `decided`.
 
-    `due`: until when the citizen is owed an answer. `suspends`: what was in force when it was made holds
-    nobody back while it is open. `granted`: how it was decided; a decision that grants forgives.
+    `due`: until when the centre must answer. `suspends`: blocks from before the appeal are suspended while
+    it is open. `granted`: how it was decided; a decision that grants it forgives.
     """
 
     at: Millis
@@ -124,7 +124,7 @@ class Appeal:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Somebody keeps what is held on a caller as evidence: neither age nor `forget` takes it away."""
+    """A hold on a caller's record as evidence: neither its age nor `forget` deletes it."""
 
     at: Millis
     by: str
@@ -141,9 +141,9 @@ class GenuineReport:
 
 @dataclass(frozen=True, slots=True)
 class MissedCall:
-    """A call of somebody whom no operator has spoken with since, how long he had waited, and why he waits.
+    """A call that needs a call-back: no operator has spoken to the caller since.
 
-    `reason`: the call's, or the mark `silent`; '' where it was not kept.
+    `wait`: how long the caller waited. `reason`: that of the call, or the mark `silent`; '' if unknown.
     """
 
     call: CallId
@@ -153,7 +153,7 @@ class MissedCall:
 
     @property
     def need(self) -> int:
-        """How pressing a call-back is, 0 most: whom we failed, who left or was silent, who made a choice."""
+        """The urgency: 0 for a call we failed to serve, 2 after a choice in the menu, 1 for all others."""
         if self.reason in UNSERVED:
             return 0
         return 2 if self.reason in CHOSEN else 1
@@ -161,7 +161,7 @@ class MissedCall:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What was done to call somebody back, so far: who has taken it, when, how often it was tried, a note."""
+    """The state of a call-back: who has taken it, when, how many tries there were, and a note."""
 
     by: str
     at: Millis
@@ -171,7 +171,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AllowEntry:
-    """A place on the allow list, which comes before everything."""
+    """An entry on the allow list, which takes precedence over everything."""
 
     at: Millis
     by: str
@@ -180,7 +180,7 @@ class AllowEntry:
 
 @dataclass(frozen=True, slots=True)
 class DroppedCounts:
-    """How much was once held on a caller beside what is (`core.bounds`): counts, with no more to tell."""
+    """How many items of each kind `core.bounds` has dropped from a caller's record."""
 
     strikes: int = 0
     missed: int = 0
@@ -193,9 +193,9 @@ class DroppedCounts:
 
 @dataclass(frozen=True, slots=True)
 class CallerRecord:
-    """All that is held on one caller; the unit that the store reads and writes as a whole.
+    """Everything stored about one caller. The store reads and writes it as a whole.
 
-    However often somebody calls, it stays small: `core.bounds`.
+    `core.bounds` keeps it small, however often somebody calls.
     """
 
     caller: Caller
@@ -204,51 +204,51 @@ class CallerRecord:
     blocks: tuple[Block, ...] = ()
     allow: AllowEntry | None = None
     withdrawn: frozenset[CallId] = field(default_factory=frozenset)
-    """Calls whose strike was taken back: a late duplicate must not bring it back."""
+    """Calls with a strike that was taken back, so that a late duplicate does not add it again."""
     proposals: tuple[Proposal, ...] = ()
     reports: tuple[GenuineReport, ...] = ()
     missed: tuple[MissedCall, ...] = ()
-    """What `siaga112 callbacks` lists, oldest first."""
+    """The call-backs that `siaga112 callbacks` lists, oldest first."""
     attempt: Attempt | None = None
-    """Who calls back, as far as it went; None once the caller was reached."""
+    """The state of the call-back; None if nobody has taken it or the caller was reached."""
     reached: Millis = 0
-    """When an operator last spoke with the caller: no abandoned call before it is missed."""
+    """When an operator last spoke to the caller. Abandoned calls before it need no call-back."""
     appeals: tuple[Appeal, ...] = ()
-    """Objections, in the order in which they were made; one at most is open."""
+    """In the order in which they were made. At most one is open."""
     hold: Hold | None = None
-    """Who keeps all of this as evidence, and why; None for nobody."""
+    """Who holds this record as evidence, and why; None if nobody does."""
     dropped: DroppedCounts = DroppedCounts()
     forgotten: Millis = 0
-    """When the caller was last erased: of what began before it nothing may be written with the number."""
+    """When the caller was last erased. Calls that began before it must not be stored with the number."""
 
     @property
     def blocks_changed(self) -> Millis | None:
-        """When a block of the caller last began, or was lifted."""
+        """When a block of the caller last began or was lifted."""
         return max((b.lifted.at if b.lifted else b.since for b in self.blocks), default=None)
 
     @property
     def proposed(self) -> Proposal | None:
-        """The proposal that waits for a supervisor's decision."""
+        """The pending proposal, if any."""
         return next((proposal for proposal in self.proposals if proposal.decided is None), None)
 
     @property
     def appeal(self) -> Appeal | None:
-        """The objection that waits for a decision."""
+        """The open appeal, if any."""
         return next((appeal for appeal in self.appeals if appeal.decided is None), None)
 
     def suspended(self, block: Block) -> bool:
-        """Say whether a block holds nobody back while the objection to it is open."""
+        """Return whether an open appeal suspends this block."""
         appeal = self.appeal
         return appeal is not None and appeal.suspends and block.since <= appeal.at
 
     def block_at(self, now: Millis) -> Block | None:
-        """Give the block in force at that instant that ends last."""
+        """Return the block in force at that instant; if several are, the one that ends last."""
         return longest(block for block in self.blocks if block.holds_at(now) and not self.suspended(block))
 
     def block_after(self, now: Millis) -> Block | None:
-        """Give the block that is not over at that instant, begun or not, that ends last."""
+        """Return the block not over at that instant, begun or not; if several, the one that ends last."""
         return longest(self.going_on(now))
 
     def going_on(self, now: Millis) -> list[Block]:
-        """Give the blocks that are not over at that instant, begun or not (see `Block.over_at`)."""
+        """Return the blocks that have not ended by then, begun or not (see `Block.over_at`)."""
         return [one for one in self.blocks if one.lifted is None and (one.until is None or now < one.until)]

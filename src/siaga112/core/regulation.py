@@ -1,4 +1,4 @@
-"""The regulation in figures: what counts, how much, and what follows; the presets that centres begin with."""
+"""The regulation in figures: what counts, how much it counts, and what follows; and the presets."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from siaga112.core.model import DAY, SECOND, Level, Mark, Millis, Outcome, Reaso
 from siaga112.core.record import Strike
 
 OWN_RULE: Final = "own rule"
-"""What a centre's own values are called, where a preset's name would stand."""
+"""The name for a centre's own values, in place of a preset's name."""
 
 COUNTABLE: Final = frozenset(
     {
@@ -19,43 +19,46 @@ COUNTABLE: Final = frozenset(
         *(Reason.DROPPED_EARLY, Reason.BEFORE_MENU),
     }
 )
-"""What a regulation may count as a misuse: never what we failed to serve, nor what we did not see."""
+"""What a regulation may count as a misuse: never a call that we failed to serve or did not see."""
 
 NEVER: Final = frozenset({Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE})
-"""Reasons that count for nothing, whatever weight their outcome has: who made a choice used the menu."""
+"""Reasons that never count, whatever weight their outcome has: a caller who made a choice used the menu."""
 
 _LADDER: Final = (
     "thresholds", "window", "weights", "temporary", "repeat", "permanent", "memory", "burst",
     "unattested", "several_trunks", "trunk_burst",
 )  # fmt: skip
-"""What of the rules decides that a block is due, and which."""
+"""The rules that decide whether a block is due, and which one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRules:
     """A regulation in figures. The defaults are the preset `permenkominfo-2016`.
 
-    The ministerial regulation (Permenkominfo 10/2016) as the centre states it: more than 5 misuses,
-    a temporary block; again, a permanent one. It gives no window and no duration: 30 days and 24
-    hours are what Indonesian centres have said they use. Whom the PBX ended for silence or wrong keys may be
-    unable to press: that counts for nothing, unless a centre says so.
+    The ministerial regulation (Permenkominfo 10/2016), as the centre states it: more than 5 misuses lead to a
+    temporary block, and a further misuse to a permanent one. It gives no window and no duration; 30 days and
+    24 hours are what Indonesian centres have said they use. A caller whom the PBX disconnected for silence
+    or wrong keys may be unable to press a key. That does not count, unless a centre says so.
 
-    `thresholds`: one, and each later step follows on `repeat` misuses after a block; or one a step.
-    `weights`: what counts, by outcome, by one of its reasons (which goes first), or `prank` or `silent`
-    for the operator's mark. `unattested`: as how much of that a call counts whose number nobody vouches for;
-    `several_trunks`: as how much each counts, where one number misused the line over several. `trunk_burst`:
-    of calls over several that come within this time of each other none counts; 0 for as many as there are.
-    `cap`: automatic blocks within an hour, 0 for no limit; `cap_permanent`: those of them that are
-    permanent. `protect`: how long a genuine report keeps a caller from being blocked without a person.
-    `let_through`: who calls again within this time of being turned away gets through to the end of the
-    queue; 0 for never. `surge`: nobody gets a strike while callers (`lines`: how many) have waited longer
-    than this, or while no operator is logged in; 0 for never.
-    `keep`: how long anything is held against, or for, a caller; `keep_missed`: an abandoned call.
-    `appeal_within`: how long the centre has to decide an objection (UU 27/2022: three times 24 hours);
-    `suspend_on_appeal`: whether a block waits for that. `review`: after how long in force a permanent block
-    is proposed anew, 0 for never. `review_quiet`: a number that has not called for so long since its
-    permanent block is released, 0 for never: numbers are sold again 60 days after they lapse
-    (Permenkominfo 14/2018).
+    - `thresholds`: a single one, and each later step follows after `repeat` misuses since a block; or one
+      for each step.
+    - `weights`: what counts, by outcome, by reason (which takes precedence), or by mark (`prank`, `silent`).
+    - `unattested`: factor for a call with a number that nobody vouches for. `several_trunks`: factor for all
+      calls, if one number misused the line over several trunks. `trunk_burst`: calls over several trunks
+      within this time of each other do not count; 0 to count them all.
+    - `warn_from`: the weight of strikes from which a caller gets a warning; 0 for never.
+    - `cap`: maximum number of automatic blocks per hour, `cap_permanent`: of permanent ones; 0 for no limit.
+    - `protect`: for how long after a genuine report only a person can block the caller.
+    - `let_through`: a rejected caller who calls again within this time gets to the end of the queue; 0 for
+      never.
+    - `surge`: nobody gets a strike while callers have waited longer than this, or while no operator is
+      logged in; 0 to turn this off.
+    - `keep`: how long a caller's data is kept; `keep_missed`: how long an abandoned call is kept.
+    - `appeal_within`: how long the centre has to decide an appeal (UU 27/2022: three times 24 hours).
+      `suspend_on_appeal`: whether an open appeal suspends the block.
+    - `review`: after this time in force, a permanent block is proposed for review; 0 for never.
+      `review_quiet`: a permanent block ends if the number has not called for this long; 0 for never. Numbers
+      are sold again 60 days after they lapse (Permenkominfo 14/2018).
     """
 
     name: str = "permenkominfo-2016"
@@ -94,9 +97,9 @@ class PolicyRules:
     )
 
     def weight(self, strike: Strike) -> float:
-        """Say how much a strike counts alone: by its reason, else by its outcome, else nothing.
+        """Return the weight of a single strike: by its reason, else by its outcome, else 0.
 
-        Less, if the rules say so, where nobody vouches for the number (domain: caller ID can be spoofed).
+        It is multiplied by `unattested` if nobody vouches for the number, because a caller ID can be spoofed.
         """
         if strike.reason in NEVER:
             return 0.0
@@ -104,11 +107,11 @@ class PolicyRules:
         return weight if strike.attested else weight * self.unattested
 
     def doubts(self, one: Strike, earlier: Strike) -> bool:
-        """Say whether of two misuses of one number neither is surely its owner's; `earlier` ended first.
+        """Return whether two misuses from one number make each other doubtful. `earlier` ended first.
 
-        One telephone makes one call after the other, over one exchange's trunk. Calls that are up at one
-        moment are of several telephones behind one number, or forged; so are calls that come over several
-        trunks within a burst. A trunk that was not kept is not another.
+        One telephone makes one call at a time, over its exchange's trunk. Simultaneous calls come from
+        several telephones behind one number or are forged, and so do calls over several trunks within
+        `trunk_burst`. An unknown trunk does not count as a different one.
         """
         if one.overlaps(earlier):
             return True
@@ -116,18 +119,19 @@ class PolicyRules:
         return bool(several) and one.began - earlier.at < self.trunk_burst
 
     def together(self, strikes: Iterable[Strike]) -> float:
-        """Say as how much of its weight each of these strikes of one number counts.
+        """Return the fraction of its weight at which each of these strikes from one number counts.
 
-        A telephone's calls come over its exchange's trunk; calls with its number that come over another may
-        be somebody else's, and which they are is not known. A trunk that was not kept is not another.
+        A telephone's calls come over its exchange's trunk. If calls with its number come over several
+        trunks, some may be somebody else's, and nobody knows which. An unknown trunk does not count as a
+        different one.
         """
         return self.several_trunks if len({one.trunk for one in strikes if one.trunk}) > 1 else 1.0
 
     @property
     def title(self) -> str:
-        """The preset's name where all of its ladder stands, else `own rule` with the values.
+        """The preset's name if its ladder is unchanged, else `own rule` with the values.
 
-        It is kept with each block: it must still be true, and tell all, when the configuration has changed.
+        It is stored with each block, so it must be complete and stay true after the configuration changes.
         """
         preset = PRESETS.get(self.name)
         if preset and all(getattr(preset, key) == getattr(self, key) for key in _LADDER):
@@ -156,9 +160,9 @@ PRESETS: Final[Mapping[str, PolicyRules]] = {
     rules.name: rules
     for rules in (
         PolicyRules(),
-        # The centre's office later in 2019: over 5, about one day; over 10, proposed to the ministry.
+        # The centre's office, later in 2019: over 5, about one day; over 10, proposed to the ministry.
         PolicyRules(name="serang-2019", thresholds=(5, 10), permanent="proposed"),
-        # What UU 27/2022 and Permenkominfo 14/2018 ask for beside it: docs/policy.md has the reasons.
+        # With the additions that UU 27/2022 and Permenkominfo 14/2018 require: see docs/policy.md.
         PolicyRules(name="uu-27-2022", permanent="proposed", review=180 * DAY, review_quiet=60 * DAY),
     )
 }

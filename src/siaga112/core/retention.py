@@ -1,4 +1,4 @@
-"""How long and how much of a caller's record may be kept."""
+"""Retention: how long the parts of a caller's record are kept."""
 
 from bisect import bisect_right
 from dataclasses import replace
@@ -12,17 +12,17 @@ from siaga112.core.record import Block, CallerRecord, Strike
 from siaga112.core.regulation import PolicyRules
 
 REMEMBERED: Final[Millis] = 8 * DAY
-"""How long it is known that somebody was erased: queue_log may tell of a call a week later."""
+"""How long an erasure is remembered, because queue_log may still report a call from up to a week before."""
 
 
 def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord:
-    """Drop what is older than may be kept, or more; a block in force and what waits for a decision stay.
+    """Drop what is too old or too much. A block in force and open proposals and appeals stay.
 
-    What is kept as evidence stays whatever its age; of too much the oldest goes all the same.
+    A record on hold as evidence keeps everything whatever its age, but the limits on its size still apply.
     """
     since = -1 if record.hold else now - rules.keep
     missed_since = -1 if record.hold else now - rules.keep_missed
-    less: dict[str, Any] = {}  # of each kind of which something goes: with nearly every record of none
+    less: dict[str, Any] = {}  # only the kinds that lose something; for nearly every record, none
     if record.strikes and record.strikes[0].at <= since:  # the oldest
         less["strikes"] = record.strikes[bisect_right(record.strikes, since, key=attrgetter("at")) :]
     for name, kept in (
@@ -39,7 +39,7 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
         record = replace(record, **less)
     most = bounds.STRIKES
     counted: tuple[Strike, ...] = ()
-    if len(record.strikes) > most:  # as of the last one: a call that is told late makes no other count less
+    if len(record.strikes) > most:  # as of the last strike, so that a late report does not change the count
         most = max(most, _strikes_to_exceed(rules))
         counted = count(record, max(now, record.strikes[-1].at), rules).strikes
     record = bounds.bounded(record, now, counted, most)
@@ -47,7 +47,7 @@ def prune(record: CallerRecord, now: Millis, rules: PolicyRules) -> CallerRecord
 
 
 def _still_doubted(record: CallerRecord, before: tuple[Strike, ...], rules: PolicyRules) -> CallerRecord:
-    """Let strikes go that may be somebody else's with those that show it: alone they would count."""
+    """Drop doubtful strikes together with the strikes that make them so; otherwise they would count."""
     doubtful = doubted(before, rules).keys()
     cleared = doubtful and doubtful - doubted(record.strikes, rules).keys()
     strikes = tuple(one for one in record.strikes if one.call not in cleared)
@@ -59,7 +59,7 @@ def _still_doubted(record: CallerRecord, before: tuple[Strike, ...], rules: Poli
 
 
 def _strikes_to_exceed(rules: PolicyRules) -> int:
-    """Say how many of the lightest strikes it takes to the highest step."""
+    """Return how many of the lightest strikes it takes to reach the highest step."""
     weights = [weight for weight in rules.weights.values() if weight > 0]
     lightest = min(weights, default=1.0) * (rules.unattested or 1.0) * (rules.several_trunks or 1.0)
     return int(max(*rules.thresholds, rules.repeat) / lightest) + 1
@@ -70,7 +70,7 @@ def _end(block: Block) -> Millis:
 
 
 def forget_after(record: CallerRecord, rules: PolicyRules) -> Millis | None:
-    """Give the instant from which nothing in the record may be kept any more; None for never."""
+    """Return when the whole record must be deleted; None for never."""
     lasting = any(block.until is None and block.lifted is None for block in record.blocks)
     if record.allow or lasting or record.proposed or record.appeal or record.hold:
         return None

@@ -1,8 +1,8 @@
-"""Permanent blocks are looked at again: what comes up for a person's review, and what is released by itself.
+"""Review of permanent blocks: which ones a person must review, and which ones are released automatically.
 
-Telephone numbers are sold again 60 days after they lapse (Permenkominfo 14/2018): who is kept out for good
-may be somebody else by now, who has no way to tell us. That no call came proves nothing unless we have
-watched: a number is quiet only over a time in which the ledger has calls, up to the last day.
+Telephone numbers are sold again 60 days after they lapse (Permenkominfo 14/2018), so a permanent block may
+hit a new owner who has no way to tell us. The absence of calls proves something only while calls were being
+recorded: a number counts as quiet only over a time in which the ledger has calls, up to the last day.
 """
 
 from dataclasses import replace
@@ -16,43 +16,43 @@ from siaga112.core.record import Block, CallerRecord, Lift, Proposal
 from siaga112.core.regulation import PolicyRules
 
 RECENT: Final[Millis] = DAY
-"""A ledger whose newest call is older has not watched: the line is down, or a clock is wrong."""
+"""If the newest call is older than this, nothing is being recorded: the line is down or a clock is wrong."""
 
 
 class Watched(NamedTuple):
-    """From when to when the ledger shows calls of anybody; None where there is none."""
+    """The times of the first and the last call in the ledger, by any caller; None if it is empty."""
 
     first: Millis | None = None
     last: Millis | None = None
 
     def since(self, at: Millis, now: Millis) -> bool:
-        """Say whether calls were followed from that instant until now, as far as the ledger shows."""
+        """Return whether the ledger shows that calls were recorded from that instant until now."""
         return (
             self.first is not None and self.last is not None and self.first <= at and self.last > now - RECENT
         )
 
 
 class Called(NamedTuple):
-    """What the ledger has of a caller since the block began: the last call, and how many were turned away."""
+    """A caller's calls since the block began: when the last one was, and how many were rejected."""
 
     last: Millis | None = None
     turned_away: int = 0
 
 
 def permanent(record: CallerRecord, now: Millis) -> tuple[Block, ...]:
-    """Give the permanent blocks that are not over."""
+    """Return the permanent blocks that have not ended."""
     return tuple(one for one in record.going_on(now) if one.level is Level.PERMANENT)
 
 
 def decided_last(record: CallerRecord, now: Millis) -> Millis | None:
-    """Say when a permanent block in force was last imposed, or confirmed; None if there is none."""
+    """Return when a permanent block in force was last imposed or confirmed; None if there is none."""
     return max((one.since for one in permanent(record, now)), default=None)
 
 
 def review(
     record: CallerRecord, called: Called, watched: Watched, now: Millis, rules: PolicyRules
 ) -> CallerRecord:
-    """Give the record after a look at its permanent blocks: released, proposed anew, or as it was."""
+    """Return the record after a review: with its blocks lifted, with a proposal, or unchanged."""
     began = decided_last(record, now)
     if began is None:
         return record
@@ -77,7 +77,7 @@ def _quiet(rules: PolicyRules) -> str:
 
 
 def _again(called: Called, now: Millis, rules: PolicyRules) -> str:
-    """Say what the number did since, as it is kept with the proposal; `terminal.labels.because` reads it."""
+    """Return the proposal's reason: what the number did since. `terminal.labels.because` parses this text."""
     since = f"in force for {durations.spell(rules.review)}"
     if called.last is None:
         return f"{since}: no call since"

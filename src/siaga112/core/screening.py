@@ -1,4 +1,4 @@
-"""What the dialplan is told about a caller, and why."""
+"""Screening: the answer to the dialplan about a caller, and why."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -9,7 +9,7 @@ from siaga112.core.model import SECOND, Level, Millis, Treatment, Verdict
 
 
 class ScreenReason(StrEnum):
-    """`SIAGA_REASON`: why the dialplan got its verdict. A closed set; admins branch on it."""
+    """`SIAGA_REASON`: why the dialplan got its verdict. A closed set, because dialplans branch on it."""
 
     BLOCKED = "blocked"
     LET_THROUGH = "let_through"
@@ -28,21 +28,21 @@ class ScreenReason(StrEnum):
 
     @property
     def fails_open(self) -> bool:
-        """Say whether this ALLOW stands in for an answer that we could not give."""
+        """Whether this is an ALLOW because no real verdict was possible."""
         return self in FAIL_OPEN
 
 
 class Withheld(StrEnum):
-    """Why a call brought no caller who could be blocked. A closed set: a metric's label."""
+    """Why a call has no caller who could be blocked. A closed set, because it is a metric label."""
 
     HIDDEN = "hidden"
-    """The caller hides the number, or the trunk gives none."""
+    """The caller hides the number, or the trunk sends none."""
 
     DOUBTFUL = "doubtful"
-    """A number that the dialplan does not confirm, or a request with lines that Asterisk does not write."""
+    """The dialplan does not confirm the number, or the request has lines that Asterisk does not write."""
 
     UNBLOCKABLE = "unblockable"
-    """Nobody's: malformed, too short, a service's, not valid, or of `[policy] never_block`."""
+    """A malformed, too short, service or invalid number, or one in `[policy] never_block`."""
 
 
 FAIL_OPEN: Final = frozenset(
@@ -60,7 +60,7 @@ FAIL_OPEN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """What the dialplan is told about a caller."""
+    """The answer to the dialplan about a caller."""
 
     verdict: Verdict
     reason: ScreenReason
@@ -69,13 +69,13 @@ class Screening:
     until: Millis | None = None
     warn: bool = False
     zone: str = ""
-    """In which `until` is told to the caller, as `zone_at` spells it."""
+    """The time zone for announcing `until` to the caller, in the format of `zone_at`."""
 
 
 def zone_at(at: Millis, zone: tzinfo) -> str:
-    """Spell how far a zone is from UTC at an instant, as TZ has it (POSIX, west is positive): `<WIB>-07:00`.
+    """Return a zone's offset from UTC at an instant as a POSIX TZ string (west is positive): `<WIB>-07:00`.
 
-    Who reads it needs no table of zones. '' for an instant that is in no calendar.
+    The PBX needs no time zone database to read it. Return '' if the instant is outside the calendar.
     """
     try:
         local = datetime.fromtimestamp(at / SECOND, zone)

@@ -1,7 +1,7 @@
-"""The service level: what became of the calls that were to reach an operator, by three formulas.
+"""The service level by three formulas.
 
-The formulas in use differ, and the figure that centres publish rarely says which it is; so each is shown
-beside the others (domain.md). `config/prometheus` has the same three.
+Centres use different formulas and rarely say which one, so reports show all three side by side. The rules in
+`config/prometheus` use the same three.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from siaga112.core.model import Millis, Outcome, Reason
 BEFORE_THE_QUEUE: Final = frozenset(
     {Reason.DROPPED_EARLY, Reason.BEFORE_MENU, Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE}
 )
-"""Reasons of abandoned calls that nobody could have answered yet."""
+"""Reasons of abandoned calls that no operator could have answered yet."""
 
 
 class Served(StrEnum):
-    """What became of a call that was to reach an operator."""
+    """How a call that should reach an operator was served."""
 
     IN_TIME = "in_time"
     LATE = "late"
@@ -27,9 +27,9 @@ class Served(StrEnum):
 
 
 def served(outcome: Outcome, reason: Reason, waited: Millis | None, within: Millis) -> Served | None:
-    """Say how the call was served; None if it was not to reach an operator.
+    """Return how a call was served; None if it never came to wait for an operator.
 
-    An answered call counts only if its wait was seen.
+    `waited`: the wait; an answered call counts only if it is known. `within`: the promised time.
     """
     match outcome:
         case Outcome.ANSWERED if waited is not None:
@@ -44,14 +44,14 @@ def served(outcome: Outcome, reason: Reason, waited: Millis | None, within: Mill
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A part of a whole, by how many calls each is."""
+    """A part of a whole, both as numbers of calls."""
 
     part: int
     whole: int
 
     @property
     def share(self) -> float | None:
-        """The part as a share of the whole; None of nothing."""
+        """The part divided by the whole; None if the whole is 0."""
         return self.part / self.whole if self.whole else None
 
 
@@ -59,9 +59,9 @@ class Ratio:
 class Levels:
     """The service level by each formula.
 
-    `of_answered`: answered in time, of the calls that an operator answered.
-    `of_presented`: answered in time, of the calls that were to reach an operator.
-    `of_offered`: answered at any time, of all calls.
+    `of_answered`: calls answered in time / calls answered with a known wait.
+    `of_presented`: calls answered in time / calls answered, abandoned or unserved.
+    `of_offered`: calls answered / all calls.
     """
 
     of_answered: Ratio
@@ -70,7 +70,7 @@ class Levels:
 
 
 def levels(counts: Mapping[Served, int], answered: int, offered: int) -> Levels:
-    """Give the service level by each formula, from how calls were served."""
+    """Return the service level by each formula, from the counts of how calls were served."""
     in_time, late = counts.get(Served.IN_TIME, 0), counts.get(Served.LATE, 0)
     return Levels(
         of_answered=Ratio(in_time, in_time + late),

@@ -1,4 +1,4 @@
-"""Which shift a call belongs to, and which day that shift."""
+"""Shifts: which shift is on duty at a time, and on which day it began."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from siaga112.core.model import SECOND, Millis
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A shift by its name and the local time at which it begins; it lasts until the next begins."""
+    """A shift: its name and the local time at which it begins. It lasts until the next one begins."""
 
     name: str
     begins: time
 
 
 def shift_at(now: Millis, shifts: Sequence[Shift], zone: ZoneInfo) -> str:
-    """Name the shift on duty at that instant, in the site's time zone; '' where there are none."""
+    """Return the name of the shift on duty at that instant, in the site's time zone; '' without shifts."""
     return duty(datetime.fromtimestamp(now / SECOND, UTC).astimezone(zone), shifts)[1]
 
 
 def duty(local: datetime, shifts: Sequence[Shift]) -> tuple[date, str]:
-    """Give the shift on duty at that local time, and its day: the one on which it began.
+    """Return the day on which the shift on duty at that local time began, and its name.
 
-    So the night shift of the 11th lasts until the morning of the 12th.
+    The night shift of the 11th lasts until the morning of the 12th.
     """
     day, clock = local.date(), local.time()
     if not shifts:

@@ -1,6 +1,6 @@
-"""What goes on at this moment: the daemon writes it every second, `siaga112 top` shows it.
+"""A snapshot of the live site. The daemon writes it every second, and `siaga112 top` shows it.
 
-It is an observation for people's eyes. Nothing is decided by it.
+It is for display only; no decision depends on it.
 """
 
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from typing import Final
 from siaga112.core.model import SECOND, CallInProgress, Millis, OperatorNow, OperatorState, Stage
 
 LIFE: Final[Millis] = 5 * SECOND
-"""How long the store keeps it: a dead daemon's must vanish instead of lying."""
+"""How long the store keeps a snapshot, so that one of a dead daemon disappears."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The site as its tracking daemon sees it at an instant of that daemon's clock.
+    """The site as its tracking daemon sees it. `at`: the time by that daemon's clock.
 
-    `queues`: where somebody waits, how many, and since when the first of them. `operators` is None while
-    nothing is known of them; `logged_in` lists them by name, a hundred at most. `surge` says why there is
-    one; '' for none. `connected`: whether the PBX is followed; if not, the rest is as last seen.
-    `screens`: whether this daemon answers the dialplan too.
+    `queues`: for each queue with waiting callers, how many wait and since when the first one waits.
+    `operators`: None while unknown; `logged_in` lists at most a hundred by name. `surge`: why there is one,
+    '' if there is none. `connected`: whether the daemon follows the PBX; if not, the rest is as last seen.
+    `screens`: whether this daemon also answers the dialplan.
     """
 
     at: Millis

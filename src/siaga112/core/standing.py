@@ -1,4 +1,4 @@
-"""A caller's standing: as much of the record as a verdict needs, and the verdict."""
+"""A caller's standing (the part of the record that a verdict needs), and the verdict."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,22 +14,22 @@ _TURNED_AWAY: Final = frozenset({Treatment.REJECT, Treatment.ANNOUNCE})
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """As much of a caller's record as a verdict needs; the store keeps it ready to read."""
+    """The part of a caller's record that a verdict needs. The store keeps it ready to read."""
 
     allowed: bool = False
     level: Level | None = None
     until: Millis | None = None
     warn_until: Millis = 0
     since: Millis = 0
-    """When the block began: before that it is not in force."""
+    """When the block begins. Before that, it is not in force."""
 
 
 NOBODY: Final = Standing()
-"""The standing of a caller on whom nothing is held."""
+"""The standing of a caller with no record."""
 
 
 def standing(record: CallerRecord, now: Millis, rules: PolicyRules) -> Standing:
-    """Condense a record into what verdicts need from now on, until the next change."""
+    """Return the standing for a record, valid from now until the next change of the record."""
     coming = [b for b in record.going_on(now) if not record.suspended(b)]
     begun = [b for b in coming if b.since <= now + TOLERANCE]
     block = longest(begun) or longest(coming)
@@ -43,7 +43,7 @@ def standing(record: CallerRecord, now: Millis, rules: PolicyRules) -> Standing:
 
 
 def _warn_until(record: CallerRecord, now: Millis, rules: PolicyRules) -> Millis:
-    """Give the instant up to which one more misuse, or a few, would lead to a block."""
+    """Return until when the caller must be warned that further misuse leads to a block; 0 for no warning."""
     ends = [block.until + rules.memory for block in earlier_blocks(record, now, rules) if block.until]
     weight = 0.0
     counted, share = count(record, now, rules) if rules.warn_from > 0 else ((), 1.0)
@@ -64,11 +64,11 @@ def verdict(
     again: bool = False,
     latest: Millis = 0,
 ) -> Screening:
-    """Answer the dialplan. The allow list comes first; only `enforce` ever says BLOCK.
+    """Return the verdict. The allow list takes precedence; only the mode `enforce` returns BLOCK.
 
-    `again`: the caller was turned away a moment ago (`let_through`). `latest`: the latest instant that
-    any clock has shown, if that is later than `now`. Which is right is not known: a block has ended if it
-    has by either of them, and has begun only if it has by our own.
+    `again`: the caller was rejected within `let_through`. `latest`: the latest time that any clock has shown.
+    If it differs from `now`, nobody knows which is right: a block has ended if it has by either clock, and
+    has begun only if it has by ours.
     """
     if mode is Mode.OFF:
         return Screening(Verdict.ALLOW, ScreenReason.MODE_OFF)
@@ -89,5 +89,5 @@ def verdict(
 
 
 def turned_away(treatment: Treatment | None) -> bool:
-    """Say whether a caller who is treated so does not get through."""
+    """Return whether this treatment rejects the caller."""
     return treatment in _TURNED_AWAY

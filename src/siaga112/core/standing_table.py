@@ -1,9 +1,9 @@
-"""The standings of all callers on whom one is held, in little memory: a million in about 40 MB.
+"""A compact table of standings: a million callers in about 40 MB.
 
-A caller is a number, the digits, and a standing three instants of which two have the level and the allow list
-in their lowest bits. Each lies in one of many shelves by its number: there the numbers are in order, and the
-instants in the same order beside them, so that nothing is empty and nothing large ever moves. A caller who is
-not here is nobody.
+The key is the caller's number as an integer. A standing is stored as three instants, two of which carry the
+level and the allow list in their lowest bits. Callers are distributed over many shelves by their number. A
+shelf has a sorted array of numbers and a parallel array of instants, so no space is wasted and an insert
+moves little data. A caller who is not in the table has the standing `NOBODY`.
 """
 
 from array import array
@@ -15,14 +15,14 @@ from siaga112.core.model import Caller, Level
 from siaga112.core.standing import NOBODY, Standing
 
 _SHELVES: Final = 4_093
-"""A prime, so that numbers that differ by a round one lie apart. Ten million callers are 2,443 in each."""
+"""A prime, which spreads numbers with round differences. Ten million callers are about 2,443 per shelf."""
 
 _LEVELS: Final = (None, *Level)
 _FIELDS: Final = 3
 
 
 class _Shelf:
-    """Some of the callers, in the order of their numbers."""
+    """Some of the callers, sorted by number."""
 
     __slots__ = ("fields", "numbers")
 
@@ -39,7 +39,7 @@ class Standings:
     def __init__(self) -> None:
         self._shelves: dict[int, _Shelf] = {}
         self._hashed: dict[int, tuple[int, ...]] = {}
-        """Callers who are kept as hashes: these have more digits than a shelf takes."""
+        """Callers stored as hashes, which have more bits than a shelf's array holds."""
         self._held = 0
 
     def __repr__(self) -> str:
@@ -49,7 +49,7 @@ class Standings:
         return self._held + len(self._hashed)
 
     def of(self, caller: Caller) -> Standing:
-        """Give a caller's standing."""
+        """Return a caller's standing, `NOBODY` if there is none."""
         if caller.startswith(HASH):
             found = self._hashed.get(_hash(caller))
             return NOBODY if found is None else _unpack(*found)
@@ -63,7 +63,7 @@ class Standings:
         return _unpack(*shelf.fields[place * _FIELDS : (place + 1) * _FIELDS])
 
     def put(self, caller: Caller, standing: Standing) -> None:
-        """Replace a caller's standing."""
+        """Set a caller's standing. `NOBODY` removes the caller."""
         if caller.startswith(HASH):
             if standing == NOBODY:
                 self._hashed.pop(_hash(caller), None)
@@ -90,7 +90,7 @@ class Standings:
             self._held -= 1
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all callers."""
         self._shelves.clear()
         self._hashed.clear()
         self._held = 0

@@ -1,1 +1,1 @@
-"""The two flows, async but driver-free: events in (pipeline), questions answered (screening)."""
+"""The two flows, async but without drivers: events come in (pipeline), verdicts go out (screening)."""

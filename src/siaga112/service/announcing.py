@@ -1,7 +1,7 @@
-"""What goes on, announced for programs while it goes on: calls that begin, wait and are answered; surges.
+"""Announces live events to programs: calls that begin, wait and are answered, and surges.
 
-A call's end, and all that follows from it, is announced with its row in the ledger. What cannot be written
-here, because the database is away, is not told later: by then it goes on no more.
+The end of a call and its consequences are announced with its ledger row. If the database is down, live events
+are dropped, because they would be out of date later.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from siaga112.service.ports import Announcements, StoreBrokenError, StoreDownErr
 
 EVERY_SECONDS: Final = 0.25
 ENDS_EVERY: Final[Millis] = 30 * SECOND
-"""How often temporary blocks are looked for that have run out."""
+"""How often expired temporary blocks are announced."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Announcer:
-    """Writes announcements of what goes on."""
+    """Writes announcements of live events."""
 
     records: Announcements
     tracker: Tracker
@@ -36,18 +36,18 @@ class Announcer:
     _ends_told: Millis = 0
 
     async def run(self) -> None:
-        """Announce for ever; whatever goes wrong costs what was to be told and nothing else."""
+        """Announce for ever. An error costs only the announcements of that round."""
         while True:
             try:
                 await self.announce()
             except (StoreDownError, StoreBrokenError):
-                pass  # the mode watch tells of it
-            except Exception:  # noqa: BLE001 - a part that ends is begun anew, and this one needs not end
+                pass  # the mode watch logs it
+            except Exception:  # noqa: BLE001 - no need to end and be restarted
                 _log.exception("announcing_failed")
             await asyncio.sleep(EVERY_SECONDS)
 
     async def announce(self) -> None:
-        """Announce once."""
+        """Write all new announcements once."""
         now = self.clock()
         told = [*self._moves(), *self._surges(now)]
         if told:

@@ -1,4 +1,4 @@
-"""What a person is asked before a block by hand: the one rule, for every door."""
+"""Cautions: what a person must confirm before a manual block. One rule for all interfaces."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from siaga112.core.regulation import PolicyRules
 from siaga112.words import say
 
 AT_ONCE: Final = 20
-"""More numbers than this at once are asked about: a wrong column, or a list of another kind."""
+"""More numbers than this at once need confirmation: it may be a wrong column or a wrong list."""
 
 ASK_FIRST: Final = "urn:siaga112:ask-first"
-"""The `type` of the problem details with which the API asks."""
+"""The `type` of the API's problem details that ask for confirmation."""
 
 Services = Mapping[Caller, str]
-"""Each number in a service number's range, with what the configuration calls that one."""
+"""Each number in a service number's range, with the configuration's name for that service number."""
 
 
 class Cause(StrEnum):
-    """Why somebody is asked."""
+    """Why confirmation is needed."""
 
     GENUINE = "genuine"
     SERVICE = "service"
@@ -30,7 +30,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """A reason to ask first. `text` says it, with `values`; `although` as the audit trail has it."""
+    """A reason to ask first: `text` with `values` for the person, `although` for the audit trail."""
 
     cause: Cause
     caller: Caller | None
@@ -39,14 +39,14 @@ class Caution:
     although: str = ""
 
     def told(self, translate: Callable[..., str]) -> str:
-        """Say it in a person's language."""
+        """Return the text in a person's language."""
         return translate(self.text, **self.values)
 
 
 def cautions(record: CallerRecord, now: Millis, rules: PolicyRules, services: Services) -> list[Caution]:
-    """Say what speaks against blocking a caller by hand.
+    """Return the cautions about blocking a caller by hand.
 
-    A genuine report within `protect`, and a number in a service number's range.
+    These are a genuine report within `protect`, and a number in a service number's range.
     """
     who = record.caller
     found = []
@@ -73,9 +73,9 @@ def cautions(record: CallerRecord, now: Millis, rules: PolicyRules, services: Se
 
 
 def of_proposal(record: CallerRecord, now: Millis, rules: PolicyRules, services: Services) -> list[Caution]:
-    """Say what speaks against confirming what is proposed and the proposal does not say already.
+    """Return the cautions about confirming a proposal, except those that the proposal already states.
 
-    A proposal of who is protected says that it is one for a genuine report; a later report it does not know.
+    A proposal with the cause `protected` states that there is a genuine report, but not a later one.
     """
     proposal, found = record.proposed, cautions(record, now, rules, services)
     if proposal is None or proposal.cause is not ProposalCause.PROTECTED:
@@ -86,7 +86,7 @@ def of_proposal(record: CallerRecord, now: Millis, rules: PolicyRules, services:
 
 
 def many(count: int) -> list[Caution]:
-    """Say that these are many at once, if they are."""
+    """Return a caution if this is a large number of blocks at once."""
     if count <= AT_ONCE:
         return []
     although = f"one of {count} at once"
@@ -94,5 +94,5 @@ def many(count: int) -> list[Caution]:
 
 
 def together(found: Sequence[Caution], translate: Callable[..., str]) -> str:
-    """Say all of them in one line."""
+    """Return all cautions in one line."""
     return "; ".join(one.told(translate) for one in found)

@@ -1,7 +1,7 @@
-"""Bringing in a list: all of its numbers or none, a few at a time, so that nobody waits for it.
+"""Importing a list: all of its numbers or none, in small batches, so that nothing else waits for it.
 
-Calls that end meanwhile are recorded between two batches. What an import has begun it takes back if it cannot
-go on. Only a process that is killed leaves a part behind; the same file, brought in again, adds the rest.
+Ended calls are recorded between two batches. An import that fails is undone. Only a killed process leaves a
+part of the numbers behind; importing the same file again adds the rest.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from siaga112.errors import SiagaError
 from siaga112.service.ports import Store
 
 BATCH: Final = 200
-"""How many numbers are brought in by one transaction: some 60 ms, in which no other is written."""
+"""How many numbers one transaction imports. It takes about 60 ms and blocks all other writes."""
 
 LOOK: Final = 500
-"""How many are looked up at once."""
+"""How many records are loaded at once."""
 
 ACTION: Final = "import"
-"""What the audit trail calls it."""
+"""The action in the audit trail."""
 
 
 class StoppedError(SiagaError):
@@ -39,7 +39,7 @@ class StoppedError(SiagaError):
 
 @dataclass(slots=True)
 class Importer:
-    """Brings one list into the store."""
+    """Imports one list into the store."""
 
     store: Store
     rules: PolicyRules
@@ -49,7 +49,7 @@ class Importer:
     stopped: Callable[[], bool] = lambda: False
 
     async def judge(self, page: Sequence[Wanted]) -> list[Refusal | None]:
-        """Say of each number why it is left out; None if it is to be brought in. Nothing is written."""
+        """Return, for each number, why it would be left out; None if not. Writes nothing."""
         records = await self.store.load_each([wanted.caller for wanted in page])
         now = self.clock()
         return [
@@ -58,14 +58,14 @@ class Importer:
         ]
 
     async def apply(self, numbers: Callable[[], Iterator[Wanted]], count: int) -> int:
-        """Bring all of them in; give how many. Whoever must be left out by now is.
+        """Import the numbers; return how many were imported. Each is judged again at that moment.
 
-        `numbers` gives them, each time the same. The audit trail's one line comes with the first that is
-        brought in, so that none is there without it.
+        `numbers` must yield the same numbers at each call. The audit line is written with the first imported
+        number, so that no number is there without it.
 
         Raises:
-            StoppedError: if it was stopped; all is as it was.
-            SiagaError: if the store fails; all is as it was, or the line says what is left.
+            StoppedError: if it was stopped; the import is undone.
+            SiagaError: if the store fails; the import is undone, or the message says what is left.
 
         """
         line = self._line(f"{count} numbers {_TO[self.brought.kind]} {self._file}")
@@ -73,11 +73,11 @@ class Importer:
         try:
             for page in _pages(numbers()):
                 if self.stopped():
-                    raise StoppedError("the import was stopped: nothing is changed")
+                    raise StoppedError("the import was stopped; nothing was changed")
                 began = time.monotonic()
                 total += await self._write(page, None if total else line)
                 tried += len(page)
-                await asyncio.sleep(time.monotonic() - began)  # as long for everybody else as for us
+                await asyncio.sleep(time.monotonic() - began)  # leave half of the time to other writers
         except SiagaError as error:
             if total:
                 await self._take_back(islice(numbers(), tried), total, error)
@@ -85,7 +85,7 @@ class Importer:
         return total
 
     async def _write(self, page: Sequence[Wanted], line: AuditEntry | None) -> int:
-        """Bring a batch in, in one transaction; give how many were."""
+        """Import a batch in one transaction; return how many numbers were imported."""
         now = self.clock()
 
         def act(work: Work) -> int:
@@ -107,10 +107,10 @@ class Importer:
         return await self.store.transaction([(wanted.caller, None) for wanted in page], act)
 
     async def _take_back(self, tried: Iterator[Wanted], total: int, error: SiagaError) -> None:
-        """Undo what was brought in, as far as the store lets us.
+        """Undo the import.
 
         Raises:
-            SiagaError: saying how many stay, if it does not.
+            SiagaError: with the number of imported numbers that stay, if the store fails again.
 
         """
         left = total
@@ -121,8 +121,8 @@ class Importer:
             await self.store.write([Change(audit_entry=said)])
         except SiagaError as again:
             raise SiagaError(
-                f"{error}; {left} of {total} numbers that were brought in stay ({again}): "
-                "the same command again brings in the rest"
+                f"{error}; {left} of {total} imported numbers could not be removed ({again}): "
+                "run the same command again to import the rest"
             ) from error
 
     async def _undo(self, page: Sequence[Wanted]) -> int:

@@ -1,4 +1,4 @@
-"""A mark that is set at a desk: what it says of the call, and what it changes of the caller's record."""
+"""Marks set at a desk: what they change in the finding and in the caller's record."""
 
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -10,7 +10,7 @@ from siaga112.core.regulation import PolicyRules
 
 
 class ReportDetails(NamedTuple):
-    """What an operator says of a genuine report: what, where, and who was told by radio or telephone."""
+    """The details of a genuine report: its kind, its district, and the agency informed by radio or phone."""
 
     kind: str = ""
     district: str = ""
@@ -21,7 +21,7 @@ NOTHING: Final = ReportDetails()
 
 
 def detailed(finding: Finding, mark: Mark, details: ReportDetails, now: Millis) -> Finding:
-    """Give a finding with another mark, and with the details; what is not told stays as it was."""
+    """Return a finding with a new mark and new details. A detail that is not given keeps its value."""
     if mark is not Mark.GENUINE:
         kept = tuple(one for one in finding.handovers if one.how is not HandedOver.TOLD)
         return replace(finding, mark=mark, kind=None, district=None, handovers=kept)
@@ -38,7 +38,7 @@ def detailed(finding: Finding, mark: Mark, details: ReportDetails, now: Millis) 
 
 
 def said(was: Mark | None, mark: Mark, details: ReportDetails) -> str:
-    """Spell a mark for the audit trail."""
+    """Return the audit trail's text for a mark."""
     more = [f"{name} {value}" for name, value in details._asdict().items() if value]
     told = ", ".join([mark.value, *more])
     return f"{was} → {told}" if was else told
@@ -47,7 +47,7 @@ def said(was: Mark | None, mark: Mark, details: ReportDetails) -> str:
 def remarked(
     record: CallerRecord, finding: Finding, strike: Strike | None, taken: Lift, rules: PolicyRules
 ) -> CallerRecord:
-    """Change a caller's record by a mark: the report, the call-back, the strike with what rests on it."""
+    """Apply a mark to a caller's record: the report, the call-back, the strike and what rests on it."""
     call, mark = finding.call.id, finding.mark
     if mark is Mark.GENUINE:
         record = decisions.add_report(record, GenuineReport(call, finding.call.ended))

@@ -1,9 +1,9 @@
-"""The site's mode, kept at hand: a verdict must not need a second round trip to learn it.
+"""The site's mode, cached so that a verdict needs no second round trip.
 
-Four tell of it: the configuration, Redis, the database, and this machine's state directory. Whichever says
-`off` is heeded at once, whatever the others do; of Redis and the database each is asked by itself, and told
-what it has lost. Until both have told, or failed to, the mode is not known: somebody may have switched it off
-meanwhile.
+There are four sources: the configuration, Redis, the database and this machine's state directory. An `off`
+from the configuration or the state directory applies at once, even if Redis and the database are down. Redis
+and the database are polled independently, and a switch that one of them has lost is written back to it. Until
+both have answered or failed, the mode is unknown, because somebody may have switched it off.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from siaga112.service.ports import (
 )
 
 POLL_SECONDS: Final = 0.25
-"""So that the kill switch works everywhere well within a second."""
+"""How often the stores are polled, so that the kill switch works everywhere within a second."""
 
 LOCAL_SECONDS: Final = 0.2
-"""The same for the one that needs nobody."""
+"""How often the file `off` is checked."""
 
 STORE_SECONDS: Final = 2.0
 
@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 
 
 class Configured(Protocol):
-    """What is configured, as far as it matters here."""
+    """The part of the configuration that the mode needs."""
 
     @property
     def mode(self) -> Mode:
@@ -44,9 +44,9 @@ class Configured(Protocol):
 
 
 class ModeWatch:
-    """Knows the mode. `local`: what this machine keeps of it; asked in a thread, for a disk may hang.
+    """Tracks the mode. `stores`: the stores of the mode, by name.
 
-    `stores`: who has it, by name.
+    `local`: the mode in this machine's state directory; it is read in a thread, because a disk may hang.
     """
 
     def __init__(
@@ -68,25 +68,25 @@ class ModeWatch:
         self._troubles: set[str] = set()
         self.mode: Mode | None = None
         self.up = dict.fromkeys(stores, False)
-        """Who of them answers."""
+        """Whether each store answers."""
         self._decide()
 
     def current(self) -> Mode | None:
-        """Give the mode in force, None while it is not known yet; while nobody tells it, the last known."""
+        """Return the mode in force; None while unknown. If no store answers, return the last known mode."""
         return self.mode
 
     def configure(self, settings: Configured) -> None:
-        """Take over another configured mode: `off` at once; before others comes what a person switched to."""
+        """Apply a new configured mode. `off` applies at once; any other only if nobody switched the mode."""
         self._configured = settings.mode
         self._decide()
 
     async def begin(self) -> None:
-        """Look at what this machine keeps: before the first verdict, and without anybody else."""
+        """Read this machine's state directory. Call this before the first verdict; it needs no store."""
         self._switched = await self._locally("mode_kept", self._local.kept)
         await self._look_here()
 
     async def run(self) -> None:
-        """Keep looking, for ever."""
+        """Poll all sources, for ever."""
         await asyncio.gather(*map(self._follow, self._stores), self._follow_local())
 
     def _decide(self) -> None:
@@ -110,16 +110,17 @@ class ModeWatch:
         try:
             held = await asyncio.to_thread(self._local.held_off)
         except OSError as error:
-            self._tell("mode_off_file", error)  # and what was known holds
+            self._tell("mode_off_file", error)  # the last known state stays in force
             return
         self._troubles.discard("mode_off_file")
         if (held is None) is not (self._held is None):
-            _log.warning("held_off" if held else "released", by=held.by if held else None)
+            event = "mode_off_file_found" if held else "mode_off_file_removed"
+            _log.warning(event, by=held.by if held else None)
         self._held = held
         self._decide()
 
     async def _locally(self, what: str, act: Callable[[], _T]) -> _T | None:
-        """Do something in the state directory; what fails is told once."""
+        """Run an action on the state directory. Log a repeated failure only once."""
         try:
             done = await asyncio.to_thread(act)
         except OSError as error:
@@ -130,7 +131,7 @@ class ModeWatch:
 
     def _tell(self, what: str, error: OSError) -> None:
         if what not in self._troubles:
-            _log.warning("state_dir_failed", what=what, detail=str(error), remedy="is state_dir this user's?")
+            _log.warning("state_dir_failed", what=what, detail=str(error), remedy="is state_dir accessible?")
         self._troubles.add(what)
 
     # ── Redis and the database ───────────────────────────────────────────────────────────────────
@@ -145,7 +146,7 @@ class ModeWatch:
                 if told is not False:
                     _log.warning("store_down", store=name, detail=str(error))
                 up = told = False
-            except Exception as error:  # noqa: BLE001 - whatever it says, the others are still heard
+            except Exception as error:  # noqa: BLE001 - a broken store must not stop the other sources
                 if told is not False:
                     odd = None if isinstance(error, StoreBrokenError) else error
                     _log.error("store_broken", store=name, detail=str(error), exc_info=odd)
@@ -164,28 +165,28 @@ class ModeWatch:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _agreed(self, name: str, stored: Switch | None) -> Switch | None:
-        """Say which switch holds, and tell the store if it has another: it has lost it, or never had it."""
+        """Return the switch in force, and write it to the store if the store has lost it or never had it."""
         store, held = self._stores[name], self._held
         switched = prevailing(self._switched, stored)
         spread = held if held and held.at > (switched.at if switched else 0) else None
         switched = spread or switched
         if switched is None or switched == stored:
             return switched
-        if self._lacking.get(name) != switched:  # whoever switches this moment tells one after the other
+        if self._lacking.get(name) != switched:  # a switch in progress reaches one store after the other
             self._lacking[name] = switched
             return switched
         had = stored.mode if stored else None
         if not await store.switch(switched, had or self._configured):
-            return prevailing(switched, await store.switched())  # somebody has switched this moment
+            return prevailing(switched, await store.switched())  # somebody has just switched the mode
         if spread:
-            _log.warning("off_told", store=name, by=spread.by, store_had=had)
+            _log.warning("mode_off_file_stored", store=name, by=spread.by, store_had=had)
         else:
             _log.warning("mode_restored", store=name, mode=switched.mode, by=switched.by, store_had=had)
         return switched
 
     async def _take_over(self, switched: Switch | None) -> None:
         known, held = self._switched, self._held
-        switched = self._switched = prevailing(known, switched)  # another may have told of a later one
+        switched = self._switched = prevailing(known, switched)  # the other store may have a later one
         self._decide()
         if switched is None or switched == known:
             return
@@ -193,7 +194,7 @@ class ModeWatch:
             _log.warning("mode_older", mode=switched.mode, by=switched.by, instead_of=known.mode)
         await self._locally("mode", lambda: self._local.keep(switched))
         heard = held and held.at and known and known.at >= held.at
-        if heard and switched.mode is not Mode.OFF:  # the site knew of it, and was switched on since
-            _log.info("off_superseded", by=switched.by, mode=switched.mode)
+        if heard and switched.mode is not Mode.OFF:  # the stores had it, and somebody switched on since
+            _log.info("mode_off_file_superseded", by=switched.by, mode=switched.mode)
             await self._locally("mode_off_file", self._local.release)
             await self._look_here()

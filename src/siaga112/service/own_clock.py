@@ -1,8 +1,8 @@
-"""Our own clock, and the latest instant that it has shown.
+"""Our own clock, and the latest time that it has shown.
 
-A clock that is set back would let blocks that have ended hold again. Which of its times was right is not
-known, so for `BELIEVED_SECONDS` an end counts by the later one; after that the clock is taken as it is.
-What was shown last is kept over a restart.
+If the clock is set back, blocks that have ended would be in force again. Nobody knows which time was right,
+so for `BELIEVED_SECONDS` the later one decides whether a block has ended; after that, the clock is accepted
+as it is. The latest time survives a restart.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ _log = structlog.get_logger()
 
 
 class Kept(Protocol):
-    """Where an instant is kept over a restart; what fails is an OSError."""
+    """Stores an instant across restarts. Both methods raise OSError on failure."""
 
     def read(self) -> Millis:
-        """Give what was kept last, 0 for nothing."""
+        """Return the stored instant, 0 if there is none."""
 
     def write(self, at: Millis) -> None:
-        """Keep it in its place."""
+        """Replace the stored instant."""
 
 
 @dataclass(slots=True)
 class OwnClock:
-    """Looks at our own clock, `wall`, every now and then; `stopwatch` in seconds, and never set back."""
+    """Checks our own clock, `wall`, periodically. `stopwatch`: a monotonic clock in seconds."""
 
     wall: Callable[[], Millis]
     stopwatch: Callable[[], float]
@@ -41,19 +41,19 @@ class OwnClock:
     _back_since: float | None = None
 
     def latest(self) -> Millis:
-        """Give the latest instant that it has shown, if that is believed."""
+        """Return the latest time that the clock has shown and that is still believed."""
         return self._latest
 
     async def begin(self) -> None:
-        """Read what was kept, before the first verdict."""
+        """Read the stored time. Call this before the first verdict."""
         try:
             self._latest = await asyncio.to_thread(self.kept.read)
         except OSError as error:
-            _log.warning("clock_not_read", detail=str(error), remedy="is state_dir this user's?")
+            _log.warning("clock_not_read", detail=str(error), remedy="is state_dir accessible?")
         self.look()
 
     async def run(self) -> None:
-        """Keep looking, for ever."""
+        """Check the clock every `EVERY_SECONDS`, for ever."""
         told = False
         while True:
             self.look()
@@ -62,12 +62,12 @@ class OwnClock:
                 told = False
             except OSError as error:
                 if not told:
-                    _log.warning("clock_not_kept", detail=str(error), remedy="is state_dir this user's?")
+                    _log.warning("clock_not_saved", detail=str(error), remedy="is state_dir accessible?")
                 told = True
             await asyncio.sleep(EVERY_SECONDS)
 
     def look(self) -> None:
-        """Look at it once."""
+        """Check the clock once."""
         now = self.wall()
         if now >= self._latest:
             if self._back_since is not None:
@@ -80,10 +80,10 @@ class OwnClock:
             _log.warning(
                 "clock_set_back",
                 seconds=behind // SECOND,
-                verdicts="temporary blocks that had ended before that do not hold again, for a day",
+                verdicts="for a day, temporary blocks that had already ended stay ended",
                 remedy="see the runbook, Clocks apart",
             )
         if behind <= TOLERANCE or self.stopwatch() - (self._back_since or 0) > BELIEVED_SECONDS:
             if behind > TOLERANCE:
-                _log.info("clock_taken", seconds=behind // SECOND)
+                _log.info("clock_accepted", seconds=behind // SECOND)
             self._latest, self._back_since = now, None

@@ -1,8 +1,8 @@
-"""What the store would not take: when each entry is tried again, and when it is set aside.
+"""Retries: when a failed outbox entry is tried again, and when it is set aside.
 
-An entry that we cannot spell stays so: it goes aside after a few tries. One that the store refuses may be
-taken once somebody has mended the store: it is tried for long, and goes aside only if the store has
-meanwhile taken others, so that it is the entry, or its caller's record, and not the store.
+An entry that we cannot serialise will never succeed, so it is set aside after a few tries. An entry that the
+store rejects may succeed after somebody repairs the store, so it is tried for longer. It is set aside only if
+the store has accepted others since, which shows that the entry or its caller's record is at fault.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,13 +12,13 @@ from typing import Final
 from siaga112.service.ports import StoreBrokenError, UnrecordableError
 
 OWN_TRIES: Final = 3
-"""How often an entry is tried that we ourselves cannot bring into the store's form."""
+"""How often to try an entry that we cannot serialise for the store."""
 
 REFUSED_TRIES: Final = 100
-"""How often one is tried that the store refuses: some seven minutes."""
+"""How often to try an entry that the store rejects: about seven minutes."""
 
 OFTEN: Final = 10
-"""So many tries are a second apart; later ones wait longer."""
+"""The first tries are a second apart; after this many, the delay is `SLOW_SECONDS`."""
 
 SLOW_SECONDS: Final = 4.0
 
@@ -32,19 +32,19 @@ class _Tried:
 
 @dataclass(slots=True)
 class Patience:
-    """Remembers failures by the entry's key. `stopwatch` in seconds."""
+    """Remembers failures by the entry's key. `stopwatch`: a monotonic clock in seconds."""
 
     stopwatch: Callable[[], float]
     _tried: dict[int, _Tried] = field(default_factory=dict)
     _written: int = 0
 
     def due(self, key: int) -> bool:
-        """Say whether an entry is to be tried now."""
+        """Return whether to try an entry now."""
         tried = self._tried.get(key)
         return tried is None or self.stopwatch() >= tried.due
 
     def written(self, keys: Iterable[int]) -> None:
-        """Note what the store has taken. Where it took one that it had refused, the others are due too."""
+        """Record successes. If the store accepts an entry that failed before, all others are due too."""
         for key in keys:
             self._written += 1
             if self._tried.pop(key, None):
@@ -52,7 +52,7 @@ class Patience:
                     tried.due = 0.0
 
     def failed(self, key: int, error: Exception) -> bool:
-        """Note a failure; say whether the entry is to be set aside."""
+        """Record a failure; return whether to set the entry aside."""
         tried = self._tried.setdefault(key, _Tried(0, self._written, 0.0))
         tried.times += 1
         tried.due = self.stopwatch() + (SLOW_SECONDS if tried.times >= OFTEN else 0.0)

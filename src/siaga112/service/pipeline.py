@@ -1,9 +1,9 @@
 """The event flow: events → tracker → ended calls → outbox.
 
-`Pipeline` waits neither for the store nor for the disk: an ended call is on local disk before anything
-else happens to it, while the next events are read (`writing`). `recording` brings it from there to the
-store. A call in progress is noted there too: should we be killed before its end is kept, the next start
-records it as unknown.
+`Pipeline` waits for neither the store nor the disk: `writing` puts each ended call on local disk before
+anything else happens to it, while the next events are processed. `recording` moves it from there to the
+store. Calls in progress are noted in the outbox too: if the daemon is killed before a call's end is written,
+the next start records the call as unknown.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -26,15 +26,15 @@ _log = structlog.get_logger()
 
 
 class EventSource(Protocol):
-    """The PBX's events, in slices."""
+    """A source of the PBX's events, in slices."""
 
     def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Give events for ever, reconnecting as needed."""
+        """Yield events for ever, reconnecting as needed."""
 
 
 @dataclass(slots=True)
 class Pipeline:
-    """Follows the PBX and gives each call that ends its one outcome."""
+    """Follows the PBX and classifies each ended call."""
 
     tracker: Tracker
     queues: QueueState
@@ -44,10 +44,10 @@ class Pipeline:
     meter: Meter
     mode: Callable[[], Mode | None]
     look_back: Callable[[Millis], None] = lambda _: None
-    """Told since when calls were not seen whole, so that they may be looked up elsewhere."""
+    """Called with the time since when calls were not seen completely, so that they can be reconciled."""
 
     async def run(self, source: EventSource) -> None:
-        """Follow the source for ever; what ended is written before this ends, also by cancellation."""
+        """Follow the source for ever. On return or cancellation, first write all ended calls."""
         writer = Writer(self.outbox, self.meter)
         try:
             async for events in source.slices():
@@ -59,7 +59,7 @@ class Pipeline:
                 resumed = any(isinstance(event, Resumed) for event in events)
                 if resumed or writer.full():
                     await writer.written()
-                if resumed:  # all that ended is kept: what is noted and not followed ended unseen
+                if resumed:  # all ended calls are written, so a noted call that is not tracked ended unseen
                     await self._close_unfollowed()
         finally:
             await writer.close()
@@ -70,11 +70,11 @@ class Pipeline:
             for call in self.tracker.feed(event):
                 try:
                     yield self._entry_of(call)
-                except Exception:  # noqa: BLE001 - nor must one odd call cost the others
+                except Exception:  # noqa: BLE001 - one odd call must not cost the others
                     self.meter.lost(1)
                     _log.exception("classifying_failed", call=call.id)
             yield from self.outgoing.feed(event)
-        except Exception:  # noqa: BLE001 - one odd event must not end the following of all calls
+        except Exception:  # noqa: BLE001 - one odd event must not end the tracking of all calls
             _log.exception("event_failed", event_type=type(event).__name__)
         if isinstance(event, Interrupted):
             self.look_back(event.at)
@@ -92,11 +92,11 @@ class Pipeline:
     def _entry_of(self, call: Call) -> Entry:
         entry = self._entry(call)
         if call.marked_later:
-            return entry  # it was told when it ended
+            return entry  # already counted at its end
         try:
             self._tell(entry)
-        except Exception:  # noqa: BLE001 - a figure that fails must not cost the call
-            _log.exception("telling_failed")
+        except Exception:  # noqa: BLE001 - a failing metric must not cost the call
+            _log.exception("call_metrics_failed")
         return entry
 
     def _entry(self, call: Call) -> Entry:
@@ -112,7 +112,7 @@ class Pipeline:
             self.look_back(call.started)
 
     async def _close_unfollowed(self) -> None:
-        """Settle the calls of a daemon that was killed, now that we know which of them go on."""
+        """Close the calls that a killed daemon had noted, now that it is known which of them go on."""
         try:
             left = await self.outbox.close_unfollowed(self.tracker.follows)
         except OSError as error:
@@ -121,5 +121,5 @@ class Pipeline:
         for entry in left:
             try:
                 self._tell(entry)
-            except Exception:  # noqa: BLE001 - as at each call's end
-                _log.exception("telling_failed")
+            except Exception:  # noqa: BLE001 - as in `_entry_of`
+                _log.exception("call_metrics_failed")

@@ -1,4 +1,4 @@
-"""What the two flows need of the outside, as protocols; adapters provide it."""
+"""Ports: what the two flows need from outside, as protocols. Adapters implement them."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
@@ -41,103 +41,103 @@ _T = TypeVar("_T")
 
 
 class StoreDownError(UnreachableError):
-    """Redis or the database cannot be reached, or did not answer in time. Worth trying again."""
+    """Redis or the database cannot be reached or did not answer in time. A retry may help."""
 
     remedy = say("is it running, and its url in the configuration right?")
 
 
 class StoreBrokenError(SiagaError):
-    """The store answered, but not with what we keep there. A person must look."""
+    """The store answered, but not with data that we store there. A person must look into it."""
 
     remedy = say("is its url the one that siaga112 uses, and may its user read and write there?")
 
 
 class UnrecordableError(StoreBrokenError):
-    """What was to be written cannot be spelled for the store: trying again changes nothing."""
+    """A value cannot be serialised for the store. A retry does not help."""
 
 
 class StandingReader(Protocol):
-    """As much of the store as a verdict needs."""
+    """The part of the store that a verdict needs."""
 
     async def standing(self, caller: Caller) -> Standing:
-        """Give a caller's standing; `NOBODY` for one on whom nothing is held."""
+        """Return a caller's standing, `NOBODY` if there is none."""
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
-        """Note that a caller is being turned away; say whether that happened within this time already."""
+        """Record that a caller is being rejected; return whether that already happened within this time."""
 
 
 class Edition(NamedTuple):
-    """Of which database something was made, and as of how many of its changes."""
+    """Identifies a state of the records: the database (`epoch`) and how many changes it has had."""
 
     epoch: str
     changes: int
 
 
 class FeedPosition(NamedTuple):
-    """The last change of a standing that one has seen, as the feed knows it again."""
+    """The last change of a standing that a reader has seen, as identified in the feed."""
 
     id: str
     nonce: str
 
 
 class FeedChanges(NamedTuple):
-    """Changes of standings, in order, and the place after them."""
+    """Changes of standings, in order, and the position after them."""
 
     place: FeedPosition
     changes: Sequence[tuple[Caller, Standing]]
 
 
 class StandingFeed(Protocol):
-    """The standings of all callers on whom one is held, and their changes from then on."""
+    """The standings of all callers, and a feed of their changes."""
 
     async def last_change(self) -> FeedPosition | None:
-        """Give the place of the last change, before `standings` are read: from there on none is missed.
+        """Return the position of the last change; None while the list is incomplete.
 
-        None while nobody can say that all standings are there.
+        A reader gets it before it reads `standings`, so that it misses no change.
         """
 
     def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
-        """Give them in pages; a caller may come more than once."""
+        """Yield all standings in pages. A caller may come more than once."""
 
     async def wait(self, place: FeedPosition, seconds: float) -> None:
-        """Return when something has changed since, at the latest after that time."""
+        """Return after a change since `place`, or after `seconds` at the latest."""
 
     async def changes(self, place: FeedPosition) -> FeedChanges | None:
-        """Give what has changed since; None if the place is not in the feed, so that some may be missed."""
+        """Return the changes since `place`; None if it is not in the feed, so changes may be missing."""
 
 
 class BlockList(StandingReader, Protocol):
-    """What verdicts go by: made from the records, and made anew whenever it may not be whole."""
+    """The standings that verdicts use. Built from the records, and rebuilt if it may be incomplete."""
 
     async def edition(self) -> Edition | None:
-        """Say of what this is the block list; None if it is not whole."""
+        """Return the edition of the records that this list reflects; None if it is incomplete."""
 
     async def publish(self, changes: Sequence[tuple[Caller, Standing]], edition: Edition) -> None:
-        """Put standings in place of those that were, tell who follows, and say as of what it is whole."""
+        """Replace standings, add them to the feed, and set the list's edition."""
 
     async def begin(self) -> None:
-        """Say that the list is not whole from now on."""
+        """Mark the list as incomplete."""
 
     async def put(self, standings: Iterable[tuple[Caller, Standing]]) -> None:
-        """Put standings in place of those that were, and tell nobody: the list is being made anew."""
+        """Replace standings without adding them to the feed, for a rebuild."""
 
     async def finish(self, edition: Edition) -> None:
-        """Say that it is whole: those who follow read all anew."""
+        """Mark the list as complete with this edition. Replicas then read all standings again."""
 
     async def standings_of(self, callers: Sequence[Caller]) -> Sequence[Standing]:
-        """Give the standings of these callers, in one trip."""
+        """Return the standings of these callers, in one round trip."""
 
     def callers(self) -> AsyncIterator[Sequence[Caller]]:
-        """Give in pages who has a standing here, some maybe twice."""
+        """Yield all callers with a standing in pages. A caller may come more than once."""
 
     async def count(self) -> int:
-        """Say on how many callers there is a standing here."""
+        """Return the number of callers with a standing."""
 
 
 class Unpublished(NamedTuple):
-    """A standing that the block list may not have, with the version of the record that it follows from.
+    """A standing that the block list may not have yet, and the version of the record it comes from.
 
-    `erased`: there is no record any more, and nobody who follows the list may learn the number.
+    `erased`: the record was erased, so the number must not appear in the feed.
     """
 
     caller: Caller
@@ -147,106 +147,106 @@ class Unpublished(NamedTuple):
 
 
 class Published(Protocol):
-    """What the records know of the block list that is made of them."""
+    """What the records know about the block list that is built from them."""
 
     async def edition(self) -> Edition:
-        """Say which edition the block list must have to be whole, but for what is unpublished."""
+        """Return the edition that a complete block list has, apart from unpublished standings."""
 
     async def unpublished(self, limit: int) -> Sequence[Unpublished]:
-        """Give standings that the block list may not have."""
+        """Return up to `limit` standings that the block list may not have."""
 
     async def published(self, done: Sequence[Unpublished], edition: Edition) -> None:
-        """Note what the block list has now; what has changed meanwhile stays unpublished."""
+        """Mark standings as published. One that has changed in the meantime stays unpublished."""
 
     def standings(self) -> AsyncIterator[Sequence[Unpublished]]:
-        """Give in pages all standings that are not nobody's, in the order of the callers."""
+        """Yield all standings except `NOBODY` in pages, ordered by caller."""
 
     async def moved_on(self, page: Sequence[Unpublished]) -> Sequence[Unpublished]:
-        """Give of a page of `standings` what has another version since, or is noted as unpublished."""
+        """Return the standings of a page that have a newer version or are marked as unpublished."""
 
     async def without_standing(self, callers: Sequence[Caller]) -> Sequence[Caller]:
-        """Give of these callers who have none."""
+        """Return those of these callers who have no standing."""
 
 
 class Recording(Protocol):
-    """Where what ended, or was decided, is recorded: all that belongs together in one transaction."""
+    """Transactional writes to the records."""
 
     async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
-        """Let `act` read and write within one transaction; nothing is written if it raises.
+        """Run `act` in one transaction; return its result. Nothing is written if it raises.
 
-        It runs in another thread, and nobody else writes to the site meanwhile. `subjects`: what will be
-        asked for, so that it can be read at once.
+        `act` runs in another thread, and nobody else writes to the site meanwhile. `subjects`: what `act`
+        will read, so that it can be loaded at once.
         """
 
     async def write(self, changes: Sequence[Change]) -> None:
-        """Write changes that rest on nothing that is held; all of them, or none."""
+        """Write changes that do not depend on stored data, all of them or none."""
 
 
 class CallerRecords(Recording, Protocol):
-    """What is held on callers, and who is on which list."""
+    """The records of callers, and the lists derived from them."""
 
     async def load(self, caller: Caller) -> CallerRecord:
-        """Give a caller's record."""
+        """Return a caller's record."""
 
     async def load_each(self, callers: Sequence[Caller]) -> Sequence[CallerRecord]:
-        """Give the record of each of these callers, in their order, in one trip."""
+        """Return the records of these callers, in the same order, in one round trip."""
 
     async def blocked(self, now: Millis) -> Sequence[CallerRecord]:
-        """Give the records of all callers with a block in force."""
+        """Return the records of all callers with a block in force."""
 
     async def block_counts(self, now: Millis) -> Mapping[Level, int]:
-        """Count the blocks in force, without reading them."""
+        """Count the blocks in force, without loading records."""
 
     async def allowed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers on the allow list."""
+        """Return the records of all callers on the allow list."""
 
     async def proposed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers whose block waits for a supervisor."""
+        """Return the records of all callers with a pending proposal."""
 
     async def proposed_count(self) -> int:
-        """Count them, without reading them."""
+        """Count the pending proposals, without loading records."""
 
     async def appealed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers whose objection waits for a decision, the most pressing first."""
+        """Return the records of all callers with an open appeal, the most urgent first."""
 
     async def appealed_count(self) -> tuple[int, Millis | None]:
-        """Count them, and say when the first is due, without reading them."""
+        """Return the number of open appeals and when the first is due, without loading records."""
 
     async def holds(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers that are kept as evidence, the oldest hold first."""
+        """Return the records that are held as evidence, the oldest hold first."""
 
     async def missed(self) -> Sequence[CallerRecord]:
-        """Give the records of all callers who wait for a call-back, longest first."""
+        """Return the records of all callers who wait for a call-back, the longest wait first."""
 
     async def missed_count(self) -> tuple[int, Millis | None]:
-        """Count them, and say since when the oldest waits, without reading them."""
+        """Return the number of pending call-backs and the time of the oldest, without loading records."""
 
     def lasting(self) -> AsyncIterator[Caller]:
-        """Give whose record lasts though nobody touches it, never all at once in memory."""
+        """Yield the callers with a record that does not expire, without loading all into memory."""
 
     async def tidy(self, now: Millis) -> None:
-        """Drop what may be kept no longer, and end standings in which nothing holds any more.
+        """Delete expired data, and reset standings that no longer have any effect.
 
-        What is kept as evidence stays: the record, the calls, and the lines about them.
+        Evidence on hold stays: the record, its calls, and the audit lines about them.
         """
 
     async def erase(
         self, caller: Caller, at: Millis, unless: Callable[[CallerRecord], None] = lambda _: None
     ) -> None:
-        """Delete a caller's record, and the number from the ledger's rows and from whom lines are about.
+        """Delete a caller's record, and the number from ledger rows and from the subjects of audit lines.
 
-        Nothing that began up to `at` is written with this caller from then on. Nothing is done if `unless`
-        raises, which is asked of the record as it is then.
+        Calls that began up to `at` are no longer written with this caller. `unless` is called with the
+        current record; if it raises, nothing is done.
         """
 
     async def take_out(self, spelled: re.Pattern[str]) -> int:
-        """Take a number, so spelled, out of what lines of the audit trail say; give of how many."""
+        """Remove a number in any spelling from the texts of audit lines; return how many lines changed."""
 
 
 class CallFilter(NamedTuple):
-    """Which calls of the ledger are listed: those of that time of which all that is not None holds.
+    """Which calls of the ledger to list: those of a time range that match every field that is not None.
 
-    `mark` '': the answered ones that nobody has marked.
+    `mark` '': answered calls without a mark.
     """
 
     since: Millis
@@ -260,17 +260,17 @@ class CallFilter(NamedTuple):
 
 
 class CallPlace(NamedTuple):
-    """A place in the ledger, between the call named and those before it."""
+    """A cursor in the ledger: it continues with the calls before the named one."""
 
     started: Millis
     call: str
 
 
 class CallPage(NamedTuple):
-    """Calls, newest first, and the place after them; None where there are no more.
+    """Calls, newest first, and the cursor after them; None if there are no more.
 
-    `looked`: so far back they were looked for. A page may have fewer calls than asked for, or none, and
-    still a place after it: no page looks at more than a bounded number of rows.
+    `looked`: how far back the search went. Each page examines a bounded number of rows, so it may have fewer
+    calls than requested, or none, and still a cursor.
     """
 
     calls: Sequence[CallSummary]
@@ -279,38 +279,38 @@ class CallPage(NamedTuple):
 
 
 class Ledger(Protocol):
-    """The calls that are over."""
+    """The ledger of ended calls."""
 
     async def ping(self) -> None:
-        """Return if it answers; raises StoreDownError if not."""
+        """Return if the ledger answers, else raise StoreDownError."""
 
     async def entry(self, call: CallId) -> Entry | None:
-        """Find a row by its call."""
+        """Return the row of a call; None if there is none."""
 
     async def entries_of(self, caller: Caller) -> Sequence[Entry]:
-        """Give the rows of a caller's calls, oldest first."""
+        """Return the rows of a caller's calls, oldest first."""
 
     def entries(self, since: Millis, until: Millis) -> AsyncIterator[Entry]:
-        """Give the rows of calls that started in that time, oldest first."""
+        """Yield the rows of calls that started in that time, oldest first."""
 
     def summaries(self, since: Millis, until: Millis) -> AsyncIterator[CallSummary]:
-        """Give the same without what was seen of each call."""
+        """Yield the same rows without the calls' facts."""
 
     async def fingerprint(self, since: Millis, until: Millis) -> str:
-        """Give what is another if any row of that time has changed, come or gone; '' for no row."""
+        """Return a value that differs after any change to the rows of that time; '' without rows."""
 
     async def nobodys(self, spelled: re.Pattern[str], until: Millis) -> Sequence[Entry]:
-        """Give the rows up to then of no known caller whose number, as it came, is spelled so."""
+        """Return the rows up to `until` without a caller but with a raw number that matches."""
 
     async def ledger_calls(self, since: Millis, until: Millis) -> Collection[CallId]:
-        """Give the calls of that time, without reading their rows."""
+        """Return the ids of the calls of that time, without loading their rows."""
 
 
 class Statistics(Protocol):
-    """What reports are made of."""
+    """The counts that reports are made from."""
 
     async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
-        """Count the calls that started in that time, together those that began within one grain."""
+        """Count the calls that started in that time, in groups within one grain."""
 
     async def answered(self, since: Millis, until: Millis, grain: Millis) -> AnsweredCounts:
         """Count the answered calls that started in that time, by operator, mark, kind and district."""
@@ -319,29 +319,29 @@ class Statistics(Protocol):
         """Count the hand-overs of the calls that started in that time."""
 
     async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
-        """Give the callers who got a strike, or were turned away, in that time."""
+        """Return the callers who got a strike or were rejected in that time."""
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
-        """Give all blocks of each caller one of whose blocks began or was lifted since then."""
+        """Return, per caller, all blocks of callers with a block that began or was lifted since then."""
 
 
 class ModeStore(Protocol):
-    """A place that has the site's mode."""
+    """A store of the site's mode."""
 
     async def switched(self) -> Switch | None:
-        """Give the site's mode, if anybody has switched it."""
+        """Return the last switch of the site's mode, if any."""
 
     async def switch(self, switch: Switch, instead_of: Mode) -> bool:
-        """Switch the site's mode, with a line in the audit trail if there is one here.
+        """Switch the site's mode, with an audit line if this store has an audit trail.
 
-        False, and nothing done, if it was switched later than that already.
+        Return False, and do nothing, if there is a later switch.
         """
 
 
 class AuditFilter(NamedTuple):
-    """Which lines of the audit trail are listed: of that time, and of whom or what, if that is asked.
+    """Which audit lines to list: those of a time range, and with these values where they are not ''.
 
-    `looks`: those too that only say that somebody has looked, or logged in.
+    `looks`: whether to include lines about viewing data and logging in.
     """
 
     since: Millis
@@ -353,35 +353,35 @@ class AuditFilter(NamedTuple):
 
 
 class SiteRecords(ModeStore, Protocol):
-    """What there is once a site: the audit trail, the counts, the mode."""
+    """The site-wide records: the audit trail, the counts, the mode."""
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
-        """Give the lines of that time, oldest first."""
+        """Return the audit lines of that time, oldest first."""
 
     async def audit_of(self, caller: Caller) -> Sequence[AuditEntry]:
-        """Give the lines about a caller and about the caller's calls, oldest first."""
+        """Return the audit lines about a caller and about the caller's calls, oldest first."""
 
     async def last_of(self, action: str) -> AuditEntry | None:
-        """Give the last line of an action."""
+        """Return the last audit line with this action; None if there is none."""
 
     async def tallies(self) -> Mapping[str, int]:
-        """Give what was counted in all processes of the site."""
+        """Return the counters, summed over all processes of the site."""
 
     async def holdings(self) -> Holdings:
-        """Count what is held, by kind, where it lies; of a block list that is away nothing is told."""
+        """Count the stored data by kind. The block list is left out if it cannot be reached."""
 
 
 class Announced(NamedTuple):
-    """An announcement with its place in the order."""
+    """An announcement with its sequence number."""
 
     id: int
     told: Announcement
 
 
 class WebhookProgress(NamedTuple):
-    """How far a subscription has been told: the last event that it has, and what keeps it from the next.
+    """The progress of a webhook: the last delivered event, and why the next one is not delivered yet.
 
-    `next_at` None: it may be tried at once.
+    `next_at`: when to try again, None for at once.
     """
 
     name: str
@@ -394,7 +394,7 @@ class WebhookProgress(NamedTuple):
 
 
 class WebhookResult(StrEnum):
-    """What came of sending an event; a closed set, since it is a metric's label."""
+    """The result of sending an event. A closed set, because it is a metric label."""
 
     SENT = "sent"
     FAILED = "failed"
@@ -402,7 +402,7 @@ class WebhookResult(StrEnum):
 
 
 class Parked(NamedTuple):
-    """An event that a subscription would not take, as it was sent."""
+    """An event that a webhook did not accept, as it was sent."""
 
     name: str
     event: int
@@ -412,203 +412,203 @@ class Parked(NamedTuple):
 
 
 class Announcements(Protocol):
-    """What programs are told of."""
+    """The announcements for other programs."""
 
     async def announce(self, told: Sequence[Announcement]) -> None:
-        """Write announcements of what no other row tells: what goes on now."""
+        """Write announcements of live events, which no other row records."""
 
     async def announce_ends(self, now: Millis) -> None:
-        """Announce the temporary blocks that have run out since this was last done.
+        """Announce the temporary blocks that have expired since the previous call.
 
-        Nothing is announced twice, but for what a clock that was far ahead took for over.
+        An end is announced only once, unless a clock that was far ahead had announced it too early.
         """
 
     async def last_announced(self) -> int:
-        """Give the id of the last announcement; 0 if there is none."""
+        """Return the id of the last announcement; 0 if there is none."""
 
     async def announcements(self, after: int, limit: int = 1_000) -> Sequence[Announced]:
-        """Give announcements in order, those after that id."""
+        """Return up to `limit` announcements after that id, in order."""
 
 
 class Webhooks(Announcements, Protocol):
-    """How far each webhook has been told."""
+    """The delivery progress of each webhook."""
 
     async def webhook(self, name: str) -> WebhookProgress:
-        """Say how far a subscription has been told; a new one begins with what comes from now on."""
+        """Return the progress of a webhook. A new one starts after the last announcement."""
 
     async def webhooks(self) -> Sequence[WebhookProgress]:
-        """Say how far each has been told."""
+        """Return the progress of all webhooks."""
 
     async def keep_webhook(
         self, progress: WebhookProgress, result: WebhookResult | None = None, parked: Parked | None = None
     ) -> None:
-        """Note how far one has been told, what came of it, and what it would not take."""
+        """Write a webhook's progress, the result of the last delivery, and an event to park, if any."""
 
     async def parked(self, name: str = "") -> Sequence[Parked]:
-        """Give what a subscription would not take, or what any would not."""
+        """Return the parked events of a webhook, or of all webhooks."""
 
     async def park(self, parked: Parked) -> None:
-        """Keep what would not be taken."""
+        """Park an event that was not accepted."""
 
     async def unpark(self, parked: Parked) -> None:
-        """Forget what was taken after all."""
+        """Remove a parked event that was accepted later."""
 
     async def wake_webhook(self, name: str) -> bool:
-        """Let one be tried again at once; say whether there is one of that name."""
+        """Let a webhook be tried again at once; return whether there is one with that name."""
 
 
 class People(Protocol):
-    """Who may use the console and the API."""
+    """The people and programs that may use the console and the API."""
 
     async def people(self) -> Sequence[Person]:
-        """Give all, by name."""
+        """Return all people, sorted by name."""
 
     async def person(self, name: str) -> Person | None:
-        """Find one by name, however it is capitalised."""
+        """Return the person with that name, ignoring case; None if there is none."""
 
     async def keep_person(self, person: Person, line: AuditEntry) -> None:
-        """Write a person in place of the one of that name, with who did so."""
+        """Write a person, replacing the one with that name, with an audit line."""
 
     async def tokens(self) -> Sequence[Token]:
-        """Give all, by name."""
+        """Return all tokens, sorted by name."""
 
     async def token(self, digest: str) -> Token | None:
-        """Find one by the digest of what the program holds."""
+        """Return the token with this digest of its secret; None if there is none."""
 
     async def keep_token(self, token: Token, line: AuditEntry) -> None:
-        """Write a token in place of the one of that name, with who did so."""
+        """Write a token, replacing the one with that name, with an audit line."""
 
     async def session(self, digest: str) -> tuple[Session, Person] | None:
-        """Find a session by the digest of what the browser holds, and whose it is."""
+        """Return the session with this digest of the browser's secret, and its person; None if none."""
 
     async def keep_session(self, session: Session, line: AuditEntry | None = None) -> None:
-        """Write a session in place of the one with that digest, with a line on the login."""
+        """Write a session, replacing the one with that digest, with an audit line for a login."""
 
     async def end_sessions(self, *, digest: str = "", person: str = "", before: Millis = 0) -> None:
-        """End one session, or a person's, or those in which nothing was done since that instant."""
+        """End one session, all of a person, or all that have been idle since `before`."""
 
     async def secret(self) -> bytes:
-        """Give the site's own secret, made when it is first asked for."""
+        """Return the site's own secret, creating it on the first call."""
 
 
 class Board(Protocol):
-    """Where what goes on now is shown."""
+    """The place for the live snapshot."""
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
-        """Show what goes on now, for `snapshot.LIFE` or until the next; of two daemons the last one holds."""
+        """Show a snapshot until the next one, for `snapshot.LIFE` at most. The last daemon to write wins."""
 
     async def snapshot(self) -> Snapshot | None:
-        """Give what goes on now; None if no daemon has said so lately."""
+        """Return the current snapshot; None if no daemon has written one recently."""
 
 
 class Store(CallerRecords, Ledger, Statistics, SiteRecords, Board, StandingReader, StandingFeed, Protocol):
-    """All of a site: its records, and its block list."""
+    """The whole store of a site: its records and its block list."""
 
     async def ping(self) -> None:
-        """Return if all of it answers; raises StoreDownError if not."""
+        """Return if every part answers, else raise StoreDownError."""
 
 
 class LocalModes(Protocol):
-    """The mode as this machine's state directory has it, without the store; what fails is an OSError."""
+    """The mode in this machine's state directory. All methods raise OSError on failure."""
 
     def held_off(self) -> Switch | None:
-        """Give the switch that needs nobody, if somebody has made it; `at` 0 if it does not say when."""
+        """Return the switch in the file `off`, if the file exists; `at` is 0 if it does not say when."""
 
     def kept(self) -> Switch | None:
-        """Give the last switch that was known here."""
+        """Return the last switch that this machine knew."""
 
     def keep(self, switch: Switch) -> None:
-        """Keep it over the next start."""
+        """Store a switch for the next start."""
 
     def release(self) -> bool:
-        """Take the switch that needs nobody away; say whether it was there."""
+        """Delete the file `off`; return whether it existed."""
 
 
 class Outbox(Protocol):
-    """What ended, safe on local disk and not yet in the store; and the calls in progress.
+    """Ended calls that are on local disk and not yet in the store, and the calls in progress.
 
-    What local disk cannot do is an OSError.
+    Methods raise OSError if the local disk fails.
     """
 
     async def note(self, begun: Sequence[Entry]) -> None:
-        """Note calls in progress, each as it is to be recorded if we end before it does."""
+        """Note calls in progress, each as it is to be recorded if the daemon ends first."""
 
     async def close_unfollowed(self, followed: Callable[[CallId], bool]) -> Sequence[Entry]:
-        """Settle what was noted and is followed no more, as it was noted; give it."""
+        """Append the noted calls that are no longer tracked, as noted; return them."""
 
     async def append(self, items: Sequence[Entry | Reached]) -> None:
-        """Keep it durably; returns when it is on disk. What was noted of these calls is forgotten."""
+        """Append items; return when they are on disk. Notes about these calls are dropped."""
 
     async def oldest(self, limit: int, after: int = 0) -> Sequence[tuple[int, Entry | Reached]]:
-        """Give the oldest with their keys, which rise; only those after that key."""
+        """Return up to `limit` items after the key `after`, oldest first, with their ascending keys."""
 
     async def drop(self, keys: Sequence[int]) -> None:
-        """Forget what the store now has."""
+        """Remove items that the store now has."""
 
     async def set_aside(self, reasons: Mapping[int, str]) -> None:
-        """Keep what stands under these keys apart, with why; it is not given as the oldest again."""
+        """Move the items with these keys aside, with the reasons. `oldest` no longer returns them."""
 
     async def wait(self, seconds: float) -> None:
-        """Return when something was appended, at the latest after that time."""
+        """Return when something is appended, or after `seconds` at the latest."""
 
 
 class QueueLog(Protocol):
-    """The PBX's own record of its queues."""
+    """The PBX's queue_log."""
 
     async def lines(self, since: Millis) -> Sequence[str]:
-        """Give the lines written since then, oldest first. Raises OSError if it cannot be read."""
+        """Return the lines written since then, oldest first. Raise OSError if the file cannot be read."""
 
 
 class Meter(Protocol):
-    """What is counted; each method is one thing that happened."""
+    """The metrics. Each method reports one event or one value."""
 
     def mode(self, mode: Mode) -> None:
-        """Show the mode by which this process gives verdicts and strikes."""
+        """Set the mode by which this process decides verdicts and strikes."""
 
     def call_ended(self, entry: Entry) -> None:
         """Count a call with its outcome and stage times."""
 
     def misused(self, entry: Entry) -> None:
-        """Count what a call cost that the store has taken as a strike."""
+        """Count a misuse that the store has recorded as a strike."""
 
     def proposal(self, cause: ProposalCause) -> None:
-        """Count a block that was left to a supervisor."""
+        """Count a proposed block."""
 
     def screened(self, screening: Screening, seconds: float) -> None:
         """Count a verdict and how long the dialplan waited for it."""
 
     def withheld(self, cause: Withheld) -> None:
-        """Count a call that brought no caller who could be blocked."""
+        """Count a call without a caller who could be blocked."""
 
     def asked(self) -> None:
-        """Count a call for which the dialplan asks; the doctor's question is none."""
+        """Count a screening request, except for those of the doctor."""
 
     def calls_screened(self, calls: int, unfollowed: Mapping[str, int]) -> None:
-        """Show how many calls the PBX's events have shown as screened; by context, those not followed."""
+        """Set how many calls AMI has shown as screened, and by context those that are not tracked."""
 
     def in_progress(self, stages: dict[Stage, int]) -> None:
-        """Show how many calls are where."""
+        """Set the number of calls in each stage."""
 
     def operators(self, counts: Mapping[OperatorState, int]) -> None:
-        """Show what the operators who are logged in do."""
+        """Set the number of logged-in operators in each state."""
 
     def waiting(self, queues: Mapping[str, tuple[int, float]]) -> None:
-        """Show for each queue how many callers wait, and how many seconds the first of them has."""
+        """Set, for each queue, how many callers wait and for how many seconds the first one has waited."""
 
     def surge(self, *, on: bool) -> None:
-        """Show whether strikes are suspended."""
+        """Set whether strikes are suspended by a surge."""
 
     def lost(self, count: int) -> None:
-        """Count ended calls that could not be kept."""
+        """Count ended calls that could not be written."""
 
     def replica(self, callers: int) -> None:
-        """Show on how many callers the replica holds a standing."""
+        """Set the number of callers with a standing in the replica."""
 
     def replica_gap(self) -> None:
-        """Count that the replica may have missed a change and reads all anew."""
+        """Count that the replica may have missed a change and reads all standings again."""
 
     def answers(self, part: str, *, up: bool) -> None:
-        """Show whether `redis`, or the `database`, answers."""
+        """Set whether `redis` or the `database` answers."""
 
     def unpublished(self, count: int) -> None:
-        """Show how many standings the block list may not have yet."""
+        """Set the number of standings that the block list may not have yet."""

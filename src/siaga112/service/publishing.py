@@ -1,12 +1,12 @@
-"""From the records to the block list: each standing that changed, and all of them where it is not whole.
+"""Publishing: copy changed standings from the records to the block list, or rebuild the whole list.
 
-What has to be published is noted in the transaction that changed it, so a crash between the two is made up
-for. That the list was emptied, or replaced by an older copy or by another site's, is seen by its edition, and
-it is made anew. At our start all of it is compared once, whatever it says; what differs is published as any
-change, so that who follows hears of it.
+The transaction that changes a standing also notes it as unpublished, so a crash before publishing loses
+nothing. The list's edition shows if the list was emptied or replaced by an older copy or another site's; then
+it is rebuilt. At the start, the publisher compares the whole list once and publishes the differences like
+changes, so that replicas receive them.
 
-Any process may publish, also several at once: who comes too late with an older standing finds out when noting
-what is done, and the later one is published again.
+Several processes may publish at the same time. A process that publishes an older standing too late notices
+this when it marks the standing as published, and the newer one is published again.
 """
 
 import asyncio
@@ -29,17 +29,17 @@ from siaga112.service.ports import (
 )
 
 LOOK_SECONDS: Final = 0.25
-"""How often we look for what nobody has told us of: a process that died amid it, a Redis that was emptied."""
+"""How often to look for work without a `wake`: another process may have died, or Redis been emptied."""
 
 RETRY_SECONDS: Final = 0.5
 
 CONTENDED_SECONDS: Final = 60.0
-"""Who finds another's list so soon after having made ours has another daemon beside it."""
+"""If the list is another site's again this soon after a rebuild, another daemon writes to the same Redis."""
 
 TOGETHER: Final = 500
 
 AT_ONCE: Final = 40_000
-"""How many standings are put, or compared, before the records are asked for more: no more are in memory."""
+"""How many standings are put or compared at once. No more are in memory."""
 
 _ONE_DATABASE: Final = "daemons of one site on one Redis need one database: the same [database] url"
 
@@ -48,24 +48,24 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Publisher:
-    """Brings standings from the records to the block list."""
+    """Publishes standings from the records to the block list."""
 
     records: Published
     block_list: BlockList
     meter: Callable[[int], None] = lambda _: None
-    """Told how many standings are not published yet."""
+    """Called with the number of standings that are not published yet."""
     lost: Callable[[], None] = lambda: None
-    """Told each time that the list is not whole, and must be made anew."""
+    """Called each time the list is incomplete and must be rebuilt."""
     _compared: bool = False
     _contended_until: float = 0.0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
-        """Have published at once what has just changed."""
+        """Have recent changes published at once."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Publish for ever; while either cannot be reached, what is to be published waits."""
+        """Publish for ever. While the records or the list cannot be reached, changes wait."""
         told = False
         while True:
             try:
@@ -78,24 +78,24 @@ class Publisher:
                         await self._woken.wait()
             except (StoreDownError, StoreBrokenError) as error:
                 if not told:
-                    _log.warning("publishing_put_off", detail=str(error))
+                    _log.warning("publishing_postponed", detail=str(error))
                 told = True
                 await asyncio.sleep(RETRY_SECONDS)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the line goes on, and so do we
+            except Exception as error:  # noqa: BLE001 - no error may stop publishing
                 if not told:
                     _log.error("publishing_failed", detail=str(error), exc_info=error)
                 told = True
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def publish(self) -> bool:
-        """Publish what has changed, or all where the list is not whole; say whether there may be more."""
+        """Publish the changes, or rebuild an incomplete list; return whether there may be more to do."""
         wanted, changed = await self._waiting()
         found = await self.block_list.edition()
         if not _whole(found, wanted):
             if found and found.epoch != wanted.epoch and time.monotonic() < self._contended_until:
                 _log.error("block_list_contended", remedy=_ONE_DATABASE)
                 await asyncio.sleep(RETRY_SECONDS)
-            _log.warning("block_list_made_anew", found=found, wanted=wanted)
+            _log.warning("block_list_rebuilding", found=found, wanted=wanted)
             self.lost()
             await self.rebuild()
             return True
@@ -106,8 +106,8 @@ class Publisher:
         return len(changed) == TOGETHER
 
     async def hand_on(self) -> bool:
-        """Publish what has changed since; False, and nothing done, where the list is not whole."""
-        while True:  # ends: with what waits
+        """Publish all waiting changes; return False, and do nothing, if the list is incomplete."""
+        while True:
             wanted, changed = await self._waiting()
             if not _whole(await self.block_list.edition(), wanted):
                 return False
@@ -124,7 +124,7 @@ class Publisher:
         if changed:
             edition = Edition(wanted.epoch, wanted.changes + len(changed))
             standings = [(one.caller, one.standing) for one in changed]
-            if any(one.erased for one in changed):  # the feed names whom it told of: it goes, as a whole
+            if any(one.erased for one in changed):  # the feed contains the number, so `finish` replaces it
                 await self.block_list.put(standings)
                 await self.block_list.finish(edition)
             else:
@@ -133,8 +133,8 @@ class Publisher:
             self.meter(0)
 
     async def rebuild(self) -> int:
-        """Make the block list anew; say how many callers it has. Meanwhile nobody takes it for whole."""
-        await self.records.edition()  # nothing is begun that could not be finished
+        """Rebuild the block list; return its number of callers. Until the end it is marked as incomplete."""
+        await self.records.edition()  # fail before the list is touched if the records do not answer
         await self.block_list.begin()
         count = await self._put_all()
         await self.block_list.finish(await self.records.edition())
@@ -144,7 +144,7 @@ class Publisher:
         return count
 
     async def _compare(self) -> None:
-        """Publish each standing of which the list has another; who follows is told, as of any change."""
+        """Publish each standing that differs from the list's, like a change, so that replicas receive it."""
         before, count = await self.records.edition(), 0
         async for held in self._all():
             found = await self.block_list.standings_of([one.caller for one in held])
@@ -158,11 +158,11 @@ class Publisher:
                 await self._publish(other[first : first + TOGETHER], await self.records.edition())
             count += len(held)
         if await self._take_away(count, before):
-            # Whose they were nobody may learn, for they may have been erased: all is to be read anew.
+            # The removed callers may have been erased, so the feed must not name them: replicas read it all.
             await self.block_list.finish(await self.records.edition())
 
     async def _all(self) -> AsyncIterator[Sequence[Unpublished]]:
-        """Give all standings, so many at once that each bucket of the list gets several in one go."""
+        """Yield all standings in large groups, so that each bucket of the list gets several at once."""
         some: list[Unpublished] = []
         async for page in self.records.standings():
             some += page
@@ -172,11 +172,11 @@ class Publisher:
         yield some
 
     async def _put_all(self) -> int:
-        """Put every standing, and take away what the list has of callers who have none; count the callers."""
+        """Put every standing and remove callers without one; return the number of callers."""
         before, count = await self.records.edition(), 0
         async for held in self._all():
             await self.block_list.put((one.caller, one.standing) for one in held)
-            moved = await self.records.moved_on(held)  # who came too late with an older one notes it here
+            moved = await self.records.moved_on(held)  # a newer standing may have been overwritten by ours
             for first in range(0, len(moved), TOGETHER):
                 await self.records.published(moved[first : first + TOGETHER], await self.records.edition())
             count += len(held)
@@ -184,10 +184,10 @@ class Publisher:
         return count
 
     async def _take_away(self, count: int, before: Edition) -> bool:
-        """Take away what the list has of callers who have no standing; say whether there was any.
+        """Remove callers who have no standing from the list; return whether there were any.
 
-        `count`: how many have one, all of whom are on it. It has no others if it has no more, unless somebody
-        has published since that edition: who then left it would hide one.
+        `count`: how many callers have a standing; all of them are on the list. If the list has exactly as
+        many and nothing was published since the edition `before`, there is nothing to remove.
         """
         if await self.block_list.count() == count and await self.records.edition() == before:
             return False
@@ -201,7 +201,7 @@ class Publisher:
         return found
 
     async def _put(self, held: Sequence[Unpublished]) -> None:
-        """Put standings; of whom another was published meanwhile, it is published again."""
+        """Put standings. One that changed in the meantime stays unpublished and is published again."""
         await self.block_list.put((one.caller, one.standing) for one in held)
         await self.records.published(held, await self.records.edition())
 

@@ -1,7 +1,7 @@
-"""Reconciling with the PBX's queue_log: calls that AMI showed only in part, or not at all.
+"""Reconciliation: complete, from queue_log, the calls that AMI showed only in part or not at all.
 
-Only an outcome that is `unknown`, or a call that the ledger does not have, is ever changed; such a
-call never costs a strike. Looking twice changes nothing more.
+It changes only calls with the outcome `unknown`, and adds calls that the ledger does not have. These never
+cost a strike. Repeating it changes nothing.
 """
 
 import asyncio
@@ -30,17 +30,17 @@ from siaga112.core.rules import InForce
 from siaga112.service.ports import Ledger, Outbox, QueueLog, StoreBrokenError, StoreDownError
 
 LOOK_BACK: Final[Millis] = 7 * 86_400 * SECOND
-"""How far back the daemon looks when it starts: a week without it is a week to reconcile."""
+"""How far back the daemon looks at its start, in case it was stopped for that long."""
 
 DELAY_SECONDS: Final = 2.0
-"""So that the PBX has written the last line of a call that just ended."""
+"""The delay before queue_log is read, so that the PBX can write the last line of a call that just ended."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Reconciler:
-    """Looks into queue_log when calls were not seen whole."""
+    """Reads queue_log after calls that were not seen completely."""
 
     queue_log: QueueLog
     ledger: Ledger
@@ -52,12 +52,12 @@ class Reconciler:
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def look_back(self, since: Millis) -> None:
-        """Ask for calls that began since then to be reconciled; returns at once."""
+        """Request reconciliation of the calls that began since then. Return at once."""
         self._since = since if self._since is None else min(self._since, since)
         self._asked.set()
 
     async def run(self) -> None:
-        """Reconcile whenever asked, for ever."""
+        """Reconcile on request, for ever."""
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -71,13 +71,13 @@ class Reconciler:
                 _log.warning("queue_log_unreadable", detail=str(error), remedy="see [pbx] queue_log")
             except (StoreDownError, StoreBrokenError):
                 self.look_back(since)
-            except Exception as error:  # noqa: BLE001 - what stands in the file must not end the looking
+            except Exception as error:  # noqa: BLE001 - the content of the file must not end reconciliation
                 _log.error("reconciling_failed", detail=str(error), exc_info=error)
 
     async def _reconcile_since(self, since: Millis) -> None:
         calls, bad = _by_call(parse(await self.queue_log.lines(since)))
         if bad:
-            _log.warning("queue_log_lines", not_understood=len(bad))
+            _log.warning("queue_log_invalid_lines", lines=len(bad))
         entries: list[Entry] = []
         failed: list[Exception] = []
         latest = self.clock() + TOLERANCE
@@ -94,7 +94,7 @@ class Reconciler:
             except Exception as error:  # noqa: BLE001 - one odd call must not cost the others
                 failed.append(error)
         if failed:
-            await self.ledger.ping()  # where it gives nothing at all, we look again
+            await self.ledger.ping()  # raises if the ledger does not answer, so that we try again
             _log.error("not_reconciled", calls=len(failed), detail=str(failed[0]))
         if entries:
             await self.outbox.append(entries)
@@ -107,7 +107,7 @@ class Reconciler:
         if held is None:
             return Entry(self._unseen(evidence), strike=False)
         if held.finding.outcome is not Outcome.UNKNOWN or not held.finding.call.timed:
-            return None  # of one that we timed by our own clock the PBX's file tells by another
+            return None  # we timed this call by our own clock, and queue_log has the PBX's
         call = held.finding.call
         facts = tuple(sorted((*call.facts, *evidence.facts), key=lambda fact: fact.at))
         return Entry(_finding(held.finding.call, facts, evidence), strike=False)

@@ -1,10 +1,9 @@
-"""From the outbox to the records: every ended call once, however often it takes.
+"""Recording: move ended calls from the outbox to the records, exactly once in effect.
 
-What a call changes is written together or not at all, many calls in one transaction, and the same call again
-changes nothing more: a crash between the records and the outbox is healed by doing it again. Where one of the
-many cannot be written, they are tried in halves. Order holds per caller: one whose record cannot be written
-waits, and only that caller's later calls with it. What can never be written is set aside (`patience`):
-nothing that stands in the outbox or in the records ends the recording of everything else.
+All changes of a call are written in one transaction, together with other calls. Recording a call again
+changes nothing, so after a crash it is simply repeated. If a batch fails, it is split in half and tried
+again. The order is kept per caller: if a record cannot be written, only that caller's later calls wait. What
+can never be written is set aside (`patience`), so no item in the outbox and no record blocks the others.
 """
 
 import asyncio
@@ -25,36 +24,36 @@ from siaga112.service.patience import Patience
 from siaga112.service.ports import Meter, Outbox, Recording, StoreBrokenError, StoreDownError
 
 RETRY_SECONDS: Final = 1.0
-"""How often the recorder tries a database that does not answer."""
+"""The delay before the recorder tries again."""
 
 BATCH: Final = 100
-"""How many calls are read from the outbox, and written, at once."""
+"""How many calls are read from the outbox and written at once."""
 
 HELD_UP: Final = 100
-"""After so many callers whose records cannot be written, in one go, we begin again: it may be the store."""
+"""After this many failures in one pass, the recorder starts again, because the store itself may be broken."""
 
 OutboxItem = Entry | Reached
 
 WAITS: Final = StoreBrokenError("an earlier call of the same caller could not be written")
-"""Of what was not tried, for the sake of the order."""
+"""The error of an item that was not tried, to keep the order."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Recorder:
-    """Brings what ended from the outbox to the records."""
+    """Moves ended calls from the outbox to the records."""
 
     outbox: Outbox
     records: Recording
     rules: InForce
     meter: Meter
     clock: Callable[[], Millis] | None = None
-    """Our own, where there is one: a replay has none."""
+    """Our own clock; None in a replay."""
     patience: Patience = field(default_factory=lambda: Patience(time.monotonic))
 
     async def run(self) -> None:
-        """Work for ever, trying again while the database is away or will not take something."""
+        """Record for ever. Try again while the database is down or rejects something."""
         while True:
             try:
                 done = await self._go_through()
@@ -64,7 +63,7 @@ class Recorder:
             except OSError as error:
                 _log.error("outbox_failed", detail=str(error), remedy="free space in state_dir")
                 done = False
-            except StoreBrokenError as error:  # all of it, so that it is nobody's record
+            except StoreBrokenError as error:  # the store as a whole, not one caller's record
                 _log.error("store_broken", detail=str(error), kept="in the outbox")
                 done = False
             if done:
@@ -73,7 +72,7 @@ class Recorder:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _go_through(self) -> bool:
-        """Record what waits, oldest first; say whether all of it could be."""
+        """Record all waiting items, oldest first; return whether all were written."""
         held_up: set[str] = set()
         after = failures = 0
         while failures < HELD_UP and (batch := await self.outbox.oldest(BATCH, after)):
@@ -94,10 +93,10 @@ class Recorder:
         return not held_up
 
     async def record(self, items: Sequence[OutboxItem]) -> Sequence[Exception | None]:
-        """Write what ended, in this order; give for each why it could not be, or None.
+        """Write items in this order; return the error of each, None for a written one.
 
         Raises:
-            StoreDownError: if the database went meanwhile; what was told as written is written.
+            StoreDownError: if the database went down. Some items may already be written.
 
         """
         if not items:
@@ -106,7 +105,7 @@ class Recorder:
             taken = await self._take(items)
         except StoreDownError:
             raise
-        except Exception as error:  # noqa: BLE001 - nothing that ended well may be lost
+        except Exception as error:  # noqa: BLE001 - one bad item must not cost the others
             if len(items) == 1:
                 return [_refused(items[0], error)]
         else:
@@ -137,7 +136,7 @@ class Recorder:
 
 def _refused(item: OutboxItem, error: Exception) -> Exception:
     if isinstance(error, StoreBrokenError):
-        _log.error("record_refused", detail=str(error), kept="in the outbox")
+        _log.error("record_rejected", detail=str(error), kept="in the outbox")
     else:
         name = type(item).__name__
         _log.error("record_failed", item=name, detail=str(error), kept="in the outbox", exc_info=error)
@@ -145,7 +144,7 @@ def _refused(item: OutboxItem, error: Exception) -> Exception:
 
 
 def whose(item: OutboxItem) -> str:
-    """Say within what the order holds: the caller, or where there is none the call itself."""
+    """Return the key within which the order is kept: the caller, or the call if there is no caller."""
     caller, call = subject(item)
     return caller or call or ""
 

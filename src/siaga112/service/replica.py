@@ -1,12 +1,12 @@
-"""The replica: every standing kept at hand, so that a verdict needs no trip to the store.
+"""The replica: a copy of all standings in memory, so that a verdict needs no round trip to the store.
 
-It reads all of them once and follows their changes, as they come. Each look begins at the last change
-that it knows, which must still be there: a restarted store that lost something, a feed cut short
-or a new master shows by its absence, and all is read anew, as soon as all is there. Meanwhile what was known
-holds for `stale_after`; then verdicts ask the store itself.
+It reads all standings once and then follows their changes. Each poll starts at the last known change, which
+must still be in the feed. If it is missing (a store that lost data, a truncated feed, a new master), the
+replica reads all standings again as soon as the list is complete. Until then the old ones stay valid for
+`stale_after`; after that, verdicts ask the store.
 
-No verdict rests on what was last confirmed longer ago than `stale_after`: so long, and no longer, a
-block that somebody lifts meanwhile can go on anywhere, whatever is broken. After that callers go through.
+No verdict uses standings that were last confirmed longer than `stale_after` ago. That limits how long a
+lifted block can still be enforced, whatever is broken. After that, callers go through.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from siaga112.core.standing_table import Standings
 from siaga112.service.ports import FeedPosition, Meter, StandingFeed, StoreBrokenError, StoreDownError
 
 LOOK_SECONDS: Final = 0.2
-"""How often the replica looks for changes, if nothing is heard of one before."""
+"""How often the replica polls for changes if the feed does not report one earlier."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Replica:
-    """Knows all standings. `stale_after` in seconds, 0 for none of this; `stopwatch` in seconds."""
+    """Holds all standings. `stale_after`: in seconds, 0 for no replica. `stopwatch`: monotonic seconds."""
 
     feed: StandingFeed
     meter: Meter
@@ -41,26 +41,26 @@ class Replica:
     _confirmed: float = 0.0
 
     def of(self, caller: Caller) -> Standing | None:
-        """Give a caller's standing; None if it must be asked for, since not all are known.
+        """Return a caller's standing; None if the replica is incomplete and the store must be asked.
 
         Raises:
-            StoreDownError: if the store has not been heard of for too long.
+            StoreDownError: if the store has not answered for longer than `stale_after`.
 
         """
         fresh = self._known and self.stopwatch() - self._confirmed <= self.stale_after
         if self._place is None and not fresh:
             return None
         if not fresh:
-            raise StoreDownError(f"not heard of for {self.stale_after:g} s")
+            raise StoreDownError(f"no answer from the store for {self.stale_after:g} s")
         return self._standings.of(caller)
 
     @property
     def callers(self) -> int:
-        """Say on how many callers a standing is held."""
+        """The number of callers with a standing."""
         return len(self._standings)
 
     async def run(self) -> None:
-        """Follow the store, for ever; while that cannot be, verdicts ask it."""
+        """Follow the store, for ever."""
         told = False
         while self.stale_after:
             try:
@@ -71,16 +71,16 @@ class Replica:
                     await self.feed.wait(self._place, LOOK_SECONDS)
                 else:
                     await asyncio.sleep(LOOK_SECONDS)
-            except StoreDownError:  # the mode watch tells of it
+            except StoreDownError:  # the mode watch logs it
                 await asyncio.sleep(LOOK_SECONDS)
-            except Exception as error:  # noqa: BLE001 - whatever it is, no verdict may end with it
+            except Exception as error:  # noqa: BLE001 - no error may stop verdicts
                 self._place = None
                 if not told:
                     odd = None if isinstance(error, StoreBrokenError) else error
                     _log.error(
                         "replica_failed",
                         detail=str(error),
-                        verdicts="as last known, then from Redis",
+                        verdicts="last known standings, then Redis",
                         exc_info=odd,
                     )
                 told = True
@@ -88,13 +88,13 @@ class Replica:
         await asyncio.Event().wait()
 
     async def _look(self) -> bool:
-        """Take over what has changed; say whether there may be more."""
+        """Apply changes; return whether there may be more."""
         asked = self.stopwatch()
         if self._place is None:
             return await self._read_all()
         news = await self.feed.changes(self._place)
         if news is None:
-            _log.warning("replica_gap", callers=self.callers, verdicts="as last known, then from Redis")
+            _log.warning("replica_gap", callers=self.callers, verdicts="last known standings, then Redis")
             self.meter.replica_gap()
             self._place = None
             return True
@@ -105,7 +105,7 @@ class Replica:
         return bool(news.changes)
 
     async def _read_all(self) -> bool:
-        """Read all standings, and what changed meanwhile; say whether there were all to read."""
+        """Read all standings and the changes made meanwhile; return whether the list was complete."""
         place = await self.feed.last_change()
         if place is None:
             return False

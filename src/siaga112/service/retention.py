@@ -1,7 +1,7 @@
-"""Retention: what nobody touches must age all the same.
+"""Retention: prune records that nothing else touches.
 
-A record whose end is known expires by itself; one that lasts (a block for good, the allow list, an open
-proposal, a call-back) is looked at from time to time, and what is too old in it goes.
+A record with a known end expires by itself. A lasting one (a permanent block, an allow-list entry, an open
+proposal, a call-back) is pruned from time to time.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from siaga112.service.updating import update
 
 EVERY_SECONDS: Final = 6 * 3_600.0
 PAUSE_SECONDS: Final = 0.001
-"""Between two callers: with a million on the lists, no verdict may feel it."""
+"""The pause between two callers, so that pruning a million of them does not delay verdicts."""
 
 _log = structlog.get_logger()
 
@@ -32,18 +32,18 @@ class Retention:
     clock: Callable[[], Millis]
 
     async def run(self) -> None:
-        """Look through them, for ever."""
+        """Prune all lasting records every `EVERY_SECONDS`, for ever."""
         while True:
             try:
                 changed = await self.prune()
             except (StoreDownError, StoreBrokenError) as error:
-                _log.warning("pruning_put_off", detail=str(error))
+                _log.warning("pruning_postponed", detail=str(error))
             else:
                 _log.info("pruned", records=changed)
             await asyncio.sleep(EVERY_SECONDS)
 
     async def prune(self) -> int:
-        """Look through them once; say how many had something too old."""
+        """Prune all lasting records once; return how many changed."""
         now = self.clock()
         changed = 0
         await self.records.tidy(now)
@@ -52,12 +52,12 @@ class Retention:
                 changed += await self._prune(caller, now)
             except StoreDownError:
                 raise
-            except Exception as error:  # noqa: BLE001 - one record that cannot be read must not keep the others
+            except Exception as error:  # noqa: BLE001 - an unreadable record must not stop the others
                 _log.error("not_pruned", detail=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
         return changed
 
     async def _prune(self, caller: Caller, now: Millis) -> bool:
-        """Let what is too old in a record go, as every change of it does."""
+        """Prune one record: `update` does so with every change."""
         before, after = await update(self.records, caller, lambda held: held, now, self.rules.now.policy)
         return before != after

@@ -1,4 +1,4 @@
-"""Reviews: once in a while each permanent block is looked at again (`core.review`)."""
+"""Reviews: apply `core.review` to each permanent block from time to time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,42 +22,42 @@ _log = structlog.get_logger()
 
 
 class Reviewed(Recording, Protocol):
-    """The records, and what the ledger has seen."""
+    """The records, and what the ledger shows about calls."""
 
     async def load(self, caller: Caller) -> CallerRecord:
-        """Give a caller's record."""
+        """Return a caller's record."""
 
     def permanent(self) -> AsyncIterator[Caller]:
-        """Give who is blocked permanently, never all at once in memory."""
+        """Yield the permanently blocked callers, without loading all of them into memory."""
 
     async def watched(self) -> Watched:
-        """Say from when to when the ledger has calls."""
+        """Return the times of the first and the last call in the ledger."""
 
     async def called(self, caller: Caller, since: Millis) -> Called:
-        """Say when a caller called last since then, and how often the caller was turned away."""
+        """Return when a caller last called since then, and how often the caller was rejected."""
 
 
 @dataclass(slots=True)
 class Reviewer:
-    """Looks at permanent blocks again."""
+    """Reviews permanent blocks."""
 
     records: Reviewed
     rules: InForce
     clock: Callable[[], Millis]
 
     async def run(self) -> None:
-        """Look through them, for ever."""
+        """Review all permanent blocks every `EVERY_SECONDS`, for ever."""
         while True:
             try:
                 changed = await self.review()
             except (StoreDownError, StoreBrokenError) as error:
-                _log.warning("review_put_off", detail=str(error))
+                _log.warning("review_postponed", detail=str(error))
             else:
                 _log.info("reviewed", records=changed)
             await asyncio.sleep(EVERY_SECONDS)
 
     async def review(self) -> int:
-        """Look through them once; say how many were released or came up for review."""
+        """Review all permanent blocks once; return how many records changed."""
         policy = self.rules.now.policy
         if not (policy.review or policy.review_quiet):
             return 0
@@ -67,7 +67,7 @@ class Reviewer:
                 changed += await self._review(caller, watched)
             except StoreDownError:
                 raise
-            except Exception as error:  # noqa: BLE001 - one record that cannot be read must not keep the others
+            except Exception as error:  # noqa: BLE001 - an unreadable record must not stop the others
                 _log.error("not_reviewed", detail=str(error))
         return changed
 
@@ -79,7 +79,7 @@ class Reviewer:
         called = await self.records.called(caller, began)
 
         def looked(record: CallerRecord) -> CallerRecord:
-            # Somebody may have decided meanwhile: what was counted is of another block then.
+            # If somebody has decided in the meantime, the counts belong to another block.
             return (
                 review(record, called, watched, now, policy) if decided_last(record, now) == began else record
             )
@@ -88,7 +88,7 @@ class Reviewer:
         return before != after
 
     def _told(self, before: CallerRecord, after: CallerRecord) -> Change:
-        """Note what was released; a proposal tells of itself."""
+        """Return the audit line for a released block. A proposal needs none."""
         lifted = [one.lifted for one in after.blocks if one.lifted and one.lifted.by == AUTOMATIC]
         new = [one for one in lifted if one not in [block.lifted for block in before.blocks]]
         if not new:

@@ -1,7 +1,7 @@
-"""The query flow: the dialplan asks about a caller, and gets an answer within the deadline.
+"""The query flow: the dialplan asks about a caller and gets an answer within the deadline.
 
-Whatever happens inside (the store is down, slow, lying; our own code raises), the answer is ALLOW
-with the cause as its reason: this is an emergency line.
+Whatever goes wrong (the store is down, slow or corrupt, or our own code raises), the answer is ALLOW with the
+cause as its reason, because this is an emergency line.
 """
 
 import asyncio
@@ -25,23 +25,23 @@ SCRIPT: Final = "screen"
 """The path in `agi://host:port/screen`."""
 
 MARGIN: Final = 0.95
-"""The part of the deadline after which we answer without the store, so that the answer is there by then."""
+"""The fraction of the deadline after which we answer without the store, so that the answer is in time."""
 
 _log = structlog.get_logger()
 
 
 def fail_open(cause: ScreenReason) -> Screening:
-    """Give the answer for when there is none."""
+    """Return the ALLOW for a request without a real verdict."""
     return Screening(Verdict.ALLOW, cause)
 
 
 @dataclass(slots=True)
 class Screener:
-    """Answers one request. `clock` is our own; `stopwatch` gives seconds.
+    """Answers requests. `clock`: our own clock; `stopwatch`: monotonic, in seconds.
 
-    `known` gives a caller's standing where it is at hand, None where the store must be asked. `mode` gives
-    None until the site's mode is known: it may be off. `latest` gives the latest instant that our own clock
-    has shown, if that is later than it shows now. `zone`: in which a caller is told when a block ends.
+    `known` returns a caller's standing from the replica, None if the store must be asked. `mode` returns None
+    while the site's mode is unknown, because it may be off. `latest` returns the latest time that our own
+    clock has shown. `zone`: the time zone for announcing the end of a block.
     """
 
     store: StandingReader
@@ -55,7 +55,10 @@ class Screener:
     zone: tzinfo | None = None
 
     def answer(self, request: Request) -> Screening | Awaitable[Screening]:
-        """Give the verdict, at once if all is at hand; never raises, never later than the deadline."""
+        """Return the verdict, or an awaitable of it if the store is needed.
+
+        Never raises, and never takes longer than the deadline.
+        """
         began = self.stopwatch()
         if request.uniqueid != DOCTOR:
             self.meter.asked()
@@ -69,7 +72,7 @@ class Screener:
         return answer
 
     async def screen(self, request: Request) -> Screening:
-        """Give the verdict, for who can wait."""
+        """Return the verdict, waiting for the store if necessary."""
         answer = self.answer(request)
         return answer if isinstance(answer, Screening) else await answer
 
@@ -83,12 +86,12 @@ class Screener:
         return answer
 
     def _count(self, request: Request, answer: Screening, began: float) -> None:
-        """Count a verdict on a caller: the doctor is none, and may ask often."""
+        """Count a verdict, except for the doctor's requests."""
         if request.uniqueid != DOCTOR:
             self.meter.screened(answer, self.stopwatch() - began)
 
     def _at_hand(self, request: Request) -> Screening | None:
-        """Give the verdict if all that it rests on is here."""
+        """Return the verdict if it needs no store, else None."""
         if request.script != SCRIPT:
             return fail_open(ScreenReason.BAD_REQUEST)
         mode = self.mode()
@@ -110,9 +113,9 @@ class Screener:
         return canonical(request.judged(hidden=numbers.judge_hidden), numbers)
 
     async def _ask(self, request: Request) -> Screening:
-        """Give the verdict on a caller whose standing, or whose last call, only the store knows."""
+        """Return the verdict if the store is needed for the standing or for `let_through`."""
         caller = self._caller(request)
-        assert caller is not None, "else it was at hand"  # noqa: S101 - our own mistake otherwise
+        assert caller is not None, "without a caller, `_at_hand` answers"  # noqa: S101 - a bug otherwise
         held = self.known(caller)
         if held is None:
             held = await self.store.standing(caller)
@@ -123,14 +126,14 @@ class Screener:
         return answer
 
     def _decided(self, held: Standing, request: Request, *, again: bool = False) -> Screening:
-        """Decide by the mode as it is now: who waited for the store is not rejected after a switch to off."""
+        """Decide by the current mode, which may have been switched to off while the store was asked."""
         mode = self.mode()
         if mode is None:
             return fail_open(ScreenReason.STARTING)
         return self._verdict(held, mode, request, again=again)
 
     def _verdict(self, held: Standing, mode: Mode, request: Request, *, again: bool = False) -> Screening:
-        """Decide by our own clock; that a block has ended, also by the PBX's, which is in the call's id."""
+        """Decide by our own clock. A block's end also counts by the PBX's clock, known from the call id."""
         latest = max(self.latest(), made(request.uniqueid) or 0) if held.until else 0
         answer = verdict(held, mode, self.clock(), self.rules.now.policy, again=again, latest=latest)
         if self.zone is None or answer.until is None:

@@ -1,4 +1,4 @@
-"""What goes on now, shown once a second for whoever watches the site. Nothing of ours waits for it."""
+"""Publishes snapshots of the live site for `siaga112 top` and the console. Nothing else waits for it."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,23 +14,23 @@ from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.ports import Board, StoreBrokenError, StoreDownError
 
 EVERY_SECONDS: Final = 1.0
-"""How often it is shown though nothing has changed: what is older than `LIFE` is gone."""
+"""How often a snapshot is published if nothing changes, because it expires after `LIFE`."""
 
 LOOK_SECONDS: Final = 0.2
-"""How often it is looked whether something has changed: a wall is to be no second behind the PBX."""
+"""How often to check for changes, so that the live view is less than a second behind the PBX."""
 
 MAX_CALLS: Final = 100
-"""How many calls are listed, however many there are; `stages` counts all."""
+"""Maximum number of calls listed. `stages` counts all."""
 
 MAX_OPERATORS: Final = 100
-"""How many operators are listed by name; `operators` counts all."""
+"""Maximum number of operators listed by name. `operators` counts all."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Snapshots:
-    """Puts snapshots on the board. `screens`: whether this process answers the dialplan too."""
+    """Puts snapshots on the board. `screens`: whether this process also answers the dialplan."""
 
     board: Board
     tracker: Tracker
@@ -41,18 +41,18 @@ class Snapshots:
     _shown: Snapshot | None = None
 
     async def run(self) -> None:
-        """Publish for ever; whatever goes wrong costs one snapshot and nothing else."""
+        """Publish for ever. An error costs one snapshot and nothing else."""
         while True:
             try:
                 await self.publish()
             except (StoreDownError, StoreBrokenError):
-                pass  # the mode watch tells of it
-            except Exception:  # noqa: BLE001 - a part that ends would end the daemon
+                pass  # the mode watch logs it
+            except Exception:  # noqa: BLE001 - an error here must not end the daemon
                 _log.exception("snapshot_failed")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def publish(self) -> None:
-        """Publish what goes on, if it is other than what is shown, or that is a second old."""
+        """Publish a snapshot if it differs from the last one, or if that is a second old."""
         now, shown = self.take(), self._shown
         if shown and replace(shown, at=now.at) == now and now.at - shown.at < EVERY_SECONDS * SECOND:
             return
@@ -60,7 +60,7 @@ class Snapshots:
         self._shown = now
 
     def take(self) -> Snapshot:
-        """Give what is followed at this moment."""
+        """Return a snapshot of the current state."""
         now = self.clock()
         return Snapshot(
             at=now,

@@ -1,6 +1,6 @@
-"""What supervisors decide, and what they ask. Each method is one command.
+"""The decisions and queries of supervisors. Each method is one command.
 
-Whatever changes something leaves a line in the audit trail: who, when, what and why.
+Every change writes an audit line: who, when, what and why.
 """
 
 import re
@@ -48,46 +48,46 @@ OFF_IS_CONFIGURED = say(
 
 
 class RefusedError(SiagaError):
-    """What was asked cannot be done; one line that says why and what can."""
+    """A request that cannot be carried out. The message says in one line why, and what to do instead."""
 
 
 class AskFirstError(RefusedError):
-    """It may hit the wrong one: whoever decides is to be asked first, with these reasons."""
+    """A decision that may hit the wrong number: the person must confirm it first, given these cautions."""
 
     def __init__(self, cautions: Sequence[asking.Caution]) -> None:
         self.cautions: Final = tuple(cautions)
         super().__init__(asking.together(cautions, tongue()))
 
     def told(self, translate: Callable[..., str]) -> str:
-        """Say the reasons in another language, in one line."""
+        """Return the cautions in another language, in one line."""
         return asking.together(self.cautions, translate)
 
 
 class DecidedError(RefusedError):
-    """Somebody else has decided it meanwhile."""
+    """Somebody else has decided it in the meantime."""
 
 
 GRANTED: Final = "the objection is granted"
 REJECTED: Final = "the objection is rejected"
 
 LATELY: Final[Millis] = 3_600 * SECOND
-"""So lately somebody else's decision is named to who comes second."""
+"""For how long a refusal names the person who has already decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallerFile:
-    """All that is held on a caller: the record, the ledger's rows, the audit trail's lines."""
+    """All data about a caller: the record, the ledger rows and the audit lines."""
 
     record: CallerRecord
     entries: Sequence[Entry]
     audit_entries: Sequence[AuditEntry]
     switch: AuditEntry | None = None
-    """Who switched the site to the mode that is in force, if anybody did."""
+    """The last switch of the site's mode, if there was one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """Acts on the store in the name of `by`, at the time that `clock` gives."""
+    """Acts on the store in the name of `by`, at the time of `clock`."""
 
     store: Store
     rules: PolicyRules
@@ -96,23 +96,23 @@ class Supervisor:
     by: str
     via: Via = Via.CLI
     held_off: Callable[[], bool] = lambda: False
-    """Says whether the switch that needs nobody is there, on this machine."""
+    """Returns whether this machine's state directory has the file `off`."""
     zone: tzinfo = UTC
-    """The site's, in which refusals name an instant."""
+    """The site's time zone, for the times in error messages."""
     services: Callable[[], asking.Services] = dict
-    """Gives the numbers in a service number's range."""
+    """Returns the numbers in a service number's range."""
 
     # ── the site ─────────────────────────────────────────────────────────────────────────────────
 
     async def mode(self) -> Mode:
-        """Give the mode in force at the site."""
+        """Return the mode in force at the site."""
         stored = await self.store.switched()
         return in_force(self.configured_mode, stored, held_off=self.held_off())
 
     async def set_mode(self, mode: Mode, reason: str = "", at: Millis = 0) -> None:
-        """Switch the whole site; daemons follow within a second. Off needs a reason.
+        """Switch the whole site. Daemons follow within a second. Off needs a reason.
 
-        `at`: not earlier than then, if somebody knows of a switch that the store may have lost.
+        `at`: the earliest time for the switch, so that it is later than one that the store may have lost.
         """
         if mode is Mode.OFF and not reason.strip():
             raise RefusedError(OFF_NEEDS_A_REASON)
@@ -122,22 +122,22 @@ class Supervisor:
         while True:
             stored = await self.store.switched()
             if stored == Switch(mode, at, self.by, reason, self.via):
-                return  # a daemon of this machine has told the store already
+                return  # a daemon on this machine has already written it to the store
             switch = Switch(mode, later(at, stored), self.by, reason, self.via)
             if await self.store.switch(switch, in_force(self.configured_mode, stored)):
                 return
 
     async def audit(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
-        """Give what people did in that time, oldest first."""
+        """Return the audit lines of that time, oldest first."""
         return await self.store.audit_entries(since, until)
 
     # ── the lists ────────────────────────────────────────────────────────────────────────────────
 
     async def ask_first(self, callers: Sequence[Caller]) -> None:
-        """Look what speaks against blocking these by hand, before any of them is blocked.
+        """Check for cautions about blocking these callers by hand, before any of them is blocked.
 
         Raises:
-            AskFirstError: if anything does.
+            AskFirstError: if there are any.
 
         """
         found, now, services = asking.many(len(callers)), self.clock(), self.services()
@@ -156,13 +156,15 @@ class Supervisor:
         yes: bool = False,
         among: int = 1,
     ) -> Block:
-        """Block a caller for a span, or permanently (None); give the block that this added.
+        """Block a caller for a span, or permanently (None); return the added block.
 
-        It settles what is proposed. Of two blocks the later end holds, unless this one is to `shorten` it.
-        `among`: so many are blocked together. `yes`: who blocks was asked, and goes on; that is on record.
+        This confirms a pending proposal. Of two blocks, the later end applies, unless `shorten` is set.
+        `among`: how many callers are being blocked together. `yes`: the person has confirmed the cautions,
+        which the audit line then names.
 
         Raises:
-            AskFirstError: without `yes`, if something speaks against it.
+            AskFirstError: without `yes`, if there are cautions.
+            RefusedError: if the caller is on the allow list, or there is nothing to shorten.
 
         """
         if span is not None and not 0 < span <= durations.LONGEST:
@@ -201,10 +203,10 @@ class Supervisor:
         return after.blocks[-1]
 
     async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> Block | None:
-        """Lift all blocks in force, as a mistake if they were one, and dismiss what is proposed.
+        """Lift all blocks in force, as a mistake if they were one, and dismiss a pending proposal.
 
-        Strikes before this are forgiven, and an objection that is open is granted. Give the block that held;
-        None if one was only proposed, or objected to when it was over.
+        Earlier strikes are forgiven, and an open appeal is granted. Return the lifted block; None if there
+        was only a proposal or an appeal.
         """
         lifting = Lift(self.clock(), self.by, reason, mistake=mistake)
 
@@ -223,19 +225,19 @@ class Supervisor:
         return _lifted(after, lifting)
 
     def _proposal_decided(self, record: CallerRecord, at: Millis) -> bool:
-        """Say whether a proposal was decided by us then. Asked of what is written: the same each time."""
+        """Return whether this person decided a proposal at that time, judged by the new record."""
         return any(
             held.decided and (held.decided.at, held.decided.by) == (at, self.by) for held in record.proposals
         )
 
     def _appeal_decided(self, record: CallerRecord, at: Millis) -> bool:
-        """Say whether an objection was decided by us then."""
+        """Return whether this person decided an appeal at that time."""
         return any(
             held.decided and (held.decided.at, held.decided.by) == (at, self.by) for held in record.appeals
         )
 
     async def allow(self, caller: Caller, reason: str) -> AllowEntry | None:
-        """Put a caller on the allow list; give the place there that this one replaces, if any."""
+        """Put a caller on the allow list; return the entry that this one replaces, if any."""
         entry = AllowEntry(self.clock(), self.by, reason)
 
         def told(_: CallerRecord, after: CallerRecord) -> Change:
@@ -257,12 +259,13 @@ class Supervisor:
         await self._change(caller, decisions.disallow, told)
 
     async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> Block:
-        """Impose the block that was proposed; or, where there is an objection to one in force, let it stand.
+        """Impose the proposed block, or confirm the block in force that an appeal is about; return the block.
 
-        An objection that is open is rejected by either.
+        Both reject an open appeal.
 
         Raises:
-            AskFirstError: without `yes`, if something speaks against it that the proposal does not say.
+            AskFirstError: without `yes`, if there are cautions that the proposal does not state.
+            RefusedError: if there is neither, or the caller is on the allow list.
 
         """
         decision = Lift(self.clock(), self.by, reason)
@@ -286,7 +289,7 @@ class Supervisor:
         return stands or after.blocks[-1]
 
     async def dismiss(self, caller: Caller, reason: str) -> None:
-        """Say no to the block that was proposed; misuses before this are forgiven."""
+        """Dismiss the proposed block. Earlier misuses are forgiven."""
         decision = Lift(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
@@ -316,10 +319,10 @@ class Supervisor:
             )
             raise RefusedError(said, who=record.caller)
 
-    # ── objections ───────────────────────────────────────────────────────────────────────────────
+    # ── appeals ──────────────────────────────────────────────────────────────────────────────────
 
     async def appeal(self, caller: Caller, reason: str) -> Appeal:
-        """Open a case of a caller's objection to a block or a strike (UU 27/2022: objection); give it."""
+        """Open an appeal of a caller against a block or a strike (UU 27/2022); return it."""
         now = self.clock()
         due = now + self.rules.appeal_within
         made = Appeal(now, self.by, reason, due, suspends=self.rules.suspend_on_appeal)
@@ -338,7 +341,7 @@ class Supervisor:
         return made
 
     async def reject(self, caller: Caller, reason: str) -> CallerRecord:
-        """Decide that what a caller objects to stands."""
+        """Reject a caller's open appeal; return the new record."""
         decision = Lift(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
@@ -357,7 +360,7 @@ class Supervisor:
     # ── evidence ─────────────────────────────────────────────────────────────────────────────────
 
     async def hold(self, caller: Caller, reason: str) -> Hold:
-        """Keep what is held on a caller as evidence of an open case: neither age nor `forget` takes it."""
+        """Hold a caller's record as evidence for an open case: neither its age nor `forget` deletes it."""
         made = Hold(self.clock(), self.by, reason)
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
@@ -370,10 +373,10 @@ class Supervisor:
         return made
 
     async def release(self, caller: Caller, reason: str) -> Hold:
-        """Keep it as evidence no longer; give the hold that ended.
+        """Release a record that was held as evidence; return the hold that ended.
 
-        What is too old goes when retention looks next, not at once: whoever released the wrong number can
-        still hold it again.
+        Data that is too old is deleted at the next retention run, not at once, so that a person who released
+        the wrong number can hold it again.
         """
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
@@ -383,7 +386,7 @@ class Supervisor:
             return Change(audit_entry=self._audit_entry("release", caller, before.hold.reason, reason))
 
         before, _ = await self._change(caller, lambda held: decisions.hold(held, None), told, ages=False)
-        assert before.hold, "as told"  # noqa: S101 - our own mistake otherwise
+        assert before.hold, "`told` has checked it"  # noqa: S101 - a bug otherwise
         return before.hold
 
     def _hold_told(self, held: Hold) -> dict[str, str]:
@@ -391,7 +394,7 @@ class Supervisor:
         return {"by": held.by, "since": f"{since:%Y-%m-%d %H:%M}", "reason": held.reason}
 
     def _require_free(self, record: CallerRecord) -> None:
-        """Check that nothing that is held on a caller is needed for a case."""
+        """Raise RefusedError if the caller's record is held as evidence or has an open appeal."""
         if record.hold:
             said = say(
                 "{who} is kept as evidence by {by} since {since} ({reason}); when that case is closed: "
@@ -408,7 +411,7 @@ class Supervisor:
     # ── call-backs ───────────────────────────────────────────────────────────────────────────────
 
     async def attempt(self, caller: Caller, *, tried: bool, note: str = "") -> CallerRecord:
-        """Note that this person calls somebody back who waits for it, or has tried to in vain."""
+        """Record that this person takes a call-back, or has tried it without success."""
         taken = Attempt(self.by, self.clock(), int(tried), note)
 
         def told(before: CallerRecord, after: CallerRecord) -> Change:
@@ -422,7 +425,7 @@ class Supervisor:
         return after
 
     async def called_back(self, caller: Caller, reason: str) -> int:
-        """Take a caller off the call-back list; say how many calls that were."""
+        """Take a caller off the call-back list; return how many calls were on it."""
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             _require_waiting(before, caller)
@@ -436,7 +439,7 @@ class Supervisor:
     # ── marks ────────────────────────────────────────────────────────────────────────────────────
 
     async def last_answered(self, caller: Caller) -> CallId:
-        """Give the last call of a caller that an operator answered."""
+        """Return the last call of a caller that an operator answered."""
         for entry in reversed(await self.store.entries_of(caller)):
             if entry.finding.outcome is Outcome.ANSWERED:
                 return entry.finding.call.id
@@ -445,9 +448,9 @@ class Supervisor:
     async def mark(
         self, call: CallId, mark: Mark, note: str = "", details: marking.ReportDetails = marking.NOTHING
     ) -> Entry:
-        """Set the operator's mark afterwards; a correction takes the strike and its blocks back.
+        """Set the operator's mark after the call. A correction takes back the strike and its blocks.
 
-        `details`: of a genuine report, in place of those that the call had.
+        `details`: those of a genuine report; they replace the call's earlier ones.
         """
         entry = await self.store.entry(call)
         if entry is None:
@@ -486,9 +489,9 @@ class Supervisor:
         return row(after)
 
     async def void(self, call: CallId, reason: str) -> tuple[CallerRecord, CallerRecord]:
-        """Take one strike back, with the blocks that rested on it; give the caller's record before and after.
+        """Take back one strike and the blocks that rested on it; return the record before and after.
 
-        A late duplicate of the call does not bring it back.
+        A late duplicate of the call does not restore the strike.
         """
         entry = await self.store.entry(call)
         if entry is None or entry.finding.call.caller is None:
@@ -508,20 +511,20 @@ class Supervisor:
 
         return await self._change(entry.finding.call.caller, withdrawn, told)
 
-    # ── what is held ─────────────────────────────────────────────────────────────────────────────
+    # ── stored data ──────────────────────────────────────────────────────────────────────────────
 
     async def record(self, caller: Caller) -> CallerRecord:
-        """Give the caller's record."""
+        """Return the caller's record."""
         return await self.store.load(caller)
 
     async def verdict(self, caller: Caller) -> Screening:
-        """Give the verdict that the caller would get now: by the record, which verdicts follow at once."""
+        """Return the verdict that the caller would get now, computed from the record."""
         now = self.clock()
         standing = verdicts.standing(await self.record(caller), now, self.rules)
         return verdicts.verdict(standing, await self.mode(), now, self.rules)
 
     async def held(self, caller: Caller) -> CallerFile:
-        """Give all that is held on a caller."""
+        """Return all data about a caller."""
         return CallerFile(
             await self.record(caller),
             await self.store.entries_of(caller),
@@ -530,20 +533,20 @@ class Supervisor:
         )
 
     async def subject(self, caller: Caller) -> CallerFile:
-        """Give all that is held on a caller, and note that somebody has looked."""
+        """Return all data about a caller, and record the access in the audit trail."""
         held = await self.held(caller)
         await self._write("subject", caller)
         return held
 
     async def looked(self, subject: str, what: str) -> None:
-        """Note that somebody looked (UU 27/2022: processing is recorded, looking too)."""
+        """Record an access to data in the audit trail (UU 27/2022 requires this for viewing too)."""
         await self._write("look", subject, what)
 
     async def forget(self, caller: Caller, reason: str, spelled: re.Pattern[str]) -> CallerFile:
-        """Erase all that is held on a caller, and calls of nobody with a number so spelled; give what it was.
+        """Erase a caller, and matching raw numbers in calls without a caller; return the erased data.
 
-        The ledger's rows stay without the caller, so that the figures of the past still add up; so do the
-        audit trail's lines: who decided what, when and why, of a caller.
+        `spelled`: matches the number in any spelling. Ledger rows stay without the caller, so that past
+        figures still add up. Audit lines stay without the number: who decided what, when and why.
         """
         held = await self.held(caller)
         await self.store.erase(caller, self.clock(), self._require_free)
@@ -572,10 +575,10 @@ class Supervisor:
 
 
 def _although(against: Sequence[asking.Caution], *, yes: bool) -> list[str]:
-    """Say of a decision what it was made in spite of.
+    """Return the cautions that a decision was made in spite of, for the audit line.
 
     Raises:
-        AskFirstError: if whoever decides was not asked.
+        AskFirstError: if there are any and the person has not confirmed them.
 
     """
     if against and not yes:
@@ -604,6 +607,6 @@ def _outlasted(record: CallerRecord, block: Block) -> bool:
 
 
 def _lifted(record: CallerRecord, lifting: Lift) -> Block | None:
-    """Give the block that a lift ended; of several the one that would have ended last."""
+    """Return the block that a lift ended; if several, the one that would have ended last."""
     lifted = [block for block in record.blocks if block.lifted == lifting]
     return max(lifted, key=lambda block: (block.until is None, block.until or 0), default=None)

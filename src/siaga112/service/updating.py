@@ -1,4 +1,4 @@
-"""One change to a caller's record, whoever else is changing it too."""
+"""Transactional changes of a caller's record."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,10 +22,10 @@ async def update(
     also: Callable[[CallerRecord, CallerRecord], Change] = lambda _before, _after: Change(),
     ages: bool = True,
 ) -> tuple[CallerRecord, CallerRecord]:
-    """Change a caller's record in one transaction; give it before and after.
+    """Change a caller's record in one transaction; return the record before and after.
 
-    `also` gives what else is written with it. What is older than may be kept goes on the way, unless it is
-    to be left to retention (`ages`). Nothing is written if either raises.
+    `change` returns the new record. `also`, given both records, returns what else to write with it. `ages`:
+    whether to prune the record too. Nothing is written if either function raises.
     """
 
     def act(work: Work) -> tuple[CallerRecord, CallerRecord]:

@@ -1,7 +1,7 @@
-"""From the event flow to local disk, without the flow waiting for it.
+"""Writing: from the event flow to the outbox on local disk, without blocking the flow.
 
-A disk takes milliseconds to sync, whether for one call or for many: what comes while one write is under
-way goes with the next. What the outbox has not yet taken is nowhere else, so nobody can have acted on it.
+A disk sync takes milliseconds, for one call or for many, so items that arrive during a write go into the
+next one. An item that is not in the outbox yet is nowhere else, so nothing can have acted on it.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from siaga112.core.model import CallId, Entry, Reached
 from siaga112.service.ports import Meter, Outbox
 
 BATCH: Final = 32
-"""Written at once: what it takes to spell them out, no verdict may feel."""
+"""Batch size. Serialising one batch must not delay a verdict."""
 
 FULL: Final = 1_000
-"""So many wait for a disk that does not follow: whoever puts more must wait until all are written."""
+"""Maximum number of waiting items. If the disk is that slow, the producer must wait for `written`."""
 
 _log = structlog.get_logger()
 
 
 class Writer:
-    """Keeps what ended, and notes what began, in the order in which it is given."""
+    """Writes ended calls, and notes begun ones, in the order in which they were put."""
 
     def __init__(self, outbox: Outbox, meter: Meter) -> None:
         self._outbox = outbox
@@ -34,29 +34,29 @@ class Writer:
         self._writing: asyncio.Task[None] | None = None
 
     def full(self) -> bool:
-        """Say whether so much waits that whoever puts more must wait for `written` first."""
+        """Return whether the producer must wait for `written` before it puts more."""
         return len(self._items) + len(self._begun) >= FULL
 
     def put(self, items: Sequence[Entry | Reached], begun: Sequence[Entry]) -> None:
-        """Have it written soon. A call that ends before it was noted as begun need not be noted."""
+        """Queue items for writing. A call that ends before it was noted as begun is not noted."""
         for one in items:
             if isinstance(one, Entry):
                 self._begun.pop(one.finding.call.id, None)
         self._items += items
         self._begun |= {one.finding.call.id: one for one in begun}
         if self._writing and self._writing.done():
-            self._writing.result()  # a mistake of ours ends the flow, as any other would
+            self._writing.result()  # a bug in the writer ends the flow, like any other bug
             self._writing = None
         if self._writing is None and (self._items or self._begun):
             self._writing = asyncio.create_task(self._write())
 
     async def written(self) -> None:
-        """Return when all that was put has been written; what cannot be is told and counted as lost."""
+        """Return when everything put so far is written, or logged and counted as lost."""
         if self._writing:
             await asyncio.shield(self._writing)
 
     async def close(self) -> None:
-        """Return when all is written, however often the task that waits for it is told to end."""
+        """Return when everything is written, however often the waiting task is cancelled."""
         while self._writing and not self._writing.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([self._writing])
@@ -77,7 +77,7 @@ class Writer:
         except OSError as error:
             self._meter.lost(len(items))
             _log.error("outbox_failed", lost=len(items), detail=str(error), remedy="free space in state_dir")
-        except Exception as error:  # noqa: BLE001 - one that cannot be spelled must not take others with it
+        except Exception as error:  # noqa: BLE001 - one item that cannot be serialised must not cost others
             if len(items) > 1:
                 for one in items:
                     await self._keep([one])
@@ -86,7 +86,7 @@ class Writer:
             _log.error("outbox_failed", lost=1, detail=str(error), exc_info=error)
 
     async def _note(self, begun: Sequence[Entry]) -> None:
-        """Note calls in progress; what is lost by a failure is told at the call's end."""
+        """Note calls in progress. A failure loses nothing: the call is written again at its end."""
         try:
             await self._outbox.note(begun)
         except OSError:

@@ -1,4 +1,4 @@
-"""The configuration as the daemon understands it, and what in it does not fit together."""
+"""`siaga112 check-config`: the configuration as the daemon understands it, and likely mistakes."""
 
 import json
 from typing import Final
@@ -14,7 +14,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def explain(config: Settings) -> tuple[str, list[str]]:
-    """Write the configuration as TOML with secrets masked; list what looks like a mistake."""
+    """Return the configuration as TOML with masked secrets, and a list of likely mistakes."""
     lines = []
     sections = []
     dumped = config.model_dump(mode="json", exclude_none=True)
@@ -23,7 +23,7 @@ def explain(config: Settings) -> tuple[str, list[str]]:
     for section, name in (("ami", "secret"), ("privacy", "caller_key")):
         dumped[section][name] = "***" if dumped[section][name] else ""
     for webhook in dumped["events"]["webhooks"].values():
-        webhook["secret"] = "***"  # noqa: S105 - that there is one
+        webhook["secret"] = "***"  # noqa: S105 - a mask, not a secret
     for key, value in dumped.items():
         if isinstance(value, dict):
             sections += ["", f"[{key}]", *(f"{name} = {_toml(inner)}" for name, inner in value.items())]
@@ -33,7 +33,7 @@ def explain(config: Settings) -> tuple[str, list[str]]:
 
 
 def _policy(rules: PolicyRules) -> list[str]:
-    last = {"automatic": ["for good"], "proposed": ["for good, once a supervisor confirms"], "never": []}
+    last = {"automatic": ["permanent"], "proposed": ["permanent, after a supervisor confirms"], "never": []}
     ladder = " → ".join([*(durations.spell(span) for span in rules.temporary), *last[rules.permanent]])
     counted = ", ".join(
         name if weight == 1 else f"{name} counts {weight:g}"
@@ -42,16 +42,16 @@ def _policy(rules: PolicyRules) -> list[str]:
     )
     if (rules.unattested, rules.several_trunks) != (1, 1):
         counted += (
-            f"; unattested times {rules.unattested:g}, over several trunks times {rules.several_trunks:g}"
+            f"; unattested × {rules.unattested:g}, over several trunks × {rules.several_trunks:g}"
         )
     if rules.trunk_burst:
         counted += f"; none over several trunks within {durations.spell(rules.trunk_burst)}"
     thresholds = ", ".join(map(str, rules.thresholds))
     window = durations.spell(rules.window)
     further = (
-        f"{rules.repeat} more within {durations.spell(rules.memory)} of a block: the next step"
+        f"{rules.repeat} more within {durations.spell(rules.memory)} after a block: next step"
         if len(rules.thresholds) == 1
-        else "each threshold its step"
+        else "one step per threshold"
     )
     return [
         f"# policy in force: more than {thresholds} misuses within {window} ({counted})",
@@ -62,10 +62,10 @@ def _policy(rules: PolicyRules) -> list[str]:
 
 
 def _reviews(rules: PolicyRules) -> str:
-    said = [f"proposed anew after {durations.spell(rules.review)}"] if rules.review else []
+    said = [f"proposed for review after {durations.spell(rules.review)}"] if rules.review else []
     if rules.review_quiet:
         said.append(f"released after {durations.spell(rules.review_quiet)} without a call")
-    return ", ".join(said) or "never looked at again ([citizen] review, review_quiet)"
+    return ", ".join(said) or "never reviewed ([citizen] review, review_quiet)"
 
 
 def _toml(value: object) -> str:
@@ -86,22 +86,22 @@ def _doubts(config: Settings) -> list[str]:
     console = config.console
     if console.host not in _LOOPBACK and not (console.tls_cert or console.trusted_proxies):
         doubts.append(
-            "[console] host lets other machines in without TLS: name its proxy in trusted_proxies, or set "
+            "[console] host accepts other machines without TLS: name its proxy in trusted_proxies, or set "
             "tls_cert and tls_key"
         )
     rules = config.policy_rules()
     if max(rules.window, rules.memory) > rules.keep:
         doubts.append(
-            "[policy] window or memory is longer than [privacy] keep_strikes: strikes go before they count"
+            "[policy] window or memory is longer than [privacy] keep_strikes: strikes are deleted too early"
         )
     if rules.review_quiet > config.privacy.keep_calls:
         doubts.append(
-            "[citizen] review_quiet is longer than [privacy] keep_calls: no number is ever known to be quiet"
+            "[citizen] review_quiet is longer than [privacy] keep_calls: no number can ever count as quiet"
         )
     if not rules.unattested:
         doubts.append(
             "[policy.trust] unattested = 0: nobody gets a strike unless the dialplan says that the number is "
-            "vouched for (SIAGA_TRUST=verstat); siaga112 doctor looks whether it can"
+            "vouched for (SIAGA_TRUST=verstat); siaga112 doctor checks whether it can"
         )
     if rules.window > config.privacy.keep_calls:
         doubts.append(

@@ -1,6 +1,6 @@
-"""Where the configuration is read: one TOML file, overridden by `SIAGA112_SECTION__KEY` in the environment.
+"""Loading the configuration: one TOML file, overridden by `SIAGA112_SECTION__KEY` in the environment.
 
-A secret may also be a file of that name in `CREDENTIALS_DIRECTORY`, where systemd puts it.
+A setting may also be a file with such a name in `CREDENTIALS_DIRECTORY`, where systemd puts secrets.
 """
 
 import difflib
@@ -23,13 +23,13 @@ _NOT_SETTINGS: Final = frozenset({"SIAGA112_CONFIG", "SIAGA112_CHILD", "SIAGA112
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the configuration.
+    """Load the configuration.
 
-    The file is `path`, else `SIAGA112_CONFIG`, else `/etc/siaga112/siaga112.toml`; only the last may
-    be absent (then the defaults hold).
+    The file is `path`, else `SIAGA112_CONFIG`, else `/etc/siaga112/siaga112.toml`. Only the last one may be
+    missing; then the defaults apply.
 
     Raises:
-        ConfigurationError: naming the key, what is wrong with it, and the remedy.
+        ConfigurationError: with the key, the mistake and the remedy.
 
     """
     env = os.environ if environ is None else environ
@@ -44,7 +44,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
 
 
 def source_of(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
-    """Give the file that `load` reads."""
+    """Return the file that `load` reads."""
     env = os.environ if environ is None else environ
     return path or Path(env.get("SIAGA112_CONFIG") or DEFAULT_PATH)
 
@@ -60,12 +60,12 @@ def _read(path: Path, *, optional: bool) -> dict[str, Any]:
         ) from error
     except RecursionError as error:
         raise ConfigurationError(f"{path}: not valid TOML: nested too deep") from error
-    except ValueError as error:  # TOML's own, no UTF-8, and Python's for a number of thousands of digits
+    except ValueError as error:  # invalid TOML, invalid UTF-8, or a number with thousands of digits
         raise ConfigurationError(f"{path}: not valid TOML: {' '.join(str(error).split())[:200]}") from error
 
 
 def _credentials(env: Mapping[str, str]) -> dict[str, str]:
-    """Read the settings that the service manager hands over as files (systemd.exec(5), LoadCredential=)."""
+    """Read the settings that systemd passes as files (systemd.exec(5), LoadCredential=)."""
     folder = env.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return {}
@@ -94,7 +94,7 @@ def _overlay(values: dict[str, Any], env: Mapping[str, str]) -> None:
 
 
 def _scalar(text: str) -> object:
-    """Read lists and tables as TOML would; everything else stays text for pydantic to judge."""
+    """Parse lists and tables as TOML. Everything else stays text, which pydantic validates."""
     if text.startswith(("[", "{")):
         try:
             return tomllib.loads(f"value = {text}")["value"]
@@ -104,10 +104,10 @@ def _scalar(text: str) -> object:
 
 
 def require_secret(settings: Settings) -> None:
-    """Check that there is a secret to log in with.
+    """Check that the AMI secret is set.
 
     Raises:
-        ConfigurationError: saying where to set it.
+        ConfigurationError: with the places where to set it, if it is not.
 
     """
     if not settings.ami.secret.get_secret_value():
@@ -118,7 +118,7 @@ def require_secret(settings: Settings) -> None:
 
 
 def _explain(error: ValidationError, source: Path, env: Mapping[str, str]) -> str:
-    """Say what is wrong, after the name of what it is wrong in."""
+    """Return all mistakes in one line, grouped by the file or environment variable they are in."""
     lines: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
         where = [str(part) for part in problem["loc"] if not str(part).startswith("function-")]
@@ -136,7 +136,7 @@ def _explain(error: ValidationError, source: Path, env: Mapping[str, str]) -> st
 
 
 def _given_by(where: list[str], env: Mapping[str, str]) -> str:
-    """Name the variable that gave this key, or the section that it is in as a whole; '' if none did."""
+    """Return the environment variable that sets this key or a key in its section; '' if none does."""
     names = [ENV_PREFIX + "__".join(where[:depth]).upper() for depth in range(len(where), 0, -1)]
     exact = [name for name in names if name in env]
     within = [name for name in env if names and name.startswith(f"{names[0]}__")]

@@ -1,4 +1,4 @@
-"""What of the configuration a running daemon has in force, told by a digest of each key."""
+"""Digests of a running daemon's configuration, to compare it with the configuration file."""
 
 import hashlib
 import json
@@ -11,21 +11,22 @@ from siaga112.settings.schema import Settings
 
 
 class Changed(NamedTuple):
-    """Keys whose values in the file are not those that a daemon runs with."""
+    """Keys with different values in the file and in the running daemon."""
 
     reload: tuple[str, ...]
-    """What SIGHUP takes over."""
+    """Keys that take effect with SIGHUP."""
     restart: tuple[str, ...]
+    """Keys that need a restart."""
 
 
 _CONSOLE: Final = ("console.", "events.", "citizen.office", "citizen.contact")
-"""What only the console goes by, which is a process of its own and tells itself what it runs with."""
+"""Keys that only the console uses, which may be a separate process with digests of its own."""
 
 
 def digests(settings: Settings, *, console: bool = True) -> dict[str, str]:
-    """Give a digest of each key's value, as `section.key`: values can be compared, and not read.
+    """Return a digest of each value by `section.key`, so that values can be compared but not read.
 
-    `console`: with what only the console goes by.
+    `console`: whether to include the keys that only the console uses.
     """
     return {
         key: hashlib.sha256(json.dumps(value, default=_spelled, sort_keys=True).encode()).hexdigest()[:32]
@@ -39,9 +40,9 @@ def _spelled(value: object) -> str:
 
 
 def changed(running: Mapping[str, str], settings: Settings) -> Changed:
-    """Compare what a daemon runs with to what the configuration says now.
+    """Compare a daemon's digests with the current configuration.
 
-    A key that only one of them has is told too: then the daemon is of another version of the program.
+    A key that only one of them has counts as changed: the daemon then runs another version of the program.
     """
     now = digests(settings)
     console = any(key.startswith(_CONSOLE) for key in running)

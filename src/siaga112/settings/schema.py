@@ -1,6 +1,6 @@
-"""The configuration: its sections and keys, and what they are to the line.
+"""The schema of the configuration: its sections, keys and defaults.
 
-Every default here is the one that `config/siaga112.toml` shows; a test holds the two together.
+The defaults are the same as in `config/siaga112.toml`; a test compares them.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ from siaga112.settings.values import (
 from siaga112.words import Language
 
 RUNBOOK_URL: Final = "file:///usr/share/doc/siaga112/runbook.md"
-"""Where the alerts that we ship say that the runbook is: where `siaga112 files doc` puts it."""
+"""The runbook's URL in the alerts that we ship: the place to which `siaga112 files doc` copies it."""
 
 RELOADABLE: Final = frozenset(
     {
@@ -68,11 +68,11 @@ RELOADABLE: Final = frozenset(
         *("operators", "agencies", "kinds", "districts", "pbx.recording_url"),
     }
 )
-"""What SIGHUP takes over, as sections and keys; the rest needs a restart."""
+"""The sections and keys that take effect with SIGHUP. All others need a restart."""
 
 
 def _of_sections(kind: Any) -> bool:
-    """Say whether a key holds a section, or sections by name: each looks at its own values."""
+    """Return whether a key is a section or a table of sections, which validate their own values."""
     inner = get_args(kind)[-1] if get_origin(kind) is dict else kind
     return isinstance(inner, type) and issubclass(inner, BaseModel)
 
@@ -83,15 +83,15 @@ class _Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _meant(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse what pydantic would take and nobody means: true for 1, letters that cannot be seen."""
+        """Reject values that pydantic would accept but nobody intends: true for 1, invisible characters."""
         kind = cls.model_fields[info.field_name or ""].annotation
         parts = [] if _of_sections(kind) else [value]
         while parts:
             part = parts.pop()
             if isinstance(part, bool) and kind is not bool:
-                raise ValueError("true and false mean nothing here")
+                raise ValueError("must not be true or false")
             if isinstance(part, str) and (hidden := [letter for letter in part if not letter.isprintable()]):
-                raise ValueError(f"has a letter in it that cannot be seen (U+{ord(hidden[0]):04X})")
+                raise ValueError(f"contains an invisible character (U+{ord(hidden[0]):04X})")
             if isinstance(part, dict):
                 parts += [*part, *part.values()]
             elif isinstance(part, list):
@@ -114,12 +114,12 @@ class Ami(_Section):
     @model_validator(mode="after")
     def _tls_is_on(self) -> Self:
         if not self.tls and (self.tls_ca or self.tls_name):
-            raise ValueError("tls_ca and tls_name mean nothing without tls = true")
+            raise ValueError("tls_ca and tls_name have no effect without tls = true")
         return self
 
 
 class Pbx(_Section):
-    """What the dialplan calls its parts."""
+    """The names in the PBX's dialplan."""
 
     trunk_contexts: Names = ["siaga112-incoming"]
     numbers: list[Name] = []
@@ -139,7 +139,7 @@ class Pbx(_Section):
 
 
 class Agi(_Section):
-    """Where the dialplan asks, and how long it may have to wait."""
+    """Where the FastAGI server listens, and how long a verdict may take."""
 
     host: Host = "127.0.0.1"
     port: Port = 4573
@@ -147,13 +147,13 @@ class Agi(_Section):
 
 
 class Database(_Section):
-    """Where the records live: calls, strikes, blocks, marks, the audit trail."""
+    """Where the records are stored: calls, strikes, blocks, marks, the audit trail."""
 
     url: DatabaseAddress = SecretStr(EMBEDDED)
 
 
 class Redis(_Section):
-    """Where the block list lives that verdicts go by; it is made of the records."""
+    """Where the block list is stored. Verdicts use it; it is built from the records."""
 
     url: RedisAddress = SecretStr(EMBEDDED)
     stale_after: Staleness = 1_000
@@ -166,9 +166,9 @@ class Classifier(_Section):
 
 
 class Trust(_Section):
-    """How far a number is believed: as how much of a misuse a call counts whose number may be forged.
+    """How much calls count whose number may be forged: factors from 0 to 1.
 
-    `burst`: of calls over several trunks that come so close together none counts.
+    `burst`: calls over several trunks within this time of each other do not count.
     """
 
     unattested: Share = 1.0
@@ -177,7 +177,7 @@ class Trust(_Section):
 
 
 class Policy(_Section):
-    """The preset, and the centre's own values in place of the preset's."""
+    """The preset, and the centre's own values that replace the preset's."""
 
     preset: str = "permenkominfo-2016"
     threshold: Thresholds | None = None
@@ -201,7 +201,7 @@ class Policy(_Section):
     @model_validator(mode="after")
     def _known_preset(self) -> Self:
         if self.preset not in PRESETS:
-            raise ValueError(f'no preset "{self.preset}" (there are: {", ".join(PRESETS)})')
+            raise ValueError(f'unknown preset "{self.preset}" (known: {", ".join(PRESETS)})')
         return self
 
     @model_validator(mode="after")
@@ -219,7 +219,7 @@ class Policy(_Section):
         return self
 
     def rules(self) -> PolicyRules:
-        """Give the regulation: the preset's, with the centre's own values in their place."""
+        """Return the preset's rules with the centre's own values."""
         base = PRESETS[self.preset]
         own = {
             "thresholds": None if self.threshold is None else tuple(self.threshold),
@@ -255,7 +255,7 @@ class ServiceLevel(_Section):
 
 
 class Console(_Section):
-    """The door for people and programs: the console and the API."""
+    """The console and the API."""
 
     host: Host = "127.0.0.1"
     port: Port = 8112
@@ -269,12 +269,12 @@ class Console(_Section):
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if bool(self.tls_cert) is not bool(self.tls_key):
-            raise ValueError("tls_cert and tls_key belong together: give both, or leave TLS to a proxy")
+            raise ValueError("set both tls_cert and tls_key, or neither and leave TLS to a proxy")
         return self
 
 
 class Webhook(_Section):
-    """A program that is told of what happens."""
+    """A program that receives events."""
 
     url: Hook
     secret: SigningSecret
@@ -284,15 +284,15 @@ class Webhook(_Section):
 
 
 class Events(_Section):
-    """Who is told of what happens."""
+    """Who receives events."""
 
     webhooks: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")], Webhook] = {}
 
 
 class Citizen(_Section):
-    """What the citizen may expect: who runs the line, where to object, when a decision is looked at again.
+    """Citizens' rights: who runs the line, where to appeal, and when permanent blocks are reviewed.
 
-    `review` and `review_quiet`: None for what the preset says, 0 for never.
+    `review` and `review_quiet`: None for the preset's value, 0 for never.
     """
 
     office: Annotated[str, Field(max_length=200)] = ""
@@ -323,7 +323,7 @@ class Privacy(_Section):
 
 
 class Settings(_Section):
-    """All of the configuration."""
+    """The whole configuration."""
 
     site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "siaga112"
     timezone: Zone = "Asia/Jakarta"
@@ -364,11 +364,11 @@ class Settings(_Section):
 
     @property
     def embedded_database(self) -> bool:
-        """Whether the database is a file of ours in the state directory."""
+        """Whether the database is our own file in the state directory."""
         return self.database.url.get_secret_value() == EMBEDDED
 
     def dialplan(self) -> Dialplan:
-        """Give what the tracker must know of the PBX."""
+        """Return what the tracker must know about the dialplan."""
         return Dialplan(
             frozenset(self.pbx.trunk_contexts),
             frozenset(self.pbx.ivr_contexts),
@@ -379,7 +379,7 @@ class Settings(_Section):
         )
 
     def policy_rules(self) -> PolicyRules:
-        """Give the regulation with what other sections say of it."""
+        """Return the policy rules, including the values from other sections."""
         base, citizen = self.policy.rules(), self.citizen
         return replace(
             base,
@@ -393,7 +393,7 @@ class Settings(_Section):
         )
 
     def number_plan(self) -> NumberPlan:
-        """Give how numbers are read here, who is never blocked, and how callers are kept."""
+        """Return how numbers are parsed, which are never blocked, and how callers are stored."""
         key = self.privacy.caller_key.get_secret_value().encode()
         return NumberPlan(
             self.pbx.region,
@@ -404,9 +404,9 @@ class Settings(_Section):
         )
 
     def service_numbers(self) -> dict[Caller, str]:
-        """Give each number in the range of one that the configuration names, with what that one is called.
+        """Return every number in the range of a configured service number, with that number's name.
 
-        The agencies' numbers, our own, those that are never blocked, and where a citizen may object.
+        Service numbers are the agencies' numbers, our own, those in `never_block`, and the citizens' contact.
         """
         return dict(_service_numbers(self._named(), self.number_plan()))
 
@@ -419,11 +419,11 @@ class Settings(_Section):
         return (*never, *contact, *ours, *self.agencies.items())
 
     def classifier_rules(self) -> ClassifierRules:
-        """Give the classifier's limits."""
+        """Return the classifier's limits."""
         return ClassifierRules(early_drop=self.classifier.early_drop)
 
     def rules(self) -> Rules:
-        """Give all that the centre has decided."""
+        """Return all rules of the centre."""
         return Rules(
             self.dialplan(),
             self.classifier_rules(),
@@ -434,39 +434,39 @@ class Settings(_Section):
         )
 
     def names(self) -> Staff:
-        """Give what operators and agencies are called."""
+        """Return the names of operators and agencies."""
         people = {seen: person for seen, person in self.operators.items() if seen != CONFIRM}
         return Staff(people, self.agencies)
 
     @property
     def confirm(self) -> str:
-        """How a mark is confirmed to the operator who gave it."""
+        """How a mark is confirmed to the operator: by beeps or by voice."""
         return self.operators.get(CONFIRM, BEEPS)
 
     def shift_plan(self) -> tuple[Shift, ...]:
-        """Give the shifts of a day."""
+        """Return the shifts of a day."""
         return tuple(Shift(name, begins) for name, begins in self.shifts.items())
 
     def by_key(self) -> dict[str, object]:
-        """Give each value by its name, as `section.key`."""
+        """Return all values by `section.key`."""
         return _flat(self)
 
     def differences(self, other: "Settings") -> list[str]:
-        """Name the keys that have another value there, as `section.key`."""
+        """Return the keys with different values, as `section.key`, sorted."""
         mine, theirs = self.by_key(), other.by_key()
         return sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
 
     @staticmethod
     def reloadable(key: str) -> bool:
-        """Say whether a key can change while the daemon runs."""
+        """Return whether a key can change while the daemon runs."""
         return key in RELOADABLE or key.partition(".")[0] in RELOADABLE
 
     def with_reloadable(self, new: "Settings") -> "Settings":
-        """Give these settings with what can change while the daemon runs taken from the new ones."""
+        """Return these settings with the reloadable values taken from `new`."""
         return _with_reloadable(self, new, "")
 
 
-@lru_cache(maxsize=4)  # a hundred numbers of each; with a caller key as many hashes
+@lru_cache(maxsize=4)  # a hundred numbers per name; with a caller key, that many hashes
 def _service_numbers(named: tuple[tuple[str, str], ...], plan: NumberPlan) -> Mapping[Caller, str]:
     return {one: f"{name}: {number}" for number, name in named for one in neighbours(number, plan)}
 

@@ -1,4 +1,4 @@
-"""What a value of the configuration may be, and the words with which another is refused."""
+"""Types of configuration values, and the error messages for invalid ones."""
 
 import base64
 import ipaddress
@@ -18,22 +18,22 @@ from siaga112.core.model import DAY, SECOND, Level, Millis, Treatment
 from siaga112.core.regulation import COUNTABLE
 
 EMBEDDED: Final = "embedded"
-"""The `url` of [redis] and of [database] that means one of our own, in the state directory."""
+"""The `url` of [redis] and [database] for a private instance in the state directory."""
 
 LEAST_SHARE: Final = 0.1
-"""The least of a misuse that a call can count as, if it counts at all: a record holds what a block needs."""
+"""The smallest non-zero share. With a smaller one, a block could need more strikes than a record holds."""
 
 CALLER_KEY_LENGTH: Final = 16
 
 CONFIRM: Final = "confirm"
-"""The key of [operators] that is no operator: how a mark is confirmed to who gave it."""
+"""The key of [operators] that is not an operator: how a mark is confirmed to the operator."""
 
 SIGNING: Final = "whsec_"
-"""What a signing secret begins with (Standard Webhooks)."""
+"""The prefix of a signing secret (Standard Webhooks)."""
 
 LEAST_SIGNING: Final = 24
 MOST_SIGNING: Final = 64
-_SIGNING_MADE: Final = 'echo "whsec_$(openssl rand -base64 32)" makes one'
+_SIGNING_MADE: Final = 'generate one with: echo "whsec_$(openssl rand -base64 32)"'
 
 BEEPS: Final = "beeps"
 VOICE: Final = "voice"
@@ -41,13 +41,13 @@ VOICE: Final = "voice"
 
 def _duration(value: object) -> Millis:
     if not isinstance(value, str):
-        raise ValueError('durations are written like "24h"')  # noqa: TRY004 - pydantic wants ValueError
+        raise ValueError('not a duration (write it like "24h")')  # noqa: TRY004 - pydantic wants ValueError
     return durations.parse(value)
 
 
 def _some_time(value: Millis) -> Millis:
     if not value:
-        raise ValueError("no time at all means nothing here")
+        raise ValueError("must be longer than 0")
     return value
 
 
@@ -56,9 +56,9 @@ def _one_or_more(value: object) -> object:
 
 
 def _weights(value: object) -> object:
-    """Read a list as a weight of 1 each.
+    """Parse a list as weights of 1 each, and add the default weights.
 
-    The operator's mark counts, and whom the PBX ended in the menu does not, unless a weight says otherwise.
+    By default, the mark `prank` counts, and a call that the PBX ended in the menu does not.
     """
     if isinstance(value, list):
         value = dict.fromkeys(value, 1)
@@ -66,19 +66,19 @@ def _weights(value: object) -> object:
         return value
     for name in value:
         if name not in COUNTABLE:
-            raise ValueError(f'"{name}" can never be a misuse (what can: {", ".join(sorted(COUNTABLE))})')
+            raise ValueError(f'"{name}" can never count as misuse (can: {", ".join(sorted(COUNTABLE))})')
     return {"prank": 1, "invalid_choice": 0, "no_choice": 0, **value}
 
 
 def _operators(value: dict[str, str]) -> dict[str, str]:
     if value.get(CONFIRM, BEEPS) not in {BEEPS, VOICE}:
-        raise ValueError(f'confirm is "{BEEPS}" or "{VOICE}"')
+        raise ValueError(f'confirm must be "{BEEPS}" or "{VOICE}"')
     return value
 
 
 def _recording_url(value: str) -> str:
     if value and (not re.fullmatch(r"https?://[^\s\"'{}]*\{file\}[^\s\"'{}]*", value)):
-        raise ValueError('like "https://pbx.example/recordings/{file}"')
+        raise ValueError('not a URL with {file} in it (like "https://pbx.example/recordings/{file}")')
     return value
 
 
@@ -89,7 +89,7 @@ def _both_levels(value: object) -> object:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of zones, a name too long
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or too long a name
         raise ValueError(f'no such time zone: "{value[:80]}" (like "Asia/Jakarta")') from error
     return value
 
@@ -106,7 +106,7 @@ def _clock(value: object) -> object:
 
 def _folder(value: object) -> object:
     if value == "":
-        raise ValueError("no folder")
+        raise ValueError("must not be empty")
     return value
 
 
@@ -116,22 +116,24 @@ def _host(value: str) -> str:
     except UnicodeError as error:
         raise ValueError(f'not a host: "{value}"') from error
     if not value:
-        raise ValueError("no host")
+        raise ValueError("must not be empty")
     return value
 
 
 def _page(value: str) -> str:
     if not re.fullmatch(r"(https?|file)://[^\s#\"'{}]+", value):
         raise ValueError(
-            f'"{value}" is not the address of a page; write it from its start, without a #, like '
-            '"https://wiki.example/siaga112/runbook"'
+            f'"{value}" is not the full URL of a page without "#" (like '
+            '"https://wiki.example/siaga112/runbook")'
         )
     return value
 
 
 def _caller_key(value: SecretStr) -> SecretStr:
     if 0 < len(value) < CALLER_KEY_LENGTH:
-        raise ValueError(f"a key has at least {CALLER_KEY_LENGTH} characters; openssl rand -hex 32 makes one")
+        raise ValueError(
+            f"must have at least {CALLER_KEY_LENGTH} characters; generate a key with: openssl rand -hex 32"
+        )
     return value
 
 
@@ -145,15 +147,15 @@ def _database_url(value: SecretStr) -> SecretStr:
     url = value.get_secret_value()
     if url != EMBEDDED and not re.fullmatch(r"postgresql://([^\s@]*@)?[^\s@/]*/[^\s@/?]+(\?\S*)?", url):
         raise ValueError(
-            'either "embedded" or postgresql://USER:PASSWORD@HOST/NAME; in the password write @ as %40'
+            'must be "embedded" or postgresql://USER:PASSWORD@HOST/NAME; write @ in the password as %40'
         )
     return value
 
 
 def masked_database(url: str) -> str:
-    """Give an address of a database with stars in place of its password, wherever it stands in it.
+    """Return a database URL with its password masked, both before the host and in the query string.
 
-    A password ends at the first @, as SQLAlchemy reads it: /, # and ? may be in it.
+    A password ends at the first @, as in SQLAlchemy, and may contain /, # and ?.
     """
     url = re.sub(r"://([^:/@]*):[^@]*@", r"://\1:***@", url)
     return re.sub(r"([?&][^=&]*password=)[^&]*", r"\1***", url)
@@ -161,19 +163,19 @@ def masked_database(url: str) -> str:
 
 def _staleness(value: Millis) -> Millis:
     if 0 < value < SECOND or value > DAY:
-        raise ValueError('either "0s" (every verdict asks Redis), or from "1s" to "1d"')
+        raise ValueError('must be "0s" (every verdict asks Redis), or between "1s" and "1d"')
     return value
 
 
 def _share(value: float) -> float:
     if value and not LEAST_SHARE <= value <= 1:
-        raise ValueError(f"either 0, or from {LEAST_SHARE} to 1")
+        raise ValueError(f"must be 0, or between {LEAST_SHARE} and 1")
     return value
 
 
 def _clocks_apart(value: Millis) -> Millis:
     if not 60 * SECOND <= value <= DAY:
-        raise ValueError('from "1m" to "1d"')
+        raise ValueError('must be between "1m" and "1d"')
     return value
 
 
@@ -181,18 +183,18 @@ def _region(value: str) -> str:
     try:
         return NumberPlan(value.upper()).region
     except ValueError:
-        raise ValueError(f'no such region: "{value[:80]}" (a code of ISO 3166, like "ID")') from None
+        raise ValueError(f'no such region: "{value[:80]}" (an ISO 3166 code, like "ID")') from None
 
 
 def _web_address(value: str) -> str:
     if value and not re.fullmatch(r"https?://[^\s/?#\"'{}@]+", value):
-        raise ValueError('the address of the console as browsers have it, like "https://siaga.serang.go.id"')
+        raise ValueError('not the URL that browsers use, without a path (like "https://siaga.serang.go.id")')
     return value
 
 
 def _hook(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#\"'{}@]+(/[^\s#\"'{}]*)?", value):
-        raise ValueError('like "https://dispatch.example/hooks/112", without a user, a password or a #')
+        raise ValueError('not a URL without user, password and # (like "https://dispatch.example/hooks/112")')
     return value
 
 
@@ -203,7 +205,9 @@ def _signing_secret(value: SecretStr) -> SecretStr:
     except ValueError:
         made = b""
     if not LEAST_SIGNING <= len(made) <= MOST_SIGNING:
-        raise ValueError(f"whsec_ and {LEAST_SIGNING} to {MOST_SIGNING} bytes in base64: {_SIGNING_MADE}")
+        raise ValueError(
+            f"must be whsec_ and {LEAST_SIGNING} to {MOST_SIGNING} bytes in base64; {_SIGNING_MADE}"
+        )
     return value
 
 
