@@ -361,7 +361,7 @@ async def test_what_is_kept_as_evidence_is_not_forgotten_until_the_case_is_close
     said = (await live("hold", NUMBER, "--reason", "police report 17", "--by", "ratna")).done()
     assert said == f"{CALLER} is kept as evidence: neither age nor forget takes what is held\n"
     again = await live("hold", NUMBER, "--reason", "another case")
-    assert "is kept as evidence already, by ratna (login" in again.failed(1)
+    assert "is already kept as evidence, by ratna (login" in again.failed(1)
     (row,) = (await live("holds", "--json")).json
     assert (row["caller"], row["by"], row["reason"]) == (CALLER, f"ratna (login {LOGIN})", "police report 17")
     table, told, story = await live.each("holds", f"why {NUMBER}", f"subject {NUMBER}")

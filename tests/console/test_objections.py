@@ -54,16 +54,16 @@ async def test_two_supervisors_decide_the_same_objection_and_the_second_is_told(
     await first.done(f"{to}/appeal", reason=WHY)
     assert (await first.done(f"{to}/reject", reason="seen")).startswith("good: ")
     said = await second.done(f"{to}/reject", reason="seen too")
-    assert said == f"bad: the objection of {BLOCKED} is decided already, by Supervisor"
+    assert said == f"bad: Supervisor has already decided the objection of {BLOCKED}"
 
 
 async def test_what_cannot_be_objected_to_is_said_in_one_line(centre: Centre) -> None:
     """Somebody on whom nothing is held; and who has objected already."""
     desk = await centre.login("Supervisor")
     said = await desk.done("/appeals", number=GENUINE, reason=WHY)
-    assert said == f"bad: nothing is held against {GENUINE} that could be objected to"
+    assert said == f"bad: {GENUINE} has no strike or block to object to"
     assert (await desk.done("/appeals", number=BLOCKED, reason=WHY)).startswith("good: ")
-    assert "waits for a decision already" in await desk.done("/appeals", number=BLOCKED, reason=WHY)
+    assert "is already open" in await desk.done("/appeals", number=BLOCKED, reason=WHY)
     assert (await desk.done("/appeals", number=BLOCKED, reason=" ")).startswith("bad: ")
 
 

@@ -362,7 +362,7 @@ async def test_what_is_kept_as_evidence_is_listed_and_erased_by_nobody(centre: C
     _, text = await ratna.get(card)
     assert "Kept as evidence by Supervisor since" in text
     assert "good: " in await privacy.done("/holds", number="0812 5555 5555", reason="case 18")
-    assert "bad: +6281211111111 is kept as evidence already, by Supervisor" in await privacy.done(
+    assert "bad: +6281211111111 is already kept as evidence, by Supervisor" in await privacy.done(
         "/holds", number=BLOCKED, reason="case 19"
     )
     _, text = await privacy.get("/holds")

@@ -162,7 +162,7 @@ async def test_an_objection_goes_its_whole_way_over_the_api(centre: Centre, tmp_
     assert "is noted" in (await command(centre, tmp_path, "appeal", BLOCKED, "--reason", "stolen"))[1]
     code, _, err = await command(centre, tmp_path, "appeal", BLOCKED, "--reason", "again")
     assert code == 1
-    assert "waits for a decision already" in err
+    assert "is already open" in err
     (row,) = json.loads((await command(centre, tmp_path, "appeals", "--json"))[1])
     assert (row["caller"], row["reason"], row["decided"]) == (BLOCKED, "stolen", None)
     said = (await command(centre, tmp_path, "appeals", "--reject", BLOCKED, "--reason", "seen"))[1]

@@ -101,7 +101,7 @@ async def test_whoever_stops_it_finds_all_as_it_was() -> None:
     store = Failing()
     stopped = importer(store)
     stopped.stopped = lambda: store.done == 2
-    with pytest.raises(StoppedError, match="nothing is changed"):
+    with pytest.raises(StoppedError, match="nothing was changed"):
         await stopped.apply(numbers(), COUNT)
     assert await store.blocked(NOW + 1) == []
 

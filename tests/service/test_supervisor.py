@@ -222,7 +222,7 @@ async def test_only_a_person_who_says_so_shortens_a_block() -> None:
     assert (await office.supervisor.record(CALLER)).blocks[-1].level is Level.PERMANENT, "the second step"
 
 
-@pytest.mark.parametrize(("held", "why"), [(None, "is not there"), (SECOND, "ends no later")])
+@pytest.mark.parametrize(("held", "why"), [(None, "there is no block"), (SECOND, "ends no later")])
 async def test_there_must_be_something_to_shorten(held: Millis | None, why: str) -> None:
     """`--shorten` never lengthens a block, and never makes one."""
     office = Office()
@@ -416,7 +416,7 @@ async def test_a_person_can_take_a_caller_off_the_call_back_list() -> None:
     office.now = NOW + 3_600 * SECOND
     assert await office.supervisor.called_back(CALLER, "came to the counter") == 1
     assert await office.trail() == [("ratna", "called back", CALLER, "1 calls")]
-    with pytest.raises(RefusedError, match="does not wait"):
+    with pytest.raises(RefusedError, match="is not waiting"):
         await office.supervisor.called_back(CALLER, "?")
 
 
@@ -464,7 +464,7 @@ async def test_who_is_kept_as_evidence_is_neither_pruned_nor_forgotten(office: O
     spelled = spelling(CALLER, INDONESIA)
     with pytest.raises(RefusedError, match=r"by ratna since \d{4}-\d\d-\d\d \d\d:\d\d \(police report 17\)"):
         await office.supervisor.forget(CALLER, "asked", spelled)
-    with pytest.raises(RefusedError, match="already, by ratna since"):
+    with pytest.raises(RefusedError, match="already kept as evidence, by ratna since"):
         await office.supervisor.hold(CALLER, "another")
     assert await office.supervisor.record(CALLER) == before
     assert await office.supervisor.release(CALLER, "case closed") == held

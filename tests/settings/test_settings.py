@@ -293,7 +293,7 @@ def test_a_database_behind_a_socket_of_this_machine_is_an_address(tmp_path: Path
 def test_a_password_whose_end_nobody_can_tell_is_refused(tmp_path: Path) -> None:
     """An @ within it would make the rest of it the host, and be in every message."""
     line = refused(written(tmp_path, '[database]\nurl = "postgresql://u:hun@ter2@h/siaga112"\n'))
-    assert "write @ as %40" in line
+    assert "write @ in the password as %40" in line
     assert "ter2" not in line
 
 

@@ -136,5 +136,5 @@ def named(text: str) -> str:
     """
     name = " ".join(text.split())
     if not name or len(name) > NAME_LONGEST or not name.isprintable():
-        raise WrongValueError("a name has 1 to {most} letters that can be seen", most=NAME_LONGEST)
+        raise WrongValueError("a name needs 1 to {most} visible characters", most=NAME_LONGEST)
     return name

@@ -181,7 +181,7 @@ class Count(NamedTuple):
     share: float
 
     def weight(self, rules: PolicyRules, since: Millis = 0) -> float:
-        """Return the sum of the weights of the strikes since `since`, to three decimals: 3 × 0.1 is 0.3."""
+        """Return the total weight of the strikes since `since`, to three decimals: 0.1 three times is 0.3."""
         return round(sum(rules.weight(one) * self.share for one in self.strikes if one.at >= since), 3)
 
 
@@ -200,7 +200,7 @@ def count(record: CallerRecord, now: Millis, rules: PolicyRules) -> Count:
     if not weighty:
         return NONE_COUNTS
     share = rules.together(weighty) if rules.several_trunks < 1 else 1.0
-    # Strikes that ended before this point overlap none of these.
+    # Strikes that ended before this point make none of these doubtful.
     near = min([one.began for one in weighty]) - rules.trunk_burst
     first = bisect_right(record.strikes, near, key=attrgetter("at"))
     if doubtful := doubted(record.strikes[first:], rules):

@@ -188,7 +188,7 @@ class Supervisor:
                 ends = say(
                     "the block on {who} ends no later than that: nothing to shorten (leave out --shorten)"
                 )
-                none = say("the block on {who} is not there: nothing to shorten (leave out --shorten)")
+                none = say("there is no block on {who} to shorten (leave out --shorten)")
                 raise RefusedError(ends if held else none, who=caller)
             details = [str(block.level)]
             details += ["shortened"] if shorten else []
@@ -330,10 +330,10 @@ class Supervisor:
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             held = [block for block in before.blocks if block.lifted is None]
             if before.appeal and before.appeal != made:
-                said = say("an objection of {who} waits for a decision already (see: siaga112 appeals)")
+                said = say("an objection of {who} is already open (see: siaga112 appeals)")
                 raise RefusedError(said, who=caller)
             if not (held or before.proposed or before.strikes):
-                raise RefusedError(say("nothing is held against {who} that could be objected to"), who=caller)
+                raise RefusedError(say("{who} has no strike or block to object to"), who=caller)
             detail = "the block is suspended" if made.suspends and before.block_at(now) else ""
             return Change(audit_entry=self._audit_entry("appeal", caller, detail, reason))
 
@@ -348,7 +348,7 @@ class Supervisor:
             if not self._appeal_decided(after, decision.at):
                 last = before.appeals[-1].decided if before.appeals else None
                 if last and decision.at - last.at < LATELY:
-                    said = say("the objection of {who} is decided already, by {by}")
+                    said = say("{by} has already decided the objection of {who}")
                     raise DecidedError(said, who=caller, by=last.by)
                 none = say("no objection of {who} waits for a decision (see: siaga112 appeals)")
                 raise RefusedError(none, who=caller)
@@ -365,7 +365,7 @@ class Supervisor:
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             if before.hold and before.hold != made:
-                said = say("{who} is kept as evidence already, by {by} since {since}: {reason}")
+                said = say("{who} is already kept as evidence, by {by} since {since}: {reason}")
                 raise RefusedError(said, who=caller, **self._hold_told(before.hold))
             return Change(audit_entry=self._audit_entry("hold", caller, reason=reason))
 
@@ -501,7 +501,7 @@ class Supervisor:
 
         def told(before: CallerRecord, _: CallerRecord) -> Change:
             if all(strike.call != call for strike in before.strikes):
-                said = say("call {call} has cost no strike, or it is taken back already")
+                said = say("call {call} cost no strike, or its strike was already taken back")
                 raise RefusedError(said, call=call)
             line = self._audit_entry("void", call, f"{entry.finding.outcome}", reason)
             return Change(entry=replace(entry, strike=False), audit_entry=line)
@@ -588,13 +588,13 @@ def _although(against: Sequence[asking.Caution], *, yes: bool) -> list[str]:
 
 def _require_waiting(record: CallerRecord, caller: Caller) -> None:
     if not record.missed:
-        raise RefusedError(say("{who} does not wait for a call-back"), who=caller)
+        raise RefusedError(say("{who} is not waiting for a call-back"), who=caller)
 
 
 def _require_remembered(record: CallerRecord, entry: Entry) -> None:
     if entry.finding.call.started <= record.forgotten:
         call = entry.finding.call.id
-        said = say("the caller of call {call} has been forgotten meanwhile; mark it again")
+        said = say("the caller of call {call} was erased in the meantime; mark it again")
         raise RefusedError(said, call=call)
 
 

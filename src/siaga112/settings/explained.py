@@ -42,7 +42,7 @@ def _policy(rules: PolicyRules) -> list[str]:
     )
     if (rules.unattested, rules.several_trunks) != (1, 1):
         counted += (
-            f"; unattested × {rules.unattested:g}, over several trunks × {rules.several_trunks:g}"
+            f"; unattested times {rules.unattested:g}, over several trunks times {rules.several_trunks:g}"
         )
     if rules.trunk_burst:
         counted += f"; none over several trunks within {durations.spell(rules.trunk_burst)}"
