@@ -60,7 +60,7 @@ class Importer:
     async def apply(self, numbers: Callable[[], Iterator[Wanted]], count: int) -> int:
         """Import the numbers; return how many were imported. Each is judged again at that moment.
 
-        `numbers` must yield the same numbers at each call. The audit line is written with the first imported
+        `numbers` must yield the same numbers each time. The audit line is written with the first imported
         number, so that no number is there without it.
 
         Raises:

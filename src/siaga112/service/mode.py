@@ -1,9 +1,9 @@
 """The site's mode, cached so that a verdict needs no second round trip.
 
 There are four sources: the configuration, Redis, the database and this machine's state directory. An `off`
-from the configuration or the state directory applies at once, even if Redis and the database are down. Redis
-and the database are polled independently, and a switch that one of them has lost is written back to it. Until
-both have answered or failed, the mode is unknown, because somebody may have switched it off.
+from any of them applies at once, without waiting for the others. Redis and the database are polled
+independently, and a switch that one of them has lost is written back to it. Until both have answered or
+failed, the mode is unknown unless it is `off`, because somebody may have switched it off.
 """
 
 import asyncio

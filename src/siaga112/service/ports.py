@@ -418,7 +418,7 @@ class Announcements(Protocol):
         """Write announcements of live events, which no other row records."""
 
     async def announce_ends(self, now: Millis) -> None:
-        """Announce the temporary blocks that have expired since the previous call.
+        """Announce the temporary blocks that have expired since this method last ran.
 
         An end is announced only once, unless a clock that was far ahead had announced it too early.
         """

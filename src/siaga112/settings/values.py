@@ -21,7 +21,7 @@ EMBEDDED: Final = "embedded"
 """The `url` of [redis] and [database] for a private instance in the state directory."""
 
 LEAST_SHARE: Final = 0.1
-"""The smallest non-zero share. With a smaller one, a block could need more strikes than a record holds."""
+"""The smallest non-zero share. With a smaller one, a record would need too many strikes for a block."""
 
 CALLER_KEY_LENGTH: Final = 16
 

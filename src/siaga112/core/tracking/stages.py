@@ -83,7 +83,7 @@ class Progress:
                 del self._queues[spot.queue]
 
     def moves(self) -> list[Move]:
-        """Return the moves since the previous call of this method, in order."""
+        """Return the moves since this method last ran, in order."""
         moves = [*self._moves]
         self._moves.clear()
         return moves

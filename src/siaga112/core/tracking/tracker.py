@@ -143,7 +143,7 @@ class Tracker:
         return () if ended is None else tuple(ended)
 
     def begun(self) -> list[Call]:
-        """Return the calls that began since the last call of this method.
+        """Return the calls that began since this method last ran.
 
         Each is in the form in which it is kept if its end is never seen.
         """
@@ -151,7 +151,7 @@ class Tracker:
         return [self._unseen(replace(call, facts=[*call.facts]), call.facts[-1].at, "lost") for call in begun]
 
     def moves(self) -> list[tuple[Move, Caller | None, str]]:
-        """Return the moves since the last call of this method, each with caller and current operator."""
+        """Return the moves since this method last ran, each with caller and current operator."""
         names, calls = self._rules.now.names, self._calls
         return [
             (
