@@ -29,6 +29,7 @@ def main() -> int:
     built(site, parser.parse_args().repository)
     count, wrong = checking.broken(site)
     print(f"{len(checking.pages(site))} pages, {count} links on the site, {len(wrong)} of them broken")
+    wrong += checking.unread(site)
     seen = asyncio.run(checking.looked_at(site))
     print(f"in Chromium on 390 px: {len(seen)} faults (other hosts, errors, pages that scroll sideways)")
     for line in [*wrong, *seen]:

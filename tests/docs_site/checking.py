@@ -17,26 +17,39 @@ from urllib.parse import unquote, urlsplit
 from tests.lab import chromium
 
 WIDTH: Final = 390
+CODE: Final = frozenset({"code", "pre", "script", "style"})
+MARKDOWN: Final = re.compile(r"```.{0,40}|\*\*\w.{0,40}|\|---.{0,20}|\n- .{0,40}")
 PHONE: Final = {"width": WIDTH, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 
 
 @dataclass
 class Links(HTMLParser):
-    """What a page links to or loads, and the names that others can link to."""
+    """What a page links to or loads, the names that others can link to, and its words outside of code."""
 
     targets: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    words: str = ""
+    _code: int = 0
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note the addresses and the name of an element."""
+        self._code += tag in CODE
         for name, value in attrs:
             if name in {"href", "src"} and value:
                 self.targets.append(value)
             if name == "id" and value:
                 self.names.add(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note where code ends."""
+        self._code -= tag in CODE
+
+    def handle_data(self, data: str) -> None:
+        """Note the words."""
+        self.words += "" if self._code else data
 
 
 def pages(site: Path) -> list[str]:
@@ -69,6 +82,12 @@ def broken(site: Path) -> tuple[int, list[str]]:
             elif parts.fragment and path in known and unquote(parts.fragment) not in known[path].names:
                 wrong.append(f"{page}: {target} names nothing on that page")
     return count, wrong
+
+
+def unread(site: Path) -> list[str]:
+    """Name Markdown that the generator took for words: a list, a table, a fence, bold letters."""
+    found = ((page, MARKDOWN.search(read(site / page).words)) for page in pages(site))
+    return [f"{page} shows Markdown: {left[0].strip()}" for page, left in found if left]
 
 
 @contextmanager

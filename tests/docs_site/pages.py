@@ -117,30 +117,35 @@ def nested(text: str) -> str:
 
 def _nested(lines: list[str]) -> Iterator[str]:
     stack: list[int] = []  # at which column the text of each open item stands
-    fence, before = "", ""
+    fence, listed, begins = (
+        "",
+        False,
+        True,
+    )  # of the block at hand: whether it is a list; whether none is at hand
     for line in lines:
-        bare = line.strip()
         indent = len(line) - len(line.lstrip(" "))
-        if not bare:
+        if not line.strip():
             yield ""
-            before = ""
+            begins = True
             continue
         item = None if fence else ITEM.match(line)
-        if not fence and (item or not before):
+        if not fence and (item or begins):
             while stack and indent < stack[-1]:
                 stack.pop()
         depth = sum(indent >= column for column in stack)
         shift = stack[depth - 1] if depth else 0
         if item and indent - shift < 4:  # more is code
-            if before and not ITEM.match(before) and not stack:
+            if not begins and not listed:
                 yield ""
             stack = [*stack[:depth], len(item[0])]
             yield " " * 4 * depth + f"{item[2]:<3} " + line[item.end() :]
+            listed = True
         else:
-            yield " " * 4 * depth + line[shift if depth else 0 :]
+            yield " " * 4 * depth + line[shift:]
+            listed = listed and not begins
+        begins = False
         if found := FENCE.match(line):
-            fence = "" if fence and bare.startswith(fence) else fence or found[1]
-        before = line
+            fence = "" if fence and line.strip().startswith(fence) else fence or found[1]
 
 
 def barred(text: str) -> str:

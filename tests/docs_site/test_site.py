@@ -55,6 +55,11 @@ def test_lists_nest_as_the_generator_reads_them() -> None:
     )
 
 
+def test_a_list_after_a_paragraph_of_an_item_is_one() -> None:
+    """The paragraph stands by itself; what follows it directly is the next item, or a list within."""
+    assert pages.nested("- a\n\n  b\n- c\n\n  d\n  - e") == "-   a\n\n    b\n\n-   c\n\n    d\n\n    -   e"
+
+
 def test_a_bar_in_code_needs_no_backslash_in_a_table() -> None:
     """The generator would show it."""
     assert pages.barred("| `a\\|b` | c \\| d |\n`a\\|b`") == "| `a|b` | c \\| d |\n`a\\|b`"
@@ -74,6 +79,13 @@ def test_a_broken_link_or_anchor_is_seen(tmp_path: Path) -> None:
             "b.html: no.png is not there",
         ],
     )
+
+
+def test_markdown_that_was_not_read_is_seen(tmp_path: Path) -> None:
+    """A list that follows a paragraph directly, say; not what stands in code."""
+    (tmp_path / "a.html").write_text("<p>two\n- **things**</p>")
+    (tmp_path / "b.html").write_text("<pre>\n- one\n```</pre><p>a ** b: *** 1 - 2</p>")
+    assert checking.unread(tmp_path) == ["a.html shows Markdown: - **things**"]
 
 
 async def test_a_wide_page_and_a_request_elsewhere_are_seen(tmp_path: Path) -> None:
