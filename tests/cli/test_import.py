@@ -48,7 +48,7 @@ async def test_a_list_is_first_only_told_then_brought_in_once(live: Shell) -> No
     assert (line["action"], line["subject"], line["reason"]) == ("import", "site", "moved in")
     assert line["detail"] == f"3 numbers blocked, from freepbx.txt, SHA-256 {DIGEST}"
     told = (await live("why", "081234567891")).done()
-    assert "permanent block for good, imported by ratna" in told
+    assert "permanent block, imported by ratna" in told
     assert f": prank, tiap malam (freepbx.txt [{DIGEST[:12]}]: moved in)\n" in told
 
     again = (await live(*IMPORT, "--apply", "--json")).json

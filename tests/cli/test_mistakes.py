@@ -140,7 +140,7 @@ def test_an_option_without_its_value_is_one_line(say: Said, name: str) -> None:
     for param in params_of(name):
         if param.param_type_name == "option" and not getattr(param, "is_flag", False):
             line = one_line(say(name, param.opts[0]), 2)
-            assert line.startswith(f"siaga112: {name}: option '{param.opts[0]}' requires ")
+            assert line.startswith(f"siaga112: {name}: {param.opts[0]} needs ")
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,10 @@ def test_an_option_without_its_value_is_one_line(say: Said, name: str) -> None:
         ("bloks", 'there is no command "bloks"; did you mean blocks or block?'),
         ("xyzzy", 'there is no command "xyzzy"; siaga112 -h lists them'),
         ("--confg x blocks", "there is no option --confg; did you mean --config?"),
-        ("report --top 99", "report: --top: must be less than or equal to 12; see: siaga112 report -h"),
-        ("report --top many", "report: --top: must be a valid integer; see: siaga112 report -h"),
-        ("blocks --json=3", "option '--json' does not take a value"),
+        ("report --top 99", "report: --top must be at most 12; see: siaga112 report -h"),
+        ("report --top many", "report: --top must be a whole number; see: siaga112 report -h"),
+        ("blocks --json=3", "blocks: --json takes no value; see: siaga112 blocks -h"),
+        ("calls --last 0", "calls: --last must be at least 1; see: siaga112 calls -h"),
         ("block 08123 --for 1h --permanent --reason x", "say how long: either --for DURATION or --permanent"),
     ],
 )

@@ -46,7 +46,7 @@ async def command(centre: Centre, home: Path, *words: str, token: str | None = N
         (f"block {MISSED} --for 1h --reason threats", "is blocked until"),
         (f"confirm {PROPOSED} --reason agreed", "is blocked until further notice"),
         ("allow 0254201234 --reason clinic", "+62254201234 is on the allow list"),
-        (f"appeal {BLOCKED} --reason stolen", "is noted; an answer is owed until 20"),
+        (f"appeal {BLOCKED} --reason stolen", "is noted; an answer is owed until "),
         (f"hold {BLOCKED} --reason case", "is kept as evidence: neither age nor forget takes"),
         (f"callbacks --done {MISSED} --reason well", "is off the list (1 call)"),
         (f"mark {GENUINE} information", "is marked information"),

@@ -3,15 +3,26 @@
 from asyncio import to_thread
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 from zoneinfo import ZoneInfo
 
 from siaga112.adapters import pdf
 from siaga112.core import durations
 from siaga112.core.holdings import Kind
-from siaga112.core.model import FIRST_INSTANT, SECOND, Caller, CallId, Entry, Millis, Mode, Outcome
+from siaga112.core.model import (
+    FIRST_INSTANT,
+    SECOND,
+    Caller,
+    CallId,
+    CallSummary,
+    Entry,
+    Millis,
+    Mode,
+    Outcome,
+)
 from siaga112.core.period import instant
 from siaga112.errors import SiagaError, UsageError, saying
+from siaga112.service.ports import CallFilter
 from siaga112.service.supervisor import CallerFile, Supervisor
 from siaga112.settings.schema import Settings
 from siaga112.terminal import evidence as paper
@@ -20,16 +31,22 @@ from siaga112.terminal.rows import Row
 from siaga112.terminal.story import Story, as_row, tell
 from siaga112.words import Language, Tongue, say, tongue
 
+if TYPE_CHECKING:
+    from siaga112.app.store import SiteStore
+
+PAGE: Final = 500
+"""So many calls are read at once."""
+
 NOT_A_NUMBER: Final = say(
     '"{number}" is not the number of a caller (hidden, service, too short, not valid or in never_block)'
 )
 
 
-def start(text: str, now: Millis, zone: ZoneInfo) -> Millis:
+def start(text: str, now: Millis, zone: ZoneInfo, option: str = "--since") -> Millis:
     """Parse how far back ("24h"), or a start time.
 
     Raises:
-        UsageError: says how to write it.
+        UsageError: names the option, and says how to write it.
 
     """
     try:
@@ -39,7 +56,8 @@ def start(text: str, now: Millis, zone: ZoneInfo) -> Millis:
     try:
         return int(instant(text, zone).timestamp() * SECOND)
     except ValueError as error:
-        raise UsageError(say('--since: {why}; or write a duration ("24h")'), why=saying(error)) from None
+        said = say('{option}: {why}; or write a duration ("24h")')
+        raise UsageError(said, option=option, why=saying(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +77,70 @@ class Lists:
     async def calls(
         self,
         since: str,
+        until: str = "",
         *,
         outcome: Outcome | None = None,
         caller: Caller | None = None,
         call: str = "",
+        last: int | None = None,
         explain: bool = False,
     ) -> list[Row]:
-        """List calls, oldest first; `explain`: with their facts.
+        """List calls, oldest first.
+
+        `since`, `until`: "" is all of the past, and now. `last`: only so many, the newest. `explain`: with
+        their facts.
 
         Raises:
             SiagaError: if `call` names a call that is not in the ledger.
 
         """
-        store, now = self.supervisor.store, self.supervisor.clock()
-        if not (explain or call or caller):
-            begin = start(since, now, self.zone)
-            summaries = store.summaries(begin, now + 1)
+        row = rows.explained if explain else rows.call
+        if call:
+            return self._linked([row(await self._entry(CallId(call)), self.zone)])
+        which = self._which(since, until, outcome, caller)
+        if last is not None:
+            newest = await self._newest(which, last)
+            if not explain:
+                return self._linked([rows.summary(one, self.zone) for one in newest])
+            return self._linked([row(await self._entry(one.id), self.zone) for one in newest])
+        store = self.supervisor.store
+        if not (explain or caller):
+            summaries = store.summaries(which.since, which.until)
             found = [
                 rows.summary(one, self.zone) async for one in summaries if outcome in {None, one.outcome}
             ]
             return self._linked(found)
-        row = rows.explained if explain else rows.call
-        entries = [
-            one for one in await self._entries(since, caller, call) if outcome in {None, one.finding.outcome}
-        ]
-        return self._linked([row(entry, self.zone) for entry in entries])
+        if caller:
+            theirs = await store.entries_of(caller)
+            entries = [one for one in theirs if which.since <= one.finding.call.started < which.until]
+        else:
+            entries = [one async for one in store.entries(which.since, which.until)]
+        return self._linked(
+            [row(one, self.zone) for one in entries if outcome in {None, one.finding.outcome}]
+        )
 
-    async def _entries(self, since: str, caller: Caller | None, call: str) -> list[Entry]:
-        store, now = self.supervisor.store, self.supervisor.clock()
-        if call:
-            if entry := await store.entry(CallId(call)):
-                return [entry]
-            raise SiagaError(say('no call "{call}" in the ledger'), call=call)
-        begin = start(since, now, self.zone)
-        if caller is None:
-            return [entry async for entry in store.entries(begin, now + 1)]
-        return [one for one in await store.entries_of(caller) if begin <= one.finding.call.started <= now]
+    def _which(self, since: str, until: str, outcome: Outcome | None, caller: Caller | None) -> CallFilter:
+        now = self.supervisor.clock()
+        begin = start(since, now, self.zone) if since else FIRST_INSTANT
+        end = start(until, now, self.zone, "--until") if until else now + 1
+        return CallFilter(begin, end, outcome, caller=caller)
+
+    async def _entry(self, call: CallId) -> Entry:
+        if entry := await self.supervisor.store.entry(call):
+            return entry
+        raise SiagaError(say('no call "{call}" in the ledger'), call=call)
+
+    async def _newest(self, which: CallFilter, count: int) -> list[CallSummary]:
+        """Return the newest calls, oldest first."""
+        store, place = cast("SiteStore", self.supervisor.store), None
+        found: list[CallSummary] = []
+        while len(found) < count:
+            page = await store.page(which, min(count - len(found), PAGE), place)
+            found += page.calls
+            place = page.after
+            if place is None:
+                break
+        return found[::-1]
 
     def _linked(self, found: Sequence[Row]) -> list[Row]:
         url = self.settings.pbx.recording_url

@@ -1,7 +1,8 @@
 """What `backtest` prints: the files, the calls, each policy beside the others, and what it costs."""
 
 from collections.abc import Sequence
-from typing import Final
+from itertools import islice
+from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from siaga112.backtest.history import History, Past
@@ -11,6 +12,7 @@ from siaga112.core.caller_id import masked
 from siaga112.core.model import SECOND, Caller, Level, Outcome
 from siaga112.terminal import printing, rows, tables
 from siaga112.terminal.rows import Row
+from siaga112.words import tongue
 
 TOP: Final = 10
 """How many callers, and how many calls of the price, are shown."""
@@ -70,25 +72,18 @@ def calls(history: History, zone: ZoneInfo, outcome: Outcome | None, *, reveal: 
     if json:
         printing.as_json_list(found)
         return
-    # A line each as it comes: a table that fits its columns would hold them all.
-    empty = True
-    for row in found:
-        if empty:
-            printing.plain(_LINE.format(*_CALL).rstrip())
-            empty = False
-        printing.plain(_LINE.format(*(_cell(row[key]) for key in _CALL)).rstrip())
-    if empty:
+    told = ({**row, "lines": ",".join(map(str, cast("list[int]", row["lines"]))) or None} for row in found)
+    if not (page := [*islice(told, _TOGETHER)]):
         printing.plain("no calls")
+        return
+    table = tables.Layout(page, _CALL, tongue())  # the first lines say how wide it is: all may be a million
+    table.show()
+    while page := [*islice(told, _TOGETHER)]:
+        table.add(page)
 
 
-_CALL: Final = ("call", "started", "caller", "outcome", "reason", "file", "lines", "because")
-_LINE: Final = "{:<20} {:<29} {:<15} {:<9} {:<17} {} {} {}"
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value)) or "-"
-    return "-" if value is None else str(value)
+_CALL: Final = ("call", "started", "caller", "outcome", "reason", "lines", "file", "because")
+_TOGETHER: Final = 500
 
 
 def _told(past: Past, zone: ZoneInfo, *, reveal: bool) -> Row:
@@ -210,26 +205,26 @@ def _sources(reports: Sequence[FileReport]) -> None:
     for report in reports:
         others = f", {report.others:,} others" if report.others else ""
         bad = f", {report.bad:,} bad" if report.bad else ""
-        printing.plain(
+        printing.wrapped(
             f"{report.name}: {report.source}, {report.rows:,} rows{bad}, {report.calls:,} calls{others}"
         )
         for row in report.shown:
-            printing.plain(f"  line {row.line}: {row.why}")
+            printing.wrapped(f"  line {row.line}: {row.why}")
         if report.bad > len(report.shown):
-            printing.plain(f"  and {report.bad - len(report.shown):,} more")
+            printing.wrapped(f"  and {report.bad - len(report.shown):,} more")
         for note in report.notes:
-            printing.plain(f"  {note}")
+            printing.wrapped(f"  {note}")
 
 
 def _calls(history: History) -> None:
     outcomes, unproven = history.outcomes(), history.unproven()
     told = ", ".join(f"{outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcomes[outcome])
-    printing.plain("", f"{outcomes.total():,} calls: {told}")
+    printing.wrapped("", f"{outcomes.total():,} calls: {told}")
     for why, count in unproven.most_common():
-        printing.plain(f"  {count:,} unknown: {why}")
+        printing.wrapped(f"  {count:,} unknown: {why}")
     nobody = history.nobody()
     if nobody:
-        printing.plain(f"  {nobody:,} from nobody who could be blocked (hidden, service, not valid)")
+        printing.wrapped(f"  {nobody:,} from nobody who could be blocked (hidden, service, not valid)")
 
 
 def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
@@ -248,14 +243,14 @@ def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
     tables.table(table, ("", *(result.policy for result in results)), "")
     for result in results:
         if result.policy != result.rules.title:
-            printing.plain(_titled(result))
+            printing.wrapped(_titled(result))
     if not marks:
-        printing.plain(
+        printing.wrapped(
             "No call in these files has an operator's mark: which of the price were genuine is not told."
         )
     untimed = max(result.untimed for result in results)
     if untimed:
-        printing.plain(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")
+        printing.wrapped(f"Of up to {untimed:,} answered calls the files do not tell how long they talked.")
 
 
 def _titled(result: Result) -> str:
@@ -271,16 +266,16 @@ def _hours(seconds: object) -> str:
 
 
 def _one(result: Result, zone: ZoneInfo, *, reveal: bool) -> None:
-    printing.plain("", f"{result.policy}: the numbers most affected")
+    printing.wrapped("", f"{result.policy}: the numbers most affected")
     columns = ("caller", "strikes", "temporary_blocks", "permanent", "proposed", "rejected", "price")
     affected = [_affected(caller, reveal=reveal) for caller in result.most_affected(TOP)]
     tables.table(affected, columns, "nobody would have been blocked")
     if result.price:
         first = result.price[:TOP]
-        printing.plain("", f"{result.policy}: the price, {len(first)} of {len(result.price):,} calls")
+        printing.wrapped("", f"{result.policy}: the price, {len(first)} of {len(result.price):,} calls")
         priced = [_priced(paid, zone, reveal=reveal) for paid in first]
         tables.table(priced, ("call", "started", "caller", "talk_seconds", "mark"), "")
-    printing.plain("", f"{result.policy}: day by day")
+    printing.wrapped("", f"{result.policy}: day by day")
     days = [_day(date, result) for date in sorted(result.days)]
     tables.table(
         days, ("date", "calls", "rejected", "temporary", "permanent", "proposed", "price"), "no days"
@@ -293,7 +288,7 @@ def _sweep(results: Sequence[Result]) -> None:
     table: list[Row] = [{"policy": result.policy, **_figures(result)} for result in results]
     tables.table(table, ("policy", *keys), "")
     for key, said in (("rejected", "calls rejected"), ("price", "price: answered calls rejected")):
-        printing.plain("", f"{said}")
+        printing.wrapped("", f"{said}")
         values = [(result.policy, _count(_figures(result)[key])) for result in results]
         most = max((value for _, value in values), default=0) or 1
         width = max(len(name) for name, _ in values)

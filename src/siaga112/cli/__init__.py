@@ -1,4 +1,4 @@
-"""The command line: a module per subject, loaded when a command of it is used (`commands`)."""
+"""The command line: one module per subject, loaded when one of its commands is used (`commands`)."""
 
 import contextlib
 import io
@@ -21,10 +21,10 @@ from siaga112.words import Language, Tongue, tongue
 
 
 def main() -> NoReturn:
-    """Run a command and end with its exit code; an error is one line on stderr, never a traceback."""
+    """Run a command and exit with its code; an error is one line on stderr, never a traceback."""
     interrupts.end_at_once()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has not every letter
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks some letters
     code = _run()
     code = _emptied(code) or code
     interrupts.finished()
@@ -38,13 +38,13 @@ def _run() -> int:
         return ended.code if isinstance(ended.code, int) else 0
     except SiagaError as error:
         return _fail(error.told(_speaker()), error.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last place where it can be told in one line
+    except Exception as error:  # noqa: BLE001 - the last place that can report it in one line
         return _foreseen(error)
     return code if isinstance(code, int) else 0
 
 
 def _speaker() -> Tongue:
-    """Give who speaks the language asked for; else the configuration's, if that is known already."""
+    """Return the language asked for; otherwise the configured one, if the configuration is loaded already."""
     known = sys.modules.get("siaga112.cli.site")
     try:
         if known:
@@ -56,7 +56,7 @@ def _speaker() -> Tongue:
 
 
 def _foreseen(error: Exception) -> int:
-    """Tell what the system and the reading of the command line foresee to go wrong."""
+    """Report the errors that the system and the parsing of the command line can raise."""
     match error:
         case _ if usage.asks_for_help(error):
             return _fail(usage.all_help(error), 2, head="")
@@ -73,7 +73,7 @@ def _foreseen(error: Exception) -> int:
 
 
 def _unforeseen(error: Exception) -> str:
-    """Tell of a mistake of ours, and where the details are: in a file for this user alone."""
+    """Report a bug in siaga112, and where its details are: in a file that only this user can read."""
     if sys.flags.dev_mode:
         raise error
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -88,16 +88,16 @@ def _unforeseen(error: Exception) -> str:
 
 
 def _emptied(code: int) -> int:
-    """Write out what is left of the output; give an exit code if that fails.
+    """Flush the output; return an exit code if that fails.
 
-    A reader that has enough (`siaga112 calls | head`) is no failure.
+    A closed pipe (`siaga112 calls | head`) is not a failure.
     """
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would try again, and complain
-        if not isinstance(error, BrokenPipeError) and not code:  # else told already
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # otherwise Python would try again, and complain
+        if not isinstance(error, BrokenPipeError) and not code:  # otherwise it has been reported
             return _fail(f"the output cannot be written: {plainly(error)}", 1)
     return 0
 
@@ -106,6 +106,6 @@ def _fail(message: str, code: int, head: str = "siaga112: ") -> int:
     try:
         sys.stderr.write(f"{head}{printable(message)}\n" if head else message)
         sys.stderr.flush()
-    except (OSError, AttributeError):  # nobody to tell
+    except (OSError, AttributeError):  # nobody to report to
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     return code

@@ -35,20 +35,20 @@ def backtest(  # noqa: PLR0917 - one parameter an option
         list[Path] | None,
         typer.Argument(help="queue_log, CEL or CDR as CSV, or captures; any number.", metavar="FILE…"),
     ] = None,
-    ledger: Annotated[
-        bool, typer.Option("--ledger", help="The site's own ledger too: our own past.")
-    ] = False,
+    ledger: Annotated[bool, typer.Option("--ledger", help="Include the site's own ledger.")] = False,
     since: Annotated[
         str,
         typer.Option(
             "--since",
-            help='With --ledger: how far back ("90d"; else 30d), or from when (ISO 8601).',
+            help='With --ledger: how far back ("90d"; default 30d), or from when (ISO 8601).',
             metavar="WHEN",
         ),
     ] = "",
     policy: Annotated[
         list[str] | None,
-        typer.Option("--policy", help="A preset instead of the configuration's; repeatable.", metavar="NAME"),
+        typer.Option(
+            "--policy", help="A preset, instead of the configured policy; may be repeated.", metavar="NAME"
+        ),
     ] = None,
     compare: Annotated[
         tuple[Path, Path] | None,
@@ -56,22 +56,27 @@ def backtest(  # noqa: PLR0917 - one parameter an option
     ] = None,
     sweep: Annotated[
         str | None,
-        typer.Option("--sweep", help='One key with many values: "threshold=3..10".', metavar="KEY=VALUES"),
+        typer.Option(
+            "--sweep", help='Try one key with many values: "threshold=3..10".', metavar="KEY=VALUES"
+        ),
     ] = None,
     handling: Annotated[
         str,
-        typer.Option("--handling", help="What a call costs an operator beyond its talk.", metavar="DURATION"),
+        typer.Option(
+            "--handling", help="What a call costs an operator beyond the talk time.", metavar="DURATION"
+        ),
     ] = "0s",
     calls: Annotated[
-        bool, typer.Option("--calls", help="List each call, with the lines of its file that decided.")
+        bool,
+        typer.Option("--calls", help="List each call, with the lines of its file that decided the outcome."),
     ] = False,
     outcome: Annotated[
-        Outcome | None, typer.Option("--outcome", help="With --calls: only calls that ended so.")
+        Outcome | None, typer.Option("--outcome", help="With --calls: only calls with this outcome.")
     ] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show numbers in full.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Say what a policy would have done to past calls.
+    """Show what a policy would have done to past calls.
 
     Example: siaga112 backtest cel.csv queue_log --policy permenkominfo-2016 --policy serang-2019
 
@@ -83,15 +88,15 @@ def backtest(  # noqa: PLR0917 - one parameter an option
     if outcome and not calls:
         raise typer.BadParameter("goes with --calls", param_hint="--outcome")
     if not files and not ledger:
-        raise UsageError("name files of past calls, or --ledger for our own")
+        raise UsageError("name files of past calls, or --ledger for the site's own")
     if since and not ledger:
-        raise UsageError("--since goes with --ledger: of files all calls are read")
+        raise UsageError("--since goes with --ledger: files are read whole")
     reports, history = _read(files or [], config)
     if ledger:
         reports.append(_read_ledger(history, since or _SINCE))
     if not len(history):
         raise SiagaError(
-            "no call of ours in these files; are [pbx] trunk_contexts, ivr_contexts and queues right?"
+            "no call of this line in these files; are [pbx] trunk_contexts, ivr_contexts and queues right?"
             if files
             else "no call in the ledger since then (--since)"
         )
@@ -109,7 +114,7 @@ def backtest(  # noqa: PLR0917 - one parameter an option
 
 
 def _read(files: Sequence[Path], config: Settings) -> tuple[list[FileReport], History]:
-    # Whether there was a surge is always asked: a policy that knows none does not listen.
+    # Surges are always determined; a policy without a surge rule ignores them.
     policy = replace(config.policy_rules(), surge=config.service_level.answer_within)
     site = Site(config.dialplan(), config.classifier_rules(), policy)
     clock = Clock(config.zone)
@@ -119,7 +124,7 @@ def _read(files: Sequence[Path], config: Settings) -> tuple[list[FileReport], Hi
     with Bar("reading") as bar:
         advance = _pace(bar, size)
         for file in files:
-            # Each for itself: what makes one file doubtful does not make another.
+            # Read each file by itself: doubts about one say nothing about another.
             alone = history if len(files) == 1 else PastStore()
             report, _ = past_files.read(file, site, clock, countable, advance, history=alone)
             reports.append(report)
@@ -137,7 +142,7 @@ def _read_ledger(history: History, since: str) -> FileReport:
 
 
 def _pace(bar: Bar, size: int) -> Callable[[int, int], None]:
-    """Give what counts rows and bytes read, of so many bytes, and shows how fast that goes."""
+    """Return a callback that counts the rows and bytes read, out of `size` bytes, and shows the speed."""
     began, rows, done = time.monotonic(), 0, 0
 
     def advance(more: int, read: int) -> None:

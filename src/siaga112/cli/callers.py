@@ -1,4 +1,4 @@
-"""`why`, `callbacks`, `subject`, `forget`: one caller, or all who wait."""
+"""`why`, `callbacks`, `subject`, `forget`: one caller, or all who wait for a call-back."""
 
 import asyncio
 import re
@@ -19,7 +19,10 @@ from siaga112.terminal import outfile, printing, tables
 from siaga112.terminal.evidence import Form
 from siaga112.words import Language, Tongue, say
 
-_WAITING: Final = ("caller", "since", "why", "times", "longest_wait_seconds", "taken_by", "tries", "note")
+_WAITING: Final = ("caller", "since", "why", "note", "times", "taken_by", "tries", "longest_wait_seconds")
+
+LAST: Final = 10
+"""The number of happenings that `why` prints without --all."""
 
 
 class Format(StrEnum):
@@ -34,19 +37,24 @@ def why(  # noqa: PLR0917 - one parameter an option
     caller: NumberArgument,
     by: ByOption,
     format_: Annotated[
-        Format, typer.Option("--format", help="html, pdf: the evidence sheet for the citizen, on one page.")
+        Format, typer.Option("--format", help="html, pdf: the one-page evidence sheet for the citizen.")
     ] = Format.TEXT,
     lang: Annotated[
         Language | None,
-        typer.Option("--lang", help="In which language (else [console] lang).", show_default=False),
+        typer.Option("--lang", help="The language (default: [console] lang).", show_default=False),
     ] = None,
     output: OutputOption = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Print everything that happened, not only the last ten.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Tell a caller's story: strikes with their calls, blocks, who lifted what, the verdict now.
+    """Show a caller's verdict now, and what it rests on: strikes with their calls, blocks, who lifted what.
 
-    Or write the evidence sheet for the citizen who asks: what is decided, by which rule, the calls, how to
-    object. It bears the name of --by, and that it was written goes into the audit trail.
+    It lists the last ten things that happened, or all with --all; --json always has all.
+
+    With --format html or pdf it writes the evidence sheet for a citizen who asks: what was decided, by which
+    rule, the calls, how to object. The sheet has the name given with --by; the audit trail notes it.
 
     Example: siaga112 why 081234567890
 
@@ -65,8 +73,17 @@ def why(  # noqa: PLR0917 - one parameter an option
     if json:
         printing.as_json([row])
         return
-    for line in lines:
-        printing.plain(line)
+    head, happened = lines, list[str]()
+    if "" in lines:
+        head, happened = lines[: lines.index("")], lines[lines.index("") + 1 :]
+    earlier = 0 if all_ else max(0, len(happened) - LAST)
+    printing.wrapped(*head)
+    if happened:
+        printing.plain("")
+    if earlier:
+        t = speaker()
+        printing.wrapped("  " + t.many("{count} earlier (--all)", "{count} earlier (--all)", earlier))
+    printing.wrapped(*happened[earlier:])
 
 
 def _write(who: Caller, by: str, form: Form, lang: Language | None, output: Path | None) -> None:
@@ -83,26 +100,26 @@ def _write(who: Caller, by: str, form: Form, lang: Language | None, output: Path
 def callbacks(  # noqa: PLR0917 - one parameter an option
     by: ByOption,
     done: Annotated[
-        str | None, typer.Option("--done", help="This caller needs no call-back any more.", metavar="NUMBER")
+        str | None, typer.Option("--done", help="This caller no longer needs a call-back.", metavar="NUMBER")
     ] = None,
     take: Annotated[
-        str | None, typer.Option("--take", help="You call this caller back.", metavar="NUMBER")
+        str | None, typer.Option("--take", help="You are going to call this caller back.", metavar="NUMBER")
     ] = None,
     tried: Annotated[
-        str | None, typer.Option("--tried", help="You tried to, and nobody answered.", metavar="NUMBER")
+        str | None, typer.Option("--tried", help="You called back, and nobody answered.", metavar="NUMBER")
     ] = None,
     reason: ReasonOption = "",
     json: JsonOption = False,
 ) -> None:
-    """List the callers whom nobody has spoken with yet: whom we failed first, then who left or was silent.
+    """List the callers nobody has spoken with yet: first those we failed, then those who left or were silent.
 
-    A later call that is answered, or a call to the number that is answered, takes a caller off. With --take
-    and --tried, --reason is a note for whoever looks next.
+    An answered call, from the caller or to the caller, takes the caller off the list. With --take and
+    --tried, --reason is a note for the next person who looks.
 
     Example: siaga112 callbacks --tried 081234567890 --reason "busy, again at 10"
     """
     if sum(map(bool, (done, take, tried))) > 1:
-        raise SiagaError(say("--done, --take and --tried are one decision each: give one of them"))
+        raise SiagaError(say("--done, --take and --tried exclude each other: use one of them"))
     if who := done and number(done):
         decide(lambda deeds: deeds.reached(who, reason), by)
         return
@@ -117,7 +134,7 @@ def callbacks(  # noqa: PLR0917 - one parameter an option
 
 
 def subject(caller: NumberArgument, by: ByOption) -> None:
-    """Print all that is held on a caller, as JSON; that somebody looked goes into the audit trail.
+    """Print everything stored on a caller, as JSON; the audit trail notes the request.
 
     Example: siaga112 subject 081234567890
     """
@@ -131,12 +148,12 @@ def forget(
     by: ByOption,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Erase all that is held on a caller: strikes, blocks, lists; who decided what stays, without the number.
+    """Erase everything stored on a caller; who decided what is kept, without the number.
 
-    The calls stay in the ledger without the caller, so that the figures of the past still add up; so do the
-    audit trail's lines: who decided what, when and why, of "a caller". In the state directory no file has
-    the number any more; what was set aside there as damaged goes with it. Nobody is erased who is kept as
-    evidence (`hold`), or whose objection waits.
+    It removes strikes, blocks and list entries. The calls stay in the ledger without the caller, so that past
+    figures still add up; so do the audit trail's lines: who decided what, when and why, about "a caller". No
+    file in the state directory has the number any more; files set aside there as damaged are deleted. A
+    caller whose records are kept as evidence (`hold`), or whose objection is open, cannot be erased.
 
     Example: siaga112 forget 081234567890 --reason "letter of 3 March"
     """
@@ -159,14 +176,14 @@ def forget(
         t.many("{count} objection", "{count} objections", len(record.appeals) + dropped.appeals),
         *([t("the place on the allow list")] if record.allow else []),
     ]
-    printing.plain(t("erased: {what}", what=", ".join(erased)))
+    printing.wrapped(t("erased: {what}", what=", ".join(erased)))
     calls = t.many("{count} call", "{count} calls", len(held.entries))
     told = t.many(
         "{count} line of the audit trail", "{count} lines of the audit trail", len(held.audit_entries)
     )
-    printing.plain(t("kept without the caller: {calls} in the ledger, {lines}", calls=calls, lines=told))
+    printing.wrapped(t("kept without the caller: {calls} in the ledger, {lines}", calls=calls, lines=told))
     _forget_in_files(spelled, t)
-    printing.plain(t("not erased: the PBX's own CDR and logs, and backups (siaga112 backup) made before"))
+    printing.wrapped(t("not erased: the PBX's own CDR and logs, and backups (siaga112 backup) made before"))
 
 
 def _forget_in_files(spelled: re.Pattern[str], t: Tongue) -> None:
@@ -181,15 +198,15 @@ def _forget_in_files(spelled: re.Pattern[str], t: Tongue) -> None:
         aside = t.many("{count} entry set aside", "{count} entries set aside", swept.aside)
         copies = t.many("{count} damaged file", "{count} damaged files", swept.copies)
         told = t("erased in {folder}: {aside}, {copies}", folder=config.state_dir, aside=aside, copies=copies)
-        printing.plain(told)
+        printing.wrapped(told)
     if not config.embedded_database:
-        printing.plain(t("until PostgreSQL has vacuumed its tables the number is in its files: VACUUM"))
+        printing.wrapped(t("until PostgreSQL has vacuumed its tables the number is in its files: VACUUM"))
     if swept.rewritten:
-        printing.plain(t("Redis has written its file anew: nothing of the number is in it"))
+        printing.wrapped(t("Redis has written its file anew: nothing of the number is in it"))
     elif config.embedded_redis:
         said = say("erased, but Redis has not written its file anew: the number is in it; {again}")
         raise SiagaError(said, again=again)
     else:
-        printing.plain(
+        printing.wrapped(
             t("until Redis rewrites its append-only file the number is in it: redis-cli BGREWRITEAOF")
         )

@@ -27,31 +27,24 @@ from siaga112.terminal import printing, rows, tables
 from siaga112.terminal.explanation import explanation
 
 END_SECONDS: Final = 5.0
-"""After Ctrl-C the capture is whole at once; what the network still does must not keep anybody waiting."""
+"""After Ctrl-C the capture is complete at once; nobody must wait longer for the network."""
 
-_COLUMNS = (
-    "call",
-    "started",
-    "caller",
-    "outcome",
-    "reason",
-    "ivr_seconds",
-    "wait_seconds",
-    "talk_seconds",
-    "strike",
-)
+_COLUMNS: Final = (
+    "call", "started", "caller", "outcome", "reason", "strike", "wait_seconds", "talk_seconds", "ivr_seconds",
+)  # fmt: skip
 
 
 def record(
-    file: Annotated[Path, typer.Argument(help="Where to write the capture.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="The file to write.", metavar="FILE")],
     for_: Annotated[
-        str | None, typer.Option("--for", help="Stop after this time; else at Ctrl-C.", metavar="DURATION")
+        str | None,
+        typer.Option("--for", help="Stop after this time; default: at Ctrl-C.", metavar="DURATION"),
     ] = None,
     pseudonyms: Annotated[
         bool, typer.Option("--pseudonyms", help="Replace callers' numbers and names.")
     ] = False,
 ) -> None:
-    """Capture the PBX's AMI stream: what siaga112 itself reads of it.
+    """Capture the PBX's AMI stream, as siaga112 reads it.
 
     Example: siaga112 record wrong-outcome.ami --for 10m --pseudonyms
     """
@@ -64,7 +57,7 @@ def record(
 
 
 def _tell(line: str) -> None:
-    """Tell how far it is; on stderr, for stdout is the result's."""
+    """Print progress on stderr; stdout is for the result."""
     printing.plain(line, err=True)
 
 
@@ -86,12 +79,12 @@ def replay(
         list[Path], typer.Argument(help="Captures, as `siaga112 record` writes them.", metavar="FILE…")
     ],
     check: Annotated[
-        bool, typer.Option("--check", help="Fail unless each call is as the capture expects.")
+        bool, typer.Option("--check", help="Fail unless each call has the outcome that the capture expects.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what was seen of each call.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Run captures through the real pipeline, offline; a capture always gives the same.
+    """Run captures through the real pipeline, offline; the same capture always gives the same result.
 
     Example: siaga112 replay wrong-outcome.ami --explain
     """
@@ -104,7 +97,7 @@ def replay(
         listed += [row(entry, config.zone) for entry in entries]
         if explain and not json:
             for entry in entries:
-                printing.plain(*explanation(rows.explained(entry, config.zone)))
+                printing.wrapped(*explanation(rows.explained(entry, config.zone)))
         for kind, count in replayed.malformed.items():
             printing.plain(f"{file}: {count} malformed messages ({kind})", err=True)
         found = {(e.finding.call.id, e.finding.outcome.value, e.finding.reason.value) for e in entries}

@@ -20,17 +20,20 @@ from siaga112.doctor.lines import Line
 from siaga112.settings.loading import load, require_secret, source_of
 from siaga112.terminal import printing
 
+_MARGIN: Final = 28
+"""The column of the findings."""
+
 _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red", "-": "cyan"}
 
 
 LEAST, MOST = 10 * SECOND, 15 * 60 * SECOND
-"""A look may take that long; with more between two of them the alert would take it for dead."""
+"""The shortest and longest interval: one run may take 10 s; after 15 minutes the alert would fire."""
 
 
 def doctor(
     json: JsonOption = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Look again and again, and show Prometheus what was found.")
+        bool, typer.Option("--watch", help="Repeat the checks, and export the results to Prometheus.")
     ] = False,
     every: Annotated[
         str, typer.Option("--every", help="With --watch: how often.", metavar="DURATION")
@@ -40,11 +43,11 @@ def doctor(
         typer.Option("--port", help="With --watch: where /metrics is (at [metrics] host).", min=1, max=65535),
     ] = 9114,
 ) -> None:
-    """Check the installation against the live PBX, Redis and the database; each line with its remedy.
+    """Check the installation against the live PBX, Redis and the database; each line has its remedy.
 
-    It changes nothing. The daemon is asked for one verdict, for a caller who withholds the number.
-    Ends with 0 if nothing failed, 1 if something did, 4 if the PBX, Redis or the
-    database is not reachable. With --watch it does not end by itself.
+    It changes nothing. It asks the daemon for one verdict, on a caller who withholds the number. The exit
+    code is 0 if nothing failed, 1 if something did, 4 if the PBX, Redis or the database is not reachable.
+    With --watch it runs until it is stopped.
 
     Example: siaga112 doctor
     """
@@ -79,9 +82,10 @@ def doctor(
 def _print(checked: Sequence[Line]) -> None:
     for line in checked:
         typer.secho(f"{line.health.value:4}", fg=_COLOURS[line.health.value], nl=False)
-        printing.plain(f"  {line.check:20}  {line.found}")
+        first, *rest = printing.folded(f"{'':6}{line.check:20}  {line.found}", _MARGIN)
+        printing.plain(first[4:], *rest)
         if line.remedy:
-            printing.plain(f"{'':28}→ {line.remedy}")
+            printing.plain(*printing.folded(f"{'':{_MARGIN}}→ {line.remedy}", _MARGIN + 2))
 
 
 def _sum(checked: Sequence[Line]) -> str:

@@ -32,7 +32,7 @@ _TOGETHER: Final = 5_000
 
 
 class Persons(StrEnum):
-    """What is told of people: nothing, a pseudonym that lasts for one file, or who it is."""
+    """What a row says about people: nothing, a pseudonym for this one file, or who they are."""
 
     NONE = "none"
     PSEUDONYMS = "pseudonyms"
@@ -44,16 +44,18 @@ _OF_CALLERS: Final = {
     Persons.PSEUDONYMS: {"raw_caller", "recording"},
     Persons.FULL: set[str](),
 }
-"""The columns that tell who called, and are left out: FreePBX puts the number into a recording's name."""
+"""The columns to leave out because they say who called: FreePBX puts the number into a recording's name."""
 
 
 def export(  # noqa: PLR0917 - one parameter an option
     since: FromOption = "",
     until: ToOption = "",
-    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.CSV,
-    numbers: Annotated[Persons, typer.Option("--numbers", help="What to tell of callers.")] = Persons.NONE,
+    format_: Annotated[Format, typer.Option("--format", help="The format.")] = Format.CSV,
+    numbers: Annotated[
+        Persons, typer.Option("--numbers", help="What a row says about the caller.")
+    ] = Persons.NONE,
     operators: Annotated[
-        Persons, typer.Option("--operators", help="What to tell of who answered.")
+        Persons, typer.Option("--operators", help="What a row says about who answered.")
     ] = Persons.NONE,
     output: OutputOption = None,
     dataset: Annotated[
@@ -61,13 +63,13 @@ def export(  # noqa: PLR0917 - one parameter an option
         typer.Option("--dataset", help="A folder of Parquet files, one a day.", metavar="DIR"),
     ] = None,
 ) -> None:
-    """Write the ledger's rows: one call a row, oldest first.
+    """Write the ledger's rows: one call per row, oldest first.
 
-    Without --from and --to: yesterday. Without --numbers, nothing in it says who called, without --operators
-    nothing who answered. With pseudonyms, the same person is the same in one file, and another in the next.
+    Without --from and --to: yesterday. Without --numbers nothing says who called, without --operators nothing
+    says who answered. A pseudonym stands for the same person within one file, and for another in the next.
 
-    --dataset writes all days that the ledger has, and the next time only those whose calls are other than
-    they were: DuckDB, ClickHouse or Spark read the folder as it lies.
+    --dataset writes all days in the ledger, and the next time only the days whose calls have changed. DuckDB,
+    ClickHouse and Spark can read the folder directly.
 
     Example: siaga112 export --from 2019-02-11 --to 2019-02-28 --output february.csv
 
@@ -87,7 +89,7 @@ def export(  # noqa: PLR0917 - one parameter an option
                     f"{option} pseudonyms last for one file, and a dataset has many: none or full"
                 )
         said = with_supervisor(lambda supervisor: _days(supervisor, dataset, since, until, told))
-        printing.plain(f"{dataset}: {said}")
+        printing.wrapped(f"{dataset}: {said}")
         return
 
     async def act(supervisor: Supervisor) -> int:
@@ -98,11 +100,11 @@ def export(  # noqa: PLR0917 - one parameter an option
     count = with_supervisor(act)
     if output:
         t = speaker()
-        printing.plain(f"{output}: {t.many('{count} call', '{count} calls', count)}")
+        printing.wrapped(f"{output}: {t.many('{count} call', '{count} calls', count)}")
 
 
 class _Telling:
-    """What of a row is told of people."""
+    """Decides what a row says about people."""
 
     def __init__(self, numbers: Persons, operators: Persons, plan: NumberPlan) -> None:
         hidden = _OF_CALLERS[numbers] | ({"operator"} if operators is Persons.NONE else set())
@@ -113,7 +115,7 @@ class _Telling:
         self._key = secrets.token_bytes(32) if operators is Persons.PSEUDONYMS else b""
 
     def of(self, row: rows.Row) -> rows.Row:
-        """Give the row's columns."""
+        """Return the row's columns."""
         if self._pseudonyms and row["caller"]:
             row["caller"] = self._pseudonyms.of(str(row["caller"]))
         if self._numbers is not Persons.FULL and row["handed_to"]:
@@ -124,7 +126,7 @@ class _Telling:
         return {name: row[name] for name in self.columns}
 
     def _dialled(self, to: str) -> str:
-        """Give to whom a caller was handed over; if that is somebody's number, as callers' are given."""
+        """Return to whom a caller was handed over; a person's number is treated as a caller's."""
         somebody = canonical(to, self._plan)
         if somebody is None:
             return to
@@ -138,7 +140,7 @@ async def _write(
     write: Write,
     bar: Callable[[float], None] = lambda _: None,
 ) -> int:
-    """Write the rows of a period; give how many."""
+    """Write the rows of a period; return their count."""
     batch: list[rows.Row] = []
     count = 0
     async for call in supervisor.store.summaries(asked.first, asked.end):
@@ -153,7 +155,7 @@ async def _write(
 
 
 async def _days(supervisor: Supervisor, folder: Path, since: str, until: str, told: _Telling) -> str:
-    """Bring a dataset up to date; say what was written."""
+    """Bring a dataset up to date; return what was written, in words."""
     config, now, store = settings(), supervisor.clock(), supervisor.store
     zone, made = config.zone, Dataset.opened(folder, config.site, told.columns)
     if since or until:

@@ -1,4 +1,4 @@
-"""`files`, `acl`: what comes with siaga112 for others."""
+"""`files`, `acl`: the files that siaga112 ships for other programs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -23,7 +23,7 @@ _ALERTS = "prometheus"
 
 
 def _runbook(given: str | None) -> str:
-    """Give the page that the alerts name: the one of the command line, else the configured one."""
+    """Return the runbook's address for the alerts: from the command line, otherwise the configured one."""
     if given is None:
         return settings().metrics.runbook_url
     try:
@@ -45,9 +45,9 @@ def files(  # noqa: PLR0917 - one parameter an option
             metavar="DIR",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be written.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be written.")] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Print what ours would change there (diff -u); writes nothing.")
+        bool, typer.Option("--diff", help="Print what would change there (diff -u); write nothing.")
     ] = False,
     runbook_url: Annotated[
         str | None,
@@ -62,7 +62,7 @@ def files(  # noqa: PLR0917 - one parameter an option
 ) -> None:
     """List the files that come with siaga112, or copy them to where they belong.
 
-    A file that somebody has edited there is never overwritten: ours is written beside it, as NAME.new.
+    A file that somebody has edited is never overwritten: the new one is written beside it, as NAME.new.
 
     Example: siaga112 files asterisk --to /etc/asterisk --diff
     """
@@ -85,7 +85,7 @@ def files(  # noqa: PLR0917 - one parameter an option
         )
         if not dry_run and to:
             one.write()
-    columns = ("set", "file", "there", "writes") if to else ("set", "file", "there")
+    columns = ("file", "there", "writes", "set") if to else ("file", "there", "set")
     tables.listing(rows, columns, "no files", json=json)
 
 
@@ -95,9 +95,9 @@ def acl(
         typer.Option("--user", help="The user's name.", show_default="that of [redis] url", metavar="NAME"),
     ] = None,
 ) -> None:
-    """Print redis-acl.conf for this site: a Redis user with this site's keys alone.
+    """Print redis-acl.conf for this site: a Redis user that can access this site's keys alone.
 
-    The password is that of [redis] url, as a hash; where there is none, one is made and told once.
+    The password is that of [redis] url, as a hash; if there is none, one is made and printed once.
 
     Example: siaga112 acl > /etc/siaga112/redis-acl.conf
     """
@@ -109,7 +109,7 @@ def acl(
     printing.exactly(made.text)
     if made.password:
         printing.plain(
-            "siaga112: made a password, which is told only here; in [redis]: "
+            "siaga112: made a password, which is printed only here; in [redis]: "
             f'url = "redis://{made.user}:{made.password}@127.0.0.1:6379"',
             err=True,
         )

@@ -1,4 +1,4 @@
-"""What was typed, for what comes to need it: the configuration file and the command's name."""
+"""The command line as it was typed: the configuration file, the API's address, the language, the command."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ class Invocation:
     config: Path | None = None
     """The file named with --config."""
     api: str = ""
-    """Where the API is through which a command works, from wherever it is run."""
+    """The address of the API that the command uses; "" for the records of this machine."""
     lang: Language | None = None
-    """The language asked for, if one is."""
+    """The language asked for, if any."""
     command: str = ""
-    """The command, as soon as it is known: some errors come without their context."""
+    """The command, once it is known: some errors come without their context."""
 
 
 class _Now:
@@ -25,10 +25,10 @@ class _Now:
 
 
 def begin() -> None:
-    """Begin a run: nothing is known of what was typed."""
+    """Forget what was typed before."""
     _Now.invocation = Invocation()
 
 
 def current() -> Invocation:
-    """Give the run that goes on."""
+    """Return the current run."""
     return _Now.invocation

@@ -1,4 +1,4 @@
-"""`mode`: the whole site by the store, and this machine by a file that needs nobody."""
+"""`mode`: switch the whole site in the store, and this machine with a file that needs no store."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from siaga112.words import say
 def mode(
     by: ByOption,
     to: Annotated[
-        Mode | None, typer.Argument(help="Switch to this mode; without it, show the mode.", metavar="MODE")
+        Mode | None, typer.Argument(help="Switch to this mode; without it, print the mode.", metavar="MODE")
     ] = None,
     reason: Annotated[
         str,
@@ -32,16 +32,16 @@ def mode(
         ),
     ] = "",
 ) -> None:
-    """Show or switch the enforcement of the whole site, at once: the kill switch.
+    """Show or switch the mode of the whole site at once: the kill switch.
 
     \b
     off: every verdict is ALLOW and no strikes are given. It needs a reason.
     observe: strikes and blocks are kept, nobody is rejected.
     enforce: blocked callers are rejected.
 
-    off works on this machine also while Redis and the database are away: it makes the file `off` in the
-    state directory, which can be made by hand too. observe and enforce take it away. An off in the
-    configuration comes first.
+    off works on this machine even while Redis and the database are down: it creates the file `off` in the
+    state directory, which you can also create by hand. observe and enforce remove it. An off in the
+    configuration takes precedence.
 
     Example: siaga112 mode off --reason "flood in the harbour"
     """  # noqa: D301 - \\b keeps the lines as they are
@@ -57,19 +57,19 @@ def mode(
     reached = _off(reason, by) if to is Mode.OFF else _on(to, reason, by)
     t = speaker()
     said = t("mode is now {mode}: {meaning}", mode=labels.word(to, t), meaning=t(MEANING[to]))
-    printing.plain(said + reached)
+    printing.wrapped(said + reached)
 
 
 def _shown() -> Mode:
-    """Give the mode in force, as far as it is seen from here."""
+    """Return the mode in force, as far as this machine can see it."""
     config = settings()
     if config.mode is Mode.OFF or held_off(config):
-        return Mode.OFF  # whatever the store says, and whether it answers
+        return Mode.OFF  # whatever the store says, or if it does not answer
     return with_supervisor(lambda supervisor: supervisor.mode())
 
 
 def _off(reason: str, by: str) -> str:
-    """Switch off: this machine first, which waits for nobody. Say what could not be reached, '' for nothing.
+    """Switch off this machine first, which needs no store. Return what could not be reached, or ''.
 
     Raises:
         UnreachableError: if neither this machine nor the site could be switched.
@@ -101,7 +101,7 @@ def _off(reason: str, by: str) -> str:
 
 
 def _hold_off(files: ModeFiles, reason: str, by: str) -> tuple[Millis, bool, str]:
-    """Switch this machine off; give when, whether that was done, and why not if there was something to do."""
+    """Switch this machine off; return when, whether it was done, and why not if it failed."""
     at = now()
     try:
         at = later(at, files.kept(), files.held_off())
@@ -111,7 +111,7 @@ def _hold_off(files: ModeFiles, reason: str, by: str) -> tuple[Millis, bool, str
 
 
 def _on(to: Mode, reason: str, by: str) -> str:
-    """Switch to another mode: the site first, and then what holds this machine off is taken away.
+    """Switch the site to another mode, then remove the file that keeps this machine off.
 
     Raises:
         SiagaError: if this machine stays off.

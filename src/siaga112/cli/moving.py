@@ -24,45 +24,45 @@ from siaga112.terminal import printing
 from siaga112.words import say
 
 MANY: Final = 20
-"""More numbers than this at once are asked about."""
+"""More numbers than this need a confirmation."""
 
 LONGEST_NAME: Final = 100
 
 
 def import_(  # noqa: PLR0917 - one parameter an option
     file: Annotated[Path, typer.Argument(help="The list.", metavar="FILE")],
-    as_: Annotated[Kind, typer.Option("--as", help="For which of our lists its numbers are.")],
+    as_: Annotated[Kind, typer.Option("--as", help="The list that the numbers are for.")],
     reason: ReasonOption,
     by: ByOption,
     format_: Annotated[
-        Format | None, typer.Option("--format", help="Whose list it is, where its content does not say.")
+        Format | None, typer.Option("--format", help="The format, if the content does not show it.")
     ] = None,
     column: Annotated[
         str,
-        typer.Option("--column", help="The numbers' column in a table: its name, or which (1, 2, …)."),
+        typer.Option("--column", help="The column with the numbers: its name, or its position (1, 2, …)."),
     ] = "",
     for_: Annotated[
         str | None,
         typer.Option(
-            "--for", help='How long, where the file does not say it, like "24h".', metavar="DURATION"
+            "--for", help='For how long, if the file does not say it, like "24h".', metavar="DURATION"
         ),
     ] = None,
     permanent: Annotated[
-        bool, typer.Option("--permanent", help="Until further notice, where the file does not say it.")
+        bool, typer.Option("--permanent", help="Until further notice, if the file does not say it.")
     ] = False,
-    apply: Annotated[bool, typer.Option("--apply", help="Bring them in; else nothing changes.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, however many they are.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Import them; without it nothing changes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, however many there are.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Bring in another system's list of who is blocked, or never is; without --apply only say what would be.
+    """Import another system's block list or allow list; without --apply only show what would be done.
 
-    It reads CSV, with or without a head; what Asterisk's `database show blacklist` prints (FreePBX, Issabel);
-    FusionPBX's call block as CSV; crowdsec's decisions (-o json, -o raw); and what another siaga112 prints
-    (blocks --json, allowed --json), of which level, end and reason are kept. A number that is on the allow
-    list or in a service number's range, lately reported something genuine, objects to a block, or is blocked
-    as long already, is left out.
+    It reads CSV, with or without a header; the output of Asterisk's `database show blacklist` (FreePBX,
+    Issabel); FusionPBX's call block as CSV; crowdsec's decisions (-o json, -o raw); and the output of another
+    siaga112 (blocks --json, allowed --json), with level, end and reason. It leaves out a number that is on
+    the allow list or in a service number's range, that recently reported something genuine, whose objection
+    is open, or that is already blocked for as long.
 
-    All of them are brought in or, if that cannot be, none. The same file again changes nothing.
+    Either all numbers are imported or none. Importing the same file again changes nothing.
 
     Example: siaga112 import blacklist.txt --as block --permanent --reason "moved in from FreePBX"
     """
@@ -107,14 +107,14 @@ def import_(  # noqa: PLR0917 - one parameter an option
         show(account, speaker(), json=json)
         if not json and as_ is Kind.BLOCK and account.done and mode is not Mode.ENFORCE:
             t = speaker()
-            printing.plain(t("mode {mode}: calls of all of these still get through", mode=mode.value))
+            printing.wrapped(t("mode {mode}: calls of all of these still get through", mode=mode.value))
 
 
 _NOTHING: Final = Recognised(Format.CSV, say("a list without numbers"))
 
 
 def _default(kind: Kind, for_: str | None, at: int, *, permanent: bool) -> Term | None:
-    """Say how long what a file does not say is to last; None where a person said nothing."""
+    """Return the duration for lines that have none; None if the user gave none either."""
     if for_ is not None and permanent:
         raise typer.BadParameter("say how long: either --for DURATION or --permanent")
     if kind is Kind.ALLOW and (permanent or for_ is not None):
@@ -125,10 +125,10 @@ def _default(kind: Kind, for_: str | None, at: int, *, permanent: bool) -> Term 
 
 
 def _ask(kind: Kind, count: int, *, yes: bool) -> None:
-    """Ask, if they are many.
+    """Ask for confirmation if there are many.
 
     Raises:
-        UsageError: if there is nobody to be asked.
+        UsageError: if there is no terminal to ask at.
 
     """
     if yes or count <= MANY:

@@ -1,4 +1,4 @@
-"""`appeal`, `appeals`: a caller objects, and somebody decides."""
+"""`appeal`, `appeals`: objections of callers, and their decisions."""
 
 from typing import Annotated, Final
 
@@ -10,13 +10,13 @@ from siaga112.errors import UsageError
 from siaga112.terminal import tables
 from siaga112.words import say
 
-_COLUMNS: Final = ("caller", "due", "since", "suspends", "by", "reason")
+_COLUMNS: Final = ("caller", "due", "reason", "suspends", "since", "by")
 
 
 def appeal(caller: NumberArgument, reason: ReasonOption, by: ByOption) -> None:
-    """Note that a caller objects to a block or a strike: a case with a deadline, until somebody decides it.
+    """Record a caller's objection to a block or a strike: a case with a deadline, until somebody decides.
 
-    `unblock` grants it; `confirm` and `appeals --reject` let what is held stand. --reason: what was said.
+    `unblock` grants it; `confirm` and `appeals --reject` reject it. --reason: what the caller says.
 
     Example: siaga112 appeal 081234567890 --reason "the SIM was bought last week, letter of 3 March"
     """
@@ -28,12 +28,12 @@ def appeals(
     by: ByOption,
     reject: Annotated[
         str | None,
-        typer.Option("--reject", help="What this caller objects to stands.", metavar="NUMBER"),
+        typer.Option("--reject", help="Reject this caller's objection.", metavar="NUMBER"),
     ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT")] = "",
     json: JsonOption = False,
 ) -> None:
-    """List the objections that wait for a decision, the most pressing first; or reject one.
+    """List the objections that wait for a decision, the most urgent first; or reject one.
 
     Example: siaga112 appeals --reject 081234567890 --reason "seven pranks, three witnesses"
     """

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have."""
+"""Options and arguments that several commands share."""
 
 import os
 import pwd
@@ -12,34 +12,34 @@ from siaga112.core.text import one_line
 from siaga112.errors import Said, saying
 
 LONGEST: Final = 500
-"""More than a reason needs, and what is kept of it is read with each of the caller's calls."""
+"""The longest text for the record, in characters: it is read again with each call of the caller."""
 
 
 def _login() -> str:
-    """Name who runs this: who called sudo, if somebody did."""
+    """Return the login that runs the command; under sudo, the one that called it."""
     if os.geteuid() == 0 and (before := os.environ.get("SUDO_USER")):
         return one_line(before)[:LONGEST]
     try:
-        return pwd.getpwuid(os.getuid()).pw_name  # not what the environment says: anybody can set that
+        return pwd.getpwuid(os.getuid()).pw_name  # not from the environment, which anybody can set
     except KeyError:
         return f"uid {os.getuid()}"
 
 
 def _by(text: str) -> str:
-    """Take who decides; the login that really does so is noted beside another name."""
+    """Read who decides; if that is another name than the login, add the login."""
     name, login = put_down(text), _login()
     return name if name == login else f"{name} (login {login})"
 
 
 def put_down(text: str) -> str:
-    """Take what a person gives for the record: one line, of a length that can be read."""
+    """Read a text for the record: one line of at most `LONGEST` characters."""
     if len(text) > LONGEST:
         raise typer.BadParameter(Said("longer than {most} characters", most=LONGEST))
     return one_line(text)
 
 
 def span(text: str, option: str) -> int:
-    """Read a duration that was given with an option, in milliseconds."""
+    """Read the duration given with an option; return milliseconds."""
     try:
         return durations.parse(text)
     except ValueError as error:
@@ -50,7 +50,7 @@ ByOption = Annotated[
     str,
     typer.Option(
         "--by",
-        help="Who decides, for the record; your login is noted beside it.",
+        help="Who decides, for the record; your login is noted beside the name.",
         metavar="NAME",
         default_factory=_login,
         show_default="you",
@@ -60,13 +60,13 @@ ByOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a list of objects, for scripts.")]
 NumberArgument = Annotated[
     str,
-    typer.Argument(help="A number in any spelling, or a hash as `blocks` shows it.", metavar="NUMBER"),
+    typer.Argument(help="A number in any notation, or a hash as `blocks` prints it.", metavar="NUMBER"),
 ]
 ReasonOption = Annotated[
     str, typer.Option("--reason", help="Why, for the record.", metavar="TEXT", callback=put_down)
 ]
 YesOption = Annotated[
-    bool, typer.Option("--yes", help="Do not ask; what there was to ask goes into the audit trail.")
+    bool, typer.Option("--yes", help="Do not ask; the question that was skipped goes into the audit trail.")
 ]
 FromOption = Annotated[
     str, typer.Option("--from", help='The first day ("2019-02-11"), or a time.', metavar="WHEN")

@@ -1,4 +1,4 @@
-"""`user`, `token`, `webhooks`: who may use the console and the API, and who is told of what happens."""
+"""`user`, `token`, `webhooks`: who may use the console and the API, and which programs get events."""
 
 import sys
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from siaga112.words import say
 
 
 class UserAction(StrEnum):
-    """What is done with a user."""
+    """What to do with a user."""
 
     LIST = "list"
     ADD = "add"
@@ -34,7 +34,7 @@ class UserAction(StrEnum):
 
 
 class TokenAction(StrEnum):
-    """What is done with a token."""
+    """What to do with a token."""
 
     LIST = "list"
     ADD = "add"
@@ -42,10 +42,10 @@ class TokenAction(StrEnum):
 
 
 NameArgument = Annotated[str, typer.Argument(help="The name.", metavar="NAME")]
-RoleOption = Annotated[Role | None, typer.Option("--role", help="What may be done.", show_default=False)]
+RoleOption = Annotated[Role | None, typer.Option("--role", help="The role.", show_default=False)]
 
-_USER_COLUMNS: Final = ("name", "role", "since", "by", "disabled", "password")
-_TOKEN_COLUMNS: Final = ("name", "role", "numbers", "since", "by", "until", "revoked")
+_USER_COLUMNS: Final = ("name", "role", "disabled", "password", "since", "by")
+_TOKEN_COLUMNS: Final = ("name", "role", "numbers", "until", "revoked", "since", "by")
 
 
 def user(
@@ -55,7 +55,7 @@ def user(
     role: RoleOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Say who may use the console: list, add, role, password, disable, enable.
+    """Manage who may use the console: list, add, role, password, disable, enable.
 
     The password is asked for at the terminal, or read from the standard input. Roles: viewer, operator,
     supervisor, privacy, admin.
@@ -75,7 +75,7 @@ def user(
             new = Person(called, role, _password(), None, now(), by)
             with_records(lambda records: _add(records, new, by))
             as_ = labels.word(role, t)
-            printing.plain(
+            printing.wrapped(
                 t("{who} may use the console as {role}: {where}", who=called, role=as_, where=_where())
             )
         case UserAction.ROLE:
@@ -83,16 +83,16 @@ def user(
                 raise _no_role(called)
             with_records(lambda records: _change(records, called, by, role=role))
             as_ = labels.word(role, t)
-            printing.plain(t("{who} is {role} now, and logged out everywhere", who=called, role=as_))
+            printing.wrapped(t("{who} is {role} now, and logged out everywhere", who=called, role=as_))
         case UserAction.PASSWORD:
             hashed = _password()
             with_records(lambda records: _change(records, called, by, password=hashed))
-            printing.plain(t("{who} has a new password, and is logged out everywhere", who=called))
+            printing.wrapped(t("{who} has a new password, and is logged out everywhere", who=called))
         case _:
             keep_out = action is UserAction.DISABLE
             with_records(lambda records: _keep_out(records, called, by, keep_out=keep_out))
             said = say("{who} gets in no more") if keep_out else say("{who} may use the console again")
-            printing.plain(t(said, who=called))
+            printing.wrapped(t(said, who=called))
 
 
 def _user_row(one: Person) -> Row:
@@ -120,7 +120,7 @@ def _named(name: str) -> str:
 
 
 def _password() -> str:
-    """Ask for a new password, twice at a terminal; give its hash."""
+    """Ask for a new password, twice at a terminal; return its hash."""
     if sys.stdin.isatty():
         t = speaker()
         given = str(typer.prompt(t("password"), hide_input=True, confirmation_prompt=True))
@@ -178,12 +178,12 @@ def token(  # noqa: PLR0917 - one parameter an option
     name: NameArgument = "",
     role: RoleOption = None,
     for_: Annotated[
-        str | None, typer.Option("--for", help='How long it is good, like "365d".', metavar="DURATION")
+        str | None, typer.Option("--for", help='How long it is valid, like "365d".', metavar="DURATION")
     ] = None,
     numbers: Annotated[bool, typer.Option("--numbers", help="The program may see numbers in full.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Say which programs may use the API: list, add, revoke.
+    """Manage which programs may use the API: list, add, revoke.
 
     A token is shown once, when it is made.
 
@@ -198,7 +198,7 @@ def token(  # noqa: PLR0917 - one parameter an option
     if action is TokenAction.REVOKE:
         with_records(lambda records: _revoke(records, called, by))
         t = speaker()
-        printing.plain(t("{who} gets in no more", who=called))
+        printing.wrapped(t("{who} gets in no more", who=called))
         return
     if role is None:
         raise _no_role(called)
@@ -237,11 +237,11 @@ async def _revoke(records: DatabaseRecords, name: str, by: str) -> None:
 
 def webhooks(
     again: Annotated[
-        str, typer.Option("--again", help="Send again what this one would not take.", metavar="NAME")
+        str, typer.Option("--again", help="Send this one its parked events again.", metavar="NAME")
     ] = "",
     json: JsonOption = False,
 ) -> None:
-    """List the webhooks of the configuration: how far each is told, what keeps it, what is parked.
+    """List the configured webhooks: how far each has been sent, what holds it up, what is parked.
 
     Example: siaga112 webhooks --again dispatch
     """
@@ -252,7 +252,7 @@ def webhooks(
             said = say("there is no webhook {name} in [events.webhooks] ({there})")
             raise SiagaError(said, name=again, there=there)
         count = with_records(lambda records: records.unpark_all(again))
-        printing.plain(
+        printing.wrapped(
             speaker().many(
                 "{count} parked event is sent again, by the console",
                 "{count} parked events are sent again, by the console",
@@ -261,7 +261,7 @@ def webhooks(
         )
         return
     listed = with_records(_told)
-    columns = ("name", "url", "behind", "sent", "tries", "next", "error", "parked")
+    columns = ("name", "behind", "parked", "sent", "tries", "next", "error", "url")
     none = say("no webhook is configured ([events.webhooks])")
     tables.listing(listed, columns, none, json=json, t=speaker())
 

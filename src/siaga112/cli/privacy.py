@@ -1,4 +1,4 @@
-"""`hold`, `holds`, `privacy`: what is kept as evidence, and how much is held of whom how long."""
+"""`hold`, `holds`, `privacy`: records kept as evidence, and what is stored for how long."""
 
 from typing import Annotated, Final
 
@@ -12,32 +12,30 @@ from siaga112.terminal import labels, printing, tables
 from siaga112.terminal.rows import Row
 from siaga112.words import Tongue, say
 
-_HOLD: Final = ("caller", "since", "by", "reason")
-_HOLDING: Final = ("kind", "count", "oldest", "until", "ends", "setting", "numbers")
+_HOLD: Final = ("caller", "since", "reason", "by")
+_HOLDING: Final = ("kind", "count", "oldest", "until", "numbers", "ends", "setting")
 
 
 def hold(
     caller: NumberArgument,
     reason: ReasonOption,
     by: ByOption,
-    release: Annotated[
-        bool, typer.Option("--release", help="The case is closed: keep it no longer than all else.")
-    ] = False,
+    release: Annotated[bool, typer.Option("--release", help="The case is closed: end the hold.")] = False,
 ) -> None:
-    """Keep what is held on a caller as evidence of an open case: neither age nor `forget` takes it away.
+    """Keep a caller's records as evidence of an open case: neither age nor `forget` removes them.
 
-    The calls, strikes and blocks, call-backs, and the audit trail's lines about them. `holds` lists for whom.
+    This covers calls, strikes, blocks, call-backs, and the audit trail's lines about them; see `holds`.
 
     Example: siaga112 hold 081234567890 --reason "police report LP/17/2026, threats"
     """
     if not reason.strip():
-        raise UsageError(say("--reason says of which case: nobody can end a hold that nobody can explain"))
+        raise UsageError(say("--reason must name the case: nobody can end a hold that nobody can explain"))
     who = number(caller)
     decide(lambda deeds: deeds.release(who, reason) if release else deeds.hold(who, reason), by)
 
 
 def holds(json: JsonOption = False) -> None:
-    """List the callers that are kept as evidence, the oldest hold first: since when, by whom, of which case.
+    """List the callers whose records are kept as evidence, the oldest hold first, with the case.
 
     Example: siaga112 holds --json
     """
@@ -46,9 +44,9 @@ def holds(json: JsonOption = False) -> None:
 
 
 def privacy(json: JsonOption = False) -> None:
-    """Say what is held, by kind: how many, how old, until when and by which setting, with numbers or hashed.
+    """Show what is stored, by kind: how many, how old, until when, by which setting, and with numbers or not.
 
-    Counts alone: it names nobody. What could not be looked at (Redis away, another user's file) has a dash.
+    It prints only counts. A dash marks what could not be read (Redis is down, another user's file).
 
     Example: siaga112 privacy
     """
@@ -61,7 +59,7 @@ def privacy(json: JsonOption = False) -> None:
 
 
 def _told(row: Row, t: Tongue) -> Row:
-    """Say a row in words, with days in place of instants."""
+    """Return a row in words, with days instead of instants."""
     setting, kept = row["setting"], row["kept"]
     return row | {
         "kind": labels.of(Kind(str(row["kind"])), t),

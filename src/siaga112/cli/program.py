@@ -1,4 +1,4 @@
-"""The command line as a whole: finds the command, loads its module, and lists all of them."""
+"""The program itself: find the command, load its module, and list all commands."""
 
 import gc
 import importlib
@@ -31,7 +31,7 @@ def _pipes() -> Iterator[None]:
 
 
 class _Commands(TyperGroup):
-    """The commands of the table; a reader that has enough (`siaga112 calls | head`) is no error of theirs."""
+    """The commands of the table; a closed pipe (`siaga112 calls | head`) is not an error."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         return list(COMMANDS)
@@ -52,7 +52,7 @@ class _Commands(TyperGroup):
         """Find the command.
 
         Raises:
-            UsageError: naming the nearest, if there is no such command.
+            UsageError: if there is no such command; it names the nearest.
 
         """
         if not ctx.resilient_parsing and args[0] not in COMMANDS:
@@ -67,7 +67,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
-        """List each command with its whole first sentence, not with as much of it as fits into a line."""
+        """List each command with its whole first sentence, however long it is."""
         widest = max(map(len, COMMANDS))
         for heading, group in GROUPS.items():
             with formatter.section(heading):
@@ -80,9 +80,9 @@ def _loaded(name: str) -> Any:
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     alone.command(name)(function)
     made = typer.main.get_command(alone)
-    if made.help:  # \b: the example as it stands, so that it can be copied
+    if made.help:  # \b: keep the example on its own line, so that it can be copied
         made.help = made.help.replace(_EXAMPLE, "\n\n\b\nExample:\n  ")
-    gc.freeze()  # what was loaded stays: no collection need look at it
+    gc.freeze()  # what is loaded stays: the collector need not look at it
     gc.enable()
     return made
 
@@ -92,7 +92,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Screens prank callers for an emergency line on Asterisk. When in doubt, the call goes through.",
     no_args_is_help=True,
-    rich_markup_mode=None,  # plain help: it can be searched, and an example copied
+    rich_markup_mode=None,  # plain help: searchable, and its examples can be copied
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -108,23 +108,25 @@ def _tell_version(wanted: bool) -> None:
 def _options(
     config: Annotated[
         Path | None,
-        typer.Option("--config", help="The configuration file (else SIAGA112_CONFIG).", metavar="PATH"),
+        typer.Option("--config", help="The configuration file (default: SIAGA112_CONFIG).", metavar="PATH"),
     ] = None,
     api: Annotated[
         str,
         typer.Option(
             "--api",
-            help="Work through the console at this address, with the token in SIAGA112_TOKEN.",
+            help="Use the API of the console at this address, with the token in SIAGA112_TOKEN.",
             metavar="URL",
         ),
     ] = "",
     lang: Annotated[
         Language | None,
-        typer.Option("--lang", help="The language of answers (else [console] lang).", show_default=False),
+        typer.Option(
+            "--lang", help="The language of the output (default: [console] lang).", show_default=False
+        ),
     ] = None,
-    version: Annotated[  # noqa: ARG001 - its callback does it all
+    version: Annotated[  # noqa: ARG001 - its callback does the work
         bool,
-        typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_tell_version),
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_tell_version),
     ] = False,
 ) -> None:
     now = invocation.current()

@@ -1,4 +1,4 @@
-"""The same commands over the API: for whoever has a token and no rights on the machine of siaga112."""
+"""The commands over the API, for users who have a token but no account on the siaga112 machine."""
 
 import asyncio
 import json
@@ -23,10 +23,12 @@ from siaga112.words import Language, say
 
 PATIENCE: Final = 30.0
 PAGE: Final = 200
+EVER: Final = "2000-01-01"
+"""Before every call."""
 
 
 class Api:
-    """The API at an address, asked with a token."""
+    """A client of the API at one address, with one token."""
 
     def __init__(self, address: str, token: str, lang: str = "") -> None:
         if not re.fullmatch(r"https?://[^/?#]+/?", address):
@@ -39,17 +41,17 @@ class Api:
         self._lang = lang
 
     async def ask(self, method: str, path: str, query: Row | None = None, body: Row | None = None) -> Any:
-        """Ask for something.
+        """Send a request; return the JSON of the answer.
 
         Raises:
-            UnreachableError: if nobody answers there.
-            SiagaError: with what the console says, if it refuses.
+            UnreachableError: if no console answers there.
+            SiagaError: if the console refuses; it has the console's reason.
 
         """
         return await asyncio.to_thread(self._ask, method, path, query or {}, body)
 
     async def file(self, path: str, query: Row) -> bytes:
-        """Ask for a file; raises as `ask` does."""
+        """Return a file; raises as `ask` does."""
         return await asyncio.to_thread(self._fetched, "GET", path, query, None)
 
     def _ask(self, method: str, path: str, query: Row, body: Row | None) -> Any:
@@ -88,7 +90,7 @@ class Api:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The token goes nowhere else."""
+    """Follow no redirect, so that the token is sent nowhere else."""
 
     def redirect_request(self, *_: object) -> None:
         return None
@@ -102,7 +104,7 @@ def _spelled(value: object) -> str:
 
 
 def _refused(error: urllib.error.HTTPError) -> SiagaError:
-    """Read what the console says why not; what is asked first is asked here as it would be there."""
+    """Return the error that the console reports; a question becomes `AskFirstError`, as it does locally."""
     try:
         told = json.loads(error.read())
         if told.get("type") == ASK_FIRST:
@@ -140,17 +142,17 @@ class RemoteDeeds:
         return [Done(Caller(one["caller"]), one["done"], one["said"]) for one in told["results"]]
 
     async def unblock(self, caller: Caller, reason: str, *, mistake: bool = False) -> str:
-        """Lift all blocks on a caller, and dismiss what is proposed."""
+        """Lift all blocks on a caller, and dismiss any proposal."""
         query: Row = {"reason": reason, "mistake": mistake}
         return await self._said("DELETE", f"blocks/{_in_path(caller)}", query=query)
 
     async def confirm(self, caller: Caller, reason: str, *, yes: bool = False) -> str:
-        """Impose the block that is proposed."""
+        """Impose the proposed block."""
         body: Row = {"reason": reason, "yes": yes}
         return await self._said("POST", f"proposals/{_in_path(caller)}/confirm", body)
 
     async def dismiss(self, caller: Caller, reason: str) -> str:
-        """Say no to the block that is proposed."""
+        """Dismiss the proposed block."""
         return await self._said("POST", f"proposals/{_in_path(caller)}/dismiss", {"reason": reason})
 
     async def allow(self, caller: Caller, reason: str) -> str:
@@ -162,36 +164,36 @@ class RemoteDeeds:
         return await self._said("DELETE", f"allowed/{_in_path(caller)}")
 
     async def appeal(self, caller: Caller, reason: str) -> str:
-        """Open a case of a caller's objection."""
+        """Record a caller's objection."""
         return await self._said("POST", "appeals", {"caller": caller, "reason": reason})
 
     async def reject(self, caller: Caller, reason: str) -> str:
-        """Decide that what a caller objects to stands."""
+        """Reject a caller's objection."""
         return await self._said("POST", f"appeals/{_in_path(caller)}/reject", {"reason": reason})
 
     async def hold(self, caller: Caller, reason: str) -> str:
-        """Keep what is held on a caller as evidence."""
+        """Keep a caller's records as evidence."""
         return await self._said("PUT", f"callers/{_in_path(caller)}/hold", {"reason": reason})
 
     async def release(self, caller: Caller, reason: str) -> str:
-        """Keep it as evidence no longer."""
+        """End the hold on a caller's records."""
         return await self._said("DELETE", f"callers/{_in_path(caller)}/hold", query={"reason": reason})
 
     async def void(self, call: CallId, reason: str) -> str:
-        """Take one strike back, with what rested on it."""
+        """Withdraw a strike, with the blocks that rest on it."""
         return await self._said("POST", f"calls/{_in_path(call)}/void", {"reason": reason})
 
     async def mark(self, call: CallId, mark: Mark, note: str, details: ReportDetails) -> str:
-        """Set the operator's mark of an answered call; `call` may be a number, of which it is the last."""
+        """Set the operator's mark of a call; `call` may be a number: its last answered call."""
         body: Row = {"call": call, "mark": mark, "note": note, **details._asdict()}
         return await self._said("POST", "marks", body)
 
     async def take(self, caller: Caller, note: str) -> str:
-        """Note that this person calls the caller back."""
+        """Record that this person will call the caller back."""
         return await self._said("POST", f"callbacks/{_in_path(caller)}", {"did": "take", "note": note})
 
     async def tried(self, caller: Caller, note: str) -> str:
-        """Note that this person called the caller back in vain."""
+        """Record that this person called the caller back without an answer."""
         return await self._said("POST", f"callbacks/{_in_path(caller)}", {"did": "tried", "note": note})
 
     async def reached(self, caller: Caller, note: str) -> str:
@@ -212,17 +214,19 @@ class RemoteLists:
     async def calls(
         self,
         since: str,
+        until: str = "",
         *,
         outcome: Outcome | None = None,
         caller: Caller | None = None,
         call: str = "",
+        last: int | None = None,
         explain: bool = False,
     ) -> list[Row]:
-        """List calls, oldest first; `explain`: with what was seen of each."""
+        """List calls, oldest first, as `Lists.calls` does."""
         if call:
             return [await self._call(call)]
-        wanted: Row = {"since": since, "outcome": outcome, "caller": caller}
-        found = (await self._all("calls", wanted))[::-1]
+        wanted: Row = {"since": since or EVER, "until": until, "outcome": outcome, "caller": caller}
+        found = (await self._all("calls", wanted, last))[::-1]
         if not explain:
             return found
         return [await self._call(str(row["call"])) for row in found]
@@ -230,43 +234,46 @@ class RemoteLists:
     async def _call(self, call: str) -> Row:
         return cast("Row", await self._api.ask("GET", f"calls/{_in_path(call)}", {"reveal": True}))
 
-    async def _all(self, path: str, query: Row) -> list[Row]:
+    async def _all(self, path: str, query: Row, most: int | None = None) -> list[Row]:
+        """Return what all pages list, or so many rows of it."""
         found: list[Row] = []
         cursor: object = None
         while True:
-            wanted = {**query, "limit": PAGE, "cursor": cursor, "reveal": True}
-            page = await self._api.ask("GET", path, wanted)
+            limit = PAGE if most is None else min(PAGE, most - len(found))
+            page = await self._api.ask(
+                "GET", path, {**query, "limit": limit, "cursor": cursor, "reveal": True}
+            )
             found += page["items"]
             cursor = page["next"]
-            if not cursor:
+            if not cursor or len(found) == most:
                 return found
 
     async def blocks(self) -> list[Row]:
-        """List who is blocked now."""
+        """List the blocked callers."""
         return await self._all("blocks", {})
 
     async def proposals(self) -> list[Row]:
-        """List whose block waits for a supervisor."""
+        """List the callers whose block waits for a supervisor."""
         return await self._all("proposals", {})
 
     async def allowed(self) -> list[Row]:
-        """List who is never blocked."""
+        """List the callers who are never blocked."""
         return await self._all("allowed", {})
 
     async def appeals(self) -> list[Row]:
-        """List objections that wait for a decision, the most pressing first."""
+        """List the objections that wait for a decision, the most urgent first."""
         return await self._all("appeals", {})
 
     async def holds(self) -> list[Row]:
-        """List who is kept as evidence, the oldest hold first."""
+        """List the callers whose records are kept as evidence, the oldest hold first."""
         return (await self._all("holds", {}))[::-1]
 
     async def privacy(self) -> list[Row]:
-        """List what is held, by kind: how much, how old, until when, by which setting."""
+        """List what is stored, by kind: how much, how old, until when, by which setting."""
         return [*(await self._api.ask("GET", "privacy"))["items"]]
 
     async def callbacks(self) -> list[Row]:
-        """List who waits for a call-back, oldest need first."""
+        """List the callers who wait for a call-back, the most urgent first."""
         return await self._all("callbacks", {})
 
     async def audit(self, since: str) -> list[Row]:
@@ -274,20 +281,20 @@ class RemoteLists:
         return await self._all("audit", {"since": since})
 
     async def mode(self) -> Mode:
-        """Give the mode in force."""
+        """Return the mode in force."""
         return Mode((await self._api.ask("GET", "mode"))["mode"])
 
     async def why(self, caller: Caller) -> tuple[Row, list[str]]:
-        """Give a caller's story as one object, and in lines."""
+        """Return a caller's story as one object, and as lines."""
         found = await self._api.ask("GET", f"callers/{_in_path(caller)}", {"reveal": True})
         return cast("Row", found["story"]), [str(line) for line in found["lines"]]
 
     async def sheet(self, caller: Caller, form: Form, lang: Language | None) -> bytes:
-        """Give a caller's evidence sheet as a file; that the token's holder took it is noted."""
+        """Return a caller's evidence sheet as a file; the audit trail notes the request."""
         return await self._api.file(f"callers/{_in_path(caller)}/sheet", {"format": form, "lang": lang})
 
     async def subject(self, caller: Caller) -> Row:
-        """Give all that is held on a caller; that somebody looked is noted."""
+        """Return everything stored on a caller; the audit trail notes the request."""
         return cast("Row", await self._api.ask("GET", f"callers/{_in_path(caller)}/subject"))
 
 

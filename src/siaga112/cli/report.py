@@ -31,23 +31,23 @@ class Format(StrEnum):
 def report(  # noqa: PLR0917 - one parameter an option
     since: FromOption = "",
     until: ToOption = "",
-    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
+    format_: Annotated[Format, typer.Option("--format", help="The format.")] = Format.TABLE,
     lang: Annotated[
         Language | None,
-        typer.Option("--lang", help="In which language (else as other answers).", show_default=False),
+        typer.Option("--lang", help="The language (default: that of all output).", show_default=False),
     ] = None,
     top: Annotated[int, typer.Option("--top", help="How many misusing numbers to list.", min=0, max=12)] = 10,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show these numbers in full.")] = False,
-    no_names: Annotated[bool, typer.Option("--no-names", help="Leave out which operators answered.")] = False,
+    no_names: Annotated[bool, typer.Option("--no-names", help="Leave out the operators' names.")] = False,
     output: OutputOption = None,
     check: Annotated[
         Path | None,
         typer.Option("--check", help="Check published figures (CSV) against the ledger.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Give a period's figures: outcomes, service level, waits, misuse, blocks, and the period before.
+    """Print a period's figures: outcomes, service level, waits, misuse, blocks, and the period before.
 
-    And of what operators did: answered calls by operator and shift, hand-overs by agency, genuine reports by
+    Also what operators did: answered calls by operator and shift, hand-overs by agency, genuine reports by
     kind and district. Without --from and --to: yesterday.
 
     Example: siaga112 report --from 2019-02-11 --to 2019-03-11
@@ -77,7 +77,7 @@ async def _make(supervisor: Supervisor, config: Settings, asked: Period) -> Repo
         return await _reporter(supervisor, config).report(asked, supervisor.clock(), bar)
 
 
-# What a format needs takes long to load (rich, Jinja), and the others do without: each has its import.
+# Each format imports what it needs (rich, Jinja): those take long to load, and the others do without.
 
 
 def _write(made: Report, format_: Format, words: Words, top: int, file: TextIO, *, reveal: bool) -> None:
@@ -125,6 +125,6 @@ def _check(file: Path, config: Settings, format_: Format, words: Words, output: 
 
 
 def _reporter(supervisor: Supervisor, config: Settings) -> Reporter:
-    """Make what counts, with the site's shifts and promise."""
+    """Return the reporter of the site, with its shifts and its service level."""
     promise = config.service_level
     return Reporter(supervisor.store, config.site, config.shift_plan(), promise.answer_within, promise.target)

@@ -20,20 +20,21 @@ def run(
         Literal["track", "screen", "console"] | None, typer.Option("--only", help="Run one part alone.")
     ] = None,
 ) -> None:
-    """Run the daemon: follow the PBX (track), answer the dialplan (screen), and the console for people.
+    """Run the daemon: follow the PBX (track), answer the dialplan (screen), and serve the console.
 
-    Without --only all of it; the console, a process of its own, once there is a user (siaga112 user add).
+    Without --only it runs all parts; the console, a separate process, once there is a user (siaga112 user
+    add).
 
     Example: siaga112 run --only screen
     """
     read = partial(load, invocation.current().config)
     config = read()
     logs.configure()
-    # Its memory holds callers' numbers and the secrets: no core of it lies about.
+    # Its memory has callers' numbers and secrets: write no core dump.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if only == "console":
-            serving = import_module("siaga112.console.serving")  # some 40 MB, of which no other part has use
+            serving = import_module("siaga112.console.serving")  # some 40 MB that no other part needs
             runner.run(serving.serve(config, invocation.current().config, read))
         else:
             half = Half(only) if only else None

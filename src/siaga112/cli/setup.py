@@ -19,7 +19,7 @@ from siaga112.words import Language, Tongue, say, tongue
 
 
 def _named(values: list[str] | None) -> tuple[str, ...] | None:
-    """Take an option that may be given several times; `-` alone means none."""
+    """Read an option that may be repeated; `-` alone means none."""
     if not values:
         return None
     return () if values == ["-"] else tuple(values)
@@ -27,8 +27,8 @@ def _named(values: list[str] | None) -> tuple[str, ...] | None:
 
 def setup(  # noqa: PLR0917 - one parameter an option
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be done.")] = False,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it, without asking whether to.")] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Bring every file back as it was.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it without asking.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Restore every file as it was.")] = False,
     site: Annotated[
         str | None, typer.Option("--site", help="A short name of the site.", metavar="NAME")
     ] = None,
@@ -68,17 +68,17 @@ def setup(  # noqa: PLR0917 - one parameter an option
         ),
     ] = False,
     kept: Annotated[
-        Path, typer.Option("--kept", help="Where the files are kept as they were.", metavar="DIR")
+        Path, typer.Option("--kept", help="Where the original files are kept.", metavar="DIR")
     ] = Path(FOLDER),
     json: Annotated[
         bool, typer.Option("--json", help="Print one object, for configuration management.")
     ] = False,
 ) -> None:
-    """Find the PBX, and lead to a running line beside it: shows each change, makes it, takes it back.
+    """Find the PBX, and set up a running line beside it: shows each change, makes it, takes it back.
 
-    Asks only what it cannot see; without a terminal each answer is an option. Without --plan or --apply it
-    asks before it changes anything. Each step is checked, and all is taken back if one fails; a second run
-    changes nothing.
+    It asks only what it cannot see; without a terminal each answer is an option. Without --plan or --apply it
+    asks before it changes anything. It checks each step, and takes all of them back if one fails; a second
+    run changes nothing.
 
     Example: siaga112 setup --plan
     """
@@ -153,7 +153,7 @@ def _setup(options: session.Options, t: Tongue, *, doing: bool | None, json: boo
 
 
 def _quiet(_: str) -> None:
-    """Tell nobody: one object is printed."""
+    """Print nothing: the output is one JSON object."""
 
 
 def _asked(question: Question, t: Tongue) -> str:

@@ -1,4 +1,4 @@
-"""The site that a command is about: its configuration, and its records with the store open around them."""
+"""The site that a command works on: its configuration and its records, here or through the API."""
 
 import asyncio
 import contextlib
@@ -39,10 +39,10 @@ _T = TypeVar("_T")
 
 
 def settings() -> Settings:
-    """Give the configuration that the user named; read once a command.
+    """Return the configuration that the user named; it is read once per command.
 
     Raises:
-        UsageError: if the command was to work through the API.
+        UsageError: if the command is to work through the API.
 
     """
     if invocation.current().api:
@@ -56,14 +56,14 @@ def _loaded(run: Invocation) -> Settings:
 
 
 def number(text: str) -> Caller:
-    """Read a number that the user typed.
+    """Parse a number that the user typed.
 
     Raises:
-        SiagaError: if it is none that could ever be blocked.
+        SiagaError: if it can never be the number of a caller.
 
     """
     if invocation.current().api:
-        return Caller(text)  # the console knows how numbers are read there
+        return Caller(text)  # the console knows its own number plan
     caller = typed(text, settings().number_plan())
     if caller is None:
         raise SiagaError(NOT_A_NUMBER, number=text)
@@ -71,7 +71,7 @@ def number(text: str) -> Caller:
 
 
 def period(since: str, until: str, now: int) -> Period:
-    """Read the period that the user named."""
+    """Parse the period that the user named."""
     try:
         return read(since, until, now, settings().zone)
     except ValueError as error:
@@ -79,10 +79,10 @@ def period(since: str, until: str, now: int) -> Period:
 
 
 def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") -> _T:
-    """Run one act at the supervisor's desk, with the store open around it.
+    """Run `act` at the supervisor's desk; the store is open while it runs.
 
     Raises:
-        UnreachableError: if what it needs does not answer; with where it was sought, and what to look at.
+        UnreachableError: if Redis or the database does not answer; it says where, and what to check.
 
     """
     config, t = settings(), speaker()
@@ -104,14 +104,14 @@ def with_supervisor(act: Callable[[Supervisor], Awaitable[_T]], by: str = "") ->
 
 
 def speaker() -> Tongue:
-    """Give who speaks the language of answers."""
+    """Return the language of the output."""
     run = invocation.current()
     return tongue(run.lang or (Language.EN if run.api else settings().console.lang))
 
 
 def decide(act: "Callable[[Deeds | RemoteDeeds], Awaitable[str]]", by: str = "") -> None:
-    """Decide something, here or through the API, and print what came of it."""
-    printing.plain(_decided(act, by))
+    """Take a decision, here or through the API, and print the result."""
+    printing.wrapped(_decided(act, by))
 
 
 def _decided(act: "Callable[[Deeds | RemoteDeeds], Awaitable[_T]]", by: str) -> _T:
@@ -121,11 +121,11 @@ def _decided(act: "Callable[[Deeds | RemoteDeeds], Awaitable[_T]]", by: str) -> 
 
 
 def decide_first(act: "Callable[[Deeds | RemoteDeeds, bool], Awaitable[_T]]", by: str, *, yes: bool) -> _T:
-    """Decide something that may hit the wrong one: ask first, at a terminal; give what came of it.
+    """Take a decision that may hit the wrong caller; at a terminal, ask first. Return the result.
 
     Raises:
-        RefusedError: without a terminal, with what speaks against it, and how to go on.
-        typer.Abort: if whoever is asked says no.
+        RefusedError: without a terminal; it says what speaks against the decision, and how to go on.
+        typer.Abort: if the answer is no.
 
     """
     try:
@@ -141,7 +141,7 @@ def decide_first(act: "Callable[[Deeds | RemoteDeeds, bool], Awaitable[_T]]", by
 
 
 def ask(act: "Callable[[Lists | RemoteLists], Awaitable[_T]]", by: str = "") -> _T:
-    """Ask for a list, here or through the API."""
+    """Read a list, here or through the API."""
     if api := invocation.current().api:
         return asyncio.run(_awaited(act(_remote().RemoteLists(_client(api)))))
     return with_supervisor(lambda desk: act(lists(desk, settings(), speaker())), by)
@@ -152,27 +152,27 @@ async def _awaited(work: Awaitable[_T]) -> _T:
 
 
 def _client(api: str) -> "Api":
-    """Give the API, with the token of who asks, in the language asked for."""
+    """Return the API, with the user's token and the language asked for."""
     lang = invocation.current().lang
     made: Api = _remote().Api(api, os.environ.get("SIAGA112_TOKEN", ""), lang.value if lang else "")
     return made
 
 
 def _remote() -> Any:
-    return import_module("siaga112.cli.remote")  # urllib, which no other command pays for
+    return import_module("siaga112.cli.remote")  # urllib takes time to load, and few commands need it
 
 
 def with_records(act: "Callable[[DatabaseRecords], Awaitable[_T]]") -> _T:
-    """Run one act on the records themselves."""
+    """Run `act` on the records themselves."""
     return with_supervisor(lambda desk: act(cast("DecidingStore", desk.store).records))
 
 
 @contextlib.contextmanager
 def reached(config: Settings) -> Iterator[None]:
-    """Say where what does not answer was sought.
+    """Add to an error of the store where Redis or the database was expected.
 
     Raises:
-        UnreachableError: in place of what the store says.
+        UnreachableError: in place of the store's error.
 
     """
     try:
@@ -182,7 +182,7 @@ def reached(config: Settings) -> Iterator[None]:
 
 
 def _told(error: Said, config: Settings) -> Said:
-    """Say where what does not answer was sought, and what to look at."""
+    """Return where Redis or the database was expected, why it failed, and what to check."""
     why = error.values.get("why", error)
     if error.startswith("Redis: "):
         remedy = _DAEMON if config.embedded_redis else Said("is it running, and [redis] url right?")

@@ -23,16 +23,16 @@ UNREACHABLE: Final = 4
 
 def top(
     interval: Annotated[
-        str, typer.Option("--interval", help="How often to look.", metavar="DURATION")
+        str, typer.Option("--interval", help="How often to refresh.", metavar="DURATION")
     ] = "1s",
-    once: Annotated[bool, typer.Option("--once", help="Print what there is now, and end.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The same as --once, as one object.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the current state, and exit.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the same as one JSON object.")] = False,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show callers' numbers in full.")] = False,
 ) -> None:
     """Show the line live: calls in progress, queue, operators, today, last verdicts, health; q quits.
 
-    It only reads: the database, Redis, and the daemon's /metrics. What is away is said, and shown again when
-    it is back.
+    It only reads: the database, Redis, and the daemon's /metrics. It says what is unreachable, and recovers
+    when it is back.
 
     Example: siaga112 top --interval 2s
     """
@@ -42,7 +42,7 @@ def top(
         raise typer.BadParameter(least, param_hint="--interval")
     config, console = settings(), Console(highlight=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot draw lines still has the words
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot draw lines still shows the words
     if once or json or not console.is_terminal or console.is_dumb_terminal:
         frame = asyncio.run(live.once(config))
         if json:

@@ -1,4 +1,4 @@
-"""`migrate`, `backup`, `restore`, `rebuild`: what keeps the records for years."""
+"""`migrate`, `backup`, `restore`, `rebuild`: keep the records for years."""
 
 import asyncio
 from collections.abc import Mapping
@@ -32,9 +32,9 @@ def migrate(
         typer.Option("--forget-old", help="The same, and delete it there: nobody goes back to that version."),
     ] = False,
 ) -> None:
-    """Bring the database's tables to this program's version, and make them where there are none.
+    """Bring the database's tables to this program's version, or create them.
 
-    SQLite's are brought by the daemon itself, after a copy; PostgreSQL's by this command alone, since other
+    The daemon migrates SQLite itself, after a copy. PostgreSQL is migrated only by this command, since other
     daemons may still run the older program: stop them first.
 
     --from-redis brings calls, callers with their blocks, the allow list and the audit trail into the
@@ -47,11 +47,11 @@ def migrate(
         before, ours = upkeep.migrate(settings())
     t = speaker()
     if before == ours:
-        printing.plain(t("the tables have version {ours} already", ours=ours))
+        printing.wrapped(t("the tables have version {ours} already", ours=ours))
     elif before is None:
-        printing.plain(t("made the tables, version {ours}", ours=ours))
+        printing.wrapped(t("made the tables, version {ours}", ours=ours))
     else:
-        printing.plain(t("brought the tables from version {before} to {ours}", before=before, ours=ours))
+        printing.wrapped(t("brought the tables from version {before} to {ours}", before=before, ours=ours))
     if from_redis or forget_old:
         _carry_over(by, forget=forget_old)
 
@@ -66,24 +66,24 @@ def _carry_over(by: str, *, forget: bool) -> None:
     counts = {"call": done.calls, "caller": done.callers, "block": done.blocks, "audit": done.lines}
     if done.anything:
         said = say("carried over from Redis: {what}, {allowed} on the allow list")
-        printing.plain(t(said, what=_told(counts, t), allowed=t.number(done.allowed)))
+        printing.wrapped(t(said, what=_told(counts, t), allowed=t.number(done.allowed)))
     elif done.before is None:
-        printing.plain(t("there was nothing of an older siaga112 in Redis"))
+        printing.wrapped(t("there was nothing of an older siaga112 in Redis"))
     else:
-        printing.plain(t("all was carried over from Redis before, and nothing came since"))
+        printing.wrapped(t("all was carried over from Redis before, and nothing came since"))
     for held, why in done.unreadable.items():
         left = t(say("left in Redis, for it cannot be read: {name} ({why})"), name=held.place, why=why)
         printing.plain(f"siaga112: {left}", err=True)
     if forget:
-        printing.plain(t("what the older siaga112 kept in Redis is deleted"))
+        printing.wrapped(t("what the older siaga112 kept in Redis is deleted"))
 
 
 def backup(file: FileArgument) -> None:
-    """Write all that is held of the site into one file, as of one moment, while the daemon goes on.
+    """Write everything stored of the site into one file, as of one moment, while the daemon runs.
 
-    Calls, strikes, blocks, marks, the audit trail and the mode; of the configuration and of secrets nothing.
-    What is there under that name is replaced when all is written. `restore` reads it, also into another kind
-    of database.
+    It has calls, strikes, blocks, marks, the audit trail and the mode, but no configuration and no secrets.
+    An existing file is replaced once the new one is complete. `restore` reads it, also into another kind of
+    database.
 
     Example: siaga112 backup siaga112-2026-11-29.zip
     """
@@ -93,46 +93,46 @@ def backup(file: FileArgument) -> None:
     except OSError as error:
         said = say("{file}: cannot be written ({why})")
         raise SiagaError(said, file=file, why=plainly(error) or error.strerror) from error
-    printing.plain(f"{file}: {_told(counts, speaker())}")
+    printing.wrapped(f"{file}: {_told(counts, speaker())}")
 
 
 def restore(
     file: FileArgument,
     by: ByOption,
     replace: Annotated[
-        bool, typer.Option("--replace", help="In place of what the site has, which else must be nothing.")
+        bool, typer.Option("--replace", help="Replace what the site has; without it the site must be empty.")
     ] = False,
 ) -> None:
-    """Bring back all that a backup has, or nothing; the block list in Redis is made anew of it.
+    """Bring back everything in a backup, or nothing; the block list in Redis is rebuilt from it.
 
-    The daemon may run meanwhile: calls that end wait in its outbox, and are recorded after what came back.
+    The daemon may keep running: calls that end meanwhile wait in its outbox and are recorded afterwards.
 
     Example: siaga112 restore siaga112-2026-11-29.zip --replace
     """
     with reached(settings()):
         counts = asyncio.run(upkeep.restore(settings(), file, by, replace=replace))
     t = speaker()
-    said = say("{file}: brought back {what}; siaga112 run makes the block list anew")
-    printing.plain(t(said, file=file, what=_told(counts, t)))
+    said = say("{file}: brought back {what}; siaga112 run rebuilds the block list")
+    printing.wrapped(t(said, file=file, what=_told(counts, t)))
 
 
 def rebuild() -> None:
-    """Make the block list in Redis anew from the database: each standing, and none besides.
+    """Rebuild the block list in Redis from the database: every standing, and nothing else.
 
-    The daemon does so by itself whenever Redis was emptied, replaced or restored. Known blocks go on
-    meanwhile for `[redis] stale_after`.
+    The daemon does this by itself whenever Redis was emptied, replaced or restored. Meanwhile known blocks
+    stay in force for `[redis] stale_after`.
 
     Example: siaga112 rebuild
     """
-    logs.silence()  # what the daemon would log of it is what we print
+    logs.silence()  # the command prints what the daemon would log
     with reached(settings()):
         count = asyncio.run(upkeep.rebuild(settings()))
     t = speaker()
-    printing.plain(t("the block list is whole: {count} callers", count=t.number(count)))
+    printing.wrapped(t("the block list is whole: {count} callers", count=t.number(count)))
 
 
 def _told(counts: Mapping[str, int], t: Tongue) -> str:
-    """Name what a person asks for; the other tables are parts of it."""
+    """Return the counts that people ask for; the other tables are parts of these."""
     named = {
         "call": say("calls"),
         "caller": say("callers"),

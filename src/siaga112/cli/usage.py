@@ -1,4 +1,4 @@
-"""What was written wrong on the command line, in one line with the remedy, whatever typer makes of it."""
+"""Usage errors: one line that says what is wrong and how to write it, in our words, not typer's."""
 
 import re
 from collections.abc import Sequence
@@ -14,30 +14,44 @@ from siaga112.words import Tongue, say, tongue
 
 _USAGE: Final = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 _CLICK: Final = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-"""typer hands on no name for these, and has them from elsewhere since 0.20."""
+"""typer exports no name for these, and since 0.20 they come from another package."""
 
 _CHATTER: Final = re.compile(r"^(Value error, |Invalid value(?: for [^:]*)?: )+|, unable to .*$")
 _INPUT: Final = "Input should be "
+_SAID: Final = (
+    (re.compile(r"Option '(?P<what>[^']+)' requires an argument"), say("{what} needs a value")),
+    (
+        re.compile(r"Option '(?P<what>[^']+)' requires (?P<value>\d+) arguments"),
+        say("{what} needs {value} values"),
+    ),
+    (re.compile(r"Option '(?P<what>[^']+)' does not take a value"), say("{what} takes no value")),
+    (re.compile(r"must be less than or equal to (?P<value>\S+)"), say("{what} must be at most {value}")),
+    (re.compile(r"must be greater than or equal to (?P<value>\S+)"), say("{what} must be at least {value}")),
+    (re.compile(r"must be a valid integer"), say("{what} must be a whole number")),
+    (re.compile(r"must be a valid number"), say("{what} must be a number")),
+)
+"""What the library says, and what we say instead."""
+
 _SURPLUS: Final = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
 
 
 def is_one(error: Exception) -> bool:
-    """Say whether it is about how the command was written."""
+    """Return whether the error is about how the command was written."""
     return isinstance(error, _CLICK)
 
 
 def asks_for_help(error: Exception) -> bool:
-    """Say whether the program was started without a command."""
+    """Return whether the program was started without a command."""
     return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def all_help(error: Any) -> str:
-    """Give the help of the whole program."""
+    """Return the help of the whole program."""
     return f"{error.format_message()}\n"
 
 
 def told(error: Any, t: Tongue | None = None) -> str:
-    """Say what is wrong and what to write instead."""
+    """Return what is wrong, and what to write instead."""
     t = t or tongue()
     context = getattr(error, "ctx", None)
     if context is None:
@@ -48,7 +62,7 @@ def told(error: Any, t: Tongue | None = None) -> str:
     return f"{name}: {what}" if name else what
 
 
-def _what(error: Any, context: Any, t: Tongue) -> str:
+def _what(error: Any, context: Any, t: Tongue) -> str:  # noqa: PLR0911 - one a kind of mistake
     param = getattr(error, "param", None)
     kind = type(error).__name__
     if kind == "MissingParameter" and param is not None:
@@ -64,6 +78,9 @@ def _what(error: Any, context: Any, t: Tongue) -> str:
     else:
         message = _CHATTER.sub("", " ".join(str(error.message).split())).removesuffix(".")
         message = message.replace(_INPUT, "must be ")
+        for pattern, said in _SAID:
+            if found := pattern.fullmatch(message):
+                return t(said, **{"what": _named(error), **found.groupdict()}) + _help(context, t)
     if isinstance(error, typer.BadParameter):
         choices = _choices(param) if param is not None else []
         if choices and "is not one of" in message:
@@ -80,9 +97,9 @@ def _what(error: Any, context: Any, t: Tongue) -> str:
 
 
 def _named(error: Any) -> str:
-    """Name the argument or option as it is written."""
-    hint = error.param_hint
-    if hint is None and error.param is not None:
+    """Return the argument or option as it is written."""
+    hint = getattr(error, "param_hint", None)
+    if hint is None and getattr(error, "param", None) is not None:
         param = error.param
         hint = max(param.opts, key=len) if param.param_type_name == "option" else param.metavar or param.name
     return ", ".join(hint) if isinstance(hint, Sequence) and not isinstance(hint, str) else str(hint or "")
@@ -107,7 +124,7 @@ def _instead(option: str, error: Any, context: Any, t: Tongue) -> str:
 
 
 def _example(context: Any, t: Tongue) -> str:
-    """Give the example of the command's help, to be written alike."""
+    """Return the example in the command's help."""
     text = (context.command.help or "") if context is not None else ""
     found = re.search(r"siaga112 .*", text.partition("Example")[2])
     return "; " + t("write it like: {example}", example=found[0]) if found else _help(context, t)
@@ -119,7 +136,7 @@ def _help(context: Any, t: Tongue) -> str:
 
 
 def no_command(name: str, known: Sequence[str]) -> Said:
-    """Say that there is no such command, and which one was meant."""
+    """Return that there is no such command, and which one was probably meant."""
     near = get_close_matches(name, known, 2, 0.5)
     if near:
         first, *more = near

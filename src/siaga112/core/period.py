@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from siaga112.core.model import SECOND, Millis
@@ -86,7 +86,7 @@ def read(since: str, until: str, now: Millis, zone: ZoneInfo) -> Period:
     return period
 
 
-def instant(text: str, zone: ZoneInfo, *, last: bool = False) -> datetime:
+def instant(text: str, zone: tzinfo, *, last: bool = False) -> datetime:
     """Parse an instant, or a day as its start (`last`: as its end).
 
     Raises:

@@ -102,7 +102,7 @@ def show(account: Account, t: Tongue, *, json: bool) -> None:
         printing.as_json_pieces(account.as_row())
         return
     for line in account.tell(t):
-        printing.plain(line)
+        printing.wrapped(line)
 
 
 def _row(one: LeftOut) -> Row:

@@ -1,10 +1,10 @@
-"""The ledger as a folder of Parquet files, one a day, for DuckDB, ClickHouse or Spark to read as it lies.
+"""The ledger as a folder of Parquet files, one per day, for DuckDB, ClickHouse or Spark.
 
     DIR/day=2026-11-29/calls.parquet    the calls that started on that day of the site's zone
-    DIR/dataset.json                    what each file has: a fingerprint of the ledger's rows of that day
+    DIR/dataset.json                    for each file, a fingerprint of the ledger's rows of that day
 
-Only days whose rows are other than they were are written: after a mark, a settled call, an erasure too.
-A day that the ledger no longer keeps stays.
+A day is written again only if its rows have changed: after a mark, a reconciled call or an erasure too. A day
+that the ledger no longer keeps stays in the folder.
 """
 
 import json
@@ -27,7 +27,7 @@ _LARGEST: Final = 16 * 1_024 * 1_024
 
 @dataclass
 class Dataset:
-    """A folder, and what is in it. Use `opened`."""
+    """The folder and its content; use `opened`."""
 
     folder: Path
     site: str
@@ -36,10 +36,10 @@ class Dataset:
 
     @classmethod
     def opened(cls, folder: Path, site: str, columns: Sequence[str]) -> "Dataset":
-        """Open one that is there, or begin one.
+        """Open an existing dataset, or start a new one.
 
         Raises:
-            SiagaError: if what is there is another site's, or has other columns.
+            SiagaError: if it is another site's, or has other columns.
 
         """
         made = cls(folder, site, tuple(columns))
@@ -58,28 +58,28 @@ class Dataset:
             told: Any = json.loads(text)
             form, site, columns, days = told["form"], told["site"], told["columns"], dict(told["days"])
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise SiagaError(f"{self.folder / _STATE}: is not what siaga112 has written there") from None
+            raise SiagaError(f"{self.folder / _STATE}: is not a file that siaga112 wrote") from None
         if (form, site) != (FORM, self.site):
             raise SiagaError(
                 f"{self.folder}: is the dataset of site {site!r}, form {form}; name another folder"
             )
         if columns != list(self.columns):
             raise SiagaError(
-                f"{self.folder}: has been written with other columns (another --numbers or --operators); "
+                f"{self.folder}: was written with other columns (another --numbers or --operators); "
                 "name another folder"
             )
         return days
 
     def has(self, day: date, fingerprint: str) -> bool:
-        """Say whether a day's file is of these rows."""
+        """Return whether a day's file has these rows."""
         return self.days.get(day.isoformat()) == fingerprint
 
     @contextmanager
     def written(self, day: date) -> Iterator[Write]:
-        """Give what takes a day's rows; the file has its place once all are written.
+        """Yield a function that writes a day's rows; the file appears once it is complete.
 
         Raises:
-            SiagaError: if it cannot be written, or there is no pyarrow.
+            SiagaError: if it cannot be written, or pyarrow is not installed.
 
         """
         folder = self.folder / f"day={day.isoformat()}"
@@ -91,7 +91,7 @@ class Dataset:
             yield write
 
     def keep(self, day: date, fingerprint: str) -> None:
-        """Note that a day's file is of these rows; after it: what was cut off is written again."""
+        """Record that a day's file has these rows; call it last: an interrupted day is written again."""
         self.days[day.isoformat()] = fingerprint
         state = {"form": FORM, "site": self.site, "columns": list(self.columns), "days": self.days}
         try:

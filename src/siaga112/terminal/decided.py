@@ -1,18 +1,19 @@
-"""What a decision comes to: lines that say what is in force for a caller then, whatever was asked for."""
+"""The result of a decision in one line: what is in force for the caller now, whatever was asked for."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from siaga112.core.decisions import outlasts
-from siaga112.core.model import Entry, Level, Mark, Millis, Mode
+from siaga112.core.model import SECOND, Entry, Level, Mark, Millis, Mode
 from siaga112.core.policy import count
 from siaga112.core.record import AllowEntry, Appeal, Block, CallerRecord, Hold, Proposal
 from siaga112.core.regulation import PolicyRules
-from siaga112.terminal import labels, rows
+from siaga112.terminal import labels, rows, times
 from siaga112.words import Tongue, say, tongue
 
 
 class Now:
-    """A caller as read after the decision, in the mode and at the time of the reading."""
+    """A caller as read after the decision, with the mode and the time of reading."""
 
     def __init__(
         self, record: CallerRecord, mode: Mode, at: Millis, zone: ZoneInfo, t: Tongue | None = None
@@ -25,16 +26,18 @@ class Now:
         self._zone = zone
 
     def clock(self, at: Millis) -> str:
-        """Say when that is, here."""
-        return str(rows.instant(at, self._zone))
+        """Return an instant with the site's zone."""
+        zone = times.zone([datetime.fromtimestamp(at / SECOND, self._zone)])
+        return f"{rows.clock(at, self._zone, self.t)} {zone}"
 
     def until(self, block: Block) -> str:
-        """Say how long a block lasts."""
-        until = rows.instant(block.until, self._zone)
-        return self.t("until {until}", until=until) if until else self.t("until further notice")
+        """Return how long a block lasts."""
+        if block.until is None:
+            return self.t("until further notice")
+        return self.t("until {until}", until=self.clock(block.until))
 
     def named(self, block: Block) -> str:
-        """Say how long a block lasts, and what it is."""
+        """Return how long a block lasts, and what it is."""
         return self.t(
             "{until} ({level}, {origin} by {by}: {reason})",
             until=self.until(block),
@@ -46,14 +49,14 @@ class Now:
 
     @property
     def mode(self) -> str:
-        """Add that a block is kept, not enforced."""
+        """A remark that the mode does not enforce blocks; '' if it does."""
         if self._mode is Mode.ENFORCE:
             return ""
         return self.t("; mode {mode}: calls still get through", mode=labels.word(self._mode, self.t))
 
     @property
     def stays(self) -> str:
-        """Say which block is in force all the same, or that none is."""
+        """The block that is in force anyway, or that there is none."""
         who = self.record.caller
         if self.block is None:
             return self.t("{who} is not blocked", who=who)
@@ -65,16 +68,16 @@ class Now:
         return self.t("{who} stays blocked {named}", who=who, named=named) + self.mode
 
     def decided(self, at: Millis) -> list[Proposal]:
-        """Give the proposals that were decided then."""
+        """Return the proposals that were decided at that instant."""
         return [held for held in self.record.proposals if held.decided and held.decided.at == at]
 
 
 def imposed(now: Now, added: Block) -> str:
-    """Say what `block` and `confirm` came to."""
+    """Return the result of `block` or `confirm`."""
     t, who, held = now.t, now.record.caller, now.block
     shortened = any(block.lifted and block.lifted.at == added.since for block in now.record.blocks)
     settled = t("; what was proposed is settled by it") if now.decided(added.since) else ""
-    if held is None or now.record.allow:  # somebody came between, or the block is over already
+    if held is None or now.record.allow:  # somebody else decided meanwhile, or the block is over already
         return f"{now.stays}{settled}"
     if held == added:
         was = t(" (was longer)") if shortened else ""
@@ -88,7 +91,7 @@ def imposed(now: Now, added: Block) -> str:
 
 
 def lifted(now: Now, held: Block | None, *, objected: bool = False) -> str:
-    """Say what `unblock` came to: `held` is the block that it ended; `objected`: an objection waited."""
+    """Return the result of `unblock`; `held` is the block it ended; `objected`: an objection was open."""
     t, who = now.t, now.record.caller
     granted = objected and now.record.appeal is None
     if held is None and granted:
@@ -115,12 +118,12 @@ def lifted(now: Now, held: Block | None, *, objected: bool = False) -> str:
 
 
 def dismissed(now: Now) -> str:
-    """Say what `dismiss` came to: a block that somebody imposed by hand stays."""
+    """Return the result of `dismiss`: a block that a person imposed stays."""
     return now.stays + now.t("; the misuses so far are forgiven")
 
 
 def allowed(now: Now, earlier: AllowEntry | None) -> str:
-    """Say what `allow` came to; `earlier` is the place on the list that it replaced."""
+    """Return the result of `allow`; `earlier` is the entry that it replaced."""
     t = now.t
     said = t("{who} is on the allow list", who=now.record.caller)
     if earlier:
@@ -132,7 +135,7 @@ def allowed(now: Now, earlier: AllowEntry | None) -> str:
 
 
 def disallowed(now: Now) -> str:
-    """Say what `disallow` came to: what gave way to the list holds again."""
+    """Return the result of `disallow`: a block that the list outranked is in force again."""
     t = now.t
     said = t("{who} is off the allow list", who=now.record.caller)
     if now.block:
@@ -141,7 +144,7 @@ def disallowed(now: Now) -> str:
 
 
 def objected(now: Now, made: Appeal) -> str:
-    """Say what `appeal` came to: until when an answer is owed, and whether the block waits for it."""
+    """Return the result of `appeal`: the deadline, and whether the block is suspended until then."""
     t, who = now.t, now.record.caller
     due = now.clock(made.due)
     said = t("the objection of {who} is noted; an answer is owed until {due}", who=who, due=due)
@@ -151,20 +154,20 @@ def objected(now: Now, made: Appeal) -> str:
 
 
 def rejected(now: Now) -> str:
-    """Say what `appeals --reject` came to: what is held stands."""
+    """Return the result of `appeals --reject`: the block stands."""
     said = now.t("the objection of {who} is rejected", who=now.record.caller)
     return f"{said}; {now.stays}"
 
 
 def held(now: Now) -> str:
-    """Say what `hold` came to."""
+    """Return the result of `hold`."""
     return now.t(
         "{who} is kept as evidence: neither age nor forget takes what is held", who=now.record.caller
     )
 
 
 def released(now: Now, ended: Hold) -> str:
-    """Say what `hold --release` came to; `ended` is the hold that it ended."""
+    """Return the result of `hold --release`; `ended` is the hold that it ended."""
     said = say("{who} is kept as evidence no longer (since {since} by {by}: {reason})")
     since = now.clock(ended.at)
     told = now.t(said, who=now.record.caller, since=since, by=ended.by, reason=ended.reason)
@@ -172,7 +175,7 @@ def released(now: Now, ended: Hold) -> str:
 
 
 def voided(call: str, before: CallerRecord, now: Now) -> str:
-    """Say what `void` came to: the blocks and proposals that rested on the strike."""
+    """Return the result of `void`: what happened to the blocks and proposals that rested on the strike."""
     said = [now.t("the strike of call {call} is taken back", call=call), *_followed(before, now)]
     return "; ".join(said)
 
@@ -184,7 +187,7 @@ def marked(
     of: tuple[Mode, PolicyRules],
     t: Tongue | None = None,
 ) -> str:
-    """Say what `mark` came to: the strike, and what of blocks and proposals followed from it."""
+    """Return the result of `mark`: the strike, and the blocks and proposals that follow from it."""
     (mode, rules), t, finding = of, t or tongue(), entry.finding
     mark = labels.of(finding.mark, t) if finding.mark else ""
     said = [

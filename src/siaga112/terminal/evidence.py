@@ -1,7 +1,7 @@
 """The evidence sheet: one page of A4 for a citizen who asks why a number is blocked.
 
-What it says is put together here, in the language of the sheet. `templates/evidence.html.j2` lays it out: the
-same for the console, a file and a PDF. However much is held, it stays one page: what does not fit is counted.
+This module writes its sentences in the language of the sheet; `templates/evidence.html.j2` lays them out, for
+the console, a file and a PDF alike. It is always one page: what does not fit is counted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,19 +38,19 @@ from siaga112.terminal.story import Story
 from siaga112.words import DAYS, MONTHS, Language, Tongue, say, tongue
 
 CALLS_SHOWN: Final = 11
-"""What the rule of `serang-2019` needs for its second step. Each other block takes the room of three."""
+"""As many as the second step of `serang-2019` needs. Each other block takes the space of three calls."""
 
 BLOCKS_SHOWN: Final = 2
 LONGEST: Final = {"reason": 120, "by": 40, "call": 40}
-"""Letters that are shown of what somebody wrote: the record has the rest."""
+"""The characters printed of what somebody wrote; the record has the rest."""
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 PAPER: Final = Path(__file__).parent / "paper"
-"""The style sheet, by itself: the console serves it."""
+"""The style sheet, in a folder of its own, which the console serves."""
 
 
 class Form(StrEnum):
-    """What the sheet is written as."""
+    """The format of the sheet."""
 
     HTML = "html"
     PDF = "pdf"
@@ -58,7 +58,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
-    """Whose paper it is ([citizen] office and contact, the site), and in which language by default."""
+    """Who issues it ([citizen] office and contact, the site), and the default language."""
 
     site: str
     office: str
@@ -76,7 +76,7 @@ class CallLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What stands on the sheet, in sentences of its language. `decided`: the first sentence is the answer."""
+    """The sentences of the sheet, in its language. The first sentence of `decided` is the answer."""
 
     t: Tongue
     letterhead: Letterhead
@@ -94,12 +94,12 @@ class Sheet:
 
     @property
     def version(self) -> str:
-        """What wrote it."""
+        """The version of siaga112."""
         return siaga112.__version__
 
 
 def sheet(story: Story, letterhead: Letterhead, by: str, zone: ZoneInfo, lang: Language | None) -> Sheet:
-    """Write the sheet of a caller's story, as `by` issues it."""
+    """Return the sheet of a caller's story, issued by `by`."""
     t = tongue(lang or letterhead.lang)
     write = _Writer(story, zone, t)
     block = story.held.record.block_at(story.now)
@@ -124,7 +124,7 @@ def sheet(story: Story, letterhead: Letterhead, by: str, zone: ZoneInfo, lang: L
 
 
 def page(written: Sheet) -> str:
-    """Give the sheet as one file of HTML, which fetches nothing."""
+    """Return the sheet as one self-contained HTML file."""
     style = (PAPER / "evidence.css").read_text(encoding="utf-8")
     return str(_templates().get_template("evidence_page.html.j2").render(sheet=written, style=style))
 
@@ -180,7 +180,7 @@ _BASIS: Final = {
     ),
     OWN_RULE: say("Rule: the office's own."),
 }
-"""What a rule is called (`PolicyRules.title`), for somebody who does not know its short name."""
+"""The legal basis of each rule (`PolicyRules.title`), for a citizen."""
 
 # ── how a call ended ─────────────────────────────────────────────────────────────────────────────
 
@@ -196,11 +196,11 @@ ENDED: Final[dict[str, str]] = {
     Mark.PRANK: say("an operator answered, and noted a prank"),
     Mark.SILENT: say("an operator answered, and nobody spoke"),
 }
-"""Of all that a rule can count (`regulation.COUNTABLE`), by its reason or mark."""
+"""For everything that a rule can count (`regulation.COUNTABLE`), by reason or mark."""
 
 
 class _Found(NamedTuple):
-    """A call of which more is known than its number."""
+    """A call of which more is stored than its id."""
 
     at: Millis
     call: CallId
@@ -209,7 +209,7 @@ class _Found(NamedTuple):
 
 
 class _Writer:
-    """Writes a story's sentences."""
+    """Writes the sentences of one story."""
 
     def __init__(self, story: Story, zone: ZoneInfo, t: Tongue) -> None:
         self.story = story
@@ -226,7 +226,7 @@ class _Writer:
         return f"{local:%H.%M}" if self.t.language is Language.ID else f"{local:%H:%M}"
 
     def moment(self, at: Millis) -> str:
-        """Write an instant with its weekday."""
+        """Return an instant with its weekday."""
         local, lang = self._local(at), self.t.language
         date = f"{DAYS[lang][local.weekday()]}, {local.day} {MONTHS[lang][local.month - 1]} {local.year}"
         said = say("{date} at {clock} {zone}")
@@ -251,7 +251,7 @@ class _Writer:
     # the decision
 
     def decided(self, block: Block | None) -> Iterator[str]:
-        """Say whether the number is blocked, since when and until when, and what that means for a call."""
+        """Yield whether the number is blocked, since and until when, and what that means for a call."""
         t = self.t
         if block is None and any(map(self._suspended, self.record.blocks)):
             yield t("The block on this number is suspended until the objection to it is decided.")
@@ -284,7 +284,7 @@ class _Writer:
     # the rule
 
     def grounds(self, block: Block) -> Iterator[str]:
-        """Say by which rule, or by whom and why, the number is blocked."""
+        """Yield the rule, or the person and the reason, of a block."""
         t, said = self.t, labels.policys(block.reason)
         if said:
             yield from self._fired(said)
@@ -320,7 +320,7 @@ class _Writer:
         yield from [self.t(_BASIS[name])] if name in _BASIS else []
 
     def rule_in_force(self) -> Iterator[str]:
-        """Say what would lead to a block."""
+        """Yield what would lead to a block."""
         rules = self.story.rules
         yield self.t(
             "More than {limit} calls that count as misuse within {window} lead to a block.",
@@ -332,7 +332,7 @@ class _Writer:
     # objections
 
     def objected(self) -> Iterator[str]:
-        """Say what became of the last objection."""
+        """Yield the state of the last objection."""
         t, last = self.t, self.record.appeals[-1] if self.record.appeals else None
         if last is None:
             return
@@ -349,7 +349,7 @@ class _Writer:
         )
 
     def objecting(self, letterhead: Letterhead) -> Iterator[str]:
-        """Say how to object."""
+        """Yield how to object."""
         t, within = self.t, self.story.rules.appeal_within
         yield t(
             "You can object to the block, and to anything on this sheet, here: {contact}.",
@@ -371,11 +371,11 @@ class _Writer:
     # the calls
 
     def counting(self) -> tuple[CallId, ...]:
-        """Give the calls that count against the number now."""
+        """Return the calls that count as misuse now."""
         return tuple(one.call for one in count(self.record, self.story.now, self.story.rules).strikes)
 
     def found(self, named: Sequence[CallId]) -> list[_Found]:
-        """Give those calls of which more is kept than the number, the newest first."""
+        """Return the calls of which more than the id is stored, the newest first."""
         strikes = {one.call: one for one in self.record.strikes}
         entries = {one.finding.call.id: one.finding for one in self.story.held.entries}
         found = []
@@ -389,7 +389,7 @@ class _Writer:
         return sorted(found, reverse=True)
 
     def heading(self, block: Block | None, count: int) -> str:
-        """Say what the calls are that follow."""
+        """Return the heading of the calls."""
         if block and block.calls:
             return self.t.many(
                 "The call that the block rests on", "The {count} calls that the block rests on", count
@@ -397,12 +397,12 @@ class _Writer:
         return self.t("Calls that count as misuse now: {count}", count=count)
 
     def call(self, found: _Found) -> CallLine:
-        """Write a call."""
+        """Return the line of a call."""
         ended = self.t(ENDED[found.why]) if found.why in ENDED else labels.reason(found.why, self.t)
         return CallLine(self._listed(found.at), ended, _clipped(found.call, "call"))
 
     def more(self, found: int, named: int, shown: int) -> Iterator[str]:
-        """Count the calls that are not shown: those that are on record, and those that no longer are."""
+        """Yield the counts of calls not shown: those on record, and those of which only the id is kept."""
         many = self.t.many
         if found > shown:
             yield many(
@@ -420,11 +420,11 @@ class _Writer:
     # earlier blocks, and how the number was known
 
     def others(self, block: Block | None) -> list[Block]:
-        """Give the other blocks, the newest first."""
+        """Return the other blocks, the newest first."""
         return [one for one in self.record.blocks[::-1] if one is not block]
 
     def earlier(self, others: Sequence[Block]) -> Iterator[str]:
-        """Tell of other blocks, and who lifted them."""
+        """Yield the other blocks, and who lifted them."""
         yield from map(self._earlier, others[:BLOCKS_SHOWN])
         more = len(others[BLOCKS_SHOWN:]) + self.record.dropped.blocks
         if more:
@@ -453,7 +453,7 @@ class _Writer:
         return t(said, at=self._short(lifted.at), by=by, reason=reason)
 
     def known(self, found: Sequence[_Found], block: Block | None) -> Iterator[str]:
-        """Say how far the number is to be believed."""
+        """Yield how reliable the number is."""
         t, vouched = self.t, sum(one.attested for one in found)
         if not found:
             yield from [t("A supervisor entered the number; no call is counted.")] if block else []
@@ -476,13 +476,13 @@ class _Writer:
 
 
 def _zone(local: datetime) -> str:
-    """Name the zone as people do: WIB, UTC+03."""
+    """Return the name of the zone: WIB, UTC+03."""
     name = local.tzname() or ""
     return f"UTC{name}" if name.startswith(("+", "-")) else name
 
 
 def _window(title: str) -> Millis | None:
-    """Give the window of a rule, by the title that is kept with a block."""
+    """Return the window of a rule, from the title stored with a block."""
     if title in PRESETS:
         return PRESETS[title].window
     _, found, rest = title.partition("; window ")

@@ -1,4 +1,4 @@
-"""`calls --explain`: what was seen of a call, in lines."""
+"""`calls --explain`: the facts seen of a call, as lines."""
 
 from typing import cast
 
@@ -9,7 +9,7 @@ from siaga112.words import Language, Tongue, tongue
 
 
 def explanation(row: Row, t: Tongue | None = None) -> list[str]:
-    """Tell what was seen of a call, and what of it decided; of a row that `rows.explained` spells."""
+    """Return the facts of a call, and which decided its outcome; `row` is one of `rows.explained`."""
     t = t or tongue()
     caller = row["caller"] or t("withheld")
     outcome, reason = (labels.cell(name, str(row[name]), t) for name in ("outcome", "reason"))
@@ -21,5 +21,5 @@ def explanation(row: Row, t: Tongue | None = None) -> list[str]:
         if t.language is not Language.EN and kind in list(FactKind):
             said = labels.seen(FactKind(kind), detail, t)
             detail = detail if said is None else said
-        told.append(f"  {str(seen['at'])[11:23]}  {labels.cell('fact', kind, t):<15} {detail}{decided}")
+        told.append(f"  {str(seen['at'])[11:23]}  {labels.cell('fact', kind, t):<15} {detail}{decided}".rstrip())
     return told

@@ -1,4 +1,4 @@
-"""What people call what the program has a word for: in English, and translated."""
+"""Labels for the program's words, in English and translated."""
 
 import re
 from collections.abc import Callable
@@ -260,16 +260,16 @@ _LABELS: Final[dict[type[StrEnum], dict[str, str]]] = {
         Role.ADMIN: say("admin"),
     },
 }
-"""By kind: words of two kinds may be spelled alike."""
+"""By type: two types may have the same word."""
 
 
 def of(word: StrEnum, t: Tongue, **values: object) -> str:
-    """Say what people call it; with `values`, of what the words leave open."""
+    """Return the label of a word; `values` fill in what the label leaves open."""
     return t(_LABELS[type(word)][word], **values)
 
 
 def word(found: StrEnum, t: Tongue) -> str:
-    """Give the word that scripts and the manual have, in English; in other languages what people call it."""
+    """Return the word that scripts and the manual use, in English; in other languages its label."""
     return found.value if t.language is Language.EN else of(found, t)
 
 
@@ -284,18 +284,18 @@ _UNITS: Final = {
 
 
 def span(spelled: str, t: Tongue) -> str:
-    """Say a span that is spelled as the configuration spells it: `30d` is 30 days."""
+    """Return a span in words, from the configuration's notation: `30d` is 30 days."""
     found = re.fullmatch(f"([0-9]+)({'|'.join(_UNITS)})", spelled)
     return t.many(*_UNITS[found[2]], int(found[1])) if found else spelled
 
 
 def lasting(time: Millis, t: Tongue) -> str:
-    """Say how long that is, in the largest unit that divides it."""
+    """Return a duration in words, in the largest unit that divides it."""
     return span(durations.spell(time), t)
 
 
 def age(time: Millis, t: Tongue) -> str:
-    """Write how long: `0:07`, `12:30`, `1:02:03`, and from two days on `3 days`."""
+    """Return a duration as `0:07`, `12:30` or `1:02:03`, and from two days on as `3 days`."""
     seconds = max(0, time) // SECOND
     minutes, hours = seconds // 60, seconds // 3_600
     if hours >= 48:  # noqa: PLR2004 - two days
@@ -307,7 +307,7 @@ _Kept = tuple[re.Pattern[str], str]
 
 
 def _kept(*texts: str) -> tuple[_Kept, ...]:
-    """Give how texts that are kept as they were said are known again, by the values that they name."""
+    """Return patterns that recognise stored texts, and the values in them."""
     found = []
     for text in texts:
         parts = re.split(r"\\{(\w+)\\}", re.escape(text))
@@ -317,7 +317,7 @@ def _kept(*texts: str) -> tuple[_Kept, ...]:
 
 
 def _again(found: str, among: tuple[_Kept, ...], t: Tongue, told: Callable[[str, str], str]) -> str | None:
-    """Say what was kept in English; `told` says a value by its name. None if it is none of these."""
+    """Translate a text stored in English; `told` translates a value by its name. None if it is unknown."""
     for pattern, text in among:
         if match := pattern.fullmatch(found):
             return t(text, **{name: told(name, value) for name, value in match.groupdict().items()})
@@ -335,7 +335,7 @@ _RULE: Final = {
     "burst": say("burst {value}"),
     "unattested": say("not vouched for {value}"),
 }
-"""The values of a centre's own rule, as `PolicyRules.title` writes them with a block."""
+"""The values of a centre's own rule, as `PolicyRules.title` writes them into a block."""
 
 _OF_A_RULE: Final = {
     "automatic": say("automatic"),
@@ -347,7 +347,7 @@ _OF_A_RULE: Final = {
 
 
 def rule(title: str, t: Tongue) -> str:
-    """Say by which rule: a preset has its name; of a centre's own rule the values are said."""
+    """Return the name of a rule: a preset's own, or the values of a centre's rule."""
     own, colon, values = title.partition(": ")
     if own != OWN_RULE or not colon or t.language is Language.EN:
         return title
@@ -374,7 +374,7 @@ _POLICY: Final = _kept(
     say("{count} misuses, more than {limit} ({rule})"),
     say("{count} misuses, weighing {weight}, more than {limit} ({rule})"),
 )
-"""What the policy writes as the reason of a block (`core.policy`); kept so, translated here."""
+"""The reasons of blocks that the policy writes (`core.policy`): stored in English, translated here."""
 
 _BECAUSE: Final = (
     *_POLICY,
@@ -390,16 +390,16 @@ _BECAUSE: Final = (
         say("dialled after the call"),
     ),
 )
-"""And reviews (`core.review`), corrections (`core.decisions`), and an operator's telephone."""
+"""Also those of reviews (`core.review`), corrections (`core.decisions`), and an operator's telephone."""
 
 _CONFIRMED: Final = _kept(say("confirmed: {reason}"))
 _COUNTS: Final = ("count", "limit", "nth")
 
 
 def policys(found: str) -> dict[str, str]:
-    """Take apart what the policy wrote: its values, by name, and what a person added (`more`).
+    """Parse a reason that the policy wrote: its values by name, and what a person added (`more`).
 
-    Nothing of what a person wrote alone.
+    Return {} for a reason that a person wrote.
     """
     first, bracket, rest = found.partition(")")
     for pattern, _ in _POLICY:
@@ -410,7 +410,7 @@ def policys(found: str) -> dict[str, str]:
 
 
 def because(found: str, t: Tongue) -> str:
-    """Say why somebody is blocked, or no more: what the program writes is translated, no person's words."""
+    """Return the reason of a block or its end; the program's texts are translated, people's words are not."""
 
     def told(name: str, value: str) -> str:
         if name == "mark" and value in list(Mark):
@@ -421,7 +421,7 @@ def because(found: str, t: Tongue) -> str:
             return span(value, t)
         return t.signs(value) if name == "weight" else value
 
-    for sign in (")", "; "):  # a rule's values are parted by semicolons too
+    for sign in (")", "; "):  # a rule separates its values by semicolons too
         first, cut, rest = found.partition(sign)
         said = _again(first + cut.rstrip("; "), _BECAUSE, t, told)
         if said is not None:
@@ -432,7 +432,7 @@ def because(found: str, t: Tongue) -> str:
 
 
 def by(found: str, t: Tongue) -> str:
-    """Say who did something: an operator whom the PBX did not name is called so."""
+    """Return who did something; an operator whom the PBX did not name is called `operator`."""
     return t("operator") if found == OPERATOR else found
 
 
@@ -468,11 +468,11 @@ ACTIONS: Final = {
     "shift note": say("wrote a hand-over note"),
     "takes over the shift": say("took over the shift"),
 }
-"""What people did, as the audit trail names it; what is not among them stays as it is."""
+"""The actions in the audit trail; any other is shown unchanged."""
 
 
 def action(found: str, t: Tongue) -> str:
-    """Say what somebody did."""
+    """Return the label of an action."""
     return t(ACTIONS[found]) if found in ACTIONS else found
 
 
@@ -481,11 +481,11 @@ _SURGE: Final = _kept(
     say("{count} callers waited over {span}"),
     say("no operator logged in"),
 )
-"""What a daemon says why there is a surge (`core.tracking.queue_state`)."""
+"""The causes of a surge, as the daemon writes them (`core.tracking.queue_state`)."""
 
 
 def surge(found: str, t: Tongue) -> str:
-    """Say why there is a surge."""
+    """Return the cause of a surge."""
     return _again(found, _SURGE, t, lambda name, value: span(value, t) if name == "span" else value) or found
 
 
@@ -515,11 +515,11 @@ _DETAIL: Final = _kept(
     say("number of a caller"),
     say("numbers of calls"),
 )
-"""What the audit trail adds to what was done (`service.supervisor` and others); kept so, translated here."""
+"""The details in the audit trail (`service.supervisor` and others): stored in English, translated here."""
 
 
 def detail(found: str, t: Tongue) -> str:
-    """Say the detail of a line of the audit trail; a word of the program's as people call it."""
+    """Return the detail of a line of the audit trail, with labels for the program's words."""
     if t.language is Language.EN:
         return found
     return ", ".join(" → ".join(_detail(word, t) for word in part.split(" → ")) for part in found.split(", "))
@@ -537,16 +537,16 @@ def _detail(found: str, t: Tongue) -> str:
 
 
 def screened(found: str, t: Tongue) -> tuple[str, str]:
-    """Say a verdict and its reason, as the dialplan got them."""
+    """Return a verdict and its reason, as the dialplan got them."""
     verdict, _, why = found.partition(" ")
-    if t.language is Language.EN:  # the English words are those of the dialplan
+    if t.language is Language.EN:  # English uses the dialplan's own words
         return verdict, why
     told = of(Verdict(verdict), t) if verdict in list(Verdict) else verdict
     return told, of(ScreenReason(why), t) if why in list(ScreenReason) else why
 
 
 def seen(kind: FactKind, found: str, t: Tongue) -> str | None:
-    """Say the detail of what was seen of a call; None for the PBX's own words: a context, a queue."""
+    """Return the detail of a fact; None for the PBX's own words (a context, a queue)."""
     first, _, rest = found.partition(" ")
     match kind:
         case FactKind.SCREENED:
@@ -570,11 +570,11 @@ _NOT_TAKEN: Final = _kept(
     say("its certificate is not accepted ({why})"),
     say("no answer"),
 )
-"""Why a webhook was not taken, as its row keeps it."""
+"""Why a webhook failed, as its row stores it."""
 
 
 def not_taken(found: str, t: Tongue) -> str:
-    """Say why a webhook was not taken."""
+    """Return why a webhook failed."""
     return _again(found, _NOT_TAKEN, t, lambda _, value: value) or found
 
 
@@ -592,7 +592,7 @@ _COLUMNS: Final[dict[str, tuple[type[StrEnum], ...]]] = {
     "via": (Via,),
     "why": (Reason, Mark),
 }
-"""Which of the program's words stand in a column of what commands list."""
+"""The program's words that each column of the lists can have."""
 
 
 _TOLD: Final[dict[str, Callable[[str, Tongue], str]]] = {
@@ -606,7 +606,7 @@ _TOLD: Final[dict[str, Callable[[str, Tongue], str]]] = {
 
 
 def cell(column: str, value: object, t: Tongue) -> object:
-    """Say what stands in a column; in English as the JSON has it."""
+    """Return the cell of a column; in English as in the JSON."""
     if t.language is Language.EN or not isinstance(value, str):
         return value
     for kind in _COLUMNS.get(column, ()):
@@ -617,7 +617,7 @@ def cell(column: str, value: object, t: Tongue) -> object:
 
 
 def reason(found: str, t: Tongue, say_it: Callable[[StrEnum, Tongue], str] = of) -> str:
-    """Say a call's reason, or the mark that stands for one; `say_it`: `word`, for the word of scripts."""
+    """Return a call's reason, or its mark in place of one; `say_it`: `word`, for the word of scripts."""
     for kind in (Reason, Mark):
         if found in list(kind):
             return say_it(kind(found), t)

@@ -1,4 +1,4 @@
-"""Files that we write for people: for their owner alone, through no link, and whole or not at all."""
+"""Write files for people: readable by their owner alone, through no link, and complete or not at all."""
 
 import contextlib
 import os
@@ -15,22 +15,22 @@ from siaga112.reasons import plainly
 from siaga112.words import say
 
 PRIVATE: Final = 0o600
-"""What tells of callers is for the user who asked for it alone."""
+"""Files about callers are for the user who asked alone."""
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class LinkError(OSError):
-    """A link stands where we were to write: what it points to is not ours to change."""
+    """The file to write is a link: its target must not be changed."""
 
 
 def created(path: Path) -> BinaryIO:
-    """Make a file that is not there yet, for what is written as it comes.
+    """Create a new file, to be written piece by piece.
 
     Raises:
-        FileExistsError: if anything has that name, be it a link that leads nowhere.
-        OSError: as the system says.
+        FileExistsError: if anything has that name, even a dangling link.
+        OSError: from the system.
 
     """
     return os.fdopen(os.open(path, _NEW, PRIVATE), "wb")
@@ -38,14 +38,14 @@ def created(path: Path) -> BinaryIO:
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: int = PRIVATE, root: Path | None = None) -> Iterator[BinaryIO]:
-    """Give a file to write to, which takes its place when all is written; until then the old one stays.
+    """Yield a file to write; it replaces the old one once it is complete.
 
-    Below `root` no folder may be a link either; missing ones are made. A device or a pipe is written to
-    as it is.
+    Below `root` no folder may be a link either; missing ones are created. A device or a pipe is written
+    directly.
 
     Raises:
-        LinkError: if a link has its name.
-        OSError: as the system says.
+        LinkError: if the name is that of a link.
+        OSError: from the system.
 
     """
     with contextlib.ExitStack() as stack:
@@ -83,7 +83,7 @@ def replacing(path: Path, mode: int = PRIVATE, root: Path | None = None) -> Iter
 
 @contextlib.contextmanager
 def text(output: Path | None) -> Iterator[TextIO]:
-    """Give the file to write text to, or the screen; the file has its place once all is written.
+    """Yield the file to write text to, or the screen; the file appears once it is complete.
 
     Raises:
         SiagaError: if it cannot be written.
@@ -100,7 +100,7 @@ def text(output: Path | None) -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def binary(output: Path | None) -> Iterator[BinaryIO]:
-    """Give the file to write to, or the pipe to another program; the file has its place once all is written.
+    """Yield the file to write to, or the pipe to another program; the file appears once it is complete.
 
     Raises:
         UsageError: if it would go to a person's screen.
@@ -109,7 +109,7 @@ def binary(output: Path | None) -> Iterator[BinaryIO]:
     """
     if output is None:
         if sys.stdout.isatty() or not isinstance(sys.stdout, TextIOWrapper):
-            raise UsageError("--output: name the file; this is nothing for a screen")
+            raise UsageError("--output: name the file; this is not for a screen")
         yield sys.stdout.buffer
         return
     try:
@@ -121,10 +121,10 @@ def binary(output: Path | None) -> Iterator[BinaryIO]:
 
 
 def _unnamed(beside: str, folder: int) -> tuple[int, bool]:
-    """Open a file without a name, so that nothing is left of it if we are ended; else one with a name."""
+    """Open a file without a name, which leaves nothing behind if the process dies; else one with a name."""
     try:
         return os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, PRIVATE, dir_fd=folder), False
-    except OSError:  # a file system that has none
+    except OSError:  # the file system does not support it
         return os.open(beside, _NEW, PRIVATE, dir_fd=folder), True
 
 

@@ -1,4 +1,4 @@
-"""A bar on stderr for what takes longer than a second; on a terminal only."""
+"""A progress bar on stderr for work that takes longer than a second; only on a terminal."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 1.0
 
 _GIVEN_BACK: Final = b"\r\x1b[2K\x1b[?25h"
-"""The line of the bar empty, and the cursor shown."""
+"""Clears the bar's line, and shows the cursor."""
 
 
 def _give_back(terminal: int) -> None:
@@ -22,7 +22,7 @@ def _give_back(terminal: int) -> None:
 
 
 class Bar:
-    """Shows which share of the work is done, from one second on."""
+    """Shows the share of the work that is done, after the first second."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -41,7 +41,7 @@ class Bar:
             self._interrupted.__exit__(kind, error, trace)
 
     def __call__(self, share: float, note: str = "") -> None:
-        """Tell the share that is done, from 0 to 1, and what else there is to say of it."""
+        """Update the share that is done, from 0 to 1, and a note beside it."""
         if self._shown is None and sys.stderr.isatty():
             if time.monotonic() - self._begun < PATIENCE_SECONDS:
                 return
@@ -50,7 +50,7 @@ class Bar:
             self._shown.update(self._shown.task_ids[0], completed=share, note=note)
 
     def _show(self) -> "Progress":
-        from rich.console import Console  # noqa: PLC0415 - only who waits before a terminal needs rich for this
+        from rich.console import Console  # noqa: PLC0415 - rich is needed only by who waits at a terminal
         from rich.progress import Progress, TextColumn  # noqa: PLC0415 - as above
 
         columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}"))

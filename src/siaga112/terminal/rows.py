@@ -1,4 +1,4 @@
-"""What the commands print of a call, a block, a caller: rows with stable names (docs/reference.md)."""
+"""Rows with stable names (docs/reference.md): calls, blocks, callers, as commands and the API give them."""
 
 import re
 from datetime import UTC, datetime
@@ -11,20 +11,22 @@ from siaga112.core.holdings import Holding, Kept, Kind
 from siaga112.core.model import SECOND, AuditEntry, Caller, CallSummary, Entry, Fact, Handover, Level, Millis
 from siaga112.core.record import Appeal, Block, CallerRecord
 from siaga112.core.text import printable
+from siaga112.terminal import times
+from siaga112.words import Tongue
 
 Row = dict[str, object]
 
 _FORMULA: Final = re.compile(r"(^|[;,\t|])(\s*)(?=[-=+@\uff0b\uff0d\uff1d\uff20])(?!\+[0-9*]+$)")
-"""Where a spreadsheet may begin a formula: at a cell's start, or behind what it takes for a cell's end.
+"""Where a spreadsheet may start a formula: at the start of a cell, or after what it takes for a separator.
 
-A number, whole or masked, is none.
+A phone number, whole or masked, is not a formula.
 """
 
 
 def cell(value: object) -> object:
-    """Give a value for a CSV file: no text is a formula, a second line or an order to a terminal.
+    """Return a value for a CSV file: text cannot be a formula, break the line or control a terminal.
 
-    Anybody can call with a formula for a caller ID.
+    Anybody can call with a formula as the caller ID.
     """
     if isinstance(value, bool):
         return str(value).lower()  # as JSON has it
@@ -32,15 +34,15 @@ def cell(value: object) -> object:
 
 
 def instant(at: Millis | None, zone: ZoneInfo) -> str | None:
-    """Write an instant as ISO 8601 with its offset, in the site's zone."""
+    """Return an instant as ISO 8601 with its offset, in the site's zone."""
     if at is None:
         return None
     return datetime.fromtimestamp(at / SECOND, UTC).astimezone(zone).isoformat(timespec="milliseconds")
 
 
-def clock(at: Millis, zone: ZoneInfo) -> str:
-    """Write an instant for people, to the second, in the site's zone."""
-    return (instant(at, zone) or "")[:19].replace("T", " ")
+def clock(at: Millis, zone: ZoneInfo, t: Tongue) -> str:
+    """Return an instant as people read it, in the site's zone."""
+    return times.moment(datetime.fromtimestamp(at / SECOND, zone), t)
 
 
 def _seconds(span: Millis | None) -> float | None:
@@ -48,19 +50,19 @@ def _seconds(span: Millis | None) -> float | None:
 
 
 def call(entry: Entry, zone: ZoneInfo) -> Row:
-    """Spell a row of the ledger."""
+    """Return a row of the ledger."""
     return summary(entry.summary, zone)
 
 
 def with_link(row: Row, recording_url: str) -> Row:
-    """Give a row of the ledger with where its recording is heard, if there is such a place."""
+    """Add the address of the recording to a row of the ledger, if one is configured."""
     file = row.get("recording")
     link = recording_url.replace("{file}", quote(str(file).lstrip("/"))) if file and recording_url else None
     return {**row, "recording_url": link}
 
 
 def summary(row: CallSummary, zone: ZoneInfo) -> Row:
-    """Spell a row of the ledger."""
+    """Return a row of the ledger."""
     return {
         "call": row.id,
         "started": instant(row.started, zone),
@@ -91,11 +93,11 @@ SUMMARY_NAMES: Final = (
     "wait_seconds", "ring_seconds", "talk_seconds", "mark", "operator", "handed_to", "kind", "district",
     "recording", "verdict", "strike", "spared",
 )  # fmt: skip
-"""The names of what `summary` spells."""
+"""The names in the rows of `summary`."""
 
 
 def handover(one: Handover, zone: ZoneInfo) -> Row:
-    """Spell to whom a caller was handed over."""
+    """Return a hand-over."""
     return {
         "at": instant(one.at, zone),
         "how": one.how,
@@ -106,7 +108,7 @@ def handover(one: Handover, zone: ZoneInfo) -> Row:
 
 
 def explained(entry: Entry, zone: ZoneInfo) -> Row:
-    """Spell a row of the ledger with what was seen of the call, and what of it decided."""
+    """Return a row of the ledger with the facts that were seen, and those that decided the outcome."""
     return {
         **call(entry, zone),
         "facts": [fact(seen, zone) for seen in entry.finding.call.facts],
@@ -116,12 +118,12 @@ def explained(entry: Entry, zone: ZoneInfo) -> Row:
 
 
 def fact(seen: Fact, zone: ZoneInfo) -> Row:
-    """Spell one thing seen on a call."""
+    """Return one fact seen on a call."""
     return {"at": instant(seen.at, zone), "fact": seen.kind, "detail": seen.detail}
 
 
 def block(caller: Caller, held: Block, zone: ZoneInfo) -> Row:
-    """Spell a block."""
+    """Return a block."""
     return {
         "caller": caller,
         "level": held.level,
@@ -138,12 +140,12 @@ def block(caller: Caller, held: Block, zone: ZoneInfo) -> Row:
 
 
 def blocked(record: CallerRecord, held: Block, zone: ZoneInfo) -> Row:
-    """Spell a block in force, and whether it gives way to the allow list."""
+    """Return a block in force, and whether the allow list outranks it."""
     return {**block(record.caller, held, zone), "allowed": record.allow is not None}
 
 
 def proposal(record: CallerRecord, zone: ZoneInfo) -> Row:
-    """Spell a block that waits for a supervisor."""
+    """Return a block that waits for a supervisor."""
     held = record.proposed
     return {
         "caller": record.caller,
@@ -156,13 +158,13 @@ def proposal(record: CallerRecord, zone: ZoneInfo) -> Row:
 
 
 def appeal(record: CallerRecord, zone: ZoneInfo) -> Row:
-    """Spell the objection that waits for a decision; of a caller with none, the last one."""
+    """Return the open objection of a caller, otherwise the last one."""
     held = record.appeal or (record.appeals[-1] if record.appeals else None)
     return {"caller": record.caller, **(objection(held, zone) if held else {})}
 
 
 def objection(held: Appeal, zone: ZoneInfo) -> Row:
-    """Spell an objection."""
+    """Return an objection."""
     decided = held.decided
     return {
         "since": instant(held.at, zone),
@@ -178,13 +180,13 @@ def objection(held: Appeal, zone: ZoneInfo) -> Row:
 
 
 def need(record: CallerRecord) -> tuple[int, Millis, str]:
-    """Say how pressing a call-back is, to sort by: whom we failed, then who left, then who made a choice."""
+    """Return a sort key, the most urgent call-back first: whom we failed, who left, who made a choice."""
     worst = min(record.missed, key=lambda missed: (missed.need, missed.at))
     return worst.need, worst.at, record.caller
 
 
 def missed(record: CallerRecord, zone: ZoneInfo) -> Row:
-    """Spell a caller who waits for a call-back: `why` is the reason of the call that is most pressing."""
+    """Return a caller who waits for a call-back; `why` is the reason of the most urgent call."""
     waits = [missed.wait for missed in record.missed]
     attempt = record.attempt
     return {
@@ -203,7 +205,7 @@ def missed(record: CallerRecord, zone: ZoneInfo) -> Row:
 
 
 def audit_entry(done: AuditEntry, zone: ZoneInfo) -> Row:
-    """Spell a line of the audit trail."""
+    """Return a line of the audit trail."""
     return {
         "at": instant(done.at, zone),
         "by": done.by,
@@ -216,7 +218,7 @@ def audit_entry(done: AuditEntry, zone: ZoneInfo) -> Row:
 
 
 def hold(record: CallerRecord, zone: ZoneInfo) -> Row:
-    """Spell that somebody is kept as evidence."""
+    """Return a hold."""
     held = record.hold
     return {
         "caller": record.caller,
@@ -227,7 +229,7 @@ def hold(record: CallerRecord, zone: ZoneInfo) -> Row:
 
 
 def holding(kind: Kind, held: Holding | None, kept: Kept, zone: ZoneInfo) -> Row:
-    """Spell how much is held of a kind; `held` None: it could not be looked at."""
+    """Return how much is stored of a kind; `held` is None if that could not be read."""
     return {
         "kind": kind,
         "count": held.count if held else None,
@@ -241,7 +243,7 @@ def holding(kind: Kind, held: Holding | None, kept: Kept, zone: ZoneInfo) -> Row
 
 
 def allowed(record: CallerRecord, zone: ZoneInfo) -> Row:
-    """Spell a place on the allow list."""
+    """Return an entry of the allow list."""
     entry = record.allow
     return {
         "caller": record.caller,

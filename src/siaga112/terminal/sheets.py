@@ -1,4 +1,4 @@
-"""Rows as CSV or Parquet, to a file or the screen."""
+"""Write rows as CSV or Parquet, to a file or the screen."""
 
 import csv
 import io
@@ -17,14 +17,14 @@ from siaga112.words import say
 _TIMES: Final = frozenset({"started", "ended"})
 _SECONDS: Final = frozenset({"ivr_seconds", "wait_seconds", "ring_seconds", "talk_seconds"})
 _BOOLS: Final = frozenset({"strike"})
-"""The columns that are no text, by their type in Parquet."""
+"""The columns that are not text, by their type in Parquet."""
 
 Write = Callable[[Sequence[rows.Row]], None]
 """Takes some rows."""
 
 
 class Format(StrEnum):
-    """How the rows are written."""
+    """The format of a file of rows."""
 
     CSV = "csv"
     PARQUET = "parquet"
@@ -32,31 +32,31 @@ class Format(StrEnum):
 
 @contextmanager
 def written(format_: Format, output: Path | None, columns: Sequence[str]) -> Iterator[Write]:
-    """Give what takes rows; the file has its place once all are written.
+    """Yield a function that writes rows; the file appears under its name once all are written.
 
     Raises:
-        SiagaError: if the file cannot be written, or there is no pyarrow for Parquet.
+        SiagaError: if the file cannot be written, or pyarrow is not installed.
 
     """
     if format_ is Format.CSV:
         with outfile.text(output) as file:
             yield _writer(file, columns)
     elif output is None:
-        raise UsageError(say("--output: name the file; Parquet is nothing for a screen"))
+        raise UsageError(say("--output: name the file; Parquet is not for a screen"))
     else:
         with _parquet(output, columns) as write:
             yield write
 
 
 def lines(batch: Sequence[rows.Row], columns: Sequence[str], *, head: bool) -> str:
-    """Write rows as lines of a CSV file, the first with the names of the columns."""
+    """Return rows as lines of a CSV file; with `head`, the first line names the columns."""
     with io.StringIO() as file:
         _writer(file, columns, head=head)(batch)
         return file.getvalue()
 
 
 def _writer(file: TextIO, columns: Sequence[str], *, head: bool = True) -> Write:
-    """Give what writes rows as CSV; no text is a formula to a spreadsheet."""
+    """Return a function that writes rows as CSV, in which no text is a formula."""
     writer = csv.DictWriter(file, columns)
     if head:
         writer.writeheader()
@@ -68,7 +68,7 @@ def _writer(file: TextIO, columns: Sequence[str], *, head: bool = True) -> Write
 @contextmanager
 def _parquet(output: Path, columns: Sequence[str]) -> Iterator[Write]:
     try:
-        import pyarrow as pa  # noqa: PLC0415 - need not be installed, and takes long to load
+        import pyarrow as pa  # noqa: PLC0415 - optional, and slow to load
         from pyarrow import parquet  # noqa: PLC0415 - as above
     except ImportError:
         raise SiagaError('Parquet needs pyarrow: pip install "siaga112[parquet]"') from None

@@ -1,7 +1,8 @@
-"""`why`: a caller's record, told in order and in words."""
+"""`why`: a caller's verdict and history, in words."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,14 +13,14 @@ from siaga112.core.record import Block, CallerRecord, Proposal, Strike
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening, ScreenReason
 from siaga112.service.supervisor import CallerFile
-from siaga112.terminal import labels, rows
+from siaga112.terminal import labels, rows, times
 from siaga112.terminal.rows import Row
 from siaga112.words import Tongue, say, tongue
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What there is to tell of a caller at an instant."""
+    """What is known of a caller at an instant."""
 
     held: CallerFile
     verdict: Screening
@@ -29,11 +30,11 @@ class Story:
 
 
 Chapter = tuple[Millis, int, str]
-"""When, what happened; the number between puts in order what happened in the same millisecond."""
+"""When, and what happened; the number between them orders what happened in the same millisecond."""
 
 
 def as_row(story: Story, zone: ZoneInfo) -> Row:
-    """Give the story as one object."""
+    """Return the story as one object."""
     record, verdict = story.held.record, story.verdict
     why_not, share = discounted(record, story.now, story.rules), count(record, story.now, story.rules).share
     return {
@@ -91,28 +92,33 @@ _KEPT: Final = {
     "withdrawn": say("withdrawn"),
     "appeals": say("objections"),
 }
-"""What is kept as counts alone (`DroppedCounts`)."""
+"""What is kept only as counts (`DroppedCounts`)."""
 
 
 def tell(story: Story, zone: ZoneInfo, t: Tongue | None = None) -> list[str]:
-    """Give the story line by line, oldest first, the verdict last."""
+    """Return lines: the verdict and what it rests on, an empty line, what happened, oldest first."""
     t = t or tongue()
-    told = chapters(story, zone, t)
-    lines: list[str] = [story.held.record.caller]
-    lines += [f"  {rows.clock(at, zone)}  {text}" for at, _, text in told]
-    if not told:
-        lines.append("  " + t("nothing is held on this caller"))
-    lines += [f"  {line}" for line in standing(story, zone, t)]
-    lines.append("  " + t("now: {verdict}", verdict=verdict(story, zone, t)))
-    return lines
+    happened = chapters(story, zone, t)
+    instants = (datetime.fromtimestamp(at / SECOND, zone) for at in (story.now, *(at for at, *_ in happened)))
+    head = t("{caller}, times in {zone}", caller=story.held.record.caller, zone=times.zone(instants))
+    told = [(rows.clock(at, zone, t), text) for at, _, text in happened]
+    widest = max((len(at) for at, _ in told), default=0)
+    return [
+        head,
+        "  " + t("now: {verdict}", verdict=verdict(story, zone, t)),
+        *(f"  {line}" for line in standing(story, zone, t)),
+        "",
+        *(f"  {at:>{widest}}  {text}" for at, text in told),
+        *([] if told else ["  " + t("nothing is recorded on this caller")]),
+    ]
 
 
 def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
-    """Say what counts now, by which rule, and in which mode."""
+    """Return what counts now, by which rule, and in which mode."""
     record, rules, now = story.held.record, story.rules, story.now
     lines = []
     if more := [f"{count} {t(_KEPT[what])}" for what, count in asdict(record.dropped).items() if count]:
-        lines.append(t("and earlier, kept as counts alone: {more}", more=", ".join(more)))
+        lines.append(t("earlier, kept only as counts: {more}", more=", ".join(more)))
     misuses = t.short(count(record, now, rules).weight(rules))
     lines.append(
         t(
@@ -124,16 +130,16 @@ def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
         )
     )
     if appeal := record.appeal:
-        due = rows.clock(appeal.due, zone)
+        due = rows.clock(appeal.due, zone, t)
         lines.append(t("an objection waits for a decision until {due}", due=due))
         if any(block.holds_at(now) and record.suspended(block) for block in record.blocks):
-            lines.append(t("its block keeps nobody out until then"))
+            lines.append(t("its block is suspended until then"))
     if hold := record.hold:
         said = say("kept as evidence by {by} since {since}: {reason}")
-        lines.append(t(said, by=hold.by, since=rows.clock(hold.at, zone), reason=hold.reason))
+        lines.append(t(said, by=hold.by, since=rows.clock(hold.at, zone, t), reason=hold.reason))
     if switch := story.held.switch:
         why = f": {switch.reason}" if switch.reason else t(", no reason given")
-        since = rows.clock(switch.at, zone)
+        since = rows.clock(switch.at, zone, t)
         mode = labels.word(story.mode, t)
         said = t("mode {mode} since {since} by {by}", mode=mode, since=since, by=switch.by)
         lines.append(said + why)
@@ -141,7 +147,7 @@ def standing(story: Story, zone: ZoneInfo, t: Tongue) -> list[str]:
 
 
 def chapters(story: Story, zone: ZoneInfo, t: Tongue) -> list[Chapter]:
-    """Give what happened, in order."""
+    """Return what happened, oldest first."""
     record = story.held.record
     told = chain(
         _misuses(story, t),
@@ -173,7 +179,7 @@ def _misuses(story: Story, t: Tongue) -> Iterator[Chapter]:
             outcome, why = labels.word(entry.finding.outcome, t), labels.of(entry.spared, t)
             yield call.ended, 0, t(said, call=call.id, outcome=outcome, why=why) + _known(call, t)
         elif entry.finding.outcome is Outcome.BLOCKED:
-            yield call.ended, 0, t("call {call} was turned away", call=call.id)
+            yield call.ended, 0, t("call {call} was rejected", call=call.id)
     for missed in held.record.missed:
         said = say("call {call} abandoned after {waited} s; nobody has called back")
         yield missed.at, 0, t(said, call=missed.call, waited=missed.wait // SECOND)
@@ -248,7 +254,7 @@ def _people(held: CallerFile, t: Tongue) -> Iterator[Chapter]:
 
 
 def _known(call: Strike | Call, t: Tongue) -> str:
-    """Say how far the number is to be believed: over which trunk it came, whether anybody vouches for it."""
+    """Return how reliable the number is: its trunk, and whether its network attests it."""
     over = t("; over {trunk}", trunk=call.trunk) if call.trunk else ""
     return over + (
         t("; the number is vouched for") if call.attested else t("; nobody vouches for the number")
@@ -256,7 +262,7 @@ def _known(call: Strike | Call, t: Tongue) -> str:
 
 
 def _counts(strike: Strike, rules: PolicyRules, why_not: WhyNot | None, share: float, t: Tongue) -> str:
-    """Say as how much a strike counts, where that is not in full, and why."""
+    """Return how much a strike counts and why, if it does not count in full."""
     if why_not:
         other = why_not.other
         why = labels.of(
@@ -278,10 +284,10 @@ def _block(block: Block, zone: ZoneInfo, t: Tongue) -> str:
     level, origin = labels.of(block.level, t), labels.of(block.origin, t)
     reason = labels.because(block.reason, t)
     if block.until is None:
-        said = say("{level} block for good, {origin} by {by}: {reason}")
+        said = say("{level} block, {origin} by {by}: {reason}")
         return t(said, level=level, origin=origin, by=block.by, reason=reason)
     said = say("{level} block until {until}, {origin} by {by}: {reason}")
-    until = rows.clock(block.until, zone)
+    until = rows.clock(block.until, zone, t)
     return t(
         said, level=level, until=until, origin=origin, by=block.by, reason=labels.because(block.reason, t)
     )
@@ -291,7 +297,7 @@ def _proposal(proposal: Proposal, t: Tongue) -> str:
     cause = labels.of(proposal.cause, t)
     if proposal.span is None:
         return t(
-            "block for good proposed ({cause}): {reason}",
+            "permanent block proposed ({cause}): {reason}",
             cause=cause,
             reason=labels.because(proposal.reason, t),
         )
@@ -301,15 +307,15 @@ def _proposal(proposal: Proposal, t: Tongue) -> str:
 
 
 def verdict(story: Story, zone: ZoneInfo, t: Tongue) -> str:
-    """Say what the caller would be told now, and why."""
+    """Return the verdict that the caller would get now, and why."""
     found, block = story.verdict, story.held.record.block_at(story.now)
     level = labels.of(block.level, t) if block else ""
     match found.verdict, found.reason:
         case Verdict.BLOCK, _:
             treatment = labels.word(found.treatment, t) if found.treatment else ""
             if found.level is Level.PERMANENT:
-                return t("BLOCK, permanent for good, treatment {treatment}", treatment=treatment)
-            until = rows.clock(found.until or 0, zone)
+                return t("BLOCK, permanent, treatment {treatment}", treatment=treatment)
+            until = rows.clock(found.until or 0, zone, t)
             said = say("BLOCK, temporary until {until}, treatment {treatment}")
             return t(said, until=until, treatment=treatment)
         case _, ScreenReason.WOULD_BLOCK:

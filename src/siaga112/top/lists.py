@@ -27,6 +27,7 @@ from siaga112.core.model import (
 from siaga112.core.screening import ScreenReason
 from siaga112.core.text import printable
 from siaga112.terminal import labels
+from siaga112.terminal.columns import Size, fitted
 from siaga112.top.watching import Frame
 from siaga112.words import Tongue
 
@@ -87,7 +88,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class _Column:
-    """A column. When space runs out, the one with the highest rank shrinks to `least`, then disappears."""
+    """A column. When space runs out, it is cut to `least`, or left out by its rank (`fitted`)."""
 
     title: str
     rank: int
@@ -103,13 +104,9 @@ class _Column:
 
 def _table(columns: Sequence[_Column], width: int, *, headed: bool = True) -> Table:
     gap = 2 if width >= MEDIUM else 1
-    shown = {column: column.width for column in columns}
-    while (excess := sum(shown.values()) + gap * (len(shown) - 1) - width) > 0 and len(shown) > 1:
-        last = max(shown, key=lambda column: column.rank)
-        if shown[last] - excess >= last.least:
-            shown[last] -= excess
-        else:
-            del shown[last]
+    sizes = [Size(column.rank, column.width, min(column.least, column.width)) for column in columns]
+    widths = fitted(sizes, width, gap)
+    shown = {column: room for column, room in zip(columns, widths, strict=True) if room}
     table = Table(
         box=None,
         padding=(0, gap, 0, 0),
@@ -230,7 +227,7 @@ class Lists:
 
         t = self.t
         talks = [
-            column(t("operator"), 5, lambda call: Text(printable(call.operator)), most=OPERATOR, least=8)
+            column(t("operator"), 5, lambda call: Text(printable(call.operator)), most=OPERATOR, least=16)
         ]
         return _table(
             [
