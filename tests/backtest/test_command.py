@@ -83,7 +83,7 @@ def test_for_people(config: Path, days: Path) -> None:
     page = backtest(config, days).out
     for part in (
         "cel.csv: CEL, 34,000 rows", "answered", "ivr_prank", "permenkominfo-2016", "calls rejected",
-        "PRICE: answered calls rejected", "numbers most affected", "day by day", "2019-02-12",
+        "PRICE: answered calls rejected", "numbers most affected", "day by day", "12 Feb 2019",
     ):  # fmt: skip
         assert part in page, page
     assert "0812100" not in page

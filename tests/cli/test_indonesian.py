@@ -95,6 +95,7 @@ class Site:
         self._patch = patch
         self._patch.setenv("SIAGA112_CONFIG", str(home / "siaga112.toml"))
         self._patch.delenv("SIAGA112_API", raising=False)
+        self._patch.delenv("COLUMNS", raising=False)  # no word is cut
 
     def write(self, lang: str, more: str = "") -> None:
         """Write the configuration."""

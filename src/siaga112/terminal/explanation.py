@@ -21,5 +21,6 @@ def explanation(row: Row, t: Tongue | None = None) -> list[str]:
         if t.language is not Language.EN and kind in list(FactKind):
             said = labels.seen(FactKind(kind), detail, t)
             detail = detail if said is None else said
-        told.append(f"  {str(seen['at'])[11:23]}  {labels.cell('fact', kind, t):<15} {detail}{decided}".rstrip())
+        line = f"  {str(seen['at'])[11:23]}  {labels.cell('fact', kind, t):<15} {detail}{decided}"
+        told.append(line.rstrip())
     return told
