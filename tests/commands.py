@@ -17,7 +17,8 @@ HEAD: Final = f"""\
 # Commands
 
 The output of `siaga112 COMMAND --help`, and what each command prints at a made-up site, in a terminal of
-{COLUMNS} columns; `make docs` generates this page. Output for scripts, and all other names: [reference.md](reference.md).
+{COLUMNS} columns; `make docs` generates this page. Output for scripts, and all other names:
+[reference.md](reference.md).
 
 """
 
