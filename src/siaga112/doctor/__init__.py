@@ -1,7 +1,7 @@
-"""What the doctor makes of what was found. To add a check: one small function, one row in a table below.
+"""The doctor's judgement of an examination. To add a check: one small function, one row in a table below.
 
-A function looks at what it needs and gives lines; the tables say what that is. What needs a part that
-did not let itself be seen becomes one line "not checked".
+A function takes what it needs and yields lines; the tables say what it needs. A check of a part that
+could not be examined becomes one line "not checked".
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,7 @@ OF_PBX: Final[dict[str, Callable[[PbxSeen, Wanted], Iterable[Line]]]] = {
     "queues": centre.queues,
     "operators' phones": centre.phones,
 }
-"""What any AMI user is shown."""
+"""Checks of what any AMI user may see."""
 
 OF_AMI_USER: Final[dict[str, Callable[[PbxSeen, ManagerUser, Shipped], Iterable[Line]]]] = {
     "AMI read classes": manager.read_classes,
@@ -38,13 +38,13 @@ OF_AMI_USER: Final[dict[str, Callable[[PbxSeen, ManagerUser, Shipped], Iterable[
     "AMI write timeout": manager.write_timeout,
     "AMI event filter": manager.event_filter,
 }
-"""What manager.conf, and what it includes, says of the AMI user."""
+"""Checks of the AMI user in manager.conf and its includes."""
 
 OF_PBX_FILES: Final[dict[str, Callable[[PbxFiles, Wanted, Shipped], Iterable[Line]]]] = {
     "AMI timestamps": manager.timestamps,
     "operators' keys": centre.keys,
 }
-"""What else Asterisk's configuration files say."""
+"""Checks of Asterisk's other configuration files."""
 
 OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], Iterable[Line]]]] = {
     "trunks": trunks.contexts,
@@ -59,7 +59,7 @@ OF_PBX_INSIDE: Final[dict[str, Callable[[PbxSeen, PbxInside, Wanted, Shipped], I
     "marks confirmed": centre.marks_confirmed,
     "numbers vouched for": trust.vouched_for,
 }
-"""What needs `write = reporting`."""
+"""Checks that need `write = reporting`."""
 
 OF_REDIS: Final[dict[str, Callable[[RedisSeen, Wanted], Iterable[Line]]]] = {
     "Redis persistence": store.persistence,
@@ -89,18 +89,18 @@ OF_HOST: Final[dict[str, Callable[[Examined], Iterable[Line]]]] = {
     "secrets": host.secrets,
     "queue_log": host.queue_log,
 }
-"""What is seen from this machine."""
+"""Checks of this machine."""
 
 _NOBODY: Final = "the PBX let nobody in"
 
 NAMES: Final = frozenset(
     {"AMI login", "Redis", *OF_PBX, *OF_AMI_USER, *OF_PBX_FILES, *OF_PBX_INSIDE, *OF_REDIS, *OF_HOST}
 )
-"""Of all checks."""
+"""The names of all checks."""
 
 
 def diagnose(seen: Examined) -> Iterator[Line]:
-    """Judge all that was found, check by check."""
+    """Judge an examination, check by check."""
     seen = _placed(seen)
     wanted = seen.wanted
     pbx = seen.pbx if isinstance(seen.pbx, PbxSeen) else None
@@ -136,7 +136,7 @@ def diagnose(seen: Examined) -> Iterator[Line]:
 
 
 def _placed(seen: Examined) -> Examined:
-    """Have remedies name the files that are the centre's own on this PBX."""
+    """Let remedies name the files that the centre may edit on this PBX."""
     theirs = isinstance(seen.pbx, PbxSeen) and seen.pbx.inside and seen.pbx.inside.freepbx
     return replace(seen, wanted=replace(seen.wanted, places=FREEPBX)) if theirs else seen
 
@@ -150,7 +150,7 @@ def _named(name: str, lines: Iterable[Line]) -> Iterator[Line]:
 
 
 def exit_code(seen: Examined, lines: Iterable[Line]) -> int:
-    """Give 4 if the PBX, Redis or the database cannot be reached, else 1 if anything failed, else 0."""
+    """Return 4 if the PBX, Redis or the database is unreachable, else 1 if anything failed, else 0."""
     if any(isinstance(part, NotSeen) and not part.refused for part in (seen.pbx, seen.redis, seen.database)):
         return 4
     return int(any(line.health is Health.FAIL for line in lines))

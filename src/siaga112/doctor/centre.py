@@ -1,4 +1,4 @@
-"""The centre: queues, operators, their keys, and what callers hear."""
+"""Checks of the centre: queues, operators, their keys, and prompts."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -21,15 +21,15 @@ OPERATOR: Final = "siaga112-operator"
 """Our context that gives an operator's leg its keys."""
 
 CONTACT: Final = "siaga112/contact"
-"""The centre's own prompt: where to object, said to a blocked caller where `[citizen] contact` is set."""
+"""The centre's own prompt: where a blocked caller can object, if `[citizen] contact` is set."""
 
 _FREEPBX: Final = "VQ_GOSUB"
-"""A call's variable that FreePBX takes for its queues' QGOSUB, the Gosub of Queue()."""
+"""The channel variable that FreePBX passes as the Gosub of Queue()."""
 _QGOSUB: Final = "QGOSUB"
 
 
 def queues(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
-    """Look for the queues that the configuration names, and how their operators are reached."""
+    """Check the configured queues, and how their operators are reached."""
     if pbx.queues is None:
         yield unchecked("the PBX does not tell its queues (app_queue is not loaded, or it has none)")
         return
@@ -57,7 +57,7 @@ def _loses_keys(place: str) -> bool:
 
 
 def phones(pbx: PbxSeen, wanted: Wanted) -> Iterator[Line]:
-    """Look whether the operators who are logged in can be rung."""
+    """Check that the phones of the logged-in operators can be rung."""
     here = {name: members for name in wanted.queues if (members := (pbx.queues or {}).get(name)) is not None}
     if not here:
         yield unchecked("the PBX shows none of our queues")
@@ -97,7 +97,7 @@ def _named(member: Member) -> str:
 
 
 def keys(files: PbxFiles, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
-    """Look for the operator's keys in features.conf."""
+    """Check the operator's keys in features.conf."""
     missing = [name for name in shipped.keys if not files.keys.get(name)]
     if missing:
         yield warn(
@@ -114,12 +114,12 @@ def keys(files: PbxFiles, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
 
 
 def _same(theirs: str, ours: str) -> bool:
-    """Compare what a key does; which key it is may be the centre's own choice."""
+    """Compare what a key does; the key itself is the centre's choice."""
     return [part.strip() for part in theirs.split(",")][1:] == [part.strip() for part in ours.split(",")][1:]
 
 
 def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
-    """Look whether operators whom a queue connects get the keys: from the queue, or from Queue() itself."""
+    """Check that operators connected by a queue get the keys: from the queue, or from Queue() itself."""
     if inside.files is None:
         yield unread()
         return
@@ -146,7 +146,7 @@ def keys_in_queues(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipp
 
 
 def marks_confirmed(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
-    """Compare how marks are to be confirmed with how our dialplan confirms them."""
+    """Compare the configured confirmation of marks with the dialplan's."""
     spoken = inside.confirm == "voice"
     if spoken == wanted.spoken:
         yield ok("marks are spoken to the operator" if spoken else "marks are confirmed by beeps")
@@ -174,7 +174,7 @@ def _queues_with_keys(step: Step, queue: str) -> bool:
 
 
 def _handed_on(contexts: Contexts, queue: str) -> bool:
-    """Say whether FreePBX gives Queue() what our line in its custom context set on the call."""
+    """Return whether FreePBX passes to Queue() what our line in its custom context sets."""
     takes = any(
         step.application.lower() == "queue"
         and step.data.partition(",")[0] == queue
@@ -189,7 +189,7 @@ def _steps(contexts: Contexts) -> Iterator[Step]:
 
 
 def prompts(seen: Examined) -> Iterator[Line]:
-    """Look for our prompts among Asterisk's sounds."""
+    """Check that our prompts are among Asterisk's sounds."""
     missing = seen.host.missing_prompts
     if missing is None:
         yield unchecked(

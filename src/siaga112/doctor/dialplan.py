@@ -1,4 +1,4 @@
-"""The dialplan: whether callers are asked about, in time, and so that a dead daemon costs them nothing."""
+"""Checks of the dialplan: whether callers are screened, in time, and unharmed by a dead daemon."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ DEFAULT_AGI: Final = "agi://127.0.0.1:4573/screen"
 AGI_PORT: Final = 4573
 EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is compared with
 BOUND_SECONDS: Final = 5
-"""The longest that a caller may have to wait for a daemon that does not answer."""
+"""The longest a caller may wait for a daemon that does not answer."""
 
 _COPY: Final = " (siaga112 files asterisk --to /etc/asterisk)"
 _GUARD_LINE: Final = "same => n,Gosub(siaga112-screen,s,1)"
@@ -24,7 +24,7 @@ _BOUND: Final = re.compile(r"TIMEOUT\(absolute\)=([0-9]{1,9})")
 
 
 def guard_file(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
-    """Compare extensions_siaga112.conf, as it is loaded, with the one of this version."""
+    """Compare the loaded extensions_siaga112.conf with this version's."""
     if GUARD not in inside.contexts:
         yield fail(f"the dialplan has no context [{GUARD}]", wanted.places.include + _COPY)
         return
@@ -51,7 +51,7 @@ def _first_difference(ours: tuple[Step, ...], theirs: tuple[Step, ...]) -> str:
 
 
 def guard(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
-    """Follow calls from the trunks' contexts: each must be asked about before it is answered."""
+    """Trace calls from the trunk contexts: each must be screened before it is answered."""
     for context in wanted.trunk_contexts:
         if context not in inside.contexts:
             yield fail(
@@ -105,7 +105,7 @@ def _few(names: list[str]) -> str:
 
 
 def agi_address(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
-    """Compare where the dialplan asks with where the daemon listens."""
+    """Compare the address the dialplan asks with the one the daemon listens on."""
     url = inside.agi or DEFAULT_AGI
     at = urlsplit(url)
     ours = f"agi://{_at(wanted)}:{wanted.agi_port}/screen"
@@ -136,7 +136,7 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def agi_bounded(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
-    """Look at each AGI() that asks us: a daemon that accepts and says nothing must not hold a caller."""
+    """Check each AGI() call to us: a daemon that accepts and stays silent must not delay a caller."""
     asked = False
     for name, exten, before, step in _asks_us(inside.contexts, wanted):
         asked = True
@@ -163,7 +163,7 @@ def _asks_us(contexts: Contexts, wanted: Wanted) -> Iterator[tuple[str, str, tup
 
 
 def agi_status(_: PbxSeen, inside: PbxInside, __: Wanted, ___: Shipped) -> Iterator[Line]:
-    """Look whether AGISTATUS decides anything on a call's way: it says SUCCESS to silence."""
+    """Check that no step depends on AGISTATUS: it is SUCCESS even for silence."""
     for name, context in sorted(inside.contexts.items()):
         for exten, steps in context.extensions.items():
             for step in steps:
@@ -177,7 +177,7 @@ def agi_status(_: PbxSeen, inside: PbxInside, __: Wanted, ___: Shipped) -> Itera
 
 
 def menus(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
-    """Look for the menus that the configuration names."""
+    """Check the configured menus."""
     for name in wanted.ivr_contexts:
         line = f"in [pbx] of {wanted.config}: ivr_contexts = where your menu asks"
         context = inside.contexts.get(name)
@@ -197,7 +197,7 @@ def _asks_for_key(step: Step) -> bool:
 
 
 def dialled(_: PbxSeen, inside: PbxInside, wanted: Wanted, __: Shipped) -> Iterator[Line]:
-    """Look whether the numbers that are said to be ours can be dialled at all."""
+    """Check that the configured numbers of ours can be dialled at all."""
     names = [name for context in wanted.trunk_contexts for name in entries(inside.contexts, context)]
     for number in wanted.numbers:
         if not any(fits(name, number) for name in names):

@@ -1,4 +1,4 @@
-"""The console: whether people can come in, and whether their browsers believe it."""
+"""Checks of the console: whether it answers, and whether browsers accept its certificate."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -9,13 +9,13 @@ from siaga112.doctor.lines import Line, fail, ok, unchecked, warn
 from siaga112.doctor.observations import ConsoleSeen, DatabaseSeen, Examined, Flaw
 
 SOON: Final = 14 * DAY
-"""Whoever renews by itself has done so by then."""
+"""Automatic renewal has happened by then."""
 
 _RESTART: Final = "systemctl restart siaga112-console (or siaga112-track, where one process is all)"
 
 
 def console(seen: Examined) -> Iterator[Line]:
-    """Look whether the console answers, once somebody may use it."""
+    """Check that the console answers, once it has a user."""
     wanted, found = seen.wanted, seen.console
     if not isinstance(seen.database, DatabaseSeen) or not isinstance(found, ConsoleSeen):
         yield unchecked("whether anybody may use the console is in the database, which does not answer")
@@ -56,7 +56,7 @@ def _is_near(at: str) -> bool:
 
 
 def certificate(seen: Examined) -> Iterator[Line]:
-    """Look at the console's certificate: its days, its name, its key."""
+    """Check the console's certificate: dates, name, key."""
     wanted, found = seen.wanted, seen.console
     if not isinstance(found, ConsoleSeen):
         yield unchecked(found.why)

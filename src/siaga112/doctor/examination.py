@@ -1,4 +1,4 @@
-"""An examination of the whole installation: wires settings, our own files and what looks into each part."""
+"""Examines the whole installation: connects settings, shipped files and the probes of each part."""
 
 import asyncio
 from dataclasses import replace
@@ -34,10 +34,10 @@ from siaga112.shipped import catalogue
 
 
 async def examine(settings: Settings, config: Path) -> Examined:
-    """Look at everything, within 10 s, and change nothing."""
+    """Examine everything within 10 s, changing nothing."""
     wanted, ours = _wanted(settings, config), shipped()
     metrics = settings.metrics
-    agi = await _verdict(settings)  # alone: what else is asked would be part of the time that it takes
+    agi = await _verdict(settings)  # alone: other questions would add to the time measured
     (pbx, machine), store, records, door, (readiness, screening, followed) = await asyncio.gather(
         _pbx_and_host(settings, config, ours),
         _redis(settings),
@@ -65,7 +65,7 @@ async def examine(settings: Settings, config: Path) -> Examined:
 
 
 async def _verdict(settings: Settings) -> AgiSeen | NotSeen:
-    """Ask for a verdict; once more, if it was late but not by much: one that is late is no slow daemon."""
+    """Ask for a verdict; again if it was slightly late: one late answer is not a slow daemon."""
     host, port = settings.agi.host, settings.agi.port
     first = await daemon.ask_for_verdict(host, port)
     if isinstance(first, AgiSeen) and settings.agi.deadline_ms < first.took < SECOND:
@@ -74,7 +74,7 @@ async def _verdict(settings: Settings) -> AgiSeen | NotSeen:
 
 
 async def _followed(settings: Settings) -> FollowedSeen | NotSeen:
-    """Read the page of the half that follows calls, and of the one that is asked where it runs apart."""
+    """Read the metrics of the tracking half, and of the screening half where it runs apart."""
     at, site = settings.metrics.host, settings.site
     pages = [MetricsPage(at, port, site) for port in (settings.metrics.port, settings.metrics.screen_port)]
     tracking, screening = await asyncio.gather(*map(daemon.ask_for_counts, pages), return_exceptions=True)
@@ -82,7 +82,7 @@ async def _followed(settings: Settings) -> FollowedSeen | NotSeen:
         return NotSeen(str(tracking))
     if isinstance(tracking, BaseException):
         raise tracking
-    # The counts can be compared only if whoever follows was there before the first question.
+    # The counts are comparable only if tracking began before the first question.
     if isinstance(screening, FollowedSeen) and screening.started >= tracking.started:
         return replace(tracking, asked=max(tracking.asked, screening.asked))
     return tracking
@@ -170,7 +170,7 @@ def _wanted(settings: Settings, config: Path) -> Wanted:
 
 
 def shipped() -> Shipped:
-    """Read what our own files say."""
+    """Read the files we ship."""
     return Shipped(
         contexts=parse(catalogue.text("asterisk/extensions_siaga112.conf")),
         filters=_values(catalogue.text("asterisk/manager.d/siaga112.conf"), "eventfilter = "),

@@ -1,4 +1,4 @@
-"""The daemon and the files on its machine."""
+"""Checks of the daemon and the files on its machine."""
 
 from collections.abc import Iterator
 
@@ -10,16 +10,16 @@ from siaga112.doctor.manager import USER_FILE
 from siaga112.doctor.observations import AgiSeen, DaemonSeen, Examined, FollowedSeen, NotSeen, PbxSeen
 
 UNSEEN_CALLS = 5
-"""So many calls may be asked about and not be seen: the last ones before this moment, or a gap's."""
+"""Screened calls that may be unseen: those of the last moments, or of a gap."""
 
 UNSEEN_SHARE = 0.2
-"""And such a part of all: as the alert has it."""
+"""And this share of all, as in the alert."""
 
 _HEALTHY = {ScreenReason.WITHHELD, ScreenReason.MODE_OFF}
-"""Why a caller who withholds the number is let through by a daemon that has all that it needs."""
+"""Reasons for which a healthy daemon lets a withheld number through."""
 
 _MOMENT = 60 * SECOND
-"""A start takes less."""
+"""Longer than any start."""
 
 _START = "systemctl start siaga112.target (or: siaga112 run)"
 _RESTART = "systemctl restart {} (calls go through meanwhile)"
@@ -27,7 +27,7 @@ _RELOAD = "systemctl reload {} (or SIGHUP to the process)"
 
 
 def agi_round_trip(seen: Examined) -> Iterator[Line]:
-    """Ask as the dialplan asks, for a caller who withholds the number: the answer must be ALLOW, and soon."""
+    """Ask as the dialplan does, for a withheld number: the answer must be ALLOW, and in time."""
     wanted, agi = seen.wanted, seen.agi
     where = f"agi://{wanted.agi_host}:{wanted.agi_port}/screen"
     if not isinstance(agi, AgiSeen):
@@ -58,7 +58,7 @@ def agi_round_trip(seen: Examined) -> Iterator[Line]:
 
 
 def daemon(seen: Examined) -> Iterator[Line]:
-    """Ask the daemon how it is."""
+    """Check the daemon's readiness."""
     wanted, found = seen.wanted, seen.daemon
     if not isinstance(found, DaemonSeen):
         if isinstance(seen.agi, AgiSeen):
@@ -94,7 +94,7 @@ def daemon(seen: Examined) -> Iterator[Line]:
 
 
 def clock_set(seen: Examined) -> Iterator[Line]:
-    """Look whether something keeps this machine's clock right: it ends the blocks, and times the calls."""
+    """Check that this machine's clock is synchronised: it ends blocks and times calls."""
     match seen.host.synchronised:
         case None:
             yield unchecked(
@@ -111,7 +111,7 @@ def clock_set(seen: Examined) -> Iterator[Line]:
 
 
 def configuration(seen: Examined) -> Iterator[Line]:
-    """Look whether the daemon runs with what the configuration says by now."""
+    """Check that the daemon runs with the current configuration."""
     running = seen.host.running
     if not running:
         yield unchecked("no daemon here tells what it runs with")
@@ -136,7 +136,7 @@ def configuration(seen: Examined) -> Iterator[Line]:
 
 
 def followed(seen: Examined) -> Iterator[Line]:
-    """Look whether calls that were asked about came to the ledger, and if not, in which context they came."""
+    """Check that screened calls reach the ledger; if not, name the contexts they came in."""
     wanted, found = seen.wanted, seen.followed
     if not isinstance(found, FollowedSeen):
         yield unchecked("the daemon's metrics do not answer")
@@ -168,7 +168,7 @@ def followed(seen: Examined) -> Iterator[Line]:
 
 
 def state_dir(seen: Examined) -> Iterator[Line]:
-    """Look whether the outbox and the embedded Redis can be kept."""
+    """Check that the outbox and the embedded Redis can be stored."""
     wanted, host = seen.wanted, seen.host
     if host.state_dir:
         yield fail(
@@ -190,7 +190,7 @@ def state_dir(seen: Examined) -> Iterator[Line]:
 
 
 def secrets(seen: Examined) -> Iterator[Line]:
-    """Look whether the file with our secrets is for everybody to read."""
+    """Check that files with our secrets are not readable by everybody."""
     config = seen.wanted.config
     if seen.host.readable_secret:
         yield fail(
@@ -209,13 +209,13 @@ def secrets(seen: Examined) -> Iterator[Line]:
 
 
 def _is_stale(seen: Examined) -> bool:
-    """Say whether nothing was written at the PBX's start, when each queue_log gets a line."""
+    """Return whether the queue_log lacks the line that every start of the PBX writes."""
     age, up = seen.host.queue_log_age, seen.pbx.up if isinstance(seen.pbx, PbxSeen) else None
     return age is not None and up is not None and age > up + _MOMENT
 
 
 def queue_log(seen: Examined) -> Iterator[Line]:
-    """Look whether the PBX's queue_log can settle what AMI did not show."""
+    """Check that the PBX's queue_log can complete what AMI did not show."""
     wanted = seen.wanted
     if seen.host.queue_log:
         yield fail(

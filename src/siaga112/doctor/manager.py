@@ -1,4 +1,4 @@
-"""The AMI user and manager.conf: what we may see, and how fast."""
+"""Checks of the AMI user and manager.conf: what it lets us see, and how fast."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -17,32 +17,32 @@ CLASSES: Final = {
     "dialplan": "VarSet, Newexten: no verdict and no menu is seen",
     "dtmf": "DTMFBegin, DTMFEnd: who leaves just after pressing a key counts as a prank",
 }
-"""The read classes that the call tracker needs, and what is lost without each."""
+"""Read classes that call tracking needs, and what is lost without each."""
 
 RIGHT: Final = "reporting"
 NEVER: Final = frozenset(
     ("Originate", "Command", "Redirect", "Hangup", "GetConfig", "UpdateConfig", "ModuleLoad", "DBPut")
 )
-"""Actions that no right of ours opens; seen where the files with the user's classes are not."""
+"""Actions our rights never include; checked where the user's classes cannot be read."""
 
 REACH: Final = {
     "func_realtime": "ends Asterisk with one question",
     "func_sorcery": "reads the passwords of the trunks",
     "func_config": "reads Asterisk's files, with the secrets of others",
 }
-"""Modules that let Getvar, which comes with `reporting`, go beyond the calls, and what it does then."""
+"""Modules that let Getvar (part of `reporting`) reach beyond calls, and what it can do then."""
 
 SECRET_LENGTH: Final = 16
-"""From which on a secret is not guessed from the answer to a challenge: `openssl rand -hex 16` makes 32."""
+"""Shorter secrets can be guessed from a challenge's answer; `openssl rand -hex 16` gives 32."""
 
 ENOUGH_MILLIS: Final = 1_000
-"""A write timeout from which on a busy moment does not cost the connection."""
+"""A shorter write timeout drops the connection in a busy moment."""
 
 CLOCK_WARN: Final = SECOND
 CLOCK_FAIL: Final = 30 * SECOND
 
 TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
-"""What Asterisk takes for true (utils.c, `ast_true`)."""
+"""What Asterisk reads as true (utils.c, `ast_true`)."""
 
 RELOAD: Final = "on the PBX: asterisk -rx 'module reload manager'"
 
@@ -50,10 +50,10 @@ USER_FILE: Final = "manager.d/siaga112.conf"
 
 
 def login(seen: Examined) -> Line:
-    """Say whether the PBX lets us in."""
+    """Check that the PBX accepts our login."""
     wanted, pbx = seen.wanted, seen.pbx
     if isinstance(pbx, PbxSeen):
-        if wanted.secret == "change-me":  # noqa: S105 - the one that everybody knows
+        if wanted.secret == "change-me":  # noqa: S105 - the well-known default
             return warn(
                 f"Asterisk {pbx.version} at {wanted.ami} lets us in with the secret that we ship",
                 f"in {USER_FILE} and in [ami] of {wanted.config}: another secret",
@@ -78,7 +78,7 @@ def login(seen: Examined) -> Line:
 
 
 def clock(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
-    """Compare the PBX's clock, which times the calls, with ours, which ends the blocks."""
+    """Compare the PBX's clock, which times calls, with ours, which ends blocks."""
     if pbx.ahead is None:
         yield unchecked("the PBX does not tell its time")
     else:
@@ -86,7 +86,7 @@ def clock(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
 
 
 def compared(whose: str, ahead: int) -> Line:
-    """Judge how far another machine's clock is from ours."""
+    """Judge the difference between another machine's clock and ours."""
     found = f"{whose} clock is {abs(ahead) / SECOND:.1f} s {'ahead of' if ahead > 0 else 'behind'} ours"
     remedy = "on both machines: apt install chrony (or systemctl enable --now systemd-timesyncd)"
     if abs(ahead) >= CLOCK_FAIL:
@@ -95,7 +95,7 @@ def compared(whose: str, ahead: int) -> Line:
 
 
 def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
-    """Look for `reporting`, for CoreShowChannels; anything more is not needed."""
+    """Check for `reporting`, which CoreShowChannels needs; nothing more is needed."""
     line = f"in {USER_FILE} [siaga112]: write = {RIGHT}"
     user = pbx.inside.files.user if pbx.inside and pbx.inside.files else None
     if pbx.inside is None:
@@ -115,7 +115,7 @@ def write_class(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
 
 
 def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
-    """Name each read class that is missing, and what is lost without it."""
+    """Name each missing read class, and what is lost without it."""
     line = f"in {USER_FILE} [siaga112]: read = {','.join(CLASSES)}"
     missing = [] if "all" in user.read else [name for name in CLASSES if name not in user.read]
     for name in missing:
@@ -132,7 +132,7 @@ def read_classes(pbx: PbxSeen, user: ManagerUser, _: Shipped) -> Iterator[Line]:
 
 
 def permitted(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
-    """Look from where the user is let in: it should be the daemon's machine alone."""
+    """Check which addresses may log in: it should be the daemon's machine alone."""
     line = (
         f"in {USER_FILE} [siaga112]: deny = 0.0.0.0/0.0.0.0, "
         "and permit = the daemon's address/255.255.255.255"
@@ -161,7 +161,7 @@ def _is_wide(lines: str) -> bool:
 
 
 def reach(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
-    """Look what whoever has our secret can do by Getvar."""
+    """Check what somebody with our secret could do by Getvar."""
     loaded = pbx.inside.reach if pbx.inside else frozenset()
     if pbx.inside is None:
         yield unchecked(f"needs an AMI user with write = {RIGHT}")
@@ -181,7 +181,7 @@ def reach(pbx: PbxSeen, _: Wanted) -> Iterator[Line]:
 
 
 def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
-    """Look how long the PBX waits for us before it cuts us off."""
+    """Check how long the PBX waits before it drops a slow client."""
     text = user.write_timeout
     given = whole(text)
     millis = 100 if given is None else given
@@ -196,7 +196,7 @@ def write_timeout(_: PbxSeen, user: ManagerUser, __: Shipped) -> Iterator[Line]:
 
 
 def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Line]:
-    """Compare the event filter with ours: without one all comes, with another something may not."""
+    """Compare the event filter with ours: without one everything is sent, another may drop events we need."""
     has = user.filters
     lacking = [one for one in shipped.filters if one not in has]
     added = [one for one in has if one not in shipped.filters]
@@ -217,9 +217,9 @@ def event_filter(_: PbxSeen, user: ManagerUser, shipped: Shipped) -> Iterator[Li
 
 
 def address(seen: Examined) -> Iterator[Line]:
-    """Look whether the AMI, which is not encrypted, can be reached from further away than need be.
+    """Check whether the unencrypted AMI can be reached from further away than necessary.
 
-    Where it listens is seen on this machine; elsewhere, and from the next reload on, what manager.conf says.
+    On this machine the listening sockets are checked; elsewhere, and for the next reload, manager.conf.
     """
     wanted, listening = seen.wanted, seen.host.ami_bound
     files = seen.pbx.inside.files if isinstance(seen.pbx, PbxSeen) and seen.pbx.inside else None
@@ -270,7 +270,7 @@ def _numeric(host: str) -> str:
 
 
 def timestamps(files: PbxFiles, wanted: Wanted, _: Shipped) -> Iterator[Line]:
-    """Look whether events carry the PBX's own time."""
+    """Check whether events carry the PBX's own time."""
     if files.timestamps.lower() in TRUE:
         yield ok("timestampevents = yes")
     else:
@@ -281,9 +281,9 @@ def timestamps(files: PbxFiles, wanted: Wanted, _: Shipped) -> Iterator[Line]:
 
 
 def loaded(seen: Examined) -> Iterator[Line]:
-    """Look whether Asterisk has read its files since they were edited: we judge what stands there.
+    """Check whether Asterisk has reloaded its files since they were edited: we judge the files.
 
-    Of several modules it tells only the last reload of any: what was edited after that is not in force.
+    It reports only the last reload of any module: what was edited after that is not in force.
     """
     pbx, edited = seen.pbx, seen.host.edited
     if not isinstance(pbx, PbxSeen) or pbx.reloaded is None:
@@ -307,7 +307,7 @@ def loaded(seen: Examined) -> Iterator[Line]:
 
 
 MODULES: Final = {"manager.conf": "manager", "features.conf": "features", "queues.conf": "app_queue.so"}
-"""What is judged as it stands there, and which module reads it."""
+"""Files that are judged as written, and the module that reads each."""
 
 _SLACK: Final = SECOND
-"""Asterisk tells whole seconds."""
+"""Asterisk reports whole seconds."""

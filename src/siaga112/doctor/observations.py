@@ -1,4 +1,4 @@
-"""What an examination finds, before anybody judges it. `None` is "could not be seen"."""
+"""What an examination observes, before it is judged. `None` means "could not be seen"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A context of a dialplan: its extensions, each with its steps in order, and what it includes."""
+    """A dialplan context: its extensions, each with its steps in order, and its includes."""
 
     extensions: Mapping[str, tuple[Step, ...]]
     includes: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ Contexts = Mapping[str, Context]
 
 @dataclass(frozen=True, slots=True)
 class ManagerUser:
-    """The AMI user, as manager.conf and what it includes have it."""
+    """The AMI user in manager.conf and its includes."""
 
     read: frozenset[str]
     write: frozenset[str]
@@ -45,12 +45,12 @@ class ManagerUser:
     deny: tuple[str, ...] = ()
     permit: tuple[str, ...] = ()
     acl: str = ""
-    """A named list of acl.conf that decides in their place."""
+    """A named list in acl.conf that overrides them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PbxFiles:
-    """What Asterisk's configuration files say, with all that they include."""
+    """The content of Asterisk's configuration files, includes resolved."""
 
     user: ManagerUser | None
     """None if manager.conf does not have it."""
@@ -59,52 +59,52 @@ class PbxFiles:
     bind_address: str
     """`bindaddr` of manager.conf; '' if it is not set."""
     keys: Mapping[str, str]
-    """Of features.conf, [applicationmap]: the names that we ship, with what they are there."""
+    """features.conf, [applicationmap]: the entries whose names we ship."""
     member_gosubs: Mapping[str, str]
     """Queue → its `membergosub` in queues.conf; '' if it has none."""
     port: int = 5038
-    """Where the AMI is in clear (`port` of manager.conf), also beside TLS."""
+    """The AMI's clear-text port (`port` in manager.conf), also when TLS is on."""
     web_address: str = ""
-    """Where the AMI answers over HTTP too (`webenabled`, http.conf); '' if it does not."""
+    """Where AMI over HTTP answers (`webenabled`, http.conf); '' if it is off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something from which calls come into the dialplan: a trunk or a telephone."""
+    """A source of calls into the dialplan: a trunk or a telephone."""
 
     name: str
-    """As a channel's name begins: PJSIP/telkom."""
+    """The prefix of its channels' names, such as PJSIP/telkom."""
     context: str
     trunk: bool
-    """Whether it looks like a trunk: it need not log in, or we log in there, or it has a fixed address."""
+    """Whether it looks like a trunk: no login needed, or we register there, or a fixed address."""
 
 
 @dataclass(frozen=True, slots=True)
 class PbxInside:
-    """What an AMI user is shown who has `write = reporting`."""
+    """What the PBX shows an AMI user with `write = reporting`."""
 
     files: PbxFiles | None
-    """None if Asterisk does not read them to us (its func_config is not loaded)."""
+    """None if Asterisk cannot read them to us (func_config is not loaded)."""
     contexts: Contexts
-    """As loaded: the trunks', the menus', the queues' and ours, and all into which a call may go then."""
+    """As loaded: the contexts of trunks, menus, queues and ours, and all that calls can reach from them."""
     agi: str
     """The global SIAGA_AGI; '' if it is not set."""
     data_dir: str
-    """Asterisk's astdatadir, in which `sounds` is."""
+    """Asterisk's astdatadir, the parent of `sounds`."""
     confirm: str = ""
     """The global SIAGA_CONFIRM; '' if it is not set."""
     trust: str = ""
     """The global SIAGA_TRUST; '' if it is not set."""
     reach: frozenset[str] | None = None
-    """Modules that are loaded and let Getvar reach beyond the calls; None if it does not tell."""
+    """Loaded modules that let Getvar reach beyond calls; None if unknown."""
     sources: tuple[Source, ...] | None = None
     """As loaded; None if the PBX does not show them."""
     unseen: tuple[str, ...] = ()
-    """Channel drivers that are loaded and do not show theirs."""
+    """Loaded channel drivers that do not list their sources."""
     all_shown: bool = True
-    """Whether those are among them that were added since the PBX began, and have had no call."""
+    """Whether `sources` includes those added since the PBX started that have had no call."""
     elsewhere: Contexts = field(default_factory=dict)
-    """The contexts of the sources that look like trunks and that the configuration does not name."""
+    """Contexts of sources that look like trunks but are not in the configuration."""
     config_dir: str = ""
     """Asterisk's astetcdir."""
     freepbx: bool = False
@@ -112,24 +112,24 @@ class PbxInside:
 
 
 UNREACHED: Final = frozenset({4, 5})
-"""Of device states: no such telephone, and one that is not registered or does not answer."""
+"""Device states: no such telephone, and not registered or not answering."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An operator who is logged in to a queue."""
+    """An operator logged in to a queue."""
 
     place: str
     """The interface that is dialled."""
     name: str = ""
     state: int | None = 1
-    """Of the telephone, by Asterisk's numbers (devicestate.h); None if the PBX does not show it."""
+    """The telephone's device state (devicestate.h); None if the PBX does not show it."""
     paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PbxSeen:
-    """A PBX that let us in."""
+    """A PBX that accepted our login."""
 
     version: str
     ahead: Millis | None
@@ -140,48 +140,48 @@ class PbxSeen:
     """Queue → its members."""
     inside: PbxInside | None
     actions: frozenset[str] = frozenset()
-    """What the user may ask for, by the PBX's own word."""
+    """The actions that the PBX says the user may use."""
     up: Millis | None = None
-    """How long ago it began; None if it does not tell."""
+    """How long ago it started; None if unknown."""
     reloaded: Millis | None = None
-    """How long ago it last read a module's configuration anew, or began."""
+    """How long ago it last reloaded a module, or started."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotSeen:
-    """Something that did not let itself be examined, and what it or the network said."""
+    """A part that could not be examined, with the error it or the network gave."""
 
     why: str
     refused: bool = False
-    """It answered, but did not let us in."""
+    """It answered, but rejected us."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisServerSeen:
-    """One server that holds our data."""
+    """One Redis server that stores our data."""
 
     append_only: bool
     last_write_failed: bool
     eviction: str
     memory_limit: int
-    """Its maxmemory, or else the machine's memory; 0 if it tells neither."""
+    """Its maxmemory, else the machine's memory; 0 if both are unknown."""
     used: int = 0
     limited: bool = False
-    """Whether that is its maxmemory."""
+    """Whether `memory_limit` is its maxmemory."""
     follows: bool = False
-    """Whether it only copies another, and takes no writes."""
+    """Whether it is a replica and rejects writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisSeen:
-    """A Redis that answers; what its rights did not let us see is None."""
+    """A Redis that answers; what its ACL did not let us see is None."""
 
     servers: tuple[RedisServerSeen, ...] | None
     ahead: Millis | None
     lacking: tuple[str, ...] | None
-    """What siaga112 does and the user may not."""
+    """Commands that siaga112 needs and the user lacks."""
     excessive: tuple[str, ...] | None
-    """What siaga112 never does and the user may."""
+    """Commands that siaga112 never uses and the user has."""
     mode: Mode | None
     older: bool = False
     """Whether there is anything that siaga112 before 0.1.0 kept there."""
@@ -191,19 +191,19 @@ class RedisSeen:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How much is in the records, and how fast it becomes more."""
+    """The size of the records, and their growth."""
 
     calls: int
     week: int
-    """Of them, those of the last seven days."""
+    """Of these, the last seven days' calls."""
     age: Millis
-    """How long ago the first of them came."""
+    """The age of the oldest call."""
     size: int
-    """Bytes of all, as they lie there."""
+    """Bytes on disk."""
     standings: int
-    """Callers of whom verdicts must know."""
+    """Callers with a standing, which verdicts need."""
     new_standings: int
-    """Callers with whom the last seven days' strikes are the first."""
+    """Callers whose first strike was in the last seven days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +213,12 @@ class RoomSeen:
     free: int
     """Bytes for users other than root."""
     files: int | None
-    """How many more files there may be; None if it has no bound."""
+    """Free inodes; None if unlimited."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrunksSeen:
-    """How many numbers misused the line over several trunks in the last 7 days, and over which."""
+    """How many numbers misused the line over several trunks in the last 7 days, and which trunks."""
 
     numbers: int
     names: tuple[str, ...]
@@ -229,34 +229,34 @@ class DatabaseSeen:
     """A database that answers."""
 
     version: str
-    """Of the tables; '' if there are none."""
+    """The schema's version; '' if there are no tables."""
     known: bool
-    """Whether that is this program's."""
+    """Whether it is this program's version."""
     read_only: bool
-    """Whether it follows another, and takes no writes."""
+    """Whether it is a standby and rejects writes."""
     unsafe: tuple[str, ...]
-    """Settings of the server by which what it acknowledged can be lost."""
+    """Server settings that can lose acknowledged writes."""
     server: str = ""
-    """What it is, with its version."""
+    """The server's name and version."""
     old: bool = False
-    """Whether that is older than what we need."""
+    """Whether it is older than we need."""
     only_reads: bool = False
-    """Whether its setting is to take no writes."""
+    """Whether it is configured read-only."""
     lacking: tuple[str, ...] = ()
-    """What we do and the user may not, as `INSERT on call`."""
+    """Privileges we need and the user lacks, such as `INSERT on call`."""
     people: bool = False
-    """Whether somebody may use the console."""
+    """Whether any console user exists."""
     mode: Mode | None = None
-    """What somebody has switched the site to, as the records have it."""
+    """The mode a person has switched the site to, from the records."""
     growth: Growth | None = None
-    """None where it cannot be reckoned in time."""
+    """None if it could not be counted in time."""
     trunks: TrunksSeen | None = None
-    """None if the tables are not this program's."""
+    """None if the tables are another version's."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgiSeen:
-    """What the dialplan would have got for a caller who withholds the number."""
+    """The verdict the dialplan would get for a caller who withholds the number."""
 
     variables: Mapping[str, str]
     took: Millis
@@ -265,34 +265,34 @@ class AgiSeen:
 
 
 class Flaw(StrEnum):
-    """What is wrong with a certificate."""
+    """A fault of a certificate."""
 
     UNREADABLE = "unreadable"
     KEY = "key"
-    """Its key is another's."""
+    """The key does not match."""
     EXPIRED = "expired"
     EARLY = "early"
-    """Its days have not begun."""
+    """Not valid yet."""
     NAME = "name"
-    """It is for another name."""
+    """Issued for another name."""
     STALE = "stale"
-    """The console began before it was there."""
+    """The console started before the file was replaced."""
     OPEN = "open"
-    """Everybody may read its key."""
+    """The key is readable by everybody."""
     UNSEEN = "unseen"
-    """Who shows it is not to be reached from here."""
+    """Its server cannot be reached from here."""
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateSeen:
-    """A certificate: what is wrong with it, if anything, and in what words."""
+    """A certificate, with its fault, if any, and the detail."""
 
     flaw: Flaw | None
     detail: str
-    """Its names, or the file, or what OpenSSL says."""
+    """Its names, its file, or OpenSSL's message."""
     left: Millis = 0
-    """How long it is valid still."""
+    """The time until it expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +302,7 @@ class ConsoleSeen:
     why: str
     """Why nobody answers; '' if somebody does."""
     ours: bool
-    """Whether it is a console that answers."""
+    """Whether what answers is a console."""
     stranger: str = ""
     """The user of this machine who holds the port, if it is neither siaga112's, root nor who asks."""
     certificate: CertificateSeen | None = None
@@ -318,53 +318,53 @@ class DaemonSeen:
 
 @dataclass(frozen=True, slots=True)
 class FollowedSeen:
-    """What the metrics say of the calls that were screened."""
+    """What the metrics say about screened calls."""
 
     started: float
-    """When the process began, in seconds."""
+    """When the process started, in seconds since the epoch."""
     asked: int
-    """About how many calls the dialplan has asked since then."""
+    """About how many calls the dialplan has asked about since then."""
     seen: int
-    """How many the PBX's events have shown as screened since then."""
+    """How many screened calls the PBX's events have shown since then."""
     unfollowed: Mapping[str, int]
-    """How many of these came in a context that is no trunk's, by its name."""
+    """How many of these came in a context that is not a trunk's, by context."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostSeen:
-    """Files and folders, as the user sees them who runs the doctor."""
+    """Files and folders, as seen by the user who runs the doctor."""
 
     state_dir: str
     """What is wrong with it; '' for nothing."""
     state_dir_open: bool
-    """Whether users of the machine who have nothing to do with it may look in."""
+    """Whether unrelated users of the machine may read it."""
     readable_secret: bool
-    """Whether the configuration file holds a secret and everybody may read it."""
+    """Whether the configuration file contains a secret and is readable by everybody."""
     queue_log: str
-    """Why it cannot be read; '' if it can, or if none is named."""
+    """Why it cannot be read; '' if it can, or if none is configured."""
     missing_prompts: Mapping[str, tuple[str, ...]] | None
     """Language → the prompts that Asterisk would not find; None if its sounds are not on this machine."""
     damaged: tuple[str, ...] = ()
-    """Files of the state directory that could not be read at a start, and were set aside."""
+    """Files of the state directory that were unreadable at a start and were set aside."""
     running: Mapping[str, Changed] = field(default_factory=dict)
-    """Of each daemon that runs here, by its half: what the configuration says otherwise by now."""
+    """For each daemon running here, by half: the settings changed since it started."""
     ami_bound: tuple[str, ...] | None = None
     """On which addresses of this machine somebody listens at the AMI's port; None if the PBX is elsewhere."""
     edited: Mapping[str, Millis] | None = None
-    """How long ago Asterisk's files were edited, with all that they include; None if they are not here."""
+    """How long ago Asterisk's files and their includes were edited; None if they are not here."""
     room: RoomSeen | None = None
-    """Of the file system of the state directory."""
+    """The state directory's file system."""
     synchronised: bool | None = None
-    """Whether this machine's clock is kept by another; None if nobody here tells."""
+    """Whether this machine's clock is synchronised; None if unknown."""
     open_secrets: tuple[str, ...] = ()
-    """Further files that hold a secret and that everybody may read."""
+    """Other files that contain a secret and are readable by everybody."""
     queue_log_age: Millis | None = None
-    """How long ago the queue_log was written; None if it cannot be seen."""
+    """How long ago the queue_log was written; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """What our own files say."""
+    """What the files we ship say."""
 
     contexts: Contexts
     filters: tuple[str, ...]
@@ -373,7 +373,7 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the configuration says, as far as it can be checked."""
+    """The configuration, as far as it can be checked."""
 
     config: str
     ami: str
@@ -390,39 +390,39 @@ class Wanted:
     deadline: Millis
     metrics: str
     redis: str
-    """The address, its passwords masked."""
+    """The address, passwords masked."""
     embedded: bool
     database: str
-    """The address, its password masked; '' for the file in the state directory."""
+    """The address, password masked; '' for the file in the state directory."""
     state_dir: str
     mode: Mode
     spoken: bool = False
-    """Whether marks are to be spoken to the operator (`[operators] confirm`)."""
+    """Whether marks are spoken to the operator (`[operators] confirm`)."""
     held: Mode | None = None
-    """`off`, if the switch that needs nobody is in the state directory."""
+    """`off`, if the file `off` is in the state directory."""
     places: Places = PLAIN
-    """Where on this PBX what is to be put: FreePBX writes some files itself."""
+    """Where each line belongs on this PBX: FreePBX generates some files itself."""
     ami_port: int = 5038
     console: str = "127.0.0.1:8112"
     """Where the console listens."""
     console_address: str = ""
-    """What browsers have."""
+    """The address that browsers use."""
     console_tls: bool = False
     console_proxied: bool = False
-    """Whether a proxy's word is taken, which then does TLS."""
+    """Whether a trusted proxy stands in front, which then does TLS."""
     screen_metrics: str = ""
-    """Where the screening half shows its own, if it runs apart; '' where that is no other port."""
+    """The screening half's own metrics address, if it runs apart; '' if it is the same."""
     keep_calls: Millis = 400 * DAY
-    """How long the ledger goes back at most."""
+    """The retention of the ledger."""
     unattested: float = 1.0
-    """As how much a call counts whose number nobody vouches for."""
+    """The weight of a call whose number nobody vouches for."""
     trunk_burst: Millis = 0
-    """So close together calls of one number over several trunks count for nothing."""
+    """Calls of one number this close together over several trunks do not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """All that was found."""
+    """All observations."""
 
     wanted: Wanted
     shipped: Shipped
@@ -435,4 +435,4 @@ class Examined:
     host: HostSeen
     console: ConsoleSeen | NotSeen = NotSeen("not asked")
     screening: DaemonSeen | NotSeen = NotSeen("not asked")
-    """The half that is asked, where it runs apart."""
+    """The screening half, where it runs apart."""

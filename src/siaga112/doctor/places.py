@@ -1,4 +1,4 @@
-"""Where on a PBX what is to be put: FreePBX writes Asterisk's files itself, and leaves a few alone."""
+"""Where each line belongs on a PBX: FreePBX generates Asterisk's files, except for a few."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,28 +6,28 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Files, each with its section as a remedy names it."""
+    """Files and sections, as remedies name them."""
 
     manager: str
-    """What holds for all of the AMI."""
+    """General AMI settings."""
     keys: str
-    """How the operators' keys come to Asterisk."""
+    """Where the operators' keys are defined."""
     queue: str
     """A queue's settings; `{}` is its name."""
     member: str
-    """An operator of a queue: `{queue}` is its name, `{line}` what queues.conf has of the operator."""
+    """A queue's member: `{queue}` is its name, `{line}` the member's line in queues.conf."""
     variables: str
     """The dialplan's global variables."""
     include: str
     """Where our dialplan is included."""
     dialplan: str
-    """Where a context of one's own is."""
+    """Where the centre's own contexts are."""
     guard: str
     """Where the guard is called; `{}` is the trunk's context."""
     trunks: str
-    """Where the context of a trunk is said."""
+    """Where a trunk's context is set."""
     user_file: str
-    """How the file with our AMI user is kept from others."""
+    """How the file with our AMI user is protected."""
 
 
 PLAIN: Final = Places(

@@ -1,4 +1,4 @@
-"""Room: whether the disk and Redis' memory hold what is there and what comes, at this rate."""
+"""Checks of room: whether disk and Redis memory suffice at the current growth."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,25 +10,25 @@ from siaga112.doctor.observations import DatabaseSeen, Examined, Growth, RedisSe
 MEGA: Final = 1 << 20
 FREE_FAIL: Final = 100 * MEGA
 FREE_WARN: Final = 1024 * MEGA
-"""Bytes: below, a day of much misuse, a copy before a migration or a log may fill it."""
+"""Bytes: less may be filled by a day of much misuse, a copy before a migration, or a log."""
 
 FILES_FAIL: Final = 100
 FILES_WARN: Final = 1_000
 
 DAYS: Final = 30
-"""Whoever has less left must act within the month."""
+"""With fewer days left, somebody must act within the month."""
 
 STANDING: Final = 100
-"""Bytes that Redis needs for a caller's standing; 89 were measured for a block (of 100,000)."""
+"""Bytes Redis needs for a caller's standing; 89 were measured for a block (of 100,000)."""
 
 NEARLY: Final = 0.95
-"""Of maxmemory: with so much used a burst of blocks is refused."""
+"""Of maxmemory: above this a burst of blocks may be rejected."""
 
 _WEEK: Final = 7
 
 
 def disk(seen: Examined) -> Iterator[Line]:
-    """Look how much the disk of the state directory still holds, and for how long."""
+    """Check how much room the state directory's disk has, and for how long."""
     wanted, room = seen.wanted, seen.host.room
     growth = seen.database.growth if isinstance(seen.database, DatabaseSeen) else None
     if room is None:
@@ -66,14 +66,14 @@ def disk(seen: Examined) -> Iterator[Line]:
 
 
 def _daily(growth: Growth) -> float:
-    """Give by how many bytes a day the records grow."""
+    """Return the records' growth in bytes a day."""
     return growth.size / growth.calls * growth.week / _WEEK if growth.calls else 0.0
 
 
 def lasts(growth: Growth, free: int, keep: Millis) -> int | None:
-    """Give for how many days there is room, if that is few; None if there is enough.
+    """Return for how many days there is room, if few; None if there is enough.
 
-    Once the first day is as old as days are kept, each new one takes the place of an old one.
+    Once the oldest day reaches the retention, each new day replaces an old one.
     """
     daily = _daily(growth)
     if not daily:
@@ -83,7 +83,7 @@ def lasts(growth: Growth, free: int, keep: Millis) -> int | None:
 
 
 def memory(seen: Examined) -> Iterator[Line]:
-    """Look how many more callers Redis' memory holds, and for how long."""
+    """Check how many more callers fit in Redis' memory, and for how long."""
     redis = seen.redis
     if not isinstance(redis, RedisSeen):
         yield unchecked("Redis does not answer")

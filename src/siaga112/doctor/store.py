@@ -1,4 +1,4 @@
-"""Redis and the database: whether what we keep there stays, and is out of everybody else's reach."""
+"""Checks of Redis and the database: durability and access."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,12 +10,12 @@ from siaga112.doctor.observations import DatabaseSeen, Examined, NotSeen, RedisS
 
 _ACL = "in redis-acl.conf: this user as `siaga112 acl` prints it"
 OTHERS: Final = "siaga112:{another-site}:mode"
-"""A key of ours, but of no site of this user's."""
+"""One of our keys, but of another site."""
 _GRANT = "in redis-acl.conf: add +info +time for this user"
 
 
 def database(seen: Examined) -> Iterator[Line]:
-    """Look whether the records can be written, and stay."""
+    """Check that the records can be written durably."""
     wanted, found = seen.wanted, seen.database
     where = wanted.database or f"SQLite in {wanted.state_dir}"
     if isinstance(found, NotSeen):
@@ -61,7 +61,7 @@ def _few(names: tuple[str, ...]) -> str:
 
 
 def reachable(seen: Examined) -> Line:
-    """Say whether Redis answers."""
+    """Check that Redis answers."""
     wanted, redis = seen.wanted, seen.redis
     if isinstance(redis, RedisSeen):
         if any(server.follows for server in redis.servers or ()):
@@ -79,7 +79,7 @@ def reachable(seen: Examined) -> Line:
 
 
 def persistence(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
-    """Look whether the block list outlives a restart of Redis."""
+    """Check that the block list survives a restart of Redis."""
     if redis.servers is None:
         yield unchecked("the user may not ask INFO", _GRANT)
     elif any(server.last_write_failed for server in redis.servers):
@@ -95,7 +95,7 @@ def persistence(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
 
 
 def eviction(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
-    """Look whether Redis throws blocks away, unseen, when its memory is full."""
+    """Check that Redis does not silently evict blocks when its memory is full."""
     if redis.servers is None:
         yield unchecked("the user may not ask INFO", _GRANT)
         return
@@ -111,7 +111,7 @@ def eviction(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
 
 
 def rights(redis: RedisSeen, wanted: Wanted) -> Iterator[Line]:
-    """Compare what the user may with what siaga112 does."""
+    """Compare the user's rights with what siaga112 needs."""
     if wanted.embedded:
         yield ok("the embedded Redis is ours alone")
         return
@@ -154,7 +154,7 @@ def older(redis: RedisSeen, _: Wanted) -> Iterator[Line]:
 
 
 def mode(seen: Examined) -> Iterator[Line]:
-    """Tell the mode: any place that says off is enough for it."""
+    """Report the mode: one place that says off is enough."""
     wanted = seen.wanted
     kept = seen.database.mode if isinstance(seen.database, DatabaseSeen) else None
     if not isinstance(seen.redis, RedisSeen):

@@ -1,4 +1,4 @@
-"""Trunks: whether what the configuration calls a trunk's context is one, and no other is left out."""
+"""Checks of trunks: whether the configured trunk contexts are the ones in use."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _SHOW = "on the PBX: asterisk -rx 'pjsip show endpoint NAME', of each trunk: its
 
 
 def contexts(pbx: PbxSeen, inside: PbxInside, wanted: Wanted, _: Shipped) -> Iterator[Line]:
-    """Compare [pbx] trunk_contexts with the contexts in which calls come in, as they are loaded."""
+    """Compare [pbx] trunk_contexts with the loaded contexts in which calls arrive."""
     if inside.sources is None:
         yield unchecked("the PBX does not show its trunks (func_pjsip_endpoint.so)", _SHOW)
         return

@@ -1,4 +1,4 @@
-"""Whose a number is: whether the dialplan can tell, and whether trunks share one exchange's calls."""
+"""Checks of trust in numbers: whether the dialplan knows it, and whether trunks share calls."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,11 +17,11 @@ VOUCHES: Final = "SIAGA_ATTESTED="
 ASKS: Final = "SIAGA_TRUST=verstat"
 
 MANY: Final = 3
-"""So many numbers over several trunks are no accident: the trunks share their calls, or somebody forges."""
+"""This many numbers over several trunks are no accident: the trunks share calls, or somebody spoofs."""
 
 
 def vouched_for(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipped) -> Iterator[Line]:
-    """Compare what the policy makes of a number that nobody vouches for with what the dialplan can tell."""
+    """Compare the policy for unattested numbers with what the dialplan can know."""
     own = {name: held for name, held in inside.contexts.items() if name not in shipped.contexts}
     steps = [step for held in own.values() for steps in held.extensions.values() for step in steps]
     asks = inside.trust == "verstat" or any(ASKS in str(step) for step in steps)
@@ -47,7 +47,7 @@ def vouched_for(_: PbxSeen, inside: PbxInside, wanted: Wanted, shipped: Shipped)
 
 
 def trunks(seen: Examined) -> Iterator[Line]:
-    """Look whether one number's misuses come over several trunks, where that makes them count for nothing."""
+    """Check for numbers whose misuses come over several trunks, which makes them not count."""
     wanted = seen.wanted
     found = seen.database.trunks if isinstance(seen.database, DatabaseSeen) else None
     if found is None:

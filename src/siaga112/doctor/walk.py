@@ -1,4 +1,4 @@
-"""Dialplans as data: reading our own file, and following a call through somebody else's."""
+"""Dialplans as data: parse our own file, and trace a call through any dialplan."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,13 +10,13 @@ from siaga112.doctor.observations import Context, Contexts, Step
 GUARD: Final = "siaga112-screen"
 
 ANSWERING: Final = frozenset({"answer", "background", "read", "queue", "dial", "record", "voicemail"})
-"""Applications that answer a call, or ask a caller something: the guard must stand before them."""
+"""Applications that answer a call or prompt the caller: the guard must come before them."""
 
 SERVING: Final = frozenset({"queue", "dial", "record", "voicemail"})
-"""Applications that serve a caller: who comes to one and was not asked about went around the guard."""
+"""Applications that serve a caller: a call that reaches one unscreened has bypassed the guard."""
 
 SPECIAL: Final = frozenset({"h", "i", "t", "T", "o", "a", "e", "fax", "failed", "hangup"})
-"""Extensions at which no call begins."""
+"""Extensions where no call starts."""
 
 _DEPTH: Final = 100
 _EXTEN: Final = re.compile(r"(exten|same)\s*=>\s*(.*)")
@@ -24,7 +24,7 @@ _PRIORITY: Final = re.compile(r"(\w+)(?:\(([\w-]+)\))?")
 
 
 def parse(text: str) -> Contexts:
-    """Read an extensions.conf of the plain form that we ship: exten, same, n and labels."""
+    """Parse an extensions.conf in the plain form that we ship: exten, same, n and labels."""
     contexts: dict[str, dict[str, list[Step]]] = {}
     context = exten = ""
     for raw in text.splitlines():
@@ -54,26 +54,26 @@ def _numbered(priority: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a call goes: whether it is asked about, and what had answered it by then ('' for nothing)."""
+    """A call's route: whether it is screened, and what had answered it before ('' for nothing)."""
 
     guarded: bool
     answered: str = ""
 
 
 def entries(contexts: Contexts, context: str) -> list[str]:
-    """Name the extensions at which a call may begin in a context."""
+    """Return the extensions where a call may start in a context."""
     names = dict.fromkeys(name for one in family(contexts, context) for name in contexts[one].extensions)
     return [name for name in names if name not in SPECIAL]
 
 
 def route(contexts: Contexts, context: str, exten: str) -> Route:
-    """Follow a call from a context's extension to the guard, along every branch that the dialplan has."""
+    """Trace a call from a context's extension to the guard, along every branch of the dialplan."""
     return _follow(contexts, Place(context, exten), Route(guarded=False), set(), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a call is: a priority is a number or a label."""
+    """A position in the dialplan: the priority is a number or a label."""
 
     context: str
     exten: str
@@ -99,7 +99,7 @@ def _follow(contexts: Contexts, place: Place, so_far: Route, seen: set[Place], d
 
 
 def around(contexts: Contexts, context: str, exten: str) -> str:
-    """Find what serves a caller on a way that does not lead by the guard; '' if every way does."""
+    """Return what serves a caller on a path around the guard; '' if every path passes it."""
     return _unasked(contexts, Place(context, exten), set(), 0)
 
 
@@ -125,7 +125,7 @@ def _unasked(contexts: Contexts, place: Place, seen: set[Place], depth: int) -> 
 
 
 _IF_LOADED: Final = f"DIALPLAN_EXISTS({GUARD}"
-"""A condition that always holds, but when our file is gone."""
+"""A condition that is always true, unless our file is gone."""
 
 
 def _both(step: Step) -> bool:
@@ -134,7 +134,7 @@ def _both(step: Step) -> bool:
 
 
 def dials(contexts: Contexts, context: str, exten: str) -> list[str]:
-    """Name the telephones that an extension dials, as far as they stand there."""
+    """Return the telephones an extension dials, as far as they are literal."""
     return [
         device
         for step in steps_at(contexts, Place(context, exten))
@@ -145,14 +145,14 @@ def dials(contexts: Contexts, context: str, exten: str) -> list[str]:
 
 
 def takes(contexts: Contexts, context: str, numbers: Iterable[str]) -> bool:
-    """Say whether calls for one of these numbers begin in a context; with none, whether any do."""
+    """Return whether calls to one of these numbers start in a context; without numbers, whether any do."""
     names = entries(contexts, context)
     wanted = list(numbers)
     return any(fits(name, number) for name in names for number in wanted) if wanted else bool(names)
 
 
 def fits(name: str, number: str) -> bool:
-    """Say whether an extension's name, which may be a pattern, is that of a dialled number."""
+    """Return whether an extension, which may be a pattern, matches a dialled number."""
     return name == number or (name.startswith("_") and matches(name, number))
 
 
@@ -166,7 +166,7 @@ def _answers(step: Step) -> bool:
 
 
 def targets(step: Step, place: Place) -> Iterator[Place]:
-    """Give where a step at a place may lead a call, as far as it is written out."""
+    """Return where a step may lead a call, as far as it is literal."""
     match step.application.lower():
         case "goto" | "gosub":
             named = [step.data]
@@ -184,7 +184,7 @@ def targets(step: Step, place: Place) -> Iterator[Place]:
 
 
 def leads_to(name: str, context: Context) -> set[str]:
-    """Name the contexts into which a call may go from this one."""
+    """Return the contexts a call may enter from this one."""
     led = {
         target.context
         for exten, steps in context.extensions.items()
@@ -195,7 +195,7 @@ def leads_to(name: str, context: Context) -> set[str]:
 
 
 def steps_at(contexts: Contexts, place: Place) -> tuple[Step, ...]:
-    """Give the steps that a call goes through from a place on; none if there is no such place."""
+    """Return the steps of a call from a position on; none if it does not exist."""
     for name in family(contexts, place.context):
         for exten in fitting(contexts[name], place.exten):
             steps = contexts[name].extensions[exten]
@@ -206,7 +206,7 @@ def steps_at(contexts: Contexts, place: Place) -> tuple[Step, ...]:
 
 
 def fitting(context: Context, exten: str) -> list[str]:
-    """Name the extensions of a context that take a dialled number, the narrowest first."""
+    """Return the extensions of a context that match a dialled number, most specific first."""
     patterns = (name for name in context.extensions if name.startswith("_") and matches(name, exten))
     exact = [exten] if exten in context.extensions else []
     return [*exact, *sorted((name for name in patterns if name != exten), key=_width)]
@@ -218,15 +218,15 @@ def _width(pattern: str) -> list[int]:
 
 
 _WIDE: Final = {"X": 10, "Z": 9, "N": 8, ".": 1_000, "!": 1_001}
-"""How many signs one of a pattern's stands for; `.` and `!` for any number of them."""
+"""How many digits each wildcard of a pattern matches; `.` and `!` match any number."""
 
 _RANGE: Final = 7
 
 
 def family(contexts: Contexts, name: str) -> Iterator[str]:
-    """Name a context and what it includes, each once, in the order in which it is searched."""
+    """Return a context and its includes, each once, in search order."""
     waiting, seen = [name], set[str]()
-    while waiting:  # ends: each name is looked at once
+    while waiting:  # ends: each name is visited once
         one = waiting.pop(0)
         if one in contexts and one not in seen:
             seen.add(one)
@@ -238,7 +238,7 @@ _CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", ".": ".+", "!": ".*
 
 
 def matches(pattern: str, exten: str) -> bool:
-    """Say whether an extension's name with `_` (extensions.conf's patterns) matches a dialled number."""
+    """Return whether a pattern (extensions.conf, with `_`) matches a dialled number."""
     regex = "".join(
         part if part.endswith("]") and part != "]" else _CLASSES.get(part.upper(), re.escape(part))
         for part in re.findall(r"\[[^\]\[]+\]|.", pattern.removeprefix("_"))

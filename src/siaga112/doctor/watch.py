@@ -1,6 +1,6 @@
-"""The doctor that stays: it looks again and again, and shows Prometheus what it found.
+"""`doctor --watch`: examines again and again, and exports the findings to Prometheus.
 
-A page of its own, made anew with each look. No label has anything of a caller's: checks and levels are closed
+Its own metrics page, rebuilt by each examination. No label contains caller data: checks and levels are closed
 sets.
 """
 
@@ -29,13 +29,13 @@ LEVELS: Final = {
     Health.FAIL: "fail",
     Health.UNCHECKED: "unchecked",
 }
-"""As a label has them."""
+"""Values of the level label."""
 
 _log = structlog.get_logger()
 
 
 class Findings:
-    """What is shown at `/metrics`: nothing of the findings before the first look."""
+    """The content of `/metrics`; it has no findings before the first examination."""
 
     def __init__(self, site: str) -> None:
         self._site: Final = site
@@ -61,7 +61,7 @@ class Findings:
         self.lines: Sequence[Line] = ()
 
     def show(self, lines: Sequence[Line], at: float, seconds: float) -> None:
-        """Take over what a look found; `at` is in seconds since the epoch."""
+        """Store the findings of an examination; `at` is in seconds since the epoch."""
         counts = Counter((line.check, line.health) for line in lines)
         for check in NAMES:
             for health, level in LEVELS.items():
@@ -71,12 +71,12 @@ class Findings:
         self.lines = lines
 
     def page(self) -> bytes:
-        """Write all metrics as Prometheus' text."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 async def watch(read: Callable[[], Settings], config: Path, every: float, port: int) -> None:
-    """Look every so many seconds until SIGTERM or SIGINT; the configuration is read anew each time.
+    """Examine every `seconds` until SIGTERM or SIGINT, reloading the configuration each time.
 
     Raises:
         SiagaError: naming the address, if it is taken.
@@ -110,11 +110,11 @@ async def watch(read: Callable[[], Settings], config: Path, every: float, port: 
 
 
 async def _look(read: Callable[[], Settings], config: Path, findings: Findings) -> None:
-    """Look once. What cannot be looked at is logged, and the page says by its age that nobody has looked."""
+    """Examine once. A failure is logged; the age of the findings on the page shows it."""
     began = time.monotonic()
     try:
         lines = list(diagnose(await examine(read(), config)))
-    except Exception as error:  # noqa: BLE001 - the next look may do
+    except Exception as error:  # noqa: BLE001 - the next examination may succeed
         _log.error("doctor_failed", detail=str(error), exc_info=error)
         return
     known = {(line.check, line.health) for line in findings.lines}

@@ -1,7 +1,7 @@
-"""What the PBX tells over AMI, asked once. Asks only; nothing on the PBX is changed.
+"""Examines the PBX over AMI, once, read-only.
 
-`write = reporting` is enough for it all: `ShowDialPlan` gives the dialplan as it is loaded, and `Getvar`
-evaluates functions: AST_CONFIG reads Asterisk's files with all that they include.
+`write = reporting` is enough: `ShowDialPlan` returns the dialplan as loaded, and `Getvar`
+evaluates functions: AST_CONFIG reads Asterisk's files, includes resolved.
 """
 
 import asyncio
@@ -40,15 +40,15 @@ SECONDS: Final = 5.0
 
 CONTEXTS_MAX: Final = 500
 SOURCES_MAX: Final = 2_000
-"""Sections of pjsip.conf that are asked about, all at once: half a millisecond each."""
+"""Sections of pjsip.conf that are queried, all at once: half a millisecond each."""
 
 FREEPBX: Final = "from-pstn"
-"""The context of FreePBX's trunks, which looks first into one that is the centre's own."""
+"""The context of FreePBX's trunks; it includes the centre's custom context first."""
 
 _PORT: Final = 5038
 
 UNKNOWN: Final = 0
-"""Of device states: what a Local channel without a telephone behind it may be."""
+"""A device state: possible for a Local channel without a telephone behind it."""
 
 _STATES: Final = {
     name: number
@@ -57,34 +57,34 @@ _STATES: Final = {
     )
 }
 _SHY: Final = ("chan_misdn", "chan_ooh323", "chan_mgcp", "chan_unistim", "chan_motif")
-"""Channel drivers that show no AMI user what calls come from."""
+"""Channel drivers that list no sources over AMI."""
 
 _BEGUN: Final = re.compile(rb"Event: FullyBooted\r\n.*?Uptime: ([0-9]+)\r\nLastReload: ([0-9]+)", re.DOTALL)
 _LINES_MAX: Final = 100
 _LAST: Final = -1
-"""Of several lines with the same key the last is in force: `[general](+)` stands below `[general]`."""
+"""The last of several lines with the same key is in force: `[general](+)` follows `[general]`."""
 
 Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What to ask for: the whole of a dialplan may be tens of thousands of lines."""
+    """What to ask for: a whole dialplan may be tens of thousands of lines."""
 
     keys: tuple[str, ...]
-    """To look for in features.conf, [applicationmap]."""
+    """Entries to find in features.conf, [applicationmap]."""
     queues: tuple[str, ...]
-    """To look for in queues.conf."""
+    """Queues to find in queues.conf."""
     contexts: tuple[str, ...]
-    """From which on the dialplan is looked at, as far as calls may go."""
+    """The dialplan is read from these contexts on, as far as calls can go."""
     trunks: tuple[str, ...] = ()
-    """The contexts that are said to be the trunks'."""
+    """The configured trunk contexts."""
     sections: Callable[[str], tuple[str, ...] | None] = lambda _: None
-    """Names what has a section of its own in pjsip.conf, given Asterisk's folder; None if it is not here."""
+    """Returns the sections of pjsip.conf, given Asterisk's folder; None if it is not here."""
 
 
 async def examine(address: AmiAddress, sought: Sought) -> PbxSeen | NotSeen:
-    """Log in and ask."""
+    """Log in and examine."""
     try:
         async with asyncio.timeout(SECONDS), _opened(address) as questions:
             return await questions.all(sought)
@@ -116,11 +116,11 @@ class _Questions:
         self._username = username
 
     async def all(self, sought: Sought) -> PbxSeen:
-        """Ask everything."""
+        """Ask all questions."""
         ahead = await self._ahead()
         version = (await self._one("CoreSettings")).get("AsteriskVersion")
         actions = frozenset(await self._one("ListCommands"))
-        # The login's event is there by now: events and answers come in the order of their making.
+        # The login's event has arrived by now: events and answers keep their order.
         begun = next(filter(None, map(_BEGUN.match, self._told())), None)
         queues = await self._queues()
         return PbxSeen(
@@ -165,9 +165,9 @@ class _Questions:
         )
 
     async def _sources(self, actions: frozenset[str], sections: Iterable[str]) -> tuple[Source, ...] | None:
-        """Name what calls come from, and in which context; None where not all can be asked.
+        """Return the sources of calls with their contexts; None if they cannot all be queried.
 
-        Asterisk lists the endpoints that it began with, and those that have had a call since.
+        Asterisk lists the endpoints of its start, and those that have had a call since.
         """
         devices = [str(row.get("Device", "")) for row in await self._list("DeviceStateList")]
         devices += [f"PJSIP/{name}" for name in sections]
@@ -196,7 +196,7 @@ class _Questions:
         async def setting(key: str) -> str:
             return await self._value(f"PJSIP_ENDPOINT({name},{key})")
 
-        if not (context := await setting("context")):  # another section, or an endpoint that is gone
+        if not (context := await setting("context")):  # another section, or a removed endpoint
             return Source(device, "", trunk=False)
         fixed = [
             await self._value(f"PJSIP_AOR({aor.strip()},contact)")
@@ -217,13 +217,13 @@ class _Questions:
             "0",
             "off",
         }:
-            # Whoever is no peer comes in here; a guest is what a trunk without a peer of its own is.
+            # Unknown callers come in here; a trunk without a peer of its own is such a guest.
             context = await self._setting("sip.conf", "general", "context")
             found.append(Source("SIP (guests)", context or "default", trunk=bool(context)))
         return found
 
     async def _peers(self, action: str) -> list[tuple[str, bool]]:
-        """Give each peer's name, and whether it says itself where it is."""
+        """Return each peer's name, and whether it registers its address itself."""
         return [
             (str(row["ObjectName"]).partition("/")[0], str(row.get("Dynamic", "")).lower() == "yes")
             for row in await self._list(action)
@@ -231,7 +231,7 @@ class _Questions:
         ]
 
     async def _with_phones(self, queues: dict[str, tuple[Member, ...]]) -> dict[str, tuple[Member, ...]]:
-        """Look behind Local channels, whose own state says nothing of the telephone."""
+        """Resolve Local channels to telephones, since their own state says nothing about them."""
         return {
             queue: tuple([await self._with_phone(member) for member in members])
             for queue, members in queues.items()
@@ -252,12 +252,12 @@ class _Questions:
         return _context(await self._list("ShowDialPlan", Context=name))
 
     async def _reach(self) -> frozenset[str] | None:
-        """Look which are loaded; to try their functions would be to end Asterisk."""
+        """Check which are loaded; trying their functions could crash Asterisk."""
         loaded = {name: await self._value(f"IFMODULE({name}.so)") for name in REACH}
         return frozenset(name for name, is_ in loaded.items() if is_ == "1") if all(loaded.values()) else None
 
     async def _files(self, sought: Sought) -> PbxFiles | None:
-        if not await self._setting("manager.conf", "general", "enabled"):  # it is set, or we were not here
+        if not await self._setting("manager.conf", "general", "enabled"):  # enabled: we are logged in
             return None
         return PbxFiles(
             user=await self._user(),
@@ -282,7 +282,7 @@ class _Questions:
 
     async def _user(self) -> ManagerUser | None:
         mine = ("manager.conf", self._username)
-        # Whoever may ask this has a write class: if the files do not say so, the user is not in them.
+        # This question needs a write class: if the files show none, the user is not in them.
         if not (write := _classes(await self._setting(*mine, "write"))):
             return None
         return ManagerUser(
@@ -296,7 +296,7 @@ class _Questions:
         )
 
     async def _every(self, file: str, section: str, key: str) -> tuple[str, ...]:
-        """Give the values of all lines with that key."""
+        """Return the values of all lines with that key."""
         found: list[str] = []
         while len(found) < _LINES_MAX and (one := await self._setting(file, section, key, len(found))):
             found.append(one)
@@ -319,7 +319,7 @@ class _Questions:
         return {name: tuple(one for queue, one in members if queue == name) for name in names} or None
 
     async def _ahead(self) -> Millis | None:
-        """Compare the clocks, for which half the way there and back is allowed."""
+        """Compare the clocks, allowing half the round trip."""
         asked = time.time()
         text = str((await self._one("Ping")).get("Timestamp", ""))
         with contextlib.suppress(ValueError):
@@ -343,7 +343,7 @@ class _Questions:
 
 
 def _context(rows: Iterable[Row]) -> Context | None:
-    """Read the answer to ShowDialPlan; None if there is no such context."""
+    """Parse the answer to ShowDialPlan; None if there is no such context."""
     extensions: dict[str, list[Step]] = {}
     includes: list[str] = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Whether this machine's clock is kept by another, as whoever keeps it says."""
+"""Whether this machine's clock is synchronised, as its time service says."""
 
 import subprocess
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Final
 SECONDS: Final = 1.0
 
 _TIMESYNCD: Final = Path("/run/systemd/timesync/synchronized")
-"""systemd-timesyncd makes it once it has set the clock (systemd-timesyncd.service(8))."""
+"""systemd-timesyncd creates it once it has set the clock (systemd-timesyncd.service(8))."""
 
 
 def synchronised() -> bool | None:
-    """Ask systemd, which asks the kernel, whoever sets the clock; then chrony. None if neither tells."""
+    """Ask systemd, which asks the kernel, then chrony. None if neither knows."""
     said = _said("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if said in {"yes", "no"}:
         return said == "yes"
@@ -22,7 +22,7 @@ def synchronised() -> bool | None:
 
 
 def _said(*command: str) -> str:
-    """Give what a program says; '' if it is not there, or cannot."""
+    """Return a program's output; '' if it is missing or fails."""
     try:
         ran = subprocess.run(  # noqa: S603 - our own words
             command, capture_output=True, check=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL

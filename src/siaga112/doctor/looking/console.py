@@ -1,4 +1,4 @@
-"""The console as a browser meets it: whether it answers, and what certificate it shows."""
+"""The console as a browser sees it: whether it answers, and its certificate."""
 
 import asyncio
 import contextlib
@@ -22,16 +22,16 @@ from siaga112.settings.schema import Console
 SECONDS: Final = 3.0
 
 _FLAWS: Final = {9: Flaw.EARLY, 10: Flaw.EXPIRED, 62: Flaw.NAME, 64: Flaw.NAME}
-"""What OpenSSL says of a certificate, by its number (x509_vfy.h)."""
+"""OpenSSL's verification errors, by number (x509_vfy.h)."""
 
 _STEPS: Final = 20
-"""A handshake has fewer."""
+"""More than any handshake needs."""
 
 Shake = Callable[[ssl.SSLContext], dict[str, Any]]
 
 
 async def examine(console: Console) -> ConsoleSeen:
-    """Ask for its page, and look at its certificate."""
+    """Request its page and examine its certificate."""
     certificate, (why, ours) = await asyncio.gather(
         asyncio.to_thread(_certificate, console), _answer(console)
     )
@@ -39,7 +39,7 @@ async def examine(console: Console) -> ConsoleSeen:
 
 
 async def _answer(console: Console) -> tuple[str, bool]:
-    """Give why nobody answers ('' if somebody does), and whether it is the console."""
+    """Return why nothing answers ('' if something does), and whether it is the console."""
     tls = _unverified() if console.tls_cert else None
     try:
         page = await get(console.host, console.port, "/healthz", SECONDS, tls)
@@ -52,7 +52,7 @@ async def _answer(console: Console) -> tuple[str, bool]:
 
 
 def _unverified() -> ssl.SSLContext:
-    """Talk to whoever is there; the certificate is judged by itself."""
+    """Accept any certificate: it is judged separately."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -60,7 +60,7 @@ def _unverified() -> ssl.SSLContext:
 
 
 def _certificate(console: Console) -> CertificateSeen | None:
-    """Look at the console's own certificate, or at the proxy's; None where there is none."""
+    """Examine the console's own certificate, or the proxy's; None if there is none."""
     at = urlsplit(console.address)
     name = at.hostname or ""
     if console.tls_cert:
@@ -76,14 +76,14 @@ def _certificate(console: Console) -> CertificateSeen | None:
 
 
 def _shown(host: str, port: int) -> str | None:
-    """Give the certificate that is shown there; None if there is none."""
+    """Return the certificate that the server presents; None if there is none."""
     with contextlib.suppress(OSError):
         return ssl.get_server_certificate((host, port), timeout=SECONDS)
     return None
 
 
 def _of_files(certificate: Path, key: Path, name: str, shown: str | None) -> CertificateSeen:
-    """Look at the files, with a handshake in memory."""
+    """Examine the certificate's files, with a handshake in memory."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         texts = [file.read_text("ascii", "replace") for file in (certificate, key)]
@@ -103,14 +103,14 @@ def _of_files(certificate: Path, key: Path, name: str, shown: str | None) -> Cer
 
 
 def _first(text: str) -> bytes:
-    """Give the first certificate of a file, which is the server's own."""
+    """Return the first certificate of a file, which is the server's own."""
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     body = text.partition(begin)[2].partition(end)[0]
     return ssl.PEM_cert_to_DER_cert(f"{begin}{body}{end}")
 
 
 def _judged(text: str, name: str, shake: Shake) -> CertificateSeen:
-    """Have OpenSSL judge a certificate by its days and its name; who signed it is the browsers' affair."""
+    """Let OpenSSL check a certificate's dates and name; browsers judge its issuer."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = bool(name)
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

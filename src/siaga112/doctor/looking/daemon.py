@@ -1,4 +1,4 @@
-"""The running daemon, seen from outside as Asterisk and Prometheus see it."""
+"""The running daemon as Asterisk and Prometheus see it."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _SET: Final = re.compile(r'SET VARIABLE (\w+) "([^"]*)"')
 
 
 async def ask_for_verdict(host: str, port: int) -> AgiSeen | NotSeen:
-    """Ask as Asterisk does, for a caller who withholds the number: one verdict is counted, nobody judged."""
+    """Ask as Asterisk does, for a withheld number: this counts one verdict and judges nobody."""
     began = time.perf_counter()
     variables: dict[str, str] = {}
     try:
@@ -53,9 +53,9 @@ async def ask_for_verdict(host: str, port: int) -> AgiSeen | NotSeen:
 
 
 def stranger(port: int, ours: Collection[str] = ("root", "siaga112")) -> str:
-    """Name the user who listens there on this machine, unless it is one of ours or who asks; else ''.
+    """Return the user who listens there on this machine; '' for our own users, or ourselves.
 
-    On another machine nobody is seen.
+    Other machines cannot be checked.
     """
     for listener in listeners(port):
         try:
@@ -79,12 +79,12 @@ async def ask_readiness(host: str, port: int) -> DaemonSeen | NotSeen:
 
 
 async def ask_for_counts(page: MetricsPage) -> FollowedSeen:
-    """Read what became of the calls that were screened. Raises ProbeError."""
+    """Read what became of the screened calls. Raises ProbeError."""
     return await page.read(_followed)
 
 
 def _followed(samples: list[Sample]) -> FollowedSeen:
-    """Read what is wanted; KeyError if it is not there."""
+    """Parse the metrics needed; KeyError if one is missing."""
     values = {sample.name.removeprefix("siaga112_"): sample.value for sample in samples}
     return FollowedSeen(
         started=values["start_time_seconds"],

@@ -1,4 +1,4 @@
-"""Files and folders of this machine, looked at and left alone."""
+"""Examines files and folders of this machine, read-only."""
 
 import contextlib
 import os
@@ -38,9 +38,9 @@ def examine(
     ami_user: str,
     config_dir: str,
 ) -> HostSeen:
-    """Look at the configuration file, the state directory, the queue_log, and the prompts in `data_dir`.
+    """Examine the configuration file, the state directory, the queue_log, and the prompts in `data_dir`.
 
-    If the PBX is on this machine (`ami_host`): where it listens, and when its files were edited.
+    If the PBX is on this machine (`ami_host`): also where it listens, and when its files were edited.
     """
     trouble = _folder_trouble(state_dir)
     here = is_here(ami_host)
@@ -75,7 +75,7 @@ def _bound(ports: Sequence[int]) -> tuple[str, ...] | None:
 
 
 def _is_everybodys(file: Path) -> bool:
-    """Say whether every user of the machine may read a file, and come to it."""
+    """Return whether every user of the machine can reach and read a file."""
     try:
         way = all(folder.stat().st_mode & stat.S_IXOTH for folder in file.parents)
         return way and bool(file.stat().st_mode & _OTHERS_READ)
@@ -99,7 +99,7 @@ def _age(file: Path) -> Millis | None:
 
 
 def _edited(folder: Path) -> dict[str, Millis] | None:
-    """Give how long ago each file was edited, or one that it includes; None if they are not for us to see."""
+    """Return how long ago each file, or an include of it, was edited; None if we may not see them."""
     ages = {
         name: min(found)
         for name in MODULES
@@ -113,7 +113,7 @@ def _edited(folder: Path) -> dict[str, Millis] | None:
 
 
 def _with_included(folder: Path, file: Path) -> list[Path]:
-    """Give a file and, as far as they can be read, those that it includes, with what they include."""
+    """Yield a file and its readable includes, recursively."""
     files = [file]
     for one in files:  # grows while we go
         with contextlib.suppress(OSError, UnicodeError):
@@ -124,7 +124,7 @@ def _with_included(folder: Path, file: Path) -> list[Path]:
 
 
 def sections(config_dir: str) -> tuple[str, ...] | None:
-    """Name the sections of Asterisk's pjsip.conf, with all that it includes; None if it is not here."""
+    """Return the sections of Asterisk's pjsip.conf and its includes; None if it is not here."""
     folder, found = Path(config_dir), dict[str, None]()
     try:
         (folder / "pjsip.conf").open("rb").close()
@@ -170,7 +170,7 @@ def _tells_a_secret(config: Path) -> bool:
         return _has_a_secret(values)
     except (OSError, ValueError):
         return False
-    except AttributeError:  # not as a configuration has it: `check-config` says so
+    except AttributeError:  # not a valid configuration: `check-config` says so
         return True
 
 
@@ -189,7 +189,7 @@ def _has_a_secret(values: Mapping[str, Any]) -> bool:
 _FORMATS: Final = frozenset(
     {".wav", ".WAV", ".wav16", ".wav49", ".gsm", ".ulaw", ".alaw", ".sln", ".sln16", ".g722", ".g729", ".ogg"}
 )
-"""Of sounds that Asterisk plays, by the name's end."""
+"""Extensions of sound files that Asterisk plays."""
 
 
 def _plays(folder: Path, name: str) -> bool:
@@ -197,7 +197,7 @@ def _plays(folder: Path, name: str) -> bool:
 
 
 def _missing(sounds: Path, prompts: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]] | None:
-    """Name the prompts of which there is no file in any format; None if the folder cannot be seen."""
+    """Return the prompts without a file in any format; None if the folder cannot be read."""
     try:
         if not sounds.is_dir() or not os.access(sounds, os.R_OK | os.X_OK):
             return None

@@ -1,6 +1,6 @@
-"""What a Redis tells of itself, asked once. Reads only.
+"""Examines a Redis, once, read-only.
 
-What the user may do is asked of `redis.acl_check_cmd` in a script that runs no command (Redis 7).
+The user's rights come from `redis.acl_check_cmd` in a script that runs no command (Redis 7).
 """
 
 import asyncio
@@ -47,7 +47,7 @@ NEEDED: Final = (
     ),
     *("XADD {key} * n 1", "XREAD STREAMS {key} 0", "XRANGE {key} - +", "XREVRANGE {key} + -"),
 )
-"""What siaga112 does, on a key of the site, or on one of those in which standings lie."""
+"""What siaga112 does, on a key of the site or on a bucket of standings."""
 
 NEVER: Final = (
     "FLUSHALL",
@@ -79,7 +79,7 @@ async def _ask(client: Any, site: str, keep: Millis) -> RedisSeen:
     try:
         await client.ping()
     except NoPermissionError as error:
-        if "'select'" in str(error):  # each question would fail like it, and none is at fault
+        if "'select'" in str(error):  # every question would fail the same way
             raise
     mode = await _permitted(client, "GET", key)
     lacking, excessive = await _rights(client, key, f"siaga112:{site}:standings:000")
@@ -106,7 +106,7 @@ def _mode(text: bytes | None) -> Mode | None:
 
 
 async def _permitted(client: Any, *words: str, **options: Any) -> Any:
-    """Ask, and give None for what the user may not ask."""
+    """Ask; None for what the user may not ask."""
     try:
         return await client.execute_command(*words, **options)
     except NoPermissionError:
@@ -136,7 +136,7 @@ def _name(words: str) -> str:
 
 
 async def _servers(client: Any) -> tuple[RedisServerSeen, ...] | None:
-    """Look at the server, or at each of a cluster that takes writes."""
+    """Examine the server, or each master of a cluster."""
     everywhere = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(client, RedisCluster) else {}
     answers = [
         await _permitted(client, "INFO", part, **everywhere)
