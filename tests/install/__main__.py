@@ -27,13 +27,13 @@ PATIENCE_SECONDS: Final = 60.0
 OWN: Final = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 HEAD: Final = """\
-# Installed in how long?
+# How long the installation takes
 
-The steps of the [manual](manual.md#install-beside-an-existing-pbx) for plain Asterisk, to the letter, on a
-fresh Debian whose Asterisk was in service with somebody else's dialplan: as `make install-log` went through
-them, timed them and wrote this page. The clock is at 0 when `pip install` begins, which has nothing in its
-cache. The weeks of step 4 are left out; and a chroot has no systemd, so the units' own command lines are
-started after setup, as their user and with their credentials, and the doctor is asked once more.
+`make install-log` follows the steps of the [manual](manual.md#install-beside-an-existing-pbx) for plain
+Asterisk to the letter, on a fresh Debian whose Asterisk is in service with somebody else's dialplan,
+times them and generates this page. The clock starts at 0 when `pip install` begins, with an empty cache.
+The weeks of step 4 are left out. A chroot has no systemd, so the command lines of the units are started
+after setup, as their user and with their credentials, and the doctor runs once more.
 
 """
 
