@@ -5,7 +5,7 @@ Each announcement is one row, written in the transaction of its change, so none 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
@@ -13,6 +13,7 @@ from siaga112.core.changes import Change, begun, fresh
 from siaga112.core.mode import Switch
 from siaga112.core.model import DAY, SECOND, AuditEntry, Caller, CallId, Entry, Level, Millis, Mode
 from siaga112.core.record import Block, CallerRecord
+from siaga112.core.values import value
 
 KEPT: Final[Millis] = 7 * DAY
 """How long announcements are kept for programs that were disconnected."""
@@ -38,7 +39,7 @@ class EventType(StrEnum):
     SURGE_CHANGED = "surge.changed"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Announcement:
     """One event: what happened, when, to which call and caller, with details. Durations are in seconds."""
 

@@ -6,7 +6,7 @@ process dies in between. Pure: the stored state comes in, the `Change` to write 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeVar
 
@@ -48,6 +48,7 @@ from siaga112.core.record import (
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.retention import forget_after, prune
 from siaga112.core.standing import Standing, standing
+from siaga112.core.values import value
 
 _Held = TypeVar("_Held", Strike, GenuineReport)
 _CALL: Final = attrgetter("call")
@@ -56,7 +57,7 @@ OPERATOR: Final = "operator"
 """The name in the audit trail for an operator whom the PBX did not name."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Replacement:
     """A new record of a caller in place of `before`. `version`: that of the stored record, 0 for none."""
 
@@ -89,7 +90,7 @@ class Imposition(NamedTuple):
     cap_permanent: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """What is written together or not at all. The store counts `tallies` only if the audit line is new.
 
@@ -112,7 +113,7 @@ class Stored(NamedTuple):
     entry: Entry | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallChange:
     """The change for an ended call, and what to announce about it."""
 

@@ -4,9 +4,10 @@ Times are `Millis`: integer milliseconds since the Unix epoch. They come from ev
 this machine's clock, so a live call, a test and a replay lead to the same decision.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, NewType
+
+from siaga112.core.values import value
 
 Millis = int
 """Milliseconds: since the epoch for an instant, a plain number for a span."""
@@ -235,7 +236,7 @@ class FactKind(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fact:
     """One thing seen on a call, its time, and the detail that matters (a queue, a status, a mark)."""
 
@@ -244,7 +245,7 @@ class Fact:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """An ended call: what was seen of it, in order."""
 
@@ -316,7 +317,7 @@ class Call:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OperatorNow:
     """A logged-in operator, by name, as of now.
 
@@ -329,7 +330,7 @@ class OperatorNow:
     since: Millis = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallInProgress:
     """A call in progress, as of now. `since`: when this stage began.
 
@@ -347,7 +348,7 @@ class CallInProgress:
     operator: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stages:
     """How long a call spent in each stage; None for a stage it never reached."""
 
@@ -362,7 +363,7 @@ class Stages:
         return self.ring if self.wait is None else self.wait
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Handover:
     """A hand-over of a caller: when, how and to which target.
 
@@ -377,7 +378,7 @@ class Handover:
     reached: Millis | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finding:
     """A call with its one outcome, and the facts that decided it.
 
@@ -424,7 +425,7 @@ class CallSummary(NamedTuple):
     recording: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """A row of the ledger: the finding, and whether it cost a strike. `spared`: why a misuse cost none."""
 
@@ -458,7 +459,7 @@ class Entry:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reached:
     """An operator called this caller back and reached them."""
 
@@ -477,7 +478,7 @@ class Via(StrEnum):
     """No person: the centre's rules did it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AuditEntry:
     """A line of the audit trail: what somebody did. `subject` is a caller, a call or the site."""
 

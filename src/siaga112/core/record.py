@@ -1,11 +1,12 @@
 """The record of one caller, as immutable values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from siaga112.core.model import Caller, CallId, Level, Millis, Origin, Outcome, ProposalCause, Reason
 from siaga112.core.unserved import REASONS
+from siaga112.core.values import value
 
 UNSERVED: Final = frozenset(REASONS.values())
 """Reasons of calls that we failed to serve."""
@@ -14,7 +15,7 @@ CHOSEN: Final = frozenset({Reason.LEFT_CHOOSING, Reason.AFTER_CHOICE})
 """Reasons of callers who hung up after a choice in the menu."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Strike:
     """One counted misuse: the call it rests on, and why (a `Reason`, or the mark `prank` or `silent`).
 
@@ -45,7 +46,7 @@ class Strike:
         return self.began < other.at and other.began < self.at
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lift:
     """The early end of a block or proposal: by a person, a corrected mark, or doubt about its calls.
 
@@ -60,7 +61,7 @@ class Lift:
     mistake: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Block:
     """A decision to block a caller: since when, until when, by whom and why.
 
@@ -91,7 +92,7 @@ def longest(blocks: Iterable[Block]) -> Block | None:
     return max(blocks, key=lambda block: (block.until is None, block.until or 0, block.since), default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proposal:
     """A block that a supervisor must decide about. `span`: its duration, None if permanent."""
 
@@ -105,7 +106,7 @@ class Proposal:
     decided: Lift | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Appeal:
     """A caller's appeal. It is open until it is `decided`.
 
@@ -122,7 +123,7 @@ class Appeal:
     decided: Lift | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """A hold on a caller's record as evidence: neither its age nor `forget` deletes it."""
 
@@ -131,7 +132,7 @@ class Hold:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GenuineReport:
     """A call that an operator marked genuine."""
 
@@ -139,7 +140,7 @@ class GenuineReport:
     at: Millis
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MissedCall:
     """A call that needs a call-back: no operator has spoken to the caller since.
 
@@ -159,7 +160,7 @@ class MissedCall:
         return 2 if self.reason in CHOSEN else 1
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """The state of a call-back: who has taken it, when, how many tries there were, and a note."""
 
@@ -169,7 +170,7 @@ class Attempt:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AllowEntry:
     """An entry on the allow list, which takes precedence over everything."""
 
@@ -178,7 +179,7 @@ class AllowEntry:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DroppedCounts:
     """How many items of each kind `core.bounds` has dropped from a caller's record."""
 
@@ -191,7 +192,7 @@ class DroppedCounts:
     appeals: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallerRecord:
     """Everything stored about one caller. The store reads and writes it as a whole.
 

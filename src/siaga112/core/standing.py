@@ -1,6 +1,5 @@
 """A caller's standing (the part of the record that a verdict needs), and the verdict."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from siaga112.core.model import TOLERANCE, Level, Millis, Mode, Treatment, Verdict
@@ -8,11 +7,12 @@ from siaga112.core.policy import count, earlier_blocks
 from siaga112.core.record import CallerRecord, longest
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.screening import Screening, ScreenReason
+from siaga112.core.values import value
 
 _TURNED_AWAY: Final = frozenset({Treatment.REJECT, Treatment.ANNOUNCE})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Standing:
     """The part of a caller's record that a verdict needs. The store keeps it ready to read."""
 
@@ -30,6 +30,8 @@ NOBODY: Final = Standing()
 
 def standing(record: CallerRecord, now: Millis, rules: PolicyRules) -> Standing:
     """Return the standing for a record, valid from now until the next change of the record."""
+    if not (record.blocks or record.strikes):  # so it is with nearly everybody
+        return Standing(allowed=record.allow is not None)
     coming = [b for b in record.going_on(now) if not record.suspended(b)]
     begun = [b for b in coming if b.since <= now + TOLERANCE]
     block = longest(begun) or longest(coming)

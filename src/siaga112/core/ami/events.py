@@ -3,11 +3,11 @@
 `parser` builds them from messages. A message that Asterisk would not write in that form is `Malformed`.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from siaga112.core.model import Mark, Millis, OperatorState
+from siaga112.core.values import value
 
 
 class Defect(StrEnum):
@@ -21,14 +21,14 @@ class Defect(StrEnum):
     TOO_LONG = "too_long"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Malformed:
     """A message that does not have the form that Asterisk writes."""
 
     defect: Defect
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DialplanPosition:
     """A channel's place in the dialplan."""
 
@@ -40,7 +40,7 @@ class DialplanPosition:
 NOWHERE: Final = DialplanPosition("", "", "")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Newchannel:
     """A channel was created (Newchannel). `rings`: it is incoming; otherwise the PBX may have created it."""
 
@@ -52,7 +52,7 @@ class Newchannel:
     rings: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Newstate:
     """A channel now rings (Newstate), so it is incoming. A dialled channel never gets this state."""
 
@@ -60,7 +60,7 @@ class Newstate:
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Newexten:
     """A channel executes a dialplan application (Newexten).
 
@@ -76,7 +76,7 @@ class Newexten:
     prompts: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VarSet:
     """A channel variable was set (VarSet)."""
 
@@ -87,7 +87,7 @@ class VarSet:
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QueueCallerJoin:
     """A caller joined a queue (QueueCallerJoin)."""
 
@@ -98,7 +98,7 @@ class QueueCallerJoin:
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DialBegin:
     """The PBX dials a leg for a channel at `place` (DialBegin). `uid` is '' for an originated call.
 
@@ -115,7 +115,7 @@ class DialBegin:
     leg_channel: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentConnect:
     """A queue member took the call (AgentConnect): its interface, and its name in the queue."""
 
@@ -127,7 +127,7 @@ class AgentConnect:
     member: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dtmf:
     """Somebody pressed a key on a channel's telephone (DTMFBegin, DTMFEnd). The digit is not read."""
 
@@ -135,7 +135,7 @@ class Dtmf:
     uid: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BlindTransfer:
     """A blind transfer of a channel to an extension (BlindTransfer)."""
 
@@ -144,7 +144,7 @@ class BlindTransfer:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttendedTransfer:
     """An attended transfer of a channel (AttendedTransfer). `talking`: the target had answered."""
 
@@ -154,7 +154,7 @@ class AttendedTransfer:
     talking: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BridgeEnter:
     """A channel entered a bridge (BridgeEnter). `two_way` is False for holding, parking and the like.
 
@@ -169,7 +169,7 @@ class BridgeEnter:
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BridgeLeave:
     """A channel left a bridge (BridgeLeave)."""
 
@@ -178,7 +178,7 @@ class BridgeLeave:
     bridge: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HangupRequest:
     """The far end of a channel hung up (HangupRequest). A dialplan `Hangup()` does not cause this event."""
 
@@ -187,7 +187,7 @@ class HangupRequest:
     place: DialplanPosition
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hangup:
     """A channel ended (Hangup), with its Q.850 cause."""
 
@@ -197,7 +197,7 @@ class Hangup:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SiagaMark:
     """An operator's mark (UserEvent SiagaMark), from a key during the call or a number dialled after it.
 
@@ -212,7 +212,7 @@ class SiagaMark:
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FullyBooted:
     """Asterisk is ready for this AMI session (FullyBooted). `uptime`, in seconds, reveals a restart."""
 
@@ -220,14 +220,14 @@ class FullyBooted:
     uptime: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Shutdown:
     """Asterisk is about to stop (Shutdown)."""
 
     at: Millis
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CoreShowChannel:
     """A channel that exists now (CoreShowChannel), as listed after a reconnect."""
 
@@ -239,7 +239,7 @@ class CoreShowChannel:
     number: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Interrupted:
     """Events were lost: the connection broke, or the reader could not keep up. An internal event."""
 
@@ -247,7 +247,7 @@ class Interrupted:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClockOffset:
     """The PBX's clock is `ahead` of ours, in milliseconds; 0: it is right again. An internal event."""
 
@@ -255,7 +255,7 @@ class ClockOffset:
     ahead: Millis
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resumed:
     """Tracking resumes after an interruption: these channels exist now. An internal event."""
 
@@ -263,7 +263,7 @@ class Resumed:
     channels: tuple[CoreShowChannel, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QueueMember:
     """A queue member as it is now (QueueMember). `state` is None if its phone is not available.
 
@@ -279,7 +279,7 @@ class QueueMember:
     since: Millis = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QueueEntry:
     """A caller who waits in a queue (QueueEntry), and since when."""
 
@@ -288,7 +288,7 @@ class QueueEntry:
     since: Millis
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QueueStatus:
     """The queues as they are now (QueueStatus), polled at the start and every few seconds.
 
