@@ -1,7 +1,8 @@
 """To local disk without the event flow waiting for it: in order, bounded, and all of it before the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -50,6 +51,15 @@ def names(*entries: Entry) -> list[CallId | str]:
     return [_name(one) for one in entries]
 
 
+def begun(*entries: Entry) -> dict[CallId, Callable[[], Entry]]:
+    """Give what some calls are noted as, to be asked for."""
+    return {one.finding.call.id: partial(_same, one) for one in entries}
+
+
+def _same(one: Entry) -> Entry:
+    return one
+
+
 @pytest.fixture
 def disk() -> Disk:
     """Make a disk that writes nothing yet."""
@@ -64,11 +74,11 @@ def writer(disk: Disk) -> Writer:
 
 async def test_what_comes_while_one_write_is_under_way_goes_with_the_next(disk: Disk, writer: Writer) -> None:
     """One sync for all that ended meanwhile, in the order in which it ended."""
-    writer.put(ENTRIES[:1], [])
+    writer.put(ENTRIES[:1], {})
     await until(lambda: len(disk.asked) == 1)
     reached = Reached(NOW, CALLER)
-    writer.put(ENTRIES[1:3], [])
-    writer.put([reached], [])
+    writer.put(ENTRIES[1:3], {})
+    writer.put([reached], {})
     disk.turn.set()
     await writer.written()
     assert disk.asked == [("append", names(ENTRIES[0])), ("append", [*names(*ENTRIES[1:3]), CALLER])]
@@ -78,7 +88,7 @@ async def test_what_comes_while_one_write_is_under_way_goes_with_the_next(disk: 
 async def test_many_are_written_in_batches(disk: Disk, writer: Writer) -> None:
     """Neither a transaction nor the turn of the loop that prepares it grows with what waits."""
     disk.turn.set()
-    writer.put(ENTRIES, [])
+    writer.put(ENTRIES, {})
     await writer.written()
     assert [len(calls) for _, calls in disk.asked] == [BATCH, BATCH, 1]
     assert disk.waiting == ENTRIES
@@ -87,10 +97,10 @@ async def test_many_are_written_in_batches(disk: Disk, writer: Writer) -> None:
 async def test_no_call_is_noted_after_its_end(disk: Disk, writer: Writer) -> None:
     """Noted before its end is kept, or not at all: a note that came after would be settled as unknown."""
     first, short, long, late = ENTRIES[:4]
-    writer.put([first], [short, long])
+    writer.put([first], begun(short, long))
     await until(lambda: len(disk.asked) == 1)
-    writer.put([short], [late])  # its note is on its way already
-    writer.put([late], [])  # its note has not been written yet
+    writer.put([short], begun(late))  # its note is on its way already
+    writer.put([late], {})  # its note has not been written yet
     disk.turn.set()
     await writer.written()
     assert disk.asked == [
@@ -106,9 +116,9 @@ async def test_a_disk_that_does_not_follow_is_waited_for(
 ) -> None:
     """So much may wait for it and no more: then the flow must wait until all is written."""
     monkeypatch.setattr(writing, "FULL", 3)
-    writer.put(ENTRIES[:2], [])
+    writer.put(ENTRIES[:2], {})
     assert not writer.full()
-    writer.put([], ENTRIES[2:3])
+    writer.put([], begun(*ENTRIES[2:3]))
     assert writer.full()
     disk.turn.set()
     await writer.written()
@@ -122,7 +132,7 @@ async def test_what_the_disk_refuses_is_counted_and_the_rest_is_kept(disk: Disk)
     disk.turn.set()
     disk.failures = 1
     with capture_logs() as logs:
-        writer.put(ENTRIES, [])
+        writer.put(ENTRIES, {})
         await writer.written()
     assert meter.lost_count == BATCH
     assert [(line["event"], line["lost"]) for line in logs] == [("outbox_failed", BATCH)]
@@ -131,10 +141,10 @@ async def test_what_the_disk_refuses_is_counted_and_the_rest_is_kept(disk: Disk)
 
 async def test_the_end_waits_for_the_disk_however_often_it_is_told(disk: Disk, writer: Writer) -> None:
     """All that was put is written before the flow ends, also if it is cancelled again and again."""
-    writer.put(ENTRIES[:1], [])
+    writer.put(ENTRIES[:1], {})
     closing = asyncio.create_task(writer.close())
     await until(lambda: len(disk.asked) == 1)
-    writer.put(ENTRIES[1:2], [])
+    writer.put(ENTRIES[1:2], {})
     for _ in range(3):
         closing.cancel()
         await asyncio.sleep(0)
@@ -158,7 +168,7 @@ async def test_an_entry_that_cannot_be_spelled_costs_no_other(
 
     monkeypatch.setattr(disk, "append", wrong)
     with capture_logs() as logs:
-        writer.put(ENTRIES[:3], [])
+        writer.put(ENTRIES[:3], {})
         await writer.written()
     assert [row for _, row in await disk.oldest(9)] == [ENTRIES[0], ENTRIES[2]]
     assert (meter.lost_count, [line["lost"] for line in logs]) == (1, [1])

@@ -7,7 +7,6 @@ facts that were *seen*. No rule treats a missing fact as proof of misuse: if no 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from siaga112.core import unserved
@@ -170,25 +169,34 @@ def classify(call: Call, rules: ClassifierRules) -> Finding:
     )
 
 
+_WAITED: Final = (FactKind.CONNECTED, FactKind.GAVE_UP, *_LEAVING)
+_STAGES: Final = (
+    (FactKind.MENU, (FactKind.QUEUED, FactKind.CONNECTED, *_LEAVING)),
+    (FactKind.QUEUED, _WAITED),
+    (FactKind.RINGING, _WAITED),
+    (FactKind.CONNECTED, (FactKind.PARTED,)),
+)
+"""The facts that begin and end each of `Stages`, in the order of its fields."""
+
+_CUTS: Final[dict[FactKind, tuple[tuple[int, bool], ...]]] = {
+    kind: tuple((nth, kind is start) for nth, (start, ends) in enumerate(_STAGES) if kind in {start, *ends})
+    for kind in FactKind
+}
+"""For each kind of fact: the stages that it ends or begins, by index, and whether it begins them."""
+
+
 def stages(call: Call) -> Stages:
     """Return how long the call spent in each stage, from event times."""
-    return Stages(
-        ivr=_between(call, FactKind.MENU, (FactKind.QUEUED, FactKind.CONNECTED, *_LEAVING)),
-        wait=_waiting(call, FactKind.QUEUED),
-        ring=_waiting(call, FactKind.RINGING),
-        talk=_between(call, FactKind.CONNECTED, (FactKind.PARTED,)),
-    )
-
-
-def _waiting(call: Call, start: FactKind) -> Millis | None:
-    return _between(call, start, (FactKind.CONNECTED, FactKind.GAVE_UP, *_LEAVING))
-
-
-def _between(call: Call, start: FactKind, ends: tuple[FactKind, ...]) -> Millis | None:
-    """Return the total time from each `start` to the next fact of `ends`, or to the end of the call."""
-    if call.first(start) is None:
-        return None
-    cuts = [fact for fact in call.facts if fact.kind is start or fact.kind in ends]
-    if cuts[-1].kind is start:
-        cuts.append(call.last(FactKind.ENDED) or call.facts[-1])
-    return sum(max(0, b.at - a.at) for a, b in pairwise(cuts) if a.kind is start)
+    spent: list[Millis | None] = [None] * len(_STAGES)
+    since: dict[int, Millis] = {}
+    for fact in call.facts:
+        for nth, begins in _CUTS[fact.kind]:
+            if nth in since:
+                spent[nth] = (spent[nth] or 0) + max(0, fact.at - since.pop(nth))
+            if begins:
+                since[nth] = fact.at
+    if since:
+        end = call.last(FactKind.ENDED) or call.facts[-1]
+        for nth, at in since.items():
+            spent[nth] = (spent[nth] or 0) + max(0, end.at - at)
+    return Stages(*spent)

@@ -6,8 +6,9 @@ store. Calls in progress are noted in the outbox too: if the daemon is killed be
 the next start records the call as unknown.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -16,8 +17,8 @@ from siaga112.core.ami.events import Event, Interrupted, QueueStatus, Resumed
 from siaga112.core.ledger import entry_of
 from siaga112.core.model import SECOND, Call, Entry, Millis, Mode, Reached
 from siaga112.core.rules import InForce
-from siaga112.core.tracking.outgoing import OutgoingCalls
-from siaga112.core.tracking.queue_state import QueueState
+from siaga112.core.tracking.outgoing import OF_OUTGOING, OutgoingCalls
+from siaga112.core.tracking.queue_state import OF_QUEUES, QueueState
 from siaga112.core.tracking.tracker import Tracker
 from siaga112.service.ports import Meter, Outbox
 from siaga112.service.writing import Writer
@@ -51,11 +52,14 @@ class Pipeline:
         writer = Writer(self.outbox, self.meter)
         try:
             async for events in source.slices():
-                items = [one for event in events for one in self._feed(event)]
+                items: list[Entry | Reached] = []
+                for event in events:
+                    self._feed(event, items)
                 self.meter.in_progress(dict(self.tracker.stages()))
                 screened = self.tracker.screened
                 self.meter.calls_screened(screened.calls, screened.unfollowed)
-                writer.put(items, [self._entry(call) for call in self.tracker.begun()])
+                begun = self.tracker.begun()
+                writer.put(items, {call: partial(self._note, seen) for call, seen in begun.items()})
                 resumed = any(isinstance(event, Resumed) for event in events)
                 if resumed or writer.full():
                     await writer.written()
@@ -64,21 +68,25 @@ class Pipeline:
         finally:
             await writer.close()
 
-    def _feed(self, event: Event) -> Iterator[Entry | Reached]:
+    def _feed(self, event: Event, items: list[Entry | Reached]) -> None:
+        """Process one event; append what ended with it to `items`."""
+        kind = type(event)
         try:
-            self.queues.feed(event)
+            if kind in OF_QUEUES:
+                self.queues.feed(event)
             for call in self.tracker.feed(event):
                 try:
-                    yield self._entry_of(call)
+                    items.append(self._entry_of(call))
                 except Exception:  # noqa: BLE001 - one odd call must not cost the others
                     self.meter.lost(1)
                     _log.exception("classifying_failed", call=call.id)
-            yield from self.outgoing.feed(event)
+            if kind in OF_OUTGOING:
+                items += self.outgoing.feed(event)
         except Exception:  # noqa: BLE001 - one odd event must not end the tracking of all calls
-            _log.exception("event_failed", event_type=type(event).__name__)
-        if isinstance(event, Interrupted):
+            _log.exception("event_failed", event_type=kind.__name__)
+        if kind is Interrupted:
             self.look_back(event.at)
-        elif isinstance(event, QueueStatus):
+        elif kind is QueueStatus:
             self._show_lines(event.at)
 
     def _show_lines(self, now: Millis) -> None:
@@ -104,6 +112,9 @@ class Pipeline:
             return self.queues.surge(self.tracker.overdue, call.ended)
 
         return entry_of(call, self.rules.now, self.mode(), surge)
+
+    def _note(self, seen: Callable[[], Call]) -> Entry:
+        return self._entry(seen())
 
     def _tell(self, entry: Entry) -> None:
         self.meter.call_ended(entry)

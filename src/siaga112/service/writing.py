@@ -5,7 +5,7 @@ next one. An item that is not in the outbox yet is nowhere else, so nothing can 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -30,20 +30,20 @@ class Writer:
         self._outbox = outbox
         self._meter = meter
         self._items: list[Entry | Reached] = []
-        self._begun: dict[CallId, Entry] = {}
+        self._begun: dict[CallId, Callable[[], Entry]] = {}
         self._writing: asyncio.Task[None] | None = None
 
     def full(self) -> bool:
         """Return whether the producer must wait for `written` before it puts more."""
         return len(self._items) + len(self._begun) >= FULL
 
-    def put(self, items: Sequence[Entry | Reached], begun: Sequence[Entry]) -> None:
-        """Queue items for writing. A call that ends before it was noted as begun is not noted."""
+    def put(self, items: Sequence[Entry | Reached], begun: Mapping[CallId, Callable[[], Entry]]) -> None:
+        """Queue items for writing. A call that ends before its start was noted is neither noted nor built."""
         for one in items:
             if isinstance(one, Entry):
                 self._begun.pop(one.finding.call.id, None)
         self._items += items
-        self._begun |= {one.finding.call.id: one for one in begun}
+        self._begun |= begun
         if self._writing and self._writing.done():
             self._writing.result()  # a bug in the writer ends the flow, like any other bug
             self._writing = None
@@ -85,10 +85,10 @@ class Writer:
             self._meter.lost(1)
             _log.error("outbox_failed", lost=1, detail=str(error), exc_info=error)
 
-    async def _note(self, begun: Sequence[Entry]) -> None:
+    async def _note(self, begun: Sequence[Callable[[], Entry]]) -> None:
         """Note calls in progress. A failure loses nothing: the call is written again at its end."""
         try:
-            await self._outbox.note(begun)
+            await self._outbox.note([one() for one in begun])
         except OSError:
             return
         except Exception as error:  # noqa: BLE001 - as above

@@ -82,7 +82,7 @@ class Bridges:
     def leave(self, uid: str, bridge: str | None = None) -> set[str]:
         """Take a channel out of its bridge, or out of `bridge`; return the callers who are now alone."""
         held = self._bridge_of.get(uid)
-        if held is None or bridge not in {None, held}:
+        if held is None or (bridge is not None and bridge != held):
             return set()
         beyond = self._beyond(uid)
         self._drop(uid)
@@ -165,9 +165,11 @@ class Bridges:
                     found.append(beyond)
         return found
 
-    def _together(self, bridge: str) -> Iterator[str]:
-        for one in self._connected(bridge):
-            yield from self._members.get(one, ())
+    def _together(self, bridge: str) -> list[str]:
+        members = self._members.get(bridge, ())
+        if self._name.keys().isdisjoint(members):  # so it is with nearly every bridge
+            return [*members]
+        return [uid for one in self._connected(bridge) for uid in self._members.get(one, ())]
 
     def _is_somebody(self, uid: str) -> bool:
         if self._is_caller(uid):
@@ -176,14 +178,14 @@ class Bridges:
         return name is None or (uid in self._vouched and stem(name) not in self._led_on)
 
     def _callers_with_somebody(self, bridge: str) -> set[str]:
-        together = list(self._together(bridge))
+        together = self._together(bridge)
         if not any(map(self._is_somebody, together)):
             return set()
         return {uid for uid in together if self._is_caller(uid)}
 
     def _alone(self, bridge: str) -> set[str]:
         """Return the callers whom this bridge connects to nobody."""
-        together = list(self._together(bridge))
+        together = self._together(bridge)
         callers = {uid for uid in together if self._is_caller(uid)}
         if not callers and len(self._members.get(bridge, ())) < 2:  # noqa: PLR2004 - a talk needs two
             # Without a caller, a leg is not tracked and its BridgeLeave may never arrive.

@@ -1,5 +1,6 @@
 """Late marks: the last call that each operator's phone answered, to be marked after it has ended."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Final
 
@@ -18,21 +19,22 @@ class LateMarks:
 
     def __init__(self) -> None:
         self._last: dict[str, CallId] = {}
+        self._phones: Counter[CallId] = Counter()
+        """For each call, the number of phones that answered it last."""
         self._over: dict[CallId, Call] = {}
 
     def answered(self, phone: str, call: CallId) -> None:
         """Record that a phone answered this call."""
-        self._last.pop(phone, None)
+        if phone in self._last:
+            self._forget(phone)
         self._last[phone] = call
+        self._phones[call] += 1
         if len(self._last) > PHONES_KEPT:
             self._forget(next(iter(self._last)))
 
     def ended(self, call: Call) -> None:
-        """Keep an ended call if it is the last call of any phone. Drop the calls that no longer are."""
-        last = set(self._last.values())
-        for known in [known for known in self._over if known not in last]:
-            del self._over[known]
-        if call.id in last:
+        """Keep an ended call if it is the last call of any phone."""
+        if call.id in self._phones:
             self._over[call.id] = call
 
     def last_of(self, phone: str) -> CallId:
@@ -58,5 +60,7 @@ class LateMarks:
 
     def _forget(self, phone: str) -> None:
         call = self._last.pop(phone)
-        if call not in self._last.values():
+        self._phones[call] -= 1
+        if not self._phones[call]:
+            del self._phones[call]
             self._over.pop(call, None)

@@ -33,6 +33,10 @@ LISTED: Final = (OperatorState.PAUSED, OperatorState.BUSY, OperatorState.AVAILAB
 """The order in which operators are listed. Paused ones come first, because the counts do not say why."""
 
 
+OF_QUEUES: Final = frozenset({Interrupted, QueueStatus})
+"""The event types that `QueueState` uses."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
     """A logged-in operator as the PBX reports one: the interface, and the member name in the queue."""

@@ -13,6 +13,7 @@ never into a prank, even if a dialplan runs `Queue()` inside its IVR context.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from typing import Final
 
@@ -142,13 +143,17 @@ class Tracker:
         ended = self._handlers[type(event)](event)
         return () if ended is None else tuple(ended)
 
-    def begun(self) -> list[Call]:
-        """Return the calls that began since this method last ran.
+    def begun(self) -> dict[CallId, Callable[[], Call]]:
+        """Return the calls that began since this method last ran, each with a function to build it.
 
-        Each is in the form in which it is kept if its end is never seen.
+        Each is built in the form in which it is kept if its end is never seen.
         """
         begun, self._begun = self._begun.values(), {}
-        return [self._unseen(replace(call, facts=[*call.facts]), call.facts[-1].at, "lost") for call in begun]
+        return {call.id: partial(self._lost, call, tuple(call.facts)) for call in begun}
+
+    def _lost(self, call: TrackedCall, seen: tuple[Fact, ...]) -> Call:
+        at = seen[-1].at
+        return self._as_seen(call, (*seen, Fact(at, FactKind.GAP, "lost"), Fact(at, FactKind.ENDED, "lost")))
 
     def moves(self) -> list[tuple[Move, Caller | None, str]]:
         """Return the moves since this method last ran, each with caller and current operator."""
@@ -486,17 +491,17 @@ class Tracker:
 
     def _ended(self, call: TrackedCall) -> Call:
         self._remember(call.id)
-        over = self._as_seen(call)
+        over = self._as_seen(call, tuple(call.facts))
         self._talk.ended(over)
         return over
 
-    def _as_seen(self, call: TrackedCall) -> Call:
+    def _as_seen(self, call: TrackedCall, facts: tuple[Fact, ...]) -> Call:
         return Call(
             id=call.id,
             raw_caller=kept_raw(call.raw, self._dialplan.numbers),
             caller=self._caller(call),
             identified=call.confirmed,
-            facts=tuple(call.facts),
+            facts=facts,
             trunk=trunk_of(call.channel),
             attested=call.attested,
             recording=call.recording,
@@ -569,7 +574,7 @@ class Tracker:
     def _unseen(self, call: TrackedCall, at: Millis, why: str) -> Call:
         call.note(at, FactKind.GAP, why)
         call.note(at, FactKind.ENDED, why)
-        return self._as_seen(call)
+        return self._as_seen(call, tuple(call.facts))
 
     def _nothing(self, _event: Event) -> None:
         return
