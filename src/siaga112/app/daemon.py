@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import time
@@ -46,6 +47,12 @@ if TYPE_CHECKING:
 
 CANCEL_SECONDS: Final = 0.5
 """Seconds until a part that ignored its cancellation is cancelled again."""
+
+SWITCH_SECONDS: Final = 0.0005
+"""As long as Python's own 5 ms a verdict would wait each time that a thread which records is at work."""
+
+COLLECT: Final = (5_000, 20, 20)
+"""How much is made before circular rubbish is looked for (Python: 700, 10, 10): calls leave hardly any."""
 
 _log = structlog.get_logger()
 
@@ -101,6 +108,8 @@ class Daemon:
         """Run until SIGTERM or SIGINT, which also take effect at once during the start."""
         if self.only is not Half.SCREEN:
             require_secret(self.settings)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        gc.set_threshold(*COLLECT)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_tell_of_exception)
