@@ -8,6 +8,7 @@ KINDS more kinds of event are made known to it first. Prints as `peers/ami_panor
 import asyncio
 import sys
 import time
+from typing import Final
 
 import uvloop
 
@@ -16,6 +17,9 @@ from siaga112.adapters.ami import source as ami
 from siaga112.adapters.ami.session import AmiAddress
 from siaga112.app.records import now
 from siaga112.core.ami import events, parser
+
+OURS: Final = frozenset({events.Resumed, events.QueueStatus, events.FullyBooted})
+"""What comes by itself, and is not fed: to count costs no more than it does a peer."""
 
 
 class _Meter:
@@ -54,9 +58,7 @@ async def main(port: int, expected: int) -> None:
     seen, began = 0, 0.0
     async for slice_ in source.slices():
         began = began or time.process_time()
-        seen += sum(
-            not isinstance(e, events.Resumed | events.QueueStatus | events.FullyBooted) for e in slice_
-        )
+        seen += len(slice_) if slice_ and type(slice_[0]) not in OURS else 0
         if seen >= expected:
             break
     print(time.process_time() - began, flush=True)

@@ -102,7 +102,8 @@ def test_a_layout_is_read_without_the_strict_way(monkeypatch: pytest.MonkeyPatch
     read = [reader.read(one, 0) for one in (first, second, other, second, other)]
     assert asked == [first, other]
     assert read == [parse(one, 0) for one in (first, second, other, second, other)]
-    assert reader.heard == {b"Hangup": 5}
+    assert reader.heard() == {b"Hangup": 5}
+    assert reader.heard() == {}
 
 
 TEACH: list[Callable[[Reader], object]] = [

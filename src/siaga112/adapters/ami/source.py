@@ -84,6 +84,8 @@ class AmiSource:
         self._meter = meter
         self._clock = clock
         self._session: Session | None = None
+        self._counted: Millis = 0
+        """When events were last counted: within a burst once a second, not with each slice."""
         self.connected = False
 
     def __repr__(self) -> str:
@@ -213,18 +215,21 @@ class AmiSource:
 
     def _read(self, messages: Slice, inbox: Inbox) -> Sequence[Event]:
         events: list[Event] = []
+        read, tape, received = self._reader.read, self._tape, messages.received
         for message in messages:
-            event = self._reader.read(message, messages.received)
-            if self._tape:
-                self._tape(message, event)
+            event = read(message, received)
+            if tape:
+                tape(message, event)
             if isinstance(event, Malformed):
                 self._meter.ami_malformed(event.defect)
             elif event is not None:
                 events.append(event)
-        timed = self._watch.timed(events, messages.received)
+        timed = self._watch.timed(events, received)
         if timed is not events:
             self._tell_of_clock(events, timed)
-        self._count(timed[-1].at if timed else self._clock(), inbox)
+        if not inbox.slices or not 0 <= received - self._counted < SECOND:
+            self._count(timed[-1].at if timed else self._clock(), inbox)
+            self._counted = received
         return timed
 
     def _tell_of_clock(self, told: Sequence[Event], timed: Sequence[Event]) -> None:
@@ -240,9 +245,8 @@ class AmiSource:
                 )
 
     def _count(self, at: Millis, inbox: Inbox) -> None:
-        for name, count in self._reader.heard.items():
+        for name, count in self._reader.heard().items():
             self._meter.ami_event(name.decode(), at, count)
-        self._reader.heard.clear()
         if inbox.dropped:
             self._meter.ami_event("other", at, inbox.dropped)
             inbox.dropped = 0

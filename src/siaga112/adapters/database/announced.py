@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 
 from siaga112.adapters.database import caller_rows
 from siaga112.adapters.database.rows import Values, dump, read
@@ -25,9 +25,7 @@ class Announcements(Transactions):
 
     def announced(self, connection: Connection, told: Iterable[Announcement]) -> None:
         """Write announcements within the given transaction."""
-        rows = [{"site": self.site, **_values(one)} for one in told]
-        if rows:
-            connection.execute(insert(EVENT), rows)
+        self.add(connection, EVENT, [_values(one) for one in told])
 
     async def announce(self, told: Sequence[Announcement]) -> None:
         """Write announcements that follow from no other row, such as live events."""
@@ -196,7 +194,7 @@ def _values(told: Announcement) -> Values:
         "type": told.type.value,
         "call": told.call,
         "caller": told.caller,
-        "data": dump(dict(told.data)),
+        "data": dump(dict(told.data)) if told.data else "{}",
     }
 
 

@@ -68,15 +68,14 @@ class Callers(Trail):
         for table in OF_A_CALLER if known else ():
             for row in self.among(connection, table, "caller", known):
                 parts[row.caller][table.name].append(row)
+        marks = {caller: mark(self.site_name, caller) for caller in callers}
         gone = {
             row.mark: (row.at, row.version)
-            for row in self.among(
-                connection, FORGOTTEN, "mark", {mark(self.site_name, one) for one in callers}
-            )
+            for row in self.among(connection, FORGOTTEN, "mark", {*marks.values()})
         }
         found = {}
         for caller in callers:
-            at, floor = gone.get(mark(self.site_name, caller), (0, 0))
+            at, floor = gone.get(marks[caller], (0, 0))
             row = known.get(caller)
             if row is None:
                 found[caller] = Found(Stored(CallerRecord(caller, forgotten=at), floor, None), NOBODY)

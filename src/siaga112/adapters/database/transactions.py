@@ -38,8 +38,8 @@ def _among(table: Table, column: str) -> Select[Any]:
     return select(table).where(table.c.site == bindparam("here"), wanted)
 
 
-class _Upsert(NamedTuple):
-    """An upsert as text for the driver: SQLAlchemy would process each value of each row again."""
+class _Spelled(NamedTuple):
+    """A statement as text for the driver: SQLAlchemy would process each value of each row again."""
 
     text: str
     columns: Sequence[str] | None
@@ -64,7 +64,8 @@ class Transactions:
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix="database")
         # Loading PostgreSQL's dialect takes a twelfth of a command's time, so a command on SQLite does not.
         self._dialect: Final[Any] = import_module(f"sqlalchemy.dialects.{engine.dialect.name}")
-        self._upserts: Final[dict[Table, _Upsert]] = {}
+        self._upserts: Final[dict[Table, _Spelled]] = {}
+        self._inserts: Final[dict[Table, _Spelled]] = {}
         self.unreadable: Final[dict[str, str]] = {}
         """Records that a list left out, and why: one bad record must not fail the list."""
 
@@ -157,11 +158,26 @@ class Transactions:
 
     def upsert(self, connection: Connection, table: Table, values: Sequence[rows.Values]) -> None:
         """Insert rows, or replace those with the same key."""
+        if values and table not in self._upserts:
+            self._upserts[table] = self._spell_upsert(table)
+        self._give(connection, self._upserts, table, values)
+
+    def add(self, connection: Connection, table: Table, values: Sequence[rows.Values]) -> None:
+        """Insert new rows; the database gives each its number."""
+        if values and table not in self._inserts:
+            self._inserts[table] = self._spell(self.insert(table).inline(), ["site", *values[0]])
+        self._give(connection, self._inserts, table, values)
+
+    def _give(
+        self,
+        connection: Connection,
+        spelled: Mapping[Table, _Spelled],
+        table: Table,
+        values: Sequence[rows.Values],
+    ) -> None:
         if not values:
             return
-        if table not in self._upserts:
-            self._upserts[table] = self._spell_upsert(table)
-        text, columns = self._upserts[table]
+        text, columns = spelled[table]
         named = [{"site": self.site, **one} for one in values]
         placed = [tuple(map(one.__getitem__, columns)) for one in named] if columns else named
         connection.exec_driver_sql(text, placed)
@@ -176,7 +192,7 @@ class Transactions:
             added, [{"site": self.site, "name": name, "count": n} for name, n in counts.items()]
         )
 
-    def _spell_upsert(self, table: Table) -> _Upsert:
+    def _spell_upsert(self, table: Table) -> _Spelled:
         insert = self.insert(table)
         key = [column.name for column in table.primary_key]
         others = [column.name for column in table.c if column.name not in key]
@@ -187,10 +203,11 @@ class Transactions:
             if others
             else insert.on_conflict_do_nothing()
         )
-        spelled = upsert.compile(
-            dialect=self._engine.dialect, column_keys=[column.name for column in table.c]
-        )
-        return _Upsert(str(spelled), spelled.positiontup)
+        return self._spell(upsert, [column.name for column in table.c])
+
+    def _spell(self, statement: Any, columns: Sequence[str]) -> _Spelled:
+        spelled = statement.compile(dialect=self._engine.dialect, column_keys=list(columns))
+        return _Spelled(str(spelled), spelled.positiontup)
 
     def among(self, connection: Connection, table: Table, column: str, values: Collection[Any]) -> list[Any]:
         """Return the site's rows in which the column has one of these values."""

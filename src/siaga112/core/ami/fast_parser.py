@@ -12,7 +12,7 @@ from typing import Final
 
 from siaga112.core.ami.events import Event, Malformed
 from siaga112.core.ami.parser import KINDS, MAX_LINE, Kind, parse
-from siaga112.core.model import Millis, credible
+from siaga112.core.model import FIRST_INSTANT, LAST_INSTANT, Millis
 
 LAYOUTS: Final = 4
 """Maximum number of layouts per kind: enough for optional headers, too few for a caller to fill memory."""
@@ -26,7 +26,7 @@ _ABSENT: Final = "((?!))?"
 class _Layout:
     """The headers of an accepted message, in order, as a pattern."""
 
-    __slots__ = ("build", "ends", "match", "places", "timed")
+    __slots__ = ("build", "ends", "heard", "match", "places", "timed")
 
     def __init__(self, kind: Kind, lines: list[str]) -> None:
         names = [line.partition(": ")[0] for line in lines]
@@ -43,6 +43,7 @@ class _Layout:
         groups = {name: first + n for n, name in enumerate([*taken, *absent])}
         self.places: Final = [groups[name] for name in kind.used]
         self.build: Final = kind.build
+        self.heard = 0
 
 
 class Reader:
@@ -50,25 +51,35 @@ class Reader:
 
     def __init__(self) -> None:
         self._layouts: dict[bytes, list[_Layout]] = {}
-        self.heard: dict[bytes, int] = {}
-        """Number of events parsed, by name. The reader of the counts empties it."""
+        self._heard: dict[bytes, int] = {}
+
+    def heard(self) -> dict[bytes, int]:
+        """Return the number of events parsed since this method last ran, by name."""
+        heard, self._heard = self._heard, {}
+        for name, layouts in self._layouts.items():
+            for layout in layouts:
+                if layout.heard:
+                    heard[name] = heard.get(name, 0) + layout.heard
+                    layout.heard = 0
+        return heard
 
     def read(self, message: bytes, received: Millis) -> Event | Malformed | None:
         """Parse one AMI event, like `parser.parse`."""
         name = message[7 : message.find(b"\r\n")]
-        for layout in self._layouts.get(name, ()):
+        if name in self._layouts:
             text = message.decode("utf-8", "replace")
-            found = layout.match(text)
-            if found and text.count("\r") == layout.ends and (len(text) <= MAX_LINE or _lines_fit(text)):
-                at = int(found[1] + found[2]) if layout.timed else received
-                if layout.timed and not credible(at):
-                    break
-                self.heard[name] = self.heard.get(name, 0) + 1
-                return layout.build(at, *found.group(*layout.places))
+            for layout in self._layouts[name]:
+                found = layout.match(text)
+                if found and text.count("\r") == layout.ends and (len(text) <= MAX_LINE or _lines_fit(text)):
+                    at = int(found[1] + found[2]) if layout.timed else received
+                    if layout.timed and not FIRST_INSTANT <= at < LAST_INSTANT:
+                        break
+                    layout.heard += 1
+                    return layout.build(at, *found.group(*layout.places))
         event = parse(message, received)
         if event is not None and not isinstance(event, Malformed):
             self._learn(name, message)
-            self.heard[name] = self.heard.get(name, 0) + 1
+            self._heard[name] = self._heard.get(name, 0) + 1
         return event
 
     def _learn(self, name: bytes, message: bytes) -> None:
