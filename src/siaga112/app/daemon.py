@@ -49,10 +49,10 @@ CANCEL_SECONDS: Final = 0.5
 """Seconds until a part that ignored its cancellation is cancelled again."""
 
 SWITCH_SECONDS: Final = 0.0005
-"""As long as Python's own 5 ms a verdict would wait each time that a thread which records is at work."""
+"""Python's switch interval; with its default of 5 ms, a verdict would wait that long for a busy thread."""
 
 COLLECT: Final = (5_000, 20, 20)
-"""How much is made before circular rubbish is looked for (Python: 700, 10, 10): calls leave hardly any."""
+"""The garbage collector's thresholds (default: 700, 10, 10): calls leave hardly any reference cycles."""
 
 _log = structlog.get_logger()
 

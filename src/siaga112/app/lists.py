@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from siaga112.app.store import SiteStore
 
 PAGE: Final = 500
-"""So many calls are read at once."""
+"""Calls read at once."""
 
 NOT_A_NUMBER: Final = say(
     '"{number}" is not the number of a caller (hidden, service, too short, not valid or in never_block)'

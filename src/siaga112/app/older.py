@@ -1,4 +1,4 @@
-"""Whether Redis has what siaga112 before 0.1.0 kept there."""
+"""Check whether Redis still has data of siaga112 before 0.1.0."""
 
 from siaga112.adapters.redis.connect import connect
 from siaga112.adapters.redis.older import OlderRedis
@@ -8,7 +8,7 @@ from siaga112.settings.schema import Settings
 
 
 async def waiting(settings: Settings) -> bool:
-    """Say whether there is anything that nobody has carried over; False where nobody answers."""
+    """Return whether there is data that has not been carried over; False if Redis does not answer."""
     older = OlderRedis(connect(redis_url(settings)), settings.site)
     try:
         return await older.there(now(), settings.privacy.keep_calls) and await older.carried() is None

@@ -85,7 +85,7 @@ class AmiSource:
         self._clock = clock
         self._session: Session | None = None
         self._counted: Millis = 0
-        """When events were last counted: within a burst once a second, not with each slice."""
+        """When events were last counted: in a burst we count once a second, not per slice."""
         self.connected = False
 
     def __repr__(self) -> str:

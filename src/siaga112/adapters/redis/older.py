@@ -1,13 +1,13 @@
-"""What siaga112 before 0.1.0 kept in Redis, where all of a site was: read as it lies, and at last taken away.
+"""Data that siaga112 before 0.1.0 kept in Redis, which then held the whole site: read it, then delete it.
 
-    siaga112:{SITE}:caller:CALLER   hash  doc (the caller's record), and what was made of it
-    siaga112:{SITE}:calls:DAY       hash  call id → row of the ledger
-    siaga112:{SITE}:forgotten:MARK  hash  at, v (version): somebody was erased whose number has that mark
-    siaga112:{SITE}:audit           zset  line of the audit trail → its time
-    siaga112:{SITE}:tallies         hash  what is counted over all processes
-    siaga112:{SITE}:carried         string  ours: when it was carried over last
+    siaga112:{SITE}:caller:CALLER   hash    doc (the caller's record), and values derived from it
+    siaga112:{SITE}:calls:DAY       hash    call id → entry of the ledger
+    siaga112:{SITE}:forgotten:MARK  hash    at, v (version): a caller with that mark was erased
+    siaga112:{SITE}:audit           zset    line of the audit trail → its time
+    siaga112:{SITE}:tallies         hash    counts over all processes
+    siaga112:{SITE}:carried         string  our own: when the data was last carried over
 
-`mode`, `changes` and `now` are today's too, and stay. Whatever else is there was made of these.
+`mode`, `changes` and `now` are still in use and stay. All other keys were derived from these.
 """
 
 import re
@@ -29,11 +29,11 @@ from siaga112.service.ports import StoreBrokenError
 from siaga112.words import say
 
 PAGE: Final = 200
-"""How many callers, calls or lines are given at once."""
+"""Callers, calls or lines read at once."""
 
 SCANNED: Final = 1_000
 SECONDS: Final = 60.0
-"""How long an answer may take: a day of a large centre's calls is one."""
+"""The longest that an answer may take; one answer is a whole day of a large centre's calls."""
 
 _LISTS: Final = (
     "blocks",
@@ -45,7 +45,7 @@ _LISTS: Final = (
     "imposed",
     "imposed_permanent",
 )
-"""What was made of the records."""
+"""Keys derived from the records."""
 
 _NOT_ALLOWED: Final = say(
     "Redis: its user may not look for what an older siaga112 kept; for this once, there: redis-cli ACL "
@@ -57,7 +57,7 @@ _KEY: Final = re.compile(r"(caller|calls|forgotten):(.+?)(:calls|:away)?")
 
 
 class Kind(StrEnum):
-    """What a text is of."""
+    """The kind of object that a text encodes."""
 
     CALLER = "caller"
     CALL = "call"
@@ -65,7 +65,7 @@ class Kind(StrEnum):
 
 
 class Held(NamedTuple):
-    """A text as it lies there, under a key and, of a hash, a field: `name` is what it must be of."""
+    """A text in Redis, under a key and, in a hash, a field; `name` identifies the object it encodes."""
 
     kind: Kind
     key: str
@@ -74,22 +74,22 @@ class Held(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Say where it lies."""
+        """Where the text is in Redis."""
         return f"{self.key} {self.name}" if self.kind is Kind.CALL else self.key
 
 
 class Keys(NamedTuple):
-    """The keys of which there is one for each caller, day, and mark of somebody erased."""
+    """The keys of callers, of days, and of the marks of erased callers."""
 
     callers: Sequence[str]
     days: Sequence[str]
     erased: Sequence[str]
     more: Sequence[str]
-    """Made of these."""
+    """Keys derived from those."""
 
 
 class OlderRedis:
-    """All that one site had in its Redis."""
+    """The data of one site in its Redis."""
 
     def __init__(self, client: "Redis | RedisCluster", site: str) -> None:
         self._redis: Any = client
@@ -106,9 +106,10 @@ class OlderRedis:
         await self._redis.aclose()
 
     async def there(self, now: Millis, keep: Millis) -> bool:
-        """Say whether there is anything, without reading it. `keep`: how far back the ledger goes.
+        """Return whether there is any such data, without reading it. `keep`: how far back the ledger goes.
 
-        Asked by a command that today's user of Redis may give: what is no hash is refused, and there.
+        It uses only a command that today's Redis user may run; a WRONGTYPE error also proves that the key
+        exists.
         """
         names = [_AUDIT, _TALLIES, *_LISTS, *(f"calls:{day}" for day in _days(now - keep - DAY, now + DAY))]
         with mapped():
@@ -119,22 +120,22 @@ class OlderRedis:
         return any(answers)
 
     async def carried(self) -> Millis | None:
-        """Say when it was carried over last; None for never."""
+        """Return when the data was last carried over; None for never."""
         with mapped():
             return whole((await self._redis.get(self._name(_CARRIED)) or b"").decode("ascii", "replace"))
 
     async def note_carried(self, at: Millis) -> None:
-        """Note that it was carried over, for who may not look into the database."""
+        """Record that the data was carried over, for processes that cannot ask the database."""
         with mapped():
             await self._redis.set(self._name(_CARRIED), at)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
     async def keys(self) -> Keys:
-        """Name all keys.
+        """Return all keys of the data.
 
         Raises:
-            StoreBrokenError: if the user of Redis may not look for them.
+            StoreBrokenError: if the Redis user may not scan for them.
 
         """
         found: dict[str, set[str]] = {"caller": set(), "calls": set(), "forgotten": set(), "": set()}
@@ -150,7 +151,7 @@ class OlderRedis:
         return Keys(*(sorted(found[name]) for name in ("caller", "calls", "forgotten", "")))
 
     async def callers(self, keys: Keys) -> AsyncIterator[Sequence[Held]]:
-        """Give the callers' records, in pages."""
+        """Yield the callers' records, in pages."""
         head = self._name("caller", "")
         for names in _pages(keys.callers):
             with mapped():
@@ -162,7 +163,7 @@ class OlderRedis:
             ]
 
     async def calls(self, keys: Keys) -> AsyncIterator[Sequence[Held]]:
-        """Give the rows of the ledger, in pages, a day after the other."""
+        """Yield the entries of the ledger, in pages, day by day."""
         for name in keys.days:
             with mapped():
                 (found,) = await together(self._redis, [("HGETALL", name)])
@@ -174,7 +175,7 @@ class OlderRedis:
                 yield [Held(Kind.CALL, name, call, row) for call, row in page]
 
     async def lines(self) -> AsyncIterator[Sequence[Held]]:
-        """Give the lines of the audit trail, oldest first, in pages."""
+        """Yield the lines of the audit trail, oldest first, in pages."""
         name, first, page = self._name(_AUDIT), 0, [b""] * PAGE
         while len(page) == PAGE:
             with mapped():
@@ -183,7 +184,7 @@ class OlderRedis:
             first += PAGE
 
     async def erased(self, keys: Keys) -> Mapping[str, tuple[Millis, int]]:
-        """Give who was erased lately: by mark, when, and the least version of a record that begins again."""
+        """Return the erased callers: mark → time of erasure, and the version that a new record starts at."""
         found = {}
         for names in _pages(keys.erased):
             with mapped():
@@ -195,13 +196,13 @@ class OlderRedis:
         return found
 
     async def tallies(self) -> Mapping[str, int]:
-        """Give what was counted over all processes."""
+        """Return the counts over all processes."""
         with mapped():
             found = await self._redis.hgetall(self._name(_TALLIES))
         return {name.decode("utf-8", "replace"): count for name, n in found.items() if (count := _whole(n))}
 
     async def switched(self) -> Switch | None:
-        """Give the mode that somebody has switched to; None for nobody, or if it cannot be read."""
+        """Return the last switch of the mode; None if there is none or it cannot be read."""
         with mapped():
             text = await self._redis.get(self._name("mode"))
         try:
@@ -209,10 +210,10 @@ class OlderRedis:
         except ValueError:
             return None
 
-    # ── taking away ──────────────────────────────────────────────────────────────────────────────
+    # ── deleting ─────────────────────────────────────────────────────────────────────────────────
 
     async def take_away(self, keys: Keys, unreadable: Sequence[Held]) -> None:
-        """Delete all of it, but for what cannot be read."""
+        """Delete all of the data except what cannot be read."""
         kept = {held.key for held in unreadable}
         rows = {(held.key, held.name) for held in unreadable}
         gone = [*keys.callers, *keys.days, *keys.erased, *keys.more]
@@ -247,7 +248,7 @@ def _days(since: Millis, until: Millis) -> Iterator[str]:
 
 
 def _text(answer: object) -> bytes:
-    """Give a text; of what is none, something that nobody can read."""
+    """Return the text; an empty one, which cannot be read, for any other answer."""
     return answer if isinstance(answer, bytes) else b""
 
 
