@@ -1,1 +1,1 @@
-"""Lists of other systems, brought in: what a file is, what it says, what would come of it."""
+"""Imports lists of other systems: recognises a file, reads it, and plans what an import would change."""

@@ -1,8 +1,8 @@
-"""Carrying over what siaga112 before 0.1.0 kept in Redis: counted, a batch at a time, and again without harm.
+"""Migrates what siaga112 before 0.1.0 kept in Redis: in batches, counted, and safe to repeat.
 
-Nothing there is changed. Each batch is one transaction, and what is held already stays as it is, so one that
-was interrupted goes on. The end is a line of the audit trail; after that only what came later is taken, which
-an older program may have written meanwhile.
+Migration does not change the data in Redis. Each batch is one transaction and leaves existing records as they
+are, so an interrupted run can continue. A line in the audit trail marks the end; later runs take only newer
+data, which an older program may have written meanwhile.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -27,10 +27,10 @@ from siaga112.service.ports import Recording
 from siaga112.settings.schema import Settings
 
 ACTION: Final = "carry over"
-"""What the audit trail calls it."""
+"""The action's name in the audit trail."""
 
 LAG: Final = HOUR
-"""So much of what was there before the last time is looked at again: it may have been written late."""
+"""Data up to this much older than the last run is read again: it may have been written late."""
 
 DISALLOW: Final = "disallow"
 
@@ -38,19 +38,19 @@ _T = TypeVar("_T")
 
 
 class Records(Recording, Protocol):
-    """What is asked of the records."""
+    """The records, as far as the migration needs them."""
 
     async def audit_entries(self, since: Millis, until: Millis) -> Sequence[AuditEntry]:
-        """Give the lines of that time, oldest first."""
+        """Return the lines from `since` to before `until`, oldest first."""
 
     async def last_of(self, action: str) -> AuditEntry | None:
-        """Give the last line of an action."""
+        """Return the last line of an action."""
 
     async def remember_erased(self, erased: Mapping[str, tuple[Millis, int]]) -> None:
-        """Note who was erased."""
+        """Record which callers were erased."""
 
     async def switched(self) -> Switch | None:
-        """Give the mode that somebody has switched to."""
+        """Return the last switch of the mode."""
 
     async def switch(self, switch: Switch, instead_of: Mode) -> bool:
         """Switch the mode."""
@@ -58,7 +58,7 @@ class Records(Recording, Protocol):
 
 @dataclass(slots=True)
 class Carried:
-    """What was carried over, and what cannot be read and lies where it lay, each with why."""
+    """Counts of what was migrated, and the unreadable data that stays in Redis, each with the reason."""
 
     calls: int = 0
     callers: int = 0
@@ -66,18 +66,18 @@ class Carried:
     allowed: int = 0
     lines: int = 0
     before: Millis | None = None
-    """When all until then was carried over; None for never."""
+    """When the last recorded migration began; None if there was none."""
     unreadable: dict[Held, str] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
-        """Say whether there was anything new."""
+        """Return whether there was anything new."""
         return any((self.calls, self.callers, self.lines))
 
 
 @dataclass(slots=True)
 class Carrier:
-    """Carries over all of one site. `keep_calls`, `keep_audit`: what is older is let go."""
+    """Migrates one site, without calls older than `keep_calls` and audit lines older than `keep_audit`."""
 
     older: OlderRedis
     records: Records
@@ -88,7 +88,7 @@ class Carrier:
     keep_audit: Millis
 
     async def carry(self) -> Carried:
-        """Do it; say what came of it."""
+        """Migrate everything; return what was migrated."""
         began = self.clock()
         last = await self.records.last_of(ACTION)
         done = Carried(before=last.at if last else None)
@@ -110,7 +110,7 @@ class Carrier:
         return done
 
     async def forget(self, done: Carried) -> None:
-        """Delete there all that was carried over; what cannot be read stays."""
+        """Delete the migrated data from Redis; unreadable data stays."""
         await self.older.take_away(await self.older.keys(), tuple(done.unreadable))
 
     async def _readable(
@@ -126,7 +126,7 @@ class Carrier:
             yield read
 
     async def _calls(self, entries: Sequence[Entry], oldest: Millis, after: Millis) -> int:
-        """Write rows of the ledger that are not there yet; who was erased since stays erased."""
+        """Write missing rows of the ledger; a caller erased since then stays erased."""
         new = {
             one.finding.call.id: one
             for one in entries
@@ -179,7 +179,7 @@ class Carrier:
             done.allowed += bool(record.allow) - bool(before.allow)
 
     async def _lines(self, lines: Sequence[AuditEntry], oldest: Millis) -> int:
-        """Write lines of the audit trail that are not there yet."""
+        """Write missing lines of the audit trail."""
         wanted = dict.fromkeys(line for line in lines if line.at >= oldest)
         if not wanted:
             return 0
@@ -194,7 +194,7 @@ class Carrier:
         return {line.subject: line.at for line in lines if line.action == DISALLOW}
 
     async def _mode(self) -> None:
-        """Let the database know the mode that Redis alone knows, which may lose it."""
+        """Copy the mode to the database if only Redis has it, because Redis may lose it."""
         switch, known = await self.older.switched(), await self.records.switched()
         if switch is None or (known and known.at >= switch.at):
             return
@@ -203,7 +203,7 @@ class Carrier:
         await self.records.switch(switch, was[0] if was else switch.mode)
 
     async def _end(self, done: Carried, began: Millis) -> None:
-        """Note that it is done, with what was counted, which comes with the first such line alone."""
+        """Write the audit line that marks the end; the first one also carries the older counters."""
         told = (
             f"{done.calls} calls, {done.callers} callers, {done.blocks} blocks, {done.lines} lines from Redis"
         )
@@ -229,9 +229,9 @@ def _line(held: Held) -> AuditEntry:
 
 
 async def carry_over(settings: Settings, by: str, *, forget: bool = False) -> Carried:
-    """Carry over all of the configured site, and have verdicts go by it; `forget`: delete it in Redis then.
+    """Migrate the configured site and rebuild what verdicts read; `forget`: then delete it from Redis.
 
-    A private Redis that nobody runs is run for the time.
+    An embedded Redis is started for the duration.
     """
     private = EmbeddedRedis(settings.state_dir) if settings.embedded_redis else None
     if private:

@@ -1,4 +1,4 @@
-"""What an Asterisk's console prints of its database: there FreePBX and Issabel keep their blacklist."""
+"""Parses `database show` of Asterisk's console; FreePBX and Issabel keep their blacklist in that database."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,14 @@ FAMILIES: Final = {
     Kind.BLOCK: frozenset({"blacklist"}),
     Kind.ALLOW: frozenset({"whitelist", "allowlist"}),
 }
-"""Under which names a PBX keeps which list; FreePBX's database has many more."""
+"""The families of each list; FreePBX's database has many others."""
 
 SETTINGS: Final = frozenset({"dest", "blocked", "pause"})
-"""What FreePBX keeps beside the numbers: where their calls go, whether hidden callers are rejected."""
+"""FreePBX's settings among the numbers: where blocked calls go, whether hidden callers are rejected."""
 
 
 def read(lines: Iterable[str], reading: Reading) -> Iterator[Listed]:
-    """Give the lines of what `database show` printed."""
+    """Yield the entries of `database show`."""
     reading.told(Recognised(Format.ASTERISK, say("what Asterisk's `database show` prints")))
     for line, text in enumerate(lines, 1):
         said = text.strip()

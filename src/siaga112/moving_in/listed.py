@@ -1,4 +1,4 @@
-"""What one line of a list says, whichever system wrote it."""
+"""One line of a list, whichever system wrote it."""
 
 import re
 from collections.abc import Callable
@@ -14,27 +14,27 @@ from siaga112.core.text import one_line
 
 
 class Format(StrEnum):
-    """Whose list it is."""
+    """The system that wrote the list."""
 
     CSV = "csv"
     ASTERISK = "asterisk"
-    """What `database show` prints: FreePBX and Issabel keep their blacklist there."""
+    """The output of `database show`: FreePBX and Issabel keep their blacklist in Asterisk's database."""
     FUSIONPBX = "fusionpbx"
     CROWDSEC = "crowdsec"
     SIAGA112 = "siaga112"
 
 
 class Term(NamedTuple):
-    """How long a line says that its block lasts. `until` None: permanently."""
+    """The end of a block, as its line states it. `until` None: permanent."""
 
     until: Millis | None
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A line of a list: the number as it stands there, and what is said of it.
+    """A line of a list: the number as written, and its details.
 
-    `term` None: the line does not say. `refusal`: the line itself is to be left out.
+    `term` None: the line does not state one. `refusal`: why the line itself is left out.
     """
 
     line: int
@@ -46,19 +46,19 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """By what a list is read: for which of our lists, at what time, with times in which zone."""
+    """How to read a list: for which of our lists, at what time, and the time zone of its times."""
 
     kind: Kind
     now: Millis
     zone: ZoneInfo
     column: str = ""
-    """The number's column, by its name or its place (from 1); '' for the one that looks like it."""
+    """The column of the numbers, by name or position (from 1); '' to detect it."""
     told: Callable[["Recognised"], None] = field(default=lambda _: None)
-    """Told what the file turned out to be."""
+    """Called with the recognised format."""
 
 
 class Recognised(NamedTuple):
-    """What a file turned out to be: whose list, and what people call it (`where`: the numbers are)."""
+    """The recognised format, its description for people, and where the numbers are."""
 
     form: Format
     said: str
@@ -66,7 +66,7 @@ class Recognised(NamedTuple):
 
 
 LONGEST_REASON: Final = 200
-"""Of what a list says of a number so much is kept."""
+"""Longer reasons are cut."""
 
 _QUOTED: Final = re.compile(r"""\s*(?:=?"(.*)"|'(.*))\s*""")
 _BETWEEN: Final = re.compile(r"[\s()\-\u00a0\u2010-\u2015]+")
@@ -76,9 +76,9 @@ _ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 
 
 def number(text: str) -> str:
-    """Give a number as it was meant: without what people and spreadsheets put around and between its digits.
+    """Return a number without the quotes and separators that people and spreadsheets add.
 
-    A dot is between them where it cannot be anything else: 0812.3456.7890, but neither 1.5 nor 192.0.2.7.
+    Dots count as separators only if they cannot be anything else: in 0812.3456.7890, not in 1.5 or 192.0.2.7.
     """
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[1] or quoted[2] or ""
@@ -91,19 +91,19 @@ def number(text: str) -> str:
 
 
 def reason(text: str) -> str:
-    """Give what a list says of a number, as it may be kept; '' for what says nothing."""
+    """Return a reason as one line of at most `LONGEST_REASON` characters; '' if it is a placeholder."""
     said = one_line(text).strip('"').strip()
     return "" if said.lower() in _NOTHING else said[:LONGEST_REASON]
 
 
 _NOTHING: Final = frozenset({"", "1", "true", "yes", "null", "-", "\\n"})
-"""FreePBX writes 1 where nobody wrote a description."""
+"""Placeholders for an empty field; FreePBX writes 1 for a missing description."""
 
 _FOR_GOOD: Final = frozenset({"permanent", "permanently", "never", "forever", "tetap"})
 
 
 def term(text: str, reading: Reading) -> Term | Refusal | None:
-    """Read until when a block lasts; None where nothing is said."""
+    """Parse the end of a block; None if the field is empty."""
     said = text.strip()
     if said.lower() in _NOTHING:
         return None
@@ -121,7 +121,7 @@ _GO_UNITS: Final = {"h": 3_600_000.0, "m": 60_000.0, "s": 1_000.0, "ms": 1.0}
 
 
 def lasting(text: str, reading: Reading) -> Term | Refusal | None:
-    """Read how much longer a decision of crowdsec's lasts, as Go writes durations ("3h59m12.5s")."""
+    """Parse the remaining duration of a crowdsec decision, in Go's notation ("3h59m12.5s")."""
     said = text.strip()
     if not said:
         return None

@@ -1,6 +1,6 @@
-"""Lists as JSON: another siaga112's (`blocks --json`, `allowed --json`), and crowdsec's decisions.
+"""Parses lists in JSON: another siaga112's (`blocks --json`, `allowed --json`), and crowdsec's decisions.
 
-An object is read at a time, so that a list may be as long as it likes and stand on one line.
+Objects are parsed one at a time, so a list may have any length, even on a single line.
 """
 
 import json
@@ -17,7 +17,7 @@ from siaga112.moving_in.listed import Format, Listed, Reading, Recognised, Term,
 from siaga112.words import say
 
 LONGEST_OBJECT: Final = 1 << 24
-"""A longer one is of no list (and must not fill the memory); an alert of crowdsec's has all its decisions."""
+"""A longer object is rejected, to bound memory; one alert of crowdsec contains all its decisions."""
 
 _BEGIN: Final = re.compile(r"[ \t\r\n]*\[?[ \t\r\n]*")
 _BETWEEN: Final = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
@@ -27,10 +27,10 @@ _DECODER: Final = json.JSONDecoder()
 
 
 def read(chunks: Iterator[str], reading: Reading, wanted: Format | None) -> Iterator[Listed]:
-    """Give the lines of a list in JSON.
+    """Yield the entries of a list in JSON.
 
     Raises:
-        SiagaError: in one line, if it is none.
+        SiagaError: if the text is not such a list.
 
     """
     told = False
@@ -93,14 +93,14 @@ def _text(value: object) -> str:
 
 
 def _objects(chunks: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Give the objects of a list, or of several lines, each with the line at which it begins."""
+    """Yield each object of an array, or of JSON lines, with the number of its first line."""
     held, line, enough, before = "", 1, 1, _BEGIN
     for chunk in chain(chunks, [None]):
         held += chunk or ""
         if chunk is not None and len(held) < enough:
             continue
         at = 0
-        while found := before.match(held, at):  # ends: with what is held
+        while found := before.match(held, at):  # ends: each turn advances in `held`
             line += held.count("\n", at, found.end())
             at = found.end()
             if at == len(held) or held.startswith(_END, at):
@@ -115,16 +115,16 @@ def _objects(chunks: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         held = held[at:]
         if len(held) > LONGEST_OBJECT:
             raise SiagaError(f"line {line}: no object of a list is so long, or it is no JSON")
-        enough = 2 * len(held)  # an object that goes on is not read from its beginning with each chunk
+        enough = 2 * len(held)  # do not parse an incomplete object again after every chunk
     if _REST.fullmatch(held) is None:
         raise SiagaError(f"line {line}: is no JSON, or is cut off here")
 
 
 def _decoded(text: str, at: int, line: int) -> tuple[dict[str, Any] | None, int]:
-    """Read an object; None if it goes on.
+    """Parse an object; None if it is incomplete.
 
     Raises:
-        SiagaError: if it is none.
+        SiagaError: if it is not an object.
 
     """
     if text[at] != "{":

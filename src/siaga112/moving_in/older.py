@@ -1,6 +1,6 @@
-"""What siaga112 before 0.1.0 wrote as JSON, read as today's; and how it joins what is held by now. Pure.
+"""Parses the JSON of siaga112 before 0.1.0, and merges it into today's records. Pure.
 
-The rows of the ledger and the mode are as in today's outbox (`core.codec`); here is the rest.
+The rows of the ledger and the mode have today's format (`core.codec`); this module has the rest.
 """
 
 import json
@@ -27,14 +27,14 @@ _T = TypeVar("_T")
 _Decided = TypeVar("_Decided", Block, Proposal)
 
 EVER: Final[Millis] = -1
-"""Before all that there is."""
+"""Earlier than any instant."""
 
 
 def load_record(text: bytes, caller: str) -> CallerRecord:
-    """Read all that was held on a caller.
+    """Parse a caller's record.
 
     Raises:
-        ValueError: if it is no such record, or another's.
+        ValueError: if it is not a record, or is another caller's.
 
     """
     record = _load(text, _record)
@@ -44,10 +44,10 @@ def load_record(text: bytes, caller: str) -> CallerRecord:
 
 
 def load_line(text: bytes) -> AuditEntry:
-    """Read a line of the audit trail.
+    """Parse a line of the audit trail.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not one.
 
     """
     return _load(text, _line)
@@ -101,7 +101,7 @@ def _call(value: object) -> CallId:
 
 
 def _strike(row: list[Any]) -> Strike:
-    """Read a strike; the first versions kept neither the trunk nor, before that, when the call began."""
+    """Parse a strike; old versions lack the trunk, and the oldest also the begin of the call."""
     call, at, outcome, reason, *rest = row
     begun = instant(rest[0]) if rest and rest[0] is not None else None
     trunk, attested = rest[1:] or ("", False)
@@ -155,7 +155,7 @@ def _lift(row: Any) -> Lift | None:
 
 
 def since(record: CallerRecord, at: Millis) -> CallerRecord | None:
-    """Give what of a record came after that instant; None for nothing."""
+    """Return the part of a record that is later than `at`; None if there is none."""
 
     def decided(some: Iterable[_Decided], began: Callable[[_Decided], Millis]) -> tuple[_Decided, ...]:
         return tuple(one for one in some if max(began(one), _ended(one)) > at)
@@ -180,9 +180,9 @@ def _ended(one: Block | Proposal) -> Millis:
 
 
 def joined(held: CallerRecord, older: CallerRecord, disallowed: Millis = EVER) -> CallerRecord:
-    """Join what is held by now with what was held before; what a person ended in either has ended.
+    """Merge today's record with the older one; a block or proposal that a person ended in either stays ended.
 
-    `disallowed`: when the caller was taken off the allow list last.
+    `disallowed`: when the caller was last removed from the allow list.
     """
     withdrawn = held.withdrawn | older.withdrawn
     strikes = {one.call: one for one in (*older.strikes, *held.strikes) if one.call not in withdrawn}
@@ -213,7 +213,7 @@ def _by_time(some: dict[CallId, _Noted]) -> tuple[_Noted, ...]:
 def _both(
     older: Iterable[_Decided], held: Iterable[_Decided], key: Callable[[_Decided], tuple[Any, ...]]
 ) -> tuple[_Decided, ...]:
-    """Give those of both, in the order in which they began; of one that both have, the one that has ended."""
+    """Merge both, sorted by begin; of an item in both, prefer the ended one."""
     found = {key(one): one for one in older}
     for one in held:
         other = found.get(key(one))

@@ -1,7 +1,7 @@
-"""What would come of a list: each number once, and each line that is left out with why.
+"""The plan of an import: each number once, and each omitted line with the reason.
 
-It is kept in a temporary database of SQLite, in a file without a name that its user alone can read: a list of
-a million numbers takes no more memory than one of ten.
+A temporary SQLite database holds it, in an unnamed file that only its user can read: a list of a million
+numbers takes no more memory than one of ten.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from siaga112.service.importing import LOOK, Importer
 
 CACHE_KIB: Final = 8_192
 SHOWN: Final = 50
-"""Of what stands where a number should be so much is kept."""
+"""Longer numbers of omitted lines are cut."""
 
 NO_TERM: Final = (
     "line {line}: the file does not say how long, so say it: --for DURATION or --permanent "
@@ -27,7 +27,7 @@ NO_TERM: Final = (
 
 
 class LeftOut(NamedTuple):
-    """A line that is left out. `first`: in which line the number stands, of a duplicate; else 0."""
+    """An omitted line. `first`: for a duplicate, the line that has the number first; else 0."""
 
     line: int
     number: str
@@ -36,10 +36,10 @@ class LeftOut(NamedTuple):
 
 
 class Plan:
-    """The lines of one list."""
+    """The plan of one list."""
 
     def __init__(self, services: Collection[Caller] = ()) -> None:
-        """Plan; none of `services`, the numbers in a service number's range, is to be blocked."""
+        """Start an empty plan. `services`: numbers in the range of a service number, never blocked."""
         self._services = services
         self._database = sqlite3.connect("", isolation_level=None)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE"):
@@ -60,10 +60,10 @@ class Plan:
         self._database.close()
 
     def take(self, listed: Listed, plan: NumberPlan, kind: Kind, default: Term | None) -> None:
-        """Take a line.
+        """Add a line. `default`: the term of a block if the line states none.
 
         Raises:
-            UsageError: if neither the line nor the person says how long.
+            UsageError: if a block has neither.
 
         """
         self.lines += 1
@@ -92,7 +92,7 @@ class Plan:
         self._database.execute("INSERT INTO left_out VALUES (?, ?, ?, ?)", values)
 
     async def judge(self, importer: Importer) -> None:
-        """Leave out the numbers that are to be left out by what is held on their callers."""
+        """Omit the numbers that the callers' records rule out."""
         after = ""
         while page := self._page(after):
             after = page[-1].caller
@@ -107,24 +107,24 @@ class Plan:
         return [Wanted(line, Caller(caller), until, reason) for line, caller, until, reason in rows]
 
     def numbers(self) -> Iterator[Wanted]:
-        """Give the numbers that are to be brought in, each time in the same order."""
+        """Yield the numbers to import, always in the same order."""
         after = ""
         while page := self._page(after):
             yield from page
             after = page[-1].caller
 
     def count(self) -> int:
-        """Say how many those are."""
+        """Return how many numbers are to be imported."""
         return int(self._database.execute("SELECT count(*) FROM wanted").fetchone()[0])
 
     def terms(self) -> Counter[str]:
-        """Count them by how long: `permanent`, `temporary`."""
+        """Count the numbers by term: `permanent`, `temporary`."""
         asked = "SELECT until IS NULL, count(*) FROM wanted GROUP BY 1"
         found = self._database.execute(asked).fetchall()
         return Counter({"permanent" if lasting else "temporary": count for lasting, count in found})
 
     def lines_left_out(self) -> Iterator[LeftOut]:
-        """Give the lines that are left out, in their order."""
+        """Yield the omitted lines in the order of the file."""
         asked = "SELECT line, number, why, first FROM left_out ORDER BY line, rowid"
         for line, number, why, first in self._database.execute(asked):
             yield LeftOut(line, number, Refusal(why), first)

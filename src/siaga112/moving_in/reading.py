@@ -1,4 +1,4 @@
-"""A file of numbers: opened, recognised by content, read a line at a time, its digest taken on the way."""
+"""Opens a file of numbers, recognises it by content, and reads it line by line while computing its digest."""
 
 import hashlib
 import io
@@ -18,24 +18,24 @@ _JSON: Final = ("[", "{")
 
 
 class Digesting(io.RawIOBase):
-    """Gives the bytes of a file on, and takes their SHA-256."""
+    """Passes the bytes of a file through and computes their SHA-256."""
 
     def __init__(self, raw: io.BufferedReader) -> None:
         self._raw = raw
         self._digest = hashlib.sha256()
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read the next bytes."""
+        """Read the next bytes into a buffer; return how many."""
         count = self._raw.readinto1(buffer)
         self._digest.update(memoryview(buffer)[:count])
         return count
 
     def of_all(self) -> str:
-        """Give the digest of the whole file, of which nothing need have been read yet."""
+        """Read the rest of the file; return the digest of all of it."""
         rest = bytearray(intext.CHUNK)
         while self.readinto(rest):
             pass
@@ -43,7 +43,7 @@ class Digesting(io.RawIOBase):
 
 
 class Opened:
-    """A list that is being read. `digest` is of the whole file once its lines are read."""
+    """An open list. Read `digest` after `lines`: it consumes the rest of the file."""
 
     def __init__(self, lines: Iterator[Listed], digesting: Digesting) -> None:
         self.lines = lines
@@ -51,16 +51,16 @@ class Opened:
 
     @property
     def digest(self) -> str:
-        """The file's SHA-256."""
+        """The SHA-256 of the whole file."""
         return self._digesting.of_all()
 
 
 @contextmanager
 def opened(path: Path, reading: Reading, wanted: Format | None) -> Iterator[Opened]:
-    """Open a list; what is wrong with it is said while its lines are read.
+    """Open a list; errors in its content are raised while its lines are read.
 
     Raises:
-        SiagaError: in one line, with the file and the remedy.
+        SiagaError: one line with the file and the remedy.
 
     """
     digesting: list[Digesting] = []

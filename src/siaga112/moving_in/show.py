@@ -1,4 +1,4 @@
-"""What is said of an import: as lines for people, as one object for scripts."""
+"""The report of an import: lines for people, one object for scripts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ WHY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All that is to be said: the file, what would come of it, and what came (None: nothing yet)."""
+    """The report: the file, the plan, and how many numbers were imported (None: not applied yet)."""
 
     brought: Import
     recognised: Recognised
@@ -40,7 +40,7 @@ class Account:
     done: int | None = None
 
     def as_row(self) -> Row:
-        """Spell it for scripts; the lines that are left out come as they are printed."""
+        """Return the report for scripts; the omitted lines are an iterator, read while printing."""
         plan, terms = self.plan, self.plan.terms()
         lasting = self.brought.kind is Kind.BLOCK
         return {
@@ -60,7 +60,7 @@ class Account:
         }
 
     def tell(self, t: Tongue) -> Iterator[str]:
-        """Tell it in lines."""
+        """Yield the report as lines."""
         brought, plan = self.brought, self.plan
         said = t(self.recognised.said, where=self.recognised.where)
         yield t("{file}: {said}; SHA-256 {digest}", file=brought.file, said=said, digest=brought.digest)
@@ -97,7 +97,7 @@ class Account:
 
 
 def show(account: Account, t: Tongue, *, json: bool) -> None:
-    """Print it."""
+    """Print the report."""
     if json:
         printing.as_json_pieces(account.as_row())
         return

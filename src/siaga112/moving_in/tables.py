@@ -1,4 +1,4 @@
-"""Lists as tables: CSV with or without a head, FusionPBX's call block, crowdsec's raw output."""
+"""Parses lists as tables: CSV with or without a header, FusionPBX's call block, crowdsec's raw output."""
 
 import csv
 import re
@@ -23,7 +23,7 @@ from siaga112.moving_in.listed import (
 from siaga112.words import say
 
 SAMPLE: Final = 50
-"""So many rows are looked at to find the column of the numbers."""
+"""How many rows are examined to find the column of the numbers."""
 
 _NUMBERS: Final = (
     "number", "phone_number", "phonenumber", "phone", "caller", "callerid", "caller_id", "caller_number",
@@ -47,10 +47,10 @@ _Spell = Callable[[Mapping[str, str], int, Reading], Listed]
 
 
 def read(lines: Iterator[str], reading: Reading, wanted: Format | None) -> Iterator[Listed]:
-    """Give the lines of a table.
+    """Yield the entries of a table.
 
     Raises:
-        SiagaError: in one line, if it is none, or nobody can say where its numbers are.
+        SiagaError: if it is not a table, or the column of the numbers cannot be determined.
 
     """
     first = list(islice(lines, SAMPLE))
@@ -72,7 +72,7 @@ def read(lines: Iterator[str], reading: Reading, wanted: Format | None) -> Itera
 
 
 def _numbered(reader: Any) -> Iterator[tuple[int, Row]]:
-    """Give the rows of a csv.reader, each with the line at which it ends; without empty ones."""
+    """Yield the non-empty rows of a csv.reader, each with the number of its last line."""
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
@@ -82,7 +82,7 @@ def _numbered(reader: Any) -> Iterator[tuple[int, Row]]:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """Give the delimiter that most of the first lines have as often as each other."""
+    """Return the delimiter that occurs equally often in most of the first lines."""
     best, most = ",", 0
     for one in _DELIMITERS:
         counts = [line.count(one) for line in lines if line.strip()]
@@ -96,14 +96,14 @@ def _head(row: Row) -> list[str]:
     return [re.sub(r"[\s\-.]+", "_", cell.strip().strip('"').lower()) for cell in row]
 
 
-# ── tables of which the columns are known ────────────────────────────────────────────────────────
+# ── tables with known columns ────────────────────────────────────────────────────────────────────
 
 
 def _known(head: Sequence[str], wanted: Format | None) -> tuple[_Spell, Recognised] | None:
-    """Find the table that has this head.
+    """Return the known table with this header; None if there is none.
 
     Raises:
-        SiagaError: if a person named one, and it is another.
+        SiagaError: if the header does not fit the format that a person named.
 
     """
     names = set(head)
@@ -171,7 +171,7 @@ _ADDRESSES: Final = frozenset({"ip", "range", "as", "country"})
 
 
 def decision(said: Mapping[str, str], line: int, reading: Reading) -> Listed:
-    """Read a decision of crowdsec's: a number is a value of any scope that is no address's."""
+    """Parse a crowdsec decision: its value is a number unless its scope is one of addresses."""
     value = said.get("value", "")
     if said.get("scope", "ip").strip().lower() in _ADDRESSES:
         return Listed(line, value, refusal=Refusal.NOT_A_NUMBER)
@@ -213,7 +213,7 @@ def _plain(
     without = say("a table without a head, the numbers in column {where}")
     said, place = (with_head, printable(_cell(head, where))) if has_head else (without, str(where + 1))
     reading.told(Recognised(Format.CSV, said, place))
-    if has_head and _cell(head, where) not in _NUMBERS:  # it may be none: nobody's line goes unsaid
+    if has_head and _cell(head, where) not in _NUMBERS:  # it may be no header: report it
         yield Listed(sample[0][0], _cell(sample[0][1], where), refusal=Refusal.NO_NUMBER)
     for line, row in rows:
         given, lasts = number(_cell(row, where)), term(_cell(row, ends), reading)
@@ -229,10 +229,10 @@ def _is_text(rows: Sequence[Row], at: int) -> bool:
 
 
 def _wanted_column(wanted: str, names: Sequence[str], body: Sequence[Row]) -> int:
-    """Find the column that a person named.
+    """Return the column that a person named.
 
     Raises:
-        UsageError: with those that there are.
+        UsageError: if there is no such column; lists the existing ones.
 
     """
     width = max(len(names), *map(len, body), 0)
@@ -246,10 +246,10 @@ def _wanted_column(wanted: str, names: Sequence[str], body: Sequence[Row]) -> in
 
 
 def _column(names: Sequence[str], body: Sequence[Row]) -> int:
-    """Find the column of the numbers: by its name, else the one that alone looks like it.
+    """Detect the column of the numbers: by its name, else the only one that looks like it.
 
     Raises:
-        SiagaError: if that is none, or there are several.
+        SiagaError: if no column or several look like it.
 
     """
     for name in _NUMBERS:
