@@ -38,6 +38,9 @@ _SOURCES: Final = tuple(Source)
 _UNPROVEN: Final = (None, *Unproven)
 _TORN: Final = (None, FactKind.ADOPTED, FactKind.GAP)
 
+Row = tuple[Any, ...]
+"""A call as the database has it: numbers and texts."""
+
 _COLUMNS: Final = (
     "id, started, ended, caller, identified, outcome, reason, wait, talk, mark, surge, source, unproven, "
     "torn, file, lines, trunk, attested"
@@ -120,7 +123,7 @@ class PastStore(History):
             f"SELECT {_COLUMNS} FROM calls WHERE id IN ({marks})",  # noqa: S608 - marks alone
             calls,
         )
-        return [self._past(row) for row in found.fetchall()]
+        return [self.past(row) for row in found.fetchall()]
 
     def _put(self, *calls: Past) -> None:
         marks = ", ".join("?" * (_COLUMNS.count(",") + 1))
@@ -151,7 +154,17 @@ class PastStore(History):
         """Give the calls as they began."""
         self._write()
         for row in self._database.execute(f"SELECT {_COLUMNS} FROM calls ORDER BY started, id"):  # noqa: S608 - our own names
-            yield self._past(row)
+            yield self.past(row)
+
+    def rows(self) -> Iterator[list[Row]]:
+        """Give the calls as they began, as many at a time as are held; without the lines that decided.
+
+        `past` makes calls of them, also in another process than the one that has the database.
+        """
+        self._write()
+        columns = _COLUMNS.replace(" lines,", " '',")
+        found = self._database.execute(f"SELECT {columns} FROM calls ORDER BY started, id")  # noqa: S608 - our own names
+        return iter(lambda: found.fetchmany(BATCH), [])
 
     def outcomes(self) -> Counter[Outcome]:
         """Count the calls by outcome."""
@@ -177,7 +190,7 @@ class PastStore(History):
         self._write()
         return self._database.execute(f"SELECT {what}, count(*) FROM calls GROUP BY 1").fetchall()  # noqa: S608 - as above
 
-    def _row(self, past: Past) -> tuple[Any, ...]:
+    def _row(self, past: Past) -> Row:
         finding = past.finding
         call = finding.call
         torn = call.first(FactKind.ADOPTED, FactKind.GAP)
@@ -192,7 +205,8 @@ class PastStore(History):
             *(len(self._files) - 1, ",".join(map(str, past.lines)), call.trunk, call.attested),
         )
 
-    def _past(self, row: tuple[Any, ...]) -> Past:
+    def past(self, row: Row) -> Past:
+        """Make a call of a row of ours."""
         call, started, ended, caller, identified, outcome, reason, wait, talk, mark, surge, *rest = row
         source, unproven, torn, file, lines, trunk, attested = rest
         kind = _TORN[torn]

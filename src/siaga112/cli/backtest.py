@@ -9,13 +9,11 @@ from typing import Annotated, Final
 import typer
 
 from siaga112.app.lists import start
-from siaga112.backtest import candidates, show
+from siaga112.backtest import beside, candidates, show
 from siaga112.backtest import files as past_files
 from siaga112.backtest import ledger as past_ledger
 from siaga112.backtest.columns import Clock
-from siaga112.backtest.history import History
 from siaga112.backtest.reading import FileReport, Site
-from siaga112.backtest.simulation import Backtest
 from siaga112.backtest.store import PastStore
 from siaga112.cli.options import JsonOption, span
 from siaga112.cli.site import settings, with_supervisor
@@ -103,17 +101,14 @@ def backtest(  # noqa: PLR0917 - one parameter an option
     if calls:
         show.calls(history, config.zone, outcome, reveal=reveal, json=json)
         return
-    results = [
-        Backtest(one.name, one.rules, config.zone, extra).run(history.in_order(), history.reached)
-        for one in tried
-    ]
+    results = beside.run(tried, history, config.zone, extra)
     if json:
         printing.as_json_pieces(show.objects(reports, history, results, config.zone, reveal=reveal))
     else:
         show.page(reports, history, results, config.zone, reveal=reveal, chart=sweep is not None)
 
 
-def _read(files: Sequence[Path], config: Settings) -> tuple[list[FileReport], History]:
+def _read(files: Sequence[Path], config: Settings) -> tuple[list[FileReport], PastStore]:
     # Surges are always determined; a policy without a surge rule ignores them.
     policy = replace(config.policy_rules(), surge=config.service_level.answer_within)
     site = Site(config.dialplan(), config.classifier_rules(), policy)
@@ -133,7 +128,7 @@ def _read(files: Sequence[Path], config: Settings) -> tuple[list[FileReport], Hi
     return reports, history
 
 
-def _read_ledger(history: History, since: str) -> FileReport:
+def _read_ledger(history: PastStore, since: str) -> FileReport:
     async def act(supervisor: Supervisor) -> FileReport:
         now = supervisor.clock()
         return await past_ledger.read(supervisor.store, start(since, now, settings().zone), now + 1, history)
