@@ -14,7 +14,7 @@ menu, and every row of the queue is lost, what is left is a prank's.)
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from siaga112.backtest.history import MOMENT, SHOWN_ASKING, Past, Source, Unproven, judge, too_close
 from siaga112.core.caller_id import canonical, kept_raw
@@ -75,6 +75,10 @@ class CelRow(NamedTuple):
     line: int = 0
 
 
+Settled = tuple[str, list[tuple[Any, ...]], bool]
+"""A call, or whatever else has one linkedid, that is over: its id, its rows, and whether there were more."""
+
+
 @dataclass(slots=True)
 class _Open:
     """The rows of a call, or of whatever else has one linkedid, that may not be over."""
@@ -103,8 +107,8 @@ class CelReader:
         self.late = 0
         self.others = 0
 
-    def feed(self, row: CelRow) -> Iterator[Past]:
-        """Take one row; give the calls that are settled by now.
+    def feed(self, row: CelRow) -> Iterator[Settled]:
+        """Take one row; give what is settled by now, for `judge`.
 
         Raises:
             OutOfOrderError: if the file is not in order of time.
@@ -140,7 +144,7 @@ class CelReader:
         if len(self.doubted) > MAX_DOUBTED:
             raise OutOfOrderError
 
-    def _close_ended(self) -> Iterator[Past]:
+    def _close_ended(self) -> Iterator[Settled]:
         self._looked = self._newest
         over = [
             key
@@ -151,15 +155,13 @@ class CelReader:
         if len(self._open) - len(over) > MAX_OPEN:
             kept = [key for key in self._open if key not in set(over)]
             over += kept[: len(kept) - MAX_OPEN]
-        for key in over:
-            yield from self._close(key)
+        yield from map(self._close, over)
 
-    def close(self) -> Iterator[Past]:
-        """Give the calls that are left at the end of the file."""
-        for key in list(self._open):
-            yield from self._close(key)
+    def close(self) -> Iterator[Settled]:
+        """Give what is left at the end of the file."""
+        yield from map(self._close, list(self._open))
 
-    def _close(self, key: str) -> Iterator[Past]:
+    def _close(self, key: str) -> Settled:
         held = self._open.pop(key)
         if held.ended is None:
             self._doubt(key)  # what still comes of it must not look like a call of its own
@@ -167,9 +169,15 @@ class CelReader:
             self._over[key] = held.ended
             if len(self._over) > MAX_OPEN:
                 del self._over[next(iter(self._over))]
-        past = read(CallId(key), held.rows, self._dialplan, self._rules, cut=held.cut)
+        return key, [*map(tuple, held.rows)], held.cut
+
+    def judge(self, settled: Settled) -> Iterator[Past]:
+        """Give the call that it was, if it was one of ours."""
+        key, values, cut = settled
+        rows = [*map(CelRow._make, values)]
+        past = read(CallId(key), rows, self._dialplan, self._rules, cut=cut)
         if past:
-            queues = (row for row in held.rows if _in_queue(row) and row.channel.endswith(";2"))
+            queues = (row for row in rows if _in_queue(row) and row.channel.endswith(";2"))
             self.led.update((CallId(row.uid), past.finding.call.id) for row in queues)
             yield past
         else:

@@ -1,7 +1,7 @@
 """Files of past calls: opened, recognised by content, and read a line or a message at a time."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from siaga112 import intext
 from siaga112.backtest import text as past_text
 from siaga112.backtest.cel import OutOfOrderError
 from siaga112.backtest.columns import SAMPLE_LINES, Clock, recognise, unrecognised
+from siaga112.backtest.elsewhere import Progress, Relay, worth
 from siaga112.backtest.history import History, Source
 from siaga112.backtest.reading import FileReport, Site, read_capture, read_lines
 from siaga112.backtest.store import TableSpool
@@ -19,9 +20,6 @@ from siaga112.errors import SiagaError
 _CAPTURE: Final = f"Capture: {FORM}".encode()
 STEP: Final = 2_000
 """How many lines lie between two reports of progress."""
-
-Progress = Callable[[int, int], None]
-"""Takes the rows and the bytes that were read since the last time."""
 
 
 def read(
@@ -51,8 +49,12 @@ def read(
             if layout is None:
                 raise SiagaError(f"{path}: {unrecognised(sample)}")
             report = FileReport(str(path), layout.source)
-            rows = _paced(chain(sample, text), progress)
-            return report, read_lines(rows, layout, site, clock, report, history=history, spool=TableSpool)
+            relay = Relay(progress, apart=path.is_file() and worth(path.stat().st_size))
+            rows = _paced(chain(sample, text), relay)
+            history = read_lines(
+                rows, layout, site, clock, report, history=history, spool=TableSpool, relay=relay
+            )
+            return report, history
     except OutOfOrderError as error:
         raise SiagaError(f"{path}: the rows are not in order of time; sort them by eventtime") from error
     except sqlite3.Error as error:

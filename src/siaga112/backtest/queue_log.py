@@ -5,7 +5,8 @@ The lines of a call are read by `core/queue_log`, which also settles for the liv
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from siaga112.backtest.history import Past, Source, Unproven, judge
 from siaga112.core.caller_id import canonical, kept_raw
@@ -28,6 +29,12 @@ LONGEST: Final[Millis] = 6 * 3_600 * SECOND
 """After so long without a line a call is over."""
 
 
+Settled = list[tuple[Any, ...]]
+"""The lines of a call of ours that is over."""
+
+_VALUES: Final = attrgetter(*QueueRecord.__slots__)
+
+
 class QueueReader:
     """Takes lines in order of time and gives the calls that are over."""
 
@@ -39,8 +46,8 @@ class QueueReader:
         self._looked: Millis = 0
         self.others = 0
 
-    def feed(self, line: QueueRecord) -> Iterator[Past]:
-        """Take one line; give the calls that are over by now."""
+    def feed(self, line: QueueRecord) -> Iterator[Settled]:
+        """Take one line; give the calls that are over by now, for `judge`."""
         self._members.add(line.member.rpartition("/")[2].partition("@")[0])
         if line.event in _OPERATORS:
             return
@@ -51,17 +58,23 @@ class QueueReader:
             for call in over:
                 yield from self._close(call)
 
-    def close(self) -> Iterator[Past]:
+    def close(self) -> Iterator[Settled]:
         """Give the calls that are left at the end of the file."""
         for call in list(self._open):
             yield from self._close(call)
 
-    def _close(self, call: CallId) -> Iterator[Past]:
+    def _close(self, call: CallId) -> Iterator[Settled]:
         lines = self._open.pop(call)
         queues = self._dialplan.queues
         if self._consultation(lines) or (queues and not any(line.queue in queues for line in lines)):
             self.others += 1
-            return
+        else:
+            yield [*map(_VALUES, lines)]
+
+    def judge(self, settled: Settled) -> Iterator[Past]:
+        """Give the call that it was."""
+        lines = [QueueRecord(*values) for values in settled]
+        call = lines[0].call
         evidence = evidence_of(lines)
         number = evidence.number if evidence else next((_number(line) for line in lines if _number(line)), "")
         caller = canonical(number, self._dialplan.numbers)

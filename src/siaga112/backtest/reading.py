@@ -4,14 +4,15 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import Final
+from typing import Final, TypeVar
 
 from siaga112.backtest import cdr, cel
 from siaga112.backtest.columns import Clock, Layout, shown, why_no_time
+from siaga112.backtest.elsewhere import HERE, Relay
 from siaga112.backtest.forms import FOOT, RULE, splitter
 from siaga112.backtest.history import History, Past, Source, deciding, of_live
 from siaga112.backtest.orders import ANSWERED, CEL_EVENTS, DISPOSITIONS, OLD_EVENTS, UNIQUEID
-from siaga112.backtest.queue_log import QueueReader
+from siaga112.backtest.queue_log import QueueReader, Settled
 from siaga112.backtest.skew import Skew
 from siaga112.backtest.spool import MemorySpool, Spool
 from siaga112.backtest.where import Where
@@ -24,6 +25,8 @@ from siaga112.core.queue_log import CALL_FIELDS, QueueRecord, is_banner, of_a_ca
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.rules import Dialplan, Rules
 from siaga112.core.text import whole
+
+_Item = TypeVar("_Item")
 
 SHOWN: Final = 10
 """How many bad rows are shown with their numbers."""
@@ -77,15 +80,16 @@ class Site:
     policy: PolicyRules
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Task:
-    """A file to be read, and what it takes."""
+    """A file to be read, and what it takes. `doubted`: calls of which nothing is to be concluded."""
 
     lines: Iterable[str]
     layout: Layout
     clock: Clock
     report: FileReport
     skew: Skew
+    doubted: set[CallId] = field(default_factory=set)
 
 
 def read_lines(
@@ -97,6 +101,7 @@ def read_lines(
     *,
     history: History | None = None,
     spool: Callable[[], Spool] = MemorySpool,
+    relay: Relay = HERE,
 ) -> History:
     """Read a file of rows (all but captures), into `history` if there is one.
 
@@ -107,10 +112,9 @@ def read_lines(
     """
     history = History() if history is None else history
     task = _Task(lines, layout, clock, report, Skew(layout.source))
-    doubted: set[CallId] = set()
     match layout.source:
         case Source.QUEUE_LOG:
-            found = _queue_log(QueueReader(site.dialplan, site.rules), task)
+            found = _of_queue_log(QueueReader(site.dialplan, site.rules), task, relay)
         case Source.CDR:
             rows = cdr.CdrReader(site.dialplan, site.rules, spool)
             history.led = rows.led
@@ -118,11 +122,11 @@ def read_lines(
         case _:
             reader = cel.CelReader(site.dialplan, site.rules)
             history.led = reader.led
-            found, doubted = _cel(reader, task), reader.doubted
+            found = _of_cel(reader, task, relay)
     for past in found:
         history.add(Past(past.finding, past.source, past.unproven, past.surge, past.lines, report.name))
         report.calls += 1
-    history.doubt(doubted)
+    history.doubt(task.doubted)
     if report.bad and report.bad == report.rows:
         first = report.shown[0]
         raise ValueError(f"no row could be read; the first, line {first.line}: {first.why}")
@@ -131,7 +135,26 @@ def read_lines(
     return history
 
 
-def _queue_log(reader: QueueReader, task: _Task) -> Iterator[Past]:
+def _of_queue_log(reader: QueueReader, task: _Task, relay: Relay) -> Iterator[Past]:
+    for settled in _settled(_queue_log(reader, task), task, relay):
+        yield from reader.judge(settled)
+
+
+def _of_cel(reader: cel.CelReader, task: _Task, relay: Relay) -> Iterator[Past]:
+    for settled in _settled(_cel(reader, task), task, relay):
+        yield from reader.judge(settled)
+    task.report.others = reader.others
+
+
+def _settled(made: Iterator[_Item], task: _Task, relay: Relay) -> Iterator[_Item]:
+    """Give what settles, and note what was seen of the rows, wherever they were read."""
+    report, skew, doubted = yield from relay.made(made, lambda: (task.report, task.skew, task.doubted))
+    task.skew, task.doubted = skew, doubted
+    for name in ("rows", "bad", "shown", "others"):
+        setattr(task.report, name, getattr(report, name))
+
+
+def _queue_log(reader: QueueReader, task: _Task) -> Iterator[Settled]:
     for record in _table(task) if task.layout.columns else _log(task):
         if record.event == "ENTERQUEUE":
             task.skew.feed(record.call, record.at)
@@ -182,7 +205,7 @@ def _table(task: _Task) -> Iterator[QueueRecord]:
             yield QueueRecord(at, CallId(call), queue, event, tuple(told), number, given[member])
 
 
-def _cel(reader: cel.CelReader, task: _Task) -> Iterator[Past]:
+def _cel(reader: cel.CelReader, task: _Task) -> Iterator[cel.Settled]:
     layout, report = task.layout, task.report
     # A column that the file lacks is read as the empty text behind the last one.
     places = itemgetter(*(layout.columns.get(name, layout.width) for name in _CEL_COLUMNS))
@@ -204,7 +227,7 @@ def _cel(reader: cel.CelReader, task: _Task) -> Iterator[Past]:
             task.skew.feed(row.uid, row.at)
         yield from reader.feed(row)
     yield from reader.close()
-    report.others = reader.others
+    task.doubted = reader.doubted
     if own and not known:
         report.refuse(first.line, first.why)
         report.bad += own - 1
