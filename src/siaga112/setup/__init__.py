@@ -1,5 +1,5 @@
-"""`siaga112 setup`: finds the PBX, asks what it cannot see, shows each change, makes it, takes it back.
+"""`siaga112 setup`: examines the PBX, asks what it cannot see, shows every change, and makes or undoes it.
 
-`looking` gives `facts`; of these and of the answers to `questions`, `planning` makes steps, as values;
-`doing` does them one by one, each checked; `journal` has on disk what was done, so that all can be undone.
+`looking` collects the `facts`; from these and the answers to `questions`, `planning` makes steps, as values;
+`doing` executes and checks them one by one; `journal` records them on disk, so that all can be undone.
 """

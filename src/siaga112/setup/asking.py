@@ -1,4 +1,4 @@
-"""The one line that makes the PBX ask: where it goes, for each trunk and number. Pure."""
+"""Places the one line that makes the PBX ask, for each trunk and number. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from siaga112.words import say
 
 
 def guard(draft: Draft) -> Made:
-    """Make the PBX ask, where calls for the emergency number arrive, before they are answered."""
+    """Make the PBX ask about each call to the emergency number before it is answered."""
     wanted: dict[tuple[str, str], None] = {}
     calls: list[tuple[str, str]] = []
     writes: dict[str, Write] = {}
@@ -43,7 +43,7 @@ def guard(draft: Draft) -> Made:
 
 
 def _own(draft: Draft, trunk: str) -> list[str]:
-    """Name the extensions of a trunk's own context: what it includes may be others' too."""
+    """Return the extensions of a trunk's own context; the contexts it includes may serve other calls too."""
     return [
         name
         for name in ways.entries(draft.facts.live.contexts, trunk)
@@ -53,7 +53,7 @@ def _own(draft: Draft, trunk: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the line goes: into an extension that is there, or into a new one that leads on to `onward`."""
+    """Where the line goes: an existing extension, or a new one that continues in `onward`, else in `last`."""
 
     context: str
     exten: str
@@ -62,7 +62,7 @@ class _Place:
 
 
 def _place(draft: Draft, trunk: str, number: str) -> _Place | None:
-    """Find where the line goes for the calls of a trunk; None where the trunk does not take the number."""
+    """Find where the line goes for a trunk's calls; None if the trunk does not accept the number."""
     contexts = draft.facts.live.contexts
     if (found := ways.home(contexts, trunk, number)) is None:
         return None
@@ -86,7 +86,7 @@ def _place(draft: Draft, trunk: str, number: str) -> _Place | None:
 
 
 def _parent(draft: Draft, trunk: str, number: str) -> str:
-    """Name FreePBX's context whose `-custom` is the admin's, and comes first for these calls; '' for none."""
+    """Return the FreePBX context whose `-custom` hook sees these calls first; '' if there is none."""
     contexts = draft.facts.live.contexts
     if not draft.facts.pbx.freepbx:
         return ""
@@ -102,7 +102,7 @@ def _parent(draft: Draft, trunk: str, number: str) -> str:
 
 
 def _asking(draft: Draft, place: _Place, number: str) -> Iterator[Write]:
-    """Write the line into the files, if the extension does not ask yet."""
+    """Add the line to the files, if the extension does not ask yet."""
     contexts, conf = draft.facts.live.contexts, draft.conf("extensions.conf")
     context, exten = place.context, place.exten
     if ways.guarded(contexts, context, exten) or _written(conf, context, exten):
@@ -134,9 +134,10 @@ def _asking(draft: Draft, place: _Place, number: str) -> Iterator[Write]:
 
 
 def _freepbx_keys(draft: Draft) -> list[str]:
-    """Hand the operators' keys to FreePBX's queues, which take a Gosub from the call itself (VQ_GOSUB).
+    """Return the lines that give operators their keys in FreePBX's queues: a channel variable (VQ_GOSUB).
 
-    Not by `[600](+)` in queues_post_custom.conf: with the queue gone, Asterisk would read no queue at all.
+    A section `[600](+)` in queues_post_custom.conf is no option: if the queue is deleted, Asterisk loads no
+    queue at all.
     """
     takes = any(
         "VQ_GOSUB" in step.data
@@ -154,7 +155,7 @@ def _freepbx_keys(draft: Draft) -> list[str]:
 
 
 def _written(conf: Conf, context: str, exten: str) -> bool:
-    """Say whether the files have the line already, though it may not be loaded yet."""
+    """Return whether the files already have the line, loaded or not."""
     values = [line.value for line in conf.lines if (line.section, line.key) == (context, "exten")]
     return any(value.startswith(f"{exten},1") and GUARD in value for value in values)
 

@@ -1,6 +1,6 @@
-"""Asterisk's configuration files as lines, each with its place: reading only, of texts.
+"""Parses the text of Asterisk's configuration files into lines, each with its file and line number.
 
-As Asterisk reads them: sections, `key = value` and `key => value`, comments, `#include`, `#tryinclude`.
+It follows Asterisk's syntax: sections, `key = value`, `key => value`, comments, `#include`, `#tryinclude`.
 """
 
 import fnmatch
@@ -20,7 +20,7 @@ _DEPTH: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A setting: in which file and section, at which line (from 1)."""
+    """A setting, with its file, line number (from 1) and section."""
 
     file: str
     number: int
@@ -31,7 +31,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A section's beginning."""
+    """The head of a section."""
 
     file: str
     number: int
@@ -41,47 +41,47 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """A file with all that it includes."""
+    """A file with everything that it includes."""
 
     root: str
     lines: tuple[Line, ...]
     headers: tuple[Header, ...]
     included: tuple[tuple[str, str], ...]
-    """Who includes what, as it is written there."""
+    """Pairs of the including file and the path or pattern it includes."""
     missing: tuple[str, ...]
-    """`FILE:LINE includes NAME` of what `#include` names and is not there: Asterisk reads nothing then."""
+    """`FILE:LINE includes NAME` for each missing `#include`: Asterisk then refuses to load the whole file."""
     executes: bool = False
-    """Whether it includes what a program prints (`#exec`), which is not seen here."""
+    """Whether it includes the output of a program (`#exec`), which is not parsed here."""
 
     def value(self, section: str, key: str) -> str:
-        """Give the last value that a key has; '' for none."""
+        """Return the last value of a key; '' if there is none."""
         return next(
             (line.value for line in reversed(self.lines) if (line.section, line.key) == (section, key)), ""
         )
 
     def header(self, section: str) -> Header | None:
-        """Give where a section begins first."""
+        """Return the first head of a section."""
         return next((one for one in self.headers if one.name == section), None)
 
     def includes(self, path: str) -> bool:
-        """Say whether a file of that name, or a pattern that matches it, is included from anywhere."""
+        """Return whether any file includes this path, by name or by pattern."""
         return any(_matches(wanted, path) for _, wanted in self.included)
 
 
 def included(text: str) -> Iterator[tuple[int, str, str]]:
-    """Give what a text includes: at which line, whether it must be there, and its name or pattern."""
+    """Yield the includes of a text: line number, `include` or `tryinclude`, and the name or pattern."""
     for number, line in _told(text):
         if match := _INCLUDE.match(line):
             yield number, match[1], match[2]
 
 
 def absolute(name: str, etc: str) -> str:
-    """Give the path that an include's name means."""
+    """Return the absolute path of an include."""
     return name if name.startswith("/") else f"{etc}/{name}"
 
 
 def read(root: str, texts: Mapping[str, str], etc: str) -> Conf:
-    """Read a file, by its path, with all that it includes, of texts by their paths."""
+    """Parse a file with everything that it includes. `texts`: contents by path."""
     reading = _Reading(texts, etc)
     reading.file(root, 0)
     return Conf(
@@ -106,7 +106,7 @@ class _Reading:
         self.executes = False
 
     def file(self, path: str, depth: int) -> None:
-        """Read one file into what there is."""
+        """Parse one file and its includes into the lists."""
         if depth > _DEPTH:
             return
         for number, line in _told(self._texts.get(path, "")):
@@ -136,12 +136,12 @@ def _matches(wanted: str, path: str) -> bool:
 
 
 def _told(text: str) -> Iterator[tuple[int, str]]:
-    """Give the lines without comments, and their numbers; `;--` and `--;` enclose a comment of many lines."""
+    """Yield the non-empty lines without comments, numbered; `;--` and `--;` enclose a block comment."""
     inside = False
     for number, raw in enumerate(text.split("\n"), 1):
         line = ""
         rest = raw
-        while rest:  # ends: each turn takes something of the rest away
+        while rest:  # ends: each turn shortens the rest
             if inside:
                 _, closed, rest = rest.partition("--;")
                 inside = not closed
@@ -162,7 +162,7 @@ def _comment(text: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A priority of an extension as it is written: `priority` is `1`, `n`, `n+2`, without its label."""
+    """A priority of an extension as written: `priority` is `1`, `n` or `n+2`, without the label."""
 
     line: Line
     exten: str
@@ -172,7 +172,7 @@ class Written:
 
 
 def written(conf: Conf) -> Iterator[Written]:
-    """Give each priority of a dialplan in the order of the files."""
+    """Yield the priorities of a dialplan in the order of the files."""
     exten = ""
     for line in conf.lines:
         rest = line.value
@@ -187,7 +187,7 @@ def written(conf: Conf) -> Iterator[Written]:
 
 
 def contexts(conf: Conf) -> Contexts:
-    """Read a dialplan of the forms that people write; what no pbx_config makes is not in it."""
+    """Parse a dialplan as people write it; contexts that pbx_config does not make are not in it."""
     steps: dict[str, dict[str, list[Step]]] = {
         header.name: {} for header in conf.headers if header.name not in {"general", "globals"}
     }
@@ -201,7 +201,7 @@ def contexts(conf: Conf) -> Contexts:
         application, _, data = one.application.partition("(")
         data = data.removesuffix(")").replace(r"\;", ";")
         there = steps[one.line.section].setdefault(one.exten, [])
-        if number not in {step.priority for step in there}:  # of two the first is in force
+        if number not in {step.priority for step in there}:  # of two, Asterisk uses the first
             there.append(Step(number, one.label, application.strip(), data))
     includes: dict[str, list[str]] = {}
     for line in conf.lines:
@@ -220,7 +220,7 @@ def contexts(conf: Conf) -> Contexts:
 
 
 def _ahead(priority: str) -> int:
-    """Say how far a priority is behind the one before it."""
+    """Return how much higher a priority is than the previous one: 0 for `s`, 1 for `n`, 2 for `n+2`."""
     if priority == "s":
         return 0
     return int(priority[1:]) if digits(priority[1:].lstrip("+")) else 1

@@ -1,7 +1,7 @@
-"""Does a plan: each step noted on disk, done, and checked; all of the run is taken back if a check fails.
+"""Executes a plan: records, does and checks each step; if one fails, undoes the whole run.
 
-Files are replaced whole. Killed between any two lines here, the PBX has files that it can read, and calls
-go on; the next setup finds in the journal what was begun.
+Files are replaced atomically. If setup is killed at any line, the PBX still has valid files and calls go on;
+the next setup finds the unfinished steps in the journal.
 """
 
 import asyncio
@@ -44,44 +44,44 @@ from siaga112.setup.steps import (
 from siaga112.terminal import outfile
 
 CHECK_SECONDS: Final = 20.0
-"""So long a check may take to come true: a daemon has to start."""
+"""How long a check may take to succeed: a daemon has to start."""
 
 CALM_SECONDS: Final = 15.0
-"""So long a change of an extension waits for a moment without a call in it."""
+"""How long a change waits for its extensions to be free of calls; then it goes ahead."""
 
 EMPTY_SECONDS: Final = 60.0
-"""So long it is waited for the last call to leave a context that is taken away."""
+"""How long an undo waits for the last call to leave our contexts; then it stops."""
 
 _PAUSE: Final = 0.2
 _MOST: Final = 64 * infile.MIB
 _MISSING: Final = (FileNotFoundError, NotADirectoryError)
 _RELOADED: Final = {"dialplan reload": "Dialplan reloaded"}
-"""What a command must say to have worked."""
+"""The output that proves the success of a command."""
 
 Tell = Callable[[str], None]
 
 
 class FailedError(Exception):
-    """A step that did not come about; the message says what."""
+    """A step failed; the message says why."""
 
 
 def point(_: str) -> None:
-    """Mark a moment between two changes. Does nothing: the tests kill the process there."""
+    """Mark a moment between two changes. Does nothing: the tests kill the process here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doer:
-    """Does and undoes steps."""
+    """Executes and undoes steps."""
 
     console: Console
     journal: Journal
     tell: Tell
 
     def apply(self, plan: Plan, facts: Facts) -> None:
-        """Do all steps of a plan.
+        """Execute all steps of a plan.
 
         Raises:
-            SiagaError: if one did not come about; then all of this run is taken back.
+            SiagaError: if a step fails; the whole run is undone first.
 
         """
         self.journal.started()
@@ -143,13 +143,13 @@ class Doer:
 
     def _check(self, check: Check, facts: Facts) -> None:
         ends = time.monotonic() + CHECK_SECONDS
-        while wrong := self._wrong(check, facts):  # ends: with the time
+        while wrong := self._wrong(check, facts):  # ends: at the deadline
             if time.monotonic() > ends or isinstance(check, Dialplan):
                 raise FailedError(wrong)
             time.sleep(_PAUSE)
 
     def _wrong(self, check: Check, facts: Facts) -> str:
-        """Say what is not as it must be; '' for nothing."""
+        """Return why a check fails; '' if it succeeds."""
         match check:
             case Says(command, text):
                 _, said = self.console.run(command)
@@ -170,9 +170,9 @@ class Doer:
                 return f"nobody listens at {host}:{port}"
 
     def _calm(self, places: Sequence[tuple[str, str]], seconds: float) -> bool:
-        """Wait for a moment in which no call is in these extensions; say whether it came."""
+        """Wait until no call is in these extensions; return whether that happened in time."""
         ends = time.monotonic() + seconds
-        while places and self._engaged(places):  # ends: with the time
+        while places and self._engaged(places):  # ends: at the deadline
             if time.monotonic() > ends:
                 return False
             time.sleep(_PAUSE)
@@ -181,17 +181,17 @@ class Doer:
     def _engaged(self, places: Sequence[tuple[str, str]]) -> bool:
         try:
             there = told.engaged(self.console.ask("core show channels concise"))
-        except UnreachableError:  # without a PBX there is no call
+        except UnreachableError:  # a PBX that is down has no calls
             return False
         return any(
             context == name and wanted in {"*", exten} for name, exten in there for context, wanted in places
         )
 
     def undo(self) -> list[str]:
-        """Undo all that any run did; give what is left, and why.
+        """Undo all runs; return what could not be undone, and why.
 
         Raises:
-            SiagaError: if lines of ours were edited since, before anything is changed.
+            SiagaError: if our lines were edited since; nothing is changed then.
 
         """
         if stuck := [f"{one.path}: {one.why}" for one in self.changes() if one.why]:
@@ -202,7 +202,7 @@ class Doer:
         return left
 
     def changes(self) -> "list[Change]":
-        """Say what undoing makes of each file, with what was edited since."""
+        """Return what an undo makes of each file, with the edits made since."""
         now: dict[str, Change] = {}
         for record in reversed(self.journal.records):
             for file in record.files:
@@ -215,7 +215,7 @@ class Doer:
         return list(now.values())
 
     def _before(self, file: Kept, found: bytes | None) -> tuple[bytes | None, str, str]:
-        """Give what a file was before a step, with the edits since in it; these; and why it cannot be."""
+        """Return a file as it was before a step, with later edits; the edits; why that is impossible."""
         after = self.journal.kept(file.after)
         before = self.journal.kept(file.before) if file.before else None
         if found in {after, before}:
@@ -225,7 +225,7 @@ class Doer:
                 file.path, after.decode("utf-8"), found.decode("utf-8") if found is not None else None
             )
             if before is None or found is None:
-                return found, edits, ""  # a file of ours that somebody made theirs, or took away
+                return found, edits, ""  # somebody edited or deleted a file of ours
             merged = taken_back(before.decode("utf-8"), after.decode("utf-8"), found.decode("utf-8"))
         except UnicodeDecodeError:
             return found, f"{file.path} was changed since", ""
@@ -280,7 +280,7 @@ class Doer:
                     os.fchown(part.fileno(), file.uid, file.gid)
                     part.write(then)
             for folder in reversed(file.folders):
-                with suppress(OSError):  # others have put something there
+                with suppress(OSError):  # others put files there
                     Path(folder).rmdir()
         except OSError as error:
             return [f"{path}: {plainly(error)}"]
@@ -289,15 +289,15 @@ class Doer:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What undoing makes of a file."""
+    """What an undo makes of a file; None: no file."""
 
     path: str
     now: bytes | None
     then: bytes | None
     edited: str
-    """What was changed since, as a diff; '' for nothing."""
+    """The edits made since, as a diff; '' if there are none."""
     why: str = ""
-    """Why it cannot be undone."""
+    """Why the file cannot be undone; '' if it can."""
 
 
 def _content(path: Path) -> bytes | None:
@@ -314,13 +314,13 @@ def _content_or_none(path: Path) -> bytes | None:
 
 
 def _written(write: Write) -> None:
-    """Replace a file whole; one that was there keeps its mode and its owner."""
+    """Replace a file atomically; an existing one keeps its mode and owner."""
     path = Path(os.path.realpath(write.path))
     try:
         for folder in reversed(path.parents):
             if not folder.exists():
                 folder.mkdir()
-                folder.chmod(write.folder if folder == path.parent else 0o755)  # whatever the umask is
+                folder.chmod(write.folder if folder == path.parent else 0o755)  # regardless of the umask
         found = path.stat() if path.exists() else None
         with outfile.replacing(path, stat.S_IMODE(found.st_mode) if found else write.mode) as file:
             if found:
@@ -340,7 +340,7 @@ def _gid(group: str) -> int:
 
 
 def unlike(before: Contexts, after: Contexts, wanted: Dialplan) -> str:
-    """Say what a reload changed in the dialplan that it should not have, or did not; '' for nothing."""
+    """Return the first unwanted or missing change of the dialplan after a reload; '' if there is none."""
     lacking = [f"the reload has brought no [{name}]" for name in wanted.loaded if name not in after]
     lacking += [
         f"[{context}] {exten} does not ask after the reload"
@@ -364,7 +364,7 @@ def _changed(name: str, context: Context, after: Contexts) -> str:
     for exten, steps in context.extensions.items():
         now = after[name].extensions.get(exten, ())
         if now and GUARD in now[0].data and not (steps and GUARD in steps[0].data):
-            now = now[1:]  # it has come to ask, which a setup that was killed may have written before
+            now = now[1:]  # it asks now: a killed setup may have written the line
         if [(step.application, step.data) for step in now] != [
             (step.application, step.data) for step in steps
         ]:

@@ -1,4 +1,4 @@
-"""A plan in the making: the texts as they are after the steps so far, and who may write which. Pure."""
+"""A plan under construction: the files after the steps so far, and which of them setup may edit. Pure."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -11,16 +11,16 @@ from siaga112.setup.questions import Answers
 from siaga112.setup.steps import Step, Write
 
 FREEPBX_KEEPS: Final = ("_custom.conf",)
-"""What FreePBX leaves alone, by the end of its name."""
+"""The name endings of files that FreePBX does not overwrite."""
 
 
 Made = tuple[Step, bool]
-"""A step, and whether it is to be done even if it writes nothing."""
+"""A step, and whether it is needed even if it writes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Our own files, as they are shipped: by their name from the top, and the prompts by theirs."""
+    """Our files as shipped: texts by path from the top, prompts and units by their names."""
 
     texts: Mapping[str, str]
     prompts: Mapping[str, bytes]
@@ -29,7 +29,7 @@ class Ours:
 
 @dataclass(slots=True)
 class Draft:
-    """A plan in the making: the texts as they are after the steps so far."""
+    """A plan under construction: `files` and `there` are the contents after the steps so far."""
 
     facts: Facts
     answers: Answers
@@ -43,22 +43,22 @@ class Draft:
 
     @property
     def etc(self) -> str:
-        """The folder of the PBX's configuration."""
+        """The PBX's configuration folder."""
         return self.facts.pbx.etc
 
     def conf(self, name: str) -> Conf:
-        """Read one of Asterisk's files as it is after the steps so far."""
+        """Parse one of Asterisk's files as it is after the steps so far."""
         return read(f"{self.etc}/{name}", self.files, self.etc)
 
     def own(self, name: str) -> str:
-        """Give where lines of ours go that concern a file: FreePBX has another for that."""
+        """Return the file for our additions to `name`; FreePBX has a separate one for custom lines."""
         if not self.facts.pbx.freepbx:
             return f"{self.etc}/{name}"
         other = {"features.conf": "features_applicationmap_custom.conf"}
         return f"{self.etc}/{other.get(name, name.replace('.conf', '_custom.conf'))}"
 
     def edit(self, path: str, text: str) -> Iterator[Write]:
-        """Write a new text into a file of somebody else's, if it is another one."""
+        """Change a file that is not ours; yield nothing if the text is the same."""
         before = self.files.get(path)
         if text == before:
             return
@@ -73,7 +73,7 @@ class Draft:
     def put(
         self, path: str, content: bytes, mode: int = 0o644, group: str = "", folder: int = 0o755
     ) -> Iterator[Write]:
-        """Put a file of ours in place; one that somebody has edited is left alone."""
+        """Install a file of ours; one that somebody has edited is left alone."""
         before = self.there.get(path)
         if before == content:
             return

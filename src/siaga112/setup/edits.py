@@ -1,6 +1,6 @@
-"""Changes to the texts of others' files: each gives the whole new text. Pure.
+"""Edits the text of files that are not ours; each function returns the whole new text. Pure.
 
-Every other line stays as it is, byte for byte.
+Every other line stays the same, byte for byte.
 """
 
 import difflib
@@ -12,17 +12,17 @@ from siaga112.core.text import digits
 from siaga112.setup.conf import Conf, Header, Written, written
 
 GUARD_CALL: Final = "ExecIf(${DIALPLAN_EXISTS(siaga112-screen,s,1)}?Gosub(siaga112-screen,s,1))"
-"""The question, which is none on the day when somebody removes our file."""
+"""The line that asks; it does nothing if our dialplan file is removed."""
 
 _NUMBERED: Final = re.compile(r"(,|^\s*same\s*=>?\s*)([0-9]+)(?=\s*[,(])")
 
 
 class UnplaceableError(Exception):
-    """A line cannot be put where it must be; the message says why."""
+    """A line cannot be inserted where it is needed; the message says why."""
 
 
 def appended(text: str, lines: Sequence[str]) -> str:
-    """Add lines at a text's end."""
+    """Append lines to a text."""
     end = _ending(text)
     if text and not text.endswith("\n"):
         text += end
@@ -30,7 +30,7 @@ def appended(text: str, lines: Sequence[str]) -> str:
 
 
 def below(text: str, header: Header, lines: Sequence[str]) -> str:
-    """Add lines right below a section's header."""
+    """Insert lines directly below the head of a section."""
     all_, end = text.splitlines(keepends=True), _ending(text)
     if not all_[header.number - 1].endswith("\n"):
         all_[header.number - 1] += end
@@ -39,10 +39,10 @@ def below(text: str, header: Header, lines: Sequence[str]) -> str:
 
 
 def guarded(conf: Conf, texts: Mapping[str, str], context: str, exten: str) -> dict[str, str]:
-    """Put the question before an extension's first priority; give the files that change, by their path.
+    """Insert the line that asks before an extension's first priority; return the changed texts by path.
 
     Raises:
-        UnplaceableError: if the files do not have the extension in a form that can be changed line by line.
+        UnplaceableError: if the extension is not written in a form that can be edited line by line.
 
     """
     steps = [
@@ -80,7 +80,7 @@ def _renumbered(line: str, one: Written) -> str:
 
 
 def onward(exten: str, contexts: Sequence[str], last: str, before: Sequence[str] = ()) -> list[str]:
-    """Write an extension that asks, and then goes where the call would have gone: the first that takes it."""
+    """Return an extension that asks and then goes to the first of `contexts` that has it, else to `last`."""
     there = "${DIALPLAN_EXISTS(%s,${EXTEN},1)}"
     return [
         f"exten => {exten},1,{GUARD_CALL}",
@@ -95,9 +95,9 @@ def _ending(text: str) -> str:
 
 
 def taken_back(before: str, after: str, now: str) -> str | None:
-    """Undo what made `after` of `before` in a text that was edited since; None if our lines were too."""
+    """Revert the change from `before` to `after` in a text edited since; None if our lines were too."""
     old, ours, theirs = (text.splitlines(keepends=True) for text in (before, after, now))
-    # Where each line of ours is in what there is now.
+    # Maps line numbers of `after` to those of `now`.
     place: dict[int, int] = {}
     for block in difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks():
         place |= {block.a + step: block.b + step for step in range(block.size)}
@@ -116,7 +116,7 @@ def taken_back(before: str, after: str, now: str) -> str | None:
 
 
 def difference(path: str, before: str | None, after: str | None) -> str:
-    """Give a unified diff; None is a file that is not there."""
+    """Return a unified diff; None is a missing file."""
     old, new = (text.splitlines(keepends=True) if text else [] for text in (before, after))
     lines = difflib.unified_diff(
         old, new, path if before is not None else "/dev/null", path if after is not None else "/dev/null"

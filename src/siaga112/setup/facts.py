@@ -1,4 +1,4 @@
-"""What `looking` finds, before anything is decided. Paths are as they are on this machine."""
+"""What `looking` finds, before any decision. Paths are those on this machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from siaga112.doctor.observations import Contexts
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """Where calls come in: an endpoint that another machine is, by `evidence`; not by its name."""
+    """A source of calls: an endpoint that is another machine, judged by `evidence`, not by its name."""
 
     technology: str
     name: str
@@ -19,64 +19,64 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class Pbx:
-    """The Asterisk of this machine."""
+    """The Asterisk on this machine."""
 
     version: str
     conf: str
     """The path of asterisk.conf."""
     etc: str
-    """Its configuration's folder, without a slash at the end."""
+    """The configuration folder, without a trailing slash."""
     data: str
-    """`astdatadir`, in which `sounds` is."""
+    """`astdatadir`, the parent of `sounds`."""
     group: str
-    """The group that it runs as."""
+    """The group that Asterisk runs as."""
     freepbx: str = ""
-    """FreePBX's version, `?` where it is not told; '' for an Asterisk without it."""
+    """FreePBX's version, `?` if unknown; '' for an Asterisk without FreePBX."""
 
     @property
     def major(self) -> int:
-        """The first number of the version; 0 if it has none."""
+        """The major version; 0 if unknown."""
         first = self.version.removeprefix("Asterisk ").partition(".")[0].removeprefix("certified/")
         return int(first) if digits(first) else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What the PBX has loaded."""
+    """What the PBX has loaded and runs with."""
 
     contexts: Contexts
-    """All of the dialplan."""
+    """The whole dialplan."""
     registrars: Mapping[str, str]
-    """Context → what made it: `pbx_config` is extensions.conf."""
+    """Context → the module that made it: `pbx_config` for extensions.conf."""
     globals: Mapping[str, str]
     queues: Mapping[str, tuple[str, ...]]
     """Queue → its members, as the console shows them."""
     modules: frozenset[str]
     trunks: tuple[Trunk, ...]
     keys: str = ""
-    """What `features show` prints."""
+    """The output of `features show`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is not the PBX's."""
+    """This machine apart from the PBX."""
 
     hostname: str
     timezone: str
-    """Of the clock; '' if it is not told."""
+    """The clock's time zone; '' if unknown."""
     program: str
     """Our own program's path."""
     systemd: bool
     """Whether systemd runs here."""
     redis: bool
-    """Whether a `redis-server` is to be found."""
+    """Whether `redis-server` is installed."""
     user: bool
     """Whether the daemon's user exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where siaga112's own things are, or are to be."""
+    """The paths of siaga112's own files, installed or not."""
 
     config: str
     credentials: str
@@ -85,33 +85,33 @@ class Places:
 
     @property
     def secret(self) -> str:
-        """The file that has the AMI user's secret."""
+        """The file with the AMI user's secret."""
         return f"{self.credentials}/AMI__SECRET"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that was found."""
+    """Everything that was found."""
 
     pbx: Pbx
     live: Live
     machine: Machine
     places: Places
     files: Mapping[str, str]
-    """Asterisk's configuration files that matter here, by their path."""
+    """The texts of Asterisk's relevant configuration files, by path."""
     there: Mapping[str, bytes]
-    """What is where files of ours go, by the path; nothing for what is absent."""
+    """The present contents of the paths at which we install files; a missing file has no entry."""
     config: Mapping[str, object] | None = None
-    """What siaga112's configuration says, if it is there."""
+    """siaga112's configuration, parsed; None if it does not exist."""
     installed: Mapping[str, str] = field(default_factory=dict)
-    """Path → SHA-256 of what an earlier setup wrote there."""
+    """Path → SHA-256 of the content that an earlier setup wrote."""
     unfinished: frozenset[str] = frozenset()
-    """Steps that an earlier setup began, and did not end."""
+    """Steps that an earlier setup began and did not finish."""
     unreadable: tuple[str, ...] = ()
-    """Asterisk's files that are not for this user to read."""
+    """Asterisk's files that this user may not read."""
     enabled: bool = False
-    """Whether the units are enabled and run."""
+    """Whether the units are enabled and running."""
     older: bool = False
-    """Whether Redis has what siaga112 before 0.1.0 kept there, and nobody has carried it over."""
+    """Whether Redis has data of siaga112 before 0.1.0 that was not migrated yet."""
     sealed: bool = False
-    """Whether the address of Redis, or of the database, is a credential that only units are given."""
+    """Whether the address of Redis or of the database is a credential, which only units receive."""

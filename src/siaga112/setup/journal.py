@@ -1,7 +1,8 @@
-"""What was done, on disk before it is done: so that all can be undone, and a killed setup gone on with.
+"""Records each step on disk before it is executed, so that it can be undone or, after a kill, resumed.
 
-A folder that is root's alone (or whoever's setup it is): `journal.json`, and each content before and after
-under its SHA-256. Not in the daemon's state directory: what stands here is written back to /etc by root.
+The folder belongs to root alone (or to the user who runs setup). It has `journal.json`, and each content
+before and after a step under its SHA-256. It is not in the daemon's state directory, because root writes
+these contents back to /etc.
 """
 
 import fcntl
@@ -27,7 +28,7 @@ _MOST: Final = 64 * infile.MIB
 
 @dataclass(slots=True)
 class Kept:
-    """A file as it was before a step, and as the step made it: names of contents; None is no file."""
+    """A file before and after a step, as names of stored contents; None is no file."""
 
     path: str
     before: str | None
@@ -36,7 +37,7 @@ class Kept:
     uid: int
     gid: int
     folders: list[str] = field(default_factory=list)
-    """Those that were made for it, the outermost first."""
+    """The folders created for it, outermost first."""
 
 
 @dataclass(slots=True)
@@ -54,13 +55,13 @@ class Record:
 
 
 class Journal:
-    """The journal, locked while it is open."""
+    """The journal; `locked` opens it for writing."""
 
     def __init__(self, folder: Path) -> None:
-        """Read it; without a folder it is empty.
+        """Read the journal; it is empty if the folder does not exist.
 
         Raises:
-            SiagaError: if it is not this user's alone, or not to be read.
+            SiagaError: if others may access the folder, or the journal is unreadable.
 
         """
         self._folder = folder
@@ -68,15 +69,15 @@ class Journal:
         self.records: list[Record] = []
         self.run = 0
         self.open = False
-        """Whether the last run did not come to its end."""
+        """Whether the last run did not finish."""
         self._read()
 
     @classmethod
     def locked(cls, folder: Path) -> Self:
-        """Open it to write: make the folder, and let no second setup in.
+        """Open the journal for writing: create the folder, and lock it against a second setup.
 
         Raises:
-            SiagaError: if another setup runs, or the folder cannot be made.
+            SiagaError: if another setup is running, or the folder cannot be created.
 
         """
         try:
@@ -124,30 +125,30 @@ class Journal:
 
     @property
     def unfinished(self) -> frozenset[str]:
-        """The steps that a killed setup began and did not end; amid an undo, the dialplan's."""
+        """The steps that a killed setup did not finish; during a run, also those of the dialplan."""
         cut = {"dialplan", "guard"} if self.open else set[str]()
         return frozenset(cut | {record.step for record in self.records if not record.done})
 
     @property
     def installed(self) -> dict[str, str]:
-        """Path → digest of what was written there last."""
+        """Path → digest of the content written last."""
         return {file.path: file.after for record in self.records for file in record.files}
 
     def started(self) -> None:
-        """Begin a run, or go on with the one that did not end."""
+        """Begin a run, or resume an unfinished one."""
         if not self.open:
             self.run, self.open = self.run + 1, True
             self._write()
 
     def ended(self) -> None:
-        """Say that the run came to its end."""
+        """Record the end of the run."""
         self.open = False
         for record in self.records:
             record.done = True
         self._write()
 
     def begun(self, step: Step, files: list[Kept]) -> Record:
-        """Note a step before it is done."""
+        """Record a step before it is executed."""
         record = Record(
             step.name,
             step.title,
@@ -163,19 +164,19 @@ class Journal:
         return record
 
     def done(self, record: Record) -> None:
-        """Note that a step is done; one of the same name that was cut short is so with it."""
+        """Mark a step as done, with any interrupted step of the same name."""
         for one in self.records:
             if one.step == record.step:
                 one.done = True
         self._write()
 
     def undone(self, record: Record) -> None:
-        """Forget a step that is undone."""
+        """Remove an undone step."""
         self.records.remove(record)
         self._write()
 
     def keep(self, content: bytes) -> str:
-        """Keep a content; give its name."""
+        """Store a content; return its name."""
         name = digest(content)
         if not (path := self._folder / name).exists():
             with outfile.replacing(path) as file:
@@ -183,10 +184,10 @@ class Journal:
         return name
 
     def kept(self, name: str) -> bytes:
-        """Give a content that is kept.
+        """Return a stored content.
 
         Raises:
-            SiagaError: if it is not as it was.
+            SiagaError: if it is unreadable or damaged.
 
         """
         try:
@@ -200,7 +201,7 @@ class Journal:
         return content
 
     def close(self) -> None:
-        """Let others in; what no record names is no longer kept."""
+        """Release the lock, and delete contents that no record names."""
         if self._lock is None:
             return
         named = {
@@ -224,5 +225,5 @@ class Journal:
 
 
 def of_run(records: Iterable[Record], run: int) -> list[Record]:
-    """Give the records of one run, the last first."""
+    """Return the records of one run, last first."""
     return [record for record in reversed(list(records)) if record.run == run]

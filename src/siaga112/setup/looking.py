@@ -1,4 +1,4 @@
-"""Finds the PBX, and looks at it and at this machine: reads files, asks the console. Changes nothing."""
+"""Examines the PBX and this machine: reads files and asks the console. Changes nothing."""
 
 import asyncio
 import glob
@@ -30,7 +30,7 @@ from siaga112.shipped import catalogue
 
 ASTERISK_CONF: Final = "/etc/asterisk/asterisk.conf"
 PATIENCE_SECONDS: Final = 45.0
-"""For one command that only asks."""
+"""The default timeout of a command."""
 
 _ROOTS: Final = (
     "extensions.conf", "manager.conf", "features.conf", "queues.conf", "modules.conf",
@@ -42,22 +42,22 @@ _FREEPBX_VERSION: Final = re.compile(r"<version>\s*([\w.]+)\s*</version>")
 _FRAMEWORK: Final = "/var/www/html/admin/modules/framework/module.xml"
 _MOST_ENDPOINTS: Final = 50
 _ADDRESSES: Final = ("REDIS__URL", "DATABASE__URL")
-"""Credentials that a command needs which opens the records, and that only units are given."""
+"""Credentials that a command needs to open the records; only units receive them."""
 
 
 def found(program: str) -> str | None:
-    """Find a program, root's too."""
+    """Return the path of a program, also in `sbin`; None if it is not installed."""
     return shutil.which(program) or shutil.which(program, path=_SBIN)
 
 
 class Console:
-    """The PBX's console, and other programs."""
+    """Runs commands of the PBX's console, and other programs."""
 
     def __init__(self, conf: str) -> None:
-        """Take the Asterisk that has this asterisk.conf.
+        """Use the Asterisk with this asterisk.conf.
 
         Raises:
-            SiagaError: if there is no Asterisk on this machine.
+            SiagaError: if Asterisk is not installed on this machine.
 
         """
         if (program := found("asterisk")) is None:
@@ -65,10 +65,10 @@ class Console:
         self._asterisk = (program, *(() if conf == ASTERISK_CONF else ("-C", conf)))
 
     def ask(self, command: str) -> str:
-        """Give what the console says to a command.
+        """Return the console's output for a command.
 
         Raises:
-            UnreachableError: if no Asterisk answers.
+            UnreachableError: if Asterisk does not answer.
 
         """
         code, said = self.run(("asterisk", "-rx", command))
@@ -79,10 +79,10 @@ class Console:
         return said
 
     def run(self, command: tuple[str, ...], seconds: float = PATIENCE_SECONDS) -> tuple[int, str]:
-        """Run a command; give its exit code, and what it printed; of one that failed, its complaints too."""
+        """Run a command; return its exit code and its output, with stderr if it failed."""
         head = self._asterisk if command[0] == "asterisk" else (found(command[0]) or command[0],)
         try:
-            ran = subprocess.run(  # noqa: S603 - commands of the plan's, shown before they are run
+            ran = subprocess.run(  # noqa: S603 - commands of the plan, shown before they run
                 [*head, *command[1:]],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -98,7 +98,7 @@ class Console:
 
 
 def places(config: Path) -> Places:
-    """Say where our own things go, by where the configuration is."""
+    """Return the paths of our own files, derived from the configuration's path."""
     return Places(
         str(config),
         str(config.parent / "credentials"),
@@ -108,7 +108,7 @@ def places(config: Path) -> Places:
 
 
 def ours() -> Ours:
-    """Read our own files."""
+    """Read our files as shipped."""
     names = (
         "asterisk/extensions_siaga112.conf",
         "asterisk/features_siaga112.conf",
@@ -125,10 +125,10 @@ def ours() -> Ours:
 def look(
     console: Console, conf: str, where: Places, installed: Mapping[str, str], unfinished: Iterable[str]
 ) -> Facts:
-    """Look at all of it.
+    """Examine everything.
 
     Raises:
-        SiagaError: if the PBX's files are not to be found.
+        SiagaError: if a file of the PBX or of ours cannot be read.
         UnreachableError: if Asterisk does not answer.
 
     """
@@ -204,11 +204,11 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _files(etc: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Read Asterisk's files that matter, with what they include."""
+    """Read Asterisk's relevant files with their includes; return their texts, and the unreadable paths."""
     files: dict[str, str] = {}
     unreadable: list[str] = []
     waiting = [f"{etc}/{name}" for name in _ROOTS]
-    for path in waiting:  # grows while we go
+    for path in waiting:  # grows during the loop
         if path in files or path in unreadable:
             continue
         try:
@@ -219,7 +219,7 @@ def _files(etc: str) -> tuple[dict[str, str], tuple[str, ...]]:
             unreadable.append(path)
             continue
         for _, _, name in included(files[path]):
-            waiting += sorted(glob.glob(absolute(name, etc)))  # noqa: PTH207 - a pattern with an absolute path
+            waiting += sorted(glob.glob(absolute(name, etc)))  # noqa: PTH207 - is absolute
     return files, tuple(unreadable)
 
 
@@ -257,7 +257,7 @@ def _trunks(
 
 
 def _as_loaded(console: Console, trunk: Trunk) -> Trunk:
-    """Give a trunk with the context that it has now, whatever its file says."""
+    """Return a trunk with its loaded context, whatever its file says."""
     context = told.parameter(console.ask(f"pjsip show endpoint {trunk.name}"), "context")
     return Trunk(trunk.technology, trunk.name, context or trunk.context or "default", trunk.evidence)
 
@@ -283,7 +283,7 @@ def _is(of: Callable[[str], object], name: str) -> bool:
 
 
 def _timezone() -> str:
-    """Name the machine's zone; '' for UTC, which a server often has, and no emergency centre."""
+    """Return the machine's time zone; '' for UTC: common on servers, but not an emergency centre's zone."""
     zone = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
     return zone if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/")) else ""
 
@@ -298,7 +298,7 @@ def _config(path: Path) -> Mapping[str, object] | None:
 
 
 def _older(where: Places) -> bool:
-    """Say whether Redis has what siaga112 before 0.1.0 kept there, and nobody has carried it over."""
+    """Return whether Redis has data of siaga112 before 0.1.0 that was not migrated yet."""
     try:
         given = {
             f"SIAGA112_{name}": infile.read(path).decode("utf-8").strip()
@@ -306,10 +306,10 @@ def _older(where: Places) -> bool:
             if (path := Path(where.credentials, name)).exists()
         }
         return asyncio.run(waiting(load(Path(where.config), {**os.environ, **given})))
-    except (SiagaError, OSError, ValueError):  # whatever cannot be read or does not answer, the doctor names
+    except (SiagaError, OSError, ValueError):  # the doctor reports what is unreadable or silent
         return False
 
 
 def digest(content: bytes) -> str:
-    """Give the name under which a content is kept."""
+    """Return the name of a stored content: its SHA-256."""
     return hashlib.sha256(content).hexdigest()

@@ -1,7 +1,7 @@
-"""The plan: of facts and answers, the steps to a running line, in an order that never harms a call. Pure.
+"""Plans the steps to a working installation, in an order that never harms a call. Pure.
 
-First what nothing includes yet, then what is ours alone, then what the operators get; the daemon; and last
-the one line that makes the PBX ask. What is so already is no step, so a second plan is empty.
+First our own files, which no call reaches yet; then the AMI user, the operators' keys and the daemon; last
+the one line that makes the PBX ask. What is already done needs no step, so a second plan is empty.
 """
 
 import json
@@ -26,19 +26,19 @@ from siaga112.words import say
 OLDEST: Final = 16
 NEWEST: Final = 22
 NEEDED: Final = ("app_exec", "app_stack", "func_channel", "func_strings", "pbx_config", "res_agi")
-"""Modules without which our dialplan cannot ask."""
+"""Modules that our dialplan needs to ask."""
 
 USER: Final = "siaga112"
 AMI_PORT: Final = 5038
 UNITS: Final = ("siaga112-screen", "siaga112-track", "siaga112.target")
 MORE_UNITS: Final = ("siaga112-console", "siaga112-screen.socket", "siaga112-backup.timer")
-"""What the target, or somebody since, has started besides."""
+"""Units that the target, or somebody since then, may have started too."""
 
 REACH: Final = ("func_realtime", "func_sorcery")
-"""Modules that open more to whoever has our secret than we need (docs/security.md)."""
+"""Modules that give the holder of our AMI secret more access than we need (docs/security.md)."""
 
 OUR_PROGRAM: Final = "/opt/siaga112/bin/siaga112"
-"""The program that the shipped units name."""
+"""The program in the shipped units."""
 
 _BY_DEFAULT: Final[Mapping[str, object]] = {
     "trunk_contexts": ["siaga112-incoming"],
@@ -46,17 +46,17 @@ _BY_DEFAULT: Final[Mapping[str, object]] = {
     "ivr_contexts": ["siaga112-ivr"],
     "queues": ["siaga112"],
 }
-"""What the configuration says where it says nothing."""
+"""The defaults of `[pbx]`."""
 
 LONGEST_SECONDS: Final = 1_800.0
-"""So long the records of an older version may take."""
+"""The timeout for migrating the data of an older version."""
 
 _FALSE: Final = frozenset({"", "no", "false", "n", "f", "0", "off"})
 _TEMPLATES: Final = 10
 
 
 def known_secret(facts: Facts) -> str:
-    """Give the secret that the AMI user has already; '' if none is to be found."""
+    """Return the AMI user's present secret; '' if there is none."""
     kept = facts.there.get(facts.places.secret, b"").decode("utf-8", "replace").strip()
     if kept:
         return kept
@@ -64,18 +64,18 @@ def known_secret(facts: Facts) -> str:
     secret = next(
         (line.partition("=")[2].strip() for line in user.splitlines() if line.startswith("secret")), ""
     )
-    return "" if secret == "change-me" else secret  # noqa: S105 - the one that everybody knows
+    return "" if secret == "change-me" else secret  # noqa: S105 - the shipped placeholder
 
 
 def _user_file(facts: Facts) -> str:
-    """Say where the AMI user goes: on FreePBX not to where `fwconsole chown` opens it to all."""
+    """Return the AMI user's file; on FreePBX not where `fwconsole chown` makes it readable for all."""
     if facts.pbx.freepbx:
         return str(PurePosixPath(facts.places.config).parent / "manager_siaga112.conf")
     return f"{facts.pbx.etc}/manager.d/siaga112.conf"
 
 
 def targets(facts: Facts, ours: Ours) -> tuple[str, ...]:
-    """Name all places where a file of ours goes."""
+    """Return all paths at which we install files."""
     etc, places = facts.pbx.etc, facts.places
     return (
         f"{etc}/extensions_siaga112.conf",
@@ -92,7 +92,7 @@ def targets(facts: Facts, ours: Ours) -> tuple[str, ...]:
 def plan(facts: Facts, answers: Answers, ours: Ours, secret: str, *, service: bool = True) -> Plan:
     """Make the plan. `service`: with the daemon's user and its units.
 
-    Nothing stands in a plan's problems if it can be carried out.
+    A plan without problems can be executed.
     """
     draft = Draft(facts, answers, ours, secret, service, dict(facts.files), dict(facts.there))
     draft.problems += [*_against(facts, service=service), *wrong(facts, answers)]
@@ -107,7 +107,7 @@ def plan(facts: Facts, answers: Answers, ours: Ours, secret: str, *, service: bo
 
 
 def _against(facts: Facts, *, service: bool) -> Iterator[str]:
-    """Say what stands against any plan."""
+    """Yield the problems that rule out any plan."""
     pbx, machine = facts.pbx, facts.machine
     if pbx.major and not OLDEST <= pbx.major <= NEWEST:
         yield f"{pbx.version}: siaga112 is tried with {OLDEST} to {NEWEST}"
@@ -164,7 +164,7 @@ def _configuration(draft: Draft) -> Made:
 
 
 def _unlike(config: Mapping[str, object], answers: Answers, path: str) -> Iterator[str]:
-    """Say where options and the configuration that is there differ: it is not rewritten."""
+    """Yield the differences between the answers and an existing configuration, which is not rewritten."""
     pbx = config.get("pbx")
     said: Mapping[str, object] = pbx if isinstance(pbx, dict) else {}
     for key, answer in (
@@ -220,16 +220,16 @@ def _quoted(text: str) -> str:
 
 
 def _ami(draft: Draft) -> tuple[str, int]:
-    """Say where the manager interface is, for a program of this machine."""
+    """Return host and port of the manager interface, for a program on this machine."""
     conf = draft.conf("manager.conf")
     bound = conf.value("general", "bindaddr").strip("[]")
     port = conf.value("general", "port")
-    every = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - as it is written there
+    every = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - compared only
     return "127.0.0.1" if bound in every else bound, int(port) if digits(port) else AMI_PORT
 
 
 def _agi(draft: Draft) -> tuple[str, int]:
-    """Say where the dialplan asks: as it says itself, else as the configuration does."""
+    """Return host and port that the dialplan asks: from its global variable, else from the configuration."""
     agi = (draft.facts.config or {}).get("agi")
     said: Mapping[str, object] = agi if isinstance(agi, dict) else {}
     at = urlsplit(draft.facts.live.globals.get("SIAGA_AGI", ""))
@@ -251,7 +251,7 @@ def _prompts(draft: Draft) -> Made:
 
 
 def _dialplan(draft: Draft) -> Made:
-    """Have our contexts loaded; nothing goes there yet."""
+    """Load our contexts; no call goes there yet."""
     name = "extensions_siaga112.conf"
     writes = [*draft.put(f"{draft.etc}/{name}", draft.ours.texts[f"asterisk/{name}"].encode())]
     if not draft.conf("extensions.conf").includes(f"{draft.etc}/{name}"):
@@ -301,7 +301,7 @@ def _manager(draft: Draft) -> Made:
 
 
 def _reach(draft: Draft) -> Made:
-    """Leave out what our AMI user must not reach, where nobody uses it."""
+    """Unload the modules that our AMI user must not reach, if the dialplan does not use them."""
     title = say("Modules left out, for what our AMI user must not reach")
     conf = draft.conf("modules.conf")
     kept = {line.value for line in conf.lines if line.key == "noload"}
@@ -333,7 +333,7 @@ def _reach(draft: Draft) -> Made:
 
 
 def _uses(facts: Facts) -> str:
-    """Name a context that calls what these modules give; '' for none."""
+    """Return a context that uses functions of these modules; '' if there is none."""
     for name, context in facts.live.contexts.items():
         for steps in context.extensions.values():
             if any("REALTIME" in step.data or "AST_SORCERY" in step.data for step in steps):
@@ -342,7 +342,7 @@ def _uses(facts: Facts) -> str:
 
 
 def _keys(draft: Draft) -> Made:
-    """Let operators mark calls by keys."""
+    """Define the keys by which operators mark calls."""
     conf, name = draft.conf("features.conf"), "features_siaga112.conf"
     shipped = draft.ours.texts[f"asterisk/{name}"]
     lines = [
@@ -374,7 +374,7 @@ def _keys(draft: Draft) -> Made:
 
 
 def _queues(draft: Draft) -> Made:
-    """Give the keys to the operators whom a queue connects. On FreePBX the line that asks does that."""
+    """Enable the keys for operators connected by a queue. On FreePBX the line that asks does that."""
     conf, writes = draft.conf("queues.conf"), list[Write]()
     for queue in draft.answers.queues or () if not draft.facts.pbx.freepbx else ():
         header = conf.header(queue)
@@ -384,7 +384,7 @@ def _queues(draft: Draft) -> Made:
         elif not gosub:
             line = "membergosub = siaga112-operator"
             writes += draft.edit(header.file, below(draft.files[header.file], header, [line]))
-            conf = draft.conf("queues.conf")  # its lines have moved
+            conf = draft.conf("queues.conf")  # the edit shifted its lines
         elif gosub.partition(",")[0] != "siaga112-operator":
             draft.notes.append(
                 f"queue {queue} has membergosub = {gosub}: add Gosub(siaga112-operator,s,1) to that yourself"
@@ -398,7 +398,7 @@ def _queues(draft: Draft) -> Made:
     ]
     reload_ = console("queue reload all")
     merged: dict[str, Write] = {}
-    for write in writes:  # a file that has several queues is written once
+    for write in writes:  # write a file with several queues once
         first = merged.get(write.path, write)
         merged[write.path] = Write(write.path, write.after, first.before)
     return Step(
@@ -412,7 +412,7 @@ def _queues(draft: Draft) -> Made:
 
 
 def _inherited(conf: Conf, section: str, key: str, depth: int = 0) -> str:
-    """Give what a section has, or the templates that it is made of."""
+    """Return a key's value from a section or from its templates; '' if there is none."""
     if depth > _TEMPLATES:
         return ""
     if value := conf.value(section, key):
@@ -467,7 +467,7 @@ def _units(draft: Draft) -> Made:
                     "start",
                     "--no-block",
                     UNITS[2],
-                ),  # with it the console, for which no call waits
+                ),  # starts the console too, which no call depends on
             ),
             (
                 *(Says(("systemctl", "is-active", unit), "active") for unit in UNITS[:2]),
@@ -481,7 +481,7 @@ def _units(draft: Draft) -> Made:
 
 
 def _older(draft: Draft) -> Made:
-    """Carry over what was in Redis alone; the daemon that runs by now adds nothing there."""
+    """Migrate the data that only Redis has; the new daemon, already running, adds nothing to it."""
     facts = draft.facts
     title = say("What siaga112 before 0.1.0 kept in Redis, into the database; there it stays")
     if facts.older and (facts.sealed or not facts.machine.systemd):

@@ -1,4 +1,4 @@
-"""What is to be known before a plan can be made: seen where it can be seen, asked where it cannot. Pure."""
+"""What a plan needs to know: taken from the facts where they show it, asked otherwise. Pure."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -9,16 +9,16 @@ from siaga112.setup.facts import Facts
 from siaga112.words import say
 
 NONE: Final = "-"
-"""The answer that means: nothing of the kind."""
+"""The answer that means none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What is known; None is not known yet."""
+    """The answers so far; None: not known yet."""
 
     site: str | None = None
     trunks: tuple[str, ...] | None = None
-    """The contexts in which calls of trunks arrive."""
+    """The contexts in which calls from trunks arrive."""
     numbers: tuple[str, ...] | None = None
     menus: tuple[str, ...] | None = None
     queues: tuple[str, ...] | None = None
@@ -27,7 +27,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, its option on the command line, the likely answer, and others that were seen."""
+    """A question: its option on the command line, its default answer, and the alternatives found."""
 
     key: str
     option: str
@@ -35,10 +35,10 @@ class Question:
     likely: str
     choices: tuple[str, ...] = ()
     many: bool = True
-    """Whether several may be named, with commas between them."""
+    """Whether the answer may be a comma-separated list."""
 
     def answered(self, answers: Answers, text: str) -> Answers:
-        """Take an answer as it was typed; an empty one is the likely one."""
+        """Return the answers with this one as typed; an empty text means the likely answer."""
         words = [word.strip() for word in (text.strip() or self.likely).split(",") if word.strip()]
         if not self.many:
             return replace(answers, site=",".join(words))
@@ -47,7 +47,7 @@ class Question:
 
 
 def settled(facts: Facts, given: Answers) -> tuple[Answers, Question | None]:
-    """Fill in what can be seen; give with it the first question that remains, None if there is none."""
+    """Complete the answers from the facts; return them with the first open question, or None."""
     answers = _configured(facts, given)
     for find in (_site, _trunks, _numbers, _menus, _queues):
         answers, question = find(facts, answers)
@@ -57,7 +57,7 @@ def settled(facts: Facts, given: Answers) -> tuple[Answers, Question | None]:
 
 
 def _configured(facts: Facts, given: Answers) -> Answers:
-    """Let a configuration that is there answer what no option does."""
+    """Complete the answers from an existing configuration; options take precedence."""
     if facts.config is None:
         return replace(given, timezone=given.timezone or facts.machine.timezone)
     pbx = facts.config.get("pbx")
@@ -154,7 +154,7 @@ def _queues(facts: Facts, answers: Answers) -> _Settled:
 
 
 def wrong(facts: Facts, answers: Answers) -> list[str]:
-    """Say which answers cannot be, a line each."""
+    """Return the invalid answers, one line each."""
     contexts, trunks = facts.live.contexts, answers.trunks or ()
     numbers = [
         number

@@ -1,4 +1,4 @@
-"""One setup, from looking to the doctor's word."""
+"""One run of setup, from the examination to the doctor's result."""
 
 import os
 import secrets
@@ -30,7 +30,7 @@ Ask = Callable[[Question], str]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for."""
+    """The options of the command."""
 
     config: Path
     asterisk_conf: str
@@ -41,32 +41,32 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What was found, what was answered, and what is to be done."""
+    """The facts, the answers and the plan."""
 
     facts: Facts
     answers: Answers
     plan: Plan
     secret: str
     asked: int
-    """How many questions a person was asked."""
+    """How many questions a person answered."""
 
 
 def journal(options: Options, *, writing: bool) -> Journal:
     """Open the journal.
 
     Raises:
-        SiagaError: if it cannot be.
+        SiagaError: if that is not possible.
 
     """
     return Journal.locked(options.kept) if writing else Journal(options.kept)
 
 
 def planned(options: Options, notes: Journal, ask: Ask | None) -> Planned:
-    """Look, ask what cannot be seen, and make the plan.
+    """Examine the PBX, ask what it does not show, and make the plan.
 
     Raises:
-        SiagaError: if something stands against it, a line each.
-        UsageError: if something is to be asked and nobody is there.
+        SiagaError: if the plan has problems, one line each.
+        UsageError: if there is a question but `ask` is None.
 
     """
     console = Console(options.asterisk_conf)
@@ -74,7 +74,7 @@ def planned(options: Options, notes: Journal, ask: Ask | None) -> Planned:
     facts = looking.look(console, options.asterisk_conf, where, notes.installed, notes.unfinished)
     answers, question = settled(facts, options.given)
     asked = 0
-    while question:  # ends: each answer settles one more
+    while question:  # ends: each answer closes a question
         if answers.trunks is not None and (said := wrong(facts, answers)):
             raise SiagaError("; ".join(said))
         if ask is None:
@@ -90,10 +90,10 @@ def planned(options: Options, notes: Journal, ask: Ask | None) -> Planned:
 
 
 def apply(options: Options, notes: Journal, what: Planned, tell: Callable[[str], None]) -> None:
-    """Do it.
+    """Execute the plan.
 
     Raises:
-        SiagaError: if a step did not come about; all is then as before.
+        SiagaError: if a step fails; the run is then undone.
 
     """
     Doer(Console(options.asterisk_conf), notes, tell).apply(what.plan, what.facts)
@@ -119,8 +119,8 @@ def doctor(options: Options, what: Planned) -> tuple[int, str]:
         ]
     environ = {**os.environ, "SIAGA112_AMI__SECRET": what.secret}
     ends = time.monotonic() + DOCTOR_SECONDS
-    while True:  # ends: with the time, or with a doctor who misses nothing
-        ran = subprocess.run(  # noqa: S603 - our own program
+    while True:  # ends: at the deadline, or when the doctor is content
+        ran = subprocess.run(  # noqa: S603 - our program
             command,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -131,11 +131,11 @@ def doctor(options: Options, what: Planned) -> tuple[int, str]:
         )
         if ran.returncode == 0 or time.monotonic() > ends or not options.service:
             return ran.returncode, ran.stdout.decode("utf-8", "replace")
-        time.sleep(LEAST_SECONDS)  # the daemon's first connections
+        time.sleep(LEAST_SECONDS)  # let the daemon connect
 
 
 def next_step(t: Tongue) -> str:
-    """Say what comes next."""
+    """Return the text about the next steps."""
     return t(
         say(
             "Nobody is rejected yet (mode observe). Call the number, then: siaga112 calls. In some weeks: "
@@ -145,7 +145,7 @@ def next_step(t: Tongue) -> str:
 
 
 def undoing(notes: Journal, options: Options, tell: Callable[[str], None]) -> Iterator[str]:
-    """Show what undoing would change, edits of others with it."""
+    """Yield the lines that show what an undo would change, with the edits made since."""
     for one in Doer(Console(options.asterisk_conf), notes, tell).changes():
         if one.edited:
             yield f"edited since, and kept: {one.path}"
@@ -169,10 +169,10 @@ def _unsecret(line: str) -> str:
 
 
 def undo(options: Options, notes: Journal, tell: Callable[[str], None]) -> list[str]:
-    """Take all back; give what is left, and why.
+    """Undo all runs; return what could not be undone, and why.
 
     Raises:
-        SiagaError: if lines of ours were edited since: then nothing is changed.
+        SiagaError: if there is nothing to undo, or our lines were edited since; nothing is changed then.
 
     """
     if not notes.records:

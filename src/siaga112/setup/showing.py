@@ -1,4 +1,4 @@
-"""How a plan is shown: each file as a unified diff, each command as it is typed; and as JSON."""
+"""Prints a plan: each file as a unified diff, each command as typed in a shell; or all as JSON."""
 
 import shlex
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ MASK = "********"
 
 
 def found(facts: Facts, answers: Answers, t: Tongue) -> Iterator[str]:
-    """Say what was found, and what was made of it."""
+    """Yield lines with the facts and the answers."""
     pbx = facts.pbx
     yield f"{pbx.version}{f', FreePBX {pbx.freepbx}' if pbx.freepbx else ''}, {pbx.etc}"
     for trunk in facts.live.trunks:
@@ -37,7 +37,7 @@ def _listed(names: tuple[str, ...] | None) -> str:
 
 
 def text(plan: Plan, secret: str, t: Tongue) -> Iterator[str]:
-    """Write a plan for people."""
+    """Yield a plan as lines for people."""
     for number, step in enumerate(plan.steps, 1):
         yield ""
         yield f"{number}. {t(step.title)}"
@@ -60,7 +60,7 @@ def _files(step: Step, secret: str) -> Iterator[str]:
 
 
 def shown(write: Write, secret: str) -> str:
-    """Give a file's diff, the secret masked."""
+    """Return the diff of a file, with the secret masked."""
     before, after = _text(write.before), _text(write.after)
     if after is None:
         return f"Binary file {write.path}\n"
@@ -76,12 +76,12 @@ def _text(content: bytes | None) -> str | None:
 
 
 def typed(command: Command) -> str:
-    """Write a command as one types it."""
+    """Return a command as typed in a shell."""
     return shlex.join(command)
 
 
 def as_json(plan: Plan, facts: Facts, answers: Answers, secret: str) -> dict[str, Any]:
-    """Write a plan for programs."""
+    """Return a plan as an object for programs."""
     return {
         "pbx": {"version": facts.pbx.version, "freepbx": facts.pbx.freepbx or None, "etc": facts.pbx.etc},
         "trunks": [

@@ -1,29 +1,29 @@
-"""A plan's steps, as values: what is written, what is run, what must then be so, and how it is undone."""
+"""The steps of a plan, as values: the files, the commands, the checks afterwards, and the undo."""
 
 from dataclasses import dataclass, field
 
 Command = tuple[str, ...]
-"""A program with its arguments; `asterisk` is the PBX's console."""
+"""A program with its arguments; `asterisk` stands for the PBX's console."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A file's new content, and what is there now (None: nothing)."""
+    """A file's new content, and the present one (None: no file)."""
 
     path: str
     after: bytes
     before: bytes | None
     mode: int = 0o644
-    """Of a new file; one that is there keeps its own, and its owner."""
+    """The mode of a new file; an existing one keeps its mode and owner."""
     group: str = ""
-    """Of a new file; '' for that of who writes."""
+    """The group of a new file; '' for the writer's."""
     folder: int = 0o755
-    """The mode of a folder that is made for it."""
+    """The mode of the file's folder, if it is created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """A command's output has a text in it."""
+    """The output of a command contains a text."""
 
     command: Command
     text: str
@@ -31,22 +31,22 @@ class Says:
 
 @dataclass(frozen=True, slots=True)
 class Dialplan:
-    """The dialplan is as it was, but for extensions that ask first, and for contexts of ours."""
+    """The dialplan is unchanged, except that some extensions ask first and our contexts are loaded."""
 
     asking: tuple[tuple[str, str], ...] = ()
     loaded: tuple[str, ...] = ()
     calls: tuple[tuple[str, str], ...] = ()
-    """Trunks' contexts with the numbers that are dialled there: such a call comes to the question."""
+    """Trunk contexts with the numbers dialled there; such a call reaches the line that asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """The queues, with their members, are those that were there."""
+    """All queues still exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The PBX lets our AMI user in."""
+    """Our AMI user can log in to the PBX."""
 
     host: str
     port: int
@@ -55,7 +55,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Listens:
-    """Somebody listens there."""
+    """A TCP port accepts connections."""
 
     host: str
     port: int
@@ -66,7 +66,7 @@ Check = Says | Dialplan | Queues | Login | Listens
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that is done as a whole: files, then commands, then checks."""
+    """A unit of work: files, then commands, then checks."""
 
     name: str
     title: str
@@ -74,20 +74,20 @@ class Step:
     commands: tuple[Command, ...] = ()
     checks: tuple[Check, ...] = ()
     undo_first: tuple[Command, ...] = ()
-    """What is run before the files are brought back."""
+    """Commands that an undo runs before it restores the files."""
     undo_then: tuple[Command, ...] = ()
-    """What is run after that."""
+    """Commands that an undo runs afterwards."""
     calm: tuple[tuple[str, str], ...] = ()
-    """Extensions (`*`: all of the context) in which no call should be when this changes."""
+    """Extensions (`*`: the whole context) that should be free of calls during the change."""
     calm_undo: tuple[tuple[str, str], ...] = ()
-    """Extensions in which no call may be when this is undone."""
+    """The same for the undo; if empty, `calm` applies."""
     seconds: float = 45.0
-    """How long a command of it may take."""
+    """The timeout of each command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done, in order; what stands against it; and what to know."""
+    """The steps in order; the problems that rule the plan out; and notes for the reader."""
 
     steps: tuple[Step, ...]
     problems: tuple[str, ...] = ()
@@ -95,5 +95,5 @@ class Plan:
 
 
 def console(command: str) -> Command:
-    """Give a command for the PBX's console."""
+    """Return a command of the PBX's console."""
     return ("asterisk", "-rx", command)

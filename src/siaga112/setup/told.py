@@ -1,4 +1,4 @@
-"""What Asterisk's console tells, read: `asterisk -rx …` of 16 to 22."""
+"""Parses the output of Asterisk's console (`asterisk -rx …`), versions 16 to 22."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _PARAMETER: Final = re.compile(r"^ (\w+)\s+: (.*)$")
 
 
 def dialplan(text: str) -> tuple[Contexts, Mapping[str, str]]:
-    """Read `dialplan show`: the contexts, and of each by what it was made."""
+    """Parse `dialplan show`: the contexts, and the registrar of each."""
     steps: dict[str, dict[str, list[Step]]] = {}
     includes: dict[str, list[str]] = {}
     registrars: dict[str, str] = {}
@@ -46,7 +46,7 @@ def dialplan(text: str) -> tuple[Contexts, Mapping[str, str]]:
 
 
 def _step(extensions: dict[str, list[Step]], exten: str, line: str) -> None:
-    if (match := _STEP.match(line)) is None:  # a hint, a switch, an ignored pattern, the sum at the end
+    if (match := _STEP.match(line)) is None:  # a hint, a switch, an ignored pattern, the total
         return
     call = _REGISTRAR.sub("", match["call"]).rstrip()
     application, _, data = call.partition("(")
@@ -55,18 +55,18 @@ def _step(extensions: dict[str, list[Step]], exten: str, line: str) -> None:
 
 
 def version(text: str) -> str:
-    """Read `core show version`, whatever Asterisk has to say before it."""
+    """Parse `core show version`; Asterisk may print warnings before it. '' if there is no version."""
     lines = (line.partition(" built")[0].strip() for line in text.splitlines())
     return next((line for line in lines if line.startswith("Asterisk ")), "")
 
 
 def globals_(text: str) -> dict[str, str]:
-    """Read `dialplan show globals`."""
+    """Parse `dialplan show globals`."""
     return {match[1]: match[2] for line in text.splitlines() if (match := _GLOBAL.match(line))}
 
 
 def queues(text: str) -> dict[str, tuple[str, ...]]:
-    """Read `queue show`: each queue with its members' interfaces or names."""
+    """Parse `queue show`: each queue with its members' interfaces or names."""
     found: dict[str, list[str]] = {}
     name, within = "", False
     for line in text.splitlines():
@@ -83,24 +83,24 @@ def queues(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def modules(text: str) -> frozenset[str]:
-    """Read `module show`: what is loaded, without `.so`."""
+    """Parse `module show`: the loaded modules, without `.so`."""
     names = (line.partition(" ")[0] for line in text.splitlines())
     return frozenset(name.removesuffix(".so") for name in names if name.endswith(".so"))
 
 
 def identified(text: str) -> tuple[str, ...]:
-    """Read `pjsip show endpoints`: those that are known by where a call comes from (an `identify`)."""
+    """Parse `pjsip show endpoints`: those identified by the caller's address (`identify`)."""
     found = (_IDENTIFY.match(line) for line in text.splitlines())
     return tuple(dict.fromkeys(match[2] for match in found if match))
 
 
 def parameter(text: str, name: str) -> str:
-    """Read one parameter of `pjsip show endpoint NAME`; '' if it is not told."""
+    """Parse one parameter of `pjsip show endpoint NAME`; '' if it is missing."""
     found = (_PARAMETER.match(line) for line in text.splitlines())
     return next((match[2].strip() for match in found if match and match[1] == name), "")
 
 
 def engaged(text: str) -> tuple[tuple[str, str], ...]:
-    """Read `core show channels concise`: the context and the extension of each channel."""
+    """Parse `core show channels concise`: the context and extension of each channel."""
     rows = (line.split("!") for line in text.splitlines())
     return tuple((row[1], row[2]) for row in rows if len(row) > 2)  # noqa: PLR2004 - name, context, extension

@@ -1,4 +1,4 @@
-"""Where calls go: from the trunks, by the dialled number, through menus, to queues. Pure."""
+"""Traces calls through the dialplan: from trunks, by the dialled number, through menus, to queues. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,11 +20,11 @@ _JUMPS: Final = frozenset({"goto", "gotoif", "gotoiftime", "gosub", "gosubif"})
 _IN_CALL: Final = re.compile(r"\b(?:Goto|Gosub)\(([^()]*)", re.IGNORECASE)
 _HANDED_ON: Final = re.compile(r"Goto\(([^,$]+),\$\{EXTEN\},1\)", re.IGNORECASE)
 _MANY: Final = 20_000
-"""More places than a call ever comes to: an end for a dialplan that a program wrote."""
+"""More places than any call passes; bounds the search in a generated dialplan."""
 
 
 def trunks_of_files(confs: Mapping[str, Conf]) -> Iterator[Trunk]:
-    """Find in the files of each technology the endpoints that other machines are."""
+    """Yield the endpoints that are other machines, from the files of each technology."""
     yield from _registered(confs["pjsip.conf"])
     yield from _peers("SIP", confs["sip.conf"])
     yield from _peers("IAX2", confs["iax.conf"])
@@ -32,7 +32,7 @@ def trunks_of_files(confs: Mapping[str, Conf]) -> Iterator[Trunk]:
 
 
 def _registered(conf: Conf) -> Iterator[Trunk]:
-    """Give the endpoints of outbound registrations: whoever registers somewhere is called from there."""
+    """Yield PJSIP endpoints with an outbound registration or an identify section: calls come from there."""
     sections = {header.name for header in conf.headers}
     for name in dict.fromkeys(
         line.section for line in conf.lines if (line.key, line.value) == ("type", "registration")
@@ -49,7 +49,7 @@ def _registered(conf: Conf) -> Iterator[Trunk]:
 
 
 def _peers(technology: str, conf: Conf) -> Iterator[Trunk]:
-    """Give the peers of chan_sip or IAX2 that have an address of their own: phones register theirs."""
+    """Yield the peers of chan_sip or IAX2 with a fixed address; phones register theirs."""
     general = conf.value("general", "context") or "default"
     for name in dict.fromkeys(header.name for header in conf.headers):
         host = conf.value(name, "host")
@@ -63,7 +63,7 @@ def _peers(technology: str, conf: Conf) -> Iterator[Trunk]:
 
 
 def _lines(conf: Conf) -> Iterator[Trunk]:
-    """Give DAHDI's groups of channels that lead to an exchange."""
+    """Yield DAHDI's channel groups that lead to an exchange."""
     now: dict[str, str] = {}
     for line in conf.lines:
         if line.key != "channel":
@@ -73,18 +73,18 @@ def _lines(conf: Conf) -> Iterator[Trunk]:
 
 
 def candidates(trunks: tuple[Trunk, ...], contexts: Contexts) -> tuple[str, ...]:
-    """Give the contexts in which calls of trunks arrive, and that there are."""
+    """Return the existing contexts in which calls from trunks arrive."""
     return tuple(dict.fromkeys(trunk.context for trunk in trunks if trunk.context in contexts))
 
 
 def entries(contexts: Contexts, context: str) -> list[str]:
-    """Name the extensions at which a call may begin: there, in its includes, and where it hands numbers on.
+    """Return the extensions at which a call may begin: in `context`, its includes and its forwarding targets.
 
-    FreePBX's context of a trunk takes every number by a pattern, with `Goto(from-trunk,${EXTEN},1)`.
+    FreePBX's trunk context matches every number by a pattern and forwards it: `Goto(from-trunk,${EXTEN},1)`.
     """
     names: dict[str, None] = {}
     waiting, seen = [context], set[str]()
-    while waiting:  # ends: each context is looked at once
+    while waiting:  # ends: each context is visited once
         if (first := waiting.pop(0)) in seen:
             continue
         seen.add(first)
@@ -97,7 +97,7 @@ def entries(contexts: Contexts, context: str) -> list[str]:
 
 
 def home(contexts: Contexts, context: str, number: str) -> tuple[str, str] | None:
-    """Find as Asterisk does the context and the extension's name that take a call for a number."""
+    """Return the context and the extension that match a number, in Asterisk's order; None if none does."""
     for one in family(contexts, context):
         if found := fitting(contexts[one], number):
             return one, found[0]
@@ -106,19 +106,19 @@ def home(contexts: Contexts, context: str, number: str) -> tuple[str, str] | Non
 
 @dataclass(slots=True)
 class Reached:
-    """What calls come to."""
+    """The menus and queues that calls reach."""
 
     menus: dict[str, None] = field(default_factory=dict)
     queues: dict[str, None] = field(default_factory=dict)
     blind: bool = False
-    """Whether a jump, or a queue's name, is only known during the call."""
+    """Whether a jump's target or a queue's name is only known during the call."""
 
 
 def reached(contexts: Contexts, starts: list[Place]) -> Reached:
-    """Follow calls from where they arrive, along every branch and every key."""
+    """Trace calls from `starts` along every branch and every key."""
     found = Reached()
     waiting, seen = list(starts), set[Place]()
-    while waiting and len(seen) < _MANY:  # ends: each place is looked at once
+    while waiting and len(seen) < _MANY:  # ends: each place is visited once
         place = waiting.pop()
         if place in seen or place.context.startswith(OURS):
             continue
@@ -147,7 +147,7 @@ def _queue(step: Step, place: Place, found: Reached) -> None:
 
 
 def _led(step: Step, place: Place) -> Iterator[Place]:
-    """Give the jumps within ExecIf and its like."""
+    """Yield the jumps within ExecIf and similar applications."""
     if step.application.lower() not in {"execif", "exec", "tryexec", "execiftime"}:
         return
     for found in _IN_CALL.findall(step.data):
@@ -159,13 +159,13 @@ def _keys(contexts: Contexts, context: str) -> list[str]:
 
 
 def asks(step: Step) -> bool:
-    """Say whether a step waits for a caller's key."""
+    """Return whether a step waits for a key from the caller."""
     application = step.application.lower()
     return application in ASKING or (application == "execif" and _IF_ASKS.search(step.data) is not None)
 
 
 def asking(contexts: Contexts) -> list[str]:
-    """Name all contexts that ask for a key."""
+    """Return all contexts that ask for a key."""
     return [
         name
         for name, context in contexts.items()
@@ -175,10 +175,10 @@ def asking(contexts: Contexts) -> list[str]:
 
 
 def pending(conf: Conf, users: Conf, loaded: Contexts, registrars: Mapping[str, str]) -> str:
-    """Name an extension that the files have otherwise than it runs; '' for none.
+    """Return an extension or context that the files and the loaded dialplan disagree on; '' if there is none.
 
-    Edits that nobody has put in force yet: a reload of ours would. What a template, a variable, a program or
-    users.conf makes is not looked at.
+    Such an edit is not in force yet, and our reload would activate it. Anything made by a template, a
+    variable, a program or users.conf is skipped.
     """
     if conf.executes:
         return ""
@@ -203,13 +203,13 @@ def pending(conf: Conf, users: Conf, loaded: Contexts, registrars: Mapping[str, 
 
 
 def guarded(contexts: Contexts, context: str, exten: str) -> bool:
-    """Say whether an extension asks us before anything else."""
+    """Return whether an extension asks us before anything else."""
     steps = contexts[context].extensions.get(exten, ()) if context in contexts else ()
     return bool(steps) and GUARD in steps[0].data
 
 
 def jump_into(contexts: Contexts, context: str, exten: str) -> str:
-    """Name a jump to a numbered priority of an extension, which a line before it would shift; '' for none."""
+    """Return a jump to a numbered priority of an extension that an inserted line would shift; '' if none."""
     for name, where in contexts.items():
         for other, steps in where.extensions.items():
             for step in steps:
