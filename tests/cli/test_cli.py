@@ -331,7 +331,7 @@ async def test_call_backs_are_listed_and_closed(live: Shell) -> None:
     assert done.done() == f"{CALLER} is off the list (1 call)\n"
     assert (await live("--lang", "id", "callbacks")).done() == "tidak ada yang menunggu panggilan balik\n"
     assert (await live("callbacks")).done() == "nobody waits for a call-back\n"
-    assert "does not wait" in (await live("callbacks", "--done", NUMBER)).failed(1)
+    assert "is not waiting" in (await live("callbacks", "--done", NUMBER)).failed(1)
 
 
 async def test_a_caller_is_told_what_is_held_and_forgotten(live: Shell) -> None:
@@ -388,7 +388,7 @@ async def test_what_is_kept_as_evidence_is_not_forgotten_until_the_case_is_close
 
 async def test_a_hold_needs_a_case(live: Shell) -> None:
     """Nobody could end what nobody can explain."""
-    assert "--reason says of which case" in (await live("hold", NUMBER, "--reason", " ")).failed(2)
+    assert "--reason must name the case" in (await live("hold", NUMBER, "--reason", " ")).failed(2)
 
 
 async def test_who_objects_is_not_forgotten_before_somebody_decides(live: Shell) -> None:

@@ -312,8 +312,8 @@ async def test_a_number_that_was_forgotten_goes_from_a_dataset_that_had_it(
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (("--numbers", "full"), "has been written with other columns"),
-        (("--operators", "full"), "has been written with other columns"),
+        (("--numbers", "full"), "was written with other columns"),
+        (("--operators", "full"), "was written with other columns"),
         (("--numbers", "pseudonyms"), "--numbers pseudonyms last for one file"),
         (("--operators", "pseudonyms"), "--operators pseudonyms last for one file"),
         (("--format", "parquet"), "leave --output and --format out"),
