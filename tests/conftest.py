@@ -1,5 +1,6 @@
 """What holds for every run of the tests and all that is printed, and what each tells at its end."""
 
+import os
 from collections.abc import Generator
 from typing import Any
 
@@ -12,6 +13,9 @@ from tests.printed import leaked
 # No test is about speed: on a busy machine an example may take as long as it takes.
 settings.register_profile("siaga112", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("siaga112")
+
+# xdist sets it for its workers; what the commands print into the tests' pipes is as wide as it is.
+os.environ.pop("COLUMNS", None)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
