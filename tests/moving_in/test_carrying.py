@@ -6,8 +6,9 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from redis import Redis
 
 from siaga112.adapters.database.backup import TABLES
 from siaga112.adapters.database.records import DatabaseRecords
-from siaga112.adapters.redis.connect import connect
+from siaga112.adapters.redis.connect import connect, together
 from siaga112.adapters.redis.older import OlderRedis
 from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.app import upkeep
@@ -25,7 +26,7 @@ from siaga112.moving_in.carrying import Carrier
 from siaga112.service.ports import StoreDownError
 from siaga112.settings.loading import load
 from siaga112.settings.schema import Settings
-from tests.lab.redis_servers import ACL, LOGIN, RedisServer
+from tests.lab.redis_servers import ACL, LOGIN, RedisServer, cluster, sentinels, tls
 from tests.moving_in.older.make import (
     AGAIN,
     BLOCKED,
@@ -331,6 +332,74 @@ def test_a_user_with_few_rights_is_told_which_are_lacking(centre: Centre) -> Non
         centre("migrate", "--from-redis")
     centre.server.ask("ACL", "SETUSER", name, "+scan", "+zrange", "+zrem")
     assert "carried over" in centre("migrate", "--from-redis")
+
+
+@contextmanager
+def topology(name: str) -> Iterator[tuple[str, list[RedisServer]]]:
+    """Run one for a while; give its address, and its servers."""
+    if name == "TLS":
+        with tls() as one:
+            yield one.url, [one.server]
+    elif name == "Sentinel":
+        with sentinels() as several:
+            yield several.url, [*several.servers.values()]
+    else:
+        with cluster() as spread:
+            yield spread.url, [*spread.nodes.values()]
+
+
+@pytest.mark.parametrize("name", ["TLS", "Sentinel", "Cluster"])
+async def test_it_is_read_and_taken_away_in_each_way_in_which_redis_is_run(name: str) -> None:
+    """Each key is found, with all that is in it, and in the end none is left."""
+    with topology(name) as (url, servers):
+        for server in servers:
+            server.ask("ACL", "SETUSER", "siaga112", "+@write", "+scan", "+zrange")
+        client = connect(url)
+        for answer in await together(client, [*put()]):
+            assert not isinstance(answer, Exception), answer
+        older = OlderRedis(client, SITE)
+        keys = await older.keys()
+        found = [*keys.callers, *keys.days, *keys.erased, *keys.more]
+        assert found
+        assert {*found} == {one for one in HELD if one.startswith(tuple(f"{HEAD}:{kind}:" for kind in KINDS))}
+        texts = [
+            held.text.decode()
+            for pages in (older.callers(keys), older.calls(keys), older.lines())
+            async for page in pages
+            for held in page
+        ]
+        assert sorted(texts) == sorted(every_text())
+        assert {one: str(count) for one, count in (await older.tallies()).items()} == HELD[f"{HEAD}:tallies"]
+        await older.take_away(keys, ())
+        assert await older.keys() == ([], [], [], [])
+        assert not await older.there(NOW, 400 * DAY)
+        await older.close()
+
+
+KINDS: Final = ("caller", "calls", "forgotten")
+
+
+def put() -> Iterator[tuple[object, ...]]:
+    """Spell how all keys are put there."""
+    for name, value in HELD.items():
+        if isinstance(value, dict):
+            yield ("HSET", name, *chain.from_iterable(value.items()))
+        elif isinstance(value, str):
+            yield ("SET", name, value)
+        elif isinstance(value[0], list):
+            yield ("ZADD", name, *chain.from_iterable((score, member) for member, score in value))
+        else:
+            yield ("SADD", name, *value)
+
+
+def every_text() -> Iterator[str]:
+    """Give what is of callers, calls and people's deeds."""
+    for name, value in HELD.items():
+        if name.startswith(f"{HEAD}:calls:"):
+            yield from value.values()
+        elif "doc" in value:
+            yield value["doc"]
+    yield from (line for line, _ in HELD[f"{HEAD}:audit"])
 
 
 async def test_that_something_is_there_is_seen_without_reading_it(centre: Centre) -> None:

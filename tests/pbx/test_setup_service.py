@@ -8,16 +8,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from redis import Redis
 
 from tests.lab import find
 from tests.lab.systemd import Machine, runs_here
+from tests.moving_in.older.make import BY_HAND, SITE, loaded
 from tests.pbx.foreign import Plain
 from tests.pbx.test_setup import MOST_SECONDS
 
 pytestmark = [pytest.mark.pbx, pytest.mark.skipif(bool(runs_here()), reason=runs_here())]
+
+OLDER: Final = Path(__file__).parents[1] / "moving_in" / "older" / "redis.json"
+HELD: Final[dict[str, Any]] = json.loads(OLDER.read_text("utf-8"))
+"""What an older version kept in Redis."""
 
 CONFIG: Final = 'site = "before"\n[pbx]\ntrunk_contexts = ["none"]\n'
 FRESH: Final = """
@@ -134,6 +140,29 @@ async def test_setup_starts_the_daemon_and_undo_leaves_no_unit() -> None:
         assert await machine.run("ls /etc/siaga112 2>&1 | grep -c AMI") == "0"
         assert await here.files() == before
         await here.call()
+
+
+async def test_setup_carries_over_what_an_older_version_kept_in_redis() -> None:
+    """The private Redis has it alone; the doctor says so, setup plans it as a step, and does it once."""
+    async with in_service() as here:
+        machine, program = here.machine, "/opt/siaga112/bin/siaga112"
+        ours = f"runuser -u siaga112 -- {program}"
+        doctor = f"SIAGA112_AMI__SECRET=$(cat /etc/siaga112/credentials/AMI__SECRET) {ours} doctor"
+        await machine.run(f"{program} {here.setup} --apply --json --site {SITE}")
+        socket = machine.inside("/var/lib/siaga112/redis/redis.sock")
+        with Redis(unix_socket_path=str(socket)) as client:
+            loaded(client, HELD)
+        assert "fail  Redis of before" in await machine.run(doctor)
+        assert "migrate --from-redis" in await machine.run(f"{program} {here.setup} --plan")
+        made = json.loads(await machine.run(f"{program} {here.setup} --apply --json"))
+        print(f"setup --apply of an older installation: {made['seconds']} s")
+        assert [step["step"] for step in made["steps"]] == ["units", "older"]
+        assert any(line.startswith("warn  Redis of before") for line in made["doctor"]), made["doctor"]
+        blocked = json.loads(await machine.run(f"{ours} blocks --json"))
+        assert BY_HAND in {row["caller"] for row in blocked}
+        assert (json.loads(await machine.run(f"{program} {here.setup} --apply --json")))["steps"] == []
+        assert "is deleted" in await machine.run(f"{ours} migrate --forget-old")
+        assert "ok    Redis of before" in await machine.run(doctor)
 
 
 @pytest.mark.parametrize(
