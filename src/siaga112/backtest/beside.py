@@ -1,6 +1,6 @@
-"""Several policies over one past: as many at once as there are cores, each in a process of its own.
+"""Runs several policies over the same calls in parallel: one process per core.
 
-The calls are taken from their store once for all of these, and sent on a batch at a time.
+The calls are read from their store once for these processes, and sent to them in batches.
 """
 
 import marshal
@@ -18,7 +18,7 @@ from siaga112.core.model import Millis
 from siaga112.errors import SiagaError
 
 FEW: Final = 5_000
-"""So many calls are folded sooner than a process is started."""
+"""Up to this many calls, a single process is faster."""
 
 _END: Final = b""
 
@@ -31,10 +31,10 @@ def run(
     *,
     at_once: int = 0,
 ) -> list[Result]:
-    """Run each policy over the calls, `at_once` of them at a time (0: as many as there are cores).
+    """Run each policy over the calls, `at_once` in parallel (0: one per core, or one if there are few calls).
 
     Raises:
-        SiagaError: if one of the processes was ended.
+        SiagaError: if one of the processes died.
 
     """
     at_once = at_once or (len(os.sched_getaffinity(0)) if len(history) > FEW else 1)
@@ -60,10 +60,10 @@ def _beside(processes: "Sequence[_Process]", history: PastStore) -> list[Result]
 
 
 class _Process:
-    """A process that runs one policy over the calls that it is sent."""
+    """A process that runs one policy over the calls sent to it."""
 
     def __init__(self, tried: Candidate, history: PastStore, zone: ZoneInfo, handling: Millis) -> None:
-        context = get_context("fork")  # what the calls are read with is there already
+        context = get_context("fork")  # the child inherits `history`
         self._ours, its = context.Pipe()
         self._process = context.Process(
             target=_run, args=((self._ours, its), tried, history, zone, handling), daemon=True
@@ -72,14 +72,14 @@ class _Process:
         its.close()
 
     def send(self, batch: bytes) -> None:
-        """Send rows on; waits while the process has enough of them."""
+        """Send a batch of rows; block while the process is busy."""
         try:
             self._ours.send_bytes(batch)
         except OSError as error:
             raise self._ended() from error
 
     def result(self) -> Result:
-        """Give what the policy would have done, once all rows are sent."""
+        """Return the policy's result; call it after the last batch."""
         try:
             result: Result = self._ours.recv()
         except (OSError, EOFError) as error:
@@ -102,10 +102,10 @@ def _run(
     handling: Millis,
 ) -> None:
     theirs, ours = pipe
-    theirs.close()  # so that we see it when the command is ended
+    theirs.close()  # so that the pipe breaks when the command dies
     batches = iter(ours.recv_bytes, _END)
-    calls = (history.past(row) for batch in batches for row in marshal.loads(batch))  # noqa: S302 - our own
+    calls = (history.past(row) for batch in batches for row in marshal.loads(batch))  # noqa: S302 - our data
     try:
         ours.send(Backtest(tried.name, tried.rules, zone, handling).run(calls, history.reached))
     except (OSError, EOFError):
-        return  # nobody waits for it any more
+        return  # the command died

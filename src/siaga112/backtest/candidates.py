@@ -1,4 +1,4 @@
-"""The policies that a back-test tries: the configuration's, presets, those of two files, or a sweep."""
+"""Selects the policies of a back-test: the configuration's, presets, those of two files, or a sweep."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MAX_SWEEP: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A policy to be tried, by the name that the tables give it."""
+    """A policy to try, with its name in the tables."""
 
     name: str
     rules: PolicyRules
@@ -28,10 +28,10 @@ class Candidate:
 def chosen(
     config: Settings, presets: Sequence[str], compare: tuple[Path, Path] | None, sweep: str | None
 ) -> list[Candidate]:
-    """Give the policies that were asked for; without a word, the configuration's.
+    """Return the requested policies; by default the configuration's.
 
     Raises:
-        UsageError: if they are none, or asked for in two ways at once.
+        UsageError: if options exclude each other, or one names no valid policy.
 
     """
     if sum(map(bool, (presets, compare))) > 1 or (sweep and compare) or (sweep and len(presets) > 1):
@@ -45,7 +45,7 @@ def chosen(
 
 
 def _name(rules: PolicyRules) -> str:
-    """Name a policy shortly, for the head of a column: by its preset, if that stands."""
+    """Return a short name for the head of a column: the preset, if it is unchanged."""
     return OWN_RULE if rules.title.startswith(OWN_RULE) else rules.title
 
 
@@ -77,7 +77,7 @@ def _swept(config: Settings, text: str) -> list[Candidate]:
 
 
 def _values(text: str) -> Iterable[str]:
-    """Read `3..10`, `1d..7d`, or a list: `1d,3d,7d`."""
+    """Parse `3..10`, `1d..7d`, or a list: `1d,3d,7d`."""
     first, dots, last = text.partition("..")
     if not dots:
         values = text.split(",")

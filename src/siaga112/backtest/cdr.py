@@ -1,13 +1,12 @@
 """CDR rows → past calls.
 
-CDR tells little: where each part of a call ended (`dcontext`, `lastapp`), whom it was connected with
-(`dstchannel`), not who hung up. A call left the menu if its *only* row ended in one of the menu's asking
-applications, in a context of the menu, with nobody else on the line; and if that row begins when the
-channel did (its uniqueid says in which second): a later row of a call whose first ones are lost begins
-later, unless whoever was called refused within that second. `dst` is the extension: that of a key says
-that one was taken.
+CDR shows where each part of a call ended (`dcontext`, `lastapp`) and the other channel (`dstchannel`), but
+not who hung up. A call left the menu if its *only* row ended in one of the menu's asking applications, in a
+context of the menu, without another channel, and if that row begins in the second in which the channel did
+(the uniqueid has it). The last condition detects lost rows: a later row begins later, unless the called party
+refused within that second. `dst` is the extension; if it is that of a key, the menu had taken a key.
 
-Whom a call was connected with may be a Local channel; then the rows of its other half say who is behind it.
+The other channel may be a Local channel; then the rows of its other half show who is behind it.
 """
 
 import re
@@ -33,15 +32,15 @@ _CALLING: Final = frozenset({"queue", "dial", "followme", "retrydial"})
 
 _KEYS: Final = re.compile(r"[0-9*#]+")
 _DIALLED_DIGITS: Final = 3
-"""From so many digits on an extension of the trunk's own context is a number that was dialled, no key."""
+"""In a trunk context, an extension with at least this many digits is a dialled number, not a key."""
 
 _DEEP: Final = 8
-"""How many Local channels in a row are followed."""
+"""How many Local channels in a chain are followed."""
 
 
 @dataclass(frozen=True, slots=True)
 class CdrRow:
-    """One record: a stretch of a call, alone or with one other."""
+    """One record: a part of a call, with at most one other channel."""
 
     start: Millis
     end: Millis
@@ -59,7 +58,7 @@ class CdrRow:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the rows of one call say together, in whatever order they come."""
+    """The rows of one call combined; their order does not matter."""
 
     start: Millis
     end: Millis
@@ -80,9 +79,9 @@ _VALUES: Final = attrgetter(*CdrRow.__slots__)
 
 
 class CdrReader:
-    """Takes rows in any order; gives the calls at the end of the file.
+    """Takes rows in any order, and yields the calls at the end of the file.
 
-    `spool` makes what puts the rows aside until then: in memory, if nothing else is given.
+    `spool` makes the store of the rows until then; by default it is in memory.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class CdrReader:
         self.others = 0
 
     def feed(self, row: CdrRow) -> None:
-        """Take one row."""
+        """Store one row."""
         app = row.app.lower()
         if app == "queue" and row.other:
             self._phones.add(_endpoint(row.other))
@@ -128,13 +127,13 @@ class CdrReader:
         )
 
     def _is_key(self, row: CdrRow) -> bool:
-        """Say whether the extension of a row in the menu is that of a key."""
+        """Return whether a row in the menu has the extension of a key."""
         if not _KEYS.fullmatch(row.exten) or row.exten in self._dialplan.dialled:
             return False
         return row.context not in self._dialplan.trunk_contexts or len(row.exten) < _DIALLED_DIGITS
 
     def close(self) -> Iterator[Past]:
-        """Give the calls: those that a trunk of ours brought in, or that ended in our menu or queue."""
+        """Yield the calls that came over our trunks, or ended in our menu or queue."""
         ours: set[str] = set()
         for key, group in self._rows.groups():
             rows = [CdrRow(*values) for values in group]
@@ -145,7 +144,7 @@ class CdrReader:
             if endpoint in ours:
                 yield self._judge(key, seen, rows)
             else:
-                # Whether its endpoint is a trunk of ours, a later call may tell.
+                # a later call may show that the endpoint is one of our trunks
                 for values in group:
                     self._aside.add(endpoint, (key, *values))
         for endpoint, group in self._aside.groups():
@@ -160,19 +159,19 @@ class CdrReader:
         context, queue = seen.last[1:]
         inside = context in self._dialplan.trunk_contexts or context in self._dialplan.ivr_contexts
         if context not in self._dialplan.trunk_contexts and _endpoint(seen.channel) in self._phones:
-            return False  # an operator, who asks in another queue, or tries out the menu
+            return False  # an operator who consults another queue or tries the menu
         return not seen.channel.startswith("Local/") and (inside or queue in self._dialplan.queues)
 
     def _connected(self, seen: _Seen) -> Millis | None:
-        """Give when a call was connected with somebody, be it over Local channels."""
+        """Return when a call was connected with somebody, directly or over Local channels."""
         through = (
             at for led, app, at, answered in seen.led if answered and self._is_somebody(led, app == "queue")
         )
         at = min(through, default=None)
         return at if seen.connected is None or (at is not None and at < seen.connected) else seen.connected
 
-    def _is_somebody(self, led: str, by_queue: bool, deep: int = 0) -> bool:  # noqa: FBT001 - of a tuple
-        """Say whether somebody is behind a Local channel; a queue vouches for a member that leads nowhere."""
+    def _is_somebody(self, led: str, by_queue: bool, deep: int = 0) -> bool:  # noqa: FBT001 - unpacked
+        """Return whether somebody is behind a Local channel; a queue proves it, unless that half waits."""
         rows = self._behind.get(led, ())
         if any(answered and other and not stem(other) for _, _, other, answered in rows):
             return True
@@ -182,7 +181,7 @@ class CdrReader:
         return by_queue and not any(app == "queue" for _, app, *_ in rows)
 
     def _leads(self, uid: str, seen: _Seen) -> None:
-        """Note the channels that waited in a queue for this call."""
+        """Record the channels that waited in a queue on behalf of this call."""
         stems = [led for led, *_ in seen.led]
         for led in stems:
             for channel, app, other, _ in self._behind.get(led, ()):
@@ -222,7 +221,7 @@ class CdrReader:
             facts=(*facts, Fact(seen.end, FactKind.ENDED)), trunk=trunk_of(seen.channel),
         )  # fmt: skip
         moments = [(at, row.line) for row in rows for at in (row.start, row.end)]
-        # How long they talked is not told: a row begins when the phone is rung.
+        # no talk time: a row begins when the phone starts to ring
         return judge(call, self._rules, Source.CDR, unproven, moments, timed=False)
 
 
@@ -246,11 +245,11 @@ def _together(one: _Seen, other: _Seen) -> _Seen:
 
 
 def _endpoint(channel: str) -> str:
-    """Give `PJSIP/trunk` of `PJSIP/trunk-0000001a`."""
+    """Return `PJSIP/trunk` for `PJSIP/trunk-0000001a`."""
     return channel.rpartition("-")[0] or channel
 
 
 def _whole(uid: str, start: Millis) -> bool:
-    """Say whether a row begins when its channel did: `1795552526.7`, or `pbx1-1795552526.7`."""
+    """Return whether a row begins in its channel's first second: `1795552526.7` or `pbx1-1795552526.7`."""
     epoch = uid.rpartition("-")[2].partition(".")[0]
     return whole(epoch) == start // SECOND

@@ -1,14 +1,15 @@
 """CEL rows → past calls.
 
-A call is the channel that came in over the trunk. Its rows are kept until some seconds after its end,
-put in order of time, and read as a whole. The idea that protects the caller is the tracker's, *place as
-evidence*, in CEL's words: a call left the menu only if the far end hung up, and a row *in the moment of
-the hang-up* shows one of the menu's asking applications running, in a context of the menu, at the very
-extension at which the call ended. The hang-up row itself carries what speaks against it: `dialstatus` is
-set as soon as any phone was rung for the caller, by Queue() or Dial(), and `linkedid` is another's once
-the call was connected with an older one. So a lost row can make a call `unknown`, never a prank. (One
-thing CEL cannot tell, as AMI cannot: where a dialplan leads from a queue that rang no phone back into the
-menu, and every row of the queue is lost, what is left is a prank's.)
+A call is the channel that came in over the trunk. Its rows are kept until some seconds after its end, sorted
+by time, and evaluated together. The caller is protected as in the live tracker, by *place as evidence*: a
+call left the menu only if the far end hung up, and a row *at the moment of the hang-up* shows an asking
+application of the menu running, in a context of the menu, at the same extension at which the call ended.
+The hang-up row itself shows evidence to the contrary: `dialstatus` is set once Queue() or Dial() rang any
+phone for the caller, and `linkedid` changes once the call was connected with an older one. So a lost row can
+make a call `unknown`, never a prank.
+
+One case escapes CEL as it escapes AMI: the dialplan returns from a queue that rang no phone to the menu, and
+every row of the queue is lost. The remaining rows are those of a prank.
 """
 
 import json
@@ -27,34 +28,34 @@ from siaga112.core.tracking.bridges import Bridges, machine, stem
 from siaga112.core.unserved import DIAL_STATUS
 
 SETTLE: Final[Millis] = 10 * SECOND
-"""How far out of order rows may be, in time; and how long after its end a call is judged."""
+"""How much rows may be out of order, and how long after its end a call is settled."""
 
 FORGET: Final[Millis] = 86_400 * SECOND
-"""After so long without a row a call whose end is missing is given up."""
+"""A call without an end is given up after this long without a row."""
 
 _TRIES: Final = frozenset({"queue", "dial", "followme", "page", "retrydial"})
-"""Applications that look for an operator."""
+"""Applications that try to reach an operator."""
 
 _AGI: Final = frozenset({"agi", "eagi", "deadagi"})
 
 _OUTGOING: Final = "(Outgoing Line)"
-"""What Asterisk gives the channels as data that it makes itself, to call somebody."""
+"""The application data of channels that Asterisk creates to call somebody."""
 
 _GUARD: Final = "siaga112-blocked"
 """The context of our own dialplan in which a blocked caller is treated."""
 
 MAX_OPEN: Final = 20_000
-"""How many calls may be open at once; beyond that the oldest is given up."""
+"""How many calls may be open at once; beyond that, the oldest are given up."""
 
 MAX_ROWS: Final = 500
 """How many rows of one call are kept."""
 
 MAX_DOUBTED: Final = 100_000
-"""From so many calls with rows out of order the file is not in order of time at all."""
+"""With more doubted calls than this, the file counts as unsorted."""
 
 
 class OutOfOrderError(Exception):
-    """The file is not in order of time."""
+    """The rows are not in order of time."""
 
 
 class CelRow(NamedTuple):
@@ -76,12 +77,12 @@ class CelRow(NamedTuple):
 
 
 Settled = tuple[str, list[tuple[Any, ...]], bool]
-"""A call, or whatever else has one linkedid, that is over: its id, its rows, and whether there were more."""
+"""A finished call, or anything else with one linkedid: its id, its rows, and whether rows were dropped."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """The rows of a call, or of whatever else has one linkedid, that may not be over."""
+    """The rows of an unsettled call, or of anything else with one linkedid."""
 
     rows: list[CelRow] = field(default_factory=list)
     ended: Millis | None = None
@@ -90,9 +91,9 @@ class _Open:
 
 
 class CelReader:
-    """Takes rows in about the order of time and gives the calls that are over.
+    """Takes rows roughly in order of time, and yields the calls that are over.
 
-    `doubted` are calls of which rows came too late (`late` counts these rows), or whose end did not come.
+    `doubted`: calls with rows that came too late (`late` counts these rows), or without an end.
     """
 
     def __init__(self, dialplan: Dialplan, rules: ClassifierRules) -> None:
@@ -108,10 +109,10 @@ class CelReader:
         self.others = 0
 
     def feed(self, row: CelRow) -> Iterator[Settled]:
-        """Take one row; give what is settled by now, for `judge`.
+        """Take one row; yield what is settled by now, for `judge`.
 
         Raises:
-            OutOfOrderError: if the file is not in order of time.
+            OutOfOrderError: if the rows are not in order of time.
 
         """
         if row.at < self._newest - SETTLE:
@@ -136,7 +137,7 @@ class CelReader:
             yield from self._close_ended()
 
     def _goes_on(self, row: CelRow) -> bool:
-        """Say whether a row is of others, who go on after a caller whose call is over."""
+        """Return whether a row is of another channel that continues after the caller's call ended."""
         return row.uid != row.linkedid and row.at >= self._over.get(row.linkedid, row.at + 1)
 
     def _doubt(self, call: str) -> None:
@@ -158,13 +159,13 @@ class CelReader:
         yield from map(self._close, over)
 
     def close(self) -> Iterator[Settled]:
-        """Give what is left at the end of the file."""
+        """Yield what is left at the end of the file."""
         yield from map(self._close, list(self._open))
 
     def _close(self, key: str) -> Settled:
         held = self._open.pop(key)
         if held.ended is None:
-            self._doubt(key)  # what still comes of it must not look like a call of its own
+            self._doubt(key)  # later rows of it must not count as another call
         else:
             self._over[key] = held.ended
             if len(self._over) > MAX_OPEN:
@@ -172,7 +173,7 @@ class CelReader:
         return key, [*map(tuple, held.rows)], held.cut
 
     def judge(self, settled: Settled) -> Iterator[Past]:
-        """Give the call that it was, if it was one of ours."""
+        """Yield the past call, if it was one of ours."""
         key, values, cut = settled
         rows = [*map(CelRow._make, values)]
         past = read(CallId(key), rows, self._dialplan, self._rules, cut=cut)
@@ -190,12 +191,12 @@ class CelReader:
 def read(
     call: CallId, rows: list[CelRow], dialplan: Dialplan, rules: ClassifierRules, *, cut: bool = False
 ) -> Past | None:
-    """Say what the rows of one call prove; None if it is none that came in over our trunk."""
+    """Return what the rows of one call prove; None if it did not come in over our trunk."""
     rows = sorted(rows, key=lambda row: row.at)
     own = [row for row in rows if row.uid == call]
     began = next((row for row in own if row.event == "CHAN_START"), None)
     if began:
-        # Another channel may have been given the same uniqueid.
+        # another channel may have the same uniqueid
         strangers = {row.channel for row in own if row.event == "CHAN_START"} - {began.channel}
         own = [row for row in own if row.channel not in strangers]
     if any(row.data == _OUTGOING for row in own):
@@ -289,7 +290,7 @@ def _on_the_way(own: list[CelRow], rows: list[CelRow], dialplan: Dialplan) -> It
         ended = next((row for row in own if row.event == "APP_END" and row.app == tried.app), None)
         told = next((row for row in own if row.event == "HANGUP"), None)
         if ended and tried.event == "APP_START" and told and _extra(told.extra).get("dialstatus") == "":
-            # It rang no phone, since none is registered: CEL has a dialstatus only of legs that there were.
+            # It rang no phone, as none is registered: CEL has a dialstatus only if a leg existed.
             yield Fact(ended.at, FactKind.GAVE_UP, "CHANUNAVAIL")
         yield Fact(tried.at, FactKind.RINGING)
 
@@ -309,12 +310,12 @@ def _far_end(ended: CelRow, extra: Mapping[str, str]) -> bool:
 def _leaving(
     own: list[CelRow], rows: list[CelRow], ended: CelRow, extra: Mapping[str, str], dialplan: Dialplan
 ) -> tuple[Fact | None, Unproven]:
-    """Say where the caller was when the far end hung up, as far as a row of that moment shows it."""
+    """Return where the caller was when the far end hung up, if a row of that moment shows it."""
     if not _far_end(ended, extra):
         return None, Unproven.PBX_ENDED
     if ended.context == _GUARD:
         return None, Unproven.SCREENED
-    # What the extension `h` does comes after the end.
+    # the extension `h` runs after the end
     at = min([ended.at, *(row.at for row in own if row.exten == "h")])
     last = next((r for r in reversed(own) if r.app and r.at <= at and r.exten != "h"), None)
     running = last if last and at - last.at <= MOMENT else None
@@ -337,7 +338,7 @@ def _leaving(
 
 
 def _tried_before(own: list[CelRow], rows: list[CelRow], at: Millis) -> bool:
-    """Say whether a queue, or a dialling, had ended before: then the PBX may have given the caller up."""
+    """Return whether an earlier Queue() or Dial() had ended: the PBX may then have given up the caller."""
     tries = [row for row in own if row.event in {"APP_START", "APP_END"} and row.app.lower() in _TRIES]
     if tries:
         starts = sum(row.event == "APP_START" for row in tries)
@@ -350,7 +351,7 @@ def _same_place(running: CelRow, ended: CelRow) -> bool:
 
 
 def _by_agi(own: list[CelRow], running: CelRow) -> bool:
-    """Say whether an AGI ran at this extension: it may be what executed the application, and go on itself."""
+    """Return whether an AGI ran at this extension: it may have executed the application and continued."""
     return any(
         row.app.lower() in _AGI and (row.context, row.exten) == (running.context, running.exten)
         for row in own
@@ -364,7 +365,7 @@ def _in_queue(row: CelRow) -> bool:
 def _leaving_behind(
     rows: list[CelRow], led: set[str], ended: CelRow, extra: Mapping[str, str]
 ) -> tuple[Fact | None, Unproven]:
-    """Say where a caller was whom a Local channel had led on, when the far end hung up."""
+    """Return where a caller led on by a Local channel was when the far end hung up."""
     if not _far_end(ended, extra):
         return None, Unproven.PBX_ENDED
     waits = [row for row in rows if _in_queue(row) and stem(row.channel) in led]
@@ -375,10 +376,10 @@ def _leaving_behind(
 
 
 def _stay(own: list[CelRow], rows: list[CelRow]) -> tuple[tuple[Millis, Millis] | None, set[str]]:
-    """Give when the caller was first together with somebody in a bridge, and until when.
+    """Return the begin and end of the caller's first stay in a bridge with somebody, and the Local channels.
 
-    And the Local channels that led the caller on. A bridge is followed through them, as on the line
-    (`core/tracking/bridges`): what answers there may be a menu, or a queue in which nobody answers.
+    Bridges are followed through Local channels, as live (`core/tracking/bridges`): what answers behind one
+    may be a menu, or a queue in which nobody answers.
     """
     me = own[0].channel if own else ""
     bridges = Bridges(me.__eq__)
@@ -404,7 +405,7 @@ def _stay(own: list[CelRow], rows: list[CelRow]) -> tuple[tuple[Millis, Millis] 
 
 
 def _enter(bridges: Bridges, row: CelRow, bridge: str) -> set[str]:
-    """Take a row that says who enters a bridge, and in `peer` who else is there."""
+    """Record that a channel enters a bridge, with the others in `peer`; return the channels now connected."""
     bridges.leave(row.channel)
     connected = bridges.enter(row.channel, bridge, row.channel)
     if row.app == "AppQueue":
@@ -423,7 +424,7 @@ def _entered(own: list[CelRow], bridge: str) -> Millis:
 
 
 def _in_vain(row: CelRow) -> bool:
-    """Say whether a channel ended that had rung somebody in vain."""
+    """Return whether a row is the end of a channel that had rung somebody in vain."""
     return row.event == "HANGUP" and _extra(row.extra).get("dialstatus", "") not in {"", "ANSWER"}
 
 
@@ -440,7 +441,7 @@ def _person(channel: str) -> bool:
 
 
 def _extra(text: str) -> dict[str, str]:
-    """Read the JSON object that Asterisk writes: flat, its values texts and numbers."""
+    """Parse the JSON object that Asterisk writes: flat, with texts and numbers as values."""
     try:
         value = json.loads(text) if text else {}
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Which file is this: recognised by its first lines, never by its name.
+"""Recognises a file by its first lines, never by its name.
 
-Without a header line the columns are in one of the orders of `orders`; that one is taken which fits the
-most lines and has a uniqueid where one should be. With a header line any order will do.
+Without a header line, the columns must be in one of the orders of `orders`: the one that fits the most lines
+and has a uniqueid where one belongs. With a header line, any order is accepted.
 """
 
 import csv
@@ -31,10 +31,10 @@ _DATE: Final = re.compile(
 _EVENT: Final = re.compile(r"[A-Z]{2,}")
 
 SAMPLE_LINES: Final = 50
-"""How many lines of a file are looked at to recognise it."""
+"""How many lines of a file are examined to recognise it."""
 
 _FEW: Final = 4
-"""A header line with so many known names was meant as one."""
+"""A line with this many known names was meant as a header line."""
 
 EXPECTED: Final = (
     "expected Asterisk's queue_log, CEL or CDR as CSV (in the order of its sample configuration, or with a "
@@ -51,12 +51,12 @@ _NAMED: Final = (
     (re.compile(r"[\[{]\s*([\[{\"].*)?"), "JSON; export the table as CSV with its header line"),
     (re.compile(r"<(\?xml|!doctype|html|table).*", re.IGNORECASE), "XML or HTML; export the table as CSV"),
 )  # fmt: skip
-"""First lines of what others export, and what to do about them."""
+"""The first lines of unsupported exports, and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a file is to be read: what it is, and where its columns are.
+    """How to read a file: its kind, and the positions of its columns.
 
     `header` is the number of the header line (0: none), `names` its fields.
     """
@@ -72,7 +72,7 @@ class Layout:
 
 
 def recognise(lines: Sequence[str]) -> Layout | None:
-    """Say what a file is by its first lines; None if it is nothing that tells of calls."""
+    """Return a file's layout from its first lines; None if it is not a file of calls."""
     filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not filled:
         return None
@@ -88,7 +88,7 @@ def recognise(lines: Sequence[str]) -> Layout | None:
 
 
 def unrecognised(lines: Sequence[str]) -> str:
-    """Say of a file that is nothing what it lacks, or what it seems to be."""
+    """Return what an unrecognised file lacks, or what it seems to be."""
     filled = [line for line in lines if line.strip()]
     if not filled:
         return "is empty"
@@ -136,7 +136,7 @@ def _by_header(number: int, line: str, rule: str) -> Layout | None:
 
 
 def _shape(form: Form, fields: Iterable[str], rule: str) -> Form:
-    """Say whether what looks like CSV is filled up with blanks."""
+    """Return PADDED for CSV with fields padded with blanks, else `form`."""
     padded = rule or any(field != field.strip() for field in fields)
     return Form.PADDED if form is Form.CSV and padded else form
 
@@ -152,7 +152,7 @@ def _by_order(lines: Sequence[str], rule: str) -> Layout | None:
             for place, (source, order) in enumerate(ORDERS):
                 if len(order) == len(fields):
                     fits[place, delimiter, shape] += _fit(source, dict(zip(order, fields, strict=True)))
-    # The first of several that fit alike: they stand in the order of how common they are.
+    # Of equal fits the first: `ORDERS` begins with the most common.
     best = max(fits, key=lambda key: (fits[key], -key[0]), default=None)
     if best is None or not fits[best]:
         return None
@@ -163,7 +163,7 @@ def _by_order(lines: Sequence[str], rule: str) -> Layout | None:
 
 
 def _fit(source: Source, row: Mapping[str, str]) -> int:
-    """Say how well a row fits an order: 0 not at all, more with an id where one should be."""
+    """Return how well a row fits an order: 0 not at all, more with an id where one belongs."""
     ids = [row[name] for name in ("uniqueid", "linkedid") if name in row]
     if any(given and not UNIQUEID.fullmatch(given) for given in ids) or whole(row.get("id", "0")) is None:
         return 0
@@ -183,14 +183,14 @@ def _is_time(text: str) -> bool:
 
 
 class Clock:
-    """Reads the times of a file: seconds since the epoch, or local ones, which are in the site's zone."""
+    """Parses the times of a file: seconds since the epoch, or local times in the site's zone."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
         self._hours: dict[str, Millis] = {}
 
     def read(self, text: str) -> Millis | None:
-        """Read a time; None if it is none."""
+        """Parse a time; None if it is not one."""
         if _EPOCH.fullmatch(text):
             seconds, _, fraction = text.partition(".")
             return int(seconds) * SECOND + int(fraction[:3].ljust(3, "0"))
@@ -208,7 +208,7 @@ class Clock:
                 self._hours.clear()
             self._hours[text[:13]] = hour
         minute, second = int(text[14:16]), int(text[17:19])
-        if minute > 59 or second > 60:  # noqa: PLR2004 - as clocks have it
+        if minute > 59 or second > 60:  # noqa: PLR2004 - limits of a clock
             return None
         return hour + (minute * 60 + second) * SECOND + int(text[20:23].ljust(3, "0"))
 
@@ -229,7 +229,7 @@ _FRACTION: Final = re.compile(r"\.[0-9]+")
 
 
 def why_no_time(text: str) -> str:
-    """Say why a text is no time, and what would be one."""
+    """Return why a text is not a time, with a remedy if there is one."""
     if _DATE.fullmatch(text) and whole(text[:4]) is None:
         return (
             f'no time that can be read without guessing: "{shown(text)}" (day or month first?); '
@@ -239,7 +239,7 @@ def why_no_time(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Quote the beginning of a field, on one line, without what a terminal would obey."""
+    """Return the beginning of a field on one line, without control characters."""
     return printable(text[:30])
 
 
@@ -249,5 +249,5 @@ def _day(hour: int, zone: ZoneInfo) -> str:
 
 
 def day(at: Millis, zone: ZoneInfo) -> str:
-    """Give the date on which an instant falls, in the site's zone (which is off by quarters of an hour)."""
+    """Return the date of an instant in the site's zone, whose offset is a multiple of 15 minutes."""
     return _day(at // (900 * SECOND), zone)

@@ -1,6 +1,6 @@
-"""Half of the reading of a file in a process of its own: it splits the lines and puts a call's rows together.
+"""Moves half of the reading to another process: it splits the lines and groups the rows of each call.
 
-What became of the call says the process that waits for them, in the order of the file.
+This process then classifies the calls, in the order of the file.
 """
 
 import marshal
@@ -14,25 +14,25 @@ from typing import Any, Final, TypeVar
 from siaga112.errors import SiagaError
 
 LARGE: Final = 10_000_000
-"""Of a smaller file so many bytes are read sooner than it is worth a process."""
+"""The size in bytes from which a second process is worth its start."""
 
 BATCH: Final = 200
 """How many calls are sent at once."""
 
 Progress = Callable[[int, int], None]
-"""Takes the rows and the bytes that were read since the last time."""
+"""Called with the rows and bytes read since the last call."""
 
 _Item = TypeVar("_Item")
 _State = TypeVar("_State")
 
 
 def worth(size: int) -> bool:
-    """Say whether a file of that size is read sooner by two processes."""
+    """Return whether two processes read a file of this size faster."""
     return size >= LARGE and len(os.sched_getaffinity(0)) > 1
 
 
 class Relay:
-    """Gives what is made in another process, if it is `apart`, and the progress of it, where it is shown."""
+    """Makes items, in another process if `apart`, and passes on its progress."""
 
     def __init__(self, progress: Progress, *, apart: bool) -> None:
         self._progress = progress
@@ -40,25 +40,25 @@ class Relay:
         self._ours: Connection | None = None
 
     def __call__(self, rows: int, size: int) -> None:
-        """Tell the rows and the bytes that were read since the last time."""
+        """Report the rows and bytes read since the last report."""
         if self._ours:
             self._ours.send((rows, size))
         else:
             self._progress(rows, size)
 
     def made(self, items: Iterator[_Item], state: Callable[[], _State]) -> Generator[_Item, None, _State]:
-        """Give the items in their order, and at the end what `state` says where they were made.
+        """Yield the items in order; return the result of `state`, called in the process that made them.
 
-        Items are tuples and lists of texts, numbers and truth values. What is raised there is raised here.
+        Items are tuples and lists of texts, numbers and booleans. Exceptions of that process are raised here.
 
         Raises:
-            SiagaError: if the process was ended.
+            SiagaError: if the process died.
 
         """
         if not self._apart:
             yield from items
             return state()
-        context = get_context("fork")  # the file is open there already
+        context = get_context("fork")  # the child inherits the open file
         theirs, its = context.Pipe(duplex=False)
         process = context.Process(target=self._send, args=((theirs, its), items, state), daemon=True)
         process.start()
@@ -67,14 +67,14 @@ class Relay:
             while True:
                 match theirs.recv():
                     case bytes() as batch:
-                        yield from marshal.loads(batch)  # noqa: S302 - our own
+                        yield from marshal.loads(batch)  # noqa: S302 - our data
                     case (int() as rows, int() as size):
                         self._progress(rows, size)
                     case BaseException() as error:
                         raise error
                     case [told]:
                         process.join()
-                        return told  # type: ignore[no-any-return] # as `state` gave it
+                        return told  # type: ignore[no-any-return] # what `state` returned
         except EOFError as error:
             process.join()
             raise SiagaError(
@@ -91,8 +91,8 @@ class Relay:
                 self._ours.send(marshal.dumps(batch))
             self._ours.send([state()])
         except BrokenPipeError:
-            return  # nobody waits for it any more
-        except Exception as error:  # noqa: BLE001 - it is raised there
+            return  # the command died
+        except Exception as error:  # noqa: BLE001 - raised again there
             self._ours.send(error)
 
 

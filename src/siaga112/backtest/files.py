@@ -1,4 +1,4 @@
-"""Files of past calls: opened, recognised by content, and read a line or a message at a time."""
+"""Opens files of past calls, recognises them by content, and reads them by lines or messages."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from siaga112.errors import SiagaError
 
 _CAPTURE: Final = f"Capture: {FORM}".encode()
 STEP: Final = 2_000
-"""How many lines lie between two reports of progress."""
+"""How many lines are read between two reports of progress."""
 
 
 def read(
@@ -31,10 +31,10 @@ def read(
     *,
     history: History | None = None,
 ) -> tuple[FileReport, History]:
-    """Read one file of past calls, into `history` if there is one.
+    """Read one file of past calls, into `history` if given.
 
     Raises:
-        SiagaError: in one line, if it cannot be read or is no file of calls.
+        SiagaError: if it cannot be read or is not a file of calls.
 
     """
     try:

@@ -1,7 +1,7 @@
-"""How a line of a file of calls is split into its fields.
+"""Splits a line of a file of calls into its fields.
 
-CSV of any delimiter; what `mysql` and `psql` print (padded, between bars, with rules and a last line that
-counts the rows); what they export with tabs.
+It supports CSV with any delimiter, the tables that `mysql` and `psql` print (padded, between bars, with rules
+and a row count at the end), and their exports with tabs.
 """
 
 import csv
@@ -11,17 +11,17 @@ from enum import Enum, auto
 from typing import Final
 
 MAX_FIELD: Final = 16_384
-"""No field of Asterisk's is longer."""
+"""The longest field; Asterisk's are shorter."""
 
 RULE: Final = re.compile(r"[-+| ]*--[-+| ]*")
-"""`---+---` of psql, `+---+---+` of mysql."""
+"""A rule: `---+---` of psql, `+---+---+` of mysql."""
 
 FOOT: Final = re.compile(r"\(?[0-9]+ rows?( in set.*)?\)?|Time: .*|Empty set.*|sep=.")
-"""What else a database's client, or a spreadsheet, writes: no row."""
+"""Other lines of database clients and spreadsheets that are not rows."""
 
 
 class Form(Enum):
-    """How fields are parted. `PADDED`: filled up with blanks; `BORDERED`: between bars as well."""
+    """How fields are separated. `PADDED`: padded with blanks; `BORDERED`: also between outer bars."""
 
     CSV = auto()
     PADDED = auto()
@@ -32,9 +32,9 @@ Split = Callable[[str], list[str]]
 
 
 def splitter(form: Form, delimiter: str, width: int, cuts: tuple[int, ...] = ()) -> Split:
-    """Give what splits a line; `width`: how many fields are right; `cuts`: where a rule has its crosses.
+    """Return a function that splits a line into fields; it raises csv.Error for invalid CSV.
 
-    It raises csv.Error for a line that cannot be CSV.
+    `width`: the expected number of fields; `cuts`: the positions of the crosses in a rule.
     """
     csv.field_size_limit(MAX_FIELD)
     if form is Form.CSV:
@@ -53,7 +53,7 @@ def splitter(form: Form, delimiter: str, width: int, cuts: tuple[int, ...] = ())
             and len(cuts) == width - 1
             and all(text[at : at + 1] == delimiter for at in cuts)
         ):
-            # A value has a bar in it: what is a border is where the rule has its crosses.
+            # A value contains a bar: the crosses of the rule show the borders.
             edges = [-1, *cuts, len(text)]
             fields = [text[edges[n] + 1 : edges[n + 1]] for n in range(width)]
         return [_told(field.strip()) for field in fields]
@@ -62,18 +62,18 @@ def splitter(form: Form, delimiter: str, width: int, cuts: tuple[int, ...] = ())
 
 
 class _Csv:
-    """Splits CSV, each line for itself: a torn one, with a quote left open, must not swallow the next."""
+    """Splits CSV line by line: a truncated line with an open quote must not swallow the next one."""
 
     def __init__(self, delimiter: str, width: int) -> None:
         self._delimiter = delimiter
         self._width = width
 
     def __call__(self, line: str) -> list[str]:
-        # MySQL escapes a quote by a backslash, where all others write it twice.
+        # MySQL escapes a quote with a backslash; all others double it.
         escape = "\\" if '\\"' in line else None
         fields = next(csv.reader((line,), delimiter=self._delimiter, escapechar=escape), [])
         if fields and len(fields) != self._width and self._delimiter in "|\t":
-            # Unquoted, as `psql -A` and `mysql -B` write it, a quote is a letter.
+            # `psql -A` and `mysql -B` do not quote fields: a quote is an ordinary character.
             plain = line.rstrip("\r\n").split(self._delimiter)
             fields = plain if len(plain) == self._width else fields
         if "NULL" in line or "\\N" in line:
@@ -82,12 +82,12 @@ class _Csv:
 
 
 def _told(field: str) -> str:
-    """Spell nothing as nothing."""
+    """Return '' for the spellings of NULL."""
     return "" if field in {"NULL", "\\N", "<null>", "(null)"} else field
 
 
 def cuts(rule: str, form: Form) -> tuple[int, ...]:
-    """Say where a rule has its crosses, counted in the line without its outer bars."""
+    """Return the positions of the crosses in a rule, counted without its outer bars."""
     text = rule.rstrip("\r\n")
     if form is Form.BORDERED:
         text = text.strip()[1:-1]

@@ -1,4 +1,4 @@
-"""Past calls from any number of files, each once, with what cannot be told of them and why."""
+"""Collects past calls from any number of files, each once, with the reason if its outcome is unproven."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from siaga112.core.tracking.menus import ASKING
 
 
 class Source(StrEnum):
-    """What a file is."""
+    """The kind of a file."""
 
     CAPTURE = "capture"
     LEDGER = "ledger"
@@ -36,7 +36,7 @@ class Source(StrEnum):
 
 
 class Unproven(StrEnum):
-    """Why a past call stays `unknown`; a closed set."""
+    """Why a past call remains `unknown`; a closed set."""
 
     NO_BEGINNING = "its beginning is not in the file"
     NO_END = "its end is not in the file"
@@ -60,16 +60,16 @@ class Unproven(StrEnum):
 
 
 SHOWN_ASKING: Final = ASKING - {"read"}
-"""Applications of which a file proves that the menu asked. An AGI can execute `Read`, and whatever it does
-afterwards looks in CEL and CDR as if that still ran."""
+"""Applications whose rows prove that the menu was asking. `Read` is not one: an AGI can execute it, and CEL
+and CDR then show it as running whatever the AGI does afterwards."""
 
 SILENT: Final = frozenset(
     {Unproven.MENU_NOT_SHOWN, Unproven.PBX_ENDED, Unproven.ELSEWHERE, Unproven.CDR_NOT_WHERE}
 )
-"""Where one file only says nothing, and does not speak against what another one proves."""
+"""Reasons that do not contradict what another file proves."""
 
 _LIVE: Final = frozenset({Source.CAPTURE, Source.LEDGER})
-"""Of whom the line itself has said what became of a call."""
+"""The sources in which the live line recorded the outcome itself."""
 
 _PRECEDENCE: Final = (
     Outcome.BLOCKED,
@@ -79,14 +79,14 @@ _PRECEDENCE: Final = (
     Outcome.UNKNOWN,
     Outcome.IVR_PRANK,
 )
-"""Which of two files is believed of one call. Not proven beats a prank, else the first that proves."""
+"""Of two outcomes of one call, the earlier in this list wins: an unproven outcome beats a prank."""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A past call with its one outcome. `surge`: nobody got a strike then (only a capture tells).
+    """A past call with its outcome. `surge`: it got no strike because of a surge (captures and ledger only).
 
-    `lines` of `file` are the rows that decided it.
+    `lines` of `file`: the rows that decided the outcome.
     """
 
     finding: Finding
@@ -98,9 +98,9 @@ class Past:
 
 
 def too_close(began: Millis, left: Fact, early_drop: Millis) -> bool:
-    """Say whether times in whole seconds leave it open if the caller dropped early.
+    """Return whether times in whole seconds leave open whether the caller dropped early.
 
-    Between two of them may lie anything from a second less to a second more than they say.
+    The true span between two such times may be up to a second shorter or longer.
     """
     if left.kind in {FactKind.LEFT_QUEUE, FactKind.LEFT_RINGING} or began % SECOND or left.at % SECOND:
         return False
@@ -117,9 +117,9 @@ def judge(
     *,
     timed: bool = True,
 ) -> Past:
-    """Classify a past call; `unproven` says why if the rules find nothing; `rows`: times and lines.
+    """Classify a past call. `unproven`: why, if the rules find no outcome; `rows`: times and line numbers.
 
-    `timed`: the file tells how long the caller talked.
+    `timed`: whether the file shows the talk time.
     """
     finding = classify(call, rules)
     unknown = finding.outcome is Outcome.UNKNOWN
@@ -128,17 +128,17 @@ def judge(
 
 
 MOMENT: Final[Millis] = 100
-"""What is this close together is one moment; in files without fractions, the same second."""
+"""Times this close together count as one moment; in files without fractions, only the same second does."""
 
 
 def deciding(finding: Finding, rows: Iterable[tuple[Millis, int]]) -> tuple[int, ...]:
-    """Give the lines of those rows that are of the moments which decided."""
+    """Return the line numbers of the rows at the moments that decided the outcome."""
     moments = {fact.at for fact in finding.deciding}
     return tuple(sorted({line for at, line in rows if any(abs(at - moment) <= MOMENT for moment in moments)}))
 
 
 def of_live(entry: Entry, lines: tuple[int, ...] = (), file: str = "") -> Past:
-    """Give what the live line said of a call; it was asked for all that any policy may count."""
+    """Return the past call of an entry that the live code produced from a capture."""
     unproven = Unproven.LIVE if entry.finding.outcome is Outcome.UNKNOWN else None
     return Past(slim(entry.finding), Source.CAPTURE, unproven, entry.spared is Spared.SURGE, lines, file)
 
@@ -147,13 +147,13 @@ NOWHERE: Final = Stages()
 
 
 def slim(finding: Finding, *, timed: bool = True) -> Finding:
-    """Leave out of a finding what a back-test does not read: a month of them is held at once."""
+    """Reduce a finding to what a back-test reads: it stores a month of them."""
     call = finding.call
     torn = call.first(FactKind.ADOPTED, FactKind.GAP)
     began, gone = call.facts[0], call.last(FactKind.ENDED) or call.facts[-1]
     facts = (began, torn, gone) if torn else (began, gone)
     wait, talk = finding.stages.wait, finding.stages.talk if timed else None
-    # Spelled out: `replace` takes three times as long, and there are a million of them.
+    # Not `replace`: it takes three times as long, and there may be a million findings.
     return Finding(
         Call(call.id, "", call.caller, call.identified, facts, call.trunk, call.attested),
         finding.outcome,
@@ -168,25 +168,25 @@ def slim(finding: Finding, *, timed: bool = True) -> Finding:
 
 @dataclass(slots=True)
 class History:
-    """The past calls by id. A call that two files tell is one call.
+    """The past calls by id. A call in two files is one call.
 
-    `led`: the channels that wait in a queue for a call that a Local channel led there, with that call. To
-    queue_log such a channel is the call.
+    `led`: channel → call, for channels that wait in a queue on behalf of a call that a Local channel led
+    there. In queue_log, such a channel is the call.
     """
 
     calls: dict[CallId, Past] = field(default_factory=dict)
     led: dict[CallId, CallId] = field(default_factory=dict)
     reached: list[Reached] = field(default_factory=list)
-    """Whom operators called back: only captures tell."""
+    """The callers that operators called back; only captures show them."""
 
     def add(self, past: Past) -> None:
-        """Take a call, or what a further file says of it."""
+        """Add a call, or merge another file's evidence on it."""
         call = past.finding.call.id
         held = self.calls.get(call)
         self.calls[call] = past if held is None else _believed(held, past)
 
     def join(self, other: "History") -> None:
-        """Take the calls of a further file."""
+        """Add the calls of another file."""
         self.led.update(other.led)
         self.reached += other.reached
         for past in other.in_order():
@@ -196,11 +196,11 @@ class History:
             self.add(replace(past, finding=replace(past.finding, call=call)))
 
     def _take(self, calls: Iterable[CallId]) -> Iterable[Past]:
-        """Take out those of these calls that are there."""
+        """Remove these calls; return those that were present."""
         return [self.calls.pop(call) for call in calls if call in self.calls]
 
     def doubt(self, calls: Iterable[CallId]) -> None:
-        """Take back what was concluded of calls of which rows came too late."""
+        """Set calls to unknown because rows of them came too late."""
         for call in calls:
             held = self.calls.get(call)
             if held and held.finding.outcome is not Outcome.UNKNOWN:
@@ -208,15 +208,15 @@ class History:
                 self.calls[call] = replace(held, finding=finding, unproven=Unproven.OUT_OF_ORDER)
 
     def in_order(self) -> Iterable[Past]:
-        """Give the calls as they began."""
+        """Return the calls in the order of their begin."""
         return sorted(self.calls.values(), key=lambda p: (p.finding.call.started, p.finding.call.id))
 
     def nobody(self) -> int:
-        """Count the calls from nobody who could be blocked."""
+        """Count the calls without a caller who could be blocked."""
         return sum(past.finding.call.caller is None for past in self.calls.values())
 
     def marked(self) -> bool:
-        """Say whether any call has an operator's mark."""
+        """Return whether any call has an operator's mark."""
         return any(past.finding.mark for past in self.calls.values())
 
     def __len__(self) -> int:
@@ -227,7 +227,7 @@ class History:
         return Counter(past.finding.outcome for past in self.calls.values())
 
     def unproven(self) -> Counter[Unproven]:
-        """Count the calls of which no outcome could be told, by why."""
+        """Count the calls without a proven outcome, by reason."""
         return Counter(past.unproven for past in self.calls.values() if past.unproven)
 
 
@@ -242,7 +242,7 @@ def _believed(one: Past, other: Past) -> Past:
 
 
 def _with_caller(past: Past, other: Past) -> Past:
-    """Fill in the caller, the beginning and the talk from the other file, where this one lacks them."""
+    """Complete a call's caller, begin, trunk and times from another file."""
     mine, theirs = past.finding, other.finding
     caller = mine.call.caller or theirs.call.caller
     began = min(mine.call.facts[0], theirs.call.facts[0], key=lambda fact: fact.at)

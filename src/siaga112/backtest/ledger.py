@@ -1,4 +1,4 @@
-"""The site's own ledger as past calls: what another policy would have done to what we have recorded."""
+"""Reads the site's own ledger as past calls, to try another policy on what was recorded."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _NOTE: Final = (
 
 
 async def read(ledger: Ledger, since: Millis, until: Millis, history: History) -> FileReport:
-    """Read the calls that started in that time into `history`."""
+    """Read the calls that started from `since` to before `until` into `history`."""
     report = FileReport(NAME, Source.LEDGER, notes=[_NOTE])
     async for entry in ledger.entries(since, until):
         report.rows += 1
@@ -26,7 +26,7 @@ async def read(ledger: Ledger, since: Millis, until: Millis, history: History) -
 
 
 def of_ledger(entry: Entry) -> Past:
-    """Give what the live line said of a call."""
+    """Return the past call of an entry of the ledger."""
     finding = entry.finding
     unproven = Unproven.LIVE if finding.outcome is Outcome.UNKNOWN else None
     spared = entry.spared in {Spared.SURGE, Spared.CLOCK}

@@ -1,7 +1,7 @@
-"""The columns of CEL, CDR and queue_log: in which order Asterisk writes them, and what else they are called.
+"""The columns of CEL, CDR and queue_log: the orders in which Asterisk writes them, and their other names.
 
-Orders are those of the sample files and tables that Asterisk ships (`cel_custom`, `cdr_csv`, `cdr_custom`,
-the tables of contrib/ast-db-manage), of cdr_mysql's table, and of FreePBX's tables.
+The orders are those of Asterisk's sample files and tables (`cel_custom`, `cdr_csv`, `cdr_custom`, the tables
+of contrib/ast-db-manage), of cdr_mysql's table, and of FreePBX's tables.
 """
 
 import re
@@ -17,10 +17,10 @@ CEL_EVENTS: Final = frozenset({
 })  # fmt: skip
 
 OLD_EVENTS: Final = {
-    # Until Asterisk 11: two channels, the other one in `peer`.
+    # Until Asterisk 11: events of two channels, the other one in `peer`.
     "BRIDGE_START": "BRIDGE_ENTER",
     "BRIDGE_END": "BRIDGE_EXIT",
-    # Where the table's column is a number (cel.h); only those that never changed are known.
+    # Numbers of the table's column (cel.h), if they never changed.
     "1": "CHAN_START",
     "2": "CHAN_END",
     "3": "HANGUP",
@@ -28,27 +28,27 @@ OLD_EVENTS: Final = {
     "5": "APP_START",
     "6": "APP_END",
 }
-"""Other spellings of events."""
+"""Other spellings of event names."""
 
 ANSWERED: Final = "ANSWERED"
 
 DISPOSITIONS: Final = {
     **{name: name for name in (ANSWERED, "NO ANSWER", "BUSY", "FAILED", "CONGESTION", "UNKNOWN", "")},
-    # cdr.h, where a table's column is a number; of old versions' other numbers only 8 is the same.
+    # Numbers of the table's column (cdr.h); old versions have others, except for 8.
     "0": "NO ANSWER",
     "1": "NO ANSWER",
     "2": "FAILED",
     "4": "BUSY",
     "8": ANSWERED,
     "16": "CONGESTION",
-    # As some exports spell it.
+    # Spellings of some exports.
     "NOANSWER": "NO ANSWER",
     "NO_ANSWER": "NO ANSWER",
 }
-"""What a CDR's disposition may be, and how Asterisk's own CSV spells it."""
+"""The dispositions of a CDR → their spelling in Asterisk's own CSV."""
 
 UNIQUEID: Final = re.compile(r"(?:.*-)?[0-9]{1,12}\.[0-9]{1,12}")
-"""`1795552527.17`, perhaps with the system's name before it: `pbx1-1795552527.17`."""
+"""`1795552527.17`, optionally after the system's name: `pbx1-1795552527.17`."""
 
 _CEL: Final = (
     *("eventtype", "eventtime", "cidname", "cidnum", "cidani", "cidrdnis", "ciddnid", "exten", "context"),
@@ -174,11 +174,11 @@ NEEDED: Final[Mapping[Source, Sequence[frozenset[str]]]] = {
         )
     ],
 }
-"""Which columns a file with a header line must have; of several names one is enough."""
+"""The columns that a file with a header line must have; one of each set is enough."""
 
 
 def column(field: str, source: Source) -> str:
-    """Give our name of a column, as a header line spells it: in any case, quoted, with the table's name."""
+    """Return our name of a column in a header line; case, quotes and the table's name do not matter."""
     plain = field.strip().strip('"`[]').lower()
     if plain.startswith("channel("):
         plain = plain[len("channel(") : -1]

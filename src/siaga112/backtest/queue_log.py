@@ -1,6 +1,6 @@
-"""queue_log lines → past calls: only what a queue did, so never a prank.
+"""queue_log lines → past calls: they show only what a queue did, so never a prank.
 
-The lines of a call are read by `core/queue_log`, which also settles for the live line what it did not see.
+`core/queue_log` interprets the lines of a call, as in the reconciliation of live calls.
 """
 
 import re
@@ -20,23 +20,23 @@ _OPERATORS: Final = frozenset({
     "PAUSE", "UNPAUSE", "PAUSEALL", "UNPAUSEALL", "PENALTY", "MEMBERPENALTY", "RINGINUSE", "ADDMEMBERS",
     "CONFIGRELOAD", "QUEUESTART",
 })  # fmt: skip
-"""What operators do, on channels of their own: no calls of anybody."""
+"""Events of operators or of the queue itself, which belong to no call."""
 
 _EXTENSION: Final = re.compile(r"[0-9]{2,5}")
-"""The number of a phone of the centre's own: no citizen has one so short."""
+"""The extension of one of the centre's phones: no citizen's number is this short."""
 
 LONGEST: Final[Millis] = 6 * 3_600 * SECOND
-"""After so long without a line a call is over."""
+"""A call counts as over after this long without a line."""
 
 
 Settled = list[tuple[Any, ...]]
-"""The lines of a call of ours that is over."""
+"""The lines of one of our calls that is over."""
 
 _VALUES: Final = attrgetter(*QueueRecord.__slots__)
 
 
 class QueueReader:
-    """Takes lines in order of time and gives the calls that are over."""
+    """Takes lines in order of time, and yields the calls that are over."""
 
     def __init__(self, dialplan: Dialplan, rules: ClassifierRules) -> None:
         self._dialplan = dialplan
@@ -47,7 +47,7 @@ class QueueReader:
         self.others = 0
 
     def feed(self, line: QueueRecord) -> Iterator[Settled]:
-        """Take one line; give the calls that are over by now, for `judge`."""
+        """Take one line; yield the calls that are over by now, for `judge`."""
         self._members.add(line.member.rpartition("/")[2].partition("@")[0])
         if line.event in _OPERATORS:
             return
@@ -59,7 +59,7 @@ class QueueReader:
                 yield from self._close(call)
 
     def close(self) -> Iterator[Settled]:
-        """Give the calls that are left at the end of the file."""
+        """Yield the calls that are left at the end of the file."""
         for call in list(self._open):
             yield from self._close(call)
 
@@ -72,7 +72,7 @@ class QueueReader:
             yield [*map(_VALUES, lines)]
 
     def judge(self, settled: Settled) -> Iterator[Past]:
-        """Give the call that it was."""
+        """Yield the past call."""
         lines = [QueueRecord(*values) for values in settled]
         call = lines[0].call
         evidence = evidence_of(lines)
@@ -91,7 +91,7 @@ class QueueReader:
         yield judge(told, self._rules, Source.QUEUE_LOG, Unproven.QUEUE_NOT_HOW, rows)
 
     def _consultation(self, lines: list[QueueRecord]) -> bool:
-        """Say whether an operator asked in a queue, to connect there somebody who had called before."""
+        """Return whether an operator called a queue, to transfer an earlier caller to it."""
         extensions = {_number(line) for line in lines if _EXTENSION.fullmatch(_number(line))}
         moved = any(line.event == "ATTENDEDTRANSFER" for line in lines)
         return bool(extensions) and (moved or not extensions.isdisjoint(self._members))

@@ -1,4 +1,4 @@
-"""The lines of a file → past calls, with the lines that could not be read."""
+"""The lines of a file → past calls, and a report of the bad lines."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,18 +32,18 @@ SHOWN: Final = 10
 """How many bad rows are shown with their numbers."""
 
 MOST_LATE: Final = 10
-"""If more than one row in so many comes too late, a file is not in order of time."""
+"""If more than one row in this many comes too late, the file counts as unsorted."""
 
 _CEL_COLUMNS: Final = (
     *("eventtype", "eventtime", "uniqueid", "linkedid", "channame", "context", "exten", "appname"),
     *("appdata", "cidnum", "peer", "extra"),
 )
-"""The columns of `cel.Row`, in its order."""
+"""The columns of a `cel.CelRow`, in the order of `_cel_row`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be read: its line, and why."""
+    """A row that cannot be read: its line number, and why."""
 
     line: int
     why: str
@@ -51,7 +51,7 @@ class BadRow:
 
 @dataclass(slots=True)
 class FileReport:
-    """What was read of a file."""
+    """What was read from a file."""
 
     name: str
     source: Source
@@ -60,12 +60,12 @@ class FileReport:
     shown: list[BadRow] = field(default_factory=list)
     calls: int = 0
     others: int = 0
-    """Calls that did not come in over our trunk."""
+    """Calls that are not the emergency line's."""
     notes: list[str] = field(default_factory=list)
-    """What else the reader should know of the file."""
+    """Other remarks on the file."""
 
     def refuse(self, line: int, why: str) -> None:
-        """Count a bad row, and keep the first few."""
+        """Count a bad row; keep the first few."""
         self.bad += 1
         if len(self.shown) < SHOWN:
             self.shown.append(BadRow(line, why))
@@ -73,7 +73,7 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What must be known of the centre to read its files."""
+    """What the readers need to know of the centre."""
 
     dialplan: Dialplan
     rules: ClassifierRules
@@ -82,7 +82,7 @@ class Site:
 
 @dataclass(slots=True)
 class _Task:
-    """A file to be read, and what it takes. `doubted`: calls of which nothing is to be concluded."""
+    """A file to read, with what that needs. `doubted`: calls that prove nothing."""
 
     lines: Iterable[str]
     layout: Layout
@@ -103,11 +103,11 @@ def read_lines(
     spool: Callable[[], Spool] = MemorySpool,
     relay: Relay = HERE,
 ) -> History:
-    """Read a file of rows (all but captures), into `history` if there is one.
+    """Read a file of rows (any but a capture), into `history` if given.
 
     Raises:
         OutOfOrderError: if a CEL file is not in order of time.
-        ValueError: if not a single row could be read, in words for the user.
+        ValueError: if no row could be read; the message is for the user.
 
     """
     history = History() if history is None else history
@@ -147,7 +147,7 @@ def _of_cel(reader: cel.CelReader, task: _Task, relay: Relay) -> Iterator[Past]:
 
 
 def _settled(made: Iterator[_Item], task: _Task, relay: Relay) -> Iterator[_Item]:
-    """Give what settles, and note what was seen of the rows, wherever they were read."""
+    """Yield the settled calls; take over the report from the process that read the rows."""
     report, skew, doubted = yield from relay.made(made, lambda: (task.report, task.skew, task.doubted))
     task.skew, task.doubted = skew, doubted
     for name in ("rows", "bad", "shown", "others"):
@@ -164,7 +164,7 @@ def _queue_log(reader: QueueReader, task: _Task) -> Iterator[Settled]:
 
 
 def _log(task: _Task) -> Iterator[QueueRecord]:
-    """Read Asterisk's own file, whose times may also be text (logger.conf's `queue_log_realtime_use_gmt`)."""
+    """Parse Asterisk's own file; its times may also be text."""
     clock, report = task.clock, task.report
     for number, line in enumerate(task.lines, 1):
         report.rows += 1
@@ -187,7 +187,7 @@ _DATA: Final = ("data1", "data2", "data3", "data4", "data5")
 
 
 def _table(task: _Task) -> Iterator[QueueRecord]:
-    """Read the table `queue_log` of a database: a column for each datum, or one for all of them."""
+    """Parse the table `queue_log` of a database: a column for each datum, or one for all."""
     columns, report = task.layout.columns, task.report
     names = ("time", "callid", "queuename", "event", *(name for name in _DATA if name in columns))
     places = itemgetter(*(columns[name] for name in names))
@@ -207,7 +207,7 @@ def _table(task: _Task) -> Iterator[QueueRecord]:
 
 def _cel(reader: cel.CelReader, task: _Task) -> Iterator[cel.Settled]:
     layout, report = task.layout, task.report
-    # A column that the file lacks is read as the empty text behind the last one.
+    # A missing column is read from the empty text appended to each row.
     places = itemgetter(*(layout.columns.get(name, layout.width) for name in _CEL_COLUMNS))
     own, first, known = 0, BadRow(0, ""), False
     for number, fields in _fields(task):
@@ -236,10 +236,10 @@ def _cel(reader: cel.CelReader, task: _Task) -> Iterator[cel.Settled]:
 
 
 _OWN: Final = ""
-"""Any event that is none of Asterisk's: of a dialplan's own (CELGenUserEvent), or an older one's."""
+"""Any event that is not one of Asterisk's: the dialplan's own (CELGenUserEvent), or an unknown old one."""
 
 LONGEST_NAME: Final = 80
-"""No event has a longer name (channel.h)."""
+"""The longest name of an event (channel.h)."""
 
 
 def _cel_row(fields: Sequence[str], clock: Clock, number: int) -> cel.CelRow | str:
@@ -292,7 +292,7 @@ def _cdr_row(fields: Sequence[str], clock: Clock, number: int) -> cdr.CdrRow | s
         return f'no uniqueid: "{shown(uid)}"'
     end = clock.read(ended)
     if end is None:
-        lasted = whole(duration.partition(".")[0], 9)  # no call lasts longer
+        lasted = whole(duration.partition(".")[0], 9)  # at most 9 digits
         if lasted is None:
             return f'neither an end nor a duration: "{shown(duration)}"'
         end = start + lasted * SECOND
@@ -303,7 +303,7 @@ def _cdr_row(fields: Sequence[str], clock: Clock, number: int) -> cdr.CdrRow | s
 
 
 def _fields(task: _Task) -> Iterator[tuple[int, list[str]]]:
-    """Split the rows of a table; those of another width are bad, a client's rules and counts are no rows."""
+    """Yield the split rows of a table. Other widths are bad rows; a client's rules and counts are skipped."""
     layout, report = task.layout, task.report
     split = splitter(layout.form, layout.delimiter, layout.width, layout.cuts)
     head = list(layout.names)
@@ -317,7 +317,7 @@ def _fields(task: _Task) -> Iterator[tuple[int, list[str]]]:
             report.refuse(number, str(error))
             continue
         if len(fields) == layout.width:
-            if fields != head:  # of a file that was joined from several
+            if fields != head:  # the head again, in a file joined from several
                 report.rows += 1
                 yield number, fields
             continue
@@ -338,12 +338,12 @@ def read_capture(
     *,
     history: History | None = None,
 ) -> History:  # fmt: skip
-    """Run a capture through the live line; the capture itself says what its dialplan is.
+    """Replay a capture through the live code, with the dialplan in its header.
 
-    `countable`: all that any policy may count; whether there was a surge is asked for each of them.
+    `countable`: everything that any policy may count, so that a surge is detected for all of it.
 
     Raises:
-        ValueError: if this is not a capture, in words for the user.
+        ValueError: if this is not a capture; the message is for the user.
 
     """
     stream = iter(messages)

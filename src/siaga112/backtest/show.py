@@ -1,4 +1,4 @@
-"""What `backtest` prints: the files, the calls, each policy beside the others, and what it costs."""
+"""Prints a back-test: the files, the calls, the policies side by side, and their price."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -15,10 +15,10 @@ from siaga112.terminal.rows import Row
 from siaga112.words import tongue
 
 TOP: Final = 10
-"""How many callers, and how many calls of the price, are shown."""
+"""How many callers, and how many calls of the price, are printed."""
 
 BAR: Final = 40
-"""How long the longest bar of a chart is."""
+"""The length of the longest bar in a chart."""
 
 
 def objects(
@@ -29,7 +29,7 @@ def objects(
     *,
     reveal: bool,
 ) -> list[Row]:
-    """Spell the whole as one object a policy; the calls of the price as they come, since they may be many."""
+    """Return one object per policy; `price_calls` is an iterator, because there may be many."""
     read = [
         {
             "file": report.name,
@@ -63,7 +63,7 @@ def objects(
 
 
 def calls(history: History, zone: ZoneInfo, outcome: Outcome | None, *, reveal: bool, json: bool) -> None:
-    """Print each call with its outcome and the rows that decided; there may be a million of them."""
+    """Print each call with its outcome and the rows that decided it, in batches: there may be a million."""
     found = (
         _told(past, zone, reveal=reveal)
         for past in history.in_order()
@@ -76,7 +76,7 @@ def calls(history: History, zone: ZoneInfo, outcome: Outcome | None, *, reveal: 
     if not (page := [*islice(told, _TOGETHER)]):
         printing.plain("no calls")
         return
-    table = tables.Layout(page, _CALL, tongue())  # the first lines say how wide it is: all may be a million
+    table = tables.Layout(page, _CALL, tongue())  # the first batch sets the widths
     table.show()
     while page := [*islice(told, _TOGETHER)]:
         table.add(page)
@@ -190,7 +190,7 @@ def page(
     reveal: bool,
     chart: bool,
 ) -> None:
-    """Print the whole as tables; `chart`: the policies are one key's values, so show its course."""
+    """Print everything as tables. `chart`: the policies are a sweep over one key; draw bars."""
     _sources(reports)
     _calls(history)
     if chart:
@@ -254,7 +254,7 @@ def _side_by_side(results: Sequence[Result], *, marks: bool) -> None:
 
 
 def _titled(result: Result) -> str:
-    """Say what a policy is whose name in the head of a column does not tell it."""
+    """Return a policy's title, after its column name if the title does not begin with that."""
     title = result.rules.title
     return title if title.startswith(result.policy) else f"{result.policy}: {title}"
 

@@ -1,8 +1,7 @@
-"""What a policy would have done to past calls: the policy's own code, in the order of the past.
+"""Simulates a policy on past calls, with the policy's own code, in the order in which they happened.
 
-At each call's beginning the verdict is asked, as the dialplan would have asked in mode `enforce`; at its
-end its strike is held against the caller. A call that would have been turned away is counted as that, and
-so costs no further strike: what the caller did in it, he would not have done.
+Each call begins with a verdict, as in mode `enforce`, and ends with its strike, if any. A call that the
+policy would have rejected is counted as rejected and gives no strike: it would not have taken place.
 """
 
 from collections import Counter, defaultdict
@@ -37,7 +36,7 @@ from siaga112.core.standing import Standing, standing, turned_away, verdict
 
 @dataclass(slots=True)
 class Day:
-    """One day of the course."""
+    """The figures of one day."""
 
     calls: int = 0
     rejected: int = 0
@@ -49,7 +48,7 @@ class Day:
 
 @dataclass(slots=True)
 class Affected:
-    """One caller whom the policy would have blocked."""
+    """A caller whom the policy would have blocked, or proposed to block."""
 
     caller: Caller
     strikes: int = 0
@@ -61,7 +60,7 @@ class Affected:
 
 
 class Paid(NamedTuple):
-    """A call of the price: as little as is shown, since there may be a hundred thousand."""
+    """A call of the price, reduced to what is printed: there may be a hundred thousand."""
 
     call: CallId
     started: Millis
@@ -75,9 +74,8 @@ class Result:
     """What one policy would have done.
 
     `price`: answered calls that would have been rejected, unless the operator marked them a prank;
-    `genuine`: those of them marked genuine. `saved`: the operators' time with all the answered calls
-    that would have been rejected, as far as the files tell how long they talked (`untimed`: of how
-    many they do not).
+    `genuine`: those of them marked genuine. `saved`: the operators' time on all answered calls that
+    would have been rejected, as far as the files show the talk time (`untimed`: calls without one).
     """
 
     policy: str
@@ -86,7 +84,7 @@ class Result:
     strikes: int = 0
     rejected: Counter[Outcome] = field(default_factory=Counter)
     served_otherwise: int = 0
-    """Blocked, but let through: a challenge, or a place at the end of the queue."""
+    """Calls of blocked callers that were not rejected: challenged, or moved to the end of the queue."""
     price: list[Paid] = field(default_factory=list)
     genuine: int = 0
     saved: Millis = 0
@@ -94,26 +92,26 @@ class Result:
     blocks: Counter[Level] = field(default_factory=Counter)
     proposals: int = 0
     released: int = 0
-    """Permanent blocks that ended because the number was quiet."""
+    """Permanent blocks that ended because the number stayed quiet."""
     reviews: int = 0
-    """Permanent blocks that came up for review; a back-test knows no supervisor, so they go on."""
+    """Permanent blocks that came up for review; without a supervisor they stay in force."""
     standing: int = 0
-    """Numbers that are blocked permanently when the calls end."""
+    """Numbers blocked permanently after the last call."""
     callers: dict[Caller, Affected] = field(default_factory=dict)
     days: dict[str, Day] = field(default_factory=dict)
 
     def numbers(self, kind: str) -> int:
-        """Count the callers who were blocked so: `temporary`, `permanent` or `proposed`."""
+        """Count the callers by kind of block: `temporary`, `permanent` or `proposed`."""
         return sum(bool(getattr(affected, kind)) for affected in self.callers.values())
 
     def most_affected(self, count: int) -> list[Affected]:
-        """Give the callers with the most rejected calls."""
+        """Return the `count` callers with the most rejected calls."""
         ranked = sorted(self.callers.values(), key=lambda a: (-a.rejected, -a.strikes, a.caller))
         return ranked[:count]
 
 
 class Backtest:
-    """Runs one policy over past calls. `handling`: what each answered call costs beyond its talk."""
+    """Runs one policy over past calls. `handling`: the operator's time per answered call beyond the talk."""
 
     def __init__(self, policy: str, rules: PolicyRules, zone: ZoneInfo, handling: Millis = 0) -> None:
         self.result = Result(policy, rules)
@@ -121,9 +119,9 @@ class Backtest:
         self._rules = rules
         self._zone = zone
         self._handling = handling
-        self._standing: dict[Caller, Standing] = {}  # of who has a block not over: no other is turned away
+        self._standing: dict[Caller, Standing] = {}  # callers with a block not over yet
         self._ended: list[tuple[Millis, str, int, Past | Reached]] = []
-        self._lasting: dict[Caller, Called] = {}  # who is blocked permanently, with what they did since
+        self._lasting: dict[Caller, Called] = {}  # permanently blocked callers, and their calls since
         self._watched = Watched()
         self._reviewed: Millis = 0
         self._up: defaultdict[Caller, set[CallId]] = defaultdict(set)
@@ -131,11 +129,11 @@ class Backtest:
 
     @property
     def records(self) -> dict[Caller, CallerRecord]:
-        """What would have been held on the callers."""
+        """The callers' records at the end."""
         return self._fold.records
 
     def run(self, calls: Iterable[Past], reached: Iterable[Reached] = ()) -> Result:
-        """Take the calls in the order in which they began, and whom operators called back."""
+        """Run over calls in the order of their begin, and over the call-backs."""
         self._ended = [(one.at, one.caller, n, one) for n, one in enumerate(reached)]
         heapify(self._ended)
         for past in calls:
@@ -165,7 +163,7 @@ class Backtest:
                 up.add(call.id)
 
     def _review(self, now: Millis) -> None:
-        """Look at permanent blocks again, once a day, as the daemon does."""
+        """Review permanent blocks once a day, as the daemon does."""
         rules, first = self._rules, self._watched.first
         self._watched = Watched(now if first is None else first, now)
         if now - self._reviewed < DAY:
@@ -214,7 +212,7 @@ class Backtest:
         self.result.untimed += finding.stages.talk is None
 
     def _until(self, now: Millis | None) -> None:
-        """Hold against the callers what ended by now; all that is left if None."""
+        """Process the calls and call-backs that ended by `now`; None: all that are left."""
         while self._ended and (now is None or self._ended[0][0] <= now):
             self._end(heappop(self._ended)[-1])
 
@@ -241,7 +239,7 @@ class Backtest:
             self._count(new.before, new.record, blocks, finding.call.ended)
 
     def _gone(self, caller: Caller, call: CallId) -> None:
-        """Take it that a call is up no more, which the line sees by itself."""
+        """Remove an ended call from the caller's current calls."""
         self._beside.discard(call)
         self._up[caller].discard(call)
         if not self._up[caller]:

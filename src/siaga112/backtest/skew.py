@@ -1,8 +1,8 @@
-"""Whether the times of a file are all the same hours off.
+"""Detects whether all times of a file are off by the same amount.
 
-A uniqueid begins with the second in which the channel was made, whatever the zone. A table whose times are
-in GMT (`usegmtime = yes`), or a configuration with another `timezone` than the PBX's, shows as one and the
-same span of whole quarters of an hour between the two.
+A uniqueid begins with the second in which the channel was created, regardless of the zone. If a table's times
+are in GMT (`usegmtime = yes`), or the configured `timezone` is not the PBX's, all times differ from their
+uniqueids by the same multiple of 15 minutes.
 """
 
 from collections import Counter
@@ -16,19 +16,19 @@ from siaga112.core.model import SECOND, Millis
 
 _QUARTER: Final = 900
 _CLOSE: Final = 3
-"""A CDR or a CEL begins within so many seconds of its channel."""
+"""A CDR or CEL begins within this many seconds of its channel."""
 
 _MENU: Final = 300
-"""A caller enters the queue within so many seconds, else nothing is concluded."""
+"""A caller enters the queue within this many seconds, or the line proves nothing."""
 
 _MOST: Final = 0.9
-"""So large a share must be off alike."""
+"""The share of the times that must be off by the same amount."""
 
 _DAY: Final = 86_400
 
 
 class Skew:
-    """Collects how far each time lies from the second that the uniqueid names."""
+    """Counts the differences between times and the seconds in their uniqueids."""
 
     def __init__(self, source: Source) -> None:
         self._after = _MENU if source is Source.QUEUE_LOG else _CLOSE
@@ -36,7 +36,7 @@ class Skew:
         self._newest: Millis = 0
 
     def feed(self, uid: str, at: Millis) -> None:
-        """Take the id of a call, and when it began by the file."""
+        """Take a call's id, and its begin in the file."""
         if not UNIQUEID.fullmatch(uid):
             return
         self._newest = max(self._newest, at)
@@ -46,7 +46,7 @@ class Skew:
         self._off[whole if close and abs(whole) <= _DAY else None] += 1
 
     def said(self, zone: ZoneInfo) -> str:
-        """Say in a line by how much all are off, and what to do; nothing if they are not."""
+        """Return one line with the common difference and the remedy; '' if there is none."""
         if not self._off:
             return ""
         off, count = self._off.most_common(1)[0]

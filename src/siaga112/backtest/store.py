@@ -1,7 +1,7 @@
-"""Where a back-test keeps what does not fit into memory: temporary databases of SQLite.
+"""Stores what does not fit into memory in temporary SQLite databases.
 
-SQLite makes the file when its own memory is full, in SQLITE_TMPDIR, TMPDIR or /var/tmp, readable for its
-user alone and without a name, so that nothing of it is left whatever ends the command.
+SQLite creates the file when its cache is full, in SQLITE_TMPDIR, TMPDIR or /var/tmp. Only its user can read
+it, and it has no name, so nothing of it remains however the command ends.
 """
 
 import sqlite3
@@ -29,7 +29,7 @@ from siaga112.core.model import (
 
 BATCH: Final = 500
 CACHE_KIB: Final = 8_192
-"""How much memory each of the databases may take."""
+"""The cache of each database."""
 
 _OUTCOMES: Final = tuple(Outcome)
 _REASONS: Final = tuple(Reason)
@@ -39,7 +39,7 @@ _UNPROVEN: Final = (None, *Unproven)
 _TORN: Final = (None, FactKind.ADOPTED, FactKind.GAP)
 
 Row = tuple[Any, ...]
-"""A call as the database has it: numbers and texts."""
+"""A call as a row of the database: numbers and texts."""
 
 _COLUMNS: Final = (
     "id, started, ended, caller, identified, outcome, reason, wait, talk, mark, surge, source, unproven, "
@@ -58,7 +58,7 @@ def _database() -> sqlite3.Connection:
 
 
 class TableSpool:
-    """Keeps rows in a temporary database, and gives them sorted by key."""
+    """Stores rows in a temporary database, and yields them sorted by key."""
 
     def __init__(self) -> None:
         self._database = _database()
@@ -66,7 +66,7 @@ class TableSpool:
         self._waiting: list[Values] = []
 
     def add(self, key: str, values: Values) -> None:
-        """Put a row into the group of its key."""
+        """Add a row to the group of its key."""
         self._waiting.append((key, *values))
         if len(self._waiting) >= BATCH:
             self._write()
@@ -78,12 +78,12 @@ class TableSpool:
             columns = ", ".join(f"c{n}" for n in range(len(self._waiting[0])))
             self._database.execute(f"CREATE TABLE held ({columns})")
             marks = ", ".join("?" * len(self._waiting[0]))
-            self._insert = f"INSERT INTO held VALUES ({marks})"  # noqa: S608 - marks alone
+            self._insert = f"INSERT INTO held VALUES ({marks})"  # noqa: S608 - only marks
         self._database.executemany(self._insert, self._waiting)
         self._waiting.clear()
 
     def groups(self) -> Iterator[tuple[str, list[Values]]]:
-        """Give each group once, its rows in the order in which they came."""
+        """Yield each group once, with its rows in the order in which they were added."""
         self._write()
         if not self._insert:
             return
@@ -94,7 +94,7 @@ class TableSpool:
 
 
 class PastStore(History):
-    """The past calls in a temporary database; `calls` holds those alone that are not written yet."""
+    """The past calls in a temporary database; `calls` has only those not written yet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class PastStore(History):
         self._database.execute(f"CREATE TABLE calls ({_COLUMNS.replace('id,', 'id TEXT PRIMARY KEY,', 1)})")
 
     def add(self, past: Past) -> None:
-        """Take a call, or what a further file says of it."""
+        """Add a call, or merge another file's evidence on it."""
         if past.finding.call.id in self.calls:
             self._write()
         self.calls[past.finding.call.id] = past
@@ -133,7 +133,7 @@ class PastStore(History):
         )
 
     def _take(self, calls: Iterable[CallId]) -> Iterable[Past]:
-        """Take out those of these calls that are there."""
+        """Remove these calls; return those that were present."""
         self._write()
         taken = [held for call in calls for held in self._find([call])]
         self._database.executemany(
@@ -142,7 +142,7 @@ class PastStore(History):
         return taken
 
     def doubt(self, calls: Iterable[CallId]) -> None:
-        """Take back what was concluded of calls of which rows came too late."""
+        """Set calls to unknown because rows of them came too late."""
         self._write()
         for call in calls:
             for held in self._find([call]):
@@ -151,15 +151,15 @@ class PastStore(History):
                 self._put(told.calls[call])
 
     def in_order(self) -> Iterator[Past]:
-        """Give the calls as they began."""
+        """Yield the calls in the order of their begin."""
         self._write()
         for row in self._database.execute(f"SELECT {_COLUMNS} FROM calls ORDER BY started, id"):  # noqa: S608 - our own names
             yield self.past(row)
 
     def rows(self) -> Iterator[list[Row]]:
-        """Give the calls as they began, as many at a time as are held; without the lines that decided.
+        """Yield the calls as batches of rows, in the order of their begin, without the deciding lines.
 
-        `past` makes calls of them, also in another process than the one that has the database.
+        `past` turns a row into a call, also in a process that does not have the database.
         """
         self._write()
         columns = _COLUMNS.replace(" lines,", " '',")
@@ -171,16 +171,16 @@ class PastStore(History):
         return Counter({_OUTCOMES[code]: count for code, count in self._counted("outcome")})
 
     def unproven(self) -> Counter[Unproven]:
-        """Count the calls of which no outcome could be told, by why."""
+        """Count the calls without a proven outcome, by reason."""
         told = ((_UNPROVEN[code], count) for code, count in self._counted("unproven"))
         return Counter({why: count for why, count in told if why})
 
     def nobody(self) -> int:
-        """Count the calls from nobody who could be blocked."""
+        """Count the calls without a caller who could be blocked."""
         return sum(count for missing, count in self._counted("caller IS NULL") if missing)
 
     def marked(self) -> bool:
-        """Say whether any call has an operator's mark."""
+        """Return whether any call has an operator's mark."""
         return any(code for code, _ in self._counted("mark"))
 
     def __len__(self) -> int:
@@ -206,7 +206,7 @@ class PastStore(History):
         )
 
     def past(self, row: Row) -> Past:
-        """Make a call of a row of ours."""
+        """Return the call of a row."""
         call, started, ended, caller, identified, outcome, reason, wait, talk, mark, surge, *rest = row
         source, unproven, torn, file, lines, trunk, attested = rest
         kind = _TORN[torn]
@@ -220,7 +220,7 @@ class PastStore(History):
                     None if caller is None else Caller(intern(caller)),
                     bool(identified),
                     facts,
-                    intern(trunk),  # a strike keeps it: one text for all, not one a call
+                    intern(trunk),  # strikes keep the trunk: share one text
                     bool(attested),
                 ),
                 _OUTCOMES[outcome],

@@ -1,4 +1,4 @@
-"""The messages of a capture, whatever it is packed with."""
+"""Splits a capture, compressed or not, into its messages."""
 
 from collections.abc import Callable, Iterator
 from io import BufferedReader
@@ -10,16 +10,16 @@ from siaga112.errors import SiagaError
 from siaga112.intext import DAMAGED
 
 LONGEST_MESSAGE: Final = 1 << 20
-"""A longer message is of no capture (and must not fill the memory)."""
+"""A longer message is an error, to bound memory."""
 
 _CHUNK: Final = 1 << 16
 
 
 def messages(path: Path, data: BufferedReader, told: Callable[[int, int], None]) -> Iterator[bytes]:
-    """Give the messages of a capture; `told` takes how many, and of how many bytes, were read since last.
+    """Yield the messages of a capture; call `told` with the messages and bytes read since the last call.
 
     Raises:
-        SiagaError: in one line, if a packed file is damaged or a message has no end.
+        SiagaError: if a compressed file is damaged or a message has no end.
 
     """
     rest = b""

@@ -1,4 +1,4 @@
-"""On which lines of a capture the messages of a call are."""
+"""Finds the lines of a capture that have a call's messages."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ _AT: Final = re.compile(rb"^Timestamp: ([0-9]{1,12})(?:\.([0-9]{3}))?", re.MULTI
 
 
 class Where:
-    """Keeps on which lines of a capture the messages of each channel are, and of when."""
+    """Stores the times and line numbers of each channel's messages."""
 
     def __init__(self) -> None:
         self._lines: dict[bytes, list[tuple[Millis, int]]] = {}
@@ -30,5 +30,5 @@ class Where:
             del self._lines[next(iter(self._lines))]
 
     def of(self, call: CallId) -> list[tuple[Millis, int]]:
-        """Give the moments and lines of a call that is over."""
+        """Return the times and line numbers of a call that is over, and forget them."""
         return self._lines.pop(call.encode(), [])
