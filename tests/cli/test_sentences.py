@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ from siaga112.core.policy import add_strike
 from siaga112.core.record import AllowEntry, Appeal, Block, CallerRecord, Hold, Lift, MissedCall
 from siaga112.core.regulation import PRESETS, PolicyRules
 from siaga112.service.updating import update
+from siaga112.terminal import times
+from siaga112.words import tongue
 from tests.lab.stores import site_store
 from tests.samples import NOW, RULES, answered, block, call_id, entry, prank, strike
 
@@ -184,7 +187,9 @@ def site() -> Iterator[Site]:
 
 # ── what must be so ──────────────────────────────────────────────────────────────────────────────
 
-_BLOCKED: Final = re.compile(r"(?:is|stays|is now) blocked(?: again)? until (further notice|\S+?)(?=[;\s]|$)")
+_BLOCKED: Final = re.compile(
+    r"(?:is|stays|is now) blocked(?: again)? until (further notice|[\w ]+ \d\d:\d\d UTC[+]\d)(?=[;\s]|$)"
+)
 _NOT_BLOCKED: Final = re.compile(r"is not blocked|no longer blocked|was not blocked")
 
 
@@ -215,7 +220,7 @@ def check(case: Case) -> None:
     assert said.err == ""
     if claim := _BLOCKED.search(said.out):
         assert in_force
-        assert claim[1] == (row["until"] or "further notice")
+        assert claim[1] == (_read(row["until"]) if row["until"] else "further notice")
         assert (f"mode {case.mode}: calls still get through" in said.out) == (case.mode != "enforce")
     assert bool(_NOT_BLOCKED.search(said.out)) <= (row is None)
     if "gives way to" in said.out:
@@ -224,6 +229,11 @@ def check(case: Case) -> None:
     assert ("is on the allow list" in said.out) <= (story["allowed"] is not None)
     assert ("off the allow list" in said.out) <= (story["allowed"] is None)
     _check_all_is_said(case, in_force=in_force)
+
+
+def _read(instant: str) -> str:
+    at = datetime.fromisoformat(instant)
+    return f"{times.moment(at, tongue())} {times.zone([at])}"
 
 
 def _check_all_is_said(case: Case, *, in_force: bool) -> None:
