@@ -32,14 +32,15 @@ async def get(host: str, port: int, path: str, seconds: float, tls: ssl.SSLConte
         ProbeError: if there is no complete HTTP answer within that time.
 
     """
+    there = EVERYWHERE.get(host, host)
     try:
         async with asyncio.timeout(seconds):
             try:
-                reader, writer = await asyncio.open_connection(EVERYWHERE.get(host, host), port, ssl=tls)
+                reader, writer = await asyncio.open_connection(there, port, ssl=tls)
             except OSError as error:
                 raise ProbeError(plainly(error) or Said("no route to that host")) from error
             try:
-                return await _get(reader, writer, path)
+                return await _get(reader, writer, path, f"[{there}]" if ":" in there else there)
             finally:
                 writer.close()
     except TimeoutError:
@@ -48,9 +49,10 @@ async def get(host: str, port: int, path: str, seconds: float, tls: ssl.SSLConte
         raise ProbeError(Said("no HTTP answer")) from error
 
 
-async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> bytes:
+async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, host: str) -> bytes:
     http = h11.Connection(h11.CLIENT)
-    headers = [("Host", "siaga112"), ("Connection", "close")]
+    # The console rejects any other name (console/guard.py).
+    headers = [("Host", host), ("Connection", "close")]
     for event in (h11.Request(method="GET", target=path, headers=headers), h11.EndOfMessage()):
         writer.write(http.send(event) or b"")
     page = bytearray()

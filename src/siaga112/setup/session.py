@@ -102,21 +102,17 @@ def apply(options: Options, notes: Journal, what: Planned, tell: Callable[[str],
 def doctor(options: Options, what: Planned) -> tuple[int, str]:
     """Run the doctor as the daemon's user; give its exit code, and what it says.
 
-    As its user, for what it opens in the state directory must be the daemon's.
+    As its user, for what it opens in the state directory must be the daemon's; and in the PBX's group, which
+    may read the PBX's files.
     """
     if options.service and not what.facts.machine.systemd:
         return 0, "systemd does not run here, and so not the daemon: when it does, siaga112 doctor"
     words = ["--config", str(options.config), "doctor"]
     command = [sys.executable, "-m", "siaga112", *words]
     if options.service:
-        command = [
-            looking.found("runuser") or "runuser",
-            "-u",
-            USER,
-            "--",
-            what.facts.machine.program,
-            *words,
-        ]
+        group = what.facts.pbx.group
+        own = ["-u", USER, *(["-g", USER, "-G", group] if group not in {"", "root"} else [])]
+        command = [looking.found("runuser") or "runuser", *own, "--", what.facts.machine.program, *words]
     environ = {**os.environ, "SIAGA112_AMI__SECRET": what.secret}
     ends = time.monotonic() + DOCTOR_SECONDS
     while True:  # ends: at the deadline, or when the doctor is content
