@@ -353,3 +353,13 @@ async def test_two_setups_at_once_are_one() -> None:
             os.close(lock)
         assert ran.code == 1
         assert "another siaga112 setup runs" in ran.err
+
+
+async def test_where_the_prompts_go_is_asked_of_the_running_pbx() -> None:
+    """Debian's asterisk.conf has its folders in a template, which Asterisk passes over."""
+    async with bench("22", Plain, "from-telco") as here:
+        with (here.pbx.folder / "etc/asterisk.conf").open("a", encoding="utf-8") as conf:
+            conf.write("[directories](!)\nastdatadir => /nowhere\n")
+        shown = await here.setup("--plan", "--site", "serang")
+        assert f"{here.pbx.folder}/data/sounds" in shown.out
+        assert "/nowhere" not in shown.out

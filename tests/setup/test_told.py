@@ -37,6 +37,22 @@ ENDPOINTS = """
 Objects found: 2
 """
 
+SETTINGS = """
+PBX Core settings
+-----------------
+  Version:                     22.10.1
+  Maximum calls:               Not set
+
+* Directories
+  -------------
+  Configuration file:          /etc/asterisk/asterisk.conf
+  Configuration directory:     /etc/asterisk
+  Run/Sockets directory:       /var/run/asterisk
+  PID file:                    /var/run/asterisk/asterisk.pid
+  Data directory:              /usr/share/asterisk/
+
+"""
+
 QUEUES = """operators has 0 calls (max unlimited) in 'ringall' strategy (0s holdtime, 0s talktime), W:0
    Members:\x20
       Local/101@operators/n (ringinuse enabled) (Not in use) has taken no calls yet
@@ -110,3 +126,14 @@ def test_a_reload_may_bring_the_question_and_nothing_else() -> None:
     assert "changed [x] 112/0812" in unlike(before, gone, Dialplan())
     assert "does not ask" in unlike(before, before, Dialplan(asking=(("x", "_1[2-5]X"),)))
     assert "does not come to the question" in unlike(before, before, Dialplan(calls=(("x", "121"),)))
+
+
+def test_where_the_running_asterisk_has_its_files() -> None:
+    """Paths alone, whatever else the settings tell; without a slash at the end."""
+    assert told.folders(SETTINGS) == {
+        "Configuration file": "/etc/asterisk/asterisk.conf",
+        "Configuration directory": "/etc/asterisk",
+        "Run/Sockets directory": "/var/run/asterisk",
+        "PID file": "/var/run/asterisk/asterisk.pid",
+        "Data directory": "/usr/share/asterisk",
+    }

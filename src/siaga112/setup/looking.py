@@ -132,8 +132,9 @@ def look(
         UnreachableError: if Asterisk does not answer.
 
     """
-    folders = read(conf, {conf: _text(Path(conf))}, "")
-    etc = _folder(folders, "astetcdir", str(Path(conf).parent))
+    options = read(conf, {conf: _text(Path(conf))}, "")
+    folders = told.folders(console.ask("core show settings"))
+    etc = folders.get("Configuration directory", str(Path(conf).parent))
     files, unreadable = _files(etc)
     contexts, registrars = told.dialplan(console.ask("dialplan show"))
     modules = told.modules(console.ask("module show"))
@@ -146,8 +147,8 @@ def look(
         told.version(console.ask("core show version")),
         conf,
         etc,
-        _folder(folders, "astdatadir", _folder(folders, "astvarlibdir", "/var/lib/asterisk")),
-        _group(folders),
+        folders.get("Data directory", "/var/lib/asterisk"),
+        _group(folders.get("PID file", "/var/run/asterisk/asterisk.pid"), options),
         freepbx,
     )
     live = Live(
@@ -179,10 +180,6 @@ def look(
         _older(where),
         any(Path(where.credentials, name).exists() for name in _ADDRESSES),
     )
-
-
-def _folder(conf: Conf, key: str, usual: str) -> str:
-    return (conf.value("directories", key) or usual).rstrip("/")
 
 
 def _text(path: Path) -> str:
@@ -233,13 +230,13 @@ def _freepbx(etc: str, files: Mapping[str, str]) -> str:
     return match[1] if match else "?"
 
 
-def _group(folders: Conf) -> str:
+def _group(pid_file: str, conf: Conf) -> str:
     """Name the group that Asterisk runs as: of its process, else of its configuration."""
     try:
-        pid = int(_text(Path(_folder(folders, "astrundir", "/var/run/asterisk")) / "asterisk.pid").strip())
+        pid = int(_text(Path(pid_file)).strip())
         return grp.getgrgid(Path(f"/proc/{pid}").stat().st_gid).gr_name
     except (SiagaError, ValueError, OSError, KeyError):
-        return folders.value("options", "rungroup")
+        return conf.value("options", "rungroup")
 
 
 def _trunks(

@@ -15,6 +15,7 @@ _QUEUE: Final = re.compile(r"^(\S+)\s+has [0-9]+ calls? ")
 _GLOBAL: Final = re.compile(r"^\s+(\w+)=(.*)$")
 _IDENTIFY: Final = re.compile(r"^\s*Identify:\s+([^<\s]\S*?)/(\S+)\s*$")
 _PARAMETER: Final = re.compile(r"^ (\w+)\s+: (.*)$")
+_FOLDER: Final = re.compile(r"^  ([\w/ ]+):\s+(/.*?)/?$")
 
 
 def dialplan(text: str) -> tuple[Contexts, Mapping[str, str]]:
@@ -104,3 +105,11 @@ def engaged(text: str) -> tuple[tuple[str, str], ...]:
     """Parse `core show channels concise`: the context and extension of each channel."""
     rows = (line.split("!") for line in text.splitlines())
     return tuple((row[1], row[2]) for row in rows if len(row) > 2)  # noqa: PLR2004 - name, context, extension
+
+
+def folders(text: str) -> dict[str, str]:
+    """Read `core show settings`: where Asterisk has what, as it runs.
+
+    Its asterisk.conf does not tell: Debian's has them in a template, which Asterisk passes over.
+    """
+    return {match[1]: match[2] for line in text.splitlines() if (match := _FOLDER.match(line))}
