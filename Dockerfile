@@ -13,9 +13,7 @@ RUN --mount=type=secret,id=ca \
     && export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
     && /opt/siaga112/bin/pip install --require-hashes -r requirements.lock -r requirements-build.lock \
     && /opt/siaga112/bin/pip install --no-deps --no-build-isolation . \
-    && /opt/siaga112/bin/pip uninstall -qy hatchling packaging pathspec pluggy tomlkit trove-classifiers pip setuptools \
-    # names of places, 40 MB, that nothing here asks for
-    && rm -r /opt/siaga112/lib/python3*/site-packages/phonenumbers/geodata
+    && /opt/siaga112/bin/pip uninstall -qy hatchling packaging pathspec pluggy tomlkit trove-classifiers pip setuptools
 
 FROM ${BASE}
 RUN apt-get update \
