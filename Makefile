@@ -126,8 +126,10 @@ audit: $(READY)
 	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-tools.lock
 	$(VENV)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt $(if $(OSV),-s osv)
 
-# The manual's installation on a fresh machine, timed: rewrites docs/install-log.md (three minutes, as root).
+# The README's installation and the manual's on fresh machines, Debian 12 and 13, plain and of FreePBX's shape, timed:
+# rewrites docs/install-log.md (ten minutes, as root).
 install-log: $(READY)
+	$(PYTHON) -m tests.lab.roots 22 16
 	$(PYTHON) -m tests.install docs/install-log.md
 
 # The wheel and the sdist, as they are released: of one commit always the same bytes.
@@ -169,7 +171,7 @@ LOCK := $(VENV)/bin/uv pip compile -c constraints.txt --universal --python-versi
 	--no-emit-index-url --no-header --no-annotate -q
 
 # The versions that the tests passed with, without the address of any package index; with hashes, what is
-# installed: of the daemon (with PostgreSQL too), the tests, fuzz, audit and sbom, the site, and the wheel's build.
+# installed: of the daemon (with PostgreSQL too), the tests, fuzz, audit and sbom, the site, the wheel's build, and Ansible.
 constraints: $(READY)
 	$(PYTHON) -m pip freeze --exclude-editable | grep '==' > constraints.txt
 	$(PYTHON) -m pip install -qq --disable-pip-version-check uv
@@ -180,6 +182,7 @@ constraints: $(READY)
 	$(LOCK) pyproject.toml --extra fuzz --extra audit --extra sbom -o requirements-tools.lock
 	$(LOCK) pyproject.toml --extra docs -o requirements-docs.lock
 	echo hatchling | $(LOCK) - -o requirements-build.lock
+	echo ansible-core | $(LOCK) - -o requirements-ansible.lock
 
 # Pins the images that are built on and run to what the registries have now, in place of any digest before;
 # needs docker and the network. A tag can be given another content later, a digest cannot.

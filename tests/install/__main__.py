@@ -1,41 +1,74 @@
-"""A fresh machine, the wheel, a doctor with nothing to say, the first rejected call: `make install-log`.
+"""Fresh machines, the wheel, a doctor with nothing to say, the first rejected call: `make install-log`.
 
-The manual's steps for plain Asterisk, all of them, on a Debian made by mmdebstrap that has an Asterisk with
-somebody else's dialplan. `python -m tests.install PAGE` also writes what was done, and when, into PAGE.
-As root only.
+The commands of the README and of the manual, to the letter, on a fresh Debian 12 and 13 with their own
+systemd, whose Asterisk was in service with somebody else's dialplan; and beside dialplans of FreePBX's shape.
+`python -m tests.install [PAGE] [--only NAME]` also writes what was done, and when, into PAGE. As root only.
 """
 
+import argparse
 import asyncio
 import datetime as dt
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
 from tests.install.log import Log
-from tests.install.machine import HERE, Machine, build
+from tests.install.machine import (
+    HERE,
+    PACKAGES,
+    SHAPES,
+    TELEPHONE,
+    Machine,
+    Shape,
+    copied,
+    debian,
+    furnish,
+    readme,
+)
+from tests.lab.phone import Phone
 from tests.lab.sipp import Call, place_call
-from tests.pbx.foreign import REPOSITORY, blocks
+from tests.pbx.foreign import REPOSITORY, Plain, blocks
 
 CALLER: Final = "081234567890"
-PATIENCE_SECONDS: Final = 60.0
 OWN: Final = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+UNSAID: Final = r"AMI reach .* func_config|clock set"
+"""What the doctor says here: of the module that it reads with, and that nobody keeps this machine's clock."""
+LEFT: Final = rf"{UNSAID}|AMI reach|AMI address"
+"""On FreePBX also what setup leaves to the admin, for others may use it: two modules, the AMI's address."""
 
 HEAD: Final = """\
 # How long the installation takes
 
-`make install-log` follows the steps of the [manual](manual.md#install-beside-an-existing-pbx) for plain
-Asterisk to the letter, on a fresh Debian whose Asterisk is in service with somebody else's dialplan,
-times them and generates this page. The clock starts at 0 when `pip install` begins, with an empty cache.
-The weeks of step 4 are left out. A chroot has no systemd, so the command lines of the units are started
-after setup, as their user and with their credentials, and the doctor runs once more.
+`make install-log` installs siaga112 on fresh machines with their own systemd, whose Asterisk is in service
+with somebody else's dialplan, times it and generates this page. On plain Asterisk it types the commands of
+the [README](../README.md#install-it-beside-your-pbx), with `siaga112 setup` on a terminal, where a person
+answers; on FreePBX's shape those of the [manual](manual.md#with-one-command). Then come the manual's steps 3
+to 6, without the weeks of step 4.
+
+The clock starts at 0 when the first `pip install` begins, with an empty cache. "processor" is the time that
+pip and setup need of one, however busy the machine is. Setup ends with the doctor's word. Two warnings are
+expected here: of the module that it reads with, and that nobody keeps the clock of a machine that lives for
+minutes. On FreePBX's shape setup leaves two modules and the AMI's address to the admin, because other
+programs may use them. Debian 12 and 13 carry no Asterisk: it is Debian's own of another release (22 of forky,
+16 of bullseye), below /opt, started by its own unit.
 
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Went:
+    """How it went on one machine."""
+
+    lines: list[str]
+    figures: dict[str, float]
 
 
 def release(folder: Path) -> Path:
@@ -49,105 +82,159 @@ def release(folder: Path) -> Path:
     return unpacked
 
 
-async def until(machine: Machine, command: str, wanted: str) -> None:
-    """Ask the PBX's console again and again, until it says so."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while wanted not in await machine.console(command):  # noqa: ASYNC110 - a console has to be asked
-            await asyncio.sleep(0.1)
-
-
 async def call(folder: Path, presses: str = "") -> Call:
     """Call the machine's PBX."""
     pbx: Any = SimpleNamespace(version="22", folder=folder, sip_port=5060, before_stop=lambda _: None)
     return await place_call(pbx, number=CALLER, presses=presses)
 
 
-async def served(machine: Machine, folder: Path) -> int:
+async def served(machine: Machine, phone: Phone, folder: Path) -> int:
     """Call, press 1, talk to the operator, hang up; give SIP's status."""
     placed = await call(folder, presses="1")
-    await until(machine, "core show channels concise", "!AppQueue!")
-    await until(machine, "bridge show all", "basic")
+    leg = await phone.ringing()
+    await leg.answer()
+    await machine.until("asterisk -rx 'bridge show all'", "basic")
     return (await placed.hang_up()).status
 
 
-async def ready(machine: Machine) -> None:
-    """Wait for both halves to say that they are at work."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        for half, event in (("screen", "store_up"), ("screen", "started"), ("track", "ami_connected")):
-            while f'"{event}"' not in machine.said(f"siaga112-{half}"):  # noqa: ASYNC110 - a file
-                await asyncio.sleep(0.05)
-
-
-async def install(machine: Machine, folder: Path, log: Log) -> None:
-    """Go the whole way."""
-    machine.start_asterisk()
-    await until(machine, "core show uptime", "System uptime")
-    await until(machine, "core waitfullybooted", "fully booted")
-    log.line(
-        f"{(await machine.console('core show version')).partition(' built')[0]}, somebody else's dialplan"
-    )
-    log.line(f"a call to 112: {await served(machine, folder)}, an operator answers")
-    await machine.fetch_lists()
-
-    await machine.follow("With one command")
-    log.done(f"nothing of ours runs yet; a call to 112: {await served(machine, folder)}, an operator answers")
-    machine.start_units()
-    await ready(machine)
-    _, doctor = blocks("By hand: start it")
-    await machine.do(doctor)
-    look, wait, enforce, block, unblock = blocks("Observe, read, enforce")
-    told = machine.printed[-1]
-    # Nothing keeps the clock of a machine that lives for minutes, and it has no telephone.
+def content(told: str, may_say: str) -> None:
+    """Hold the doctor to what it may say."""
     rest = [line for line in told.splitlines() if line.startswith(("warn", "fail", "- "))]
-    assert all(re.search(r"AMI reach|clock set|operators' phones", line) for line in rest), told
-    log.done(
-        "the doctor has nothing to say but for the module that it reads with, the clock and the telephone"
-    )
-    log.done(f"a call to 112: {await served(machine, folder)}, an operator answers")
+    assert "ok    daemon " in told, told
+    assert all(re.search(may_say, line) for line in rest), told
+
+
+async def set_up(machine: Machine, shape: Shape, log: Log) -> None:
+    """Do what the README says, or the manual; hold setup and its doctor to their word."""
+    if shape.pbx is Plain:
+        log.line("\nThe README's lines")
+        *fetching, setup = readme()
+        await machine.run("\n".join(fetching))
+        log.figure("setup")
+        answers = (("A short name of the site", "serang"), ("Do this?", "y"))
+        said = await machine.answered(setup, *answers, last="setup --undo")
+    else:
+        program, setup = (block.text for block in blocks("With one command"))
+        log.line("\nThe manual's steps, with one command")
+        await machine.run(program)
+        log.figure("setup")
+        log.done(f"$ {setup.strip()}")
+        said = await machine.done(setup)
+    log.figure("doctor")
+    found = re.search(r"\d+ steps in ([\d.]+) s, (\d+) questions", said)
+    assert found, said
+    log.said(said)
+    content(said, UNSAID if shape.pbx is Plain else LEFT)
+    log.figures |= {"questions": int(found[2])}
+    log.done("setup has ended, and the doctor has nothing else to say")
+
+
+async def install(machine: Machine, phone: Phone, folder: Path, shape: Shape, log: Log) -> None:
+    """Go the whole way."""
+    for version in (
+        "systemctl --version | head -n 1",
+        "asterisk -V",
+        "command -v python3 || echo no Python yet",
+    ):
+        log.line((await machine.done(version)).strip())
+    log.line(f"a call to 112: {await served(machine, phone, folder)}, an operator answers")
+    await machine.fetch_lists()
+    await set_up(machine, shape, log)
+    log.done(f"a call to 112: {await served(machine, phone, folder)}, an operator answers")
+    look, wait, enforce, block, unblock = blocks("Observe, read, enforce")
     for one in (look, wait, enforce, block):
         await machine.do(one)
     ended = await (await call(folder)).ended(timeout=60)
     assert ended.status == 403, ended
     log.done(f"a call to 112: {ended.status}, after the announcement")
-    took = log.seconds
+    log.figure("rejected")
     await machine.do(unblock)
-    log.done(f"a call to 112: {await served(machine, folder)}, an operator answers")
-    log.line(f"\nFrom pip install to the first rejected call: {took:.0f} s")
+    log.done(f"a call to 112: {await served(machine, phone, folder)}, an operator answers")
 
 
-def inside(root: Path, outside: int, page: Path | None) -> None:
+async def inside(folder: Path, outside: int, shape: Shape) -> Went:
     """Do it, in namespaces of our own."""
-    (wheel,) = (root / HERE.lstrip("/")).glob("*.whl")
     log = Log()
-    debian = (root / "etc/debian_version").read_text("utf-8").strip()
-    today = dt.datetime.now().astimezone().date()
-    log.line(f"{today}, Debian {debian} on {platform.machine()}, {os.cpu_count()} cores")
-    log.line(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
-    machine = Machine(root, outside, wheel.name, log)
-    try:
-        asyncio.run(install(machine, root.parent, log))
-    finally:
-        machine.stop()
-    if page:
-        page.write_text(f"{HEAD}```\n" + "\n".join(log.lines) + "\n```\n", "utf-8")
+    release_ = (folder / "root/etc/debian_version").read_text("utf-8").strip()
+    (wheel,) = (folder / f"root{HERE}").glob("*.whl")
+    log.line(f"Debian {release_} on {platform.machine()}; {wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
+    async with Machine.boot(folder, outside, log, alone=False) as machine:
+        phone = await Phone.open(*TELEPHONE)
+        try:
+            await install(machine, phone, folder, shape, log)
+        finally:
+            phone.close()
+    return Went(log.lines, log.figures)
+
+
+def tried(name: str, made: Path, base: Path) -> Went:
+    """Make the machine, go in, and clear it away."""
+    outside = os.open("/proc/self/ns/net", os.O_RDONLY)
+    with tempfile.TemporaryDirectory(prefix="s112-install-", dir="/var/tmp") as place:
+        folder = Path(place)
+        print(f"\n{SHAPES[name].title}", flush=True)
+        copied(base, folder / "root")
+        furnish(folder / "root", made, SHAPES[name])
+        again = (sys.executable, "-m", "tests.install", "--inside", str(folder), str(outside), "--only", name)
+        # The mounts end with their namespace: what is cleared away out here is the folder alone, never /dev.
+        up = ("sh", "-ec", 'ip link set lo up; exec "$@"', "sh")
+        try:
+            subprocess.run([*OWN, *up, *again], check=True, pass_fds=[outside], timeout=900)
+        finally:
+            os.close(outside)
+        return Went(**json.loads((folder / "went.json").read_text("utf-8")))
+
+
+def page(all_: dict[str, Went]) -> str:
+    """Write how it went."""
+    today, load = dt.datetime.now().astimezone().date(), os.getloadavg()[2]
+    rows = []
+    for name, went in all_.items():
+        at = went.figures
+        setup = at["doctor"] - at["setup"]
+        rows.append(
+            f"| {SHAPES[name].title} | {at['doctor']:.0f} s | {at['setup']:.0f} s | {setup:.0f} s "
+            f"| {at['doctor processor']:.0f} s | {at['questions']:.0f} | {at['rejected']:.0f} s |"
+        )
+    table = [
+        "| machine | wheel to doctor's word | pip | setup | processor | questions | first rejected call |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"{today}, {os.cpu_count()} cores, other work on them: load {load:.1f} over the last 15 minutes.",
+    ]
+    logs = [
+        f"\n## {SHAPES[name].title}\n\n```\n" + "\n".join(went.lines) + "\n```" for name, went in all_.items()
+    ]
+    return HEAD + "\n".join([*table, *logs]) + "\n"
 
 
 def main() -> int:
-    """Make the machine, go in, and clear it away."""
-    match sys.argv[1:]:
-        case ["inside", machine, network, *page]:
-            inside(Path(machine), int(network), Path(page[0]) if page else None)
-            return 0
-        case page:
-            outside = os.open("/proc/self/ns/net", os.O_RDONLY)
-    with tempfile.TemporaryDirectory(prefix="s112-install-") as folder:
-        root = Path(folder) / "machine"
-        print("a fresh machine, with an Asterisk of its own (about a minute)", flush=True)
-        build(root, release(Path(folder)))
-        again = [sys.executable, "-m", "tests.install", "inside", str(root), str(outside), *page]
-        # The mounts end with their namespace: what is cleared away out here is the folder alone, never /dev.
-        up = ("sh", "-ec", 'ip link set lo up; exec "$@"', "sh")
-        return subprocess.run([*OWN, *up, *again], check=False, pass_fds=[outside], timeout=900).returncode
+    """Try each machine."""
+    asked = argparse.ArgumentParser(prog="tests.install")
+    asked.add_argument("page", nargs="?", type=Path)
+    asked.add_argument("--only", choices=SHAPES)
+    asked.add_argument("--inside", nargs=2, help=argparse.SUPPRESS)
+    given = asked.parse_args()
+    if given.inside:
+        folder = Path(given.inside[0])
+        went = asyncio.run(inside(folder, int(given.inside[1]), SHAPES[given.only]))
+        (folder / "went.json").write_text(json.dumps(asdict(went)), "utf-8")
+        return 0
+    wanted = {name: shape for name, shape in SHAPES.items() if given.only in {None, name}}
+    with tempfile.TemporaryDirectory(prefix="s112-release-", dir="/var/tmp") as place:
+        made = release(Path(place))
+        for suite in dict.fromkeys(shape.suite for shape in wanted.values()):
+            print(f"a fresh Debian {suite} (half a minute)", flush=True)
+            debian(suite, Path(place) / suite, *PACKAGES)
+        all_: dict[str, Went] = {}
+        for name, shape in wanted.items():
+            all_[name] = tried(name, made, Path(place) / shape.suite)
+            if given.page:
+                given.page.write_text(page(all_), "utf-8")
+    written = page(all_)
+    print("\n".join(line for line in written.splitlines() if line.startswith("|")))
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,28 +1,30 @@
-"""A fresh Debian with an Asterisk in service that knows nothing of us, and an admin at it, as root.
+"""A fresh Debian with its own systemd, an Asterisk in service that knows nothing of us, and an admin at it.
 
-Every path is the manual's own. A chroot has no systemd: what setup enables is started here as the units say
-it, with their user, their credentials and their state directory.
+Debian 12 and 13 carry no Asterisk: the lab's is put below /opt, and stands at Debian's own places by links.
+Every path is the manual's own.
 """
 
 import asyncio
-import configparser
 import os
-import pwd
 import re
-import shlex
 import shutil
 import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, Self
 
 from tests.install.log import Log
-from tests.lab.asterisk import OPERATORS
-from tests.lab.unpack import KEYRING, SUITES, mirror
-from tests.pbx.foreign import REPOSITORY, Admin, Block, Plain
+from tests.lab import systemd
+from tests.lab.terminal import CONTROLS, terminal
+from tests.lab.unpack import KEYRING, LIBRARIES, LOADER, Version, mirror, unpacked
+from tests.pbx.foreign import REPOSITORY, Admin, Block, Foreign, FreePbx, Plain
 from tests.waiting import output
 
-PACKAGES: Final = ("asterisk", "curl", "systemd")
-"""What a PBX in service has; all else is for the manual to install."""
+PACKAGES: Final = ("ca-certificates", "curl", "dbus", "systemd-sysv")
+"""What a server has besides; all else is for the manual to install."""
 
 HERE: Final = "/root/siaga112"
 """Where the release was unpacked."""
@@ -44,66 +46,192 @@ NO_CARD: Final = "No ethernet interface found for seeding global EID. You will h
 """What Asterisk says first of all in a network of its own."""
 
 TITLE: Final = re.compile(r"\d+\. .*?(?=[.,:;]\s| \(|:$)")
+LONGEST_SECONDS: Final = 900.0
+TELEPHONE: Final = ("101", ("127.0.0.2", 5062), ("127.0.0.1", 5060))
+"""The operator's: its name, its address, the PBX's."""
+
+PHONE: Final = f"""
+[101]
+type = endpoint
+context = phones
+aors = 101
+allow = !all,ulaw
+dtmf_mode = rfc4733
+direct_media = no
+media_address = 127.0.0.1
+bind_rtp_to_media_address = yes
+[101]
+type = aor
+contact = sip:101@{TELEPHONE[1][0]}:{TELEPHONE[1][1]}
+"""
+
+MANAGER: Final = """
+[general]
+enabled = yes
+port = 5038
+bindaddr = 0.0.0.0
+"""
+"""As FreePBX writes it, before what it includes."""
 
 
-def build(root: Path, release: Path) -> None:
-    """Make the machine, with the release unpacked and the network's certificates, and no siaga112 yet."""
-    command = [
-        *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
-        *('--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=APT::Get::Assume-Yes "true"'),
-        *('--aptopt=APT::Install-Recommends "false"', f"--keyring={KEYRING}"),
-    ]
-    subprocess.run(
-        [*command, SUITES["22"], root, mirror()], check=True, stdin=subprocess.DEVNULL, timeout=900
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A machine, as there are many."""
+
+    title: str
+    suite: str
+    asterisk: Version
+    pbx: type[Foreign]
+    context: str
+    """In which the trunk's calls arrive."""
+
+
+SHAPES: Final = {
+    "12": Shape("Debian 12, plain Asterisk", "bookworm", "22", Plain, "from-telco"),
+    "13": Shape("Debian 13, plain Asterisk", "trixie", "22", Plain, "from-telco"),
+    "freepbx17": Shape("Debian 12, FreePBX 17's shape", "bookworm", "22", FreePbx, "from-pstn"),
+    "freepbx16": Shape("Debian 12, FreePBX 16's shape", "bookworm", "16", FreePbx, "from-trunk-sip-telco"),
+}
+
+
+def debian(suite: str, target: Path, *packages: str) -> None:
+    """Make a Debian of this suite, a folder or a packed one, with these packages besides the least."""
+    options = (
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        '--aptopt=APT::Get::Assume-Yes "true"',
+        '--aptopt=APT::Install-Recommends "false"',
+        f"--keyring={KEYRING}",
     )
+    command = ("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", *options)
+    subprocess.run(
+        [*command, suite, target, mirror()], check=True, stdin=subprocess.DEVNULL, timeout=LONGEST_SECONDS
+    )
+
+
+def furnish(root: Path, release: Path, shape: Shape) -> None:
+    """Make a Debian such a machine, with the release unpacked and the network's certificates."""
     shutil.copytree(release, root / HERE.lstrip("/"))
     # A proxy may have a certificate of its own: pip believes there what this machine believes.
     shutil.copy(
         os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"), f"{root}{ENVIRON['PIP_CERT']}"
     )
-    (root / "etc/hosts").write_text(f"127.0.0.1 localhost {os.uname().nodename}\n", "utf-8")
-    (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n", "utf-8")  # nobody starts a Redis
-    (root / "usr/sbin/policy-rc.d").chmod(0o755)
-    etc = root / "etc/asterisk"
-    for name, text in Plain.files.items():
-        (etc / name).write_text(text, "utf-8")
-    dialplan = f"[globals]\nOPERATOR=answer\n{OPERATORS}{Plain.files['extensions.conf']}"
-    (etc / "extensions.conf").write_text(dialplan, "utf-8")
-    sip = (REPOSITORY / "tests/image/pbx/pjsip.conf").read_text("utf-8")
-    (etc / "pjsip.conf").write_text(sip.replace("siaga112-incoming", "from-telco"), "utf-8")
+    (root / "etc/hostname").write_text("pbx\n", "utf-8")
+    (root / "etc/hosts").write_text("127.0.0.1 localhost pbx\n", "utf-8")
+    _asterisk(root, shape)
+
+
+def _asterisk(root: Path, shape: Shape) -> None:
+    """Put an Asterisk into it that starts with the machine, as its own package's unit says."""
+    lab, opt = unpacked(shape.asterisk), root / "opt/asterisk"
+    _sh(f'cp -a "{lab}" "{opt}" && chmod 755 "{opt}"')
+    for part in (
+        "etc/asterisk",
+        "usr/share/asterisk",
+        "var/lib/asterisk",
+        "var/log/asterisk",
+        "var/spool/asterisk",
+    ):
+        (root / part).parent.mkdir(parents=True, exist_ok=True)
+        _sh(f'cp -a "{opt}/{part}" "{root}/{part}"')
+    for part in ("usr/lib/x86_64-linux-gnu/asterisk", "usr/lib/asterisk"):
+        if (opt / part).is_dir():
+            (root / part).symlink_to(f"/opt/asterisk/{part}")
+    if shape.pbx is FreePbx:
+        for one in (opt / "usr/share/asterisk").iterdir():
+            if not (target := root / "var/lib/asterisk" / one.name).exists():
+                _sh(f'cp -a "{one}" "{target}"')
+    libraries = ":".join(f"/opt/asterisk/{part}" for part in LIBRARIES)
+    program = root / "usr/sbin/asterisk"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'exec /opt/asterisk/{LOADER} --library-path {libraries} /opt/asterisk/usr/sbin/asterisk "$@"\n'
+    )
+    program.chmod(0o755)
+    for name, text in _texts(shape, root / "etc/asterisk").items():
+        (root / "etc/asterisk" / name).write_text(text, "utf-8")
+    unit = next(
+        path for path in (opt / "lib/systemd/system", opt / "usr/lib/systemd/system") if path.is_dir()
+    )
+    shutil.copy(unit / "asterisk.service", root / "usr/lib/systemd/system")
+    own = "/etc/asterisk /var/lib/asterisk /var/log/asterisk /var/spool/asterisk"
+    _sh(
+        f'chroot "{root}" sh -ec "useradd --system --home-dir /var/lib/asterisk asterisk; '
+        f'chown -R asterisk:asterisk {own}; systemctl enable -q asterisk"'
+    )
+
+
+def _texts(shape: Shape, etc: Path) -> dict[str, str]:
+    """Give the PBX's files, where they are not its package's."""
+    texts = {
+        name: text.replace("Local/101@operators/n", "PJSIP/101,0,Siti")
+        for name, text in shape.pbx.shaped(shape.asterisk).items()
+    }
+    sip = (REPOSITORY / "tests/image/pbx/pjsip.conf").read_text("utf-8").partition("[101]")
+    texts["pjsip.conf"] = sip[0].replace("siaga112-incoming", shape.context) + PHONE
+    texts["pjsip.conf"] += "[global]\ntype = global\nendpoint_identifier_order = header,username,ip\n"
+    modules = (etc / "modules.conf").read_text("utf-8")
+    texts["modules.conf"] = f"{modules}\n[modules](+)\nnoload = chan_sip.so\n"  # of 16: the port is PJSIP's
+    if shape.pbx is FreePbx:
+        texts["manager.conf"] = MANAGER + texts["manager.conf"]
+        conf = (etc / "asterisk.conf").read_text("utf-8")
+        conf = conf.replace("[directories](!)", "[directories]")
+        texts["asterisk.conf"] = re.sub(r"(?m)^(astdatadir => ).*", r"\1/var/lib/asterisk", conf)
+    return texts
+
+
+def copied(base: Path, root: Path) -> None:
+    """Give each machine files of its own."""
+    _sh(f'cp -a "{base}" "{root}"')
+
+
+def _sh(line: str) -> None:
+    subprocess.run(["sh", "-ec", line], check=True, timeout=LONGEST_SECONDS)
+
+
+def readme() -> Iterator[str]:
+    """Read the README's commands to a line that is asked about, without what is said beside them."""
+    chapter = (REPOSITORY / "README.md").read_text("utf-8").partition("\n## Install it beside your PBX\n")[2]
+    for line in chapter.lstrip("\n").partition("\n\n")[0].splitlines():
+        yield line.partition(" # ")[0].strip()
 
 
 class Machine(Admin):
-    """The machine, as its admin sees it. In a mount, process and network namespace of its own."""
+    """The machine, as its admin sees it."""
 
     not_here = ()
 
-    def __init__(self, root: Path, outside: int, wheel: str, log: Log) -> None:
+    def __init__(self, booted: systemd.Machine, outside: int, log: Log) -> None:
         """Go to it. `outside` is a descriptor of the network below."""
         super().__init__()
-        self.environ = dict(ENVIRON)
-        self._root = root
+        self._booted = booted
         self._outside = outside
-        self._wheel = wheel
         self._log = log
-        self._running: list[subprocess.Popen[bytes]] = []
-        for mount in (("--rbind", "/dev", f"{root}/dev"), ("-t", "proc", "proc", f"{root}/proc")):
-            subprocess.run(["mount", *mount], check=True, timeout=900)
+        self.asked = 0
+        """How many questions were answered."""
+
+    @classmethod
+    @asynccontextmanager
+    async def boot(cls, folder: Path, outside: int, log: Log, *, alone: bool = True) -> AsyncIterator[Self]:
+        """Run what `furnish` made in `folder`/root; not `alone`: in the network that this process has."""
+        bound = 'mount --bind "$1/root" "$1/root"'
+        own = [one for one in systemd.NAMESPACES if alone or one != "--net"]
+        async with systemd.Machine.of(folder, bound, namespaces=own) as booted:
+            machine = cls(booted, outside, log)
+            await machine.until("asterisk -rx 'core waitfullybooted'", "fully booted")
+            yield machine
 
     def place(self, path: str) -> Path:
-        """Say where it is below."""
-        return self._root / path.lstrip("/")
+        """Say where it is as seen from here."""
+        return self._booted.inside(path)
 
     async def fetch_lists(self) -> None:
         """Know what packages there are, as a machine in service does."""
-        await self._done("apt-get update -qq")
+        await self.done("apt-get update -qq")
 
     async def do(self, block: Block) -> None:
         """Do what one block says; log which step of the manual's it is."""
         if title := TITLE.match(block.said):
             self._log.line(f"\n{title[0]}")
-        if block.language != "sh":
-            self._log.done(f"edit {block.file}")
         await super().do(block)
 
     async def run(self, script: str) -> str:
@@ -111,106 +239,54 @@ class Machine(Admin):
         return "".join([await self._line(line) for line in script.splitlines() if line])
 
     async def _line(self, line: str) -> str:
-        line = line.replace("pip install .", f"pip install {self._wheel}")
-        if "pip install" in line:
+        if "/pip install" in line:
             self._log.begin()
         self._log.done(f"$ {line}")
-        output = await self._result(line)
+        said = await self.done(line)
         if not line.startswith(OUTSIDE):
-            self._log.said(output)
-        return output
+            self._log.said(said)
+        return said
 
-    async def _result(self, line: str) -> str:
-        match line.split()[:2]:
-            case ["export", assignment]:
-                name, _, _ = assignment.partition("=")
-                self.environ[name] = (await self._done(f"{line}; printf %s ${name}")).strip()
-                return ""
-        return await self._done(line)
-
-    async def _done(self, line: str) -> str:
-        into = ("nsenter", f"--net=/proc/self/fd/{self._outside}") if line.startswith(OUTSIDE) else ()
+    async def done(self, line: str) -> str:
+        """Do it as root, from the unpacked siaga112; give what it prints."""
+        outside = line.startswith(OUTSIDE)
+        into = ("nsenter", f"--net=/proc/self/fd/{self._outside}") if outside else ()
         process = await asyncio.create_subprocess_exec(
-            *(*into, *self._inside(), *("sh", "-ec", f"cd {HERE}\n{line}")),
+            *(*into, *self.inner(line, network=not outside)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            pass_fds=[self._outside] if into else [],
+            pass_fds=[self._outside] if outside else [],
         )
-        told, _ = await output(process, line, 900)
-        said = told.decode().replace(NO_CARD, "")
-        # The manual's own word: check-config rightly misses the secret.
-        assert process.returncode == 0 or line.endswith("check-config"), f"{line}\n{said}"
+        told, _ = await output(process, line, LONGEST_SECONDS)
+        said = told.decode("utf-8", "replace").replace(NO_CARD, "")
+        assert process.returncode == 0, f"{line}\n{said}"
         return said
 
-    def _inside(self, user: str = "root", **environ: str) -> tuple[str, ...]:
-        given = (f"{name}={value}" for name, value in {**self.environ, **environ}.items())
-        return ("chroot", f"--userspec={user}", str(self._root), "env", "-i", *given)
+    async def answered(self, line: str, *answers: tuple[str, str], last: str) -> str:
+        """Do it on a terminal, where each of these questions is asked and answered; give what it shows."""
+        self._log.done(f"$ {line}")
+        async with terminal(*self.inner(line), environ={}, columns=200) as screen:
+            for question, answer in answers:
+                await screen.shows(question)
+                screen.press(f"{answer}\r")
+            await screen.shows(last, seconds=LONGEST_SECONDS)
+            code = await screen.ended()
+        said = CONTROLS.sub("", screen.raw)
+        assert code == 0, said
+        return said
 
-    def start_asterisk(self) -> None:
-        """Start the PBX, as its unit does."""
-        user = self._user("asterisk")
-        (self._root / "run/asterisk").mkdir(exist_ok=True)
-        os.chown(self._root / "run/asterisk", user.pw_uid, user.pw_gid)
-        self._start("asterisk", *self._inside(), "asterisk", "-f", "-U", "asterisk", "-G", "asterisk")
+    def inner(self, line: str, *, network: bool = True) -> tuple[str, ...]:
+        """Give what does a line there; not `network`: in the network of whoever does it."""
+        given = (f"{name}={value}" for name, value in ENVIRON.items())
+        command = ("env", "-i", "TERM=xterm", *given, "sh", "-ec", f"cd {HERE}\n{line}")
+        return self._booted.inner(*command, network=network)
 
-    def start_units(self) -> None:
-        """Start what setup enabled, as systemd would."""
-        for unit in ("siaga112-screen", "siaga112-track"):
-            assert (self._root / f"etc/systemd/system/siaga112.target.wants/{unit}.service").is_symlink()
-            self._start_unit(unit)
-
-    def _start_unit(self, name: str) -> None:
-        unit = configparser.RawConfigParser(strict=False)
-        unit.read(self._root / f"etc/systemd/system/{name}.service")
-        said = unit["Service"]
-        user = self._user(said["User"])
-        state = self._root / "var/lib" / said["StateDirectory"]
-        state.mkdir(mode=int(said["StateDirectoryMode"], 8), exist_ok=True)
-        os.chown(state, user.pw_uid, user.pw_gid)
-        prefix, _, source = said["LoadCredential"].partition(":")
-        given = self._root / "run/credentials" / name
-        given.mkdir(parents=True)
-        for secret in (self._root / source.lstrip("/")).iterdir():
-            shutil.copy(secret, given / f"{prefix}_{secret.name}")
-        for path in (given, *given.iterdir()):
-            os.chown(path, user.pw_uid, user.pw_gid)
-        inside = self._inside(
-            f"{user.pw_uid}:{user.pw_gid}", CREDENTIALS_DIRECTORY=f"/run/credentials/{name}"
-        )
-        self._start(name, *inside, *shlex.split(said["ExecStart"]))
-
-    def _start(self, name: str, *command: str) -> None:
-        with self._logged(name).open("wb") as log:
-            self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
-
-    def _logged(self, name: str) -> Path:
-        return self._root.parent / f"{name}.log"
-
-    def said(self, name: str) -> str:
-        """Give what it has logged so far."""
-        return self._logged(name).read_text("utf-8", "replace")
-
-    def _user(self, name: str) -> pwd.struct_passwd:
-        lines: IO[str] = (self._root / "etc/passwd").open(encoding="utf-8")
-        with lines:
-            fields = next(line.rstrip("\n").split(":") for line in lines if line.startswith(f"{name}:"))
-        return pwd.struct_passwd((*fields[:2], int(fields[2]), int(fields[3]), *fields[4:]))
-
-    async def console(self, command: str) -> str:
-        """Ask the PBX's console, if it answers already."""
-        process = await asyncio.create_subprocess_exec(
-            *self._inside(),
-            *("asterisk", "-rx", command),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        told, _ = await output(process, f"the console's {command!r}")
-        return told.decode().replace(NO_CARD, "") if process.returncode == 0 else ""
-
-    def stop(self) -> None:
-        """End what was started."""
-        for process in reversed(self._running):
-            process.terminate()
-            process.wait(20)
+    async def until(self, command: str, wanted: str) -> None:
+        """Ask again and again, until the answer has that in it."""
+        ends = time.monotonic() + systemd.BOOT_SECONDS
+        while wanted not in (told := await self._booted.run(command)):
+            if time.monotonic() > ends:
+                log = await self._booted.run("systemctl --failed; journalctl -n 40 --no-pager -o cat")
+                raise TimeoutError(f"{command}: {told}, not {wanted}\n{log}")
+            await asyncio.sleep(0.1)

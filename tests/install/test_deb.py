@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 import siaga112
+from tests.install import machine
 from tests.install.__main__ import OWN, release
-from tests.lab.unpack import KEYRING, mirror
 
 pytestmark = [
     pytest.mark.night,
@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 SUITES: Final = {"bookworm": "12", "trixie": "13"}
-PACKAGES: Final = "python3,redis-server,systemd"
+PACKAGES: Final = ("python3", "redis-server", "systemd")
 """What a fresh machine of these tests has: all that the package asks for, and no pip."""
 
 ENVIRON: Final = {
@@ -100,10 +100,8 @@ def debian(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Give a Debian, packed."""
     suite: str = request.param
     folder = tmp_path_factory.mktemp(suite)
-    options = ('--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=APT::Install-Recommends "false"')
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", *options]
     packed = folder / "debian.tar"
-    subprocess.run([*command, f"--keyring={KEYRING}", suite, packed, mirror()], check=True, timeout=1_200)
+    machine.debian(suite, packed, *PACKAGES)
     yield packed
     shutil.rmtree(folder)
 

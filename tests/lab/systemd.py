@@ -1,4 +1,4 @@
-"""A real systemd as the first process of a machine of its own: this machine's files, copied on write.
+"""A real systemd as the first process of a machine of its own, with this machine's files or others.
 
 Nothing of it is seen from outside: mounts, processes, network, names and control groups are its own. It
 needs root and namespaces, and is skipped elsewhere.
@@ -10,22 +10,38 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import IO, Final, Self
 
 ROOT: Final = Path(__file__).parents[2]
 INIT: Final = Path("/lib/systemd/systemd")
 BOOT_SECONDS: Final = 60.0
 NAMESPACES: Final = ("--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup")
 
-_BOOT: Final = r"""
-set -e
-mount --make-rprivate /
+_COPIED: Final = r"""
 mount -t tmpfs -o mode=755 machine "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay machine -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+cd "$1/root"
+rm -rf etc/systemd/system/* var/log/journal
+for kind in service socket target timer; do cp "$2"/config/systemd/*.$kind etc/systemd/system/; done
+ln -s siaga112.target etc/systemd/system/default.target
+mkdir -p opt/python
+mount --bind "$5" opt/python  # where it is may be nobody's to read but root's
+install -D -m 755 "$3" opt/siaga112/bin/siaga112
+install -D -m 644 "$4" etc/siaga112/siaga112.toml
+install -d -m 700 etc/siaga112/credentials
+echo a-secret-of-the-lab > etc/siaga112/credentials/AMI__SECRET
+chroot . systemd-sysusers "$2/config/systemd/siaga112.sysusers"
+"""
+"""This machine's files, and the shipped units with a siaga112 from this tree."""
+
+_BOOT: Final = r"""
+set -e
+mount --make-rprivate /
+{files}
 cd "$1/root"
 mount -t proc proc proc
 mount -t sysfs sys sys
@@ -37,20 +53,12 @@ for node in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "dev/${node
 mknod -m 666 dev/tty c 5 0
 mkdir dev/pts dev/shm dev/mqueue dev/hugepages
 ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
 mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
 mount -t tmpfs shm dev/shm
 ip link set lo up
-rm -rf etc/systemd/system/* var/log/journal etc/machine-id
+rm -f etc/machine-id
 : > etc/machine-id
-for kind in service socket target timer; do cp "$2"/config/systemd/*.$kind etc/systemd/system/; done
-ln -s siaga112.target etc/systemd/system/default.target
-mkdir -p opt/python
-mount --bind "$5" opt/python  # where it is may be nobody's to read but root's
-install -D -m 755 "$3" opt/siaga112/bin/siaga112
-install -D -m 644 "$4" etc/siaga112/siaga112.toml
-install -d -m 700 etc/siaga112/credentials
-echo a-secret-of-the-lab > etc/siaga112/credentials/AMI__SECRET
-chroot . systemd-sysusers "$2/config/systemd/siaga112.sysusers"
 mkdir old
 pivot_root . old  # not chroot alone: the units' own mounts need a root that is one
 umount -l old
@@ -70,17 +78,23 @@ def runs_here() -> str:
 
 
 class Machine:
-    """A machine whose systemd has been started. Use `boot`."""
+    """A machine whose systemd has been started. Use `boot` or `of`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, init: int) -> None:
-        """Take over what `boot` started."""
+    def __init__(
+        self, process: asyncio.subprocess.Process, init: int, namespaces: Sequence[str] = NAMESPACES
+    ) -> None:
+        """Take over what `of` started."""
         self._process = process
         self._init = init
+        self._namespaces = namespaces
 
     @classmethod
     @asynccontextmanager
     async def boot(cls, config: str) -> AsyncIterator[Self]:
-        """Run a machine with our units, and siaga112 so configured, for as long as the block lasts."""
+        """Run a machine with our units, and siaga112 so configured, for as long as the block lasts.
+
+        Its files are this machine's, copied on write.
+        """
         with tempfile.TemporaryDirectory(prefix="s112-machine-") as name:
             folder = Path(name)
             (folder / "root").mkdir()
@@ -90,40 +104,56 @@ class Machine:
                 f"sys.path[:0] = {libraries!r}\nfrom siaga112.cli import main\nsys.exit(main())\n"
             )
             (folder / "siaga112.toml").write_text(config)
-            log = (folder / "boot.log").open("wb")
+            words = (ROOT, folder / "siaga112", folder / "siaga112.toml", sys.base_prefix)
+            async with cls.of(folder / "root", _COPIED, *map(str, words)) as machine:
+                await machine.until("systemctl is-active siaga112-screen", "active")
+                yield machine
+
+    @classmethod
+    @asynccontextmanager
+    async def of(
+        cls, folder: Path, files: str, *words: str, namespaces: Sequence[str] = NAMESPACES
+    ) -> AsyncIterator[Self]:
+        """Run the machine whose files are below `folder`/root, for as long as the block lasts.
+
+        `files` are a shell's lines that put them there, or complete them, where only the machine sees it;
+        $1 is `folder`, and the next are `words`.
+        """
+        with tempfile.TemporaryFile() as log:
             process = await asyncio.create_subprocess_exec(
-                *("unshare", *NAMESPACES, "--fork", "--kill-child=KILL"),
-                *("sh", "-c", _BOOT, "boot", str(folder / "root"), str(ROOT)),
-                *(str(folder / "siaga112"), str(folder / "siaga112.toml"), sys.base_prefix),
+                *("unshare", *namespaces, "--fork", "--kill-child=KILL"),
+                *("sh", "-c", _BOOT.replace("{files}", files), "boot", str(folder), *words),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=log,
             )
-            log.close()
             try:
-                init = await cls._first(process, folder)
-                machine = cls(process, init)
-                await machine.until("systemctl is-active siaga112-screen", "active")
-                yield machine
+                yield cls(process, await cls._first(process, log), namespaces)
             finally:
                 if process.returncode is None:
                     process.kill()  # and with it all of its namespace
                 await process.wait()  # ends: killed
 
     @staticmethod
-    async def _first(process: asyncio.subprocess.Process, folder: Path) -> int:
+    async def _first(process: asyncio.subprocess.Process, log: IO[bytes]) -> int:
         """Give the process that is number 1 in there, once systemd listens."""
         ends = time.monotonic() + BOOT_SECONDS
         while time.monotonic() < ends and process.returncode is None:
             if found := _listening(process.pid):
                 return found
             await asyncio.sleep(0.05)
-        raise RuntimeError(f"no systemd: {(folder / 'boot.log').read_text('utf-8', 'replace')[-2000:]}")
+        log.seek(0)
+        raise RuntimeError(f"no systemd: {log.read().decode('utf-8', 'replace')[-2000:]}")
+
+    def inner(self, *command: str, network: bool = True) -> tuple[str, ...]:
+        """Give what runs a command in there; not `network`: in that of whoever runs it."""
+        own = (one for one in self._namespaces if network or one != "--net")
+        return ("nsenter", f"--target={self._init}", *own, "--root", "--wd", "--", *command)
 
     async def run(self, command: str) -> str:
         """Run a shell's command in there; give what it prints."""
         process = await asyncio.create_subprocess_exec(
-            *("nsenter", "--all", "--root", "--wd", f"--target={self._init}", "sh", "-c", command),
+            *self.inner("sh", "-c", command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

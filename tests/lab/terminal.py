@@ -40,10 +40,10 @@ class Terminal:
         """Give a place in what was written, for `shows`."""
         return len(self.raw)
 
-    async def shows(self, text: str, since: int = 0) -> None:
+    async def shows(self, text: str, since: int = 0, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until this was written, whatever moves of the cursor lie between."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(seconds):
                 while text not in CONTROLS.sub("", self.raw[since:]):
                     self._more.clear()
                     await self._more.wait()

@@ -24,6 +24,8 @@ HEARTBEAT_SECONDS: Final = 5.0
 UNPACK_SECONDS: Final = 900.0
 # Not lib64/…: on bullseye that is a link to an absolute path, which leaves the root.
 LOADER: Final = "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
+LIBRARIES: Final = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib")
+"""The last for bullseye's pjproject."""
 
 
 class RootError(RuntimeError):
@@ -66,7 +68,8 @@ def _modules(root: Path) -> Path:
     return multiarch if multiarch.is_dir() else root / "usr/lib/asterisk/modules"
 
 
-def _unpacked(version: Version, progress: Progress) -> AsteriskRoot:
+def unpacked(version: Version, progress: Progress = lambda _: None) -> Path:
+    """Give the folder of a Debian with this Asterisk in it, unpacking one if the cache has none."""
     suite = SUITES[version]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "siaga112"
     root = cache / f"asterisk-{suite}"
@@ -75,13 +78,13 @@ def _unpacked(version: Version, progress: Progress) -> AsteriskRoot:
         with _only_one(cache / f"asterisk-{suite}.lock"):
             if not root.is_dir():  # somebody else may have unpacked it while we waited
                 _unpack(suite, root, progress)
+    return root
+
+
+def _unpacked(version: Version, progress: Progress) -> AsteriskRoot:
+    root = unpacked(version, progress)
     # Not a chroot: the root's own loader and libraries run its asterisk in place.
-    parts = (
-        "usr/lib/x86_64-linux-gnu",
-        "lib/x86_64-linux-gnu",
-        "usr/lib",
-    )  # the last for bullseye's pjproject
-    libraries = ":".join(str(root / part) for part in parts)
+    libraries = ":".join(str(root / part) for part in LIBRARIES)
     command = (str(root / LOADER), "--library-path", libraries, str(root / "usr/sbin/asterisk"))
     return AsteriskRoot(version, command, _modules(root), root / "usr/share/asterisk")
 

@@ -28,12 +28,18 @@ class Foreign(Asterisk):
     files: ClassVar[dict[str, str]]
     sounds: ClassVar[str]
 
+    @classmethod
+    def shaped(cls, version: str) -> dict[str, str]:
+        """Give its files, as they are on this version of Asterisk."""
+        del version
+        return dict(cls.files)
+
     def _texts(self) -> dict[str, str]:
         texts = super()._texts()
         # The port of this run's daemon: the only thing that the lab tells it.
         globals_ = f"[globals]\nOPERATOR=answer\nSIAGA_AGI=agi://127.0.0.1:{self.agi_port}/screen\n"
         manager = texts["manager.conf"].partition("#include")[0].replace("timestampevents = yes\n", "")
-        own = dict(self.files)
+        own = self.shaped(self.version)
         own["extensions.conf"] = f"{globals_}{OPERATORS}{own['extensions.conf']}"
         own["manager.conf"] = f"{manager}{own.get('manager.conf', '')}"
         return {**texts, **own}
@@ -72,12 +78,13 @@ exten => t,1,Hangup()
 class FreePbx(Foreign):
     """Generated, with the files that FreePBX leaves to the admin."""
 
-    def _texts(self) -> dict[str, str]:
-        texts = super()._texts()
-        if self.version == "16":  # Queue() still takes a macro there, before the Gosub
-            name = "extensions_additional.conf"
-            texts[name] = texts[name].replace(",,${QGOSUB})", ",,,${QGOSUB})")
-        return texts
+    @classmethod
+    def shaped(cls, version: str) -> dict[str, str]:
+        """Give its files, as they are on this version of Asterisk."""
+        files, name = dict(cls.files), "extensions_additional.conf"
+        if version == "16":  # Queue() still takes a macro there, before the Gosub
+            files[name] = files[name].replace(",,${QGOSUB})", ",,,${QGOSUB})")
+        return files
 
     sounds = "/var/lib/asterisk/sounds"
     files: ClassVar = {
