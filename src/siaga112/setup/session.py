@@ -113,7 +113,9 @@ def doctor(options: Options, what: Planned) -> tuple[int, str]:
         group = what.facts.pbx.group
         own = ["-u", USER, *(["-g", USER, "-G", group] if group not in {"", "root"} else [])]
         command = [looking.found("runuser") or "runuser", *own, "--", what.facts.machine.program, *words]
-    environ = {**os.environ, "SIAGA112_AMI__SECRET": what.secret}
+    # Programs read the lines: none is folded.
+    whole = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environ = {**whole, "SIAGA112_AMI__SECRET": what.secret}
     ends = time.monotonic() + DOCTOR_SECONDS
     while True:  # ends: at the deadline, or when the doctor is content
         ran = subprocess.run(  # noqa: S603 - our program
