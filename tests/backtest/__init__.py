@@ -1,5 +1,5 @@
-"""The back-test: past calls as Asterisk's own files tell them.
+"""Tests of the back-test: past calls read from Asterisk's own files.
 
-`python -m tests.backtest.record` places the same real calls on Asterisk 22 and 16 with everything
-switched on that an Asterisk can write of a call, and keeps the files in `tests/golden/backtest`.
+`python -m tests.backtest.record` places the same real calls on Asterisk 22 and 16, with every
+form of call record enabled, and stores the files in `tests/golden/backtest`.
 """

@@ -1,4 +1,4 @@
-"""A month of CEL as the centre's first one was: made up, but always the same, and of its proportions.
+"""Makes up a month of CEL in the proportions of the centre's first month; it is always the same.
 
     python -m tests.backtest.month month.csv [COPIES]
 
@@ -15,7 +15,7 @@ What is assumed, since nobody published it:
 - how long: a caller spends 5 to 25 s in the menu, an operator answers after 2 to 14 s and talks for 10
   to 90 s; half of those who abandon drop within 3 s, half leave the queue while a phone rings.
 
-`truth` says what became of each call: nothing in the rows marks a report, since CEL knows no marks.
+`truth` has the outcome of each call: the rows do not mark a report, because CEL has no marks.
 """
 
 import csv
@@ -54,7 +54,7 @@ Line = tuple[float, str]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A call as it was made up."""
+    """A made-up call."""
 
     start: float
     kind: str
@@ -63,7 +63,7 @@ class Made:
 
 
 def calls(seed: int = 112) -> list[Made]:
-    """Give the month's calls in order of time."""
+    """Return the month's calls in order of time."""
     random = Random(seed)
     menu = CALLS - ANSWERED - ABANDONED
     kinds = (
@@ -106,7 +106,7 @@ def _offender(n: int) -> str:
 
 
 def rows(copies: int = 1) -> Iterator[str]:
-    """Give the month's CEL rows as lines, in order of time; `copies` months, one after the other."""
+    """Yield the CEL rows of `copies` months as lines, in order of time."""
     random = Random(1)
     waiting: list[tuple[float, int, str]] = []
     order = channel = 0
@@ -172,7 +172,7 @@ def _call(call: Made, start: float, channel: int, random: Random) -> Iterator[Li
 
 
 def cdr(copies: int = 1) -> Iterator[str]:
-    """Give the months as CDR, in the columns of cdr_csv with loguniqueid and times in UTC: a row a call."""
+    """Yield the months as CDR, one row per call: the columns of cdr_csv with loguniqueid, times in UTC."""
     for call, start, channel in _months(copies):
         served = call.kind in {"answered", "left_queue"}
         context, app, data = (
@@ -190,7 +190,7 @@ def cdr(copies: int = 1) -> Iterator[str]:
 
 
 def queue_log(copies: int = 1) -> Iterator[str]:
-    """Give the months as queue_log."""
+    """Yield the months as queue_log."""
     for call, start, channel in _months(copies):
         if call.kind not in {"answered", "left_queue"}:
             continue
@@ -223,7 +223,7 @@ class _Writer:
     linkedid: str
     channel: str
 
-    def __call__(  # noqa: PLR0917 - as many as a row has
+    def __call__(  # noqa: PLR0917 - the fields of a row
         self, at: float, event: str, exten: str, context: str, app: str = "", data: str = "",
         peer: str = "", extra: str = "",
     ) -> Line:  # fmt: skip
@@ -237,7 +237,7 @@ class _Writer:
     def hang_up(
         self, at: float, exten: str, context: str, *, source: str = "", status: str = ""
     ) -> Iterator[Line]:
-        """Write the end; `source` is who hung up, the channel itself by default."""
+        """Write the end; `source` is the side that hung up, by default the channel itself."""
         extra = f'{{"hangupcause":16,"hangupsource":"{source or self.channel}","dialstatus":"{status}"}}'
         yield self(at, "HANGUP", exten, context, extra=extra)
         yield self(at, "CHAN_END", exten, context)

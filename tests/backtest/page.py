@@ -1,4 +1,4 @@
-"""docs/backtest-month.md: what the command prints of the made-up month, as it came.
+"""Writes docs/backtest-month.md: the command's output for the made-up month.
 
 python -m tests.backtest.page
 """
@@ -30,7 +30,7 @@ not what either would have done in Serang. `make docs` generates the month and t
 
 
 def printed(commands: Sequence[tuple[str, ...]]) -> str:
-    """Write the introduction, and what these commands print."""
+    """Return the introduction, and the output of these commands."""
     parts = [INTRODUCTION]
     with tempfile.TemporaryDirectory() as folder:
         with Path(folder, "month.csv").open("w", encoding="utf-8") as file:
@@ -51,7 +51,7 @@ def printed(commands: Sequence[tuple[str, ...]]) -> str:
 
 
 def document() -> str:
-    """Write the page."""
+    """Return the page."""
     reports = sum(call.report for call in month.calls())
     return printed(COMMANDS) + (
         f"\nCEL shows none of the {reports} genuine reports of the month, because it has no marks. "

@@ -2,9 +2,9 @@
 
     python -m tests.backtest.record [22|16]
 
-One PBX of each version plays the scenarios one after another. The order of the columns is that of the
-sample files that Asterisk ships (cel_custom.conf, cdr.conf). Of the channel events all are recorded, with
-the applications that docs/backtest.md asks for; the tests leave out what the sample cel.conf does not have.
+One PBX of each version plays the scenarios one after another. The columns are in the order of the sample
+files that Asterisk ships (cel_custom.conf, cdr.conf). All channel events are recorded, with the applications
+that docs/backtest.md asks for; the tests leave out what the sample cel.conf does not have.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.pbx.scenarios.scenario import Scenario
 FOLDER: Final = GOLDEN / "backtest"
 WRITTEN_SECONDS: Final = 20.0
 
-# Slow, or of calls whose every form is in another one too; or their dialplan needs settings of its own.
+# Slow, or covered by another scenario, or with a dialplan that needs its own settings.
 LEFT_OUT: Final = frozenset({
     "queue_left_after_3s", "queue_operators_busy", "queue_nobody_logged_in", "overflow_to_mailbox",
     "office_number", "daemon_silent", "daemon_silent_left", "included_menu_not_named",
@@ -51,7 +51,7 @@ FILES: Final = {
 
 
 def union(scenarios: tuple[Scenario, ...]) -> Dialplan:
-    """Give one dialplan that has the contexts of all the centres."""
+    """Return one dialplan with the contexts of all centres."""
     centres = {scenario.centre.name: scenario.centre for scenario in scenarios}.values()
     return Dialplan(
         frozenset(centre.trunk_context for centre in centres),
@@ -62,7 +62,7 @@ def union(scenarios: tuple[Scenario, ...]) -> Dialplan:
 
 
 async def record(version: Version) -> None:
-    """Play the scenarios on one PBX and keep its files."""
+    """Play the scenarios on one PBX and store its files."""
     played = tuple(scenario for scenario in PLAYED if version in scenario.versions)
     events = b""
     release = ""
@@ -71,7 +71,7 @@ async def record(version: Version) -> None:
         for scenario in played:
             try:
                 recorded = await stage.play(scenario)
-            except Exception as error:  # noqa: BLE001 - said, and the calls are kept all the same
+            except Exception as error:  # noqa: BLE001 - printed; the calls are stored anyway
                 print(f"{version} {scenario.name}: {error!r}", flush=True)
                 continue
             header, *messages = capture.messages(recorded.data)
@@ -96,7 +96,7 @@ async def record(version: Version) -> None:
 
 
 async def _written(stage: Theatre, log: Path) -> None:
-    """Wait until the PBX has written what it knows: it does so behind the calls."""
+    """Wait until the PBX has written its records, which it does after the calls."""
     last = stage.seen.mark()
     await stage.seen.action(
         {"Action": "Originate", "Channel": "Local/busy@operators", "Application": "NoOp", "Async": "true"}
@@ -107,20 +107,20 @@ async def _written(stage: Theatre, log: Path) -> None:
 
 async def _until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(WRITTEN_SECONDS):
-        while not done():  # noqa: ASYNC110 - a file does not tell that it was written: ask
+        while not done():  # noqa: ASYNC110 - a file has no event
             await asyncio.sleep(0.05)
 
 
 def _ends(path: Path) -> int:
-    """Count the last call's end, which is of the Local channel placed for this."""
+    """Count the ends of the last call, a Local channel made for this."""
     lines = path.read_text("utf-8").splitlines()
     return sum("LINKEDID_END" in line and "busy" in line for line in lines[-1:])
 
 
 async def main() -> None:
-    """Record on the versions asked for, side by side."""
+    """Record on the requested versions in parallel."""
     chosen = [version for version in ("22", "16") if version in (sys.argv[1:] or ("22", "16"))]
-    await asyncio.gather(*(record(version) for version in chosen))  # type: ignore[arg-type] # a version is a word
+    await asyncio.gather(*(record(version) for version in chosen))  # type: ignore[arg-type] # a version as text
 
 
 if __name__ == "__main__":

@@ -21,30 +21,30 @@ ZONE: Final = ZoneInfo("UTC")
 
 
 def site_of(version: str) -> Site:
-    """Give what the recording says of its own dialplan."""
+    """Return the site that a recording describes."""
     header = capture.read_header(next(capture.messages((FOLDER / version / "calls.ami").read_bytes())))
     return site(header.dialplan, header.rules)
 
 
 def site(dialplan: Dialplan, rules: ClassifierRules) -> Site:
-    """Give a site with the default policy."""
+    """Return a site with the default policy."""
     return Site(dialplan, rules, PolicyRules())
 
 
 def live(version: str) -> History:
-    """Give what the live line made of the calls."""
+    """Return the calls as the live code saw them."""
     data = (FOLDER / version / "calls.ami").read_bytes()
-    report = FileReport("calls.ami", recognise([data[:40].decode()]).source)  # type: ignore[union-attr] # it is a capture, which is recognised
+    report = FileReport("calls.ami", recognise([data[:40].decode()]).source)  # type: ignore[union-attr] # a capture is recognised
     return read_capture(capture.messages(data), site_of(version), COUNTABLE, report)
 
 
 def lines(version: str, form: str) -> list[str]:
-    """Give a file's lines."""
+    """Return the lines of a file."""
     return (FOLDER / version / form).read_text("utf-8").splitlines(keepends=True)
 
 
 def told(rows: Iterable[str], known: Site, layout: Layout | None = None) -> tuple[History, FileReport]:
-    """Read the lines of a file; with `layout`, also if no line is left to recognise it by."""
+    """Read the lines of a file; `layout` is needed if no line is left to recognise it by."""
     kept = list(rows)
     layout = layout or recognise(kept[:SAMPLE_LINES])
     assert layout is not None
@@ -53,5 +53,5 @@ def told(rows: Iterable[str], known: Site, layout: Layout | None = None) -> tupl
 
 
 def read(path: Path) -> str:
-    """Give a file's text."""
+    """Return the text of a file."""
     return path.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Policies side by side, each in a process of its own: the same figures, and no process is left over."""
+"""Policies in parallel processes give the same figures, and no process is left over."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ TRIED: Final = [Candidate(name, rules) for name, rules in PRESETS.items()]
 
 
 def store() -> PastStore:
-    """Make the past of three callers, of more calls than one batch has."""
+    """Return a store with calls of three callers, more than one batch."""
     held = PastStore()
     for nth in range(1_500):
         kind = FactKind.CONNECTED if nth % 7 == 0 else FactKind.LEFT_MENU
@@ -32,7 +32,7 @@ def store() -> PastStore:
 
 
 def test_a_process_a_policy_gives_what_one_process_gives() -> None:
-    """Two at a time, and the last one alone: the same results, in the order in which they were asked for."""
+    """Processes, two at a time and the last alone, give one process's results, in the requested order."""
     held = store()
     alone = [Backtest(one.name, one.rules, ZONE, HOUR).run(held.in_order()) for one in TRIED]
     assert all(one.rejected and one.price and one.strikes for one in alone)
@@ -40,7 +40,7 @@ def test_a_process_a_policy_gives_what_one_process_gives() -> None:
 
 
 def test_a_process_that_was_ended_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by the kernel, when the memory is used up: no figures, rather than some of them."""
+    """If the kernel kills a process, as it does when memory is exhausted, there are no figures at all."""
 
     def killed(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -60,7 +60,7 @@ signal.pause()
 
 
 def test_the_processes_end_with_the_command() -> None:
-    """Whatever ends it, none of them goes on: the pipe that they all have as stdout is closed."""
+    """However the command ends, no process continues: the pipe that all have as stdout is closed."""
     command = subprocess.Popen((sys.executable, "-c", _WAITS), stdout=subprocess.PIPE)
     assert command.stdout
     assert command.stdout.readline()

@@ -1,4 +1,4 @@
-"""Small files that were once read wrongly, as people who never saw this program made them."""
+"""Small files that were once read wrongly, written by people who did not know this program."""
 
 from pathlib import Path
 from typing import Final
@@ -36,7 +36,7 @@ def read(name: str) -> History:
     ],
 )
 def test_a_file_has_its_calls_and_their_outcome(name: str, outcome: Outcome, count: int) -> None:
-    """A try that rang no phone is ours, rows of others count not, what operators do is no call."""
+    """A dial that rang no phone is unserved; other channels' rows and operators' events are no calls."""
     assert read(name).outcomes() == {outcome: count}
 
 
@@ -48,14 +48,14 @@ def test_a_file_has_its_calls_and_their_outcome(name: str, outcome: Outcome, cou
     ],
 )
 def test_what_looks_like_the_menu_and_may_be_none_is_unknown(name: str, why: Unproven) -> None:
-    """An AGI may have had Read() ask, or a key was taken: no prank is proven, and the file says why."""
+    """If an AGI may have run Read(), or a key was taken, no prank is proven, and the reason says so."""
     history = read(name)
     assert history.outcomes() == {Outcome.UNKNOWN: 7}
     assert history.unproven() == {why: 7}
 
 
 def test_waiting_behind_a_local_channel_is_no_answer() -> None:
-    """Who hangs up in a queue into which a Local channel led him was not answered: he is called back."""
+    """A caller who hangs up in a queue behind a Local channel was not answered, and is called back."""
     _, (entry,) = replayed((CASES / "local-waiting-in-queue.ami").read_bytes())
     found = entry.finding
     assert (found.outcome, found.reason, found.queue) == (Outcome.ABANDONED, "left_queue", "antre")

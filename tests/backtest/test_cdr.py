@@ -1,4 +1,4 @@
-"""CDR of single calls: what one row proves, and what two files together do."""
+"""CDR of single calls: what one row proves, and what two files together prove."""
 
 from dataclasses import replace
 from typing import Final
@@ -80,7 +80,7 @@ def read(table: list[CdrRow]) -> list[Past]:
 
 @pytest.mark.parametrize(("table", "outcome", "unproven"), ROWS.values(), ids=list(ROWS))
 def test_one_call(table: list[CdrRow], outcome: str, unproven: Unproven | None) -> None:
-    """The call has the outcome that stands beside it, in whatever order its rows come."""
+    """The call has the outcome in the table, whatever the order of its rows."""
     for order in (table, table[::-1]):
         (past,) = read(order)
         assert f"{past.finding.outcome} {past.finding.reason}" == outcome
@@ -88,20 +88,20 @@ def test_one_call(table: list[CdrRow], outcome: str, unproven: Unproven | None) 
 
 
 def test_calls_of_other_channels_are_passed_over() -> None:
-    """Only what came in by an endpoint that also leads to our menu or queue is ours."""
+    """A call is ours only if its endpoint also leads to our menu or queue."""
     office = replace(MENU, uid="1795552527.9", channel="PJSIP/office-9", context="office")
     inside = replace(MENU, uid="1795552527.8", channel="PJSIP/trunk-8", context="elsewhere", app="Playback")
     assert {str(past.finding.call.id) for past in read([MENU, office, inside])} == {UID, "1795552527.8"}
 
 
 def one(table: str) -> Past:
-    """Give the call of a CEL table."""
+    """Return the call of a CEL table."""
     (past,), _ = read_cel(rows(table))
     return past
 
 
 def cdr(row: CdrRow) -> Past:
-    """Give the call of a CDR row, under the id of the CEL tables."""
+    """Return the call of a CDR row, with the id of the CEL tables."""
     (past,) = read([row])
     call = replace(past.finding.call, id=one(LEFT_MENU).finding.call.id)
     return replace(past, finding=replace(past.finding, call=call))
@@ -131,7 +131,7 @@ PAIRS: Final = {
 
 @pytest.mark.parametrize(("first", "second", "outcome"), PAIRS.values(), ids=list(PAIRS))
 def test_two_files_of_one_call(first: Past, second: Past, outcome: Outcome) -> None:
-    """Positive evidence stands, doubt beats a prank, and the order of the files does not matter."""
+    """Positive evidence wins, doubt beats a prank, and the order of the files does not matter."""
     for order in ((first, second), (second, first)):
         history = History()
         for past in order:
@@ -142,7 +142,7 @@ def test_two_files_of_one_call(first: Past, second: Past, outcome: Outcome) -> N
 
 
 def test_doubt_takes_back() -> None:
-    """Of a call of which rows came too late nothing is concluded."""
+    """A call with rows that came too late is unknown."""
     history = History()
     history.add(one(LEFT_MENU))
     history.doubt([one(LEFT_MENU).finding.call.id])

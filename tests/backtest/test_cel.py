@@ -1,4 +1,4 @@
-"""CEL of single calls, as tables: what its rows prove, and what they do not."""
+"""CEL of single calls, as tables: what the rows prove, and what they do not."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -116,7 +116,7 @@ TABLES: Final = {
 
 
 def rows(table: str) -> list[CelRow]:
-    """Read a table: seconds, event, uniqueid, extension@context, perhaps an application, and more."""
+    """Parse a table: seconds, event, uniqueid, extension@context, optionally an application and more."""
     found = []
     for line in filter(str.strip, table.splitlines()):
         at, event, uid, place, *rest = line.split()
@@ -148,14 +148,14 @@ def read(table: Iterable[CelRow], dialplan: Dialplan = DIALPLAN) -> tuple[list[P
 
 @pytest.mark.parametrize(("table", "outcome", "unproven"), TABLES.values(), ids=list(TABLES))
 def test_one_call(table: str, outcome: str, unproven: Unproven | None) -> None:
-    """The call has the outcome that stands beside it, and its reason if it is unknown."""
+    """The call has the outcome in the table, and the reason if it is unknown."""
     (past,), _ = read(rows(table))
     assert f"{past.finding.outcome} {past.finding.reason}" == outcome
     assert past.unproven == unproven
 
 
 def test_talk_is_the_time_in_the_bridge() -> None:
-    """An answered call talked from the operator's coming to the first leaving."""
+    """Talk time runs from the operator's entry into the bridge to the first exit."""
     (past,), _ = read(rows(ANSWERED))
     assert past.finding.stages.talk == 22 * SECOND
 
@@ -165,7 +165,7 @@ def test_talk_is_the_time_in_the_bridge() -> None:
     [(2, None), (3, Unproven.TOO_CLOSE), (4, None)],
 )
 def test_whole_seconds_leave_a_second_open(end: int, unproven: Unproven | None) -> None:
-    """In whole seconds `early_drop` cannot be told within a second of it."""
+    """With times in whole seconds, a drop within a second of `early_drop` is unknown."""
     table = [
         row._replace(at=row.at // SECOND * SECOND) for row in rows(LEFT_MENU.replace("\n9 ", f"\n{end} "))
     ]
@@ -175,7 +175,7 @@ def test_whole_seconds_leave_a_second_open(end: int, unproven: Unproven | None) 
 
 @pytest.mark.parametrize("data", ["AppDial", "AppDial2", "AppQueue"])
 def test_what_the_pbx_calls_itself_is_no_incoming_call(data: str) -> None:
-    """A channel on the trunk that the PBX made to call somebody is passed over."""
+    """A channel that the PBX itself created on the trunk is not an incoming call."""
     made = [row._replace(app=data, data="(Outgoing Line)") for row in rows(LEFT_MENU)]
     found, reader = read(made)
     assert not found
@@ -183,7 +183,7 @@ def test_what_the_pbx_calls_itself_is_no_incoming_call(data: str) -> None:
 
 
 def test_calls_to_other_numbers_are_passed_over() -> None:
-    """With `numbers` configured, a call to another number on the same trunk is none of ours."""
+    """With `numbers` configured, a call to another number on the same trunk is not ours."""
     other = Dialplan(DIALPLAN.trunk_contexts, DIALPLAN.ivr_contexts, frozenset({"119"}))
     found, reader = read(rows(LEFT_MENU), other)
     assert not found
@@ -191,7 +191,7 @@ def test_calls_to_other_numbers_are_passed_over() -> None:
 
 
 def test_a_call_is_released_soon_after_its_end() -> None:
-    """Of 3,000 calls, one after the other, never more than a few are held."""
+    """Of 3,000 consecutive calls, only a few are in memory at a time."""
     reader = CelReader(DIALPLAN, RULES)
     found = most = 0
     for n in range(3_000):
@@ -207,7 +207,7 @@ def test_a_call_is_released_soon_after_its_end() -> None:
 
 
 def test_the_number_of_open_calls_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls whose ends are lost are given up, as unknown, when there are too many."""
+    """Calls without an end are given up, as unknown, when there are too many."""
     monkeypatch.setattr(cel, "MAX_OPEN", 50)
     reader = CelReader(DIALPLAN, RULES)
     beginning = rows(BEGIN)[0]
@@ -220,14 +220,14 @@ def test_the_number_of_open_calls_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_row_that_comes_too_late_puts_its_call_in_doubt() -> None:
-    """A row older than the tolerance is not read, and nothing is concluded of its call any more."""
+    """A row older than the tolerance is ignored, and its call is unknown."""
     later = rows(LEFT_MENU)[0]._replace(at=10**9, uid="9.9", linkedid="9.9")
     _, reader = read([*rows(LEFT_MENU), later, rows(ANSWERED)[7]])
     assert CALL in reader.doubted
 
 
 def test_a_file_in_no_order_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the rows of too many calls come too late the file is not in order of time."""
+    """A file in which the rows of too many calls come too late is rejected as unsorted."""
     monkeypatch.setattr(cel, "MAX_DOUBTED", 10)
     reader = CelReader(DIALPLAN, RULES)
     backwards = [rows(BEGIN)[0]._replace(at=10**9 - n * 60_000, uid=f"{n}.1") for n in range(20)]
@@ -236,7 +236,7 @@ def test_a_file_in_no_order_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_call_with_too_many_rows_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a call has beyond the rows that are kept is not read, and so nothing is concluded."""
+    """A call with more rows than are kept is unknown."""
     monkeypatch.setattr(cel, "MAX_ROWS", 6)
     stream = rows(LEFT_MENU)
     (past,), _ = read([*stream, stream[-1]])

@@ -1,4 +1,4 @@
-"""A file is recognised by its lines, and a time is read in every form that Asterisk writes."""
+"""A file is recognised by its lines; a time is parsed in every form that Asterisk writes."""
 
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -64,7 +64,7 @@ KNOWN: Final = {
 
 @pytest.mark.parametrize(("line", "source", "columns"), KNOWN.values(), ids=list(KNOWN))
 def test_each_form_is_recognised(line: str, source: Source, columns: dict[str, int]) -> None:
-    """A line of each form that an Asterisk writes by its sample files says what the file is."""
+    """One line in any form of Asterisk's sample configuration identifies the file."""
     layout = recognise([line])
     assert layout is not None
     assert layout.source is source
@@ -87,12 +87,12 @@ def test_each_form_is_recognised(line: str, source: Source, columns: dict[str, i
     ],
 )
 def test_nothing_else_is(line: str) -> None:
-    """What is of no such form is recognised as nothing."""
+    """Lines in no such form are not recognised."""
     assert recognise([line]) is None
 
 
 def test_a_bad_first_line_does_not_hide_what_a_file_is() -> None:
-    """The first line that is of a known form decides; a torn one before it does not."""
+    """The first line in a known form decides; damaged lines before it do not."""
     layout = recognise([CEL[40:], CEL])
     assert layout is not None
     assert layout.source is Source.CEL
@@ -119,7 +119,7 @@ TIMES: Final = {
 
 @pytest.mark.parametrize(("text", "at"), TIMES.items())
 def test_times(text: str, at: int | None) -> None:
-    """Seconds since the epoch are what they are; a time without an offset is in the site's zone."""
+    """Epoch seconds are absolute; a time without an offset is in the site's zone."""
     clock = Clock(JAKARTA)
     assert clock.read(text) == at
     assert clock.read(text) == at, "the second time, from memory"

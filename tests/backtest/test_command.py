@@ -1,4 +1,4 @@
-"""`siaga112 backtest`, as a shell sees it."""
+"""Tests of `siaga112 backtest` as a command."""
 
 import json
 import os
@@ -21,7 +21,7 @@ ROWS: Final = 34_000
 
 @dataclass(frozen=True)
 class Ended:
-    """How the command ended."""
+    """The result of the command."""
 
     code: int
     out: str
@@ -29,7 +29,7 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """What it printed, read as JSON."""
+        """Its output, parsed as JSON."""
         assert self.code == 0, self.err
         return json.loads(self.out)
 
@@ -53,7 +53,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def days(config: Path) -> Path:
-    """Write the first days of the made-up month."""
+    """Write a file with the first days of the made-up month."""
     path = config.with_name("cel.csv")
     stream = rows()
     with path.open("w", encoding="utf-8") as file:
@@ -79,7 +79,7 @@ def test_two_presets_side_by_side(config: Path, days: Path) -> None:
 
 
 def test_for_people(config: Path, days: Path) -> None:
-    """The page says what was read, what the calls were, what each policy does, and the price."""
+    """The page shows the files, the outcomes, what each policy does, and the price."""
     page = backtest(config, days).out
     for part in (
         "cel.csv: CEL, 34,000 rows", "answered", "ivr_prank", "permenkominfo-2016", "calls rejected",
@@ -91,7 +91,7 @@ def test_for_people(config: Path, days: Path) -> None:
 
 @pytest.mark.night
 def test_sweep(config: Path, days: Path) -> None:
-    """A sweep gives each value a row and a bar; a higher threshold never rejects more here."""
+    """A sweep prints a row and a bar per value; here a higher threshold never rejects more."""
     swept = backtest(config, days, "--sweep", "threshold=3..10", "--json").json
     assert [one["policy"] for one in swept] == [f"threshold={n}" for n in range(3, 11)]
     rejected = [one["rejected"] for one in swept]
@@ -102,7 +102,7 @@ def test_sweep(config: Path, days: Path) -> None:
 
 
 def test_compare(config: Path, days: Path) -> None:
-    """Two configuration files are tried side by side, by their names."""
+    """Two configuration files are compared under their names."""
     strict, mild = config.with_name("strict.toml"), config.with_name("mild.toml")
     strict.write_text(CONFIG + "[policy]\nthreshold = 2\n", "utf-8")
     mild.write_text(CONFIG + '[policy]\nthreshold = 30\npermanent = "never"\n', "utf-8")
@@ -112,7 +112,7 @@ def test_compare(config: Path, days: Path) -> None:
 
 
 def test_all_forms_at_once(tmp_path: Path) -> None:
-    """CEL, CDR, queue_log and a capture of the same calls are one history: the capture's."""
+    """CEL, CDR, queue_log and a capture of the same calls give one history: the capture's."""
     config = tmp_path / "siaga112.toml"
     known = site_of("22").dialplan
     names = {
@@ -132,7 +132,7 @@ def test_all_forms_at_once(tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_counted_and_shown(config: Path, days: Path, tmp_path: Path) -> None:
-    """Each bad row is counted, the first ten shown with line and reason, and the rest is read."""
+    """Each bad row is counted, the first ten are shown with line and reason, and all others are read."""
     good = days.read_text("utf-8").splitlines(keepends=True)[:2_000]
     torn = [line if n % 100 else line[:50] + "\n" for n, line in enumerate(good, 1)]
     path = tmp_path / "torn.csv"
@@ -163,7 +163,7 @@ REFUSED: Final = {
 
 @pytest.mark.parametrize(("arguments", "code", "words"), REFUSED.values(), ids=list(REFUSED))
 def test_refused(config: Path, arguments: list[str], code: int, words: str) -> None:
-    """What cannot be done is said in one clear line, with the exit code of the contract."""
+    """An invalid request prints one clear line, with the exit code of the contract."""
     ended = backtest(config, *arguments)
     assert ended.code == code
     assert words in " ".join(ended.err.replace("│", " ").split())
@@ -172,7 +172,7 @@ def test_refused(config: Path, arguments: list[str], code: int, words: str) -> N
 
 
 def test_a_dialplan_of_other_names_is_pointed_out(config: Path) -> None:
-    """A file in which no call is ours is refused, with what to look at."""
+    """A file in which no call is ours is rejected, with a hint at the configuration."""
     other = config.with_name("other.toml")
     other.write_text(CONFIG.replace("from-trunk", "elsewhere"), "utf-8")
     ended = backtest(other, FOLDER / "22" / "cel.csv")
@@ -181,7 +181,7 @@ def test_a_dialplan_of_other_names_is_pointed_out(config: Path) -> None:
 
 
 def test_an_unordered_file_is_refused(config: Path, days: Path, tmp_path: Path) -> None:
-    """A CEL file with its newest rows first is refused, with the remedy."""
+    """A CEL file with its newest rows first is rejected, with the remedy."""
     path = tmp_path / "newest-first.csv"
     path.write_text("".join(reversed(days.read_text("utf-8").splitlines(keepends=True)[:20_000])), "utf-8")
     ended = backtest(config, path)
@@ -190,7 +190,7 @@ def test_an_unordered_file_is_refused(config: Path, days: Path, tmp_path: Path) 
 
 
 def test_progress_on_a_terminal(config: Path, days: Path) -> None:
-    """On a terminal a long reading shows rows and rate; where stderr is none it is silent."""
+    """On a terminal, a long read shows rows and rate; otherwise nothing."""
     assert backtest(config, days, "--json").err == ""
     here, there = pty.openpty()
     slow = "import siaga112.terminal.progress as p; p.PATIENCE_SECONDS = 0.0; "
@@ -207,11 +207,11 @@ def test_progress_on_a_terminal(config: Path, days: Path) -> None:
     os.close(here)
     assert process.returncode == 0
     assert b"rows/s" in shown
-    assert b"\x1b[2K" in shown.rpartition(b"rows/s")[2]  # and nothing of it stays
+    assert b"\x1b[2K" in shown.rpartition(b"rows/s")[2]  # and it is erased
 
 
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65_536)
-    except OSError:  # how Linux says that nobody writes any more
+    except OSError:  # Linux' way to say that the other end is closed
         return b""

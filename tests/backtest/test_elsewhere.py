@@ -1,4 +1,4 @@
-"""The rows of a file, split and put together in a process of their own: what is read of it is the same."""
+"""Splitting and grouping the rows in a second process gives the same result."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ NOTHING: Final = own.Relay(lambda _rows, _size: None, apart=True)
 
 
 def read(path: Path) -> tuple[FileReport, list[Past], list[tuple[int, int]]]:
-    """Read a file; give what was read of it, its calls, and the progress that was told."""
+    """Read a file; return the report, the calls, and the progress reported."""
     told: list[tuple[int, int]] = []
     report, history = past_files.read(
         path, site_of("22"), Clock(ZONE), frozenset(), lambda *more: told.append(more)
@@ -33,7 +33,7 @@ def read(path: Path) -> tuple[FileReport, list[Past], list[tuple[int, int]]]:
 def test_two_processes_read_what_one_reads(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The calls with their lines, bad rows, calls of others, hours that are off, doubts, and the progress."""
+    """Calls with their lines, bad rows, other calls, time skew, doubted calls and progress are the same."""
     whole = lines("22", form)
     path = tmp_path / form
     path.write_text("".join([*whole, "of another form\n", *whole[:40]]), "utf-8")
@@ -48,7 +48,7 @@ def test_two_processes_read_what_one_reads(
 
 
 def test_what_is_raised_there_is_raised_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file in no order is refused in the same words."""
+    """An unsorted file is rejected with the same message."""
     path = tmp_path / "cel.csv"
     path.write_text("".join(reversed(lines("22", "cel.csv"))), "utf-8")
     monkeypatch.setattr(cel, "MAX_DOUBTED", 1)
@@ -58,7 +58,7 @@ def test_what_is_raised_there_is_raised_here(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_process_that_was_ended_is_told_in_one_line() -> None:
-    """As by the kernel, when the memory is used up: nothing is made of half a file."""
+    """If the kernel kills the process, as it does when memory is exhausted, half a file gives no result."""
 
     def made() -> Iterator[Any]:
         yield from range(own.BATCH)

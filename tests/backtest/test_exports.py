@@ -1,4 +1,4 @@
-"""Files as strangers export them: each is read for what it is, or refused in one line with the remedy."""
+"""Files in many export formats: each is read correctly, or rejected in one line with the remedy."""
 
 import bz2
 import contextlib
@@ -37,17 +37,17 @@ SITE: Final = Site(
 
 
 def read(path: Path, zone: str = "Asia/Jakarta") -> tuple[FileReport, History]:
-    """Read a file for the invented centre."""
+    """Read a file of the made-up centre."""
     return past_files.read(path, SITE, Clock(ZoneInfo(zone)), frozenset(), lambda _rows, _bytes: None)
 
 
 def outcomes(history: History) -> dict[str, str]:
-    """Give the outcome of each call."""
+    """Return the outcome of each call."""
     return {str(call): str(past.finding.outcome) for call, past in history.calls.items()}
 
 
 def refused(path: Path) -> str:
-    """Give the one line with which a file is refused."""
+    """Return the message that rejects a file."""
     with pytest.raises(SiagaError) as error:
         read(path)
     assert "\n" not in str(error.value)
@@ -68,7 +68,7 @@ VALUES: Final = {
 
 @pytest.mark.parametrize(("name", "calls"), VALUES.items())
 def test_right_values(name: str, calls: int) -> None:
-    """Each of these files holds so many calls, all of them answered, and no bad row."""
+    """Each of these files has this many calls, all answered, and no bad row."""
     report, history = read(CASES / name)
     assert report.bad == 0
     assert list(outcomes(history).values()) == ["answered"] * calls
@@ -76,13 +76,13 @@ def test_right_values(name: str, calls: int) -> None:
 
 
 def test_numbers_for_dispositions_say_the_same() -> None:
-    """A disposition as a number is what it is as a word."""
+    """A disposition as a number means the same as the word."""
     numbers, words = (read(CASES / f"cdr-{form}-disposition.csv")[1] for form in ("numeric", "text"))
     assert outcomes(numbers) == outcomes(words)
 
 
 def test_days_first_are_refused() -> None:
-    """A date of which day and month cannot be told apart is never guessed."""
+    """An ambiguous order of day and month is rejected, never guessed."""
     said = refused(CASES / "cdr-day-first.csv")
     assert said.startswith(
         "no row could be read; the first, line 2: no time that can be read without guessing"
@@ -92,7 +92,7 @@ def test_days_first_are_refused() -> None:
 
 
 def test_times_that_are_all_hours_off_are_said() -> None:
-    """A table in GMT, in a centre with another zone, is told from its uniqueids, with the remedy."""
+    """A table in GMT at a centre in another zone is detected by its uniqueids, and the remedy is named."""
     report, history = read(CASES / "gmt-cdr.csv")
     (note,) = report.notes
     assert note.startswith("all times are 7 h behind their uniqueids: the file's times are UTC")
@@ -122,7 +122,7 @@ TABLE: Final = [list(CEL), *MENU]
 
 
 def separated(table: Sequence[Sequence[str]], delimiter: str, *, quoted: bool = True, end: str = "\n") -> str:
-    """Write a table as CSV."""
+    """Return a table as CSV."""
     text = io.StringIO()
     quoting: Literal[0, 1] = 1 if quoted else 0  # csv.QUOTE_ALL, csv.QUOTE_MINIMAL
     csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=end).writerows(table)
@@ -130,12 +130,12 @@ def separated(table: Sequence[Sequence[str]], delimiter: str, *, quoted: bool = 
 
 
 def bare(table: Sequence[Sequence[str]], delimiter: str, nothing: str = "") -> str:
-    """Write a table without any quotes."""
+    """Return a table without quotes."""
     return "".join(delimiter.join(cell or nothing for cell in row) + "\n" for row in table)
 
 
 def drawn(table: Sequence[Sequence[str]], *, border: bool) -> str:
-    """Draw a table as psql does, or with the border that mysql gives it."""
+    """Return a table as psql prints it, or with mysql's border."""
     widths = [max(len(row[n]) for row in table) for n in range(len(table[0]))]
     rule = "+".join("-" * (width + 2) for width in widths)
     rows = ["|".join(f" {cell:<{width}} " for cell, width in zip(row, widths, strict=True)) for row in table]
@@ -190,7 +190,7 @@ FORMS: Final[dict[str, bytes]] = {
 
 @pytest.mark.parametrize("written", FORMS.values(), ids=list(FORMS))
 def test_the_same_call_in_every_form(tmp_path: Path, written: bytes) -> None:
-    """A caller who left the menu did so in whatever form the table is exported, without a bad row."""
+    """The same call has the same outcome in every export format, without a bad row."""
     (tmp_path / "cel").write_bytes(written)
     report, history = read(tmp_path / "cel")
     assert (report.bad, report.shown) == (0, [])
@@ -198,7 +198,7 @@ def test_the_same_call_in_every_form(tmp_path: Path, written: bytes) -> None:
 
 
 def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
-    """The deciding rows are named by their numbers in the file, header and all."""
+    """The deciding rows have their line numbers in the file, counting the header."""
     (tmp_path / "cel").write_bytes(FORMS["psql, a word before"])
     _, history = read(tmp_path / "cel")
     (past,) = history.calls.values()
@@ -207,7 +207,7 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_connection_of_asterisk_11_is_one(tmp_path: Path) -> None:
-    """`BRIDGE_START` with another channel is what later versions call BRIDGE_ENTER."""
+    """`BRIDGE_START` with a peer counts as BRIDGE_ENTER of later versions."""
     talk = [
         ["BRIDGE_START", *MENU[1][1:10], "PJSIP/meja-2", ""],
         ["BRIDGE_END", *MENU[2][1:10], "PJSIP/meja-2", ""],
@@ -234,7 +234,7 @@ LOGS: Final = {
 
 @pytest.mark.parametrize("written", LOGS.values(), ids=list(LOGS))
 def test_queue_logs_of_databases(tmp_path: Path, written: str) -> None:
-    """A queue_log with text for times, or of a database's table, is read, the caller's number with it."""
+    """A queue_log with times as text, or from a database table, is read with the caller's number."""
     (tmp_path / "log").write_text(written)
     report, history = read(tmp_path / "log")
     assert report.bad == 0
@@ -247,7 +247,7 @@ def test_queue_logs_of_databases(tmp_path: Path, written: str) -> None:
 
 
 def database(path: Path) -> bytes:
-    """Make an SQLite database."""
+    """Return the bytes of an SQLite database."""
     with contextlib.closing(sqlite3.connect(path)) as made:
         made.execute("CREATE TABLE cdr (src)")
     return path.read_bytes()
@@ -288,14 +288,14 @@ NAMED: Final[dict[str, tuple[Callable[[Path], bytes], str]]] = {
 
 @pytest.mark.parametrize(("make", "words"), NAMED.values(), ids=list(NAMED))
 def test_what_cannot_be_read_is_named(tmp_path: Path, make: Callable[[Path], bytes], words: str) -> None:
-    """What is no readable file of calls is refused in one line that says what it is, or what it lacks."""
+    """An unreadable file is rejected in one line that says what it is, or what it lacks."""
     path = tmp_path / "file"
     path.write_bytes(make(path))
     assert words in refused(path)
 
 
 def test_a_packed_capture_is_the_same(tmp_path: Path) -> None:
-    """A capture packed by gz tells the same calls, each with the lines of its deciding messages."""
+    """A gzip capture gives the same calls, with the lines of their deciding messages."""
     capture = FOLDER / "22" / "calls.ami"
     (tmp_path / "calls.ami.gz").write_bytes(gzip.compress(capture.read_bytes()))
     packed, plain = read(tmp_path / "calls.ami.gz")[1], read(capture)[1]
@@ -308,7 +308,7 @@ def test_a_packed_capture_is_the_same(tmp_path: Path) -> None:
 
 
 def test_a_device_is_no_file() -> None:
-    """A device that never ends is not read."""
+    """An endless device is rejected."""
     assert "is a device" in refused(Path("/dev/zero"))
 
 
@@ -324,7 +324,7 @@ CDR: Final = (CASES / "cdr-text-disposition.csv").read_text("utf-8").splitlines(
     ],
 )
 def test_a_misread_row_is_a_bad_row(tmp_path: Path, old: str, new: str, why: str) -> None:
-    """A value that its column cannot have makes the row bad: it is shown with its line, and is no call."""
+    """An invalid value makes a row bad: it is shown with its line and counts as no call."""
     (tmp_path / "cdr").write_text("\n".join((CDR[0], CDR[1].replace(old, new), CDR[2])), "utf-8")
     report, history = read(tmp_path / "cdr")
     assert [(bad.line, bad.why) for bad in report.shown] == [(2, why)]
@@ -335,13 +335,13 @@ def test_a_misread_row_is_a_bad_row(tmp_path: Path, old: str, new: str, why: str
 
 
 def test_a_store_holds_what_memory_holds() -> None:
-    """Calls kept in the temporary database are, by all that a back-test reads, those kept in memory."""
+    """Calls in the temporary database equal those in memory, as far as a back-test reads them."""
     stored, plain = PastStore(), History()
     for name in VALUES:
         for past in read(CASES / name)[1].calls.values():
             stored.add(past)
             plain.add(past)
-    # A second file of the same calls, and rows that came too late.
+    # A second file of the same calls, and doubted calls.
     for past in list(plain.in_order())[:3]:
         stored.add(past)
         plain.add(past)
@@ -363,7 +363,7 @@ def test_a_store_holds_what_memory_holds() -> None:
 
 
 def listed(*arguments: str) -> str:
-    """Give what `backtest --calls` prints for the invented centre."""
+    """Return the output of `backtest --calls` for the made-up centre."""
     config = str(CASES / "conf-invented.toml")
     ended = CliRunner().invoke(app, ["--config", config, "backtest", *arguments, "--calls"])
     assert ended.exit_code == 0, ended.output
@@ -371,7 +371,7 @@ def listed(*arguments: str) -> str:
 
 
 def test_each_call_is_listed_with_its_lines() -> None:
-    """`--calls` says of each call how it ended and by which lines of which file."""
+    """`--calls` prints each call's outcome, and the file and lines that decided it."""
     path = str(CASES / "cdr-table-order-header.csv")
     first, *_ = told = json.loads(listed(path, "--reveal", "--json"))
     assert len(told) == 3

@@ -1,4 +1,4 @@
-"""Laws of reading the past: lost, doubled or shuffled rows make no prank; any bytes are survived."""
+"""Laws of reading: lost, doubled or shuffled rows never make a prank; any bytes are handled."""
 
 import contextlib
 from pathlib import Path
@@ -27,7 +27,7 @@ SEEDS: Final = st.integers(0, 2**32)
 
 
 def pranks(history: History) -> set[str]:
-    """Give the calls that are pranks."""
+    """Return the ids of the pranks."""
     return {str(call) for call, past in history.calls.items() if past.finding.outcome is Outcome.IVR_PRANK}
 
 
@@ -35,7 +35,7 @@ def pranks(history: History) -> set[str]:
 @SLOWLY
 @given(seed=SEEDS, lost=st.floats(0.02, 0.98))
 def test_losing_rows_makes_no_prank(version: str, form: str, seed: int, lost: float) -> None:
-    """Whatever rows are lost, no call becomes a prank that was none."""
+    """Whatever rows are lost, no other call becomes a prank."""
     whole = lines(version, form)
     layout = recognise(whole)
     random = Random(seed)
@@ -45,7 +45,7 @@ def test_losing_rows_makes_no_prank(version: str, form: str, seed: int, lost: fl
 
 @FILE
 def test_cut_anywhere(version: str, form: str) -> None:
-    """A file that ends, or begins, anywhere has no pranks that the whole one has not."""
+    """A file cut at any place has no pranks that the whole file does not have."""
     whole = lines(version, form)
     layout, known = recognise(whole), site_of(version)
     everything = pranks(told(whole, known)[0])
@@ -56,9 +56,9 @@ def test_cut_anywhere(version: str, form: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_one_call_with_any_row_lost(version: str) -> None:
-    """Each row of CEL lost alone, and each alone kept with the call's first and last: no prank arises.
+    """A call with any one CEL row lost, or only one kept between its first and last, makes no prank.
 
-    Among them is the row that says that an answered caller was connected.
+    One of these rows is the proof that an answered caller was connected.
     """
     whole = lines(version, "cel.csv")
     layout, known = recognise(whole), site_of(version)
@@ -80,7 +80,7 @@ def test_one_call_with_any_row_lost(version: str) -> None:
 @SLOWLY
 @given(seed=SEEDS)
 def test_shuffled(version: str, form: str, seed: int) -> None:
-    """However the rows are mixed, no call becomes a prank that was none."""
+    """In whatever order the rows come, no other call becomes a prank."""
     whole = lines(version, form)
     mixed = list(whole)
     Random(seed).shuffle(mixed)
@@ -93,7 +93,7 @@ def test_shuffled(version: str, form: str, seed: int) -> None:
 @SLOWLY
 @given(seed=SEEDS)
 def test_a_little_out_of_order_changes_nothing(version: str, seed: int) -> None:
-    """Rows that are a few places from where their time is, as a busy PBX writes them, are read the same."""
+    """Rows a few places out of order, as a busy PBX writes them, give the same result."""
     whole = lines(version, "cel.csv")
     random = Random(seed)
     mixed = [line for _, line in sorted((n + random.random() * 4, line) for n, line in enumerate(whole))]
@@ -102,7 +102,7 @@ def test_a_little_out_of_order_changes_nothing(version: str, seed: int) -> None:
 
 @FILE
 def test_everything_twice(version: str, form: str) -> None:
-    """Each row twice makes no prank."""
+    """A file with each row twice has no new prank."""
     whole = lines(version, form)
     twice = [line for line in whole for _ in range(2)]
     assert pranks(told(twice, site_of(version))[0]) <= pranks(told(whole, site_of(version))[0])
@@ -124,7 +124,7 @@ BEGINNINGS: Final = st.sampled_from([
     rest=st.binary(max_size=400) | st.text(alphabet=',|"\n\r1aE', max_size=200).map(str.encode),
 )
 def test_any_bytes_give_figures_or_the_one_error(tmp_path: Path, begins: bytes, rest: bytes) -> None:
-    """A file of any bytes is read, with its bad rows counted, or refused with the one error in one line."""
+    """Any bytes are read with the bad rows counted, or rejected with a one-line error."""
     path = tmp_path / "file"
     path.write_bytes(begins + rest)
     try:

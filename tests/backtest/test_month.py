@@ -1,4 +1,4 @@
-"""The made-up month: of the centre's proportions, and the page about it as the command prints it."""
+"""The made-up month has the centre's proportions, and its page is the command's output."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from tests.backtest import month, page
 
 
 def test_it_has_the_centres_proportions() -> None:
-    """As many calls, answers and abandoned ones as the press table, and 14 reports."""
+    """The month has the calls, answers and abandons of the press table, and 14 reports."""
     kinds = Counter(call.kind for call in month.calls())
     assert kinds.total() == 53_794
     assert kinds["answered"] == 7_695
@@ -18,5 +18,5 @@ def test_it_has_the_centres_proportions() -> None:
 
 @pytest.mark.night
 def test_the_page_is_what_the_command_prints() -> None:
-    """Both presets over the whole month: the page in docs has today's output."""
+    """The page in docs is today's output for both presets over the whole month."""
     assert page.DOCUMENT.read_text("utf-8").startswith(page.printed(page.COMMANDS[:1]))

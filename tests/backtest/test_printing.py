@@ -1,4 +1,4 @@
-"""What a back-test prints as JSON is printed in pieces, and is the same as if it had been held whole."""
+"""JSON printed in pieces is the same as JSON printed as a whole."""
 
 import json
 from typing import Any
@@ -16,18 +16,18 @@ VALUES = st.recursive(
 
 
 def lazily(value: Any) -> Any:
-    """Give the value with iterators in the place of its lists."""
+    """Return the value with iterators instead of lists."""
     if isinstance(value, list):
         return map(lazily, value)
     if isinstance(value, dict):
-        # Of what holds no list nothing is given lazily: it is small.
+        # Values without lists stay as they are: they are small.
         return {key: lazily(held) if isinstance(held, list) else held for key, held in value.items()}
     return value
 
 
 @given(value=VALUES)
 def test_in_pieces_it_is_the_same(value: Any) -> None:
-    """Lists that come as they are made are printed as `json` would indent them whole."""
+    """Iterators are printed as `json` would indent the whole lists."""
     whole = json.dumps(value, indent=2, ensure_ascii=False)
     assert "".join(printing._pieces(lazily(value), "\n")) == printing._HIDDEN.sub(
         lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], whole
@@ -35,6 +35,6 @@ def test_in_pieces_it_is_the_same(value: Any) -> None:
 
 
 def test_it_ends_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """As `as_json` prints it."""
+    """The output ends with a line end, like that of `as_json`."""
     printing.as_json_pieces([{"a": iter([1, 2]), "b": iter(())}])
     assert capsys.readouterr().out == json.dumps([{"a": [1, 2], "b": []}], indent=2) + "\n"

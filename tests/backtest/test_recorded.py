@@ -1,4 +1,4 @@
-"""The same real calls in all four forms: what a file proves is what the live line saw, or nothing."""
+"""The same real calls in all four forms: a file proves what the live code saw, or nothing."""
 
 from collections import Counter
 from typing import Final
@@ -17,14 +17,14 @@ KNOWN_ERRORS: Final = {
     ("queue_log", "abandoned", "answered"): (2, OR_LED_ON),
     ("queue_log", "answered", "abandoned"): (1, REDIRECTED),
 }
-"""Where Asterisk's own record differs from what happened, by form and outcomes: how often, and why."""
+"""Where Asterisk's own record is wrong, by form and outcomes: how often, and why."""
 
 PROVEN: Final = {
     "cel.csv": {Outcome.IVR_PRANK: 16, Outcome.ABANDONED: 27, Outcome.ANSWERED: 30, Outcome.UNSERVED: 8},
     "cdr.csv": {Outcome.IVR_PRANK: 13, Outcome.ANSWERED: 57},
     "queue_log": {Outcome.ABANDONED: 21, Outcome.ANSWERED: 46, Outcome.UNSERVED: 10},
 }
-"""How many calls each form proves, at least: else agreement would be cheap."""
+"""How many calls each form must prove at least, so that the comparison means something."""
 
 FORM: Final = pytest.mark.parametrize("form", FORMS)
 VERSION: Final = pytest.mark.parametrize("version", VERSIONS)
@@ -34,12 +34,12 @@ SAMPLE_APPS: Final = ('"BackGround"', '"WaitExten"', '"Read"', '"Queue"')
 
 
 def outcomes(history: History) -> dict[str, Outcome]:
-    """Give each call's outcome."""
+    """Return the outcome of each call."""
     return {str(call): past.finding.outcome for call, past in history.calls.items()}
 
 
 def as_the_sample(version: str) -> list[str]:
-    """Leave out of a CEL file what the sample cel.conf does not ask for (apps=dial,park)."""
+    """Return a CEL file reduced to what the sample cel.conf enables (apps=dial,park)."""
     return [
         line
         for line in lines(version, "cel.csv")
@@ -51,9 +51,9 @@ def as_the_sample(version: str) -> list[str]:
 @VERSION
 @FORM
 def test_agrees_with_the_live_line_or_says_unknown(version: str, form: str) -> None:
-    """Each call's outcome is the one that AMI showed, or `unknown` with its reason."""
+    """Each call's outcome is the one that AMI showed, or `unknown` with a reason."""
     seen = outcomes(live(version))
-    # To queue_log the Local channel that waits for a call is the call; CDR says whose it is.
+    # In queue_log the waiting Local channel is the call; CDR shows whose it is.
     led = told(lines(version, "cdr.csv"), site_of(version))[0].led
     history, report = told(lines(version, form), site_of(version))
     differ: Counter[tuple[str, str, str]] = Counter()
@@ -71,7 +71,7 @@ def test_agrees_with_the_live_line_or_says_unknown(version: str, form: str) -> N
 
 @VERSION
 def test_cel_as_the_sample_has_it_proves_no_prank(version: str) -> None:
-    """Without the menu's applications in cel.conf CEL shows no prank, and says why; the rest still agrees."""
+    """Without the menu's applications in cel.conf, CEL proves no prank and says why; the rest agrees."""
     seen = outcomes(live(version))
     history, _ = told(as_the_sample(version), site_of(version))
     for call, outcome in outcomes(history).items():
@@ -83,7 +83,7 @@ def test_cel_as_the_sample_has_it_proves_no_prank(version: str) -> None:
 
 @VERSION
 def test_cel_as_the_manual_advises_proves_as_much_as_all_of_it(version: str) -> None:
-    """The events that docs/backtest.md asks for are enough: each call's outcome is the same."""
+    """The events that docs/backtest.md asks for suffice: each call has the same outcome."""
     whole = lines(version, "cel.csv")
     advised = [line for line in whole if line[1:].startswith(ADVISED_EVENTS)]
     assert len(advised) < len(whole)
@@ -93,7 +93,7 @@ def test_cel_as_the_manual_advises_proves_as_much_as_all_of_it(version: str) -> 
 
 @VERSION
 def test_together_they_prove_more(version: str) -> None:
-    """CEL as the sample has it, CDR and queue_log of the same calls: each proves what the others cannot."""
+    """CEL by the sample cel.conf, CDR and queue_log of the same calls each prove what the others cannot."""
     seen = outcomes(live(version))
     known = site_of(version)
     together = History()
@@ -108,7 +108,7 @@ def test_together_they_prove_more(version: str) -> None:
 
 @VERSION
 def test_no_file_makes_a_prank_that_the_line_did_not_see(version: str) -> None:
-    """A prank in CEL (as the manual or the sample has it), CDR or queue_log was one in AMI."""
+    """A prank in CEL (by the manual's or the sample's cel.conf), CDR or queue_log is one in AMI."""
     seen = outcomes(live(version))
     known = site_of(version)
     for rows in (*(lines(version, form) for form in FORMS), as_the_sample(version)):
@@ -122,10 +122,10 @@ def test_no_file_makes_a_prank_that_the_line_did_not_see(version: str) -> None:
 
 @VERSION
 def test_a_call_that_waited_behind_a_local_channel_is_one_call(version: str) -> None:
-    """Beside CEL or CDR, queue_log tells of no call more, in whatever order they are read."""
+    """With CEL or CDR, queue_log adds no call, in whatever order they are read."""
     seen = outcomes(live(version))
     for forms in (("queue_log", "cel.csv"), ("cdr.csv", "queue_log")):
         together = History()
         for form in forms:
             together.join(told(lines(version, form), site_of(version))[0])
-        assert set(outcomes(together)) <= set(seen)  # CDR leaves out calls that the PBX never answered
+        assert set(outcomes(together)) <= set(seen)  # CDR lacks calls that the PBX never answered

@@ -1,4 +1,4 @@
-"""What a policy would have done: the live line's own code, in the order of the past."""
+"""Simulating a policy on past calls, with the live code."""
 
 from dataclasses import replace
 from typing import Final
@@ -37,7 +37,7 @@ RULES: Final = PolicyRules()
 
 
 def past(number: int, at: Millis, kind: FactKind, caller: Caller | None = CALLER, mark: str = "") -> Past:
-    """Make a past call of 20 s that ended so, 10 s of them talk if it was answered."""
+    """Return a past call of 20 s with this outcome, with 10 s of talk if it was answered."""
     facts = [Fact(at, FactKind.ARRIVED), Fact(at + 10 * SECOND, kind)]
     facts += [Fact(at + 11 * SECOND, FactKind.MARKED, mark)] if mark else []
     facts += [Fact(at + 20 * SECOND, FactKind.PARTED)] if kind is FactKind.CONNECTED else []
@@ -47,7 +47,7 @@ def past(number: int, at: Millis, kind: FactKind, caller: Caller | None = CALLER
 
 
 def pranks(count: int, begin: Millis = START, every: Millis = HOUR) -> list[Past]:
-    """Make calls that ended in the menu, one an hour."""
+    """Return calls that ended in the menu, one per hour."""
     return [past(n, begin + n * every, FactKind.LEFT_MENU) for n in range(count)]
 
 
@@ -59,7 +59,7 @@ def run(calls: list[Past], rules: PolicyRules = RULES, handling: Millis = 0) -> 
 
 
 def test_the_sixth_misuse_blocks_and_the_next_call_is_rejected() -> None:
-    """Six misuses block for a day; what is rejected costs no further strike."""
+    """Six misuses block for a day; a rejected call gives no strike."""
     result = run(pranks(10))
     assert result.strikes == 6
     assert result.blocks == {Level.TEMPORARY: 1}
@@ -68,7 +68,7 @@ def test_the_sixth_misuse_blocks_and_the_next_call_is_rejected() -> None:
 
 
 def test_the_first_misuse_after_the_block_is_for_good() -> None:
-    """As the ladder says; the block of a day is over 24 hours after the sixth misuse ended."""
+    """The first misuse after a block of a day, which ends 24 hours after the sixth, blocks permanently."""
     result = run([*pranks(6), past(6, START + 6 * HOUR + DAY, FactKind.LEFT_MENU)])
     assert result.numbers("permanent") == 1
     proposed = run([*pranks(6), *pranks(12, START + 9 * DAY, 2 * DAY)], PRESETS["serang-2019"])
@@ -76,7 +76,7 @@ def test_the_first_misuse_after_the_block_is_for_good() -> None:
 
 
 def test_the_price_is_the_answered_calls_that_would_have_been_rejected() -> None:
-    """Answered calls count as the price, unless marked a prank; their talk as time saved, with handling."""
+    """The price is the answered calls rejected, except marked pranks; talk and handling is time saved."""
     after = START + 7 * HOUR
     calls = [
         *pranks(6),
@@ -93,7 +93,7 @@ def test_the_price_is_the_answered_calls_that_would_have_been_rejected() -> None
 
 
 def test_a_call_that_begins_where_the_sixth_ends_is_rejected_and_one_before_makes_it_doubtful() -> None:
-    """The verdict is asked when a call begins; a call beside the sixth leaves it open whose that was."""
+    """The verdict is asked at the begin of a call; a call parallel to the sixth makes that doubtful."""
     calls = pranks(6)
     sixth = calls[-1].finding.call
     after = past(51, sixth.ended, FactKind.CONNECTED)
@@ -104,13 +104,13 @@ def test_a_call_that_begins_where_the_sixth_ends_is_rejected_and_one_before_make
 
 
 def test_nobody_is_never_rejected() -> None:
-    """Calls without a number that could be blocked get no strike and are not rejected."""
+    """Calls without a blockable number get no strike and are never rejected."""
     result = run([past(n, START + n * HOUR, FactKind.LEFT_MENU, caller=None) for n in range(20)])
     assert (result.strikes, result.rejected.total()) == (0, 0)
 
 
 def test_who_is_challenged_is_not_rejected() -> None:
-    """A treatment that lets the caller go on costs no call; what he does in it counts."""
+    """A challenged call is not rejected, and its outcome counts."""
     rules = replace(RULES, treatment=dict.fromkeys(Level, Treatment.CHALLENGE))
     result = run(pranks(8), rules)
     assert result.rejected.total() == 0
@@ -119,7 +119,7 @@ def test_who_is_challenged_is_not_rejected() -> None:
 
 
 def test_let_through_spares_the_second_call() -> None:
-    """Who calls again within `let_through` of being turned away gets through."""
+    """A caller who calls again within `let_through` of a rejection gets through."""
     rules = replace(RULES, let_through=5 * 60 * SECOND)
     soon = [past(50 + n, START + 6 * HOUR + n * 60 * SECOND, FactKind.CONNECTED) for n in range(2)]
     result = run([*pranks(6), *soon], rules)
@@ -127,7 +127,7 @@ def test_let_through_spares_the_second_call() -> None:
 
 
 def test_the_hours_cap_makes_proposals() -> None:
-    """Beyond `blocks_per_hour` a block is proposed, and nobody is rejected for it."""
+    """Beyond `blocks_per_hour` a block is only proposed, and rejects nobody."""
     others = [Caller(f"+62812000000{n:02d}") for n in range(4)]
     calls = [
         past(100 * n + m, START + m * 60 * SECOND + n * SECOND, FactKind.LEFT_MENU, caller=caller)
@@ -139,21 +139,21 @@ def test_the_hours_cap_makes_proposals() -> None:
 
 
 def test_a_surge_that_was_recorded_spares_everybody() -> None:
-    """A strike that the live line did not give in a surge is not given here, unless the policy has none."""
+    """A call spared in a recorded surge gives no strike, unless the policy has no surge rule."""
     spared = [replace(one, surge=True) for one in pranks(10)]
     assert run(spared).strikes == 0
     assert run(spared, replace(RULES, surge=0)).strikes == 6
 
 
 def test_a_genuine_report_protects() -> None:
-    """Who reported something genuine is not blocked without a person, as on the line."""
+    """A caller who reported something genuine is not blocked without a person, as live."""
     report = past(50, START - HOUR, FactKind.CONNECTED, mark=Mark.GENUINE.value)
     result = run([report, *pranks(8)])
     assert (result.numbers("temporary"), result.numbers("proposed")) == (0, 1)
 
 
 def test_days_are_the_sites_days() -> None:
-    """A call at 17:30 UTC is of the next day in Jakarta, and the days add up."""
+    """A call at 17:30 UTC counts for the next day in Jakarta, and the days add up."""
     result = run([past(1, 1_795_109_400_000, FactKind.LEFT_MENU), *pranks(30)])
     assert sum(day.calls for day in result.days.values()) == 31
     assert sum(day.rejected for day in result.days.values()) == result.rejected.total()
@@ -163,7 +163,7 @@ def test_days_are_the_sites_days() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("rules", [*PRESETS.values(), replace(RULES, thresholds=(3,))], ids=lambda r: r.name)
 def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) -> None:
-    """Strikes, blocks and proposals are those of a replay, as long as nobody would have been rejected."""
+    """Strikes, blocks and proposals equal those of a replay, as long as nobody would have been rejected."""
     rules = replace(rules, surge=0, treatment=dict.fromkeys(Level, Treatment.DEPRIORITISE))
     first, *rest = capture.messages((FOLDER / version / "calls.ami").read_bytes())
     header = capture.read_header(first)
@@ -176,7 +176,7 @@ def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) 
 
 
 def test_calls_of_one_number_at_once_are_no_misuse() -> None:
-    """As on the line: of six calls of 20 s within one minute none costs a strike, nor beside a real one."""
+    """As live: parallel calls of one number give no strike."""
     forged = [past(n, START + n * 10 * SECOND, FactKind.LEFT_MENU) for n in range(6)]
     result = run(forged)
     assert (result.strikes, result.blocks.total()) == (0, 0)
@@ -186,7 +186,7 @@ def test_calls_of_one_number_at_once_are_no_misuse() -> None:
 
 
 def test_calls_over_two_trunks_within_a_burst_count_for_nothing() -> None:
-    """As on the line: they are strikes, and lead to nothing; six over one trunk block."""
+    """As live: a burst over two trunks gives strikes but no block; six over one trunk block."""
     calls = [
         replace(
             one,
@@ -202,7 +202,7 @@ def test_calls_over_two_trunks_within_a_burst_count_for_nothing() -> None:
 
 
 def test_the_hours_cap_of_permanent_blocks_makes_proposals() -> None:
-    """As on the line: two an hour, however many others are left; the third is proposed for good."""
+    """As live: two permanent blocks per hour; the third is only proposed."""
     rules = replace(RULES, thresholds=(1,), temporary=(SECOND,))
     calls = [
         past(

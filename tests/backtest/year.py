@@ -1,4 +1,4 @@
-"""A year of calls as the made-up month has them, with numbers that lapse and are sold again.
+"""Makes up a year of calls like the made-up month, with numbers that lapse and are sold again.
 
     python -m tests.backtest.year > docs/backtest-year.md
 
@@ -32,7 +32,7 @@ from tests.backtest import month
 MONTHS: Final = 13
 MONTH: Final[Millis] = month.DAYS * DAY
 LAPSES: Final = 0.05
-"""Of the numbers that misuse the line, each month."""
+"""The share of the misusing numbers that lapse each month."""
 SILENT: Final[Millis] = 60 * DAY
 WITHIN: Final[Millis] = 180 * DAY
 RULES: Final = ClassifierRules()
@@ -53,7 +53,7 @@ _KINDS: Final = {
 
 
 class Made(NamedTuple):
-    """A call that was made up: when, what kind, whose, and whether it is in earnest."""
+    """A made-up call: when, which kind, whose, and whether it is a real emergency."""
 
     at: Millis
     kind: str
@@ -62,9 +62,9 @@ class Made(NamedTuple):
 
 
 def offenders() -> tuple[list[Made], list[Made]]:
-    """Give the year's calls as the months have them, and those of the numbers' new owners."""
+    """Return the year's calls: those of the months, and those of the numbers' new owners."""
     random, calls, owners = Random(112), [], []
-    spelled: dict[str, str] = {}  # by whom: the number that the person has now
+    spelled: dict[str, str] = {}  # caller → the number that the person has now
     for nth in range(MONTHS):
         for one in month.calls(seed=112 + nth):
             at = int(one.start * SECOND) + nth * MONTH
@@ -82,7 +82,7 @@ def offenders() -> tuple[list[Made], list[Made]]:
 
 
 def pasts(calls: list[Made], owners: list[Made]) -> Iterator[Past]:
-    """Give them as the back-test takes them, in order."""
+    """Return the calls as past calls, in order."""
     again = [one._replace(at=one.at + 60 * SECOND) for one in owners]
     for number, made in enumerate(merge(calls, owners, again, key=attrgetter("at"))):
         yield _past(number, made)
@@ -106,7 +106,7 @@ def _past(number: int, made: Made) -> Past:
 
 
 class Turned(NamedTuple):
-    """What a policy did to the new owners: whose first call was turned away, and the second too."""
+    """The new owners whose first call was rejected, and whose second was too."""
 
     owners: int
     first: int
@@ -114,7 +114,7 @@ class Turned(NamedTuple):
 
 
 def turned(result: Result, owners: list[Made]) -> Turned:
-    """Count the new owners who were turned away."""
+    """Count the new owners who were rejected."""
     away = {(one.caller, one.started) for one in result.price if one.mark is Mark.GENUINE}
     spelled = [(Caller(f"+62{one.number[1:]}"), one.at) for one in owners]
     first = [one for one in spelled if one in away]
@@ -132,7 +132,7 @@ def year() -> tuple[dict[str, Result], dict[str, Turned]]:
 
 
 def page() -> str:
-    """Write docs/backtest-year.md."""
+    """Return the text of docs/backtest-year.md."""
     results, found = year()
     (owners,) = {one.owners for one in found.values()}
     calls = next(iter(results.values())).calls

@@ -1,1 +1,1 @@
-"""Lists of other systems."""
+"""Tests of imports from other systems and older versions."""

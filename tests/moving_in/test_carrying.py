@@ -1,4 +1,4 @@
-"""Carrying over what siaga112 before 0.1.0 kept in Redis: of a month that its own program wrote."""
+"""Migration of what siaga112 before 0.1.0 kept in Redis: a month of data written by that version."""
 
 import io
 import json
@@ -58,13 +58,13 @@ BEFORE: Final = "0b829f8^"
 """The last version that kept everything in Redis."""
 
 NOTHING: Final = {"caller", "dropped", "withdrawn"}
-"""What of a record says nothing by itself."""
+"""Fields of a record that are no evidence by themselves."""
 
 OTHERWISE: Final = {
     *(f".why {who} --json[0].treatment: 'reject', now 'announce'" for who in (BLOCKED, AGAIN, BY_HAND)),
     *(f".why {SETTLED} --json[0].strikes[{nth}].weight: 1.0, now 0.0" for nth in range(6)),
 }
-"""What is meant: blocked callers are told so by default since, and a forgiven strike weighs nothing."""
+"""Intended differences: blocked callers now hear so by default, and a forgiven strike weighs nothing."""
 
 HEAD: Final = f"siaga112:{{{SITE}}}"
 OURS: Final = {f"{HEAD}:edition", f"{HEAD}:carried", f"{HEAD}:mode"}
@@ -72,7 +72,7 @@ OURS: Final = {f"{HEAD}:edition", f"{HEAD}:carried", f"{HEAD}:mode"}
 
 @dataclass(frozen=True)
 class Centre:
-    """A centre whose Redis has what the older program wrote."""
+    """A centre with the older program's data in Redis."""
 
     home: Path
     server: RedisServer
@@ -84,11 +84,11 @@ class Centre:
         return Redis(unix_socket_path=self.server.url.removeprefix("unix://"))
 
     def __call__(self, *words: str, at: int = NOW + HOUR) -> str:
-        """Give what one of today's commands prints."""
+        """Return the output of one of today's commands."""
         return command(self.config, at, *words)
 
     def old_keys(self) -> dict[str, Any]:
-        """Give what the older program's keys hold; the mode is known to both."""
+        """Return the contents of the older program's keys; both versions use the mode's."""
         return {
             name: value
             for name, value in dumped(self.redis).items()
@@ -102,7 +102,7 @@ class Centre:
 
     @asynccontextmanager
     async def carrier(self, at: int = NOW + HOUR) -> AsyncIterator[tuple[Carrier, DatabaseRecords]]:
-        """Open who carries over, and where to."""
+        """Open the carrier and the records it writes to."""
         upkeep.migrate(self.settings)
         older = OlderRedis(connect(self.server.url), SITE)
         async with upkeep.opened_records(self.settings) as records:
@@ -113,7 +113,7 @@ class Centre:
 
 @pytest.fixture
 def centre() -> Iterator[Centre]:
-    """Give a centre on the day of its upgrade."""
+    """Return a centre on the day of its upgrade."""
     with tempfile.TemporaryDirectory(prefix="s112-older-") as folder:
         home = Path(folder)
         with RedisServer(home) as server:
@@ -123,7 +123,7 @@ def centre() -> Iterator[Centre]:
 
 
 def lacking(then: Any, now: Any, where: str = "") -> Iterator[str]:
-    """Name what was said then and is not said now; of an object more may be said."""
+    """Yield what the old output has and the new one lacks; objects may have more fields."""
     if isinstance(then, dict) and isinstance(now, dict):
         for name, value in then.items():
             if name in now:
@@ -138,7 +138,7 @@ def lacking(then: Any, now: Any, where: str = "") -> Iterator[str]:
 
 
 async def everything(records: DatabaseRecords) -> dict[str, Any]:
-    """Give every row of the tables that are kept, but for the line that it was carried over."""
+    """Return every row of the tables, except the audit line of the migration."""
     found = {}
     for table in TABLES:
         rows = await records.select(table, table.select())
@@ -147,14 +147,14 @@ async def everything(records: DatabaseRecords) -> dict[str, Any]:
 
 
 def test_everything_that_the_old_commands_said_the_new_ones_say(centre: Centre) -> None:
-    """Blocks with their ends, strikes with their calls, who is allowed, each call, a month's figures."""
+    """Today's commands print the same blocks, strikes, allow list, calls and monthly figures."""
     centre("migrate", "--from-redis")
     now = said(centre.config)
     assert set(lacking(SAID, now)) == OTHERWISE
 
 
 def test_what_comes_is_counted_and_what_was_stays(centre: Centre) -> None:
-    """The command says how much; Redis holds what it held, and verdicts go by it at once."""
+    """The command counts what it migrated; Redis keeps its data, and verdicts use the result at once."""
     told = centre("migrate", "--from-redis")
     calls = sum(len(rows) for name, rows in HELD.items() if name.startswith(f"{HEAD}:calls:"))
     docs = [
@@ -170,7 +170,7 @@ def test_what_comes_is_counted_and_what_was_stays(centre: Centre) -> None:
 
 
 async def test_a_second_time_changes_nothing(centre: Centre) -> None:
-    """What is held already stays as it is, to the row."""
+    """A second run leaves every row as it is."""
     async with centre.carrier() as (carrier, records):
         await carrier.carry()
         before = await everything(records)
@@ -181,7 +181,7 @@ async def test_a_second_time_changes_nothing(centre: Centre) -> None:
 
 
 async def test_interrupted_anywhere_it_goes_on(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often the database goes away, in the end there is what there is without that."""
+    """However often the database fails, the final result is the same as without failures."""
     async with centre.carrier() as (carrier, records):
         await carrier.carry()
         whole = await everything(records)
@@ -206,7 +206,7 @@ async def test_interrupted_anywhere_it_goes_on(centre: Centre, monkeypatch: pyte
 
 
 async def test_nobody_is_told_of_it_again(centre: Centre) -> None:
-    """No webhook rings for each call of a year: only the mode is news to the database."""
+    """Migrated calls trigger no webhooks; only the mode is announced."""
     async with centre.carrier() as (carrier, records):
         await carrier.carry()
         (told,) = await records.announcements(0)
@@ -214,10 +214,10 @@ async def test_nobody_is_told_of_it_again(centre: Centre) -> None:
 
 
 async def test_what_people_decided_since_stands(centre: Centre) -> None:
-    """After an interruption too: what was lifted, taken off the list or forgotten does not return."""
+    """What was lifted, disallowed or forgotten since does not return, even after an interruption."""
     async with centre.carrier() as (carrier, records):
         await carrier.carry()
-        await records.drop_lines(NOW + DAY)  # nothing says that it came to its end
+        await records.drop_lines(NOW + DAY)  # as if it had not finished
         assert await records.last_of("carry over") is None
     centre("unblock", BLOCKED, "--reason", "spoken with")
     centre("disallow", NEVER)
@@ -231,7 +231,7 @@ async def test_what_people_decided_since_stands(centre: Centre) -> None:
 
 
 async def test_what_cannot_be_read_is_named_and_is_no_strike(centre: Centre) -> None:
-    """It lies where it lay, and of its caller nothing is believed; all else comes."""
+    """Unreadable data stays in Redis and is no evidence against its caller; the rest is migrated."""
     mine, other = f"{HEAD}:caller:{BLOCKED}", f"{HEAD}:caller:{NEAR}"
     torn = HELD[mine]["doc"].replace('"strikes":[["', '"strikes":[[7,"', 1)
     centre.redis.hset(mine, "doc", torn)
@@ -255,7 +255,7 @@ async def test_what_cannot_be_read_is_named_and_is_no_strike(centre: Centre) -> 
 
 
 def test_when_nobody_goes_back_the_old_keys_go(centre: Centre) -> None:
-    """And nothing of them is missed."""
+    """`--forget-old` deletes the old keys; nothing needs them."""
     assert "is deleted" in centre("migrate", "--forget-old")
     assert centre.old_keys() == {}
     assert f"{HEAD}:carried" not in dumped(centre.redis)
@@ -265,7 +265,7 @@ def test_when_nobody_goes_back_the_old_keys_go(centre: Centre) -> None:
 
 
 async def test_what_the_old_version_wrote_after_going_back_comes_next_time(centre: Centre) -> None:
-    """And only that: the rest was carried over before."""
+    """A later run migrates only what is new."""
     centre("migrate", "--from-redis")
     doc = json.loads(HELD[f"{HEAD}:caller:{LIFTED}"]["doc"])
     late = doc["blocks"][0] | {"since": NOW + 3 * HOUR, "until": None, "level": "permanent", "lifted": None}
@@ -280,7 +280,7 @@ async def test_what_the_old_version_wrote_after_going_back_comes_next_time(centr
 
 
 def test_the_version_before_runs_again_on_its_redis(centre: Centre, older_program: str) -> None:
-    """Gone back after all was carried over, it says what it said, and goes on."""
+    """After a migration, the older version still runs on its Redis and prints the same."""
     centre("migrate", "--from-redis")
     assert said(centre.config, older_program) == SAID
     command(centre.config, NOW + HOUR, "unblock", BY_HAND, "--reason", "back again", source=older_program)
@@ -290,7 +290,7 @@ def test_the_version_before_runs_again_on_its_redis(centre: Centre, older_progra
 
 @pytest.fixture
 def older_program(tmp_path: Path) -> str:
-    """Give the folder of the version before, out of the repository's history."""
+    """Return the folder of the older version, checked out from the repository's history."""
     root = str(Path(__file__).parents[2])
     packed = subprocess.run(
         ["git", "-C", root, "archive", BEFORE, "src"], capture_output=True, check=False, timeout=PATIENCE
@@ -303,7 +303,7 @@ def older_program(tmp_path: Path) -> str:
 
 
 async def test_a_private_redis_that_nobody_runs_is_run_for_it(centre: Centre) -> None:
-    """Before the new daemon is started for the first time, or while it stands still."""
+    """The migration starts an embedded Redis itself if no daemon runs it."""
     config = centre.home / "private.toml"
     config.write_text(
         CONFIG.format(site=SITE, home=centre.home).replace(f"unix://{centre.home}/redis.sock", "embedded")
@@ -320,7 +320,7 @@ async def test_a_private_redis_that_nobody_runs_is_run_for_it(centre: Centre) ->
 
 
 def test_a_user_with_few_rights_is_told_which_are_lacking(centre: Centre) -> None:
-    """Today's user may see that there is something, and not read it all: the remedy is one line."""
+    """Today's Redis user may lack rights to read the old data: the error names the remedy in one line."""
     acl = next(line for line in ACL.read_text("utf-8").splitlines() if line.startswith("user "))
     _, name, *rights = (
         acl.replace("{siaga112}", f"{{{SITE}}}").replace("siaga112:siaga112", f"siaga112:{SITE}").split()
@@ -336,7 +336,7 @@ def test_a_user_with_few_rights_is_told_which_are_lacking(centre: Centre) -> Non
 
 @contextmanager
 def topology(name: str) -> Iterator[tuple[str, list[RedisServer]]]:
-    """Run one for a while; give its address, and its servers."""
+    """Run a topology meanwhile; yield its address and its servers."""
     if name == "TLS":
         with tls() as one:
             yield one.url, [one.server]
@@ -350,7 +350,7 @@ def topology(name: str) -> Iterator[tuple[str, list[RedisServer]]]:
 
 @pytest.mark.parametrize("name", ["TLS", "Sentinel", "Cluster"])
 async def test_it_is_read_and_taken_away_in_each_way_in_which_redis_is_run(name: str) -> None:
-    """Each key is found, with all that is in it, and in the end none is left."""
+    """Each key is found with its full contents, and none is left afterwards."""
     with topology(name) as (url, servers):
         for server in servers:
             server.ask("ACL", "SETUSER", "siaga112", "+@write", "+scan", "+zrange")
@@ -380,7 +380,7 @@ KINDS: Final = ("caller", "calls", "forgotten")
 
 
 def put() -> Iterator[tuple[object, ...]]:
-    """Spell how all keys are put there."""
+    """Return the commands that write all keys."""
     for name, value in HELD.items():
         if isinstance(value, dict):
             yield ("HSET", name, *chain.from_iterable(value.items()))
@@ -393,7 +393,7 @@ def put() -> Iterator[tuple[object, ...]]:
 
 
 def every_text() -> Iterator[str]:
-    """Give what is of callers, calls and people's deeds."""
+    """Yield the texts of callers, calls and audit lines."""
     for name, value in HELD.items():
         if name.startswith(f"{HEAD}:calls:"):
             yield from value.values()
@@ -403,7 +403,7 @@ def every_text() -> Iterator[str]:
 
 
 async def test_that_something_is_there_is_seen_without_reading_it(centre: Centre) -> None:
-    """By whoever looks: setup before its plan, the doctor at any time."""
+    """Setup and the doctor see that data exists without reading it."""
     older = OlderRedis(connect(centre.server.url), SITE)
     assert (await older.there(NOW, 400 * DAY), await older.carried()) == (True, None)
     centre("migrate", "--from-redis")
@@ -414,7 +414,7 @@ async def test_that_something_is_there_is_seen_without_reading_it(centre: Centre
 
 
 def test_who_was_erased_there_stays_erased(centre: Centre) -> None:
-    """Of what began before it nothing is written with the number, though queue_log tells of it later."""
+    """Nothing from before the erasure is written with the number, even if queue_log reports it later."""
     centre("migrate", "--from-redis")
     (story,) = json.loads(centre("why", ERASED, "--json"))
     assert (story["strikes"], story["blocks"]) == ([], [])

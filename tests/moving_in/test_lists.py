@@ -1,4 +1,4 @@
-"""Lists of other systems are recognised by what is in them; what is none is told in one line."""
+"""Lists of other systems are recognised by content; other files are rejected in one line."""
 
 import gzip
 import hashlib
@@ -32,14 +32,14 @@ LEFT: Final = Term(NOW + 3 * HOUR + 59 * 60 * SECOND + 12_500)
 def read(
     path: Path, kind: Kind = Kind.BLOCK, wanted: Format | None = None, column: str = "", now: Millis = NOW
 ) -> tuple[list[Listed], list[Recognised], str]:
-    """Read a list; give its lines, what it was taken for, and its digest."""
+    """Read a list; return its lines, the recognised format, and its digest."""
     found: list[Recognised] = []
     with opened(path, Reading(kind, now, ZONE, column, found.append), wanted) as listed:
         return list(listed.lines), found, listed.digest
 
 
 def refused(path: Path, wanted: Format | None = None, kind: Kind = Kind.BLOCK) -> str:
-    """Read what is no list; give the one line that says so."""
+    """Read a file that is not a list; return the error."""
     with pytest.raises(SiagaError) as told:
         read(path, kind, wanted)
     assert "\n" not in str(told.value)
@@ -47,7 +47,7 @@ def refused(path: Path, wanted: Format | None = None, kind: Kind = Kind.BLOCK) -
 
 
 def written(folder: Path, text: str | bytes) -> Path:
-    """Put a list there."""
+    """Write a list to a file."""
     path = folder / "list"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
@@ -123,14 +123,14 @@ READ: Final[dict[str, tuple[Kind, Format, Sequence[Listed]]]] = {
 
 
 def test_there_is_a_sample_of_every_format() -> None:
-    """Each file of tests/golden/lists is read here, and each format has one."""
+    """Each file of tests/golden/lists is tested here, and each format has one."""
     assert {path.name for path in LISTS.iterdir()} == READ.keys()
     assert {form for _, form, _ in READ.values()} == set(Format)
 
 
 @pytest.mark.parametrize("name", READ)
 def test_a_list_is_recognised_and_read_line_by_line(name: str) -> None:
-    """Whose it is, each number as it was meant, what is said of it and how long it lasts there."""
+    """Reading returns the format, and each line's number, reason and term."""
     kind, form, lines = READ[name]
     found, told, digest = read(LISTS / name, kind)
     assert found == list(lines)
@@ -141,7 +141,7 @@ def test_a_list_is_recognised_and_read_line_by_line(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in READ if not name.endswith(".json")])
 @pytest.mark.parametrize("how", ["utf-16", "utf-16-le", "utf-8-sig", "gzip", "xz", "\r\n", "\r"])
 def test_how_a_list_is_written_makes_no_difference(name: str, how: str, tmp_path: Path) -> None:
-    """With a mark or without, of two bytes a letter, packed, with other line ends: the same numbers."""
+    """Byte order mark, UTF-16, compression and line ends do not change the numbers."""
     kind, _, lines = READ[name]
     data = (LISTS / name).read_bytes().replace(b"\r\n", b"\n")
     match how:
@@ -158,7 +158,7 @@ def test_how_a_list_is_written_makes_no_difference(name: str, how: str, tmp_path
 
 @pytest.mark.parametrize("name", [name for name in READ if name.endswith(".json")])
 def test_json_may_stand_on_one_line_or_on_many(name: str, tmp_path: Path) -> None:
-    """Packed together, spread out or an object a line: the same numbers; lines are counted as they stand."""
+    """Compact, indented and line-by-line JSON give the same numbers, with the right line numbers."""
     kind, _, lines = READ[name]
     rows = json.loads((LISTS / name).read_bytes())
     plain = [(one.number, one.reason, one.term, one.refusal) for one in lines]
@@ -191,7 +191,7 @@ def test_json_may_stand_on_one_line_or_on_many(name: str, tmp_path: Path) -> Non
     ],
 )
 def test_a_number_is_what_was_meant_by_it(text: str, meant: str) -> None:
-    """Without what people and spreadsheets put around and between its digits."""
+    """Quotes and separators that people and spreadsheets add are removed."""
     assert number(text) == meant
 
 
@@ -206,19 +206,19 @@ COLUMNS: Final = {
 
 @pytest.mark.parametrize("case", COLUMNS)
 def test_the_column_of_the_numbers_is_found(case: str, tmp_path: Path) -> None:
-    """By its name in either language, by what stands in it, or as a person names it."""
+    """The column is found by its name in either language, by its content, or by `--column`."""
     text, column = COLUMNS[case]
     assert read(written(tmp_path, text), column=column)[0][-1].number == "081234567890"
 
 
 def test_a_first_line_that_may_be_no_head_is_not_passed_over_in_silence(tmp_path: Path) -> None:
-    """What is taken for a head of unknown names is told as a line without a number."""
+    """A first line taken for a header with unknown names is reported as a line without a number."""
     found, _, _ = read(written(tmp_path, "anonymous\n081234567890\n"))
     assert found == [Listed(1, "anonymous", refusal=Refusal.NO_NUMBER), Listed(2, "081234567890")]
 
 
 def test_a_table_may_say_until_when(tmp_path: Path) -> None:
-    """A day, an instant, for good, nothing, and what is no time."""
+    """The end may be a day, an instant, permanent or empty; anything else is an error of that line."""
     rows = ("2099-12-01T08:00", "2026-11-02T08:00:00+07:00", "permanent", "", "next year", "9999-12-31")
     text = "phone,until\n" + "".join(f"08123456789{nth},{row}\n" for nth, row in enumerate(rows))
     found, _, _ = read(written(tmp_path, text))
@@ -248,7 +248,7 @@ NO_LISTS: Final[dict[str, tuple[str | bytes, str]]] = {
 
 @pytest.mark.parametrize("case", NO_LISTS)
 def test_what_is_no_list_is_one_line(case: str, tmp_path: Path) -> None:
-    """It names the file and what is wrong with it."""
+    """The error names the file and what is wrong, in one line."""
     text, says = NO_LISTS[case]
     path = written(tmp_path, text)
     if says:
@@ -262,20 +262,20 @@ def test_what_is_no_list_is_one_line(case: str, tmp_path: Path) -> None:
 def test_an_object_without_end_does_not_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So far it is read, and no further."""
+    """An endless object is read only up to the limit."""
     monkeypatch.setattr(objects, "LONGEST_OBJECT", 1 << 18)
     text = '[{"caller": "' + "1" * (1 << 20)
     assert "no object of a list is so long" in refused(written(tmp_path, text))
 
 
 def test_no_list_is_an_empty_one(tmp_path: Path) -> None:
-    """What crowdsec and siaga112 print where there is nothing."""
+    """The output of crowdsec and siaga112 for no entries is an empty list."""
     for text in ("[]", "null\n", "[\n]\n"):
         assert read(written(tmp_path, text))[0] == []
 
 
 def test_a_list_of_the_other_kind_is_refused() -> None:
-    """Who is never blocked there is not blocked here by a slip of the finger, nor the other way round."""
+    """A wrong option cannot block the numbers of an allow list, or allow those of a block list."""
     assert "--as allow, not block" in refused(LISTS / "siaga112-allowed.json")
     assert "--as block, not allow" in refused(LISTS / "siaga112-blocks.json", kind=Kind.ALLOW)
     found, _, _ = read(LISTS / "freepbx.txt", Kind.ALLOW)
@@ -284,12 +284,12 @@ def test_a_list_of_the_other_kind_is_refused() -> None:
 
 @pytest.mark.parametrize("wanted", [Format.FUSIONPBX, Format.CROWDSEC, Format.SIAGA112])
 def test_a_file_is_not_read_as_what_it_is_not(wanted: Format) -> None:
-    """Whoever names a format and gives another file is told."""
+    """A file that does not have the named format is an error."""
     assert wanted.value in refused(LISTS / "freepbx.csv", wanted=wanted)
 
 
 def test_a_column_that_is_not_there_is_an_error_of_use(tmp_path: Path) -> None:
-    """With those that there are."""
+    """The error lists the columns of the file."""
     path = written(tmp_path, "a,b\nx,081234567890\n")
     for column in ("c", "3", "0", "²"):
         with pytest.raises(UsageError, match=r"there is no column .* \(a, b\)"):
@@ -300,7 +300,7 @@ def test_a_column_that_is_not_there_is_an_error_of_use(tmp_path: Path) -> None:
 
 
 def test_each_number_is_planned_once_and_each_other_line_told() -> None:
-    """However it is spelled; who could never be blocked is no caller."""
+    """Spellings of one number count once; numbers that can never be blocked are left out."""
     plan_of = NumberPlan(never_block=("081234567899",))
     lines = ["081234567890", "+6281234567890", "anonymous", "112", "081234567899", "081234567891"]
     with Plan() as plan:
@@ -317,7 +317,7 @@ def test_each_number_is_planned_once_and_each_other_line_told() -> None:
 
 
 def test_no_list_blocks_a_number_in_a_service_numbers_range() -> None:
-    """A person is asked before such a block; a file cannot be asked. It may allow it."""
+    """A person must confirm such a block, which a file cannot. An allow list may have the number."""
     service = Caller("+62254200111")
     with Plan([service]) as plan:
         plan.take(Listed(1, "0254200111"), INDONESIA, Kind.BLOCK, Term(NOW))
@@ -327,6 +327,6 @@ def test_no_list_blocks_a_number_in_a_service_numbers_range() -> None:
 
 
 def test_what_neither_file_nor_person_says_is_asked_for() -> None:
-    """No block is permanent because nobody said how long."""
+    """A missing term is an error: it never means permanent."""
     with Plan() as plan, pytest.raises(UsageError, match=r"line 7: .*--for DURATION or --permanent"):
         plan.take(Listed(7, "081234567890"), INDONESIA, Kind.BLOCK, None)

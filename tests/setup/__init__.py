@@ -1,1 +1,1 @@
-"""`siaga112 setup`: its plans on recorded facts; what it does to a real PBX is in tests/pbx/test_setup.py."""
+"""Tests of `siaga112 setup`: its plans for given facts. tests/pbx/test_setup.py tests it on a real PBX."""

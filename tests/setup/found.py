@@ -1,4 +1,4 @@
-"""Facts as `looking` gives them, of configuration files that are written out here: no PBX is needed."""
+"""Facts as `looking` returns them, made from the configuration files in this module, without a PBX."""
 
 import tomllib
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ context = phones
 auth = 101
 aors = 101
 """
-"""The phone's name says trunk, and it is none."""
+"""The phone has a trunk's name, but is not one."""
 
 PLAIN: Final = {
     **Plain.files,
@@ -71,13 +71,13 @@ FREEPBX: Final = {
         "modules.conf": "[modules]\nautoload=yes\n",
     },
 }
-"""The files that FreePBX makes, as far as they matter here: of 16 with chan_sip, of 17 with PJSIP."""
+"""The relevant files that FreePBX generates: 16 with chan_sip, 17 with PJSIP."""
 
 
 def facts(
     files: Mapping[str, str], *, freepbx: str = "", queues: Mapping[str, tuple[str, ...]] | None = None
 ) -> Facts:
-    """Give what would be found of a PBX with these files, with all of them in force."""
+    """Return the facts of a PBX that has loaded these files."""
     texts = {f"{ETC}/{name}": text for name, text in files.items()}
     conf = read(f"{ETC}/extensions.conf", texts, ETC)
     loaded = contexts(conf)
@@ -100,23 +100,23 @@ def facts(
 
 
 def answered(found: Facts, given: Answers | None = None) -> tuple[Answers, list[Question]]:
-    """Answer every question with what is likely; give the questions too."""
+    """Give every question its likely answer; return the answers and the questions."""
     asked: list[Question] = []
     answers, question = settled(found, given or Answers())
-    while question:  # ends: each answer settles one
+    while question:  # ends: each answer closes a question
         asked.append(question)
         answers, question = settled(found, question.answered(answers, ""))
     return answers, asked
 
 
 def planned(found: Facts, given: Answers | None = None) -> Plan:
-    """Make the plan of these facts with the likely answers."""
+    """Return the plan for these facts with the likely answers."""
     answers, _ = answered(found, given)
     return plan(found, answers, ours(), SECRET)
 
 
 def done(found: Facts, made: Plan) -> Facts:
-    """Give what is found when the plan has been carried out."""
+    """Return the facts after the plan was executed."""
     wrote = {write.path: write.after for step in made.steps for write in step.writes}
     files = dict(found.files) | {
         path: content.decode() for path, content in wrote.items() if path.startswith(ETC)
@@ -137,5 +137,5 @@ def done(found: Facts, made: Plan) -> Facts:
 
 
 def text(made: Plan, path: str) -> str:
-    """Give a file as the plan leaves it."""
+    """Return a file's text after the plan."""
     return [write.after.decode() for step in made.steps for write in step.writes if write.path == path][-1]

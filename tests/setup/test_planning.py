@@ -1,4 +1,4 @@
-"""What setup plans, of facts that are written out: no PBX is needed."""
+"""Plans of setup for given facts, without a PBX."""
 
 from dataclasses import replace
 
@@ -22,18 +22,18 @@ KINDS = pytest.mark.parametrize(
 
 
 def dialplan(extensions: str, **more: str) -> Facts:
-    """Give facts of a plain PBX with this dialplan."""
+    """Return the facts of a plain PBX with this dialplan."""
     return facts({**PLAIN, "extensions.conf": extensions, **more})
 
 
 def after(found: Facts, made: Plan) -> Contexts:
-    """Give the dialplan as the plan leaves it."""
+    """Return the dialplan after the plan."""
     return done(found, made).live.contexts
 
 
 @KINDS
 def test_only_the_name_of_the_site_is_asked_where_all_else_can_be_seen(found: Facts) -> None:
-    """The trunk, the number, the menu and the queue are seen."""
+    """Setup finds the trunk, the number, the menu and the queue itself."""
     answers, asked = answered(found)
     assert [question.option for question in asked] == ["--site"]
     assert answers.numbers == ("112",)
@@ -43,7 +43,7 @@ def test_only_the_name_of_the_site_is_asked_where_all_else_can_be_seen(found: Fa
 
 @KINDS
 def test_a_second_plan_is_empty(found: Facts) -> None:
-    """What was carried out is no step any more."""
+    """A step that was executed is not planned again."""
     made = planned(found)
     assert made.problems == ()
     assert made.steps
@@ -53,7 +53,7 @@ def test_a_second_plan_is_empty(found: Facts) -> None:
 
 @KINDS
 def test_every_call_to_the_number_is_asked_about_first(found: Facts) -> None:
-    """The line is the first that a call comes to, whatever the trunk's context is called."""
+    """Our line is the first that a call reaches, whatever the trunk's context is called."""
     made = planned(found)
     loaded = after(found, made)
     answers, _ = answered(found)
@@ -64,7 +64,7 @@ def test_every_call_to_the_number_is_asked_about_first(found: Facts) -> None:
 
 @KINDS
 def test_every_call_goes_on_where_it_went_before(found: Facts) -> None:
-    """Menus and queues that calls come to are the same with the line and without."""
+    """With our line, calls reach the same menus and queues as before."""
     made = planned(found)
     start = [Place(trunk, "112") for trunk in answered(found)[0].trunks or ()]
     before, now = (ways.reached(one, start) for one in (found.live.contexts, after(found, made)))
@@ -75,7 +75,7 @@ def test_every_call_goes_on_where_it_went_before(found: Facts) -> None:
 
 @pytest.mark.parametrize("version", FREEPBX)
 def test_on_freepbx_only_files_are_changed_that_it_leaves_alone(version: str) -> None:
-    """Custom files, files of our own; and the secret is where `fwconsole chown` does not come."""
+    """Only custom files and our own change; the secret is out of `fwconsole chown`'s reach."""
     made = planned(facts(FREEPBX[version], freepbx=version))
     changed = {write.path for step in made.steps for write in step.writes if write.path.startswith(ETC)}
     theirs = {path for path in changed if "siaga112" not in path}
@@ -91,14 +91,14 @@ def test_on_freepbx_only_files_are_changed_that_it_leaves_alone(version: str) ->
 
 @pytest.mark.parametrize("version", FREEPBX)
 def test_on_freepbx_no_queue_file_can_break_the_queues(version: str) -> None:
-    """`[600](+)` outlives the queue in FreePBX's files, and then Asterisk reads no queue at all."""
+    """`[600](+)` would outlive the queue in FreePBX's files; Asterisk would then load no queue at all."""
     made = planned(facts(FREEPBX[version], freepbx=version))
     assert [w.path for s in made.steps for w in s.writes if "queues" in w.path] == []
     assert "Set(VQ_GOSUB=siaga112-operator)" in text(made, f"{ETC}/extensions_custom.conf")
 
 
 def test_an_addition_to_a_queue_from_before_is_named() -> None:
-    """As the manual once had it: it is the admin's to take out."""
+    """An old version of the manual advised it; a note asks the admin to remove it."""
     files = dict(FREEPBX["17"])
     files["queues_post_custom.conf"] = "[600](+)\nmembergosub = siaga112-operator\n"
     made = planned(facts(files, freepbx="17.0.19"))
@@ -106,13 +106,13 @@ def test_an_addition_to_a_queue_from_before_is_named() -> None:
 
 
 def test_a_trunk_is_what_is_identified_or_registers_not_what_is_called_so() -> None:
-    """An endpoint with a trunk's name that only a password lets in is a phone."""
+    """An endpoint with a trunk's name that authenticates by password is a phone."""
     found = facts(PLAIN)
     assert found.live.trunks == (Trunk("PJSIP", "telco", "from-telco", "identify telco"),)
 
 
 def test_of_several_trunk_contexts_it_is_asked_which() -> None:
-    """What was seen stands there, the likely answer first."""
+    """The question lists the contexts found, the likely one first."""
     more = (
         f"{PLAIN['pjsip.conf']}[two]\ntype=endpoint\ncontext=menu\n[two]\ntype=registration\nendpoint=two\n"
     )
@@ -123,7 +123,7 @@ def test_of_several_trunk_contexts_it_is_asked_which() -> None:
 
 
 def test_no_more_than_six_questions_where_nothing_can_be_seen() -> None:
-    """No trunk, jumps that are reckoned during the call: five questions."""
+    """Without a trunk, and with jumps computed during the call, there are five questions."""
     blind = "[in]\nexten => _X.,1,Goto(${WHERE},s,1)\n[ask]\nexten => s,1,WaitExten(5)\n"
     found = facts({**PLAIN, "extensions.conf": blind, "pjsip.conf": ""}, queues={"a": (), "b": ()})
     _, asked = answered(found)
@@ -131,7 +131,7 @@ def test_no_more_than_six_questions_where_nothing_can_be_seen() -> None:
 
 
 def test_priorities_that_are_written_as_numbers_are_moved() -> None:
-    """1, 2, 3 become 2, 3, 4, so that none is there twice."""
+    """Priorities 1, 2, 3 become 2, 3, 4, so that none is used twice."""
     old = (
         "[from-telco]\nexten => 112,1,Answer()\nexten => 112,2,Wait(1)\nexten => 112,3(x),Hangup()\n"
         "exten => 113,1,Hangup()\n"
@@ -149,7 +149,7 @@ def test_priorities_that_are_written_as_numbers_are_moved() -> None:
 
 
 def test_a_jump_that_counts_lines_is_left_to_a_person() -> None:
-    """A line before it would send calls elsewhere: one clear line says what to do."""
+    """An inserted line would shift the jump's target: one clear line says what to do."""
     found = dialplan("[from-telco]\nexten => 112,1,Answer()\n same => n,Goto(3)\n same => n,Hangup()\n")
     (problem,) = planned(found, Answers("s", menus=(), queues=())).problems
     assert "[from-telco] 112" in problem
@@ -157,7 +157,7 @@ def test_a_jump_that_counts_lines_is_left_to_a_person() -> None:
 
 
 def test_a_label_stays_with_its_step() -> None:
-    """Who jumps back to it is not asked about again."""
+    """A jump back to the label does not ask again."""
     found = dialplan("[from-telco]\nexten => 112,1(top),Answer()\n same => n,Goto(top)\n")
     made = planned(found, Answers("s", menus=(), queues=()))
     first, second, *_ = after(found, made)["from-telco"].extensions["112"]
@@ -166,7 +166,7 @@ def test_a_label_stays_with_its_step() -> None:
 
 
 def test_a_number_that_an_included_context_takes_gets_its_line_in_the_trunks_own() -> None:
-    """Others may use what is included: their calls are not asked about."""
+    """Other calls may use the included context: they are not screened."""
     found = dialplan(
         "[from-telco]\ninclude => numbers\n[phones]\ninclude => numbers\n[numbers]\nexten => 112,1,Answer()\n"
     )
@@ -178,7 +178,7 @@ def test_a_number_that_an_included_context_takes_gets_its_line_in_the_trunks_own
 
 
 def test_a_dialplan_of_another_kind_is_left_to_a_person() -> None:
-    """AEL, Lua: what makes the context is named."""
+    """If AEL or Lua makes the context, the message names it."""
     found = facts(PLAIN)
     live = replace(found.live, registrars={**found.live.registrars, "from-telco": "pbx_ael"})
     (problem,) = planned(replace(found, live=live)).problems
@@ -186,14 +186,14 @@ def test_a_dialplan_of_another_kind_is_left_to_a_person() -> None:
 
 
 def test_a_file_that_is_included_and_not_there_stops_everything() -> None:
-    """Asterisk would read nothing anew, and the line would be in no force: first that is put right."""
+    """Asterisk would not reload the file, and our line would not be in force."""
     found = dialplan("#include gone.conf\n" + PLAIN["extensions.conf"])
     (problem,) = planned(found).problems
     assert "gone.conf, which is not there" in problem
 
 
 def test_a_file_of_ours_that_somebody_edited_is_left_alone() -> None:
-    """It is named; what an earlier setup wrote, and nobody touched, is brought up to date."""
+    """A file of ours that somebody edited is not written; a note names it."""
     path = f"{ETC}/extensions_siaga112.conf"
     found = replace(facts(PLAIN), there={path: b"; mine\n"})
     made = planned(found)
@@ -202,7 +202,7 @@ def test_a_file_of_ours_that_somebody_edited_is_left_alone() -> None:
 
 
 def test_a_queue_with_a_gosub_of_its_own_keeps_it() -> None:
-    """It is said what to add there."""
+    """A note says what to add to it."""
     queues = PLAIN["queues.conf"].replace("strategy", "membergosub = mine\nstrategy")
     made = planned(facts({**PLAIN, "queues.conf": queues}))
     assert "queues" not in {step.name for step in made.steps}
@@ -210,20 +210,20 @@ def test_a_queue_with_a_gosub_of_its_own_keeps_it() -> None:
 
 
 def test_the_line_of_a_queue_goes_away_with_the_queue() -> None:
-    """It stands in the queue's own section, not in one of ours that needs it."""
+    """The line is in the queue's own section, not in a section of ours that would outlive the queue."""
     made = planned(facts(PLAIN))
     assert "[operators]\nmembergosub = siaga112-operator\nstrategy" in text(made, f"{ETC}/queues.conf")
 
 
 def test_an_extension_that_is_matched_by_the_callers_number_asks_too() -> None:
-    """`112/0812…` is another extension to Asterisk."""
+    """To Asterisk, `112/0812…` is a separate extension."""
     found = dialplan("[from-telco]\nexten => 112/0812,1,Hangup()\nexten => 112,1,Answer()\n")
     made = planned(found, Answers("s", numbers=("112",), menus=(), queues=()))
     assert text(made, f"{ETC}/extensions.conf").count(GUARD_CALL) == 2
 
 
 def test_edits_since_are_kept_when_ours_are_taken_back() -> None:
-    """Lines before, between and after ours stay; a line of ours that was edited is for a person."""
+    """Lines before, between and after ours stay; if a line of ours was edited, a person decides."""
     before = "[a]\none\ntwo\n"
     ours = "[a]\nours\none\ntwo\nlast of ours\n"
     assert taken_back(before, ours, ours) == before
@@ -235,7 +235,7 @@ def test_edits_since_are_kept_when_ours_are_taken_back() -> None:
 
 
 def test_the_keys_go_below_an_applicationmap_that_is_there() -> None:
-    """A second section of the name would be another one; keys that are there already stay."""
+    """The keys go into the existing section; keys that exist already stay."""
     features = "[general]\n[applicationmap]\nmine => *9,self,NoOp()\n"
     made = planned(facts({**PLAIN, "features.conf": features}))
     lines = text(made, f"{ETC}/features.conf").splitlines()
@@ -244,7 +244,7 @@ def test_the_keys_go_below_an_applicationmap_that_is_there() -> None:
 
 
 def test_on_freepbx_a_trunks_own_context_leads_to_the_same_hook() -> None:
-    """`from-trunk-pjsip-NAME` looks into from-pstn through from-trunk: one line for all trunks."""
+    """`from-trunk-pjsip-NAME` includes from-pstn through from-trunk: one line serves all trunks."""
     more = "[from-trunk-pjsip-telco]\ninclude => from-trunk-pjsip-telco-custom\ninclude => from-trunk\n"
     files = dict(FREEPBX["17"])
     files["extensions_additional.conf"] += more
@@ -258,7 +258,7 @@ def test_on_freepbx_a_trunks_own_context_leads_to_the_same_hook() -> None:
 
 
 def test_the_units_run_our_program_and_listen_where_the_dialplan_asks() -> None:
-    """Whatever port SIAGA_AGI names, and wherever we are installed."""
+    """The units follow the port in SIAGA_AGI and our installation path."""
     found = facts(PLAIN)
     live = replace(found.live, globals={"SIAGA_AGI": "agi://127.0.0.1:4999/screen"})
     machine = replace(found.machine, program="/srv/siaga112/bin/siaga112")
@@ -272,7 +272,7 @@ def test_the_units_run_our_program_and_listen_where_the_dialplan_asks() -> None:
 
 
 def test_comments_includes_and_templates_are_read_as_asterisk_does() -> None:
-    """What is commented out is not there; what is included is, in its place."""
+    """Comments are ignored, and includes are read in place."""
     texts = {
         f"{ETC}/extensions.conf": "[a]\n;exten => 1,1,No()\n;-- exten => 2,1,No()\n--;\n"
         "#include b.conf\nsame => n,Two(x\\;y)\n",
@@ -284,7 +284,7 @@ def test_comments_includes_and_templates_are_read_as_asterisk_does() -> None:
 
 
 def test_what_an_older_version_kept_in_redis_is_carried_over_by_a_step() -> None:
-    """After this version's daemon was started: what that writes goes into the database. Then never again."""
+    """Migration runs once, after the new daemon, which writes to the database, has started."""
     found = facts(PLAIN)
     answers, _ = answered(found)
     after_all = done(found, planned(found))
@@ -299,7 +299,7 @@ def test_what_an_older_version_kept_in_redis_is_carried_over_by_a_step() -> None
 
 
 def test_where_an_address_is_a_credential_carrying_over_is_left_to_a_person() -> None:
-    """A command that setup runs has no secrets: the note names the command."""
+    """Commands that setup runs have no credentials: a note names the command to run."""
     found = facts(PLAIN)
     answers, _ = answered(found)
     made = planned(replace(done(found, planned(found)), older=True, sealed=True), answers)

@@ -1,4 +1,4 @@
-"""What the console of real Asterisks printed, read. Recorded on 16.28 and 22.10, which print these alike."""
+"""Parsing of console output, recorded on Asterisk 16.28 and 22.10, which print the same."""
 
 from siaga112.doctor.observations import Step
 from siaga112.setup import told
@@ -64,7 +64,7 @@ QUEUES = """operators has 0 calls (max unlimited) in 'ringall' strategy (0s hold
 
 
 def test_the_dialplan_is_read_with_hints_and_sums_left_out() -> None:
-    """Labels, callers' numbers that are matched, brackets in the data, includes with hours, who made it."""
+    """Parses labels, caller ID matches, brackets in data, timed includes and the registrar."""
     loaded, registrars = told.dialplan(DIALPLAN)
     assert dict(registrars) == {"x": "pbx_config", "parkedcalls": "res_parking"}
     assert loaded["x"].includes == ("menu",)
@@ -75,13 +75,13 @@ def test_the_dialplan_is_read_with_hints_and_sums_left_out() -> None:
 
 
 def test_endpoints_are_known_by_their_identify_with_their_whole_name() -> None:
-    """The table cuts a long name off; the line of the identify does not. A phone has none."""
+    """The table cuts long names off, the identify line does not. A phone has no identify line."""
     assert told.identified(ENDPOINTS) == ("a-very-long-name-of-an-endpoint-of-some-telco-in-serang",)
     assert told.parameter(" context                            : from-telco\n", "context") == "from-telco"
 
 
 def test_the_version_is_found_below_what_asterisk_says_first() -> None:
-    """Without a network card it complains on each call of the console."""
+    """Without a network card, Asterisk prints a warning before each output."""
     said = "No ethernet interface found for seeding global EID. You will have to set it manually.\n"
     assert told.version(f"{said}Asterisk 16.28.0~dfsg-0+deb11u4 built by nobody @ x\n") == (
         "Asterisk 16.28.0~dfsg-0+deb11u4"
@@ -89,12 +89,12 @@ def test_the_version_is_found_below_what_asterisk_says_first() -> None:
 
 
 def test_members_are_of_a_queue_and_callers_are_not() -> None:
-    """With the name or the interface, as the console has it."""
+    """Members have the name or interface that the console prints."""
     assert told.queues(QUEUES) == {"operators": ("Local/101@operators/n", "Siti")}
 
 
 def test_edits_that_are_not_in_force_yet_are_seen() -> None:
-    """Setup's reload would put them in force: an extension more, a step more, a context less."""
+    """Edits that setup's reload would activate are found: an extension more, a step more, a context less."""
     text = "[x]\nexten => 112/0812,1,Hangup()\nexten => _1[2-5]X,1,NoOp()\nsame => n(lab),Set(X=1)\n[new]\n"
     loaded, registrars = told.dialplan(DIALPLAN)
 
@@ -115,7 +115,7 @@ def test_edits_that_are_not_in_force_yet_are_seen() -> None:
 
 
 def test_a_reload_may_bring_the_question_and_nothing_else() -> None:
-    """Also that of a setup that was killed between writing and reloading, whichever step reloads next."""
+    """A killed setup may leave the activation of our line to the next reload; nothing else may change."""
     before, _ = told.dialplan(DIALPLAN)
     asking = DIALPLAN.replace(
         "=>  1. Hangup()", "=>  1. ExecIf(${DIALPLAN_EXISTS(siaga112-screen,s,1)}?Gosub(siaga112-screen,s,1))"
