@@ -1,1 +1,1 @@
-"""The two flows, driver-free."""
+"""Tests of the two flows, without drivers."""

@@ -1,4 +1,4 @@
-"""Before harm: what a person is asked before a block by hand, by one rule for every door."""
+"""What a person must confirm before a manual block: one rule for every interface."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,12 +25,12 @@ NEAR: Final = Caller("+62254200113")
 
 @dataclass
 class Asked(Office):
-    """A desk at which a service's numbers are known."""
+    """A desk that knows a service's numbers."""
 
     services: Services = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Let the desk know them."""
+        """Set the desk's service numbers."""
         super().__post_init__()
         desk = self.supervisor
         self.supervisor = Supervisor(
@@ -39,11 +39,11 @@ class Asked(Office):
         self.deeds = Deeds(self.supervisor, ZoneInfo("UTC"), tongue())
 
     async def reported(self, at: Millis) -> None:
-        """Let the caller report something genuine at that time."""
+        """Record a genuine report of the caller at this time."""
         await self.record(marked(answered(1, at), Mark.GENUINE))
 
     async def asked(self, *callers: Caller) -> list[Cause]:
-        """Say what is asked before these are blocked."""
+        """Return the questions before a block of these callers."""
         with pytest.raises(AskFirstError) as raised:
             await self.deeds.block(callers, DAY, "threats")
         for caller in callers:
@@ -52,7 +52,7 @@ class Asked(Office):
 
 
 async def test_who_lately_reported_something_genuine_is_asked_about() -> None:
-    """Within `protect`; the answer goes into the audit trail, with how long ago it was."""
+    """A block soon after a genuine report needs a confirmation, which the audit trail has with its age."""
     office = Asked()
     await office.reported(office.now - 3 * DAY - 60 * SECOND)
     assert await office.asked(CALLER) == [Cause.GENUINE]
@@ -65,7 +65,7 @@ async def test_who_lately_reported_something_genuine_is_asked_about() -> None:
 
 @pytest.mark.parametrize("late", [0, 1])
 async def test_a_genuine_report_speaks_for_a_caller_as_long_as_the_policy_protects(late: Millis) -> None:
-    """One millisecond decides."""
+    """A report counts up to the last millisecond of `protect`."""
     office = Asked()
     await office.reported(NOW)
     at = (await office.supervisor.record(CALLER)).reports[0].at
@@ -78,7 +78,7 @@ async def test_a_genuine_report_speaks_for_a_caller_as_long_as_the_policy_protec
 
 
 async def test_a_number_beside_a_service_number_is_asked_about() -> None:
-    """It is told whose; another number is not."""
+    """A number beside a service's needs a confirmation that names the service; other numbers do not."""
     office = Asked(services=dict.fromkeys(neighbours("0254200112", SERANG), "Damkar: 0254200112"))
     with pytest.raises(
         AskFirstError, match=r"\+62254200113 is in the range of a service number \(Damkar: 02"
@@ -91,7 +91,7 @@ async def test_a_number_beside_a_service_number_is_asked_about() -> None:
 
 
 async def test_more_than_twenty_at_once_are_asked_about_once() -> None:
-    """As is each of them for itself; twenty are not."""
+    """More than twenty at once need one confirmation besides those of each; twenty do not."""
     office = Asked()
     some = [Caller(f"+6281300000{n:03}") for n in range(AT_ONCE)]
     assert all(one.done for one in await office.deeds.block(some, DAY, "threats"))
@@ -104,7 +104,7 @@ async def test_more_than_twenty_at_once_are_asked_about_once() -> None:
 
 
 async def test_of_several_each_stands_for_itself() -> None:
-    """One is on the allow list: the others are blocked, and it is told why that one is not."""
+    """If one is on the allow list, the others are blocked, and the reason for that one is printed."""
     office = Asked()
     await office.supervisor.allow(OTHER, "clinic")
     done = await office.deeds.block([CALLER, OTHER], DAY, "threats")
@@ -115,7 +115,7 @@ async def test_of_several_each_stands_for_itself() -> None:
 
 
 async def test_a_report_that_comes_between_the_question_and_the_block_is_asked_about_too() -> None:
-    """What decides is what is held when the block is written."""
+    """The record at the moment of writing the block decides."""
     office = Asked()
     await office.supervisor.ask_first([CALLER])
     await office.reported(NOW)
@@ -125,7 +125,7 @@ async def test_a_report_that_comes_between_the_question_and_the_block_is_asked_a
 
 
 async def test_what_a_proposal_says_already_is_not_asked_again() -> None:
-    """It was left to a person for a genuine report; one that came since is news."""
+    """A proposal made because of a genuine report needs no confirmation again; a newer report does."""
     office = Asked()
     await office.reported(NOW - DAY)
     await office.record(*(entry(prank(10 + n, NOW - 3_600_000 + n * 60_000)) for n in range(6)))
@@ -147,7 +147,7 @@ async def test_what_a_proposal_says_already_is_not_asked_again() -> None:
 
 
 def test_the_question_is_asked_in_both_languages() -> None:
-    """In one line, whichever door it comes through."""
+    """The question is one line in either language, for every interface."""
     settings = Settings.model_validate({"agencies": {"0254200112": "Damkar"}, "pbx": {"area_code": "254"}})
     assert settings.service_numbers()[NEAR] == "Damkar: 0254200112"
     found = asking.cautions(CallerRecord(NEAR), NOW, settings.policy_rules(), settings.service_numbers())
@@ -171,7 +171,7 @@ def test_the_question_is_asked_in_both_languages() -> None:
 def test_a_range_is_all_that_shares_all_but_the_last_two_digits(
     named: str, inside: str, outside: str
 ) -> None:
-    """However the configuration spells the number."""
+    """The range contains all numbers that differ in the last two digits, however the number is spelled."""
     found = neighbours(named, SERANG)
     assert Caller(inside) in found
     assert Caller(outside) not in found
@@ -179,26 +179,26 @@ def test_a_range_is_all_that_shares_all_but_the_last_two_digits(
 
 @pytest.mark.parametrize("named", ["112", "113", "PJSIP/101", "", "Damkar", "5001"])
 def test_a_short_number_or_an_extension_has_no_range(named: str) -> None:
-    """Short service numbers are nobody's anyway (`caller_id`), and an extension is no caller ID."""
+    """Short service numbers are never callers (`caller_id`), and an extension is no caller ID."""
     assert neighbours(named, SERANG) == ()
 
 
 def test_with_a_caller_key_the_range_is_of_hashes() -> None:
-    """A hash that is typed, or that an address of ours stands for, is known too."""
+    """A typed hash is recognised too, and so is one from an address of ours."""
     plan = NumberPlan("ID", "254", key=b"sixteen letters!")
     assert canonical(NEAR, plan) in neighbours("0254200112", plan)
     assert all(one.startswith("h:") for one in neighbours("0254200112", plan))
 
 
 def test_a_range_of_never_block_names_its_ends_and_a_prefix_nobody() -> None:
-    """What is in it can never be blocked; what stands just beside it is asked about."""
+    """Numbers in the range can never be blocked; those just beside it need a confirmation."""
     assert ends_of("+62254200000-+62254200099") == ("+62254200000", "+62254200099")
     assert ends_of("0254 200112") == ("0254200112",)
     assert ends_of("0804*") == ()
 
 
 def test_all_that_the_configuration_names_has_a_range() -> None:
-    """Agencies, our own numbers, those never blocked, and where a citizen may object."""
+    """Agencies, our own numbers, `never_block` and the contact for objections have a range."""
     settings = Settings.model_validate(
         {
             "agencies": {"0254200112": "Damkar", "113": "Damkar"},
@@ -223,5 +223,5 @@ def test_all_that_the_configuration_names_has_a_range() -> None:
 
 @pytest.mark.parametrize("number", ["08001234567", "0804123456", "08091234567", "112", "0254112"])
 def test_numbers_of_special_kinds_can_not_be_blocked_at_all(number: str) -> None:
-    """Toll-free, shared cost, premium, short ones: they are no caller's, so there is nothing to ask."""
+    """Toll-free, shared-cost, premium and short numbers are never callers, so there is nothing to confirm."""
     assert canonical(number, SERANG) is None

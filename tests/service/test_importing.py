@@ -1,4 +1,4 @@
-"""A list comes in whole or not at all, a few numbers at a time, with one line in the audit trail."""
+"""A list is imported completely or not at all, in batches, with one line in the audit trail."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -22,13 +22,13 @@ LINE = f"{COUNT} numbers blocked, from list.csv, SHA-256 {DIGEST}"
 
 
 class Failing(MemoryStore):
-    """A store that goes away at one of its transactions, for a while."""
+    """A store that fails at some transactions."""
 
     fails: range = range(0)
     done = 0
 
     async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
-        """Do as a store does, or be away."""
+        """Run a transaction, or fail."""
         self.done += 1
         if self.done in self.fails:
             raise StoreDownError("database: gone")
@@ -36,32 +36,32 @@ class Failing(MemoryStore):
 
 
 def caller(number: int) -> Caller:
-    """Give one of the list's callers."""
+    """Return a caller of the list."""
     return Caller(f"+62812{number:08}")
 
 
 def numbers(until: Millis | None = None) -> Callable[[], Iterator[Wanted]]:
-    """Give a list."""
+    """Return a list."""
     return lambda: (Wanted(number, caller(number), until, "") for number in range(COUNT))
 
 
 def importer(store: MemoryStore, kind: Kind = Kind.BLOCK, at: Millis = NOW) -> Importer:
-    """Bring it in, as of then."""
+    """Return an importer of the list, at this time."""
     return Importer(store, RULES, lambda: at, Import(kind, "list.csv", DIGEST, at, "ratna", "moved in"))
 
 
 def desk(store: MemoryStore) -> Supervisor:
-    """Sit at the desk."""
+    """Return a desk."""
     return Supervisor(store, RULES, Mode.ENFORCE, lambda: NOW + 5, "ratna")
 
 
 async def trail(store: MemoryStore) -> list[tuple[str, str, str, str]]:
-    """Give the audit trail."""
+    """Return the audit trail."""
     return [(d.action, d.subject, d.detail, d.reason) for d in await store.audit_entries(0, NOW + DAY)]
 
 
 async def test_a_list_is_brought_in_whole_with_one_line_in_the_audit_trail() -> None:
-    """All of it, in batches; each block is counted under its origin."""
+    """All numbers are imported, in batches; each block is counted under its origin."""
     store = Failing()
     assert await importer(store).apply(numbers(), COUNT) == COUNT
     assert len(await store.blocked(NOW + 1)) == COUNT
@@ -71,7 +71,7 @@ async def test_a_list_is_brought_in_whole_with_one_line_in_the_audit_trail() -> 
 
 
 async def test_the_same_list_again_changes_nothing() -> None:
-    """Neither a block nor the audit trail."""
+    """A repeated import changes neither blocks nor the audit trail."""
     store = Failing()
     await importer(store).apply(numbers(NOW + DAY), COUNT)
     before, lines = store.records, await trail(store)
@@ -84,7 +84,7 @@ async def test_the_same_list_again_changes_nothing() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 async def test_what_fails_on_the_way_leaves_nothing_behind(kind: Kind) -> None:
-    """What was brought in before is taken back, which the audit trail says; the next try brings in all."""
+    """A failed import is undone, and the audit trail says so; the next try imports everything."""
     store = Failing()
     store.fails = range(3, 4)
     with pytest.raises(StoreDownError, match="gone"):
@@ -97,7 +97,7 @@ async def test_what_fails_on_the_way_leaves_nothing_behind(kind: Kind) -> None:
 
 
 async def test_whoever_stops_it_finds_all_as_it_was() -> None:
-    """Ctrl-C between two batches."""
+    """Ctrl-C between two batches undoes the import."""
     store = Failing()
     stopped = importer(store)
     stopped.stopped = lambda: store.done == 2
@@ -107,7 +107,7 @@ async def test_whoever_stops_it_finds_all_as_it_was() -> None:
 
 
 async def test_what_cannot_be_taken_back_is_said() -> None:
-    """A database that stays away: how many numbers stay, and what brings in the rest; then it does."""
+    """If the database stays down, the error has the number of remaining blocks and how to import the rest."""
     store = Failing()
     store.fails = range(3, 99)
     with pytest.raises(Exception, match=f"{2 * BATCH} of {2 * BATCH} imported numbers could not be removed"):
@@ -119,7 +119,7 @@ async def test_what_cannot_be_taken_back_is_said() -> None:
 
 
 async def test_who_was_allowed_meanwhile_is_left_out() -> None:
-    """Between the look and the deed: the deed looks again."""
+    """A caller allowed between the plan and the import is left out: the import checks again."""
     store = Failing()
     bringing = importer(store)
     assert set(await bringing.judge(list(numbers()()))) == {None}
@@ -129,7 +129,7 @@ async def test_who_was_allowed_meanwhile_is_left_out() -> None:
 
 
 async def test_who_was_released_since_stays_released() -> None:
-    """By the same file nobody is blocked a second time."""
+    """The same file does not block a released caller again."""
     store = Failing()
     await importer(store).apply(numbers(), COUNT)
     await desk(store).unblock(caller(3), "a school")

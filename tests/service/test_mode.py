@@ -1,4 +1,4 @@
-"""The mode at hand: an off is heeded at once, the unknown is not guessed, what was set is not lost."""
+"""The mode: `off` takes effect at once, an unknown mode is not guessed, a switch is not lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,13 +23,13 @@ OFF = Switch(Mode.OFF, NOW + 1, "budi", "flood")
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often."""
+    """Check often."""
     monkeypatch.setattr(watched, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(watched, "LOCAL_SECONDS", 0.001)
 
 
 class Machine:
-    """A daemon's watch, with what it looks at."""
+    """A daemon's watch of the mode, with its sources."""
 
     def __init__(self, configured: Mode = Mode.ENFORCE, store: MemoryStore | None = None) -> None:
         self.store = store or MemoryStore()
@@ -39,7 +39,7 @@ class Machine:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Let it look, as a daemon does from its start."""
+        """Run the watch, as a daemon does from its start."""
         await self.watch.begin()
         task = asyncio.create_task(self.watch.run())
         try:
@@ -55,13 +55,13 @@ class Machine:
         await until(lambda: self.watch.current() is mode, what=f"the mode {mode}")
 
     async def looks_again(self, times: int = 5) -> None:
-        """Let it look at the store some times more."""
+        """Wait until it has checked the store some more times."""
         seen = len(self.meter.up)
         await until(lambda: len(self.meter.up) >= seen + times)
 
 
 async def test_the_mode_is_not_known_until_the_store_has_told() -> None:
-    """Whatever is configured or was kept, but for an off: it may have been switched off meanwhile."""
+    """Only `off` holds before the store answers: the mode may have been switched off meanwhile."""
     machine = Machine()
     machine.local.last = ENFORCED
     machine.store.down = True
@@ -75,7 +75,7 @@ async def test_the_mode_is_not_known_until_the_store_has_told() -> None:
 
 @pytest.mark.parametrize("who", ["configuration", "file", "kept"])
 async def test_an_off_needs_no_store(who: str) -> None:
-    """Configured, made by hand, or the last that was known here: off from the first verdict."""
+    """A configured, manual or last known `off` holds from the first verdict."""
     machine = Machine(Mode.OFF if who == "configuration" else Mode.ENFORCE)
     machine.store.down = True
     machine.local.off = Switch(Mode.OFF) if who == "file" else None
@@ -85,7 +85,7 @@ async def test_an_off_needs_no_store(who: str) -> None:
 
 
 async def test_a_configured_off_holds_at_once_and_before_a_switch() -> None:
-    """With the store away: when the configuration is read again, not when the store is back."""
+    """A configured `off` holds when the configuration is reloaded, even while the store is down."""
     machine = Machine()
     machine.store.held_switch = ENFORCED
     async with machine.running():
@@ -101,7 +101,7 @@ async def test_a_configured_off_holds_at_once_and_before_a_switch() -> None:
 
 
 async def test_the_file_holds_while_the_store_is_away_and_is_told_to_it_later() -> None:
-    """Off on this machine at once; for the whole site, with who and why, as soon as the store is back."""
+    """`off` holds on this machine at once, and for the site, with who and why, once the store is back."""
     machine = Machine()
     machine.store.held_switch = ENFORCED
     async with machine.running():
@@ -118,7 +118,7 @@ async def test_the_file_holds_while_the_store_is_away_and_is_told_to_it_later() 
 
 
 async def test_a_file_made_by_hand_is_for_this_machine_until_it_is_gone() -> None:
-    """It says neither who nor when: nobody else is told, and no switch takes it away."""
+    """A file without who and when is not propagated, and no switch removes it."""
     machine = Machine()
     machine.local.off = Switch(Mode.OFF)
     async with machine.running():
@@ -132,7 +132,7 @@ async def test_a_file_made_by_hand_is_for_this_machine_until_it_is_gone() -> Non
 
 
 async def test_who_switches_on_elsewhere_takes_the_file_away() -> None:
-    """Once the site has heard of the off: the daemon of this machine removes it itself."""
+    """Once the site knows of the `off`, a later switch makes this daemon remove the file."""
     machine = Machine()
     machine.local.off = OFF
     async with machine.running():
@@ -143,7 +143,7 @@ async def test_who_switches_on_elsewhere_takes_the_file_away() -> None:
 
 
 async def test_an_off_that_the_site_has_not_heard_of_is_not_undone_from_elsewhere() -> None:
-    """Somebody far away switched later, by a clock of theirs, and knew nothing of it: off stays off here."""
+    """A later switch elsewhere that did not know of this `off` does not undo it here."""
     machine = Machine()
     machine.local.off = OFF
     machine.store.held_switch = Switch(Mode.ENFORCE, OFF.at + 1, "ratna")
@@ -156,7 +156,7 @@ async def test_an_off_that_the_site_has_not_heard_of_is_not_undone_from_elsewher
 
 @pytest.mark.parametrize("lost", [None, Switch(Mode.ENFORCE), ENFORCED])
 async def test_a_switch_that_the_store_lost_is_brought_back(lost: Switch | None) -> None:
-    """FLUSHALL, an empty or a late replica: off stays off, is written again, and told of once."""
+    """After FLUSHALL, or with an empty or late replica, `off` stays, is written again, and logged once."""
     machine = Machine()
     machine.store.held_switch = OFF
     with capture_logs() as logs:
@@ -171,7 +171,7 @@ async def test_a_switch_that_the_store_lost_is_brought_back(lost: Switch | None)
 
 
 async def test_a_switch_outlives_a_restart_with_a_new_store() -> None:
-    """The state directory keeps it: the configured mode does not come back with an empty Redis."""
+    """The state directory keeps the switch: an empty Redis does not restore the configured mode."""
     machine = Machine(Mode.OBSERVE)
     machine.local.last = ENFORCED
     async with machine.running():
@@ -184,17 +184,17 @@ async def test_a_switch_outlives_a_restart_with_a_new_store() -> None:
 
 
 class Frozen(MemoryStore):
-    """A store that takes every question and never answers."""
+    """A store that accepts every request and never answers."""
 
     async def switched(self) -> Switch | None:
-        """Say nothing."""
-        await asyncio.Event().wait()  # ends: whoever asks gives up
+        """Never answer."""
+        await asyncio.Event().wait()  # ends: the caller gives up
         return None
 
 
 @pytest.mark.parametrize("frozen", ["redis", "database"])
 async def test_an_off_is_heard_from_either_while_the_other_hangs(frozen: str) -> None:
-    """Each is asked by itself: one that does not answer keeps nobody waiting for the other."""
+    """Both are asked independently: one that hangs does not delay the other."""
     machine, sound = Machine(), MemoryStore()
     names = ["redis", "database"]
     stores = {name: Frozen() if name == frozen else sound for name in names}
@@ -208,7 +208,7 @@ async def test_an_off_is_heard_from_either_while_the_other_hangs(frozen: str) ->
 
 
 async def test_until_both_have_told_or_failed_the_mode_is_not_known() -> None:
-    """What Redis says first may be older than what the database says a moment later."""
+    """The mode in Redis may be older than the database's: both must answer or fail first."""
     machine, late = Machine(), Frozen()
     machine.store.held_switch = ENFORCED
     machine.watch = ModeWatch(
@@ -220,7 +220,7 @@ async def test_until_both_have_told_or_failed_the_mode_is_not_known() -> None:
 
 
 async def test_what_one_has_lost_it_is_told_again() -> None:
-    """A flushed Redis learns the mode from the database, and a restored database from Redis."""
+    """A flushed Redis gets the mode from the database, and a restored database gets it from Redis."""
     machine, redis, database = Machine(), MemoryStore(), MemoryStore()
     machine.watch = ModeWatch(
         {"redis": redis, "database": database}, Mode.ENFORCE, machine.meter, machine.local
@@ -235,7 +235,7 @@ async def test_what_one_has_lost_it_is_told_again() -> None:
 
 @pytest.mark.parametrize("first", [0, 1])
 async def test_of_two_machines_the_newest_switch_holds_on_both(first: int) -> None:
-    """One kept an older switch than the other: both come to the newer, whoever is first at an empty store."""
+    """Of two machines with different switches, both use the newer, whoever reaches an empty store first."""
     store = MemoryStore()
     machines = Machine(store=store), Machine(store=store)
     machines[0].local.last, machines[1].local.last = ENFORCED, OFF
@@ -249,7 +249,7 @@ async def test_of_two_machines_the_newest_switch_holds_on_both(first: int) -> No
 
 
 async def test_a_state_directory_that_cannot_be_used_ends_nothing() -> None:
-    """The store's mode holds, and is followed."""
+    """The store's mode holds without the state directory."""
     machine = Machine()
     machine.local.broken = True
     machine.store.held_switch = ENFORCED
@@ -260,7 +260,7 @@ async def test_a_state_directory_that_cannot_be_used_ends_nothing() -> None:
 
 
 async def test_a_switch_that_cannot_be_looked_for_stays_as_it_was() -> None:
-    """A disk that fails is no reason to reject whom nobody was to reject."""
+    """A failing disk does not make the mode stricter."""
     machine = Machine()
     machine.local.off = Switch(Mode.OFF)
     async with machine.running():

@@ -1,4 +1,4 @@
-"""Our own clock is set back, or put right: what it has shown before counts for a day."""
+"""If our own clock is set back, the time it showed before counts for a day."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.samples import NOW
 
 
 class Turned:
-    """A clock that is looked at, with what it keeps in a folder; the test turns it."""
+    """A clock that the test sets, with its state in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.now, self.seconds = NOW, 100.0
@@ -20,7 +20,7 @@ class Turned:
         self.clock = OwnClock(lambda: self.now, lambda: self.seconds, self.kept)
 
     def shows(self, at: Millis, after: float = 1.0) -> Millis:
-        """Let it show that, so many seconds later; give what is believed to be the latest."""
+        """Set the clock's time after some seconds; return the latest time believed."""
         self.now = at
         self.seconds += after
         self.clock.look()
@@ -28,7 +28,7 @@ class Turned:
 
 
 async def test_what_was_shown_before_a_step_is_believed_for_a_day(tmp_path: Path) -> None:
-    """A week back: the end of a block counts by what was shown before, and a day later by the clock."""
+    """After a step of a week back, blocks end by the time shown before; a day later, by the clock."""
     turned = Turned(tmp_path)
     assert turned.shows(NOW) == NOW
     with capture_logs() as logs:
@@ -41,7 +41,7 @@ async def test_what_was_shown_before_a_step_is_believed_for_a_day(tmp_path: Path
 
 
 async def test_a_clock_that_was_ahead_and_is_put_right_is_believed_after_a_day(tmp_path: Path) -> None:
-    """Ten years ahead for a moment: no temporary block holds for a day, then all do as before."""
+    """After ten years ahead for a moment, no temporary block holds for a day; then all do as before."""
     turned = Turned(tmp_path)
     assert turned.shows(NOW + 3_653 * DAY) == NOW + 3_653 * DAY
     assert turned.shows(NOW) == NOW + 3_653 * DAY
@@ -49,7 +49,7 @@ async def test_a_clock_that_was_ahead_and_is_put_right_is_believed_after_a_day(t
 
 
 async def test_a_small_step_is_the_clock(tmp_path: Path) -> None:
-    """As NTP and leap seconds make them: nothing is told, and no block ends early."""
+    """Steps as by NTP and leap seconds are not logged, and end no block early."""
     turned = Turned(tmp_path)
     with capture_logs() as logs:
         assert turned.shows(NOW) == NOW
@@ -58,7 +58,7 @@ async def test_a_small_step_is_the_clock(tmp_path: Path) -> None:
 
 
 async def test_what_was_shown_is_kept_over_a_restart(tmp_path: Path) -> None:
-    """The next start reads it, before the first verdict."""
+    """The next start reads the time shown, before the first verdict."""
     Turned(tmp_path).kept.write(NOW)
     turned = Turned(tmp_path)
     turned.now = NOW - 7 * DAY
@@ -70,7 +70,7 @@ async def test_what_was_shown_is_kept_over_a_restart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"junk", b"-5", b"1", b"9" * 30, b"\xff\0", "²".encode()])
 async def test_what_is_no_instant_is_nothing(tmp_path: Path, text: bytes) -> None:
-    """Whatever stands in the file, the daemon starts with the clock as it is."""
+    """A file without a valid instant is ignored: the daemon starts with its clock."""
     (tmp_path / "clock").write_bytes(text)
     turned = Turned(tmp_path)
     await turned.clock.begin()
@@ -78,7 +78,7 @@ async def test_what_is_no_instant_is_nothing(tmp_path: Path, text: bytes) -> Non
 
 
 async def test_a_state_directory_that_cannot_be_read_ends_nothing(tmp_path: Path) -> None:
-    """It is told, and the clock goes on from what it shows."""
+    """An unreadable state directory is logged, and the clock's own time counts."""
     (tmp_path / "clock").mkdir()
     turned = Turned(tmp_path)
     with capture_logs() as logs:

@@ -1,29 +1,29 @@
-"""What the store would not take: tried again, and set aside only if it is the entry and not the store."""
+"""An entry that the store rejects is retried, and set aside only if the fault is the entry's."""
 
 from siaga112.service.patience import OFTEN, OWN_TRIES, REFUSED_TRIES, SLOW_SECONDS, Patience
 from siaga112.service.ports import StoreBrokenError, UnrecordableError
 
 
 class Stopwatch:
-    """Seconds as the test says."""
+    """A stopwatch that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Give them."""
+        """Return the seconds."""
         return self.now
 
 
 def test_what_we_cannot_spell_goes_aside_after_a_few_tries() -> None:
-    """Trying again changes nothing: neither of our own mistake nor of a date that no store takes."""
+    """Retries cannot help with our own bugs or impossible dates: such entries are set aside after a few."""
     for error in (KeyError("ours"), UnrecordableError("no date")):
         patience = Patience(Stopwatch())
         assert [patience.failed(1, error) for _ in range(OWN_TRIES)] == [False] * (OWN_TRIES - 1) + [True]
 
 
 def test_what_the_store_refuses_goes_aside_only_if_it_takes_others() -> None:
-    """A store that takes nothing at all is no fault of the entries: they wait for as long as it lasts."""
+    """If the store rejects everything, the entries wait as long as that lasts."""
     patience, error = Patience(Stopwatch()), StoreBrokenError("wrong type")
     assert not any(patience.failed(1, error) for _ in range(3 * REFUSED_TRIES))
     patience.written([2])
@@ -31,7 +31,7 @@ def test_what_the_store_refuses_goes_aside_only_if_it_takes_others() -> None:
 
 
 def test_what_fails_long_is_tried_less_often_until_the_store_is_mended() -> None:
-    """Later tries are some seconds apart; one refused entry that is taken makes all others due at once."""
+    """Later retries are seconds apart; once a rejected entry is accepted, all others are due at once."""
     stopwatch = Stopwatch()
     patience, error = Patience(stopwatch), StoreBrokenError("full")
     for _ in range(OFTEN):

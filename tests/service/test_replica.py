@@ -1,4 +1,4 @@
-"""The replica: it knows what the store knows, or says that it does not."""
+"""The replica knows what the store knows, or says that it does not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -24,7 +24,7 @@ LIMIT = 1.0
 
 
 class Bench:
-    """A replica of a store in memory, with a stopwatch that stands still unless told to go on."""
+    """A replica of a store in memory, with a stopwatch that the test advances."""
 
     def __init__(self, stale_after: float = LIMIT) -> None:
         self.store = MemoryStore()
@@ -34,7 +34,7 @@ class Bench:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the store meanwhile."""
+        """Run the replica meanwhile."""
         following = asyncio.create_task(self.replica.run())
         try:
             yield
@@ -44,18 +44,18 @@ class Bench:
                 await following
 
     def knows(self, caller: Caller) -> Standing | None:
-        """Say what the replica says."""
+        """Return the replica's answer."""
         return self.replica.of(caller)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look as often as the loop turns."""
+    """Poll in every turn of the loop."""
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
 
 
 async def test_it_knows_who_was_blocked_before_it_began_and_who_is_since() -> None:
-    """All standings are read once, and every change follows."""
+    """All standings are read once, then every change."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     assert bench.knows(CALLER) is None
@@ -72,7 +72,7 @@ async def test_it_knows_who_was_blocked_before_it_began_and_who_is_since() -> No
 
 
 async def test_what_was_confirmed_too_long_ago_is_not_believed() -> None:
-    """While the store is away the replica holds for `stale_after`, and then no longer."""
+    """While the store is down, the replica answers for `stale_after`, and then no longer."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
@@ -89,7 +89,7 @@ async def test_what_was_confirmed_too_long_ago_is_not_believed() -> None:
 
 
 def stale(bench: Bench) -> bool:
-    """Say whether the replica refuses."""
+    """Return whether the replica does not answer."""
     try:
         bench.knows(CALLER)
     except StoreDownError:
@@ -98,7 +98,7 @@ def stale(bench: Bench) -> bool:
 
 
 async def test_it_counts_from_when_it_asked_not_from_when_it_was_answered() -> None:
-    """An answer that took long tells how things were when the question was sent."""
+    """An answer that took long is as old as its request."""
     bench = Bench()
     async with bench.running():
         await until(lambda: bench.knows(CALLER) == NOBODY)
@@ -115,7 +115,7 @@ async def test_it_counts_from_when_it_asked_not_from_when_it_was_answered() -> N
 
 
 async def test_a_gap_in_the_feed_is_read_anew_and_what_was_known_holds_no_longer_than_ever() -> None:
-    """Should the last known change be gone, what is known counts for `stale_after`; then verdicts ask."""
+    """After a gap in the feed, known standings hold for `stale_after`; then verdicts ask."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
@@ -125,12 +125,12 @@ async def test_a_gap_in_the_feed_is_read_anew_and_what_was_known_holds_no_longer
 
         async def held_up() -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
             reading.set()
-            await go_on.wait()  # ends: in the test's last lines
+            await go_on.wait()  # ends: the last lines of the test
             async for page in standings():
                 yield page
 
         bench.store.standings = held_up  # type: ignore[method-assign] # to be there at that moment
-        await bench.store.erase(CALLER, 0)  # and the feed with it
+        await bench.store.erase(CALLER, 0)  # with the feed
         await change(bench.store, blocked_for_good, OTHER)
         async with within(5, "the reading to begin"):
             await reading.wait()
@@ -148,7 +148,7 @@ async def test_a_gap_in_the_feed_is_read_anew_and_what_was_known_holds_no_longer
 
 
 async def test_a_list_that_is_not_whole_is_not_read() -> None:
-    """Emptied, and made anew by somebody: what was known holds meanwhile, and then what all of it says."""
+    """While the list is emptied and rebuilt, the old standings hold; then the complete list does."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     async with bench.running():
@@ -171,7 +171,7 @@ async def test_a_list_that_is_not_whole_is_not_read() -> None:
 
 
 async def test_what_changes_while_all_is_read_is_not_missed() -> None:
-    """A caller who is unblocked between the page with him and the end of the reading is free."""
+    """A caller unblocked after their page was read, but before the last page, is free."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     standings = bench.store.standings
@@ -189,7 +189,7 @@ async def test_what_changes_while_all_is_read_is_not_missed() -> None:
 
 @pytest.mark.parametrize("error", [StoreBrokenError("NOPERM"), RuntimeError("our own mistake")])
 async def test_whatever_goes_wrong_verdicts_ask_and_it_is_told_once(error: Exception) -> None:
-    """No error ends the following, nor leaves an old standing in force; it is told once, and mends itself."""
+    """No error ends the replica or leaves an old standing in force; it is logged once, and recovers."""
     bench = Bench()
     await change(bench.store, blocked_for_good)
     changes, failures = bench.store.changes, 0
@@ -213,7 +213,7 @@ async def test_whatever_goes_wrong_verdicts_ask_and_it_is_told_once(error: Excep
 
 
 async def test_without_it_every_verdict_asks() -> None:
-    """`stale_after = "0s"` turns the replica off: it never knows, and never reads."""
+    """`stale_after = "0s"` turns the replica off: it never answers, and never reads."""
     bench = Bench(stale_after=0.0)
     bench.store.down = True
     async with bench.running():
@@ -227,7 +227,7 @@ STEP = st.tuples(st.sampled_from(["block", "free", "erase", "cut", "look"]), st.
 @given(st.lists(STEP, max_size=30))
 @settings(max_examples=200)
 def test_after_a_look_the_replica_is_the_store(steps: list[tuple[str, Caller]]) -> None:
-    """Whatever happens between two looks, a replica that answers says what the store says."""
+    """Whatever happens between two polls, a replica that answers has the store's standing."""
 
     async def play() -> None:
         bench = Bench()

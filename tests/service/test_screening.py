@@ -1,4 +1,4 @@
-"""The screener: whatever the store does, the answer is in time; and when in doubt, ALLOW."""
+"""The screener: whatever the store does, the answer is in time, and in doubt it is ALLOW."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -22,14 +22,14 @@ from tests.samples import CALLER, NOW, RULES
 
 DEADLINE = 0.05
 GUARD = 2.0
-"""By then the dialplan lets the caller go on without us; a machine that is busy needs its time."""
+"""After this the dialplan continues without us; a busy machine needs some time."""
 BLOCKED = Standing(level=Level.TEMPORARY, until=NOW + 1)
 
 Answer = Callable[[], Awaitable[Standing]]
 
 
 class Store:
-    """A store that answers as the test says, and keeps who was asked for."""
+    """A store that answers as the test says, and records the requests."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -37,12 +37,12 @@ class Store:
         self.away: set[Caller] = set()
 
     async def standing(self, caller: Caller) -> Standing:
-        """Answer."""
+        """Return the standing."""
         self.asked.append(caller)
         return await self._answer()
 
     async def turned_away(self, caller: Caller, within: Millis) -> bool:
-        """Remember, for ever."""
+        """Return whether the caller was rejected before."""
         assert within
         before = caller in self.away
         self.away.add(caller)
@@ -69,12 +69,12 @@ def raising(error: Exception) -> Answer:
 
 async def hanging() -> Standing:
     """Never answer."""
-    await asyncio.Event().wait()  # ends: at the deadline that is tried
+    await asyncio.Event().wait()  # ends: at the deadline under test
     raise AssertionError
 
 
 class Screened:
-    """A screener with what surrounds it."""
+    """A screener with its surroundings."""
 
     def __init__(self, answer: Answer, mode: Mode = Mode.ENFORCE) -> None:
         self.store = Store(answer)
@@ -92,7 +92,7 @@ class Screened:
         )
 
     async def ask(self, number: str = "081211111111", script: str = "screen") -> Screening:
-        """Screen a call, and hold the screener to its two promises: in time, and counted."""
+        """Screen a call, and check that the answer is in time and counted."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         with capture_logs() as self.logs:
@@ -103,7 +103,7 @@ class Screened:
 
 
 def allow(reason: ScreenReason) -> Screening:
-    """Give the plain ALLOW for a reason."""
+    """Return a plain ALLOW with this reason."""
     return Screening(Verdict.ALLOW, reason)
 
 
@@ -123,7 +123,7 @@ def allow(reason: ScreenReason) -> Screening:
 async def test_whatever_the_store_does_the_call_goes_through(
     answer: Answer, reason: ScreenReason, mode: Mode
 ) -> None:
-    """A store that is down, slow or broken, and our own mistakes: ALLOW, with the cause, in time."""
+    """If the store is down, slow or broken, or in case of a bug: ALLOW, with the cause, in time."""
     screened = Screened(answer, mode)
     assert await screened.ask() == allow(reason)
     assert reason.fails_open
@@ -132,7 +132,7 @@ async def test_whatever_the_store_does_the_call_goes_through(
 
 
 async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
-    """A hung store costs all who call at once the same one deadline, not one after another."""
+    """Callers wait for a hung store in parallel: all of them for one deadline."""
     screened = Screened(hanging)
     screened._ticks = iter(range(1_000))
     loop = asyncio.get_running_loop()
@@ -145,7 +145,7 @@ async def test_a_hundred_callers_wait_for_a_hung_store_together() -> None:
 
 
 async def test_enforce_blocks_with_the_treatment() -> None:
-    """A blocked caller is told everything that the dialplan needs to treat him."""
+    """The answer for a blocked caller has everything that the dialplan needs for the treatment."""
     expected = Screening(
         Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.ANNOUNCE, BLOCKED.level, BLOCKED.until
     )
@@ -153,7 +153,7 @@ async def test_enforce_blocks_with_the_treatment() -> None:
 
 
 async def test_the_end_of_a_block_comes_with_the_zone_in_which_it_is_told() -> None:
-    """The PBX may be set to another zone than the centre's; a permanent block has no end to tell."""
+    """The end of a block comes with the centre's zone, which may not be the PBX's; permanent has none."""
     screened = Screened(holding(BLOCKED))
     screened.screener.zone = ZoneInfo("Asia/Jakarta")
     assert (await screened.ask()).zone == "<WIB>-07:00"
@@ -171,19 +171,19 @@ async def test_observe_says_what_enforce_would() -> None:
 
 @pytest.mark.fault("policy_expiry")
 async def test_a_block_ends_by_the_clock_alone() -> None:
-    """A stored block that has run out blocks nobody, though nothing was written since."""
+    """A stored block that has expired rejects nobody, even if nothing was written since."""
     ended = Standing(level=Level.TEMPORARY, until=NOW)
     assert await Screened(holding(ended)).ask() == allow(ScreenReason.NOT_BLOCKED)
 
 
 async def test_the_allow_list_comes_first() -> None:
-    """Whoever is on it goes through, also with a block on record."""
+    """A caller on the allow list gets through, even with a block on record."""
     both = Standing(allowed=True, level=Level.PERMANENT)
     assert await Screened(holding(both)).ask() == allow(ScreenReason.ALLOW_LISTED)
 
 
 async def test_off_does_not_even_ask() -> None:
-    """With the kill switch thrown, the store cannot delay or refuse anybody."""
+    """In mode `off`, the store cannot delay or reject anybody."""
     screened = Screened(hanging, Mode.OFF)
     assert await screened.ask() == allow(ScreenReason.MODE_OFF)
     assert screened.store.asked == []
@@ -210,7 +210,7 @@ async def test_a_withheld_number_is_not_looked_up(number: str) -> None:
 async def test_a_withheld_call_is_counted_by_its_cause(
     number: str, known: Withheld | None, cause: Withheld
 ) -> None:
-    """Hidden, doubtful and unblockable are told apart: a way round the blocks would show as one of them."""
+    """Hidden, doubtful and unblockable callers are counted separately: evasion would show there."""
     screened = Screened(holding(BLOCKED))
     screening = await screened.screener.screen(Request("screen", "1.0", number, known))
     assert screening == allow(ScreenReason.WITHHELD)
@@ -220,7 +220,7 @@ async def test_a_withheld_call_is_counted_by_its_cause(
 @pytest.mark.parametrize("may", [False, True])
 @pytest.mark.parametrize("why", Withheld)
 async def test_a_hidden_number_is_judged_only_by_who_may(why: Withheld, *, may: bool) -> None:
-    """`[pbx] hidden = "judge"` looks a hidden number up, and no other that is withheld."""
+    """`[pbx] hidden = "judge"` looks up hidden numbers, but no other withheld ones."""
     screened = Screened(holding(BLOCKED))
     screened.screener.rules = in_force(
         replace(DIALPLAN, numbers=NumberPlan(judge_hidden=may)), RULES, deadline=DEADLINE
@@ -234,7 +234,7 @@ async def test_a_hidden_number_is_judged_only_by_who_may(why: Withheld, *, may: 
 @pytest.mark.parametrize("script", ["", "screening", "Screen", "screen/../x"])
 @pytest.mark.fault("agi_path")
 async def test_an_unknown_script_is_let_through(script: str) -> None:
-    """A dialplan that asks for something else gets ALLOW, and its admin the reason."""
+    """A request for another script gets ALLOW, with the reason, and asks no store."""
     screened = Screened(holding(BLOCKED))
     assert await screened.ask(script=script) == allow(ScreenReason.BAD_REQUEST)
     assert screened.store.asked == []
@@ -243,7 +243,7 @@ async def test_an_unknown_script_is_let_through(script: str) -> None:
 @pytest.mark.parametrize("number", ["081211111111", "+6281211111111", "6281211111111", "006281211111111"])
 @pytest.mark.fault("policy_spellings")
 async def test_every_spelling_is_one_caller(number: str) -> None:
-    """However the trunk spells a number, it is the same caller who is looked up."""
+    """All spellings of a number look up the same caller."""
     screened = Screened(holding(NOBODY))
     assert await screened.ask(number) == allow(ScreenReason.NOT_BLOCKED)
     assert screened.store.asked == [CALLER]

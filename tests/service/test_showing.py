@@ -1,4 +1,4 @@
-"""What shows the snapshot: whatever becomes of it, the line goes on."""
+"""Publishing the snapshot: whatever fails, the line continues."""
 
 import asyncio
 from contextlib import suppress
@@ -17,7 +17,7 @@ from tests.samples import NOW
 
 
 class Showing:
-    """Snapshots of a tracker beside a store in memory, with a call that has just arrived."""
+    """Snapshots of a tracker with one new call, and a store in memory."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
@@ -29,7 +29,7 @@ class Showing:
 
 
 async def test_what_goes_on_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it runs it keeps the store's snapshot the present one, also after the store was away."""
+    """The store's snapshot stays current, also after the store was down."""
     monkeypatch.setattr(snapshots, "EVERY_SECONDS", 0.001)
     site = Showing()
     site.store.down = True
@@ -38,7 +38,7 @@ async def test_what_goes_on_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> 
         await asyncio.sleep(0.01)
         site.store.down = False
         async with asyncio.timeout(5):
-            while not (snapshot := await site.store.snapshot()):  # noqa: ASYNC110 - it has no event of ours
+            while not (snapshot := await site.store.snapshot()):  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0)
     assert logs == []
     assert [call.call for call in snapshot.calls] == ["100.1"]
@@ -54,7 +54,7 @@ async def test_what_goes_on_is_in_the_store(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_snapshot_that_fails_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, error: Exception, told: list[str]
 ) -> None:
-    """A store that refuses, or a bug of ours, costs a snapshot: it, and so the daemon, goes on."""
+    """A failing store or a bug costs one snapshot; the daemon continues."""
     monkeypatch.setattr(snapshots, "EVERY_SECONDS", 0.001)
     site = Showing()
     tries: asyncio.Queue[None] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""To local disk without the event flow waiting for it: in order, bounded, and all of it before the end."""
+"""Writing to disk without delaying the event flow: in order, bounded, and complete at the end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,7 +22,7 @@ ENTRIES = [entry(prank(n)) for n in range(2 * BATCH + 1)]
 
 
 class Disk(MemoryOutbox):
-    """An outbox whose syncs each wait until they are let through; tells what it was asked, in order."""
+    """An outbox in which each sync waits for the test; it records the requests in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,14 +30,14 @@ class Disk(MemoryOutbox):
         self.turn = asyncio.Event()
 
     async def append(self, settled: Sequence[Entry | Reached]) -> None:
-        """Keep it, when let."""
+        """Store the entries when the test lets it."""
         self.asked.append(("append", [_name(one) for one in settled]))
         async with within(20, "the disk's turn"):
             await self.turn.wait()
         await super().append(settled)
 
     async def note(self, begun: Sequence[Entry]) -> None:
-        """Note it: no note waits for a sync."""
+        """Store a note; notes do not wait for a sync."""
         self.asked.append(("note", [_name(one) for one in begun]))
         await super().note(begun)
 
@@ -47,12 +47,12 @@ def _name(one: Entry | Reached) -> CallId | str:
 
 
 def names(*entries: Entry) -> list[CallId | str]:
-    """Give the calls of some entries."""
+    """Return the calls of some entries."""
     return [_name(one) for one in entries]
 
 
 def begun(*entries: Entry) -> dict[CallId, Callable[[], Entry]]:
-    """Give what some calls are noted as, to be asked for."""
+    """Return the notes of some calls."""
     return {one.finding.call.id: partial(_same, one) for one in entries}
 
 
@@ -62,18 +62,18 @@ def _same(one: Entry) -> Entry:
 
 @pytest.fixture
 def disk() -> Disk:
-    """Make a disk that writes nothing yet."""
+    """Return a disk that does not write yet."""
     return Disk()
 
 
 @pytest.fixture
 def writer(disk: Disk) -> Writer:
-    """Make a writer to it."""
+    """Return a writer to the disk."""
     return Writer(disk, KeptMeter())
 
 
 async def test_what_comes_while_one_write_is_under_way_goes_with_the_next(disk: Disk, writer: Writer) -> None:
-    """One sync for all that ended meanwhile, in the order in which it ended."""
+    """Calls that end during a write are written with one later sync, in order."""
     writer.put(ENTRIES[:1], {})
     await until(lambda: len(disk.asked) == 1)
     reached = Reached(NOW, CALLER)
@@ -86,7 +86,7 @@ async def test_what_comes_while_one_write_is_under_way_goes_with_the_next(disk: 
 
 
 async def test_many_are_written_in_batches(disk: Disk, writer: Writer) -> None:
-    """Neither a transaction nor the turn of the loop that prepares it grows with what waits."""
+    """Neither a transaction nor the loop turn that prepares it grows with the backlog."""
     disk.turn.set()
     writer.put(ENTRIES, {})
     await writer.written()
@@ -95,12 +95,12 @@ async def test_many_are_written_in_batches(disk: Disk, writer: Writer) -> None:
 
 
 async def test_no_call_is_noted_after_its_end(disk: Disk, writer: Writer) -> None:
-    """Noted before its end is kept, or not at all: a note that came after would be settled as unknown."""
+    """A note is stored before the call's end or not at all: a later one would become unknown."""
     first, short, long, late = ENTRIES[:4]
     writer.put([first], begun(short, long))
     await until(lambda: len(disk.asked) == 1)
-    writer.put([short], begun(late))  # its note is on its way already
-    writer.put([late], {})  # its note has not been written yet
+    writer.put([short], begun(late))  # its note is being written
+    writer.put([late], {})  # its note is not written yet
     disk.turn.set()
     await writer.written()
     assert disk.asked == [
@@ -114,7 +114,7 @@ async def test_no_call_is_noted_after_its_end(disk: Disk, writer: Writer) -> Non
 async def test_a_disk_that_does_not_follow_is_waited_for(
     disk: Disk, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So much may wait for it and no more: then the flow must wait until all is written."""
+    """Beyond the limit of waiting entries, the flow waits until all are written."""
     monkeypatch.setattr(writing, "FULL", 3)
     writer.put(ENTRIES[:2], {})
     assert not writer.full()
@@ -126,7 +126,7 @@ async def test_a_disk_that_does_not_follow_is_waited_for(
 
 
 async def test_what_the_disk_refuses_is_counted_and_the_rest_is_kept(disk: Disk) -> None:
-    """A batch that cannot be written is lost, and said so; the batches after it are written."""
+    """A batch that cannot be written is counted as lost; later batches are written."""
     meter = KeptMeter()
     writer = Writer(disk, meter)
     disk.turn.set()
@@ -140,7 +140,7 @@ async def test_what_the_disk_refuses_is_counted_and_the_rest_is_kept(disk: Disk)
 
 
 async def test_the_end_waits_for_the_disk_however_often_it_is_told(disk: Disk, writer: Writer) -> None:
-    """All that was put is written before the flow ends, also if it is cancelled again and again."""
+    """Everything is written before the flow ends, even if it is cancelled repeatedly."""
     writer.put(ENTRIES[:1], {})
     closing = asyncio.create_task(writer.close())
     await until(lambda: len(disk.asked) == 1)
@@ -157,7 +157,7 @@ async def test_the_end_waits_for_the_disk_however_often_it_is_told(disk: Disk, w
 async def test_an_entry_that_cannot_be_spelled_costs_no_other(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is no failure of the disk is counted as lost, told, and takes nothing else with it."""
+    """An entry that cannot be serialised is counted as lost and logged; all others are written."""
     append, odd, meter = MemoryOutbox.append, ENTRIES[1], KeptMeter()
     writer = Writer(disk, meter)
 
@@ -178,14 +178,14 @@ async def test_an_entry_that_cannot_be_spelled_costs_no_other(
 
 
 class Slices:
-    """An event source that gives what it is handed, and tells how much was taken."""
+    """An event source that yields the given events, and counts those taken."""
 
     def __init__(self, *slices: Sequence[Event]) -> None:
         self._slices = slices
         self.taken = 0
 
     async def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Give them."""
+        """Yield the events."""
         for slice_ in self._slices:
             yield slice_
             self.taken += 1
@@ -193,14 +193,14 @@ class Slices:
 
 
 async def following(disk: Disk, source: Slices) -> tuple[Site, "asyncio.Task[None]"]:
-    """Let a site follow a source, with that disk."""
+    """Run the flow of a site with this source and disk."""
     site = Site()
     site.pipeline.outbox = site.outbox = disk
     return site, asyncio.create_task(site.pipeline.run(source))
 
 
 async def test_the_flow_goes_on_while_the_disk_writes(disk: Disk) -> None:
-    """Calls end and the next events are read; when the disk is done, all of them are kept, in order."""
+    """While the disk writes, calls end and events are read; afterwards all are stored in order."""
     source = Slices(*(events(leaves_menu(f"{n}.1", n)) for n in range(5)))
     _, running = await following(disk, source)
     await until(lambda: source.taken == 5)
@@ -214,21 +214,21 @@ async def test_the_flow_goes_on_while_the_disk_writes(disk: Disk) -> None:
 async def test_the_flow_waits_for_a_disk_that_does_not_follow(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond what may wait no further event is read, until the disk has written it."""
+    """Beyond the limit, no further event is read until the disk has written."""
     monkeypatch.setattr(writing, "FULL", 2)
     source = Slices(*(events(leaves_menu(f"{n}.1", n)) for n in range(9)))
     _, running = await following(disk, source)
     await until(lambda: len(disk.asked) == 1)
     for _ in range(100):
         await asyncio.sleep(0)
-    assert source.taken == 2  # one is being written, two wait
+    assert source.taken == 2  # one is written, two wait
     disk.turn.set()
     await running
     assert len(disk.waiting) == 9
 
 
 async def test_a_call_that_ended_before_we_resume_is_settled_once(disk: Disk) -> None:
-    """While its end is on its way to the disk and its note is there, it is not settled by that note."""
+    """A call with its end on the way to the disk is not settled again by its note."""
     whole = events(leaves_menu("100.1"))
     up = CoreShowChannel(
         "200.1", "200.1", "PJSIP/trunk-1", DialplanPosition("siaga112-ivr", "s", "5"), "", ""

@@ -231,7 +231,7 @@ def _freepbx(etc: str, files: Mapping[str, str]) -> str:
 
 
 def _group(pid_file: str, conf: Conf) -> str:
-    """Name the group that Asterisk runs as: of its process, else of its configuration."""
+    """Return the group that Asterisk runs as: its process's, else the configured one."""
     try:
         pid = int(_text(Path(pid_file)).strip())
         return grp.getgrgid(Path(f"/proc/{pid}").stat().st_gid).gr_name

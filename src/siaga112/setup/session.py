@@ -100,10 +100,10 @@ def apply(options: Options, notes: Journal, what: Planned, tell: Callable[[str],
 
 
 def doctor(options: Options, what: Planned) -> tuple[int, str]:
-    """Run the doctor as the daemon's user; give its exit code, and what it says.
+    """Run the doctor as the daemon's user; return its exit code and its output.
 
-    As its user, for what it opens in the state directory must be the daemon's; and in the PBX's group, which
-    may read the PBX's files.
+    The files that it opens in the state directory must belong to the daemon; the PBX's group may read the
+    PBX's files.
     """
     if options.service and not what.facts.machine.systemd:
         return 0, "systemd does not run here, and so not the daemon: when it does, siaga112 doctor"
@@ -113,7 +113,7 @@ def doctor(options: Options, what: Planned) -> tuple[int, str]:
         group = what.facts.pbx.group
         own = ["-u", USER, *(["-g", USER, "-G", group] if group not in {"", "root"} else [])]
         command = [looking.found("runuser") or "runuser", *own, "--", what.facts.machine.program, *words]
-    # Programs read the lines: none is folded.
+    # Programs read the output: do not wrap it.
     whole = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     environ = {**whole, "SIAGA112_AMI__SECRET": what.secret}
     ends = time.monotonic() + DOCTOR_SECONDS

@@ -108,8 +108,8 @@ def engaged(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def folders(text: str) -> dict[str, str]:
-    """Read `core show settings`: where Asterisk has what, as it runs.
+    """Parse `core show settings`: the folders and files that the running Asterisk uses, by their labels.
 
-    Its asterisk.conf does not tell: Debian's has them in a template, which Asterisk passes over.
+    asterisk.conf is no source: Debian's has them in a template section, which Asterisk ignores.
     """
     return {match[1]: match[2] for line in text.splitlines() if (match := _FOLDER.match(line))}
