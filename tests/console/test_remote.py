@@ -142,7 +142,7 @@ async def test_what_is_held_is_listed_and_released_by_the_privacy_officers_progr
         ("--lang id confirm 081233333333 --reason x", None, 1, "tidak ada usulan blokir"),
         (f"appeals --reject {BLOCKED} --reason x", None, 1, "no objection of +6281211111111 waits"),
         (f"appeals --reject {BLOCKED}", None, 2, "--reject needs --reason"),
-        ("appeal 081233333333 --reason x", None, 1, "nothing is held against +6281233333333"),
+        ("appeal 081233333333 --reason x", None, 1, "has no strike or block to object to"),
         ("backup x.zip", None, 2, "works on the machine of siaga112 itself"),
         ("why 112", None, 1, "is not the number of a caller"),
     ],
