@@ -50,8 +50,8 @@ HEAD: Final = """\
 `make install-log` installs siaga112 on fresh machines with their own systemd, whose Asterisk is in service
 with somebody else's dialplan, times it and generates this page. On plain Asterisk it types the commands of
 the [README](../README.md#install-it-beside-your-pbx), with `siaga112 setup` on a terminal, where a person
-answers; on FreePBX's shape those of the [manual](manual.md#with-one-command). Then come the manual's steps 3
-to 6, without the weeks of step 4.
+answers; on FreePBX's shape those of the [manual](manual.md#with-one-command), its one answer as an option.
+Then come the manual's steps 3 to 6, without the weeks of step 4.
 
 The clock starts at 0 when the first `pip install` begins, with an empty cache. "processor" is the time that
 pip and setup need of one, however busy the machine is. Setup ends with the doctor's word. Two warnings are
