@@ -367,7 +367,7 @@ async def test_what_is_kept_as_evidence_is_not_forgotten_until_the_case_is_close
     (row,) = (await live("holds", "--json")).json
     assert (row["caller"], row["by"], row["reason"]) == (CALLER, f"ratna (login {LOGIN})", "police report 17")
     table, told, story = await live.each("holds", f"why {NUMBER}", f"subject {NUMBER}")
-    assert re.search(r"caller +since +by +reason +\n\+6281211111111 .* police report 17", table.done())
+    assert re.search(r"caller +since UTC\+7 +reason +by\n\+6281211111111 .* police report 17 ", table.done())
     assert f"kept as evidence by ratna (login {LOGIN}): police report 17" in told.done()
     assert story.json["hold"] == row
     refused = (await live("forget", NUMBER, "--yes", "--reason", "asked")).failed(1)
