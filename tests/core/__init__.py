@@ -1,1 +1,1 @@
-"""Rules and laws of the pure middle."""
+"""Tests of the pure core: its rules and laws."""

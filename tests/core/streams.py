@@ -1,4 +1,4 @@
-"""All the streams that there are: the tables of `test_calls`, and the captures of real calls."""
+"""All event streams of the tests: the tables of `test_calls`, and the captures of real calls."""
 
 from dataclasses import replace
 from functools import cache
@@ -13,14 +13,14 @@ from tests.core.table import events
 from tests.core.test_calls import CALLS
 
 GOLDEN: Final = Path(__file__).resolve().parents[1] / "golden"
-# Where a dialplan leads from the queue back into the menu, the events that are left when all of the
-# queue's are lost are, one for one, those of a real prank: nothing in the stream can tell them apart.
-# There the adapter's declared gaps protect the caller (and our own dialplan never leads back).
+# If a dialplan returns from the queue to the menu, and all events of the queue are lost, the rest is exactly
+# the stream of a real prank: nothing distinguishes them. Then only the gaps that the adapter declares protect
+# the caller (our own dialplan never returns).
 ONE_WAY = {name: events(table) for name, (table, _) in CALLS.items() if "left the menu" not in name}
 
-# What a caller did, or waited for, that speaks for him, and was over before he left the menu: a key, what he
-# chose, our own slow answer. When all events of that are lost, those that are left are of a real prank, too.
-# Here a declared gap protects the caller; of a key there are three events, of a choice two.
+# Evidence for the caller that ended before the hang-up in the menu: a key, a choice, our own slow answer. If
+# all its events are lost, the rest is the stream of a real prank, too. Then a declared gap protects the
+# caller; a key has three events, a choice two.
 BY_DEED = frozenset({
     "pressed a key, and left while the PBX still collected",
     "pressed a key while a question without a prompt went on",
@@ -55,13 +55,13 @@ def read(path: Path) -> tuple[capture.Header, list[Event]]:
 
 @cache
 def everything() -> tuple[Dialplan, dict[str, list[Event]]]:
-    """Give every stream by name, and one dialplan that has all their contexts."""
+    """Return every stream by name, and one dialplan with all their contexts."""
     streams = dict(ONE_WAY)
     trunk, ivr = {"siaga112-incoming"}, {"siaga112-ivr"}
     for path in CAPTURES:
         header, stream = read(path)
         if header.dialplan.dialled or "back_in_menu" in path.stem:
-            continue  # the one's rule holds for its own dialplan only; the other: see ONE_WAY
+            continue  # the first depends on its own dialplan; the second: see ONE_WAY
         trunk |= header.dialplan.trunk_contexts
         ivr |= header.dialplan.ivr_contexts
         streams[f"{path.parent.name}/{path.stem}"] = stream
@@ -69,7 +69,7 @@ def everything() -> tuple[Dialplan, dict[str, list[Event]]]:
 
 
 def renamed(stream: list[Event], name: str, later: Millis = 0) -> list[Event]:
-    """Give the same call with uniqueids of its own, and so much later."""
+    """Return the same call with its own uniqueids, later by `later`."""
     return [_renamed(event, name, later) for event in stream]
 
 

@@ -1,11 +1,11 @@
-"""Calls written as the table of their events, so that a test reads like the call that it describes.
+"""Calls written as tables of their events, so that a test reads like the call it describes.
 
     10:00:00  Newchannel       100.1  num=081211111111
     10:00:01  QueueCallerJoin  100.1  queue=siaga112 at=siaga112-queue,s,1
     10:00:08  HangupRequest    100.1  at=siaga112-queue,s,1
     10:00:08  Hangup           100.1
 
-A channel stands where its last `at=` put it. Times may carry milliseconds.
+A channel stays at its last `at=`. Times may have milliseconds.
 """
 
 from typing import Any
@@ -48,7 +48,7 @@ RULES = outcome.ClassifierRules()
 
 
 def in_force(dialplan: Dialplan = DIALPLAN, policy: PolicyRules | None = None, **more: Any) -> InForce:
-    """Give rules in force; `more` of `core.rules.Rules`."""
+    """Return rules in force; `more`: fields of `core.rules.Rules`."""
     return InForce(Rules(dialplan, RULES, policy or PolicyRules(), **more))
 
 
@@ -56,7 +56,7 @@ _START = {"Newchannel": "siaga112-incoming,112,1"}
 
 
 def events(table: str) -> list[Event]:
-    """Read a table of events."""
+    """Parse a table of events."""
     places: dict[str, DialplanPosition] = {}
     read: list[Event] = []
     for line in filter(str.strip, table.splitlines()):
@@ -138,16 +138,16 @@ def _millis(time: str) -> Millis:
 
 
 def findings(table: str, dialplan: Dialplan = DIALPLAN) -> list[Finding]:
-    """Run a table through the tracker and the classifier."""
+    """Return the findings of the tracker and the classifier for a table."""
     return settle(events(table), dialplan)
 
 
 def settle(stream: list[Event], dialplan: Dialplan = DIALPLAN) -> list[Finding]:
-    """Run events through the tracker and the classifier."""
+    """Return the findings of the tracker and the classifier for events."""
     tracker = Tracker(in_force(dialplan))
     return [outcome.classify(call, RULES) for event in stream for call in tracker.feed(event)]
 
 
 def spelled(finding: Finding) -> str:
-    """Write a finding in short."""
+    """Return the short form of a finding."""
     return f"{finding.outcome}, {finding.reason}"

@@ -1,4 +1,4 @@
-"""The FastAGI codec: what is accepted, and that everything else is the one error."""
+"""The FastAGI codec: which requests are accepted; everything else is one error."""
 
 import itertools
 from zoneinfo import ZoneInfo
@@ -30,19 +30,19 @@ REAL = request("081200000001")
 
 
 def received(*chunks: bytes) -> list[Message]:
-    """Run chunks through one conversation."""
+    """Return what one conversation makes of these chunks."""
     conversation = Conversation()
     return [message for chunk in chunks for message in conversation.receive(chunk)]
 
 
 def test_a_real_request() -> None:
-    """The request of a real Asterisk 22 is read."""
+    """The request of a real Asterisk 22 is parsed."""
     assert received(REAL) == [Request("screen", "1795463311.0", "081200000001")]
 
 
 @given(st.lists(st.integers(0, len(REAL)), max_size=20))
 def test_however_it_is_cut(cuts: list[int]) -> None:
-    """A request means the same in whatever pieces it arrives."""
+    """A request means the same in whatever chunks it arrives."""
     edges = [0, *sorted(cuts), len(REAL)]
     assert received(*(REAL[a:b] for a, b in itertools.pairwise(edges))) == received(REAL)
 
@@ -54,7 +54,7 @@ ODD = st.sampled_from(
 
 @given(st.integers(0, len(REAL) - 2), st.integers(0, 3), ODD)
 def test_the_usual_request_means_what_its_lines_mean(place: int, gone: int, odd: bytes) -> None:
-    """Read in one look or line by line, a request with anything changed anywhere is the same."""
+    """A request changed anywhere gives the same result by the fast path and line by line."""
     head = REAL[:-2][:place] + odd + REAL[:-2][place + gone :]
     try:
         lines: Message | str = _read_lines(head)
@@ -83,7 +83,7 @@ def test_the_usual_request_means_what_its_lines_mean(place: int, gone: int, odd:
     ],
 )
 def test_a_hidden_or_doubtful_caller_is_withheld(change: tuple[bytes, bytes]) -> None:
-    """Hidden presentation, a number the dialplan did not confirm, or forged lines: no number at all."""
+    """With hidden presentation, an unconfirmed number or forged lines, there is no number at all."""
     (request,) = received(REAL.replace(*change))
     assert isinstance(request, Request)
     assert request.number == ""
@@ -104,7 +104,7 @@ def test_a_hidden_or_doubtful_caller_is_withheld(change: tuple[bytes, bytes]) ->
 def test_a_hidden_number_is_there_for_who_may_judge_it(
     confirmed: str, apart: str | None, judged: str
 ) -> None:
-    """Only as the dialplan passed it on apart: what it repaired, or did not confirm so, is nobody's."""
+    """A hidden number counts only if the dialplan passed it separately, confirmed and unchanged."""
     lines = f"agi_arg_1: {confirmed}" + ("" if apart is None else f"\nagi_arg_2: {apart}")
     asked = REAL.replace(b"agi_callingpres: 0", b"agi_callingpres: 32")
     (request,) = received(asked.replace(b"agi_arg_1: 081200000001", lines.encode()))
@@ -114,7 +114,7 @@ def test_a_hidden_number_is_there_for_who_may_judge_it(
 
 
 def test_a_number_apart_is_nothing_where_nothing_is_hidden() -> None:
-    """A caller who shows the number is judged by it, whatever else is passed on."""
+    """A caller who shows the number is judged by that number, whatever else is passed."""
     for apart in (b"081299999999", b"081200000001", b""):
         (request,) = received(REAL[:-1] + b"agi_arg_2: " + apart + b"\n\n")
         assert isinstance(request, Request)
@@ -123,14 +123,14 @@ def test_a_number_apart_is_nothing_where_nothing_is_hidden() -> None:
 
 @pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
 def test_no_name_is_a_way_past_a_block(name: str) -> None:
-    """A display name that forges no line leaves the number as it is: else one character of it would free."""
+    """A display name without a forged line leaves the number valid: no character in it evades a block."""
     (request,) = received(REAL.replace(b"agi_calleridname: unknown", f"agi_calleridname: {name}".encode()))
     assert isinstance(request, Request)
     assert (request.number, request.withheld) == ("081200000001", None)
 
 
 def test_replies_and_hangup() -> None:
-    """Asterisk's answers are read by their code, and a hang-up in the middle is seen."""
+    """Asterisk's replies are read by their code, and a hang-up between them is detected."""
     assert received(REAL + b"200 result=1\n")[1:] == [Reply(200)]
     assert received(REAL, b"510 Invalid or unknown command\n", b"HANGUP\n")[1:] == [Reply(510), HungUp()]
     usage = b"520-Invalid command syntax.  Proper usage follows:\n"
@@ -141,7 +141,7 @@ def test_replies_and_hangup() -> None:
     "junk", [b"GET / HTTP/1.1\r\n", b"\x16\x03\x01", b"\n\n", b"agi_network: yes\n\n", b"x"]
 )
 def test_what_is_not_agi_is_the_one_error(junk: bytes) -> None:
-    """A health check or a port scan is refused as soon as it shows."""
+    """A health check or port scan is rejected as soon as it is recognisable."""
     with pytest.raises(AgiError):
         received(junk)
 
@@ -150,14 +150,14 @@ def test_what_is_not_agi_is_the_one_error(junk: bytes) -> None:
     "data", [b"agi_uniqueid: " + b"1" * (MAX_REQUEST - 14) + b"\n\n", REAL + b"2" * (MAX_REPLY + 1) + b"\n"]
 )
 def test_at_the_bounds_it_does_not_matter_how_it_is_cut(data: bytes) -> None:
-    """What is too long in pieces is too long as a whole."""
+    """The limits are the same for chunks and for the whole."""
     for pieces in ([data], [data[n : n + 1] for n in range(len(data))]):
         with pytest.raises(AgiError, match="too long"):
             received(*pieces)
 
 
 def test_too_long_a_request_is_refused() -> None:
-    """One byte over the bound is too much, with or without an end."""
+    """One byte over the limit is rejected, with or without an end."""
     for end in (b"", b"\n\n"):
         with pytest.raises(AgiError):
             received(b"agi_x: " + b"y" * (MAX_REQUEST + 1) + end)
@@ -165,7 +165,7 @@ def test_too_long_a_request_is_refused() -> None:
 
 @given(st.lists(st.binary(max_size=200), max_size=10), st.booleans())
 def test_any_bytes_give_messages_or_the_one_error(chunks: list[bytes], real: bool) -> None:  # noqa: FBT001 - pytest names it
-    """Nothing that a peer can send raises anything but AgiError, or is kept without bound."""
+    """Whatever a peer sends, only AgiError is raised, and the buffer is bounded."""
     conversation = Conversation()
     try:
         for chunk in ([REAL] if real else []) + chunks:
@@ -176,7 +176,7 @@ def test_any_bytes_give_messages_or_the_one_error(chunks: list[bytes], real: boo
 
 
 def test_block_is_spelled_with_its_verdict_last() -> None:
-    """BLOCK stands only when all that belongs to it stands."""
+    """The verdict BLOCK is set last, after all its variables."""
     blocked = Screening(
         *(Verdict.BLOCK, ScreenReason.BLOCKED, Treatment.REJECT, Level.TEMPORARY, 1_795_000_000_999),
         zone="<WIB>-07:00",
@@ -202,19 +202,19 @@ def test_block_is_spelled_with_its_verdict_last() -> None:
     ],
 )
 def test_a_zone_is_told_so_that_nobody_needs_a_table_of_zones(zone: str, spelled: str) -> None:
-    """As TZ has it at that instant, in winter here; west of Greenwich is positive."""
+    """The zone is passed as POSIX TZ of that instant; west of Greenwich is positive."""
     assert zone_at(1_795_000_000_999, ZoneInfo(zone)) == spelled
 
 
 def test_a_zone_is_that_of_the_instant() -> None:
-    """A block that ends after the clocks are turned is told as they will show it; none for no instant."""
+    """The zone is that of the block's end, after a change of the clocks too; without an end there is none."""
     assert zone_at(1_785_000_000_000, ZoneInfo("Europe/Bucharest")) == "<EEST>-03:00"
     assert zone_at(10**18, ZoneInfo("Asia/Jakarta")) == ""
 
 
 @given(st.text())
 def test_the_serializer_lets_no_second_command_through(value: str) -> None:
-    """Whatever the value, one line goes out, or none."""
+    """Whatever the value, one line is sent, or none."""
     try:
         line = set_variable("SIAGA_REASON", value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What arrives from outside is told from what the PBX makes by what happens to it."""
+"""Arriving channels are distinguished from those the PBX creates, by their events."""
 
 from pathlib import Path
 
@@ -28,14 +28,14 @@ DEEDS = {
 
 
 def fed(table: str, dialplan: Dialplan = DIALPLAN) -> tuple[Tracker, list[Call]]:
-    """Give a tracker that was fed a table, and the calls that ended."""
+    """Return a tracker fed with a table, and the ended calls."""
     tracker = Tracker(in_force(dialplan))
     return tracker, [call for event in events(table) for call in tracker.feed(event)]
 
 
 @pytest.mark.parametrize("audit_entry", DEEDS.values(), ids=list(DEEDS))
 def test_a_channel_that_begins_down_is_a_call_by_what_it_does(audit_entry: str) -> None:
-    """Each thing that only an arriving channel does makes it a call, whole, from its first moment on."""
+    """Anything that only an arriving channel does makes it a call, complete from its first moment."""
     tracker, (call,) = fed(f"{DOWN}{audit_entry}\n{LEAVES}")
     assert (call.facts[0].kind, call.raw_caller) == (FactKind.ARRIVED, "081211111111")
     assert call.started == events(DOWN)[0].at
@@ -44,7 +44,7 @@ def test_a_channel_that_begins_down_is_a_call_by_what_it_does(audit_entry: str) 
 
 
 def test_chan_sip_is_as_pjsip() -> None:
-    """The same call over chan_sip and over pjsip comes to the same."""
+    """The same call over chan_sip and PJSIP has the same finding."""
     found = []
     for name in ("chan_sip-answered", "pjsip-answered"):
         _, entries = replayed((CASES / f"{name}.ami").read_bytes())
@@ -54,7 +54,7 @@ def test_chan_sip_is_as_pjsip() -> None:
 
 
 def test_a_channel_of_which_nothing_is_known_is_no_call() -> None:
-    """What begins `Down` and ends without a deed is no call, and nothing is kept of it."""
+    """A channel that begins `Down` and ends without any sign is no call, and nothing remains of it."""
     tracker, calls = fed(DOWN + LEAVES)
     assert (calls, tracker.idle) == ([], True)
 
@@ -62,9 +62,9 @@ def test_a_channel_of_which_nothing_is_known_is_no_call() -> None:
 @pytest.mark.parametrize("state", ["0", "1", "6"])
 @pytest.mark.parametrize("source", ["300.1", "-"])
 def test_a_channel_that_is_dialled_is_no_call_whatever_it_runs(source: str, state: str) -> None:
-    """Called by another channel, or by nobody's (a click, a call file): the leg's own dialplan makes no call.
+    """A dialled channel, by another one or by a call file, is no call, whatever dialplan it runs.
 
-    DAHDI begins the channels that it calls out with as reserved (1), not as down.
+    DAHDI's outgoing channels begin as reserved (1), not as down.
     """
     begins = DOWN.replace("state=0", f"state={state}")
     dialled = f"10:00:00 DialBegin {source} leg=100.1\n"
@@ -75,13 +75,13 @@ def test_a_channel_that_is_dialled_is_no_call_whatever_it_runs(source: str, stat
 
 
 def test_what_the_pbx_shows_of_a_leg_before_it_dials_it_is_no_deed() -> None:
-    """`AppDial (Outgoing Line)` is shown of the leg, and comes before DialBegin (seen on 16 and 22)."""
+    """`AppDial (Outgoing Line)` of a leg, before DialBegin, is no sign of a call (seen on 16 and 22)."""
     shown = "10:00:00 Newexten 100.1 app=AppDial at=siaga112-ivr,s,1\n10:00:00 DialBegin - leg=100.1\n"
     assert findings(f"{DOWN}{shown}{DEEDS['it joins a queue']}\n{LEAVES}") == []
 
 
 def test_no_channel_is_a_candidate_after_a_gap() -> None:
-    """That it was dialled may be among what was lost: only its screening lets it be followed, in part."""
+    """After a gap, its DialBegin may be lost: only a screening makes the channel a call, seen in part."""
     lost = DOWN + "10:00:01 Interrupted lost\n10:00:02 Resumed -\n"
     assert findings(f"{lost}{DEEDS['it joins a queue']}\n{LEAVES}") == []
     (adopted,) = findings(f"{lost}{DEEDS['it is screened']}\n{LEAVES}")
@@ -89,13 +89,13 @@ def test_no_channel_is_a_candidate_after_a_gap() -> None:
 
 
 def test_a_candidate_that_is_listed_as_present_is_still_seen_whole() -> None:
-    """The list of what is up, asked for meanwhile, does not make it a call seen in part."""
+    """A list of channels requested meanwhile does not make a candidate a call seen in part."""
     (found,) = findings(f"{DOWN}10:00:00 Resumed - 100.1=1\n10:00:00 Newstate 100.1\n{LEAVES}")
     assert found.call.complete
 
 
 def test_another_number_on_the_same_trunk_is_none_of_ours() -> None:
-    """Where numbers are named, a channel to another one is no candidate, and its screening no surprise."""
+    """With configured numbers, a channel to another number is no candidate, and its screening is expected."""
     ours = Dialplan(DIALPLAN.trunk_contexts, DIALPLAN.ivr_contexts, frozenset({"112"}))
     office = DOWN.replace("num=", "at=siaga112-incoming,0254200100,1 num=")
     tracker, calls = fed(f"{office}{DEEDS['it is screened']}\n{LEAVES}", ours)
@@ -104,7 +104,7 @@ def test_another_number_on_the_same_trunk_is_none_of_ours() -> None:
 
 @pytest.mark.parametrize("state", ["0", "4"])
 def test_a_screened_call_of_another_context_is_told(state: str) -> None:
-    """It was judged and is followed nowhere: counted once, by the context in which it came in."""
+    """A screened call in an unknown context is counted once, by its context."""
     stranger = f"10:00:00 Newchannel 100.1 state={state} at=from-trunk-sip-telkom,112,1\n"
     asked = "10:00:00 VarSet 100.1 SIAGA_VERDICT=ALLOW\n" + DEEDS["it is screened"] + "\n"
     tracker, calls = fed(f"{stranger}{asked}{asked}{LEAVES}")
@@ -113,14 +113,14 @@ def test_a_screened_call_of_another_context_is_told(state: str) -> None:
 
 
 def test_a_screened_call_of_ours_counts_once() -> None:
-    """The variables of one screening are one call."""
+    """The variables of one screening count as one call."""
     asked = f"10:00:00 VarSet 100.1 SIAGA_VERDICT=ALLOW\n{DEEDS['it is screened']}\n"
     tracker, calls = fed(f"{DOWN}{asked}10:00:01 VarSet 100.1 SIAGA_VERDICT=ALLOW\n{LEAVES}")
     assert (len(calls), tracker.screened.calls, tracker.screened.unfollowed) == (1, 1, {})
 
 
 def test_contexts_are_named_up_to_a_number() -> None:
-    """However many contexts a PBX has, few are named; the calls of the rest are counted together."""
+    """A limited number of contexts is named; calls of all others are counted together."""
     tracker, _ = fed(
         "".join(
             f"10:00:00 Newchannel {n}.1 at=stranger-{n},112,1\n10:00:00 VarSet {n}.1 SIAGA_CALLER=1\n"
@@ -132,7 +132,7 @@ def test_contexts_are_named_up_to_a_number() -> None:
 
 
 def test_candidates_are_bounded() -> None:
-    """Channels whose end is never told leave no more behind than so many."""
+    """Channels without an end leave a bounded number of candidates."""
     tracker = Tracker(in_force(DIALPLAN))
     for n in range(CANDIDATES_KEPT + 100):
         place = DialplanPosition("siaga112-incoming", "112", "1")
@@ -141,7 +141,7 @@ def test_candidates_are_bounded() -> None:
 
 
 def test_an_arriving_channel_that_begins_down_reaches_no_citizen() -> None:
-    """Only a leg that was dialled is a call-back: a citizen who calls over chan_sip was not reached."""
+    """Only a dialled leg is a call-back: a citizen calling over chan_sip was not reached by one."""
     outgoing = OutgoingCalls(in_force(DIALPLAN))
     talk = "10:00:05 BridgeEnter 100.1 bridge=b\n10:00:05 BridgeEnter 200.1 bridge=b\n"
     stream = events(f"{DOWN}{DEEDS['it dials']}\n{talk}{LEAVES}")

@@ -1,4 +1,4 @@
-"""Calls that Local channels lead on: whatever of it is lost or comes late, nobody is taken for a prank."""
+"""Calls led on by Local channels: lost or late events never make a prank."""
 
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ EACH = pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent
 
 
 def found(path: Path, change: list[Event] | None = None) -> Finding:
-    """Give what comes of a recorded call, with its events as recorded or changed."""
+    """Return the findings of a recorded call, with its events as recorded or changed."""
     header, stream = read(path)
     tracker = Tracker(in_force(header.dialplan))
     (call,) = [call for event in (stream if change is None else change) for call in tracker.feed(event)]
@@ -28,16 +28,16 @@ def found(path: Path, change: list[Event] | None = None) -> Finding:
 
 @EACH
 def test_a_lost_event_makes_no_prank_and_no_answer(path: Path) -> None:
-    """Without any one of its events but the last a call is no prank, and answered only if it was."""
+    """With any one event lost but the last, a call is no prank, and answered only if it was."""
     whole = found(path).outcome
     _, stream = read(path)
     for lost in range(len(stream) - 1):
         try:
             outcome = found(path, [*stream[:lost], *stream[lost + 1 :]]).outcome
         except ValueError:
-            continue  # its beginning, or its end: no call, or none that ended
+            continue  # without begin or end: no call, or no ended one
         assert outcome is not Outcome.IVR_PRANK
-        # A queue's word for its member stands until that member is seen to wait in a further queue.
+        # A queue vouches for its member until the member is seen waiting in another queue.
         vouched = path.stem == "behind_member_left" and isinstance(stream[lost], QueueCallerJoin)
         assert outcome is not Outcome.ANSWERED or whole is Outcome.ANSWERED or vouched
 
@@ -45,7 +45,7 @@ def test_a_lost_event_makes_no_prank_and_no_answer(path: Path) -> None:
 @pytest.mark.parametrize("version", ["22", "16"])
 @pytest.mark.parametrize("name", ["behind_queue_left", "behind_queue_unanswered_left", "behind_two_left"])
 def test_who_dialled_may_be_told_after_who_joined(name: str, version: str) -> None:
-    """Events of several channels come in no order: the call is in the queue all the same."""
+    """Events of different channels are unordered: the call is in the queue anyway."""
     (path,) = [path for path in RECORDED if (path.parent.name, path.stem) == (version, name)]
     _, stream = read(path)
     joined = next(event for event in stream if isinstance(event, QueueCallerJoin))

@@ -1,4 +1,4 @@
-"""Calls of one number that are up at one moment: of a misuse beside another call nobody knows whose it is."""
+"""Parallel calls of one number: nobody knows which of them is the owner's, so none is a misuse."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.core.table import RULES, events, in_force
 
 
 def arrives(uid: str, at: str, number: str = "081211111111") -> str:
-    """Tell of a call that arrives, with that number, and comes into the menu."""
+    """Return the events of a call with this number that arrives and enters the menu."""
     return f"""
 {at}  Newchannel  {uid}  num={number}
 {at}  VarSet      {uid}  SIAGA_CALLER={number}
@@ -22,12 +22,12 @@ def arrives(uid: str, at: str, number: str = "081211111111") -> str:
 
 
 def leaves(uid: str, at: str) -> str:
-    """Tell of a caller who leaves the menu."""
+    """Return the events of a caller who leaves the menu."""
     return f"{at}  HangupRequest  {uid}  at=siaga112-ivr,s,5\n{at}  Hangup  {uid}  at=siaga112-ivr,s,5\n"
 
 
 def talks(uid: str, at: str, until: str) -> str:
-    """Tell of a caller whom an operator takes from the queue, and who talks until then."""
+    """Return the events of a caller answered from the queue, who talks until then."""
     return f"""
 {at}     QueueCallerJoin  {uid}  queue=siaga112 at=siaga112-queue,s,1
 {at}     AgentConnect     {uid}  leg={uid}9 queue=siaga112
@@ -39,7 +39,7 @@ def talks(uid: str, at: str, until: str) -> str:
 
 
 def ledger(*told: str) -> dict[str, Entry]:
-    """Give the row of each call, as the line writes it; of what is told the earlier comes first."""
+    """Return the ledger row of each call; the events are sorted by time."""
     rows = {}
     tracker = Tracker(in_force())
     lines = sorted(filter(str.strip, "".join(told).splitlines()), key=lambda line: line.split()[0])
@@ -51,7 +51,7 @@ def ledger(*told: str) -> dict[str, Entry]:
 
 
 def test_misuses_that_were_up_at_one_moment_cost_no_strike() -> None:
-    """Neither of them, whichever ended first; each names the other."""
+    """Of two parallel misuses neither gives a strike, whichever ended first; each names the other."""
     rows = ledger(
         *(arrives("1.1", "10:00:00"), leaves("1.1", "10:00:20")),
         *(arrives("2.1", "10:00:10"), leaves("2.1", "10:00:30")),
@@ -63,7 +63,7 @@ def test_misuses_that_were_up_at_one_moment_cost_no_strike() -> None:
 
 
 def test_a_misuse_while_the_owner_talks_with_an_operator_costs_no_strike() -> None:
-    """However the other call ends: somebody who needs help is struck for nothing that came meanwhile."""
+    """A misuse parallel to a talk gives no strike, however the talk ends."""
     rows = ledger(
         *(arrives("1.1", "10:00:00"), talks("1.1", "10:00:05", "10:05:00")),
         *(arrives("2.1", "10:01:00"), leaves("2.1", "10:01:20")),
@@ -76,7 +76,7 @@ def test_a_misuse_while_the_owner_talks_with_an_operator_costs_no_strike() -> No
 
 @pytest.mark.parametrize("number", ["+6281211111111", "6281211111111", "006281211111111"])
 def test_one_number_is_one_however_it_is_spelled(number: str) -> None:
-    """Two trunks spell the same caller differently."""
+    """Calls of one caller count as one number's, even if two trunks spell it differently."""
     rows = ledger(
         *(arrives("1.1", "10:00:00"), leaves("1.1", "10:00:20")),
         *(arrives("2.1", "10:00:10", number), leaves("2.1", "10:00:30")),
@@ -85,7 +85,7 @@ def test_one_number_is_one_however_it_is_spelled(number: str) -> None:
 
 
 def test_others_calls_and_those_one_after_the_other_are_alone() -> None:
-    """Another number, nobody's, and a call that begins where the other ended."""
+    """Calls of another number, of nobody, or beginning where the other ended, are not parallel."""
     rows = ledger(
         *(arrives("1.1", "10:00:00"), leaves("1.1", "10:00:20")),
         *(arrives("2.1", "10:00:10", "081222222222"), leaves("2.1", "10:00:30")),
@@ -98,7 +98,7 @@ def test_others_calls_and_those_one_after_the_other_are_alone() -> None:
 
 
 def test_an_operators_mark_makes_no_strike_of_a_doubtful_call() -> None:
-    """An operator hears a prank, and cannot hear whose number it is."""
+    """A mark gives no strike for a doubtful call: the operator cannot hear whose number it is."""
     tracker = Tracker(in_force())
     told = arrives("1.1", "10:00:00") + arrives("2.1", "10:00:01") + leaves("2.1", "10:00:05")
     told += talks("1.1", "10:00:06", "10:01:00").replace(

@@ -1,4 +1,4 @@
-"""Who talks with whom, through Local channels too."""
+"""Who talks with whom, also through Local channels."""
 
 import itertools
 
@@ -12,12 +12,12 @@ PLACES = {CALLER: "a", ONE: "a", TWO: "b", PHONE: "b"}
 
 
 def bridges() -> Bridges:
-    """Give bridges of which one channel is a caller's."""
+    """Return bridges in which one channel is a caller's."""
     return Bridges(CALLER.__eq__)
 
 
 def enter(where: Bridges, *uids: str) -> set[str]:
-    """Put channels into their bridges; give what the last one brought."""
+    """Put channels into their bridges; return what the last one connected."""
     return [where.enter(uid, PLACES[uid], NAMES[uid]) for uid in uids][-1]
 
 
@@ -25,7 +25,7 @@ def enter(where: Bridges, *uids: str) -> set[str]:
 def test_a_phone_behind_a_local_channel_is_somebody_in_whatever_order_it_is_told(
     order: tuple[str, ...],
 ) -> None:
-    """The caller is with somebody once all four are in their bridges, and alone when any of them goes."""
+    """The caller is connected once all four channels are in their bridges, and not if any leaves."""
     for gone in PLACES:
         where = bridges()
         assert not enter(where, *order[:3])
@@ -34,13 +34,13 @@ def test_a_phone_behind_a_local_channel_is_somebody_in_whatever_order_it_is_told
 
 
 def test_a_local_channel_alone_is_nobody() -> None:
-    """What stands behind it may be a menu: its answer connects nobody."""
+    """A menu may be behind a Local channel: its answer connects nobody."""
     assert not enter(bridges(), CALLER, ONE)
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_queue_vouches_for_its_member(*, first: bool) -> None:
-    """A member that is a Local channel is an operator by the queue's word, told before or after."""
+    """A queue's member behind a Local channel is an operator, whichever event comes first."""
     where = bridges()
     if first:
         assert not where.vouch(ONE)
@@ -55,13 +55,13 @@ def test_a_queue_vouches_for_its_member(*, first: bool) -> None:
 
 
 def test_other_channels_are_nobodys_halves() -> None:
-    """Only a Local channel has a name in common with another."""
+    """Only Local channels have halves."""
     assert stem(NAMES[ONE]) == stem(NAMES[TWO]) == "Local/x@y-1"
     assert [stem(name) for name in ("PJSIP/a;1", "Local/x@y-1", "")] == ["", "", ""]
 
 
 def test_what_is_never_told_to_end_does_not_grow() -> None:
-    """The ends of Local channels are not told: what is remembered of them is bounded."""
+    """What is remembered of Local channels, whose ends are not reported, is bounded."""
     where = bridges()
     for n in range(MAX_HALVES + 10):
         where.vouch(str(n))

@@ -43,13 +43,13 @@ def test_every_spelling_is_one_caller(raw: str, expected: str) -> None:
 )
 @pytest.mark.fault("ami_repeated")
 def test_hidden_malformed_service_and_invalid_numbers_are_nobody(raw: str) -> None:
-    """What is not surely a caller's own number can never be blocked."""
+    """A number that is not certainly the caller's own can never be blocked."""
     assert canonical(raw) is None
 
 
 @given(st.text(max_size=40))
 def test_any_text_gives_a_number_or_none(raw: str) -> None:
-    """Nothing that a caller can send raises; what comes out is canonical already."""
+    """No caller ID raises an error; the result is canonical."""
     caller = canonical(raw)
     assert caller is None or canonical(caller) == caller
 
@@ -58,7 +58,7 @@ def test_any_text_gives_a_number_or_none(raw: str) -> None:
     ("number", "shown"), [(MOBILE, "+62812*****890"), (LANDLINE, "+62254***234"), ("", ""), ("123", "***")]
 )
 def test_masked(number: str, shown: str) -> None:
-    """A masked number shows neither all of itself nor how to ring it."""
+    """A masked number is incomplete and cannot be dialled."""
     assert masked(number) == shown
 
 
@@ -67,7 +67,7 @@ PLAIN = sorted(region for region in phonenumbers.SUPPORTED_REGIONS if _mobiles(r
 
 @st.composite
 def nearly_mobiles(draw: st.DrawFn) -> tuple[str, NumberPlan]:
-    """Give digits that begin as a mobile of a region does, in every way to write its code, and the plan."""
+    """Draw digits that begin like a region's mobile number, in every spelling of its code, and the plan."""
     plan = NumberPlan(draw(st.sampled_from(["ID", *PLAIN])))
     example = phonenumbers.example_number_for_type(plan.region, PhoneNumberType.MOBILE)
     whole = str(example.national_number) if example else "8"
@@ -80,14 +80,14 @@ def nearly_mobiles(draw: st.DrawFn) -> tuple[str, NumberPlan]:
 @given(nearly_mobiles())
 @settings(max_examples=500)
 def test_a_mobile_read_in_one_look_is_what_phonenumbers_reads(written: tuple[str, NumberPlan]) -> None:
-    """In every region whose mobiles are plain, the short way gives what the long one does, or nothing."""
+    """In every supported region, the fast path gives what phonenumbers gives, or nothing."""
     raw, plan = written
     short = _mobile(raw, plan)
     assert short is None or short == _in_e164(raw, plan)
 
 
 def test_most_callers_are_read_in_one_look() -> None:
-    """An Indonesian mobile is, however it is written; a landline, a service and a short number are not."""
+    """The fast path parses Indonesian mobile numbers in every spelling, and no other numbers."""
     assert {_mobile(raw, INDONESIA) for raw in ("081234567890", "+6281234567890", "6281234567890")} == {
         "+6281234567890"
     }

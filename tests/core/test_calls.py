@@ -1,4 +1,4 @@
-"""Each way a call can go, as the table of its events, and its one outcome."""
+"""Each course of a call, as the table of its events, and its outcome."""
 
 from dataclasses import replace
 
@@ -347,13 +347,13 @@ def test_outcome(table: str, expected: str) -> None:
 
 
 def test_a_menu_that_runs_the_queue_is_no_prank_when_the_queues_events_are_lost() -> None:
-    """Where Queue() stands in the IVR context, leaving it is not leaving the menu, whatever was lost."""
+    """If Queue() runs in the IVR context, leaving it is not leaving the menu, whatever events are lost."""
     table = MENU + "10:00:40 HangupRequest 100.1 at=siaga112-ivr,1,1\n10:00:40 Hangup 100.1"
     assert [spelled(finding) for finding in findings(table)] == ["abandoned, after_choice"]
 
 
 def test_hidden_by_presentation_is_withheld() -> None:
-    """A number that the dialplan withdraws is nobody's, even if it was named first."""
+    """A number that the dialplan withdraws is nobody's, even if it appeared before."""
     table = MENU.replace(
         "10:00:00  VarSet      100.1  SIAGA_REASON",
         "10:00:00  VarSet  100.1  SIAGA_CALLER=\n10:00:00  VarSet  100.1  SIAGA_REASON",
@@ -364,7 +364,7 @@ def test_hidden_by_presentation_is_withheld() -> None:
 
 
 def test_a_hidden_number_is_judged_only_by_who_may_and_as_it_arrived() -> None:
-    """The dialplan withdraws it and passes it on apart: without that, or another than came, it is nobody."""
+    """A hidden number counts only if the dialplan passes it separately and as it arrived."""
     may = replace(DIALPLAN, numbers=NumberPlan(judge_hidden=True))
     for dialplan, apart, judged in (
         (DIALPLAN, ["081211111111"], False),
@@ -387,7 +387,7 @@ def test_a_hidden_number_is_judged_only_by_who_may_and_as_it_arrived() -> None:
 
 
 def test_a_number_that_the_dialplan_did_not_confirm_gets_no_strike() -> None:
-    """Without the dialplan's screening a number may be hidden or forged: no strike."""
+    """A number that the dialplan did not screen may be hidden or forged, so there is no strike."""
     table = MENU.replace("SIAGA_CALLER=081211111111", "OTHER=1")
     (finding,) = findings(table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
     assert spelled(finding) == "ivr_prank, left_menu"
@@ -395,7 +395,7 @@ def test_a_number_that_the_dialplan_did_not_confirm_gets_no_strike() -> None:
 
 
 def test_a_call_whose_beginning_was_lost_is_unknown_and_not_forgotten() -> None:
-    """A forged or lost Newchannel leaves a call that is seen in part: it has an outcome, and no strike."""
+    """Without a valid Newchannel, a call is seen in part: it has an outcome and no strike."""
     table = MENU.split("\n", 2)[2] + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1\n"
     (finding,) = findings(table)
     assert spelled(finding) == "unknown, seen_in_part"
@@ -404,14 +404,14 @@ def test_a_call_whose_beginning_was_lost_is_unknown_and_not_forgotten() -> None:
 
 
 def test_the_number_is_frozen_at_arrival() -> None:
-    """A number that turns up later on the channel changes nothing."""
+    """A number that appears later on the channel changes nothing."""
     table = MENU + "10:00:02 VarSet 100.1 SIAGA_CALLER=081299999999\n"
     (finding,) = findings(table + "10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
     assert finding.call.caller is None
 
 
 def test_mark_and_stage_times() -> None:
-    """The operator's mark is kept, and each stage is timed in milliseconds from event times."""
+    """The operator's mark is stored, and each stage is measured in milliseconds by event times."""
     table = TALKS + "10:00:40 SiagaMark 100.1 mark=prank\n10:01:00.250 HangupRequest 100.1\n"
     (finding,) = findings(table + "10:01:00.250 BridgeLeave 100.1 bridge=b1\n10:01:00.300 Hangup 100.1")
     assert finding.mark is Mark.PRANK
@@ -422,13 +422,13 @@ def test_mark_and_stage_times() -> None:
 
 
 def test_a_leg_that_the_pbx_makes_is_no_call() -> None:
-    """A channel without an extension to run does not arrive: the PBX made it."""
+    """A channel without an extension does not arrive: the PBX created it."""
     table = "10:00:00 Newchannel 200.1 at=siaga112-incoming,,1\n10:00:09 Hangup 200.1"
     assert findings(table) == []
 
 
 def test_calls_to_other_numbers_are_not_ours() -> None:
-    """Where the trunk carries other numbers too, only calls to those that are named are followed."""
+    """If the trunk carries other numbers too, only calls to configured numbers are tracked."""
     ours = Dialplan(frozenset({"siaga112-incoming"}), frozenset({"siaga112-ivr"}), frozenset({"112"}))
     office = MENU.replace("num=", "at=siaga112-incoming,0254200100,1 num=")
     assert settle(events(office + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"), ours) == []
@@ -436,13 +436,13 @@ def test_calls_to_other_numbers_are_not_ours() -> None:
 
 
 def test_a_call_that_arrives_while_we_ask_what_is_going_on_is_seen_whole() -> None:
-    """Listed as present, and then told of from its beginning: one call, complete."""
+    """A call first listed as present and then reported from its begin is one complete call."""
     table = "09:59:59 Resumed - 100.1=1\n" + MENU + "10:00:09 HangupRequest 100.1\n10:00:09 Hangup 100.1"
     assert [spelled(finding) for finding in findings(table)] == ["ivr_prank, left_menu"]
 
 
 def test_a_channel_of_another_name_is_another_call() -> None:
-    """After the PBX restarted, a uniqueid seen before belongs to whoever has it now."""
+    """After a restart of the PBX, a reused uniqueid belongs to the new channel."""
     table = (
         MENU.replace("num=", "chan=PJSIP/trunk-7 num=")
         + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.1=1\n"
@@ -451,20 +451,20 @@ def test_a_channel_of_another_name_is_another_call() -> None:
 
 
 def test_a_leg_with_an_extension_is_no_call_either() -> None:
-    """A channel that begins `Down` was made by the PBX, whatever its extension: a call-back is not ours."""
+    """A channel that begins `Down` and does nothing is no call, whatever its extension."""
     table = "10:00:00 Newchannel 200.1 state=0 at=siaga112-incoming,s,1\n10:00:09 Hangup 200.1"
     assert findings(table) == []
 
 
 @pytest.mark.fault("ami_hangups")
 def test_a_second_hangup_settles_nothing() -> None:
-    """A call that ended has ended: a duplicate Hangup gives no second outcome."""
+    """A duplicate Hangup gives no second outcome."""
     assert len(findings(MENU + "10:00:09 Hangup 100.1\n10:00:09 Hangup 100.1\n10:00:09 Hangup 100.1")) == 1
 
 
 @pytest.mark.fault("ami_reused")
 def test_uniqueid_used_again() -> None:
-    """A uniqueid that turns up again ends the call that had it, as unknown."""
+    """A reused uniqueid ends the earlier call as unknown."""
     both = findings(
         MENU + ARRIVES.replace("10:00:0", "11:00:0") + "11:00:01 HangupRequest 100.1\n11:00:01 Hangup 100.1"
     )
@@ -472,7 +472,7 @@ def test_uniqueid_used_again() -> None:
 
 
 def test_after_an_interruption() -> None:
-    """A call that vanished while we were away is unknown; one not seen before is adopted, never struck."""
+    """A call gone after an interruption is unknown; a new one is adopted, and never gives a strike."""
     table = MENU + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.5=1\n"
     table += "10:00:20 Newexten 100.5 app=WaitExten at=siaga112-ivr,s,6\n"
     table += "10:00:30 HangupRequest 100.5\n10:00:30 Hangup 100.5"
@@ -491,7 +491,7 @@ def test_tracker_is_empty_when_all_is_over() -> None:
 
 
 def test_a_flood_of_facts_makes_a_call_unknown_and_stays_bounded() -> None:
-    """A channel that produces facts without end is cut short, and costs nobody a strike."""
+    """A channel with endless facts is cut off, becomes unknown and gives no strike."""
     flood = "\n".join("10:00:02 VarSet 100.1 SIAGA_VERDICT=ALLOW" for _ in range(5_000))
     (finding,) = findings(MENU + flood + "\n10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1")
     assert spelled(finding) == "unknown, events_lost"
@@ -507,7 +507,7 @@ def test_contexts_are_the_admins_own() -> None:
 
 
 def test_a_menu_that_speaks_by_execif_and_ends_in_a_context_that_only_hangs_up() -> None:
-    """Led from the menu's `i` straight to a context that only hangs up, a call died of its wrong choice."""
+    """A call led from the menu's `i` straight to a context that only hangs up ended by its wrong choice."""
     freepbx = Dialplan(
         frozenset({"siaga112-incoming"}),
         frozenset({"siaga112-ivr"}),
@@ -526,7 +526,7 @@ def test_a_menu_that_speaks_by_execif_and_ends_in_a_context_that_only_hangs_up()
 
 
 def test_the_queues_tell_of_a_caller_whose_joining_was_lost() -> None:
-    """After a gap the queue's own list says who waits; such a call stays unknown, and is in the queue."""
+    """After a gap, the queue's own list shows who waits; such a call is in the queue and stays unknown."""
     table = MENU + "10:00:07 Interrupted lost\n10:00:09 Resumed - 100.1=1\n10:00:09 Queues - 100.1=siaga112\n"
     tracker = Tracker(in_force(DIALPLAN))
     for event in events(table):
@@ -537,7 +537,7 @@ def test_the_queues_tell_of_a_caller_whose_joining_was_lost() -> None:
 
 
 def test_the_queues_tell_nothing_new_of_a_call_that_was_seen_whole() -> None:
-    """A list that is a moment old changes nothing of what the events say."""
+    """A slightly older list does not override the events."""
     (finding,) = findings(
         MENU + "10:00:05 Queues - 100.1=siaga112\n10:00:06 HangupRequest 100.1\n10:00:06 Hangup 100.1"
     )

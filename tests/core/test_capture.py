@@ -1,4 +1,4 @@
-"""Captures: what is written is read again; pseudonyms hide the caller and change nothing else."""
+"""Captures: writing and reading are inverse; pseudonyms hide the caller and change nothing else."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -38,14 +38,14 @@ HEADER = capture.Header(
 
 
 def test_a_header_is_read_as_written() -> None:
-    """A capture carries all that its replay needs."""
+    """A capture has everything that its replay needs."""
     (first,) = capture.messages(capture.write_header(HEADER))
     assert capture.read_header(first) == HEADER
 
 
 @given(st.integers(0, 2**41), st.sampled_from(["", "112"]), st.sampled_from(["", "Queue"]))
 def test_interruptions_are_read_as_written(at: int, exten: str, application: str) -> None:
-    """A capture says where events were lost, and what was going on when the PBX was found again."""
+    """A capture records where events were lost, and the calls present after the reconnection."""
     seen = CoreShowChannel(
         "1.0", "1.0", "PJSIP/t-1", DialplanPosition("from-pstn", exten, "1"), application, "0812 3"
     )
@@ -57,7 +57,7 @@ def test_interruptions_are_read_as_written(at: int, exten: str, application: str
 
 @given(st.integers(0, 2**41), st.sampled_from([None, *OperatorState]))
 def test_queues_are_read_as_written(at: int, state: OperatorState | None) -> None:
-    """A capture says how the queues were: who waited, and what the operators did."""
+    """A capture records the queues: who waited, and the operators' states."""
     member = QueueMember("siaga112", "Local/answer all@operators/n", state)
     named = QueueMember(
         "siaga112", "PJSIP/101", OperatorState.PAUSED, "Budi: Santoso", "back at 13: lunch", at + 1
@@ -76,7 +76,7 @@ SPELLINGS = st.sampled_from(["0812{}", "+62812{}", "62812{}", "0062812{}"])
 def test_a_pseudonym_is_another_valid_caller_in_the_same_spelling(
     form: str, subscriber: int, key: bytes
 ) -> None:
-    """Hidden, a number is still a number, never its own, and every spelling of it the same one."""
+    """A pseudonym is another valid number, the same one for every spelling."""
     hide = Pseudonyms(key).hide
 
     def hidden(text: str) -> str:
@@ -90,7 +90,7 @@ def test_a_pseudonym_is_another_valid_caller_in_the_same_spelling(
 
 
 def test_pseudonyms_reach_the_channels_that_were_there_before() -> None:
-    """The channels listed at the beginning of a capture are hidden too, but for their names."""
+    """Channels listed at the begin of a capture are hidden too, except their names."""
     place = DialplanPosition("siaga112-queue", "s", "1")
     seen = CoreShowChannel(
         "1795463311.0", "1795463311.0", "PJSIP/trunk-00000000", place, "Queue", "081210000000"
@@ -101,7 +101,7 @@ def test_pseudonyms_reach_the_channels_that_were_there_before() -> None:
 
 
 def test_pseudonyms_do_not_tell_which_keys_were_pressed() -> None:
-    """Somebody may have keyed in a number; nor does a recording's name tell whose it is."""
+    """Keys pressed may be a number, and recording names may contain one: both are hidden."""
     pressed = message("DTMFEnd", "Digit: 7", "DurationMs: 120", "Direction: Received")
     assert b"Digit: x\r\n" in Pseudonyms(b"k").hide(pressed)
     file = message("VarSet", "Variable: MIXMONITOR_FILENAME", "Value: /spool/in-081200000001.wav")
@@ -109,7 +109,7 @@ def test_pseudonyms_do_not_tell_which_keys_were_pressed() -> None:
 
 
 def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
-    """Numbers and names go; uniqueids, times, contexts and hidden callers stay."""
+    """Numbers and names are replaced; uniqueids, times, contexts and hidden callers stay."""
     real = message("Newchannel").replace(b"CallerIDName: <unknown>", b"CallerIDName: Budi")
     hidden = Pseudonyms(b"k").hide(real)
     assert b"081200000001" not in hidden
@@ -120,7 +120,7 @@ def test_pseudonyms_hide_numbers_and_names_and_leave_ids() -> None:
 
 
 def test_a_member_of_an_older_capture_has_no_name() -> None:
-    """What a capture does not say of a member is not known; what it says more than that is passed over."""
+    """Missing fields of a member are unknown; additional fields are ignored."""
     old = b"Siaga112: Queues\r\nTimestamp: 1.000\r\nQueue-Seen: q\r\nMember-Seen: q paused Local/1"
     member = QueueMember("q", "Local/1", OperatorState.PAUSED)
     assert capture.read(old) == QueueStatus(1_000, ("q",), (member,), ())
@@ -128,7 +128,7 @@ def test_a_member_of_an_older_capture_has_no_name() -> None:
 
 
 def test_pseudonyms_hide_operators() -> None:
-    """Names of operators and why they are paused stay in the house; the interface tells them apart."""
+    """Operators' names and pause reasons are hidden; the interface distinguishes them."""
     budi = QueueMember(
         "q", "PJSIP/101", OperatorState.PAUSED, "Budi Santoso", "sick, Dr. Rahma", 1_795_463_311_000
     )
@@ -163,7 +163,7 @@ HEADERS: Final = (
 
 @pytest.mark.parametrize("spelled", HOSTILE)
 def test_a_number_is_hidden_in_every_header_and_spelling(spelled: str) -> None:
-    """Whatever the header and however it is written, no digits of a caller's number leave the house."""
+    """In any header and any spelling, no digits of a caller's number remain."""
     for header in HEADERS:
         for value in (
             spelled,
@@ -183,7 +183,7 @@ def test_a_number_is_hidden_in_every_header_and_spelling(spelled: str) -> None:
 
 
 def test_a_name_is_hidden_wherever_it_stands() -> None:
-    """A name that a header tells is gone from values and arguments too, in this message and later ones."""
+    """A name in a header is hidden in values and arguments too, in this message and later ones."""
     hide = Pseudonyms(b"k").hide
     first = hide(b"Event: Newexten\r\nCallerIDName: Ibu Siti\r\nAppData: CALLERID(name)=Ibu Siti,112")
     later = hide(b"Event: VarSet\r\nVariable: GREETING\r\nValue: for Ibu Siti")
@@ -195,7 +195,7 @@ def test_a_name_is_hidden_wherever_it_stands() -> None:
 
 @pytest.mark.parametrize("file", sorted(GOLDEN.glob("22/*.ami")), ids=lambda path: path.stem)
 def test_a_hidden_capture_means_the_same(file: Path) -> None:
-    """Every recorded call has the same outcome with pseudonyms: else the capture would be of no use."""
+    """Every recorded call has the same outcome with pseudonyms."""
     head, *rest = capture.messages(file.read_bytes())
     hide = Pseudonyms(b"k").hide
     ends = [
@@ -222,6 +222,6 @@ def _ended(head: bytes, messages: list[bytes]) -> list[Entry]:
     ],
 )
 def test_a_message_that_is_not_ours_as_it_says_is_a_value_error(lines: str) -> None:
-    """A capture that somebody wrote or cut by hand is refused in words."""
+    """A capture edited by hand is rejected with a clear message."""
     with pytest.raises(ValueError, match="recorder"):
         capture.read(f"Siaga112: {lines}".encode())

@@ -1,4 +1,4 @@
-"""Two clocks that may be wrong, each in its own way: nobody is struck, or blocked longer, because of it."""
+"""Two clocks may be wrong: nobody gets a strike or a longer block because of it."""
 
 from dataclasses import replace
 from datetime import date, time
@@ -47,7 +47,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def off(call_at: Millis, number: int = 1) -> Entry:
-    """Settle a misuse that was up while the PBX's clock was off."""
+    """Return a misuse that was in progress while the PBX's clock was wrong."""
     call = prank(number, call_at)
     seen = (call.facts[0], Fact(call_at, FactKind.CLOCK_OFF, "3600000"), *call.facts[1:])
     return entry_of(replace(call, facts=seen), in_force(policy=RULES).now, Mode.ENFORCE, str)
@@ -55,7 +55,7 @@ def off(call_at: Millis, number: int = 1) -> Entry:
 
 @given(st.lists(st.tuples(OFF, st.integers(0, 600 * SECOND)), max_size=12), st.booleans())
 def test_what_is_off_is_timed_by_our_own_clock(steps: list[tuple[Millis, Millis]], begun: bool) -> None:  # noqa: FBT001 - hypothesis gives it
-    """However both clocks are set, no event is further from when it came than is tolerated."""
+    """However the clocks are set, no event's time is further from its arrival than the tolerance."""
     watch, now = ClockWatch(), NOW
     told = [Newstate(NOW - 2 * TOLERANCE, "1.1")] if begun else []
     watch.timed(told, now)
@@ -70,7 +70,7 @@ def test_what_is_off_is_timed_by_our_own_clock(steps: list[tuple[Millis, Millis]
 
 
 def test_the_times_within_a_call_stay_what_the_pbx_measured() -> None:
-    """A PBX that is ten years ahead, and is told of late, still measures seconds as they are."""
+    """Spans within a call are the PBX's, even if its clock is ten years ahead and events arrive late."""
     watch, ahead = ClockWatch(), 10 * 365 * DAY
     first, *more = watch.timed([Newstate(NOW + ahead + n * 1_500, "1.1") for n in range(4)], NOW)
     assert first == ClockOffset(NOW, ahead)
@@ -92,7 +92,7 @@ CALL = """
 @pytest.mark.parametrize("when", range(6))
 @pytest.mark.parametrize("lasts", [1, 6])
 def test_a_call_that_was_up_while_the_clock_was_off_costs_no_strike(when: int, lasts: int) -> None:
-    """Wherever in the call it began and ended; the call before and the one after are not touched."""
+    """A wrong clock at any point of a call prevents its strike, but not those of earlier or later calls."""
     told = [*events(CALL)]
     tracker = Tracker(in_force(DIALPLAN))
     before = [call for event in told for call in tracker.feed(event)]
@@ -114,7 +114,7 @@ def test_a_call_that_was_up_while_the_clock_was_off_costs_no_strike(when: int, l
 def test_no_block_begins_or_ends_later_than_by_our_own_clock(
     calls: list[tuple[Millis, Millis, bool]], looked: Millis
 ) -> None:
-    """For whatever the PBX says, and whatever our clock: since ≤ now, and the end ≤ now + its span."""
+    """Whatever both clocks show: since ≤ now, and the end ≤ now + its span."""
     record = CallerRecord(CALLER)
     for number, (pbx, ours, right) in enumerate(calls):
         at, now = NOW + number * 20 * SECOND + pbx, NOW + number * 20 * SECOND + ours
@@ -136,7 +136,7 @@ def test_no_block_begins_or_ends_later_than_by_our_own_clock(
 def test_a_verdict_blocks_only_between_a_beginning_and_an_end(
     blocks: list[tuple[Millis, Millis]], written: Millis, now: Millis, ahead: Millis
 ) -> None:
-    """A clock that shows an instant before a block, or any clock that shows one after it, lets through."""
+    """A clock that shows a time before a block, or ever showed one after it, lets the caller through."""
     held = tuple(Block(Level.TEMPORARY, since, since + span, Origin.MANUAL, "", "") for since, span in blocks)
     standing = verdicts.standing(CallerRecord(CALLER, blocks=held), written, RULES)
     answer = verdicts.verdict(standing, Mode.ENFORCE, now, RULES, latest=now + ahead)
@@ -148,7 +148,7 @@ def test_a_verdict_blocks_only_between_a_beginning_and_an_end(
 
 
 def test_a_time_that_is_not_yet_throws_nothing_away() -> None:
-    """A row of 2036, told from anywhere: what waits for a call-back, and who is allowed, stays."""
+    """A row from 2036 does not delete call-backs or places on the allow list."""
     missed = MissedCall(call_id(3), NOW, 9_000)
     record = CallerRecord(CALLER, missed=(missed,), strikes=(), allow=AllowEntry(NOW, "x", "y"))
     told = books.change_of_call(entry(prank(4, NOW + CENTURY // 10)), Stored(record, 1, None), RULES, now=NOW)
@@ -157,7 +157,7 @@ def test_a_time_that_is_not_yet_throws_nothing_away() -> None:
 
 
 def test_what_waited_for_hours_still_counts() -> None:
-    """Redis was away: recorded five hours late, six misuses block, from the time of the last of them."""
+    """Six misuses recorded five hours late, as after an outage of Redis, block from the time of the last."""
     record, late = CallerRecord(CALLER), NOW + 5 * 3_600 * SECOND
     for n in range(6):
         told = books.change_of_call(
@@ -178,18 +178,18 @@ def test_what_waited_for_hours_still_counts() -> None:
     ],
 )
 def test_the_pbxs_clock_is_in_an_id(uid: str, at: Millis | None) -> None:
-    """The second in which the channel was made, where the id carries one."""
+    """The uniqueid has the second of the channel's creation, if it has a time at all."""
     assert made(uid) == at
 
 
 # ── the days on which a clock on the wall is turned ──────────────────────────────────────────────
 
 TWO_WINTER = 1_793_494_800_000
-"""2026-10-25 02:00 in Berlin, the second time; an hour earlier it was 02:00 in summer."""
+"""2026-10-25 02:00 in Berlin, for the second time; an hour earlier it was 02:00 summer time."""
 
 
 def test_a_shift_is_the_walls_also_in_the_hour_that_comes_twice() -> None:
-    """Both hours from two to three are the night's, and the shift that begins at three begins once."""
+    """Both hours from two to three belong to the night; the shift at three begins once."""
     shifts = (Shift("night", time(22)), Shift("early", time(3)))
     hour = 3_600 * SECOND
     found = [shift_at(TWO_WINTER + n * hour, shifts, BERLIN) for n in (-2, -1, 0, 1, 2)]
@@ -197,7 +197,7 @@ def test_a_shift_is_the_walls_also_in_the_hour_that_comes_twice() -> None:
 
 
 def test_a_day_of_the_walls_has_25_hours_and_a_block_of_a_day_24() -> None:
-    """Blocks are spans, which no turn of a clock makes longer; the days of a report are the wall's."""
+    """Blocks are spans, which no change of the clocks extends; the days of a report are calendar days."""
     day = of_days(date(2026, 10, 25), date(2026, 10, 25), BERLIN)
     assert day.end - day.first == 25 * 3_600 * SECOND
     record = CallerRecord(CALLER)
@@ -212,14 +212,14 @@ def test_a_day_of_the_walls_has_25_hours_and_a_block_of_a_day_24() -> None:
     [("2016-12-31 23:59:59", -1), ("2016-12-31 23:59:60", 0), ("2017-01-01 00:00:00", 0)],
 )
 def test_a_leap_second_is_read(text: str, seconds_after: int) -> None:
-    """Where a file has 23:59:60 it is the next second, as the epoch counts."""
+    """23:59:60 in a file is the next second of the epoch."""
     midnight = 1_483_228_800_000
     assert Clock(ZoneInfo("UTC")).read(text) == midnight + seconds_after * SECOND
 
 
 @pytest.mark.parametrize("back", [1, 2, 30, 599])
 def test_a_second_that_comes_twice_makes_nothing_negative(back: int) -> None:
-    """A leap second, or a step of less than is tolerated: no span is negative, no call is lost."""
+    """With a leap second or a tolerated step, no span is negative and no call is lost."""
     told = [*events(CALL)]
     tracker = Tracker(in_force(DIALPLAN))
     turned = [replace(event, at=event.at - back * SECOND) for event in told[3:]]
@@ -231,6 +231,6 @@ def test_a_second_that_comes_twice_makes_nothing_negative(back: int) -> None:
 
 
 def test_what_is_done_now_and_then_is_not_put_off_by_a_clock_that_is_set_back() -> None:
-    """Every ten seconds, and at once when the clock shows an instant of before."""
+    """Periodic work runs every ten seconds, and at once if the clock was set back."""
     again = {after: due(NOW, NOW + after * SECOND, 10 * SECOND) for after in (0, 9, 10, 11, -1, -DAY)}
     assert again == {0: False, 9: False, 10: True, 11: True, -1: True, -DAY: True}

@@ -1,4 +1,4 @@
-"""What is stored: read as it was written, or a ValueError, never anything else."""
+"""Stored data is read as written, or raises ValueError, never anything else."""
 
 from collections.abc import Callable
 
@@ -13,6 +13,6 @@ from siaga112.core import codec
 )
 @pytest.mark.parametrize("text", [b"", b"null", b"[", b"[" * 100_000, b"\xff", b"1" * 5_000, b'{"at":[]}'])
 def test_what_is_no_record_is_a_value_error(load: Callable[[bytes], object], text: bytes) -> None:
-    """Junk in the store is refused with the one error that its readers expect."""
-    with pytest.raises(ValueError):  # noqa: PT011 - whose message it is does not matter
+    """Junk in the store raises the one error that its readers expect."""
+    with pytest.raises(ValueError):  # noqa: PT011 - any message
         load(text)

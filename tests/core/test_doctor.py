@@ -1,4 +1,4 @@
-"""The doctor's judgement: calls followed through dialplans of every make, and what was not seen."""
+"""The doctor's judgement: calls traced through many dialplans, and what could not be examined."""
 
 import re
 from dataclasses import replace
@@ -32,7 +32,7 @@ OPEN = Route(guarded=False)
 
 
 def test_our_own_dialplan_is_read_as_asterisk_loads_it() -> None:
-    """Contexts, extensions, labels and data; comments left out, parentheses in the data kept."""
+    """Contexts, extensions, labels and data are parsed; comments are dropped, parentheses in data kept."""
     contexts = parse(catalogue.text("asterisk/extensions_siaga112.conf"))
     screen = contexts["siaga112-screen"].extensions
     assert list(screen) == ["s", "T"]
@@ -73,7 +73,7 @@ ASK = "Gosub(siaga112-screen,s,1)"
     ],
 )
 def test_a_call_is_followed_to_the_guard(dialplan: str, expected: Route) -> None:
-    """Along Goto, Gosub, Macro and both branches of a condition, and never for ever."""
+    """A call is traced along Goto, Gosub, Macro and both branches of a condition, without endless loops."""
     assert route(parse(f"[trunk]\n{dialplan}"), "trunk", "112") == expected
 
 
@@ -108,19 +108,19 @@ LOADED = f"ExecIf(${{DIALPLAN_EXISTS(siaga112-screen,s,1)}}?{ASK})"
     ],
 )
 def test_a_way_around_the_guard_is_found(dialplan: str, served: str) -> None:
-    """Whoever is served has been asked about on every way; that our file is there is no condition."""
+    """Every path to service must be screened; the condition that our file exists does not count."""
     assert around(parse(f"[trunk]\n{dialplan}"), "trunk", "112") == served
 
 
 def test_the_telephones_that_an_extension_dials_are_named() -> None:
-    """As they stand there, with the extension in its place; not what is known only during a call."""
+    """Dialled phones are named as written, with the extension filled in; what a call computes is left out."""
     contexts = parse("[phones]\nexten => _XXX,1,Dial(PJSIP/${EXTEN}&SIP/${EXTEN}&PJSIP/${OTHER},20)")
     assert dials(contexts, "phones", "101") == ["PJSIP/101", "SIP/101"]
     assert dials(contexts, "phones", "9999") == []
 
 
 def test_a_context_takes_a_number_by_name_or_by_pattern() -> None:
-    """Without numbers any will do."""
+    """A context matches a number by name or pattern; without numbers, any extension counts."""
     contexts = parse("[a]\nexten => _1XX,1,NoOp()\n[b]\nexten => h,1,NoOp()")
     assert takes(contexts, "a", ["112"])
     assert not takes(contexts, "a", ["912"])
@@ -129,7 +129,7 @@ def test_a_context_takes_a_number_by_name_or_by_pattern() -> None:
 
 
 def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:
-    """FreePBX's trunks lead to a context that only includes others."""
+    """Includes count as part of a context, as in FreePBX's trunk contexts, which only include others."""
     contexts = dict(parse(f"[ours]\nexten => 112,1,{ASK}\n[office]\nexten => 113,1,Dial(PJSIP/1)"))
     contexts["trunk"] = Context({}, ("office", "ours", "trunk", "nowhere"))
     assert entries(contexts, "trunk") == ["113", "112"]
@@ -139,7 +139,7 @@ def test_included_contexts_are_part_of_the_one_that_includes_them() -> None:
 
 
 def test_what_an_include_includes_is_searched_before_the_next_include() -> None:
-    """FreePBX's catch-all is included last: the inbound routes within an include come before it."""
+    """Nested includes are searched before the next include, so FreePBX's catch-all comes last."""
     routes = "[routes]\nexten => 112,1,Answer()\nexten => _1X.,1,Dial(X)\nexten => _11X,1,Queue(a)"
     plan = f"[all]\nexten => _.,1,Hangup()\n{routes}"
     contexts = dict(parse(plan))
@@ -164,12 +164,12 @@ def test_what_an_include_includes_is_searched_before_the_next_include() -> None:
     ],
 )
 def test_patterns_match_as_asterisk_matches_them(pattern: str, exten: str, fits: bool) -> None:  # noqa: FBT001 - pytest names it
-    """X, Z, N, sets, dot and bang; dashes are for the eye."""
+    """X, Z, N, sets, dot and bang match as in Asterisk; dashes are ignored."""
     assert matches(pattern, exten) is fits
 
 
 def test_calls_do_not_begin_at_special_extensions() -> None:
-    """h, i, t and T are for calls that are there already."""
+    """No call begins at h, i, t or T."""
     contexts = parse("[a]\nexten => h,1,NoOp()\nexten => 112,1,NoOp()\nexten => t,1,NoOp()")
     assert entries(contexts, "a") == ["112"]
 
@@ -218,7 +218,7 @@ FILES = PbxFiles(user=None, timestamps="yes", bind_address="127.0.0.1", keys={},
 
 
 def told(files: PbxFiles, dialplan: str = "") -> PbxSeen:
-    """Have a PBX that shows these files, and a dialplan that a call may come to."""
+    """Return a PBX with these files and this dialplan."""
     inside = PbxInside(files, contexts=parse(dialplan), agi="", data_dir="")
     return PbxSeen("22", 0, booted=True, queues=None, inside=inside)
 
@@ -237,7 +237,7 @@ def told(files: PbxFiles, dialplan: str = "") -> PbxSeen:
     ],
 )
 def test_the_ami_listens_where_we_ask_and_nowhere_else(bound: str, host: str, remedy: str) -> None:
-    """Every address is too many, and so is none set; the remedy is the one that siaga112 asks at."""
+    """AMI on all addresses, or without bindaddr, is a fault; the remedy is the address that siaga112 uses."""
     pbx = told(replace(FILES, bind_address=bound))
     seen = replace(NOTHING, pbx=pbx, wanted=replace(WANTED, ami_host=host))
     (line,) = [line for line in diagnose(seen) if line.check == "AMI address"]
@@ -262,7 +262,7 @@ def test_the_ami_listens_where_we_ask_and_nowhere_else(bound: str, host: str, re
 def test_calls_that_are_asked_about_and_not_followed_are_said(
     asked: int, seen: int, unfollowed: dict[str, int], told: list[str]
 ) -> None:
-    """Each context by name, with the line to put there; and that events show too few calls."""
+    """Contexts with screened but untracked calls are named, with the line to add; so are missing events."""
     found = FollowedSeen(started=0, asked=asked, seen=seen, unfollowed=unfollowed)
     lines = [line for line in diagnose(replace(NOTHING, followed=found)) if line.check == "calls followed"]
     spelled = [f"{line.health}" if line.health is Health.OK else line.found for line in lines]
@@ -273,7 +273,7 @@ def test_calls_that_are_asked_about_and_not_followed_are_said(
 
 OPERATOR = "siaga112-operator"
 HANDED = "[menu]\nexten => 1,1,Set(QGOSUB=${VQ_GOSUB})\n same => n,Queue(one,t,,,30,,${QGOSUB})\n"
-"""As FreePBX's queues take a Gosub from the call."""
+"""A queue that takes its Gosub from the call, as FreePBX's do."""
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ HANDED = "[menu]\nexten => 1,1,Set(QGOSUB=${VQ_GOSUB})\n same => n,Queue(one,t,,
     ],
 )
 def test_operators_of_a_queue_get_their_keys(gosub: str, dialplan: str, health: str) -> None:
-    """From the queue's membergosub, which may be the centre's own, or from Queue() itself."""
+    """Operators get their keys from the queue's membergosub, ours or the centre's, or from Queue() itself."""
     shipped = Shipped({}, (), {"siaga112-prank": "*71"})
     seen = replace(NOTHING, pbx=told(replace(FILES, member_gosubs={"one": gosub}), dialplan), shipped=shipped)
     (line,) = [line for line in diagnose(seen) if line.check == "keys in queues"]
@@ -301,7 +301,7 @@ def test_operators_of_a_queue_get_their_keys(gosub: str, dialplan: str, health: 
 
 
 def test_on_freepbx_no_remedy_names_a_file_that_it_writes_itself() -> None:
-    """What an admin puts there would be gone with the next Apply Config."""
+    """No remedy names a file that FreePBX overwrites at the next Apply Config."""
     bare = PbxFiles(
         user=None, timestamps="", bind_address="", keys={}, member_gosubs={"one": ""}, web_address="::"
     )
@@ -332,13 +332,13 @@ def test_on_freepbx_no_remedy_names_a_file_that_it_writes_itself() -> None:
     ],
 )
 def test_the_room_lasts_so_many_days(size: int, week: int, age: int, free: int, days: int | None) -> None:
-    """At last week's rate: told below a month, unless days that age away make room before."""
+    """At last week's rate, less than a month of space is reported, unless retention frees enough before."""
     growth = Growth(calls=70, week=week, age=age * DAY, size=size, standings=0, new_standings=0)
     assert lasts(growth, free, 400 * DAY) == days
 
 
 def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
-    """What depends on a part that is not there is said to be unchecked: never silence, never ok."""
+    """A check of a missing part has the line "not checked": never no line, never ok."""
     lines = list(diagnose(NOTHING))
     assert {line.check for line in lines} == NAMES
     assert {line.check for line in lines if line.health is Health.OK} == {"secrets", "queue_log"}
@@ -346,7 +346,7 @@ def test_every_check_has_a_line_even_if_nothing_can_be_seen() -> None:
 
 
 def test_a_user_who_is_not_in_the_files_is_not_judged_by_them() -> None:
-    """Then nothing is known of his rights: unchecked, with the command that shows them."""
+    """Without the user in the files, its rights are unchecked, with the command that shows them."""
     lines = {line.check: line for line in diagnose(replace(NOTHING, pbx=told(FILES)))}
     for check in ("AMI read classes", "AMI write timeout", "AMI event filter"):
         assert lines[check].health is Health.UNCHECKED
@@ -355,7 +355,7 @@ def test_a_user_who_is_not_in_the_files_is_not_judged_by_them() -> None:
 
 
 def test_a_redis_that_does_not_tell_rights_is_said_not_to() -> None:
-    """Before Redis 7 a script cannot ask what the user may."""
+    """Redis before 7 does not show the user's rights: unchecked."""
     redis = RedisSeen(servers=(), ahead=0, lacking=None, excessive=None, mode=None)
     (line,) = [line for line in diagnose(replace(NOTHING, redis=redis)) if line.check == "Redis rights"]
     assert line.health is Health.UNCHECKED
@@ -365,7 +365,7 @@ def test_a_redis_that_does_not_tell_rights_is_said_not_to() -> None:
     ("ahead", "health"), [(0, "ok"), (-999, "ok"), (1_000, "warn"), (-29_999, "warn"), (30_000, "fail")]
 )
 def test_clocks_may_differ_by_less_than_a_second(ahead: int, health: str) -> None:
-    """From a second on it is told, from half a minute on it fails."""
+    """From one second a difference is reported, from half a minute it fails."""
     pbx = PbxSeen("22", ahead, booted=True, queues=None, inside=None)
     (line,) = [line for line in diagnose(replace(NOTHING, pbx=pbx)) if line.check == "PBX clock"]
     assert line.health == health

@@ -1,4 +1,4 @@
-"""AMI messages → typed events: real ones are read, torn and forged ones are counted and ignored."""
+"""AMI messages → typed events: real ones are parsed, damaged and forged ones counted and ignored."""
 
 import pytest
 from hypothesis import given
@@ -28,12 +28,12 @@ AT = 1_795_463_311_123
 
 
 def message(name: str, *more: str, channel: str = CHANNEL) -> bytes:
-    """Write an event as Asterisk does."""
+    """Return an event as Asterisk writes it."""
     return "\r\n".join([HEAD.format(name) + channel, *more]).encode()
 
 
 def test_real_events_are_read() -> None:
-    """Each kind gives its typed event, timed by its own timestamp to the millisecond."""
+    """Each kind gives its typed event, with its own timestamp to the millisecond."""
     place = DialplanPosition("siaga112-incoming", "112", "1")
     uid = "1795463311.0"
     assert parse(message("Newchannel"), 0) == Newchannel(
@@ -51,7 +51,7 @@ def test_real_events_are_read() -> None:
 
 
 def test_without_a_timestamp_the_time_of_arrival_stands_in() -> None:
-    """A PBX without timestampevents is followed all the same."""
+    """A PBX without timestampevents is tracked by the time of arrival."""
     event = parse(message("HangupRequest").replace(b"Timestamp: 1795463311.123456\r\n", b""), 77)
     assert isinstance(event, HangupRequest)
     assert event.at == 77
@@ -68,12 +68,12 @@ FORGED = {
 @pytest.mark.parametrize("channel", FORGED.values(), ids=list(FORGED))
 @pytest.mark.fault("ami_repeated")
 def test_what_asterisk_does_not_write_is_malformed(channel: str) -> None:
-    """A message with forged, missing or torn lines tells nothing."""
+    """A message with forged, missing or damaged lines is malformed."""
     assert isinstance(parse(message("HangupRequest", channel=channel), 0), Malformed)
 
 
 def test_order_of_the_head() -> None:
-    """Event first, Privilege second, Timestamp third: a forged head does not pass."""
+    """A head must be Event, Privilege, Timestamp; any other is malformed."""
     swapped = message("Hangup", "Cause: 16").replace(
         b"Event: Hangup\r\nPrivilege: call,all", b"Privilege: call,all\r\nEvent: Hangup"
     )
@@ -85,7 +85,7 @@ def test_order_of_the_head() -> None:
 @pytest.mark.parametrize("count", [127, 128, 129])
 @pytest.mark.fault("ami_headers")
 def test_number_of_headers(count: int) -> None:
-    """128 headers are Asterisk's own limit; one more is not its message."""
+    """Asterisk's limit is 128 headers; a message with more is malformed."""
     base = message("Hangup", "Cause: 16")
     more = "".join(f"\r\nX-{n}: 1" for n in range(count - base.count(b"\r\n") - 1)).encode()
     assert isinstance(parse(base + more, 0), Malformed) is (count > 128)
@@ -94,14 +94,14 @@ def test_number_of_headers(count: int) -> None:
 @pytest.mark.parametrize("length", [1_023, 1_024, 1_025])
 @pytest.mark.fault("ami_lines")
 def test_length_of_a_line(length: int) -> None:
-    """A line of 1,024 characters is read, a longer one refused."""
+    """A line of 1,024 characters is accepted; a longer one is malformed."""
     line = "Value: ".ljust(length, "x")
     event = parse(message("VarSet", "Variable: SIAGA_CALLER", line), 0)
     assert isinstance(event, Malformed) is (length > 1_024)
 
 
 def test_a_mark_needs_the_callers_channel_behind_it() -> None:
-    """80 characters of a forged number hold no event of ours: each needs its privilege and its channel."""
+    """A forged number of 80 characters cannot contain one of our events: privilege and channel are needed."""
     bare = b"Event: UserEvent\r\nUserEvent: SiagaMark\r\nMark: genuine\r\nUniqueid: 1.1"
     assert isinstance(parse(bare, 0), Malformed)
     unprivileged = message("HangupRequest").replace(
@@ -111,7 +111,7 @@ def test_a_mark_needs_the_callers_channel_behind_it() -> None:
 
 
 def test_a_mark_belongs_to_the_call_that_it_names() -> None:
-    """Its last header Call; where there is none, it is given after the call."""
+    """A mark belongs to the call in its last header Call; without one, it was given after the call."""
     own = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank"), 0)
     named = parse(message("UserEvent", "UserEvent: SiagaMark", "Mark: prank", "Call: 9.9"), 0)
     assert isinstance(own, SiagaMark)
@@ -120,7 +120,7 @@ def test_a_mark_belongs_to_the_call_that_it_names() -> None:
 
 
 def test_a_caller_cannot_name_another_call() -> None:
-    """A forged Call stands with the caller's text, before UserEvent: beside a true one it is refused."""
+    """A forged Call is in the caller's text, before UserEvent; with a true one the message is malformed."""
     alone = parse(message("UserEvent", "Call: 9.9", "UserEvent: SiagaMark", "Mark: prank"), 0)
     assert isinstance(alone, SiagaMark)
     assert alone.uid == ""
@@ -130,7 +130,7 @@ def test_a_caller_cannot_name_another_call() -> None:
 
 @pytest.mark.parametrize("bad", ["UserEvent: SiagaMark\r\nMark: bribe", "UserEvent: SiagaMark"])
 def test_an_unknown_mark_is_malformed(bad: str) -> None:
-    """A mark outside the closed set is counted, not guessed."""
+    """A mark outside the closed set is malformed, never guessed."""
     assert parse(message("UserEvent", bad), 0) == Malformed(Defect.VALUE)
 
 
@@ -143,7 +143,7 @@ def test_any_bytes_give_an_event_nothing_or_malformed(junk: bytes) -> None:
 
 @given(st.integers(0, len(message("Hangup", "Cause: 16"))))
 def test_a_message_cut_anywhere_is_whole_or_malformed(cut: int) -> None:
-    """A torn message never passes for another."""
+    """A truncated message is never parsed as another."""
     whole = message("Hangup", "Cause: 16")
     event = parse(whole[:cut], 0)
     assert isinstance(event, Malformed) or event == parse(whole[:cut], 0)
@@ -153,7 +153,7 @@ def test_a_message_cut_anywhere_is_whole_or_malformed(cut: int) -> None:
 
 @pytest.mark.parametrize("name", ["FullyBooted", "Shutdown"])
 def test_no_event_comes_without_a_privilege(name: str) -> None:
-    """Asterisk writes one into every event: a bare name is not its."""
+    """An event without a privilege is malformed: Asterisk always writes one."""
     assert parse(f"Event: {name}".encode(), 0) == Malformed(Defect.INCOMPLETE)
     assert not isinstance(parse(f"Event: {name}\r\nPrivilege: system,all".encode(), 0), Malformed)
 
@@ -162,6 +162,6 @@ def test_no_event_comes_without_a_privilege(name: str) -> None:
     "text", ["-1.000000", "+1", " 1", "1_0", "\u0661.0", "1.-1", "1.1234567", "9" * 13, "."]
 )
 def test_a_time_that_asterisk_does_not_write_is_malformed(text: str) -> None:
-    """Only digits, a point and up to six digits are a time, whatever else Python would take for a number."""
+    """A time is digits, optionally a point and up to six digits, whatever else Python accepts."""
     forged = message("Hangup", "Cause: 16").replace(b"1795463311.123456", text.encode())
     assert parse(forged, 0) == Malformed(Defect.VALUE)

@@ -1,4 +1,4 @@
-"""The figures: whatever the calls, and however they are cut, everything adds up."""
+"""The figures add up, whatever the calls and however they are grouped."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
@@ -33,13 +33,13 @@ JAKARTA: Final = ZoneInfo("Asia/Jakarta")
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 WITHIN: Final = 10 * SECOND
 NO_HURRY: Final = settings(deadline=None)
-"""How long an example takes is no part of a law."""
+"""The time per example is not tested."""
 SHIFTS: Final = (Shift("night", time(21, 30)), Shift("morning", time(7)), Shift("afternoon", time(14)))
-"""Not in order; the night crosses midnight."""
+"""Not in order; the night shift crosses midnight."""
 
 
 def at(day: str, zone: ZoneInfo = JAKARTA) -> Millis:
-    """Give a local time as an instant."""
+    """Return a local time as an instant."""
     return int(datetime.fromisoformat(day).replace(tzinfo=zone).timestamp() * SECOND)
 
 
@@ -53,17 +53,17 @@ def row(
     caller: Caller | None = CALLER,
     strike: bool = False,
 ) -> LedgerRow:
-    """Make a row."""
+    """Return a row."""
     return LedgerRow(started, outcome, reason, mark, waited, caller, strike)
 
 
 MARCH: Final = of_days(date(2019, 3, 30), date(2019, 4, 1), BERLIN)
-"""Three days, of which the second has 23 hours: summer time begins."""
+"""Three days, the second with 23 hours: summer time begins."""
 
 
 @st.composite
 def rows(draw: st.DrawFn) -> LedgerRow:
-    """Draw any call of about that time."""
+    """Draw a call of about that time."""
     outcome = draw(st.sampled_from(Outcome))
     return row(
         draw(st.integers(MARCH.first - DAY, MARCH.end + DAY)),
@@ -77,7 +77,7 @@ def rows(draw: st.DrawFn) -> LedgerRow:
 
 
 def summed(tallies: list[Tally]) -> Tally:
-    """Add tallies up."""
+    """Return the sum of tallies."""
     total = Tally()
     for one in tallies:
         total.update(one)
@@ -89,7 +89,7 @@ def summed(tallies: list[Tally]) -> Tally:
 def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
     given_rows: list[LedgerRow], shifts: tuple[Shift, ...]
 ) -> None:
-    """The categories add up to the calls; the days, hours and shifts each to the whole period."""
+    """The categories add up to the calls; days, hours and shifts each add up to the period."""
     figures = Figures(MARCH, shifts, WITHIN)
     figures.add(given_rows)
     mine = [one for one in given_rows if MARCH.first <= one.started < MARCH.end]
@@ -106,7 +106,7 @@ def test_every_call_of_the_period_is_counted_exactly_once_however_it_is_cut(
 @NO_HURRY
 @given(st.lists(rows(), max_size=80))
 def test_the_formulas_divide_what_was_counted(given_rows: list[LedgerRow]) -> None:
-    """In time is a part of the answered, these of the presented, these of all; shares are 0 to 1."""
+    """In time ≤ answered ≤ presented ≤ all; shares are between 0 and 1."""
     counted = tally(given_rows, WITHIN)
     levels = counted.levels
     assert levels.of_answered.part == levels.of_presented.part == counted.service[Served.IN_TIME]
@@ -120,9 +120,9 @@ def test_the_formulas_divide_what_was_counted(given_rows: list[LedgerRow]) -> No
 @NO_HURRY
 @given(st.lists(rows(), max_size=60), st.randoms())
 def test_the_order_of_rows_changes_nothing(given_rows: list[LedgerRow], random: object) -> None:
-    """A day's rows come as the database gives them."""
+    """The figures do not depend on the order of the rows."""
     shuffled = list(given_rows)
-    random.shuffle(shuffled)  # type: ignore[attr-defined] # hypothesis gives a random
+    random.shuffle(shuffled)  # type: ignore[attr-defined] # a random of hypothesis
     one, other = Figures(MARCH, SHIFTS, WITHIN), Figures(MARCH, SHIFTS, WITHIN)
     one.add(given_rows)
     other.add(shuffled)
@@ -134,7 +134,7 @@ def test_the_order_of_rows_changes_nothing(given_rows: list[LedgerRow], random: 
 @NO_HURRY
 @given(st.lists(st.integers(0, 3_000_000), min_size=1), st.integers(1, 100))
 def test_waits_are_the_nearest_rank_to_the_tenth_of_a_second(waits: list[Millis], percent: int) -> None:
-    """At least so many percent waited no longer, and fewer waited less."""
+    """A percentile of the waits is the nearest rank, to a tenth of a second."""
     rows = [row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=wait) for wait in waits]
     held, rounded = tally(rows, WITHIN).answered_after, [(wait + 50) // 100 * 100 for wait in waits]
     found = held.within(percent)
@@ -147,13 +147,13 @@ def test_waits_are_the_nearest_rank_to_the_tenth_of_a_second(waits: list[Millis]
 
 
 def test_of_nobody_there_is_no_wait() -> None:
-    """No mean, no percentile, no longest."""
+    """Without waits there is no mean, percentile or maximum."""
     waits = Waits()
     assert (waits.count, waits.mean, waits.within(90), waits.longest) == (0, None, None, None)
 
 
 def test_answered_in_time_is_up_to_and_including_the_limit() -> None:
-    """As in the metrics; an answered call whose wait was not seen counts as answered, but in no wait."""
+    """As in the metrics, the limit is in time; a call without a known wait counts as answered only."""
     waits = (WITHIN, WITHIN + 1, None)
     rows = [row(0, Outcome.ANSWERED, reason=Reason.OPERATOR, waited=waited) for waited in waits]
     counted = tally(rows, WITHIN)
@@ -163,7 +163,7 @@ def test_answered_in_time_is_up_to_and_including_the_limit() -> None:
 
 @pytest.mark.parametrize("reason", [Reason.DROPPED_EARLY, Reason.BEFORE_MENU])
 def test_who_drops_before_the_queue_is_abandoned_but_nobodys_service(reason: Reason) -> None:
-    """Nobody could have answered yet."""
+    """A call dropped before the queue is abandoned, but not in the service level: nobody could answer."""
     counted = tally([row(0, Outcome.ABANDONED, reason=reason, waited=3_000)], WITHIN)
     assert counted.calls[Category.ABANDONED] == 1
     assert counted.abandoned_after.count == 0
@@ -182,7 +182,7 @@ def test_who_drops_before_the_queue_is_abandoned_but_nobodys_service(reason: Rea
     ],
 )
 def test_a_night_shift_belongs_to_the_day_on_which_it_began(local: str, day: str, shift: str) -> None:
-    """Also after midnight, and over the end of a month; a day's own figures go by the calendar."""
+    """A night shift belongs to the day of its begin, also over the end of a month; days are calendar days."""
     moment = datetime.fromisoformat(local).replace(tzinfo=JAKARTA)
     assert duty(moment, SHIFTS) == (date.fromisoformat(day), shift)
     figures = Figures(of_days(moment.date(), moment.date(), JAKARTA), SHIFTS, WITHIN)
@@ -192,7 +192,7 @@ def test_a_night_shift_belongs_to_the_day_on_which_it_began(local: str, day: str
 
 
 def test_the_shifts_of_a_day_come_in_their_order() -> None:
-    """By the time at which they begin, however they are configured."""
+    """Shifts are sorted by begin, however they are configured."""
     figures = Figures(of_days(date(2019, 2, 11), date(2019, 2, 11), JAKARTA), SHIFTS, WITHIN)
     figures.add(row(at(f"2019-02-11T{hour}:00")) for hour in ("23", "08", "15", "02"))
     names = [f"{day:%d} {shift}" for day, shift in figures.by_duty]
@@ -200,7 +200,7 @@ def test_the_shifts_of_a_day_come_in_their_order() -> None:
 
 
 def test_who_misused_most_comes_first() -> None:
-    """By strikes, then by how often they were turned away; a call without a strike is none."""
+    """Callers are sorted by strikes, then by rejections; calls without a strike do not count."""
     third = Caller("+6281233333333")
     calls = [row(at("2019-02-11T08:00"), caller=caller, strike=True) for caller in (CALLER, OTHER, OTHER)]
     calls += [row(at("2019-02-11T08:00"), Outcome.BLOCKED, caller=caller) for caller in (third, CALLER)]
@@ -222,7 +222,7 @@ DAY_OF_BLOCKS: Final = of_days(date(2019, 2, 11), date(2019, 2, 11), JAKARTA)
 
 
 def test_a_block_is_imposed_in_the_period_in_which_it_began() -> None:
-    """By level and origin; one that only lasts into the period is not imposed in it."""
+    """Blocks imposed are counted by level and origin in the period of their begin only."""
     first, end = DAY_OF_BLOCKS.first, DAY_OF_BLOCKS.end
     blocks = [block(first - 1, end), block(first, None), block(end - 1, end + DAY), block(end, None)]
     counted = count_blocks([blocks], DAY_OF_BLOCKS)
@@ -248,7 +248,7 @@ def test_a_block_is_lifted_when_it_was_lifted(mistake: bool, wrong: int) -> None
 
 
 def test_a_decision_counts_once_however_many_blocks_it_lifted() -> None:
-    """Three overlapping blocks of a caller, lifted by one mistake: one lifted, one mistake; callers apart."""
+    """One decision that lifts three overlapping blocks of a caller counts once."""
     first = DAY_OF_BLOCKS.first
     overlapping = (block(first, first + DAY), block(first + 1, first + DAY), block(first + 2, None))
     by_mistake = Lift(first + 10, "supervisor", "a clinic", mistake=True)
@@ -263,18 +263,18 @@ def test_a_decision_counts_once_however_many_blocks_it_lifted() -> None:
 
 
 def test_the_period_before_has_as_many_days_also_over_summer_time() -> None:
-    """Days of the wall's clock: 27 to 29 March, though the three days from the 30th have 71 hours."""
+    """The period before three days of 71 hours is 27 to 29 March: days are calendar days."""
     assert (MARCH.end - MARCH.first) == 71 * 3_600_000
     assert MARCH.before() == of_days(date(2019, 3, 27), date(2019, 3, 29), BERLIN)
 
 
 @NO_HURRY
 @given(
-    st.datetimes(datetime(2019, 3, 1), datetime(2019, 5, 1)),  # noqa: DTZ001 - made aware below
+    st.datetimes(datetime(2019, 3, 1), datetime(2019, 5, 1)),  # noqa: DTZ001 - aware below
     st.timedeltas(timedelta(milliseconds=1), timedelta(days=40)),
 )
 def test_the_period_before_ends_where_this_one_begins(start: datetime, length: timedelta) -> None:
-    """And of two that are not whole days each has the same time."""
+    """The period before ends where this one begins, and has the same length."""
     since = start.replace(tzinfo=UTC, microsecond=0).astimezone(BERLIN)
     until = (since.astimezone(UTC) + length).astimezone(BERLIN)
     period = Period(since, until, BERLIN)
@@ -288,7 +288,7 @@ def test_the_period_before_ends_where_this_one_begins(start: datetime, length: t
 def test_calls_counted_together_are_counted_as_each_by_itself(
     given_rows: list[LedgerRow], shifts: tuple[Shift, ...], parts: int
 ) -> None:
-    """In as many parts as it may be, each with its own grain: every total, and why pranks are no misuse."""
+    """Calls counted in groups give the same totals as counted one by one, however they are divided."""
     each, together = Figures(MARCH, shifts, WITHIN), Figures(MARCH, shifts, WITHIN)
     each.add(given_rows)
     length = -(-(MARCH.end - MARCH.first) // parts)
@@ -306,7 +306,7 @@ def test_calls_counted_together_are_counted_as_each_by_itself(
 
 
 GAZA: Final = ZoneInfo("Asia/Gaza")
-"""Where the clocks were turned at a minute past midnight."""
+"""A zone whose clocks changed at a minute past midnight."""
 
 
 @given(
@@ -327,7 +327,7 @@ GAZA: Final = ZoneInfo("Asia/Gaza")
 def test_calls_of_one_grain_are_of_one_hour_and_one_shift(
     begins: list[time], place: tuple[ZoneInfo, Millis], later: Millis, data: st.DataObject
 ) -> None:
-    """So that what is counted together is counted in one cell: in odd zones, and when clocks are turned."""
+    """All calls of one grain are in one hour and one shift, in odd zones and at changes of the clocks too."""
     zone, since = place[0], place[1] + later
     shifts = tuple(Shift(str(n), at.replace(second=0, microsecond=0)) for n, at in enumerate(begins))
     width = grain(shifts, zone, since, since + 3 * DAY)
@@ -353,5 +353,5 @@ def test_calls_of_one_grain_are_of_one_hour_and_one_shift(
     ids=str,
 )
 def test_a_grain_is_an_hour_where_it_can_be(zone: ZoneInfo, day: str, width: int) -> None:
-    """So many minutes: a finer one only where the clocks are off by less, or turned at an odd time."""
+    """A grain is an hour, and finer only if the zone's offset or a change of its clocks requires it."""
     assert grain(SHIFTS[1:], zone, at(day), at(day) + 4 * DAY) == width * 60 * SECOND

@@ -1,4 +1,4 @@
-"""One fold of calls into records: of any stream the live line, a replay and a back-test hold the same."""
+"""Live code, replay and back-test make the same records from any stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -35,7 +35,7 @@ from tests.fakes.outbox import MemoryOutbox
 
 CLASSIFIER: Final = ClassifierRules()
 GOES_ON: Final = dict.fromkeys(Level, Treatment.DEPRIORITISE)
-"""So that the back-test turns nobody away who was on the line."""
+"""So that the back-test rejects nobody who got through live."""
 
 RULES: Final = (
     replace(PolicyRules(), treatment=GOES_ON),
@@ -46,13 +46,13 @@ RULES: Final = (
 
 
 class Told:
-    """An event source that tells all at once."""
+    """An event source that yields everything at once."""
 
     def __init__(self, told: Sequence[Event]) -> None:
         self._told = told
 
     async def slices(self) -> AsyncIterator[Sequence[Event]]:
-        """Give the events."""
+        """Yield the events."""
         yield self._told
 
 
@@ -78,22 +78,22 @@ async def _live(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -
 
 
 def live(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
-    """Give what the live line holds, its machinery around a store in memory."""
+    """Return the records of the live code on a store in memory."""
     return asyncio.run(_live(told, dialplan, rules))
 
 
 def replayed(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
-    """Give what a replay holds."""
+    """Return the records of a replay."""
     replay = Replay(in_force(dialplan, rules).now)
     list(replay.run(told))
     return replay.records
 
 
 def backtested(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
-    """Give what a back-test holds, which reads the calls first, asking for all that may count."""
+    """Return the records of a back-test, which reads the calls first, counting everything countable."""
     everything = replace(rules, weights=dict.fromkeys(COUNTABLE, 1.0))
     replay = Replay(in_force(dialplan, everything).now)
-    last = {entry.finding.call.id: entry for entry in replay.run(told)}  # as the ledger has it
+    last = {entry.finding.call.id: entry for entry in replay.run(told)}  # as in the ledger
     calls = [of_live(entry) for entry in last.values()]
     calls.sort(key=lambda past: (past.finding.call.started, past.finding.call.id))
     backtest = Backtest(rules.name, rules, ZoneInfo("UTC"))
@@ -102,7 +102,7 @@ def backtested(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) ->
 
 
 def all_three(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> Records:
-    """Give what they hold, which is the same."""
+    """Return the records of all three, which must be equal."""
     one = live(told, dialplan, rules)
     assert replayed(told, dialplan, rules) == one
     assert backtested(told, dialplan, rules) == one
@@ -111,7 +111,7 @@ def all_three(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) -> 
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda rules: rules.name)
 def test_of_recorded_calls_all_three_hold_the_same(rules: PolicyRules) -> None:
-    """Every recorded call, of both PBXs, each alone."""
+    """Each recorded call of both PBXs, alone, gives the same records in all three."""
     held = 0
     for path in CAPTURES:
         header, stream = read(path)
@@ -148,7 +148,7 @@ KINDS: Final[dict[str, str]] = {
 def call(
     kind: str, nth: int, number: str = "081211111111", minute: int | None = None, trunk: str = "PJSIP/a"
 ) -> str:
-    """Write the nth call of a day, three minutes after the one before if no minute is given."""
+    """Return the events of the nth call of a day, by default three minutes after the previous."""
     h, m = divmod(nth * 3 if minute is None else minute, 60)
     uid = f"{100 + nth}.1"
     time = {"h": f"{h:02}", "m": f"{m:02}", "uid": uid}
@@ -160,12 +160,12 @@ def call(
 
 
 def day(kinds: Sequence[tuple[str, str]]) -> list[Event]:
-    """Give the events of these calls, one after the other."""
+    """Return the events of these calls, one after the other."""
     return [event for nth, (kind, number) in enumerate(kinds) for event in events(call(kind, nth, number))]
 
 
 def test_a_genuine_report_protects_in_all_three() -> None:
-    """One genuine call and then seven pranks: a proposal. It was a block in a replay."""
+    """One genuine call and then seven pranks make a proposal, in a replay too."""
     kinds = ["genuine", *["menu"] * 7]
     rules = replace(PolicyRules(), treatment=GOES_ON)
     (record,) = all_three(day([(kind, "081211111111") for kind in kinds]), DIALPLAN, rules).values()
@@ -183,7 +183,7 @@ def test_a_genuine_report_protects_in_all_three() -> None:
 )
 @settings(max_examples=60)
 def test_of_any_day_all_three_hold_the_same(kinds: list[tuple[str, str]], rules: PolicyRules) -> None:
-    """Whoever calls, however often, and however it ends."""
+    """For any sequence of calls, all three give the same records."""
     all_three(day(kinds), DIALPLAN, rules)
 
 
@@ -200,7 +200,7 @@ def test_of_any_day_all_three_hold_the_same(kinds: list[tuple[str, str]], rules:
 def test_of_calls_beside_each_other_all_three_hold_the_same(
     told: list[tuple[str, int, str]], rules: PolicyRules
 ) -> None:
-    """Calls of one number that are up at one moment, and over two trunks within a burst and beyond it."""
+    """For parallel calls, and calls over two trunks in or beyond a burst, all give the same records."""
     texts = [call(kind, nth, minute=minute, trunk=trunk) for nth, (kind, minute, trunk) in enumerate(told)]
     lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
     in_order = "\n".join(sorted(lines, key=lambda line: line.split()[0]))
@@ -212,7 +212,7 @@ def test_of_calls_beside_each_other_all_three_hold_the_same(
 
 
 def test_the_caps_of_an_hour() -> None:
-    """So many an hour, of permanent ones fewer; the same call takes no more room; an hour frees it."""
+    """Blocks per hour are limited, permanent ones more; one call counts once; an hour frees the place."""
     caps = HourlyCaps()
 
     def asks(call: str, at: int, permanent: int = 0) -> bool:

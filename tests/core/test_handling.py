@@ -1,4 +1,4 @@
-"""How calls were handled: each answered call is one operator's, each hand-over one agency's."""
+"""Handling of calls: each answered call has one operator, each hand-over one agency."""
 
 from collections import Counter
 from datetime import date, time
@@ -28,12 +28,12 @@ PERIOD: Final = of_days(date(2019, 2, 12), date(2019, 2, 14), month.ZONE)
 
 @pytest.fixture(scope="module", name="entries")
 def entries_of_days() -> list[Entry]:
-    """Give the month's first days, in which operators answered."""
+    """Return the month's first days, in which operators answered."""
     return list(month.handled(islice(month.entries(), 12_000)))
 
 
 def summed(some: list[Answering]) -> Answering:
-    """Add up."""
+    """Return the sum."""
     total = Answering()
     for one in some:
         total.update(one)
@@ -41,7 +41,7 @@ def summed(some: list[Answering]) -> Answering:
 
 
 def handling(entries: list[Entry], shifts: tuple[Shift, ...] = SHIFTS) -> Handling:
-    """Count row by row what is of the period; hand-overs know no time of their own."""
+    """Return the handling of a period, counted row by row; hand-overs have no time of their own."""
     found = Handling(PERIOD, shifts)
     found.add_answered(answered_one_by_one(entries))
     mine = [one for one in entries if PERIOD.first <= one.finding.call.started < PERIOD.end]
@@ -50,7 +50,7 @@ def handling(entries: list[Entry], shifts: tuple[Shift, ...] = SHIFTS) -> Handli
 
 
 def test_each_answered_call_of_the_period_is_one_operators_however_it_is_cut(entries: list[Entry]) -> None:
-    """By operator, by shift: the marks add up to the answered calls, the talks to all that was talked."""
+    """By operator and by shift, marks add up to the answered calls, and talk times to the total."""
     found = handling(entries)
     mine = [
         one.finding
@@ -69,7 +69,7 @@ def test_each_answered_call_of_the_period_is_one_operators_however_it_is_cut(ent
 
 
 def test_the_busiest_is_first_and_who_has_no_name_is_last(entries: list[Entry]) -> None:
-    """Not known, not said, no agency: each is what remains of the others, however much it is."""
+    """Rows are sorted by count, with unknown ones last, however many."""
     found = handling(entries)
     assert [*found.by_operator][-1] is None
     answered = [one.answered for name, one in found.by_operator.items() if name]
@@ -85,7 +85,7 @@ def test_the_busiest_is_first_and_who_has_no_name_is_last(entries: list[Entry]) 
 
 
 def test_counted_by_the_grain_it_is_the_same(entries: list[Entry]) -> None:
-    """What began within one grain is of one shift."""
+    """Counting by grain gives the same: a grain is within one shift."""
     width = grain(SHIFTS, month.ZONE, PERIOD.first, PERIOD.end)
     together = Handling(PERIOD, SHIFTS)
     together.add_answered(
@@ -101,7 +101,7 @@ def test_counted_by_the_grain_it_is_the_same(entries: list[Entry]) -> None:
 
 
 def test_where_there_is_nothing_to_say_there_is_nothing() -> None:
-    """No operator was seen, no kind told, nobody handed over; and without shifts there is no cut by them."""
+    """Without operators, kinds, hand-overs or shifts, these tables are empty."""
     found = Handling(PERIOD, ())
     unseen = {Answered(None, Mark.GENUINE): [AnsweredCount(PERIOD.first, 5, 0, 0)]}
     found.add_answered(unseen)
@@ -114,7 +114,7 @@ def test_where_there_is_nothing_to_say_there_is_nothing() -> None:
 
 
 def test_a_call_of_another_time_is_not_counted() -> None:
-    """Its end is no part of the period."""
+    """A call that ends outside the period is not counted."""
     found = Handling(PERIOD, SHIFTS)
     for began in (PERIOD.first - 1, PERIOD.end, PERIOD.end + DAY):
         found.add_answered({Answered("Ani", Mark.GENUINE, "fire"): [AnsweredCount(began, 1, 1, SECOND)]})
@@ -123,7 +123,7 @@ def test_a_call_of_another_time_is_not_counted() -> None:
 
 
 def test_half_and_nine_tenths_were_handed_over_within() -> None:
-    """To the tenth of a second since the call came, of the nearest rank; reached is who was answered."""
+    """Times to hand-over are nearest ranks, to a tenth of a second since arrival; reached means answered."""
     found = Handling(PERIOD, ())
     found.add_passed({Passed("Damkar", "", tenths, reached=tenths < 50): 1 for tenths in range(10, 110, 10)})
     damkar = found.by_agency["Damkar"]
@@ -132,7 +132,7 @@ def test_half_and_nine_tenths_were_handed_over_within() -> None:
 
 
 def test_a_report_that_names_nobody_has_the_rest(entries: list[Entry]) -> None:
-    """Who answered is personal data; to whom callers were handed over is not."""
+    """A report without names keeps agencies and kinds: only operators are personal data."""
     found = handling(entries)
     agencies, kinds = found.by_agency, found.by_kind
     found.forget_operators()

@@ -1,4 +1,4 @@
-"""What becomes of a number of another system's list, by what is held on the caller here."""
+"""Which numbers of another system's list are accepted, given the caller's record."""
 
 from dataclasses import replace
 
@@ -26,12 +26,12 @@ A_DAY = Wanted(1, CALLER, NOW + DAY, "")
 
 
 def held(*blocks: Block) -> CallerRecord:
-    """Give a record with these blocks."""
+    """Return a record with these blocks."""
     return CallerRecord(CALLER, blocks=blocks)
 
 
 def refusal(record: CallerRecord, wanted: Wanted = PERMANENT, now: Millis = NOW) -> Refusal | None:
-    """Ask."""
+    """Return why the number is left out; None if it is accepted."""
     return importing.refusal(record, wanted, BLOCKS, now, RULES)
 
 
@@ -59,12 +59,12 @@ REPORT = GenuineReport(call_id(1), NOW - DAY)
 def test_a_caller_whom_we_know_better_is_left_out(
     record: CallerRecord, wanted: Wanted, why: Refusal | None
 ) -> None:
-    """Allowed, genuine, objecting, blocked as long, or over: each has its reason; nobody else has one."""
+    """Allowed, genuine, objecting, equally blocked and expired numbers are left out, each with its reason."""
     assert refusal(record, wanted) is why
 
 
 def test_the_same_file_again_changes_nothing() -> None:
-    """Not even the end that `--for` gives; and nobody who was released since is blocked again by it."""
+    """A repeated file changes nothing, not even the end by `--for`, and blocks no released caller again."""
     once = importing.bring(NOBODY, A_DAY, BLOCKS)
     later = replace(BLOCKS, at=NOW + 1_000, file="renamed.csv")
     again = A_DAY._replace(until=NOW + 1_000 + DAY)
@@ -76,7 +76,7 @@ def test_the_same_file_again_changes_nothing() -> None:
 
 
 def test_a_block_says_where_it_came_from() -> None:
-    """Its origin is the import, its reason what the list said, the file, and the person's words."""
+    """A block has the import as origin, and as reason the list's reason, the file and the person's words."""
     (block,) = importing.bring(NOBODY, PERMANENT, BLOCKS).blocks
     assert (block.origin, block.by, block.since, block.until) == (Origin.IMPORT, "ratna", NOW, None)
     assert block.reason == "spam (list.csv [3f9a1c2b4d5e]: moved in)"
@@ -85,7 +85,7 @@ def test_a_block_says_where_it_came_from() -> None:
 
 
 def test_what_waits_for_a_person_goes_on_waiting() -> None:
-    """A list confirms no proposal, and its block rests on none of the caller's calls."""
+    """An import settles no proposal, and its block rests on none of the caller's calls."""
     waiting = Proposal(NOW, ProposalCause.POLICY, None, 2, "misused", (call_id(1),))
     after = importing.bring(replace(NOBODY, proposals=(waiting,)), PERMANENT, BLOCKS)
     assert after.proposed is waiting
@@ -93,7 +93,7 @@ def test_what_waits_for_a_person_goes_on_waiting() -> None:
 
 
 def test_what_was_brought_in_can_be_taken_back_and_brought_in_again() -> None:
-    """The block ends and forgives nothing; a place on the allow list goes, with what it had decided."""
+    """Undoing an import ends its blocks without forgiving, and undoes its places on the allow list."""
     once = importing.bring(held(block(NOW - DAY, NOW + 1)), PERMANENT, BLOCKS)
     back = importing.take_back(once, PERMANENT, BLOCKS, NOW + 5)
     assert back.block_at(NOW + 5) is None
@@ -115,7 +115,7 @@ def test_what_was_brought_in_can_be_taken_back_and_brought_in_again() -> None:
 
 
 def test_the_allow_list_takes_who_is_not_on_it() -> None:
-    """Whatever else is held: it comes before everything."""
+    """An import adds callers to the allow list whatever else is on record."""
     assert importing.refusal(held(block(NOW, None)), PERMANENT, ALLOWS, NOW, RULES) is None
     listed = importing.bring(NOBODY, PERMANENT, ALLOWS)
     assert importing.refusal(listed, PERMANENT, ALLOWS, NOW, RULES) is Refusal.ALLOWED

@@ -1,4 +1,4 @@
-"""Escalation as a city may write it: presets, several thresholds, weights, proposals, caps, protection."""
+"""Escalation by configuration: presets, several thresholds, weights, proposals, caps, protection."""
 
 from dataclasses import replace
 
@@ -36,12 +36,12 @@ PERMENKOMINFO = PRESETS["permenkominfo-2016"]
 def strike(
     number: int, at: Millis, outcome: Outcome = Outcome.IVR_PRANK, reason: str = "left_menu"
 ) -> Strike:
-    """Make the strike of that number."""
+    """Return the strike with that number."""
     return Strike(CallId(f"{number}.0"), at, outcome, reason)
 
 
 def after(times: list[Millis], rules: PolicyRules, record: CallerRecord | None = None) -> CallerRecord:
-    """Give the record after misuses at these times."""
+    """Return the record after misuses at these times."""
     record = record or CallerRecord(CALLER)
     first = 100 + len(record.strikes) if record.strikes else 0
     for number, at in enumerate(times, first):
@@ -50,7 +50,7 @@ def after(times: list[Millis], rules: PolicyRules, record: CallerRecord | None =
 
 
 def every_two_days(count: int) -> list[Millis]:
-    """Give so many instants, two days apart: a block of one day is always over."""
+    """Return this many instants, two days apart, so that a block of one day is always over."""
     return [START + number * 2 * DAY for number in range(count)]
 
 
@@ -58,7 +58,7 @@ def every_two_days(count: int) -> list[Millis]:
 
 
 def test_serang_blocks_for_a_day_over_five_and_proposes_over_ten() -> None:
-    """From the sixth misuse each costs a day; the eleventh is proposed for good and still costs a day."""
+    """From the sixth, each misuse blocks for a day; the eleventh also proposes a permanent block."""
     ten = after(every_two_days(10), SERANG)
     assert [(block.step, (block.until or 0) - block.since) for block in ten.blocks] == [(1, DAY)] * 5
     assert ten.proposed is None
@@ -71,7 +71,7 @@ def test_serang_blocks_for_a_day_over_five_and_proposes_over_ten() -> None:
 
 
 def test_the_count_alone_leads_on_also_during_a_block() -> None:
-    """In observe mode a blocked caller calls on: over ten is over ten, and the day's block is not doubled."""
+    """Misuses during a block, as in observe mode, still count up to a proposal, but add no block."""
     times = [START + number * 60_000 for number in range(11)]
     record = after(times, SERANG)
     assert len(record.blocks) == 1
@@ -79,7 +79,7 @@ def test_the_count_alone_leads_on_also_during_a_block() -> None:
 
 
 def test_several_thresholds_lead_up_the_ladder() -> None:
-    """A city's own: over 3 a day, over 6 a week, over 9 for good; a later block never ends earlier."""
+    """Several thresholds: over 3 a day, over 6 a week, over 9 permanent; a later block never ends earlier."""
     rules = PolicyRules(thresholds=(3, 6, 9), temporary=(DAY, 7 * DAY))
     record = after([START + number * 60_000 for number in range(10)], rules)
     assert [(block.step, block.level) for block in record.blocks] == [
@@ -91,7 +91,7 @@ def test_several_thresholds_lead_up_the_ladder() -> None:
 
 
 def test_a_confirmed_proposal_blocks_in_the_supervisors_name() -> None:
-    """Confirmed, it is a block for good, with the misuses it rests on and who confirmed it."""
+    """A confirmed proposal is a permanent block with its misuses and the person who confirmed it."""
     record = decisions.confirm(after(every_two_days(11), SERANG), Lift(START + 21 * DAY, "budi", "letter 12"))
     block = record.block_at(START + 21 * DAY)
     assert block is not None
@@ -102,7 +102,7 @@ def test_a_confirmed_proposal_blocks_in_the_supervisors_name() -> None:
 
 
 def test_a_dismissed_proposal_forgives() -> None:
-    """Dismissed, nobody is blocked, and the misuses before count no more."""
+    """A dismissed proposal blocks nobody, and earlier misuses no longer count."""
     now = START + 20 * DAY + HOUR
     record = decisions.dismiss(after(every_two_days(11), SERANG), Lift(now, "budi", "a clinic's phone"))
     assert record.block_at(now) is None
@@ -112,7 +112,7 @@ def test_a_dismissed_proposal_forgives() -> None:
 
 
 def test_a_corrected_mark_ends_the_proposal_that_rested_on_it() -> None:
-    """Take one of eleven misuses back, and over ten is no longer so."""
+    """Taking back one of eleven misuses ends the proposal."""
     taken = Lift(START + 21 * DAY, "op", "was genuine", forgives=False)
     record = decisions.take_back_strike(after(every_two_days(11), SERANG), CallId("3.0"), taken)
     assert record.proposed is None
@@ -120,14 +120,14 @@ def test_a_corrected_mark_ends_the_proposal_that_rested_on_it() -> None:
 
 
 def test_permanent_never_repeats_the_last_step() -> None:
-    """A city that blocks nobody for good gives the longest temporary block again."""
+    """Without permanent blocks, the longest temporary block is imposed again."""
     rules = PolicyRules(permanent="never", temporary=(DAY, 3 * DAY))
     record = after(every_two_days(6) + [START + n * 20 * DAY for n in range(1, 5)], rules)
     assert [(block.until or 0) - block.since for block in record.blocks] == [DAY, *[3 * DAY] * 4]
 
 
 def test_a_proposed_ladder_without_a_temporary_step_blocks_nobody() -> None:
-    """No temporary step, and permanent only proposed: a person decides on every block."""
+    """Without a temporary step, and with permanent blocks only proposed, a person decides on every block."""
     rules = PolicyRules(temporary=(), permanent="proposed")
     record = after(every_two_days(8), rules)
     assert record.blocks == ()
@@ -136,7 +136,7 @@ def test_a_proposed_ladder_without_a_temporary_step_blocks_nobody() -> None:
 
 @pytest.mark.fault("policy_cap")
 def test_the_hours_cap_turns_a_block_into_a_proposal() -> None:
-    """Beyond the cap nobody is blocked without a person; a later block of the same step makes it moot."""
+    """Beyond the cap a block is only proposed; a later block of the same step replaces the proposal."""
     record = after(every_two_days(5), PERMENKOMINFO)
     capped = add_strike(record, strike(9, START + 10 * DAY), PERMENKOMINFO, capped=True)
     assert capped.blocks == ()
@@ -149,7 +149,7 @@ def test_the_hours_cap_turns_a_block_into_a_proposal() -> None:
 
 @pytest.mark.fault("policy_genuine")
 def test_who_reported_something_genuine_is_blocked_by_a_person_only() -> None:
-    """For 30 days after a genuine report the ladder only proposes."""
+    """For 30 days after a genuine report, the ladder only proposes."""
     held = decisions.add_report(CallerRecord(CALLER), GenuineReport(CallId("99.0"), START - DAY))
     protected = after(every_two_days(6), PERMENKOMINFO, held)
     assert protected.blocks == ()
@@ -164,7 +164,7 @@ def test_who_reported_something_genuine_is_blocked_by_a_person_only() -> None:
 
 
 def test_a_reason_weighs_before_its_outcome() -> None:
-    """Ten who pressed nothing, at half a misuse each, are five; the eleventh is over it."""
+    """A reason's weight overrides its outcome's: ten calls of weight 0.5 are five misuses."""
     rules = PolicyRules(weights={"ivr_prank": 1.0, "no_choice": 0.5, "prank": 1.0})
     record = CallerRecord(CALLER)
     for number in range(10):
@@ -179,7 +179,7 @@ def test_a_reason_weighs_before_its_outcome() -> None:
 
 
 def test_what_the_rules_no_longer_count_counts_no_more() -> None:
-    """A city that takes abandoned calls back out of its rules takes them out of the past too."""
+    """Outcomes removed from the rules no longer count in the past either."""
     record = CallerRecord(CALLER)
     with_abandoned = PolicyRules(weights={"ivr_prank": 1.0, "abandoned": 1.0})
     for number in range(5):
@@ -190,7 +190,7 @@ def test_what_the_rules_no_longer_count_counts_no_more() -> None:
 
 
 def test_a_milder_repeat_rule() -> None:
-    """A city may forgive two misuses after a block, and go on with the third."""
+    """The repeat rule may allow two misuses after a block, and escalate with the third."""
     rules = PolicyRules(repeat=3)
     blocked = after(every_two_days(6), rules)
     third = after([START + 12 * DAY, START + 12 * DAY + HOUR, START + 12 * DAY + 2 * HOUR], rules, blocked)
@@ -215,7 +215,7 @@ def test_a_milder_repeat_rule() -> None:
 def test_who_calls_again_at_once_reaches_the_end_of_the_queue(
     treatment: Treatment, reason: ScreenReason, given_treatment: Treatment
 ) -> None:
-    """Only who is turned away needs to be let through; who gets through anyhow is treated as before."""
+    """Within `let_through`, a caller who would be rejected is queued last; other treatments stay."""
     rules = replace(PERMENKOMINFO, treatment={Level.TEMPORARY: treatment, Level.PERMANENT: treatment})
     record = after(every_two_days(6), rules)
     now = record.blocks[-1].since
@@ -230,7 +230,7 @@ def test_who_calls_again_at_once_reaches_the_end_of_the_queue(
 
 
 def test_a_call_back_waits_until_somebody_spoke_with_the_caller() -> None:
-    """Abandoned calls add up, once each; whoever was spoken with later needs no call-back for them."""
+    """Abandoned calls add up, once each, until somebody speaks with the caller."""
     record = CallerRecord(CALLER)
     for number in (1, 2, 2, 1):
         record = decisions.miss(record, MissedCall(CallId(f"{number}.0"), START + number * HOUR, 12_000))
@@ -245,7 +245,7 @@ def test_a_call_back_waits_until_somebody_spoke_with_the_caller() -> None:
 
 
 def test_what_is_too_old_goes_and_what_holds_stays() -> None:
-    """Strikes, ended blocks and reports go with their age; a block for good and an open proposal stay."""
+    """Strikes, ended blocks and reports age out; permanent blocks and open proposals stay."""
     for_good = after([*every_two_days(6), START + 12 * DAY], PERMENKOMINFO)
     assert for_good.blocks[-1].level is Level.PERMANENT
     later = START + PERMENKOMINFO.keep + 13 * DAY
@@ -275,7 +275,7 @@ TIMES = st.lists(st.integers(0, 40 * 24), max_size=40).map(lambda hours: [START 
 
 @given(RULE_SETS, TIMES)
 def test_under_any_rules_a_later_block_never_ends_earlier(rules: PolicyRules, times: list[Millis]) -> None:
-    """While a block holds, whatever comes after it ends no earlier."""
+    """While a block is in force, no later block ends earlier."""
     record = CallerRecord(CALLER)
     for number, at in enumerate(sorted(times)):
         before = record.block_at(at)
@@ -290,7 +290,7 @@ def test_under_any_rules_a_later_block_never_ends_earlier(rules: PolicyRules, ti
 def test_under_any_rules_nobody_is_blocked_below_the_first_threshold(
     rules: PolicyRules, times: list[Millis]
 ) -> None:
-    """The first block, or proposal, rests on more misuses than the first threshold."""
+    """The first block or proposal rests on more misuses than the first threshold."""
     record = CallerRecord(CALLER)
     for number, at in enumerate(sorted(times)):
         record = add_strike(record, strike(number, at), rules)
@@ -302,7 +302,7 @@ def test_under_any_rules_nobody_is_blocked_below_the_first_threshold(
 
 @given(RULE_SETS, TIMES)
 def test_under_any_rules_only_automatic_ever_blocks_for_good(rules: PolicyRules, times: list[Millis]) -> None:
-    """Unless the rules say so, no caller is blocked for good without a person."""
+    """Unless the rules say `automatic`, no caller is blocked permanently without a person."""
     record = after(sorted(times), rules)
     for_good = [block for block in record.blocks if block.until is None]
     assert not for_good or rules.permanent == "automatic"
@@ -315,7 +315,7 @@ def test_the_same_strikes_again_change_nothing(
     """Recording is idempotent under any rules, in any order of repetition."""
     strikes = [strike(number, at) for number, at in enumerate(sorted(times))]
     record = after(sorted(times), rules)
-    random.shuffle(strikes)  # type: ignore[attr-defined] # hypothesis gives a random
+    random.shuffle(strikes)  # type: ignore[attr-defined] # a random of hypothesis
     again = record
     for one in strikes:
         again = add_strike(again, one, rules)

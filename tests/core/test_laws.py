@@ -1,4 +1,4 @@
-"""Laws of tracking and classification, over all the calls of `test_calls` at once."""
+"""Laws of tracking and classification, over all streams of the tests."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ RULES = PolicyRules()
 
 
 def renamed(stream: list[Event], n: int) -> list[Event]:
-    """Give the same call with uniqueids of its own."""
+    """Return the same call with its own uniqueids."""
     names = ("uid", "leg", "bridge")
     changes: list[dict[str, Any]] = [
         {name: f"{n}-{getattr(event, name)}" for name in names if hasattr(event, name)} for event in stream
@@ -31,13 +31,13 @@ def renamed(stream: list[Event], n: int) -> list[Event]:
 
 
 def by_call(found: list[Finding]) -> dict[CallId, str]:
-    """Spell what each call got."""
+    """Return the short form of each call's finding."""
     return {finding.call.id: spelled(finding) for finding in found}
 
 
 @given(st.data(), st.lists(st.sampled_from(STREAMS), min_size=2, max_size=5))
 def test_unrelated_calls_interleaved_change_nothing(data: st.DataObject, chosen: list[list[Event]]) -> None:
-    """Each call gets the same outcome alone and among others, however their events mix."""
+    """Each call has the same outcome alone and among others, however their events are interleaved."""
     calls = [renamed(stream, n) for n, stream in enumerate(chosen) if not _has_interruption(stream)]
     alone = {call: text for stream in calls for call, text in by_call(settle(stream)).items()}
     left = [list(stream) for stream in calls]
@@ -63,7 +63,7 @@ BY_PLACE = {name: stream for name, stream in ONE_WAY.items() if name not in BY_D
 def test_losing_events_in_a_gap_never_makes_a_prank_or_a_strike(
     stream: list[Event], data: st.DataObject
 ) -> None:
-    """Where the adapter says that events were lost, none of those calls is held against anybody."""
+    """No call in a declared gap becomes a prank or gives a strike."""
     kept = [event for event in stream if data.draw(st.booleans())]
     cut = data.draw(st.integers(0, max(0, len(kept) - 1)))
     at = stream[0].at
@@ -75,9 +75,9 @@ def test_losing_events_in_a_gap_never_makes_a_prank_or_a_strike(
 
 
 ALONE = {"back_in_menu", "menu_left_with_key_down", "menu_left_at_once_after_our_silence"}
-"""Scenarios in which a single event speaks for the caller.
+"""Scenarios in which only one event is evidence for the caller.
 
-Those of ONE_WAY; a key that is held has only begun, and a slow answer of ours ends once.
+Those of ONE_WAY, a key still held, which has only a begin, and our slow answer, which ends once.
 """
 
 
@@ -85,7 +85,7 @@ Those of ONE_WAY; a key that is held has only begun, and a slow answer of ours e
     "path", [path for path in CAPTURES if not any(name in path.stem for name in ALONE)], ids=str
 )
 def test_losing_any_one_event_of_a_real_call_never_makes_a_prank_or_a_strike(path: Path) -> None:
-    """Whatever speaks for a caller is told by more than one event, but for an operator's own words."""
+    """With any one event lost, no call becomes a prank or gives a strike."""
     header, stream = read(path)
     found = settle(stream, header.dialplan)
     pranks = {finding.call.id for finding in found if finding.outcome is Outcome.IVR_PRANK}
@@ -99,7 +99,7 @@ def test_losing_any_one_event_of_a_real_call_never_makes_a_prank_or_a_strike(pat
 @pytest.mark.parametrize("stream", BY_PLACE.values(), ids=list(BY_PLACE))
 @given(data=st.data())
 def test_losing_events_never_makes_a_prank_or_a_strike(stream: list[Event], data: st.DataObject) -> None:
-    """Dropping any events can turn a prank into something else but never create one."""
+    """Losing any events may hide a prank, but never makes one."""
     kept = [event for event in stream if data.draw(st.booleans())]
     whole, torn = settle(stream), settle(kept)
     assert len(torn) <= len(whole)
@@ -112,7 +112,7 @@ def test_losing_events_never_makes_a_prank_or_a_strike(stream: list[Event], data
 
 @given(st.lists(st.sampled_from([event for stream in STREAMS for event in stream]), max_size=60))
 def test_any_order_of_any_events_raises_nothing(stream: list[Event]) -> None:
-    """Duplicates, torn calls and events out of order are survived, with one outcome per arrival."""
+    """Duplicate, missing and unordered events raise nothing, and give one outcome per arrival."""
     arrivals = sum(isinstance(event, Newchannel) for event in stream)
     adopted = sum(
         getattr(event, "name", "") == "SIAGA_CALLER" or not hasattr(event, "uid") for event in stream
@@ -122,7 +122,7 @@ def test_any_order_of_any_events_raises_nothing(stream: list[Event]) -> None:
 
 @given(st.lists(st.sampled_from(STREAMS), max_size=5))
 def test_the_tracker_is_empty_after_every_legs_end(chosen: list[list[Event]]) -> None:
-    """However many calls went by, nothing is kept of them."""
+    """When all legs have ended, nothing remains of any call."""
     tracker = Tracker(in_force(DIALPLAN))
     for n, stream in enumerate(chosen):
         for event in renamed(stream, n) if not _has_interruption(stream) else stream:

@@ -1,4 +1,4 @@
-"""The quick way to an event and the strict one give the same answer, whatever they are given."""
+"""The fast and the strict parser of events give the same result for any message."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -25,7 +25,7 @@ REAL = sorted({
     for one in capture.messages(path.read_bytes())
     if one.startswith(b"Event: ") and not isinstance(parse(one, 0), Malformed)
 })  # fmt: skip
-"""Every event of every recorded call."""
+"""All events of all recorded calls."""
 
 PIECES = (
     b"\r", b"\n", b"\r\n", b"\r\n\r\n", b": ", b"Event: ", b"Event: Hangup", b"\r\nUniqueid: 9.9",
@@ -33,11 +33,11 @@ PIECES = (
     b"\r\nChanVariable: a=1", b"\x00", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xe2\x80\xa8", b"\xff", b"\xc3",
     b"\xc3\xa9", b".", b"0" * 7, b"x" * 700, b"\r\nVariable: SIAGA_VERDICT", b"\r\nCall: 9.9",
 )  # fmt: skip
-"""What a line, a header, a number or a character could be torn or forged with."""
+"""Pieces to damage or forge lines, headers, numbers or characters with."""
 
 
 def mutated(chance: Random, one: bytes) -> bytes:
-    """Change a message in a few places."""
+    """Draw a message with a few changes."""
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(one) + 1)
         match chance.randrange(6):
@@ -61,7 +61,7 @@ def mutated(chance: Random, one: bytes) -> bytes:
 
 
 def taught(messages: Sequence[bytes]) -> Reader:
-    """Give a reader that has read these."""
+    """Return a reader that has read these messages."""
     reader = Reader()
     for one in messages:
         reader.read(one, 0)
@@ -69,14 +69,14 @@ def taught(messages: Sequence[bytes]) -> Reader:
 
 
 def test_real_events_read_quickly_are_what_the_strict_way_reads() -> None:
-    """All events of all recorded calls, from both PBXs, read by the layouts of those before them."""
+    """All recorded events of both PBXs give the same result, parsed by the layouts of earlier ones."""
     reader = taught(REAL)
     assert [reader.read(one, 7) for one in REAL] == [parse(one, 7) for one in REAL]
 
 
 @given(st.integers(0, 2**64))
 def test_whatever_is_done_to_a_message_both_ways_read_the_same(seed: int) -> None:
-    """Torn, forged, doubled, swapped: the same event or defect; also when the forged one teaches."""
+    """Damaged, forged, doubled or swapped messages give the same event or defect both ways."""
     chance = Random(seed)
     originals = [chance.choice(REAL) for _ in range(5)]
     reader = taught(originals)
@@ -88,7 +88,7 @@ def test_whatever_is_done_to_a_message_both_ways_read_the_same(seed: int) -> Non
 
 
 def test_a_layout_is_read_without_the_strict_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second message of a layout does not need it; one that is laid out otherwise does."""
+    """The second message of a layout is parsed fast; one of another layout is not."""
     asked: list[bytes] = []
 
     def asking(one: bytes, received: int) -> object:
@@ -118,14 +118,14 @@ TEACH: list[Callable[[Reader], object]] = [
 
 @pytest.mark.parametrize("teach", TEACH)
 def test_only_events_that_were_accepted_teach(teach: Callable[[Reader], object]) -> None:
-    """A malformed message leaves nothing behind; nor does a UserEvent, whose last header counts."""
+    """Neither a malformed message nor a UserEvent, whose last header counts, teaches a layout."""
     reader = Reader()
     teach(reader)
     assert not any(reader._layouts.values())
 
 
 def test_no_caller_can_fill_the_memory() -> None:
-    """However many headers are forged into a kind of event, so many layouts are remembered and no more."""
+    """However many headers are forged into an event, the number of layouts is bounded."""
     reader = Reader()
     for number in range(50):
         event = reader.read(message("Hangup", "Cause: 16", f"X-{number}: y"), 0)
@@ -139,7 +139,7 @@ def test_no_caller_can_fill_the_memory() -> None:
 
 @pytest.mark.parametrize("path", CAPTURES, ids=[f"{path.parent.name}/{path.stem}" for path in CAPTURES])
 def test_what_is_dropped_unread_changes_no_outcome(path: object) -> None:
-    """Every recorded call comes out the same with what is wanted of its events as with all of them."""
+    """Dropping unwanted events unread changes no recorded outcome."""
     assert hasattr(path, "read_bytes")
     header, *rest = capture.messages(path.read_bytes())
     dialplan = capture.read_header(header).dialplan
@@ -156,7 +156,7 @@ def test_what_is_dropped_unread_changes_no_outcome(path: object) -> None:
 
 
 def test_a_variable_that_is_none_of_ours_is_dropped_unread() -> None:
-    """By its name in the raw bytes; one of ours is read, and what is no event is, to be counted."""
+    """Variables that are not ours are dropped by name in the raw bytes; bad messages are still counted."""
     assert not wanted(message("VarSet", "Variable: MACRO_DEPTH", "Value: SIAGA_VERDICT"))
     assert not wanted(message("VarSet", "Variable: SIAGA_VERDICTS", "Value: BLOCK"))
     assert not wanted(message("RTCPSent"))
@@ -167,14 +167,14 @@ def test_a_variable_that_is_none_of_ours_is_dropped_unread() -> None:
 
 @pytest.mark.parametrize("text", ["Variable: SIAGA_VERDICT", "Variable: X"])
 def test_a_forged_variable_is_never_believed(text: str) -> None:
-    """A caller's text before a variable of ours, whatever it names, makes the message malformed."""
+    """A caller's text before one of our variables makes the message malformed."""
     forged = message("VarSet", "Variable: SIAGA_CALLER", "Value: 1", channel=f"{CHANNEL}\r\n{text}")
     assert wanted(forged)
     assert parse(forged, 0) == Malformed(Defect.DUPLICATE)
 
 
 def test_the_tracker_knows_no_other_variable() -> None:
-    """A variable that the reader drops changes nothing in a call, also if it came through."""
+    """A variable that the reader drops would not change a call anyway."""
     tracker = Tracker(in_force(DIALPLAN))
     created = parse(message("Newchannel"), 0)
     assert created is not None

@@ -1,4 +1,4 @@
-"""A day of a country: 60,000 calls at once and out of step, and every tenth event lost."""
+"""A day of a whole country: 60,000 interleaved calls, with every tenth event lost."""
 
 import random
 from collections import Counter
@@ -20,7 +20,7 @@ HOUR = 3_600_000
 
 
 def day(seed: int) -> list[Event]:
-    """Give the events of that many calls, spread over an hour, in the order of their times."""
+    """Return the events of this many calls, spread over an hour, in order of time."""
     _, streams = everything()
     whole = [
         stream for stream in streams.values() if not any(isinstance(e, Interrupted | Resumed) for e in stream)
@@ -38,7 +38,7 @@ def day(seed: int) -> list[Event]:
 
 
 def settle(events: list[Event]) -> tuple[list[Finding], Tracker]:
-    """Run the events through tracker and classifier."""
+    """Return the findings of the tracker and the classifier."""
     dialplan, _ = everything()
     tracker = Tracker(in_force(dialplan))
     return [classify(call, RULES) for event in events for call in tracker.feed(event)], tracker
@@ -46,7 +46,7 @@ def settle(events: list[Event]) -> tuple[list[Finding], Tracker]:
 
 @pytest.mark.night
 def test_a_day_with_every_tenth_event_lost() -> None:
-    """0 exceptions, 0 calls with two outcomes, 0 pranks and 0 strikes that the full stream does not have."""
+    """No exception, no call with two outcomes, and no prank or strike that the full stream does not have."""
     events = day(112)
     full, tracker = settle(events)
     torn, _ = settle([event for n, event in enumerate(events) if n % 10 != 9])

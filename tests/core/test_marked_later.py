@@ -1,4 +1,4 @@
-"""A mark that is given after the call: what it changes of the caller's record, however often it is told."""
+"""A mark after the call changes the caller's record, however often the row is recorded."""
 
 from dataclasses import replace
 from typing import Final
@@ -30,7 +30,7 @@ CALL: Final = answered(1)
 
 
 def marked(*marks: Mark) -> Entry:
-    """Give the row of the call as it is told after these marks."""
+    """Return the row of the call after these marks."""
     later = tuple(
         Fact(CALL.ended + n * 30 * SECOND, FactKind.MARKED, f"{mark} PJSIP/101")
         for n, mark in enumerate(marks, start=1)
@@ -39,12 +39,12 @@ def marked(*marks: Mark) -> Entry:
 
 
 def row(call: Call) -> Entry:
-    """Give a call's row of the ledger."""
+    """Return a call's row of the ledger."""
     return entry_of(call, RULES, Mode.ENFORCE, lambda: "")
 
 
 def told(*rows: Entry) -> CallerRecord:
-    """Give the caller's record after these rows, in their order."""
+    """Return the caller's record after these rows, in this order."""
     fold = Fold(RULES.policy)
     for one in rows:
         fold.take(one)
@@ -52,7 +52,7 @@ def told(*rows: Entry) -> CallerRecord:
 
 
 def test_a_prank_costs_a_strike_and_another_mark_takes_it_back() -> None:
-    """An operator who dialled the wrong number puts it right by dialling again."""
+    """A prank mark gives a strike; another mark takes it back."""
     assert [held.call for held in told(row(CALL), marked(Mark.PRANK)).strikes] == [CALL.id]
     assert not told(row(CALL), marked(Mark.PRANK), marked(Mark.PRANK, Mark.INFORMATION)).strikes
     again = marked(Mark.PRANK, Mark.INFORMATION, Mark.PRANK)
@@ -60,7 +60,7 @@ def test_a_prank_costs_a_strike_and_another_mark_takes_it_back() -> None:
 
 
 def test_a_block_that_rests_on_it_is_lifted_too() -> None:
-    """The seventh misuse brought the block: without it there is none."""
+    """A block that rests on the mark is lifted with it."""
     pranks = [row(prank(n, CALL.started - (10 - n) * 60 * SECOND)) for n in range(2, 7)]
     record = told(*pranks, row(CALL), marked(Mark.PRANK))
     assert record.block_at(CALL.ended + 1)
@@ -70,7 +70,7 @@ def test_a_block_that_rests_on_it_is_lifted_too() -> None:
 
 
 def test_who_was_silent_waits_for_a_call_back_until_somebody_says_otherwise() -> None:
-    """Nobody spoke: it may be somebody who cannot. It is no misuse."""
+    """A silent caller waits for a call-back, and gets no strike: it may be somebody who cannot speak."""
     record = told(row(CALL), marked(Mark.SILENT))
     assert [(missed.call, missed.reason) for missed in record.missed] == [(CALL.id, "silent")]
     assert not record.strikes
@@ -79,7 +79,7 @@ def test_who_was_silent_waits_for_a_call_back_until_somebody_says_otherwise() ->
 
 @given(st.lists(st.sampled_from(Mark), min_size=1, max_size=5), st.data())
 def test_told_twice_it_is_as_told_once(marks: list[Mark], data: st.DataObject) -> None:
-    """A crash between the records and the outbox tells rows again, in their order."""
+    """Rows recorded again in order, as after a crash, change nothing."""
     rows = [row(CALL), *(marked(*marks[: n + 1]) for n in range(len(marks)))]
     begin = data.draw(st.integers(0, len(rows) - 1))
     again = told(*rows, *rows[begin:])
@@ -92,7 +92,7 @@ def test_told_twice_it_is_as_told_once(marks: list[Mark], data: st.DataObject) -
 
 @pytest.mark.parametrize("later", [(), (Mark.GENUINE,)])
 def test_what_a_desk_told_of_a_report_stays_however_often_the_call_is_told(later: tuple[Mark, ...]) -> None:
-    """A crash tells a call again that the operator's key has marked; so does a mark after the call."""
+    """Details of a report entered at a desk stay when the call is recorded again."""
     keyed = Fact(CALL.ended - SECOND, FactKind.MARKED, "genuine PJSIP/101")
     call = replace(CALL, facts=(*CALL.facts[:-1], keyed, CALL.facts[-1]))
     told_by_radio = Handover(CALL.ended, HandedOver.TOLD, "PMI", "PMI", 0)
@@ -110,7 +110,7 @@ def test_what_a_desk_told_of_a_report_stays_however_often_the_call_is_told(later
 
 
 def test_what_a_desk_told_of_a_report_goes_with_another_mark() -> None:
-    """What was no report has neither a kind nor an agency that was told of it."""
+    """Details of a report go with another mark: what is no report has neither kind nor agency."""
     held = marked(Mark.GENUINE)
     held = replace(held, finding=replace(held.finding, kind="fire"))
     other = marked(Mark.GENUINE, Mark.PRANK)
@@ -121,7 +121,7 @@ def test_what_a_desk_told_of_a_report_goes_with_another_mark() -> None:
 
 @pytest.mark.parametrize("desk", list(Mark))
 def test_a_mark_from_a_desk_stands_against_the_phones(desk: Mark) -> None:
-    """Whoever decided with the ledger in view is not overruled by a key; the phone overrules itself."""
+    """A key does not override a mark from a desk; it overrides an earlier key."""
     held = row(CALL)
     by_desk = replace(held, finding=replace(held.finding, mark=desk))
     late = marked(Mark.INFORMATION)

@@ -1,4 +1,4 @@
-"""The classifier's tests are as sharp as its rules: whatever is changed in it, a call comes out otherwise."""
+"""Mutation test of the classifier: any change of it changes the outcome of some call."""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ SOURCE = inspect.getsource(outcome)
 
 
 def ended(table: str) -> list[Call]:
-    """Give the calls of a table, tracked but not yet classified."""
+    """Return the calls of a table, tracked but not yet classified."""
     tracker = Tracker(in_force(DIALPLAN))
     return [call for event in events(table) for call in tracker.feed(event)]
 
@@ -30,7 +30,7 @@ UNHEARD_OF = Call(
     identified=False,
     facts=(Fact(0, FactKind.ARRIVED), Fact(1, FactKind.GAVE_UP, "UNHEARD_OF"), Fact(2, FactKind.ENDED)),
 )
-"""A queue gave up with a word that no table knows: no AMI event leads to it, a file may."""
+"""A queue gave up with an unknown word: no AMI event leads to it, but a file may."""
 
 MARKED_LATER = [
     replace(call, facts=(*call.facts, Fact(call.ended + 60_000, FactKind.MARKED, "prank")))
@@ -41,12 +41,12 @@ TRACKED = [UNHEARD_OF, *MARKED_LATER, *(call for table, _ in CALLS.values() for 
 
 
 def results(classifier: ModuleType) -> list[object]:
-    """Classify every call; an exception is a result too."""
+    """Return the classification of every call; an exception is a result too."""
     found: list[object] = []
     for call in TRACKED:
         try:
             finding = classifier.classify(call, RULES)
-        except Exception as error:  # noqa: BLE001 - a mutant may do anything
+        except Exception as error:  # noqa: BLE001 - a mutant may raise anything
             found.append(repr(error))
         else:
             found.append(finding)
@@ -54,7 +54,7 @@ def results(classifier: ModuleType) -> list[object]:
 
 
 class _Mutator(ast.NodeTransformer):
-    """Changes the n-th place that can be changed, and nothing else."""
+    """Changes only the n-th mutable place."""
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -69,7 +69,7 @@ class _Mutator(ast.NodeTransformer):
         return False
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        """Leave types alone, but look at what is indexed."""
+        """Leave types alone, but visit what is indexed."""
         node.value = self.visit(node.value)
         return node
 
@@ -92,14 +92,14 @@ class _Mutator(ast.NodeTransformer):
         return node
 
     def visit_Tuple(self, node: ast.Tuple) -> ast.AST:
-        """Remove a rule, or an element of any other tuple."""
+        """Remove a rule, or an element of another tuple."""
         self.generic_visit(node)
         if node.elts and isinstance(node.ctx, ast.Load) and self._hit(node, "last element dropped"):
             node.elts = node.elts[:-1]
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """Look for another fact."""
+        """Replace the kind of a fact."""
         self.generic_visit(node)
         if (
             isinstance(node.value, ast.Name)
@@ -111,7 +111,7 @@ class _Mutator(ast.NodeTransformer):
 
 
 def mutants() -> Iterator[tuple[str, ModuleType]]:
-    """Give the classifier with one change each."""
+    """Yield variants of the classifier with one change each."""
     n = 0
     while True:
         mutator = _Mutator(n)
@@ -121,8 +121,8 @@ def mutants() -> Iterator[tuple[str, ModuleType]]:
         module = ModuleType("mutant")
         module.__dict__["__name__"] = "siaga112.core.outcome"
         try:
-            exec(compile(ast.fix_missing_locations(tree), "mutant", "exec"), module.__dict__)  # noqa: S102 - a mutant of ours
-        except Exception:  # noqa: BLE001 - a mutant that cannot even be loaded is caught
+            exec(compile(ast.fix_missing_locations(tree), "mutant", "exec"), module.__dict__)  # noqa: S102 - our mutant
+        except Exception:  # noqa: BLE001 - a mutant that does not load is detected
             n += 1
             continue
         yield mutator.changed, module
@@ -130,12 +130,12 @@ def mutants() -> Iterator[tuple[str, ModuleType]]:
 
 
 def test_a_word_that_no_table_knows_proves_nothing() -> None:
-    """Whatever a reader puts into a fact, the classifier gives an outcome, and none that costs anybody."""
+    """Whatever a fact says, the classifier gives an outcome, and none that gives a strike."""
     assert outcome.classify(UNHEARD_OF, RULES).outcome is Outcome.UNKNOWN
 
 
 def test_removing_or_inverting_anything_in_the_classifier_is_noticed() -> None:
-    """Each rule removed, inverted or blinded makes some call of the tables come out otherwise."""
+    """Removing or inverting any part of a rule changes the outcome of some call."""
     expected = results(outcome)
     tried = 0
     survivors = []
@@ -149,7 +149,7 @@ def test_removing_or_inverting_anything_in_the_classifier_is_noticed() -> None:
 
 @pytest.mark.parametrize("n", range(len(outcome.RULES)))
 def test_every_rule_is_needed(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one of the rules, some call is given another outcome."""
+    """Without any one rule, some call has another outcome."""
     expected = results(outcome)
     monkeypatch.setattr(outcome, "RULES", (*outcome.RULES[:n], *outcome.RULES[n + 1 :]))
     assert results(outcome) != expected

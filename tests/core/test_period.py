@@ -1,4 +1,4 @@
-"""Periods as people name them."""
+"""Periods in people's notation."""
 
 from datetime import date, datetime
 from typing import Final
@@ -11,7 +11,7 @@ from siaga112.core.period import of_days, read
 
 ZONE: Final = ZoneInfo("Asia/Jakarta")
 NOW: Final[Millis] = int(datetime(2019, 3, 12, 0, 30, tzinfo=ZONE).timestamp() * SECOND)
-"""Half past midnight here; in London it is still the 11th."""
+"""Half past midnight here; in London still the 11th."""
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ NOW: Final[Millis] = int(datetime(2019, 3, 12, 0, 30, tzinfo=ZONE).timestamp() *
     ],
 )
 def test_days_are_the_sites_own_and_both_included(since: str, until: str, first: str, last: str) -> None:
-    """Without either, yesterday; without the first, the one day; without the second, up to today."""
+    """Without both ends, yesterday; without the first, that one day; without the second, up to today."""
     asked = read(since, until, NOW, ZONE)
     assert asked == of_days(date.fromisoformat(first), date.fromisoformat(last), ZONE)
     assert asked.whole_days
@@ -35,7 +35,7 @@ def test_days_are_the_sites_own_and_both_included(since: str, until: str, first:
 
 
 def test_a_time_is_not_included_as_an_end() -> None:
-    """So that one period ends where the next begins."""
+    """A time as an end is exclusive, so periods can adjoin."""
     asked = read("2019-02-11T07:00", "2019-02-11T14:00", NOW, ZONE)
     assert (asked.end - asked.first) == 7 * 3_600 * SECOND
     assert not asked.whole_days
@@ -56,7 +56,7 @@ def test_a_time_is_not_included_as_an_end() -> None:
     ],
 )
 def test_what_is_no_period_is_refused(since: str, until: str, said: str) -> None:
-    """With what is wrong with it."""
+    """An invalid period is rejected with the reason."""
     with pytest.raises(ValueError, match=r".*") as refused:
         read(since, until, NOW, ZONE)
     assert said in str(refused.value)

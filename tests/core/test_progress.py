@@ -1,4 +1,4 @@
-"""Where the calls in progress are: what is kept up with each event is what a walk through all would find."""
+"""Stages of current calls: the incremental state equals a full walk through all calls."""
 
 from collections import Counter
 
@@ -19,12 +19,12 @@ EVENTS = [event for stream in STREAMS + LATER for event in stream]
 
 
 def queued(call: TrackedCall) -> QueueCallerJoin | None:
-    """Say where a caller waits, if he does."""
+    """Return the queue in which a call waits, if any."""
     return call.queue if call.stage is Stage.QUEUE and not call.hung_up else None
 
 
 def agrees(tracker: Tracker) -> set[Stage]:
-    """Walk through all calls and compare; give the stages in which there are any."""
+    """Compare with a walk through all calls; return the stages that have calls."""
     calls = list(tracker._calls.values())
     stages = Counter(call.stage for call in calls)
     assert tracker.stages() == stages
@@ -44,7 +44,7 @@ def agrees(tracker: Tracker) -> set[Stage]:
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=80))
 def test_whatever_happens_the_kept_order_is_that_of_a_walk(stream: list[Event]) -> None:
-    """Any events in any order, doubled, torn and late: counts, queues and order are those of a walk."""
+    """For any events in any order, counts, queues and order equal those of a walk."""
     tracker = Tracker(in_force(DIALPLAN))
     for event in stream:
         tracker.feed(event)
@@ -53,7 +53,7 @@ def test_whatever_happens_the_kept_order_is_that_of_a_walk(stream: list[Event]) 
 
 @given(st.data(), st.lists(st.sampled_from(STREAMS), min_size=2, max_size=6))
 def test_calls_that_run_side_by_side(data: st.DataObject, chosen: list[list[Event]]) -> None:
-    """Whole calls, however their events mix: after each event the kept order is that of a walk."""
+    """For interleaved complete calls, the state after each event equals a walk."""
     tracker, left = Tracker(in_force(DIALPLAN)), [list(stream) for stream in chosen]
     while left:
         stream = left[data.draw(st.integers(0, len(left) - 1))]
@@ -63,7 +63,7 @@ def test_calls_that_run_side_by_side(data: st.DataObject, chosen: list[list[Even
 
 
 def test_the_streams_lead_through_every_stage() -> None:
-    """The calls that the laws above are made of are in every stage at some time."""
+    """The streams of these laws pass through every stage."""
     tracker = Tracker(in_force(DIALPLAN))
     assert {stage for stream in STREAMS for event in stream for stage in _fed(tracker, event)} == set(Stage)
 
@@ -74,7 +74,7 @@ def _fed(tracker: Tracker, event: Event) -> set[Stage]:
 
 
 def test_nothing_stays_of_a_call_that_is_gone() -> None:
-    """A queue that nobody waits in is not kept; to drop what is not known changes nothing."""
+    """Nothing remains of a gone call or an empty queue; dropping an unknown call changes nothing."""
     progress = Progress()
     progress.put(CallId("1.1"), Spot(Stage.QUEUE, 7, "fire", 5))
     progress.put(CallId("1.1"), Spot(Stage.QUEUE, 7, "police", 6))

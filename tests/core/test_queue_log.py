@@ -10,7 +10,7 @@ CONNECT = "1795463315|1795463310.0|siaga112|Local/101@operators|CONNECT|4|179546
 
 
 def line(event: str, *data: str) -> str:
-    """Write a later line of the same call."""
+    """Return a later line of the same call."""
     return "|".join(("1795463340", "1795463310.0", "siaga112", "NONE", event, *data))
 
 
@@ -35,7 +35,7 @@ CALLS = {
 
 @pytest.mark.parametrize(("lines", "expected"), CALLS.values(), ids=list(CALLS))
 def test_what_a_calls_lines_prove(lines: list[str], expected: str | None) -> None:
-    """Only what is written proves an outcome; never a prank."""
+    """A call's lines prove only what they say, and never a prank."""
     settled = evidence_of(record for record in parse(lines) if isinstance(record, QueueRecord))
     assert (f"{settled.outcome} {settled.reason}" if settled else None) == expected
     if settled:
@@ -44,7 +44,7 @@ def test_what_a_calls_lines_prove(lines: list[str], expected: str | None) -> Non
 
 
 def test_lines_that_no_call_caused_are_passed_over_and_bad_ones_told() -> None:
-    """Starts and logins are nobody's call; a line that is none is reported by its number."""
+    """Lines of starts and logins are skipped; an invalid line is reported with its number."""
     lines = [
         "1795463300|NONE|NONE|NONE|QUEUESTART|",
         "1795463301|MANAGER|siaga112|Local/101@operators|ADDMEMBER|",
@@ -57,5 +57,5 @@ def test_lines_that_no_call_caused_are_passed_over_and_bad_ones_told() -> None:
 
 @pytest.mark.parametrize("time", ["\u00b2", "\u0661", "9" * 5_000, "1.\u00b2", "1.x", ".", "-1"])
 def test_a_time_that_is_none_makes_a_bad_line(time: str) -> None:
-    """Digits of other scripts and endless ones are told, not raised."""
+    """An invalid time, as in other digits or too long, makes a bad line and raises nothing."""
     assert list(parse([f"{time}|1.0|siaga112|NONE|ABANDON|1|1|9"])) == [BadLine(1)]

@@ -1,4 +1,4 @@
-"""Permanent blocks come up again, and numbers that went quiet are released."""
+"""Permanent blocks are reviewed, and numbers that became quiet are released."""
 
 from dataclasses import replace
 
@@ -18,18 +18,18 @@ SEEN = Watched(NOW - 400 * DAY, NOW + 10_000 * DAY)
 
 
 def permanent(origin: Origin = Origin.AUTOMATIC, since: Millis = NOW) -> CallerRecord:
-    """Give a caller who is blocked permanently."""
+    """Return a permanently blocked caller."""
     block = Block(Level.PERMANENT, since, None, origin, "misused again", "somebody", step=2)
     return CallerRecord(CALLER, blocks=(block,))
 
 
 def blocked(record: CallerRecord, now: Millis) -> bool:
-    """Say whether the caller is turned away."""
+    """Return whether the caller is rejected."""
     return verdict(standing(record, now, RULES), Mode.ENFORCE, now, RULES).verdict is Verdict.BLOCK
 
 
 def test_a_number_that_was_quiet_for_the_span_is_released() -> None:
-    """60 days without a call: it may have a new owner, who starts with nothing held against them."""
+    """A number without a call for 60 days is released, with no record: it may have a new owner."""
     held, due = permanent(), NOW + 60 * DAY
     assert review(held, Called(), SEEN, due - 1, RULES) == held
     freed = review(held, Called(), SEEN, due, RULES)
@@ -40,21 +40,21 @@ def test_a_number_that_was_quiet_for_the_span_is_released() -> None:
 
 
 def test_a_call_begins_the_quiet_anew() -> None:
-    """Also one that was turned away: somebody has the number and uses it."""
+    """Any call restarts the quiet time, even a rejected one: somebody uses the number."""
     held, called = permanent(), Called(NOW + 30 * DAY, 1)
     assert review(held, called, SEEN, NOW + 90 * DAY - 1, RULES) == held
     assert not blocked(review(held, called, SEEN, NOW + 90 * DAY, RULES), NOW + 90 * DAY)
 
 
 def test_nothing_is_quiet_over_a_time_that_nobody_watched() -> None:
-    """A ledger that begins later, or in which the last call is old, proves no silence."""
+    """A ledger that begins later, or whose last call is old, proves no silence."""
     held, due = permanent(), NOW + 60 * DAY
     for watched in (Watched(), Watched(NOW + DAY, due), Watched(NOW - DAY, due - 2 * DAY)):
         assert review(held, Called(), watched, due, RULES) == held
 
 
 def test_a_permanent_block_comes_up_for_review_and_goes_on_until_somebody_decides() -> None:
-    """The proposal says what the number did since."""
+    """A block due for review stays in force; the proposal says what the number did since."""
     now = NOW + 180 * DAY
     asked = review(permanent(), Called(now - 3 * DAY, 17), SEEN, now, RULES)
     assert asked.proposed
@@ -65,7 +65,7 @@ def test_a_permanent_block_comes_up_for_review_and_goes_on_until_somebody_decide
 
 
 def test_what_is_confirmed_comes_up_again_one_span_later() -> None:
-    """A confirmed block counts from its confirmation."""
+    """A confirmed block is due for review one span after its confirmation."""
     now, called = NOW + 180 * DAY, Called(NOW + 179 * DAY, 2)
     kept = decisions.confirm(review(permanent(), called, SEEN, now, RULES), Lift(now, "s", "goes on"))
     assert blocked(kept, now + 1)
@@ -75,7 +75,7 @@ def test_what_is_confirmed_comes_up_again_one_span_later() -> None:
 
 
 def test_dismissing_a_review_lifts_the_block_whoever_imposed_it() -> None:
-    """Whether it goes on was the question, of a person's block too."""
+    """Dismissing a review lifts the block, even one imposed by a person."""
     now, called = NOW + 180 * DAY, Called(NOW + 179 * DAY, 2)
     for origin in Origin:
         asked = review(permanent(origin), called, SEEN, now, RULES)
@@ -83,7 +83,7 @@ def test_dismissing_a_review_lifts_the_block_whoever_imposed_it() -> None:
 
 
 def test_without_the_settings_nothing_is_looked_at() -> None:
-    """`permenkominfo-2016` as it is."""
+    """Without the settings, as in `permenkominfo-2016`, there are no reviews."""
     held = permanent()
     assert review(held, Called(), SEEN, NOW + 5_000 * DAY, PolicyRules()) == held
 
@@ -98,7 +98,7 @@ def test_without_the_settings_nothing_is_looked_at() -> None:
 def test_a_review_never_makes_a_verdict_stricter(
     day: int, last: int | None, away: int, quiet: int, level: Level
 ) -> None:
-    """Whatever it finds, who was let through still is."""
+    """A review never makes a verdict stricter."""
     now, rules = NOW + day * DAY, replace(RULES, review_quiet=quiet * DAY)
     record = permanent()
     if level is Level.TEMPORARY:

@@ -1,4 +1,4 @@
-"""The standings in little memory: a mapping like any other."""
+"""The compact mapping of standings behaves like a dict."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ STANDINGS = st.one_of(
 
 @given(st.lists(st.tuples(CALLERS, STANDINGS)))
 def test_what_is_put_last_is_what_is_given(puts: list[tuple[Caller, Standing]]) -> None:
-    """Whatever is put in whatever order, each caller has the last standing, and the others none."""
+    """Each caller has the standing set last, and all others none."""
     standings, expected = Standings(), {}
     for caller, standing in puts:
         standings.put(caller, standing)

@@ -1,4 +1,4 @@
-"""The stream cut at every event, doubled, or out of order: one outcome per call, and no prank out of it."""
+"""Streams cut at any event, doubled or shuffled give one outcome per call, and no new prank."""
 
 from collections import Counter
 
@@ -20,25 +20,25 @@ EACH = pytest.mark.parametrize("stream", STREAMS.values(), ids=list(STREAMS))
 
 
 def settle(stream: list[Event]) -> list[Finding]:
-    """Run events through tracker and classifier."""
+    """Return the findings of the tracker and the classifier."""
     tracker = Tracker(in_force(DIALPLAN))
     return [classify(call, RULES) for event in stream for call in tracker.feed(event)]
 
 
 def pranks(found: list[Finding]) -> set[str]:
-    """Give the calls that are pranks."""
+    """Return the calls that are pranks."""
     return {finding.call.id for finding in found if finding.outcome is Outcome.IVR_PRANK}
 
 
 def outcomes(found: list[Finding]) -> list[tuple[str, str, str]]:
-    """Spell what each call got, in order."""
+    """Return the short form of each finding, in order."""
     return [(finding.call.id, finding.outcome, finding.reason) for finding in found]
 
 
 @EACH
 @pytest.mark.fault("ami_torn")
 def test_cut_anywhere(stream: list[Event]) -> None:
-    """Connection lost after any event, and found again with all calls gone: one outcome each, no strike."""
+    """If the connection is lost after any event and all calls are gone, each has one outcome, no strike."""
     whole = settle(stream)
     for cut in range(len(stream)):
         at = stream[cut].at
@@ -54,8 +54,8 @@ def test_cut_anywhere(stream: list[Event]) -> None:
 @EACH
 @pytest.mark.fault("ami_torn")
 def test_everything_twice(stream: list[Event]) -> None:
-    """Each event delivered twice in a row changes no outcome, and gives no second one."""
-    ours = (Interrupted, Resumed)  # our own words, not the PBX's: they do not come twice
+    """Each event delivered twice changes no outcome, and gives no second one."""
+    ours = (Interrupted, Resumed)  # our own events, not the PBX's: they are not doubled
     twice = [event for event in stream for _ in range(1 if isinstance(event, ours) else 2)]
     assert outcomes(settle(twice)) == outcomes(settle(stream))
 
@@ -65,18 +65,18 @@ def test_everything_twice(stream: list[Event]) -> None:
     [stream for name, stream in STREAMS.items() if name not in BY_DEED],
     ids=[name for name in STREAMS if name not in BY_DEED],
 )
-@settings(max_examples=10)  # of each of the hundreds of recordings
+@settings(max_examples=10)  # for each of hundreds of recordings
 @given(data=st.data())
 @pytest.mark.fault("ami_torn")
 def test_any_order(stream: list[Event], data: st.DataObject) -> None:
-    """However the events of the whole are shuffled, no call becomes a prank that was none."""
+    """However the events are shuffled, no other call becomes a prank."""
     shuffled = data.draw(st.permutations(stream))
     assert pranks(settle(shuffled)) <= pranks(settle(stream))
 
 
 @pytest.mark.fault("ami_flood")
 def test_100000_events_that_nobody_knows_leave_nothing_behind() -> None:
-    """Steps and ends of channels that we never saw begin are passed over, and nothing grows."""
+    """Events of channels whose begin was not seen are ignored, and nothing grows."""
     tracker = Tracker(in_force(DIALPLAN))
     place = DialplanPosition("siaga112-ivr", "s", "1")
     for n in range(100_000):

@@ -1,4 +1,4 @@
-"""How far a number is believed: what counts less when nobody vouches for it, or several trunks bring it."""
+"""Trust in a number: misuses count less without attestation, or over several trunks."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -29,13 +29,13 @@ BURST = FULL.trunk_burst
 
 
 def strike(n: int, trunk: str = "PJSIP/a", *, attested: bool = False, every: Millis = 11 * MINUTE) -> Strike:
-    """Make the n-th strike, eleven minutes after the one before: beyond a burst."""
+    """Return the n-th strike, eleven minutes after the previous: beyond a burst."""
     at = NOW + n * every
     return Strike(CallId(f"{n}.0"), at, Outcome.IVR_PRANK, "left_menu", at - 4_000, trunk, attested=attested)
 
 
 def held_against(strikes: list[Strike], rules: PolicyRules) -> CallerRecord:
-    """Give the record of a caller against whom these were held."""
+    """Return the record of a caller with these strikes."""
     record = CallerRecord(CALLER)
     for one in strikes:
         record = policy.add_strike(record, one, rules)
@@ -43,7 +43,7 @@ def held_against(strikes: list[Strike], rules: PolicyRules) -> CallerRecord:
 
 
 def seen(*table: str) -> Call:
-    """Give the call that these events tell of."""
+    """Return the call of these events."""
     tracker = Tracker(in_force(DIALPLAN))
     (call,) = [call for event in events("\n".join(table)) for call in tracker.feed(event)]
     return call
@@ -53,7 +53,7 @@ def seen(*table: str) -> Call:
 
 
 def test_half_a_misuse_where_nobody_vouches_for_the_number() -> None:
-    """Ten such calls are five misuses, not more; the eleventh blocks. Of attested ones, the sixth."""
+    """Unattested calls count half: the eleventh blocks. Of attested ones, the sixth does."""
     assert held_against([strike(n) for n in range(10)], HALF_UNATTESTED).blocks == ()
     (block,) = held_against([strike(n) for n in range(11)], HALF_UNATTESTED).blocks
     assert "11 misuses, weighing 5.5, more than 5" in block.reason
@@ -61,7 +61,7 @@ def test_half_a_misuse_where_nobody_vouches_for_the_number() -> None:
 
 
 def test_one_unattested_call_after_a_block_is_not_enough_for_a_permanent_one() -> None:
-    """The step of the ladder takes one misuse in full, so two of half."""
+    """The permanent step takes one full misuse, so two unattested calls."""
     record = held_against([strike(n) for n in range(11)], HALF_UNATTESTED)
     (block,) = record.blocks
     later = [
@@ -74,7 +74,7 @@ def test_one_unattested_call_after_a_block_is_not_enough_for_a_permanent_one() -
 
 
 def test_unattested_calls_may_count_nothing() -> None:
-    """With 0 such a call is no strike at all."""
+    """With weight 0, an unattested call gives no strike."""
     call = seen(
         "10:00:00  Newchannel  100.1  num=081211111111",
         "10:00:01  VarSet      100.1  SIAGA_CALLER=081211111111",
@@ -88,14 +88,14 @@ def test_unattested_calls_may_count_nothing() -> None:
 
 
 def test_half_a_misuse_each_where_one_number_came_over_several_trunks() -> None:
-    """Which of them are its owner's is not known: six over two trunks block nobody, over one they do."""
+    """Six calls over two trunks, at half a misuse each, block nobody; over one trunk they do."""
     assert len(held_against([strike(n) for n in range(6)], HALF_TRUNKS).blocks) == 1
     mixed = [strike(n, "PJSIP/b" if n == 3 else "PJSIP/a") for n in range(6)]
     assert held_against(mixed, HALF_TRUNKS).blocks == ()
 
 
 def test_a_trunk_that_was_not_kept_is_not_another() -> None:
-    """Missing evidence is no evidence of a second trunk: what an earlier version wrote counts as before."""
+    """A strike without a trunk, from an earlier version, is no evidence of a second trunk."""
     mixed = [strike(n, "" if n < 3 else "PJSIP/a") for n in range(6)]
     assert len(held_against(mixed, HALF_TRUNKS).blocks) == 1
 
@@ -110,7 +110,7 @@ SHARES = st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])
 def test_less_trust_blocks_nobody_whom_trust_does_not(
     strikes: list[Strike], one: float, other: float
 ) -> None:
-    """Whoever is blocked where numbers are believed less is blocked, no later, where they are believed."""
+    """A caller blocked with less trust is blocked with full trust too, no later."""
     less = held_against(strikes, replace(FULL, unattested=one, several_trunks=other))
     full = held_against(strikes, FULL)
     if less.blocks:
@@ -119,7 +119,7 @@ def test_less_trust_blocks_nobody_whom_trust_does_not(
 
 @given(STRIKES)
 def test_by_default_neither_trunk_nor_attestation_matters_beyond_a_burst(strikes: list[Strike]) -> None:
-    """The regulation knows neither: with the preset they change no block and no verdict."""
+    """With the preset, trunks and attestation change no block and no verdict beyond a burst."""
     plain = [replace(one, trunk="", attested=False) for one in strikes]
     with_, without = held_against(strikes, FULL), held_against(plain, FULL)
     assert with_.blocks == without.blocks
@@ -129,7 +129,7 @@ def test_by_default_neither_trunk_nor_attestation_matters_beyond_a_burst(strikes
 
 @given(STRIKES, SHARES)
 def test_the_record_keeps_as_many_strikes_as_a_block_needs(strikes: list[Strike], share: float) -> None:
-    """However little each weighs, what is pruned away makes no count less."""
+    """The record keeps enough strikes for a block, however little each weighs."""
     rules = replace(FULL, unattested=share or 0.1, several_trunks=share or 0.1)
     record = held_against(strikes, rules)
     now = NOW + DAY
@@ -142,12 +142,12 @@ def test_the_record_keeps_as_many_strikes_as_a_block_needs(strikes: list[Strike]
 
 
 def counted(strikes: list[Strike], rules: PolicyRules = FULL) -> list[CallId]:
-    """Name the calls that count, of these."""
+    """Return those of the calls that count."""
     return [one.call for one in policy.count(held_against(strikes, rules), NOW + DAY, rules).strikes]
 
 
 def test_of_one_numbers_calls_over_two_trunks_within_a_burst_none_counts() -> None:
-    """Which are its owner's is not known: the owner's count for no more than the forger's."""
+    """Calls of one number over two trunks in a burst count for nothing: the owner's are not known."""
     owner = [strike(n, "PJSIP/telkom", every=MINUTE) for n in range(6)]
     assert len(held_against(owner, FULL).blocks) == 1
     forged = replace(strike(2, "PJSIP/cheap", every=MINUTE), call=CallId("9.0"), at=NOW + 150_000)
@@ -157,7 +157,7 @@ def test_of_one_numbers_calls_over_two_trunks_within_a_burst_none_counts() -> No
 
 
 def test_one_millisecond_parts_a_burst() -> None:
-    """The second call begins so long after the first ended, or sooner by as little as there is."""
+    """A burst ends, to the millisecond, at its length after the first call's end."""
     first, second = strike(0, "PJSIP/a"), strike(1, "PJSIP/b")
     apart = replace(second, begun=first.at + BURST, at=first.at + BURST + 4_000)
     closer = replace(second, begun=first.at + BURST - 1, at=first.at + BURST + 3_999)
@@ -169,7 +169,7 @@ def test_one_millisecond_parts_a_burst() -> None:
 
 
 def test_a_centre_whose_trunks_share_one_exchanges_calls_switches_it_off() -> None:
-    """With `burst = "0s"` each counts again, but for those that are up at one moment."""
+    """With `trust.burst = "0s"`, each call counts, except parallel ones."""
     rules = Policy.model_validate({"trust": {"burst": "0s"}}).rules()
     mixed = [strike(n, f"PJSIP/{n % 2}", every=MINUTE) for n in range(6)]
     assert counted(mixed) == []
@@ -180,7 +180,7 @@ def test_a_centre_whose_trunks_share_one_exchanges_calls_switches_it_off() -> No
 
 @given(st.permutations(range(8)))
 def test_a_block_is_taken_back_when_a_call_makes_one_of_its_calls_doubtful(order: list[int]) -> None:
-    """In whatever order they are told: one that comes late takes the block back."""
+    """A block is taken back when a call makes one of its calls doubtful, in any order of recording."""
     owner = [strike(n, every=2 * MINUTE) for n in range(6)]
     forged = [replace(strike(5, "PJSIP/b", every=2 * MINUTE), call=CallId(f"9.{n}")) for n in range(2)]
     told = [*owner, *forged]
@@ -193,7 +193,7 @@ def test_a_block_is_taken_back_when_a_call_makes_one_of_its_calls_doubtful(order
 
 
 def test_the_weight_of_several_trunks_is_also_of_those_that_count_for_nothing() -> None:
-    """Else a second doubtful call would make the others weigh more, and block whom one did not."""
+    """The weight for several trunks includes calls that count for nothing: doubt never adds weight."""
     owner = [strike(n) for n in range(8)]
     forged = replace(strike(0, "PJSIP/b"), call=CallId("9.0"), at=owner[0].at + MINUTE, begun=owner[0].at + 1)
     assert (
@@ -227,9 +227,9 @@ BESIDE = st.lists(
 def test_no_block_rests_on_what_a_forger_sends_beside_the_owners_calls(
     spans: list[tuple[Millis, Millis]], beside: list[tuple[int, int, Millis]], order: Random, share: float
 ) -> None:
-    """Over another trunk within a burst: his calls count for nothing, and block nobody sooner, or at all.
+    """A forger's calls over another trunk, within a burst of the owner's, count for nothing.
 
-    Whoever is blocked, or proposed, with the forged calls is so, no later, without them.
+    A caller blocked or proposed with the forged calls is so without them too, no later.
     """
     rules = replace(FULL, several_trunks=share)
     owner = _calls(spans, 0, "PJSIP/telkom")
@@ -258,7 +258,7 @@ def test_no_block_rests_on_what_a_forger_sends_beside_the_owners_calls(
 def test_what_came_before_the_window_makes_a_call_in_it_doubtful(
     spans: list[tuple[Millis, Millis]], order: Random, minutes: int
 ) -> None:
-    """Of two beside each other neither counts, wherever the other one lies, whichever was told first."""
+    """Of two parallel calls neither counts, even if one is outside the window, in any order."""
     rules, now = replace(FULL, window=minutes * MINUTE), NOW + 245 * MINUTE
     strikes = [replace(one, trunk=f"PJSIP/{n % 3}") for n, one in enumerate(_calls(spans, 0, ""))]
     strikes.sort(key=lambda one: one.order)
@@ -270,7 +270,7 @@ def test_what_came_before_the_window_makes_a_call_in_it_doubtful(
 
 @given(CALLS)
 def test_what_makes_a_call_doubtful_goes_with_it(spans: list[tuple[Millis, Millis]]) -> None:
-    """However little is kept: no strike counts that did not count with all that was known."""
+    """Pruning never makes a doubtful strike count."""
     strikes = [replace(one, trunk=f"PJSIP/{n % 3}") for n, one in enumerate(_calls(spans, 0, ""))]
     record = held_against(strikes, FULL)
     for kept in range(len(record.strikes)):
@@ -298,12 +298,12 @@ def test_what_makes_a_call_doubtful_goes_with_it(spans: list[tuple[Millis, Milli
     ],
 )
 def test_a_channels_name_says_over_which_trunk_it_came(channel: str, trunk: str) -> None:
-    """The driver and the trunk, without what numbers channels, and without the caller's number."""
+    """A channel's name gives driver and trunk, without the channel's serial or the caller's number."""
     assert trunk_of(channel) == trunk
 
 
 def test_the_dialplans_word_makes_a_call_attested() -> None:
-    """`yes`, on the call itself, and no other word; without any it is not."""
+    """A call is attested only by `yes` from the dialplan on the call itself."""
     for word, attested in (
         (["yes"], True),
         (["no"], False),
@@ -320,7 +320,7 @@ def test_the_dialplans_word_makes_a_call_attested() -> None:
 
 
 def test_a_share_is_none_or_at_least_a_tenth() -> None:
-    """Else a record would have to hold thousands of strikes before it comes to a block."""
+    """A weight is 0 or at least 0.1: otherwise a record would need thousands of strikes for a block."""
     rules = Policy.model_validate({"trust": {"unattested": 0, "several_trunks": 0.1}}).rules()
     assert (rules.unattested, rules.several_trunks) == (0, 0.1)
     for share in (-0.1, 0.01, 1.01):
