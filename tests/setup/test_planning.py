@@ -1,5 +1,6 @@
 """Plans of setup for given facts, without a PBX."""
 
+import tomllib
 from dataclasses import replace
 
 import pytest
@@ -8,11 +9,13 @@ from siaga112.doctor.observations import Contexts
 from siaga112.doctor.walk import GUARD, Place, Route, route
 from siaga112.setup import ways
 from siaga112.setup.conf import contexts, read
+from siaga112.setup.draft import EXAMPLE
 from siaga112.setup.edits import GUARD_CALL, taken_back
 from siaga112.setup.facts import Facts, Trunk
+from siaga112.setup.looking import config_of, ours
 from siaga112.setup.questions import Answers
 from siaga112.setup.steps import Plan
-from tests.setup.found import ETC, FREEPBX, PLAIN, SECRET, answered, done, facts, planned, text
+from tests.setup.found import ETC, FREEPBX, PLACES, PLAIN, SECRET, answered, done, facts, planned, text
 
 KINDS = pytest.mark.parametrize(
     "found",
@@ -199,6 +202,19 @@ def test_a_file_of_ours_that_somebody_edited_is_left_alone() -> None:
     made = planned(found)
     assert path not in {write.path for step in made.steps for write in step.writes}
     assert any(path in note for note in made.notes)
+
+
+def test_the_configuration_that_a_package_installed_gives_way_to_what_was_found() -> None:
+    """The shipped example is nobody's configuration: setup asks as if there were none, and replaces it."""
+    example = ours().texts[EXAMPLE].encode()
+    found = replace(
+        facts(PLAIN), there={PLACES.config: example}, config=config_of(PLACES.config, example, ours())
+    )
+    made = planned(found)
+    assert tomllib.loads(text(made, PLACES.config))["pbx"]["trunk_contexts"] == ["from-telco"]
+    assert made.problems == planned(facts(PLAIN)).problems == ()
+    edited = example + b"# mine\n"
+    assert config_of(PLACES.config, edited, ours()) is not None
 
 
 def test_a_queue_with_a_gosub_of_its_own_keeps_it() -> None:

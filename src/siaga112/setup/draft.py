@@ -10,6 +10,9 @@ from siaga112.setup.facts import Facts
 from siaga112.setup.questions import Answers
 from siaga112.setup.steps import Step, Write
 
+EXAMPLE: Final = "config/siaga112.toml"
+"""The configuration that we ship, with everything as it is by default."""
+
 FREEPBX_KEEPS: Final = ("_custom.conf",)
 """The name endings of files that FreePBX does not overwrite."""
 
@@ -25,6 +28,10 @@ class Ours:
     texts: Mapping[str, str]
     prompts: Mapping[str, bytes]
     units: Mapping[str, bytes]
+
+    def is_example(self, content: bytes) -> bool:
+        """Return whether a configuration is as a package installed it: nobody has configured anything."""
+        return content == self.texts[EXAMPLE].encode()
 
 
 @dataclass(slots=True)
@@ -77,7 +84,8 @@ class Draft:
         before = self.there.get(path)
         if before == content:
             return
-        if before is not None and self.facts.installed.get(path) != _digest(before):
+        untouched = before is None or self.facts.installed.get(path) == _digest(before)
+        if not (untouched or (path == self.facts.places.config and self.ours.is_example(before or b""))):
             self.notes.append(f"{path} is not as this version ships it; left alone (siaga112 files --diff)")
             return
         self.there[path] = content

@@ -102,7 +102,7 @@ class Facts:
     there: Mapping[str, bytes]
     """The present contents of the paths at which we install files; a missing file has no entry."""
     config: Mapping[str, object] | None = None
-    """siaga112's configuration, parsed; None if it does not exist."""
+    """siaga112's configuration, parsed; None if it does not exist or is a package's example."""
     installed: Mapping[str, str] = field(default_factory=dict)
     """Path → SHA-256 of the content that an earlier setup wrote."""
     unfinished: frozenset[str] = frozenset()

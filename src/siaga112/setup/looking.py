@@ -23,7 +23,7 @@ from siaga112.reasons import plainly
 from siaga112.settings.loading import load
 from siaga112.setup import told, ways
 from siaga112.setup.conf import Conf, absolute, included, read
-from siaga112.setup.draft import Ours
+from siaga112.setup.draft import EXAMPLE, Ours
 from siaga112.setup.facts import Facts, Live, Machine, Pbx, Places, Trunk
 from siaga112.setup.planning import OUR_PROGRAM, UNITS, USER, targets
 from siaga112.shipped import catalogue
@@ -113,8 +113,10 @@ def ours() -> Ours:
         "asterisk/extensions_siaga112.conf",
         "asterisk/features_siaga112.conf",
         "asterisk/manager.d/siaga112.conf",
+        "config/systemd/siaga112.sysusers",
+        EXAMPLE,
     )
-    texts = {name: catalogue.text(name) for name in (*names, "config/systemd/siaga112.sysusers")}
+    texts = {name: catalogue.text(name) for name in names}
     return Ours(
         texts,
         {str(name): path.read_bytes() for name, path in catalogue.files("sounds")},
@@ -169,7 +171,7 @@ def look(
         where,
         files,
         there,
-        _config(Path(where.config)),
+        config_of(where.config, there.get(where.config), ours()),
         installed,
         frozenset(unfinished),
         unreadable,
@@ -285,8 +287,14 @@ def _timezone() -> str:
     return zone if "/" in zone and not zone.startswith(("Etc/", "posix/", "right/")) else ""
 
 
-def _config(path: Path) -> Mapping[str, object] | None:
-    if (content := _bytes(path)) is None:
+def config_of(path: str, content: bytes | None, ours: Ours) -> Mapping[str, object] | None:
+    """Parse siaga112's configuration; None if there is none, or only the example of a package.
+
+    Raises:
+        ConfigurationError: if it is not valid TOML.
+
+    """
+    if content is None or ours.is_example(content):
         return None
     try:
         return tomllib.loads(content.decode("utf-8"))
