@@ -53,7 +53,7 @@ def measure(folder: Path) -> tuple[float, float, float]:
     looking.start()
     code, usage = used(process, 1_200)
     over.set()
-    looking.join()
+    looking.join(10)
     if code:
         raise SystemExit(f"the command failed ({code})")
     return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, max(most)

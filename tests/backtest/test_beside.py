@@ -63,6 +63,6 @@ def test_the_processes_end_with_the_command() -> None:
     """However the command ends, no process continues: the pipe that all have as stdout is closed."""
     command = subprocess.Popen((sys.executable, "-c", _WAITS), stdout=subprocess.PIPE)
     assert command.stdout
-    assert command.stdout.readline()
+    assert command.stdout.readline()  # ends: when the process does, or its test
     command.kill()
     assert command.communicate(timeout=60)[0] == b""

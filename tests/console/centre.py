@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,6 +154,7 @@ async def running(folder: Path, redis: RedisServer, **more: Any) -> AsyncIterato
             "redis": {"url": redis.url},
             "operators": {"101": BUDI},
             "agencies": {"113": "Damkar"},
+            "shifts": {"duty": f"{datetime.now(UTC) + timedelta(hours=4):%H:%M}"},  # Jakarta's, 3 h ago
             "districts": ["Cipocok"],
             "pbx": {"recording_url": "https://pbx.example/{file}"},
             **more,

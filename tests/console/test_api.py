@@ -174,7 +174,7 @@ async def test_none_of_several_is_blocked_if_one_is_no_number(centre: Centre) ->
         ("DELETE", f"blocks/{MISSED}?reason=x", None, 409, "is not blocked"),
         ("POST", f"proposals/{MISSED}/confirm", {"reason": "x"}, 409, "no block is proposed"),
         ("PUT", "mode", {"mode": "off"}, 409, "mode off needs a reason"),
-        ("POST", "marks", {"call": GENUINE, "mark": "prank", "kind": "fire"}, 422, "of a genuine report"),
+        ("POST", "marks", {"call": GENUINE, "mark": "prank", "kind": "fire"}, 422, "to a genuine report"),
         ("GET", "nowhere", None, 404, "Not Found"),
         ("PATCH", "mode", None, 405, "Method Not Allowed"),
         ("GET", "events?types=call.lost", None, 422, "call.lost"),

@@ -217,7 +217,7 @@ async def test_a_redis_that_takes_nothing_ends_nothing(
                 running.session = await running.pbx.manager.session()
                 call = running.misuse()
                 said = await running.daemon.wait_for(lambda line: line["event"] in TOLD)
-                assert ("no Redis" if kind == "none" else "SELECT") in said["detail"]
+                assert ("not Redis" if kind == "none" else "SELECT") in said["detail"]
                 (row,) = await running.until_recorded(1)
                 assert row.finding.call.id == call
                 answers = [await running.ask() for _ in range(10)]

@@ -209,6 +209,13 @@ class Call:
                     await asyncio.wait_for(self._process.wait(), POLL_SECONDS)
         return await self.ended()
 
+    async def answered(self) -> None:
+        """Wait until the PBX has answered, or the call is over."""
+        async with within(PATIENCE_SECONDS, f"an answer to {self.number or 'nobody'}"):
+            while "\nSIP/2.0 200" not in self.messages() and self._process.returncode is None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), POLL_SECONDS)
+
     def _has_hung_up(self) -> bool:
         return re.search(r"message sent[^\n]*\n\n(BYE|CANCEL) ", self.messages()) is not None
 

@@ -58,6 +58,7 @@ async def test_whom_the_old_pbx_turned_away_the_new_centre_turns_away(version: V
                 ended = await (await place_call(pbx, number=number, presses="")).ended()
                 assert ended.status == 403, number
             other = await place_call(pbx, number="081211111111", presses="")
+            await other.answered()
             assert (await other.hang_up()).status == 200
         story = (await daemon.command("why", "081234567891")).out
         assert "imported by" in story

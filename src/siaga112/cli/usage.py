@@ -21,7 +21,7 @@ _INPUT: Final = "Input should be "
 _SAID: Final = (
     (re.compile(r"Option '(?P<what>[^']+)' requires an argument"), say("{what} needs a value")),
     (
-        re.compile(r"Option '(?P<what>[^']+)' requires (?P<value>\d+) arguments"),
+        re.compile(r"Option '(?P<what>[^']+)' requires (?P<value>[0-9]+) arguments"),
         say("{what} needs {value} values"),
     ),
     (re.compile(r"Option '(?P<what>[^']+)' does not take a value"), say("{what} takes no value")),

@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from siaga112.core.text import printable
+from siaga112.core.text import printable, whole
 
 
 def plain(*lines: str, err: bool = False) -> None:
@@ -21,11 +21,17 @@ def plain(*lines: str, err: bool = False) -> None:
         typer.echo("\n".join(map(printable, lines)), err=err)
 
 
+def heading(line: str) -> None:
+    """Print the head of a table, in bold on a terminal."""
+    bold = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    typer.echo(typer.style(printable(line), bold=True) if bold else printable(line))
+
+
 def width() -> int | None:
     """Return how wide the output may be: COLUMNS if it is set, else the terminal's width; None for a pipe."""
     given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given):
-        return int(given)
+    if columns := whole(given):
+        return columns
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

@@ -1,18 +1,14 @@
 """Lists for people, as tables that fit the terminal, and for scripts, as JSON."""
 
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-import typer
-
 from siaga112.core.text import printable
 from siaga112.terminal import labels, times
 from siaga112.terminal.columns import Size, fitted
-from siaga112.terminal.printing import as_json_list, plain, width, wrapped
+from siaga112.terminal.printing import as_json_list, heading, plain, width, wrapped
 from siaga112.terminal.rows import Row
 from siaga112.words import Tongue, say, tongue
 
@@ -131,9 +127,7 @@ class Layout:
 
     def show(self) -> None:
         """Print the names of the columns, in bold on a terminal, and the rows."""
-        line = self._line([one.head for one, _ in self._shown])
-        bold = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        typer.echo(typer.style(line, bold=True) if bold else line)
+        heading(self._line([one.head for one, _ in self._shown]))
         self._print([*zip(*(one.cells for one, _ in self._shown), strict=True)])
 
     def add(self, rows: Sequence[Row]) -> None:
