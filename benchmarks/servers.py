@@ -36,11 +36,12 @@ deadline_ms = 900
 [metrics]
 port = {metrics}
 screen_port = {metrics}
-[redis]
-url = "{redis}"
 [policy]
 treatment = "reject"
+[redis]
+url = "{redis}"
 """
+"""`more` of `siaga112` continues `[redis]`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     with ExitStack() as stack:
         empty, full = stack.enter_context(redis()), stack.enter_context(redis())
         say(f"a block list of {held:,}")
+        empty.load(people.blocked(0))  # a whole list with nobody in it, not a Redis that lost its list
         full.load(people.blocked(held))
         servers: dict[str, Running] = {"siaga112": stack.enter_context(siaga112(empty.url, only="screen"))}
         servers["siaga112_full"] = daemon = stack.enter_context(siaga112(full.url, only="screen"))
