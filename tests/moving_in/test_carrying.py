@@ -402,6 +402,14 @@ def every_text() -> Iterator[str]:
     yield from (line for line, _ in HELD[f"{HEAD}:audit"])
 
 
+def test_where_there_was_nothing_nothing_is_said_to_be_deleted(centre: Centre) -> None:
+    """A Redis without older data gives one line, also with `--forget-old`."""
+    centre.redis.flushall()
+    said = centre("migrate", "--forget-old")
+    assert "nothing of an older siaga112" in said
+    assert "deleted" not in said
+
+
 async def test_that_something_is_there_is_seen_without_reading_it(centre: Centre) -> None:
     """Setup and the doctor see that data exists without reading it."""
     older = OlderRedis(connect(centre.server.url), SITE)

@@ -67,10 +67,11 @@ def _carry_over(by: str, *, forget: bool) -> None:
     if done.anything:
         said = say("carried over from Redis: {what}, {allowed} on the allow list")
         printing.wrapped(t(said, what=_told(counts, t), allowed=t.number(done.allowed)))
-    elif done.before is None:
-        printing.wrapped(t("there was nothing of an older siaga112 in Redis"))
-    else:
+    elif done.before is not None:
         printing.wrapped(t("all was carried over from Redis before, and nothing came since"))
+    elif not done.unreadable:
+        printing.wrapped(t("there was nothing of an older siaga112 in Redis"))
+        return
     for held, why in done.unreadable.items():
         left = t(say("left in Redis, for it cannot be read: {name} ({why})"), name=held.place, why=why)
         printing.plain(f"siaga112: {left}", err=True)
