@@ -241,3 +241,17 @@ async def test_a_call_that_ended_before_we_resume_is_settled_once(disk: Disk) ->
     await running
     assert [row.finding.call.id for row in disk.waiting] == ["100.1"]
     assert set(disk.noted) == {"200.1"}
+
+
+async def test_a_call_that_cannot_be_noted_costs_no_other_its_note(disk: Disk, writer: Writer) -> None:
+    """A killed daemon finds the calls in progress in their notes: one bad call must not empty them."""
+
+    def bad() -> Entry:
+        raise ValueError("a call that nobody foresaw")
+
+    first, last = ENTRIES[0], ENTRIES[1]
+    writer.put([], {**begun(first), CallId("bad"): bad, **begun(last)})
+    with capture_logs() as logs:
+        await writer.written()
+    assert disk.asked == [("note", names(first)), ("note", names(last))]
+    assert [line["event"] for line in logs] == ["note_failed"]

@@ -92,4 +92,8 @@ class Writer:
         except OSError:
             return
         except Exception as error:  # noqa: BLE001 - as above
-            _log.error("note_failed", calls=len(begun), detail=str(error), exc_info=error)
+            if len(begun) > 1:
+                for one in begun:
+                    await self._note([one])
+                return
+            _log.error("note_failed", detail=str(error), exc_info=error)
