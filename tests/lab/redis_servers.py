@@ -314,11 +314,14 @@ def cluster(*, encrypted: bool = False) -> Iterator[Cluster]:
     with home() as folder, ExitStack() as stack:
         reach = _Reach(folder, tls=encrypted)
         nodes = {}
-        for port in [ports.free() for _ in range(4)]:
+        for epoch, port in enumerate([ports.free() for _ in range(4)], 1):
             bus = ports.free()
             lines = [*reach.lines(port), USER, "cluster-enabled yes", f"cluster-port {bus}"]
             lines.append(f"tls-cluster {'yes' if encrypted else 'no'}")
             nodes[port] = stack.enter_context(RedisServer(folder / f"{port}", *lines))
+            # As `redis-cli --cluster create` does: nodes with equal epochs settle it among themselves later,
+            # and one that rises above the target of a slot takes the slot back, without its keys.
+            nodes[port].ask("CLUSTER", "SET-CONFIG-EPOCH", epoch)
             if port != (first := next(iter(nodes))):
                 nodes[first].ask("CLUSTER", "MEET", LOOPBACK, port, bus)
         masters = [*nodes.values()][:3]
