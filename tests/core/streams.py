@@ -24,6 +24,7 @@ ONE_WAY = {name: events(table) for name, (table, _) in CALLS.items() if "left th
 BY_DEED = frozenset({
     "pressed a key, and left while the PBX still collected",
     "pressed a key while a question without a prompt went on",
+    "pressed a key before the first prompt, which may have taken it, and left",
     "chose an announcement, came back to the menu, and left",
     "chose an announcement, came back, and the PBX ended the call",
     "left a message after a wrong key, came back to the menu, and left",

@@ -59,6 +59,12 @@ CALLS = {
         MENU + "10:00:06 Dtmf 100.1\n10:00:07 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n" + LEAVES,
         "ivr_prank, left_menu",
     ),
+    "pressed a key before the first prompt, which may have taken it, and left": (
+        ARRIVES
+        + "10:00:00.5 Dtmf 100.1\n10:00:01 Newexten 100.1 app=BackGround at=siaga112-ivr,s,5\n"
+        + LEAVES,
+        "abandoned, left_choosing",
+    ),
     "pressed a wrong key, and left": (
         MENU + "10:00:06 Dtmf 100.1\n10:00:07 Newexten 100.1 app=Playback at=siaga112-ivr,i,1\n" + LEAVES,
         "ivr_prank, left_menu",

@@ -33,7 +33,7 @@ class TrackedCall:
     - `on_word`: the caller is connected, but only a queue's word says that somebody is there.
     - `chose`: the caller has pressed a key since the menu began or last rejected a choice. `led`: a step
       behind that choice was seen. `came_back`: the menu then asked again at a place where it asked before.
-    - `keyed`: when the caller pressed the first key since the last prompt; 0 if none.
+    - `keyed`: when the caller pressed the first key since the last prompt, or before the first; 0 if none.
     - `whose`: the caller by the number at arrival.
     - `beside`: since when another call from the same number has been up, and which call.
     - `agents`: the legs of queue members who took the call, each with interface and name. `agent`: such a

@@ -281,8 +281,8 @@ class Tracker:
                 self._serve(call, event)
             return
         call.take_step(event)
-        if event.prompts:
-            call.keyed = 0
+        if event.prompts and call.stage is Stage.IVR and event.at > call.since:
+            call.keyed = 0  # but not by the first prompt: Answer() keeps a key for it
         if place.exten in WRONG_CHOICE and place.priority == "1":
             call.note(event.at, FactKind.INVALID_CHOICE if place.exten == "i" else FactKind.NO_CHOICE)
             call.keyed = 0
