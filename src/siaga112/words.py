@@ -4,6 +4,7 @@ The catalogues lie in `locale/`; `make words` brings them up to date, and a test
 """
 
 import gettext
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,11 @@ MONTHS: Final = {
     ),
 }
 """The first three letters of each are its short form, of days too."""
+
+
+def clock(at: datetime, language: Language) -> str:
+    """Return a time of day to the minute, as the language writes it: `10:26`, Indonesian `10.26`."""
+    return f"{at:%H.%M}" if language is Language.ID else f"{at:%H:%M}"
 
 
 class Tongue:

@@ -19,7 +19,7 @@ from siaga112.core.access import Permission
 from siaga112.core.caller_id import masked
 from siaga112.core.model import SECOND, Millis
 from siaga112.terminal import evidence, labels
-from siaga112.words import MONTHS, NOTHING, Language, Tongue, say
+from siaga112.words import MONTHS, NOTHING, Tongue, clock, say
 
 NAVIGATION: Final = (
     ("/wall", say("Wall"), Permission.WALL),
@@ -76,8 +76,8 @@ class Writer:
         if at is None:
             return Markup(NOTHING)  # noqa: S704 - our own
         local, today = self._local(at), self._local(self.at).date()
-        clock = f"{local:%H:%M}" if self.t.language is Language.EN else f"{local:%H.%M}"
-        text = clock if local.date() == today else f"{self._day(local)} {clock}"
+        time = clock(local, self.t.language)
+        text = time if local.date() == today else f"{self._day(local)} {time}"
         return Markup('<time datetime="{}" title="{}">{}</time>').format(
             local.isoformat(timespec="seconds"), f"{local:%Y-%m-%d %H:%M:%S %Z}", text
         )

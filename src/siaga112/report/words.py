@@ -9,7 +9,7 @@ from typing import Final
 
 from siaga112.core.model import SECOND, Millis
 from siaga112.core.period import Period
-from siaga112.words import DAYS, MONTHS, NOTHING, Language, tongue
+from siaga112.words import DAYS, MONTHS, NOTHING, Language, clock, tongue
 
 DASH: Final = "\N{EN DASH}"
 MINUS: Final = "\N{MINUS SIGN}"
@@ -98,11 +98,7 @@ class Words:
 
     def moment(self, at: datetime) -> str:
         """Format a date with its time."""
-        return (
-            f"{self.date(at.date())} {at:%H.%M}"
-            if self.language is Language.ID
-            else f"{self.date(at.date())} {at:%H:%M}"
-        )
+        return f"{self.date(at.date())} {clock(at, self.language)}"
 
     def span(self, period: Period) -> str:
         """Format a period."""

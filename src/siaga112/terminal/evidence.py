@@ -35,7 +35,7 @@ from siaga112.core.screening import ScreenReason
 from siaga112.core.text import one_line
 from siaga112.terminal import labels
 from siaga112.terminal.story import Story
-from siaga112.words import DAYS, MONTHS, Language, Tongue, say, tongue
+from siaga112.words import DAYS, MONTHS, Language, Tongue, clock, say, tongue
 
 CALLS_SHOWN: Final = 11
 """As many as the second step of `serang-2019` needs. Each other block takes the space of three calls."""
@@ -222,20 +222,17 @@ class _Writer:
     def _local(self, at: Millis) -> datetime:
         return datetime.fromtimestamp(at / SECOND, UTC).astimezone(self.zone)
 
-    def _clock(self, local: datetime) -> str:
-        return f"{local:%H.%M}" if self.t.language is Language.ID else f"{local:%H:%M}"
-
     def moment(self, at: Millis) -> str:
         """Return an instant with its weekday."""
         local, lang = self._local(at), self.t.language
         date = f"{DAYS[lang][local.weekday()]}, {local.day} {MONTHS[lang][local.month - 1]} {local.year}"
         said = say("{date} at {clock} {zone}")
-        return self.t(said, date=date, clock=self._clock(local), zone=_zone(local))
+        return self.t(said, date=date, clock=clock(local, self.t.language), zone=_zone(local))
 
     def _short(self, at: Millis) -> str:
         local = self._local(at)
         month = MONTHS[self.t.language][local.month - 1][:3]
-        return f"{local.day} {month} {local.year} {self._clock(local)}"
+        return f"{local.day} {month} {local.year} {clock(local, self.t.language)}"
 
     def _listed(self, at: Millis) -> str:
         local = self._local(at)

@@ -1,10 +1,10 @@
-"""Times for people: `27 Nov 22:56`, with the year if it is not this year. Scripts get ISO 8601."""
+"""Times for people: `27 Nov 22:56` (Indonesian `27 Nov 22.56`), with another year. Scripts get ISO 8601."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from siaga112.words import MONTHS, Tongue
+from siaga112.words import MONTHS, Tongue, clock
 
 _HOUR: Final = timedelta(hours=1)
 
@@ -16,7 +16,7 @@ def day(when: date, t: Tongue) -> str:
 
 def moment(at: datetime, t: Tongue) -> str:
     """Return an instant to the minute, in the zone that it carries."""
-    return f"{_day(at, t, today().astimezone(at.tzinfo).year)} {at:%H:%M}"
+    return f"{_day(at, t, today().astimezone(at.tzinfo).year)} {clock(at, t.language)}"
 
 
 def today() -> datetime:
