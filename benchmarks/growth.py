@@ -14,6 +14,7 @@ from typing import Final
 
 from benchmarks import load, mix, people, replica
 from benchmarks.book import Book
+from benchmarks.feeder import Feeder
 from benchmarks.servers import redis, siaga112
 from siaga112 import logs
 from siaga112.adapters.database.connect import connect
@@ -46,6 +47,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     for _ in range(3 if quick else 5):
         for calls in CALLS[:3] if quick else CALLS:
             book.add(f"growth.calls.{calls}.event_us", asyncio.run(_in_progress(calls)))
+    _verdicts_beside(book, quick=quick)
     say("calls in progress: done")
     asyncio.run(_ledger(book, LEDGER[:2] if quick else LEDGER, say))
 
@@ -79,6 +81,25 @@ def _blocked(book: Book, sizes: Sequence[int], *, quick: bool, say: Callable[[st
 
 
 # ── calls in progress ────────────────────────────────────────────────────────────────────────────
+
+
+def _verdicts_beside(book: Book, *, quick: bool) -> None:
+    """Ask for verdicts, both halves in one process, while it follows few calls and while it follows many."""
+    with ExitStack() as stack:
+        daemons = {}
+        for calls in (CALLS[0], CALLS[-2] if quick else CALLS[-1]):
+            store, feeder = stack.enter_context(redis()), stack.enter_context(Feeder())
+            daemons[calls] = daemon = stack.enter_context(siaga112(store.url, ami=feeder.port))
+            feeder.await_client()
+            made = mix.Mix(mix.FILTERED)
+            feeder.send(b"".join(_up_to_the_queue(made.call(number)) for number in range(calls)))
+            load.sessions(daemon.port, 0.5, at_once=64)
+        time.sleep(5.0)  # what they have begun with is noted on disk
+        for _ in range(3 if quick else 15):
+            for calls, daemon in daemons.items():
+                ran = load.sessions(daemon.port, 2.0, rate=200)
+                book.add(f"growth.calls.{calls}.p50", ran.micros(0.5))
+                book.add(f"growth.calls.{calls}.p99", ran.micros(0.99))
 
 
 class _Kept:

@@ -32,6 +32,33 @@ def test_what_is_put_last_is_what_is_given(puts: list[tuple[Caller, Standing]]) 
     assert standings.of(Caller("+1000")) == NOBODY
 
 
+@given(st.lists(st.lists(st.tuples(CALLERS, STANDINGS))))
+def test_many_at_once_are_as_one_by_one(pages: list[list[tuple[Caller, Standing]]]) -> None:
+    """Pages of standings leave what they leave one by one; of a caller who comes twice, the last."""
+    standings = Standings()
+    expected: dict[Caller, Standing] = {}
+    for page in pages:
+        standings.put_all(page)
+        expected |= dict(page)
+    assert {caller: standings.of(caller) for caller in expected} == expected
+    assert len(standings) == sum(standing != NOBODY for standing in expected.values())
+
+
+def test_hashes_with_the_same_beginning_are_different_callers() -> None:
+    """A shelf sorts by half of a hash; the other half tells callers apart."""
+    standings, expected = Standings(), {}
+    for nth in range(20_000):
+        caller = Caller(f"h:{nth % 2:016x}{nth:016x}")
+        expected[caller] = Standing(level=Level.PERMANENT, since=nth + 1)
+    standings.put_all(list(expected.items())[::2])
+    standings.put_all(list(expected.items())[1::2])
+    assert {caller: standings.of(caller) for caller in expected} == expected
+    for caller in expected:
+        standings.put(caller, NOBODY)
+    assert len(standings) == 0
+    assert standings.of(Caller(f"h:{1:032x}")) == NOBODY
+
+
 def test_what_is_cleared_is_nobodys() -> None:
     """After `clear` nobody has a standing."""
     standings = Standings()

@@ -4,7 +4,8 @@ The `load_…` functions raise `ValueError` for invalid input, and never another
 """
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from siaga112.core.mode import Switch
@@ -44,7 +45,7 @@ _T = TypeVar("_T")
 OUTCOMES: Final[dict[str, Outcome]] = {outcome.value: outcome for outcome in Outcome}
 REASONS: Final[dict[str, Reason]] = {reason.value: reason for reason in Reason}
 KINDS: Final[dict[str, FactKind]] = {kind.value: kind for kind in FactKind}
-
+LEVELS: Final[dict[str | None, Level | None]] = {None: None, "": None, **{one.value: one for one in Level}}
 
 _dump: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -81,9 +82,11 @@ def ending(value: object) -> Millis | None:
         ValueError: if it is not an instant.
 
     """
+    if value is None:
+        return None
     if type(value) is int and value >= END_OF_TIME:
         return END_OF_TIME - 1
-    return None if value is None else instant(value)
+    return instant(value)
 
 
 def dump_entry(entry: Entry) -> str:
@@ -206,7 +209,7 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 def dump_standing(standing: Standing) -> str:
     """Serialise a standing."""
-    level = f'"{standing.level.value}"' if standing.level else "null"
+    level = '"' + standing.level + '"' if standing.level else "null"
     until = "null" if standing.until is None else standing.until
     began = f",{standing.since}" if standing.since else ""
     return f"[{'true' if standing.allowed else 'false'},{level},{until},{standing.warn_until}{began}]"
@@ -217,12 +220,48 @@ def load_standing(text: str | bytes) -> Standing:
     return _load(text, _standing)
 
 
+_EACH_A_LIST: Final = re.compile(rb"(?:\[[^][\n]*\](?:,\n|\Z))*")
+
+
+def load_standings(texts: Sequence[bytes]) -> list[Standing]:
+    """Parse many standings as one text, in a third of the time.
+
+    Raises:
+        ValueError: if one of them is malformed.
+
+    """
+    whole = b",\n".join(texts)
+    if not _EACH_A_LIST.fullmatch(whole):  # or two malformed ones could become one that is well-formed
+        raise ValueError("not standings")
+    found = _load(b"[" + whole + b"]", lambda rows: [_standing(row) for row in rows])
+    if len(found) != len(texts):
+        raise ValueError("not one standing each")
+    return found
+
+
 def _standing(row: list[Any]) -> Standing:
     allowed, level, until, warn_until, *began = row
     if not isinstance(allowed, bool):
         raise TypeError("fields of the wrong type")
-    since = instant(*began) if began else 0
-    return Standing(allowed, Level(level) if level else None, ending(until), ending(warn_until) or 0, since)
+    (since,) = began or (0,)
+    return standing_of(allowed, level, until, warn_until, since)
+
+
+def standing_of(allowed: bool, level: Any, until: Any, warn_until: Any, since: Any) -> Standing:  # noqa: FBT001 - called for each caller
+    """Return the standing with these fields, as they were read.
+
+    Raises:
+        ValueError: if one of them is malformed; or LookupError or TypeError.
+
+    """
+    if (
+        type(since) is type(warn_until) is int
+        and (until is None or (type(until) is int and 0 <= until < END_OF_TIME))
+        and 0 <= warn_until < END_OF_TIME
+        and 0 <= since < END_OF_TIME
+    ):
+        return Standing(allowed, LEVELS[level], until, warn_until, since)
+    return Standing(allowed, LEVELS[level], ending(until), ending(warn_until) or 0, instant(since))
 
 
 def dump_snapshot(snapshot: Snapshot) -> str:

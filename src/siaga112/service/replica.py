@@ -98,8 +98,7 @@ class Replica:
             self.meter.replica_gap()
             self._place = None
             return True
-        for caller, standing in news.changes:
-            self._standings.put(caller, standing)
+        self._standings.put_all(news.changes)
         self._place, self._confirmed = news.place, asked
         self.meter.replica(self.callers)
         return bool(news.changes)
@@ -111,16 +110,14 @@ class Replica:
             return False
         standings = Standings()
         async for page in self.feed.standings():
-            for caller, standing in page:
-                standings.put(caller, standing)
+            standings.put_all(page)
             await asyncio.sleep(0)  # verdicts come first
         while True:
             asked = self.stopwatch()
             news = await self.feed.changes(place)
             if news is None:
                 return True
-            for caller, standing in news.changes:
-                standings.put(caller, standing)
+            standings.put_all(news.changes)
             place = news.place
             if not news.changes:
                 self._standings, self._known = standings, True

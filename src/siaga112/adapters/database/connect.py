@@ -105,6 +105,15 @@ def connect(url: str, seconds: float = ANSWER_SECONDS, *, create: bool = True) -
             raise ConfigurationError(f"[database] url: neither SQLite nor PostgreSQL; {_SHAPES}")
 
 
+_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+    # 8 MB, not 2: with ten million calls, the inner pages of the indexes that a recorded call touches.
+    "cache_size=-8192",
+)
+
 _CONNECTIONS: Final[WeakKeyDictionary[Engine, Any]] = WeakKeyDictionary()
 """The one connection of each PostgreSQL engine, for `cut`."""
 
@@ -128,7 +137,7 @@ def _sqlite(address: URL, seconds: float, *, create: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -74,7 +74,7 @@ class Publication(Transactions):
             asked = select(*caller_rows.STANDING).where(held, CALLER.c.caller > after)
             asked = asked.order_by(CALLER.c.caller).limit(PAGE)
             page = await self.select(CALLER, asked)
-            yield [self._standing(row, row.caller, row.version) for row in page]
+            yield self._standings(page)
             full = len(page) == PAGE
             after = page[-1].caller if page else after
 
@@ -87,18 +87,26 @@ class Publication(Transactions):
         def within(connection: Connection, table: Table) -> dict[str, int]:
             asked = select(table.c.caller, table.c.version).where(table.c.site == self.site)
             asked = asked.where(table.c.caller.between(first, last))
-            return {row.caller: row.version for row in connection.execute(asked)}
+            return dict(connection.execute(asked).all())
 
         now, noted = await self.ask(
             lambda connection: (within(connection, CALLER), within(connection, UNPUBLISHED))
         )
-        return [one for one in page if now.get(one.caller) != one.version or one.caller in noted]
+        return [one for one in page if now.get(one[0]) != one[1] or (noted and one[0] in noted)]
 
     async def without_standing(self, callers: Sequence[Caller]) -> Sequence[Caller]:
         """Return those of these callers that have no standing."""
         rows = await self.ask(lambda connection: self.among(connection, CALLER, "caller", callers))
         having = {row.caller for row in rows if self._standing(row, row.caller, 0).standing != NOBODY}
         return [caller for caller in callers if caller not in having]
+
+    def _standings(self, page: Sequence[Any]) -> list[Unpublished]:
+        """Parse a page of standings; one that cannot be read blocks nobody."""
+        try:
+            held = caller_rows.standings_of(page)
+        except ValueError:
+            return [self._standing(row, row.caller, row.version) for row in page]
+        return [Unpublished(row[0], row[1], one) for row, one in zip(page, held, strict=True)]
 
     def _standing(self, row: Any, caller: str, version: int) -> Unpublished:
         """Parse a standing; one that cannot be read blocks nobody."""

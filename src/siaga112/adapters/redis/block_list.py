@@ -19,25 +19,26 @@ import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
-from zlib import crc32
 
 from redis.asyncio import Redis, RedisCluster
 
 from siaga112.adapters.redis.connect import at_once, together
 from siaga112.adapters.redis.words import mapped
-from siaga112.core.caller_id import kept
+from siaga112.core.caller_id import all_kept, kept
 from siaga112.core.codec import (
     dump_snapshot,
     dump_standing,
     dump_switch,
     load_snapshot,
     load_standing,
+    load_standings,
     load_switch,
 )
 from siaga112.core.mode import Switch
 from siaga112.core.model import SECOND, Caller, Millis, Mode
 from siaga112.core.snapshot import LIFE, Snapshot
 from siaga112.core.standing import NOBODY, Standing
+from siaga112.core.standing_table import SHELVES, shelf_of
 from siaga112.core.text import whole
 from siaga112.service.ports import Edition, FeedChanges, FeedPosition
 
@@ -47,7 +48,7 @@ CHANGES: Final = 10_000
 PAGE: Final = 1_000
 """Changes read at once."""
 
-BUCKETS: Final = 4_096
+BUCKETS: Final = SHELVES
 """A million callers make about 250 per bucket, small enough for Redis's compact encoding. Reading all
 buckets takes a tenth of a second even if they are empty."""
 
@@ -60,7 +61,7 @@ _COMPARED: Final = 64
 _FEW: Final = 16
 """Buckets in the first round trip, before we know how full they are."""
 
-_CALLERS: Final = 4_000
+_CALLERS: Final = 2_000
 """Approximate number of callers read in one round trip."""
 
 Changes = Iterable[tuple[Caller, Standing]]
@@ -74,7 +75,7 @@ def bucket(site: str, number: int) -> str:
 
 def key(site: str, caller: Caller) -> str:
     """Return the key of the hash with a caller's standing."""
-    return bucket(site, crc32(caller.encode()) % BUCKETS)
+    return bucket(site, shelf_of(caller))
 
 
 class RedisBlockList:
@@ -151,17 +152,17 @@ class RedisBlockList:
 
     async def put(self, standings: Changes) -> None:
         """Write standings without announcing them, while the list is being rebuilt."""
-        held: dict[str, list[str]] = defaultdict(list)
-        gone: dict[str, list[str]] = defaultdict(list)
+        held: dict[int, list[str]] = defaultdict(list)
+        gone: dict[int, list[str]] = defaultdict(list)
         for nth, (caller, standing) in enumerate(standings):
-            if standing == NOBODY:
-                gone[self._of(caller)].append(caller)
+            if standing.level is None and standing == NOBODY:
+                gone[shelf_of(caller)].append(caller)
             else:
-                held[self._of(caller)] += caller, dump_standing(standing)
+                held[shelf_of(caller)] += caller, dump_standing(standing)
             if nth % PAGE == 0:
                 await asyncio.sleep(0)  # let verdicts run
-        await self._send(("HDEL", name, *callers) for name, callers in gone.items())
-        await self._send(("HSET", name, *fields) for name, fields in held.items())
+        await self._send(("HDEL", bucket(self._site, number), *callers) for number, callers in gone.items())
+        await self._send(("HSET", bucket(self._site, number), *fields) for number, fields in held.items())
 
     async def begin(self) -> None:
         """Mark the list as incomplete."""
@@ -193,7 +194,7 @@ class RedisBlockList:
     async def callers(self) -> AsyncIterator[Sequence[Caller]]:
         """Yield the callers with a standing here, in pages; some may appear twice."""
         async for pages in self._read("HKEYS"):
-            yield [caller for page in pages for caller in map(kept, page) if caller]
+            yield [caller for page in pages for caller in all_kept(page) if caller]
 
     async def count(self) -> int:
         """Return the number of callers with a standing here."""
@@ -230,12 +231,7 @@ class RedisBlockList:
     async def standings(self) -> AsyncIterator[Sequence[tuple[Caller, Standing]]]:
         """Yield all standings in pages."""
         async for pages in self._read("HGETALL"):
-            yield [
-                (caller, _readable(text))
-                for page in pages
-                for name, text in _pairs(page)
-                if (caller := kept(name))
-            ]
+            yield [one for page in pages for one in _held(page)]
 
     async def _read(self, question: str) -> AsyncIterator[Sequence[Any]]:
         """Read all buckets, many per round trip; skip keys of another type.
@@ -320,9 +316,20 @@ def _place(id_: bytes, fields: Mapping[bytes, bytes]) -> FeedPosition:
     return FeedPosition(id_.decode(), fields.get(b"n", b"").decode("ascii", "replace"))
 
 
-def _pairs(found: Any) -> Iterable[tuple[bytes, bytes]]:
-    """Pair the answer to HGETALL: a mapping or, from a pipeline, a flat list."""
-    return found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+def _held(found: Any) -> list[tuple[Caller, Standing]]:
+    """Parse the answer to HGETALL: a mapping or, from a pipeline, a flat list."""
+    names, texts = (
+        (list(found), list(found.values())) if isinstance(found, dict) else (found[::2], found[1::2])
+    )
+    try:
+        standings = load_standings(texts)
+    except ValueError:
+        standings = [_readable(text) for text in texts]
+    return [
+        (caller, standing)
+        for caller, standing in zip(all_kept(names), standings, strict=True)
+        if caller is not None
+    ]
 
 
 def _readable(text: object) -> Standing:
