@@ -27,42 +27,42 @@ MENU: Final = CdrRow(
     data="menu",
     answered=True,
 )
-QUEUE: Final = replace(MENU, context="queues", app="Queue", data="112,t", other="PJSIP/101-2")
+QUEUE: Final = MENU._replace(context="queues", app="Queue", data="112,t", other="PJSIP/101-2")
 
 ROWS: Final = {
     "left the menu": ([MENU], "ivr_prank left_menu", None),
     "left the menu at once": (
-        [replace(MENU, end=MENU.start + 1_000)],
+        [MENU._replace(end=MENU.start + 1_000)],
         "abandoned dropped_early",
         None,
     ),
     "left about when early_drop ends": (
-        [replace(MENU, end=MENU.start + 3_000)],
+        [MENU._replace(end=MENU.start + 3_000)],
         "unknown no_evidence",
         Unproven.TOO_CLOSE,
     ),
-    "the menu ended it": ([replace(MENU, app="Hangup")], "unknown no_evidence", Unproven.CDR_NOT_WHERE),
+    "the menu ended it": ([MENU._replace(app="Hangup")], "unknown no_evidence", Unproven.CDR_NOT_WHERE),
     "the menu never answered": (
-        [replace(MENU, answered=False)],
+        [MENU._replace(answered=False)],
         "unknown no_evidence",
         Unproven.CDR_NOT_WHERE,
     ),
     "a system name before the uniqueid": (
-        [replace(MENU, uid=f"pbx-1-{UID}")],
+        [MENU._replace(uid=f"pbx-1-{UID}")],
         "ivr_prank left_menu",
         None,
     ),
-    "no uniqueid": ([replace(MENU, uid="")], "unknown no_evidence", Unproven.NO_UNIQUEID),
+    "no uniqueid": ([MENU._replace(uid="")], "unknown no_evidence", Unproven.NO_UNIQUEID),
     "the row begins later than the call": (
-        [replace(MENU, uid="1795552500.1")],
+        [MENU._replace(uid="1795552500.1")],
         "unknown no_evidence",
         Unproven.CDR_IN_PARTS,
     ),
     "answered": ([QUEUE], "answered operator", None),
     "answered, then back in the menu": ([QUEUE, MENU], "answered operator", None),
-    "not answered": ([replace(QUEUE, answered=False)], "unknown no_evidence", Unproven.WAITED),
+    "not answered": ([QUEUE._replace(answered=False)], "unknown no_evidence", Unproven.WAITED),
     "not answered, then back in the menu": (
-        [replace(QUEUE, answered=False), replace(MENU, start=MENU.end, end=MENU.end + 9_000)],
+        [QUEUE._replace(answered=False), MENU._replace(start=MENU.end, end=MENU.end + 9_000)],
         "unknown no_evidence",
         Unproven.WAITED,
     ),
@@ -89,8 +89,8 @@ def test_one_call(table: list[CdrRow], outcome: str, unproven: Unproven | None) 
 
 def test_calls_of_other_channels_are_passed_over() -> None:
     """A call is ours only if its endpoint also leads to our menu or queue."""
-    office = replace(MENU, uid="1795552527.9", channel="PJSIP/office-9", context="office")
-    inside = replace(MENU, uid="1795552527.8", channel="PJSIP/trunk-8", context="elsewhere", app="Playback")
+    office = MENU._replace(uid="1795552527.9", channel="PJSIP/office-9", context="office")
+    inside = MENU._replace(uid="1795552527.8", channel="PJSIP/trunk-8", context="elsewhere", app="Playback")
     assert {str(past.finding.call.id) for past in read([MENU, office, inside])} == {UID, "1795552527.8"}
 
 
@@ -118,7 +118,7 @@ PAIRS: Final = {
     "both say so": (one(LEFT_MENU), cdr(MENU), Outcome.IVR_PRANK),
     "two that do not know": (
         one(LEFT_MENU.replace("BackGround", "")),
-        cdr(replace(MENU, app="Hangup")),
+        cdr(MENU._replace(app="Hangup")),
         Outcome.UNKNOWN,
     ),
     "a capture is believed": (

@@ -1,6 +1,7 @@
 """Simulating a policy on past calls, with the live code."""
 
 from dataclasses import replace
+from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -169,10 +170,30 @@ def test_of_a_capture_it_is_what_the_line_did(version: str, rules: PolicyRules) 
     header = capture.read_header(first)
     replay = Replay(Rules(header.dialplan, header.rules, rules))
     struck = sum(entry.strike for entry in replay.run(map(capture.read, rest)))
-    tested = Backtest(rules.name, rules, ZONE)
+    tested = Backtest(rules.name, rules, ZONE, whole=True)
     result = tested.run(live(version).in_order())
     assert tested.records == replay.records
     assert result.strikes == struck > 6
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_callers_without_a_strike_need_no_record(seed: int) -> None:
+    """Whether records hold every conversation and call-back or none, the result is the same."""
+    random = Random(seed)
+    kinds = (FactKind.LEFT_MENU, FactKind.LEFT_MENU, FactKind.CONNECTED, FactKind.LEFT_QUEUE)
+    calls = [
+        past(
+            nth, START + nth * random.choice((HOUR, 10 * SECOND)), random.choice(kinds),
+            Caller(f"+628121111111{random.randrange(9)}"), random.choice(("", "", "", "prank", "genuine")),
+        )
+        for nth in range(300)
+    ]  # fmt: skip
+    calls.sort(key=lambda p: p.finding.call.started)
+    for rules in PRESETS.values():
+        fast, whole = (Backtest(rules.name, rules, ZONE, whole=whole).run(calls) for whole in (False, True))
+        assert fast == whole
+        assert fast.strikes
+        assert fast.rejected
 
 
 def test_calls_of_one_number_at_once_are_no_misuse() -> None:

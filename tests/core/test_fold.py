@@ -96,7 +96,7 @@ def backtested(told: Sequence[Event], dialplan: Dialplan, rules: PolicyRules) ->
     last = {entry.finding.call.id: entry for entry in replay.run(told)}  # as in the ledger
     calls = [of_live(entry) for entry in last.values()]
     calls.sort(key=lambda past: (past.finding.call.started, past.finding.call.id))
-    backtest = Backtest(rules.name, rules, ZoneInfo("UTC"))
+    backtest = Backtest(rules.name, rules, ZoneInfo("UTC"), whole=True)
     backtest.run(calls, replay.reached)
     return backtest.records
 

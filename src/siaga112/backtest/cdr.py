@@ -11,16 +11,15 @@ The other channel may be a Local channel; then the rows of its other half show w
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
-from operator import attrgetter, itemgetter
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from siaga112.backtest.history import SHOWN_ASKING, Past, Source, Unproven, judge, too_close
 from siaga112.backtest.spool import MemorySpool, Spool
-from siaga112.core.caller_id import canonical, kept_raw
-from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Millis
+from siaga112.core.caller_id import NumberPlan, canonical, kept_raw
+from siaga112.core.model import SECOND, Call, CallId, Fact, FactKind, Finding, Millis
 from siaga112.core.outcome import ClassifierRules
 from siaga112.core.rules import Dialplan
 from siaga112.core.text import whole
@@ -34,13 +33,15 @@ _KEYS: Final = re.compile(r"[0-9*#]+")
 _DIALLED_DIGITS: Final = 3
 """In a trunk context, an extension with at least this many digits is a dialled number, not a key."""
 
+MAX_SHAPES: Final = 10_000
+"""Of how many kinds of calls the outcome is kept, for the next one of the kind."""
+
 _DEEP: Final = 8
 """How many Local channels in a chain are followed."""
 
 
-@dataclass(frozen=True, slots=True)
-class CdrRow:
-    """One record: a part of a call, with at most one other channel."""
+class CdrRow(NamedTuple):
+    """One record: a part of a call, with at most one other channel. A tuple, since there are millions."""
 
     start: Millis
     end: Millis
@@ -56,8 +57,7 @@ class CdrRow:
     exten: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """The rows of one call combined; their order does not matter."""
 
     start: Millis
@@ -72,10 +72,6 @@ class _Seen:
     menu: str
     chosen: bool
     read: bool
-    last: tuple[Millis, str, str]
-
-
-_VALUES: Final = attrgetter(*CdrRow.__slots__)
 
 
 class CdrReader:
@@ -93,6 +89,7 @@ class CdrReader:
         self._aside = spool()
         self._behind: dict[str, list[tuple[str, str, str, bool]]] = {}
         self._phones: set[str] = set()
+        self._judged: dict[tuple[object, ...], Past] = {}
         self.led: dict[CallId, CallId] = {}
         self.others = 0
 
@@ -103,7 +100,7 @@ class CdrReader:
             self._phones.add(_endpoint(row.other))
         if row.channel.endswith(";2") and (half := stem(row.channel)):
             self._behind.setdefault(half, []).append((row.uid, app, row.other, row.answered))
-        self._rows.add(row.uid or f"{row.channel} {row.start}", _VALUES(row))
+        self._rows.add(row.uid or f"{row.channel} {row.start}", row)
 
     def _seen(self, row: CdrRow) -> _Seen:
         with_other = bool(row.other)
@@ -123,7 +120,6 @@ class CdrReader:
             menu=row.context if asking and row.answered and not with_other else "",
             chosen=asking and self._is_key(row),
             read=asking and app not in SHOWN_ASKING,
-            last=(row.end, row.context, row.data.partition(",")[0] if app == "queue" else ""),
         )
 
     def _is_key(self, row: CdrRow) -> bool:
@@ -136,31 +132,31 @@ class CdrReader:
         """Yield the calls that came over our trunks, or ended in our menu or queue."""
         ours: set[str] = set()
         for key, group in self._rows.groups():
-            rows = [CdrRow(*values) for values in group]
-            seen = reduce(_together, map(self._seen, rows))
-            endpoint = _endpoint(seen.channel)
-            if self._known(seen):
+            rows = [*map(CdrRow._make, group)]
+            channel = min([row.channel for row in rows])
+            endpoint = _endpoint(channel)
+            if endpoint not in ours and self._known(channel, rows):
                 ours.add(endpoint)
             if endpoint in ours:
-                yield self._judge(key, seen, rows)
+                yield self._past(key, rows)
             else:
                 # a later call may show that the endpoint is one of our trunks
                 for values in group:
                     self._aside.add(endpoint, (key, *values))
         for endpoint, group in self._aside.groups():
             for key, call in groupby(group, itemgetter(0)):
-                rows = [CdrRow(*values[1:]) for values in call]
+                rows = [CdrRow._make(values[1:]) for values in call]
                 if endpoint in ours:
-                    yield self._judge(key, reduce(_together, map(self._seen, rows)), rows)
+                    yield self._past(key, rows)
                 else:
                     self.others += 1
 
-    def _known(self, seen: _Seen) -> bool:
-        context, queue = seen.last[1:]
+    def _known(self, channel: str, rows: list[CdrRow]) -> bool:
+        _, context, queue = max(map(_where, rows))
         inside = context in self._dialplan.trunk_contexts or context in self._dialplan.ivr_contexts
-        if context not in self._dialplan.trunk_contexts and _endpoint(seen.channel) in self._phones:
+        if context not in self._dialplan.trunk_contexts and _endpoint(channel) in self._phones:
             return False  # an operator who consults another queue or tries the menu
-        return not seen.channel.startswith("Local/") and (inside or queue in self._dialplan.queues)
+        return not channel.startswith("Local/") and (inside or queue in self._dialplan.queues)
 
     def _connected(self, seen: _Seen) -> Millis | None:
         """Return when a call was connected with somebody, directly or over Local channels."""
@@ -189,6 +185,23 @@ class CdrReader:
                     self.led[CallId(channel)] = CallId(uid)
                 if stem(other) and stem(other) not in stems:
                     stems.append(stem(other))
+
+    def _past(self, uid: str, rows: list[CdrRow]) -> Past:
+        """Judge a call; one of a single row like an earlier one, if only caller, trunk and moment differ."""
+        row = rows[0]
+        if len(rows) > 1 or stem(row.other):
+            return self._judge(uid, reduce(_together, map(self._seen, rows)), rows)
+        shape = (
+            *(row.end - row.start, row.start % SECOND, row.context, row.app, row.data, row.exten),
+            *(bool(row.other), row.answered, "." in uid, _whole(uid, row.start)),
+        )
+        like = self._judged.get(shape)
+        if like is not None:
+            return _moved(like, uid, row, self._dialplan.numbers)
+        past = self._judge(uid, self._seen(row), rows)
+        if len(self._judged) < MAX_SHAPES:
+            self._judged[shape] = past
+        return past
 
     def _judge(self, uid: str, seen: _Seen, rows: list[CdrRow]) -> Past:
         self._leads(uid, seen)
@@ -240,8 +253,22 @@ def _together(one: _Seen, other: _Seen) -> _Seen:
         menu=min(one.menu, other.menu),
         chosen=one.chosen or other.chosen,
         read=one.read or other.read,
-        last=max(one.last, other.last),
     )
+
+
+def _where(row: CdrRow) -> tuple[Millis, str, str]:
+    """Return when a row ended, in which context, and in which queue."""
+    return row.end, row.context, row.data.partition(",")[0] if row.app.lower() == "queue" else ""
+
+
+def _moved(past: Past, uid: str, row: CdrRow, numbers: NumberPlan) -> Past:
+    """Return the call of a row that differs from that of `past` only in its moment, caller and trunk."""
+    found, caller = past.finding, canonical(row.source, numbers)
+    facts = (Fact(row.start, FactKind.ARRIVED), Fact(row.end, FactKind.ENDED))
+    call = Call(CallId(uid), "", caller, caller is not None, facts, trunk_of(row.channel))
+    # Not `replace`: it takes three times as long, and there may be a million calls.
+    finding = Finding(call, found.outcome, found.reason, (), found.stages, found.queue, found.verdict)
+    return Past(finding, past.source, past.unproven, lines=(row.line,) if past.lines else ())
 
 
 def _endpoint(channel: str) -> str:

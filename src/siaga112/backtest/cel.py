@@ -13,7 +13,7 @@ every row of the queue is lost. The remaining rows are those of a prank.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -108,8 +108,8 @@ class CelReader:
         self.late = 0
         self.others = 0
 
-    def feed(self, row: CelRow) -> Iterator[Settled]:
-        """Take one row; yield what is settled by now, for `judge`.
+    def feed(self, row: CelRow) -> Iterable[Settled]:
+        """Take one row; return what is settled by now, for `judge`.
 
         Raises:
             OutOfOrderError: if the rows are not in order of time.
@@ -120,12 +120,14 @@ class CelReader:
             self._doubt(row.uid)
             if not self._goes_on(row):
                 self._doubt(row.linkedid)
-            return
+            return ()
         self._newest = max(self._newest, row.at)
         key = row.uid if row.uid in self._open else row.linkedid
-        if key not in self._open and self._goes_on(row):
-            return
-        held = self._open.setdefault(key, _Open())
+        held = self._open.get(key)
+        if held is None:
+            if self._goes_on(row):
+                return ()
+            held = self._open[key] = _Open()
         held.newest = max(held.newest, row.at)
         if len(held.rows) < MAX_ROWS:
             held.rows.append(row)
@@ -134,7 +136,8 @@ class CelReader:
         if row.uid == key and row.event in {"HANGUP", "CHAN_END"}:
             held.ended = row.at
         if self._newest - self._looked >= SETTLE or len(self._open) > MAX_OPEN:
-            yield from self._close_ended()
+            return self._close_ended()
+        return ()
 
     def _goes_on(self, row: CelRow) -> bool:
         """Return whether a row is of another channel that continues after the caller's call ended."""

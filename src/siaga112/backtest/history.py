@@ -134,7 +134,7 @@ MOMENT: Final[Millis] = 100
 def deciding(finding: Finding, rows: Iterable[tuple[Millis, int]]) -> tuple[int, ...]:
     """Return the line numbers of the rows at the moments that decided the outcome."""
     moments = {fact.at for fact in finding.deciding}
-    return tuple(sorted({line for at, line in rows if any(abs(at - moment) <= MOMENT for moment in moments)}))
+    return tuple(sorted({line for at, line in rows for moment in moments if abs(at - moment) <= MOMENT}))
 
 
 def of_live(entry: Entry, lines: tuple[int, ...] = (), file: str = "") -> Past:

@@ -4,8 +4,8 @@
 """
 
 import re
-from collections.abc import Iterator
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from siaga112.backtest.history import Past, Source, Unproven, judge
@@ -32,8 +32,6 @@ LONGEST: Final[Millis] = 6 * 3_600 * SECOND
 Settled = list[tuple[Any, ...]]
 """The lines of one of our calls that is over."""
 
-_VALUES: Final = attrgetter(*QueueRecord.__slots__)
-
 
 class QueueReader:
     """Takes lines in order of time, and yields the calls that are over."""
@@ -46,34 +44,34 @@ class QueueReader:
         self._looked: Millis = 0
         self.others = 0
 
-    def feed(self, line: QueueRecord) -> Iterator[Settled]:
-        """Take one line; yield the calls that are over by now, for `judge`."""
+    def feed(self, line: QueueRecord) -> Iterable[Settled]:
+        """Take one line; return the calls that are over by now, for `judge`."""
         self._members.add(line.member.rpartition("/")[2].partition("@")[0])
         if line.event in _OPERATORS:
-            return
+            return ()
         self._open.setdefault(line.call, []).append(line)
-        if line.at - self._looked > LONGEST:
-            self._looked = line.at
-            over = [call for call, lines in self._open.items() if lines[-1].at < line.at - LONGEST]
-            for call in over:
-                yield from self._close(call)
+        if line.at - self._looked <= LONGEST:
+            return ()
+        self._looked = line.at
+        over = [call for call, lines in self._open.items() if lines[-1].at < line.at - LONGEST]
+        return chain.from_iterable(map(self._close, over))
 
     def close(self) -> Iterator[Settled]:
         """Yield the calls that are left at the end of the file."""
         for call in list(self._open):
             yield from self._close(call)
 
-    def _close(self, call: CallId) -> Iterator[Settled]:
+    def _close(self, call: CallId) -> Sequence[Settled]:
         lines = self._open.pop(call)
         queues = self._dialplan.queues
         if self._consultation(lines) or (queues and not any(line.queue in queues for line in lines)):
             self.others += 1
-        else:
-            yield [*map(_VALUES, lines)]
+            return ()
+        return [[*map(tuple, lines)]]
 
     def judge(self, settled: Settled) -> Iterator[Past]:
         """Yield the past call."""
-        lines = [QueueRecord(*values) for values in settled]
+        lines = [*map(QueueRecord._make, settled)]
         call = lines[0].call
         evidence = evidence_of(lines)
         number = evidence.number if evidence else next((_number(line) for line in lines if _number(line)), "")

@@ -28,6 +28,7 @@ from siaga112.core.model import (
     Reached,
     Verdict,
 )
+from siaga112.core.policy import strike_for
 from siaga112.core.record import Block, CallerRecord
 from siaga112.core.regulation import PolicyRules
 from siaga112.core.review import Called, Watched, decided_last, review
@@ -111,14 +112,21 @@ class Result:
 
 
 class Backtest:
-    """Runs one policy over past calls. `handling`: the operator's time per answered call beyond the talk."""
+    """Runs one policy over past calls. `handling`: the operator's time per answered call beyond the talk.
 
-    def __init__(self, policy: str, rules: PolicyRules, zone: ZoneInfo, handling: Millis = 0) -> None:
+    `whole`: keep all records as the live line does; else none for callers without a strike or a mark. The
+    result is the same, since conversations and call-backs block nobody.
+    """
+
+    def __init__(
+        self, policy: str, rules: PolicyRules, zone: ZoneInfo, handling: Millis = 0, *, whole: bool = False
+    ) -> None:
         self.result = Result(policy, rules)
         self._fold = Fold(rules)
         self._rules = rules
         self._zone = zone
         self._handling = handling
+        self._whole = whole
         self._standing: dict[Caller, Standing] = {}  # callers with a block not over yet
         self._ended: list[tuple[Millis, str, int, Past | Reached]] = []
         self._lasting: dict[Caller, Called] = {}  # permanently blocked callers, and their calls since
@@ -226,6 +234,9 @@ class Backtest:
             return
         spared = (ended.surge and bool(rules.surge)) or finding.call.id in self._beside
         self._gone(caller, finding.call.id)
+        empty = not (self._whole or caller in self._fold.records or finding.mark)
+        if empty and (spared or strike_for(finding, rules) is None):
+            return
         taken = self._fold.take(Entry(finding, strike=not spared))
         if new := taken.change.replacement:
             if new.record.block_after(finding.call.ended):
