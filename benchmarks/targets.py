@@ -33,7 +33,7 @@ class Target:
         return value >= self.limit if self.at_least else value <= self.limit
 
 
-def _best(book: Book, figure: str, *, largest: bool) -> str:
+def best(book: Book, figure: str, *, largest: bool) -> str:
     """Name the best peer by that figure."""
     names = [name for peer in PEERS if (name := f"fastagi.{peer}.{figure}") in book.values]
     pick = max if largest else min
@@ -78,11 +78,11 @@ def _each(prefix: str, first: int, last: int, figure: str) -> _Value:
 
 
 def _lookup(book: Book) -> float | None:
-    return book.ratio("fastagi.siaga112.64.rate", _best(book, "64.rate", largest=True))
+    return book.ratio("fastagi.siaga112.64.rate", best(book, "64.rate", largest=True))
 
 
 def _tail(book: Book) -> float | None:
-    return book.ratio("fastagi.siaga112.64.p99", _best(book, "64.p99", largest=False))
+    return book.ratio("fastagi.siaga112.64.p99", best(book, "64.p99", largest=False))
 
 
 COMMANDS: Final = (
