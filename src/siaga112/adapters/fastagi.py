@@ -110,7 +110,6 @@ class _Connection:
         """Send the whole verdict, and end our side of the stream."""
         if self.told or self._socket.fileno() < 0:
             return
-        self._unwatch()
         self.told = True
         words = commands(screening)
         self._expected = ACCEPTED * len(words)  # after it, Asterisk has nothing left to read
@@ -120,6 +119,7 @@ class _Connection:
         except OSError:
             self.close()
         else:
+            self._unwatch()  # only now: it takes three system calls
             self._server.answered(self)
 
     def drain(self) -> None:
