@@ -5,7 +5,7 @@
 Made-up months (tests/backtest/month.py), cut at ROWS, both presets, three runs: time, processor time of all
 processes (which a busy machine changes less), rows a second, and the most memory that they had together (what
 they share counts once), with the machine. Last the limit: the least that a Python program does with the same
-file (`benchmarks.least`).
+file (`benchmarks.least_files`).
 """
 
 import os
@@ -41,7 +41,7 @@ COMMAND: Final = (
     *("siaga112", "--config", "siaga112.toml", "backtest", "calls", "--json"),
     *("--policy", "permenkominfo-2016", "--policy", "serang-2019"),
 )
-LEAST: Final = "benchmarks.least"
+LEAST: Final = "benchmarks.least_files"
 
 
 def measure(folder: Path, *command: str) -> tuple[float, float, float]:

@@ -29,13 +29,15 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         scale = 1 if label == "full" else 10
         ours, peers = made.calls(ours_calls * scale), made.calls(peer_calls * scale)
         for _ in range(rounds):
+            typed = made.typed * ours_calls * scale
             for kinds in (0, KINDS):
-                typed = made.typed * ours_calls * scale
                 spent = _feed([*_ours(), str(typed), str(kinds)], ours)
                 book.add(
                     f"ami.{label}.siaga112{'_200' * bool(kinds)}.cpu",
                     _micros(spent, made, ours_calls * scale),
                 )
+            least = [sys.executable, "-m", "benchmarks.ami_least", "{port}", str(typed)]
+            book.add(f"ami.{label}.least.cpu", _micros(_feed(least, ours), made, ours_calls * scale))
             wanted = made.wanted * peer_calls * scale
             spent = _feed([build.peers(), str(_PEER), "{port}", str(wanted), *names], peers)
             book.add(f"ami.{label}.panoramisk.cpu", _micros(spent, made, peer_calls * scale))

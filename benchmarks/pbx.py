@@ -59,6 +59,9 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         port = ports.free()
         program: list[str | Path] = [build.program("agi_server"), *map(str, (port, store.port, 1))]
         asked: dict[str, Running] = {**servers, "c": stack.enter_context(started(program, port))}
+        port = ports.free()
+        least: list[str | Path] = [sys.executable, "-m", "benchmarks.variants", "bare", str(port), "0"]
+        asked["least"] = stack.enter_context(started(least, port))
         for name in ("streams", "panoramisk"):
             port = ports.free()
             script: list[str | Path] = [
@@ -147,6 +150,7 @@ async def _live(callers: Callers, pbx: Asterisk, observer: Observer, book: Book,
     port, never = str(pbx.ami_port), str(10**9)
     commands: dict[str, list[str | Path]] = {
         "siaga112": [sys.executable, "-m", "benchmarks.ami_siaga112", port, never, "0"],
+        "least": [sys.executable, "-m", "benchmarks.ami_least", port, never],
         "panoramisk": [build.peers(), str(_PEERS / "ami_panoramisk.py"), port, never, *names],
     }
     clients = {}

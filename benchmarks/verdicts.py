@@ -1,5 +1,6 @@
 """FastAGI sessions: siaga112 beside the peers and the limit, at 1, 16 and 64 at once."""
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +36,9 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
             port = ports.free()
             program: list[str | Path] = [build.program("agi_server"), *map(str, (port, *arguments))]
             servers[name] = stack.enter_context(started(program, port))
+        port = ports.free()
+        least: list[str | Path] = [sys.executable, "-m", "benchmarks.variants", "bare", str(port), "0"]
+        servers["least"] = stack.enter_context(started(least, port))
         for name in PEERS:
             port = ports.free()
             script: list[str | Path] = [

@@ -1,6 +1,8 @@
 """The daemon as a whole: ended calls a second on one core, and both halves in one process."""
 
 import sqlite3
+import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -9,11 +11,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks import load, mix
+from benchmarks import build, load, mix
 from benchmarks.book import Book
 from benchmarks.feeder import Feeder
-from benchmarks.servers import Daemon, redis, siaga112, until_ready
+from benchmarks.servers import Daemon, client, redis, said, siaga112, started, until_ready
 from siaga112.app.records import DATABASE
+from tests.lab import ports
 
 BURST: Final = 2_500
 PATIENCE: Final = 60.0
@@ -28,12 +31,22 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     say("ended calls a second")
     for _ in range(2 if quick else 5):
         for label, path in (("filtered", mix.FILTERED), ("full", mix.FULL)):
-            _ended(book, label, mix.Mix(path), 200 if quick else 1_000)
+            calls = 200 if quick else 1_000
+            _ended(book, label, mix.Mix(path), calls)
+            _least(book, label, mix.Mix(path), calls)
     say("both halves in one process")
-    with redis() as store, Feeder() as feeder, siaga112(store.url, ami=feeder.port) as daemon:
+    port = ports.free()
+    program = [str(build.program("agi_server")), str(port), "0", "1"]
+    with (
+        redis() as store,
+        Feeder() as feeder,
+        siaga112(store.url, ami=feeder.port) as daemon,
+        started(program, port),
+    ):
         feeder.await_client()
         for _ in range(3 if quick else 5):
             _halves(book, feeder, daemon.port, daemon.metrics, 3.0 if quick else 5.0)
+            _burst(book, feeder, port, 3.0 if quick else 5.0, "beside")
 
 
 def _rows(daemon: Daemon) -> int:
@@ -66,6 +79,20 @@ def _ended(book: Book, label: str, made: mix.Mix, calls: int) -> None:
             )
         book.add(f"whole.{label}.rate", rows / took)
         book.add(f"whole.{label}.cpu", (daemon.cpu() - used) / rows * 1e6)
+
+
+def _least(book: Book, label: str, made: mix.Mix, calls: int) -> None:
+    """Feed the same calls to the least program that stores them, on one core too."""
+    stream = made.calls(calls)
+    with Feeder() as feeder, tempfile.TemporaryDirectory(prefix="siaga112-bench-") as folder:
+        run = ["taskset", "-c", "0", sys.executable, "-m", "benchmarks.least", str(feeder.port), str(calls)]
+        with client([*run, folder]) as process:
+            said(process)
+            feeder.await_client()
+            feeder.send(stream)
+            took, used = map(float, said(process).split())
+    book.add(f"whole.{label}.least_rate", calls / took)
+    book.add(f"whole.{label}.least_cpu", used / calls * 1e6)
 
 
 @dataclass(slots=True)
@@ -101,6 +128,11 @@ def _halves(book: Book, feeder: Feeder, agi: int, metrics: int, seconds: float) 
         book.add("halves.scraped.p99", _verdicts(agi, seconds).micros(0.99))
     for took in times:
         book.add("scrape.ms", took * 1e3)
+    _burst(book, feeder, agi, seconds, "burst")
+
+
+def _burst(book: Book, feeder: Feeder, agi: int, seconds: float, name: str) -> None:
+    """Ask that server for verdicts while the daemon gets a burst a second."""
     bursts: list[float] = []
     made = mix.Mix(mix.FULL)
     stream = made.calls(BURST // made.events + 1, first=int(time.monotonic() * 1e3))
@@ -115,12 +147,12 @@ def _halves(book: Book, feeder: Feeder, agi: int, metrics: int, seconds: float) 
     with _beside(burst) as sending:
         ran = _verdicts(agi, seconds)
     if sending.failed:
-        raise SystemExit(f"halves.burst: {sending.failed}")
+        raise SystemExit(f"halves.{name}: {sending.failed}")
     struck = [took for began, took in ran.samples if any(0 <= began - at < WINDOW for at in bursts)]
     if not struck:
-        raise SystemExit(f"halves.burst: no verdict of {len(ran.samples)} was asked for in a burst's time")
-    book.add("halves.burst.p99", load.quantile(struck, 0.99) * 1e6)
-    book.add("halves.burst.whole_p99", ran.micros(0.99))
+        raise SystemExit(f"halves.{name}: no verdict of {len(ran.samples)} was asked for in a burst's time")
+    book.add(f"halves.{name}.p99", load.quantile(struck, 0.99) * 1e6)
+    book.add(f"halves.{name}.whole_p99", ran.micros(0.99))
 
 
 def _verdicts(port: int, seconds: float) -> load.Sessions:

@@ -13,7 +13,7 @@ from typing import Final
 
 from benchmarks import build, charts
 from benchmarks.book import Book
-from benchmarks.targets import COMMANDS, GUARDED, Target, table
+from benchmarks.targets import COMMANDS, GUARDED, Target, best, table
 from benchmarks.verdicts import AT_ONCE
 
 FOLDER: Final = Path(__file__).parent
@@ -30,6 +30,7 @@ AMI: Final = (
     (
         ("**siaga112**", "ami.full.siaga112.cpu", "ami.filtered.siaga112.cpu", "pbx.ami.siaga112.cpu"),
         ("**siaga112**, 200 kinds known", "ami.full.siaga112_200.cpu", "ami.filtered.siaga112_200.cpu", ""),
+        ("the least: no event loop", "ami.full.least.cpu", "ami.filtered.least.cpu", "pbx.ami.least.cpu"),
         ("panoramisk", "ami.full.panoramisk.cpu", "ami.filtered.panoramisk.cpu", "pbx.ami.panoramisk.cpu"),
     ),
 )
@@ -38,6 +39,8 @@ WHOLE: Final = (
     (
         ("shipped filter", "whole.filtered.rate", "whole.filtered.cpu"),
         ("no filter", "whole.full.rate", "whole.full.cpu"),
+        ("the least, shipped filter", "whole.filtered.least_rate", "whole.filtered.least_cpu"),
+        ("the least, no filter", "whole.full.least_rate", "whole.full.least_cpu"),
     ),
 )
 ANNOUNCED: Final = {
@@ -61,6 +64,7 @@ SERVERS: Final = {
     "siaga112_full": "**siaga112**, 1,000,000 blocked, callers who are not",
     "siaga112_blocked": "**siaga112**, 1,000,000 blocked, callers who are: five SET VARIABLE",
     "siaga112_asking": '**siaga112** with `stale_after = "0s"`: a look-up each time',
+    "least": "the least in Python: a Protocol that does not read the request, with uvloop",
     "streams": "asyncio streams + redis-py",
     "panoramisk": "panoramisk.fast_agi + redis-py",
     "pystrix": "pystrix + redis-py",
@@ -201,7 +205,13 @@ def _verdicts(book: Book) -> str:
         for name in SERVERS
         for at_once in AT_ONCE
     )
-    return f"{_rows(book, head, rows, ',.0f')}\n\nSessions that failed, of all servers: {failed:.0f}."
+    peer = best(book, "64.rate", largest=True)
+    ratios = {name: book.ratio(f"fastagi.{name}.64.rate", peer) for name in SERVERS}
+    parts = [f"{SERVERS[name].strip('*')} {ratio:.2f}" for name, ratio in ratios.items() if ratio]
+    told = f"64 at once, sessions/s ÷ the best Python peer's: {'; '.join(parts)}."
+    return (
+        f"{_rows(book, head, rows, ',.0f')}\n\n{told}\n\nSessions that failed, of all servers: {failed:.0f}."
+    )
 
 
 def _variants(book: Book) -> str:

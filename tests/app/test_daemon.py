@@ -190,6 +190,24 @@ async def test_the_screening_half_screens_where_no_database_can_be_loaded(runnin
     await running.tells("BLOCK")
 
 
+LOADED = """
+import sys
+import siaga112.cli.run
+print(sorted({"rich", "pygments", "greenlet", "opentelemetry", "sqlalchemy"} & sys.modules.keys()))
+import rich, greenlet
+"""
+
+
+async def test_the_screening_half_does_not_load_what_libraries_would_like_to() -> None:
+    """None of it has a part in a verdict; whoever needs it can load it afterwards (`lean`)."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOADED, stdout=asyncio.subprocess.PIPE
+    )
+    async with within(PATIENCE, "the list of modules"):
+        printed, _ = await process.communicate()
+    assert (printed, process.returncode) == (b"[]\n", 0)
+
+
 WITHOUT_UMASK = "import os; os.umask(0); from siaga112.cli import main; main()"
 
 

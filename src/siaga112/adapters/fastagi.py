@@ -1,17 +1,23 @@
 """The FastAGI server: sockets around `core.agi.Conversation`.
 
-It is a `Protocol`, not streams: each call has its own connection, and its verdict must not wait for anything
-else. We send all commands at once and then close our side of the stream. Asterisk reads them through a
-buffered FILE but polls only the socket; the end of the stream keeps the socket readable, so Asterisk sees the
-next command without a round trip (res_agi.c, `run_agi`). Every connection is closed within `PATIENCE`: dying
-is better than stalling, since a closed socket lets the dialplan go on.
+It uses plain sockets, neither streams nor a `Protocol`: each call has its own connection, and its verdict
+must not wait for anything else. A request that has arrived is answered when its connection is accepted.
+We send all commands at once and then close our side of the stream. Asterisk reads them through a buffered
+FILE but polls only the socket; the end of the stream keeps the socket readable, so Asterisk sees the next
+command without a round trip (res_agi.c, `run_agi`). Nobody waits for what follows, so we only look every
+`LOOK_SECONDS` which peers are done. Every connection is closed within `PATIENCE`: dying is better than
+stalling, since a closed socket lets the dialplan go on.
 """
 
 import asyncio
+import errno
+import os
+import select
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Final, cast
+from contextlib import ExitStack, suppress
+from typing import Final
 
 from siaga112.core.agi import AgiError, Conversation, HungUp, Reply, Request, commands
 from siaga112.core.screening import Screening, ScreenReason
@@ -24,26 +30,50 @@ PATIENCE: Final = 0.95
 
 BACKLOG: Final = 1_024
 
+AT_ONCE: Final = 32
+"""Connections accepted, or ended, in one turn of the event loop."""
+
+LOOK_SECONDS: Final = 0.02
+"""How often we check which peers have closed their connections after the verdict."""
+
+CHUNK: Final = 32 * 1_024
+
+ACCEPTED: Final = b"200 result=1\n"
+"""Asterisk's answer to a SET VARIABLE."""
+
+_ONCE: Final = select.EPOLLIN | select.EPOLLONESHOT
+
+_OUT_OF_FILES: Final = (errno.EMFILE, errno.ENFILE)
+
 _refused = Sparing("agi_refused")
 
 Screen = Callable[[Request], Screening | Awaitable[Screening]]
 
 
-class _Connection(asyncio.Protocol):
-    """One call's request. Answers as soon as the request is complete, then closes."""
+class _Connection:
+    """One call's request, on a socket of its own. Answers as soon as the request is complete."""
 
-    def __init__(self, server: "FastAgiServer") -> None:
+    __slots__ = ("_conversation", "_expected", "_server", "_socket", "_task", "told")
+
+    def __init__(self, server: "FastAgiServer", accepted: socket.socket) -> None:
         self._server = server
+        self._socket = accepted
         self._conversation = Conversation()
-        self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
-        self._told = False
+        self._expected = b""
+        self.told = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one only by its methods
-        self._server.opened(self)
-
-    def data_received(self, data: bytes) -> None:
+    def read(self) -> bool:
+        """Read what has arrived; return whether there may be more."""
+        try:
+            data = self._socket.recv(CHUNK, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:  # a reset
+            data = b""
+        if not data or data == self._expected:
+            self.close()
+            return False
         try:
             for message in self._conversation.receive(data):
                 match message:
@@ -52,17 +82,17 @@ class _Connection(asyncio.Protocol):
                     case Reply(200):
                         pass
                     case Reply() | HungUp():
-                        self._close()
+                        self.close()
         except AgiError as error:
             _refused(detail=str(error))
             self._server.refused()
-            self._close()
+            self.close()
+        return True
 
-    def eof_received(self) -> None:
-        self._close()
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._server.closed(self)
+    def watch(self) -> None:
+        """Read the next time that something arrives, unless the answer is sent."""
+        if self._socket.fileno() >= 0 and not self.told:
+            self._server.watch(self, self._socket.fileno())
 
     def _ask(self, request: Request) -> None:
         if self._server.stopping:
@@ -72,17 +102,26 @@ class _Connection(asyncio.Protocol):
         if isinstance(answer, Screening):
             self.reply(answer)
         else:
-            self._task = asyncio.get_running_loop().create_task(self._reply_later(answer))
+            self._task = self._server.loop.create_task(self._reply_later(answer))
 
     async def _reply_later(self, answer: Awaitable[Screening]) -> None:
         self.reply(await answer)
 
     def reply(self, screening: Screening) -> None:
         """Send the whole verdict, and end our side of the stream."""
-        if self._transport and not self._told and not self._transport.is_closing():
-            self._told = True
-            self._transport.write(b"".join(commands(screening)))
-            self._transport.write_eof()
+        if self.told or self._socket.fileno() < 0:
+            return
+        self.told = True
+        words = commands(screening)
+        self._expected = ACCEPTED * len(words)  # after it, Asterisk has nothing left to read
+        try:  # it always fits: nothing was sent before; MSG_MORE: one packet has the verdict and the end
+            self._socket.sendall(b"".join(words), socket.MSG_DONTWAIT | socket.MSG_MORE)
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+        else:
+            self._server.unwatch(self._socket.fileno())
+            self._server.answered(self)
 
     def drain(self) -> None:
         """Let a waiting call through, since we are stopping."""
@@ -90,14 +129,19 @@ class _Connection(asyncio.Protocol):
             self._task.cancel()
             self.reply(fail_open(ScreenReason.STOPPING))
 
-    def give_up(self) -> None:
-        """Abort the connection; the dialplan goes on with ALLOW."""
-        if self._transport:
-            self._transport.abort()
+    def close(self) -> None:
+        """Close the connection; without a verdict, the dialplan goes on with ALLOW."""
+        self._server.unwatch(self._socket.fileno())
+        self._socket.close()
+        self._server.closed(self)
 
-    def _close(self) -> None:
-        if self._transport:
-            self._transport.close()
+
+def _spare() -> int:
+    """Open a file descriptor that keeps a number free; -1 if there is none."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
 
 
 class FastAgiServer:
@@ -108,9 +152,16 @@ class FastAgiServer:
         self.refused: Final = refused
         self.stopping = False
         self.connections: Final[dict[_Connection, float]] = {}
+        """When each began, by the loop's clock; the oldest first."""
+        self.loop: asyncio.AbstractEventLoop
+        self._poll: Final = select.epoll()
+        """Uvloop takes six system calls to watch a socket for a moment; our own, watched by it, takes one."""
+        self._watched: Final[dict[int, _Connection]] = {}
+        self._answered: Final[deque[_Connection]] = deque()
         self._empty: Final = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._server: asyncio.Server | None = None
+        self._listeners: list[socket.socket] = []
+        self._spare = -1
 
     async def start(self, host: str, port: int, handed: socket.socket | None = None) -> int:
         """Listen, and return the port (the actual one if `port` is 0).
@@ -121,25 +172,90 @@ class FastAgiServer:
             SiagaError: names the address, if it is taken or not on this machine.
 
         """
-        loop = asyncio.get_running_loop()
-        if handed is not None:
-            self._server = await loop.create_server(lambda: _Connection(self), sock=handed, backlog=BACKLOG)
-            return int(self._server.sockets[0].getsockname()[1])
+        self.loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _Connection(self), host, port, backlog=BACKLOG)
+            self._listeners = [handed] if handed else await self._listen(host, port)
         except OSError as error:
+            why = error.strerror or str(error)
             raise SiagaError(
-                f"FastAGI cannot listen on {host}:{port} ({error.strerror or error}); "
+                f"FastAGI cannot listen on {host}:{port} ({why.partition(' (while')[0].lower()}); "
                 "is another siaga112 running? Otherwise change [agi] host or port"
             ) from error
-        return int(self._server.sockets[0].getsockname()[1])
+        self._spare = _spare()
+        self.loop.add_reader(self._poll.fileno(), self._read_more)
+        for listener in self._listeners:
+            listener.settimeout(0)
+            listener.listen(BACKLOG)
+            kind = int(listener.family), int(listener.type), listener.proto
+            self.loop.add_reader(listener, self._accept, listener, kind)
+        return int(self._listeners[0].getsockname()[1])
 
-    def opened(self, connection: _Connection) -> None:
-        """Track a connection; one timer serves all, set for the oldest."""
-        loop = asyncio.get_running_loop()
-        self.connections[connection] = loop.time()
-        if self._timer is None:
-            self._timer = loop.call_later(PATIENCE, self._give_up_the_old)
+    async def _listen(self, host: str, port: int) -> list[socket.socket]:
+        found = await self.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        with ExitStack() as stack:
+            made = [
+                stack.enter_context(socket.create_server(address, family=family, backlog=BACKLOG))
+                for family, _, _, _, address in dict.fromkeys(found)
+            ]
+            stack.pop_all()
+        return made
+
+    def _accept(self, listener: socket.socket, kind: tuple[int, int, int]) -> None:
+        """Take the connections that wait, and what has arrived on them; `kind` is the listener's."""
+        for _ in range(AT_ONCE):
+            try:  # `accept` itself takes twice as long: it makes enumerations of the kind each time
+                accepted = socket.socket(*kind, listener._accept()[0])  # type: ignore[attr-defined] # noqa: SLF001
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno in _OUT_OF_FILES:
+                    self._turn_away(listener, kind)
+                break
+            connection = _Connection(self, accepted)
+            self.connections[connection] = self.loop.time()
+            connection.read()
+            connection.watch()
+        self._end(len(self._answered) - AT_ONCE)
+        if self.connections and self._timer is None:
+            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+
+    def _turn_away(self, listener: socket.socket, kind: tuple[int, int, int]) -> None:
+        """Close a connection for which no file descriptor is left, with the spare one: its call goes on."""
+        if self._spare >= 0:
+            os.close(self._spare)
+            with suppress(OSError):
+                listener.accept()[0].close()
+        self._spare = _spare()
+        if self._spare < 0:  # otherwise the loop would do nothing but try again
+            self.loop.remove_reader(listener)
+            self.loop.call_later(LOOK_SECONDS, self._listen_again, listener, kind)
+
+    def _listen_again(self, listener: socket.socket, kind: tuple[int, int, int]) -> None:
+        if not self.stopping:
+            self.loop.add_reader(listener, self._accept, listener, kind)
+
+    def watch(self, connection: _Connection, descriptor: int) -> None:
+        """Call `read` once when something arrives."""
+        try:
+            self._poll.register(descriptor, _ONCE)
+        except FileExistsError:
+            self._poll.modify(descriptor, _ONCE)
+        self._watched[descriptor] = connection
+
+    def unwatch(self, descriptor: int) -> None:
+        """Do not call `read` any more."""
+        if self._watched.pop(descriptor, None):
+            self._poll.unregister(descriptor)
+
+    def _read_more(self) -> None:
+        for descriptor, _ in self._poll.poll(0, AT_ONCE):
+            if connection := self._watched.pop(descriptor, None):
+                connection.read()
+                connection.watch()
+
+    def answered(self, connection: _Connection) -> None:
+        """Close the connection after its peer has; nobody waits for that, so it is only looked at later."""
+        self._answered.append(connection)
 
     def closed(self, connection: _Connection) -> None:
         """Stop tracking a connection."""
@@ -147,25 +263,46 @@ class FastAgiServer:
         if self.stopping and not self.connections:
             self._empty.set()
 
-    def _give_up_the_old(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _end(self, most: int) -> None:
+        """Read what the peers said to their verdicts, of so many connections, the oldest first."""
+        for _ in range(min(most, AT_ONCE)):
+            connection = self._answered.popleft()
+            while connection.read():
+                pass
+            if connection in self.connections:
+                self._answered.append(connection)
+
+    def _look(self) -> None:
+        """Close the connections that have ended, and those that are too old."""
         self._timer = None
+        self._end(len(self._answered))
+        now = self.loop.time()
         for connection, began in list(self.connections.items()):
-            left = began + PATIENCE - loop.time()
-            if left > 0:
-                self._timer = loop.call_later(left, self._give_up_the_old)
+            if began + PATIENCE > now:
                 break
-            connection.give_up()
+            connection.close()
+        if self.connections:
+            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
 
     async def stop(self, seconds: float = PATIENCE) -> None:
         """Stop listening, let waiting calls through, and close all connections within `seconds`."""
         self.stopping = True
-        if self._server:
-            self._server.close()
+        for listener in self._listeners:
+            self.loop.remove_reader(listener)
+            listener.close()
+        self._listeners.clear()
         for connection in list(self.connections):
             connection.drain()
         if self.connections:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), seconds)
         for connection in list(self.connections):
-            connection.give_up()
+            connection.close()
+        if not self._poll.closed:
+            self.loop.remove_reader(self._poll.fileno())
+            self._poll.close()
+        if self._timer:
+            self._timer.cancel()
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 import uvloop
 
-from siaga112 import logs
+from siaga112 import lean, logs  # noqa: F401 - `lean` first
 from siaga112.app.daemon import Daemon, Half
 from siaga112.cli import invocation
 from siaga112.settings.loading import load

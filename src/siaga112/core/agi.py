@@ -17,6 +17,7 @@ from typing import Final
 from siaga112.core.model import SECOND
 from siaga112.core.screening import Screening, Withheld
 from siaga112.core.text import whole
+from siaga112.core.values import value
 
 DOCTOR: Final = "siaga112-doctor"
 """The uniqueid in requests from `siaga112 doctor`. No real call has it."""
@@ -41,7 +42,7 @@ class AgiError(Exception):
     """The peer does not speak AGI."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """The dialplan's request: script, call and caller's number.
 
@@ -91,6 +92,10 @@ class Conversation:
         if self._asked and not self._buffer and 0 <= data.find(b"\n") == len(data) - 1 <= MAX_REPLY:
             message = _read_reply(data[:-1])  # the usual case: one whole line
             return (message,) if message else ()
+        if not self._asked and not self._buffer and 0 < data.find(b"\n\n") == len(data) - 2 < MAX_REQUEST:
+            request = _read_request(data[:-2])  # the usual case too: a whole request, and nothing else
+            self._asked = True
+            return (request,)
         self._buffer += data
         return self._messages()
 

@@ -1,11 +1,11 @@
 """Screening: the answer to the dialplan about a caller, and why."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
 from siaga112.core.model import SECOND, Level, Millis, Treatment, Verdict
+from siaga112.core.values import value
 
 
 class ScreenReason(StrEnum):
@@ -58,7 +58,7 @@ FAIL_OPEN: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Screening:
     """The answer to the dialplan about a caller."""
 

@@ -3,15 +3,11 @@
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from siaga112.core.access import Person, Session, Token
 from siaga112.core.announcements import Announcement
 from siaga112.core.changes import Change
-from siaga112.core.figures import Counted, Misuser
-from siaga112.core.fold import Subject, Work
-from siaga112.core.handling import AnsweredCounts, PassedCounts
-from siaga112.core.holdings import Holdings
 from siaga112.core.mode import Switch
 from siaga112.core.model import (
     AuditEntry,
@@ -36,6 +32,12 @@ from siaga112.core.snapshot import Snapshot
 from siaga112.core.standing import Standing
 from siaga112.errors import SiagaError, UnreachableError
 from siaga112.words import say
+
+if TYPE_CHECKING:  # the screening half uses none of it: 1 MB
+    from siaga112.core.figures import Counted, Misuser
+    from siaga112.core.fold import Subject, Work
+    from siaga112.core.handling import AnsweredCounts, PassedCounts
+    from siaga112.core.holdings import Holdings
 
 _T = TypeVar("_T")
 
@@ -171,7 +173,7 @@ class Published(Protocol):
 class Recording(Protocol):
     """Transactional writes to the records."""
 
-    async def transaction(self, subjects: Sequence[Subject], act: Callable[[Work], _T]) -> _T:
+    async def transaction(self, subjects: Sequence["Subject"], act: Callable[["Work"], _T]) -> _T:
         """Run `act` in one transaction; return its result. Nothing is written if it raises.
 
         `act` runs in another thread, and nobody else writes to the site meanwhile. `subjects`: what `act`
@@ -309,16 +311,16 @@ class Ledger(Protocol):
 class Statistics(Protocol):
     """The counts that reports are made from."""
 
-    async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> Counted:
+    async def counted(self, since: Millis, until: Millis, grain: Millis, answer_within: Millis) -> "Counted":
         """Count the calls that started in that time, in groups within one grain."""
 
-    async def answered(self, since: Millis, until: Millis, grain: Millis) -> AnsweredCounts:
+    async def answered(self, since: Millis, until: Millis, grain: Millis) -> "AnsweredCounts":
         """Count the answered calls that started in that time, by operator, mark, kind and district."""
 
-    async def passed(self, since: Millis, until: Millis) -> PassedCounts:
+    async def passed(self, since: Millis, until: Millis) -> "PassedCounts":
         """Count the hand-overs of the calls that started in that time."""
 
-    async def misusers(self, since: Millis, until: Millis) -> Sequence[Misuser]:
+    async def misusers(self, since: Millis, until: Millis) -> Sequence["Misuser"]:
         """Return the callers who got a strike or were rejected in that time."""
 
     async def blocks_of_changed(self, since: Millis) -> Sequence[Sequence[Block]]:
@@ -367,7 +369,7 @@ class SiteRecords(ModeStore, Protocol):
     async def tallies(self) -> Mapping[str, int]:
         """Return the counters, summed over all processes of the site."""
 
-    async def holdings(self) -> Holdings:
+    async def holdings(self) -> "Holdings":
         """Count the stored data by kind. The block list is left out if it cannot be reached."""
 
 
