@@ -478,6 +478,19 @@ async def test_an_emptied_list_is_made_anew_and_what_was_lifted_stays_lifted(bot
     assert await both.published() == {OTHER: LASTING}, "another's"
 
 
+async def test_a_new_site_has_lost_nothing(both: Site) -> None:
+    """The first list is made without an alarm; an emptied one, once something was published, raises it once."""
+    lost = []
+    both.publisher.lost = lambda: lost.append(1)
+    await both.published()
+    assert not lost
+    await both.change(blocked_for_good)
+    await both.published()
+    await both.block_list.begin()
+    await both.published()
+    assert lost == [1]
+
+
 async def test_two_who_publish_at_once_end_in_the_later_standing(both: Site) -> None:
     """Who comes late with what was true before finds out when noting it, and it is put right."""
     await both.published()
