@@ -479,7 +479,7 @@ async def test_an_emptied_list_is_made_anew_and_what_was_lifted_stays_lifted(bot
 
 
 async def test_a_new_site_has_lost_nothing(both: Site) -> None:
-    """The first list is made without an alarm; an emptied one, once something was published, raises it once."""
+    """The first list is made without an alarm; one that is emptied after a change raises it once."""
     lost = []
     both.publisher.lost = lambda: lost.append(1)
     await both.published()

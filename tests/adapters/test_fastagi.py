@@ -1,8 +1,9 @@
 """The FastAGI server on real sockets: it answers in order, and never keeps a call waiting."""
 
 import asyncio
+import gc
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -252,6 +253,54 @@ async def test_a_hang_up_right_after_the_request_closes(exchange: Exchange) -> N
     async with exchange.line(REQUEST + b"HANGUP\n") as line:
         await line.closed()
     exchange.screener.open.set()
+    await exchange.empty()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_call_whose_screening_fails_goes_on_at_once_and_no_other_notices(
+    exchange: Exchange, *, at_once: bool
+) -> None:
+    """It gets no verdict, so the dialplan lets it through; the next one is answered."""
+
+    def fails(asked: Request) -> Awaitable[Screening]:
+        if asked.number == "081299999999":
+            raise ZeroDivisionError
+        return exchange.screener.screen(asked)
+
+    async def fails_later(asked: Request) -> Screening:
+        return await fails(asked)
+
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told_of: told.append(told_of["exception"]))
+    await exchange.server.stop(0.1)
+    exchange.server = FastAgiServer(fails if at_once else fails_later, exchange.screener.refuse)
+    exchange.port = await exchange.server.start("127.0.0.1", 0)
+    began = asyncio.get_running_loop().time()
+    async with exchange.line(request("081299999999")) as bad, exchange.line(REQUEST) as good:
+        assert await bad.command() == ""
+        assert asyncio.get_running_loop().time() - began < fastagi.PATIENCE
+        assert len(await good.run()) == 2
+    await exchange.empty()
+    await until(lambda: gc.collect() >= 0 and told != [], SOON)  # a task tells of its failure when it is gone
+    assert [type(one) for one in told] == [ZeroDivisionError]
+
+
+async def test_a_peer_that_never_stops_talking_keeps_nobody_waiting(exchange: Exchange) -> None:
+    """Whatever it sends after its verdict, others are answered meanwhile, and its line is closed in time."""
+
+    def talk() -> None:
+        with socket.create_connection(("127.0.0.1", exchange.port), SOON) as peer:
+            peer.sendall(REQUEST)
+            with suppress(ConnectionError):
+                while True:  # ends: the server closes, which is a reset
+                    peer.sendall(OK * 10_000)
+
+    talking = asyncio.create_task(asyncio.to_thread(talk))  # another thread is as fast as another process
+    async with within(SOON, "the end of the line"):
+        while not talking.done():
+            async with exchange.line(REQUEST) as other:
+                assert len(await other.run()) == 2
+    await talking
     await exchange.empty()
 
 

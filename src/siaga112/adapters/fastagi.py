@@ -33,6 +33,9 @@ BACKLOG: Final = 1_024
 AT_ONCE: Final = 32
 """Connections accepted, or ended, in one turn of the event loop."""
 
+READS: Final = 4
+"""How often one connection is read in a turn, whatever it sends."""
+
 LOOK_SECONDS: Final = 0.02
 """How often we check which peers have closed their connections after the verdict."""
 
@@ -43,7 +46,7 @@ ACCEPTED: Final = b"200 result=1\n"
 
 _ONCE: Final = select.EPOLLIN | select.EPOLLONESHOT
 
-_OUT_OF_FILES: Final = (errno.EMFILE, errno.ENFILE)
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _refused = Sparing("agi_refused")
 
@@ -87,6 +90,9 @@ class _Connection:
             _refused(detail=str(error))
             self._server.refused()
             self.close()
+        except Exception as error:  # noqa: BLE001 - the fault of one request must not reach other calls
+            self._server.loop.call_exception_handler({"message": "a request failed", "exception": error})
+            self.close()
         return True
 
     def watch(self) -> None:
@@ -105,7 +111,11 @@ class _Connection:
             self._task = self._server.loop.create_task(self._reply_later(answer))
 
     async def _reply_later(self, answer: Awaitable[Screening]) -> None:
-        self.reply(await answer)
+        try:
+            self.reply(await answer)
+        finally:
+            if not self.told:  # it failed
+                self.close()
 
     def reply(self, screening: Screening) -> None:
         """Send the whole verdict, and end our side of the stream."""
@@ -186,8 +196,7 @@ class FastAgiServer:
         for listener in self._listeners:
             listener.settimeout(0)
             listener.listen(BACKLOG)
-            kind = int(listener.family), int(listener.type), listener.proto
-            self.loop.add_reader(listener, self._accept, listener, kind)
+            self.loop.add_reader(listener, self._accept, listener)
         return int(self._listeners[0].getsockname()[1])
 
     async def _listen(self, host: str, port: int) -> list[socket.socket]:
@@ -200,16 +209,16 @@ class FastAgiServer:
             stack.pop_all()
         return made
 
-    def _accept(self, listener: socket.socket, kind: tuple[int, int, int]) -> None:
-        """Take the connections that wait, and what has arrived on them; `kind` is the listener's."""
+    def _accept(self, listener: socket.socket) -> None:
+        """Take the connections that wait, and what has arrived on them."""
         for _ in range(AT_ONCE):
-            try:  # `accept` itself takes twice as long: it makes enumerations of the kind each time
-                accepted = socket.socket(*kind, listener._accept()[0])  # type: ignore[attr-defined] # noqa: SLF001
+            try:
+                accepted, _ = listener.accept()
             except BlockingIOError:
                 break
             except OSError as error:
-                if error.errno in _OUT_OF_FILES:
-                    self._turn_away(listener, kind)
+                if error.errno in _EXHAUSTED:
+                    self._turn_away(listener)
                 break
             connection = _Connection(self, accepted)
             self.connections[connection] = self.loop.time()
@@ -219,7 +228,7 @@ class FastAgiServer:
         if self.connections and self._timer is None:
             self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
 
-    def _turn_away(self, listener: socket.socket, kind: tuple[int, int, int]) -> None:
+    def _turn_away(self, listener: socket.socket) -> None:
         """Close a connection for which no file descriptor is left, with the spare one: its call goes on."""
         if self._spare >= 0:
             os.close(self._spare)
@@ -228,11 +237,11 @@ class FastAgiServer:
         self._spare = _spare()
         if self._spare < 0:  # otherwise the loop would do nothing but try again
             self.loop.remove_reader(listener)
-            self.loop.call_later(LOOK_SECONDS, self._listen_again, listener, kind)
+            self.loop.call_later(LOOK_SECONDS, self._listen_again, listener)
 
-    def _listen_again(self, listener: socket.socket, kind: tuple[int, int, int]) -> None:
+    def _listen_again(self, listener: socket.socket) -> None:
         if not self.stopping:
-            self.loop.add_reader(listener, self._accept, listener, kind)
+            self.loop.add_reader(listener, self._accept, listener)
 
     def watch(self, connection: _Connection, descriptor: int) -> None:
         """Call `read` once when something arrives."""
@@ -267,8 +276,9 @@ class FastAgiServer:
         """Read what the peers said to their verdicts, of so many connections, the oldest first."""
         for _ in range(min(most, AT_ONCE)):
             connection = self._answered.popleft()
-            while connection.read():
-                pass
+            for _ in range(READS):
+                if not connection.read():
+                    break
             if connection in self.connections:
                 self._answered.append(connection)
 
