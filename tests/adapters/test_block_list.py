@@ -478,6 +478,31 @@ async def test_an_emptied_list_is_made_anew_and_what_was_lifted_stays_lifted(bot
     assert await both.published() == {OTHER: LASTING}, "another's"
 
 
+async def test_what_a_failover_lost_is_published_again_although_it_was_acknowledged(
+    both: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new master may have the latest edition from a later change, so all standings are compared."""
+    await both.change(blocked_for_good)
+    await both.change(blocked_for_good, OTHER)
+    await both.published()
+    await both.block_list.put([(OTHER, NOBODY)])
+
+    async def another() -> str:
+        return "another"
+
+    monkeypatch.setattr(both.block_list, "server", another)
+    assert await both.published() == {CALLER: LASTING, OTHER: LASTING}
+
+
+async def test_after_a_restart_it_is_another_server(own_list: RedisBlockList, own_redis: RedisServer) -> None:
+    """A restart may have lost the latest writes, like a fail-over."""
+    before = await own_list.server()
+    assert before == await own_list.server()
+    own_redis.stop()
+    own_redis.start()
+    assert before != await own_list.server() != ""
+
+
 async def test_a_new_site_has_lost_nothing(both: Site) -> None:
     """The first list is made without an alarm; one that is emptied after a change raises it once."""
     lost = []

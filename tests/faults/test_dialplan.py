@@ -31,7 +31,7 @@ from siaga112.adapters import fastagi
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 def send_one(self, screening):
-    os.write(self._transport.get_extra_info("socket").fileno(), fastagi.commands(screening)[0])
+    os.write(self._socket.fileno(), fastagi.commands(screening)[0])
     die()
 {what}
 from siaga112.cli import main

@@ -111,6 +111,12 @@ class StandingFeed(Protocol):
 class BlockList(StandingReader, Protocol):
     """The standings that verdicts use. Built from the records, and rebuilt if it may be incomplete."""
 
+    async def server(self) -> str:
+        """Return which Redis answers: another text after a restart or a fail-over; '' if that is unknown.
+
+        Either may have lost the latest writes, although they were acknowledged.
+        """
+
     async def edition(self) -> Edition | None:
         """Return the edition of the records that this list reflects; None if it is incomplete."""
 

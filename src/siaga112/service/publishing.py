@@ -56,7 +56,9 @@ class Publisher:
     """Called with the number of standings that are not published yet."""
     lost: Callable[[], None] = lambda: None
     """Called each time the list is incomplete and must be rebuilt."""
-    _compared: bool = False
+    _compared: str | None = None
+    """With which server's list all standings were compared, or from nothing written."""
+
     _contended_until: float = 0.0
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -90,6 +92,7 @@ class Publisher:
     async def publish(self) -> bool:
         """Publish the changes, or rebuild an incomplete list; return whether there may be more to do."""
         wanted, changed = await self._waiting()
+        server = await self.block_list.server()
         found = await self.block_list.edition()
         if not _whole(found, wanted):
             if found and found.epoch != wanted.epoch and time.monotonic() < self._contended_until:
@@ -101,9 +104,9 @@ class Publisher:
             await self.rebuild()
             return True
         await self._publish(changed, wanted)
-        if len(changed) < TOGETHER and not self._compared:
+        if len(changed) < TOGETHER and self._compared != server:
             await self._compare()
-            self._compared = True
+            self._compared = server
         return len(changed) == TOGETHER
 
     async def hand_on(self) -> bool:
@@ -136,10 +139,11 @@ class Publisher:
     async def rebuild(self) -> int:
         """Rebuild the block list; return its number of callers. Until the end it is marked as incomplete."""
         await self.records.edition()  # fail before the list is touched if the records do not answer
+        server = await self.block_list.server()
         await self.block_list.begin()
         count = await self._put_all()
         await self.block_list.finish(await self.records.edition())
-        self._compared = True
+        self._compared = server
         self._contended_until = time.monotonic() + CONTENDED_SECONDS
         _log.info("block_list_whole", callers=count)
         return count

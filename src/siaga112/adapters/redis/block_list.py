@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import NoPermissionError
 
 from siaga112.adapters.redis.connect import at_once, together
 from siaga112.adapters.redis.words import mapped
@@ -125,6 +126,16 @@ class RedisBlockList:
             await self._redis.delete(self._away(caller))
 
     # ── publishing ───────────────────────────────────────────────────────────────────────────────
+
+    async def server(self) -> str:
+        """Return the run id of the Redis that answers, or of all masters; '' if we may not ask."""
+        everywhere = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(self._redis, RedisCluster) else {}
+        with mapped():
+            try:
+                told = await self._redis.info("server", **everywhere)
+            except NoPermissionError:  # a fail-over is then seen by the edition alone
+                return ""
+            return " ".join(sorted(one["run_id"] for one in (told.values() if everywhere else (told,))))
 
     async def edition(self) -> Edition | None:
         """Return the edition of this block list; None if the list is incomplete."""
