@@ -27,7 +27,7 @@ def main(port: int, expected: int) -> None:
     with socket.create_connection(("127.0.0.1", port), 60) as pbx:
         pbx.sendall(_ASK)
         print("ready", flush=True)
-        while seen < expected and (data := pbx.recv(READ)):
+        while seen < expected and (data := pbx.recv(READ)):  # ends: the socket has 60 s
             *messages, left = (left + data).split(b"\r\n\r\n")
             received = now()
             for message in messages:
