@@ -26,8 +26,8 @@ REGULARS: Final = 600
 SCRAPE_SECONDS: Final = 15.0
 """How often Prometheus comes."""
 
-WARM_UP_SECONDS: Final = 900.0
-"""At ten calls a second all that is kept in bounded numbers is full: callers' spellings, ended calls."""
+WARM_UP_SECONDS: Final = 1_800.0
+"""At ten calls a second all bounded memory is used: callers' spellings, ended calls, SQLite's 8 MB."""
 
 POOLED: Final = 16
 """Connections to Redis that a rush may have added, one for each call at once: the driver keeps them."""
@@ -120,7 +120,7 @@ def _ends(values: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 async def soak(
     seconds: float, rate: float = 10.0, tell: Callable[[Sample], None] = lambda _: None, seed: int = 112
 ) -> Soaked:
-    """Run the load for so long; the first third, at most `WARM_UP_SECONDS`, is the warm-up."""
+    """Run the load for so long; the first half, at most `WARM_UP_SECONDS`, is the warm-up."""
     manager = Manager()
     manager.queues = QUEUE_STATUS
     await manager.start()
@@ -138,7 +138,7 @@ async def soak(
         errors = [line for line in daemon.lines if line.get("level") != "info"]
     return Soaked(
         rate,
-        min(seconds / 3, WARM_UP_SECONDS),
+        min(seconds / 2, WARM_UP_SECONDS),
         tuple(samples),
         load.placed,
         settled,
