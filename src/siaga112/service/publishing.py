@@ -98,7 +98,7 @@ class Publisher:
             if found and found.epoch != wanted.epoch and time.monotonic() < self._contended_until:
                 _log.error("block_list_contended", remedy=_ONE_DATABASE)
                 await asyncio.sleep(RETRY_SECONDS)
-            if found or wanted.changes:  # otherwise the site is new, and nothing was lost
+            if found or wanted.changes or self._compared is not None:  # else new: nothing was lost
                 _log.warning("block_list_rebuilding", found=found, wanted=wanted)
                 self.lost()
             await self.rebuild()
