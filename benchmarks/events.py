@@ -36,7 +36,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
                     f"ami.{label}.siaga112{'_200' * bool(kinds)}.cpu",
                     _micros(spent, made, ours_calls * scale),
                 )
-            least = [sys.executable, "-m", "benchmarks.ami_least", "{port}", str(typed)]
+            least = [sys.executable, "-m", "benchmarks.least_ami", "{port}", str(typed)]
             book.add(f"ami.{label}.least.cpu", _micros(_feed(least, ours), made, ours_calls * scale))
             wanted = made.wanted * peer_calls * scale
             spent = _feed([build.peers(), str(_PEER), "{port}", str(wanted), *names], peers)

@@ -150,7 +150,7 @@ async def _live(callers: Callers, pbx: Asterisk, observer: Observer, book: Book,
     port, never = str(pbx.ami_port), str(10**9)
     commands: dict[str, list[str | Path]] = {
         "siaga112": [sys.executable, "-m", "benchmarks.ami_siaga112", port, never, "0"],
-        "least": [sys.executable, "-m", "benchmarks.ami_least", port, never],
+        "least": [sys.executable, "-m", "benchmarks.least_ami", port, never],
         "panoramisk": [build.peers(), str(_PEERS / "ami_panoramisk.py"), port, never, *names],
     }
     clients = {}

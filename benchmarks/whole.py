@@ -85,8 +85,8 @@ def _least(book: Book, label: str, made: mix.Mix, calls: int) -> None:
     """Feed the same calls to the least program that stores them, on one core too."""
     stream = made.calls(calls)
     with Feeder() as feeder, tempfile.TemporaryDirectory(prefix="siaga112-bench-") as folder:
-        run = ["taskset", "-c", "0", sys.executable, "-m", "benchmarks.least", str(feeder.port), str(calls)]
-        with client([*run, folder]) as process:
+        least = [sys.executable, "-m", "benchmarks.least_calls", str(feeder.port), str(calls), folder]
+        with client(["taskset", "-c", "0", *least]) as process:
             said(process)
             feeder.await_client()
             feeder.send(stream)

@@ -1,11 +1,15 @@
 """A file is recognised by its lines; a time is parsed in every form that Asterisk writes."""
 
+import csv
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from siaga112.backtest.columns import Clock, recognise
+from siaga112.backtest.forms import Form, splitter
 from siaga112.backtest.history import Source
 
 CEL: Final = (
@@ -123,3 +127,18 @@ def test_times(text: str, at: int | None) -> None:
     clock = Clock(JAKARTA)
     assert clock.read(text) == at
     assert clock.read(text) == at, "the second time, from memory"
+
+
+PIECES: Final = st.sampled_from(['"', ",", '","', '""', "a", " ", "\r", "\\", "|", "1"])
+
+
+@example(pieces=['"', "a", '","', "1", '"'])
+@given(pieces=st.lists(PIECES, max_size=9))
+def test_a_row_is_split_as_csv_splits_it(pieces: list[str]) -> None:
+    """A row with quotes around every field takes a short way, which must give what the long one gives."""
+    line = "".join(pieces)
+    assume('\\"' not in line and "\r" not in line[:-1])
+    for width in (1, 2, 3):
+        split = splitter(Form.CSV, ",", width)
+        split('"torn\n')  # which must not reach into the next line
+        assert split(line + "\n") == next(csv.reader((line + "\n",)), [])

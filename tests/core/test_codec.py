@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from siaga112.core import codec
@@ -62,6 +62,8 @@ CALLERS = st.sampled_from(
 )
 
 
+@example([b"+6281234567890", b""])
+@example([b"", b"+6281234567890"])
 @given(st.lists(CALLERS))
 def test_many_callers_are_what_each_of_them_is(texts: Sequence[bytes]) -> None:
     """Parsed together, the others are unaffected by one that is malformed."""

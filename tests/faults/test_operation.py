@@ -151,6 +151,7 @@ async def test_without_descriptors_verdicts_go_on(redis: RedisServer, measured: 
         measured("the slowest goes on after", max(answer.seconds for answer in answers), "s", at_most=2.0)
         measured("told why", sum(bool(answer.reason) for answer in answers))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        await found.daemon.event("agi_exhausted")
         await verdicts_go_on(found, measured)
         last = found.misuse()
         await found.daemon.settled(last)
@@ -281,7 +282,7 @@ async def test_who_does_not_end_a_request_is_dropped(redis: RedisServer, measure
 
 @pytest.mark.fault("descriptors")
 async def test_no_descriptor_left_is_told(redis: RedisServer) -> None:
-    """Out of descriptors the daemon says so in a line with the remedy: the sockets themselves are silent."""
+    """Out of descriptors the daemon says so in a line with the limit, whether or not anybody calls."""
     async with rig(redis, "screen") as found:
         pid = found.daemon.pid
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)

@@ -49,6 +49,7 @@ _ONCE: Final = select.EPOLLIN | select.EPOLLONESHOT
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _refused = Sparing("agi_refused")
+_exhausted = Sparing("agi_exhausted", "error")
 
 Screen = Callable[[Request], Screening | Awaitable[Screening]]
 
@@ -218,15 +219,16 @@ class FastAgiServer:
                 break
             except OSError as error:
                 if error.errno in _EXHAUSTED:
+                    _exhausted(detail=error.strerror)
                     self._turn_away(listener)
                 break
             connection = _Connection(self, accepted)
             self.connections[connection] = self.loop.time()
+            if self._timer is None:
+                self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
             connection.read()
             connection.watch()
         self._end(len(self._answered) - AT_ONCE)
-        if self.connections and self._timer is None:
-            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
 
     def _turn_away(self, listener: socket.socket) -> None:
         """Close a connection for which no file descriptor is left, with the spare one: its call goes on."""
@@ -284,15 +286,13 @@ class FastAgiServer:
 
     def _look(self) -> None:
         """Close the connections that have ended, and those that are too old."""
-        self._timer = None
+        self._timer = self.loop.call_later(LOOK_SECONDS, self._look) if self.connections else None
         self._end(len(self._answered))
         now = self.loop.time()
         for connection, began in list(self.connections.items()):
             if began + PATIENCE > now:
                 break
             connection.close()
-        if self.connections:
-            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
 
     async def stop(self, seconds: float = PATIENCE) -> None:
         """Stop listening, let waiting calls through, and close all connections within `seconds`."""

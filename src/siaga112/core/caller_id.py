@@ -37,7 +37,7 @@ HASH: Final = "h:"
 
 _HASHED: Final = re.compile(HASH + r"[0-9a-f]{32}")
 _KEPT: Final = re.compile(rf"\+[0-9]{{5,19}}|{_HASHED.pattern}")
-_ALL_KEPT: Final = re.compile(rf"(?:(?:{_KEPT.pattern})(?:\n|\Z))+")
+_ALL_KEPT: Final = re.compile(rf"(?:{_KEPT.pattern})(?:\n(?:{_KEPT.pattern}))*")
 _SPAN: Final = re.compile(r"(\+?)([0-9]+)(?:(\*)|-(\+?)([0-9]+))?")
 
 

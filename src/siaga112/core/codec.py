@@ -244,10 +244,10 @@ def _standing(row: list[Any]) -> Standing:
     if not isinstance(allowed, bool):
         raise TypeError("fields of the wrong type")
     (since,) = began or (0,)
-    return standing_of(allowed, level, until, warn_until, since)
+    return checked_standing(allowed, level, until, warn_until, since)
 
 
-def standing_of(allowed: bool, level: Any, until: Any, warn_until: Any, since: Any) -> Standing:  # noqa: FBT001 - called for each caller
+def checked_standing(allowed: bool, level: Any, until: Any, warn_until: Any, since: Any) -> Standing:  # noqa: FBT001 - called for each caller
     """Return the standing with these fields, as they were read.
 
     Raises:

@@ -19,8 +19,7 @@ from siaga112.adapters.database.schema import (
     STRIKE,
     WITHDRAWN,
 )
-from siaga112.core.codec import OUTCOMES, ending, instant
-from siaga112.core.codec import standing_of as fields_of
+from siaga112.core.codec import OUTCOMES, checked_standing, ending, instant
 from siaga112.core.model import Caller, CallId, Level, Millis, Origin, ProposalCause
 from siaga112.core.record import (
     AllowEntry,
@@ -83,7 +82,7 @@ def standings_of(rows: Sequence[Row[Any]]) -> list[Standing]:
 
     def build(page: Sequence[Any]) -> list[Standing]:
         return [
-            fields_of(allow_at is not None, level, until, warn_until, since)
+            checked_standing(allow_at is not None, level, until, warn_until, since)
             for _, _, allow_at, level, since, until, warn_until in page
         ]
 
@@ -92,7 +91,7 @@ def standings_of(rows: Sequence[Row[Any]]) -> list[Standing]:
 
 def _standing(row: Any) -> Standing:
     _, _, allow_at, level, since, until, warn_until = row if len(row) == len(STANDING) else _of(row)
-    return fields_of(allow_at is not None, level, until, warn_until, since)
+    return checked_standing(allow_at is not None, level, until, warn_until, since)
 
 
 @dataclass(frozen=True, slots=True)

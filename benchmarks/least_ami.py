@@ -1,6 +1,6 @@
 """The least AMI client that could make our typed events: a blocking socket, split, drop by name, one pattern.
 
-    python -m benchmarks.ami_least PORT EXPECTED
+    python -m benchmarks.least_ami PORT EXPECTED
 
 It has no event loop and never reconnects. Prints as `ami_siaga112` does.
 """

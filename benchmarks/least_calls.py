@@ -1,6 +1,6 @@
 """The least program that could store ended calls: a blocking socket, our parser, and `sqlite3`.
 
-    python -m benchmarks.least PORT CALLS FOLDER
+    python -m benchmarks.least_calls PORT CALLS FOLDER
 
 It has no rules, no event loop, no log and no metrics. Each ended call is one row of an outbox, one of the
 ledger and one of the events, in tables and indexes of ours, and leaves the outbox again; 100 calls in each
