@@ -24,6 +24,7 @@ from siaga112.console.site import Console
 from siaga112.core.access import Person, Role, Token
 from siaga112.core.model import AuditEntry, Caller
 from siaga112.core.record import CallerRecord
+from siaga112.core.snapshot import Snapshot
 from siaga112.settings.schema import Settings
 from tests.console.calls import fill
 from tests.lab import ports
@@ -81,6 +82,7 @@ class Centre:
     url: str
     token: str
     app: Any
+    redis: RedisServer
     server: Any = None
     marked: str = ""
     """A call that was marked as genuine."""
@@ -132,6 +134,11 @@ class Centre:
         """Give what is held on somebody."""
         return await self.site.store.load(caller)
 
+    async def show(self, snapshot: Snapshot) -> None:
+        """Let the wall show this until the next: a daemon tells it each second, and it is gone without."""
+        await self.site.store.block_list.put_snapshot(snapshot)
+        self.redis.ask("PERSIST", f"siaga112:{{{self.site.settings.site}}}:now")
+
     async def cut(self) -> None:
         """End every connection, as a console that dies does."""
         for one in list(self.server.server_state.connections):
@@ -170,7 +177,7 @@ async def running(folder: Path, redis: RedisServer, **more: Any) -> AsyncIterato
         token = await _people(site)
         server = serving.server_of(site)
         tasks = [asyncio.create_task(site.live.run()), asyncio.create_task(server.serve())]
-        centre = Centre(site, f"http://127.0.0.1:{port}", token, server.config.app, server)
+        centre = Centre(site, f"http://127.0.0.1:{port}", token, server.config.app, redis, server)
         async with asyncio.timeout(PATIENCE):
             await server.listening.wait()
         try:

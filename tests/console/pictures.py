@@ -170,7 +170,7 @@ async def going_on(centre: Centre) -> None:
     )
     counts = {OperatorState.AVAILABLE: 1, OperatorState.BUSY: 1, OperatorState.PAUSED: 1}
     stages = {Stage.QUEUE: 1, Stage.TALKING: 1, Stage.IVR: 1}
-    await centre.site.store.block_list.put_snapshot(
+    await centre.show(
         Snapshot(
             at, calls, stages, {QUEUE: (1, at - 5_000)}, counts, "", connected=True, screens=True,
             logged_in=people,

@@ -58,8 +58,7 @@ async def going_on(centre: Centre) -> None:
     counts = {OperatorState.BUSY: 1, OperatorState.PAUSED: 1}
     stages = {Stage.QUEUE: 1, Stage.TALKING: 1}
     queues = {"siaga112": (1, at - 5_000)}
-    board = centre.site.store.block_list
-    await board.put_snapshot(
+    await centre.show(
         Snapshot(at, calls, stages, queues, counts, "", connected=True, screens=True, logged_in=people)
     )
 
@@ -86,7 +85,6 @@ async def test_everybody_can_use_every_page(busy: Centre, who: str, lang: str, *
         wrong += await violations(tab, "/login")
         await tab.login(who, PASSWORD)
         for path in paths(busy, who):
-            await going_on(busy)
             await tab.open(path)
             wrong += await violations(tab, path)
     assert wrong == []
@@ -159,9 +157,7 @@ async def test_the_wall_follows_without_a_hand(busy: Centre) -> None:
         await tab.page.wait_for_function(
             "first => document.querySelector('[sse-swap=queues] .age').innerText !== first", arg=first
         )
-        await busy.site.store.block_list.put_snapshot(
-            Snapshot(now(), (), {}, {}, {}, "", connected=False, screens=True)
-        )
+        await busy.show(Snapshot(now(), (), {}, {}, {}, "", connected=False, screens=True))
         await tab.page.wait_for_selector("text=The PBX is not followed")
         token = busy.token
         status, _ = await busy.ask("PUT", "mode", json={"mode": "off", "reason": "flood"}, token=token)
@@ -217,7 +213,6 @@ async def test_an_operator_marks_the_call_that_goes_on(busy: Centre) -> None:
     """The button is pressed while they talk; the mark is set when the call is in the ledger."""
     async with browser(busy.url, size=WIDTHS["telephone"]) as tab:
         await tab.login(BUDI, PASSWORD)
-        await going_on(busy)
         await tab.open("/shift")
         await tab.page.wait_for_selector("text=You are talking with")
         await tab.page.click("button.mark.genuine")

@@ -225,7 +225,7 @@ async def test_no_answer_to_a_form_is_in_english(centre: Centre) -> None:
 async def test_what_is_wrong_is_said_in_indonesian_on_the_wall(centre: Centre) -> None:
     """A surge, a PBX that is not followed, no daemon at all, records that are away."""
     viewer, found = await centre.login(STAFF[Role.VIEWER]), {}
-    board, site = centre.site.store.block_list, centre.site
+    site = centre.site
     surge = "2 callers waited over 10s"
     for name, snapshot in {
         "surge": Snapshot(now(), (), {}, {}, None, surge, connected=True, screens=True),
@@ -233,7 +233,7 @@ async def test_what_is_wrong_is_said_in_indonesian_on_the_wall(centre: Centre) -
             now(), (), {}, {}, {}, "no operator logged in", connected=False, screens=True
         ),
     }.items():
-        await board.put_snapshot(snapshot)
+        await centre.show(snapshot)
         site.live.version += 1
         _, text = await viewer.get("/wall")
         found[name] = remains(seen(text), own(centre))

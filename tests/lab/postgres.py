@@ -92,7 +92,8 @@ class Postgres:
         first = self._process.pid
         children = Path(f"/proc/{first}/task/{first}/children").read_text("ascii").split()
         for pid in (first, *map(int, children)):
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # a connection that was closed in between
+                os.kill(pid, number)
 
     @property
     def pid(self) -> int:
