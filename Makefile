@@ -7,6 +7,9 @@
 # make docs-site  the documentation as a site in build/site, in English and Indonesian, checked in a browser
 # Each installs what it needs (apt and a virtual environment in .venv).
 
+# Whatever the environment says: without bytecode each start of the program compiles all of it, a third of its time.
+export PYTHONDONTWRITEBYTECODE :=
+
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 READY  := $(VENV)/.ready

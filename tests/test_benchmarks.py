@@ -223,6 +223,7 @@ def test_the_recorded_figures_are_those_of_the_page() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.night
 def test_the_console_is_asked_for_pages_that_it_has(tmp_path: Path) -> None:
     """Records made in bulk read as those that the daemon writes; each address that is timed is answered."""
     folder = tmp_path / "state"

@@ -17,6 +17,7 @@ import pytest
 from siaga112.adapters.redis.server import EmbeddedRedis
 from siaga112.core.model import DAY
 from siaga112.service.recording import Recorder
+from tests import warm
 from tests.core.table import in_force
 from tests.fakes.meter import KeptMeter
 from tests.fakes.outbox import MemoryOutbox
@@ -88,9 +89,18 @@ class Shell:
 
     async def __call__(self, *arguments: str) -> Ended:
         """Run a command to its end; none may ever show a traceback or a warning of Python's."""
-        program = ["-m", "siaga112"] if self.user is None else ["-c", AS_USER, str(self.user)]
+        if self.user is None:
+            code, out, err = await warm.run(arguments, self.environ, self.patience)
+        else:
+            code, out, err = await self._as_user(self.user, *arguments)
+        ended = Ended(code, without_secrets(out.decode()), without_secrets(err.decode()))
+        assert "Traceback" not in ended.err, ended.err
+        assert "Warning" not in ended.err, ended.err
+        return ended
+
+    async def _as_user(self, user: int, *arguments: str) -> warm.Finished:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *program, *arguments),
+            *(sys.executable, "-c", AS_USER, str(user), *arguments),
             env=self.environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -98,10 +108,7 @@ class Shell:
         )
         async with asyncio.timeout(self.patience):
             out, err = await process.communicate()
-        ended = Ended(process.returncode or 0, without_secrets(out.decode()), without_secrets(err.decode()))
-        assert "Traceback" not in ended.err, ended.err
-        assert "Warning" not in ended.err, ended.err
-        return ended
+        return warm.Finished(process.returncode or 0, out, err)
 
     async def each(self, *commands: str) -> list[Ended]:
         """Run commands that have nothing to do with each other, side by side."""

@@ -1,9 +1,7 @@
 """Commands over the API: from anywhere, with a token and no other right."""
 
-import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +10,10 @@ from siaga112.app.records import now
 from siaga112.core.access import Role
 from siaga112.core.holdings import Kind
 from siaga112.core.model import Via
+from tests import warm
 from tests.console.calls import BLOCKED, GENUINE, MISSED, PROPOSED
 from tests.console.centre import Centre
 from tests.lab import pdf as read
-from tests.waiting import output
 
 pytestmark = pytest.mark.redis
 
@@ -29,14 +27,8 @@ async def command(centre: Centre, home: Path, *words: str, token: str | None = N
         "NO_COLOR": "1",
         "COLUMNS": "200",
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "siaga112", "--api", centre.url, *words),
-        env=environ,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await output(process, " ".join(words), 60)
-    return process.returncode or 0, out.decode(), err.decode()
+    code, out, err = await warm.run(("--api", centre.url, *words), environ, 60)
+    return code, out.decode(), err.decode()
 
 
 @pytest.mark.parametrize(

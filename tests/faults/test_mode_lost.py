@@ -278,6 +278,7 @@ async def test_a_real_call_gets_through_after_off_while_redis_hangs(
         await pbx.observe() as seen,
         running(pbx, more) as daemon,
     ):
+        await daemon.event("replica_read")  # from then on a verdict asks nobody
         assert (await daemon.command("block", NUMBER, "--permanent", "--reason", "threats")).code == 0
         async with within(20, "a block that is known"):
             while (await ask(pbx.agi_port, NUMBER)).verdict != "BLOCK":

@@ -137,7 +137,8 @@ async def asked_until(running: Rig, told: frozenset[str]) -> list[Answer]:
 
 
 async def block(running: Rig) -> None:
-    """Have a caller blocked."""
+    """Have a caller blocked, after the daemon has read the list: it asks Redis no more."""
+    await running.daemon.event("replica_read")
     made = await running.daemon.command("block", BLOCKED, "--permanent", "--reason", "a fault")
     assert made.code == 0, made.err
     await asked_until(running, RIGHT)

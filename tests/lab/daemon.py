@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 
 from siaga112.adapters.redis import embedded as redis_embedded
+from tests import warm
 from tests.lab import ports
 from tests.printed import without_secrets
 from tests.waiting import ended, output, within
@@ -182,7 +183,8 @@ class Daemon:
 
     async def command(self, *arguments: str) -> Output:
         """Run another `siaga112` command with the daemon's configuration, to its end."""
-        return await self.finish(await self.begin(*arguments), f"siaga112 {' '.join(arguments)}")
+        code, out, err = await warm.run(arguments, self.environ, PATIENCE_SECONDS)
+        return Output(code, without_secrets(out.decode()), without_secrets(err.decode()))
 
     async def add_user(self, name: str, role: str) -> str:
         """Let somebody use the console; give the password."""

@@ -146,6 +146,7 @@ async def everything(records: DatabaseRecords) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.night
 def test_everything_that_the_old_commands_said_the_new_ones_say(centre: Centre) -> None:
     """Today's commands print the same blocks, strikes, allow list, calls and monthly figures."""
     centre("migrate", "--from-redis")
@@ -279,6 +280,7 @@ async def test_what_the_old_version_wrote_after_going_back_comes_next_time(centr
         assert block.level is Level.PERMANENT
 
 
+@pytest.mark.night
 def test_the_version_before_runs_again_on_its_redis(centre: Centre, older_program: str) -> None:
     """After a migration, the older version still runs on its Redis and prints the same."""
     centre("migrate", "--from-redis")

@@ -3,15 +3,12 @@
 import json
 import os
 import re
-import sys
-from asyncio import create_subprocess_exec
-from asyncio.subprocess import PIPE
 
 import pytest
 
+from tests import warm
 from tests.console.browser import browser
 from tests.pbx.console_room import FIRST, Room, room
-from tests.waiting import output
 
 pytestmark = pytest.mark.pbx
 
@@ -22,12 +19,8 @@ async def over_api(at: Room, token: str, *words: str) -> str:
     """Run a command of somebody who has a token and no right on that machine."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SIAGA112_")}
     environ |= {"SIAGA112_TOKEN": token, "SIAGA112_STATE_DIR": "/nonexistent", "NO_COLOR": "1"}
-    process = await create_subprocess_exec(
-        *(sys.executable, "-m", "siaga112", "--api", at.daemon.console_url, *words),
-        env=environ, stdout=PIPE, stderr=PIPE,
-    )  # fmt: skip
-    out, err = await output(process, " ".join(words), 60)
-    assert process.returncode == 0, err.decode()
+    code, out, err = await warm.run(("--api", at.daemon.console_url, *words), environ, 60)
+    assert code == 0, err.decode()
     return out.decode()
 
 

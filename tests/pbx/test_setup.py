@@ -258,6 +258,7 @@ async def killed_and_gone_on(
         pytest.param((), id="all", marks=[pytest.mark.night, pytest.mark.timeout(1_800)]),
     ],
 )
+@pytest.mark.night
 async def test_killed_at_any_moment_calls_go_on_and_a_second_setup_completes_it(
     which: tuple[str, ...],
 ) -> None:
@@ -273,6 +274,7 @@ async def test_killed_at_any_moment_calls_go_on_and_a_second_setup_completes_it(
         print(f"{len(tried)} moments")
 
 
+@pytest.mark.night
 async def test_undo_that_is_killed_is_undone_by_the_next() -> None:
     """At each third of its moments: calls go on, and the second undo brings every byte back."""
     async with bench("22", Plain, "from-telco") as here:

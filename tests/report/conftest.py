@@ -1,6 +1,9 @@
 """The golden month in a real database, and a shell that has it."""
 
 import asyncio
+import fcntl
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +44,18 @@ def month_rows() -> list[Entry]:
 
 
 @pytest.fixture(scope="session")
-def state_with_month(month_rows: list[Entry]) -> Iterator[Path]:
-    """Give a state directory that has the centre's first month."""
+def state_with_month(month_rows: list[Entry], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a state directory that has the centre's first month. Of all test workers one makes it."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "month"
+    (made / "state").mkdir(parents=True, exist_ok=True)
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "whole").exists():
+            asyncio.run(fill(made / "state", month_rows))
+            (made / "whole").touch()
     with tempfile.TemporaryDirectory(prefix="s112-test-") as state:
-        asyncio.run(fill(Path(state), month_rows))
+        shutil.copytree(made / "state", state, dirs_exist_ok=True)
         yield Path(state)
 
 

@@ -14,6 +14,7 @@ from siaga112.doctor import diagnose
 from siaga112.doctor.examination import examine
 from siaga112.doctor.lines import Line
 from siaga112.settings.loading import load
+from tests import warm
 from tests.lab import Asterisk, Observer, Version, find, ports
 from tests.lab.asterisk import SHIPPED
 from tests.lab.daemon import Daemon, running
@@ -172,30 +173,35 @@ class Bench:
 
     async def doctor(self, *before: str, code: str = "") -> tuple[int, list[Line]]:
         """Run the command itself, after these words; give its exit code and its lines."""
+        environ = {
+            **os.environ,
+            **self.daemon.given,
+            **self.given,
+            "SIAGA112_CONFIG": str(self.daemon.config),
+        }
+        if not (before or code):
+            ended, out, err = await warm.run(("doctor", "--json"), environ, 60)
+        else:
+            ended, out, err = await self._real_doctor(*before, code=code, environ=environ)
+        assert not err, err.decode()
+        rows = json.loads(out)
+        return ended, [Line(row["health"], row["found"], row["remedy"] or "", row["check"]) for row in rows]
+
+    async def _real_doctor(self, *before: str, code: str, environ: Mapping[str, str]) -> warm.Finished:
         import asyncio  # noqa: PLC0415 - only here
 
-        how = ("-c", code) if code else ("-m", "siaga112")
         process = await asyncio.create_subprocess_exec(
             *before,
             sys.executable,
-            *how,
+            *(("-c", code) if code else ("-m", "siaga112")),
             *("doctor", "--json"),
-            env={
-                **os.environ,
-                **self.daemon.given,
-                **self.given,
-                "SIAGA112_CONFIG": str(self.daemon.config),
-            },
+            env=environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         out, err = await output(process, "siaga112 doctor")
-        assert not err, err.decode()
-        rows = json.loads(out)
-        return process.returncode or 0, [
-            Line(row["health"], row["found"], row["remedy"] or "", row["check"]) for row in rows
-        ]
+        return warm.Finished(process.returncode or 0, out, err)
 
     @contextmanager
     def as_redis_admin(self, do: tuple[str, ...], undo: tuple[str, ...]) -> Iterator[None]:
