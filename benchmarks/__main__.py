@@ -10,61 +10,16 @@ are made; a quick one replaces nothing. `--check` measures briefly and compares 
 
 import argparse
 import compileall
-import functools
-import os
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
 import siaga112
-from benchmarks import (
-    announced,
-    build,
-    commands,
-    costs,
-    country,
-    events,
-    growth,
-    pbx,
-    replica,
-    targets,
-    variants,
-    verdicts,
-    whole,
-    writing,
-)
+from benchmarks import build, targets, writing
 from benchmarks.book import Book
+from benchmarks.sections import APART, GUARDED, SECTIONS, measure
 
-SECTIONS: Final = {
-    "verdicts": verdicts.measure,
-    "variants": variants.measure,
-    "replica": replica.measure,
-    "events": events.measure,
-    "whole": whole.measure,
-    "announced": announced.measure,
-    "costs": costs.measure,
-    "commands": commands.measure,
-    "growth": growth.measure,
-    "country": country.measure,
-    "pbx": pbx.measure,
-}
 SOURCE: Final = Path(siaga112.__file__).parent
-APART: Final = {"country"}
-"""The sections that are measured only if they are named."""
-
-GUARDED: Final = ("verdicts", "events")
-"""The sections that have guarded ratios."""
-
-
-def measure(name: str, *, quick: bool) -> Book:
-    """Measure a section."""
-    book, began = Book(), time.monotonic()
-    book.add(f"load.{name}", os.getloadavg()[0])
-    SECTIONS[name](book, quick=quick, say=functools.partial(print, f"{name}:", flush=True))
-    print("\n".join(f"{figure}: {book.shown(figure, ',.3g')}" for figure in book.values))
-    print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    return book
 
 
 def main() -> int:
@@ -83,7 +38,8 @@ def main() -> int:
     compileall.compile_dir(SOURCE, quiet=1)  # as pip does; a start must not measure the compiler
     book = Book()
     for name in sections:
-        book.values |= (measured := measure(name, quick=quick)).values
+        measured = measure(name, quick=quick)
+        book.values |= measured.values
         if not quick:
             writing.record(measured)
     if given.check:

@@ -2,11 +2,13 @@
 
 import asyncio
 import multiprocessing
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -39,6 +41,7 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory() as home:
         say("a month of 53,794 calls")
         _filled(home, ())
+        book.add("commands.call_b", _bytes_of_a_call(Path(home, DATABASE)))
         _timed(book, "report_month", home, runs, "report", f"--from={first}", f"--to={last}", "--format=html")
         _timed(book, "calls_table", home, runs, "calls", f"--since={first}")
         _timed(book, "calls_json", home, runs, "calls", f"--since={first}", "--json")
@@ -62,6 +65,16 @@ def measure(book: Book, *, quick: bool, say: Callable[[str], None]) -> None:
         _filled(home, (), one=True)
         _timed(book, "why", home, runs, "why", ONE)
         _timed(book, "calls_number", home, runs, "calls", "--number", ONE, "--since=2018-01-01")
+
+
+def _bytes_of_a_call(database: Path) -> float:
+    """Give the bytes on disk of a call's row and its places in the indexes (SQLite's own `dbstat`)."""
+    with closing(sqlite3.connect(database)) as file:
+        (used,) = file.execute(
+            "SELECT sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name) WHERE tbl_name = 'call'"
+        ).fetchone()
+        (rows,) = file.execute("SELECT count(*) FROM call").fetchone()
+    return float(used / rows)
 
 
 def _timed(book: Book, name: str, home: str, runs: int, *words: str) -> None:
