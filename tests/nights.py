@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-BOTH: Final = (*("test_scenarios.py", "test_guard.py", "test_install.py"),)
+BOTH: Final = ("test_scenarios.py", "test_guard.py", "test_install.py")
 """What is played on Asterisk 16 too by day: each way a call can go, and what our dialplan does with it."""
 
 

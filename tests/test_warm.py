@@ -42,3 +42,15 @@ async def test_a_command_that_does_not_end_is_ended() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(TimeoutError):
             await warm.run(("--api", url, "calls"), ENVIRON | {"SIAGA112_TOKEN": "s112_" + 43 * "x"}, 1.0)
+
+
+async def test_a_server_that_is_gone_is_no_good_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing printed and no exit code is not a command that ended well."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    monkeypatch.setitem(warm.SERVERS, os.getpid(), ours)
+    with ours:
+        asked = asyncio.create_task(warm.run(("--version",), ENVIRON, 60))
+        await asyncio.sleep(0)  # it has asked
+        theirs.close()
+        with pytest.raises(ConnectionError):
+            await asked

@@ -40,14 +40,18 @@ class Finished(NamedTuple):
 
 # ── those who ask ────────────────────────────────────────────────────────────────────────────────
 
-_servers: Final = dict[int, socket.socket]()
+SERVERS: Final = dict[int, socket.socket]()
 """By process: a test worker has one, and what it forks has none."""
 
 
 async def run(
     arguments: tuple[str, ...], environ: Mapping[str, str], seconds: float, cwd: Path | None = None
 ) -> Finished:
-    """Run a command to its end. Kills it and raises TimeoutError if it does not come."""
+    """Run a command to its end. Kills it and raises TimeoutError if it does not come.
+
+    Raises:
+        ConnectionError: the server is gone, and nobody knows how the command ended.
+    """
     if any(map(_read_at_start, environ, environ.values())):
         return await _cold(arguments, environ, seconds, cwd)
     ours, theirs = socket.socketpair()
@@ -65,7 +69,7 @@ async def run(
                 pid = await _number(ours)
                 said = await asyncio.gather(_all(out), _all(err))
                 return Finished(await _number(ours), *said)
-        except TimeoutError:
+        except BaseException:
             if pid:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -110,12 +114,14 @@ async def _all(pipe: int) -> bytes:
 
 async def _number(line: socket.socket) -> int:
     data = await asyncio.get_running_loop().sock_recv(line, 4)  # ends: with the command, at its bound
+    if len(data) < 4:
+        raise ConnectionError("the server of commands is gone (tests/warm.py)")
     return int.from_bytes(data, signed=True)
 
 
 def _server() -> socket.socket:
     """Return the connection to this process's server; start it if there is none."""
-    if found := _servers.get(os.getpid()):
+    if found := SERVERS.get(os.getpid()):
         return found
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
@@ -127,14 +133,14 @@ def _server() -> socket.socket:
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
-    _servers[os.getpid()] = ours
+    SERVERS[os.getpid()] = ours
     atexit.register(_end, os.getpid(), process)
     return ours
 
 
 def _end(owner: int, process: "subprocess.Popen[bytes]") -> None:
     if os.getpid() == owner:
-        _servers[owner].close()
+        SERVERS[owner].close()
         process.wait(10)
 
 

@@ -258,7 +258,6 @@ async def killed_and_gone_on(
         pytest.param((), id="all", marks=[pytest.mark.night, pytest.mark.timeout(1_800)]),
     ],
 )
-@pytest.mark.night
 async def test_killed_at_any_moment_calls_go_on_and_a_second_setup_completes_it(
     which: tuple[str, ...],
 ) -> None:

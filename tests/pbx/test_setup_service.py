@@ -190,7 +190,6 @@ async def test_setup_carries_over_what_an_older_version_kept_in_redis() -> None:
         ),
     ],
 )
-@pytest.mark.night
 async def test_killed_amid_the_machines_part_calls_go_on_and_a_second_setup_completes_it(
     moments: tuple[str, ...],
 ) -> None:
