@@ -331,11 +331,13 @@ async def test_a_reload_always_ends(running: Running) -> None:
 
 
 async def test_a_loop_that_stands_still_ends_the_process(running: Running) -> None:
-    """The thread beside the loop ends it; the socket closes, and so the dialplan goes on."""
+    """The thread beside it ends the process and says where it stood; the socket closes, the dialplan goes on."""
     await running.start(("-c", FREEZING))
     assert await running.ask() == ""
     assert await running.ended() == 70
-    assert (await running.logs("loop_frozen"))["exit"] == 70
+    line = await running.logs("loop_frozen")
+    assert line["exit"] == 70
+    assert line["where"][0].endswith(" freeze")
 
 
 async def test_a_process_that_was_stopped_as_a_whole_goes_on(running: Running) -> None:

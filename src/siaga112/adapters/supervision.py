@@ -9,8 +9,10 @@ import contextlib
 import os
 import resource
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -26,6 +28,9 @@ FROZEN_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.25
 FROZEN_EXIT: Final = 70
 """EX_SOFTWARE of sysexits.h."""
+
+SHOWN_CALLS: Final = 12
+"""As many of a frozen loop's calls go to the log: enough to reach from a library to who called it."""
 
 WANTED: Final = 65_536
 """The limit of open files that we ask for; the shipped units set the same."""
@@ -140,11 +145,13 @@ class LoopWatch:
         self._manager = manager
         self._frozen = frozen_seconds
         self._turned = time.monotonic()
+        self._thread = threading.get_ident()
         self._done = threading.Event()
 
     async def run(self) -> None:
         """Record each turn of the event loop, for the watching thread and the watchdog."""
         self._turned = time.monotonic()
+        self._thread = threading.get_ident()
         threading.Thread(target=self._watch, name="loop watch", daemon=True).start()
         told = 0.0
         try:
@@ -165,8 +172,16 @@ class LoopWatch:
                 self._turned = now
             looked = now
             if now - self._turned > self._frozen:
-                _log.critical("loop_frozen", seconds=round(now - self._turned, 1), exit=FROZEN_EXIT)
+                seconds = round(now - self._turned, 1)
+                _log.critical("loop_frozen", seconds=seconds, where=_where(self._thread), exit=FROZEN_EXIT)
                 os._exit(FROZEN_EXIT)
+
+
+def _where(thread: int) -> list[str]:
+    """Return the innermost calls of a thread, the newest first, each as `file:line function`."""
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - the documented function has this name
+    stack = traceback.StackSummary.extract(traceback.walk_stack(frame), limit=SHOWN_CALLS, lookup_lines=False)
+    return [f"{call.filename}:{call.lineno} {call.name}" for call in stack]
 
 
 class TaskSupervisor:
