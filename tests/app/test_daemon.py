@@ -331,7 +331,7 @@ async def test_a_reload_always_ends(running: Running) -> None:
 
 
 async def test_a_loop_that_stands_still_ends_the_process(running: Running) -> None:
-    """The thread beside it ends the process and says where it stood; the socket closes, the dialplan goes on."""
+    """The thread beside it ends the process and says where it stood; the socket closes, calls go on."""
     await running.start(("-c", FREEZING))
     assert await running.ask() == ""
     assert await running.ended() == 70

@@ -146,13 +146,21 @@ class LoopWatch:
         self._frozen = frozen_seconds
         self._turned = time.monotonic()
         self._thread = threading.get_ident()
+        self._watching = False
         self._done = threading.Event()
 
-    async def run(self) -> None:
-        """Record each turn of the event loop, for the watching thread and the watchdog."""
+    def begin(self) -> None:
+        """Start the watching thread, once; call it in the loop's thread before a caller can connect."""
+        if self._watching:
+            return
+        self._watching = True
         self._turned = time.monotonic()
         self._thread = threading.get_ident()
         threading.Thread(target=self._watch, name="loop watch", daemon=True).start()
+
+    async def run(self) -> None:
+        """Record each turn of the event loop, for the watching thread and the watchdog."""
+        self.begin()
         told = 0.0
         try:
             while True:

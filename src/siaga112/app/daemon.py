@@ -100,8 +100,10 @@ class Daemon:
     _manager: ServiceManager = field(default_factory=ServiceManager)
     _descriptors: Descriptors = field(default_factory=Descriptors)
     _supervisor: TaskSupervisor = field(default_factory=TaskSupervisor)
+    _loop_watch: LoopWatch = field(init=False)
 
     def __post_init__(self) -> None:
+        self._loop_watch = LoopWatch(self._manager)
         self._rules = InForce(self.settings.rules())
 
     async def run(self) -> None:
@@ -115,7 +117,7 @@ class Daemon:
         loop.set_exception_handler(_tell_of_exception)
         with interrupts.Heeding(stopping.set):
             loop.add_signal_handler(signal.SIGHUP, self._reload)
-            self._parts += [LoopWatch(self._manager).run, self._descriptors.run]
+            self._parts += [self._loop_watch.run, self._descriptors.run]
             async with contextlib.AsyncExitStack() as stack:
                 if await self._unless(stopping, self._start(stack)):
                     self._manager.tell("READY=1")
@@ -194,17 +196,22 @@ class Daemon:
             await clock.begin()
             self._parts.append(clock.run)
             server = self._screening(block_list, replica, watch, metrics, clock)
+            self._loop_watch.begin()  # before the first caller, who may come before the parts run
             agi = await server.start(settings.agi.host, settings.agi.port, handed)
             stack.push_async_callback(server.stop)  # the first to stop: waiting callers go on at once
-            _log.info(
-                "screening",
-                agi=f"agi://{settings.agi.host}:{agi}/screen",
-                mode=settings.mode,
-                kept_by_systemd=handed is not None,
-            )
-            if handed and agi != settings.agi.port:
-                _log.warning("agi_port", listens=agi, configured=settings.agi.port, remedy=_AGI_PORT)
+            self._tell_of_screening(agi, kept_by_systemd=handed is not None)
         _log.info("started", site=settings.site, metrics=f"http://{settings.metrics.host}:{port}/metrics")
+
+    def _tell_of_screening(self, port: int, *, kept_by_systemd: bool) -> None:
+        agi = self.settings.agi
+        _log.info(
+            "screening",
+            agi=f"agi://{agi.host}:{port}/screen",
+            mode=self.settings.mode,
+            kept_by_systemd=kept_by_systemd,
+        )
+        if kept_by_systemd and port != agi.port:
+            _log.warning("agi_port", listens=port, configured=agi.port, remedy=_AGI_PORT)
 
     def _console_command(self) -> list[str]:
         config = ["--config", str(self.config)] if self.config else []
