@@ -67,7 +67,13 @@ class Ended:
 
 
 class _Now:
-    store: MemoryStore
+    store: MemoryStore | None
+
+    @classmethod
+    def opened(cls, _: object) -> MemoryStore:
+        """Give the store of this run; most words never come to one, and making it takes a millisecond."""
+        cls.store = cls.store or Store()
+        return cls.store
 
 
 async def _nothing(*_: Any, **__: Any) -> Any:
@@ -105,11 +111,12 @@ def harmless() -> Iterator[None]:
     with ExitStack() as stack:
         for name, what in {
             "siaga112.cli.app": partial(typer.main.get_command(app).main, windows_expand_args=False),
-            "siaga112.cli.site.open_desk": lambda _: _Now.store,
+            "siaga112.cli.site.open_desk": _Now.opened,
             "siaga112.app.upkeep.migrate": lambda _: (None, "0001"),
             "siaga112.app.upkeep.back_up": _counted,
             "siaga112.app.upkeep.restore": _counted,
             "siaga112.app.upkeep.rebuild": _not_here,
+            "siaga112.adapters.redis.rewriting.rewrite": _nothing,
             "siaga112.terminal.outfile.replacing": _nowhere,
             "siaga112.shipped.copying.Copy.write": lambda _: None,
             "siaga112.cli.captures._record": _nothing,
@@ -140,7 +147,7 @@ def program(*words: str, store: MemoryStore | None = None) -> Ended:
 
     """
     out, err = io.StringIO(), io.StringIO()
-    _Now.store = store or Store()
+    _Now.store = store
     with (
         mock.patch.object(sys, "argv", ["siaga112", *words]),
         mock.patch.object(sys, "stdin", io.StringIO()),
