@@ -1,1 +1,1 @@
-"""Ctrl-C and SIGTERM at random moments of every command; `make interrupts` in full strength."""
+"""Ctrl-C and SIGTERM at random moments of every command; `make interrupts` tries 200 Ctrl-Cs for each."""

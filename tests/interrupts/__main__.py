@@ -15,7 +15,7 @@ SIDE_BY_SIDE = 3
 
 
 async def tally(command: str, tries: int, chance: random.Random) -> Tally:
-    """Interrupt one command, on sites of its own."""
+    """Interrupt one command many times, on several sites side by side; return the tally."""
     found = Tally()
 
     async def some(count: int) -> None:
@@ -30,7 +30,7 @@ async def tally(command: str, tries: int, chance: random.Random) -> Tally:
 
 
 async def main(tries: int, commands: list[str]) -> int:
-    """Print the table; give 1 if any try ended as it must not."""
+    """Print the table; return 1 if any try ended wrongly."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     seed = secrets.randbits(32)
     chance = random.Random(seed)

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment ends every command, with 130 or 0, and without a word too many."""
+"""A signal at any moment ends every command cleanly, and so does a closed pipe."""
 
 import asyncio
 import os
@@ -26,26 +26,26 @@ from tests.interrupts.trying import (
 pytestmark = pytest.mark.redis
 
 BY_DAY = ("run", "record", "top", "backtest", "block", "report")
-"""Of each kind of command one; the others are tried at night."""
+"""One command of each kind. The others are tried at night."""
 
 TRIES = 1
 FULL = 200
 
 
 def by_day(commands: Iterable[str]) -> list[ParameterSet]:
-    """Give commands to try; most are for nights."""
+    """Return the commands as parameters; all but those in `BY_DAY` have the mark `night`."""
     return [pytest.param(one, marks=[] if one in BY_DAY else [pytest.mark.night]) for one in commands]
 
 
 @pytest.fixture
 async def at() -> AsyncIterator[Site]:
-    """Give a site."""
+    """Yield a site."""
     async with site() as made:
         yield made
 
 
 def test_every_command_is_interrupted() -> None:
-    """Each command of the program stands in the table of what is tried; a new one must be put there."""
+    """`COMMANDS` has every command of the program."""
     assert set(COMMANDS) == set(names())
 
 
@@ -58,7 +58,7 @@ def test_every_command_is_interrupted() -> None:
 async def test_a_signal_at_any_moment_ends_a_command(
     at: Site, command: str, number: signal.Signals, *, full: bool
 ) -> None:
-    """Whenever it comes, the command ends, with 128 + its number or as it would have, without a traceback."""
+    """The command ends without a traceback, with exit code 0, 128 + the signal's number, or its usual one."""
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     chance, tally = random.Random(seed), Tally()
@@ -70,7 +70,7 @@ async def test_a_signal_at_any_moment_ends_a_command(
 
 @pytest.mark.parametrize("command", by_day(name for name in COMMANDS if name not in ENDLESS))
 async def test_a_reader_that_has_left_is_no_failure(at: Site, command: str) -> None:
-    """`siaga112 … | true` ends as it would with a reader, and says nothing of a pipe."""
+    """With a closed pipe as output, a command exits with 0 or its usual code and prints no error about it."""
     await measure(at, command)
     await at.prepare(command)
     reading, writing = os.pipe()

@@ -1,8 +1,8 @@
-"""A site on which every command does its real work, and signals that come at any moment of it.
+"""A site on which every command does its real work, and the signals that interrupt it at any moment.
 
-The moments begin with the first line of ours. Before it there is only the interpreter, which a signal kills,
-or which says KeyboardInterrupt: no program in Python can help that. Ours shows itself in what the process
-catches (proc(5), SigCgt): SIGTERM, which Python leaves alone.
+Moments are counted from the first line of our code. Before it only the interpreter runs: a signal kills it,
+or it prints KeyboardInterrupt, and no Python program can prevent that. Our code has begun once the process
+catches SIGTERM (proc(5), SigCgt), which Python itself does not.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ from tests.waiting import until, within
 GOLDEN: Final = Path(__file__).parents[1] / "golden"
 NUMBER: Final = "081211111111"
 PATIENCE_SECONDS: Final = 60.0
-"""What has not ended by then hangs."""
+"""A command that has not ended by then hangs."""
 
 PROGRAMS: Final = (
     (sys.executable, "-m", "siaga112"),
@@ -91,13 +91,13 @@ COMMANDS: Final = {
     "migrate": "migrate",
     "rebuild": "rebuild",
 }
-"""How each command is given, so that it does what it is for."""
+"""A command line for each command with which it does its real work."""
 
 ENDLESS: Final = {"run": b'"ami_connected"', "record": b"recording to", "top": b"calls in progress"}
-"""What runs until it is told to stop, and what it shows when its start is over."""
+"""Commands that run until they are stopped, each with the output that shows that it has started."""
 
 LONGER: Final = 1.5
-"""The moments of these go on for so much longer than their start takes."""
+"""The moments for an endless command extend over its start-up time, multiplied by this."""
 
 
 @dataclass
@@ -109,15 +109,15 @@ class Site:
     lengths: dict[str, float] = field(default_factory=dict)
     """How long each command takes when nobody interrupts it, in seconds."""
     codes: dict[str, int] = field(default_factory=dict)
-    """And how it ends then."""
+    """The exit code with which it then ends."""
     _made: int = 0
 
     def settings(self) -> Settings:
-        """Give what the commands read."""
+        """Return the settings that the commands read."""
         return load(self.folder / "siaga112.toml", {})
 
     def words(self, command: str) -> list[str]:
-        """Give a command line; what it makes has a name of its own each time."""
+        """Return a command line; a file that the command creates gets a new name each time."""
         self._made += 1
         call = answered(2, NOW - 1_800_000).id
         text = COMMANDS[command].format(golden=GOLDEN, new=self.folder / f"new-{self._made}", call=call)
@@ -125,7 +125,7 @@ class Site:
         return ["--config", str(self.folder / config), *shlex.split(text)]
 
     async def prepare(self, command: str) -> None:
-        """Bring about what the command takes back; take back what it does once."""
+        """Create what the command takes back, or take back what it can do only once."""
         if command not in {"unblock", "disallow", "hold", "appeal"}:
             return
         async with within(PATIENCE_SECONDS, f"the state that {command} needs"):
@@ -137,7 +137,7 @@ class Site:
         store = open_store(settings)
         supervisor = open_supervisor(settings, store, "test")
         try:
-            with suppress(RefusedError):  # there is nothing to take back
+            with suppress(RefusedError):  # it is in that state already
                 match command:
                     case "unblock":
                         await supervisor.block(CALLER, DAY, "test")
@@ -147,14 +147,14 @@ class Site:
                         await supervisor.release(CALLER, "test")
                     case _:
                         await supervisor.reject(CALLER, "test")
-        except StoreDownError:  # a busy machine: nothing that is tried here
+        except StoreDownError:  # a busy machine, which is not what these tests are about
             return False
         finally:
             await store.close()
         return True
 
     def left_behind(self) -> list[str]:
-        """Name the processes that still run for the daemon's folder."""
+        """Return the processes that still run on the daemon's state directory."""
         found = []
         for place in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
@@ -180,7 +180,7 @@ port = {metrics}
 
 @asynccontextmanager
 async def site() -> AsyncIterator[Site]:
-    """Give a site for as long as the block lasts."""
+    """Run a site for as long as the block lasts."""
     manager = Manager()
     await manager.start()
     with home() as folder, RedisServer(folder / "redis") as redis:
@@ -211,18 +211,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is done to a command, and when: seconds after our first line."""
+    """The signal that a command gets, and when: `moment` is seconds after our first line."""
 
     moment: float
     number: signal.Signals = signal.SIGINT
     again: float | None = None
-    """A second Ctrl-C, so long after the first."""
+    """How long after the first signal it gets a second one."""
     program: tuple[str, ...] = PROGRAMS[0]
 
 
 @dataclass
 class _Running:
-    """A command in a session of its own, and what it has written where people see it."""
+    """A running command in a session of its own. `told`: its standard error; `shown`: its terminal."""
 
     process: asyncio.subprocess.Process
     told: bytearray
@@ -232,7 +232,7 @@ class _Running:
 
 @asynccontextmanager
 async def _running(at: Site, command: str, program: tuple[str, ...]) -> AsyncIterator[_Running]:
-    """Run a command on a terminal for as long as the block lasts; return when our first line has run."""
+    """Run a command on a terminal; yield it once our first line has run, and kill it when the block ends."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SIAGA112_")}
     ours, theirs = pty.openpty()
     loop = asyncio.get_running_loop()
@@ -268,7 +268,7 @@ async def _running(at: Site, command: str, program: tuple[str, ...]) -> AsyncIte
 
 
 def _is_ours(pid: int) -> bool:
-    """Say whether our first line has run, or the process is over."""
+    """Return whether our first line has run or the process has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text("ascii")
     except FileNotFoundError:
@@ -281,7 +281,7 @@ async def interrupt(at: Site, command: str, plan: Plan) -> Ended:
     """Run a command and interrupt it.
 
     Raises:
-        TimeoutError: if it does not end.
+        TimeoutError: if the command does not end.
 
     """
     await at.prepare(command)
@@ -302,19 +302,19 @@ async def interrupt(at: Site, command: str, plan: Plan) -> Ended:
 
 
 async def _passes(seconds: float, ending: "asyncio.Task[int]") -> None:
-    """Let that time pass, or less if the command ends before."""
+    """Wait for that time, or until the command ends."""
     await asyncio.wait({ending}, timeout=seconds)
 
 
 def _press(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """Send it to the process and its group, as a terminal does."""
+    """Send the signal to the process and its group, as a terminal does."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
 
 @dataclass
 class Tally:
-    """What came of the tries of one command."""
+    """The results of the tries of one command."""
 
     tries: int = 0
     codes: Counter[int] = field(default_factory=Counter)
@@ -323,7 +323,7 @@ class Tally:
 
 
 async def measure(at: Site, command: str) -> None:
-    """Find out how long it takes, or only its start if it is endless, and how it ends by itself."""
+    """Measure how long a command takes (only its start if it is endless), and note its usual exit code."""
     await at.prepare(command)
     loop = asyncio.get_running_loop()
     async with _running(at, command, PROGRAMS[0]) as running, asyncio.timeout(PATIENCE_SECONDS):
@@ -341,7 +341,7 @@ async def measure(at: Site, command: str) -> None:
 async def attempt(
     at: Site, command: str, number: signal.Signals, chance: random.Random, tally: Tally
 ) -> None:
-    """Interrupt a command once at a moment that chance chooses, and judge its end."""
+    """Interrupt a command once at a random moment, and record in the tally how it ended."""
     again = chance.uniform(0, 0.3) if chance.random() < 1 / 4 else None
     plan = Plan(chance.uniform(0, at.lengths[command]), number, again, chance.choice(PROGRAMS))
     ended = await interrupt(at, command, plan)

@@ -1,1 +1,1 @@
-"""The daemon under a load that does not end: what it holds on to."""
+"""The daemon's memory and descriptors under a long, steady load."""

@@ -1,4 +1,4 @@
-"""`make soak`: an hour at ten calls a second, or `--seconds`; prints the figures and draws the picture."""
+"""`make soak`: run the load for an hour at ten calls a second; print the figures, and plot them if asked."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ TELL_SECONDS = 60.0
 
 
 def main() -> None:
-    """Soak; fail if the promise does not hold."""
+    """Run the load; exit with an error if a promise does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3_600.0)
     parser.add_argument("--rate", type=float, default=10.0, help="calls a second")
@@ -40,7 +40,7 @@ def main() -> None:
 
 def draw(soaked: Soaked, path: Path) -> None:
     """Draw memory and descriptors over time."""
-    import matplotlib as mpl  # noqa: PLC0415 - only who draws needs it
+    import matplotlib as mpl  # noqa: PLC0415 - only a plot needs it
 
     mpl.use("agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - loaded only where it is needed

@@ -1,4 +1,4 @@
-"""Calls recorded on a real Asterisk, to be played again as others: new ids, another number, today."""
+"""Calls recorded on a real Asterisk, replayed as new ones: with new ids, another number and today's time."""
 
 import re
 import uuid
@@ -24,11 +24,11 @@ MIX: Final = {
     "transfer_blind": 1,
     "hold": 1,
 }
-"""How often a call goes which way: nine in ten are none, as in the centre's own figures."""
+"""The weight of each scenario: no operator answers 87 % of these calls (86 % in the centre's own figures)."""
 
 REJECTED: Final = "blocked_rejected"
 EARLY_DROP: Final = "1s"
-"""As in the captures."""
+"""As in the headers of the captures."""
 
 _UID: Final = re.compile(rb"(?<=[ =,|])\d{10}\.(\d+)(?=[\r,|]|$)")
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -36,21 +36,21 @@ _CHANNEL: Final = re.compile(rb"(?<=-)[0-9a-f]{6}([0-9a-f]{2})(?=[\r;,]|$)")
 _TIME: Final = re.compile(rb"\r\nTimestamp: ([0-9.]+)")
 _CALLER: Final = re.compile(rb"\r\nCallerIDNum: (\d+)")
 IDS: Final = 100
-"""More channels than one call has."""
+"""More channels than any of these calls has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A call as it was: each message, and how many seconds after the first it came."""
+    """A recorded call: each message, with the seconds since the first one."""
 
     outcome: str
     number: bytes
     channel: int
-    """The caller's: the second half of its uniqueid."""
+    """The number of the caller's channel: the second half of its uniqueid."""
     messages: tuple[tuple[float, bytes], ...]
 
     def played(self, message: bytes, at: float, call: "Played") -> bytes:
-        """Give a message as Asterisk would write it now, in another call."""
+        """Return a message as Asterisk would send it now for another call."""
         text = message.replace(self.number, call.number)
         text = _UID.sub(lambda found: call.uid(int(found[1]) - self.channel), text)
         text = _CHANNEL.sub(lambda found: b"%06x" % call.order + found[1], text)
@@ -60,7 +60,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A call that is being played: the second in which it began, its place in the load, its number."""
+    """A call being replayed. `second`: when it began; `order`: its place in the load."""
 
     second: int
     order: int
@@ -73,7 +73,7 @@ class Played:
         return cls(int(now), order, number.encode(), str(uuid.uuid4()).encode())
 
     def uid(self, channel: int) -> bytes:
-        """Give a channel of it its uniqueid; the caller's is 0."""
+        """Return the uniqueid of one of the call's channels; the caller's is channel 0."""
         return b"%d.%d" % (self.second, self.order * IDS + channel % IDS)
 
 

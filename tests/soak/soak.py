@@ -1,4 +1,4 @@
-"""Calls in and calls out at a steady rate, on the real daemon, while its memory and descriptors are noted."""
+"""Plays recorded calls at a steady rate to the real daemon, and samples its memory and descriptors."""
 
 import asyncio
 import json
@@ -21,16 +21,16 @@ from tests.soak import calls
 from tests.soak.calls import Played, Recorded
 
 REGULARS: Final = 600
-"""Every other call is from one of them: most are blocked in the end. The others never called before."""
+"""Half of the calls come from so many callers, most of whom get blocked; each other call has a new number."""
 
 SCRAPE_SECONDS: Final = 15.0
-"""How often Prometheus comes."""
+"""The interval of the scrapes, as by Prometheus."""
 
 WARM_UP_SECONDS: Final = 1_800.0
-"""At ten calls a second all bounded memory is used: callers' spellings, ended calls, SQLite's 8 MB."""
+"""At ten calls a second all bounded memory is in use by then: cached numbers, ended calls, SQLite's 8 MB."""
 
 POOLED: Final = 16
-"""Connections to Redis that a rush may have added, one for each call at once: the driver keeps them."""
+"""How many Redis connections a rush may add: one for each simultaneous call. The driver keeps them."""
 
 MIB: Final = 1 << 20
 
@@ -46,7 +46,7 @@ QUEUE_STATUS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the daemon holds so many seconds after the first call: bytes, descriptors; and its Redis."""
+    """The daemon's memory and descriptors, and its Redis's memory, so many seconds after the first call."""
 
     second: float
     memory: int
@@ -56,18 +56,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Soaked:
-    """What came of it."""
+    """The result of a run."""
 
     rate: float
     warm_up: float
     samples: tuple[Sample, ...]
     placed: Counter[str]
-    """Calls by the outcome that they had when they were recorded."""
+    """Placed calls, by the outcome with which they were recorded."""
     settled: Counter[str]
-    """Calls by the outcome that the daemon counted."""
+    """Settled calls, by the outcome that the daemon counted."""
     verdicts: Counter[str]
     errors: tuple[str, ...]
-    """Log lines that are no good news."""
+    """Log lines of another level than info."""
 
     @property
     def warm(self) -> tuple[Sample, ...]:
@@ -75,20 +75,20 @@ class Soaked:
         return tuple(sample for sample in self.samples if sample.second >= self.warm_up)
 
     def growth(self) -> float:
-        """Say by how many MB memory grew after the warm-up: mean of the last tenth less that of the first."""
+        """Return the growth in MB after the warm-up: the mean of the last tenth minus that of the first."""
         first, last = _ends([sample.memory for sample in self.warm])
         return (mean(last) - mean(first)) / MIB
 
     def descriptors(self) -> tuple[int, int]:
-        """Give how many were open at the least in the first and in the last tenth after the warm-up.
+        """Return the fewest open descriptors in the first and in the last tenth after the warm-up.
 
-        At the least: a call that is just asking holds one.
+        The fewest, because a call that waits for its verdict holds one.
         """
         first, last = _ends([sample.descriptors for sample in self.warm])
         return min(first), min(last)
 
     def broken(self) -> list[str]:
-        """Give what was promised and did not hold."""
+        """Return the promises that did not hold."""
         before, after = self.descriptors()
         promises = {
             "each call has the outcome that it had on the PBX": self.settled == self.placed,
@@ -99,7 +99,7 @@ class Soaked:
         return [promise for promise, held in promises.items() if not held]
 
     def told(self) -> str:
-        """Tell the figures."""
+        """Return the figures as text."""
         last = self.samples[-1]
         before, after = self.descriptors()
         return (
@@ -120,7 +120,7 @@ def _ends(values: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 async def soak(
     seconds: float, rate: float = 10.0, tell: Callable[[Sample], None] = lambda _: None, seed: int = 112
 ) -> Soaked:
-    """Run the load for so long; the first half, at most `WARM_UP_SECONDS`, is the warm-up."""
+    """Run the load for `seconds`; the first half, at most `WARM_UP_SECONDS`, is the warm-up."""
     manager = Manager()
     manager.queues = QUEUE_STATUS
     await manager.start()
@@ -172,7 +172,7 @@ class _Load:
         self._redis = next(line["pid"] for line in daemon.lines if line["event"] == "redis_started")
 
     async def run(self, seconds: float, rate: float, tell: Callable[[Sample], None]) -> list[Sample]:
-        """Place calls, each at its time, and sample in between."""
+        """Place each call at its time, and return the samples taken in between."""
         samples: list[Sample] = []
         step = max(0.5, seconds / 600)
         begun = time.monotonic()
@@ -192,11 +192,11 @@ class _Load:
         return samples
 
     async def over(self) -> None:
-        """Wait until every call is over."""
+        """Wait until every call has ended."""
         await asyncio.gather(*self._running)
 
     async def settled(self) -> Counter[str]:
-        """Give the calls that the daemon counted, as soon as it has them all."""
+        """Wait until the daemon has counted every call; return its counts by outcome."""
         async with asyncio.timeout(30):
             while True:
                 found = self._counted(await self._daemon.metrics())
@@ -210,7 +210,7 @@ class _Load:
         call = Played.begun(time.time(), order, number)
         recorded = self._recorded[name]
         uid = call.uid(0).decode()
-        # The dialplan asks after the channel has appeared, and before anything else happens.
+        # The dialplan asks for the verdict right after Newchannel, before any other event.
         self._play(recorded.messages[0][1], recorded, call)
         answer = await ask(self._agi, number, uid=uid)
         self.verdicts[answer.reason or "no answer"] += 1
@@ -241,6 +241,6 @@ class _Load:
 
 
 def _memory(pid: int) -> int:
-    """Give a process's resident memory in bytes."""
+    """Return a process's resident memory in bytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
