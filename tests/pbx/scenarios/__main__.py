@@ -1,4 +1,4 @@
-"""Play, record, or tabulate the scenarios: see the package."""
+"""Play, record or tabulate the scenarios: see the package's docstring."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ from tests.pbx.scenarios.table import table
 
 
 async def play(wanted: Sequence[tuple[Scenario, Version]], *, record: bool) -> bool:
-    """Play these and say what came of each; say whether all came out as expected."""
+    """Play these and print each result; return whether all came out as expected."""
     began = time.monotonic()
     bad = 0
     async for scenario, version, result in play_all(wanted):
@@ -35,13 +35,13 @@ async def play(wanted: Sequence[tuple[Scenario, Version]], *, record: bool) -> b
 
 
 def _spelled(error: Exception) -> str:
-    """Say where in the scenario's story it went wrong."""
+    """Return the step of the scenario's story that failed, and the error."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "/scenarios/" in f.filename]
     return f"{frames[-1].name}: {frames[-1].line}: {error!r}" if frames else repr(error)
 
 
 def main() -> int:
-    """Read the command line; 0 only if every scenario came out as expected."""
+    """Run the command line; return 1 if a scenario did not come out as expected."""
     parser = argparse.ArgumentParser(prog="python -m tests.pbx.scenarios")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these (* stands for anything)")
     parser.add_argument("--version", choices=("22", "16"), help="only on this PBX")

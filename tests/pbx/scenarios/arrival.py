@@ -45,7 +45,7 @@ exten => s,1,Answer()
 """,
     frozenset({"112"}),
 )
-"""A town hall whose trunk carries its office's number too."""
+"""A town hall whose trunk also carries calls to its office's number."""
 
 SUBROUTINE = Centre(
     "subroutine",
@@ -79,12 +79,12 @@ exten => s,1,Answer()
 exten => 5,1,Queue(siaga112,r)
 """
 INCLUDE = Centre("include", "from-include", frozenset({"from-include"}), INCLUDED.format(name="include"))
-"""A menu that is included: to Asterisk the caller stands in the including context, and the admin says so.
+"""A menu that is included: for Asterisk the caller is in the including context, which the settings name.
 
-Its key is not 1: in the trunk's context that could become 112."""
+Its key is not 1: in the trunk's context that could be the beginning of 112."""
 
 INCLUDE_NAIVE = Centre("naive", "from-naive", frozenset({"menu-of-naive"}), INCLUDED.format(name="naive"))
-"""The same, but the admin names the context in which the menu is written: no caller ever stands there."""
+"""The same, but the settings name the context in which the menu is written: no caller is ever in it."""
 
 NESTED = Centre(
     "nested",
@@ -108,7 +108,7 @@ exten => s,1,Playback(siaga112/menu)
  same => n,Hangup()
 """,
 )
-"""A menu that leads to another one, which asks with Read(), and tells when nothing is chosen."""
+"""A menu that leads to a second one, which asks with Read() and ends the call unless the key is 2."""
 
 INSIDE = Centre(
     "inside",
@@ -128,7 +128,7 @@ exten => 1,1,Queue(siaga112,r,,,${SIAGA_QUEUE_TIMEOUT})
 exten => t,1,Goto(1,1)
 """,
 )
-"""Everything in one context: the menu, the queue, and what is said when nobody is free."""
+"""Everything in one context: the menu, the queue, and the announcement that nobody is free."""
 
 FREEPBX = Centre(
     "freepbx",
@@ -217,14 +217,14 @@ async def leave_ringing_at_once(stage: Stage) -> None:
 
 
 async def from_caller(stage: Stage, **caller: Any) -> None:
-    """Be somebody, listen to the menu, and hang up."""
+    """Call with these caller details, listen to the menu, and hang up."""
     call = await stage.call(**caller)
     await call.until("Newexten", Application="WaitExten")
     await call.call.hang_up()
 
 
 async def two_at_once(stage: Stage) -> None:
-    """Two calls from one number: one dies in the menu while the other talks."""
+    """Call twice from one number: hang up the first call in the menu while the second is connected."""
     first = await stage.call()
     second = await stage.call(presses="1")
     await second.until("BridgeEnter")
@@ -240,14 +240,14 @@ async def rejected(stage: Stage) -> None:
 
 
 async def leave_while_rejected(stage: Stage) -> None:
-    """Hang up while hearing that the number is blocked."""
+    """Hang up during the announcement that the number is blocked."""
     call = await stage.call()
     await call.until("Newexten", Context="siaga112-blocked", Application="Playback")
     await call.call.hang_up()
 
 
 async def leave_screening(stage: Stage) -> None:
-    """Hang up while the daemon is asked."""
+    """Hang up while the dialplan asks the daemon."""
     call = await stage.call()
     await call.until("Newexten", Application="AGI")
     await call.call.hang_up()
@@ -286,7 +286,7 @@ async def call_back_by_click(stage: Stage) -> None:
 
 
 async def office_and_112(stage: Stage) -> None:
-    """One calls the office, another one 112; both hang up in the menu that they get."""
+    """One caller dials the office, another 112; each hangs up in the menu there."""
     office = await stage.call(dialled="0254200100")
     ours = await stage.call(OTHER_CALLER)
     await office.until("Newexten", Application="WaitExten")
@@ -304,7 +304,7 @@ async def leave_reading(stage: Stage) -> None:
 
 
 async def hear_information(stage: Stage) -> None:
-    """Choose information, and hang up while it is told."""
+    """Choose information, and hang up while it is played."""
     call = await stage.call(presses="12")
     await call.until("Newexten", Context="information", Application="Playback")
     await stage.never(call, "Newexten", Application="Hangup", within=1.2)
@@ -312,7 +312,7 @@ async def hear_information(stage: Stage) -> None:
 
 
 async def back_in_menu(stage: Stage) -> None:
-    """Be given up by the queue, be led back into the menu, and hang up there."""
+    """Wait until the queue gives up and the dialplan returns to the menu; hang up there."""
     call = await stage.call(presses="1")
     await call.until("VarSet", Variable="QUEUESTATUS", Value="TIMEOUT")
     since = stage.seen.mark()

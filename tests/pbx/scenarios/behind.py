@@ -1,6 +1,6 @@
-"""Calls that are led on by a Local channel, whose own Answer() connects nobody: what stands behind it counts.
+"""Calls that go on through a Local channel: its Answer() connects nobody; what counts is behind it.
 
-Also what looks like a call or a menu and is none: an operator's own call to another queue, an AGI's tape.
+Also what only looks like a caller or a menu: an operator's own call to another queue, an AGI's tape.
 """
 
 import contextlib
@@ -64,11 +64,11 @@ exten => 2,1,Dial(PJSIP/101,1)
  same => n,Hangup()
 """,
 )
-"""A centre that leads callers on by Local channels."""
+"""A centre that passes callers on through Local channels."""
 
 
 async def _waits(stage: Stage) -> Witnessed:
-    """Wait in a queue behind the Local channel, for longer than a caller drops early."""
+    """Wait in a queue behind the Local channel, longer than an early drop takes."""
     call = await stage.call(presses="1")
     await stage.event(lambda e: e.name == "QueueCallerJoin" and e["Channel"].startswith("Local/"))
     await stage.never(call, "Hangup", within=1.1)
@@ -82,7 +82,7 @@ async def leave_queue(stage: Stage) -> None:
 
 
 async def _in_second_menu(stage: Stage) -> Witnessed:
-    """Hear the menu behind the Local channel, for longer than a caller drops early."""
+    """Hear the menu behind the Local channel, longer than an early drop takes."""
     call = await stage.call(presses="1")
     await call.until("BridgeEnter")
     await stage.never(call, "Hangup", within=1.1)
@@ -114,13 +114,13 @@ async def press_and_talk(stage: Stage) -> None:
 
 
 async def press_in_vain(stage: Stage) -> None:
-    """Press 2 in the menu behind the Local channel; the phone rings in vain."""
+    """Press 2 in the menu behind the Local channel; nobody answers the phone that rings."""
     call = await press(stage, "2")
     await call.call.ended(timeout=30)
 
 
 async def back_in_menu(stage: Stage) -> None:
-    """No phone can be called; the dialplan leads back into the menu, where the caller hangs up."""
+    """The phone is unreachable; the dialplan returns to the menu, where the caller hangs up."""
     call = await stage.call(presses="1")
     await stage.nth(2, call, "Newexten", Application="BackGround", Context="first-menu")
     await stage.never(call, "Hangup", within=0.3)
@@ -134,7 +134,7 @@ async def followed(stage: Stage) -> None:
     await leg.answer()
     await stage.event(lambda e: e.name == "Newchannel" and e["Channel"].startswith("PJSIP/101-"))
     channel = stage.channel_like("PJSIP/101-")
-    for _ in range(10):  # until it asks: that is behind a prompt of its own
+    for _ in range(10):  # until FollowMe() asks, which it does after a prompt of its own
         await stage.do("PlayDTMF", Channel=channel, Digit="1", Duration="100", Receive="true")
         with contextlib.suppress(AssertionError):
             await stage.never(call, "BridgeEnter", within=1)
@@ -152,7 +152,7 @@ async def member_answers(stage: Stage) -> None:
 
 
 async def consulting_a_queue(stage: Stage) -> None:
-    """The operator asks in another queue first, then connects the caller with who answers there."""
+    """The operator first calls another queue, then connects the caller with the expert who answers there."""
     call, leg = await talking(stage)
     await leg.hold()
     await call.until("MusicOnHoldStart")

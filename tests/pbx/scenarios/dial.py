@@ -56,7 +56,7 @@ async def second_try_left(stage: Stage) -> None:
 
 
 async def answered_during_announcement(stage: Stage) -> None:
-    """Hang up while the operator, who has picked up, hears what call this is."""
+    """Hang up after the operator has picked up, during the announcement that only the operator hears."""
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
@@ -66,7 +66,7 @@ async def answered_during_announcement(stage: Stage) -> None:
 
 
 async def told_and_left(stage: Stage) -> None:
-    """Hang up while hearing that nobody is free."""
+    """Hang up during the announcement that nobody is free."""
     call = await stage.call(presses="1")
     await call.until("Newexten", Application="Playback", AppData="siaga112/no-operator")
     await call.call.hang_up()

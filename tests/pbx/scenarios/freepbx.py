@@ -1,8 +1,8 @@
-"""A centre with contexts in the form in which FreePBX writes them: its menus, and what they lead to.
+"""A centre with contexts as FreePBX writes them: its menus, and what they lead to.
 
-Facts from a real FreePBX 16 and 17: a menu collects further digits after a valid key; an entry may lead to
-an announcement and back; a queue says something before it is joined; extensions that are called directly run
-no `membergosub`.
+As on a real FreePBX 16 and 17: a menu collects further digits after a valid key; a key may lead to an
+announcement and back; a queue plays an announcement before the caller joins it; an extension that is called
+directly runs no `membergosub`.
 """
 
 from functools import partial
@@ -98,7 +98,7 @@ exten => 101,1,Dial(PJSIP/101,30,Ttr)
     hangup_contexts=frozenset({"app-blackhole"}),
     queues=frozenset({"601"}),
 )
-"""What the trunk leads to is the menu that the scenario names (`serve`)."""
+"""The trunk leads to the menu that the global SERVE names; `enter` sets it."""
 
 MEMBER: Final = {"601": "membergosub=siaga112-operator\nmember => Local/101@from-queue/n,0,Siti,PJSIP/101"}
 
@@ -108,7 +108,7 @@ AFTER_CHOICE: Final = "abandoned after_choice"
 
 
 async def enter(stage: Stage, menu: str) -> None:
-    """Let the trunk lead to this menu."""
+    """Have the trunk lead to this menu."""
     await stage.seen.set_global("SERVE", menu)
 
 
@@ -145,7 +145,7 @@ async def announcement(stage: Stage, *, back: bool) -> None:
 
 
 async def before_the_queue(stage: Stage) -> None:
-    """Choose the queue, and hang up while it says something before it is joined."""
+    """Choose the queue, and hang up during its announcement, before joining it."""
     await enter(stage, "ivr-11")
     call = await stage.call(presses="1#", turns=1)
     await call.until("Newexten", Context="ext-queues", Application="Playback")

@@ -13,12 +13,12 @@ GOLDEN: Final = Path(__file__).resolve().parents[2] / "golden"
 
 
 def captures() -> list[Path]:
-    """Give every golden capture."""
+    """Return the paths of all golden captures, sorted."""
     return sorted(GOLDEN.glob("*/*.ami"))
 
 
 def replayed(data: bytes) -> tuple[Replay, list[Entry]]:
-    """Run a capture through the line."""
+    """Replay a capture; return the replay and the calls it settles."""
     first, *rest = capture.messages(data)
     header = capture.read_header(first)
     replay = Replay(Rules(header.dialplan, header.rules, PolicyRules()))

@@ -29,7 +29,7 @@ async def at_once(stage: Stage) -> None:
 
 
 async def with_a_key_down(stage: Stage) -> None:
-    """Hang up while pressing the key: the PBX has seen its beginning only."""
+    """Hang up while the key is down: the PBX has seen only its beginning."""
     call = await stage.call(presses="1", key_seconds=5)
     await call.until("DTMFBegin")
     await call.until("Newexten", Application="WaitExten")
@@ -58,20 +58,20 @@ async def nonsense(stage: Stage) -> None:
 
 
 async def silence(stage: Stage) -> None:
-    """Say nothing until the PBX ends the call."""
+    """Press nothing until the PBX ends the call."""
     call = await stage.call()
     await call.call.ended(timeout=30)
 
 
 async def silence_then_talk(stage: Stage) -> None:
-    """Say nothing; talk to the operator to whom that leads."""
+    """Press nothing; talk to the operator who then answers."""
     call = await stage.call()
     await call.until("BridgeEnter")
     await call.call.hang_up()
 
 
 async def silence_then_leave(stage: Stage) -> None:
-    """Say nothing; hang up while the operator's phone rings."""
+    """Press nothing; hang up while an operator's phone rings."""
     call = await stage.call()
     await call.until("DialBegin")
     await call.call.hang_up()

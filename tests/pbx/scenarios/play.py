@@ -33,7 +33,7 @@ PHONES: Final = ("101", "102", "103", "agency", "citizen")
 SIP_PHONES: Final = ("sip-operator", "sip-citizen")
 """Peers of chan_sip."""
 CHANNELS: Final = {"PJSIP": "PJSIP/trunk-", "SIP": "SIP/trunk-", "IAX2": "IAX2/"}
-"""How a trunk's arriving channels are named; IAX2 names them by the other end's address."""
+"""How the names of incoming channels begin; those of IAX2 go on with the other end's address."""
 
 STAFF: Final = """
 ; The operators' own phones, and whom they can call.
@@ -112,7 +112,7 @@ PARKING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A scenario as it was played: the capture, and what siaga112 makes of it."""
+    """A played scenario: its capture, the outcomes that siaga112 finds in it, and the expected ones."""
 
     scenario: Scenario
     version: Version
@@ -122,12 +122,12 @@ class Recorded:
 
     @property
     def ok(self) -> bool:
-        """Whether each call came out as it should, and no other call did."""
+        """Whether siaga112 found exactly the expected outcomes."""
         return self.found == self.expected
 
 
 def spelled(entry: Entry) -> str:
-    """Write what a call came to."""
+    """Return a call's outcome and reason as text."""
     return f"{entry.finding.outcome} {entry.finding.reason}"
 
 
@@ -155,7 +155,7 @@ class Theatre:
         self._release = release
 
     async def play(self, scenario: Scenario) -> Recorded:
-        """Play one scenario and give its capture."""
+        """Play one scenario and return what was recorded."""
         for phone in self.phones.values():
             phone.forget()
         await self.seen.set_global("SERVE", scenario.name)
@@ -182,7 +182,7 @@ class Theatre:
                 await stage.all_gone()
         finally:
             await self._clear(scenario, stage)
-        # Its answer comes after every event that the PBX had for this user: see manager.c, do_message.
+        # The PBX answers only after it has sent this user all its events: see manager.c, do_message.
         await self._tape.action({"Action": "Ping"})
         events = b"".join(event.raw for event in self._tape.events[began:])
         return _recorded(scenario, self.pbx.version, self._release, stage.uids, events)
@@ -210,7 +210,7 @@ def _recorded(
         tuple(capture.Expected(uid, *what.split(" ")) for uid, what in expected),
     )
     data = capture.write_header(header) + events
-    # A mark after the end tells a call once more.
+    # A mark after its end makes a call settle a second time.
     came = list({str(entry.finding.call.id): spelled(entry) for entry in replayed(data)[1]}.items())
     order = {uid: place for place, uid in enumerate(uids)}
     found = tuple(sorted(came, key=lambda call: order.get(call[0], len(order))))
@@ -220,7 +220,7 @@ def _recorded(
 async def play_all(
     wanted: Sequence[tuple[Scenario, Version]], pbxs_per_version: int = PBXS_PER_VERSION
 ) -> AsyncIterator[tuple[Scenario, Version, Recorded | Exception]]:
-    """Play these, several at a time, and give each as it is done."""
+    """Play these, several at a time, and yield each as soon as it is done."""
     done: asyncio.Queue[tuple[Scenario, Version, Recorded | Exception] | None] = asyncio.Queue()
 
     async def work(version: Version, waiting: list[Scenario]) -> None:
@@ -259,7 +259,7 @@ async def theatre(
     files: Mapping[str, str] | None = None,
     load: tuple[str, ...] = (),
 ) -> AsyncIterator[Theatre]:
-    """Run a PBX that is configured for all of these scenarios; `files` and `load` are the lab's own."""
+    """Run a PBX configured for these scenarios. `files`, `load`: more configuration files and modules."""
     centres = list({scenario.centre.name: scenario.centre for scenario in scenarios}.values())
     addresses = {SHIPPED_CENTRE.name: "127.0.0.1"}
     for place, centre in enumerate((c for c in centres if c is not SHIPPED_CENTRE), start=2):
@@ -364,9 +364,9 @@ username = citizen
 context = from-iax
 qualify = no
 """
-"""The PBX calls itself: as the exchange that sends callers in, and as the one that takes calls out.
+"""The PBX calls itself: it is also the exchange that sends callers in and the one that takes calls out.
 
-From one port to another: a call to the very port from which it comes is taken for its own answer."""
+It needs two ports: Asterisk takes a call to the port that it comes from for its own answer."""
 
 
 def _chan_sip(
@@ -382,7 +382,7 @@ def _chan_sip(
                 context=centre.trunk_context,
             )
     for name, (host, own) in phones.items():
-        # A citizen is reached over the trunk, so by a channel in the trunk's context.
+        # The PBX calls a citizen over the trunk, so the channel is in the trunk's context.
         peer, context = ("sip-out", "from-chan-sip") if name == "sip-citizen" else (name, "phones")
         text += PEER.format(name=peer, host=host, port=own, context=context)
     return text
@@ -404,7 +404,7 @@ def _trunks(centres: Sequence[Centre], addresses: dict[str, str]) -> str:
 def _phones(phones: dict[str, tuple[str, int]]) -> str:
     text = ENDPOINT.format(name="unregistered", context="phones", aors="", address="127.0.1.99")
     for name, (host, port) in phones.items():
-        # A citizen is reached over the trunk, so by a channel of the trunk, in its context.
+        # The PBX calls a citizen over the trunk, so the channel is the trunk's and in its context.
         endpoint, context = ("trunk-out", "siaga112-incoming") if name == "citizen" else (name, "phones")
         text += ENDPOINT.format(name=endpoint, context=context, aors=f"aors = {name}", address=host)
         text += AOR.format(name=name, host=host, port=port)
@@ -412,7 +412,7 @@ def _phones(phones: dict[str, tuple[str, int]]) -> str:
 
 
 def write(recorded: Recorded, folder: Path) -> Path:
-    """Keep a capture."""
+    """Write a capture to the folder; return its path."""
     path = folder / recorded.version / f"{recorded.scenario.name}.ami"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(recorded.data)

@@ -39,7 +39,7 @@ Story = Callable[[Stage, Program, Witnessed, str], Awaitable[None]]
 
 
 async def handled(stage: Stage, story: Story) -> None:
-    """Have the program take each of two callers: one who pressed the key, one who pressed nothing."""
+    """Run the story with two callers, one after the other: one presses the key, one presses nothing."""
     async with ari.program(stage.ari_port) as program:
         for presses in ("1", ""):
             call = await stage.call(presses=presses)
@@ -62,7 +62,7 @@ async def with_an_operator(stage: Stage, program: Program, call: Witnessed, chan
 
 
 async def first_alone(stage: Stage, program: Program, call: Witnessed, channel: str) -> None:
-    """Let the caller wait in the bridge, alone, until the operator has answered."""
+    """Let the caller wait alone in the bridge until the operator has answered."""
     bridge = await program.bridge("mixing", channel)
     await call.until("BridgeEnter")
     operator = await program.rings("PJSIP/101")
@@ -80,7 +80,7 @@ async def alone(stage: Stage, program: Program, call: Witnessed, channel: str, k
 
 
 async def with_machines(stage: Stage, program: Program, call: Witnessed, channel: str) -> None:
-    """Put announcer, recorder, eavesdropper and streams to programs into the caller's bridge."""
+    """Put an announcer, a recorder, an eavesdropper and a stream to a program into the caller's bridge."""
     bridge = await program.bridge("mixing", channel)
     await program.ask("POST", f"bridges/{bridge}/play", media="sound:siaga112/menu")
     await program.event("PlaybackStarted")

@@ -13,7 +13,7 @@ PHONE = "PJSIP/101"
 
 
 async def leave_at_once(stage: Stage) -> None:
-    """Hang up in the moment of joining."""
+    """Hang up right after joining the queue."""
     call = await stage.call(presses="1")
     await call.until("QueueCallerJoin")
     await call.call.hang_up()
@@ -27,14 +27,14 @@ async def leave_when_ringing(stage: Stage, presses: str = "1") -> None:
 
 
 async def leave_after_unanswered_ring(stage: Stage) -> None:
-    """Hang up once the queue has taken back a ring that nobody answered (after its 3 s)."""
+    """Hang up once the queue has stopped ringing a phone that nobody answered (after its 3 s)."""
     call = await stage.call(presses="1")
     await call.until("AgentRingNoAnswer")
     await call.call.hang_up()
 
 
 async def leave_during_gosub(stage: Stage) -> None:
-    """Hang up in the instant of answering: the operator has picked up, the queue has not connected yet."""
+    """Hang up after the operator has picked up and before the queue has connected the two."""
     call = await stage.call(presses="1")
     await call.until("DialBegin")
     await stage.event(
@@ -44,7 +44,7 @@ async def leave_during_gosub(stage: Stage) -> None:
 
 
 async def leave_during_announcement(stage: Stage) -> None:
-    """Hang up while the operator, who has picked up, hears what call this is."""
+    """Hang up after the operator has picked up, during the announcement that only the operator hears."""
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
@@ -61,7 +61,7 @@ async def wait_it_out(stage: Stage) -> None:
 
 
 async def leave_while_told(stage: Stage) -> None:
-    """Hang up while hearing that nobody is free."""
+    """Hang up during the announcement that nobody is free."""
     call = await stage.call(presses="1")
     await call.until("Newexten", Application="Playback", AppData="siaga112/no-operator")
     await call.call.hang_up()
@@ -109,21 +109,21 @@ async def withdrawn(stage: Stage) -> None:
 
 
 async def talk_and_leave(stage: Stage) -> None:
-    """Be answered; the caller ends the call."""
+    """Talk to an operator; the caller ends the call."""
     call = await stage.call(presses="1")
     await call.until("BridgeEnter")
     await call.call.hang_up()
 
 
 async def talk_until_ended(stage: Stage) -> None:
-    """Be answered; the operator ends the call."""
+    """Talk to an operator, who ends the call."""
     call = await stage.call(presses="1")
     await call.until("BridgeEnter")
     await call.call.ended(timeout=30)
 
 
 async def phone_refuses_first(stage: Stage) -> None:
-    """One phone is refused by hand, the other is answered."""
+    """One operator refuses the call on the phone, another answers."""
     call = await stage.call(presses="1")
     (await stage.phones["101"].ringing()).refuse()
     leg = await stage.phones["102"].ringing()
@@ -201,7 +201,7 @@ async def marked(stage: Stage, mark: str) -> None:
 
 
 async def marked_later(stage: Stage) -> None:
-    """A phone answers and hangs up; then it marks the call, and corrects itself."""
+    """The operator hangs up, marks the call from the phone, and then corrects the mark."""
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()

@@ -1,4 +1,4 @@
-"""What a scenario is: a centre, a caller's story, and the outcome that it must have."""
+"""A scenario: a centre, a caller's story, and the outcome that the call must have."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ HANGS_UP: Final = "Local/answer_then_hangup@operators/n"
 ALLOWED: Final = ("SET VARIABLE SIAGA_REASON not_blocked", "SET VARIABLE SIAGA_VERDICT ALLOW")
 
 Play = Callable[[Stage], Awaitable[None]]
-"""What happens, as a function of the stage on which it does."""
+"""Plays a scenario's story on its stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Centre:
     """A dialplan that takes calls: the trunk's context, the menu's, and its text in extensions.conf.
 
-    `driver` is how its trunk's channels begin: PJSIP, SIP (chan_sip, on 16 alone) or IAX2.
+    `driver`: how the names of the trunk's channels begin: PJSIP, SIP (chan_sip, only on 16) or IAX2.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Centre:
 
     @property
     def dialplan(self) -> Dialplan:
-        """The same in the words of our settings."""
+        """The same, as siaga112's settings have it."""
         return Dialplan(
             frozenset({self.trunk_context}),
             self.ivr_contexts,
@@ -69,18 +69,17 @@ exten => t,1,Playback(siaga112/goodbye)
  same => n,Hangup()
 """,
 )
-"""Another centre's own menu, with names of its own; key 1 leads to what the scenario gives in `serve`."""
+"""Another centre's menu, with other context names. Key 1 leads to the steps in the scenario's `serve`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One way a call can go.
 
-    `expect` has what should come of each call that the scenario places, in the order in which they come
-    in; None for a call that is not ours. `serve` are the dialplan applications that key 1 leads to;
-    `queues` are queues.conf sections; `operators` are the members of the shipped queue; `screening` is
-    what the daemon answers, None if it accepts the call and says nothing; `needs` are modules that the
-    lab otherwise leaves out.
+    `expect`: the outcome and reason of each call that the scenario places, in the order of arrival; None
+    for a call that is not ours. `serve`: the dialplan steps that key 1 leads to. `queues`: sections of
+    queues.conf. `operators`: the members of the shipped queue. `screening`: the daemon's answer; None if
+    it accepts the connection and stays silent. `needs`: modules that the lab does not load otherwise.
     """
 
     name: str

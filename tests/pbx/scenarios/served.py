@@ -1,7 +1,7 @@
-"""Calls in which the menu serves: a message is left, somebody is waited for, a program speaks.
+"""Calls that the menu itself serves: the caller leaves a message, waits for somebody or hears a program.
 
-Each application is played three times over: where a key leads to it, in the menu's `i` after a wrong key
-and in its `t` after silence.
+Each application is reached in three ways: by a key, in the menu's `i` after a wrong key, and in its `t` after
+silence.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ FILES: Final = {
     "voicemail.conf": "[general]\nformat = wav\n[default]\n1 => 1,The centre\n",
     "agents.conf": "[general]\n[1001]\nackcall = yes\n",
 }
-"""What the applications need of configuration."""
+"""Configuration files that the applications need."""
 
 MENU: Final = """
 [from-{name}]
@@ -47,7 +47,7 @@ exten => {name},1,{staff}
 
 
 def centre(name: str, step: str, staff: str = "Hangup()") -> Centre:
-    """Give a centre whose menu does this step, whatever the caller presses."""
+    """Return a centre whose menu runs this step after key 1, after a wrong key and after silence."""
     text = MENU.format(name=name, step=step, staff=staff)
     return Centre(name, f"from-{name}", frozenset({f"menu-{name}"}), text)
 
@@ -60,7 +60,7 @@ async def nothing(_: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def a_program(stage: Stage) -> AsyncIterator[None]:
-    """Have a program for EAGI and ExternalIVR that says nothing."""
+    """Install a silent program for AGI, EAGI and ExternalIVR."""
     program = stage.pbx.folder / "agi-bin/wait.sh"
     program.write_text(PROGRAM, "utf-8")
     program.chmod(0o755)
@@ -69,7 +69,7 @@ async def a_program(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def a_stream(stage: Stage) -> AsyncIterator[None]:
-    """Have a program to which the caller's voice is sent."""
+    """Run a server that receives the caller's voice."""
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(65_536):  # ends: with the call, or with the PBX
@@ -84,7 +84,7 @@ async def a_stream(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def an_agent(stage: Stage) -> AsyncIterator[None]:
-    """Have an agent logged in who does not take the call."""
+    """Log in an agent who does not take the call."""
     since = stage.seen.mark()
     leg = stage.phones["103"].call("agentrequest")
     # A new agent is on probation for some seconds.
@@ -99,7 +99,7 @@ async def an_agent(stage: Stage) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """An application that serves: how the dialplan has it, and what it needs."""
+    """An application that serves callers: its dialplan step, and what that needs."""
 
     step: str
     what: str
@@ -142,7 +142,7 @@ SERVING: Final = {
 
 
 async def served(stage: Stage, serving: Serving) -> None:
-    """Call, come to the application by a key, by a wrong key and by silence, and hang up in it."""
+    """Reach the application by a key, by a wrong key and by silence, and hang up in it each time."""
     application = serving.step.partition("(")[0]
     for exten, presses in (("1", "1"), ("i", "9"), ("t", "")):
         async with serving.prepare(stage):
@@ -173,11 +173,11 @@ exten => t,1,Set(ASKED=${IF($["${ASKED}" = ""]?1:2)})
  same => n,WaitExten(10)
 """,
 )
-"""A menu that asks again in its `t`, and whose key 2 tells something in the menu's own context."""
+"""A menu that asks again in its `t`, and whose key 2 plays an announcement in the menu's own context."""
 
 
 async def left_where(stage: Stage, presses: str, step: Mapping[str, str]) -> None:
-    """Press this; hang up a second after this step began."""
+    """Press these keys, and hang up a second after this dialplan step has begun."""
     call = await stage.call(presses=presses)
     await call.until("Newexten", **step)
     await stage.never(call, "Hangup", within=1.2)
@@ -189,7 +189,7 @@ def _left_where(presses: str, **step: str) -> Callable[[Stage], Awaitable[None]]
 
 
 MESSAGES: Final = frozenset({"voicemail", "record", "dictate", "disa", "execif"})
-"""What serves a caller whatever led there; of the others nothing is known after a wrong key or silence."""
+"""These serve a caller however reached; the others leave a call unknown after a wrong key or silence."""
 
 SCENARIOS = (
     *(

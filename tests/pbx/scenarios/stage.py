@@ -1,4 +1,4 @@
-"""What a scenario's story works with: callers, phones, and the PBX's own events to wait for."""
+"""The stage of a scenario: its callers, its phones, and the PBX's events to wait for."""
 
 import asyncio
 import itertools
@@ -52,7 +52,7 @@ class Stage:
         return await self.seen.wait_for(wanted, since=self.since, timeout=timeout)
 
     async def nth(self, number: int, call: Witnessed, name: str, **headers: str) -> Event:
-        """Wait for an event on the caller's own channel to come for that many times."""
+        """Wait for the nth event of this kind on the caller's own channel."""
         count = itertools.count(1)
         wanted = {"Uniqueid": call.uid, **headers}
         return await self.seen.wait_for(
@@ -65,9 +65,9 @@ class Stage:
         )
 
     async def bridged(self, channel: str = "PJSIP/101-", *, since: int | None = None) -> None:
-        """Wait until a channel that is called so is in a bridge with another: who comes first is alone there.
+        """Wait until a channel whose name begins so is in a bridge with another channel.
 
-        Behind a Local channel the caller is in a bridge before the operator is.
+        The first one in a bridge is alone. Behind a Local channel, the caller enters one before the operator.
         """
         first = self.since if since is None else since
         entered = await self.seen.wait_for(
@@ -83,7 +83,7 @@ class Stage:
         )
 
     async def never(self, call: Witnessed, name: str, *, within: float, **headers: str) -> None:
-        """Let time pass: wait for an event that cannot come that early, and insist that it does not."""
+        """Let `within` seconds pass; raise AssertionError if this event comes meanwhile."""
         try:
             async with asyncio.timeout(within):
                 await call.until(name, **headers)
@@ -92,7 +92,7 @@ class Stage:
         raise AssertionError(f"{name} came within {within:g} s")
 
     async def do(self, action: str, **headers: str) -> None:
-        """Have the PBX do something, as a person at its console could."""
+        """Send the PBX an AMI action."""
         await self.seen.action({"Action": action, **headers})
 
     async def originate(self, channel: str, application: str, data: str = "") -> None:
@@ -101,7 +101,7 @@ class Stage:
         await self.do("Originate", Channel=channel, Application=application, Async="true", **more)
 
     def channel_like(self, start: str) -> str:
-        """Give the name of the latest channel of this scenario that begins so."""
+        """Return the name of the scenario's latest channel whose name begins so."""
         names = [e["Channel"] for e in self.seen.events[self.since :] if e.name == "Newchannel"]
         return [name for name in names if name.startswith(start)][-1]
 
@@ -118,7 +118,7 @@ class Stage:
         )
 
     def alive(self) -> set[str]:
-        """Give the channels of the scenario that have not ended."""
+        """Return the channels of the scenario that have not ended."""
         alive: set[str] = set()
         for event in self.seen.events[self.since :]:
             if event.name == "Newchannel":

@@ -34,7 +34,7 @@ class _Page:
     releases: dict[str, str] = field(default_factory=dict)
 
     def take(self, path: Path) -> None:
-        """Note one capture."""
+        """Add one capture to the page."""
         data, name, version = path.read_bytes(), path.stem, path.parent.name
         header = capture.read_header(next(capture.messages(data)))
         self.releases[version] = header.asterisk
@@ -48,7 +48,7 @@ class _Page:
 
 
 def _more(entry: Entry) -> str:
-    """Spell the operator, the mark, the hand-overs and the strike of a call."""
+    """Return a call's operator, mark, recording, hand-overs and strike as text."""
     finding = entry.finding
     told = [finding.operator] if finding.operator else []
     told += [f"marked {finding.mark}"] if finding.mark else []
@@ -62,7 +62,7 @@ def _more(entry: Entry) -> str:
 
 
 def _placed(data: bytes) -> int:
-    """Count the calls that a capture holds: the channels that came in, whoever they are for."""
+    """Return how many calls came in over the trunk in a capture, whatever number they dialled."""
     return sum(
         b"\r\nChannelState: 4\r\n" in message and b"\r\nChannel: PJSIP/trunk" in message
         for message in capture.messages(data)
@@ -71,7 +71,7 @@ def _placed(data: bytes) -> int:
 
 
 def table(families: dict[str, str]) -> str:
-    """Write the page; `families` has each scenario's family, in their order."""
+    """Return the page. `families`: each scenario's family, in the order of the page."""
     page = _Page()
     for path in captures():
         if path.parent.name in get_args(Version):

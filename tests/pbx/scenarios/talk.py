@@ -14,7 +14,7 @@ PHONE = "PJSIP/101"
 
 
 async def talking(stage: Stage) -> tuple[Witnessed, Leg]:
-    """Bring a caller and the operator at phone 101 together."""
+    """Connect a caller with the operator at phone 101."""
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     await leg.answer()
@@ -49,7 +49,7 @@ async def blind_to_busy_agency(stage: Stage) -> None:
 
 
 async def blind_to_busy_tone(stage: Stage) -> None:
-    """The operator sends the caller to a busy extension; the caller hears its tone, which is no talk."""
+    """The operator sends the caller to a busy extension; the caller hears the busy tone and hangs up."""
     call, leg = await talking(stage)
     leg.transfer("engaged")
     await stage.event(lambda e: e.name == "BlindTransfer")
@@ -95,7 +95,7 @@ async def blind_to_queue_timeout(stage: Stage) -> None:
 
 
 async def consulting(stage: Stage) -> tuple[Witnessed, Leg, Leg, Leg]:
-    """Bring the operator, who holds the caller, together with the fire brigade."""
+    """Have the operator put the caller on hold and talk to the fire brigade."""
     call, leg = await talking(stage)
     await leg.hold()
     await call.until("MusicOnHoldStart")
@@ -137,7 +137,7 @@ async def attended_caller_leaves(stage: Stage) -> None:
 
 
 async def press(stage: Stage, keys: str) -> None:
-    """Press keys on the operator's phone, as the PBX receives them."""
+    """Have the PBX receive these keys from the operator's phone."""
     channel = stage.channel_like("PJSIP/101-")
     for key in keys:
         since = stage.seen.mark()
@@ -348,7 +348,7 @@ async def redirected_left(stage: Stage) -> None:
 
 
 async def picked_up(stage: Stage) -> None:
-    """The phone of one operator rings, another one picks it up from there."""
+    """One operator's phone rings; another operator picks up the call."""
     call = await stage.call(presses="1")
     leg = await stage.phones["101"].ringing()
     other = stage.phones["102"].call("pickup")
@@ -379,7 +379,7 @@ async def forwarded_left(stage: Stage) -> None:
 
 
 async def forwarded_timeout(stage: Stage) -> None:
-    """The operator's phone sends the call on to where nobody answers; the queue gives up."""
+    """The operator's phone sends the call on to an extension that nobody answers; the queue gives up."""
     call = await stage.call(presses="1")
     (await stage.phones["101"].ringing()).forward("nobody")
     await call.call.ended(timeout=30)

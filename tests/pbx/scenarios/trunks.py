@@ -1,6 +1,6 @@
-"""Trunks of other channel drivers than pjsip: chan_sip (Asterisk 16 has it), and IAX2.
+"""Trunks of other channel drivers than PJSIP: chan_sip (only on Asterisk 16) and IAX2.
 
-chan_sip begins an arriving channel as `Down`, as one that it calls out with; IAX2 begins it ringing.
+A new incoming channel of chan_sip is `Down`, like an outgoing one; one of IAX2 is ringing.
 """
 
 from typing import Final
@@ -41,7 +41,7 @@ QUEUE: Final = ("Queue(siaga112,r)",)
 
 
 async def blocked(stage: Stage) -> None:
-    """Be turned away."""
+    """Be rejected."""
     call = await stage.call()
     await call.call.ended()
 
@@ -57,7 +57,7 @@ async def to_sip_operator(stage: Stage) -> None:
 
 
 async def unscreened_to_sip_operator(stage: Stage) -> None:
-    """Be put through at once, without any screening."""
+    """Be put through to an operator without any screening."""
     call = await stage.call(dialled="unscreened")
     leg = await stage.phones["sip-operator"].ringing()
     await leg.answer()
@@ -67,7 +67,7 @@ async def unscreened_to_sip_operator(stage: Stage) -> None:
 
 
 async def handed_on(stage: Stage) -> None:
-    """Be handed on to an agency, out through the same trunk."""
+    """Be connected with an agency, out through the same trunk."""
     call = await stage.call(presses="1")
     agency = await stage.phones["sip-citizen"].ringing()
     await agency.answer()
@@ -94,7 +94,7 @@ async def called_back_by_iax(stage: Stage) -> None:
 
 
 async def clicked_into_the_trunks_context(stage: Stage) -> None:
-    """The PBX calls a citizen, who is then led through what callers hear: the screening and the menu."""
+    """The PBX calls a citizen, who then goes through the screening and the menu like a caller."""
     await stage.do(
         "Originate", Channel=f"SIP/{CALLER}@sip-out", Context=SIP.trunk_context, Exten="112", Priority="1",
         CallerID="112", Async="true",
