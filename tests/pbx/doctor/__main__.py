@@ -1,4 +1,4 @@
-"""Write docs/doctor.md: every fault that the tests make, and the doctor's line for it."""
+"""Print docs/doctor.md: every fault that the tests make, with the doctor's line for it."""
 
 from typing import Final
 
@@ -43,7 +43,7 @@ FreePBX writes Asterisk's files itself; there the remedy names a file that it do
 
 
 def page() -> str:
-    """Give the page."""
+    """Return the page."""
     rows = []
     for fault in EVERY:
         found, remedy = (

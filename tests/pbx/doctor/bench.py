@@ -1,4 +1,4 @@
-"""A PBX, a daemon and a Redis that are as they should be, until a fault is made."""
+"""A bench for the faults: a PBX, a daemon and a Redis, all in order until a test breaks something."""
 
 import json
 import os
@@ -33,7 +33,7 @@ RELOAD: Final = {
     "acl.conf": "module reload acl",
 }
 
-# A trunk's context that the configuration does not name, a context that nothing leads to, and telephones.
+# A trunk's context missing from the configuration, a context that nothing leads to, and telephones.
 DIALPLAN: Final = """
 [from-forgotten]
 exten => 112,1,Gosub(siaga112-screen,s,1)
@@ -46,13 +46,13 @@ exten => _XXX,1,Dial(PJSIP/${EXTEN})
 """
 
 OPERATOR: Final = "member => Local/101@operators/n,0,Siti,Custom:siti\n"
-"""Whose telephone the PBX shows."""
+"""An operator whose telephone the PBX shows."""
 
 NOLOAD: Final = {"modules.conf": "noload = func_realtime.so\nnoload = func_sorcery.so\n"}
-"""As the manual has it; what `doctor` itself reads with, func_config.so, is there."""
+"""As in the manual. func_config.so is loaded, because the doctor reads Asterisk's files with it."""
 
 FORGOTTEN: Final = "127.0.0.9"
-"""The exchange of that trunk."""
+"""The address of the exchange at the other end of [from-forgotten]'s trunk."""
 TRUNK: Final = f"""
 [trunk-forgotten]
 type = endpoint
@@ -64,7 +64,7 @@ type = identify
 endpoint = trunk-forgotten
 match = {FORGOTTEN}
 """
-"""As an edit of pjsip.conf."""
+"""That trunk's sections of pjsip.conf."""
 
 AS_NOBODY: Final = """
 import encodings.idna, os, sys
@@ -74,12 +74,12 @@ os.setgid(65534)
 os.setuid(65534)
 main()
 """
-"""The doctor as another user, who may not be able to read our Python: loaded first, then changed."""
+"""Runs the doctor as the user nobody. It imports our code before, which that user may be unable to read."""
 
 
 @dataclass
 class Bench:
-    """Everything there is to break."""
+    """Everything that a fault can break."""
 
     pbx: Asterisk
     lab: Observer
@@ -89,7 +89,7 @@ class Bench:
     @classmethod
     @asynccontextmanager
     async def running(cls, version: Version) -> AsyncIterator[Self]:
-        """Have it all for a while."""
+        """Run a bench for as long as the block lasts."""
         async with AsyncExitStack() as stack:
             pbx = await stack.enter_async_context(
                 Asterisk.start(
@@ -111,12 +111,12 @@ class Bench:
 
     @property
     def redis_url(self) -> str:
-        """The Redis of the bench, with the rights that we ship."""
+        """The URL of the bench's Redis, for a user with the rights that we ship."""
         return self.redis.url.replace("unix://", f"unix://{LOGIN}@")
 
     @property
     def names(self) -> dict[str, str]:
-        """What the expected lines may name."""
+        """What `{…}` stands for in the expected lines."""
         return {
             "ami": f"127.0.0.1:{self.pbx.ami_port}",
             "agi": f"127.0.0.1:{self.pbx.agi_port}",
@@ -129,19 +129,19 @@ class Bench:
         }
 
     async def examined(self, settings: Mapping[str, Any], config: Path | None = None) -> list[Line]:
-        """Give the doctor's lines, with these settings in place of the daemon's."""
+        """Return the doctor's lines, with these settings in place of the daemon's."""
         file = config or self.daemon.config
         seen = await examine(load(file, {**self.given, **environ(settings)}), file)
         return list(diagnose(seen))
 
     @property
     def given(self) -> dict[str, str]:
-        """What the daemon has from its environment, with the AMI user's secret."""
+        """The daemon's environment, with the AMI user's secret."""
         return {**self.daemon.given, "SIAGA112_AMI__SECRET": self.pbx.siaga_secret}
 
     @asynccontextmanager
     async def edited(self, *edits: Edit) -> AsyncIterator[None]:
-        """Have the PBX with other configuration files for a while."""
+        """Edit the PBX's files and reload them; restore them when the block ends."""
         kept: dict[Path, str] = {}
         for edit in edits:
             path = self.pbx.folder / "etc" / edit.file
@@ -172,7 +172,7 @@ class Bench:
         await self.daemon.ready(since=since)
 
     async def doctor(self, *before: str, code: str = "") -> tuple[int, list[Line]]:
-        """Run the command itself, after these words; give its exit code and its lines."""
+        """Run the real command; return its exit code and lines. `before`: words in front of it."""
         environ = {
             **os.environ,
             **self.daemon.given,
@@ -205,7 +205,7 @@ class Bench:
 
     @contextmanager
     def as_redis_admin(self, do: tuple[str, ...], undo: tuple[str, ...]) -> Iterator[None]:
-        """Have Redis otherwise for a while."""
+        """Send Redis one command when the block begins, and another when it ends."""
         self.redis.ask(*do)
         try:
             yield
@@ -214,7 +214,7 @@ class Bench:
 
 
 def environ(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Spell settings as the environment has them."""
+    """Return settings as environment variables."""
     return {
         f"SIAGA112_{key.upper().replace('.', '__')}": json.dumps(value)
         if isinstance(value, list)
@@ -232,14 +232,14 @@ OURS: Final = (
 
 
 def _with_includes(text: str) -> str:
-    """Put our files in place of the lines that include them."""
+    """Replace the lines that include our files by those files' text."""
     for name in OURS:
         text = text.replace(f'#include "{SHIPPED}/{name}"', (SHIPPED / name).read_text("utf-8"))
     return text
 
 
 def closed_port() -> int:
-    """Give a port on which nobody listens."""
+    """Return a port on which nobody listens."""
     port = ports.free()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,4 +1,4 @@
-"""A way in which an installation can be broken, and the line that must then appear."""
+"""A fault of an installation, and the line that the doctor must print for it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,12 +16,12 @@ Settings = Mapping[str, Any]
 """Overrides of the configuration, by `section.key`."""
 
 Arrange = Callable[["Bench"], AbstractAsyncContextManager[Settings]]
-"""Breaks something for a while, and says what in the configuration goes with it."""
+"""Breaks something for as long as its block lasts; yields the settings that go with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change to a file of the PBX, followed by its reload; `old` is there exactly as written."""
+    """A change to a file of the PBX, followed by its reload. The file must contain `old` literally."""
 
     file: str
     old: str
@@ -30,7 +30,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. In `found` and `remedy`, `…` is whatever varies, and `{…}` what the bench names so."""
+    """One fault. In `found` and `remedy`, `…` stands for what varies, `{…}` for an entry of `Bench.names`."""
 
     what: str
     health: str
@@ -43,15 +43,15 @@ class Fault:
     versions: tuple[Version, ...] = ("22",)
 
     def line(self, names: Mapping[str, str]) -> str:
-        """Spell the expected line."""
+        """Return the expected line."""
         return f"{self.health} {self.check}: {self.found.format_map(names)} → {self.remedy.format_map(names)}"
 
     def is_in(self, lines: list[Line], names: Mapping[str, str]) -> bool:
-        """Say whether the expected line is among these."""
+        """Return whether the expected line is among these."""
         pattern = re.escape(self.line(names)).replace("…", ".*")
         return any(re.fullmatch(pattern, spelled(line)) for line in lines)
 
 
 def spelled(line: Line) -> str:
-    """Spell a line as `Fault.line` does."""
+    """Return a line in the format of `Fault.line`."""
     return f"{line.health} {line.check}: {line.found} → {line.remedy}"

@@ -1,4 +1,4 @@
-"""The faults, in the order in which the doctor looks."""
+"""Faults of the AMI, the dialplan, Redis, the database and the daemon; and the list of all faults."""
 
 import asyncio
 import shutil
@@ -60,7 +60,7 @@ BY_STATUS: Final = """
 
 
 def with_redis(*do: str, undo: tuple[str, ...] = ()) -> Arrange:
-    """Use the bench's own Redis, told this first and that afterwards."""
+    """Use the bench's own Redis, after the command `do`; run the command `undo` afterwards."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -75,19 +75,19 @@ def with_redis(*do: str, undo: tuple[str, ...] = ()) -> Arrange:
 
 @asynccontextmanager
 async def nobody_at_ami(_: Bench) -> AsyncIterator[Settings]:
-    """Look for the PBX where none is."""
+    """Point [ami] at a port without a PBX."""
     yield {"ami.port": closed_port()}
 
 
 @asynccontextmanager
 async def nobody_at_metrics(_: Bench) -> AsyncIterator[Settings]:
-    """Look for the metrics where none are."""
+    """Point [metrics] at a port without metrics."""
     yield {"metrics.port": closed_port()}
 
 
 @asynccontextmanager
 async def no_func_config(bench: Bench) -> AsyncIterator[Settings]:
-    """Have an Asterisk that was built, or is run, without this module."""
+    """Unload func_config.so, which an Asterisk may have been built or started without."""
     await bench.lab.action({"Action": "ModuleLoad", "LoadType": "unload", "Module": "func_config.so"})
     try:
         yield {}
@@ -96,7 +96,7 @@ async def no_func_config(bench: Bench) -> AsyncIterator[Settings]:
 
 
 def with_module(name: str) -> Arrange:
-    """Have a module that the manual leaves out."""
+    """Load a module that the manual says not to load."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -111,7 +111,7 @@ def with_module(name: str) -> Arrange:
 
 @asynccontextmanager
 async def wide_and_unread(bench: Bench) -> AsyncIterator[Settings]:
-    """Give the user more than it needs, where the files are not read to us."""
+    """Give the AMI user more rights than it needs, while Asterisk does not show us its files."""
     async with (
         no_func_config(bench),
         bench.edited(Edit(USER, "write = reporting", "write = reporting,originate")),
@@ -120,13 +120,13 @@ async def wide_and_unread(bench: Bench) -> AsyncIterator[Settings]:
 
 
 def bound(line: str) -> Arrange:
-    """Have this in place of bindaddr, not read yet."""
+    """Put this line in place of bindaddr, without a reload."""
     return unread("manager.conf", "bindaddr = 127.0.0.1\n", line)
 
 
 @asynccontextmanager
 async def prompt_lost(bench: Bench) -> AsyncIterator[Settings]:
-    """Have Asterisk without one prompt."""
+    """Take one prompt away from Asterisk."""
     folder = bench.pbx.folder / "data/sounds/id/siaga112"
     ours = folder.readlink()
     folder.unlink()
@@ -141,7 +141,7 @@ async def prompt_lost(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def prompt_empty(bench: Bench) -> AsyncIterator[Settings]:
-    """Have a prompt that is there and has nothing in it."""
+    """Replace one prompt by an empty file."""
     async with prompt_lost(bench) as settings:
         (bench.pbx.folder / "data/sounds/id/siaga112/menu.wav").touch()
         (bench.pbx.folder / "data/sounds/id/siaga112/menu.txt").write_text("Untuk keadaan darurat", "utf-8")
@@ -150,7 +150,7 @@ async def prompt_empty(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def sounds_elsewhere(bench: Bench) -> AsyncIterator[Settings]:
-    """Have the sounds on another machine than this."""
+    """Hide the sounds, as if they were on another machine."""
     sounds = bench.pbx.folder / "data/sounds"
     away = sounds.rename(sounds.with_name("sounds-away"))
     try:
@@ -161,7 +161,7 @@ async def sounds_elsewhere(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def silent_daemon(_: Bench) -> AsyncIterator[Settings]:
-    """Have a server that accepts and never answers."""
+    """Run an AGI server that accepts and never answers."""
     port = closed_port()
     async with agi_stub(port, silent=True):
         yield {"agi.port": port}
@@ -169,7 +169,7 @@ async def silent_daemon(_: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def another_server(_: Bench) -> AsyncIterator[Settings]:
-    """Have somebody else's FastAGI server."""
+    """Run a FastAGI server that is not ours."""
     port = closed_port()
     async with agi_stub(port, ("SET VARIABLE HELLO 1",)):
         yield {"agi.port": port}
@@ -180,7 +180,7 @@ RELAY_SECONDS: Final = 30.0
 
 @asynccontextmanager
 async def slow_daemon(bench: Bench) -> AsyncIterator[Settings]:
-    """Have the real daemon behind a line that takes 200 ms each way."""
+    """Put a relay before the real daemon that delays each of its lines by 200 ms."""
     port = closed_port()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -203,7 +203,7 @@ async def slow_daemon(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def stopped(bench: Bench) -> AsyncIterator[Settings]:
-    """Stop the daemon, and its embedded Redis with it."""
+    """Stop the daemon and with it the embedded Redis."""
     await bench.daemon.stop()
     try:
         yield {}
@@ -213,7 +213,7 @@ async def stopped(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def trunk_forgotten(bench: Bench) -> AsyncIterator[Settings]:
-    """Have a call come in over a trunk whose context the configuration does not name."""
+    """Place a call over a trunk whose context the configuration does not name."""
     try:
         async with bench.edited(FORGOTTEN_TRUNK):
             call = await place_call(bench.pbx, number="081234567890", source=FORGOTTEN)
@@ -227,21 +227,21 @@ async def trunk_forgotten(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def pbx_lost(bench: Bench) -> AsyncIterator[Settings]:
-    """Have the daemon refused by the PBX, which it then waits for."""
+    """Restart the PBX with another secret: it refuses the daemon, which waits for it."""
     user = Edit(USER, "secret = lab-siaga112-made-up", "secret = another")
     since = len(bench.daemon.lines)
     async with bench.edited(user):
         await bench.lab.close()
         await bench.pbx.restart()
         bench.lab = await bench.pbx.observe()
-        await bench.daemon.event("ami_refused", since=since)  # what is connected stays; a restart ends it
+        await bench.daemon.event("ami_refused", since=since)  # the restart ended its connection
         yield {}
     await bench.daemon.event("ami_connected", since=since)
 
 
 @asynccontextmanager
 async def mode_off(bench: Bench) -> AsyncIterator[Settings]:
-    """Use the kill switch."""
+    """Switch the mode to off."""
     settings = load(bench.daemon.config)
     store = open_store(settings)
     supervisor = open_supervisor(settings, store, "bench")
@@ -255,7 +255,7 @@ async def mode_off(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def open_state(bench: Bench) -> AsyncIterator[Settings]:
-    """Let everybody into the state directory."""
+    """Make the state directory readable for everybody."""
     state = bench.daemon.folder / "state"
     state.chmod(0o755)
     try:
@@ -266,7 +266,7 @@ async def open_state(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def damaged_state(bench: Bench) -> AsyncIterator[Settings]:
-    """Leave what a start with a damaged file leaves."""
+    """Leave the file that a start with a damaged outbox sets aside."""
     aside = bench.daemon.folder / "state" / "outbox.db.damaged-1"
     aside.touch()
     try:
@@ -277,7 +277,7 @@ async def damaged_state(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def shared_load(bench: Bench) -> AsyncIterator[Settings]:
-    """Have an exchange whose calls come over two trunks in turn: three callers, each over both."""
+    """Give three callers a strike over each of two trunks, as from an exchange that uses both in turn."""
     file = bench.daemon.folder / "state" / "siaga112.db"
     numbers, now = [f"+62812000000{n}" for n in range(10, 13)], round(time.time() * 1_000)
 
@@ -297,7 +297,7 @@ async def shared_load(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def newer_tables(bench: Bench) -> AsyncIterator[Settings]:
-    """Let a newer siaga112 have been there; a daemon that runs looks at its start alone."""
+    """Give the tables a newer version's number; a running daemon checks it only at its start."""
     file = bench.daemon.folder / "state" / "siaga112.db"
 
     def version(number: str) -> None:
@@ -313,21 +313,21 @@ async def newer_tables(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def careless_postgresql(_: Bench) -> AsyncIterator[Settings]:
-    """Have a PostgreSQL whose keeper preferred speed."""
+    """Run a PostgreSQL that may lose acknowledged data for the sake of speed."""
     with postgres() as server:
         yield {"database.url": with_tables(server.url)}
 
 
 @asynccontextmanager
 async def empty_postgresql(_: Bench) -> AsyncIterator[Settings]:
-    """Have a PostgreSQL in which nobody has made the tables."""
+    """Run a PostgreSQL without our tables."""
     with postgres() as server:
         yield {"database.url": server.url}
 
 
 @asynccontextmanager
 async def standby(_: Bench) -> AsyncIterator[Settings]:
-    """Name a PostgreSQL that follows another."""
+    """Run a PostgreSQL as a standby."""
     with postgres() as server:
         with_tables(server.url)
         server.follow()
@@ -336,13 +336,13 @@ async def standby(_: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def no_state(bench: Bench) -> AsyncIterator[Settings]:
-    """Name a state directory that nobody made."""
+    """Name a state directory that does not exist."""
     yield {"state_dir": f"{bench.daemon.folder}/none", "redis.url": bench.redis_url}
 
 
 @asynccontextmanager
 async def told_secret(bench: Bench) -> AsyncIterator[Settings]:
-    """Write the secret into the configuration, for everybody to read."""
+    """Write the AMI secret into the configuration, and make that readable for everybody."""
     config = bench.daemon.config
     text = config.read_text("utf-8")
     config.write_text(text.replace("[ami]\n", '[ami]\nsecret = "in the open"\n'), "utf-8")
@@ -355,13 +355,13 @@ async def told_secret(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def no_queue_log(bench: Bench) -> AsyncIterator[Settings]:
-    """Name a queue_log that is not there."""
+    """Name a queue_log that does not exist."""
     yield {"pbx.queue_log": f"{bench.daemon.folder}/queue_log"}
 
 
 @asynccontextmanager
 async def no_snapshot(bench: Bench) -> AsyncIterator[Settings]:
-    """Have a folder where Redis wants to write its snapshot."""
+    """Make a folder in place of Redis's snapshot file, so that Redis cannot write it."""
     folder = Path(bench.redis.ask("CONFIG", "GET", "dir")["dir"]) / "dump.rdb"
 
     async def snapshot(status: str) -> None:
@@ -1179,7 +1179,7 @@ FAULTS: Final = (
         arrange=no_queue_log,
     ),
 )
-"""Each is made alone, on a bench that is otherwise as it should be."""
+"""Each fault is made alone, on a bench that is otherwise in order."""
 
 STOPPED: Final = Fault(
     "the daemon is not running",

@@ -1,4 +1,4 @@
-"""Faults around the daemon: its halves, the disk, the records, Redis' memory, the console and its door."""
+"""Faults around the daemon: its halves, the disk, the database, Redis' memory, the console, certificates."""
 
 import asyncio
 import json
@@ -47,11 +47,11 @@ CREATE FUNCTION public.current_setting(text) RETURNS text LANGUAGE sql AS $$
     SELECT CASE $1 WHEN 'server_version' THEN '12.22' ELSE pg_catalog.current_setting($1) END
 $$
 """
-"""A server of today says of itself that it is an old one."""
+"""Makes a current server report the version of an old one."""
 
 
 def with_postgresql(*statements: str, user: str = "postgres", redis: tuple[str, ...] = ()) -> Arrange:
-    """Have a PostgreSQL with our tables, told this; and the bench's own Redis, told that, if anything."""
+    """Run a PostgreSQL with our tables and these statements. `redis`: a setting for the bench's Redis."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -75,7 +75,7 @@ def _run(*command: str) -> None:
 
 
 def with_room(options: str) -> Arrange:
-    """Have a state directory on a file system of its own."""
+    """Put the state directory on a file system of its own, mounted with these options."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -93,9 +93,9 @@ def with_room(options: str) -> Arrange:
 
 @asynccontextmanager
 async def filling(bench: Bench) -> AsyncIterator[Settings]:
-    """Have a week's calls in a large file, on a disk that has not much more.
+    """Put 1,000 calls of yesterday into a database of 1 GiB, on a disk of 3 GB.
 
-    The file is large by what lies at its end: to write so much would take a minute.
+    The file is extended without writing to it, because that would take a minute.
     """
     async with with_room("size=3g")(bench) as settings:
         folder = Path(str(settings["state_dir"]))
@@ -115,7 +115,7 @@ async def filling(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def told_hook(bench: Bench) -> AsyncIterator[Settings]:
-    """Write a webhook's secret into the configuration, for everybody to read."""
+    """Write a webhook's secret into the configuration, and make that readable for everybody."""
     config = bench.daemon.config
     text, mode = config.read_text("utf-8"), config.stat().st_mode
     config.write_text(
@@ -132,7 +132,7 @@ async def told_hook(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def open_credential(bench: Bench) -> AsyncIterator[Settings]:
-    """Have the folder of the credentials, and what is in it, for everybody to read."""
+    """Make the folder of the credentials, and a file in it, readable for everybody."""
     home = bench.daemon.folder
     folder = home / "credentials"
     folder.mkdir()
@@ -150,7 +150,7 @@ async def open_credential(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def open_user_file(bench: Bench) -> AsyncIterator[Settings]:
-    """Let everybody come to Asterisk's files."""
+    """Make the folder of Asterisk's files accessible to everybody."""
     bench.pbx.folder.chmod(0o755)
     try:
         yield {}
@@ -160,7 +160,7 @@ async def open_user_file(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def old_queue_log(bench: Bench) -> AsyncIterator[Settings]:
-    """Name the queue_log of a PBX that is no more."""
+    """Name a queue_log that was last written long before the PBX started."""
     file = bench.daemon.folder / "queue_log"
     file.write_text("1|NONE|NONE|NONE|QUEUESTART|\n", "utf-8")
     os.utime(file, (1, 1))
@@ -172,7 +172,7 @@ async def old_queue_log(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def older_program(bench: Bench) -> AsyncIterator[Settings]:
-    """Have what a daemon of a version before leaves, that did not know a key of today's."""
+    """Leave the file of an older daemon, which did not know one of today's keys."""
     (file,) = (bench.daemon.folder / "state").glob("running.all")
     text = file.read_text("utf-8")
     told = json.loads(text)
@@ -185,7 +185,7 @@ async def older_program(bench: Bench) -> AsyncIterator[Settings]:
 
 
 def another(bench: Bench, environ: Mapping[str, str]) -> Daemon:
-    """Give a further process, configured as the bench is but for this; `{folder}` is the bench's."""
+    """Return a further process with this environment added to the bench's; `{folder}` is its folder."""
     daemon = bench.daemon
     config = daemon.config.read_text("utf-8")
     own = {name: value.replace("{folder}", str(daemon.folder)) for name, value in environ.items()}
@@ -193,7 +193,7 @@ def another(bench: Bench, environ: Mapping[str, str]) -> Daemon:
 
 
 def apart(track: Mapping[str, str], screen: Mapping[str, str]) -> Arrange:
-    """Have the two halves in place of the daemon, each with these settings beside the file's."""
+    """Run the two halves in place of the daemon, each with these environment variables."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -217,7 +217,7 @@ def apart(track: Mapping[str, str], screen: Mapping[str, str]) -> Arrange:
 
 @asynccontextmanager
 async def another_console(_: Bench) -> AsyncIterator[Settings]:
-    """Have another program at the console's port."""
+    """Run another web server at the console's port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with within(20, "a request for the console's page"):
@@ -238,7 +238,7 @@ HOLD: Final = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sy
 
 @asynccontextmanager
 async def strange_console(_: Bench) -> AsyncIterator[Settings]:
-    """Have a program of another user's at the console's port."""
+    """Run a program of the user nobody at the console's port."""
     port = closed_port()
     process = await asyncio.create_subprocess_exec(
         *("/usr/bin/python3", "-c", HOLD, str(port)), user="nobody", cwd="/", stdin=asyncio.subprocess.PIPE
@@ -251,7 +251,7 @@ async def strange_console(_: Bench) -> AsyncIterator[Settings]:
 
 
 def signed(folder: Path, name: str, *, ago: int = 1, days: int = 90) -> tuple[Path, Path]:
-    """Make a certificate that began so many days ago, and its key; for `localhost` and by nobody."""
+    """Make a self-signed certificate that began `ago` days ago, and its key; return their paths."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     subject = ("-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}")
     new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", str(days))
@@ -265,7 +265,7 @@ def signed(folder: Path, name: str, *, ago: int = 1, days: int = 90) -> tuple[Pa
 def certified(
     name: str = "localhost", *, ago: int = 1, days: int = 90, mode: int = 0o640, key_of: str = ""
 ) -> Arrange:
-    """Have a console with such a certificate, at https://localhost."""
+    """Configure the console with such a certificate, at https://localhost."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -285,21 +285,21 @@ def certified(
 
 @asynccontextmanager
 async def uncertified(bench: Bench) -> AsyncIterator[Settings]:
-    """Name a certificate that is not there."""
+    """Name a certificate that does not exist."""
     gone = str(bench.daemon.folder / "gone.pem")
     yield {"console.tls_cert": gone, "console.tls_key": gone, "console.port": closed_port()}
 
 
 @asynccontextmanager
 async def no_certificate(bench: Bench) -> AsyncIterator[Settings]:
-    """Name a file that is no certificate."""
+    """Name a file that is no certificate as the certificate and its key."""
     file = str(bench.daemon.config)
     yield {"console.tls_cert": file, "console.tls_key": file, "console.port": closed_port()}
 
 
 @asynccontextmanager
 async def renewed(bench: Bench) -> AsyncIterator[Settings]:
-    """Have the console run with a certificate that was renewed since."""
+    """Renew the certificate of a running console without restarting it."""
     certificate, key = signed(bench.daemon.folder, "localhost")
     port = closed_port()
     settings = {
@@ -315,7 +315,7 @@ async def renewed(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def a_console(bench: Bench, settings: Settings) -> AsyncIterator[None]:
-    """Have the real console, so configured."""
+    """Run the real console with these settings."""
     daemon = another(bench, environ(settings))
     await daemon.start("--only", "console")
     try:
@@ -327,14 +327,14 @@ async def a_console(bench: Bench, settings: Settings) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def open_console(bench: Bench) -> AsyncIterator[Settings]:
-    """Have the console at every address, in clear."""
+    """Run the console on every address, without TLS."""
     settings = {"console.host": "0.0.0.0", "console.port": closed_port()}
     async with a_console(bench, settings):
         yield settings
 
 
 def proxied(*, ago: int = 1, days: int = 90, name: str = "localhost") -> Arrange:
-    """Have a proxy before the console that shows such a certificate."""
+    """Run a TLS server with such a certificate in place of the console's proxy."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -352,7 +352,7 @@ def proxied(*, ago: int = 1, days: int = 90, name: str = "localhost") -> Arrange
 
 @asynccontextmanager
 async def no_proxy(_: Bench) -> AsyncIterator[Settings]:
-    """Have an address at which nobody is."""
+    """Give the console an address that nobody serves."""
     yield {"console.address": f"https://localhost:{closed_port()}"}
 
 
@@ -375,7 +375,7 @@ PBX_KEYS: Final = {
     "pbx.queue_log": "/nowhere",
     "pbx.hidden": "judge",
 }
-"""Every key of [pbx] that a reload does not take over, with another value."""
+"""Another value for every key of [pbx] that a reload does not take over."""
 
 FAULTS: Final = (
     Fault(
@@ -711,7 +711,7 @@ FAULTS: Final = (
         arrange=no_proxy,
     ),
 )
-"""Each is made alone, on a bench that is otherwise as it should be."""
+"""Each fault is made alone, on a bench that is otherwise in order."""
 
 CLOCK_KEPT_BY_NOBODY: Final = Fault(
     "nothing keeps this machine's clock right",
@@ -720,4 +720,4 @@ CLOCK_KEPT_BY_NOBODY: Final = Fault(
     "nothing keeps this machine's clock right: it will drift, and blocks with it",
     "apt install chrony (or systemctl enable --now systemd-timesyncd)",
 )
-"""On a machine with a systemd of its own: tests/security/test_units.py."""
+"""Made in tests/security/test_units.py, on a machine with a systemd of its own."""

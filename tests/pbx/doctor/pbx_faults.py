@@ -1,4 +1,4 @@
-"""Faults of the PBX that show in what Asterisk has loaded: trunks, telephones, files not read, FreePBX."""
+"""Faults that show in what Asterisk has loaded: trunks, telephones, edited files without reload, FreePBX."""
 
 import os
 import time
@@ -30,7 +30,7 @@ password = made-up-for-the-lab
 type = aor
 max_contacts = 1
 """
-"""A telephone that nobody has switched on."""
+"""A telephone that is switched off."""
 
 SIP: Final = """
 [general]
@@ -64,12 +64,12 @@ NAME_IT: Final = (
 
 
 def phone(context: str) -> Edit:
-    """Have a telephone that dials in that context."""
+    """Add the telephone, in this context."""
     return Edit("pjsip.conf", "[transport]", f"{PHONE.format(context=context)}[transport]")
 
 
 def with_driver(module: str, file: str, text: str) -> Arrange:
-    """Have a channel driver with a trunk in a context that the configuration does not name."""
+    """Load a channel driver with a trunk in a context that the configuration does not name."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -87,7 +87,7 @@ def with_driver(module: str, file: str, text: str) -> Arrange:
 
 @asynccontextmanager
 async def no_endpoint_function(bench: Bench) -> AsyncIterator[Settings]:
-    """Have an Asterisk that does not tell what an endpoint is set to."""
+    """Unload the function that shows an endpoint's settings."""
     module = {"Action": "ModuleLoad", "Module": "func_pjsip_endpoint.so"}
     await bench.lab.action({**module, "LoadType": "unload"})
     try:
@@ -98,7 +98,7 @@ async def no_endpoint_function(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def paused(bench: Bench) -> AsyncIterator[Settings]:
-    """Have all operators paused."""
+    """Pause all operators."""
     pause = {"Action": "QueuePause", "Queue": "siaga112", "Interface": "Local/101@operators/n"}
     await bench.lab.action({**pause, "Paused": "true"})
     try:
@@ -108,7 +108,7 @@ async def paused(bench: Bench) -> AsyncIterator[Settings]:
 
 
 def unread(file: str, old: str, new: str) -> Arrange:
-    """Edit a file after Asterisk has read it last: some seconds later, since it tells whole ones."""
+    """Edit a file without a reload; date it 5 s ahead, since Asterisk reports reloads in whole seconds."""
 
     @asynccontextmanager
     async def arrange(bench: Bench) -> AsyncIterator[Settings]:
@@ -128,7 +128,7 @@ def unread(file: str, old: str, new: str) -> Arrange:
 
 @asynccontextmanager
 async def more_in_force(bench: Bench) -> AsyncIterator[Settings]:
-    """Take a right away in the file, and do not have it read."""
+    """Take a right from the AMI user in the file, without a reload."""
     file = bench.pbx.folder / "etc" / USER
     kept = file.stat()
     async with bench.edited(Edit(USER, "write = reporting", "write = reporting,originate")):
@@ -140,7 +140,7 @@ async def more_in_force(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def files_elsewhere(bench: Bench) -> AsyncIterator[Settings]:
-    """Have Asterisk's files where we do not see them."""
+    """Hide Asterisk's files, as if they were on another machine."""
     files = bench.pbx.folder / "etc"
     away = files.rename(files.with_name("etc-away"))
     try:
@@ -151,7 +151,7 @@ async def files_elsewhere(bench: Bench) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def over_http(bench: Bench) -> AsyncIterator[Settings]:
-    """Have the AMI on Asterisk's web server, to be reached from the network after its next start."""
+    """Put the AMI on Asterisk's web server, which other machines reach after its next start."""
     edits = (
         Edit("manager.conf", "enabled = yes", "enabled = yes\nwebenabled = yes"),
         Edit(
@@ -172,7 +172,7 @@ FREEPBX: Final = Edit(
     "[office]",
     "[from-pstn]\ninclude => from-pstn-custom\n[from-pstn-custom]\nexten => 112,1,NoOp()\n[office]",
 )
-"""As much of it as the doctor looks for."""
+"""As much of FreePBX as the doctor looks for."""
 GUARD_AROUND: Final = (
     "exten => 112,1,GotoIf($[${NIGHT} = 1]?s,1:day,1)\nexten => day,1,Queue(siaga112)\n[siaga112-ivr]"
 )
@@ -467,4 +467,4 @@ FAULTS: Final = (
         settings={"operators.confirm": "voice"},
     ),
 )
-"""Each is made alone, on a bench that is otherwise as it should be."""
+"""Each fault is made alone, on a bench that is otherwise in order."""
