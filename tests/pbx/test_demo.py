@@ -1,4 +1,4 @@
-"""`make demo KEEP=1`: whatever it prints to look around with works as it is printed."""
+"""`make demo KEEP=1`: every command that it prints works as printed."""
 
 import asyncio
 import json
@@ -21,15 +21,15 @@ ROOT: Final = Path(__file__).parents[2]
 DAY_SECONDS: Final = 300.0
 COMMAND_SECONDS: Final = 60.0
 LONGEST: Final = 110
-"""Of a line that is printed to be typed."""
+"""The longest that a printed command line may be."""
 
 ENDED_BY: Final = {"./siaga112 top": "q", "./pbx -rvvv": "exit\r"}
-"""What runs until one ends it, and by which keys."""
+"""Commands that run until a key ends them, with the keys."""
 
 
 @asynccontextmanager
 async def kept() -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
-    """Run the demo, kept; give it, and the lines to look around with, once it has printed the last."""
+    """Run the demo with KEEP=1; yield it and its command lines, once it has printed the last."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.lab.demo"),
         cwd=ROOT,
@@ -53,7 +53,7 @@ async def kept() -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
 
 
 async def shell(line: str) -> str:
-    """Run a line as a shell does that has nothing of ours in its environment; give what it printed."""
+    """Run a line in a shell with nothing of ours in its environment; return what it printed."""
     process = await asyncio.create_subprocess_exec(
         *("sh", "-ec", line),
         cwd="/",
@@ -72,7 +72,7 @@ async def shell(line: str) -> str:
 
 
 async def in_terminal(line: str, keys: str, shows: str) -> None:
-    """Run a line at a terminal, and end it by its keys once it shows that."""
+    """Run a line in a terminal; once it shows this text, end it with these keys."""
     async with terminal("sh", "-ec", line, environ={"PATH": os.environ["PATH"], "HOME": "/"}) as seen:
         await seen.shows(shows)
         seen.press(keys)
@@ -81,7 +81,7 @@ async def in_terminal(line: str, keys: str, shows: str) -> None:
 
 @pytest.mark.night
 async def test_every_line_that_the_demo_prints_works_as_printed() -> None:
-    """The lines are short, run as they stand, and the spare caller is then in the ledger with a story."""
+    """Each printed line is short and works as printed; the spare caller's call is then in the ledger."""
     async with kept() as (demo, lines):
         there = lines[0].strip()
         assert re.fullmatch(r"cd \S+", there)
@@ -109,4 +109,4 @@ async def test_every_line_that_the_demo_prints_works_as_printed() -> None:
         demo.send_signal(signal.SIGINT)
         async with asyncio.timeout(COMMAND_SECONDS):
             assert await demo.wait() == 0
-    assert not os.path.exists(there.split()[1])  # noqa: ASYNC240, PTH110 - nothing else runs any more
+    assert not os.path.exists(there.split()[1])  # noqa: ASYNC240, PTH110 - nothing else runs now

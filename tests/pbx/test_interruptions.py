@@ -1,4 +1,4 @@
-"""The thread is cut: AMI lost, the PBX restarted or killed, the daemon restarted; nobody pays for it."""
+"""Interruptions cost no caller a strike: AMI lost, the PBX restarted or killed, the daemon restarted."""
 
 import asyncio
 import re
@@ -24,14 +24,14 @@ NUMBERS = [f"0812100000{n:02}" for n in range(20)]
 
 @pytest.fixture(params=get_args(Version))
 def version(request: pytest.FixtureRequest) -> Version:
-    """Both PBXs, one suite."""
+    """Return each version of Asterisk in turn."""
     found: Version = request.param
     return found
 
 
 @asynccontextmanager
 async def lab(version: Version) -> AsyncIterator[tuple[Asterisk, Observer, Daemon]]:
-    """Give a PBX, a witness, and a daemon that may read the PBX's queue_log."""
+    """Run a PBX, an observer, and a daemon that may read the PBX's queue_log."""
     async with Asterisk.start(find(version)) as pbx, await pbx.observe() as seen:
         queue_log = f'[pbx]\nqueue_log = "{pbx.folder}/log/queue_log"\n'
         async with running(pbx, CONFIG + queue_log) as daemon:
@@ -39,7 +39,7 @@ async def lab(version: Version) -> AsyncIterator[tuple[Asterisk, Observer, Daemo
 
 
 async def ledger(daemon: Daemon) -> dict[str, tuple[str, str, bool]]:
-    """Give each call's outcome, reason and strike."""
+    """Return each call's outcome, reason and strike."""
     rows = (await daemon.command("calls", "--json")).json
     return {row["call"]: (row["outcome"], row["reason"], row["strike"]) for row in rows}
 
@@ -49,7 +49,7 @@ async def ledger(daemon: Daemon) -> dict[str, tuple[str, str, bool]]:
 async def test_a_restart_of_the_pbx_strikes_nobody(
     version: Version, measured: Measured, *, killed: bool
 ) -> None:
-    """20 calls are up when Asterisk goes: 0 strikes, all unknown, and following again within 10 s."""
+    """20 calls cut by Asterisk's restart end as unknown, without a strike; following resumes within 10 s."""
     async with lab(version) as (pbx, seen, daemon):
         calls = [await place_call(pbx, number=number) for number in NUMBERS]
         for number in NUMBERS:
@@ -87,7 +87,7 @@ async def _uid(seen: Observer, number: str) -> str:
 
 @pytest.mark.fault("ami_silent")
 async def test_a_silent_pbx_is_noticed(version: Version, measured: Measured) -> None:
-    """A frozen Asterisk is noticed within 10 s, and followed again when it thaws."""
+    """The daemon notices a frozen Asterisk within 10 s, and reconnects when it runs again."""
     async with lab(version) as (pbx, _, daemon):
         since = len(daemon.lines)
         paused = time.monotonic()
@@ -99,9 +99,9 @@ async def test_a_silent_pbx_is_noticed(version: Version, measured: Measured) -> 
 
 
 async def test_calls_that_the_daemon_missed_are_settled_from_queue_log(version: Version) -> None:
-    """A call that came and went while the daemon was down gets its true outcome, once, and no strike."""
+    """A call that ended while the daemon was down gets its outcome from queue_log, once, without a strike."""
     async with lab(version) as (pbx, seen, daemon):
-        # One call goes on while the daemon restarts, one comes and goes meanwhile.
+        # One call is up when the daemon stops, another comes and goes while it is down.
         through = await place_call(pbx, number=NUMBERS[0], presses="1")
         first = await _uid(seen, NUMBERS[0])
         await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == first)
@@ -131,7 +131,7 @@ async def test_calls_that_the_daemon_missed_are_settled_from_queue_log(version: 
 
 
 async def test_a_daemon_that_starts_amid_calls_adopts_them(version: Version) -> None:
-    """A call that was there before the daemon is unknown, unless an operator answers while it looks."""
+    """A call older than the daemon is unknown, unless the daemon sees an operator answer it."""
     async with Asterisk.start(find(version)) as pbx, await pbx.observe() as seen:
         await seen.set_global("OPERATOR", "never")
         menu = await place_call(pbx, number=NUMBERS[0])
@@ -148,7 +148,7 @@ async def test_a_daemon_that_starts_amid_calls_adopts_them(version: Version) -> 
 
 
 async def test_a_capture_tells_the_same_again(version: Version, tmp_path: Path) -> None:
-    """What `record --pseudonyms` takes from the live PBX, `replay` settles the same, number hidden."""
+    """`replay` settles what `record --pseudonyms` recorded as the live daemon did, with the number hidden."""
     async with lab(version) as (pbx, seen, daemon):
         file = tmp_path / "capture.ami"
         recording = await daemon.begin("record", str(file), "--pseudonyms")
@@ -158,7 +158,7 @@ async def test_a_capture_tells_the_same_again(version: Version, tmp_path: Path) 
         await seen.wait_for(lambda e: e.name == "BridgeEnter" and e["Uniqueid"] == uid)
         await call.hang_up()
         live = await daemon.settled(uid)
-        # The daemon may have read the end of the call before the recorder has: each has its own connection.
+        # The recorder has its own connection, and may read the end of the call later than the daemon.
         end = re.compile(rb"Event: Hangup\r\n(?:[^\r\n]+\r\n)*?Uniqueid: " + uid.encode() + rb"\r\n")
         await until(
             lambda: end.search(file.read_bytes()) is not None, 60, "the end of the call in the capture"
@@ -174,12 +174,12 @@ async def test_a_capture_tells_the_same_again(version: Version, tmp_path: Path) 
 
 
 FREEZE_SECONDS = 5.0
-"""The fault's own length: how long the reader is paused."""
+"""How long the reader is paused."""
 
 
 @pytest.mark.fault("ami_paused")
 async def test_a_reader_that_was_paused_strikes_nobody(version: Version, measured: Measured) -> None:
-    """Frozen for 5 s under 6,000 events while ten callers leave the queue: each has an outcome, no strike."""
+    """A daemon frozen 5 s under 6,000 events settles ten callers who leave the queue, without a strike."""
     async with lab(version) as (pbx, seen, daemon):
         await seen.set_global("OPERATOR", "never")
         callers = NUMBERS[:10]

@@ -1,4 +1,4 @@
-"""The runbook's sections that need a PBX: on a real Asterisk 22, with its console's commands."""
+"""The runbook's sections that need a PBX, tried on a real Asterisk 22 and its console."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ QUIET = "[policy]\nsurge = false\n"
 
 
 class Centre:
-    """A PBX, its witness, a daemon, and somebody with the runbook."""
+    """A PBX, its observer, a daemon, and somebody with the runbook."""
 
     def __init__(self, pbx: Asterisk, seen: Observer, daemon: Daemon, folder: Path) -> None:
         self.pbx, self.seen, self.daemon, self._folder = pbx, seen, daemon, folder
@@ -37,14 +37,14 @@ class Centre:
         return Trying(section, self.daemon, self._folder, self.pbx.console_command)
 
     async def call(self, number: str = NUMBER, presses: str = "") -> Witnessed:
-        """Place a call; give it once the PBX has it."""
+        """Place a call; return it once its channel exists."""
         since = self.seen.mark()
         placed = await place_call(self.pbx, number=number, presses=presses)
         channel = await self.seen.caller_channel(number, since=since)
         return Witnessed(placed, channel["Uniqueid"], self.seen, since)
 
     async def metric(self, name: str, **labels: str) -> float:
-        """Give the sum of a metric's series that have these labels."""
+        """Return the sum of a metric's series that have these labels."""
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         return sum(
             float(line.rpartition(" ")[2])
@@ -62,13 +62,13 @@ class Centre:
         await until(there)
 
     def user(self) -> Path:
-        """Say where the PBX keeps our AMI user."""
+        """Return the path of the PBX's file with our AMI user."""
         return self.pbx.folder / USER
 
 
 @asynccontextmanager
 async def centre(more: str = QUIET) -> AsyncIterator[Centre]:
-    """Open a centre for a while."""
+    """Run a centre for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="siaga112-desk-") as folder:
         async with (
             Asterisk.start(find("22"), globals_=GLOBALS) as pbx,
@@ -79,7 +79,7 @@ async def centre(more: str = QUIET) -> AsyncIterator[Centre]:
 
 
 async def test_pbx_unreachable() -> None:
-    """With another secret at the PBX its console does not list us; with ours, it does again."""
+    """While the PBX has another AMI secret, its console does not list us and the alert fires."""
     async with centre() as at:
         trying = at.trying("PBX unreachable")
         await trying.holds(2)
@@ -101,7 +101,7 @@ async def test_pbx_unreachable() -> None:
 
 
 async def test_no_events_while_calls_up() -> None:
-    """A filter that keeps all but arrivals from us leaves a call up and silent; with ours, it is followed."""
+    """The alert fires while an event filter hides all but arrivals; with ours back, calls are followed."""
     async with centre() as at:
         trying = at.trying("No events while calls up")
         ours = at.user().read_text("utf-8")
@@ -137,7 +137,7 @@ async def test_no_events_while_calls_up() -> None:
 
 
 async def test_malformed_ami() -> None:
-    """A forged event in a caller's number is counted, and in the recording that the runbook has one make."""
+    """A forged event in a caller's number fires the alert, and the runbook's recording contains it."""
     async with centre() as at:
         trying = at.trying("Malformed AMI")
         await trying.holds(5)
@@ -177,7 +177,7 @@ async def _counted(daemon: Daemon) -> bool:
 
 
 async def test_withheld_share() -> None:
-    """Hidden callers are in the ledger with what the trunk sent in place of a number."""
+    """Many hidden callers fire the alert; the ledger shows what the trunk sent in place of their number."""
     async with centre() as at:
         trying = at.trying("Withheld share")
         await trying.holds(5)
@@ -198,7 +198,7 @@ async def _asked(at: Centre, times: int) -> bool:
 
 
 async def test_service_level() -> None:
-    """Callers leave a queue that nobody serves: all three alerts; with operators, the next is answered."""
+    """Callers leave an unserved queue: three alerts fire; once calls are answered, the fast one ends."""
     async with centre() as at:
         names = ("Service level fast burn", "Service level slow burn", "Service level below target")
         fast, slow, below = tries = [at.trying(name) for name in names]
@@ -230,7 +230,7 @@ async def test_service_level() -> None:
 
 async def _leaves(at: Centre, number: str) -> None:
     call = await at.call(number, presses="1")
-    # Not until the phone rings: the queue's only member may ring for another one of them.
+    # Do not wait for a phone to ring: the queue's only member may be ringing for another caller.
     await call.until("QueueCallerJoin")
     await call.call.hang_up()
     await call.call.ended()
@@ -241,7 +241,7 @@ async def _unanswered(at: Centre, count: int) -> bool:
 
 
 async def test_no_operator_available() -> None:
-    """Paused, the only operator is told by the console as paused; back again, the alert ends."""
+    """The alert fires while the only operator is paused, as the console shows, and ends with the pause."""
     async with centre() as at:
         trying = at.trying("No operator available")
         await at.shows("operators", 1, state="available")

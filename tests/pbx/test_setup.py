@@ -1,4 +1,4 @@
-"""`siaga112 setup` beside real PBXs that know nothing of us: done, killed amid it, and taken back."""
+"""`siaga112 setup` beside real PBXs without siaga112: applied, killed halfway, and undone."""
 
 import asyncio
 import fcntl
@@ -25,7 +25,7 @@ from tests.waiting import output
 pytestmark = pytest.mark.pbx
 
 MOST_SECONDS: Final = 60.0
-"""So long may `setup --apply` take."""
+"""The longest that `setup --apply` may take."""
 
 KILLED: Final = """
 import os, signal, sys
@@ -40,7 +40,7 @@ doing.point = point
 from siaga112.cli import main
 main()
 """
-"""The program, killed at the moment of that number; it notes the moments that it comes to."""
+"""The program; it writes each point that it reaches to SEEN, and is killed at point number KILL_AT."""
 
 OLDER: Final = """
 from dataclasses import replace
@@ -50,7 +50,7 @@ looking.ours = lambda: replace(ours, texts={**ours.texts, name: ours.texts[name]
 from siaga112.cli import main
 main()
 """
-"""The program as it was in an older version."""
+"""The program as an older version, with another text of extensions_siaga112.conf."""
 
 KINDS: Final = [
     pytest.param("22", Plain, "from-telco", id="22-plain"),
@@ -70,13 +70,13 @@ class Ran:
 
     @property
     def json(self) -> Any:
-        """What it printed, read as JSON."""
+        """The JSON that it printed."""
         return json.loads(self.out)
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A PBX, an admin at it, and who sees its events."""
+    """A PBX, its admin, and an observer of its events."""
 
     pbx: Foreign
     admin: LabAdmin
@@ -84,7 +84,7 @@ class Bench:
     environ: dict[str, str]
 
     def command(self, *words: str, program: tuple[str, ...] = ("-m", "siaga112")) -> tuple[str, ...]:
-        """Write the command."""
+        """Return the command line of a setup."""
         return (
             *(sys.executable, *program, "--config", str(self.admin.home / "siaga112/siaga112.toml")),
             *("setup", "--no-service", "--kept", str(self.admin.home / "kept")),
@@ -110,7 +110,7 @@ class Bench:
         return Ran(process.returncode or 0, out.decode(), err.decode())
 
     def files(self) -> dict[str, tuple[int, bytes]]:
-        """Give every file of the PBX's configuration and sounds: its mode and its content."""
+        """Return mode and content of all files of the PBX's configuration and sounds, and of siaga112's."""
         folders = (self.pbx.folder / "etc", self.pbx.folder / "data/sounds", self.admin.home / "siaga112")
         return {
             str(path): (path.stat().st_mode, path.read_bytes())
@@ -120,7 +120,7 @@ class Bench:
         }
 
     def fails(self, when: str) -> None:
-        """Have the PBX's console refuse to reload the dialplan while that holds."""
+        """Make the PBX's console refuse to reload the dialplan while this shell condition holds."""
         (self.admin.home / "bin/asterisk").write_text(
             f'#!/bin/sh -e\nif [ "$*" != "${{*%dialplan reload}}" ] && {when}; '
             f'then echo "cannot"; exit 1; fi\nexec {shlex.join(self.pbx.console_command)} "$@"\n'
@@ -151,7 +151,7 @@ async def bench(version: Version, kind: type[Foreign], trunk: str) -> AsyncItera
 async def test_setup_leads_to_a_line_that_asks_and_undo_back_byte_for_byte(
     version: Version, kind: type[Foreign], trunk: str
 ) -> None:
-    """One answer is needed, calls go on meanwhile, the doctor is content, a second run changes nothing."""
+    """Setup needs one answer and passes the doctor; a second run does nothing; undo restores every byte."""
     async with bench(version, kind, trunk) as here:
         before = here.files()
         await here.call()
@@ -177,7 +177,7 @@ async def test_setup_leads_to_a_line_that_asks_and_undo_back_byte_for_byte(
         print(f"setup --apply: {applied.json['seconds']} s, 1 answer")
         secret = (here.admin.home / "siaga112/credentials/AMI__SECRET").read_text("utf-8").strip()
         assert secret not in planned.out + shown.out + applied.out
-        await here.call()  # nothing of ours runs yet
+        await here.call()  # no daemon runs yet
         await here.seen.wait_for(lambda e: e.name == "VarSet" and e["Variable"] == "DYNAMIC_FEATURES")
 
         async with both_halves(here.admin, here.environ) as (_, track):
@@ -186,7 +186,7 @@ async def test_setup_leads_to_a_line_that_asks_and_undo_back_byte_for_byte(
             assert again.code == 0, again.out
             told = again.json["doctor"]
             rest = [line for line in told if line.startswith(("fail", "-"))]
-            # Nothing tells of the lab's clock, nor of the telephones behind its Local channels.
+            # The doctor can see neither who keeps the lab's clock nor the phones behind its Local channels.
             assert [
                 line for line in rest if "clock set" not in line and "operators' phones" not in line
             ] == []
@@ -208,7 +208,7 @@ async def test_setup_leads_to_a_line_that_asks_and_undo_back_byte_for_byte(
 
 
 async def test_a_person_is_asked_what_cannot_be_seen_and_whether_to_do_it() -> None:
-    """One question on a PBX that shows all else; a no changes nothing, a yes does it."""
+    """Setup asks only for the site and a confirmation; a no changes nothing, a yes applies the plan."""
     async with bench("22", Plain, "from-telco") as here:
         before = here.files()
         for word in ("n", "y"):
@@ -225,7 +225,7 @@ async def test_a_person_is_asked_what_cannot_be_seen_and_whether_to_do_it() -> N
 
 
 async def moments(here: Bench) -> list[str]:
-    """Let a setup run to its end, and take it back; give the moments at which it could be killed."""
+    """Run a setup and undo it; return its points, of those that write prompts only the first and the last."""
     await here.setup("--apply", "--site", "serang", kill_at=1_000)
     seen = (here.admin.home / "moments").read_text("utf-8").splitlines()
     assert (await here.setup("--undo")).code == 0
@@ -236,10 +236,10 @@ async def moments(here: Bench) -> list[str]:
 async def killed_and_gone_on(
     here: Bench, before: Mapping[str, tuple[int, bytes]], name: str, at: int
 ) -> None:
-    """Kill a setup at a moment; call; set up once more; call; undo."""
+    """Kill a setup at this point; call; complete it with a second setup; undo."""
     ran = await here.setup("--apply", "--site", "serang", kill_at=at)
     assert ran.code == -signal.SIGKILL, (name, ran)
-    if at % 2:  # somebody else's, meanwhile
+    if at % 2:  # somebody else reloads meanwhile
         await here.pbx.console("dialplan reload")
         await here.pbx.console("queue reload all")
     await here.call()
@@ -261,7 +261,7 @@ async def killed_and_gone_on(
 async def test_killed_at_any_moment_calls_go_on_and_a_second_setup_completes_it(
     which: tuple[str, ...],
 ) -> None:
-    """SIGKILL between any two changes, with a reload or without: a call is served; then all is completed."""
+    """After SIGKILL between two changes a call is served, and a second setup completes the installation."""
     async with bench("22", Plain, "from-telco") as here:
         before = here.files()
         seen = await moments(here)
@@ -275,7 +275,7 @@ async def test_killed_at_any_moment_calls_go_on_and_a_second_setup_completes_it(
 
 @pytest.mark.night
 async def test_undo_that_is_killed_is_undone_by_the_next() -> None:
-    """At each third of its moments: calls go on, and the second undo brings every byte back."""
+    """After SIGKILL at four of its points calls are served, and a second undo restores every byte."""
     async with bench("22", Plain, "from-telco") as here:
         before = here.files()
         for at in (1, 4, 9, 16):
@@ -289,7 +289,7 @@ async def test_undo_that_is_killed_is_undone_by_the_next() -> None:
 
 
 async def test_a_step_that_fails_takes_everything_back() -> None:
-    """The PBX does not take the line over: its old files are there again, byte for byte, and calls go on."""
+    """If the PBX cannot load our dialplan, setup restores every byte of its files, and calls are served."""
     async with bench("22", Plain, "from-telco") as here:
         before = here.files()
         here.fails(f"grep -q siaga112-screen {here.pbx.folder}/etc/extensions.conf")
@@ -302,7 +302,7 @@ async def test_a_step_that_fails_takes_everything_back() -> None:
 
 
 async def test_an_upgrade_changes_what_has_changed_and_one_that_fails_leaves_the_older_version() -> None:
-    """Only what is another in the new version is a step; taken back is this run, not the installation."""
+    """An upgrade has a step only for what differs; one that fails restores the older version."""
     async with bench("22", Plain, "from-telco") as here:
         before = here.files()
         await here.setup("--apply", "--site", "serang", program=OLDER)
@@ -321,7 +321,7 @@ async def test_an_upgrade_changes_what_has_changed_and_one_that_fails_leaves_the
 
 
 async def test_edits_since_are_shown_and_kept_by_undo() -> None:
-    """A comment of the admin's stays; an edited line of ours stops undo before it changes anything."""
+    """Undo keeps an admin's comment; if a line of ours was edited, it stops before it changes anything."""
     async with bench("22", Plain, "from-telco") as here:
         await here.setup("--apply", "--site", "serang")
         dialplan = here.pbx.folder / "etc/extensions.conf"
@@ -342,7 +342,7 @@ async def test_edits_since_are_shown_and_kept_by_undo() -> None:
 
 
 async def test_two_setups_at_once_are_one() -> None:
-    """The second says so in a line, and changes nothing."""
+    """While another setup holds the lock, a setup fails and says that another one runs."""
     async with bench("22", Plain, "from-telco") as here:
         kept = here.admin.home / "kept"
         kept.mkdir(0o700)
@@ -357,7 +357,7 @@ async def test_two_setups_at_once_are_one() -> None:
 
 
 async def test_where_the_prompts_go_is_asked_of_the_running_pbx() -> None:
-    """Debian's asterisk.conf has its folders in a template, which Asterisk passes over."""
+    """Setup takes the folder of sounds from the running PBX, not from a template in asterisk.conf."""
     async with bench("22", Plain, "from-telco") as here:
         with (here.pbx.folder / "etc/asterisk.conf").open("a", encoding="utf-8") as conf:
             conf.write("[directories](!)\nastdatadir => /nowhere\n")

@@ -1,4 +1,4 @@
-"""`siaga112 setup` with the daemon's user and units, under a real systemd on a machine of its own."""
+"""`siaga112 setup` creates the daemon's user and units, on a machine of its own with a real systemd."""
 
 import json
 import os
@@ -32,7 +32,7 @@ rm -rf /etc/systemd/system/siaga112* /etc/siaga112 /var/lib/siaga112 /etc/sysuse
 systemctl daemon-reload
 userdel siaga112
 """
-"""As a machine is that has only the program."""
+"""Leaves a machine with nothing of siaga112 but the program."""
 
 
 KILLED: Final = """
@@ -60,14 +60,14 @@ class Here:
     machine: Machine
     etc: str
     setup: str
-    """The command, to which options are added."""
+    """The command; tests add options to it."""
 
     async def files(self) -> str:
-        """Give the digest of every file of the PBX's configuration."""
+        """Return the digest of every file of the PBX's configuration."""
         return await self.machine.run(f"cd {self.etc} && sha256sum *")
 
     async def call(self) -> None:
-        """Make a call, and wait until it is in the menu."""
+        """Place a call, wait until it is in the menu, and end it."""
         await self.machine.run(CALL)
         await self.machine.until(SERVED, "1")
         await self.machine.until(ENDED, "0")
@@ -75,10 +75,10 @@ class Here:
 
 @asynccontextmanager
 async def in_service() -> AsyncIterator[Here]:
-    """Run a machine that has systemd, a PBX, and of siaga112 only the program."""
+    """Run a machine with systemd, a PBX, and nothing of siaga112 but the program."""
     with tempfile.TemporaryDirectory(prefix="s112-service-", dir="/var/tmp") as name:
         folder = Path(name)
-        os.chmod(folder, 0o755)  # noqa: S103, PTH101 - the machine looks in
+        os.chmod(folder, 0o755)  # noqa: S103, PTH101 - the machine reads it
         pbx = Plain(
             find("22"),
             folder,
@@ -111,7 +111,7 @@ async def in_service() -> AsyncIterator[Here]:
 
 
 async def test_setup_starts_the_daemon_and_undo_leaves_no_unit() -> None:
-    """The user is made, the units run, the doctor is content; then a second run has nothing to do."""
+    """Setup starts the units and passes the doctor; a second run changes nothing; undo leaves no unit."""
     async with in_service() as here:
         machine, setup = here.machine, f"/opt/siaga112/bin/siaga112 {here.setup}"
         before = await here.files()
@@ -121,7 +121,7 @@ async def test_setup_starts_the_daemon_and_undo_leaves_no_unit() -> None:
         unseen = (
             "clock set",
             "operators' phones",
-        )  # nothing here tells of the clock, nor behind Local channels
+        )  # no clock keeper, no phone behind the Local channels
         rest = [line for line in told if line.startswith(("fail", "-"))]
         assert [line for line in rest if not any(one in line for one in unseen)] == [], told
         assert [line for line in told if line.startswith("warn") and "func_config" not in line] == [], told
@@ -148,7 +148,7 @@ async def test_setup_starts_the_daemon_and_undo_leaves_no_unit() -> None:
 
 
 async def test_setup_carries_over_what_an_older_version_kept_in_redis() -> None:
-    """The private Redis has it alone; the doctor says so, setup plans it as a step, and does it once."""
+    """If only Redis has an older version's data, the doctor says so, and setup carries it over once."""
     async with in_service() as here:
         machine, program = here.machine, "/opt/siaga112/bin/siaga112"
         ours = f"runuser -u siaga112 -- {program}"
@@ -193,7 +193,7 @@ async def test_setup_carries_over_what_an_older_version_kept_in_redis() -> None:
 async def test_killed_amid_the_machines_part_calls_go_on_and_a_second_setup_completes_it(
     moments: tuple[str, ...],
 ) -> None:
-    """SIGKILL before, within and after each change of users and units: a call comes to its menu."""
+    """After SIGKILL at a point of this part a call reaches the menu, and a second setup completes it."""
     async with in_service() as here:
         machine, before = here.machine, await here.files()
         for moment in moments:
@@ -210,4 +210,4 @@ async def test_killed_amid_the_machines_part_calls_go_on_and_a_second_setup_comp
             assert (json.loads(await machine.run(f"{setup} --apply --json")))["steps"] == [], moment
             assert "undone" in await machine.run(f"{setup} --undo"), moment
             assert await here.files() == before, moment
-            await machine.run(FRESH)  # the user stays with undo: it is to be made again
+            await machine.run(FRESH)  # undo keeps the user; the next setup must create it again

@@ -1,4 +1,4 @@
-"""What supervisors and operators decide holds on the line, at once: real calls on both PBXs."""
+"""Decisions of supervisors and operators take effect with the next call: real calls on both PBXs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,14 +22,14 @@ E164 = "+6281234567890"
 
 @pytest.fixture(params=get_args(Version))
 def version(request: pytest.FixtureRequest) -> Version:
-    """Both PBXs, one suite."""
+    """Return each version of Asterisk in turn."""
     found: Version = request.param
     return found
 
 
 @asynccontextmanager
 async def centre(version: Version, more: str = "") -> AsyncIterator[tuple[Asterisk, Observer, Daemon]]:
-    """Give a PBX with our centre, a witness, and a daemon that enforces."""
+    """Run a PBX with our centre, an observer, and a daemon that enforces."""
     async with (
         Asterisk.start(find(version), globals_=GLOBALS) as pbx,
         await pbx.observe() as seen,
@@ -41,7 +41,7 @@ async def centre(version: Version, more: str = "") -> AsyncIterator[tuple[Asteri
 async def call(
     pbx: Asterisk, seen: Observer, presses: str = "", number: str = CALLER, dialled: str = "112"
 ) -> Witnessed:
-    """Place a call; give it once the PBX has it."""
+    """Place a call; return it once its channel exists."""
     since = seen.mark()
     placed = await place_call(pbx, number=number, presses=presses, dialled=dialled)
     channel = await seen.caller_channel(number, since=since)
@@ -49,7 +49,7 @@ async def call(
 
 
 async def test_a_block_and_the_kill_switch_hold_with_the_next_call(version: Version) -> None:
-    """Blocked by a command, the very next call is rejected; `mode off` frees the one that follows it."""
+    """`block` rejects the caller's next call, and `mode off` lets the one after it through."""
     async with centre(version, '[policy]\ntreatment = "reject"\n') as (pbx, seen, daemon):
         assert (await daemon.command("block", CALLER, "--for", "1h", "--reason", "threats")).code == 0
         first = await call(pbx, seen)
@@ -67,7 +67,7 @@ async def test_a_block_and_the_kill_switch_hold_with_the_next_call(version: Vers
 
 
 async def test_who_calls_again_at_once_reaches_the_end_of_the_queue(version: Version) -> None:
-    """With `let_through` a blocked caller is rejected once; the second time served, behind everybody."""
+    """With `let_through`, a blocked caller who calls again at once is served, at the end of the queue."""
     async with centre(version, '[policy]\nlet_through = "1m"\ntreatment = "reject"\n') as (pbx, seen, daemon):
         await daemon.command("block", CALLER, "--permanent", "--reason", "threats")
         first = await call(pbx, seen)
@@ -81,7 +81,7 @@ async def test_who_calls_again_at_once_reaches_the_end_of_the_queue(version: Ver
 
 
 async def test_a_call_back_closes_what_was_abandoned(version: Version) -> None:
-    """A caller gives up in the queue and is listed; an operator calls, they talk: listed no more."""
+    """A caller who left the queue is on the call-back list until an operator calls back and talks to them."""
     async with theatre(version, []) as stage, running(stage.pbx) as daemon:
         await stage.seen.set_global("SIAGA_QUEUE_TIMEOUT", "30")
         await stage.seen.action({"Action": "QueueAdd", "Queue": "siaga112", "Interface": NEVER_ANSWERS})
@@ -103,7 +103,7 @@ async def test_a_call_back_closes_what_was_abandoned(version: Version) -> None:
 
 
 async def test_nobody_gets_a_strike_while_no_operator_is_logged_in(version: Version) -> None:
-    """The queue's own list says so: a misuse then is in the ledger as spared; with an operator it counts."""
+    """A misuse is spared while the queue has no operator, and earns a strike once it has one."""
     async with theatre(version, []) as stage, running(stage.pbx) as daemon:
         for interface, expected in (("", (False, "surge")), (ANSWERS, (True, None))):
             if interface:

@@ -1,4 +1,4 @@
-"""`siaga112 top` beside a real PBX: who waits in a real queue is seen waiting, and operators by name."""
+"""`siaga112 top` beside a real PBX shows who waits in a real queue, and the operators by name."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ NUMBER = "081234567890"
 
 
 async def test_a_caller_in_the_queue_is_shown_waiting() -> None:
-    """A real call in the queue of Asterisk 22 is shown there with its age, which grows as the clock does."""
+    """`top` shows a call in the queue, with an age that grows while it waits."""
     async with Asterisk.start(find("22")) as pbx, await pbx.observe() as seen, running(pbx) as daemon:
         await seen.set_global("OPERATOR", "never")
         since = seen.mark()
@@ -51,7 +51,7 @@ async def test_a_caller_in_the_queue_is_shown_waiting() -> None:
 
 
 async def look(daemon: Daemon) -> Any:
-    """Give what top sees."""
+    """Return what `top` shows."""
     return (await daemon.command("top", "--json")).json
 
 
@@ -61,7 +61,7 @@ COUNTS = {"available": 0, "busy": 1, "paused": 1}
 
 @pytest.mark.parametrize("version", get_args(Version))
 async def test_operators_are_shown_by_name(version: Version) -> None:
-    """One whom the queue names is on a break with a reason, one whom the configuration names talks."""
+    """`top` names operators as the queue or the configuration does: one is paused for a reason, one talks."""
     names = '[operators]\n"101" = "Siti Rahma"\n'
     async with Asterisk.start(find(version)) as pbx, await pbx.observe() as seen:
         await seen.action({"Action": "QueueAdd", "MemberName": "Budi Santoso", **BREAK})
