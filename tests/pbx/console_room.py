@@ -1,4 +1,4 @@
-"""A real PBX with the daemon, its console, and what is seen of them."""
+"""A real PBX with the daemon, its console and an observer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,12 +26,12 @@ treatment = "reject"
 [operators]
 "101" = "Budi"
 """
-"""The second misuse blocks; of one hour's blocks only the first is automatic, the next is proposed."""
+"""The second misuse blocks. Only the first block of an hour is automatic; a second one is proposed."""
 
 
 @dataclass
 class Room:
-    """A PBX, the daemon with its console, and what is seen of both."""
+    """A PBX, the daemon with its console, an observer, and the users' passwords."""
 
     pbx: Asterisk
     daemon: Daemon
@@ -39,21 +39,21 @@ class Room:
     passwords: dict[str, str]
 
     async def call(self, number: str, presses: str = "") -> Witnessed:
-        """Let somebody call."""
+        """Place a call from this number; return it once its channel exists."""
         since = self.seen.mark()
         placed = await place_call(self.pbx, number=number, presses=presses)
         uid = (await self.seen.caller_channel(number, since=since))["Uniqueid"]
         return Witnessed(placed, uid, self.seen, since)
 
     async def misuse(self, number: str) -> None:
-        """Let somebody call and die in the menu."""
+        """Place a call, hang up in the menu, and wait until the daemon has settled it."""
         call = await self.call(number)
         await hang_up_in_menu(call)
         await call.call.ended()
         await self.daemon.settled(call.uid)
 
     async def tried(self, number: str) -> Ending:
-        """Let somebody call once more; give what came of it, at the latest when the menu speaks."""
+        """Place a call, hang up after the menu's prompt unless it is rejected, and return how it ended."""
         call = await self.call(number)
         met = await self.seen.wait_for(
             lambda e: (
@@ -73,7 +73,7 @@ class Room:
 
 @asynccontextmanager
 async def room(more: str = "") -> AsyncIterator[Room]:
-    """Run all of it, with the console as `siaga112 run` itself starts it once there is a user.
+    """Run a room; `siaga112 run` starts the console itself once there is a user.
 
     `more`: further sections of the configuration.
     """

@@ -1,4 +1,4 @@
-"""Why no line of ours adds to a section of somebody else's: what Asterisk does when that is gone."""
+"""Why we add no line to another's section with (+): what Asterisk does once that section is gone."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.pbx.foreign import Plain
 @pytest.mark.pbx
 @pytest.mark.parametrize("version", ["22", "16"])
 async def test_an_addition_that_outlives_its_queue_takes_all_queues_with_it(version: Version) -> None:
-    """After a restart there is no `Queue()` any more: so `membergosub` stands in the queue's own section."""
+    """If a section with (+) outlives its queue, app_queue does not load after a restart."""
     async with Plain.start(find(version), context="from-telco") as pbx:
         queues = pbx.folder / "etc/queues.conf"
         gone = queues.read_text("utf-8").replace("[operators]\n", "[others]\n")

@@ -1,4 +1,4 @@
-"""What a blocked caller is told: as the dialplan puts it together, and as it is heard."""
+"""The announcement for a blocked caller: as the dialplan composes it, and as the caller hears it."""
 
 import re
 import tempfile
@@ -25,21 +25,21 @@ pytestmark = pytest.mark.pbx
 CALLER: Final = "081234567890"
 NOW: Final = datetime.now(UTC)
 PATIENCE_SECONDS: Final = 90.0
-"""For an announcement and what surrounds it."""
+"""The longest that a call with an announcement may take."""
 
 ZONES: Final = ("Asia/Jakarta", "Asia/Jayapura", "Asia/Kathmandu", "America/St_Johns", "UTC")
 
 
 @pytest.fixture(params=get_args(Version))
 def version(request: pytest.FixtureRequest) -> Version:
-    """Both PBXs, one suite."""
+    """Return each version of Asterisk in turn."""
     found: Version = request.param
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the daemon tells the dialplan, and the end of the block that should be told; None: no date."""
+    """The variables from the daemon, and the end of the block to be announced; None if without a date."""
 
     level: str
     until: str
@@ -47,7 +47,7 @@ class Case:
     end: datetime | None
 
     def dialplan(self, number: int) -> str:
-        """Ask for the announcement in both languages, and tell what it is."""
+        """Return dialplan steps that compose the announcement in both languages and report it in an event."""
         asked = "".join(
             f" same => n,Gosub(siaga112-announcement,s,1({language}))\n"
             f" same => n,Set({language}=${{GOSUB_RETVAL}})\n"
@@ -61,7 +61,7 @@ class Case:
         )
 
     def names(self, language: Language) -> list[str]:
-        """Name the prompts that should be played."""
+        """Return the names of the prompts that should be played."""
         level = "permanent" if self.level == "permanent" else "temporary"
         return told(language, level, self.end, NOW)
 
@@ -75,7 +75,7 @@ def _of(end: datetime) -> Case:
 
 
 def cases() -> Iterator[Case]:
-    """Give instants at every edge, in several zones, and what no daemon of ours says."""
+    """Yield ends of blocks at every edge, in several zones, and values that our daemon never sends."""
     year = NOW.year
     for name in ZONES:
         zone = ZoneInfo(name)
@@ -109,7 +109,7 @@ def cases() -> Iterator[Case]:
         yield Case("temporary", odd, "<WIB>-07:00", None)
     for late in (datetime(2059, 12, 31, 23, 59, 1, tzinfo=jakarta), datetime(2126, 11, 29, tzinfo=jakarta)):
         yield Case("temporary", str(int(late.timestamp())), "<WIB>-07:00", None)
-    # From a daemon that tells no zone, the PBX's own.
+    # If the daemon sends no zone, the PBX's own applies.
     yield Case("temporary", until, "", datetime.fromtimestamp(int(until)).astimezone())
 
 
@@ -117,7 +117,7 @@ CASES: Final = list(cases())
 
 
 async def test_the_dialplan_tells_the_end_of_a_block_as_it_should(version: Version) -> None:
-    """In each language's order, in the centre's zone; what cannot be told is left out, without a warning."""
+    """The end has each language's order and the centre's zone; one without prompts is left out silently."""
     walk = "".join(case.dialplan(number) for number, case in enumerate(CASES))
     dialplan = f"[announcing]\nexten => walk,1,NoOp()\n{walk} same => n,Hangup()\n"
     async with Asterisk.start(find(version), dialplan=dialplan) as pbx, await pbx.observe() as seen:
@@ -125,7 +125,7 @@ async def test_the_dialplan_tells_the_end_of_a_block_as_it_should(version: Versi
         await seen.action({**order, "Application": "Wait", "Data": "60"})
         await seen.wait_for(lambda e: e["UserEvent"] == "Told" and e["Case"] == str(len(CASES) - 1))
         said = [e for e in seen.events if e["UserEvent"] == "Told"]
-        # Some 7,000 steps in a second are much for its manager interface.
+        # About 7,000 steps within a second overload its manager interface, which warns of that.
         assert [line for line in pbx.warnings() if "taskprocessor.c" not in line] == []
     wrong = [
         (case, language, said[number][language])
@@ -137,7 +137,7 @@ async def test_the_dialplan_tells_the_end_of_a_block_as_it_should(version: Versi
 
 
 async def test_by_default_a_blocked_caller_is_told_until_when_in_the_centres_zone(version: Version) -> None:
-    """The daemon, as it comes: the day and the hour are heard as `blocks` has them; unanswered, then 403."""
+    """By default a blocked caller hears the end that `blocks` shows, and gets 403 without an answer."""
     async with (
         Asterisk.start(find(version)) as pbx,
         await pbx.observe() as seen,
@@ -149,7 +149,7 @@ async def test_by_default_a_blocked_caller_is_told_until_when_in_the_centres_zon
         (row,) = (await daemon.command("blocks", "--json")).json
         end = datetime.fromisoformat(row["until"])
         assert end.utcoffset() == timedelta(hours=7)
-        until = datetime.fromtimestamp(int(end.timestamp()), end.tzinfo)  # whole seconds, as the PBX has it
+        until = datetime.fromtimestamp(int(end.timestamp()), end.tzinfo)  # the PBX knows whole seconds only
         phone = await Phone.open(CALLER, ("127.0.0.1", ports.free()), ("127.0.0.1", pbx.sip_port))
         try:
             leg = phone.call("112")
@@ -167,7 +167,7 @@ async def test_by_default_a_blocked_caller_is_told_until_when_in_the_centres_zon
 
 
 async def warned(pbx: FreePbx, seen: Observer, number: str, presses: str = "") -> bool:
-    """Call, press that once something is heard, come to the IVR; say whether the warning was heard whole."""
+    """Call, press these keys once there is sound, reach the IVR; return whether the warning was complete."""
     since = seen.mark()
     phone = await Phone.open(number, ("127.0.0.1", ports.free()), ("127.0.0.1", pbx.sip_port))
     try:
@@ -186,7 +186,7 @@ async def warned(pbx: FreePbx, seen: Observer, number: str, presses: str = "") -
 
 
 async def test_the_recipe_warns_who_is_near_the_limit_before_the_menu_of_freepbx() -> None:
-    """docs/prompts.md, to the letter: the warning, then the IVR; a key ends it; others go on at once."""
+    """With the recipe of docs/prompts.md, who is near the limit hears the warning, unless a key skips it."""
     answer = ("SET VARIABLE SIAGA_NOTICE WARN", "SET VARIABLE SIAGA_VERDICT ALLOW")
     (recipe,) = re.findall(r"^```diff\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     with tempfile.TemporaryDirectory(prefix="s112-admin-") as folder:

@@ -1,4 +1,4 @@
-"""One case from the block to the release, over command, API and console; real callers show what holds."""
+"""An appeal from the block to the decision, over command, API and console, checked with real calls."""
 
 import json
 import os
@@ -16,7 +16,7 @@ WHY = "the SIM was bought last week, letter of 3 March"
 
 
 async def over_api(at: Room, token: str, *words: str) -> str:
-    """Run a command of somebody who has a token and no right on that machine."""
+    """Run a command over the API, with a token and no access to the daemon's files; return its output."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SIAGA112_")}
     environ |= {"SIAGA112_TOKEN": token, "SIAGA112_STATE_DIR": "/nonexistent", "NO_COLOR": "1"}
     code, out, err = await warm.run(("--api", at.daemon.console_url, *words), environ, 60)
@@ -25,7 +25,7 @@ async def over_api(at: Room, token: str, *words: str) -> str:
 
 
 async def token_of(at: Room) -> str:
-    """Let a program in."""
+    """Create a token for a program; return it."""
     words = ("token", "add", "front-office", "--role", "supervisor", "--numbers")
     said = (await at.daemon.command(*words)).out
     found = re.search(r"s112_[\w-]+", said)
@@ -34,9 +34,9 @@ async def token_of(at: Room) -> str:
 
 
 async def test_a_case_from_the_block_to_the_release() -> None:
-    """Blocked, objected to at the office, seen by deadline, granted in a browser; the caller gets through.
+    """A blocked caller whose appeal is granted in the browser gets through, and each step is recorded.
 
-    Until then the block holds: this centre does not suspend. Then it is all in the audit trail.
+    Until then the caller stays blocked, because this centre does not suspend blocks on appeal.
     """
     async with room() as at, browser(at.daemon.console_url) as tab:
         for _ in range(2):
@@ -72,7 +72,7 @@ async def test_a_case_from_the_block_to_the_release() -> None:
 
 
 async def test_where_the_centre_suspends_a_real_caller_gets_through_until_the_decision() -> None:
-    """`suspend_on_appeal`: let in within a second of the objection, turned away again once it is rejected."""
+    """With `suspend_on_appeal`, an appeal lets the caller's next call through, until it is rejected."""
     async with room("[citizen]\nsuspend_on_appeal = true\n") as at:
         for _ in range(2):
             await at.misuse(FIRST)

@@ -1,4 +1,4 @@
-"""The console beside a real PBX: what is decided in a real browser is what a real caller meets."""
+"""The console beside a real PBX: a decision in a real browser takes effect on real calls."""
 
 import re
 
@@ -12,14 +12,14 @@ pytestmark = pytest.mark.pbx
 
 
 async def shown(tab: Tab, selector: str) -> None:
-    """Wait until a page shows that."""
+    """Wait until the page shows this element."""
     await tab.page.wait_for_selector(selector)
 
 
 async def test_what_a_supervisor_decides_in_the_browser_meets_the_next_caller() -> None:
-    """A proposal confirmed turns a real caller away; the mode switched off lets him in again.
+    """A confirmed proposal rejects the caller's next call, and mode off lets the one after it through.
 
-    And the wall shows a real call while it is there. How soon: `python -m benchmarks.console`.
+    The wall shows a real call while it is up. `python -m benchmarks.console` measures how soon.
     """
     async with room() as at, browser(at.daemon.console_url) as tab:
         for number in (FIRST, FIRST, SECOND, SECOND):
@@ -50,7 +50,7 @@ async def test_what_a_supervisor_decides_in_the_browser_meets_the_next_caller() 
 
 
 async def test_an_operator_marks_in_the_browser_the_call_just_answered() -> None:
-    """Who calls is shown while they talk; the button marks the call, in the operator's name."""
+    """A button in the browser marks the answered call, and the audit trail names the operator."""
     async with room() as at, browser(at.daemon.console_url) as tab:
         await at.seen.set_global("OPERATOR", "answer")
         await tab.login("Budi", at.passwords["Budi"])

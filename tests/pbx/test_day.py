@@ -1,4 +1,4 @@
-"""The demo's day, on both PBXs."""
+"""The day of the demo, on both PBXs."""
 
 import stat
 from pathlib import Path
@@ -24,11 +24,11 @@ async def test_the_day_comes_out_as_expected(version: Version) -> None:
         day = Day(pbx, daemon, seen, phone)
         rows = [row async for row in day.rows()]
         broken = [line for line in daemon.lines if line["event"] in {"not json", "unexpected"}]
-        # That a caller may be gone before Answer() is no fault of our files: chan_pjsip says so aloud.
         rights = {
             path.relative_to(daemon.folder): stat.S_IMODE(path.lstat().st_mode)
             for path in (daemon.folder / "state", *(daemon.folder / "state").rglob("*"))
         }
+        # chan_pjsip warns if a caller is gone before Answer(), which is no fault of our files.
         warnings = [line for line in pbx.warnings() if "Session already DISCONNECTED" not in line]
     assert [row for row in rows if not row.ok] == []
     assert day.calls == 39

@@ -1,4 +1,4 @@
-"""`siaga112 doctor` on a real PBX: silent about what is right, and one line for each thing that is wrong."""
+"""`siaga112 doctor` on a real PBX: every check is ok on a healthy bench, and each fault has its line."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ Give = Callable[[Version], Awaitable[Bench]]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def benches() -> AsyncIterator[Give]:
-    """One bench of each version for all faults: each is mended before the next."""
+    """Yield a function that returns a version's bench. Each fault is repaired before the next one is made."""
     running: dict[Version, Bench] = {}
     async with AsyncExitStack() as stack:
 
@@ -63,13 +63,13 @@ async def benches() -> AsyncIterator[Give]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def bench(version: Version, benches: Give) -> Bench:
-    """Give the bench of that version."""
+    """Return the bench of that version."""
     return await benches(version)
 
 
 @asynccontextmanager
 async def broken(bench: Bench, fault: Fault) -> AsyncIterator[Settings]:
-    """Make the fault for a while."""
+    """Make the fault; repair it when the block ends."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bench.edited(*fault.edits))
         arranged = await stack.enter_async_context(fault.arrange(bench)) if fault.arrange else {}
@@ -77,14 +77,15 @@ async def broken(bench: Bench, fault: Fault) -> AsyncIterator[Settings]:
 
 
 def told(lines: list[Line]) -> str:
-    """Spell what is not ok, for a failed test."""
+    """Return the lines that are not ok, for the message of a failed test."""
     return "\n".join(spelled(line) for line in lines if line.health.value != "ok")
 
 
 def trouble(lines: list[Line]) -> list[str]:
-    """Spell what is not ok, but for the module that the doctor itself reads with, and who keeps the clock.
+    """Return the lines that are not ok, except those about func_config.so and about who keeps the clock.
 
-    A container has neither systemd nor chrony; tests/security/test_units.py has a machine with both.
+    The doctor itself needs the module. A container has neither systemd nor chrony: a machine with both is in
+    tests/security/test_units.py.
     """
     return [
         spelled(line)
@@ -97,7 +98,7 @@ def trouble(lines: list[Line]) -> list[str]:
 
 @on_both
 async def test_all_is_well_on_a_bench_that_is_as_it_should_be(bench: Bench) -> None:
-    """With our files, our daemon and its embedded Redis every line is ok, and the command ends with 0."""
+    """With our files, daemon and embedded Redis no line reports trouble, and the command exits with 0."""
     code, lines = await bench.doctor()
     assert trouble(lines) == []
     assert code == 0
@@ -106,14 +107,14 @@ async def test_all_is_well_on_a_bench_that_is_as_it_should_be(bench: Bench) -> N
 
 @on_22
 async def test_all_is_well_with_a_redis_of_the_centres_own(bench: Bench) -> None:
-    """The rights in config/redis-acl.conf are enough, and no more than enough."""
+    """The rights in config/redis-acl.conf are neither too few nor too many for the doctor."""
     lines = await bench.examined({"redis.url": bench.redis_url})
     assert trouble([line for line in lines if line.check != "configuration"]) == []
 
 
 @pytest.mark.parametrize(("version", "fault"), CASES)
 async def test_a_fault_has_its_line(bench: Bench, fault: Fault) -> None:
-    """What is broken is named, with the remedy; once it is mended all is well again."""
+    """Each fault has its line with the remedy, and once it is repaired no line reports trouble."""
     async with broken(bench, fault) as settings:
         lines = await bench.examined(settings)
         assert fault.is_in(lines, bench.names), f"{fault.line(bench.names)}\nnot in\n{told(lines)}"
@@ -122,7 +123,7 @@ async def test_a_fault_has_its_line(bench: Bench, fault: Fault) -> None:
 
 @on_22
 async def test_it_changes_nothing_in_redis(bench: Bench) -> None:
-    """An examination leaves the data as it was."""
+    """An examination writes nothing to Redis."""
     before = bench.redis.ask("INFO", "persistence")["rdb_changes_since_last_save"]
     await bench.examined({"redis.url": bench.redis_url})
     assert bench.redis.ask("INFO", "persistence")["rdb_changes_since_last_save"] == before
@@ -130,7 +131,7 @@ async def test_it_changes_nothing_in_redis(bench: Bench) -> None:
 
 @on_22
 async def test_the_verdict_that_it_asks_for_is_no_callers(bench: Bench) -> None:
-    """The AGI round trip is counted nowhere: however often the doctor looks, the figures are callers'."""
+    """The doctor's own AGI question is not counted as a verdict; a caller's is."""
 
     async def counted() -> dict[str, float]:
         lines = (await bench.daemon.metrics()).splitlines()
@@ -144,13 +145,13 @@ async def test_the_verdict_that_it_asks_for_is_no_callers(bench: Bench) -> None:
     await call.hang_up()
     async with within(60, "the call's verdict to be counted"):
         while (after := await counted()) == before:
-            pass  # a page is up to a tenth of a second old
+            pass  # the page of metrics may be up to 0.1 s old
     assert sum(after.values()) - sum(before.values()) == 1
 
 
 @on_22
 async def test_a_wrong_clock_is_seen(bench: Bench) -> None:
-    """Ninety seconds ahead of the PBX and of Redis: both are told, and the command ends with 1."""
+    """A clock 95 s ahead of the PBX's and of Redis's has a line for each, and the command exits with 1."""
     code, lines = await bench.doctor("env", "FAKETIME_FORCE_MONOTONIC_FIX=0", "faketime", "-f", "+95s")
     for fault in (CLOCK, REDIS_CLOCK):
         assert fault.is_in(lines, bench.names), told(lines)
@@ -159,7 +160,7 @@ async def test_a_wrong_clock_is_seen(bench: Bench) -> None:
 
 @on_22
 async def test_a_state_directory_of_another_user_is_seen(bench: Bench) -> None:
-    """Whoever may not read the state directory is told so, in a line."""
+    """A user who may not read the state directory gets a line about it."""
     bench.daemon.folder.chmod(0o755)
     state = bench.daemon.folder / "state"
     if os.geteuid() != 0:
@@ -170,12 +171,12 @@ async def test_a_state_directory_of_another_user_is_seen(bench: Bench) -> None:
         state.chmod(0o700)
         bench.daemon.folder.chmod(0o700)
     assert ANOTHER_USER.is_in(lines, bench.names), told(lines)
-    assert code == 4  # nor can that user reach the embedded Redis
+    assert code == 4  # that user cannot reach the embedded Redis either
 
 
 @on_22
 async def test_a_stopped_daemon_is_seen(bench: Bench) -> None:
-    """No daemon, and so no embedded Redis: told, and the command ends with 4."""
+    """If the daemon and its embedded Redis are stopped, a line says so and the command exits with 4."""
     async with broken(bench, STOPPED):
         code, lines = await bench.doctor()
     assert STOPPED.is_in(lines, bench.names), told(lines)
@@ -184,7 +185,7 @@ async def test_a_stopped_daemon_is_seen(bench: Bench) -> None:
 
 @on_22
 async def test_a_silent_pbx_is_told_in_time(bench: Bench) -> None:
-    """A frozen PBX accepts and says nothing: the examination ends within 10 s."""
+    """If the PBX is frozen, the examination ends within 10 s and says that there was no answer."""
     since = len(bench.daemon.lines)
     bench.pbx.pause()
     began = time.monotonic()
@@ -201,19 +202,19 @@ async def test_a_silent_pbx_is_told_in_time(bench: Bench) -> None:
 
 @on_22
 async def test_a_daemon_whom_the_pbx_does_not_let_in_is_seen(bench: Bench) -> None:
-    """The daemon says itself what it waits for."""
+    """If the PBX refuses the daemon, the doctor says that the daemon waits for AMI."""
     async with broken(bench, PBX_LOST) as settings:
         lines = await bench.examined(settings)
         assert PBX_LOST.is_in(lines, bench.names), told(lines)
 
 
 Page = Callable[[str], Awaitable[str]]
-"""Waits until a page has that line; gives the page."""
+"""Waits until the doctor's page has that line; returns the page."""
 
 
 @asynccontextmanager
 async def watching(bench: Bench) -> AsyncIterator[tuple[Page, asyncio.subprocess.Process]]:
-    """Have a doctor that stays."""
+    """Run `doctor --watch`; yield a function that waits for a line of its page, and the process."""
     port = ports.free()
     process = await bench.daemon.begin("doctor", "--watch", "--every", "10s", "--port", str(port))
 
@@ -224,7 +225,7 @@ async def watching(bench: Bench) -> AsyncIterator[tuple[Page, asyncio.subprocess
                     text = (await get("127.0.0.1", port, "/metrics", 5)).decode()
                     if f"\nsiaga112_doctor_{line}\n" in text:
                         return text
-                await asyncio.sleep(0.2)  # a page tells nobody
+                await asyncio.sleep(0.2)  # a page cannot be waited for
 
     try:
         yield page, process
@@ -239,7 +240,7 @@ AGENT = 'findings{check="AMI read classes",level="fail",site="lab"}'
 
 @on_22
 async def test_the_runbook_holds_when_the_doctor_fails(bench: Bench, tmp_path: Path) -> None:
-    """The alert is true there, the doctor says what to do, and once that is done the alert ends."""
+    """The alert fires when the doctor fails; its remedy ends the alert."""
     trying = Trying("Doctor fails", bench.daemon, tmp_path)
     fault = next(one for one in FAULTS if one.what == "the read class agent is missing")
     async with watching(bench) as (page, process):
@@ -249,7 +250,7 @@ async def test_the_runbook_holds_when_the_doctor_fails(bench: Bench, tmp_path: P
             trying.axis.hold(await page(f"{AGENT} 1.0"), 12)
             assert trying.axis.fires(trying.alert)
             assert fault.remedy in await trying.run("siaga112 doctor", code=1)
-        said = await trying.run("siaga112 doctor", code=None)  # a busy machine is slow to give a verdict
+        said = await trying.run("siaga112 doctor", code=None)  # on a busy machine the verdict may be late
         assert f"ok    {fault.check}" in said
         trying.axis.hold(await page(f"{AGENT} 0.0"), 2)
         assert trying.axis.silent(trying.alert)
@@ -263,7 +264,7 @@ async def test_the_runbook_holds_when_the_doctor_fails(bench: Bench, tmp_path: P
 
 @on_22
 async def test_the_runbook_holds_when_the_doctor_is_silent(bench: Bench, tmp_path: Path) -> None:
-    """A doctor who is gone is told, for no other alert would be."""
+    """An alert fires once the doctor's page is gone, and ends when it is back."""
     trying = Trying("Doctor silent", bench.daemon, tmp_path)
     async with watching(bench) as (page, process):
         trying.axis.hold(await page(f"{AGENT} 0.0"), 5)
@@ -281,7 +282,7 @@ async def test_the_runbook_holds_when_the_doctor_is_silent(bench: Bench, tmp_pat
 
 @on_22
 async def test_the_doctors_page_has_checks_and_levels_and_nothing_else(bench: Bench) -> None:
-    """Every check with every level, whatever was found: no name and no number of anybody's."""
+    """The page has a row for every check and level, and its labels hold nobody's name or number."""
     async with watching(bench) as (page, _):
         text = await page(f"{AGENT} 0.0")
     rows = [line for line in text.splitlines() if line.startswith("siaga112_doctor_findings{")]
@@ -295,7 +296,7 @@ async def test_the_doctors_page_has_checks_and_levels_and_nothing_else(bench: Be
 
 @on_22
 async def test_it_prints_a_line_and_its_remedy(bench: Bench) -> None:
-    """For people: health, check, what was found; below it, after an arrow, what to do; at the end the sum."""
+    """A finding has a line with health, check and text, and its remedy below; the last line is the sum."""
     fault = next(one for one in FAULTS if one.what == "the write timeout is low")
     async with broken(bench, fault):
         output = await bench.daemon.command("doctor")
@@ -307,5 +308,5 @@ async def test_it_prints_a_line_and_its_remedy(bench: Bench) -> None:
     line, remedy = output.out.splitlines()[at : at + 2]
     assert line.split(maxsplit=1)[1] == f"AMI write timeout     {fault.found.format_map(names)}"
     assert remedy.strip() == f"→ {fault.remedy.format_map(names)}"
-    # Who keeps the clock is not to be seen in a container.
+    # In a container the doctor cannot see who keeps the clock.
     assert re.search(r" 2 warn, 0 fail, [01] not checked$", output.out.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""A FreePBX's blacklist, as its Asterisk's own console prints it, turns real callers away here."""
+"""A FreePBX's blacklist, as Asterisk's console prints it, can be imported, and rejects real callers."""
 
 from typing import get_args
 
@@ -19,18 +19,18 @@ BLACKLIST = {
     "dest": "app-blackhole,hangup,1",
     "blocked": "1",
 }
-"""As FreePBX's module keeps it (blacklist/NUMBER: 1, or what somebody wrote), with its settings."""
+"""As FreePBX's module stores it (blacklist/NUMBER: 1 or a note), together with its settings."""
 
 
 @pytest.fixture(params=get_args(Version))
 def version(request: pytest.FixtureRequest) -> Version:
-    """Both PBXs, one suite."""
+    """Return each version of Asterisk in turn."""
     found: Version = request.param
     return found
 
 
 async def test_whom_the_old_pbx_turned_away_the_new_centre_turns_away(version: Version) -> None:
-    """`database show blacklist` given to `siaga112 import`: the next call is rejected."""
+    """After `siaga112 import` of `database show blacklist`, its numbers are rejected and others are not."""
     async with (
         Asterisk.start(find(version), globals_=GLOBALS) as pbx,
         running(pbx, '[policy]\ntreatment = "reject"\n') as daemon,

@@ -1,4 +1,4 @@
-"""The manual's installation by hand, followed to the letter on PBXs that knew nothing of us."""
+"""The manual's installation by hand, followed literally on PBXs without siaga112."""
 
 import re
 import tempfile
@@ -29,7 +29,7 @@ PBXS: Final = [
 
 
 async def served(pbx: Foreign, seen: Observer) -> Event:
-    """Call, press 1, talk to the operator; give the event of this caller's bridge, not of the one before."""
+    """Call, press 1, talk to the operator; return this call's BridgeEnter, not an earlier call's."""
     since = seen.mark()
     call = await place_call(pbx, number=CALLER, presses="1")
     uid = (await seen.caller_channel(CALLER, since=since, timeout=30))["Uniqueid"]
@@ -41,15 +41,15 @@ async def served(pbx: Foreign, seen: Observer) -> Event:
 
 
 async def known(pbx: Foreign, reason: str) -> None:
-    """Ask until that is the verdict's reason: a decision is known within a second, not at once."""
+    """Ask until the verdict has this reason: a decision takes effect within a second, not at once."""
     async with within(30, f"a verdict for the reason {reason}"):
         while (await ask(pbx.agi_port, CALLER)).reason != reason:
-            pass  # each look is a caller's question
+            pass  # each look is a request for a verdict
 
 
 @asynccontextmanager
 async def both_halves(admin: LabAdmin, environ: dict[str, str]) -> AsyncIterator[tuple[Daemon, Daemon]]:
-    """Run what the two units run, with what the first steps wrote."""
+    """Run what the two units run, with the files that the first steps wrote."""
     secret = (admin.home / "siaga112/credentials/AMI__SECRET").read_text("utf-8")
     credentials = Path(environ["CREDENTIALS_DIRECTORY"])
     credentials.mkdir()  # noqa: ASYNC240 - a folder of this test's own
@@ -73,7 +73,7 @@ async def both_halves(admin: LabAdmin, environ: dict[str, str]) -> AsyncIterator
 async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
     version: Version, kind: type[Foreign], section: str, trunk: str
 ) -> None:
-    """Calls go on at every step; the first is screened, a blocked one rejected, and all without our file."""
+    """Calls are served at every step, screened or rejected once the daemon runs, served without our file."""
     with tempfile.TemporaryDirectory(prefix="s112-admin-") as folder:
         home = Path(folder)
         environ = {
@@ -96,7 +96,7 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
             await admin.follow(section)
             assert re.search(r"Timestamp events:\s+Yes", await pbx.console("manager show settings"))
             assert "siaga112-prank" in await pbx.console("features show")
-            await served(pbx, seen)  # nothing runs yet
+            await served(pbx, seen)  # no daemon runs yet
             await seen.wait_for(lambda e: e.name == "VarSet" and e["Variable"] == "DYNAMIC_FEATURES")
             async with both_halves(admin, environ) as (screen, track):
                 _, doctor = blocks("By hand: start it")
@@ -106,7 +106,7 @@ async def test_the_steps_of_the_manual_lead_to_a_rejected_call(
                 for hidden in (
                     "operators' phones",
                     "clock set",
-                ):  # there is no phone, and nobody with a clock
+                ):  # there is no phone, and nobody keeps the clock
                     assert f"\n-     {hidden} " in admin.printed[-1]
                 assert "func_config.so is loaded" in admin.printed[-1], "what doctor itself reads with"
                 since = seen.mark()

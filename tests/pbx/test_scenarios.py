@@ -1,7 +1,6 @@
-"""Every way a call can go, on both PBXs: each scenario is played anew and comes out as it should.
+"""Every way a call can go, on both PBXs: each scenario is played and has its expected outcomes.
 
-All that are wanted are played by the first test that asks, several at a time; each test then looks at
-its own.
+The first test plays all selected scenarios, several at a time; each test then checks its own.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ CASES: Final = [
 
 @pytest.fixture(scope="module")
 def played(request: pytest.FixtureRequest) -> Played:
-    """Play all scenarios whose tests were selected."""
+    """Play all scenarios whose tests were selected; return their results."""
     wanted = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
     chosen = [(s, version) for s, version in PLAYED if f"{version}-{s.name}" in wanted]
 
@@ -38,7 +37,7 @@ def played(request: pytest.FixtureRequest) -> Played:
 
 @pytest.mark.parametrize(("scenario", "version"), CASES)
 def test_scenario(scenario: Scenario, version: Version, played: Played, tmp_path: Path) -> None:
-    """The call goes as told, and what was recorded of it has its one right outcome."""
+    """The story plays to its end, and each call in its capture has exactly the expected outcome."""
     result = played[scenario.name, version]
     if isinstance(result, Exception):
         raise result

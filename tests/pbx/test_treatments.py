@@ -1,6 +1,6 @@
-"""What a blocked caller hears and gets by each treatment, and what an operator hears of a mark.
+"""What a blocked caller hears and gets by each treatment, and what an operator hears after a mark.
 
-All calls of a PBX are played once (tests/pbx/listening.py); the tests look at what became of them.
+All calls of a PBX are played once (tests/pbx/listening.py); the tests examine the results.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ pytestmark = pytest.mark.pbx
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def evenings() -> dict[Version, Centre]:
-    """Every call of the cast, on both PBXs side by side."""
+    """Play every call of the cast on both PBXs, side by side; return the results."""
     versions = get_args(Version)
     return dict(zip(versions, await asyncio.gather(*map(play_all, versions)), strict=True))
 
 
 @pytest.fixture(params=get_args(Version))
 def evening(evenings: dict[Version, Centre], request: pytest.FixtureRequest) -> Centre:
-    """Both PBXs, one suite."""
+    """Return the results of each PBX in turn."""
     return evenings[request.param]
 
 
 def test_reject_costs_nothing(evening: Centre) -> None:
-    """Reject: 403 at once, never answered, no sound."""
+    """With `reject` the caller gets 403 at once, without an answer or a sound."""
     story = evening.stories["rejected"]
     assert story.leg.statuses == [100, 403]
     assert story.heard == b""
@@ -46,7 +46,7 @@ TOLD: Final = {
 
 @pytest.mark.parametrize("name", TOLD)
 def test_announce_tells_the_caller_in_two_languages(evening: Centre, name: str) -> None:
-    """Announce: why, whom to call, until when, as early media, and nothing else; then 403, unanswered."""
+    """With `announce` the caller hears only the announcement, as early media, then gets 403 unanswered."""
     story = evening.stories[name]
     assert story.leg.statuses == [100, 183, 403]
     assert story.hears_in_order(*TOLD[name])
@@ -56,7 +56,7 @@ def test_announce_tells_the_caller_in_two_languages(evening: Centre, name: str) 
 
 
 def test_what_is_missing_of_an_announcement_is_left_out_and_the_rest_is_said(evening: Centre) -> None:
-    """No numbers are there, but the centre's own prompt is: it comes last; then 403 as ever."""
+    """Without number prompts the others are played, the centre's own last; then the caller gets 403."""
     story = evening.stories["told in part"]
     parts = announced("temporary", UNTIL, contact=True)
     there = [
@@ -70,7 +70,7 @@ def test_what_is_missing_of_an_announcement_is_left_out_and_the_rest_is_said(eve
 
 @pytest.mark.parametrize("name", ["right", "right late"])
 def test_who_presses_the_spoken_digit_goes_on(evening: Centre, name: str) -> None:
-    """Challenge: answered; the right digit, also at the second attempt, leads on to the menu."""
+    """With `challenge` the call is answered; the right digit, even in a second attempt, leads to the menu."""
     story = evening.stories[name]
     assert story.leg.statuses == [100, 200]
     assert story.hears_in_order(("id", "challenge"), ("id", "menu"))
@@ -79,13 +79,13 @@ def test_who_presses_the_spoken_digit_goes_on(evening: Centre, name: str) -> Non
 
 
 def test_the_right_digit_need_not_wait_for_the_english_words(evening: Centre) -> None:
-    """A digit pressed during the words cuts them short."""
+    """A digit pressed during the prompts cuts them short."""
     assert not evening.stories["right"].hears_in_order(("en", "challenge"))
 
 
 @pytest.mark.parametrize("name", ["wrong", "silent"])
 def test_two_failed_attempts_end_the_call(evening: Centre, name: str) -> None:
-    """Wrong keys or none: a goodbye in both languages, the PBX hangs up, and only then is it a rejection."""
+    """After two attempts with wrong keys or none, the caller hears a goodbye twice and is rejected."""
     story = evening.stories[name]
     assert story.leg.statuses == [100, 200]
     assert story.hears_in_order(
@@ -97,7 +97,7 @@ def test_two_failed_attempts_end_the_call(evening: Centre, name: str) -> None:
 
 
 def test_each_attempt_asks_for_another_digit(evening: Centre) -> None:
-    """The same digit in both languages, and a new one the second time."""
+    """An attempt asks for the same digit in both languages, and the second attempt for another one."""
     first, again, second, again_second = evening.stories["silent"].asked
     assert (first, second) == (again, again_second)
     for name in ("wrong", "silent", "right late"):
@@ -106,7 +106,7 @@ def test_each_attempt_asks_for_another_digit(evening: Centre) -> None:
 
 
 def test_an_ordinary_caller_comes_before_every_blocked_one(evening: Centre) -> None:
-    """Deprioritised callers and those who passed the challenge are served after one who came last."""
+    """An ordinary caller who comes last is served before deprioritised and challenged callers."""
     assert evening.served[0] == "ordinary"
     assert sorted(evening.served[1:]) == sorted(LAST)
     assert evening.stories["deprioritised"].values("SIAGA_REJECTED") == []
@@ -114,7 +114,7 @@ def test_an_ordinary_caller_comes_before_every_blocked_one(evening: Centre) -> N
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_challenge_that_cannot_be_heard_lets_the_caller_on(evening: Centre, name: str) -> None:
-    """No digit prompts, no prompts at all, no RAND(): the fault is ours, so the call goes on."""
+    """Without the digits' prompts, any prompts or RAND(), the fault is ours, so the call goes on."""
     story = evening.stories[name]
     assert story.values("SIAGA_REJECTED") == []
     assert story.values("QUEUE_PRIO") == ["-10"]
@@ -122,7 +122,7 @@ def test_a_challenge_that_cannot_be_heard_lets_the_caller_on(evening: Centre, na
 
 
 def test_only_a_rejection_is_a_blocked_call(evening: Centre) -> None:
-    """Who was turned away is `blocked`; who passed the challenge or waited is `answered`."""
+    """A rejected call is `blocked`; one that passed the challenge or was deprioritised is `answered`."""
     for name in ("rejected", *TOLD, "told in part", "wrong", "silent"):
         assert evening.entries[evening.stories[name].uid].finding.outcome == "blocked"
     for name in (*LAST, "ordinary", *MEMBERS):
@@ -131,7 +131,7 @@ def test_only_a_rejection_is_a_blocked_call(evening: Centre) -> None:
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_the_operator_hears_that_the_mark_was_taken(evening: Centre, name: str) -> None:
-    """One to four short beeps for *71 to *74, for the operator alone; the mark is the caller's."""
+    """*71 to *74 mark the caller's call, and one to four short beeps confirm it to the operator alone."""
     marks, uid = evening.marks[name], evening.stories[name].uid
     assert [(marking.mark, marking.call) for marking in marks] == [
         (mark, uid) for mark in ("prank", "genuine", "information", "silent")
@@ -144,5 +144,5 @@ def test_the_operator_hears_that_the_mark_was_taken(evening: Centre, name: str) 
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_with_a_voice_the_operator_alone_hears_which_mark_was_taken(evening: Centre, name: str) -> None:
-    """Each mark has its word, in the language of the operator's channel."""
+    """With `voice` each mark is confirmed by its own word, which only the operator hears."""
     assert evening.spoken[name] == [(True, False)] * 4

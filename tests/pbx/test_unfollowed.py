@@ -1,4 +1,4 @@
-"""Calls that are screened and not followed are said: by a metric and by the doctor, on a real PBX."""
+"""A metric and the doctor report calls that are screened but not followed, on a real PBX."""
 
 import re
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ allowguest = yes
 disallow = all
 allow = ulaw
 """
-"""The trunk as 2019's FreePBX has it; it takes whoever comes."""
+"""The trunk as in a FreePBX of 2019; it accepts calls from any address."""
 
 NAMED: Final = f'[pbx]\ntrunk_contexts = ["siaga112-incoming", "{CONTEXT}"]\n'
 UNFOLLOWED: Final = f'calls_unfollowed_total{{context="{CONTEXT}",site="lab"}} 1.0'
@@ -50,7 +50,7 @@ UNFOLLOWED: Final = f'calls_unfollowed_total{{context="{CONTEXT}",site="lab"}} 1
 
 @asynccontextmanager
 async def trunk(version: Version) -> AsyncIterator[tuple[Asterisk, int]]:
-    """Have a PBX with that trunk: chan_sip's on 16, chan_pjsip's on 22. Give where to call."""
+    """Run a PBX with that trunk (chan_sip on 16, chan_pjsip on 22); yield it and the port to call."""
     port = ports.free()
     more = {"pjsip.conf": PJSIP}
     if version == "16":
@@ -60,13 +60,13 @@ async def trunk(version: Version) -> AsyncIterator[tuple[Asterisk, int]]:
 
 
 async def call(pbx: Asterisk, port: int) -> None:
-    """Call 112 over that trunk, to the end."""
+    """Call 112 over that trunk, and wait until the call ends."""
     placed = await place_call(pbx, number="081234567890", source=EXCHANGE, port=port)
     await placed.ended()
 
 
 async def doctor(daemon: Daemon) -> str:
-    """Give what the doctor says of calls that are not followed."""
+    """Return the doctor's line about calls that are not followed."""
     ran = await daemon.command("doctor", "--json")
     (line,) = [row for row in ran.json if row["check"] == "calls followed"]
     return f"{line['health']}: {line['found']} → {line['remedy'] or ''}"
@@ -74,7 +74,7 @@ async def doctor(daemon: Daemon) -> str:
 
 @pytest.mark.parametrize("version", ["22", "16"])
 async def test_a_trunk_that_was_left_out_is_named_and_one_that_is_there_is_not(version: Version) -> None:
-    """Left out of the configuration, metric and doctor name it; put there, its call is in the ledger."""
+    """Metric and doctor name a context missing in the settings; if it is there, its call is in the ledger."""
     async with trunk(version) as (pbx, port):
         async with running(pbx) as daemon:
             await call(pbx, port)
@@ -95,7 +95,7 @@ async def test_a_trunk_that_was_left_out_is_named_and_one_that_is_there_is_not(v
 
 
 async def test_with_both_halves_apart_the_doctor_reads_both_pages() -> None:
-    """One half is asked, the other sees the call in a context of no trunk: the doctor says so."""
+    """With the halves apart, the doctor reads both pages and reports a screened call that is not followed."""
     async with trunk("22") as (pbx, port), running(pbx, only="screen") as screening:
         url = redis_embedded.url(screening.folder / "state")
         more = f'[redis]\nurl = "{url}"\n'
@@ -110,7 +110,7 @@ async def test_with_both_halves_apart_the_doctor_reads_both_pages() -> None:
 
 
 async def test_a_filter_that_hides_the_calls_is_seen() -> None:
-    """Asked about and never shown as screened: two counters differ, and the doctor says how many."""
+    """If an event filter hides screened calls, the doctor says how many of them are missing."""
     async with trunk("22") as (pbx, port):
         user = pbx.folder / "etc/manager.d/siaga112.conf"
         text = user.read_text("utf-8")
